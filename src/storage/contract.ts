@@ -1,0 +1,279 @@
+/**
+ * What Grantable asks of a store, in small interfaces with the few methods that their callers need. Two very
+ * different stores keep this contract, so nothing here needs more than single-document operations: insert if absent,
+ * compare-and-set, upsert, find by key. `test/contracts/storage.contract.ts` is its executable form.
+ *
+ * Rules for every method: a resolved promise means the effect is durable; an expired row is never returned, whether
+ * or not it has been swept; keys of secrets arrive hashed (`handleKey`), so a copy of the store holds nothing usable.
+ * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
+ */
+import type { CollectionName, Nouns, StoredPermissions } from './nouns.ts';
+
+/** A row with this key, or with one of its unique values, exists already. */
+export class Conflict extends Error {
+  override readonly name = 'Conflict';
+  /** Which unique key clashed, e.g. `username`. */
+  readonly key: string;
+  constructor(key: string) {
+    super(`already taken: ${key}`);
+    this.key = key;
+  }
+}
+
+/** The row was changed or removed since it was read. */
+export class VersionConflict extends Error {
+  override readonly name = 'VersionConflict';
+}
+
+/** The store cannot be reached or cannot write now; the request may be tried again. Becomes a 503. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** One of the engine's artifacts: session, interaction, grant, authorization code, replay id. */
+export interface Artifact {
+  /** The engine's payload without the id itself, which is a secret. */
+  readonly payload: Record<string, unknown>;
+  readonly expiresAt: number;
+  /** Milliseconds; set by `consume`. */
+  readonly consumedAt?: number;
+}
+
+export interface ArtifactStore {
+  /** Writes or overwrites. `lookups` are further hashed keys under which `findByLookup` finds it. */
+  upsert(model: string, key: Buffer, artifact: Artifact, lookups?: { readonly uid?: Buffer }): Promise<void>;
+  /** Writes only if no live row has this key. Exactly one of any number of parallel callers gets `true`. */
+  insert(model: string, key: Buffer, artifact: Artifact, now: number): Promise<boolean>;
+  find(model: string, key: Buffer, now: number): Promise<Artifact | undefined>;
+  findByUid(model: string, uid: Buffer, now: number): Promise<Artifact | undefined>;
+  /** Marks as used. Exactly one of any number of parallel callers, in any number of processes, gets `true`. */
+  consume(model: string, key: Buffer, now: number): Promise<boolean>;
+  remove(model: string, key: Buffer): Promise<void>;
+}
+
+/**
+ * One access token: what it may do, whose it is, what hangs above it. Written before the token is given out, so it is
+ * the audit record of the issuance too.
+ */
+export interface TokenRow {
+  /** Public id: the `jti`, and the token's own node. Does not find the row. */
+  readonly id: string;
+  readonly format: 'jwt' | 'opaque';
+  readonly grantType: string;
+  readonly subject: string;
+  /** Id of the user, where the subject is one. */
+  readonly user?: string;
+  readonly organization: string;
+  /** The application's UUID. */
+  readonly application: string;
+  readonly clientId: string;
+  /** Identifier of its only resource; absent for a token that is good at userinfo only. */
+  readonly resource?: string;
+  readonly scope: string;
+  readonly permissions: StoredPermissions;
+  /** Ids of the nodes above it. */
+  readonly ancestors: readonly string[];
+  /** Milliseconds: when the rights it was made from were read. Compared with node records. */
+  readonly asOf: number;
+  /** Seconds, as in the token. */
+  readonly issuedAt: number;
+  /** Seconds, as in the token. */
+  readonly expiresAt: number;
+  readonly username?: string;
+  readonly roles?: readonly string[];
+  /** Seconds. */
+  readonly authTime?: number;
+  readonly act?: Record<string, unknown>;
+  /** Of the request that asked for it. */
+  readonly address?: string;
+  readonly requestId?: string;
+  /** What the engine keeps of a token that came from its own flows (grant id, claims, session). */
+  readonly engine?: Record<string, unknown>;
+}
+
+/** The token registry. */
+export interface TokenStore {
+  insert(key: Buffer, row: TokenRow): Promise<void>;
+  find(key: Buffer, now: number): Promise<TokenRow | undefined>;
+}
+
+/** A living login: the family of one refresh token, of which exactly one value is current. */
+export interface LoginRow {
+  /** Its node id. */
+  readonly id: string;
+  readonly grantType: string;
+  readonly subject: string;
+  readonly user?: string;
+  readonly organization: string;
+  readonly application: string;
+  readonly clientId: string;
+  readonly resource?: string;
+  readonly scope: string;
+  /** What was granted at login; a refresh gives this ∩ current rights. */
+  readonly permissions: StoredPermissions;
+  readonly ancestors: readonly string[];
+  readonly asOf: number;
+  readonly createdAt: number;
+  /** Milliseconds; absolute, rotation never extends it. */
+  readonly expiresAt: number;
+  readonly authTime?: number;
+  /** What an ID token at refresh needs: nonce, sid, claims, acr, amr, grant id. */
+  readonly engine?: Record<string, unknown>;
+  /** SHA-256 of the current refresh token. */
+  readonly current: Buffer;
+  /** SHA-256 of the one before, for the grace of RT-02. */
+  readonly previous?: Buffer;
+  readonly rotatedAt?: number;
+}
+
+export interface LoginStore {
+  insert(login: LoginRow): Promise<void>;
+  find(id: string, now: number): Promise<LoginRow | undefined>;
+  /** Moves the family on: current `from` becomes `to`, only if `from` is current. One winner. */
+  rotate(id: string, from: Buffer, to: Buffer, now: number): Promise<boolean>;
+}
+
+/**
+ * What happened to a node. No record: nothing ever did. `revokedAt` without `restoredAt`: it has ended. With
+ * `restoredAt`: what is older than that is dead, what is newer lives. `narrowedAt`: rights shrank, what is older is
+ * recomputed.
+ */
+export interface NodeRecord {
+  readonly id: string;
+  readonly revokedAt?: number;
+  readonly restoredAt?: number;
+  readonly narrowedAt?: number;
+  /** When the last token below it has expired, the record may go. */
+  readonly expiresAt: number;
+  /** Grows with every change of any node; the cursor of the revocation feed. Given by the store. */
+  readonly change: number;
+}
+
+export type NodeMark = Partial<Pick<NodeRecord, 'revokedAt' | 'restoredAt' | 'narrowedAt'>>;
+
+export interface NodeStore {
+  /** Upserts one record. Fields already there only grow; `restoredAt` counts only while it is not below `revokedAt`. */
+  mark(id: string, mark: NodeMark, expiresAt: number): Promise<void>;
+  /** The records among `ids`, in no order; ids without a record are absent. One query. */
+  read(ids: readonly string[]): Promise<NodeRecord[]>;
+  /** In order of `change`, after the cursor. A record whose change commits late is never skipped. */
+  changesSince(change: number, limit: number): Promise<NodeRecord[]>;
+}
+
+/** Throttling. Windows start with the first point and are not extended by later ones. */
+export interface Counters {
+  /** Adds atomically and returns the sum in the running window; starts a new window of `windowMs` if none runs. */
+  increment(
+    key: string,
+    points: number,
+    windowMs: number,
+    now: number,
+  ): Promise<{ points: number; expiresAt: number }>;
+  get(key: string, now: number): Promise<{ points: number; expiresAt: number } | undefined>;
+  /** Overwrites the window. */
+  set(key: string, points: number, expiresAt: number): Promise<void>;
+  remove(key: string): Promise<void>;
+}
+
+export interface AuditEntry {
+  /** Milliseconds. */
+  readonly at: number;
+  readonly event: string;
+  readonly outcome: 'allowed' | 'denied' | 'changed';
+  readonly reason?: string;
+  readonly actor?: string;
+  readonly subject?: string;
+  readonly client?: string;
+  readonly organization?: string;
+  readonly address?: string;
+  readonly requestId?: string;
+  /** Never a secret. */
+  readonly details?: Record<string, unknown>;
+}
+
+/** Append-only. */
+export interface AuditLog {
+  append(entry: AuditEntry): Promise<void>;
+  /** Newest first. `before` is the `cursor` of an earlier page. */
+  page(options: { before?: number; limit: number; organization?: string }): Promise<{
+    entries: (AuditEntry & { cursor: number })[];
+    next?: number;
+  }>;
+}
+
+/** A secret of the server's own, encrypted before it comes here. */
+export interface StoredKey {
+  /** For signing keys the `kid`. */
+  readonly id: string;
+  /** `signing`, `cookies`, `clientSecrets`, `passwords`, `refresh`, `check`, ... */
+  readonly purpose: string;
+  /** JWS algorithm of signing keys. */
+  readonly alg?: string;
+  readonly publicJwk?: Record<string, unknown>;
+  /** AES-256-GCM under a key that the master key wraps. */
+  readonly sealed: string;
+  readonly createdAt: number;
+  /** Published before, used to sign from here on. */
+  readonly activeFrom: number;
+  /** Used to sign until here. */
+  readonly retiredAt?: number;
+  /** Published until here. */
+  readonly expiresAt?: number;
+}
+
+export interface KeyStore {
+  /** All keys, oldest first. */
+  list(): Promise<StoredKey[]>;
+  /** `false` if a key with this id exists: two processes starting at once must agree on one. */
+  insert(key: StoredKey): Promise<boolean>;
+  replace(key: StoredKey): Promise<void>;
+  remove(id: string): Promise<void>;
+  /** Changes whenever any key does; cheap, polled. */
+  revision(): Promise<number>;
+}
+
+export interface Page<T> {
+  readonly items: T[];
+  /** Give it as `after` for the following page; absent on the last one. */
+  readonly next?: string;
+}
+
+/** One kind of administered noun. */
+export interface Collection<T> {
+  get(id: string): Promise<T | undefined>;
+  /** @param key a name from `uniqueKeys` @param value as made by its function */
+  findBy(key: string, value: string): Promise<T | undefined>;
+  /** Gives `number` and version 1. @throws Conflict with the name of the unique key that is taken */
+  insert(noun: Omit<T, 'number' | 'version'>): Promise<T>;
+  /** Writes version + 1 if the stored version is still `noun.version`. @throws VersionConflict, Conflict */
+  replace(noun: T): Promise<T>;
+  /** @throws VersionConflict */
+  remove(id: string, version: number): Promise<void>;
+  /** By `number`; stable while rows are added and removed. */
+  page(options: { after?: string; limit: number; organization?: string }): Promise<Page<T>>;
+}
+
+export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[C]> } & {
+  /** Grows with every change in any collection but `users`. Read at each request: one point read. */
+  revision(): Promise<number>;
+};
+
+export interface Storage {
+  /** Product and version, for people. */
+  readonly description: string;
+  readonly artifacts: ArtifactStore;
+  readonly tokens: TokenStore;
+  readonly logins: LoginStore;
+  readonly nodes: NodeStore;
+  readonly counters: Counters;
+  readonly audit: AuditLog;
+  readonly keys: KeyStore;
+  readonly directory: DirectoryStore;
+  /** Removes at most `limit` expired rows, oldest first; returns how many. */
+  sweep(now: number, limit: number): Promise<number>;
+  /** Resolves if the store can be written to now. @throws StoreUnavailable */
+  ping(): Promise<void>;
+  /** A consistent copy of everything, while in use. @param path of a file that does not exist yet */
+  backup(path: string): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,154 @@
+/**
+ * The administered nouns as they are stored: plain data, no behaviour. Every store keeps them as documents in a
+ * `Collection`; what must be unique is said once, in `collections` below, for all stores.
+ */
+
+/** Permissions at rest. An array, because table ids may hold dots, dollars or `__proto__`, which document stores mangle. */
+export interface StoredPermissions {
+  readonly isAdmin: boolean;
+  /** `actions` holds the letters c, r, u, d of what is allowed, in this order. */
+  readonly tables: readonly { readonly table: string; readonly actions: string }[];
+}
+
+/** What every administered noun has. */
+export interface Noun {
+  /** A UUID; never used again once given, so nothing of a removed noun attaches to one made anew. */
+  readonly id: string;
+  /** Sequential, unique per collection on this server; older APIs name things by it. Given by the store. */
+  readonly number: number;
+  /** Starts at 1 and grows by one at each replacement; a stale writer is refused. Given by the store. */
+  readonly version: number;
+  readonly enabled: boolean;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+export interface Organization extends Noun {
+  /** A slug, unique on the server. */
+  readonly name: string;
+  /** Answers the faces whose paths name no organization. */
+  readonly default: boolean;
+  readonly hosts: readonly string[];
+}
+
+/** A ceiling speaks of exactly one resource. */
+export interface Ceiling {
+  /** The resource's `identifier` (RFC 8707). */
+  readonly resource: string;
+  readonly permissions: StoredPermissions;
+}
+
+export type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none';
+
+export interface Application extends Noun {
+  readonly organization: string;
+  readonly name: string;
+  readonly clientId: string;
+  readonly authMethod: AuthMethod;
+  /** HMAC-SHA-256 of the secret under the server key `clientSecrets`; absent for public and key-based clients. */
+  readonly secretHash?: string;
+  /** Public keys of a `private_key_jwt` client. */
+  readonly jwks?: { readonly keys: readonly Record<string, unknown>[] };
+  /** Short names as in the apply file: client_credentials, password, refresh_token, authorization_code, ... */
+  readonly grants: readonly string[];
+  readonly scopes: readonly string[];
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly native: boolean;
+  /** Identifier of the resource its tokens are for unless a request names another of `ceilings`. */
+  readonly resource?: string;
+  readonly ceilings: readonly Ceiling[];
+  /** Identifiers of the resources this application answers for: it may introspect their tokens. */
+  readonly introspects: readonly string[];
+  readonly mayExchange: readonly string[];
+  /** Realm setting for its users; undefined means the server's. */
+  readonly minPasswordLength?: number;
+}
+
+export interface Role extends Noun {
+  readonly organization: string;
+  readonly name: string;
+  /** Given on registration. */
+  readonly default: boolean;
+  readonly resource: string;
+  readonly scopes: readonly string[];
+  readonly permissions: StoredPermissions;
+}
+
+export interface Table {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface Resource extends Noun {
+  readonly organization: string;
+  /** An absolute URI (RFC 8707), unique across the issuer. */
+  readonly identifier: string;
+  readonly name: string;
+  readonly catalogue: 'closed' | 'open';
+  readonly tables: readonly Table[];
+  readonly scopes: readonly string[];
+  readonly token: {
+    readonly format: 'jwt' | 'opaque';
+    /** Seconds. */
+    readonly ttl: number;
+    readonly alg: 'ES256' | 'RS256' | 'EdDSA';
+    /** `reference`: permissions too large for a JWT are handed out behind an opaque token instead of being refused. */
+    readonly overflow: 'refuse' | 'reference';
+  };
+}
+
+/** Where a user lives: `management`, `organization:<id>` or `application:<id>`. Part of every subject. */
+export type Realm = 'management' | `organization:${string}` | `application:${string}`;
+
+export interface User extends Noun {
+  readonly realm: Realm;
+  /** The organization that owns the realm; administrators have none. */
+  readonly organization?: string;
+  /** As typed at registration, for display. */
+  readonly username: string;
+  /** The form that is compared: see directory/usernames.ts. */
+  readonly canonicalUsername: string;
+  readonly email?: string;
+  readonly canonicalEmail?: string;
+  readonly emailVerified: boolean;
+  readonly displayName?: string;
+  /** Self-describing, see directory/passwords.ts. Absent: no password login. */
+  readonly passwordHash?: string;
+  /** Milliseconds since the epoch. */
+  readonly passwordChangedAt?: number;
+  /** A second factor is set up: the password grant is refused. */
+  readonly secondFactor: boolean;
+  /** Role ids. */
+  readonly roles: readonly string[];
+  /** For administrators: organization ids they may administer. */
+  readonly administers: readonly string[];
+}
+
+export interface Nouns {
+  readonly organizations: Organization;
+  readonly applications: Application;
+  readonly roles: Role;
+  readonly resources: Resource;
+  readonly users: User;
+}
+
+export type CollectionName = keyof Nouns;
+
+/** For each unique key of a collection: its name and how its value is made; undefined means this noun has none. */
+export const uniqueKeys: {
+  readonly [C in CollectionName]: Readonly<Record<string, (noun: Nouns[C]) => string | undefined>>;
+} = {
+  organizations: { name: (noun) => noun.name },
+  applications: {
+    clientId: (noun) => noun.clientId,
+    name: (noun) => `${noun.organization}/${noun.name}`,
+  },
+  roles: { name: (noun) => `${noun.organization}/${noun.name}` },
+  resources: { identifier: (noun) => noun.identifier },
+  users: {
+    username: (noun) => `${noun.realm}/${noun.canonicalUsername}`,
+    email: (noun) => (noun.canonicalEmail === undefined ? undefined : `${noun.realm}/${noun.canonicalEmail}`),
+  },
+};
