@@ -1,0 +1,260 @@
+/**
+ * The server's own secrets: data keys, wrapped by the master key, that encrypt what must be readable again (private
+ * keys, credentials); and one 32-byte HMAC secret per purpose, sealed under them. A copy of the store holds none of
+ * them in the clear. It leaves to others what is sealed, and where the rows are kept (`KeyStore`).
+ *
+ * Every secret has versions: the current one makes, older ones still recognise. What is read stays in memory until
+ * `refresh` finds that another process changed a key.
+ */
+import { randomBytes } from 'node:crypto';
+import type { KeyStore, StoredKey } from './contract.ts';
+import {
+  DATA,
+  findOpened,
+  KEY_BYTES,
+  keyName,
+  openSecrets,
+  openVersions,
+  type SecretVersion,
+  sealUnder,
+  type Version,
+} from './key-versions.ts';
+import { createKeyFile, findKeyFile, type MasterKey, parseMasterKey } from './master-key.ts';
+import { decrypt, encrypt } from './sealing.ts';
+import { BrokenSeal, DamagedKeyStore, MissingMasterKey, WrongMasterKey } from './vault-errors.ts';
+
+export type { SecretVersion } from './key-versions.ts';
+export type { MasterKey } from './master-key.ts';
+export { BrokenSeal, DamagedKeyStore, MissingMasterKey, VaultError, WrongMasterKey } from './vault-errors.ts';
+
+/** The versions of one purpose, for callers that cannot wait. Follows `refresh` and `rotateSecret`. */
+export interface SecretRing {
+  current(): SecretVersion;
+  /** As `Vault.secrets`. */
+  all(): readonly SecretVersion[];
+  byId(id: string): Buffer | undefined;
+}
+
+export interface Vault {
+  /**
+   * Encrypts under the current data key.
+   * @param aad what it is and whose, e.g. `signing/<kid>`; a sealed value opens only with the same, so one that was
+   *   moved to another row is of no use there
+   */
+  seal(plaintext: Buffer | string, aad: string): string;
+  /** @throws BrokenSeal */
+  open(sealed: string, aad: string): Buffer;
+  /** The current secret of a purpose. Made at its first use; processes that start at once agree on one. */
+  secret(purpose: string): Promise<SecretVersion>;
+  /** All versions: the current one first, then the others, newest first. */
+  secrets(purpose: string): Promise<readonly SecretVersion[]>;
+  /** Both of the above without waiting, once this has resolved. */
+  ring(purpose: string): Promise<SecretRing>;
+  /**
+   * Makes a new version; the older ones stay. Two callers at once make one.
+   * @param options.activeInMs from when it is the current one. Other processes must have refreshed by then, or they
+   *   do not know what was made with it.
+   */
+  rotateSecret(purpose: string, options?: { readonly activeInMs?: number }): Promise<SecretVersion>;
+  /** As `rotateSecret`, for the key that seals. What is sealed already stays as it is. @returns its id */
+  rotateDataKey(options?: { readonly activeInMs?: number }): Promise<string>;
+  /** Reads again if any key changed in the store; one cheap read if none did. @returns whether it did */
+  refresh(): Promise<boolean>;
+}
+
+export interface VaultDeps {
+  readonly keys: KeyStore;
+  readonly masterKey: MasterKey;
+  readonly now: () => number;
+}
+
+interface Snapshot {
+  readonly revision: number;
+  readonly rows: readonly StoredKey[];
+  readonly dataKeys: readonly Version[];
+  readonly secrets: Map<string, readonly Version[]>;
+}
+
+const CHECK = 'check';
+const NOT_SECRETS: ReadonlySet<string> = new Set([CHECK, DATA, 'signing']);
+const PURPOSE = /^[a-z][A-Za-z0-9]*$/;
+
+/**
+ * @throws WrongMasterKey, MissingMasterKey, DamagedKeyStore, each with a sentence for the operator; nothing is changed
+ *   then. In an empty store the first keys are made, and with source `data-folder` the key file too.
+ */
+export async function openVault({ keys, masterKey, now }: VaultDeps): Promise<Vault> {
+  // The rows come first: where there are any, the file that wraps them has been there before.
+  const master = await requireMasterKey(masterKey, await keys.list());
+  await requireRightKey(keys, master, masterKey, now());
+  const watched = new Set<string>();
+  let snapshot = await load();
+  if (snapshot.dataKeys.length === 0) {
+    if (snapshot.rows.some(({ id }) => id !== CHECK)) {
+      throw new DamagedKeyStore('The key store has lost its data keys: restore it from a backup.');
+    }
+    await insertVersion(DATA, 1, 0);
+    snapshot = await load();
+  }
+  let reloading: Promise<void> = Promise.resolve();
+
+  async function load(): Promise<Snapshot> {
+    const revision = await keys.revision();
+    const rows = await keys.list();
+    const dataKeys = openVersions(rows, DATA, (row) => decrypt(master, row.sealed, keyName(row)));
+    const secrets = new Map<string, readonly Version[]>();
+    for (const purpose of watched) secrets.set(purpose, openSecrets(rows, dataKeys, purpose));
+    return { revision, rows, dataKeys, secrets };
+  }
+
+  /** One after the other, so that a slow reader never brings back what is older than what is there. */
+  function reload(): Promise<void> {
+    reloading = reloading
+      .catch(() => undefined)
+      .then(async () => {
+        snapshot = await load();
+      });
+    return reloading;
+  }
+
+  function current<T extends Version>(versions: readonly T[]): T | undefined {
+    const at = now();
+    // A clock that was set back must not leave the server without a secret.
+    return versions.find(({ activeFrom }) => activeFrom <= at) ?? versions.at(-1);
+  }
+
+  function currentFirst(versions: readonly Version[]): readonly Version[] {
+    const first = current(versions);
+    return first ? [first, ...versions.filter((version) => version !== first)] : [];
+  }
+
+  function watch(purpose: string): readonly Version[] {
+    if (!PURPOSE.test(purpose) || NOT_SECRETS.has(purpose))
+      throw new TypeError(`no purpose of a secret: ${purpose}`);
+    const known = snapshot.secrets.get(purpose);
+    if (known) return known;
+    const opened = openSecrets(snapshot.rows, snapshot.dataKeys, purpose);
+    watched.add(purpose);
+    snapshot.secrets.set(purpose, opened);
+    return opened;
+  }
+
+  function seal(plaintext: Buffer | string, aad: string): string {
+    if (aad === '') throw new TypeError('sealing needs an aad');
+    const version = current(snapshot.dataKeys);
+    if (!version) throw new DamagedKeyStore('The key store holds no data key.');
+    return sealUnder(version, Buffer.from(plaintext), aad);
+  }
+
+  async function insertVersion(purpose: string, number: number, activeInMs: number): Promise<void> {
+    const id = `${purpose}-${number}`;
+    const key = randomBytes(KEY_BYTES);
+    const name = keyName({ id, purpose });
+    const sealed = purpose === DATA ? encrypt(master, key, name) : seal(key, name);
+    const createdAt = now();
+    // Another process may have been first; then its row is the one that counts.
+    await keys.insert({ id, purpose, sealed, createdAt, activeFrom: createdAt + activeInMs });
+  }
+
+  async function secretVersions(purpose: string): Promise<readonly Version[]> {
+    if (watch(purpose).length === 0) {
+      await insertVersion(purpose, 1, 0);
+      await reload();
+    }
+    return currentFirst(watch(purpose));
+  }
+
+  async function addVersion(
+    purpose: string,
+    versions: () => readonly Version[],
+    options: { readonly activeInMs?: number } = {},
+  ): Promise<Version> {
+    await reload();
+    await insertVersion(purpose, (versions()[0]?.number ?? 0) + 1, options.activeInMs ?? 0);
+    await reload();
+    return requireFirst(versions(), purpose);
+  }
+
+  return {
+    seal,
+    open: (sealed, aad) => openSealed(snapshot.dataKeys, sealed, aad),
+    secret: async (purpose) => requireFirst(await secretVersions(purpose), purpose),
+    secrets: secretVersions,
+    async ring(purpose) {
+      await secretVersions(purpose);
+      return {
+        current: () => requireFirst(currentFirst(watch(purpose)), purpose),
+        all: () => currentFirst(watch(purpose)),
+        byId: (id) => watch(purpose).find((version) => version.id === id)?.key,
+      };
+    },
+    rotateSecret: (purpose, options) => addVersion(purpose, () => watch(purpose), options),
+    rotateDataKey: async (options) => (await addVersion(DATA, () => snapshot.dataKeys, options)).id,
+    async refresh() {
+      if ((await keys.revision()) === snapshot.revision) return false;
+      await reload();
+      return true;
+    },
+  };
+}
+
+async function requireMasterKey(masterKey: MasterKey, rows: readonly StoredKey[]): Promise<Buffer> {
+  if (masterKey.source !== 'data-folder') return masterKey.key;
+  const { path } = masterKey;
+  let text = await findKeyFile(path);
+  if (text === undefined) {
+    if (rows.length > 0) {
+      throw new MissingMasterKey(
+        `The store was made with the key file ${path}, which is gone: put it back, or give its content in GRANTABLE_MASTER_KEY.`,
+      );
+    }
+    await createKeyFile(path);
+    text = await findKeyFile(path);
+  }
+  try {
+    return parseMasterKey(text ?? '');
+  } catch (cause) {
+    throw new WrongMasterKey(`The key file ${path} holds no master key: ${(cause as Error).message}.`, {
+      cause,
+    });
+  }
+}
+
+/** The check value tells a wrong master key from a damaged store. */
+async function requireRightKey(
+  keys: KeyStore,
+  master: Buffer,
+  masterKey: MasterKey,
+  at: number,
+): Promise<void> {
+  const name = keyName({ id: CHECK, purpose: CHECK });
+  let rows = await keys.list();
+  if (rows.length === 0) {
+    const sealed = encrypt(master, Buffer.from(CHECK), name);
+    await keys.insert({ id: CHECK, purpose: CHECK, sealed, createdAt: at, activeFrom: at });
+    rows = await keys.list();
+  }
+  const check = rows.find(({ id }) => id === CHECK);
+  if (!check) throw new DamagedKeyStore('The key store has lost its check value: restore it from a backup.');
+  if (decrypt(master, check.sealed, name)) return;
+  const given = {
+    env: 'The key in GRANTABLE_MASTER_KEY',
+    file: `The key in the file ${masterKey.path} (GRANTABLE_MASTER_KEY_FILE)`,
+    'data-folder': `The key in ${masterKey.path}`,
+  }[masterKey.source];
+  throw new WrongMasterKey(`${given} is not the master key that this store was made with.`);
+}
+
+function openSealed(dataKeys: readonly Version[], sealed: string, aad: string): Buffer {
+  const opened = findOpened(dataKeys, sealed, aad);
+  if (opened) return opened;
+  throw new BrokenSeal(
+    `What is sealed as ${aad} does not open: it was changed, moved, or sealed under a key that this store does not have.`,
+  );
+}
+
+function requireFirst(versions: readonly Version[], purpose: string): Version {
+  const [first] = versions;
+  if (!first) throw new DamagedKeyStore(`The key store keeps no key of purpose ${purpose}.`);
+  return first;
+}
