@@ -3,12 +3,9 @@
  * `Collection`; what must be unique is said once, in `collections` below, for all stores.
  */
 
-/** Permissions at rest. An array, because table ids may hold dots, dollars or `__proto__`, which document stores mangle. */
-export interface StoredPermissions {
-  readonly isAdmin: boolean;
-  /** `actions` holds the letters c, r, u, d of what is allowed, in this order. */
-  readonly tables: readonly { readonly table: string; readonly actions: string }[];
-}
+import type { StoredPermissions } from '../permissions/stored.ts';
+
+export type { StoredPermissions } from '../permissions/stored.ts';
 
 /** What every administered noun has. */
 export interface Noun {
@@ -43,6 +40,8 @@ export type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private
 export interface Application extends Noun {
   readonly organization: string;
   readonly name: string;
+  /** Whose users log in through it: its own, or its organization's. */
+  readonly realm: Realm;
   readonly clientId: string;
   readonly authMethod: AuthMethod;
   /** HMAC-SHA-256 of the secret under the server key `clientSecrets`; absent for public and key-based clients. */

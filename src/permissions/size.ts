@@ -1,0 +1,21 @@
+import { toAuthorizationDetails } from './authorization-details.ts';
+import type { Permissions } from './permissions.ts';
+import { toPermissionsJson } from './seed-shape.ts';
+
+/**
+ * Permissions that would add more than this to a token are refused or handed out behind an opaque one, so that a token
+ * with all its other claims and its signature stays below the 8 KB that servers commonly allow one header.
+ */
+export const MAX_TOKEN_PERMISSIONS_BYTES = 6144;
+
+/**
+ * Bytes that the claims `permissions` and `authorization_details` add to a JWT: their JSON in UTF-8 as it travels, which is
+ * base64url, a third larger than the JSON.
+ */
+export function tokenSize(permissions: Permissions, resource: string): number {
+  const claims = JSON.stringify({
+    permissions: toPermissionsJson(permissions),
+    authorization_details: toAuthorizationDetails(permissions, resource),
+  });
+  return Math.ceil((Buffer.byteLength(claims) * 4) / 3);
+}

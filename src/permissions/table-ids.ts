@@ -1,0 +1,56 @@
+import { PermissionsError, quoteName } from './errors.ts';
+
+/** In UTF-16 units, as JavaScript counts. */
+export const MAX_TABLE_ID_LENGTH = 128;
+
+/**
+ * Names that mean something on every JavaScript object. Tokens carry table ids as the keys of a JSON object, and whoever
+ * reads them will look them up in a plain one: there `__proto__` replaces the prototype, `constructor` and `toString`
+ * look present although nobody granted them, and an own `hasOwnProperty` breaks the very check meant to be careful.
+ */
+const RESERVED_NAMES: ReadonlySet<string> = new Set([
+  '__proto__',
+  'constructor',
+  'prototype',
+  '__defineGetter__',
+  '__defineSetter__',
+  '__lookupGetter__',
+  '__lookupSetter__',
+  'hasOwnProperty',
+  'isPrototypeOf',
+  'propertyIsEnumerable',
+  'toLocaleString',
+  'toString',
+  'valueOf',
+]);
+
+/**
+ * Control characters, lone surrogates, line and paragraph separators, and the marks that turn the direction of text:
+ * none can be seen on a consent page or in a log, where they make one name look like another.
+ */
+const INVISIBLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
+
+/** True for keys that no JSON of ours may hold, at whatever depth. */
+export function isReservedName(name: string): boolean {
+  return RESERVED_NAMES.has(name);
+}
+
+/** What is wrong with a table id, as the end of a sentence that starts with "A table id"; undefined when it is good. */
+export function findTableIdProblem(id: unknown): string | undefined {
+  if (typeof id !== 'string') return 'must be a string';
+  if (id === '') return 'must not be empty';
+  if (id.length > MAX_TABLE_ID_LENGTH) return `must have at most ${MAX_TABLE_ID_LENGTH} characters`;
+  if (id === '*') return 'must not be a wildcard: all tables are asked for as admin';
+  if (RESERVED_NAMES.has(id)) return 'must not be a name that every JavaScript object has';
+  if (INVISIBLE.test(id)) return 'must not contain control or text direction characters';
+  if (id.trim() !== id) return 'must not start or end with white space';
+  return undefined;
+}
+
+/** `id` itself; throws `PermissionsError` (malformed) when it cannot name a table. Ids are compared exactly as they are. */
+export function requireTableId(id: unknown): string {
+  const problem = findTableIdProblem(id);
+  if (problem === undefined) return id as string;
+  const named = typeof id === 'string' ? ` (${quoteName(id)})` : '';
+  throw new PermissionsError('malformed', `A table id ${problem}${named}.`);
+}

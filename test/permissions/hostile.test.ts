@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  parseAuthorizationDetails,
+  parseAuthorizationDetailsText,
+} from '../../src/permissions/authorization-details.ts';
+import {
+  createPermissions,
+  EVERYTHING,
+  NOTHING,
+  requireKnownTables,
+  unknownTables,
+} from '../../src/permissions/permissions.ts';
+import {
+  parsePermissions,
+  parsePermissionsText,
+  toPermissionsJson,
+} from '../../src/permissions/seed-shape.ts';
+import { fromStored, toStored } from '../../src/permissions/stored.ts';
+import { findTableIdProblem, isReservedName } from '../../src/permissions/table-ids.ts';
+import { splitTableScopes } from '../../src/permissions/table-scopes.ts';
+
+const MODES = [{ unknownFlags: 'refuse' }, { unknownFlags: 'ignore' }] as const;
+const shop = 'https://api.acme.example/';
+
+function refuses(json: unknown, expected: object = { name: 'PermissionsError', code: 'malformed' }): void {
+  for (const mode of MODES) {
+    assert.throws(() => parsePermissions(json, mode), expected, JSON.stringify(json)?.slice(0, 80));
+  }
+}
+
+function refusesText(text: string, expected: object = { name: 'PermissionsError', code: 'malformed' }): void {
+  for (const mode of MODES)
+    assert.throws(() => parsePermissionsText(text, mode), expected, text.slice(0, 80));
+}
+
+test('PM-01 hostile keys are refused at every depth', async (t) => {
+  const names = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf'];
+  await t.test('in the JSON shape, for native endpoints and for faces', () => {
+    for (const name of names) {
+      refusesText(`{"${name}":{"isAdmin":true}}`);
+      refusesText(`{"isAdmin":false,"tables":{},"${name}":{"isAdmin":true}}`);
+      refusesText(`{"tables":{"${name}":{"read":true}}}`);
+      refusesText(`{"tables":{"${name}":{"orders":{"read":true}}}}`);
+      refusesText(`{"tables":{"orders":{"${name}":{"read":true}}}}`);
+      refusesText(`{"tables":{"orders":{"read":true,"${name}":true}}}`);
+      refusesText(`{"tables":{},"context":{"a":[{"${name}":{"isAdmin":true}}]}}`);
+      refuses(JSON.parse(`{"tables":{"orders":{"x":{"${name}":1}}}}`));
+    }
+    refusesText('{"\\u005f_proto__":{"isAdmin":true}}');
+  });
+  await t.test('in authorization details and scopes', () => {
+    for (const name of names) {
+      const entry = '"type":"table_access","identifier":"orders","actions":["read"]';
+      const broken = [
+        `[{${entry},"${name}":{"privileges":["admin"]}}]`,
+        `[{"${name}":{${entry}}}]`,
+        `[{"type":"table_access","identifier":"${name}","actions":["read"]}]`,
+      ];
+      for (const text of broken) {
+        assert.throws(() => parseAuthorizationDetailsText(text, shop), { code: 'malformed' }, text);
+        assert.throws(() => parseAuthorizationDetails(JSON.parse(text), shop), { code: 'malformed' }, text);
+      }
+      assert.throws(() => splitTableScopes([`${name}:read`], () => false), { code: 'malformed' });
+    }
+  });
+  await t.test('so that merging what was parsed gives nobody more', () => {
+    const json = toPermissionsJson(parsePermissions({ tables: { orders: { read: true } } }, MODES[0]));
+    assert.equal(Object.assign({}, json, json.tables).isAdmin, false);
+    assert.equal(({} as Record<string, unknown>).isAdmin, undefined);
+  });
+  await t.test('and a set made with such an id writes it as an own key instead of a prototype', () => {
+    const { tables } = toPermissionsJson(createPermissions([['__proto__', 1]]));
+    assert.deepEqual(Object.keys(tables), ['__proto__']);
+    assert.equal(Object.getPrototypeOf(tables), Object.prototype);
+  });
+  await t.test('and the list covers every name that objects have by birth', () => {
+    for (const name of Object.getOwnPropertyNames(Object.prototype)) assert.ok(isReservedName(name), name);
+  });
+  await t.test('and members that are inherited, or objects that are not plain, count for nothing', () => {
+    refuses(Object.create({ isAdmin: true }));
+    refuses({ tables: new Map([['orders', { read: true }]]) });
+    refuses({ tables: { orders: Object.create({ read: true }) } });
+    refuses(
+      new (class {
+        isAdmin = true;
+      })(),
+    );
+    const bare = Object.assign(Object.create(null), { isAdmin: true });
+    assert.equal(parsePermissions(bare, MODES[0]), EVERYTHING);
+  });
+});
+
+test('PM-03 flags that are not booleans are refused, never truthy by accident', () => {
+  for (const flag of ['false', 'true', '', 0, 1, null, {}, [], [true]]) {
+    refuses({ isAdmin: flag });
+    refuses({ isAdmin: flag, tables: {} });
+    for (const action of ['create', 'read', 'update', 'delete'])
+      refuses({ tables: { orders: { [action]: flag } } });
+  }
+  for (const value of [null, true, 'x', 1, [], [{}]]) {
+    refuses(value);
+    refuses({ tables: value });
+    refuses({ tables: { orders: value } });
+  }
+  refuses(undefined);
+});
+
+test('PM-04 only a table that exists can be asked for', async (t) => {
+  await t.test('wildcards, empty, very long and invisible names are refused', () => {
+    const broken = [
+      '*',
+      '',
+      'x'.repeat(129),
+      'x'.repeat(1_000_000),
+      ' orders',
+      'orders ',
+      'orders\u00a0',
+      '\ufefforders',
+      'or\0ders',
+      'orders\n',
+      'orders\u007f',
+      'orders\u0085',
+      'a\u2028b',
+      'a\u202eb',
+      'a\u2066b',
+      'a\u200fb',
+      '\ud800',
+      'a\udc00b',
+      '😀'.slice(0, 1),
+    ];
+    for (const id of broken) {
+      refuses({ tables: { [id]: { read: true } } });
+      refuses({ tables: { [id]: {} } });
+      const detail = { type: 'table_access', identifier: id, actions: ['read'] };
+      assert.throws(() => parseAuthorizationDetails([detail], shop), { code: 'malformed' });
+      assert.throws(() => fromStored({ isAdmin: false, tables: [{ table: id, actions: 'r' }] }), {
+        code: 'malformed',
+      });
+    }
+    for (const id of [undefined, null, 1, {}, ['orders'], Symbol('x')])
+      assert.notEqual(findTableIdProblem(id), undefined);
+    assert.equal(findTableIdProblem('x'.repeat(128)), undefined);
+  });
+  await t.test('look-alikes are other tables, which a closed catalogue refuses', () => {
+    const catalogue = new Set(['orders', 'café']);
+    const lookAlikes = [
+      'Orders',
+      'ORDERS',
+      '"orders"',
+      '`orders`',
+      'оrders',
+      'orders\u200d',
+      'cafe\u0301',
+      'public.orders',
+      'orders;',
+    ];
+    for (const id of lookAlikes) {
+      const asked = parsePermissions({ tables: { orders: { read: true }, [id]: { read: true } } }, MODES[0]);
+      assert.deepEqual(unknownTables(asked, catalogue), [id]);
+      assert.throws(() => requireKnownTables(asked, catalogue), {
+        name: 'PermissionsError',
+        code: 'unknown_table',
+      });
+    }
+    requireKnownTables(
+      parsePermissions({ tables: { orders: { read: true }, café: {} } }, MODES[0]),
+      catalogue,
+    );
+    requireKnownTables(EVERYTHING, new Set());
+    requireKnownTables(NOTHING, new Set());
+  });
+  await t.test('no tables and no admin is nothing', () => {
+    assert.equal(parsePermissions({ isAdmin: false, tables: {} }, MODES[0]), NOTHING);
+  });
+});
+
+test('PM-05 very large permissions are refused in under 50 ms of processor time', async (t) => {
+  const flags = { create: true, read: true, update: true, delete: true };
+  const tables = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`table${n}`, flags]));
+  const details = Array.from({ length: 100_000 }, (_, n) => ({
+    type: 'table_access',
+    identifier: `t${n}`,
+    actions: ['read'],
+  }));
+  let nested: unknown = {};
+  for (let depth = 0; depth < 1000; depth++) nested = depth % 2 === 0 ? { a: nested } : [nested];
+  const scopes = Array.from({ length: 100_000 }, (_, n) => `t${n}:read`);
+  const detailsText = JSON.stringify(details);
+  const tablesText = JSON.stringify({ tables });
+  const nestedText = JSON.stringify({ tables: {}, extra: nested });
+  const attempts: Record<string, () => unknown> = {
+    '100,000 tables': () => parsePermissions({ tables }, MODES[1]),
+    '100,000 tables as text': () => parsePermissionsText(tablesText, MODES[1]),
+    '100,000 members of one table': () => parsePermissions({ tables: { orders: tables } }, MODES[1]),
+    '100,000 members beside the tables': () => parsePermissions({ extra: tables }, MODES[1]),
+    'an array said to be endless': () => parsePermissions({ extra: new Array(4_000_000_000) }, MODES[1]),
+    '1,000 levels': () => parsePermissions({ extra: nested }, MODES[1]),
+    '1,000 levels as text': () => parsePermissionsText(nestedText, MODES[1]),
+    '130,000 levels as text': () => parsePermissionsText('['.repeat(130_000) + ']'.repeat(130_000), MODES[1]),
+    '50 MB of text': () => parsePermissionsText(' '.repeat(50_000_000), MODES[1]),
+    '100,000 details': () => parseAuthorizationDetails(details, shop),
+    '100,000 details as text': () => parseAuthorizationDetailsText(detailsText, shop),
+    '100,000 scopes': () => splitTableScopes(scopes, () => false),
+  };
+  for (const [name, attempt] of Object.entries(attempts)) {
+    await t.test(name, () => {
+      let best = Number.POSITIVE_INFINITY;
+      for (let round = 0; round < 3; round++) {
+        const before = process.cpuUsage();
+        assert.throws(attempt, { name: 'PermissionsError', code: 'too_large' });
+        const { user, system } = process.cpuUsage(before);
+        best = Math.min(best, (user + system) / 1000);
+      }
+      assert.ok(best < 50, `took ${best} ms`);
+    });
+  }
+  await t.test('and a thousand tables still are not too large', () => {
+    const thousand = Object.fromEntries(Object.entries(tables).slice(0, 1000));
+    assert.equal(parsePermissionsText(JSON.stringify({ tables: thousand }), MODES[0]).masks.size, 1000);
+    assert.equal(parseAuthorizationDetails(details.slice(0, 1000), shop).permissions.masks.size, 1000);
+    refuses({ tables: { ...thousand, another: flags } }, { code: 'too_large' });
+    assert.throws(() => parseAuthorizationDetails(details.slice(0, 1001), shop), { code: 'too_large' });
+  });
+});
+
+test('PM-08 a value once read does not change when what it was read from does', () => {
+  const json = { isAdmin: false, tables: { orders: { read: true, delete: true } } };
+  const stored = { isAdmin: false, tables: [{ table: 'orders', actions: 'rd' }] };
+  const details = [{ type: 'table_access', identifier: 'orders', actions: ['read', 'delete'] }];
+  const read = [
+    parsePermissions(json, MODES[0]),
+    fromStored(stored),
+    parseAuthorizationDetails(details, shop).permissions,
+  ];
+  json.tables.orders.delete = false;
+  json.isAdmin = true;
+  stored.tables.length = 0;
+  details[0]?.actions.push('create');
+  for (const set of read) {
+    assert.deepEqual(toStored(set), { isAdmin: false, tables: [{ table: 'orders', actions: 'rd' }] });
+    assert.throws(() => Object.assign(set, { isAdmin: true }), TypeError);
+    (set.tables.get('orders') as Set<string>).add('create');
+    assert.equal(set.allows('orders', 'create'), false);
+  }
+});
