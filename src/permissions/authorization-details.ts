@@ -1,7 +1,14 @@
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { explainIntersection, type Removable } from './explain.ts';
-import { type JsonObject, MAX_TABLES, parseJsonText, requireObject, requirePlainJson } from './json.ts';
+import {
+  type JsonObject,
+  MAX_TABLES,
+  parseJsonText,
+  readMember,
+  requireObject,
+  requirePlainJson,
+} from './json.ts';
 import type { DetailKind, ParsedDetails } from './kinds.ts';
 import {
   contains,
@@ -46,7 +53,7 @@ export function parseAuthorizationDetails(
     const detail = requireTableAccess(entry);
     location = requireLocation(detail, location);
     if (Object.hasOwn(detail, 'privileges')) isAdmin = requireAdmin(detail);
-    else cells.push([requireTableId(detail.identifier), requireActions(detail)]);
+    else cells.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
   }
   return { permissions: union(createPermissions(cells), isAdmin ? EVERYTHING : NOTHING), resource: location };
 }
@@ -61,7 +68,7 @@ export function parseAuthorizationDetailsText(
 
 function requireTableAccess(entry: unknown): JsonObject {
   const detail = requireObject(entry, 'Each entry of authorization_details');
-  if (detail.type !== TABLE_ACCESS) {
+  if (readMember(detail, 'type') !== TABLE_ACCESS) {
     throw new PermissionsError('malformed', `The type of an authorization detail must be ${TABLE_ACCESS}.`);
   }
   const unknown = Object.keys(detail).find((member) => !MEMBERS.has(member));
@@ -105,7 +112,7 @@ function requireActions(detail: JsonObject): ActionMask {
 
 /** Never empty: an empty list could be read as "none" by one side and as "no restriction" by the other. */
 function requireStrings(detail: JsonObject, member: string): readonly string[] {
-  const list = detail[member];
+  const list = readMember(detail, member);
   const isList =
     Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string' && item !== '');
   if (!isList) throw new PermissionsError('malformed', `${member} must be a list of one or more strings.`);

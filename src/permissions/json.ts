@@ -21,6 +21,11 @@ export function requireObject(value: unknown, what: string): JsonObject {
   return value as JsonObject;
 }
 
+/** The member that the object itself has; what a prototype was made to say counts for nothing. */
+export function readMember(object: JsonObject, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
 /**
  * Throws `PermissionsError` when a value already parsed is not plain JSON (malformed), has a reserved key such as
  * `__proto__` anywhere (malformed), or is deeper or has more members than permissions can have (too_large). After it,

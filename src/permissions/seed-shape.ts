@@ -1,6 +1,13 @@
 import { ACTIONS, type Action, type ActionMask, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
-import { MAX_TABLES, parseJsonText, requireObject, requirePlainJson } from './json.ts';
+import {
+  type JsonObject,
+  MAX_TABLES,
+  parseJsonText,
+  readMember,
+  requireObject,
+  requirePlainJson,
+} from './json.ts';
 import { createPermissions, EVERYTHING, type Permissions } from './permissions.ts';
 import { requireTableId } from './table-ids.ts';
 
@@ -24,7 +31,8 @@ export function parsePermissions(json: unknown, options: ParseOptions): Permissi
   const shape = requireObject(json, 'Permissions');
   requireKnownNames(shape, ['isAdmin', 'tables'], options);
   const isAdmin = readFlag(shape, 'isAdmin');
-  const tables = shape.tables === undefined ? [] : Object.entries(requireObject(shape.tables, 'tables'));
+  const named = readMember(shape, 'tables');
+  const tables = named === undefined ? [] : Object.entries(requireObject(named, 'tables'));
   if (tables.length > MAX_TABLES) {
     throw new PermissionsError('too_large', `Permissions may name at most ${MAX_TABLES} tables.`);
   }
@@ -43,8 +51,8 @@ function readFlags(table: string, value: unknown, options: ParseOptions): Action
   return ACTIONS.reduce((mask, action) => (readFlag(flags, action) ? mask | toBit(action) : mask), 0);
 }
 
-function readFlag(flags: Readonly<Record<string, unknown>>, name: string): boolean {
-  const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+function readFlag(flags: JsonObject, name: string): boolean {
+  const flag = readMember(flags, name);
   if (flag === undefined) return false;
   if (typeof flag !== 'boolean') throw new PermissionsError('malformed', `${name} must be true or false.`);
   return flag;

@@ -7,6 +7,7 @@ import {
 import {
   createPermissions,
   EVERYTHING,
+  isEmpty,
   NOTHING,
   requireKnownTables,
   unknownTables,
@@ -76,6 +77,30 @@ test('PM-01 hostile keys are refused at every depth', async (t) => {
   });
   await t.test('and the list covers every name that objects have by birth', () => {
     for (const name of Object.getOwnPropertyNames(Object.prototype)) assert.ok(isReservedName(name), name);
+  });
+  await t.test('and a prototype that somebody else polluted gives nobody more', () => {
+    const polluted = { isAdmin: true, read: true, type: 'table_access', identifier: 'a', actions: ['read'] };
+    const tables = { orders: { read: true } };
+    for (const [name, value] of Object.entries({ ...polluted, tables, privileges: ['admin'] })) {
+      Object.defineProperty(Object.prototype, name, { value, configurable: true });
+    }
+    try {
+      const entries = [
+        '{"type":"table_access"}',
+        '{"identifier":"a","actions":["read"]}',
+        '{"privileges":["admin"]}',
+      ];
+      for (const json of ['{}', '{"tables":{"orders":{}}}']) {
+        assert.ok(isEmpty(parsePermissions(JSON.parse(json), MODES[0])));
+      }
+      for (const entry of entries) {
+        assert.throws(() => parseAuthorizationDetails([JSON.parse(entry)], shop), { code: 'malformed' });
+      }
+    } finally {
+      for (const name of Object.keys({ ...polluted, tables, privileges: 0 })) {
+        Reflect.deleteProperty(Object.prototype, name);
+      }
+    }
   });
   await t.test('and members that are inherited, or objects that are not plain, count for nothing', () => {
     refuses(Object.create({ isAdmin: true }));
