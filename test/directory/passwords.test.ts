@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import bcrypt from 'bcrypt';
+import { createHashQueue } from '../../src/directory/hash-queue.ts';
+import { checkNewPassword, createPasswords, toImportedHash } from '../../src/directory/passwords.ts';
+import { MalformedRequest } from '../../src/errors/domain.ts';
+
+const KEYS: Record<string, Buffer> = { first: randomBytes(32), second: randomBytes(32) };
+
+function createTestPasswords({ cost = 4, key = 'first', keys = KEYS } = {}) {
+  const secrets = { current: () => ({ id: key, key: keys[key] as Buffer }), byId: (id: string) => keys[id] };
+  const queue = createHashQueue({ limit: 1000, now: () => performance.now(), concurrency: 1 });
+  return createPasswords({ queue, cost, secrets });
+}
+
+const passwords = createTestPasswords();
+const right = { ok: true, rehash: false };
+const outdated = { ok: true, rehash: true };
+const wrong = { ok: false, rehash: false };
+const LONG = 'x'.repeat(1025);
+
+/** Made by libxcrypt's crypt(3); the last is from the tests of Openwall's crypt_blowfish. */
+const VECTORS = [
+  ['rasmuslerdorf', '$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq'],
+  ['Zürich ÿ£ пароль', '$2y$05$abcdefghijklmnopqrstuu7AMJUDZ.YnKyN4HL3z4tNBz4.e/aLo6'],
+  ['U*U', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'],
+] as const;
+
+/** Of each side in a round. */
+const TRIES = process.env.GRANTABLE_TEST_LONG ? 300 : 60;
+
+function median(numbers: number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] as number;
+}
+
+/**
+ * How much longer `one` takes than `other`, by the medians of tries made in turn. A machine that is busy with
+ * something else may spoil a round; a true difference shows in every round.
+ */
+async function ratioOf(one: () => Promise<unknown>, other: () => Promise<unknown>): Promise<number> {
+  let ratio = Number.NaN;
+  for (let round = 0; round < 4; round += 1) {
+    const times: [number[], number[]] = [[], []];
+    for (let i = 0; i < TRIES; i += 1) {
+      for (const [side, work] of [one, other].entries()) {
+        const started = performance.now();
+        await work();
+        times[side]?.push(performance.now() - started);
+      }
+    }
+    ratio = median(times[0]) / median(times[1]);
+    if (ratio > 0.87 && ratio < 1.15) break;
+  }
+  return ratio;
+}
+
+function isAlike(ratio: number): void {
+  assert.ok(ratio > 0.87 && ratio < 1.15, `took ${ratio.toFixed(2)} times as long`);
+}
+
+test('our own hashes', async (t) => {
+  const stored = await passwords.hash('correct horse', 'org');
+
+  await t.test('name the key they were made with', () => {
+    assert.match(stored, /^hmac-bcrypt\$first\$\$2b\$04\$[./A-Za-z0-9]{53}$/);
+  });
+  await t.test('verify the password and nothing else', async () => {
+    assert.deepEqual(await passwords.verify('correct horse', stored, 'org'), right);
+    for (const other of ['correct hors', 'correct horse ', ' correct horse', 'Correct horse', '']) {
+      assert.deepEqual(await passwords.verify(other, stored, 'org'), wrong, other);
+    }
+  });
+  await t.test('AC-02 what stands beyond 72 bytes counts', async () => {
+    const long = await passwords.hash(`${'a'.repeat(72)}b`, 'org');
+    assert.deepEqual(await passwords.verify(`${'a'.repeat(72)}b`, long, 'org'), right);
+    assert.deepEqual(await passwords.verify(`${'a'.repeat(72)}c`, long, 'org'), wrong);
+    assert.deepEqual(await passwords.verify('a'.repeat(72), long, 'org'), wrong);
+    const longest = 'é'.repeat(512);
+    assert.deepEqual(await passwords.verify(longest, await passwords.hash(longest, 'org'), 'org'), right);
+  });
+  await t.test('AC-02 cannot be verified without the key they name', async () => {
+    const elsewhere = createTestPasswords({ keys: { first: randomBytes(32) } });
+    assert.deepEqual(await elsewhere.verify('correct horse', stored, 'org'), wrong);
+    const keyless = createTestPasswords({ key: 'second', keys: { second: KEYS.second as Buffer } });
+    assert.deepEqual(await keyless.verify('correct horse', stored, 'org'), wrong);
+  });
+  await t.test('AC-04 NUL counts', async () => {
+    const withNul = await passwords.hash('abc\0def', 'org');
+    assert.deepEqual(await passwords.verify('abc\0def', withNul, 'org'), right);
+    for (const other of ['abc', 'abc\0', 'abc\0xyz']) {
+      assert.deepEqual(await passwords.verify(other, withNul, 'org'), wrong, JSON.stringify(other));
+    }
+  });
+  await t.test('AC-08 composed and decomposed letters are one password', async () => {
+    const composed = await passwords.hash('caf\u00e9 au lait', 'org');
+    assert.deepEqual(await passwords.verify('cafe\u0301 au lait', composed, 'org'), right);
+    assert.deepEqual(await passwords.verify('cafe au lait', composed, 'org'), wrong);
+    // Only canonical equivalents: a ligature is not its letters, a wide letter not the narrow one.
+    const ligature = await passwords.hash('\ufb01nal', 'org');
+    assert.deepEqual(await passwords.verify('final', ligature, 'org'), wrong);
+  });
+  await t.test('AC-05 more than 1 KB is not made', async () => {
+    await assert.rejects(passwords.hash(LONG, 'org'), MalformedRequest);
+    await assert.rejects(passwords.hash('\ud800', 'org'), MalformedRequest);
+  });
+  await t.test('AC-06 are made anew when the cost went up or the key is an older one', async () => {
+    assert.deepEqual(await createTestPasswords({ cost: 5 }).verify('correct horse', stored, 'org'), outdated);
+    assert.deepEqual(
+      await createTestPasswords({ key: 'second' }).verify('correct horse', stored, 'org'),
+      outdated,
+    );
+    const dear = await createTestPasswords({ cost: 5 }).hash('correct horse', 'org');
+    assert.deepEqual(await passwords.verify('correct horse', dear, 'org'), right);
+    assert.deepEqual(await createTestPasswords({ cost: 6 }).verify('wrong', stored, 'org'), wrong);
+  });
+  await t.test('AC-06 a cost that cannot be meant is refused at the start', () => {
+    for (const cost of [3, 16, 4.5, Number.NaN])
+      assert.throws(() => createTestPasswords({ cost }), RangeError);
+  });
+});
+
+test('imported hashes', async (t) => {
+  await t.test('AC-02 of other makers verify as they were made and are made anew', async () => {
+    for (const [password, vector] of VECTORS) {
+      for (const stored of [vector, toImportedHash(vector), vector.replace('$2y', '$2b')]) {
+        assert.deepEqual(await passwords.verify(password, stored, 'org'), outdated, stored);
+        assert.deepEqual(await passwords.verify(`${password}.`, stored, 'org'), wrong, stored);
+      }
+    }
+  });
+  await t.test('AC-02 ignore what their maker ignored', async () => {
+    const made = await bcrypt.hash('y'.repeat(72), 4);
+    assert.deepEqual(await passwords.verify(`${'y'.repeat(72)}tail`, made, 'org'), outdated);
+  });
+  await t.test('AC-04 NUL counts', async () => {
+    const made = await bcrypt.hash('abc\0def', 4);
+    assert.deepEqual(await passwords.verify('abc\0def', made, 'org'), outdated);
+    assert.deepEqual(await passwords.verify('abc', made, 'org'), wrong);
+    assert.deepEqual(await passwords.verify('abc\0xyz', made, 'org'), wrong);
+  });
+  await t.test('AC-08 get the password as it was received', async () => {
+    const decomposed = await bcrypt.hash('cafe\u0301', 4);
+    assert.deepEqual(await passwords.verify('cafe\u0301', decomposed, 'org'), outdated);
+    assert.deepEqual(await passwords.verify('caf\u00e9', decomposed, 'org'), wrong);
+  });
+  await t.test('nothing that is no bcrypt string is taken', () => {
+    const good = VECTORS[0][1];
+    const { length } = good;
+    for (const bad of [
+      '',
+      '$1$abc$def',
+      '$2x$07$',
+      good.slice(0, length - 1),
+      `${good}a`,
+      `${good}\n`,
+      `bcrypt$${good}`,
+    ]) {
+      assert.throws(() => toImportedHash(bad), MalformedRequest, bad);
+    }
+    assert.throws(() => toImportedHash(good.replace('$07$', '$16$')), MalformedRequest);
+    assert.throws(() => toImportedHash(good.replace('$07$', '$03$')), MalformedRequest);
+  });
+});
+
+test('a stored value that cannot be verified matches nothing', async () => {
+  const bcryptString = await bcrypt.hash('', 4);
+  const ours = await passwords.hash('', 'org');
+  const values = [
+    '',
+    ' ',
+    'hmac-bcrypt$',
+    'hmac-bcrypt$first$',
+    ours.replace('first', 'nobody'),
+    ours.slice(0, -1),
+    `hmac-bcrypt$$${bcryptString}`,
+    bcryptString.replace('$04$', '$03$'),
+    // Would take days.
+    bcryptString.replace('$04$', '$31$'),
+    ours.replace('$04$', '$31$'),
+    'plaintext',
+  ];
+  for (const stored of values) {
+    for (const password of ['', stored]) {
+      assert.deepEqual(await passwords.verify(password, stored, 'org'), wrong, stored);
+    }
+  }
+});
+
+test('refusals take the same time', async (t) => {
+  const sixth = createTestPasswords({ cost: 6 });
+  const stored = await sixth.hash('correct horse', 'org');
+  const against =
+    (known: string | undefined, password = 'wrong') =>
+    () =>
+      sixth.verify(password, known, 'org');
+
+  await t.test('AC-09 for an unknown user and a wrong password', async () => {
+    isAlike(await ratioOf(against(undefined), against(stored)));
+  });
+  await t.test(
+    'AC-03 for a password of 73 bytes and for one that is too long, known user or not',
+    async () => {
+      isAlike(await ratioOf(against(undefined, 'x'.repeat(73)), against(stored, 'x'.repeat(73))));
+      isAlike(await ratioOf(against(undefined, LONG), against(stored, LONG)));
+      isAlike(await ratioOf(against(stored, LONG), against(stored)));
+    },
+  );
+  await t.test('AC-05 for one of 5 MB', async () => {
+    isAlike(await ratioOf(against(stored, 'x'.repeat(5_000_000)), against(stored)));
+  });
+  await t.test('AC-09 for a user whose hash is cheaper, imported, unusable, or not there', async () => {
+    isAlike(await ratioOf(against(await passwords.hash('correct horse', 'org')), against(undefined)));
+    isAlike(await ratioOf(against(await bcrypt.hash('correct horse', 5)), against(undefined)));
+    isAlike(
+      await ratioOf(
+        against('$2b$31$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcde'),
+        against(undefined),
+      ),
+    );
+    isAlike(await ratioOf(against(''), against(undefined)));
+  });
+});
+
+test('new passwords', async (t) => {
+  const check = (password: string, options: { minLength?: number; username?: string; email?: string } = {}) =>
+    checkNewPassword(password, { minLength: 8, ...options });
+  const isRefused = (password: string, why: RegExp, options?: Parameters<typeof check>[1]) =>
+    assert.throws(
+      () => check(password, options),
+      (error) => error instanceof MalformedRequest && why.test(error.description ?? ''),
+      password.slice(0, 40),
+    );
+
+  await t.test('AC-01 are as long as the realm asks, counted in characters', () => {
+    check('vqzkjwpx');
+    isRefused('vqzkjwp', /at least 8 characters/);
+    check('🐎🔋📎🐎🔋📎🐎🔋');
+    isRefused('🐎🔋📎🐎', /at least 8/);
+    isRefused('e\u0301e\u0301e\u0301e\u0301', /at least 8/);
+    check('vqzkjwpxvqzkjwy', { minLength: 15 });
+    isRefused('vqzkjwpxvqzkjw', /at least 15/, { minLength: 15 });
+  });
+  await t.test('AC-01 may be long and of anything', () => {
+    check('v q z'.repeat(20));
+    check('k'.repeat(1024));
+    check('nul\0 counts too');
+    check('только строчные буквы');
+    isRefused(LONG, /at most 1024 bytes/);
+    isRefused('é'.repeat(513), /at most 1024 bytes/);
+    isRefused('x'.repeat(5_000_000), /at most 1024 bytes/);
+    isRefused('well-formed \ud800', /Unicode/);
+  });
+  await t.test('AC-01 are not among the first that anybody would guess, compared whole', () => {
+    for (const common of [
+      'password',
+      'Password',
+      'PASSWORD1',
+      '12345678',
+      'qwertyuiop',
+      'iloveyou',
+      'P@ssw0rd123',
+    ]) {
+      isRefused(common, /too common/);
+    }
+    isRefused('PasswordPassword', /too common/, { minLength: 15 });
+    isRefused('1234567890123456', /too common/, { minLength: 15 });
+    check('password of mine');
+    check('12345678 sheep');
+  });
+  await t.test('AC-01 are not the name or address itself', () => {
+    isRefused('Wilhelmina', /username/, { username: 'wilhelmina' });
+    isRefused('WILHELMINA@acme.example', /username/, { email: 'wilhelmina@acme.example' });
+    check('wilhelmina rides', { username: 'wilhelmina', email: 'wilhelmina@acme.example' });
+  });
+});
