@@ -1,0 +1,30 @@
+/** Under which key an address is counted. */
+import { isIPv4, isIPv6 } from 'node:net';
+
+const MAPPED_IPV4 = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+
+/** Eight groups from the compressed form (RFC 5952). */
+function expand(compressed: string): string[] {
+  const [head = '', tail] = compressed.split('::');
+  const before = head === '' ? [] : head.split(':');
+  const after = tail ? tail.split(':') : [];
+  return [...before, ...Array<string>(8 - before.length - after.length).fill('0'), ...after];
+}
+
+/**
+ * IPv4 addresses count one by one, also when mapped into IPv6 (RFC 4291 section 2.5.5.2); IPv6 addresses by their
+ * /64, which is what one customer gets and can walk through. What is no address counts as itself.
+ *
+ * @param address of the peer, already resolved behind trusted proxies
+ */
+export function addressKey(address: string): string {
+  const [bare = ''] = address.split('%');
+  if (isIPv4(bare) || !isIPv6(bare)) return bare;
+  const compressed = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
+  const mapped = MAPPED_IPV4.exec(compressed);
+  if (mapped) {
+    const [high, low] = [Number.parseInt(mapped[1] as string, 16), Number.parseInt(mapped[2] as string, 16)];
+    return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  }
+  return `${expand(compressed).slice(0, 4).join(':')}::/64`;
+}

@@ -1,0 +1,201 @@
+/**
+ * Throttling of guesses: of passwords per account and address, of client secrets per client and address.
+ *
+ * An account gives its guesses away before the password is looked at, so parallel ones get no more than serial ones.
+ * When they are used up it is never locked: each further guess has to wait for a delay that doubles up to a limit. A
+ * right password given during the delay is refused like a wrong one, or else the delay would slow down nobody who
+ * guesses: he would read the right one off the answer. An account that does not exist is counted like any other.
+ *
+ * So that nobody can keep a person out by guessing wrong for him, an address from which an account has logged in
+ * lately has guesses of its own, which strangers cannot use up.
+ */
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { TooManyAttempts } from '../errors/domain.ts';
+import type { Counters } from '../storage/contract.ts';
+import { addressKey } from './address-key.ts';
+import { CountersLimiter, RateLimiterRes } from './throttle-store.ts';
+
+/** All times in seconds. */
+export interface ThrottleLimits {
+  readonly password: {
+    readonly guesses: number;
+    readonly window: number;
+    readonly firstDelay: number;
+    readonly longestDelay: number;
+  };
+  readonly address: { readonly failures: number; readonly window: number };
+  readonly clientSecret: { readonly failures: number; readonly window: number };
+}
+
+export const DEFAULT_LIMITS: ThrottleLimits = {
+  password: { guesses: 10, window: 900, firstDelay: 60, longestDelay: 900 },
+  address: { failures: 100, window: 120 },
+  clientSecret: { failures: 20, window: 60 },
+};
+
+/** Seconds without a further delay after which an account has all its guesses again. */
+const DELAYS_REMEMBERED = 86_400;
+/**
+ * So many windows with a wrong password in them, in a day without a right one, weigh as much as one whose guesses were
+ * all used up: who keeps just below the limit is slowed down too, before 100 failures (NIST 800-63B section 3.2.2).
+ */
+const WEIGHT_OF_DELAY = 10;
+/** Seconds. */
+const ADDRESS_REMEMBERED = 30 * 86_400;
+/** Seconds left at which a login renews the memory of its address; at each login would be a write too many. */
+const ADDRESS_RENEWED = 29 * 86_400;
+const BLOCKS_KEPT = 10_000;
+
+/** One guess, already taken. Exactly one of its methods is called, once. */
+export interface Attempt {
+  /** The password was right: the account has all its guesses again. */
+  succeeded(): Promise<void>;
+  /** The password was wrong or the account is not there: the address has one failure more. */
+  failed(): Promise<void>;
+  /** The password was not looked at: the guess is given back. */
+  abandoned(): Promise<void>;
+}
+
+export interface Throttle {
+  /**
+   * Takes one guess. To be called before the password is looked at, by every door.
+   *
+   * @param account realm and canonical username, whether or not it exists
+   * @throws TooManyAttempts when the account or the address has no guess left
+   */
+  passwordAttempt(account: string, address: string): Promise<Attempt>;
+  /** @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many of any */
+  requireClientNotBlocked(clientId: string, address: string): void;
+  /** Counts for the client at this address, so that no stranger can lock out a client, and for the address. */
+  clientSecretFailure(clientId: string, address: string): Promise<void>;
+  /** @throws TooManyAttempts */
+  requireAddressNotBlocked(address: string): void;
+  addressFailure(address: string): Promise<void>;
+}
+
+export interface ThrottleDeps {
+  readonly counters: Counters;
+  readonly limits: ThrottleLimits;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** Names come from strangers, at any length; 128 bits of their hash do. */
+function keyOf(...parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
+}
+
+function tooMany(ms: number, reason: string): TooManyAttempts {
+  return new TooManyAttempts(Math.max(1, Math.ceil(ms / 1000)), {
+    description: 'too many attempts, try again later',
+    reason,
+  });
+}
+
+/**
+ * Counts failures after the fact. A block is remembered in this process by its own failures alone, so that requests
+ * of those who never fail cost no read; each further process lets one failure more through before it knows.
+ */
+function createFailureCount(limiter: CountersLimiter, reason: string, now: () => number) {
+  const blocked = new LRUCache<string, number>({ max: BLOCKS_KEPT });
+  const remember = (key: string, { consumedPoints, msBeforeNext }: RateLimiterRes): void => {
+    if (consumedPoints >= limiter.points) blocked.set(key, now() + msBeforeNext);
+  };
+  return {
+    async add(key: string): Promise<void> {
+      remember(key, await limiter.penalty(key));
+    },
+    require(key: string): void {
+      const ms = (blocked.get(key) ?? 0) - now();
+      if (ms > 0) throw tooMany(ms, reason);
+    },
+    /** Reads what other processes have counted. */
+    async requireInStore(key: string): Promise<void> {
+      this.require(key);
+      const state = await limiter.get(key);
+      if (state) remember(key, state);
+      this.require(key);
+    },
+  };
+}
+
+export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttle {
+  const { password, address: perAddress, clientSecret } = limits;
+  const limiter = (keyPrefix: string, points: number, duration: number): CountersLimiter =>
+    new CountersLimiter({ counters, now, keyPrefix, points, duration });
+  const guesses = limiter('guess', password.guesses, password.window);
+  const weights = limiter('delay', WEIGHT_OF_DELAY, DELAYS_REMEMBERED);
+  const addressesOfAccount = limiter('known', 1, ADDRESS_REMEMBERED);
+  const addresses = createFailureCount(
+    limiter('address', perAddress.failures, perAddress.window),
+    'too many failures from this address',
+    now,
+  );
+  const clients = createFailureCount(
+    limiter('client', clientSecret.failures, clientSecret.window),
+    'too many wrong client secrets',
+    now,
+  );
+  const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
+
+  /** @param delays how many the account had already */
+  async function takeGuess(key: string, delays: number): Promise<{ isFirst: boolean; isLast: boolean }> {
+    // Once delayed there is one guess at a time: it takes all the points.
+    const points = delays > 0 ? password.guesses : 1;
+    const { consumedPoints } = await guesses.consume(key, points).catch((refusal) => {
+      throw refusal instanceof RateLimiterRes
+        ? tooMany(refusal.msBeforeNext, 'too many wrong passwords for this account')
+        : refusal;
+    });
+    const isLast = consumedPoints >= password.guesses;
+    if (isLast) {
+      // The delay begins before the password is looked at: whoever comes in the meantime is already too late.
+      await guesses.block(key, Math.min(password.firstDelay * 2 ** delays, password.longestDelay));
+      await weights.set(key, (delays + 1) * WEIGHT_OF_DELAY, DELAYS_REMEMBERED);
+    }
+    return { isFirst: consumedPoints === 1, isLast };
+  }
+
+  return {
+    async passwordAttempt(account, address) {
+      const from = addressKey(address);
+      const here = keyOf(account, from);
+      const addressCount = keyOf(from);
+      await addresses.requireInStore(addressCount);
+      const known = await addressesOfAccount.get(here);
+      const key = known ? here : keyOf(account);
+      const weight = (await weights.get(key))?.consumedPoints ?? 0;
+      const { isFirst, isLast } = await takeGuess(key, Math.floor(weight / WEIGHT_OF_DELAY));
+      return {
+        async succeeded() {
+          await guesses.delete(key);
+          if (weight > 0 || isLast) await weights.delete(key);
+          if (!known || known.msBeforeNext < ADDRESS_RENEWED * 1000) {
+            await addressesOfAccount.set(here, 1, ADDRESS_REMEMBERED);
+          }
+        },
+        async failed() {
+          if (isFirst && !isLast) await weights.penalty(key);
+          await addresses.add(addressCount);
+        },
+        async abandoned() {
+          // The last guess has begun a delay, which is not taken back; nor is anything given to a window begun since.
+          if (isLast) return;
+          const window = await guesses.get(key);
+          if (window && window.consumedPoints > 0) await guesses.reward(key);
+        },
+      };
+    },
+    requireClientNotBlocked(clientId, address) {
+      addresses.require(keyOf(addressKey(address)));
+      clients.require(clientKey(clientId, address));
+    },
+    async clientSecretFailure(clientId, address) {
+      await clients.add(clientKey(clientId, address));
+      await addresses.add(keyOf(addressKey(address)));
+    },
+    requireAddressNotBlocked: (address) => addresses.require(keyOf(addressKey(address))),
+    addressFailure: (address) => addresses.add(keyOf(addressKey(address))),
+  };
+}

@@ -1,0 +1,337 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TooManyAttempts } from '../../src/errors/domain.ts';
+import { addressKey } from '../../src/http/address-key.ts';
+import { createThrottle, DEFAULT_LIMITS, type Throttle } from '../../src/http/throttle.ts';
+import type { Counters } from '../../src/storage/contract.ts';
+
+const MINUTE = 60_000;
+const ANN = 'organization:acme/ann';
+const HOME = '192.0.2.10';
+const STRANGER = '203.0.113.66';
+
+function memoryCounters(): Counters & { keys(): string[] } {
+  const rows = new Map<string, { points: number; expiresAt: number }>();
+  const live = (key: string, now: number) => {
+    const row = rows.get(key);
+    return row && row.expiresAt > now ? row : undefined;
+  };
+  return {
+    async increment(key, points, windowMs, now) {
+      const row = live(key, now) ?? { points: 0, expiresAt: now + windowMs };
+      const next = { ...row, points: row.points + points };
+      rows.set(key, next);
+      return next;
+    },
+    async get(key, now) {
+      return live(key, now);
+    },
+    async set(key, points, expiresAt) {
+      rows.set(key, { points, expiresAt });
+    },
+    async remove(key) {
+      rows.delete(key);
+    },
+    keys: () => [...rows.keys()],
+  };
+}
+
+/** A server of two processes over one store, with a clock that stands still until it is moved. */
+function createServer() {
+  const counters = memoryCounters();
+  let now = Date.UTC(2030, 0, 1);
+  const deps = { counters, limits: DEFAULT_LIMITS, now: () => now };
+  return {
+    throttle: createThrottle(deps),
+    other: createThrottle(deps),
+    counters,
+    pass: (ms: number) => {
+      now += ms;
+    },
+  };
+}
+
+/** Gives a wrong password. @returns seconds to wait when it was not even looked at */
+async function guess(throttle: Throttle, account: string, address: string): Promise<number | undefined> {
+  try {
+    await (await throttle.passwordAttempt(account, address)).failed();
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof TooManyAttempts, String(error));
+    return error.retryAfter;
+  }
+}
+
+async function logIn(throttle: Throttle, account: string, address: string): Promise<void> {
+  await (await throttle.passwordAttempt(account, address)).succeeded();
+}
+
+async function guessTimes(
+  times: number,
+  throttle: Throttle,
+  account: string,
+  address: string,
+): Promise<number> {
+  let looked = 0;
+  for (let i = 0; i < times; i += 1) if ((await guess(throttle, account, address)) === undefined) looked += 1;
+  return looked;
+}
+
+/** Each from an address of its own. */
+async function guessFromEverywhere(times: number, throttle: Throttle, account: string): Promise<number> {
+  let looked = 0;
+  for (let i = 0; i < times; i += 1) {
+    if ((await guess(throttle, account, `198.51.${i >> 8}.${i & 255}`)) === undefined) looked += 1;
+  }
+  return looked;
+}
+
+test('guesses of a password', async (t) => {
+  await t.test(
+    'DO-01 500 in parallel, in two processes, from everywhere, get no more than the limit',
+    async () => {
+      const { throttle, other, pass } = createServer();
+      const volley = async () => {
+        const guesses = await Promise.all(
+          Array.from({ length: 500 }, (_, i) =>
+            guess(i % 2 ? throttle : other, ANN, `10.${i >> 8}.${i & 255}.1`),
+          ),
+        );
+        return guesses.filter((seconds) => seconds === undefined).length;
+      };
+      assert.equal(await volley(), 10);
+      assert.equal(await volley(), 0);
+      pass(MINUTE);
+      assert.equal(await volley(), 1, 'after a delay there is one guess, not ten');
+      assert.equal(await volley(), 0);
+    },
+  );
+
+  await t.test('DO-01 a right password is refused during the delay like a wrong one', async () => {
+    const { throttle, pass } = createServer();
+    assert.equal(await guessTimes(10, throttle, ANN, STRANGER), 10);
+    await assert.rejects(logIn(throttle, ANN, HOME), TooManyAttempts);
+    pass(MINUTE - 1);
+    await assert.rejects(logIn(throttle, ANN, HOME), TooManyAttempts);
+    pass(1);
+    await logIn(throttle, ANN, HOME);
+  });
+
+  await t.test('DO-03 have to wait ever longer, up to a quarter of an hour, and never for good', async () => {
+    const { throttle, pass } = createServer();
+    assert.equal(await guessFromEverywhere(10, throttle, ANN), 10);
+    const delays: (number | undefined)[] = [];
+    for (let i = 0; i < 7; i += 1) {
+      const seconds = await guess(throttle, ANN, STRANGER);
+      delays.push(seconds);
+      pass((seconds ?? 0) * 1000);
+      assert.equal(
+        await guess(throttle, ANN, STRANGER),
+        undefined,
+        'the delay is over when it was said to be',
+      );
+    }
+    assert.deepEqual(delays, [60, 120, 240, 480, 900, 900, 900]);
+  });
+
+  await t.test('DO-03 a stranger does not lock out who has logged in from there before', async () => {
+    const { throttle, pass } = createServer();
+    await logIn(throttle, ANN, HOME);
+    assert.equal(await guessTimes(50, throttle, ANN, STRANGER), 10);
+    await logIn(throttle, ANN, HOME);
+    pass(29 * 24 * 60 * MINUTE);
+    await guessTimes(50, throttle, ANN, STRANGER);
+    await logIn(throttle, ANN, HOME);
+    pass(29 * 24 * 60 * MINUTE);
+    await guessTimes(50, throttle, ANN, STRANGER);
+    await logIn(throttle, ANN, HOME);
+    pass(31 * 24 * 60 * MINUTE);
+    await guessTimes(50, throttle, ANN, STRANGER);
+    await assert.rejects(logIn(throttle, ANN, HOME), TooManyAttempts, 'a month without login is forgotten');
+  });
+
+  await t.test(
+    'DO-03 but who is known has no more guesses than anybody, and gives strangers none',
+    async () => {
+      const { throttle } = createServer();
+      await logIn(throttle, ANN, HOME);
+      assert.equal(await guessTimes(9, throttle, ANN, STRANGER), 9);
+      await logIn(throttle, ANN, HOME);
+      assert.equal(await guessTimes(50, throttle, ANN, STRANGER), 1);
+      assert.equal(await guessTimes(50, throttle, ANN, HOME), 10);
+    },
+  );
+
+  await t.test('DO-03 who keeps just below the limit is slowed down before 100 failures', async () => {
+    const { throttle, pass } = createServer();
+    let looked = 0;
+    for (let quarter = 0; quarter < 4 * 24; quarter += 1) {
+      looked += await guessFromEverywhere(9, throttle, ANN);
+      pass(15 * MINUTE);
+    }
+    assert.ok(looked <= 90 + 86, `${looked} guesses in a day`);
+    pass(24 * 60 * MINUTE);
+    assert.equal(await guessTimes(12, throttle, ANN, STRANGER), 10, 'a quiet day later all is forgiven');
+  });
+
+  await t.test('are counted anew after a right password', async () => {
+    const { throttle, pass } = createServer();
+    for (let day = 0; day < 3; day += 1) {
+      assert.equal(await guessTimes(9, throttle, ANN, HOME), 9);
+      await logIn(throttle, ANN, HOME);
+    }
+    assert.equal(await guessTimes(11, throttle, ANN, HOME), 10);
+    pass(MINUTE);
+    await logIn(throttle, ANN, HOME);
+    assert.equal(await guessTimes(11, throttle, ANN, HOME), 10);
+    assert.equal(await guess(throttle, ANN, HOME), 60, 'delays start from the shortest again');
+  });
+
+  await t.test('are counted anew a quarter of an hour after the first', async () => {
+    const { throttle, pass } = createServer();
+    assert.equal(await guessTimes(9, throttle, ANN, STRANGER), 9);
+    pass(15 * MINUTE);
+    assert.equal(await guessTimes(11, throttle, ANN, STRANGER), 10);
+  });
+
+  await t.test('that were not looked at are given back, but no more than were taken', async () => {
+    const { throttle, pass } = createServer();
+    for (let i = 0; i < 30; i += 1) await (await throttle.passwordAttempt(ANN, STRANGER)).abandoned();
+    const stale = await Promise.all(Array.from({ length: 5 }, () => throttle.passwordAttempt(ANN, STRANGER)));
+    pass(15 * MINUTE);
+    for (const attempt of stale) await attempt.abandoned();
+    assert.equal(await guessTimes(11, throttle, ANN, STRANGER), 10);
+  });
+
+  await t.test('DO-02 count for one account only', async () => {
+    const { throttle } = createServer();
+    await guessTimes(20, throttle, ANN, STRANGER);
+    assert.equal(await guess(throttle, 'organization:acme/bob', STRANGER), undefined);
+    assert.equal(await guess(throttle, 'organization:other/ann', STRANGER), undefined);
+  });
+
+  await t.test(
+    'SE-01 leave neither names nor addresses in the store, and keys of bounded length',
+    async () => {
+      const { throttle, counters } = createServer();
+      await logIn(throttle, ANN, HOME);
+      await guess(throttle, 'x'.repeat(1_000_000), STRANGER);
+      await throttle.clientSecretFailure('y'.repeat(1_000_000), STRANGER);
+      assert.ok(counters.keys().length > 3);
+      for (const key of counters.keys()) {
+        assert.ok(key.length < 40, key);
+        assert.ok(!/acme|192\.0|203\.0/.test(key), key);
+      }
+    },
+  );
+
+  await t.test('AC-09 at accounts that do not exist are answered alike', async () => {
+    const { throttle } = createServer();
+    await logIn(throttle, ANN, HOME);
+    const answers = async (account: string, address: string) => {
+      const seconds: (number | undefined)[] = [];
+      for (let i = 0; i < 12; i += 1) seconds.push(await guess(throttle, account, address));
+      return seconds;
+    };
+    assert.deepEqual(
+      await answers(ANN, '198.51.100.1'),
+      await answers('organization:acme/nobody', '198.51.100.2'),
+    );
+  });
+});
+
+test('failures of an address', async (t) => {
+  await t.test('DO-02 are 100 in two minutes, over all accounts, in all processes', async () => {
+    const { throttle, other, pass } = createServer();
+    for (let i = 0; i < 100; i += 1) {
+      assert.equal(await guess(throttle, `organization:acme/user-${i}`, STRANGER), undefined);
+      pass(1000);
+    }
+    assert.equal(await guess(throttle, 'organization:acme/user-100', STRANGER), 20);
+    assert.equal(await guess(other, 'organization:acme/user-100', STRANGER), 20);
+    assert.throws(() => throttle.requireAddressNotBlocked(STRANGER), TooManyAttempts);
+    assert.throws(() => throttle.requireClientNotBlocked('shop', STRANGER), TooManyAttempts);
+    assert.equal(await guess(throttle, 'organization:acme/user-100', HOME), undefined);
+    pass(20_000);
+    throttle.requireAddressNotBlocked(STRANGER);
+    assert.equal(await guess(throttle, 'organization:acme/user-100', STRANGER), undefined);
+  });
+
+  await t.test('DO-03 a blocked address uses up no guesses of an account', async () => {
+    const { throttle } = createServer();
+    for (let i = 0; i < 100; i += 1) await throttle.addressFailure(STRANGER);
+    assert.equal(await guessTimes(50, throttle, ANN, STRANGER), 0);
+    assert.equal(await guessTimes(10, throttle, ANN, HOME), 10);
+  });
+
+  await t.test('are not made by right passwords', async () => {
+    const { throttle } = createServer();
+    for (let i = 0; i < 150; i += 1) await logIn(throttle, `organization:acme/user-${i}`, HOME);
+    throttle.requireAddressNotBlocked(HOME);
+  });
+
+  await t.test('DO-02 count per /64 in IPv6, and per address in IPv4, mapped or not', async () => {
+    const { throttle } = createServer();
+    for (let i = 0; i < 100; i += 1) await throttle.addressFailure(`2001:db8:0:1::${i.toString(16)}`);
+    assert.throws(
+      () => throttle.requireAddressNotBlocked('2001:db8:0:1:ffff:ffff:ffff:ffff'),
+      TooManyAttempts,
+    );
+    throttle.requireAddressNotBlocked('2001:db8:0:2::1');
+    for (let i = 0; i < 100; i += 1) await throttle.addressFailure(`::ffff:${STRANGER}`);
+    assert.throws(() => throttle.requireAddressNotBlocked(STRANGER), TooManyAttempts);
+    throttle.requireAddressNotBlocked('203.0.113.67');
+  });
+});
+
+test('DO-02 the key of an address', () => {
+  const same = [
+    ['2001:db8::1', '2001:0DB8:0000:0000:0000:0000:0000:0001', '2001:db8::dead:beef:1:2', '2001:db8::1%eth0'],
+    ['192.0.2.10', '::ffff:192.0.2.10', '::FFFF:c000:20a', '0:0:0:0:0:ffff:192.0.2.10'],
+    ['::1', '::2', '0::3'],
+    ['fe80::1%eth0', 'fe80::2%wlan0'],
+  ];
+  for (const addresses of same) assert.equal(new Set(addresses.map(addressKey)).size, 1, addresses.join());
+  assert.equal(new Set(same.map(([first]) => addressKey(first as string))).size, same.length);
+  assert.equal(addressKey('2001:db8:a:b:c:d:e:f'), '2001:db8:a:b::/64');
+  assert.equal(addressKey('1::'), '1:0:0:0::/64');
+  assert.notEqual(addressKey('192.0.2.1'), addressKey('192.0.2.2'));
+  assert.equal(addressKey('unknown'), 'unknown');
+});
+
+test('client secrets', async (t) => {
+  await t.test('DO-05 20 wrong ones a minute, then the client waits', async () => {
+    const { throttle, pass } = createServer();
+    for (let i = 0; i < 20; i += 1) {
+      throttle.requireClientNotBlocked('shop', STRANGER);
+      await throttle.clientSecretFailure('shop', STRANGER);
+    }
+    assert.throws(
+      () => throttle.requireClientNotBlocked('shop', STRANGER),
+      (error) => error instanceof TooManyAttempts && error.retryAfter === 60,
+    );
+    throttle.requireClientNotBlocked('other', STRANGER);
+    pass(MINUTE);
+    throttle.requireClientNotBlocked('shop', STRANGER);
+  });
+
+  await t.test('DO-03 a stranger does not lock out a client at its own address', async () => {
+    const { throttle } = createServer();
+    for (let i = 0; i < 50; i += 1) await throttle.clientSecretFailure('shop', STRANGER);
+    throttle.requireClientNotBlocked('shop', HOME);
+  });
+
+  await t.test('DO-05 another process lets one more through, not twenty', async () => {
+    const { throttle, other } = createServer();
+    for (let i = 0; i < 20; i += 1) await throttle.clientSecretFailure('shop', STRANGER);
+    other.requireClientNotBlocked('shop', STRANGER);
+    await other.clientSecretFailure('shop', STRANGER);
+    assert.throws(() => other.requireClientNotBlocked('shop', STRANGER), TooManyAttempts);
+  });
+
+  await t.test('DO-05 guessed at many clients count for the address', async () => {
+    const { throttle } = createServer();
+    for (let i = 0; i < 100; i += 1) await throttle.clientSecretFailure(`client-${i}`, STRANGER);
+    assert.throws(() => throttle.requireClientNotBlocked('client-100', STRANGER), TooManyAttempts);
+  });
+});
