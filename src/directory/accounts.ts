@@ -1,0 +1,21 @@
+/** What a person's claims are (OpenID Connect Core section 5.1), by the scopes that ask for them. */
+import type { User } from '../storage/nouns.ts';
+import { userSubject } from './subjects.ts';
+
+/** Claims by scope; metadata and consent speak of the same. */
+export const CLAIMS_BY_SCOPE = {
+  openid: ['sub'],
+  profile: ['name', 'preferred_username', 'updated_at'],
+  email: ['email', 'email_verified'],
+} as const;
+
+/** Every claim we could give; which of them are given, the scopes decide. */
+export function userClaims(user: User): { sub: string } & Record<string, unknown> {
+  return {
+    sub: userSubject(user),
+    name: user.displayName ?? user.username,
+    preferred_username: user.username,
+    updated_at: Math.floor((user.passwordChangedAt ?? user.createdAt) / 1000),
+    ...(user.email !== undefined && { email: user.email, email_verified: user.emailVerified }),
+  };
+}

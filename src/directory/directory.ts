@@ -1,0 +1,123 @@
+/**
+ * The directory: organizations, applications, roles, resources and users; who somebody is and what rights they have.
+ * It leaves tokens to `registry` and `grants`, and knows no HTTP. It serves no routes.
+ *
+ * This file: reading. Everything but users is read through a view of one revision, kept in memory until the store's
+ * revision changes, which is asked at each request: what one process changed holds in the others at once.
+ */
+import { LRUCache } from 'lru-cache';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Application, Organization, Resource, Role } from '../storage/nouns.ts';
+
+/** Nouns of one kind kept in memory; more are read again when needed. */
+const NOUNS_KEPT = 5_000;
+
+/** An application that may act: it and its organization are enabled. */
+export interface ActiveApplication {
+  readonly application: Application;
+  readonly organization: Organization;
+}
+
+/** The directory at one revision. */
+export interface DirectoryView {
+  readonly revision: number;
+  /** Undefined too when it or its organization is disabled. */
+  findApplication(clientId: string): Promise<ActiveApplication | undefined>;
+  findApplicationById(id: string): Promise<ActiveApplication | undefined>;
+  findOrganization(id: string): Promise<Organization | undefined>;
+  /** @param identifier RFC 8707 resource indicator, compared as a string; undefined too when disabled */
+  findResource(identifier: string): Promise<Resource | undefined>;
+  findRole(id: string): Promise<Role | undefined>;
+  /** Origins that any enabled application lists. */
+  allowedOrigins(): Promise<ReadonlySet<string>>;
+  /** Names of grants that any enabled application may use. */
+  grantsInUse(): Promise<ReadonlySet<string>>;
+}
+
+export interface Directory {
+  view(): Promise<DirectoryView>;
+}
+
+type Loader<T> = (key: string) => Promise<T | undefined>;
+
+/** A miss is not kept: rows that are not there must not push out those that are. */
+function remembering<T extends object>(load: Loader<T>): Loader<T> {
+  const kept = new LRUCache<string, T>({ max: NOUNS_KEPT });
+  return async (key) => {
+    const known = kept.get(key);
+    if (known) return known;
+    const noun = await load(key);
+    if (noun) kept.set(key, noun);
+    return noun;
+  };
+}
+
+/** Keeps the answer, not a failure to get it. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
+    return answer;
+  };
+}
+
+const PAGE_SIZE = 500;
+
+/** What a question about all enabled applications needs of each, gathered once per revision. */
+async function gather(
+  store: DirectoryStore,
+  pick: (application: Application) => readonly string[],
+): Promise<ReadonlySet<string>> {
+  const gathered = new Set<string>();
+  let after: string | undefined;
+  do {
+    const page = await store.applications.page({ limit: PAGE_SIZE, ...(after !== undefined && { after }) });
+    for (const application of page.items) {
+      if (application.enabled) for (const value of pick(application)) gathered.add(value);
+    }
+    after = page.next;
+  } while (after !== undefined);
+  return gathered;
+}
+
+function createView(store: DirectoryStore, revision: number): DirectoryView {
+  const organizations = remembering((id) => store.organizations.get(id));
+  const active = async (application: Application | undefined): Promise<ActiveApplication | undefined> => {
+    if (!application?.enabled) return undefined;
+    const organization = await organizations(application.organization);
+    return organization?.enabled ? { application, organization } : undefined;
+  };
+  return {
+    revision,
+    allowedOrigins: once(() => gather(store, ({ allowedOrigins }) => allowedOrigins)),
+    grantsInUse: once(() => gather(store, ({ grants }) => grants)),
+    findApplication: remembering(async (clientId) =>
+      active(await store.applications.findBy('clientId', clientId)),
+    ),
+    findApplicationById: remembering(async (id) => active(await store.applications.get(id))),
+    findOrganization: organizations,
+    findResource: remembering(async (identifier) => {
+      const resource = await store.resources.findBy('identifier', identifier);
+      return resource?.enabled ? resource : undefined;
+    }),
+    findRole: remembering(async (id) => {
+      const role = await store.roles.get(id);
+      return role?.enabled ? role : undefined;
+    }),
+  };
+}
+
+export function createDirectory({ store }: { store: DirectoryStore }): Directory {
+  let latest: DirectoryView | undefined;
+  return {
+    async view() {
+      const revision = await store.revision();
+      // A slower reader must not bring back a view older than the one that is there.
+      if (!latest || latest.revision < revision) latest = createView(store, revision);
+      return latest;
+    },
+  };
+}

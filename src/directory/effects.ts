@@ -1,0 +1,67 @@
+/** What a change of a noun means for the living tokens below it. */
+import { isDeepStrictEqual } from 'node:util';
+import type { NodeMark } from '../storage/contract.ts';
+import type { CollectionName, Nouns } from '../storage/nouns.ts';
+
+/**
+ * - `ends`: everything below is dead until further notice;
+ * - `returns`: it ended before, and what is newer than now lives;
+ * - `restarts`: what is older than now is dead, what is newer lives;
+ * - `narrows`: what is older than now is recomputed, stored ∩ current rights;
+ * - `none`: nothing below can tell the difference.
+ */
+export type Effect = 'ends' | 'returns' | 'restarts' | 'narrows' | 'none';
+
+interface Rules<T> {
+  /** A role that ends gives nothing any more, which leaves the rights that came through other roles. */
+  readonly ending: 'ends' | 'narrows';
+  /** Whoever got in by the old value must not stay in. */
+  readonly restarting: readonly (keyof T)[];
+  /** Rights are read from these. Widening is not told apart: recomputing then gives what was there. */
+  readonly narrowing: readonly (keyof T)[];
+}
+
+const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
+  organizations: { ending: 'ends', restarting: [], narrowing: [] },
+  applications: {
+    ending: 'ends',
+    restarting: ['realm'],
+    narrowing: ['ceilings', 'scopes', 'resource', 'grants'],
+  },
+  roles: { ending: 'narrows', restarting: [], narrowing: ['scopes', 'permissions', 'resource'] },
+  resources: { ending: 'ends', restarting: [], narrowing: ['tables', 'scopes', 'catalogue'] },
+  users: { ending: 'ends', restarting: ['passwordHash'], narrowing: ['roles', 'administers'] },
+};
+
+/** @param after undefined: it is removed */
+export function effectOf<C extends CollectionName>(
+  collection: C,
+  before: Nouns[C],
+  after: Nouns[C] | undefined,
+): Effect {
+  const { ending, restarting, narrowing } = rules[collection] as Rules<Nouns[C]>;
+  const differs = (field: keyof Nouns[C]): boolean => !isDeepStrictEqual(before[field], after?.[field]);
+  if (!after?.enabled) return before.enabled ? ending : narrowing.some(differs) ? 'narrows' : 'none';
+  if (!before.enabled) return ending === 'ends' ? 'returns' : 'narrows';
+  if (restarting.some(differs)) return 'restarts';
+  return narrowing.some(differs) ? 'narrows' : 'none';
+}
+
+/**
+ * To be written before the change. A crash right after the change must leave no rights alive, a change that fails must
+ * not leave anything dead: so an end is announced as narrowing, because recomputing finds whether it has come.
+ */
+export function markBefore(effect: Effect, now: number): NodeMark | undefined {
+  if (effect === 'none') return undefined;
+  return effect === 'ends' || effect === 'narrows'
+    ? { narrowedAt: now }
+    : { revokedAt: now, restoredAt: now };
+}
+
+/** To be written after the change, for tokens that were made from the old state in between. */
+export function markAfter(effect: Effect, now: number): NodeMark | undefined {
+  // Nothing could be made from the old state of what had ended.
+  if (effect === 'none' || effect === 'returns') return undefined;
+  if (effect === 'restarts') return { revokedAt: now, restoredAt: now };
+  return effect === 'ends' ? { revokedAt: now, narrowedAt: now } : { narrowedAt: now };
+}

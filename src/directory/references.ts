@@ -1,0 +1,118 @@
+/** What nouns say of each other: whether it is there, and belongs to the same organization. */
+import { DomainError } from '../errors/domain.ts';
+import type { Storage } from '../storage/contract.ts';
+import type { Application, CollectionName, Nouns, Resource, Role, User } from '../storage/nouns.ts';
+
+/** A noun names another that is not there, or another organization's; or its name is reserved. */
+export class BrokenReference extends DomainError {
+  readonly code = 'broken_reference';
+}
+
+/** It cannot be removed while others name it. */
+export class StillInUse extends DomainError {
+  readonly code = 'still_in_use';
+}
+
+/** The nouns that references lead to: those of the store, or those of the store after changes that are planned. */
+export interface Lookup {
+  hasOrganization(id: string): Promise<boolean>;
+  findApplication(id: string): Promise<Pick<Application, 'organization'> | undefined>;
+  findRole(id: string): Promise<Pick<Role, 'organization'> | undefined>;
+  findResource(identifier: string): Promise<Pick<Resource, 'organization'> | undefined>;
+}
+
+export function createLookup(store: Storage['directory']): Lookup {
+  return {
+    hasOrganization: async (id) => (await store.organizations.get(id)) !== undefined,
+    findApplication: (id) => store.applications.get(id),
+    findRole: (id) => store.roles.get(id),
+    findResource: (identifier) => store.resources.findBy('identifier', identifier),
+  };
+}
+
+type Checks = { readonly [C in CollectionName]: (noun: Nouns[C], lookup: Lookup) => AsyncIterable<string> };
+
+/** Each gives the end of a sentence about the noun, for each reference that does not hold. */
+const checks: Checks = {
+  async *organizations() {},
+
+  async *applications(application, lookup) {
+    yield* inOrganization(application, lookup);
+    const { ceilings, resource, introspects, realm } = application;
+    const own = [`organization:${application.organization}`, `application:${application.id}`];
+    if (!own.includes(realm)) yield 'may have users of its own or of its organization only';
+    for (const identifier of new Set([...ceilings.map((ceiling) => ceiling.resource), ...introspects])) {
+      yield* ownResource(application, identifier, lookup);
+    }
+    if (resource !== undefined && !ceilings.some((ceiling) => ceiling.resource === resource)) {
+      yield `has no permissions for its resource ${resource}`;
+    }
+  },
+
+  async *roles(role, lookup) {
+    yield* inOrganization(role, lookup);
+    yield* ownResource(role, role.resource, lookup);
+  },
+
+  async *resources(resource, lookup) {
+    yield* inOrganization(resource, lookup);
+  },
+
+  async *users(user, lookup) {
+    if (user.organization !== undefined) yield* inOrganization({ organization: user.organization }, lookup);
+    if (!(await fitsRealm(user, lookup))) yield 'lives in a realm that its organization does not have';
+    for (const id of user.roles) {
+      const role = await lookup.findRole(id);
+      if (role?.organization !== user.organization)
+        yield `has a role that its organization does not have (${id})`;
+    }
+    for (const id of user.administers) {
+      if (!(await lookup.hasOrganization(id))) yield `administers an organization that is not there (${id})`;
+    }
+  },
+};
+
+async function* inOrganization(
+  { organization }: { organization: string },
+  lookup: Lookup,
+): AsyncIterable<string> {
+  if (!(await lookup.hasOrganization(organization)))
+    yield `belongs to an organization that is not there (${organization})`;
+}
+
+/** Another organization's resource and none at all are told alike, so that nobody learns what others have. */
+async function* ownResource(
+  { organization }: { organization: string },
+  identifier: string,
+  lookup: Lookup,
+): AsyncIterable<string> {
+  const resource = await lookup.findResource(identifier);
+  if (resource?.organization !== organization)
+    yield `names a resource that its organization does not have: ${identifier}`;
+}
+
+async function fitsRealm({ realm, organization }: User, lookup: Lookup): Promise<boolean> {
+  if (realm === 'management') return organization === undefined;
+  if (organization === undefined) return false;
+  if (realm === `organization:${organization}`) return true;
+  const application = await lookup.findApplication(realm.slice('application:'.length));
+  return realm.startsWith('application:') && application?.organization === organization;
+}
+
+/**
+ * The end of a sentence for each reference of the noun that does not hold.
+ * @param before the noun as it stands in the store: what was broken already (a role that was removed) may stay
+ */
+export async function findBrokenReferences<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  lookup: Lookup,
+  before?: Nouns[C],
+): Promise<string[]> {
+  const check = checks[collection] as (noun: Nouns[C], lookup: Lookup) => AsyncIterable<string>;
+  const known = new Set<string>();
+  const broken: string[] = [];
+  for await (const sentence of check(noun, lookup)) broken.push(sentence);
+  if (broken.length > 0 && before) for await (const sentence of check(before, lookup)) known.add(sentence);
+  return broken.filter((sentence) => !known.has(sentence));
+}

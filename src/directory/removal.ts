@@ -1,0 +1,74 @@
+/** What goes with a noun that is removed, and what stands against removing it. */
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { CollectionName, Nouns, Realm, Resource } from '../storage/nouns.ts';
+import { eachNoun } from './pages.ts';
+import { StillInUse } from './references.ts';
+
+const NAMED_IN_A_SENTENCE = 5;
+
+/**
+ * Ceilings, roles and introspection rights name a resource by its identifier: left behind, they would speak of whatever
+ * gets that identifier next.
+ * @throws StillInUse
+ */
+export async function requireUnused(
+  store: DirectoryStore,
+  { identifier, organization }: Resource,
+): Promise<void> {
+  const users: string[] = [];
+  for await (const role of eachNoun(store.roles, organization)) {
+    if (role.resource === identifier) users.push(`role ${role.name}`);
+  }
+  for await (const application of eachNoun(store.applications, organization)) {
+    const { ceilings, introspects } = application;
+    const named = [...ceilings.map((ceiling) => ceiling.resource), ...introspects];
+    if (named.includes(identifier)) users.push(`application ${application.name}`);
+  }
+  if (users.length === 0) return;
+  const others = users.length - NAMED_IN_A_SENTENCE;
+  const shown = users.slice(0, NAMED_IN_A_SENTENCE).join(', ');
+  throw new StillInUse({
+    description: `resource ${identifier} is still named by ${shown}${others > 0 ? ` and ${others} more` : ''}`,
+  });
+}
+
+/**
+ * Removes all that belongs to the noun, which must be disabled before: its tokens are dead, and a removal that was
+ * interrupted can be taken up again because the noun itself goes last. Nothing here is marked: tokens of what is inside
+ * hang below the noun as well.
+ */
+export async function removeContents<C extends CollectionName>(
+  store: DirectoryStore,
+  collection: C,
+  noun: Nouns[C],
+): Promise<void> {
+  if (collection === 'applications') {
+    const { id, organization } = noun as Nouns['applications'];
+    await removeAll(
+      store,
+      'users',
+      organization,
+      (user) => user.realm === (`application:${id}` satisfies Realm),
+    );
+  }
+  if (collection === 'organizations') {
+    for (const inside of ['users', 'applications', 'roles', 'resources'] as const) {
+      await removeAll(store, inside, noun.id, () => true);
+    }
+  }
+}
+
+async function removeAll<C extends CollectionName>(
+  store: DirectoryStore,
+  collection: C,
+  organization: string,
+  belongs: (noun: Nouns[C]) => boolean,
+): Promise<void> {
+  const nouns = store[collection] as unknown as {
+    page(options: { limit: number }): Promise<{ items: Nouns[C][] }>;
+    remove(id: string, version: number): Promise<void>;
+  };
+  for await (const noun of eachNoun(nouns as never, organization) as AsyncGenerator<Nouns[C]>) {
+    if (belongs(noun)) await nouns.remove(noun.id, noun.version);
+  }
+}

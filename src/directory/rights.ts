@@ -1,0 +1,89 @@
+/** What an application, and a user through it, may do with one resource: ceilings, roles, catalogue. */
+import {
+  EVERYTHING,
+  intersect,
+  NOTHING,
+  type Permissions,
+  restrictToTables,
+  union,
+} from '../permissions/permissions.ts';
+import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
+import type { Application, Resource, User } from '../storage/nouns.ts';
+import type { DirectoryView } from './directory.ts';
+
+/** Everything somebody may have of one resource. */
+export interface ResourceRights {
+  readonly permissions: Permissions;
+  /** The resource's own scopes that may be had. */
+  readonly scopes: ReadonlySet<string>;
+  /** Names, for the `roles` claim. */
+  readonly roles: readonly string[];
+  /** Ids of role nodes that these rights came through. */
+  readonly roleIds: readonly string[];
+  /** The steps that were intersected, for explanations. */
+  readonly steps: readonly { readonly name: string; readonly permissions: Permissions }[];
+}
+
+const parsed = new WeakMap<StoredPermissions, Permissions>();
+
+/** Stored permissions of nouns are parsed once as long as the noun is kept. */
+function permissionsOf(stored: StoredPermissions): Permissions {
+  let permissions = parsed.get(stored);
+  if (!permissions) {
+    permissions = fromStored(stored);
+    parsed.set(stored, permissions);
+  }
+  return permissions;
+}
+
+/** The ceiling of an application for a resource; undefined if the resource is none of its own. */
+export function findCeiling(application: Application, resource: string): Permissions | undefined {
+  const ceiling = application.ceilings.find((candidate) => candidate.resource === resource);
+  return ceiling && permissionsOf(ceiling.permissions);
+}
+
+/**
+ * Rights = ceiling ∩ catalogue, and for a user ∩ the union of the roles held for this resource.
+ * @returns undefined if the application has no ceiling for the resource, that is, may not have tokens for it
+ */
+export async function findRights(
+  view: DirectoryView,
+  application: Application,
+  resource: Resource,
+  user?: User,
+): Promise<ResourceRights | undefined> {
+  const ceiling = findCeiling(application, resource.identifier);
+  if (!ceiling || resource.organization !== application.organization) return undefined;
+  const catalogue = resource.catalogue === 'open' ? EVERYTHING : undefined;
+  const known = catalogue ? ceiling : restrictToTables(ceiling, new Set(resource.tables.map(({ id }) => id)));
+  const allowedScopes = resource.scopes.filter((scope) => application.scopes.includes(scope));
+  const steps = [
+    { name: `ceiling of application ${application.name}`, permissions: ceiling },
+    { name: `catalogue of resource ${resource.name}`, permissions: known },
+  ];
+  if (!user) {
+    return { permissions: known, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
+  }
+
+  let granted = NOTHING;
+  const roleScopes = new Set<string>();
+  const names: string[] = [];
+  const ids: string[] = [];
+  for (const id of user.roles) {
+    const role = await view.findRole(id);
+    if (!role || role.organization !== application.organization || role.resource !== resource.identifier)
+      continue;
+    granted = union(granted, permissionsOf(role.permissions));
+    for (const scope of role.scopes) roleScopes.add(scope);
+    names.push(role.name);
+    ids.push(role.id);
+  }
+  steps.push({ name: `roles of user ${user.username}`, permissions: granted });
+  return {
+    permissions: intersect(known, granted),
+    scopes: new Set(allowedScopes.filter((scope) => roleScopes.has(scope))),
+    roles: names,
+    roleIds: ids,
+    steps,
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * RFC 6749 section 4.1.3 with PKCE (RFC 7636). The engine made the code; redeeming it is ours, because a code that
+ * another client or a wrong verifier presents is burnt, and because every token is made on one path.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { userClaims } from '../directory/accounts.ts';
+import { userSubject } from '../directory/subjects.ts';
+import type { Users } from '../directory/users.ts';
+import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { EVERYTHING } from '../permissions/permissions.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Grant, GrantRequest, OpenIdFacts } from './grant.ts';
+
+/** The engine's typings leave out that a code knows whether it was used. */
+type AuthorizationCode = InstanceType<KoaContextWithOIDC['oidc']['provider']['AuthorizationCode']> & {
+  readonly consumed?: unknown;
+};
+
+/** Of a Grant, a person's consent to a client: the node that everything under it hangs below. */
+export function grantNode(grantId: string): string {
+  return `grant:${createHash('sha256').update(grantId).digest('base64url').slice(0, 22)}`;
+}
+
+const VERIFIER_PATTERN = /^[A-Za-z0-9._~-]{43,128}$/;
+
+function isVerifier(verifier: string, challenge: string): boolean {
+  const given = Buffer.from(createHash('sha256').update(verifier).digest('base64url'));
+  const wanted = Buffer.from(challenge);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+function requireText(parameters: GrantRequest['parameters'], name: string): string {
+  const value = parameters[name];
+  if (typeof value !== 'string' || value === '') {
+    throw new MalformedRequest({ description: `missing required parameter: ${name}` });
+  }
+  return value;
+}
+
+/** Why this request may not have the code; undefined if it may. */
+function mismatch(code: AuthorizationCode, request: GrantRequest): string | undefined {
+  const { parameters, client } = request;
+  if (code.clientId !== client.application.clientId) return 'code of another client';
+  if (code.redirectUri !== parameters.redirect_uri) return 'redirect_uri is not the one of the request';
+  if (typeof parameters.code_verifier !== 'string') return 'no code_verifier';
+  if (code.codeChallengeMethod !== 'S256' || !code.codeChallenge) return 'code without a challenge';
+  return isVerifier(parameters.code_verifier, code.codeChallenge) ? undefined : 'wrong code_verifier';
+}
+
+function openIdFacts(code: AuthorizationCode): OpenIdFacts {
+  if (!code.grantId) throw new ProofRejected({ reason: 'code without consent' });
+  return {
+    scope: code.scope ?? '',
+    grantId: code.grantId,
+    ...(code.claims && { claims: code.claims as Record<string, unknown> }),
+    ...(code.nonce !== undefined && { nonce: code.nonce }),
+    ...(code.sid !== undefined && { sid: code.sid }),
+    ...(code.acr !== undefined && { acr: code.acr }),
+    ...(code.amr !== undefined && { amr: code.amr }),
+    ...(code.sessionUid !== undefined && { sessionUid: code.sessionUid }),
+  };
+}
+
+export function createAuthorizationCodeGrant({
+  registry,
+  users,
+  now,
+}: {
+  registry: Registry;
+  users: Users;
+  now: () => number;
+}): Grant {
+  /** Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). */
+  async function burn(code: AuthorizationCode, reason: string): Promise<never> {
+    await code.consume().catch(() => undefined);
+    if (code.grantId) await registry.mark(grantNode(code.grantId), { revokedAt: now() });
+    throw new ProofRejected({ reason });
+  }
+
+  return {
+    type: 'authorization_code',
+    name: 'authorization_code',
+    parameters: ['code', 'redirect_uri', 'code_verifier'],
+    async prove(request) {
+      const { ctx, parameters } = request;
+      const { provider } = ctx.oidc;
+      const value = requireText(parameters, 'code');
+      requireText(parameters, 'redirect_uri');
+      const verifier = parameters.code_verifier;
+      if (verifier !== undefined && (typeof verifier !== 'string' || !VERIFIER_PATTERN.test(verifier))) {
+        throw new MalformedRequest({ description: 'code_verifier must be 43 to 128 unreserved characters' });
+      }
+      const code: AuthorizationCode | undefined = await provider.AuthorizationCode.find(value, {
+        ignoreExpiration: true,
+      });
+      if (!code) throw new ProofRejected({ reason: 'unknown code' });
+      if (code.isExpired) throw new ProofRejected({ reason: 'expired code' });
+      const wrong = mismatch(code, request);
+      if (wrong) return burn(code, wrong);
+      if (code.consumed) return burn(code, 'code used before');
+
+      const openid = openIdFacts(code);
+      const grant = await provider.Grant.find(openid.grantId);
+      if (!grant || grant.clientId !== code.clientId || grant.accountId !== code.accountId) {
+        throw new ProofRejected({ reason: 'the consent is gone' });
+      }
+      const user = code.accountId ? await users.findBySubject(code.accountId) : undefined;
+      if (!user || user.realm !== request.client.application.realm) {
+        throw new ProofRejected({ reason: 'the user is gone, disabled or of another realm' });
+      }
+      const ancestors = [grantNode(openid.grantId)];
+      if (!(await registry.isAlive([...ancestors, user.id], (code.iat ?? 0) * 1000))) {
+        throw new ProofRejected({ reason: 'the login behind the code has ended' });
+      }
+      ctx.oidc.entity('AuthorizationCode', code);
+      ctx.oidc.entity('Grant', grant);
+      ctx.oidc.entity('Account', {
+        accountId: userSubject(user),
+        claims: () => userClaims(user),
+      });
+      const resource = typeof code.resource === 'string' ? code.resource : undefined;
+      return {
+        subject: userSubject(user),
+        user,
+        openid,
+        ancestors,
+        ...(code.authTime !== undefined && { authTime: code.authTime }),
+        parent: {
+          resource,
+          scope: openid.scope,
+          permissions:
+            code.rar && resource !== undefined
+              ? parseAuthorizationDetails(code.rar, resource).permissions
+              : EVERYTHING,
+        },
+        startsLogin: true,
+        async spend() {
+          await code.consume();
+          return undefined;
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/**
+ * Grants: how a proof of who is asking becomes a token. `runGrant` is the path that every grant takes: parse, prove,
+ * cut down to what is allowed, issue. A grant's own file only proves who is asking, so it cannot forget a check that
+ * they share. Client authentication has happened before, in the engine's token chain; that and the HTTP side belong
+ * to `provider`. Routes: behind `POST /oauth/token`.
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { ActiveApplication, Directory, DirectoryView } from '../directory/directory.ts';
+import { findRights, type ResourceRights } from '../directory/rights.ts';
+import { ProofRejected, UnknownResource } from '../errors/domain.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import type { LoginRow } from '../storage/contract.ts';
+import type { Resource, User } from '../storage/nouns.ts';
+import { cutDown, knownScopes } from './cut-down.ts';
+import type { Issue } from './issue.ts';
+import { type Asked, parseAsked } from './request.ts';
+
+/** What a grant gets to see of a request. */
+export interface GrantRequest {
+  readonly ctx: KoaContextWithOIDC;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly client: ActiveApplication;
+  readonly view: DirectoryView;
+  /** Milliseconds: taken before anything was read. */
+  readonly asOf: number;
+  readonly address: string;
+}
+
+/** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
+export interface OpenIdFacts {
+  readonly scope: string;
+  readonly grantId: string;
+  readonly claims?: Record<string, unknown>;
+  readonly nonce?: string;
+  readonly sid?: string;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
+  readonly sessionUid?: string;
+}
+
+/** Who is asking, and what bounds the answer besides the application's ceiling and the user's roles. */
+export interface Proof {
+  readonly subject: string;
+  readonly user?: User;
+  /** Seconds. */
+  readonly authTime?: number;
+  /** Nodes above the token beside organization, application, user, roles and resource. */
+  readonly ancestors?: readonly string[];
+  /** What the parent (login, connection, token) was granted: the answer is never above it. */
+  readonly parent?: {
+    readonly resource: string | undefined;
+    readonly scope: string;
+    readonly permissions: Permissions;
+    /** The living login, which bounds the token's life. */
+    readonly login?: LoginRow;
+  };
+  /** What was asked for where the request itself is not the place (an authorization request). */
+  readonly asked?: Asked;
+  readonly openid?: OpenIdFacts;
+  /** The answer may come with a refresh token if the application has the grant. */
+  readonly startsLogin: boolean;
+  /**
+   * Uses up what was presented (a code, a refresh token), once all is decided and never before: a request that is
+   * refused must not cost a login. Gives the refresh token to answer with, if the login goes on with one.
+   * @throws ProofRejected when somebody else was first
+   */
+  readonly spend?: () => Promise<string | undefined>;
+}
+
+/** One grant: only its difference. */
+export interface Grant {
+  /** `grant_type` on the wire. */
+  readonly type: string;
+  /** Its name in an application's `grants`. */
+  readonly name: string;
+  readonly parameters: readonly string[];
+  /** @throws domain errors; ProofRejected for everything that must not be told apart */
+  prove(request: GrantRequest): Promise<Proof>;
+}
+
+/** What is handed to `issue`: everything decided. */
+export interface Decision {
+  readonly grant: Grant;
+  readonly proof: Proof;
+  readonly resource: Resource | undefined;
+  readonly rights: ResourceRights | undefined;
+  readonly permissions: Permissions;
+  readonly scopes: readonly string[];
+}
+
+export interface GrantDeps {
+  readonly directory: Directory;
+  readonly issue: Issue;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** The token is for the resource that was asked for, the parent's, or the application's own, in this order. */
+async function findTarget(request: GrantRequest, proof: Proof, asked: Asked): Promise<Resource | undefined> {
+  const { view, client } = request;
+  const parent = proof.parent;
+  if (parent && asked.resource !== undefined && asked.resource !== parent.resource) {
+    throw new UnknownResource({ description: 'the resource must be the one that was granted' });
+  }
+  const identifier = asked.resource ?? (parent ? parent.resource : client.application.resource);
+  if (identifier === undefined) {
+    if (proof.openid) return undefined;
+    throw new UnknownResource({ description: 'the application has no resource of its own: name one' });
+  }
+  const resource = await view.findResource(identifier);
+  if (!resource)
+    throw new UnknownResource({ description: 'unknown resource', reason: `resource ${identifier}` });
+  return resource;
+}
+
+/** Runs one grant for an authenticated client and puts the answer on `ctx.body`. @throws domain errors */
+export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: GrantDeps): Promise<void> {
+  const asOf = deps.now();
+  const view = await deps.directory.view();
+  const clientId = ctx.oidc.client?.clientId ?? '';
+  const client = await view.findApplication(clientId);
+  if (!client) throw new ProofRejected({ reason: 'the application was disabled meanwhile' });
+  const parameters = ctx.oidc.params ?? {};
+  const request: GrantRequest = { ctx, parameters, client, view, asOf, address: ctx.state.address ?? ctx.ip };
+  // Malformed requests are refused before anybody's password is looked at or a code is used up.
+  const isKnownScope = await knownScopes(view, client.application);
+  const asked = parseAsked(parameters, isKnownScope);
+
+  const proof = await grant.prove(request);
+  const wanted = proof.asked ? { ...proof.asked, ...definedOf(asked) } : asked;
+  const resource = await findTarget(request, proof, wanted);
+  const rights = resource && (await findRights(view, client.application, resource, proof.user));
+  if (resource && !rights) {
+    throw new UnknownResource({ description: 'the application may not have tokens for this resource' });
+  }
+  const { permissions, scopes } = cutDown({ asked: wanted, proof, resource, rights });
+  ctx.body = await deps.issue(request, { grant, proof, resource, rights, permissions, scopes });
+}
+
+function definedOf(asked: Asked): Partial<Asked> {
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,224 @@
+/**
+ * Makes what was decided: the token, its registry row, the refresh token, the ID token, the answer. Both formats, all
+ * grants. The row is written before the answer leaves; a row that cannot be written means no answer.
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { PermissionsNotAllowed } from '../errors/domain.ts';
+import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { toPermissionsJson } from '../permissions/seed-shape.ts';
+import { MAX_TOKEN_PERMISSIONS_BYTES, tokenSize } from '../permissions/size.ts';
+import { toStored } from '../permissions/stored.ts';
+import type { Registry } from '../registry/registry.ts';
+import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
+import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
+import type { Resource } from '../storage/nouns.ts';
+import type { Decision, GrantRequest, OpenIdFacts } from './grant.ts';
+import { issueIdToken } from './id-token.ts';
+
+export type Issue = (request: GrantRequest, decision: Decision) => Promise<Record<string, unknown>>;
+
+export interface IssueDeps {
+  readonly issuer: string;
+  readonly registry: Registry;
+  readonly logins: LoginStore;
+  readonly refreshTokens: RefreshTokens;
+  /** The key that signs at this moment. */
+  readonly signingKeyId: (alg: string) => string;
+  /** Seconds. */
+  readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
+  readonly now: () => number;
+}
+
+/** Claims of tokens being made, for the customizer of the engine's JWT format. */
+const claimsInTheMaking = new WeakMap<object, Record<string, unknown>>();
+
+/** The complete claims set of a token made here; undefined for any other. */
+export function claimsOf(token: object): Record<string, unknown> | undefined {
+  return claimsInTheMaking.get(token);
+}
+
+/** A JWT that large would not fit into a header; a resource may ask for a reference to it instead. */
+function formatFor(resource: Resource | undefined, { permissions }: Decision): 'jwt' | 'opaque' {
+  if (!resource) return 'opaque';
+  if (tokenSize(permissions, resource.identifier) <= MAX_TOKEN_PERMISSIONS_BYTES)
+    return resource.token.format;
+  if (resource.token.overflow === 'reference') return 'opaque';
+  throw new PermissionsNotAllowed({
+    description:
+      'the permissions would make the token larger than 6 KB: ask for fewer tables, or have the resource set to ' +
+      'overflow: reference',
+  });
+}
+
+function rowFor(
+  { client, asOf, address, ctx }: GrantRequest,
+  { grant, proof, resource, rights, permissions, scopes }: Decision,
+  {
+    format,
+    login,
+    now,
+    ttl,
+  }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; ttl: number },
+): TokenRow {
+  const { application, organization } = client;
+  const ancestors = new Set([organization.id, application.id]);
+  if (proof.user) ancestors.add(proof.user.id);
+  for (const id of rights?.roleIds ?? []) ancestors.add(id);
+  if (resource) ancestors.add(resource.id);
+  for (const id of proof.ancestors ?? []) ancestors.add(id);
+  if (login) ancestors.add(login);
+  const issuedAt = Math.floor(now / 1000);
+  return {
+    id: createNodeId(),
+    format,
+    grantType: grant.name,
+    subject: proof.subject,
+    organization: organization.id,
+    application: application.id,
+    clientId: application.clientId,
+    scope: scopes.join(' '),
+    permissions: toStored(permissions),
+    ancestors: [...ancestors],
+    asOf,
+    issuedAt,
+    expiresAt: issuedAt + ttl,
+    address,
+    ...(proof.user && { user: proof.user.id, username: proof.user.username, roles: rights?.roles ?? [] }),
+    ...(resource && { resource: resource.identifier }),
+    ...(proof.authTime !== undefined && { authTime: proof.authTime }),
+    ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
+    ...(proof.openid && { engine: { ...proof.openid } }),
+  };
+}
+
+function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
+  const { organization, application } = request.client;
+  return {
+    iss: issuer,
+    sub: row.subject,
+    aud: row.resource,
+    exp: row.expiresAt,
+    iat: row.issuedAt,
+    jti: row.id,
+    client_id: row.clientId,
+    ...(row.scope !== '' && { scope: row.scope }),
+    permissions: toPermissionsJson(decision.permissions),
+    authorization_details: toAuthorizationDetails(decision.permissions, row.resource ?? ''),
+    org: organization.name,
+    app: application.name,
+    ...(row.roles && { roles: row.roles }),
+    ...(row.username !== undefined && { username: row.username }),
+    ...(row.authTime !== undefined && { auth_time: row.authTime }),
+    anc: row.ancestors,
+  };
+}
+
+/** Signs or draws the token and writes its row, side by side. */
+async function mint(
+  ctx: KoaContextWithOIDC,
+  deps: IssueDeps,
+  row: TokenRow,
+  claims: Record<string, unknown>,
+  resource: Resource | undefined,
+): Promise<string> {
+  const { provider, client } = ctx.oidc;
+  if (!client) throw new Error('a token is made for an authenticated client only');
+  const token = row.user
+    ? new provider.AccessToken({ client, accountId: row.subject, grantId: row.id } as never)
+    : new provider.ClientCredentials({ client } as never);
+  token.scope = row.scope;
+  token.iat = row.issuedAt;
+  token.exp = row.expiresAt;
+  if (resource) {
+    token.resourceServer = new provider.ResourceServer(resource.identifier, {
+      scope: row.scope,
+      audience: resource.identifier,
+      accessTokenFormat: row.format,
+      jwt: { sign: { alg: resource.token.alg, kid: deps.signingKeyId(resource.token.alg) } },
+    } as never);
+  }
+  token.jti = row.format === 'jwt' ? row.id : createOpaqueAccessToken();
+  Object.assign(token, { format: row.format });
+  claimsInTheMaking.set(token, claims);
+  const [value] = await Promise.all([token.save(), deps.registry.record(token.jti, row)]);
+  ctx.oidc.entity(row.user ? 'AccessToken' : 'ClientCredentials', token as never);
+  return value;
+}
+
+/** The login that a first refresh token starts; undefined when the application may not refresh. */
+function startLogin(
+  row: TokenRow,
+  decision: Decision,
+  request: GrantRequest,
+  id: string,
+  deps: IssueDeps,
+): { login: LoginRow; refreshToken: string } {
+  const refreshToken = deps.refreshTokens.create(id);
+  const createdAt = deps.now();
+  const { proof } = decision;
+  return {
+    refreshToken,
+    login: {
+      id,
+      grantType: row.grantType,
+      subject: row.subject,
+      organization: row.organization,
+      application: row.application,
+      clientId: row.clientId,
+      scope: row.scope,
+      permissions: row.permissions,
+      ancestors: row.ancestors.filter((ancestor) => ancestor !== id),
+      asOf: request.asOf,
+      createdAt,
+      expiresAt: createdAt + deps.lifetimes.login * 1000,
+      current: deps.refreshTokens.hash(refreshToken),
+      ...(row.user !== undefined && { user: row.user }),
+      ...(row.resource !== undefined && { resource: row.resource }),
+      ...(row.authTime !== undefined && { authTime: row.authTime }),
+      ...(proof.openid && { engine: { ...proof.openid } }),
+    },
+  };
+}
+
+function wantsLogin({ client }: GrantRequest, { proof, scopes }: Decision): boolean {
+  if (!proof.startsLogin || !client.application.grants.includes('refresh_token')) return false;
+  return proof.openid === undefined || scopes.includes('offline_access');
+}
+
+export function createIssue(deps: IssueDeps): Issue {
+  return async (request, decision) => {
+    const { ctx } = request;
+    const { proof, resource, permissions } = decision;
+    const parentLogin = proof.parent?.login;
+    const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
+    const now = deps.now();
+    const wantedTtl = resource?.token.ttl ?? deps.lifetimes.userinfoToken;
+    const ttl = parentLogin
+      ? Math.min(wantedTtl, Math.floor((parentLogin.expiresAt - now) / 1000))
+      : wantedTtl;
+    const format = formatFor(resource, decision);
+    const row = rowFor(request, decision, { format, login: parentLogin?.id ?? newLogin, now, ttl });
+    const claims = claimsFor(row, deps.issuer, request, decision);
+    const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
+    // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
+    const [accessToken, continued] = await Promise.all([
+      mint(ctx, deps, row, claims, resource),
+      proof.spend?.(),
+      started && deps.logins.insert(started.login),
+    ]);
+    const refreshToken = started?.refreshToken ?? continued;
+    const idToken = proof.openid && (await issueIdToken(ctx, proof as Proofed, decision.scopes));
+    return {
+      access_token: accessToken,
+      token_type: 'Bearer',
+      expires_in: ttl,
+      ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+      ...(idToken !== undefined && { id_token: idToken }),
+      ...(row.scope !== '' && { scope: row.scope }),
+      permissions: toPermissionsJson(permissions),
+      authorization_details: claims.authorization_details,
+    };
+  };
+}
+
+type Proofed = Decision['proof'] & { readonly openid: OpenIdFacts };

@@ -1,0 +1,48 @@
+/**
+ * RFC 6749 section 4.3: a user's name and password. RFC 9700 section 2.4 forbids it for new systems, so an application
+ * must allow it, and accounts with a second factor cannot use it.
+ */
+import { userSubject } from '../directory/subjects.ts';
+import type { Users } from '../directory/users.ts';
+import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import type { Grant } from './grant.ts';
+
+/** Bytes; longer ones are refused before anything is computed. */
+const MAX_FIELD_BYTES = 1024;
+
+function requireText(parameters: Readonly<Record<string, unknown>>, name: string): string {
+  const value = parameters[name];
+  if (typeof value !== 'string' || value === '') {
+    throw new MalformedRequest({ description: `missing required parameter: ${name}` });
+  }
+  return value;
+}
+
+export function createPasswordGrant({ users, now }: { users: Users; now: () => number }): Grant {
+  return {
+    type: 'password',
+    name: 'password',
+    parameters: ['username', 'password'],
+    async prove({ parameters, client, address }) {
+      const login = requireText(parameters, 'username');
+      const password = requireText(parameters, 'password');
+      if (Buffer.byteLength(login) > MAX_FIELD_BYTES)
+        throw new ProofRejected({ reason: 'user name too long' });
+      const { application, organization } = client;
+      const user = await users.authenticate({
+        realm: application.realm,
+        login,
+        password,
+        address,
+        queue: organization.id,
+      });
+      if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });
+      return {
+        subject: userSubject(user),
+        user,
+        authTime: Math.floor(now() / 1000),
+        startsLogin: true,
+      };
+    },
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * RFC 6749 section 6, rotating (RFC 9700 section 4.14.2). One compare-and-set moves a login from its current refresh
+ * token to the successor, which is derived from it: whoever presents the same token again within the grace gets the
+ * same successor, so a client whose connection broke can retry. Later reuse ends the login.
+ */
+import { parseUserSubject } from '../directory/subjects.ts';
+import type { Users } from '../directory/users.ts';
+import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import { fromStored } from '../permissions/stored.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { RefreshTokens } from '../registry/secrets.ts';
+import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
+import type { Grant, GrantRequest, OpenIdFacts } from './grant.ts';
+
+/** A retry this soon after the rotation is honest. */
+const GRACE_MS = 5_000;
+
+export interface RefreshTokenGrantDeps {
+  readonly registry: Registry;
+  readonly logins: LoginStore;
+  readonly refreshTokens: RefreshTokens;
+  readonly users: Users;
+  readonly audit: AuditLog;
+  readonly now: () => number;
+}
+
+export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
+  const { registry, logins, refreshTokens, users, audit, now } = deps;
+
+  /** The token is neither current nor forgiven: somebody else has it too. */
+  async function endReused(login: LoginRow, { ctx, address }: GrantRequest): Promise<never> {
+    await registry.endLogin(login);
+    await audit.append({
+      at: now(),
+      event: 'refresh_token.reused',
+      outcome: 'denied',
+      reason: 'an earlier refresh token of this login was presented: the login was ended',
+      subject: login.subject,
+      client: login.clientId,
+      organization: login.organization,
+      address,
+      ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
+    });
+    throw new ProofRejected({ reason: 'refresh token reused' });
+  }
+
+  /** Moves the login from `token` to its successor, or recognises a retry. */
+  async function rotate(login: LoginRow, token: string, request: GrantRequest): Promise<string> {
+    const presented = refreshTokens.hash(token);
+    const successor = refreshTokens.successor(token);
+    if (
+      login.current.equals(presented) &&
+      (await logins.rotate(login.id, presented, refreshTokens.hash(successor), now()))
+    ) {
+      return successor;
+    }
+    const latest = await logins.find(login.id, now());
+    const isRetry =
+      latest?.previous?.equals(presented) === true &&
+      latest.rotatedAt !== undefined &&
+      Math.abs(now() - latest.rotatedAt) <= GRACE_MS;
+    return isRetry ? successor : endReused(login, request);
+  }
+
+  return {
+    type: 'refresh_token',
+    name: 'refresh_token',
+    parameters: ['refresh_token'],
+    async prove(request) {
+      const token = request.parameters.refresh_token;
+      if (typeof token !== 'string' || token === '') {
+        throw new MalformedRequest({ description: 'missing required parameter: refresh_token' });
+      }
+      const id = refreshTokens.loginOf(token);
+      const login = id === undefined ? undefined : await registry.findLogin(id);
+      if (!login) throw new ProofRejected({ reason: 'unknown, ended or expired refresh token' });
+      if (login.application !== request.client.application.id) {
+        throw new ProofRejected({ reason: 'refresh token of another application' });
+      }
+      const user = parseUserSubject(login.subject) ? await users.findBySubject(login.subject) : undefined;
+      if (login.user !== undefined && (!user || user.realm !== request.client.application.realm)) {
+        throw new ProofRejected({ reason: 'the user is gone or disabled' });
+      }
+      const openid = login.engine as OpenIdFacts | undefined;
+      return {
+        subject: login.subject,
+        ...(user && { user }),
+        ...(login.authTime !== undefined && { authTime: login.authTime }),
+        ...(openid && { openid }),
+        ancestors: [...login.ancestors, login.id],
+        parent: {
+          resource: login.resource,
+          scope: login.scope,
+          permissions: fromStored(login.permissions),
+          login,
+        },
+        startsLogin: false,
+        spend: () => rotate(login, token, request),
+      };
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/** A token request, parsed once into typed values; nobody past this looks at raw parameters. */
+import {
+  MalformedRequest,
+  PermissionsNotAllowed,
+  ScopeNotAllowed,
+  UnknownResource,
+} from '../errors/domain.ts';
+import { parseAuthorizationDetailsText } from '../permissions/authorization-details.ts';
+import { PermissionsError } from '../permissions/errors.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import { parsePermissionsText } from '../permissions/seed-shape.ts';
+import { splitTableScopes } from '../permissions/table-scopes.ts';
+
+/** What a request asks for; undefined means "all that is allowed". */
+export interface Asked {
+  /** RFC 8707 resource indicator. */
+  readonly resource: string | undefined;
+  readonly scopes: readonly string[] | undefined;
+  readonly permissions: Permissions | undefined;
+}
+
+/** Parameters that every grant understands, beside its own. */
+export const COMMON_PARAMETERS = ['scope', 'resource', 'authorization_details', 'permissions'] as const;
+
+const MAX_SCOPES = 500;
+
+/** RFC 6749 section 3.3. The engine has refused characters outside the syntax before. */
+function parseScopes(scope: string | undefined): string[] | undefined {
+  if (scope === undefined || scope === '') return undefined;
+  const scopes = scope.split(' ');
+  if (scopes.length > MAX_SCOPES)
+    throw new ScopeNotAllowed({ description: `more than ${MAX_SCOPES} scopes` });
+  if (scopes.includes('') || new Set(scopes).size !== scopes.length) {
+    throw new ScopeNotAllowed({ description: 'scope holds empty or repeated values' });
+  }
+  return scopes;
+}
+
+/** Errors of the permission parsers in OAuth's terms. */
+export function rethrowPermissionsError(error: unknown): never {
+  if (!(error instanceof PermissionsError)) throw error;
+  const options = { description: error.message, cause: error };
+  if (error.code === 'wrong_location') throw new UnknownResource(options);
+  throw new PermissionsNotAllowed(options);
+}
+
+/**
+ * @param parameters of the token endpoint, or of an authorization request
+ * @param isKnownScope whether a scope is declared somewhere, so that it is no table scope
+ * @throws MalformedRequest when permissions are spelled in more than one way; PermissionsNotAllowed, ScopeNotAllowed,
+ *   UnknownResource when one makes no sense
+ */
+export function parseAsked(
+  parameters: Readonly<Record<string, unknown>>,
+  isKnownScope: (scope: string) => boolean,
+): Asked {
+  const text = (name: string): string | undefined => {
+    const value = parameters[name];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  const resource = text('resource');
+  const details = text('authorization_details');
+  const seedShape = text('permissions');
+  try {
+    const requested = parseScopes(text('scope'));
+    const split = requested && splitTableScopes(requested, isKnownScope);
+    const spellings = [details, seedShape, split?.permissions].filter((spelling) => spelling !== undefined);
+    if (spellings.length > 1) {
+      throw new MalformedRequest({
+        description:
+          'permissions must be spelled in one way: authorization_details, permissions or table scopes',
+      });
+    }
+    const spelled = details === undefined ? undefined : parseAuthorizationDetailsText(details, resource);
+    return {
+      resource: resource ?? spelled?.resource,
+      // Asking for tables by scope says nothing about other scopes, nor the reverse.
+      scopes: split && (split.rest.length > 0 || !split.permissions) ? split.rest : undefined,
+      permissions:
+        spelled?.permissions ??
+        (seedShape === undefined
+          ? split?.permissions
+          : parsePermissionsText(seedShape, { unknownFlags: 'refuse' })),
+    };
+  } catch (error) {
+    return rethrowPermissionsError(error);
+  }
+}

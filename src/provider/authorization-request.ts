@@ -1,0 +1,115 @@
+/**
+ * What an authorization request asks for, brought into the one spelling that the engine carries through login and
+ * consent (RFC 9396), and refused before anybody logs in if no login could give it.
+ */
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Directory } from '../directory/directory.ts';
+import { findRights } from '../directory/rights.ts';
+import type { Users } from '../directory/users.ts';
+import { PermissionsNotAllowed, ScopeNotAllowed, UnknownResource } from '../errors/domain.ts';
+import { toOAuthError } from '../errors/oauth.ts';
+import { knownScopes, OPENID_SCOPES, refuseUnknownTables } from '../grants/cut-down.ts';
+import { parseAsked } from '../grants/request.ts';
+import { parseAuthorizationDetails, toAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { contains, describeDifference, difference, type Permissions } from '../permissions/permissions.ts';
+import type { User } from '../storage/nouns.ts';
+
+export interface AuthorizationRequestDeps {
+  readonly directory: Directory;
+  readonly users: Users;
+}
+
+function refuseBeyond(asked: Permissions, allowed: Permissions): void {
+  if (contains(allowed, asked)) return;
+  const beyond = describeDifference(difference(asked, allowed));
+  throw new PermissionsNotAllowed({ description: beyond });
+}
+
+/** The rights that this client, and this user through it, has of the resource. */
+async function requireRights(
+  { directory }: AuthorizationRequestDeps,
+  clientId: string,
+  resource: string,
+  user?: User,
+) {
+  const view = await directory.view();
+  const [client, found] = await Promise.all([view.findApplication(clientId), view.findResource(resource)]);
+  const rights = client && found && (await findRights(view, client.application, found, user));
+  if (!found || !rights) {
+    throw new UnknownResource({ description: 'unknown resource, or not one of this application' });
+  }
+  return { ...rights, resource: found };
+}
+
+function singleResource(resource: unknown): string | undefined {
+  if (!Array.isArray(resource)) return typeof resource === 'string' ? resource : undefined;
+  if (resource.length > 1) throw new UnknownResource({ description: 'one resource at a time' });
+  return resource[0];
+}
+
+async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps): Promise<void> {
+  const { params, client } = ctx.oidc;
+  if (!params || !client) return;
+  const active = await (await deps.directory.view()).findApplication(client.clientId);
+  if (!active) throw new UnknownResource({ description: 'the application is disabled' });
+  const view = await deps.directory.view();
+  const resource = singleResource(params.resource);
+  const asked = parseAsked({ ...params, resource }, await knownScopes(view, active.application));
+  const rights = resource === undefined ? undefined : await requireRights(deps, client.clientId, resource);
+
+  const allowed = new Set<string>([...OPENID_SCOPES, ...(rights?.scopes ?? [])]);
+  const beyond = asked.scopes?.find((scope) => !allowed.has(scope));
+  if (beyond !== undefined)
+    throw new ScopeNotAllowed({ description: `scope is not allowed: ${beyond.slice(0, 100)}` });
+  if (asked.permissions && !rights)
+    throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
+  if (asked.permissions && rights) {
+    refuseUnknownTables(asked.permissions, rights.resource);
+    refuseBeyond(asked.permissions, rights.permissions);
+  }
+
+  params.permissions = undefined;
+  params.scope = (asked.scopes ?? [...(rights?.scopes ?? [])]).join(' ') || undefined;
+  params.authorization_details =
+    asked.permissions && resource !== undefined
+      ? JSON.stringify(toAuthorizationDetails(asked.permissions, resource))
+      : undefined;
+  if (params.scope === undefined && params.authorization_details === undefined) {
+    throw new ScopeNotAllowed({ description: 'ask for a scope or for authorization_details' });
+  }
+}
+
+/** For the engine's `extraParams`: called for every authorization request, after its own checks of the parameters. */
+export function createRequestNormalizer(deps: AuthorizationRequestDeps) {
+  return async function normalizeAuthorizationRequest(ctx: KoaContextWithOIDC): Promise<void> {
+    try {
+      await normalize(ctx, deps);
+    } catch (error) {
+      ctx.state.failure = error;
+      throw toOAuthError(error);
+    }
+  };
+}
+
+/**
+ * What goes into the code, once it is known who logged in: all that was asked for, or an error. Somebody with fewer
+ * rights gets no code, instead of one that says less than the client thinks.
+ */
+export function createGrantSourceDetails(deps: AuthorizationRequestDeps) {
+  return async function authorizationDetailsForGrantSource(ctx: KoaContextWithOIDC) {
+    const { params, client, session } = ctx.oidc;
+    if (params?.authorization_details === undefined || !client) return undefined;
+    const details = JSON.parse(String(params.authorization_details));
+    const resource = singleResource(params.resource);
+    const user = session?.accountId ? await deps.users.findBySubject(session.accountId) : undefined;
+    if (resource === undefined || !user) throw new errors.AccessDenied('nobody is logged in');
+    try {
+      const rights = await requireRights(deps, client.clientId, resource, user);
+      refuseBeyond(parseAuthorizationDetails(details, resource).permissions, rights.permissions);
+    } catch (error) {
+      ctx.state.failure = error;
+      throw toOAuthError(error);
+    }
+    return details;
+  };
+}

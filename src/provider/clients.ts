@@ -1,0 +1,101 @@
+/** Applications as the engine's clients. */
+import { LRUCache } from 'lru-cache';
+import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
+import type { Directory, DirectoryView } from '../directory/directory.ts';
+import { toOAuthError } from '../errors/oauth.ts';
+import { OPENID_SCOPES } from '../grants/cut-down.ts';
+import type { Grant } from '../grants/grant.ts';
+import type { Application } from '../storage/nouns.ts';
+
+type Client = InstanceType<Provider['Client']>;
+
+const CLIENTS_KEPT = 5_000;
+
+/** Whose guesses of a client's secret are counted. */
+export interface SecretLimits {
+  /** @throws TooManyAttempts */
+  requireClientNotBlocked(clientId: string, address: string): Promise<void>;
+  clientSecretFailure(clientId: string, address: string): Promise<void>;
+}
+
+/** OpenID Connect registration metadata of an application. */
+export function toClientMetadata(
+  application: Application,
+  grants: readonly Grant[],
+): Record<string, unknown> {
+  const usesCode = application.grants.includes('authorization_code');
+  const allowed = grants.filter(({ name }) => application.grants.includes(name)).map(({ type }) => type);
+  return {
+    client_id: application.clientId,
+    client_name: application.name,
+    application_type: application.native ? 'native' : 'web',
+    token_endpoint_auth_method: application.authMethod,
+    // The schema wants a secret where one is needed; comparing is ours, and this opens nothing.
+    ...(application.secretHash !== undefined && { client_secret: application.secretHash }),
+    ...(application.jwks && { jwks: application.jwks }),
+    grant_types: allowed,
+    response_types: usesCode ? ['code'] : [],
+    redirect_uris: usesCode ? [...application.redirectUris] : [],
+    post_logout_redirect_uris: [...application.postLogoutRedirectUris],
+    ...(usesCode && { scope: OPENID_SCOPES.join(' ') }),
+    authorization_details_types: ['table_access'],
+  };
+}
+
+/**
+ * Clients are built from their metadata once per revision of the directory, instead of at each request; whether they
+ * are still enabled is seen at each request because the view is of the latest revision.
+ */
+function rememberClients(provider: Provider, directory: Directory): void {
+  const Client = provider.Client as unknown as { find(id: string): Promise<Client | undefined> };
+  const build = Client.find.bind(Client);
+  const clientsOf = new WeakMap<DirectoryView, LRUCache<string, Client>>();
+  Client.find = async (id) => {
+    if (typeof id !== 'string' || id === '') return undefined;
+    const view = await directory.view();
+    let clients = clientsOf.get(view);
+    if (!clients) {
+      clients = new LRUCache({ max: CLIENTS_KEPT });
+      clientsOf.set(view, clients);
+    }
+    const known = clients.get(id);
+    if (known) return known;
+    const client = await build(id);
+    if (client) clients.set(id, client);
+    return client;
+  };
+}
+
+/** Takes over what the engine does with client secrets and refuses grants by the standard's own error. */
+export function takeOverClients(
+  provider: Provider,
+  deps: { directory: Directory; clientSecrets: SecretKeys; limits: SecretLimits },
+): void {
+  rememberClients(provider, deps.directory);
+  const { prototype } = provider.Client as unknown as { prototype: Client & Record<string, unknown> };
+
+  prototype.compareClientSecret = async function compareClientSecret(this: Client, secret: string) {
+    const { state } = Provider.ctx as KoaContextWithOIDC;
+    const address = String(state.address ?? '');
+    try {
+      await deps.limits.requireClientNotBlocked(this.clientId, address);
+    } catch (error) {
+      state.failure = error;
+      throw toOAuthError(error);
+    }
+    const matches = isClientSecret(deps.clientSecrets, secret, this.clientSecret);
+    if (!matches) await deps.limits.clientSecretFailure(this.clientId, address);
+    return matches;
+  } as never;
+
+  prototype.grantTypeAllowed = function grantTypeAllowed(this: Client, type: string) {
+    if (this.grantTypes?.includes(type)) return true;
+    const { oidc } = (Provider.ctx as KoaContextWithOIDC | undefined) ?? {};
+    // RFC 6749 section 5.2 has a code of its own for this; the engine says `invalid_request`.
+    if (oidc?.route === 'token' && oidc.params?.grant_type === type) {
+      throw new errors.UnauthorizedClient('the application may not use this grant');
+    }
+    return false;
+  } as never;
+}

@@ -1,0 +1,222 @@
+/** Our choices for the engine: what is live, what it stores, who is asked. */
+import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
+import { errors } from 'oidc-provider';
+import { CLAIMS_BY_SCOPE, userClaims } from '../directory/accounts.ts';
+import type { Directory } from '../directory/directory.ts';
+import { findCeiling } from '../directory/rights.ts';
+import { userSubject } from '../directory/subjects.ts';
+import type { Users } from '../directory/users.ts';
+import { toOAuthError } from '../errors/oauth.ts';
+import { OPENID_SCOPES } from '../grants/cut-down.ts';
+import { claimsOf } from '../grants/issue.ts';
+import { rethrowPermissionsError } from '../grants/request.ts';
+import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
+import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
+import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
+import { requireSoundAssertion } from './client-assertions.ts';
+
+export interface EngineDeps {
+  readonly issuer: string;
+  readonly directory: Directory;
+  readonly users: Users;
+  readonly adapter: ReturnType<typeof createOidcAdapter>;
+  readonly cookieKeys: readonly string[];
+  readonly policy: () => interactionPolicy.DefaultPolicy;
+  /** Seconds. */
+  readonly lifetimes: { readonly session: number; readonly grant: number };
+  /** Pages that the engine needs. */
+  readonly pages: {
+    readonly interactionUrl: (uid: string) => string;
+    readonly renderError: NonNullable<Configuration['renderError']>;
+    readonly confirmLogout: (ctx: KoaContextWithOIDC, form: string) => Promise<void>;
+    readonly loggedOut: (ctx: KoaContextWithOIDC) => Promise<void>;
+  };
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export const PATHS = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  introspection: '/oauth/introspect',
+  revocation: '/oauth/revoke',
+  userinfo: '/oauth/userinfo',
+  jwks: '/oauth/jwks',
+  end_session: '/oauth/logout',
+} as const;
+
+/** Seconds. */
+const CODE_LIFETIME = 60;
+const INTERACTION_LIFETIME = 3600;
+
+const TABLE_ACCESS = 'table_access';
+
+function createFindAccount({ directory, users }: EngineDeps): FindAccount {
+  return async (ctx, subject) => {
+    const user = await users.findBySubject(subject);
+    if (!user) return undefined;
+    // A browser session belongs to a realm; the engine would serve any client with it.
+    const { client } = ctx.oidc;
+    if (client) {
+      const active = await (await directory.view()).findApplication(client.clientId);
+      if (active?.application.realm !== user.realm) return undefined;
+    }
+    return { accountId: userSubject(user), claims: () => userClaims(user) };
+  };
+}
+
+/** Whether an authorization request asks for something of a resource, or for the person's identity only. */
+function asksForResource(params: Record<string, unknown> | undefined): boolean {
+  if (params?.authorization_details !== undefined || params?.permissions !== undefined) return true;
+  const scopes = typeof params?.scope === 'string' ? params.scope.split(' ') : [];
+  return (
+    !scopes.includes('openid') ||
+    scopes.some((scope) => !(OPENID_SCOPES as readonly string[]).includes(scope))
+  );
+}
+
+/** Resource indicators (RFC 8707): the application's own unless it only wants to know who somebody is. */
+function createResourceIndicators({
+  directory,
+}: EngineDeps): NonNullable<Configuration['features']>['resourceIndicators'] {
+  const findApplication = async (clientId: string) =>
+    (await (await directory.view()).findApplication(clientId))?.application;
+  return {
+    enabled: true,
+    async defaultResource(ctx, client) {
+      const own = (await findApplication(client.clientId))?.resource;
+      return own !== undefined && asksForResource(ctx.oidc.params) ? own : [];
+    },
+    async getResourceServerInfo(_ctx, identifier, client) {
+      const view = await directory.view();
+      const [application, resource] = await Promise.all([
+        findApplication(client.clientId),
+        view.findResource(identifier),
+      ]);
+      if (!application || !resource || !findCeiling(application, identifier)) {
+        throw new errors.InvalidTarget('unknown resource, or not one of this application');
+      }
+      return {
+        scope: resource.scopes.filter((scope) => application.scopes.includes(scope)).join(' '),
+        audience: resource.identifier,
+        accessTokenFormat: resource.token.format,
+      };
+    },
+    useGrantedResource: async () => true,
+  };
+}
+
+function validateTableAccess(ctx: KoaContextWithOIDC, detail: unknown): void {
+  const resource = ctx.oidc.params?.resource;
+  try {
+    parseAuthorizationDetails([detail], typeof resource === 'string' ? resource : undefined);
+  } catch (error) {
+    try {
+      rethrowPermissionsError(error);
+    } catch (domainError) {
+      throw toOAuthError(domainError);
+    }
+  }
+}
+
+export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks']): Configuration {
+  const { issuer, now } = deps;
+  const secureCookies = issuer.startsWith('https:');
+  const cookie = {
+    httpOnly: true,
+    sameSite: 'lax',
+    secure: secureCookies,
+    signed: true,
+    overwrite: true,
+  } as const;
+  return {
+    adapter: deps.adapter,
+    jwks,
+    routes: PATHS,
+    findAccount: createFindAccount(deps),
+    claims: Object.fromEntries(
+      Object.entries(CLAIMS_BY_SCOPE).map(([scope, claims]) => [scope, [...claims]]),
+    ),
+    // Identity and tables can be had in one login; the ID token then says who, the access token which tables.
+    conformIdTokenClaims: false,
+    scopes: [...OPENID_SCOPES],
+    responseTypes: ['code'],
+    subjectTypes: ['public'],
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    acceptQueryParamAccessTokens: false,
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clientBasedCORS: () => true,
+    clockTolerance: 0,
+    // The engine calls this for every authorization request, with the parameter or without.
+    extraParams: { permissions: createRequestNormalizer(deps) },
+    cookies: {
+      keys: [...deps.cookieKeys],
+      names: {
+        session: secureCookies ? '__Host-session' : 'session',
+        interaction: 'interaction',
+        resume: 'resume',
+      },
+      long: { ...cookie, path: '/' },
+      short: cookie,
+    },
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA'],
+      idTokenSigningAlgValues: ['ES256', 'RS256', 'EdDSA'],
+    },
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    assertJwtClientAuthClaimsAndHeader: async (_ctx, claims, header) =>
+      requireSoundAssertion(claims, header, { issuer, now }),
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: async () => false },
+      revocation: { enabled: true, allowedPolicy: async () => false },
+      userinfo: { enabled: true },
+      resourceIndicators: createResourceIndicators(deps),
+      richAuthorizationRequests: {
+        enabled: true,
+        types: {
+          [TABLE_ACCESS]: {
+            validate: async (ctx: KoaContextWithOIDC, detail: unknown) => validateTableAccess(ctx, detail),
+          },
+        },
+        authorizationDetailsForGrantSource: createGrantSourceDetails(deps),
+      } as never,
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: deps.pages.confirmLogout,
+        postLogoutSuccessSource: deps.pages.loggedOut,
+      },
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+      pushedAuthorizationRequests: { enabled: false },
+      dPoP: { enabled: false },
+    },
+    formats: {
+      customizers: {
+        // The engine signs exactly what the registry holds.
+        async jwt(_ctx, token, jwt) {
+          const claims = claimsOf(token);
+          if (!claims) throw new Error('an access token that was not made by issue.ts');
+          jwt.payload = claims;
+        },
+      },
+    },
+    interactions: {
+      url: async (_ctx, interaction) => deps.pages.interactionUrl(interaction.uid),
+      policy: deps.policy(),
+    },
+    issueRefreshToken: async () => false,
+    renderError: deps.pages.renderError,
+    ttl: {
+      AuthorizationCode: CODE_LIFETIME,
+      Interaction: INTERACTION_LIFETIME,
+      Session: deps.lifetimes.session,
+      Grant: deps.lifetimes.grant,
+      IdToken: 3600,
+      AccessToken: 3600,
+      ClientCredentials: 3600,
+      RefreshToken: deps.lifetimes.grant,
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The protocol engine (`oidc-provider`): our configuration for it, our grants in its token chain, our answers at
+ * introspection and revocation. It leaves rights to `directory` and `grants`, pages to `interaction`. Routes:
+ * `/oauth/*`, `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server`.
+ *
+ * This file: building an engine and swapping it for a new one when the published keys change, because an engine's key
+ * set is fixed when it is made.
+ */
+import type { Middleware } from 'koa';
+import compose from 'koa-compose';
+import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { SecretKeys } from '../directory/client-secrets.ts';
+import type { Directory } from '../directory/directory.ts';
+import { DomainError } from '../errors/domain.ts';
+import { toOAuthError } from '../errors/oauth.ts';
+import { type Grant, type GrantDeps, runGrant } from '../grants/grant.ts';
+import { COMMON_PARAMETERS } from '../grants/request.ts';
+import { type SecretLimits, takeOverClients } from './clients.ts';
+import { type EngineDeps as ConfigurationDeps, createConfiguration } from './configuration.ts';
+import { LocalSigningKey, type SigningMode } from './external-key.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+export interface EngineDeps {
+  readonly configuration: ConfigurationDeps;
+  readonly grants: readonly Grant[];
+  readonly grantDeps: GrantDeps;
+  readonly signingKeys: SigningKeys;
+  readonly signingMode: SigningMode;
+  readonly directory: Directory;
+  readonly clientSecrets: () => SecretKeys;
+  readonly secretLimits: SecretLimits;
+}
+
+export interface Engine {
+  /** The current engine, for the pages that finish interactions. */
+  provider(): Provider;
+  readonly middleware: Middleware;
+  /** Builds an engine on the keys that are published now; requests under way finish on the old one. */
+  rebuild(): void;
+}
+
+const FAILURE_EVENTS = [
+  'grant.error',
+  'introspection.error',
+  'revocation.error',
+  'userinfo.error',
+  'authorization.error',
+  'end_session.error',
+  'server_error',
+] as const;
+
+/** The exact error travels beside the answer, where only our own middleware looks. */
+function keepFailures(provider: Provider): void {
+  for (const event of FAILURE_EVENTS) {
+    provider.on(event as 'server_error', (ctx: KoaContextWithOIDC, error: Error) => {
+      ctx.state.failure ??= error.cause instanceof DomainError ? error.cause : error;
+    });
+  }
+}
+
+function registerGrants(provider: Provider, { grants, grantDeps }: EngineDeps): void {
+  for (const grant of grants) {
+    const token = async (ctx: KoaContextWithOIDC): Promise<void> => {
+      try {
+        await runGrant(grant, ctx, grantDeps);
+      } catch (error) {
+        ctx.state.failure = error;
+        throw toOAuthError(error);
+      }
+    };
+    provider.registerGrantType(grant.type, token as never, [...COMMON_PARAMETERS, ...grant.parameters]);
+  }
+}
+
+function build(deps: EngineDeps): { provider: Provider; middleware: Middleware } {
+  const keys = deps.signingKeys
+    .published()
+    .map(({ kid, alg, privateKey }) => new LocalSigningKey({ kid, alg, privateKey }, deps.signingMode));
+  const provider = new Provider(deps.configuration.issuer, createConfiguration(deps.configuration, { keys }));
+  registerGrants(provider, deps);
+  takeOverClients(provider, {
+    directory: deps.directory,
+    clientSecrets: {
+      current: () => deps.clientSecrets().current(),
+      byId: (id) => deps.clientSecrets().byId(id),
+    },
+    limits: deps.secretLimits,
+  });
+  keepFailures(provider);
+  return { provider, middleware: compose(provider.middleware as never) as unknown as Middleware };
+}
+
+export function createEngine(deps: EngineDeps): Engine {
+  let current = build(deps);
+  return {
+    provider: () => current.provider,
+    middleware: function engine(ctx, next) {
+      return current.middleware(ctx, next);
+    },
+    rebuild() {
+      current = build(deps);
+    },
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * Introspection (RFC 7662) and revocation (RFC 7009) of both formats. The engine refuses structured tokens and would
+ * take siblings down with a token, so its endpoints serve as the authenticated shell only: it gets a placeholder that
+ * nothing answers to, authenticates the client, and our answer replaces its own.
+ */
+import type { Context, Middleware, Next } from 'koa';
+import type { Directory } from '../directory/directory.ts';
+import { MalformedRequest } from '../errors/domain.ts';
+import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { toPermissionsJson } from '../permissions/seed-shape.ts';
+import { fromStored } from '../permissions/stored.ts';
+import type { Registry } from '../registry/registry.ts';
+import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import type { AuditLog, LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
+import type { Application } from '../storage/nouns.ts';
+import { type JwtVerifier, looksLikeJwt } from './verify-jwt.ts';
+
+const PLACEHOLDER = 'looked-up-by-grantable';
+const INACTIVE = { active: false };
+
+export interface InspectionDeps {
+  readonly issuer: string;
+  readonly registry: Registry;
+  readonly logins: LoginStore;
+  readonly refreshTokens: RefreshTokens;
+  readonly directory: Directory;
+  readonly jwtVerifier: JwtVerifier;
+  readonly audit: AuditLog;
+  /** The parsed form of a request, and how to hand it on changed. */
+  readonly form: {
+    read(ctx: Context): Record<string, unknown> | undefined;
+    replace(ctx: Context, form: Record<string, unknown>): void;
+  };
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+type Found = { readonly token: TokenRow } | { readonly login: LoginRow };
+
+/** Takes the token out of the request, lets the engine authenticate the client, and returns both. */
+async function authenticated(
+  ctx: Context,
+  next: Next,
+  { form, directory }: InspectionDeps,
+): Promise<{ value: string; client: Application } | undefined> {
+  const fields = form.read(ctx);
+  const value = fields?.token;
+  if (!fields || typeof value !== 'string' || value === '') {
+    await next();
+    return undefined;
+  }
+  form.replace(ctx, { ...fields, token: PLACEHOLDER });
+  await next();
+  const clientId = ctx.status === 200 ? ctx.oidc?.client?.clientId : undefined;
+  const active = clientId && (await (await directory.view()).findApplication(clientId));
+  return active ? { value, client: active.application } : undefined;
+}
+
+async function find(value: string, deps: InspectionDeps): Promise<Found | undefined> {
+  if (value.startsWith(REFRESH_TOKEN)) {
+    const id = deps.refreshTokens.loginOf(value);
+    const login = id === undefined ? undefined : await deps.registry.findLogin(id);
+    return login && { login };
+  }
+  if (looksLikeJwt(value)) {
+    const verified = await deps.jwtVerifier.verify(value);
+    const token = verified && (await deps.registry.find('jwt', verified.jti));
+    return token && { token };
+  }
+  const token = await deps.registry.find('opaque', value);
+  return token && { token };
+}
+
+/** A resource server sees tokens meant for its resource, an application its own; anybody else sees nothing. */
+function maySee(client: Application, found: Found): boolean {
+  const row = 'token' in found ? found.token : found.login;
+  if (row.application === client.id) return true;
+  return 'token' in found && row.resource !== undefined && client.introspects.includes(row.resource);
+}
+
+/** A used refresh token still ends its login when revoked, but is not active. */
+function isCurrent(found: Found, value: string, { refreshTokens }: InspectionDeps): boolean {
+  return 'token' in found || found.login.current.equals(refreshTokens.hash(value));
+}
+
+async function describe(found: Found, deps: InspectionDeps): Promise<Record<string, unknown>> {
+  const row = 'token' in found ? found.token : found.login;
+  const view = await deps.directory.view();
+  const [organization, client] = await Promise.all([
+    view.findOrganization(row.organization),
+    view.findApplicationById(row.application),
+  ]);
+  if (!organization?.enabled || !client) return INACTIVE;
+  const permissions = fromStored(row.permissions);
+  return {
+    active: true,
+    iss: deps.issuer,
+    sub: row.subject,
+    ...(row.resource !== undefined && { aud: row.resource }),
+    client_id: row.clientId,
+    ...(row.scope !== '' && { scope: row.scope }),
+    permissions: toPermissionsJson(permissions),
+    authorization_details: toAuthorizationDetails(permissions, row.resource ?? ''),
+    org: organization.name,
+    app: client.application.name,
+    ...('token' in found ? tokenFacts(found.token) : loginFacts(found.login)),
+    ...(row.authTime !== undefined && { auth_time: row.authTime }),
+    anc: row.ancestors,
+  };
+}
+
+function tokenFacts(token: TokenRow): Record<string, unknown> {
+  return {
+    token_type: 'Bearer',
+    jti: token.id,
+    iat: token.issuedAt,
+    exp: token.expiresAt,
+    ...(token.username !== undefined && { username: token.username }),
+    ...(token.roles && { roles: token.roles }),
+    ...(token.act && { act: token.act }),
+  };
+}
+
+function loginFacts(login: LoginRow): Record<string, unknown> {
+  return { iat: Math.floor(login.createdAt / 1000), exp: Math.floor(login.expiresAt / 1000) };
+}
+
+/** Around the engine's introspection endpoint. */
+export function createIntrospection(deps: InspectionDeps): Middleware {
+  return async function introspect(ctx, next) {
+    const request = await authenticated(ctx, next, deps);
+    if (!request) return;
+    const found = await find(request.value, deps);
+    const visible = found && isCurrent(found, request.value, deps) && maySee(request.client, found);
+    ctx.body = visible ? await describe(found, deps) : INACTIVE;
+  };
+}
+
+/** Around the engine's revocation endpoint: ends a token and what hangs below it, or a login. */
+export function createRevocation(deps: InspectionDeps): Middleware {
+  return async function revoke(ctx, next) {
+    const request = await authenticated(ctx, next, deps);
+    if (!request) return;
+    const found = await find(request.value, deps);
+    const row = found && ('token' in found ? found.token : found.login);
+    // RFC 7009 section 2.2: unknown tokens are answered like revoked ones; those of another client are refused (2.1).
+    if (!row) return;
+    if (row.application !== request.client.id) {
+      throw new MalformedRequest({ description: 'the token was issued to another client' });
+    }
+    if ('token' in found) await deps.registry.endToken(found.token);
+    else await deps.registry.endLogin(found.login);
+    await deps.audit.append({
+      at: deps.now(),
+      event: 'token' in found ? 'token.revoked' : 'login.revoked',
+      outcome: 'changed',
+      subject: row.subject,
+      client: row.clientId,
+      organization: row.organization,
+      details: { id: row.id },
+      ...(typeof ctx.state.address === 'string' && { address: ctx.state.address }),
+      ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
+    });
+  };
+}

@@ -1,0 +1,43 @@
+/** When somebody must log in again, beyond the engine's own reasons. */
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { parseUserSubject } from '../directory/subjects.ts';
+import type { Registry } from '../registry/registry.ts';
+
+const { Check, base } = interactionPolicy;
+
+/**
+ * A browser session belongs to a realm and dies with what ended its account's logins. The engine keeps one account
+ * per session and never asks whether a client may serve it; at `prompt=none` these checks end in `login_required`.
+ */
+export function createLoginPolicy({ registry }: { registry: Registry }): interactionPolicy.DefaultPolicy {
+  const policy = base();
+  const login = policy.get('login');
+  login?.checks.add(
+    new Check(
+      'session_of_another_realm',
+      'the account of this session does not exist for this client',
+      'login_required',
+      (ctx: KoaContextWithOIDC) =>
+        ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined
+          ? Check.REQUEST_PROMPT
+          : Check.NO_NEED_TO_PROMPT,
+    ),
+  );
+  login?.checks.add(
+    new Check(
+      'session_ended',
+      'the logins of this account were ended',
+      'login_required',
+      async (ctx: KoaContextWithOIDC) => {
+        const { session } = ctx.oidc;
+        const user = session?.accountId && parseUserSubject(session.accountId);
+        if (!user) return Check.NO_NEED_TO_PROMPT;
+        const loggedInAt = (session?.loginTs ?? 0) * 1000 + 999;
+        return (await registry.isAlive([user.id], loggedInAt))
+          ? Check.NO_NEED_TO_PROMPT
+          : Check.REQUEST_PROMPT;
+      },
+    ),
+  );
+  return policy;
+}

@@ -1,0 +1,34 @@
+/** The provider's middleware in the order in which a request meets it. */
+import type { Middleware } from 'koa';
+import compose from 'koa-compose';
+import { PATHS } from './configuration.ts';
+import { createCors } from './cors.ts';
+import type { Engine } from './engine.ts';
+import { createFailures } from './failures.ts';
+import { createIntrospection, createRevocation, type InspectionDeps } from './inspection.ts';
+import { createMetadata, METADATA_PATHS } from './metadata.ts';
+
+export interface ProviderRoutesDeps {
+  readonly engine: Engine;
+  readonly inspection: InspectionDeps;
+}
+
+function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
+  return (ctx, next) => (paths.includes(ctx.path) ? middleware(ctx, next) : next());
+}
+
+/**
+ * Introspection and revocation stand inside the failures: what they throw is answered by the outer error boundary.
+ * The engine comes last and serves every path that is left of `/oauth` and `/.well-known`.
+ */
+export function createProviderRoutes({ engine, inspection }: ProviderRoutesDeps): Middleware {
+  const { audit, directory, now } = inspection;
+  return compose([
+    createCors({ directory }),
+    createFailures({ audit, now }),
+    onPaths(METADATA_PATHS, createMetadata({ directory })),
+    onPaths([PATHS.introspection], createIntrospection(inspection)),
+    onPaths([PATHS.revocation], createRevocation(inspection)),
+    engine.middleware,
+  ]);
+}

@@ -1,0 +1,85 @@
+/**
+ * Recognising access tokens that we signed (RFC 9068 section 4, RFC 8725). A token verified once is remembered under
+ * the hash of all of it; whether it still lives is asked of the registry each time.
+ */
+import { createHash } from 'node:crypto';
+import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { SigningKeys } from './signing-keys.ts';
+
+const REMEMBERED_TOKENS = 10_000;
+/** Larger than any token that we make. */
+const MAX_LENGTH = 16_384;
+
+export interface VerifiedAccessToken {
+  readonly jti: string;
+}
+
+export interface JwtVerifier {
+  /** The token's facts if we signed it as an access token and it has not expired; undefined otherwise. */
+  verify(value: string): Promise<VerifiedAccessToken | undefined>;
+  /** To be called when the key set changed: what a removed key signed is dead. */
+  forget(): void;
+}
+
+/** Whether a value looks like a JWS in compact form, which none of our opaque tokens does. */
+export function looksLikeJwt(value: string): boolean {
+  return value.startsWith('eyJ');
+}
+
+export function createJwtVerifier({
+  issuer,
+  signingKeys,
+  now,
+}: {
+  issuer: string;
+  signingKeys: SigningKeys;
+  /** Milliseconds. */
+  now: () => number;
+}): JwtVerifier {
+  const remembered = new LRUCache<string, { jti: string; exp: number }>({ max: REMEMBERED_TOKENS });
+  let keySet: ReturnType<typeof createLocalJWKSet> | undefined;
+
+  const currentKeySet = () => {
+    keySet ??= createLocalJWKSet({
+      keys: signingKeys
+        .published()
+        .map(({ kid, alg, publicJwk }) => ({ ...publicJwk, kid, alg, use: 'sig' }) as never),
+    });
+    return keySet;
+  };
+
+  async function verifySignature(value: string): Promise<JWTPayload | undefined> {
+    try {
+      const { payload } = await jwtVerify(value, currentKeySet(), {
+        issuer,
+        typ: 'at+jwt',
+        algorithms: ['ES256', 'RS256', 'EdDSA'],
+        requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id'],
+        currentDate: new Date(now()),
+      });
+      return payload;
+    } catch {
+      // Whatever is wrong with it, it is not a token of ours.
+      return undefined;
+    }
+  }
+
+  return {
+    async verify(value) {
+      if (value.length > MAX_LENGTH) return undefined;
+      const hash = createHash('sha256').update(value).digest('base64');
+      const known = remembered.get(hash);
+      if (known) return known.exp * 1000 > now() ? known : undefined;
+      const payload = await verifySignature(value);
+      if (typeof payload?.jti !== 'string' || typeof payload.exp !== 'number') return undefined;
+      const facts = { jti: payload.jti, exp: payload.exp };
+      remembered.set(hash, facts);
+      return facts;
+    },
+    forget() {
+      keySet = undefined;
+      remembered.clear();
+    },
+  };
+}

@@ -1,0 +1,95 @@
+/** Rows of tokens and logins, and ending them. */
+import type { LoginRow, NodeMark, Storage, TokenRow } from '../storage/contract.ts';
+import { standingOf } from './nodes.ts';
+import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
+
+/** What somebody may do at this moment. */
+export interface Rights {
+  readonly scope: string;
+  readonly permissions: TokenRow['permissions'];
+}
+
+export interface RegistryDeps {
+  readonly storage: Pick<Storage, 'tokens' | 'logins' | 'nodes'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Seconds: no token of any kind lives longer, so node records of the directory are kept as long. */
+  readonly longestLifetime: number;
+  /** Stored ∩ current rights of a token whose rights shrank since; undefined: nothing is left of it. */
+  readonly recompute: (row: TokenRow | LoginRow) => Promise<Rights | undefined>;
+}
+
+export interface Registry {
+  /** @param value the opaque token, or for a JWT its `jti` */
+  record(value: string, row: TokenRow): Promise<void>;
+  /**
+   * The living token with its rights as they are now, in one row read and one query for the nodes; undefined if it is
+   * unknown, expired, ended, or nothing is left of it.
+   */
+  find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
+  /** The row whatever its standing, for `explain`. */
+  findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
+  /** Whether something made from rights read at `asOf` below these nodes still stands. */
+  isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
+  /** Login with its rights as they are now; undefined as for `find`. */
+  findLogin(id: string): Promise<LoginRow | undefined>;
+  /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
+  endToken(row: TokenRow): Promise<void>;
+  /** Ends the login: its refresh token and every token that came from it. */
+  endLogin(login: LoginRow): Promise<void>;
+  /** Marks a node that may have descendants of any age. */
+  mark(node: string, mark: NodeMark): Promise<void>;
+}
+
+/** Opaque tokens carry their prefix; anything else cannot be one, which saves the read. */
+function keyOf(format: 'jwt' | 'opaque', value: string): Buffer | undefined {
+  if (format === 'jwt') return handleKey('jwt', value);
+  return value.startsWith(OPAQUE_ACCESS_TOKEN) ? handleKey('access-token', value) : undefined;
+}
+
+export function createRegistry({ storage, now, longestLifetime, recompute }: RegistryDeps): Registry {
+  const { tokens, logins, nodes } = storage;
+
+  async function current<T extends TokenRow | LoginRow>(row: T): Promise<T | undefined> {
+    const standing = standingOf(await nodes.read([row.id, ...row.ancestors]), row.asOf);
+    if (standing === 'alive') return row;
+    if (standing === 'ended') return undefined;
+    const rights = await recompute(row);
+    return rights && { ...row, ...rights };
+  }
+
+  async function findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined> {
+    const key = keyOf(format, value);
+    const row = key && (await tokens.find(key, now()));
+    return row && row.expiresAt * 1000 > now() ? row : undefined;
+  }
+
+  return {
+    async record(value, row) {
+      const key = keyOf(row.format, value);
+      if (!key) throw new Error('an opaque token without its prefix cannot be found again');
+      await tokens.insert(key, row);
+    },
+    findRow,
+    async find(format, value) {
+      const row = await findRow(format, value);
+      return row && current(row);
+    },
+    async isAlive(ids, asOf) {
+      return standingOf(await nodes.read(ids), asOf) !== 'ended';
+    },
+    async findLogin(id) {
+      const login = await logins.find(id, now());
+      return login && current(login);
+    },
+    async endToken(row) {
+      await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt * 1000);
+    },
+    async endLogin(login) {
+      await nodes.mark(login.id, { revokedAt: now() }, login.expiresAt + longestLifetime * 1000);
+    },
+    async mark(node, mark) {
+      await nodes.mark(node, mark, now() + longestLifetime * 1000);
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * Storage: what Grantable asks of a store (`contract.ts`), what is kept (`nouns.ts`), secrets at rest (`vault.ts`).
+ * The stores themselves stand under `adapters/storage`. It serves no routes.
+ *
+ * This file: the engine's models over the contract. Ids of sessions, codes and interactions are secrets: they are
+ * hashed into keys and taken out of what is stored. Single use is decided here, by the store, because the engine reads
+ * first and marks later.
+ */
+import { createHash } from 'node:crypto';
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import type { Artifact, ArtifactStore } from './contract.ts';
+
+export interface OidcAdapterDeps {
+  readonly artifacts: ArtifactStore;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Client metadata by `client_id`. */
+  readonly findClient: (clientId: string) => Promise<AdapterPayload | undefined>;
+  /** A living access token as the engine keeps it, for userinfo. */
+  readonly findAccessToken: (value: string) => Promise<AdapterPayload | undefined>;
+  /** All tokens of a Grant have ended. */
+  readonly endGrant: (grantId: string) => Promise<void>;
+}
+
+const keyOf = (model: string, id: string): Buffer =>
+  createHash('sha256').update(`engine ${model}`).update('\0').update(id).digest().subarray(0, 16);
+
+/** The engine gives no life to what it thinks lasts; nothing we let it store does. */
+const FOREVER_SECONDS = 10 * 365 * 86_400;
+
+/** Nothing is kept: the registry holds tokens, refresh tokens are logins, clients live in the directory. */
+const notKept = async (): Promise<undefined> => undefined;
+
+/** A value that the engine would keep in clear although it opens something: the session cookie in an interaction. */
+function withoutSecrets({ jti: _, ...payload }: AdapterPayload): Record<string, unknown> {
+  const { session } = payload;
+  if (session === undefined) return payload;
+  const { cookie: __, ...rest } = session as { cookie?: string };
+  return { ...payload, session: rest };
+}
+
+function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
+  const { artifacts, now } = deps;
+  const payloadOf = (artifact: Artifact | undefined, id?: string): AdapterPayload | undefined =>
+    artifact && {
+      ...artifact.payload,
+      ...(id !== undefined && { jti: id }),
+      ...(artifact.consumedAt !== undefined && { consumed: Math.floor(artifact.consumedAt / 1000) }),
+    };
+
+  return {
+    async upsert(id, payload, expiresIn = FOREVER_SECONDS) {
+      const artifact = { payload: withoutSecrets(payload), expiresAt: now() + expiresIn * 1000 };
+      if (model === 'ReplayDetection') {
+        if (await artifacts.insert(model, keyOf(model, id), artifact, now())) return undefined;
+        throw new errors.InvalidClientAuth('client assertion tokens must only be used once');
+      }
+      const uid = typeof payload.uid === 'string' ? { uid: keyOf('uid', payload.uid) } : undefined;
+      await artifacts.upsert(model, keyOf(model, id), artifact, uid);
+      return undefined;
+    },
+    async find(id) {
+      return payloadOf(await artifacts.find(model, keyOf(model, id), now()), id);
+    },
+    async findByUid(uid) {
+      return payloadOf(await artifacts.findByUid(model, keyOf('uid', uid), now()));
+    },
+    findByUserCode: notKept,
+    async consume(id) {
+      if (await artifacts.consume(model, keyOf(model, id), now())) return undefined;
+      throw new errors.InvalidGrant('already consumed');
+    },
+    async destroy(id) {
+      await artifacts.remove(model, keyOf(model, id));
+    },
+    revokeByGrantId: deps.endGrant,
+  };
+}
+
+const nothing: Adapter = {
+  upsert: notKept,
+  find: notKept,
+  findByUid: notKept,
+  findByUserCode: notKept,
+  consume: notKept,
+  destroy: notKept,
+  revokeByGrantId: notKept,
+};
+
+/** One adapter per model of the engine. */
+export function createOidcAdapter(deps: OidcAdapterDeps): (model: string) => Adapter {
+  return (model) => {
+    switch (model) {
+      case 'Client':
+        return { ...nothing, find: deps.findClient };
+      case 'AccessToken':
+        return { ...nothing, find: deps.findAccessToken, revokeByGrantId: deps.endGrant };
+      case 'ClientCredentials':
+      case 'RefreshToken':
+        return nothing;
+      default:
+        return createArtifactAdapter(model, deps);
+    }
+  };
+}
