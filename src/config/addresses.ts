@@ -1,0 +1,81 @@
+/** Hosts, the issuer and proxies: what may stand in the places of the configuration that name machines. */
+import { BlockList, isIP } from 'node:net';
+
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const HOSTNAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
+const NAME_AND_PORT = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
+
+/** A name of the DNS in lower case, or an IP address without brackets. */
+export function isHostname(text: string): boolean {
+  if (isIP(text)) return true;
+  // What looks like a number would be taken for an address by URL parsers.
+  return text.length <= 253 && HOSTNAME.test(text) && !/^[\d.]+$/.test(text);
+}
+
+/** As it stands in a Host header: name or address (IPv6 in brackets), with or without port. */
+export function isHostAndPort(text: string): boolean {
+  const [, host, port] = NAME_AND_PORT.exec(text) ?? [];
+  if (!host || (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))) return false;
+  return host.startsWith('[') ? isIP(host.slice(1, -1)) === 6 : isHostname(host);
+}
+
+/** @param hostname as `URL` gives it */
+export function isLoopback(hostname: string): boolean {
+  return (
+    hostname === 'localhost' ||
+    hostname === '[::1]' ||
+    hostname === '::1' ||
+    /^127(?:\.\d+){3}$/.test(hostname)
+  );
+}
+
+/** What is wrong with an issuer (RFC 8414 section 2), as the end of a sentence; undefined if nothing is. */
+export function findIssuerProblem(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) return 'is no http or https URL';
+  if (url.username || url.password) return 'names a user';
+  if (text.includes('?')) return 'has a query';
+  if (text.includes('#')) return 'has a fragment';
+  if (url.pathname !== '/') return 'has a path, but the server answers at the root of its host';
+  // Clients compare the issuer as a string, so there is one spelling.
+  if (text !== url.origin) return `is not in its plain form, ${url.origin}`;
+  return undefined;
+}
+
+/** The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
+export interface TrustedProxies {
+  /** As configured. */
+  readonly list: readonly string[];
+  /** @param address of a peer as a socket gives it, IPv4 in IPv6 (`::ffff:10.0.0.1`) included */
+  includes(address: string): boolean;
+}
+
+/** @param list of good entries, see `findProxyProblem` */
+export function createTrustedProxies(list: readonly string[]): TrustedProxies {
+  const blocks = new BlockList();
+  for (const entry of list) {
+    const [address = '', prefix] = entry.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) blocks.addAddress(address, family);
+    else blocks.addSubnet(address, Number(prefix), family);
+  }
+  return {
+    list,
+    includes(address) {
+      const family = isIP(address);
+      return family !== 0 && blocks.check(address, family === 6 ? 'ipv6' : 'ipv4');
+    },
+  };
+}
+
+/** What is wrong with an address or CIDR block of proxies; undefined if nothing is. */
+export function findProxyProblem(entry: string): string | undefined {
+  const [address = '', prefix, ...rest] = entry.split('/');
+  const family = isIP(address);
+  if (family === 0 || address.includes('%') || rest.length > 0) return 'is no IP address';
+  if (prefix === undefined) return undefined;
+  if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > (family === 6 ? 128 : 32))
+    return 'has a wrong prefix length';
+  if (Number(prefix) === 0) return 'is everybody, so any client could claim any address';
+  return undefined;
+}

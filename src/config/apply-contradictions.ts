@@ -1,0 +1,154 @@
+/**
+ * What is wrong with an apply file as a whole, although each value is right by itself. Only what the file alone shows:
+ * a name that it does not define may be in the store, which whoever applies it looks into.
+ */
+import { checkNewPassword } from '../directory/passwords.ts';
+import { findableEmail, findableUsername } from '../directory/usernames.ts';
+import { findWrongRights } from './apply-rights.ts';
+import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './apply-schema.ts';
+import { findRefusal, hasOwnScheme } from './apply-values.ts';
+import type { Path } from './yaml-document.ts';
+
+export interface Contradiction {
+  /** To what is wrong. */
+  readonly path: Path;
+  /** The end of a sentence that starts with the name of what the path leads to. */
+  readonly message: string;
+}
+
+/** The least characters of new passwords. */
+export const MIN_PASSWORD = { administrator: 15, user: 8 } as const;
+
+type Placed<T> = readonly [path: Path, value: T];
+
+/** @param file in which each value is right by itself */
+export function findContradictions(file: ApplyFile): Contradiction[] {
+  const organizations = placed(['organizations'], file.organizations);
+  const administrators = placed(['administrators'], file.administrators);
+  return [
+    ...findSecondDefault(organizations),
+    ...findRepeated(
+      organizations.flatMap(([path, { hosts }]) => placed([...path, 'hosts'], hosts)),
+      (host) => host,
+    ),
+    ...findRepeated(
+      organizations.flatMap(([path, { resources }]) => placed([...path, 'resources'], resources)),
+      ({ identifier }) => identifier,
+      'identifier',
+    ),
+    ...findRepeated(
+      organizations.flatMap(([path, { applications }]) => placed([...path, 'applications'], applications)),
+      ({ clientId }) => clientId,
+      'clientId',
+    ),
+    ...findWrongRights(organizations),
+    ...organizations.flatMap(([path, { roles, applications = [], users }]) => [
+      ...findSecondDefault(placed([...path, 'roles'], roles)),
+      ...placed([...path, 'applications'], applications).flatMap(inApplication),
+      ...inPeople(placed([...path, 'users'], users), (user) => {
+        const own = applications.find(({ name }) => name === user.application);
+        return own?.minPasswordLength ?? MIN_PASSWORD.user;
+      }),
+    ]),
+    ...inPeople(administrators, () => MIN_PASSWORD.administrator),
+  ];
+}
+
+function placed<T>(path: Path, values: readonly T[] = []): Placed<T>[] {
+  return values.map((value, index) => [[...path, index], value] as const);
+}
+
+function findSecondDefault(nouns: readonly Placed<{ default?: boolean }>[]): Contradiction[] {
+  const second = nouns.filter(([, noun]) => noun.default).slice(1);
+  return second.map(([path]) => ({ path: [...path, 'default'], message: 'is true for another one too' }));
+}
+
+/** @param member what `identify` looks at, for the path */
+function findRepeated<T>(
+  values: readonly Placed<T>[],
+  identify: (value: T) => string | undefined,
+  member?: string,
+): Contradiction[] {
+  const seen = new Set<string>();
+  return values.flatMap(([path, value]) => {
+    const id = identify(value);
+    if (id === undefined || !seen.has(id)) {
+      if (id !== undefined) seen.add(id);
+      return [];
+    }
+    return [{ path: member === undefined ? path : [...path, member], message: 'is there twice' }];
+  });
+}
+
+function inApplication([path, application]: Placed<ApplyApplication>): Contradiction[] {
+  const { authMethod, clientSecret, jwks, grants, redirectUris, native, permissions, resource, resources } =
+    application;
+  const wrong: [key: string, isWrong: boolean, message: string][] = [
+    [
+      'clientSecret',
+      clientSecret !== undefined && (authMethod === 'none' || authMethod === 'private_key_jwt'),
+      `is of no use with the authMethod ${authMethod}`,
+    ],
+    [
+      'jwks',
+      jwks !== undefined && authMethod !== undefined && authMethod !== 'private_key_jwt',
+      `is of no use with the authMethod ${authMethod}`,
+    ],
+    [
+      'grants',
+      authMethod === 'none' && grants?.includes('client_credentials') === true,
+      'holds client_credentials, which needs an authMethod other than none (RFC 6749 section 4.4)',
+    ],
+    [
+      'redirectUris',
+      redirectUris?.length === 0 && grants?.includes('authorization_code') === true,
+      'is empty, but authorization_code needs one',
+    ],
+    [
+      'permissions',
+      permissions !== undefined &&
+        resource !== undefined &&
+        resources !== undefined &&
+        Object.hasOwn(resources, resource),
+      'is about a resource that resources lists too',
+    ],
+  ];
+  const ofNatives = [
+    ...placed([...path, 'redirectUris'], redirectUris),
+    ...placed([...path, 'postLogoutRedirectUris'], application.postLogoutRedirectUris),
+  ].filter(([, uri]) => native !== true && hasOwnScheme(uri));
+  return [
+    ...wrong.flatMap(([key, isWrong, message]) => (isWrong ? [{ path: [...path, key], message }] : [])),
+    ...ofNatives.map(([at]) => ({ path: at, message: 'has a scheme of its own, which needs native: true' })),
+  ];
+}
+
+type Person = ApplyUser | ApplyAdministrator;
+
+function inPeople<T extends Person>(
+  people: readonly Placed<T>[],
+  leastLength: (person: T) => number,
+): Contradiction[] {
+  // The application is the realm; administrators share one.
+  const within = (person: T, name: string | undefined): string | undefined =>
+    name && JSON.stringify(['application' in person ? person.application : undefined, name]);
+  return [
+    ...findRepeated(people, (person) => within(person, findableUsername(person.username)), 'username'),
+    ...findRepeated(people, (person) => within(person, person.email && findableEmail(person.email)), 'email'),
+    ...people.flatMap(([path, person]) => inPassword([path, person], leastLength(person))),
+  ];
+}
+
+function inPassword(
+  [path, { password, passwordHash, username, email }]: Placed<Person>,
+  minLength: number,
+): Contradiction[] {
+  if (password === undefined) return [];
+  const refusal = findRefusal(() => checkNewPassword(password, { minLength, username, email }));
+  return [
+    ...(refusal === undefined ? [] : [{ path: [...path, 'password'], message: refusal }]),
+    ...(passwordHash === undefined
+      ? []
+      : [{ path: [...path, 'passwordHash'], message: 'stands beside a password' }]),
+  ];
+}

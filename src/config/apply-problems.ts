@@ -1,0 +1,92 @@
+/** What the schema has against an apply file, in words for whoever wrote the file. */
+import { z } from 'zod';
+import { applyFile } from './apply-schema.ts';
+import { didYouMean } from './similar.ts';
+import type { Located, Path, YamlDocument } from './yaml-document.ts';
+
+/** `users[2].password` is `password`, `scopes[1]` stays. */
+export function nameOf(path: Path): string {
+  const last = path.at(-1);
+  return typeof last === 'number' ? `${String(path.at(-2))}[${last}]` : String(last ?? 'the file');
+}
+
+/** Each with its place in the text. */
+export function toProblems(issue: z.core.$ZodIssue, document: YamlDocument): Located[] {
+  const { path } = issue;
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(applyFile, path);
+    return issue.keys.map((key) => document.at(path, `unknown key ${key}${didYouMean(key, known)}`, key));
+  }
+  if (issue.code === 'invalid_key') {
+    const key = String(path.at(-1));
+    return [document.at(path.slice(0, -1), `${key} ${issue.issues[0]?.message ?? 'will not do'}`, key)];
+  }
+  return [document.at(path, `${nameOf(path)} ${describe(issue, findValue(document.value, path))}`)];
+}
+
+/** The end of a sentence. */
+function describe(issue: z.core.$ZodIssue, value: unknown): string {
+  if (value === undefined) return 'is missing';
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${typeWords[issue.expected] ?? issue.expected}, but is ${nameType(value)}${
+        issue.expected === 'string' && typeof value !== 'object' ? ': write it in quotes' : ''
+      }`;
+    case 'invalid_value':
+      return issue.message.startsWith('Invalid')
+        ? `must be one of ${issue.values.join(', ')}`
+        : issue.message;
+    case 'too_small':
+      return issue.origin === 'string' || issue.origin === 'array'
+        ? 'is empty'
+        : `must be at least ${issue.minimum}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}${issue.origin === 'array' ? ' entries' : ''}`;
+    default:
+      return issue.message;
+  }
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+  object: 'a group of keys',
+  record: 'a group of keys',
+  string: 'text',
+};
+
+function nameType(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (value === null) return 'empty';
+  return (
+    { object: 'a group of keys', string: 'text', boolean: 'true or false' }[typeof value as string] ??
+    'a number'
+  );
+}
+
+/** Undefined if the path leads nowhere. */
+export function findValue(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (inside, step) =>
+      typeof inside === 'object' && inside !== null && Object.hasOwn(inside, step)
+        ? (inside as Record<PropertyKey, unknown>)[step]
+        : undefined,
+    value,
+  );
+}
+
+/** The keys that the schema has where the path leads. */
+function knownKeys(schema: z.ZodType, path: Path): string[] {
+  const [step, ...rest] = path;
+  if (schema instanceof z.ZodExactOptional || schema instanceof z.ZodOptional) {
+    return knownKeys(schema.unwrap() as z.ZodType, path);
+  }
+  if (schema instanceof z.ZodPipe) return knownKeys(schema.in as z.ZodType, path);
+  if (schema instanceof z.ZodArray && step !== undefined) return knownKeys(schema.element as z.ZodType, rest);
+  if (schema instanceof z.ZodRecord && step !== undefined)
+    return knownKeys(schema.valueType as z.ZodType, rest);
+  if (!(schema instanceof z.ZodObject)) return [];
+  return step === undefined ? Object.keys(schema.shape) : knownKeys(schema.shape[String(step)], rest);
+}

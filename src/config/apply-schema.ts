@@ -1,0 +1,234 @@
+/** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
+import { z } from 'zod';
+import {
+  applicationName,
+  clientId,
+  clientSecret,
+  email,
+  host,
+  identifier,
+  jwks,
+  line,
+  listOf,
+  organizationName,
+  origin,
+  password,
+  passwordHash,
+  permissions,
+  redirectUri,
+  resourceScope,
+  scope,
+  slug,
+  tableId,
+  username,
+} from './apply-values.ts';
+
+export const grants = ['client_credentials', 'password', 'refresh_token', 'authorization_code'] as const;
+
+const grant = z.enum(grants, { error: `is an unknown grant; known are ${grants.join(', ')}` });
+
+const enabled = z.boolean().exactOptional();
+
+const table = z.strictObject({
+  id: tableId.describe('What tokens and permissions call it.'),
+  name: line.exactOptional().describe('For people; its id if left out.'),
+});
+
+const token = z.strictObject({
+  format: z.enum(['jwt', 'opaque']).exactOptional().describe('Of access tokens. A new resource has `jwt`.'),
+  ttl: z
+    .int()
+    .min(10)
+    .max(7 * 86_400)
+    .exactOptional()
+    .describe('Seconds that access tokens live. A new resource has `GRANTABLE_ACCESS_TOKEN_TTL`.'),
+  alg: z
+    .enum(['ES256', 'RS256', 'EdDSA'])
+    .exactOptional()
+    .describe('Signs JWTs. A new resource has `ES256`.'),
+  overflow: z
+    .enum(['refuse', 'reference'])
+    .exactOptional()
+    .describe(
+      'What happens when permissions are too large for a JWT: the request is refused, or an opaque token stands for them. A new resource has `refuse`.',
+    ),
+});
+
+export const resource = z
+  .strictObject({
+    identifier: identifier.describe('What requests call it (RFC 8707). Unique on the server.'),
+    name: line.exactOptional().describe('For people; its identifier if left out.'),
+    enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
+    catalogue: z
+      .enum(['closed', 'open'])
+      .exactOptional()
+      .describe(
+        '`closed`, as a new resource has it: only the listed tables exist. `open`: only the resource server knows them.',
+      ),
+    tables: listOf(table, ({ id }) => id)
+      .exactOptional()
+      .describe('All its tables; a table that is no longer listed is taken out of living tokens.'),
+    scopes: listOf(resourceScope).exactOptional().describe('Scopes beside the permissions on tables.'),
+    token: token.exactOptional().describe('Its access tokens.'),
+  })
+  .describe('Something that tokens are for: an API or a database with its tables.');
+
+export const role = z
+  .strictObject({
+    name: line.describe('Unique in the organization.'),
+    enabled: enabled.describe('`false`: it gives nothing.'),
+    default: z
+      .boolean()
+      .exactOptional()
+      .describe('`true`: given to everybody who registers. One role at most.'),
+    resource: identifier
+      .exactOptional()
+      .describe(
+        "Identifier of the resource that its permissions are about; the organization's first if left out.",
+      ),
+    scopes: listOf(scope).exactOptional().describe('Scopes of that resource that it gives.'),
+    permissions: permissions.exactOptional().describe('What it allows. A new role allows nothing.'),
+  })
+  .describe('Scopes and permissions for one resource, given to users.');
+
+export const application = z
+  .strictObject({
+    name: applicationName.describe('Unique in the organization.'),
+    enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
+    clientId: clientId
+      .exactOptional()
+      .describe('Unique on the server; made when the application is, if left out.'),
+    clientSecret: clientSecret
+      .exactOptional()
+      .describe(
+        'Made when the application is, if it needs one and this is left out. Only a keyed hash of it is stored.',
+      ),
+    authMethod: z
+      .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
+      .exactOptional()
+      .describe(
+        'How it proves itself. A new application has `client_secret_basic`. `none` is for applications in browsers and on devices, which can keep no secret.',
+      ),
+    jwks: jwks.exactOptional().describe('Its public keys, for `private_key_jwt`.'),
+    grants: listOf(grant).exactOptional().describe('The grants that it may use. A new application has none.'),
+    scopes: listOf(scope)
+      .exactOptional()
+      .describe(
+        'The scopes that it may ask for: of its resources, and `openid`, `profile`, `email`, `offline_access`.',
+      ),
+    redirectUris: listOf(redirectUri)
+      .exactOptional()
+      .describe(
+        'For `authorization_code`; compared as strings. `https`, `http` on this machine, or, of native ones, a scheme of its own.',
+      ),
+    postLogoutRedirectUris: listOf(redirectUri).exactOptional().describe('Where a logout may lead to.'),
+    allowedOrigins: listOf(origin)
+      .exactOptional()
+      .describe('Origins of pages whose scripts may call the token endpoint (CORS).'),
+    native: z.boolean().exactOptional().describe('`true`: an application on a phone or desktop (RFC 8252).'),
+    realm: z
+      .enum(['application', 'organization'])
+      .exactOptional()
+      .describe(
+        "Whose users log in through it: its own, as a new application has it, or its organization's.",
+      ),
+    minPasswordLength: z
+      .int()
+      .min(8)
+      .max(64)
+      .exactOptional()
+      .describe('The least characters of new passwords of its users; 8 if never set.'),
+    resource: identifier
+      .exactOptional()
+      .describe('Identifier of the resource that its tokens are for when a request names none.'),
+    permissions: permissions
+      .exactOptional()
+      .describe('The most that its tokens may allow for `resource`, whatever its users may do.'),
+    resources: z
+      .record(identifier, permissions)
+      .exactOptional()
+      .describe(
+        'Further resources that a request may name: identifier, and the most that tokens may allow there.',
+      ),
+    introspects: listOf(identifier)
+      .exactOptional()
+      .describe(
+        'Identifiers of the resources that it answers for: it may introspect and see revoked the tokens for them.',
+      ),
+  })
+  .describe('An OAuth client.');
+
+export const user = z
+  .strictObject({
+    username: username.describe('Unique in its realm, without regard to case.'),
+    enabled: enabled.describe('`false`: no login, and the tokens of the user end.'),
+    application: slug
+      .exactOptional()
+      .describe(
+        "Name of the application whose user it is; a user of the organization's own realm if left out.",
+      ),
+    password: password
+      .exactOptional()
+      .describe('Used when the user is made; a different one later is reported and not applied.'),
+    passwordHash: passwordHash
+      .exactOptional()
+      .describe('Instead of `password`: a bcrypt hash made elsewhere (`$2a$`, `$2b$` or `$2y$`).'),
+    email: email.exactOptional().describe('Unique in its realm; good for logging in.'),
+    emailVerified: z.boolean().exactOptional().describe('Whether the address is known to be theirs.'),
+    displayName: line.exactOptional().describe('For people.'),
+    roles: listOf(line).exactOptional().describe('Names of all its roles.'),
+  })
+  .describe('A person who logs in.');
+
+export const organization = z
+  .strictObject({
+    name: organizationName.describe('Unique on the server.'),
+    enabled: enabled.describe('`false`: nothing of it works, and its tokens end.'),
+    default: z
+      .boolean()
+      .exactOptional()
+      .describe('`true`: answers where a path names no organization. One at most.'),
+    hosts: listOf(host).exactOptional().describe('Which of `GRANTABLE_HOSTS` stand for it.'),
+    roles: listOf(role, ({ name }) => name)
+      .exactOptional()
+      .describe('Its roles.'),
+    resources: listOf(resource).exactOptional().describe('Its resources.'),
+    applications: listOf(application, ({ name }) => name)
+      .exactOptional()
+      .describe('Its applications.'),
+    users: listOf(user).exactOptional().describe('Its users, and those of its applications.'),
+  })
+  .describe('A tenant.');
+
+export const administrator = z
+  .strictObject({
+    username: username.describe('Unique among administrators, without regard to case.'),
+    enabled: enabled.describe('`false`: no login.'),
+    password: password
+      .exactOptional()
+      .describe(
+        'At least 15 characters. Used when the administrator is made; a different one later is reported and not applied.',
+      ),
+    passwordHash: passwordHash
+      .exactOptional()
+      .describe('Instead of `password`: a bcrypt hash made elsewhere.'),
+    email: email.exactOptional().describe('Unique among administrators.'),
+    displayName: line.exactOptional().describe('For people.'),
+    organizations: listOf(slug).exactOptional().describe('Names of all organizations that they administer.'),
+  })
+  .describe('A person who administers organizations.');
+
+export const applyFile = z.strictObject({
+  organizations: listOf(organization, ({ name }) => name)
+    .exactOptional()
+    .describe('Organizations, each with all that belongs to it.'),
+  administrators: listOf(administrator).exactOptional().describe('Administrators.'),
+});
+
+export type ApplyFile = z.output<typeof applyFile>;
+export type ApplyOrganization = z.output<typeof organization>;
+export type ApplyResource = z.output<typeof resource>;
+export type ApplyRole = z.output<typeof role>;
+export type ApplyApplication = z.output<typeof application>;
+export type ApplyUser = z.output<typeof user>;
+export type ApplyAdministrator = z.output<typeof administrator>;

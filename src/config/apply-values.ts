@@ -1,0 +1,225 @@
+/** What a single value of the apply file may be. Each says of a bad one what is wrong, as the end of a sentence. */
+import { z } from 'zod';
+import { toImportedHash } from '../directory/passwords.ts';
+import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
+import { MalformedRequest } from '../errors/domain.ts';
+import { PermissionsError } from '../permissions/errors.ts';
+import { parsePermissions } from '../permissions/seed-shape.ts';
+import { findTableIdProblem } from '../permissions/table-ids.ts';
+import { isHostAndPort, isLoopback } from './addresses.ts';
+import { reservedNames } from './reserved-names.ts';
+
+/** The text itself; `shape` says in the documentation what it may be. */
+function text(shape: string, findProblem: (text: string) => string | undefined): z.ZodType<string, string> {
+  return z
+    .string()
+    .superRefine((value, context) => {
+      const problem = findProblem(value);
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    })
+    .meta({ shape });
+}
+
+/** No value twice. */
+export function listOf<T extends z.ZodType>(
+  item: T,
+  identify: (value: z.output<T>) => unknown = (value) => value,
+) {
+  return z.array(item).superRefine((values, context) => {
+    const seen = new Set<unknown>();
+    for (const [index, value] of values.entries()) {
+      const id = identify(value);
+      if (id !== undefined && seen.has(id))
+        context.addIssue({ code: 'custom', message: 'is there twice', path: [index] });
+      seen.add(id);
+    }
+  });
+}
+
+const SCOPE = /^[!#-[\]-~]{1,128}$/;
+const SCOPE_PROBLEM = 'is no scope: 1 to 128 visible ASCII characters but " and \\';
+const SLUG_PROBLEM = 'is not made of 1 to 63 lower-case letters, digits and inner hyphens';
+const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const VISIBLE = /^[!-~]+$/;
+const INVISIBLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
+
+function findLineProblem(value: string, most: number): string | undefined {
+  if (value.trim() === '') return 'is empty';
+  if (value.trim() !== value) return 'starts or ends with a blank';
+  if (value.length > most) return `is longer than ${most} characters`;
+  return INVISIBLE.test(value) ? 'holds control or text direction characters' : undefined;
+}
+
+/** A line of text for people. */
+export const line = text('text', (value) => findLineProblem(value, 200));
+
+export const slug = text('lower-case letters, digits and hyphens', (value) =>
+  SLUG.test(value) ? undefined : SLUG_PROBLEM,
+);
+
+export const organizationName = text('lower-case letters, digits and hyphens', (value) => {
+  if (reservedNames.has(value)) return 'is a reserved name';
+  return SLUG.test(value) ? undefined : SLUG_PROBLEM;
+});
+
+export const applicationName = text('lower-case letters, digits and hyphens', (value) => {
+  if (value === 'management') return 'is a reserved name';
+  return SLUG.test(value) ? undefined : SLUG_PROBLEM;
+});
+
+export const clientId = text('visible ASCII', (value) => {
+  if (!VISIBLE.test(value) || value.length > 128) return 'is not made of 1 to 128 visible ASCII characters';
+  return value === 'management' ? 'is a reserved name' : undefined;
+});
+
+export const MIN_SECRET_LENGTH = 32;
+
+export const clientSecret = text(`visible ASCII, at least ${MIN_SECRET_LENGTH} characters`, (value) => {
+  if (!/^[ -~]+$/.test(value)) return 'holds characters outside of visible ASCII';
+  if (value.length < MIN_SECRET_LENGTH) return `is shorter than ${MIN_SECRET_LENGTH} characters`;
+  if (value.length > 512) return 'is longer than 512 characters';
+  return new Set(value).size < 8 ? 'is easily guessed' : undefined;
+});
+
+/** Ends as a sentence what the directory says of a name, hash or address that it would refuse. */
+export function findRefusal(check: () => unknown): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof MalformedRequest) return `will not do: ${error.description}`;
+    throw error;
+  }
+}
+
+/** Whether it is long enough depends on whose it is: see `apply-contradictions`. */
+export const password = z.string().min(1).meta({ shape: 'text' });
+
+export const passwordHash = text('a bcrypt hash', (value) => findRefusal(() => toImportedHash(value)));
+
+export const username = text('text', (value) => findRefusal(() => canonicalUsername(value)));
+
+export const email = text('an email address', (value) => findRefusal(() => canonicalEmail(value)));
+
+/** RFC 6749 section 3.3. */
+export const scope = text('a scope', (value) => (SCOPE.test(value) ? undefined : SCOPE_PROBLEM));
+
+export const OWN_SCOPES: ReadonlySet<string> = new Set([
+  'openid',
+  'profile',
+  'email',
+  'phone',
+  'address',
+  'offline_access',
+]);
+
+/** One that a resource declares. */
+export const resourceScope = text('a scope', (value) => {
+  if (OWN_SCOPES.has(value)) return 'belongs to OpenID Connect and to no resource';
+  return SCOPE.test(value) ? undefined : SCOPE_PROBLEM;
+});
+
+export const tableId = text('text', (value) => findTableIdProblem(value));
+
+/** RFC 8707 section 2. */
+export const identifier = text('an absolute URI', (value) => {
+  if (!VISIBLE.test(value) || value.length > 512) return 'is not made of 1 to 512 visible ASCII characters';
+  if (value.includes('#')) return 'has a fragment';
+  return URL.canParse(value) ? undefined : 'is no absolute URI';
+});
+
+export const host = text('a host name, with or without port', (value) =>
+  isHostAndPort(value) ? undefined : 'is no host name in lower case, with or without port',
+);
+
+const FORBIDDEN_SCHEMES: ReadonlySet<string> = new Set([
+  'javascript:',
+  'data:',
+  'vbscript:',
+  'file:',
+  'blob:',
+  'about:',
+]);
+
+/** True for schemes that a native application owns (RFC 8252 section 7.1). */
+export function hasOwnScheme(uri: string): boolean {
+  return !/^https?:/i.test(uri);
+}
+
+/** RFC 9700 section 2.1, RFC 8252 section 7. */
+export const redirectUri = text('an absolute URI', (value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || !VISIBLE.test(value) || value.length > 1024)
+    return 'is no absolute URI of at most 1024 characters';
+  if (FORBIDDEN_SCHEMES.has(url.protocol))
+    return `has the scheme ${url.protocol.slice(0, -1)}, which is not allowed`;
+  if (value.includes('#')) return 'has a fragment';
+  if (value.includes('*')) return 'has a wildcard; each redirect URI must be listed whole';
+  if (url.username || url.password) return 'names a user';
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    return 'is plain http for another machine: only https will do';
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    return url.protocol.includes('.')
+      ? undefined
+      : 'has a scheme of its own without a dot; one is named after a domain, such as com.example.app:/callback';
+  }
+  // Compared as a string, so one that browsers rewrite would never be reached.
+  return url.href === value || url.href === `${value}/` ? undefined : `is not in its plain form, ${url.href}`;
+});
+
+export const origin = text('an origin', (value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (!url || !isWeb) return 'is no origin such as https://app.example.com';
+  if (value.includes('*')) return 'has a wildcard; each origin must be listed whole';
+  return url.origin === value ? undefined : `is not in the plain form of an origin, ${url.origin}`;
+});
+
+const flags = z.strictObject({
+  create: z.boolean().exactOptional(),
+  read: z.boolean().exactOptional(),
+  update: z.boolean().exactOptional(),
+  delete: z.boolean().exactOptional(),
+});
+
+/** Read by name first, so that each mistake has its line, then into the value everybody works with. */
+export const permissions = z
+  .strictObject({ isAdmin: z.boolean().exactOptional(), tables: z.record(tableId, flags).exactOptional() })
+  .transform((json, context) => {
+    try {
+      return parsePermissions(json, { unknownFlags: 'refuse' });
+    } catch (error) {
+      if (!(error instanceof PermissionsError)) throw error;
+      context.addIssue({ code: 'custom', message: `will not do: ${error.message}` });
+      return z.NEVER;
+    }
+  })
+  .meta({ shape: 'permissions' });
+
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+const KEY_TYPES = ['RSA', 'EC', 'OKP'];
+
+/** RFC 7517 section 5, public keys only. */
+export const jwks = z
+  .strictObject({
+    keys: z
+      .array(
+        z.record(z.string(), z.unknown()).superRefine((key, context) => {
+          const problem = findKeyProblem(key);
+          if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+        }),
+      )
+      .min(1)
+      .max(20),
+  })
+  .meta({ shape: 'a JSON Web Key Set' });
+
+function findKeyProblem(key: Readonly<Record<string, unknown>>): string | undefined {
+  if (PRIVATE_MEMBERS.some((name) => name in key)) return 'is a private key: list public ones';
+  if (!KEY_TYPES.includes(String(key.kty))) return `must have a kty of ${KEY_TYPES.join(', ')}`;
+  const needed = { RSA: ['n', 'e'], EC: ['crv', 'x', 'y'], OKP: ['crv', 'x'] }[String(key.kty)] ?? [];
+  const missing = needed.find((name) => typeof key[name] !== 'string');
+  if (missing !== undefined) return `lacks the member ${missing}`;
+  const isShort = key.kty === 'RSA' && Buffer.from(String(key.n), 'base64url').length < 256;
+  return isShort ? 'is an RSA key of less than 2048 bits' : undefined;
+}

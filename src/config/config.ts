@@ -1,0 +1,74 @@
+/** The configuration as everybody past `load` sees it: typed, whole, frozen; no defaults and no text to parse. */
+import type { MasterKey } from '../storage/master-key.ts';
+import type { TrustedProxies } from './addresses.ts';
+import type { ApplyFile } from './apply-schema.ts';
+import type { LogLevel, Signing } from './options.ts';
+import { toOneLine } from './printable.ts';
+import type { Limit } from './values.ts';
+
+export interface Config {
+  /** `NODE_ENV=production` */
+  readonly production: boolean;
+  /** Compared as a string; without a slash at the end. */
+  readonly issuer: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly host: string;
+  /** Absolute, as all paths here. */
+  readonly dataDir: string;
+  readonly storage: { readonly kind: 'sqlite'; readonly path: string };
+  readonly masterKey: MasterKey;
+  /** Beside the issuer's: hosts under which back-channel endpoints answer, in lower case, with port where one was given. */
+  readonly hosts: readonly string[];
+  readonly trustedProxies: TrustedProxies;
+  readonly metricsToken?: string;
+  readonly applyFile?: string;
+  /** Its content, if `loadConfig` was asked to read it. */
+  readonly apply?: ApplyFile;
+  /** Whether an empty store gets the demo organization. */
+  readonly demo: boolean;
+  readonly logLevel: LogLevel;
+  readonly bcryptCost: number;
+  /** Password hashes that may wait. */
+  readonly hashQueue: number;
+  readonly throttle: {
+    /** Wrong passwords of one account. */
+    readonly account: Limit;
+    /** Failures of any kind from one address. */
+    readonly address: Limit;
+    /** Wrong secrets of one client. */
+    readonly client: Limit;
+  };
+  /** Seconds. */
+  readonly ttl: { readonly accessToken: number; readonly login: number };
+  /** How long running requests may go on after the signal to stop. */
+  readonly shutdownSeconds: number;
+  readonly signing: Signing;
+  /** What insecure choices say about themselves; to be logged at start. */
+  readonly warnings: readonly string[];
+}
+
+/** One thing that is wrong. */
+export interface Problem {
+  /** The environment variable. */
+  readonly variable: string;
+  /** What is wrong, without the text of secrets. */
+  readonly wrong: string;
+  /** What would be right. */
+  readonly right?: string;
+}
+
+/** Everything that is wrong with the configuration, so that one round of corrections is enough. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    const lines = problems.map(({ variable, wrong, right }) =>
+      right === undefined ? `${variable}: ${wrong}.` : `${variable}: ${wrong}. Right would be: ${right}.`,
+    );
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    super([`The configuration has ${count}:`, ...lines.map(toOneLine)].join('\n  '));
+    this.problems = problems;
+  }
+}

@@ -1,0 +1,226 @@
+/** From the environment to a `Config`, or to a list of everything that is wrong with it. */
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { inspect } from 'node:util';
+import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
+import { createTrustedProxies } from './addresses.ts';
+import { ApplyFileError, loadApplyFile } from './apply-file.ts';
+import { type Config, ConfigError, type Problem } from './config.ts';
+import { ignoredPrefixes, type Option, options, type Rule, refusedNames, type Values } from './options.ts';
+import { quote } from './printable.ts';
+import { didYouMean } from './similar.ts';
+
+export { type Config, ConfigError, type Problem } from './config.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface LoadOptions {
+  /** What relative paths are relative to. */
+  readonly cwd: string;
+  /** Read the apply file too, so that its problems are reported with the others. Its content is `config.apply`. */
+  readonly readApplyFile?: boolean;
+}
+
+type Report = (option: Option, wrong: string, right?: string) => void;
+
+const KEY_FILE_BYTES = 1024;
+
+/**
+ * Reads and checks all of it; touches no file but the given key file and, if asked, the apply file.
+ * @throws ConfigError with every problem
+ */
+export function loadConfig(env: Environment, { cwd, readApplyFile = false }: LoadOptions): Config {
+  const problems: Problem[] = [...findWrongNames(env), ...findWrongMode(env)];
+  const report: Report = ({ name, type }, wrong, right = type) =>
+    problems.push({ variable: name, wrong, right });
+  const production = env.NODE_ENV === 'production';
+  const values = readValues(env, report);
+  const draft = draftConfig(values, { cwd, production, given: isGiven(env), report });
+  requireFitting(draft, report);
+
+  const keyFileMode = draft.masterKey?.path === undefined ? undefined : findMode(draft.masterKey.path);
+  const all: readonly Option[] = Object.values(options);
+  const applies = (rule: Rule | undefined): rule is Rule => rule?.when(draft, keyFileMode) === true;
+  if (production) {
+    for (const option of all) {
+      if (applies(option.refusedInProduction)) {
+        report(option, `with NODE_ENV=production this is refused: ${option.refusedInProduction.says}`);
+      }
+    }
+  }
+  const apply =
+    readApplyFile && draft.applyFile !== undefined ? findApply(draft.applyFile, problems) : undefined;
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  const warnings = all.flatMap(({ insecure }) => (applies(insecure) ? [insecure.says] : []));
+  // Without problems nothing is missing.
+  return seal({ ...(draft as Config), ...(apply && { apply }), warnings });
+}
+
+function isGiven(env: Environment): (option: Option) => boolean {
+  return ({ name }) => env[name] !== undefined;
+}
+
+/** A mistyped name must not leave its option at the default. */
+function findWrongNames(env: Environment): Problem[] {
+  const known = Object.values(options).map(({ name }) => name as string);
+  return Object.keys(env)
+    .filter((name) => env[name] !== undefined && /^GRANTABLE_/i.test(name) && !known.includes(name))
+    .filter((name) => !ignoredPrefixes.some((prefix) => name.startsWith(prefix)))
+    .map((name) => {
+      const refused = Object.hasOwn(refusedNames, name) ? refusedNames[name] : undefined;
+      if (refused !== undefined)
+        return { variable: name, wrong: `it is refused, because ${refused}`, right: 'to leave it out' };
+      return { variable: name, wrong: `there is no such option${didYouMean(name, known)}` };
+    });
+}
+
+/** What is nearly `production` must not run without production's rules. */
+function findWrongMode({ NODE_ENV: mode }: Environment): Problem[] {
+  if (mode === undefined || mode === 'production' || !/^\s*prod/i.test(mode)) return [];
+  return [{ variable: 'NODE_ENV', wrong: `${quote(mode)} is not known`, right: 'production' }];
+}
+
+function readValues(env: Environment, report: Report): Values {
+  const values: Record<string, unknown> = {};
+  for (const [key, option] of Object.entries<Option>(options)) {
+    const text = env[option.name] ?? option.default;
+    if (text === undefined) continue;
+    if (text.trim() === '') {
+      report(option, 'it is set but empty', `${option.type}, or to leave it out`);
+      continue;
+    }
+    const parsed = option.schema.safeParse(text);
+    if (parsed.success) values[key] = parsed.data;
+    else {
+      const shown = option.secret ? 'what is given' : quote(text);
+      for (const { message } of parsed.error.issues) report(option, `${shown} ${message}`);
+    }
+  }
+  return values as Values;
+}
+
+interface DraftDeps {
+  readonly cwd: string;
+  readonly production: boolean;
+  readonly given: (option: Option) => boolean;
+  readonly report: Report;
+}
+
+/** As much of the configuration as could be parsed, so that the rules find their problems in the same round. */
+function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
+  const dataDir = values.dataDir && resolve(cwd, values.dataDir);
+  const storagePath = given(options.storage)
+    ? values.storage && resolve(cwd, values.storage)
+    : dataDir && join(dataDir, 'grantable.db');
+  const proxies = given(options.trustedProxies) ? values.trustedProxies : [];
+  const { accountLimit, addressLimit, clientLimit, accessTokenTtl, loginTtl } = values;
+  const draft = {
+    production,
+    issuer: given(options.issuer) ? values.issuer : defaultIssuer(values.port, report),
+    port: values.port,
+    host: values.host,
+    dataDir,
+    storage: storagePath === undefined ? undefined : ({ kind: 'sqlite', path: storagePath } as const),
+    masterKey: findMasterKey(values, { cwd, given, report, dataDir }),
+    hosts: given(options.hosts) ? values.hosts : [],
+    trustedProxies: proxies && createTrustedProxies(proxies),
+    metricsToken: values.metricsToken,
+    applyFile: values.applyFile && resolve(cwd, values.applyFile),
+    demo: given(options.demo) ? values.demo : !production,
+    logLevel: values.logLevel,
+    bcryptCost: values.bcryptCost,
+    hashQueue: values.hashQueue,
+    throttle:
+      accountLimit && addressLimit && clientLimit
+        ? { account: accountLimit, address: addressLimit, client: clientLimit }
+        : undefined,
+    ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
+    shutdownSeconds: values.shutdownSeconds,
+    signing: values.signing,
+  };
+  return Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));
+}
+
+function defaultIssuer(port: number | undefined, report: Report): string | undefined {
+  if (port === 0) report(options.issuer, 'it is missing, and without it GRANTABLE_PORT cannot be 0');
+  return port ? new URL(`http://localhost:${port}`).origin : undefined;
+}
+
+function findMasterKey(
+  values: Values,
+  { cwd, given, report, dataDir }: Omit<DraftDeps, 'production'> & { dataDir: string | undefined },
+): MasterKey | undefined {
+  if (given(options.masterKey) && given(options.masterKeyFile)) {
+    report(options.masterKeyFile, 'GRANTABLE_MASTER_KEY is set too', 'to set only one of the two');
+  }
+  if (given(options.masterKey)) return values.masterKey && { source: 'env', key: values.masterKey };
+  if (given(options.masterKeyFile)) {
+    const path = values.masterKeyFile && resolve(cwd, values.masterKeyFile);
+    const key = path && readKeyFile(path, report);
+    return path && key ? { source: 'file', path, key } : undefined;
+  }
+  return dataDir === undefined ? undefined : { source: 'data-folder', path: join(dataDir, 'master.key') };
+}
+
+function readKeyFile(path: string, report: Report): Buffer | undefined {
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile() || stat.size > KEY_FILE_BYTES) throw new Error('it is no file that holds just a key');
+    return parseMasterKey(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    report(
+      options.masterKeyFile,
+      `${quote(path)} will not do: ${code ? `it cannot be read (${code})` : message}`,
+    );
+    return undefined;
+  }
+}
+
+/** A server that speaks plain HTTP would, behind an unknown proxy, take its own https for http (HD-05). */
+function requireFitting({ issuer, trustedProxies }: Partial<Config>, report: Report): void {
+  if (issuer?.startsWith('https:') && trustedProxies?.list.length === 0) {
+    report(options.trustedProxies, 'the issuer is https, so a proxy ends TLS, but none is trusted');
+  }
+}
+
+function findMode(path: string): number | undefined {
+  // Windows has no such modes; a file that cannot even be asked about is reported by whoever reads it.
+  if (process.platform === 'win32') return undefined;
+  try {
+    return statSync(path).mode;
+  } catch {
+    return undefined;
+  }
+}
+
+function findApply(path: string, problems: Problem[]): Config['apply'] {
+  try {
+    return loadApplyFile(path);
+  } catch (error) {
+    if (!(error instanceof ApplyFileError)) throw error;
+    for (const line of error.lines) problems.push({ variable: options.applyFile.name, wrong: line });
+    return undefined;
+  }
+}
+
+/** Frozen, and without its secrets wherever it is printed or logged. */
+function seal(config: Config): Config {
+  for (const part of [
+    config.storage,
+    config.hosts,
+    config.throttle,
+    config.ttl,
+    config.masterKey,
+    config.warnings,
+  ]) {
+    Object.freeze(part);
+  }
+  for (const each of Object.values(config.throttle)) Object.freeze(each);
+  const { metricsToken, apply, masterKey, ...open } = config;
+  const shown = { ...open, masterKey: { source: masterKey.source } };
+  Object.defineProperty(config, 'toJSON', { value: () => shown });
+  Object.defineProperty(config, inspect.custom, { value: () => shown });
+  return Object.freeze(config);
+}

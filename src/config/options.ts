@@ -1,0 +1,295 @@
+/**
+ * The configuration: what an operator can set, from the environment and from an apply file. Everything is checked
+ * here, once, before anything starts; all problems are reported together. It leaves to `directory` what an apply file
+ * does to the store. It serves no routes.
+ *
+ * This file: every option of the environment as data. `docs/configuration.md` is written from it.
+ */
+import type { z } from 'zod';
+import { parseMasterKey } from '../storage/master-key.ts';
+import { findIssuerProblem, findProxyProblem, isHostAndPort, isHostname, isLoopback } from './addresses.ts';
+import type { Config } from './config.ts';
+import {
+  checkedText,
+  duration,
+  flag,
+  limit,
+  list,
+  oneOf,
+  path,
+  storage,
+  textValue,
+  wholeNumber,
+} from './values.ts';
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const signings = ['pool', 'sync'] as const;
+export type Signing = (typeof signings)[number];
+
+/** A choice that is allowed, but not everywhere and not in silence. What did not parse is not in `config`. */
+export interface Rule {
+  /** @param keyFileMode of the file that holds the master key, if it is there */
+  when(config: Partial<Config>, keyFileMode: number | undefined): boolean;
+  /** A whole sentence, said at start; what it is that production refuses. */
+  readonly says: string;
+}
+
+export interface Option {
+  readonly name: `GRANTABLE_${string}`;
+  /** What may stand there, as the end of a sentence. */
+  readonly type: string;
+  /** As it would be written; undefined if there is none, or if it depends. */
+  readonly default: string | undefined;
+  /** What happens without it, where `default` cannot say. */
+  readonly without?: string;
+  /** For people; Markdown. */
+  readonly meaning: string;
+  readonly schema: z.ZodType<unknown, string>;
+  /** Its text is never shown. */
+  readonly secret?: true;
+  /** Allowed, and announced at start. */
+  readonly insecure?: Rule;
+  /** Refused when `NODE_ENV` is `production`. */
+  readonly refusedInProduction?: Rule;
+}
+
+const METRICS_TOKEN = /^[A-Za-z0-9._~+/-]{32,512}=*$/;
+
+const isPlainHttp = (issuer: string | undefined): boolean => issuer?.startsWith('http:') === true;
+const isPublicHttp = ({ issuer }: Partial<Config>): boolean =>
+  issuer !== undefined && isPlainHttp(issuer) && !isLoopback(new URL(issuer).hostname);
+
+export const options = {
+  issuer: {
+    name: 'GRANTABLE_ISSUER',
+    type: 'an http or https URL without path, query or fragment, such as https://id.example.com',
+    default: undefined,
+    without: '`http://localhost:<port>`',
+    meaning:
+      'The name of this server in tokens and metadata, and the start of every URL it gives out. Clients compare it as a string. With `https` a proxy that ends TLS stands in front, and `GRANTABLE_TRUSTED_PROXIES` names it.',
+    schema: checkedText(findIssuerProblem),
+    insecure: {
+      when: isPublicHttp,
+      says: 'The issuer is plain http: everybody on the way can read passwords and tokens.',
+    },
+    refusedInProduction: {
+      when: isPublicHttp,
+      says: 'plain http for other machines than this one, so that everybody on the way could read passwords and tokens',
+    },
+  },
+  port: {
+    name: 'GRANTABLE_PORT',
+    type: 'a whole number from 0 to 65535',
+    default: '3000',
+    meaning: 'The TCP port to listen on. `0` takes any free one and needs `GRANTABLE_ISSUER`.',
+    schema: wholeNumber(0, 65_535),
+  },
+  host: {
+    name: 'GRANTABLE_HOST',
+    type: 'an IP address or host name of this machine, such as 127.0.0.1 or 0.0.0.0',
+    default: '127.0.0.1',
+    meaning: 'The address to listen on. `0.0.0.0` is every IPv4 address of the machine, `::` every address.',
+    schema: checkedText((text) =>
+      isHostname(text) ? undefined : 'is neither an IP address nor a host name',
+    ),
+    insecure: {
+      when: ({ host, issuer }) => host !== undefined && !isLoopback(host) && isPlainHttp(issuer),
+      says: 'The server listens for other machines without TLS: what they send can be read on the way.',
+    },
+  },
+  hosts: {
+    name: 'GRANTABLE_HOSTS',
+    type: 'host names separated by commas, each with or without a port, in lower case',
+    default: undefined,
+    without: 'only the host of the issuer',
+    meaning:
+      'Further hosts under which the back-channel endpoints answer, such as the name of the service inside a cluster. Requests for any other host are refused. Never part of a URL that is given out.',
+    schema: list((entry) => (isHostAndPort(entry) ? undefined : 'is no host name in lower case')),
+  },
+  trustedProxies: {
+    name: 'GRANTABLE_TRUSTED_PROXIES',
+    type: 'IP addresses and CIDR blocks separated by commas, such as 127.0.0.1,10.0.0.0/8',
+    default: undefined,
+    without: 'none',
+    meaning:
+      "The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Needed with an `https` issuer. Forwarding headers of others are ignored, and no header ever decides the server's own URL.",
+    schema: list(findProxyProblem),
+  },
+  dataDir: {
+    name: 'GRANTABLE_DATA_DIR',
+    type: 'the path of a folder',
+    default: './data',
+    meaning: 'Where the server keeps its files. Made if it is not there. Relative to the working directory.',
+    schema: path(),
+  },
+  storage: {
+    name: 'GRANTABLE_STORAGE',
+    type: 'sqlite:<path of a file>',
+    default: undefined,
+    without: '`sqlite:<data dir>/grantable.db`',
+    meaning: 'Where the store is. This version stores in SQLite only. Relative to the working directory.',
+    schema: storage(),
+  },
+  masterKey: {
+    name: 'GRANTABLE_MASTER_KEY',
+    type: '32 random bytes as 64 hex digits or base64, for instance from `openssl rand -hex 32`',
+    default: undefined,
+    without: 'a file `master.key` in the data folder, made when the store is empty',
+    meaning:
+      'Wraps the keys that encrypt private keys and credentials in the store. Without it the store cannot be used, so keep a copy apart from the backups. The content of a `master.key` that was made may be given here later.',
+    secret: true,
+    schema: textValue((text, refuse) => {
+      try {
+        return parseMasterKey(text);
+      } catch (error) {
+        return refuse(`will not do: ${(error as Error).message}`);
+      }
+    }),
+    insecure: {
+      when: ({ masterKey }) => masterKey?.source === 'data-folder',
+      says: 'No master key is given, so it is kept in the data folder, which protects nobody from whoever copies the folder.',
+    },
+    refusedInProduction: {
+      when: ({ masterKey }) => masterKey?.source === 'data-folder',
+      says: 'no master key, neither here nor in GRANTABLE_MASTER_KEY_FILE',
+    },
+  },
+  masterKeyFile: {
+    name: 'GRANTABLE_MASTER_KEY_FILE',
+    type: 'the path of a file that holds 32 random bytes as 64 hex digits or base64',
+    default: undefined,
+    without: 'see `GRANTABLE_MASTER_KEY`',
+    meaning: 'The same from a file, such as a mounted secret. Only one of the two may be set.',
+    schema: path(),
+    insecure: {
+      when: (_, keyFileMode) => keyFileMode !== undefined && (keyFileMode & 0o007) !== 0,
+      says: 'The file with the master key is open to every user of this machine: its mode should be 0600.',
+    },
+  },
+  metricsToken: {
+    name: 'GRANTABLE_METRICS_TOKEN',
+    type: 'at least 32 letters, digits or . _ ~ + / -',
+    default: undefined,
+    without: '`/metrics` answers direct callers from this machine only',
+    meaning: 'The bearer token with which `/metrics` answers from elsewhere.',
+    secret: true,
+    schema: checkedText((text) => {
+      if (!METRICS_TOKEN.test(text)) return 'is too short, too long or has other characters';
+      return new Set(text).size < 8 ? 'is easily guessed' : undefined;
+    }),
+  },
+  applyFile: {
+    name: 'GRANTABLE_APPLY',
+    type: 'the path of a YAML or JSON file',
+    default: undefined,
+    without: 'nothing is applied',
+    meaning:
+      'A file of organizations, applications, users and so on that is applied at each start; see below.',
+    schema: path(),
+  },
+  demo: {
+    name: 'GRANTABLE_DEMO',
+    type: '0 or 1',
+    default: undefined,
+    without: '`1`, but `0` in production',
+    meaning:
+      'Whether an empty store without apply file gets a demo organization, so that everything can be tried at once.',
+    schema: flag(),
+    refusedInProduction: { when: ({ demo }) => demo === true, says: 'demo data' },
+  },
+  logLevel: {
+    name: 'GRANTABLE_LOG_LEVEL',
+    type: `one of ${logLevels.join(', ')}`,
+    default: 'info',
+    meaning: 'The least severe messages that are logged.',
+    schema: oneOf(...logLevels),
+  },
+  bcryptCost: {
+    name: 'GRANTABLE_BCRYPT_COST',
+    type: 'a whole number from 4 to 15',
+    default: '12',
+    meaning:
+      'The cost of new password hashes; each step doubles the time of a login. Hashes of a lower cost are made anew when their owner logs in.',
+    schema: wholeNumber(4, 15),
+    insecure: {
+      when: ({ bcryptCost }) => bcryptCost !== undefined && bcryptCost < 10,
+      says: 'The cost of password hashes is below 10: whoever gets a copy of the store guesses passwords quickly.',
+    },
+    refusedInProduction: {
+      when: ({ bcryptCost }) => bcryptCost !== undefined && bcryptCost < 10,
+      says: 'a cost below 10, with which passwords are guessed quickly from a copy of the store',
+    },
+  },
+  hashQueue: {
+    name: 'GRANTABLE_HASH_QUEUE',
+    type: 'a whole number from 1 to 10000',
+    default: '100',
+    meaning:
+      'How many logins may wait for their password to be hashed; further ones get 503 with `Retry-After`.',
+    schema: wholeNumber(1, 10_000),
+  },
+  accountLimit: {
+    name: 'GRANTABLE_ACCOUNT_LIMIT',
+    type: '<attempts>/<duration of at most 1d>, such as 10/15m',
+    default: '10/15m',
+    meaning:
+      'Wrong passwords of one account, across all doors, before further ones get 429 with `Retry-After`.',
+    schema: limit(),
+  },
+  addressLimit: {
+    name: 'GRANTABLE_ADDRESS_LIMIT',
+    type: '<attempts>/<duration of at most 1d>, such as 100/2m',
+    default: '100/2m',
+    meaning: 'Failures of any kind from one address before further requests that prove something get 429.',
+    schema: limit(),
+  },
+  clientLimit: {
+    name: 'GRANTABLE_CLIENT_LIMIT',
+    type: '<attempts>/<duration of at most 1d>, such as 20/1m',
+    default: '20/1m',
+    meaning: 'Wrong secrets of one client before further ones get 429.',
+    schema: limit(),
+  },
+  accessTokenTtl: {
+    name: 'GRANTABLE_ACCESS_TOKEN_TTL',
+    type: 'a duration from 10s to 7d: seconds, or a number with s, m, h or d',
+    default: '1h',
+    meaning: 'The lifetime of access tokens that a new resource has if it says nothing else.',
+    schema: duration(10, 7 * 86_400),
+  },
+  loginTtl: {
+    name: 'GRANTABLE_LOGIN_TTL',
+    type: 'a duration from 1m to 365d: seconds, or a number with s, m, h or d',
+    default: '30d',
+    meaning: 'How long a login can be refreshed, counted from the login; refreshing does not extend it.',
+    schema: duration(60, 365 * 86_400),
+  },
+  signing: {
+    name: 'GRANTABLE_SIGNING',
+    type: `one of ${signings.join(', ')}`,
+    default: 'pool',
+    meaning:
+      'Where tokens are signed: on the thread pool, or `sync` on the main thread, which is faster where one process runs per core.',
+    schema: oneOf(...signings),
+  },
+  shutdownSeconds: {
+    name: 'GRANTABLE_SHUTDOWN_SECONDS',
+    type: 'a whole number from 0 to 600',
+    default: '10',
+    meaning: 'How long requests may go on after the signal to stop, before they are cut off.',
+    schema: wholeNumber(0, 600),
+  },
+} as const satisfies Record<string, Option>;
+
+/** What the options parse to. */
+export type Values = { [K in keyof typeof options]?: z.output<(typeof options)[K]['schema']> };
+
+/** Known names that this version refuses, and why. */
+export const refusedNames: Readonly<Record<string, string>> = {
+  GRANTABLE_WORKERS: 'this version runs in one process',
+};
+
+/** Not ours to check: switches of the test suite and the benchmarks. */
+export const ignoredPrefixes = ['GRANTABLE_TEST_', 'GRANTABLE_BENCH_'] as const;

@@ -1,0 +1,14 @@
+/** Text of others inside our messages, which go to a terminal and to a log. */
+
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+const MAX_SHOWN = 100;
+
+/** One line that moves no cursor and turns no text, however hostile the text. */
+export function toOneLine(text: string): string {
+  return text.replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** In quotes, cut to what fits into a sentence. */
+export function quote(text: string): string {
+  return toOneLine(JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text));
+}

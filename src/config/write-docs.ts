@@ -1,0 +1,188 @@
+/**
+ * Writes docs/configuration.md from the options and from the apply file's schema. With `--check` it writes nothing and
+ * fails if the file is not what it would have written.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { applySample } from './apply-sample.ts';
+import { administrator, application, applyFile, organization, resource, role, user } from './apply-schema.ts';
+import { ignoredPrefixes, type Option, options } from './options.ts';
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly shape?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: JsonSchema;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly required?: readonly string[];
+}
+
+const allOptions: readonly Option[] = Object.values(options);
+
+/** A cell of a Markdown table. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** Cells may hold code, in which nothing is escaped but bars. */
+function prose(text: string): string {
+  return text
+    .split('`')
+    .map((part, index) => (index % 2 === 0 ? cell(part) : part.replaceAll('|', '\\|')))
+    .join('`');
+}
+
+function writeOptions(): string {
+  return table(
+    ['variable', 'value', 'without it', 'meaning'],
+    allOptions.map(({ name, type, default: value, without, meaning }) => [
+      `\`${name}\``,
+      prose(type),
+      value === undefined ? prose(without ?? 'none') : `\`${value}\``,
+      prose(meaning),
+    ]),
+  );
+}
+
+function writeInsecure(): string {
+  return allOptions
+    .flatMap(({ name, insecure }) => (insecure ? [`- \`${name}\`: ${prose(insecure.says)}`] : []))
+    .join('\n');
+}
+
+function writeProduction(): string {
+  return allOptions
+    .flatMap(({ name, refusedInProduction: rule }) => (rule ? [`- \`${name}\`: ${prose(rule.says)}`] : []))
+    .join('\n');
+}
+
+function typeOf(schema: JsonSchema): string {
+  if (schema.shape !== undefined) return schema.shape;
+  if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
+  if (schema.items)
+    return schema.items.properties && !schema.items.shape ? 'list' : `list of: ${typeOf(schema.items)}`;
+  if (schema.type === 'boolean') return '`true` or `false`';
+  if (schema.type === 'integer') return `whole number from ${schema.minimum} to ${schema.maximum}`;
+  if (typeof schema.additionalProperties === 'object') {
+    return `identifier: ${typeOf(schema.additionalProperties)}`;
+  }
+  return schema.properties ? 'group of keys' : 'text';
+}
+
+/** Keys of keys stand as `token.ttl`; nouns of their own have a table of their own. */
+function keyRows(schema: JsonSchema, prefix = ''): string[][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, value]) => {
+    const name = prefix + key;
+    const needed = schema.required?.includes(key) ? ' (needed)' : '';
+    const row = [`\`${name}\`${needed}`, prose(typeOf(value)), prose(value.description ?? '')];
+    if (value.shape !== undefined || NOUN_KEYS.has(name)) return [row];
+    const inside = value.properties ? value : value.items?.properties ? value.items : undefined;
+    return [row, ...(inside ? keyRows(inside, `${name}${value.items ? '[]' : ''}.`) : [])];
+  });
+}
+
+const NOUN_KEYS: ReadonlySet<string> = new Set([
+  'organizations',
+  'administrators',
+  'resources',
+  'roles',
+  'applications',
+  'users',
+]);
+
+function toJsonSchema(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+}
+
+function writeNoun(title: string, schema: z.ZodType): string {
+  const json = toJsonSchema(schema);
+  const head = json.description === undefined ? '' : `${prose(json.description)}\n\n`;
+  return `### ${title}\n\n${head}${table(['key', 'value', 'meaning'], keyRows(json))}`;
+}
+
+/** The whole text of docs/configuration.md. */
+export function renderConfigurationDocs(): string {
+  return `<!-- Written by \`npm run docs\` from src/config; changes made here are lost. -->
+
+# Configuration
+
+Grantable is configured by environment variables and, for organizations, applications and users, by an apply file.
+Everything is checked before anything starts. All problems are reported together, each with what would be right; the
+exit code is 2 then.
+
+## Environment
+
+${writeOptions()}
+
+A variable that starts with \`GRANTABLE_\` and is not listed here is an error, so that a mistyped name is noticed; names
+that start with ${ignoredPrefixes.map((prefix) => `\`${prefix}\``).join(' or ')} belong to the test suite. A variable that is set but empty is an error too.
+
+### Insecure choices
+
+They are allowed, and say so at each start:
+
+${writeInsecure()}
+
+### Production
+
+With \`NODE_ENV=production\` these are refused:
+
+${writeProduction()}
+
+### The master key
+
+Private keys and credentials are stored encrypted under data keys, which the master key wraps. Without a master key in
+the environment it is made when the store is empty and kept in \`master.key\` in the data folder. To move it elsewhere,
+give the content of that file in \`GRANTABLE_MASTER_KEY\`, or its new place in \`GRANTABLE_MASTER_KEY_FILE\`; then remove
+it from the data folder. A store opens only with the master key that it was made with.
+
+## The apply file
+
+\`GRANTABLE_APPLY\` names a YAML or JSON file of at most 5 MB. What it says is made or changed; what it leaves out stays
+as it is. Applying it again changes nothing. Unknown keys, wrong types and contradictions are reported together, each
+with line and column.
+
+\`\`\`yaml
+${applySample.trimEnd()}
+\`\`\`
+
+It is read more strictly than YAML demands: a key stands once, a value has no tag and stands on one line or in quotes,
+a key has a value, there are no merge keys, and the file ends with a line break, so that one that was cut off is
+noticed. Anchors and aliases work.
+
+**Permissions** are \`{ isAdmin: true }\`, or tables with what is allowed there, such as
+\`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. What is not said is not allowed.
+
+${[
+  writeNoun('The file', applyFile),
+  writeNoun('Organizations', organization),
+  writeNoun('Resources', resource),
+  writeNoun('Roles', role),
+  writeNoun('Applications', application),
+  writeNoun('Users', user),
+  writeNoun('Administrators', administrator),
+].join('\n\n')}
+`;
+}
+
+/** The file in this checkout. */
+export const configurationDocs = new URL('../../docs/configuration.md', import.meta.url);
+
+function main(check: boolean): void {
+  const text = renderConfigurationDocs();
+  if (!check) writeFileSync(configurationDocs, text);
+  else if (readFileSync(configurationDocs, 'utf8') !== text) {
+    console.error('docs/configuration.md is out of date: run `npm run docs`');
+    process.exitCode = 1;
+  }
+}
+
+if (import.meta.main) main(process.argv.includes('--check'));
