@@ -7,6 +7,7 @@ import { type ApplyFile, applyFile } from './apply-schema.ts';
 import { toOneLine } from './printable.ts';
 import { type Located, type Path, readYaml } from './yaml-document.ts';
 
+export { reservedNames } from '../directory/names.ts';
 export type {
   ApplyAdministrator,
   ApplyApplication,
@@ -16,7 +17,6 @@ export type {
   ApplyRole,
   ApplyUser,
 } from './apply-schema.ts';
-export { reservedNames } from './reserved-names.ts';
 export type { Located } from './yaml-document.ts';
 
 export const MAX_APPLY_BYTES = 5 * 1024 * 1024;

@@ -1,5 +1,6 @@
 /** What a single value of the apply file may be. Each says of a bad one what is wrong, as the end of a sentence. */
 import { z } from 'zod';
+import { reservedNames } from '../directory/names.ts';
 import { toImportedHash } from '../directory/passwords.ts';
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
 import { MalformedRequest } from '../errors/domain.ts';
@@ -7,7 +8,6 @@ import { PermissionsError } from '../permissions/errors.ts';
 import { parsePermissions } from '../permissions/seed-shape.ts';
 import { findTableIdProblem } from '../permissions/table-ids.ts';
 import { isHostAndPort, isLoopback } from './addresses.ts';
-import { reservedNames } from './reserved-names.ts';
 
 /** The text itself; `shape` says in the documentation what it may be. */
 function text(shape: string, findProblem: (text: string) => string | undefined): z.ZodType<string, string> {

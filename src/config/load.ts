@@ -6,7 +6,7 @@ import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
 import { createTrustedProxies } from './addresses.ts';
 import { ApplyFileError, loadApplyFile } from './apply-file.ts';
 import { type Config, ConfigError, type Problem } from './config.ts';
-import { ignoredPrefixes, type Option, options, type Rule, refusedNames, type Values } from './options.ts';
+import { isIgnoredName, type Option, options, type Rule, refusedNames, type Values } from './options.ts';
 import { quote } from './printable.ts';
 import { didYouMean } from './similar.ts';
 
@@ -66,7 +66,7 @@ function findWrongNames(env: Environment): Problem[] {
   const known = Object.values(options).map(({ name }) => name as string);
   return Object.keys(env)
     .filter((name) => env[name] !== undefined && /^GRANTABLE_/i.test(name) && !known.includes(name))
-    .filter((name) => !ignoredPrefixes.some((prefix) => name.startsWith(prefix)))
+    .filter((name) => !isIgnoredName(name))
     .map((name) => {
       const refused = Object.hasOwn(refusedNames, name) ? refusedNames[name] : undefined;
       if (refused !== undefined)

@@ -84,7 +84,15 @@ export const options = {
     type: 'a whole number from 0 to 65535',
     default: '3000',
     meaning: 'The TCP port to listen on. `0` takes any free one and needs `GRANTABLE_ISSUER`.',
-    schema: wholeNumber(0, 65_535),
+    schema: textValue((text, refuse) => {
+      if (/^(?:tcp|udp):\/\//.test(text)) {
+        refuse(
+          'was set by Kubernetes for a service named grantable, which enableServiceLinks: false prevents',
+        );
+      }
+      const port = wholeNumber(0, 65_535).safeParse(text);
+      return port.success ? port.data : refuse(port.error.issues[0]?.message ?? '');
+    }),
   },
   host: {
     name: 'GRANTABLE_HOST',
@@ -291,5 +299,13 @@ export const refusedNames: Readonly<Record<string, string>> = {
   GRANTABLE_WORKERS: 'this version runs in one process',
 };
 
-/** Not ours to check: switches of the test suite and the benchmarks. */
+/** Switches of the test suite and the benchmarks. */
 export const ignoredPrefixes = ['GRANTABLE_TEST_', 'GRANTABLE_BENCH_'] as const;
+
+/** What Kubernetes puts into every pod beside a service named `grantable`. */
+const SERVICE_LINK = /^GRANTABLE_(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_|$)/;
+
+/** Names that start like options, but that no operator set. */
+export function isIgnoredName(name: string): boolean {
+  return ignoredPrefixes.some((prefix) => name.startsWith(prefix)) || SERVICE_LINK.test(name);
+}

@@ -123,7 +123,9 @@ exit code is 2 then.
 ${writeOptions()}
 
 A variable that starts with \`GRANTABLE_\` and is not listed here is an error, so that a mistyped name is noticed; names
-that start with ${ignoredPrefixes.map((prefix) => `\`${prefix}\``).join(' or ')} belong to the test suite. A variable that is set but empty is an error too.
+that start with ${ignoredPrefixes.map((prefix) => `\`${prefix}\``).join(' or ')} belong to the test suite,
+and those that Kubernetes sets for a service named \`grantable\` (\`GRANTABLE_SERVICE_HOST\` and so on) are ignored. A
+variable that is set but empty is an error too.
 
 ### Insecure choices
 

@@ -183,6 +183,22 @@ test('SE-06 unknown names are refused with the one that may be meant', () => {
   );
 });
 
+test('what Kubernetes sets for a service named grantable is ignored, but is no port', () => {
+  const links = {
+    GRANTABLE_SERVICE_HOST: '10.0.0.1',
+    GRANTABLE_SERVICE_PORT: '80',
+    GRANTABLE_SERVICE_PORT_HTTP: '80',
+    GRANTABLE_PORT_80_TCP: 'tcp://10.0.0.1:80',
+    GRANTABLE_PORT_80_TCP_ADDR: '10.0.0.1',
+  };
+  assert.equal(load({ ...links, GRANTABLE_PORT: '8080' }).port, 8080);
+  assert.match(
+    problemOf({ ...links, GRANTABLE_PORT: 'tcp://10.0.0.1:80' }),
+    /^GRANTABLE_PORT: .* set by Kubernetes/,
+  );
+  assert.match(problemOf({ GRANTABLE_SERVICES_HOST: 'x' }), /no such option/);
+});
+
 test('SE-06 a variable that is set but empty never means its default', () => {
   for (const { name } of Object.values(options)) {
     for (const text of ['', ' ', '\n'])
