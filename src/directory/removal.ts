@@ -1,7 +1,7 @@
 /** What goes with a noun that is removed, and what stands against removing it. */
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { CollectionName, Nouns, Realm, Resource } from '../storage/nouns.ts';
-import { eachNoun } from './pages.ts';
+import { collectionOf, eachNoun } from './collections.ts';
 import { StillInUse } from './references.ts';
 
 const NAMED_IN_A_SENTENCE = 5;
@@ -64,11 +64,8 @@ async function removeAll<C extends CollectionName>(
   organization: string,
   belongs: (noun: Nouns[C]) => boolean,
 ): Promise<void> {
-  const nouns = store[collection] as unknown as {
-    page(options: { limit: number }): Promise<{ items: Nouns[C][] }>;
-    remove(id: string, version: number): Promise<void>;
-  };
-  for await (const noun of eachNoun(nouns as never, organization) as AsyncGenerator<Nouns[C]>) {
+  const nouns = collectionOf(store, collection);
+  for await (const noun of eachNoun(nouns, organization)) {
     if (belongs(noun)) await nouns.remove(noun.id, noun.version);
   }
 }

@@ -1,7 +1,13 @@
-/** All nouns of a collection, page by page. */
-import type { Collection } from '../storage/contract.ts';
+/** Collections of the store, by name and page by page. */
+import type { Collection, DirectoryStore } from '../storage/contract.ts';
+import type { CollectionName, Nouns } from '../storage/nouns.ts';
 
 const PAGE_SIZE = 200;
+
+/** The compiler does not see that a collection's name and its nouns belong together. */
+export function collectionOf<C extends CollectionName>(store: DirectoryStore, name: C): Collection<Nouns[C]> {
+  return store[name] as unknown as Collection<Nouns[C]>;
+}
 
 /** In the order of their numbers; stable while others are added and removed. */
 export async function* eachNoun<T>(

@@ -1,0 +1,182 @@
+/** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
+import { randomBytes } from 'node:crypto';
+import type { ApplyApplication } from '../config/apply-file.ts';
+import {
+  createClientSecret,
+  hashClientSecret,
+  isClientSecret,
+  type SecretKeys,
+} from '../directory/client-secrets.ts';
+import { OPENID_SCOPES } from '../grants/cut-down.ts';
+import { toStored } from '../permissions/stored.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Application, AuthMethod, Ceiling, Organization } from '../storage/nouns.ts';
+import { checkRights, NOTHING_STORED } from './apply-organizations.ts';
+import { createNounId, type Extras, type Plan } from './apply-plan.ts';
+
+export interface ApplicationDeps {
+  readonly store: DirectoryStore;
+  readonly clientSecrets: SecretKeys;
+}
+
+export async function planApplication(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyApplication,
+  deps: ApplicationDeps,
+): Promise<void> {
+  const { store } = deps;
+  const name = `application ${organization.name}/${entry.name}`;
+  const before = await store.applications.findBy('name', `${organization.id}/${entry.name}`);
+  const id = before?.id ?? createNounId();
+  const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
+  const holder = await store.applications.findBy('clientId', clientId);
+  if (holder && holder.id !== id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
+
+  const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
+  const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
+  const targets = planTargets(plan, name, entry, before);
+  const scopes = entry.scopes ?? before?.scopes ?? [];
+  await checkTargets(plan, name, targets, entry);
+
+  const minPasswordLength = entry.minPasswordLength ?? before?.minPasswordLength;
+  const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
+  plan.add(
+    'applications',
+    name,
+    before,
+    {
+      id,
+      organization: organization.id,
+      name: entry.name,
+      enabled: entry.enabled ?? before?.enabled ?? true,
+      realm: planRealm(entry, before, id, organization),
+      clientId,
+      authMethod,
+      ...credentials,
+      grants: entry.grants ?? before?.grants ?? [],
+      scopes,
+      redirectUris: entry.redirectUris ?? before?.redirectUris ?? [],
+      postLogoutRedirectUris: entry.postLogoutRedirectUris ?? before?.postLogoutRedirectUris ?? [],
+      allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
+      native: entry.native ?? before?.native ?? false,
+      ...targets,
+      introspects: entry.introspects ?? before?.introspects ?? [],
+      mayExchange: before?.mayExchange ?? [],
+      ...(minPasswordLength !== undefined && { minPasswordLength }),
+    },
+    { ...(generated && { generated }), ...(madeUp && { madeUp }) },
+  );
+  checkAsWhole(plan, name, authMethod, entry, before);
+}
+
+function planRealm(
+  { realm }: ApplyApplication,
+  before: Application | undefined,
+  id: string,
+  organization: Organization,
+): Application['realm'] {
+  if (realm === 'organization') return `organization:${organization.id}`;
+  if (realm === 'application') return `application:${id}`;
+  return before?.realm ?? `application:${id}`;
+}
+
+type Credentials = Pick<Application, 'secretHash' | 'jwks'> & Pick<Extras, 'generated'>;
+
+function planCredentials(
+  plan: Plan,
+  name: string,
+  authMethod: AuthMethod,
+  { clientSecret, jwks }: ApplyApplication,
+  before: Application | undefined,
+  { clientSecrets }: ApplicationDeps,
+): Credentials {
+  if (authMethod === 'none') return {};
+  if (authMethod === 'private_key_jwt') {
+    const keys = jwks ?? before?.jwks;
+    if (!keys) plan.problems.push(`${name} needs jwks for private_key_jwt`);
+    return keys ? { jwks: keys } : {};
+  }
+  if (clientSecret !== undefined && isClientSecret(clientSecrets, clientSecret, before?.secretHash)) {
+    return { secretHash: before?.secretHash as string };
+  }
+  if (clientSecret !== undefined) return { secretHash: hashClientSecret(clientSecrets, clientSecret) };
+  if (before?.secretHash !== undefined) return { secretHash: before.secretHash };
+  const value = createClientSecret();
+  return { secretHash: hashClientSecret(clientSecrets, value), generated: { kind: 'clientSecret', value } };
+}
+
+/** What stands in the file may fit, and still not fit what the store holds beside it. */
+function checkAsWhole(
+  plan: Plan,
+  name: string,
+  authMethod: AuthMethod,
+  entry: ApplyApplication,
+  before: Application | undefined,
+): void {
+  const grants = entry.grants ?? before?.grants ?? [];
+  const redirectUris = entry.redirectUris ?? before?.redirectUris ?? [];
+  const say = (sentence: string) => plan.problems.push(`${name} ${sentence}`);
+  if (authMethod === 'none' && grants.includes('client_credentials')) {
+    say('may not use client_credentials with the authMethod none (RFC 6749 section 4.4)');
+  }
+  if (grants.includes('authorization_code') && redirectUris.length === 0)
+    say('needs redirectUris for authorization_code');
+  if (entry.clientSecret !== undefined && (authMethod === 'none' || authMethod === 'private_key_jwt')) {
+    say(`has no use for a clientSecret with the authMethod ${authMethod}`);
+  }
+  if (entry.jwks && authMethod !== 'private_key_jwt')
+    say(`has no use for jwks with the authMethod ${authMethod}`);
+}
+
+type Targets = Pick<Application, 'resource' | 'ceilings'>;
+
+/**
+ * `permissions` is the ceiling for `resource`, `resources` are all others. A resource that is not its own any more
+ * loses its ceiling, unless `resources` lists it.
+ */
+function planTargets(
+  plan: Plan,
+  name: string,
+  { resource: wanted, permissions, resources }: ApplyApplication,
+  before: Application | undefined,
+): Targets {
+  const stored = new Map(before?.ceilings.map((ceiling) => [ceiling.resource, ceiling.permissions]));
+  const resource = wanted ?? before?.resource;
+  const ceilings: Ceiling[] = [];
+  if (resource !== undefined) {
+    const own = permissions ? toStored(permissions) : (stored.get(resource) ?? NOTHING_STORED);
+    ceilings.push({ resource, permissions: own });
+  } else if (permissions) {
+    plan.problems.push(`${name} has permissions, but no resource that they are about`);
+  }
+  const others: [string, Ceiling['permissions']][] = resources
+    ? Object.entries(resources).map(([identifier, ceiling]) => [identifier, toStored(ceiling)])
+    : [...stored].filter(([identifier]) => identifier !== before?.resource);
+  for (const [identifier, ceiling] of others) {
+    if (identifier !== resource) ceilings.push({ resource: identifier, permissions: ceiling });
+    else if (resources)
+      plan.problems.push(`${name} lists its own resource ${identifier} among its further resources`);
+  }
+  return { ceilings, ...(resource !== undefined && { resource }) };
+}
+
+async function checkTargets(
+  plan: Plan,
+  name: string,
+  { resource, ceilings }: Targets,
+  entry: ApplyApplication,
+): Promise<void> {
+  if (resource !== undefined && entry.permissions)
+    await checkRights(plan, name, resource, { permissions: entry.permissions });
+  for (const [identifier, permissions] of Object.entries(entry.resources ?? {})) {
+    await checkRights(plan, name, identifier, { permissions });
+  }
+  const known = new Set<string>(OPENID_SCOPES);
+  for (const ceiling of ceilings) {
+    for (const scope of (await plan.findResource(ceiling.resource))?.scopes ?? []) known.add(scope);
+  }
+  for (const scope of (entry.scopes ?? []).filter((each) => !known.has(each))) {
+    plan.problems.push(`${name} has the scope ${scope}, which none of its resources has`);
+  }
+}

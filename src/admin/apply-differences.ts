@@ -1,0 +1,123 @@
+/** Nouns spelled as in an apply file, field by field, and what differs between two of them. */
+import type { CollectionName, Nouns, StoredPermissions } from '../storage/nouns.ts';
+
+export interface FieldDifference {
+  /** As in the file: `permissions`, `token.ttl`. */
+  readonly field: string;
+  /** Absent for secrets, and where there was nothing. */
+  readonly from?: string;
+  /** Absent for secrets, and where nothing is left. */
+  readonly to?: string;
+}
+
+/** Names of the roles and organizations that users list by id. */
+export type NameOfId = (id: string) => string;
+
+type Spelled = Map<string, unknown>;
+type Spellers = {
+  readonly [C in CollectionName]: (noun: Nouns[C], nameOfId: NameOfId) => Record<string, unknown>;
+};
+
+const ACTIONS: Readonly<Record<string, string>> = { c: 'create', r: 'read', u: 'update', d: 'delete' };
+
+/** `orders: create read, products: read` */
+export function spellPermissions({ isAdmin, tables }: StoredPermissions): string {
+  if (isAdmin) return 'admin';
+  if (tables.length === 0) return 'nothing';
+  return tables
+    .map(({ table, actions }) => `${table}: ${[...actions].map((each) => ACTIONS[each]).join(' ')}`)
+    .join(', ');
+}
+
+const spellers: Spellers = {
+  organizations: ({ name, enabled, default: isDefault, hosts }) => ({
+    name,
+    enabled,
+    default: isDefault,
+    hosts,
+  }),
+  resources: ({ identifier, name, enabled, catalogue, tables, scopes, token }) => ({
+    identifier,
+    name,
+    enabled,
+    catalogue,
+    tables: tables.map((table) => (table.name === table.id ? table.id : `${table.id} (${table.name})`)),
+    scopes,
+    ...Object.fromEntries(Object.entries(token).map(([field, value]) => [`token.${field}`, value])),
+  }),
+  roles: ({ name, enabled, default: isDefault, resource, scopes, permissions }) => ({
+    name,
+    enabled,
+    default: isDefault,
+    resource,
+    scopes,
+    permissions: spellPermissions(permissions),
+  }),
+  applications: ({
+    id,
+    realm,
+    ceilings,
+    jwks,
+    secretHash,
+    organization,
+    number,
+    version,
+    createdAt,
+    ...others
+  }) => ({
+    ...others,
+    realm: realm === `application:${id}` ? 'application' : 'organization',
+    ...(jwks && { jwks: jwks.keys }),
+    ...Object.fromEntries(
+      ceilings.map(({ resource, permissions }) => [
+        `permissions for ${resource}`,
+        spellPermissions(permissions),
+      ]),
+    ),
+  }),
+  users: (
+    { username, enabled, email, emailVerified, displayName, roles, administers, secondFactor },
+    nameOfId,
+  ) => ({
+    username,
+    enabled,
+    email,
+    emailVerified,
+    displayName,
+    roles: roles.map(nameOfId),
+    organizations: administers.map(nameOfId),
+    secondFactor,
+  }),
+};
+
+/** That they changed is said, and no more. */
+const secrets: Readonly<Record<string, string>> = { secretHash: 'clientSecret', passwordHash: 'password' };
+
+function spell<C extends CollectionName>(collection: C, noun: Nouns[C], nameOfId: NameOfId): Spelled {
+  return new Map(Object.entries(spellers[collection](noun, nameOfId)));
+}
+
+/** @param newSecret the field of a hash that is still to be made */
+export function findDifferences<C extends CollectionName>(
+  collection: C,
+  before: Nouns[C],
+  after: Nouns[C],
+  { nameOfId, newSecret }: { nameOfId: NameOfId; newSecret?: string },
+): FieldDifference[] {
+  const [old, current] = [spell(collection, before, nameOfId), spell(collection, after, nameOfId)];
+  const differences: FieldDifference[] = [];
+  for (const field of new Set([...old.keys(), ...current.keys()])) {
+    const [from, to] = [toText(old.get(field)), toText(current.get(field))];
+    if (from !== to)
+      differences.push({ field, ...(from !== undefined && { from }), ...(to !== undefined && { to }) });
+  }
+  const [hidden, shown] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
+  for (const [hash, field] of Object.entries(secrets)) {
+    if (hidden.get(hash) !== shown.get(hash) || hash === newSecret) differences.push({ field });
+  }
+  return differences;
+}
+
+function toText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

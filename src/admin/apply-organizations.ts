@@ -1,0 +1,171 @@
+/** Organizations of an apply file, and the resources and roles in them. */
+import type { ApplyOrganization, ApplyResource, ApplyRole } from '../config/apply-file.ts';
+import { eachNoun } from '../directory/collections.ts';
+import { type Permissions, unknownTables } from '../permissions/permissions.ts';
+import { toStored } from '../permissions/stored.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Organization, Resource } from '../storage/nouns.ts';
+import type { Plan } from './apply-plan.ts';
+
+export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
+
+export interface OrganizationDeps {
+  readonly store: DirectoryStore;
+  /** Seconds: of a new resource's access tokens. */
+  readonly accessTokenTtl: number;
+  /** The hosts that organizations may list. */
+  readonly hosts: readonly string[];
+}
+
+export async function planOrganization(
+  plan: Plan,
+  entry: ApplyOrganization,
+  { store, hosts }: OrganizationDeps,
+): Promise<Organization> {
+  const before = await store.organizations.findBy('name', entry.name);
+  const name = `organization ${entry.name}`;
+  const foreign = entry.hosts?.filter((host) => !hosts.includes(host)) ?? [];
+  for (const host of foreign)
+    plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
+  return plan.add('organizations', name, before, {
+    name: entry.name,
+    enabled: entry.enabled ?? before?.enabled ?? true,
+    default: entry.default ?? before?.default ?? false,
+    hosts: entry.hosts ?? before?.hosts ?? [],
+  });
+}
+
+/** What organizations may only have once on the server, held against those that the file does not speak of too. */
+export async function checkOrganizations(plan: Plan, store: DirectoryStore): Promise<void> {
+  const wanted = plan.steps.filter(({ collection }) => collection === 'organizations');
+  const exclusive = ({ default: isDefault, hosts }: Organization): boolean => isDefault || hosts.length > 0;
+  if (!wanted.some(({ after }) => exclusive(after as Organization))) return;
+  const all = new Map<string, Organization>();
+  for await (const organization of eachNoun(store.organizations)) all.set(organization.id, organization);
+  for (const { after } of wanted) all.set(after.id, after as Organization);
+  const takenBy = new Map<string, string>();
+  for (const organization of all.values()) {
+    const claims = [
+      ...(organization.default ? ['default: true'] : []),
+      ...organization.hosts.map((host) => `the host ${host}`),
+    ];
+    for (const claim of claims) {
+      const other = takenBy.get(claim);
+      if (other)
+        plan.problems.push(
+          `organization ${organization.name} has ${claim}, and so has ${other}: only one may`,
+        );
+      takenBy.set(claim, organization.name);
+    }
+  }
+}
+
+export async function planResource(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyResource,
+  { store, accessTokenTtl }: OrganizationDeps,
+): Promise<void> {
+  const { identifier } = entry;
+  const name = `resource ${identifier}`;
+  const stored = await store.resources.findBy('identifier', identifier);
+  if (stored && stored.organization !== organization.id) {
+    plan.problems.push(`${name} is another organization's: an identifier is unique on the server`);
+    return;
+  }
+  const knownNames = new Map(stored?.tables.map((table) => [table.id, table.name]));
+  plan.add('resources', name, stored, {
+    organization: organization.id,
+    identifier,
+    name: entry.name ?? stored?.name ?? identifier,
+    enabled: entry.enabled ?? stored?.enabled ?? true,
+    catalogue: entry.catalogue ?? stored?.catalogue ?? 'closed',
+    tables:
+      entry.tables?.map(({ id, name }) => ({ id, name: name ?? knownNames.get(id) ?? id })) ??
+      stored?.tables ??
+      [],
+    scopes: entry.scopes ?? stored?.scopes ?? [],
+    token: {
+      format: entry.token?.format ?? stored?.token.format ?? 'jwt',
+      ttl: entry.token?.ttl ?? stored?.token.ttl ?? accessTokenTtl,
+      alg: entry.token?.alg ?? stored?.token.alg ?? 'ES256',
+      overflow: entry.token?.overflow ?? stored?.token.overflow ?? 'refuse',
+    },
+  });
+}
+
+export async function planRole(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyRole,
+  firstResource: string | undefined,
+  store: DirectoryStore,
+): Promise<void> {
+  const name = `role ${organization.name}/${entry.name}`;
+  const before = await store.roles.findBy('name', `${organization.id}/${entry.name}`);
+  const resource = entry.resource ?? before?.resource ?? firstResource;
+  if (resource === undefined) {
+    plan.problems.push(`${name} needs a resource, and the organization has none`);
+    return;
+  }
+  await checkRights(plan, name, resource, entry);
+  plan.add('roles', name, before, {
+    organization: organization.id,
+    name: entry.name,
+    enabled: entry.enabled ?? before?.enabled ?? true,
+    default: entry.default ?? before?.default ?? false,
+    resource,
+    scopes: entry.scopes ?? before?.scopes ?? [],
+    permissions: entry.permissions ? toStored(entry.permissions) : (before?.permissions ?? NOTHING_STORED),
+  });
+}
+
+/** The default role is the one given on registration; two of them would be a riddle. */
+export async function checkDefaultRole(
+  plan: Plan,
+  { id, name }: Organization,
+  store: DirectoryStore,
+): Promise<void> {
+  const defaults = new Set<string>();
+  for await (const role of eachNoun(store.roles, id)) if (role.default) defaults.add(role.name);
+  for (const { collection, after } of plan.steps) {
+    if (collection !== 'roles' || (after as { organization?: string }).organization !== id) continue;
+    const role = after as { name: string; default: boolean };
+    if (role.default) defaults.add(role.name);
+    else defaults.delete(role.name);
+  }
+  if (defaults.size > 1) {
+    plan.problems.push(`organization ${name} would have several default roles: ${[...defaults].join(', ')}`);
+  }
+}
+
+/** Roles speak of the organization's first resource if they do not say of which. */
+export async function findFirstResource(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyOrganization,
+  store: DirectoryStore,
+): Promise<Resource | undefined> {
+  const page = await store.resources.page({ limit: 1, organization: organization.id });
+  const [first] = entry.resources ?? [];
+  return page.items[0] ?? (first && (await plan.findResource(first.identifier)));
+}
+
+/** What the file allows must be there to be allowed; a mistyped table would otherwise silently allow nothing. */
+export async function checkRights(
+  plan: Plan,
+  name: string,
+  identifier: string,
+  { permissions, scopes = [] }: { permissions?: Permissions; scopes?: readonly string[] },
+): Promise<void> {
+  const resource = await plan.findResource(identifier);
+  if (!resource) return;
+  if (permissions && resource.catalogue === 'closed') {
+    for (const table of unknownTables(permissions, new Set(resource.tables.map(({ id }) => id)))) {
+      plan.problems.push(`${name} allows something of the table ${table}, which ${identifier} does not have`);
+    }
+  }
+  for (const scope of scopes.filter((each) => !resource.scopes.includes(each))) {
+    plan.problems.push(`${name} has the scope ${scope}, which ${identifier} does not have`);
+  }
+}

@@ -1,0 +1,142 @@
+/** The directory as an apply file wants it, built up noun by noun over what the store holds. Nothing is written here. */
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { nameOf } from '../directory/changes.ts';
+import { collectionOf } from '../directory/collections.ts';
+import { findBrokenReferences, type Lookup } from '../directory/references.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type {
+  Application,
+  CollectionName,
+  Noun,
+  Nouns,
+  Organization,
+  Resource,
+  Role,
+} from '../storage/nouns.ts';
+
+/** A secret that is made here, for `generated-secrets.txt`. */
+export interface GeneratedSecret {
+  readonly kind: 'clientSecret' | 'password';
+  readonly value: string;
+}
+
+/** What is done besides writing the noun. */
+export interface Extras {
+  readonly generated?: GeneratedSecret;
+  /** To be hashed when the plan is carried out. */
+  readonly password?: string;
+  /** Fields that were not given and were made up; they are worth telling. */
+  readonly madeUp?: readonly string[];
+}
+
+/** One noun as the file wants it. */
+export interface Step<C extends CollectionName = CollectionName> extends Extras {
+  readonly collection: C;
+  /** As people know it: `application acme/shop`. */
+  readonly name: string;
+  /** Absent: it is added. */
+  readonly before?: Nouns[C];
+  readonly after: Nouns[C];
+}
+
+/** A noun without what the store gives it; `id` and `createdAt` come from the one before, if there is one. */
+export type Wanted<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {
+  readonly id?: string;
+};
+
+export interface Plan {
+  readonly steps: Step[];
+  /** Names of what is as the file wants it. */
+  readonly unchanged: string[];
+  /** Sentences; with any of them nothing is written. */
+  readonly problems: string[];
+  /** Sentences about what the file says and what is not done. */
+  readonly notes: string[];
+  add<C extends CollectionName>(
+    collection: C,
+    name: string,
+    before: Nouns[C] | undefined,
+    wanted: Wanted<Nouns[C]>,
+    extras?: Extras,
+  ): Nouns[C];
+  /** As it will be; so all of these. */
+  findOrganization(name: string): Promise<Organization | undefined>;
+  findApplication(organization: string, name: string): Promise<Application | undefined>;
+  findResource(identifier: string): Promise<Resource | undefined>;
+  findRole(organization: string, name: string): Promise<Role | undefined>;
+  /** Adds to `problems` what steps say of others that is not so. */
+  checkReferences(): Promise<void>;
+}
+
+/** An id for a noun that others of the plan name before it is written. */
+export function createNounId(): string {
+  return randomUUID();
+}
+
+/** The value of the unique key under which the file's nouns refer to each other. */
+function keyAmong(collection: CollectionName, noun: Nouns[CollectionName]): string {
+  const isWithin = collection === 'applications' || collection === 'roles';
+  return isWithin ? `${(noun as Role).organization}/${nameOf(noun)}` : nameOf(noun);
+}
+
+export function createPlan(store: DirectoryStore): Plan {
+  /** Nouns of the file, whether they change or not, by id and by the name under which others refer to them. */
+  const planned = new Map<string, Nouns[CollectionName]>();
+  const steps: Step[] = [];
+  const unchanged: string[] = [];
+  const problems: string[] = [];
+
+  async function findBy<C extends CollectionName>(
+    collection: C,
+    key: string,
+    value: string,
+  ): Promise<Nouns[C] | undefined> {
+    const known = planned.get(`${collection} ${value}`) as Nouns[C] | undefined;
+    return known ?? collectionOf(store, collection).findBy(key, value);
+  }
+
+  async function find<C extends CollectionName>(collection: C, id: string): Promise<Nouns[C] | undefined> {
+    const known = planned.get(`${collection} ${id}`) as Nouns[C] | undefined;
+    return known ?? collectionOf(store, collection).get(id);
+  }
+
+  const findResource = (identifier: string) => findBy('resources', 'identifier', identifier);
+  const lookup: Lookup = {
+    hasOrganization: async (id) => (await find('organizations', id)) !== undefined,
+    findApplication: (id) => find('applications', id),
+    findRole: (id) => find('roles', id),
+    findResource,
+  };
+
+  return {
+    steps,
+    unchanged,
+    problems,
+    notes: [],
+    add(collection, name, before, wanted, extras = {}) {
+      const after = {
+        ...wanted,
+        id: before?.id ?? wanted.id ?? createNounId(),
+        number: before?.number ?? 0,
+        version: before?.version ?? 0,
+        createdAt: before?.createdAt ?? 0,
+      } as unknown as typeof before & object;
+      planned.set(`${collection} ${after.id}`, after);
+      planned.set(`${collection} ${keyAmong(collection, after)}`, after);
+      if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
+      else steps.push({ collection, name, ...(before && { before }), after, ...extras } as unknown as Step);
+      return after;
+    },
+    findOrganization: (name) => findBy('organizations', 'name', name),
+    findApplication: (organization, name) => findBy('applications', 'name', `${organization}/${name}`),
+    findResource,
+    findRole: (organization, name) => findBy('roles', 'name', `${organization}/${name}`),
+    async checkReferences() {
+      for (const { collection, name, before, after } of steps) {
+        const broken = await findBrokenReferences(collection, after, lookup, before);
+        problems.push(...broken.map((sentence) => `${name} ${sentence}`));
+      }
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** What applying a file did, or would do, for people. */
+import { toOneLine } from '../config/printable.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { User } from '../storage/nouns.ts';
+import type { ApplyChange, ApplyReport } from './apply.ts';
+import { type FieldDifference, findDifferences } from './apply-differences.ts';
+import type { Plan, Step } from './apply-plan.ts';
+
+export async function describeStep(step: Step, store: DirectoryStore, plan: Plan): Promise<ApplyChange> {
+  const { collection, name, before, after, password, madeUp = [] } = step;
+  if (!before) {
+    const known = new Map(Object.entries(after));
+    return {
+      action: 'added',
+      name,
+      fields: madeUp.map((field) => ({ field, to: String(known.get(field)) })),
+    };
+  }
+  const names =
+    collection === 'users' ? await namesOfIds([before as User, after as User], store, plan) : new Map();
+  const fields = findDifferences(collection, before, after, {
+    nameOfId: (id) => names.get(id) ?? id,
+    ...(password !== undefined && { newSecret: 'passwordHash' }),
+  });
+  return { action: 'changed', name, fields };
+}
+
+/** Users name roles and organizations by id. */
+async function namesOfIds(
+  users: readonly User[],
+  store: DirectoryStore,
+  plan: Plan,
+): Promise<Map<string, string>> {
+  const names = new Map<string, string>();
+  for (const { collection, after } of plan.steps) {
+    if (collection === 'roles' || collection === 'organizations')
+      names.set(after.id, (after as { name: string }).name);
+  }
+  const ids = new Set(users.flatMap(({ roles, administers }) => [...roles, ...administers]));
+  for (const id of ids) {
+    const noun = names.has(id)
+      ? undefined
+      : ((await store.roles.get(id)) ?? (await store.organizations.get(id)));
+    if (noun) names.set(id, noun.name);
+  }
+  return names;
+}
+
+/** Lines of text; no secret is among them. */
+export function formatReport({ dryRun, changes, unchanged, notes, generatedSecrets }: ApplyReport): string[] {
+  const lines = changes.flatMap(({ action, name, fields }) => [
+    `${action === 'added' ? '+' : '~'} ${name}`,
+    ...fields.map((field) => `    ${formatDifference(field)}`),
+  ]);
+  const count = (action: ApplyChange['action']): number =>
+    changes.filter((change) => change.action === action).length;
+  const would = dryRun ? 'would be ' : '';
+  lines.push(
+    ...notes.map((note) => `! ${note}`),
+    `${count('added')} ${would}added, ${count('changed')} ${would}changed, ${unchanged.length} left as they are`,
+  );
+  const { count: made, path } = generatedSecrets;
+  if (made > 0) {
+    const what = made === 1 ? '1 secret' : `${made} secrets`;
+    lines.push(dryRun ? `${what} would be made and kept in ${path}` : `${what} made, kept in ${path}`);
+  }
+  return lines.map(toOneLine);
+}
+
+function formatDifference({ field, from, to }: FieldDifference): string {
+  if (from === undefined && to === undefined) return `${field}: changed`;
+  return from === undefined ? `${field}: ${to}` : `${field}: ${from} -> ${to ?? '(none)'}`;
+}

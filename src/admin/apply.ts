@@ -1,0 +1,204 @@
+/**
+ * Administration without a page: what an apply file does to the directory, and what operators ask of a store (explain,
+ * revoke, doctor, export, import). It leaves to `directory` what a change means for living tokens, to `config` how an
+ * apply file is read, and to `cli` how all of this is called and shown. It serves no routes.
+ *
+ * This file: applying. All that can be wrong is found before the first write; each write is complete in itself, so
+ * applying again after a crash goes on where it ended.
+ */
+import type { ApplyFile } from '../config/apply-file.ts';
+import type { Author, Changes } from '../directory/changes.ts';
+import type { SecretKeys } from '../directory/client-secrets.ts';
+import type { Passwords } from '../directory/passwords.ts';
+import { Conflict, type DirectoryStore, VersionConflict } from '../storage/contract.ts';
+import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
+import { planApplication } from './apply-applications.ts';
+import type { FieldDifference } from './apply-differences.ts';
+import {
+  checkDefaultRole,
+  checkOrganizations,
+  findFirstResource,
+  planOrganization,
+  planResource,
+  planRole,
+} from './apply-organizations.ts';
+import { type AddToPlan, type PeopleDeps, planAdministrator, planUser } from './apply-people.ts';
+import { createPlan, type Plan, type Step } from './apply-plan.ts';
+import { describeStep } from './apply-report.ts';
+import { generatedSecretsPath, keepGeneratedSecret } from './generated-secrets.ts';
+
+export interface ApplyDeps {
+  readonly store: DirectoryStore;
+  readonly changes: Changes;
+  readonly passwords: Passwords;
+  readonly clientSecrets: SecretKeys;
+  /** Where `generated-secrets.txt` is kept. */
+  readonly dataDir: string;
+  /** Seconds: of the access tokens of a new resource. */
+  readonly accessTokenTtl: number;
+  /** The hosts that organizations may list. */
+  readonly hosts: readonly string[];
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface ApplyOptions {
+  /** Nothing is written, the report says what would be. */
+  readonly dryRun?: boolean;
+  /** Passwords of people who are there already are set to those of the file. */
+  readonly resetPasswords?: boolean;
+  /** `false`: passwords of people who are there already are not even compared, which saves a hash each. */
+  readonly comparePasswords?: boolean;
+  readonly author?: Author;
+}
+
+export interface ApplyChange {
+  readonly action: 'added' | 'changed';
+  readonly name: string;
+  readonly fields: readonly FieldDifference[];
+}
+
+export interface ApplyReport {
+  readonly dryRun: boolean;
+  readonly changes: readonly ApplyChange[];
+  /** Names of what the file speaks of and what is so already. */
+  readonly unchanged: readonly string[];
+  /** What the file says and what was not done. */
+  readonly notes: readonly string[];
+  readonly generatedSecrets: { readonly path: string; readonly count: number };
+}
+
+/** The file and the store do not fit together; nothing was written. */
+export class ApplyRefused extends Error {
+  override readonly name = 'ApplyRefused';
+  /** Whole sentences. */
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(['The file cannot be applied:', ...problems].join('\n  '));
+    this.problems = problems;
+  }
+}
+
+/**
+ * @throws ApplyRefused with everything that does not fit; Conflict or VersionConflict if others keep changing the same
+ *   nouns; StoreUnavailable
+ */
+export type Apply = (file: ApplyFile, options?: ApplyOptions) => Promise<ApplyReport>;
+
+/** Somebody else may apply the same file at the same moment; the second look finds what he wrote. */
+const ATTEMPTS = 3;
+/** People whose passwords are hashed side by side; fewer than may wait for it. */
+const SIDE_BY_SIDE = 4;
+/** What others refer to comes first. */
+const ORDER: readonly CollectionName[] = ['organizations', 'resources', 'roles', 'applications', 'users'];
+const DEFAULT_AUTHOR: Author = { actor: 'apply' };
+
+export function createApply(deps: ApplyDeps): Apply {
+  return async (file, options = {}) => {
+    const { dryRun = false } = options;
+    const done: ApplyChange[] = [];
+    for (let attempt = 1; ; attempt += 1) {
+      const plan = await planFile(file, deps, options);
+      if (plan.problems.length > 0) throw new ApplyRefused([...new Set(plan.problems)]);
+      const steps = inOrder(plan.steps);
+      const planned: [Step, ApplyChange][] = [];
+      for (const step of steps) planned.push([step, await describeStep(step, deps.store, plan)]);
+      const report = (changes: readonly ApplyChange[]): ApplyReport => ({
+        dryRun,
+        changes,
+        unchanged: plan.unchanged,
+        notes: plan.notes,
+        generatedSecrets: {
+          path: generatedSecretsPath(deps.dataDir),
+          count: steps.filter(({ generated }) => generated).length,
+        },
+      });
+      if (dryRun) return report(planned.map(([, change]) => change));
+      try {
+        await hashPasswords(steps, deps);
+        for (const [step, change] of planned) {
+          await write(step, deps, options.author ?? DEFAULT_AUTHOR);
+          done.push(change);
+        }
+        return report(done);
+      } catch (error) {
+        if (attempt === ATTEMPTS || !(error instanceof Conflict || error instanceof VersionConflict))
+          throw error;
+      }
+    }
+  };
+}
+
+async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions): Promise<Plan> {
+  const { store, passwords, now } = deps;
+  const { resetPasswords = false, comparePasswords = true } = options;
+  const people: PeopleDeps = { store, passwords, now, resetPasswords, comparePasswords };
+  const plan = createPlan(store);
+  const organizations: [Organization, NonNullable<ApplyFile['organizations']>[number]][] = [];
+  for (const entry of file.organizations ?? []) {
+    organizations.push([await planOrganization(plan, entry, deps), entry]);
+  }
+  await checkOrganizations(plan, store);
+  // All resources first: what names another organization's is then told so, wherever in the file it stands.
+  for (const [organization, entry] of organizations) {
+    for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, deps);
+  }
+  for (const [organization, entry] of organizations) {
+    const first = await findFirstResource(plan, organization, entry, store);
+    for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
+    await checkDefaultRole(plan, organization, store);
+    for (const application of entry.applications ?? [])
+      await planApplication(plan, organization, application, deps);
+    await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, people));
+  }
+  await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, people));
+  await plan.checkReferences();
+  return plan;
+}
+
+async function addPeople<T>(
+  entries: readonly T[],
+  look: (entry: T) => Promise<AddToPlan | undefined>,
+): Promise<void> {
+  for (let from = 0; from < entries.length; from += SIDE_BY_SIDE) {
+    const looked = await Promise.all(entries.slice(from, from + SIDE_BY_SIDE).map(look));
+    for (const add of looked) add?.();
+  }
+}
+
+/** Before the first write, because hashing can be refused and takes long. */
+async function hashPasswords(steps: Step[], { passwords, now }: ApplyDeps): Promise<void> {
+  const waiting = steps.filter(({ password }) => password !== undefined);
+  for (let from = 0; from < waiting.length; from += SIDE_BY_SIDE) {
+    await Promise.all(
+      waiting.slice(from, from + SIDE_BY_SIDE).map(async (step) => {
+        const user = step.after as User;
+        const passwordHash = await passwords.hash(step.password as string, user.organization ?? 'management');
+        Object.assign(user, { passwordHash, passwordChangedAt: now() });
+      }),
+    );
+  }
+}
+
+/** A default is taken from one organization before it is given to another. */
+function inOrder(steps: readonly Step[]): Step[] {
+  const rank = ({ collection, after }: Step): number =>
+    ORDER.indexOf(collection) * 2 + ((after as Partial<Organization>).default === true ? 1 : 0);
+  return [...steps].sort((a, b) => rank(a) - rank(b));
+}
+
+async function write<C extends CollectionName>(
+  step: Step<C>,
+  { changes, dataDir, now }: ApplyDeps,
+  author: Author,
+) {
+  const { collection, name, before, after, generated } = step;
+  if (generated) {
+    const { clientId } = after as Partial<Application>;
+    const what = clientId === undefined ? generated.kind : `clientId ${clientId} ${generated.kind}`;
+    await keepGeneratedSecret(dataDir, { at: now(), name, what, value: generated.value });
+  }
+  const nouns = changes[collection];
+  if (before) await nouns.replace(after, author);
+  else await nouns.create(after, author);
+}

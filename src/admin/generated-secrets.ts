@@ -1,0 +1,52 @@
+/** Secrets that were made up here: kept in a file that only its owner can read, said nowhere else. */
+import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+const OWNER_ONLY = 0o600;
+const PREAMBLE =
+  '# Secrets that were made here. Each stands in this file only: bring them where they are needed, then delete it.\n' +
+  '# Where one name has several lines, the last one counts.\n';
+
+export interface SecretLine {
+  /** Milliseconds. */
+  readonly at: number;
+  /** Whose: `application acme/shop`. */
+  readonly name: string;
+  /** Words in front of the secret: `clientId shop clientSecret`. */
+  readonly what: string;
+  readonly value: string;
+}
+
+export function generatedSecretsPath(dataDir: string): string {
+  return join(dataDir, 'generated-secrets.txt');
+}
+
+/** Appends durably: once this has resolved, what the secret opens may be stored. */
+export async function keepGeneratedSecret(
+  dataDir: string,
+  { at, name, what, value }: SecretLine,
+): Promise<void> {
+  const path = generatedSecretsPath(dataDir);
+  const file = await open(path, 'a', OWNER_ONLY);
+  try {
+    // A file that was there before, perhaps copied, may be readable to others.
+    await file.chmod(OWNER_ONLY);
+    const isNew = (await file.stat()).size === 0;
+    await file.appendFile(`${isNew ? PREAMBLE : ''}${new Date(at).toISOString()} ${name} ${what} ${value}\n`);
+    await file.sync();
+    if (isNew) await syncFolder(dirname(path));
+  } finally {
+    await file.close();
+  }
+}
+
+/** The new file's name must last as long as its content. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,36 @@
+/** What an audit entry says of a change: each field's old and new value, but never a secret. */
+import { isDeepStrictEqual } from 'node:util';
+
+/** Hashes of secrets; that they changed is said, and no more. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['secretHash', 'passwordHash']);
+/** Given by the store at each change. */
+const BOOKKEEPING: ReadonlySet<string> = new Set(['version', 'number']);
+/** Characters of JSON; a catalogue of thousands of tables does not belong into an audit entry twice. */
+const MAX_VALUE = 4_000;
+
+export interface FieldChange {
+  readonly from?: unknown;
+  readonly to?: unknown;
+}
+
+/** The fields that differ; a secret's values are left out, and so are values too long for an entry. */
+export function describeChange(before: object, after: object): Record<string, FieldChange> {
+  const changes: Record<string, FieldChange> = {};
+  for (const [field, from, to] of differences(before, after)) {
+    const shown = !SECRET_FIELDS.has(field) && lengthOf(from) + lengthOf(to) <= MAX_VALUE;
+    changes[field] = shown ? { ...(from !== undefined && { from }), ...(to !== undefined && { to }) } : {};
+  }
+  return changes;
+}
+
+function* differences(before: object, after: object): Generator<[field: string, from: unknown, to: unknown]> {
+  const [old, current] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
+  for (const field of new Set([...old.keys(), ...current.keys()])) {
+    const [from, to] = [old.get(field), current.get(field)];
+    if (!BOOKKEEPING.has(field) && !isDeepStrictEqual(from, to)) yield [field, from, to];
+  }
+}
+
+function lengthOf(value: unknown): number {
+  return JSON.stringify(value)?.length ?? 0;
+}

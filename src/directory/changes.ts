@@ -1,0 +1,174 @@
+/**
+ * Writing to the directory. Every change but a rehash goes through here, because a change of the directory is a change
+ * of the rights of living tokens: each writes at most one node record, whatever hangs below, and one audit entry.
+ *
+ * Order: mark, change, mark again. After a crash in between no right is alive that was taken away, and a token made
+ * from the old state in between does not survive. Nothing here needs transactions.
+ */
+import { randomUUID } from 'node:crypto';
+import { DomainError } from '../errors/domain.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type AuditLog, type Storage, VersionConflict } from '../storage/contract.ts';
+import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
+import { describeChange } from './change-details.ts';
+import { collectionOf } from './collections.ts';
+import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
+import { reservedNames } from './names.ts';
+import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
+import { removeContents, requireUnused } from './removal.ts';
+
+/** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
+export class FixedField extends DomainError {
+  readonly code = 'fixed_field';
+}
+
+/** Who changes something, for the audit. */
+export interface Author {
+  readonly actor: string;
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
+/** What the directory or the store gives a noun. `id` may be given where others must know it before. */
+export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {
+  readonly id?: string;
+};
+
+export interface NounChanges<T extends Noun> {
+  /** @throws Conflict when a name is taken; BrokenReference */
+  create(noun: New<T>, author: Author): Promise<T>;
+  /** @throws VersionConflict if it was changed or removed since `noun` was read; Conflict, BrokenReference, FixedField */
+  replace(noun: T, author: Author): Promise<T>;
+  /**
+   * Removes it with all that belongs to it: its tokens are dead at once. One made anew has another id.
+   * @throws VersionConflict; StillInUse for a resource that roles or applications name
+   */
+  remove(noun: Pick<T, 'id' | 'version'>, author: Author): Promise<void>;
+}
+
+export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C]> };
+
+export interface ChangesDeps {
+  readonly storage: Pick<Storage, 'directory'>;
+  readonly registry: Pick<Registry, 'mark'>;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[] } = {
+  organizations: [],
+  applications: ['organization'],
+  roles: ['organization'],
+  resources: ['organization', 'identifier'],
+  users: ['organization', 'realm'],
+};
+
+const singular = {
+  organizations: 'organization',
+  applications: 'application',
+  roles: 'role',
+  resources: 'resource',
+  users: 'user',
+} as const satisfies Record<CollectionName, string>;
+
+/** How people know it. */
+export function nameOf(noun: Nouns[CollectionName]): string {
+  return (noun as User).username ?? (noun as Resource).identifier ?? (noun as Application).name;
+}
+
+export function createChanges(deps: ChangesDeps): Changes {
+  return {
+    organizations: createNounChanges('organizations', deps),
+    applications: createNounChanges('applications', deps),
+    roles: createNounChanges('roles', deps),
+    resources: createNounChanges('resources', deps),
+    users: createNounChanges('users', deps),
+  };
+}
+
+function createNounChanges<C extends CollectionName>(
+  collection: C,
+  { storage, registry, audit, now }: ChangesDeps,
+): NounChanges<Nouns[C]> {
+  const store = storage.directory;
+  const nouns = collectionOf(store, collection);
+  const lookup = createLookup(store);
+
+  async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
+    const name = `${singular[collection]} ${nameOf(noun)}`;
+    for (const field of before ? fixedFields[collection] : []) {
+      if (before?.[field] !== noun[field]) {
+        throw new FixedField({ description: `${name}: ${String(field)} cannot be changed` });
+      }
+    }
+    const broken = await findBrokenReferences(collection, noun, lookup, before);
+    if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
+    if (broken.length > 0) throw new BrokenReference({ description: `${name} ${broken.join('; ')}` });
+  }
+
+  async function requireCurrent({ id, version }: Pick<Noun, 'id' | 'version'>): Promise<Nouns[C]> {
+    const current = await nouns.get(id);
+    if (current?.version !== version) {
+      throw new VersionConflict(`${singular[collection]} ${id} was changed or removed meanwhile`);
+    }
+    return current;
+  }
+
+  async function append(what: string, noun: Nouns[C], details: Record<string, unknown>, author: Author) {
+    const organization =
+      collection === 'organizations' ? noun.id : (noun as { organization?: string }).organization;
+    await audit.append({
+      at: now(),
+      event: `${singular[collection]}.${what}`,
+      outcome: 'changed',
+      subject: noun.id,
+      ...author,
+      ...(organization !== undefined && { organization }),
+      details: { name: nameOf(noun), ...details },
+    });
+  }
+
+  async function marked<T>(id: string, effect: Effect, change: () => Promise<T>): Promise<T> {
+    const first = markBefore(effect, now());
+    if (first) await registry.mark(id, first);
+    const result = await change();
+    const second = markAfter(effect, now());
+    if (second) await registry.mark(id, second);
+    return result;
+  }
+
+  async function replace(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
+    const effect = effectOf(collection, before, after);
+    const stored = await marked(before.id, effect, () => nouns.replace(after));
+    await append('changed', stored, { effect, fields: describeChange(before, stored) }, author);
+    return stored;
+  }
+
+  return {
+    async create(noun, author) {
+      const whole = { ...noun, id: noun.id ?? randomUUID(), createdAt: now() } as unknown as Nouns[C];
+      await requireWhole(whole);
+      const stored = await nouns.insert(whole);
+      await append('created', stored, {}, author);
+      return stored;
+    },
+
+    async replace(noun, author) {
+      const before = await requireCurrent(noun);
+      await requireWhole(noun, before);
+      return replace(before, noun, author);
+    },
+
+    async remove(noun, author) {
+      const before = await requireCurrent(noun);
+      if (collection === 'resources') await requireUnused(store, before as Resource);
+      const ended = before.enabled ? await replace(before, { ...before, enabled: false }, author) : before;
+      await removeContents(store, collection, ended);
+      await marked(ended.id, effectOf(collection, before, undefined), () =>
+        nouns.remove(ended.id, ended.version),
+      );
+      await append('removed', ended, {}, author);
+    },
+  };
+}

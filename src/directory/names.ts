@@ -1,0 +1,54 @@
+/**
+ * Names that no organization may have, because a path of the server starts with them: its own, those of the older
+ * token APIs it can answer for, and those that browsers, proxies and certificate issuers ask for unasked.
+ */
+export const reservedNames: ReadonlySet<string> = new Set([
+  // Ours.
+  '.well-known',
+  'account',
+  'admin',
+  'assets',
+  'device',
+  'docs',
+  'healthz',
+  'interaction',
+  'livez',
+  'metrics',
+  'oauth',
+  'portal',
+  'readyz',
+  'resources',
+  'static',
+  // Older token APIs.
+  'api',
+  'apps',
+  'authorization',
+  'authorize',
+  'consumer',
+  'dh',
+  'info',
+  'login',
+  'logout',
+  'management',
+  'register',
+  'revoke',
+  'token',
+  'user',
+  'users',
+  'whoami',
+  // Asked for by others.
+  'favicon.ico',
+  'index.html',
+  'robots.txt',
+  'sitemap.xml',
+  // Ambiguous in paths, subjects and client ids.
+  'client',
+  'application',
+  'applications',
+  'organization',
+  'organizations',
+  'me',
+  'new',
+  'null',
+  'undefined',
+]);
