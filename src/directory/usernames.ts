@@ -50,7 +50,7 @@ const DIGIT_SYSTEMS = [
 
 /** Letters that differ from another of their own alphabet by little or by nothing. */
 const SAME_LETTERS = new Map([...'ıiɩiɪiɑaɡgςσ'].flatMap(toPairs));
-/** Cyrillic and Greek small letters whose small, or else capital, form is that of a Latin one (from UTS #39). */
+/** Cyrillic and Greek small letters whose small, or else capital, form is that of a Latin one (after UTS #39). */
 const LATIN_DOUBLES = new Map(
   [...'аaвbсcԁdеeнhһhіiјjкkӏlмmоoрpԛqѕsтtԝwхxуyαaβbεeζzηhιiκkμmνvοoρpτtυuχx'].flatMap(toPairs),
 );

@@ -9,10 +9,15 @@ import { findableEmail, findableUsername } from './usernames.ts';
 /** Counts guesses; what it throws is what the caller gets. */
 export interface GuessLimits {
   /** Takes one guess before the password is looked at. @throws TooManyAttempts */
-  passwordAttempt(
-    account: string,
-    address: string,
-  ): Promise<{ succeeded(): Promise<void>; failed(): Promise<void> }>;
+  passwordAttempt(account: string, address: string): Promise<Guess>;
+}
+
+/** Exactly one of its methods is called. */
+export interface Guess {
+  succeeded(): Promise<void>;
+  failed(): Promise<void>;
+  /** The password was not looked at. */
+  abandoned(): Promise<void>;
 }
 
 export interface Users {
@@ -73,7 +78,12 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
       // One account has one counter whichever of its names was typed; a name without account is counted as itself.
       const account = `${realm}/${user ? user.canonicalUsername : (findableUsername(login) ?? login)}`;
       const attempt = await limits.passwordAttempt(account, address);
-      const { ok, rehash: outdated } = await passwords.verify(password, user?.passwordHash, queue);
+      const { ok, rehash: outdated } = await passwords
+        .verify(password, user?.passwordHash, queue)
+        .catch(async (error) => {
+          await attempt.abandoned();
+          throw error;
+        });
       if (!user?.enabled || !ok) {
         await attempt.failed();
         throw new ProofRejected({

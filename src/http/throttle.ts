@@ -11,6 +11,7 @@
  */
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { Guess, GuessLimits } from '../directory/users.ts';
 import { TooManyAttempts } from '../errors/domain.ts';
 import type { Counters } from '../storage/contract.ts';
 import { addressKey } from './address-key.ts';
@@ -48,16 +49,16 @@ const ADDRESS_RENEWED = 29 * 86_400;
 const BLOCKS_KEPT = 10_000;
 
 /** One guess, already taken. Exactly one of its methods is called, once. */
-export interface Attempt {
-  /** The password was right: the account has all its guesses again. */
+export interface Attempt extends Guess {
+  /** The account has all its guesses again. */
   succeeded(): Promise<void>;
   /** The password was wrong or the account is not there: the address has one failure more. */
   failed(): Promise<void>;
-  /** The password was not looked at: the guess is given back. */
+  /** The guess is given back. */
   abandoned(): Promise<void>;
 }
 
-export interface Throttle {
+export interface Throttle extends GuessLimits {
   /**
    * Takes one guess. To be called before the password is looked at, by every door.
    *
