@@ -15,7 +15,7 @@ const CLIENTS_KEPT = 5_000;
 /** Whose guesses of a client's secret are counted. */
 export interface SecretLimits {
   /** @throws TooManyAttempts */
-  requireClientNotBlocked(clientId: string, address: string): Promise<void>;
+  requireClientNotBlocked(clientId: string, address: string): void | Promise<void>;
   clientSecretFailure(clientId: string, address: string): Promise<void>;
 }
 

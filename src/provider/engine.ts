@@ -21,13 +21,14 @@ import { LocalSigningKey, type SigningMode } from './external-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 export interface EngineDeps {
-  readonly configuration: ConfigurationDeps;
+  /** Asked at each build: cookie keys rotate too. */
+  readonly configuration: () => ConfigurationDeps;
   readonly grants: readonly Grant[];
   readonly grantDeps: GrantDeps;
   readonly signingKeys: SigningKeys;
   readonly signingMode: SigningMode;
   readonly directory: Directory;
-  readonly clientSecrets: () => SecretKeys;
+  readonly clientSecrets: SecretKeys;
   readonly secretLimits: SecretLimits;
 }
 
@@ -76,14 +77,12 @@ function build(deps: EngineDeps): { provider: Provider; middleware: Middleware }
   const keys = deps.signingKeys
     .published()
     .map(({ kid, alg, privateKey }) => new LocalSigningKey({ kid, alg, privateKey }, deps.signingMode));
-  const provider = new Provider(deps.configuration.issuer, createConfiguration(deps.configuration, { keys }));
+  const configuration = deps.configuration();
+  const provider = new Provider(configuration.issuer, createConfiguration(configuration, { keys }));
   registerGrants(provider, deps);
   takeOverClients(provider, {
     directory: deps.directory,
-    clientSecrets: {
-      current: () => deps.clientSecrets().current(),
-      byId: (id) => deps.clientSecrets().byId(id),
-    },
+    clientSecrets: deps.clientSecrets,
     limits: deps.secretLimits,
   });
   keepFailures(provider);

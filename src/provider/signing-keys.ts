@@ -142,13 +142,13 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
   }
 
   const isPublished = (key: SigningKey): boolean => key.expiresAt === undefined || key.expiresAt > now();
-  const active = (alg: SigningAlg): SigningKey | undefined =>
-    all
-      .filter((key) => key.alg === alg && isPublished(key) && key.activeFrom <= now())
-      .reduce<SigningKey | undefined>(
-        (latest, key) => (!latest || key.activeFrom > latest.activeFrom ? key : latest),
-        undefined,
-      );
+  /** A clock that was set back to before the first key must not stop the server: the oldest key signs then. */
+  const active = (alg: SigningAlg): SigningKey | undefined => {
+    const candidates = all
+      .filter((key) => key.alg === alg && isPublished(key))
+      .sort((a, b) => a.activeFrom - b.activeFrom);
+    return candidates.findLast(({ activeFrom }) => activeFrom <= now()) ?? candidates[0];
+  };
   const published = (): SigningKey[] => {
     const first = SIGNING_ALGS.flatMap((alg) => active(alg) ?? []);
     return [...first, ...all.filter((key) => isPublished(key) && !first.includes(key))];
@@ -168,8 +168,8 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
       return key;
     },
     stateOf(key) {
-      if (key.activeFrom > now()) return 'next';
-      return active(key.alg) === key ? 'active' : 'retired';
+      if (active(key.alg) === key) return 'active';
+      return key.activeFrom > now() ? 'next' : 'retired';
     },
     async refresh() {
       const latest = await keys.revision();

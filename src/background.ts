@@ -1,0 +1,70 @@
+/** What a running server does beside answering: it notices changed keys and clears away what has expired. */
+import type { Foundations } from './foundations.ts';
+
+/** Another process' new key holds here after this long at most; well below the time it is published before it signs. */
+const KEYS_EVERY_MS = 1_000;
+const SWEEP_EVERY_MS = 10_000;
+/** Small, so that no request waits long behind one. */
+const SWEEP_ROWS = 500;
+/** A backlog is worked off in several batches with pauses between. */
+const SWEEP_PAUSE_MS = 50;
+
+export interface BackgroundDeps {
+  readonly foundations: Pick<Foundations, 'signingKeys' | 'storage' | 'vault' | 'now'>;
+  /** Called when the published keys or the server's own secrets changed. */
+  readonly keysChanged: () => void;
+  readonly log: (error: unknown, what: string) => void;
+}
+
+export interface Background {
+  stop(): Promise<void>;
+}
+
+/** Runs `work` again and again, `everyMs` after it ended, until stopped. */
+function repeat(everyMs: number, work: () => Promise<number | undefined>, failed: (error: unknown) => void) {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let stopped = false;
+  const schedule = (delay: number): void => {
+    if (stopped) return;
+    timer = setTimeout(() => {
+      running = work()
+        .catch((error: unknown) => {
+          failed(error);
+          return undefined;
+        })
+        .then((next) => schedule(next ?? everyMs));
+    }, delay);
+    timer.unref();
+  };
+  schedule(everyMs);
+  return async () => {
+    stopped = true;
+    clearTimeout(timer);
+    await running;
+  };
+}
+
+export function startBackground({ foundations, keysChanged, log }: BackgroundDeps): Background {
+  const { signingKeys, storage, vault, now } = foundations;
+  const stopKeys = repeat(
+    KEYS_EVERY_MS,
+    async () => {
+      const secretsChanged = await vault.refresh();
+      const published = await signingKeys.refresh();
+      if (secretsChanged || published) keysChanged();
+      return undefined;
+    },
+    (error) => log(error, 'keys could not be read again'),
+  );
+  const stopSweep = repeat(
+    SWEEP_EVERY_MS,
+    async () => ((await storage.sweep(now(), SWEEP_ROWS)) === SWEEP_ROWS ? SWEEP_PAUSE_MS : undefined),
+    (error) => log(error, 'expired rows could not be removed'),
+  );
+  return {
+    async stop() {
+      await Promise.all([stopKeys(), stopSweep()]);
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * What the server and every command stand on: the open store, the vault, the signing keys, the directory, the
+ * registry. Nothing here listens or has rules of its own.
+ */
+import { openSqliteStorage } from '../adapters/storage/sqlite/index.ts';
+import type { Config } from './config/load.ts';
+import type { SecretKeys } from './directory/client-secrets.ts';
+import { createRecompute } from './directory/current-rights.ts';
+import { createDirectory, type Directory } from './directory/directory.ts';
+import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
+import { createPasswords, type Passwords } from './directory/passwords.ts';
+import { createUsers, type Users } from './directory/users.ts';
+import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
+import { loadSigningKeys, type SigningKeys } from './provider/signing-keys.ts';
+import { createRegistry, type Registry } from './registry/registry.ts';
+import { createRefreshTokens, type RefreshTokens } from './registry/secrets.ts';
+import type { Storage } from './storage/contract.ts';
+import { openVault, type SecretRing, type Vault } from './storage/vault.ts';
+
+export interface Foundations {
+  readonly config: Config;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly storage: Storage;
+  readonly vault: Vault;
+  readonly rings: {
+    readonly cookies: SecretRing;
+    readonly clientSecrets: SecretKeys;
+    readonly forms: SecretRing;
+  };
+  readonly signingKeys: SigningKeys;
+  readonly directory: Directory;
+  readonly hashQueue: HashQueue;
+  readonly passwords: Passwords;
+  readonly throttle: Throttle;
+  readonly users: Users;
+  readonly registry: Registry;
+  readonly refreshTokens: RefreshTokens;
+  /** Seconds that anything issued here may live at most. */
+  readonly longestLifetime: number;
+  close(): Promise<void>;
+}
+
+/** Rotation of a key must leave the last JWT of the longest-lived resource verifiable; resources may not go above. */
+export const MAX_TOKEN_LIFETIME = 86_400 * 30;
+
+function throttleLimits({ throttle }: Config): ThrottleLimits {
+  const { account, address, client } = throttle;
+  return {
+    password: { ...DEFAULT_LIMITS.password, guesses: account.points, window: account.seconds },
+    address: { failures: address.points, window: address.seconds },
+    clientSecret: { failures: client.points, window: client.seconds },
+  };
+}
+
+/**
+ * @param now injected by tests
+ * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
+ */
+export async function openFoundations(config: Config, now: () => number = Date.now): Promise<Foundations> {
+  const storage = await openSqliteStorage({ path: config.storage.path, now });
+  try {
+    const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
+    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms] = (await Promise.all(
+      ['cookies', 'clientSecrets', 'passwords', 'refresh', 'forms'].map((purpose) => vault.ring(purpose)),
+    )) as [SecretRing, SecretRing, SecretRing, SecretRing, SecretRing];
+    const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
+    const directory = createDirectory({ store: storage.directory });
+    const hashQueue = createHashQueue({ limit: config.hashQueue, now });
+    const passwords = createPasswords({ queue: hashQueue, cost: config.bcryptCost, secrets: passwordKeys });
+    const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });
+    const users = createUsers({
+      store: storage.directory,
+      passwords,
+      limits: throttle,
+      audit: storage.audit,
+      now,
+    });
+    const longestLifetime = Math.max(config.ttl.login, MAX_TOKEN_LIFETIME);
+    const registry = createRegistry({
+      storage,
+      now,
+      longestLifetime,
+      recompute: createRecompute({ directory, users }),
+    });
+    return {
+      config,
+      now,
+      storage,
+      vault,
+      rings: { cookies, clientSecrets, forms },
+      signingKeys,
+      directory,
+      hashQueue,
+      passwords,
+      throttle,
+      users,
+      registry,
+      refreshTokens: createRefreshTokens(() => refreshKeys.all().map(({ key }) => key)),
+      longestLifetime,
+      close: () => storage.close(),
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}

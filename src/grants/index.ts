@@ -1,0 +1,29 @@
+/** The grants that are live. A grant is added by its file and a line here. */
+import type { Users } from '../directory/users.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { RefreshTokens } from '../registry/secrets.ts';
+import type { AuditLog, LoginStore } from '../storage/contract.ts';
+import { createAuthorizationCodeGrant } from './authorization-code.ts';
+import { clientCredentials } from './client-credentials.ts';
+import type { Grant } from './grant.ts';
+import { createPasswordGrant } from './password.ts';
+import { createRefreshTokenGrant } from './refresh-token.ts';
+
+export interface GrantsDeps {
+  readonly registry: Registry;
+  readonly logins: LoginStore;
+  readonly refreshTokens: RefreshTokens;
+  readonly users: Users;
+  readonly audit: AuditLog;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export function createGrants(deps: GrantsDeps): readonly Grant[] {
+  return [
+    clientCredentials,
+    createPasswordGrant(deps),
+    createRefreshTokenGrant(deps),
+    createAuthorizationCodeGrant(deps),
+  ];
+}
