@@ -163,7 +163,9 @@ function createNounChanges<C extends CollectionName>(
     async remove(noun, author) {
       const before = await requireCurrent(noun);
       if (collection === 'resources') await requireUnused(store, before as Resource);
-      const ended = before.enabled ? await replace(before, { ...before, enabled: false }, author) : before;
+      const mayHoldOthers = collection === 'organizations' || collection === 'applications';
+      const mustEnd = mayHoldOthers && before.enabled;
+      const ended = mustEnd ? await replace(before, { ...before, enabled: false }, author) : before;
       await removeContents(store, collection, ended);
       await marked(ended.id, effectOf(collection, before, undefined), () =>
         nouns.remove(ended.id, ended.version),

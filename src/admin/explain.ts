@@ -1,0 +1,195 @@
+/**
+ * What a token allows, where each right came from, what took others away, when it dies, and whether it is active now.
+ * Read from the store alone; the token itself is in nothing that comes out.
+ */
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import type { Directory } from '../directory/directory.ts';
+import { findRights } from '../directory/rights.ts';
+import type { Users } from '../directory/users.ts';
+import { explainIntersection, type Removable } from '../permissions/explain.ts';
+import type { Step } from '../permissions/kinds.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import { fromStored } from '../permissions/stored.ts';
+import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
+import type { Registry } from '../registry/registry.ts';
+import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
+import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
+
+export interface ExplainDeps {
+  readonly storage: Pick<Storage, 'nodes' | 'logins' | 'directory'>;
+  readonly registry: Registry;
+  readonly refreshTokens: RefreshTokens;
+  readonly jwtVerifier: JwtVerifier;
+  readonly directory: Directory;
+  readonly users: Pick<Users, 'findBySubject'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** A right that somebody else has, and who took it away. */
+export type Removal = Removable & { readonly by: string };
+
+export interface TokenExplanation {
+  readonly kind: 'JWT access token' | 'opaque access token' | 'refresh token';
+  readonly active: boolean;
+  /** Why it is not active, most telling first. */
+  readonly reasons: readonly string[];
+  /** Absent if there is no row: never issued here, or expired and swept. */
+  readonly row?: TokenRow | LoginRow;
+  /** Milliseconds. */
+  readonly expiresAt?: number;
+  /** What it allows now; nothing if it is not active. */
+  readonly permissions?: Permissions;
+  readonly scope?: string;
+  /** Where the rights come from today: each step allows this much. */
+  readonly steps: readonly Step<Permissions>[];
+  /** For a user: the roles that each give some of it. */
+  readonly roles: readonly Step<Permissions>[];
+  /** Rights that it was issued with and that are gone since. */
+  readonly lost: readonly Removal[];
+  /** Rights within the application's ceiling that it does not have. */
+  readonly withheld: readonly Removal[];
+  readonly ancestors: readonly Ancestor[];
+}
+
+interface Found {
+  readonly kind: TokenExplanation['kind'];
+  readonly row?: TokenRow | LoginRow;
+  /** As introspection would see it. */
+  readonly current?: TokenRow | LoginRow;
+  readonly reasons: readonly string[];
+  readonly expiresAt?: number;
+}
+
+export async function explainToken(value: string, deps: ExplainDeps): Promise<TokenExplanation> {
+  const { kind, row, current, reasons, expiresAt } = await find(value, deps);
+  const lifetime = row ? { expiresAt: endOf(row) } : expiresAt === undefined ? {} : { expiresAt };
+  if (!row) {
+    return {
+      kind,
+      active: false,
+      reasons,
+      ...lifetime,
+      steps: [],
+      roles: [],
+      lost: [],
+      withheld: [],
+      ancestors: [],
+    };
+  }
+  const ancestors = await describeAncestors(row, deps.storage, deps.now());
+  const view = await deps.directory.view();
+  const client = await view.findApplicationById(row.application);
+  const user = row.user === undefined ? undefined : await deps.users.findBySubject(row.subject);
+  const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
+  const rights = client && resource && (await findRights(view, client.application, resource, user));
+  const granted = { name: 'this token when it was issued', permissions: fromStored(row.permissions) };
+  const steps = rights?.steps ?? [];
+  const active = current !== undefined && client !== undefined && reasons.length === 0;
+  const why = active ? [] : [...reasons, ...findDeath(row, ancestors, { client, user, resource, rights })];
+  const roles: Step<Permissions>[] = [];
+  for (const id of rights?.roleIds ?? []) {
+    const role = await view.findRole(id);
+    if (role) roles.push({ name: `role ${role.name}`, permissions: fromStored(role.permissions) });
+  }
+  return {
+    kind,
+    active,
+    reasons: why.length > 0 || active ? why : ['nothing is left of its rights'],
+    row,
+    ...lifetime,
+    ...(active && { permissions: fromStored(current.permissions), scope: current.scope }),
+    steps: [...steps, granted],
+    roles,
+    lost: explainIntersection([granted, ...steps]).removed,
+    withheld: explainIntersection([...steps, granted]).removed,
+    ancestors,
+  };
+}
+
+function endOf(row: TokenRow | LoginRow): number {
+  return 'current' in row ? row.expiresAt : row.expiresAt * 1000;
+}
+
+async function find(value: string, deps: ExplainDeps): Promise<Found> {
+  if (value.startsWith(REFRESH_TOKEN)) return findLogin(value, deps);
+  if (looksLikeJwt(value)) return findJwt(value, deps);
+  const row = await deps.registry.findRow('opaque', value);
+  if (!row) return { kind: 'opaque access token', reasons: ['it was not issued here, or it has expired'] };
+  const current = await deps.registry.find('opaque', value);
+  return { kind: 'opaque access token', row, reasons: [], ...(current && { current }) };
+}
+
+async function findLogin(
+  value: string,
+  { refreshTokens, registry, storage, now }: ExplainDeps,
+): Promise<Found> {
+  const kind = 'refresh token';
+  const id = refreshTokens.loginOf(value);
+  if (id === undefined) return { kind, reasons: ['it was not issued here'] };
+  const row = await storage.logins.find(id, now());
+  if (!row) return { kind, reasons: ['its login has expired'] };
+  const current = await registry.findLogin(id);
+  const isCurrent = row.current.equals(refreshTokens.hash(value));
+  const reasons = isCurrent ? [] : ['it was used before: another refresh token took its place'];
+  return { kind, row, reasons, ...(current && { current }) };
+}
+
+async function findJwt(value: string, { jwtVerifier, registry, now }: ExplainDeps): Promise<Found> {
+  const kind = 'JWT access token';
+  const claims = decode(value);
+  if (!claims) return { kind, reasons: ['it is no JWT that can be read'] };
+  const expiresAt = claims.exp === undefined ? {} : { expiresAt: claims.exp * 1000 };
+  const row = claims.jti === undefined ? undefined : await registry.findRow('jwt', claims.jti);
+  const verified = await jwtVerifier.verify(value);
+  if (!verified) {
+    const isOver = claims.exp !== undefined && claims.exp * 1000 <= now();
+    const wrong = isOver
+      ? 'it has expired'
+      : `it is not an access token signed by this server's keys (its key is ${claims.kid ?? 'not named'})`;
+    // The row belongs to a token with this id, which need not be this one.
+    return { kind, reasons: [wrong], ...expiresAt };
+  }
+  if (!row)
+    return {
+      kind,
+      reasons: ['its row is gone: it was issued before the store was restored, or never given out'],
+      ...expiresAt,
+    };
+  const current = await registry.find('jwt', verified.jti);
+  return { kind, row, reasons: [], ...(current && { current }), ...expiresAt };
+}
+
+function decode(value: string): { jti?: string; exp?: number; kid?: string } | undefined {
+  try {
+    const { jti, exp } = decodeJwt(value);
+    const { kid } = decodeProtectedHeader(value);
+    return {
+      ...(typeof jti === 'string' && { jti }),
+      ...(typeof exp === 'number' && { exp }),
+      ...(typeof kid === 'string' && { kid }),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+interface Standing {
+  readonly client: unknown;
+  readonly user: unknown;
+  readonly resource: unknown;
+  readonly rights: unknown;
+}
+
+function findDeath(row: TokenRow | LoginRow, ancestors: readonly Ancestor[], standing: Standing): string[] {
+  return [
+    ...ancestors.flatMap(({ what, state, kills }) => (kills ? [`${what}: ${state}`] : [])),
+    ...(standing.client ? [] : ['its application or organization is disabled or gone']),
+    ...(row.user === undefined || standing.user ? [] : ['its user is disabled or gone']),
+    ...(row.resource === undefined || standing.resource ? [] : ['its resource is disabled or gone']),
+    ...(standing.resource && standing.client && !standing.rights
+      ? ['its application has no permissions for its resource any more']
+      : []),
+  ];
+}

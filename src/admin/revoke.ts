@@ -1,0 +1,139 @@
+/** Ending tokens by hand: one token with what hangs below it, or all that a user or an application has. */
+import type { Author } from '../directory/changes.ts';
+import { findableUsername } from '../directory/usernames.ts';
+import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
+import type { Registry } from '../registry/registry.ts';
+import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import type { AuditLog, DirectoryStore, LoginStore } from '../storage/contract.ts';
+import type { Application, Realm, User } from '../storage/nouns.ts';
+
+export interface RevokeDeps {
+  readonly store: DirectoryStore;
+  readonly logins: LoginStore;
+  readonly registry: Registry;
+  readonly refreshTokens: RefreshTokens;
+  readonly jwtVerifier: JwtVerifier;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** What ended, for people. */
+export interface Revoked {
+  readonly what: string;
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** @returns undefined if no such token is alive */
+export async function revokeToken(
+  value: string,
+  deps: RevokeDeps,
+  author: Author,
+): Promise<Revoked | undefined> {
+  if (value.startsWith(REFRESH_TOKEN)) {
+    const id = deps.refreshTokens.loginOf(value);
+    const login = id === undefined ? undefined : await deps.logins.find(id, deps.now());
+    if (!login) return undefined;
+    await deps.registry.endLogin(login);
+    await append(deps, author, 'login.revoked', { ...login, client: login.clientId }, { id: login.id });
+    return { what: `login ${login.id} of ${login.subject}, and all tokens that came from it` };
+  }
+  const verified = looksLikeJwt(value) ? await deps.jwtVerifier.verify(value) : undefined;
+  const row = looksLikeJwt(value)
+    ? verified && (await deps.registry.findRow('jwt', verified.jti))
+    : await deps.registry.findRow('opaque', value);
+  if (!row) return undefined;
+  await deps.registry.endToken(row);
+  await append(deps, author, 'token.revoked', { ...row, client: row.clientId }, { id: row.id });
+  return { what: `token ${row.id} of ${row.subject}, and all tokens that came from it` };
+}
+
+/** Ends every token and login of the user; a new login is possible. */
+export async function revokeUser(user: User, deps: RevokeDeps, author: Author): Promise<Revoked> {
+  await endWhatIsOlder(user.id, deps);
+  const { organization } = user;
+  await append(deps, author, 'user.revoked', {
+    subject: user.id,
+    ...(organization !== undefined && { organization }),
+  });
+  return { what: `all tokens and logins of user ${user.username}` };
+}
+
+/** Ends every token and login that was made through the application; it may get new ones. */
+export async function revokeApplication(
+  application: Application,
+  deps: RevokeDeps,
+  author: Author,
+): Promise<Revoked> {
+  await endWhatIsOlder(application.id, deps);
+  const { id, organization, clientId } = application;
+  await append(deps, author, 'application.revoked', { subject: id, organization, client: clientId });
+  return { what: `all tokens and logins of application ${application.name}` };
+}
+
+async function endWhatIsOlder(node: string, { registry, now }: RevokeDeps): Promise<void> {
+  const at = now();
+  await registry.mark(node, { revokedAt: at, restoredAt: at });
+}
+
+async function append(
+  { audit, now }: RevokeDeps,
+  author: Author,
+  event: string,
+  { subject, client, organization }: { subject: string; client?: string; organization?: string },
+  details?: Record<string, unknown>,
+): Promise<void> {
+  await audit.append({
+    at: now(),
+    event,
+    outcome: 'changed',
+    ...author,
+    subject,
+    ...(client !== undefined && { client }),
+    ...(organization !== undefined && { organization }),
+    ...(details && { details }),
+  });
+}
+
+/** @param name a UUID, a clientId, or `organization/application` */
+export async function findApplication(store: DirectoryStore, name: string): Promise<Application | undefined> {
+  if (UUID.test(name)) {
+    const application = await store.applications.get(name);
+    if (application) return application;
+  }
+  const [organizationName = '', applicationName, ...more] = name.split('/');
+  const organization =
+    more.length === 0 && applicationName
+      ? await store.organizations.findBy('name', organizationName)
+      : undefined;
+  const named =
+    organization && (await store.applications.findBy('name', `${organization.id}/${applicationName}`));
+  return named ?? store.applications.findBy('clientId', name);
+}
+
+/**
+ * @param name a UUID, `organization/application/username`, `organization/username` for the organization's own users,
+ *   or `management/username`. A name that fits several users gives all of them.
+ */
+export async function findUsers(store: DirectoryStore, name: string): Promise<User[]> {
+  if (UUID.test(name)) {
+    const user = await store.users.get(name);
+    if (user) return [user];
+  }
+  const [first = '', ...others] = name.split('/');
+  const found: (User | undefined)[] = [];
+  const look = async (realm: Realm, username: string): Promise<void> => {
+    const canonical = findableUsername(username);
+    if (canonical !== undefined) found.push(await store.users.findBy('username', `${realm}/${canonical}`));
+  };
+  if (first === 'management') await look('management', others.join('/'));
+  const organization = await store.organizations.findBy('name', first);
+  if (organization && others.length > 0) {
+    await look(`organization:${organization.id}`, others.join('/'));
+    const [second, ...username] = others;
+    const application = await store.applications.findBy('name', `${organization.id}/${second}`);
+    if (application && username.length > 0) await look(`application:${application.id}`, username.join('/'));
+  }
+  return found.filter((user) => user !== undefined);
+}

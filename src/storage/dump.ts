@@ -1,0 +1,58 @@
+/**
+ * All of a store as plain JSON, in the words of the contract and not of one store, so that what one exports another can
+ * take. Secrets stay as they are at rest: hashed, or sealed under the master key.
+ */
+import type { Artifact, AuditEntry, LoginRow, NodeRecord, StoredKey, TokenRow } from './contract.ts';
+import type { CollectionName, Nouns } from './nouns.ts';
+
+/** Keys of rows and hashes, as JSON has no bytes: base64url. */
+type Bytes = string;
+
+type NounRecord = { [C in CollectionName]: { readonly kind: C; readonly row: Nouns[C] } }[CollectionName];
+
+/** Keys come first, then counts, then nouns; the rest in any order. */
+export type DumpRecord =
+  | { readonly kind: 'keys'; readonly row: StoredKey }
+  /** The last number given in a collection (a number is never used again), and the last change of nodes. */
+  | { readonly kind: 'counts'; readonly name: CollectionName | 'changes'; readonly value: number }
+  | NounRecord
+  | { readonly kind: 'nodes'; readonly row: NodeRecord }
+  | { readonly kind: 'tokens'; readonly key: Bytes; readonly row: TokenRow }
+  | {
+      readonly kind: 'logins';
+      readonly row: Omit<LoginRow, 'current' | 'previous'> & { readonly current: Bytes; readonly previous?: Bytes };
+    }
+  | {
+      readonly kind: 'artifacts';
+      readonly model: string;
+      readonly key: Bytes;
+      readonly uid?: Bytes;
+      readonly row: Artifact;
+    }
+  | { readonly kind: 'counters'; readonly key: string; readonly points: number; readonly expiresAt: number }
+  | { readonly kind: 'audit'; readonly row: AuditEntry };
+
+export type DumpKind = DumpRecord['kind'];
+
+/** Something is in the store already. */
+export class StoreNotEmpty extends Error {
+  override readonly name = 'StoreNotEmpty';
+}
+
+export interface Dump {
+  /** One state of the store, whatever is written meanwhile. */
+  export(): AsyncIterable<DumpRecord>;
+  /**
+   * All or nothing: what the records throw on their way, the store does not keep either.
+   * @throws StoreNotEmpty
+   */
+  import(records: AsyncIterable<DumpRecord>): Promise<void>;
+}
+
+export function toBytes(bytes: Uint8Array): Bytes {
+  return Buffer.from(bytes).toString('base64url');
+}
+
+export function fromBytes(text: Bytes): Buffer {
+  return Buffer.from(text, 'base64url');
+}

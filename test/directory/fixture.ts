@@ -1,0 +1,186 @@
+/** A directory over a real SQLite file, with an organization in it, and a clock that the test moves. */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import { type Author, type Changes, createChanges } from '../../src/directory/changes.ts';
+import { createRecompute } from '../../src/directory/current-rights.ts';
+import { createDirectory } from '../../src/directory/directory.ts';
+import { parseUserSubject, userSubject } from '../../src/directory/subjects.ts';
+import { canonicalUsername } from '../../src/directory/usernames.ts';
+import { createRegistry, type Registry } from '../../src/registry/registry.ts';
+import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
+import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts';
+import type { Application, Organization, Resource, Role, User } from '../../src/storage/nouns.ts';
+
+export const AUTHOR: Author = { actor: 'test' };
+export const RESOURCE = 'https://api.acme.example/';
+
+export interface Fixture {
+  readonly storage: Storage;
+  readonly registry: Registry;
+  readonly changes: Changes;
+  /** Moves on by a second at each reading, so that before and after differ. */
+  readonly now: () => number;
+  readonly marks: { node: string; mark: NodeMark }[];
+  readonly organization: Organization;
+  readonly application: Application;
+  readonly resource: Resource;
+  readonly role: Role;
+  readonly user: User;
+  /** A token made from what the directory says now: its value. */
+  mint(row?: Partial<TokenRow>): Promise<string>;
+  find(token: string): Promise<TokenRow | undefined>;
+}
+
+export const CLERK = { isAdmin: false, tables: [{ table: 'orders', actions: 'cru' }] } as const;
+export const READER = { isAdmin: false, tables: [{ table: 'orders', actions: 'r' }] } as const;
+
+export function newResource(organization: string, identifier: string) {
+  return {
+    organization,
+    identifier,
+    name: 'db',
+    enabled: true,
+    catalogue: 'closed',
+    tables: [{ id: 'orders', name: 'Orders' }],
+    scopes: ['orders.read'],
+    token: { format: 'opaque', ttl: 3600, alg: 'ES256', overflow: 'refuse' },
+  } as const;
+}
+
+export function newApplication(organization: string, name: string, id: string = randomUUID()) {
+  return {
+    id,
+    organization,
+    name,
+    enabled: true,
+    realm: `application:${id}`,
+    clientId: name,
+    authMethod: 'client_secret_basic',
+    grants: ['client_credentials', 'password'],
+    scopes: ['orders.read'],
+    redirectUris: [],
+    postLogoutRedirectUris: [],
+    allowedOrigins: [],
+    native: false,
+    resource: RESOURCE,
+    ceilings: [{ resource: RESOURCE, permissions: CLERK }],
+    introspects: [],
+    mayExchange: [],
+  } as const;
+}
+
+export function newUser(organization: string, realm: User['realm'], username: string, roles: string[]) {
+  return {
+    organization,
+    realm,
+    username,
+    canonicalUsername: canonicalUsername(username),
+    enabled: true,
+    emailVerified: false,
+    passwordHash: 'hmac-bcrypt$passwords-1$x',
+    secondFactor: false,
+    roles,
+    administers: [],
+  };
+}
+
+export async function openFixture(t: TestContext): Promise<Fixture> {
+  const folder = await mkdtemp(join(tmpdir(), 'grantable-changes-'));
+  let clock = Date.UTC(2026, 0, 1);
+  const now = (): number => {
+    clock += 1_000;
+    return clock;
+  };
+  const storage = await openSqliteStorage({ path: join(folder, 'grantable.db'), now });
+  t.after(async () => {
+    await storage.close();
+    await rm(folder, { recursive: true });
+  });
+  const directory = createDirectory({ store: storage.directory });
+  const users = {
+    async findBySubject(subject: string) {
+      const user = await storage.directory.users.get(parseUserSubject(subject)?.id ?? '');
+      return user?.enabled ? user : undefined;
+    },
+  };
+  const inner = createRegistry({
+    storage,
+    now,
+    longestLifetime: 86_400,
+    recompute: createRecompute({ directory, users }),
+  });
+  const marks: Fixture['marks'] = [];
+  const registry: Registry = {
+    ...inner,
+    async mark(node, mark) {
+      marks.push({ node, mark });
+      await inner.mark(node, mark);
+    },
+  };
+  const changes = createChanges({ storage, registry, audit: storage.audit, now });
+  const organization = await changes.organizations.create(
+    { name: 'acme', enabled: true, default: false, hosts: [] },
+    AUTHOR,
+  );
+  const resource = await changes.resources.create(newResource(organization.id, RESOURCE), AUTHOR);
+  const role = await changes.roles.create(
+    {
+      organization: organization.id,
+      name: 'clerk',
+      enabled: true,
+      default: false,
+      resource: RESOURCE,
+      scopes: ['orders.read'],
+      permissions: CLERK,
+    },
+    AUTHOR,
+  );
+  const application = await changes.applications.create(newApplication(organization.id, 'shop'), AUTHOR);
+  const user = await changes.users.create(
+    newUser(organization.id, application.realm, 'ann', [role.id]),
+    AUTHOR,
+  );
+
+  async function mint(over: Partial<TokenRow> = {}): Promise<string> {
+    const value = createOpaqueAccessToken();
+    const at = now();
+    await registry.record(value, {
+      id: createNodeId(),
+      format: 'opaque',
+      grantType: 'password',
+      subject: userSubject(user),
+      user: user.id,
+      organization: organization.id,
+      application: application.id,
+      clientId: application.clientId,
+      resource: RESOURCE,
+      scope: 'orders.read',
+      permissions: CLERK,
+      ancestors: [organization.id, application.id, user.id, role.id, resource.id],
+      asOf: at,
+      issuedAt: Math.floor(at / 1000),
+      expiresAt: Math.floor(at / 1000) + 3600,
+      ...over,
+    });
+    return value;
+  }
+
+  return {
+    storage,
+    registry,
+    changes,
+    now,
+    marks,
+    organization,
+    application,
+    resource,
+    role,
+    user,
+    mint,
+    find: (token) => registry.find('opaque', token),
+  };
+}
