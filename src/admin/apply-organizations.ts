@@ -40,11 +40,13 @@ export async function checkOrganizations(plan: Plan, store: DirectoryStore): Pro
   const wanted = plan.steps.filter(({ collection }) => collection === 'organizations');
   const exclusive = ({ default: isDefault, hosts }: Organization): boolean => isDefault || hosts.length > 0;
   if (!wanted.some(({ after }) => exclusive(after as Organization))) return;
-  const all = new Map<string, Organization>();
-  for await (const organization of eachNoun(store.organizations)) all.set(organization.id, organization);
-  for (const { after } of wanted) all.set(after.id, after as Organization);
+  const inFile = new Set(wanted.map(({ after }) => after.id));
+  const others: Organization[] = [];
+  for await (const organization of eachNoun(store.organizations)) {
+    if (!inFile.has(organization.id)) others.push(organization);
+  }
   const takenBy = new Map<string, string>();
-  for (const organization of all.values()) {
+  for (const organization of [...others, ...wanted.map(({ after }) => after as Organization)]) {
     const claims = [
       ...(organization.default ? ['default: true'] : []),
       ...organization.hosts.map((host) => `the host ${host}`),

@@ -6,6 +6,7 @@
  * This file: applying. All that can be wrong is found before the first write; each write is complete in itself, so
  * applying again after a crash goes on where it ended.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { ApplyFile } from '../config/apply-file.ts';
 import type { Author, Changes } from '../directory/changes.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
@@ -25,7 +26,12 @@ import {
 import { type AddToPlan, type PeopleDeps, planAdministrator, planUser } from './apply-people.ts';
 import { createPlan, type Plan, type Step } from './apply-plan.ts';
 import { describeStep } from './apply-report.ts';
-import { generatedSecretsPath, keepGeneratedSecret } from './generated-secrets.ts';
+import {
+  disownGeneratedSecret,
+  generatedSecretsPath,
+  keepGeneratedSecret,
+  type SecretLine,
+} from './generated-secrets.ts';
 
 export interface ApplyDeps {
   readonly store: DirectoryStore;
@@ -85,8 +91,10 @@ export class ApplyRefused extends Error {
  */
 export type Apply = (file: ApplyFile, options?: ApplyOptions) => Promise<ApplyReport>;
 
-/** Somebody else may apply the same file at the same moment; the second look finds what he wrote. */
-const ATTEMPTS = 3;
+/** Somebody else may apply the same file at the same moment; a later look finds what was written. */
+const ATTEMPTS = 10;
+/** Milliseconds, more with each attempt: time for the other to come to an end. */
+const PAUSE = 25;
 /** People whose passwords are hashed side by side; fewer than may wait for it. */
 const SIDE_BY_SIDE = 4;
 /** What others refer to comes first. */
@@ -122,8 +130,8 @@ export function createApply(deps: ApplyDeps): Apply {
         }
         return report(done);
       } catch (error) {
-        if (attempt === ATTEMPTS || !(error instanceof Conflict || error instanceof VersionConflict))
-          throw error;
+        if (!isRace(error) || attempt === ATTEMPTS) throw error;
+        await setTimeout(attempt * PAUSE);
       }
     }
   };
@@ -189,16 +197,26 @@ function inOrder(steps: readonly Step[]): Step[] {
 
 async function write<C extends CollectionName>(
   step: Step<C>,
-  { changes, dataDir, now }: ApplyDeps,
+  deps: ApplyDeps,
   author: Author,
-) {
+): Promise<void> {
   const { collection, name, before, after, generated } = step;
-  if (generated) {
-    const { clientId } = after as Partial<Application>;
-    const what = clientId === undefined ? generated.kind : `clientId ${clientId} ${generated.kind}`;
-    await keepGeneratedSecret(dataDir, { at: now(), name, what, value: generated.value });
+  const nouns = deps.changes[collection];
+  const change = async () =>
+    void (before ? await nouns.replace(after, author) : await nouns.create(after, author));
+  if (!generated) return change();
+  const { clientId } = after as Partial<Application>;
+  const what = clientId === undefined ? generated.kind : `clientId ${clientId} ${generated.kind}`;
+  const line: SecretLine = { at: deps.now(), name, what, value: generated.value };
+  await keepGeneratedSecret(deps.dataDir, line);
+  try {
+    await change();
+  } catch (error) {
+    if (isRace(error)) await disownGeneratedSecret(deps.dataDir, line);
+    throw error;
   }
-  const nouns = changes[collection];
-  if (before) await nouns.replace(after, author);
-  else await nouns.create(after, author);
+}
+
+function isRace(error: unknown): boolean {
+  return error instanceof Conflict || error instanceof VersionConflict;
 }

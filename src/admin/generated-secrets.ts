@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 const OWNER_ONLY = 0o600;
 const PREAMBLE =
   '# Secrets that were made here. Each stands in this file only: bring them where they are needed, then delete it.\n' +
-  '# Where one name has several lines, the last one counts.\n';
+  '# Where one name has several lines, the last one counts that is not said to be unused.\n';
 
 export interface SecretLine {
   /** Milliseconds. */
@@ -26,13 +26,25 @@ export async function keepGeneratedSecret(
   dataDir: string,
   { at, name, what, value }: SecretLine,
 ): Promise<void> {
+  await append(dataDir, `${new Date(at).toISOString()} ${name} ${what} ${value}`);
+}
+
+/** Characters that tell one secret from another; it opens nothing. */
+const SHOWN = 12;
+
+/** What the secret was to open was not stored: somebody else was first. */
+export async function disownGeneratedSecret(dataDir: string, { name, value }: SecretLine): Promise<void> {
+  await append(dataDir, `# ${name}: the secret that starts with ${value.slice(0, SHOWN)} is unused`);
+}
+
+async function append(dataDir: string, line: string): Promise<void> {
   const path = generatedSecretsPath(dataDir);
   const file = await open(path, 'a', OWNER_ONLY);
   try {
     // A file that was there before, perhaps copied, may be readable to others.
     await file.chmod(OWNER_ONLY);
     const isNew = (await file.stat()).size === 0;
-    await file.appendFile(`${isNew ? PREAMBLE : ''}${new Date(at).toISOString()} ${name} ${what} ${value}\n`);
+    await file.appendFile(`${isNew ? PREAMBLE : ''}${line}\n`);
     await file.sync();
     if (isNew) await syncFolder(dirname(path));
   } finally {

@@ -1,0 +1,52 @@
+/** Everything that administration works on, over a real store in a folder of its own. Passwords cost little. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Apply, createApply } from '../../src/admin/apply.ts';
+import { type ApplyFile, parseApplyFile } from '../../src/config/apply-file.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { type Changes, createChanges } from '../../src/directory/changes.ts';
+import { type Foundations, openFoundations } from '../../src/foundations.ts';
+
+export interface Administration extends Foundations {
+  readonly changes: Changes;
+  readonly apply: Apply;
+  /** Milliseconds; moves the clock of all of it. */
+  readonly clock: { offset: number };
+}
+
+export async function openAdministration(
+  t: TestContext,
+  env: Record<string, string> = {},
+): Promise<Administration> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'grantable-admin-'));
+  const config = loadConfig(
+    { GRANTABLE_DATA_DIR: dataDir, GRANTABLE_BCRYPT_COST: '4', GRANTABLE_HOSTS: 'id.acme.example', ...env },
+    { cwd: dataDir },
+  );
+  const clock = { offset: 0 };
+  const foundations = await openFoundations(config, () => Date.now() + clock.offset);
+  t.after(async () => {
+    await foundations.close();
+    await rm(dataDir, { recursive: true });
+  });
+  const { storage, registry, passwords, rings, now } = foundations;
+  const changes = createChanges({ storage, registry, audit: storage.audit, now });
+  const apply = createApply({
+    store: storage.directory,
+    changes,
+    passwords,
+    clientSecrets: rings.clientSecrets,
+    dataDir,
+    accessTokenTtl: config.ttl.accessToken,
+    hosts: config.hosts,
+    now,
+  });
+  return { ...foundations, changes, apply, clock };
+}
+
+/** An apply file written as an object. */
+export function fileOf(content: object): ApplyFile {
+  return parseApplyFile(`${JSON.stringify(content)}\n`, 'test.json');
+}
