@@ -3,7 +3,9 @@
  * registry. Nothing here listens or has rules of its own.
  */
 import { openSqliteStorage } from '../adapters/storage/sqlite/index.ts';
+import { type Apply, createApply } from './admin/apply.ts';
 import type { Config } from './config/load.ts';
+import { type Changes, createChanges } from './directory/changes.ts';
 import type { SecretKeys } from './directory/client-secrets.ts';
 import { createRecompute } from './directory/current-rights.ts';
 import { createDirectory, type Directory } from './directory/directory.ts';
@@ -38,6 +40,9 @@ export interface Foundations {
   readonly refreshTokens: RefreshTokens;
   /** Seconds that anything issued here may live at most. */
   readonly longestLifetime: number;
+  /** Every write to the directory goes through it. */
+  readonly changes: Changes;
+  readonly apply: Apply;
   close(): Promise<void>;
 }
 
@@ -58,7 +63,7 @@ function throttleLimits({ throttle }: Config): ThrottleLimits {
  * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
  */
 export async function openFoundations(config: Config, now: () => number = Date.now): Promise<Foundations> {
-  const storage = await openSqliteStorage({ path: config.storage.path, now });
+  const storage = await openSqliteStorage({ path: config.storage.path });
   try {
     const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
     const [cookies, clientSecrets, passwordKeys, refreshKeys, forms] = (await Promise.all(
@@ -83,9 +88,21 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       longestLifetime,
       recompute: createRecompute({ directory, users }),
     });
+    const changes = createChanges({ storage, registry, audit: storage.audit, now });
     return {
       config,
       now,
+      changes,
+      apply: createApply({
+        store: storage.directory,
+        changes,
+        passwords,
+        clientSecrets,
+        dataDir: config.dataDir,
+        accessTokenTtl: config.ttl.accessToken,
+        hosts: config.hosts,
+        now,
+      }),
       storage,
       vault,
       rings: { cookies, clientSecrets, forms },

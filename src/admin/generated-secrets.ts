@@ -1,5 +1,5 @@
 /** Secrets that were made up here: kept in a file that only its owner can read, said nowhere else. */
-import { open } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 const OWNER_ONLY = 0o600;
@@ -39,6 +39,7 @@ export async function disownGeneratedSecret(dataDir: string, { name, value }: Se
 
 async function append(dataDir: string, line: string): Promise<void> {
   const path = generatedSecretsPath(dataDir);
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const file = await open(path, 'a', OWNER_ONLY);
   try {
     // A file that was there before, perhaps copied, may be readable to others.

@@ -9,29 +9,56 @@ export class BadExport extends Error {
   override readonly name = 'BadExport';
 }
 
-const kinds: { readonly [K in DumpKind]: true } = {
-  keys: true,
-  counts: true,
-  organizations: true,
-  applications: true,
-  roles: true,
-  resources: true,
-  users: true,
-  nodes: true,
-  tokens: true,
-  logins: true,
-  artifacts: true,
-  counters: true,
-  audit: true,
+const text = z.string().min(1);
+const count = z.int().nonnegative();
+const bytes = z.base64url().min(1);
+const noun = z.looseObject({
+  id: z.uuid(),
+  number: count,
+  version: count,
+  enabled: z.boolean(),
+  createdAt: count,
+});
+
+/** What finds a row and ends it; the rest is taken as it is. */
+const kinds: { readonly [K in DumpKind]: z.ZodObject } = {
+  keys: z.object({
+    row: z.looseObject({ id: text, purpose: text, sealed: text, createdAt: count, activeFrom: count }),
+  }),
+  counts: z.object({ name: text, value: count }),
+  organizations: z.object({ row: noun.extend({ name: text }) }),
+  applications: z.object({ row: noun.extend({ organization: text, name: text, clientId: text }) }),
+  roles: z.object({ row: noun.extend({ organization: text, name: text, resource: text }) }),
+  resources: z.object({ row: noun.extend({ organization: text, identifier: text }) }),
+  users: z.object({ row: noun.extend({ realm: text, canonicalUsername: text }) }),
+  nodes: z.object({ row: z.looseObject({ id: text, expiresAt: count, change: count }) }),
+  tokens: z.object({
+    key: bytes,
+    row: z.looseObject({ id: text, expiresAt: count, ancestors: z.array(text) }),
+  }),
+  logins: z.object({
+    row: z.looseObject({ id: text, expiresAt: count, current: bytes, ancestors: z.array(text) }),
+  }),
+  artifacts: z.object({ model: text, key: bytes, row: z.looseObject({ expiresAt: count }) }),
+  counters: z.object({ key: text, points: z.number(), expiresAt: count }),
+  audit: z.object({ row: z.looseObject({ at: count, event: text }) }),
 };
 
 const header = z.object({ format: z.literal(FORMAT), version: z.int() });
 const end = z.strictObject({ end: z.literal(true), records: z.int() });
-const record = z.looseObject({ kind: z.enum(Object.keys(kinds) as [DumpKind, ...DumpKind[]]) });
 
-function parseLine<T>(line: string, number: number, schema: z.ZodType<T>): T | undefined {
+function parseRecord(value: unknown, number: number): DumpRecord {
+  const { kind } = (value ?? {}) as { kind?: unknown };
+  const schema = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind as DumpKind] : undefined;
+  if (!schema) throw new BadExport(`Line ${number} of the export is no row that this version knows.`);
+  const issue = schema.safeParse(value).error?.issues[0];
+  if (issue) throw new BadExport(`Line ${number} of the export is damaged at ${issue.path.join('.')}.`);
+  return value as DumpRecord;
+}
+
+function parseJson(line: string, number: number): unknown {
   try {
-    return schema.safeParse(JSON.parse(line)).data;
+    return JSON.parse(line);
   } catch {
     throw new BadExport(`Line ${number} of the export is no JSON: the file was changed or cut off.`);
   }
@@ -54,18 +81,13 @@ export async function* importRecords(lines: AsyncIterable<string>): AsyncGenerat
     }
     if (line === '' && ended) continue;
     if (ended) throw new BadExport(`Line ${number} of the export comes after its end.`);
-    const last = parseLine(line, number, end);
-    if (last) {
-      ended = true;
-      if (last.records !== records) {
-        throw new BadExport(`The export has ${records} rows, but ${last.records} were written: some are missing.`);
-      }
-      continue;
-    }
-    const parsed = parseLine(line, number, record);
-    if (!parsed) throw new BadExport(`Line ${number} of the export is no row that this version knows.`);
-    records += 1;
-    yield parsed as unknown as DumpRecord;
+    const value = parseJson(line, number);
+    const last = end.safeParse(value).data;
+    if (!last) {
+      records += 1;
+      yield parseRecord(value, number);
+    } else if (last.records === records) ended = true;
+    else throw new BadExport(`The export has ${records} rows of ${last.records}: some are missing.`);
   }
   if (!ended) throw new BadExport('The export ends too early: it was cut off.');
 }
@@ -78,7 +100,8 @@ function requireHeader(line: string): void {
     // Said below.
   }
   if (!parsed) throw new BadExport('The file is no export of Grantable.');
-  if (parsed.version > FORMAT_VERSION) throw new BadExport('The export was written by a newer version of Grantable.');
+  if (parsed.version > FORMAT_VERSION)
+    throw new BadExport('The export was written by a newer version of Grantable.');
 }
 
 /** The keys, which an export begins with, to see whether the master key opens them before anything is written. */

@@ -135,4 +135,3 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     },
   };
 }
-

@@ -7,6 +7,7 @@
  * or not it has been swept; keys of secrets arrive hashed (`handleKey`), so a copy of the store holds nothing usable.
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
+import type { Dump } from './dump.ts';
 import type { CollectionName, Nouns, StoredPermissions } from './nouns.ts';
 
 /** A row with this key, or with one of its unique values, exists already. */
@@ -275,5 +276,9 @@ export interface Storage {
   ping(): Promise<void>;
   /** A consistent copy of everything, while in use. @param path of a file that does not exist yet */
   backup(path: string): Promise<void>;
+  /** What is damaged, as sentences; empty when nothing is. Reads everything. */
+  verify(): Promise<string[]>;
+  /** Everything, to move house. */
+  readonly dump: Dump;
   close(): Promise<void>;
 }

@@ -20,7 +20,10 @@ export type DumpRecord =
   | { readonly kind: 'tokens'; readonly key: Bytes; readonly row: TokenRow }
   | {
       readonly kind: 'logins';
-      readonly row: Omit<LoginRow, 'current' | 'previous'> & { readonly current: Bytes; readonly previous?: Bytes };
+      readonly row: Omit<LoginRow, 'current' | 'previous'> & {
+        readonly current: Bytes;
+        readonly previous?: Bytes;
+      };
     }
   | {
       readonly kind: 'artifacts';

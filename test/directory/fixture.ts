@@ -95,7 +95,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     clock += 1_000;
     return clock;
   };
-  const storage = await openSqliteStorage({ path: join(folder, 'grantable.db'), now });
+  const storage = await openSqliteStorage({ path: join(folder, 'grantable.db') });
   t.after(async () => {
     await storage.close();
     await rm(folder, { recursive: true });

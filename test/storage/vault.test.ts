@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { KeyStore, StoredKey } from '../../src/storage/contract.ts';
+import { promisify } from 'node:util';
+import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import type { KeyStore, Storage, StoredKey } from '../../src/storage/contract.ts';
 import { parseMasterKey } from '../../src/storage/master-key.ts';
 import {
   BrokenSeal,
@@ -15,61 +18,69 @@ import {
   WrongMasterKey,
 } from '../../src/storage/vault.ts';
 
+const run = promisify(execFile);
 const NOW = 1_700_000_000_000;
 const now = (): number => NOW;
 
-/** Keeps the contract; `others` runs between a caller's look and its write, as another process would. */
-function createKeyStore(rows = new Map<string, StoredKey>()) {
-  let revision = 1;
-  let others: (() => Promise<void>) | undefined;
-  const store = {
-    rows,
-    revisionReads: 0,
-    listReads: 0,
-    beforeNextInsert(work: () => Promise<void>): void {
+interface Keys extends KeyStore {
+  readonly counts: { list: number; revision: number };
+  /** `work` runs between a caller's look and its next write, as another process would. */
+  beforeNextInsert(work: () => Promise<unknown>): void;
+  find(id: string): Promise<StoredKey>;
+}
+
+/** A key store in a SQLite file of its own that counts reads. */
+async function createKeyStore(path?: string): Promise<Keys> {
+  const storage = await openSqliteStorage({ path: path ?? join(await newFolder(), 'store.db') });
+  opened.push(storage);
+  const { keys } = storage;
+  const counts = { list: 0, revision: 0 };
+  let others: (() => Promise<unknown>) | undefined;
+  return {
+    counts,
+    beforeNextInsert(work) {
       others = work;
     },
-    async list() {
-      store.listReads += 1;
-      return [...rows.values()];
+    async find(id) {
+      const key = (await keys.list()).find((candidate) => candidate.id === id);
+      assert.ok(key, id);
+      return key;
     },
-    async insert(key: StoredKey) {
+    list() {
+      counts.list += 1;
+      return keys.list();
+    },
+    async insert(key) {
       const work = others;
       others = undefined;
       await work?.();
-      if (rows.has(key.id)) return false;
-      rows.set(key.id, key);
-      revision += 1;
-      return true;
+      return keys.insert(key);
     },
-    async replace(key: StoredKey) {
-      rows.set(key.id, key);
-      revision += 1;
+    replace: (key) => keys.replace(key),
+    remove: (id) => keys.remove(id),
+    revision() {
+      counts.revision += 1;
+      return keys.revision();
     },
-    async remove(id: string) {
-      rows.delete(id);
-      revision += 1;
-    },
-    async revision() {
-      store.revisionReads += 1;
-      return revision;
-    },
-  } satisfies KeyStore & Record<string, unknown>;
-  return store;
+  };
 }
 
 const masterKey: MasterKey = { source: 'env', key: randomBytes(32) };
 
+const opened: Storage[] = [];
 let folder: string;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'grantable-vault-'));
 });
-after(() => rm(folder, { recursive: true, force: true }));
+after(async () => {
+  for (const storage of opened) await storage.close();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const newFolder = (): Promise<string> => mkdtemp(join(folder, 'data-'));
 
 test('what is sealed opens again, in another process too, and never as the same text twice', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const sealed = vault.seal('a private key', 'signing/k1');
   assert.notEqual(sealed, vault.seal('a private key', 'signing/k1'));
@@ -83,10 +94,10 @@ test('what is sealed opens again, in another process too, and never as the same 
 });
 
 test('SE-01 the store holds no key in the clear', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const cookies = await vault.secret('cookies');
-  const dump = JSON.stringify([...keys.rows.values()]);
+  const dump = JSON.stringify(await keys.list());
   for (const encoding of ['hex', 'base64', 'base64url'] as const) {
     assert.ok(!dump.includes(cookies.key.toString(encoding)));
     assert.ok(!dump.includes((masterKey as { key: Buffer }).key.toString(encoding)));
@@ -94,7 +105,7 @@ test('SE-01 the store holds no key in the clear', async () => {
 });
 
 test('ciphertext that was changed in any way does not open', async () => {
-  const vault = await openVault({ keys: createKeyStore(), masterKey, now });
+  const vault = await openVault({ keys: await createKeyStore(), masterKey, now });
   const sealed = vault.seal('secret', 'a/1');
   for (let at = 0; at < sealed.length; at += 1) {
     const swapped = sealed[at] === 'A' ? 'B' : 'A';
@@ -116,25 +127,25 @@ test('ciphertext that was changed in any way does not open', async () => {
 });
 
 test('ciphertext that was moved does not open where it does not belong', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   assert.throws(() => vault.open(vault.seal('secret', 'a/1'), 'a/2'), BrokenSeal);
-  const stranger = await openVault({ keys: createKeyStore(), masterKey, now });
+  const stranger = await openVault({ keys: await createKeyStore(), masterKey, now });
   assert.throws(() => stranger.open(vault.seal('secret', 'a/1'), 'a/1'), BrokenSeal);
 
   const cookies = await vault.secret('cookies');
   await vault.secret('refresh');
-  const row = keys.rows.get('refresh-1') as StoredKey;
-  await keys.replace({ ...row, sealed: keys.rows.get(cookies.id)?.sealed as string });
+  const { sealed } = await keys.find(cookies.id);
+  await keys.replace({ ...(await keys.find('refresh-1')), sealed });
   const later = await openVault({ keys, masterKey, now });
   await assert.rejects(later.secret('refresh'), DamagedKeyStore);
   assert.deepEqual(await later.secret('cookies'), await vault.secret('cookies'));
 });
 
 test('a wrong master key is said in one sentence, and nothing is changed', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   await openVault({ keys, masterKey, now });
-  const rows = structuredClone([...keys.rows.values()]);
+  const rows = structuredClone(await keys.list());
   const wrong = randomBytes(32);
   await assert.rejects(openVault({ keys, masterKey: { source: 'env', key: wrong }, now }), (error: Error) => {
     assert.ok(error instanceof WrongMasterKey);
@@ -150,38 +161,39 @@ test('a wrong master key is said in one sentence, and nothing is changed', async
     openVault({ keys, masterKey: { source: 'file', key: wrong, path: '/run/secrets/master' }, now }),
     /file \/run\/secrets\/master/,
   );
-  assert.deepEqual([...keys.rows.values()], rows);
+  assert.deepEqual(await keys.list(), rows);
 });
 
 test('a damaged key store is told from a wrong master key', async () => {
-  const damages: [string, (keys: ReturnType<typeof createKeyStore>) => void][] = [
-    ['check value gone', (keys) => keys.rows.delete('check')],
-    ['data key gone', (keys) => keys.rows.delete('data-1')],
+  const damages: [string, (keys: Keys) => Promise<unknown>][] = [
+    ['check value gone', (keys) => keys.remove('check')],
+    ['data key gone', (keys) => keys.remove('data-1')],
     [
       'data key changed',
-      ({ rows }) =>
-        rows.set('data-1', {
-          ...(rows.get('data-1') as StoredKey),
-          sealed: rows.get('check')?.sealed as string,
-        }),
+      async (keys) =>
+        keys.replace({ ...(await keys.find('data-1')), sealed: (await keys.find('check')).sealed }),
     ],
     [
       'data key renamed',
-      ({ rows }) => rows.set('data-1', { ...(rows.get('data-1') as StoredKey), id: 'data-7' }),
+      async (keys) => {
+        const key = await keys.find('data-1');
+        await keys.remove('data-1');
+        await keys.insert({ ...key, id: 'data-7' });
+      },
     ],
   ];
   for (const [what, damage] of damages) {
-    const keys = createKeyStore();
+    const keys = await createKeyStore();
     const vault = await openVault({ keys, masterKey, now });
     await vault.secret('cookies');
-    damage(keys);
+    await damage(keys);
     await assert.rejects(openVault({ keys, masterKey, now }), DamagedKeyStore, what);
   }
 });
 
 test('a data folder without key file gets one of mode 0600 while the store is empty', async () => {
   const path = join(await newFolder(), 'not', 'there', 'master.key');
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey: { source: 'data-folder', path }, now });
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.equal((await stat(join(path, '..'))).mode & 0o077, 0);
@@ -196,7 +208,7 @@ test('a data folder without key file gets one of mode 0600 while the store is em
 
 test('a missing key file is never made anew for a store that has keys', async () => {
   const path = join(await newFolder(), 'master.key');
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   await openVault({ keys, masterKey: { source: 'data-folder', path }, now });
   await rm(path);
   await assert.rejects(
@@ -223,30 +235,37 @@ test('a key file that holds no key is refused and left alone, even while the sto
     'zz'.repeat(32),
   ]) {
     await writeFile(path, text);
-    const keys = createKeyStore();
+    const keys = await createKeyStore();
     await assert.rejects(
       openVault({ keys, masterKey: { source: 'data-folder', path }, now }),
       WrongMasterKey,
       text,
     );
     assert.equal(await readFile(path, 'utf8'), text);
-    assert.equal(keys.rows.size, 0);
+    assert.deepEqual(await keys.list(), []);
   }
 });
 
 test('another key file than the one the store was made with is a wrong master key', async () => {
   const path = join(await newFolder(), 'master.key');
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   await openVault({ keys, masterKey: { source: 'data-folder', path }, now });
   await writeFile(path, `${randomBytes(32).toString('hex')}\n`);
   await assert.rejects(openVault({ keys, masterKey: { source: 'data-folder', path }, now }), WrongMasterKey);
 });
 
 test('many vaults opened at once on an empty store agree on file, keys and secrets', async () => {
-  const path = join(await newFolder(), 'master.key');
-  const keys = createKeyStore();
-  const opening = Array.from({ length: 20 }, () =>
-    openVault({ keys, masterKey: { source: 'data-folder', path }, now }),
+  const folder = await newFolder();
+  const path = join(folder, 'master.key');
+  const stores = [
+    await createKeyStore(join(folder, 'store.db')),
+    await createKeyStore(join(folder, 'store.db')),
+  ];
+  const keys = stores[0] as Keys;
+  const opening = stores.flatMap((each) =>
+    Array.from({ length: 10 }, () =>
+      openVault({ keys: each, masterKey: { source: 'data-folder', path }, now }),
+    ),
   );
   const vaults = await Promise.all(opening);
   const secrets = await Promise.all(vaults.map((vault) => vault.secret('clientSecrets')));
@@ -254,22 +273,38 @@ test('many vaults opened at once on an empty store agree on file, keys and secre
   for (const vault of vaults) {
     assert.equal(vaults[0]?.open(vault.seal('x', 'a'), 'a').toString(), 'x');
   }
-  assert.deepEqual([...keys.rows.keys()].sort(), ['check', 'clientSecrets-1', 'data-1']);
+  assert.deepEqual((await keys.list()).map(({ id }) => id).sort(), ['check', 'clientSecrets-1', 'data-1']);
+});
+
+test('processes that start at once on an empty data folder agree on file, keys and secrets', async () => {
+  const data = await newFolder();
+  const count = process.env.GRANTABLE_TEST_LONG ? 8 : 3;
+  const rounds = process.env.GRANTABLE_TEST_LONG ? 10 : 1;
+  for (let round = 0; round < rounds; round += 1) {
+    const outputs = await Promise.all(
+      Array.from({ length: count }, () =>
+        run(process.execPath, [join(import.meta.dirname, 'open-vault.ts'), join(data, String(round))]),
+      ),
+    );
+    const secrets = outputs.map(({ stdout }) => stdout);
+    assert.match(secrets[0] as string, /^[0-9a-f]{64}$/);
+    assert.equal(new Set(secrets).size, 1);
+  }
 });
 
 test('a vault whose insert comes second takes what the first one made', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const first = await openVault({ keys, masterKey, now });
   const second = await openVault({ keys, masterKey, now });
-  keys.beforeNextInsert(async () => void (await first.secret('cookies')));
+  keys.beforeNextInsert(() => first.secret('cookies'));
   assert.deepEqual(await second.secret('cookies'), await first.secret('cookies'));
-  keys.beforeNextInsert(async () => void (await first.rotateSecret('cookies')));
+  keys.beforeNextInsert(() => first.rotateSecret('cookies'));
   assert.deepEqual(await second.rotateSecret('cookies'), await first.secret('cookies'));
   assert.equal((await second.secrets('cookies')).length, 2);
 });
 
 test('two stores opened at once with different master keys: one wins, the other is told', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const openings = await Promise.allSettled([
     openVault({ keys, masterKey, now }),
     openVault({ keys, masterKey: { source: 'env', key: randomBytes(32) }, now }),
@@ -283,7 +318,7 @@ test('JW-09 secrets have no default and differ between purposes and between serv
   const made = new Set<string>();
   const purposes = ['cookies', 'clientSecrets', 'passwords', 'refresh'];
   for (let server = 0; server < 3; server += 1) {
-    const vault = await openVault({ keys: createKeyStore(), masterKey, now });
+    const vault = await openVault({ keys: await createKeyStore(), masterKey, now });
     for (const purpose of purposes) {
       const { key } = await vault.secret(purpose);
       assert.equal(key.length, 32);
@@ -294,14 +329,14 @@ test('JW-09 secrets have no default and differ between purposes and between serv
 });
 
 test('no secret has the purpose of a key of another kind', async () => {
-  const vault = await openVault({ keys: createKeyStore(), masterKey, now });
+  const vault = await openVault({ keys: await createKeyStore(), masterKey, now });
   for (const purpose of ['check', 'data', 'signing', '', 'a/b', 'Cookies', '__proto__']) {
     await assert.rejects(vault.secret(purpose), TypeError, purpose);
   }
 });
 
 test('SE-02 a rotated secret is the new current one and the old one is still known', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const ring = await vault.ring('clientSecrets');
   const old = await vault.secret('clientSecrets');
@@ -320,7 +355,7 @@ test('SE-02 a rotated secret is the new current one and the old one is still kno
 });
 
 test('SE-02 other processes learn of a rotation by refreshing, which costs one read when nothing changed', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const one = await openVault({ keys, masterKey, now });
   const two = await openVault({ keys, masterKey, now });
   const ring = await two.ring('refresh');
@@ -330,17 +365,17 @@ test('SE-02 other processes learn of a rotation by refreshing, which costs one r
   assert.equal(await two.refresh(), true);
   assert.deepEqual(ring.current(), made);
 
-  const { listReads, revisionReads } = keys;
+  const before = { ...keys.counts };
   assert.equal(await two.refresh(), false);
-  assert.equal(keys.listReads, listReads);
-  assert.equal(keys.revisionReads, revisionReads + 1);
+  assert.equal(keys.counts.list, before.list);
+  assert.equal(keys.counts.revision, before.revision + 1);
   await two.secret('refresh');
-  assert.equal(keys.listReads, listReads);
+  assert.equal(keys.counts.list, before.list);
 });
 
 test('SE-02 a secret made for later is known before it is the current one', async () => {
   let at = NOW;
-  const vault = await openVault({ keys: createKeyStore(), masterKey, now: () => at });
+  const vault = await openVault({ keys: await createKeyStore(), masterKey, now: () => at });
   const old = await vault.secret('refresh');
   const made = await vault.rotateSecret('refresh', { activeInMs: 60_000 });
   const ring = await vault.ring('refresh');
@@ -353,7 +388,7 @@ test('SE-02 a secret made for later is known before it is the current one', asyn
 });
 
 test('SE-02 the data key rotates while what it sealed still opens', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const before = vault.seal('old', 'a');
   const cookies = await vault.secret('cookies');
@@ -368,10 +403,10 @@ test('SE-02 the data key rotates while what it sealed still opens', async () => 
 });
 
 test('a refresh that finds damage says so and keeps what was known', async () => {
-  const keys = createKeyStore();
+  const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const cookies = await vault.secret('cookies');
-  const row = keys.rows.get('cookies-1') as StoredKey;
+  const row = await keys.find('cookies-1');
   await keys.replace({ ...row, sealed: 'g1.data-1.AAAA' });
   await assert.rejects(vault.refresh(), DamagedKeyStore);
   assert.deepEqual(await vault.secret('cookies'), cookies);

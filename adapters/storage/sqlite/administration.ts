@@ -1,0 +1,213 @@
+/** What administration keeps: the directory's nouns, the server's keys, the audit log. */
+import {
+  type AuditEntry,
+  type AuditLog,
+  type Collection,
+  Conflict,
+  type DirectoryStore,
+  type KeyStore,
+  type StoredKey,
+  VersionConflict,
+} from '../../../src/storage/contract.ts';
+import { type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
+import type { Database } from './database.ts';
+
+/** Users come and go without anybody else's rights changing, and are read from the store each time. */
+const WITHOUT_REVISION: CollectionName = 'users';
+
+function createCollection<C extends CollectionName>(name: C, database: Database): Collection<Nouns[C]> {
+  type T = Nouns[C];
+  const keys = Object.entries(uniqueKeys[name]) as [string, (noun: T) => string | undefined][];
+  const parse = (row: ReturnType<Database['get']>): T | undefined => row && JSON.parse(String(row.document));
+
+  function takeKeys(noun: T): void {
+    database.run('DELETE FROM noun_keys WHERE collection = ? AND id = ?', name, noun.id);
+    for (const [key, toValue] of keys) {
+      const value = toValue(noun);
+      if (value === undefined) continue;
+      const taken = database.get(
+        'SELECT 1 FROM noun_keys WHERE collection = ? AND name = ? AND value = ?',
+        name,
+        key,
+        value,
+      );
+      if (taken) throw new Conflict(key);
+      database.run('INSERT INTO noun_keys VALUES (?, ?, ?, ?)', name, key, value, noun.id);
+    }
+  }
+
+  function changed(): void {
+    if (name !== WITHOUT_REVISION) database.next('directory revision');
+  }
+
+  const organizationOf = (noun: T): string | null => (noun as { organization?: string }).organization ?? null;
+
+  return {
+    async get(id) {
+      return parse(database.get('SELECT document FROM nouns WHERE collection = ? AND id = ?', name, id));
+    },
+    async findBy(key, value) {
+      return parse(
+        database.get(
+          `SELECT document FROM noun_keys AS k JOIN nouns AS n ON n.collection = k.collection AND n.id = k.id
+           WHERE k.collection = ? AND k.name = ? AND k.value = ?`,
+          name,
+          key,
+          value,
+        ),
+      );
+    },
+    insert: (given) =>
+      database.write(() => {
+        const noun = { ...given, number: database.next(`number of ${name}`), version: 1 } as unknown as T;
+        if (database.get('SELECT 1 FROM nouns WHERE collection = ? AND id = ?', name, noun.id)) {
+          throw new Conflict('id');
+        }
+        takeKeys(noun);
+        database.run(
+          'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
+          name,
+          noun.id,
+          noun.number,
+          noun.version,
+          organizationOf(noun),
+          JSON.stringify(noun),
+        );
+        changed();
+        return noun;
+      }),
+    replace: (given) =>
+      database.write(() => {
+        const noun = { ...given, version: given.version + 1 };
+        const replaced = database.run(
+          `UPDATE nouns SET version = ?, organization = ?, document = ?
+           WHERE collection = ? AND id = ? AND version = ?`,
+          noun.version,
+          organizationOf(noun),
+          JSON.stringify(noun),
+          name,
+          noun.id,
+          given.version,
+        );
+        if (replaced === 0) throw new VersionConflict(`${name} ${noun.id} was changed or removed meanwhile`);
+        takeKeys(noun);
+        changed();
+        return noun;
+      }),
+    remove: (id, version) =>
+      database.write(() => {
+        const removed = database.run(
+          'DELETE FROM nouns WHERE collection = ? AND id = ? AND version = ?',
+          name,
+          id,
+          version,
+        );
+        if (removed === 0) throw new VersionConflict(`${name} ${id} was changed or removed meanwhile`);
+        database.run('DELETE FROM noun_keys WHERE collection = ? AND id = ?', name, id);
+        changed();
+      }),
+    async page({ after, limit, organization }) {
+      const rows =
+        organization === undefined
+          ? database.all(
+              'SELECT number, document FROM nouns WHERE collection = ? AND number > ? ORDER BY number LIMIT ?',
+              name,
+              Number(after ?? 0),
+              limit + 1,
+            )
+          : database.all(
+              `SELECT number, document FROM nouns
+               WHERE collection = ? AND organization = ? AND number > ? ORDER BY number LIMIT ?`,
+              name,
+              organization,
+              Number(after ?? 0),
+              limit + 1,
+            );
+      const items = rows.slice(0, limit);
+      return {
+        items: items.map((row) => JSON.parse(String(row.document))),
+        ...(rows.length > limit && { next: String(items.at(-1)?.number) }),
+      };
+    },
+  };
+}
+
+export function createDirectoryStore(database: Database): DirectoryStore {
+  return {
+    organizations: createCollection('organizations', database),
+    applications: createCollection('applications', database),
+    roles: createCollection('roles', database),
+    resources: createCollection('resources', database),
+    users: createCollection('users', database),
+    async revision() {
+      return Number(database.get("SELECT value FROM sequences WHERE name = 'directory revision'")?.value);
+    },
+  };
+}
+
+export function createKeys(database: Database): KeyStore {
+  return {
+    async list() {
+      return database
+        .all('SELECT document FROM keys ORDER BY position')
+        .map(({ document }) => JSON.parse(String(document)) as StoredKey);
+    },
+    insert: (key) =>
+      database.write(() => {
+        const inserted = database.run(
+          'INSERT INTO keys (id, document) VALUES (?, ?) ON CONFLICT DO NOTHING',
+          key.id,
+          JSON.stringify(key),
+        );
+        if (inserted === 1) database.next('key revision');
+        return inserted === 1;
+      }),
+    replace: (key) =>
+      database.write(() => {
+        database.run('UPDATE keys SET document = ? WHERE id = ?', JSON.stringify(key), key.id);
+        database.next('key revision');
+      }),
+    remove: (id) =>
+      database.write(() => {
+        database.run('DELETE FROM keys WHERE id = ?', id);
+        database.next('key revision');
+      }),
+    async revision() {
+      return Number(database.get("SELECT value FROM sequences WHERE name = 'key revision'")?.value);
+    },
+  };
+}
+
+export function createAudit(database: Database): AuditLog {
+  return {
+    append: (entry) =>
+      database.write(() => {
+        database.run(
+          'INSERT INTO audit (organization, entry) VALUES (?, ?)',
+          entry.organization ?? null,
+          JSON.stringify(entry),
+        );
+      }),
+    async page({ before = Number.MAX_SAFE_INTEGER, limit, organization }) {
+      const rows =
+        organization === undefined
+          ? database.all(
+              'SELECT cursor, entry FROM audit WHERE cursor < ? ORDER BY cursor DESC LIMIT ?',
+              before,
+              limit + 1,
+            )
+          : database.all(
+              'SELECT cursor, entry FROM audit WHERE organization = ? AND cursor < ? ORDER BY cursor DESC LIMIT ?',
+              organization,
+              before,
+              limit + 1,
+            );
+      const entries = rows.slice(0, limit).map(({ cursor, entry }) => ({
+        ...(JSON.parse(String(entry)) as AuditEntry),
+        cursor: Number(cursor),
+      }));
+      const last = entries.at(-1)?.cursor;
+      return { entries, ...(rows.length > limit && last !== undefined && { next: last }) };
+    },
+  };
+}

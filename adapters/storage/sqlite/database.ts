@@ -1,0 +1,211 @@
+/**
+ * One connection to the file, and group commit: all writes of one turn of the event loop are one transaction, each
+ * caller is answered after it is on the disk. `synchronous=FULL`, so that what was answered survives power loss.
+ *
+ * Reads run at once on the same connection and see every write that has been answered.
+ */
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { StoreUnavailable } from '../../../src/storage/contract.ts';
+import { CannotOpenStore, isBusy, NewerDatabase, toStoreError } from './errors.ts';
+import { MIGRATIONS } from './migrations.ts';
+
+type Row = Record<string, SQLInputValue>;
+
+export interface Database {
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined;
+  all(sql: string, ...values: SQLInputValue[]): Row[];
+  /** Runs inside a `write` only. @returns how many rows changed */
+  run(sql: string, ...values: SQLInputValue[]): number;
+  /**
+   * Queues a piece of work for the next transaction. If it throws, its own effects are undone and those of its
+   * neighbours stand.
+   * @throws StoreUnavailable if the transaction could not be committed
+   */
+  write<T>(work: () => T): Promise<T>;
+  /** Raises a sequence by one, inside a `write`. */
+  next(sequence: string): number;
+  /** The connection itself, for what is done once: backup, integrity. */
+  readonly connection: DatabaseSync;
+  close(): Promise<void>;
+}
+
+interface Queued {
+  readonly work: () => unknown;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+  failure?: unknown;
+  result?: unknown;
+}
+
+/** Milliseconds that a statement waits for another process inside SQLite, blocking us; then we wait outside. */
+const BUSY_BLOCK_MS = 10;
+/** Milliseconds after which a store that is busy all the time counts as unavailable. */
+const BUSY_PATIENCE_MS = 5_000;
+const SETTINGS = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA foreign_keys = OFF;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA cache_size = -16000;
+  PRAGMA mmap_size = 268435456;
+  PRAGMA wal_autocheckpoint = 4000;
+`;
+
+/** Waits without blocking while another process holds the write lock. */
+async function patiently<T>(work: () => T): Promise<T> {
+  const deadline = performance.now() + BUSY_PATIENCE_MS;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      if (performance.now() > deadline) {
+        throw new StoreUnavailable('another process keeps the database busy', { cause: error });
+      }
+      await delay(2 + Math.random() * 15);
+    }
+  }
+}
+
+function migrate(connection: DatabaseSync, path: string): void {
+  const versionOf = () => Number(connection.prepare('PRAGMA user_version').get()?.user_version);
+  if (versionOf() > MIGRATIONS.length) {
+    throw new NewerDatabase(
+      `${path} was written by a newer version of Grantable (schema ${versionOf()}, known is ${MIGRATIONS.length}).`,
+    );
+  }
+  for (;;) {
+    connection.exec('BEGIN IMMEDIATE');
+    try {
+      // Read again under the lock: another process may have been first.
+      const version = versionOf();
+      const step = MIGRATIONS[version];
+      if (step !== undefined) connection.exec(`${step}; PRAGMA user_version = ${version + 1};`);
+      connection.exec('COMMIT');
+      if (step === undefined) return;
+    } catch (error) {
+      if (connection.isTransaction) connection.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+async function open(path: string): Promise<DatabaseSync> {
+  let connection: DatabaseSync | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // Made here with the right mode, so that at no moment anybody else can read it.
+    closeSync(openSync(path, 'a', 0o600));
+    chmodSync(path, 0o600);
+    const opened = new DatabaseSync(path, { timeout: BUSY_BLOCK_MS });
+    connection = opened;
+    await patiently(() => opened.exec(SETTINGS));
+    await patiently(() => migrate(opened, path));
+    return opened;
+  } catch (error) {
+    connection?.close();
+    if (error instanceof NewerDatabase) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CannotOpenStore(`The database ${path} cannot be opened: ${message}.`, { cause: error });
+  }
+}
+
+/** @throws CannotOpenStore, NewerDatabase: nothing was changed */
+export async function openDatabase(path: string): Promise<Database> {
+  const connection = await open(path);
+  const statements = new Map<string, StatementSync>();
+  const prepare = (sql: string): StatementSync => {
+    let statement = statements.get(sql);
+    if (!statement) {
+      statement = connection.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+  const guarded = <T>(read: () => T): T => {
+    try {
+      return read();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  };
+
+  let queue: Queued[] = [];
+  let flushing: Promise<void> | undefined;
+
+  /** A statement that fails undoes itself; only work of several statements needs a savepoint, and it failing is rare. */
+  function perform(batch: readonly Queued[]): void {
+    prepare('BEGIN IMMEDIATE').run();
+    try {
+      for (const queued of batch) {
+        if (queued.failure !== undefined) continue;
+        prepare('SAVEPOINT one').run();
+        try {
+          queued.result = queued.work();
+          prepare('RELEASE one').run();
+        } catch (error) {
+          // A full disk rolls everything back by itself; then there is nothing to go on with.
+          if (!connection.isTransaction) throw error;
+          queued.failure = error;
+          prepare('ROLLBACK TO one').run();
+          prepare('RELEASE one').run();
+        }
+      }
+      prepare('COMMIT').run();
+    } catch (error) {
+      if (connection.isTransaction) prepare('ROLLBACK').run();
+      throw error;
+    }
+  }
+
+  async function flush(): Promise<void> {
+    const batch = queue;
+    queue = [];
+    try {
+      await patiently(() => perform(batch));
+    } catch (error) {
+      const storeError = toStoreError(error);
+      for (const { reject } of batch) reject(storeError);
+      return;
+    }
+    for (const { resolve, reject, failure, result } of batch) {
+      if (failure === undefined) resolve(result as never);
+      else reject(toStoreError(failure));
+    }
+  }
+
+  async function flushAll(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    while (queue.length > 0) await flush();
+    flushing = undefined;
+  }
+
+  const database: Database = {
+    connection,
+    get: (sql, ...values) => guarded(() => prepare(sql).get(...values) as Row | undefined),
+    all: (sql, ...values) => guarded(() => prepare(sql).all(...values) as Row[]),
+    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
+    next(sequence) {
+      const row = prepare(
+        'INSERT INTO sequences VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value',
+      ).get(sequence);
+      return Number(row?.value);
+    },
+    write<T>(work: () => T): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        queue.push({ work, resolve: resolve as (value: never) => void, reject });
+        flushing ??= flushAll();
+      });
+    },
+    async close() {
+      await flushing;
+      if (!connection.isOpen) return;
+      statements.clear();
+      connection.close();
+    },
+  };
+  return database;
+}

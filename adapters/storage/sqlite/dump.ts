@@ -1,0 +1,248 @@
+/** Export and import, each on a connection of its own, so that a long transaction stands in nobody's way. */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { Conflict } from '../../../src/storage/contract.ts';
+import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
+import { type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
+import { toStoreError } from './errors.ts';
+
+type Row = Record<string, SQLInputValue>;
+
+const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
+const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns'];
+/** Milliseconds that the lock is waited for. */
+const PATIENCE = 5_000;
+
+const sequenceOf = (name: CollectionName | 'changes'): string =>
+  name === 'changes' ? 'node change' : `number of ${name}`;
+const parse = (text: unknown) => JSON.parse(String(text));
+const bytes = (value: unknown): string => toBytes(value as Uint8Array);
+
+/** @param path of the open store's file */
+export function createDump(path: string): Dump {
+  return {
+    async *export() {
+      const connection = new DatabaseSync(path, { readOnly: true, timeout: PATIENCE });
+      try {
+        connection.exec('BEGIN');
+        yield* readAll(connection);
+      } catch (error) {
+        throw toStoreError(error);
+      } finally {
+        connection.close();
+      }
+    },
+
+    async import(records) {
+      const connection = new DatabaseSync(path, { timeout: PATIENCE });
+      try {
+        connection.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE');
+        requireEmpty(connection);
+        const write = createWriter(connection);
+        for await (const record of records) write(record);
+        for (const name of ['key revision', 'directory revision']) raise(connection, name);
+        connection.exec('COMMIT');
+      } catch (error) {
+        throw toStoreError(error);
+      } finally {
+        // What is not committed is undone.
+        connection.close();
+      }
+    },
+  };
+}
+
+function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
+  const rows = (sql: string, ...values: SQLInputValue[]) =>
+    connection.prepare(sql).iterate(...values) as IterableIterator<Row>;
+  for (const { document } of rows('SELECT document FROM keys ORDER BY position')) {
+    yield { kind: 'keys', row: parse(document) };
+  }
+  for (const name of [...COLLECTIONS, 'changes'] as const) {
+    for (const { value } of rows('SELECT value FROM sequences WHERE name = ?', sequenceOf(name))) {
+      yield { kind: 'counts', name, value: Number(value) };
+    }
+  }
+  for (const kind of COLLECTIONS) {
+    for (const { document } of rows(
+      'SELECT document FROM nouns WHERE collection = ? ORDER BY number',
+      kind,
+    )) {
+      yield { kind, row: parse(document) };
+    }
+  }
+  for (const row of rows('SELECT * FROM nodes ORDER BY change')) {
+    yield {
+      kind: 'nodes',
+      row: {
+        id: String(row.id),
+        ...given('revokedAt', row.revoked_at),
+        ...given('restoredAt', row.restored_at),
+        ...given('narrowedAt', row.narrowed_at),
+        expiresAt: Number(row.expires_at),
+        change: Number(row.change),
+      },
+    };
+  }
+  for (const { key, document } of rows('SELECT key, document FROM tokens')) {
+    yield { kind: 'tokens', key: bytes(key), row: parse(document) };
+  }
+  for (const row of rows('SELECT * FROM logins')) {
+    const previous = row.previous === null ? {} : { previous: bytes(row.previous) };
+    yield {
+      kind: 'logins',
+      row: {
+        ...parse(row.document),
+        current: bytes(row.current),
+        ...previous,
+        ...given('rotatedAt', row.rotated_at),
+      },
+    };
+  }
+  for (const row of rows('SELECT * FROM artifacts')) {
+    yield {
+      kind: 'artifacts',
+      model: String(row.model),
+      key: bytes(row.key),
+      ...(row.uid !== null && { uid: bytes(row.uid) }),
+      row: {
+        payload: parse(row.payload),
+        expiresAt: Number(row.expires_at),
+        ...given('consumedAt', row.consumed_at),
+      },
+    };
+  }
+  for (const row of rows('SELECT * FROM counters')) {
+    yield {
+      kind: 'counters',
+      key: String(row.key),
+      points: Number(row.points),
+      expiresAt: Number(row.expires_at),
+    };
+  }
+  for (const { entry } of rows('SELECT entry FROM audit ORDER BY cursor'))
+    yield { kind: 'audit', row: parse(entry) };
+}
+
+function given<K extends string>(name: K, value: SQLInputValue | undefined): { [P in K]?: number } {
+  return (value === null || value === undefined ? {} : { [name]: Number(value) }) as { [P in K]?: number };
+}
+
+function requireEmpty(connection: DatabaseSync): void {
+  for (const table of TABLES) {
+    if (connection.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get()) {
+      throw new StoreNotEmpty(
+        'Something is in the store already: what was exported goes into an empty one only.',
+      );
+    }
+  }
+}
+
+function raise(connection: DatabaseSync, sequence: string, least = 0): void {
+  connection
+    .prepare(
+      'INSERT INTO sequences VALUES (?1, max(1, ?2)) ON CONFLICT (name) DO UPDATE SET value = max(value + 1, ?2)',
+    )
+    .run(sequence, least);
+}
+
+function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
+  const statements = new Map<string, StatementSync>();
+  const run = (sql: string, ...values: SQLInputValue[]): number => {
+    const statement = statements.get(sql) ?? connection.prepare(sql);
+    statements.set(sql, statement);
+    return Number(statement.run(...values).changes);
+  };
+
+  function writeNoun<C extends CollectionName>(collection: C, noun: Nouns[C]): void {
+    const { organization = null } = noun as { organization?: string };
+    run(
+      'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
+      collection,
+      noun.id,
+      noun.number,
+      noun.version,
+      organization,
+      JSON.stringify(noun),
+    );
+    for (const [key, toValue] of Object.entries(uniqueKeys[collection])) {
+      const value = toValue(noun);
+      if (value === undefined) continue;
+      const sql = 'INSERT INTO noun_keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
+      if (run(sql, collection, key, value, noun.id) === 0) throw new Conflict(key);
+    }
+  }
+
+  return (record) => {
+    switch (record.kind) {
+      case 'keys':
+        run('INSERT INTO keys (id, document) VALUES (?, ?)', record.row.id, JSON.stringify(record.row));
+        break;
+      case 'counts':
+        run(
+          'INSERT INTO sequences VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)',
+          sequenceOf(record.name),
+          record.value,
+        );
+        break;
+      case 'nodes': {
+        const { id, revokedAt, restoredAt, narrowedAt, expiresAt, change } = record.row;
+        run(
+          `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change) VALUES (?, ?, ?, ?, ?, ?)`,
+          id,
+          revokedAt ?? null,
+          restoredAt ?? null,
+          narrowedAt ?? null,
+          expiresAt,
+          change,
+        );
+        break;
+      }
+      case 'tokens':
+        run(
+          'INSERT INTO tokens VALUES (?, ?, ?)',
+          fromBytes(record.key),
+          record.row.expiresAt * 1000,
+          JSON.stringify(record.row),
+        );
+        break;
+      case 'logins': {
+        const { current, previous, rotatedAt, ...login } = record.row;
+        run(
+          'INSERT INTO logins (id, expires_at, current, previous, rotated_at, document) VALUES (?, ?, ?, ?, ?, ?)',
+          login.id,
+          login.expiresAt,
+          fromBytes(current),
+          previous === undefined ? null : fromBytes(previous),
+          rotatedAt ?? null,
+          JSON.stringify(login),
+        );
+        break;
+      }
+      case 'artifacts': {
+        const { payload, expiresAt, consumedAt } = record.row;
+        run(
+          'INSERT INTO artifacts (key, model, payload, expires_at, consumed_at, uid) VALUES (?, ?, ?, ?, ?, ?)',
+          fromBytes(record.key),
+          record.model,
+          JSON.stringify(payload),
+          expiresAt,
+          consumedAt ?? null,
+          record.uid === undefined ? null : fromBytes(record.uid),
+        );
+        break;
+      }
+      case 'counters':
+        run('INSERT INTO counters VALUES (?, ?, ?)', record.key, record.points, record.expiresAt);
+        break;
+      case 'audit':
+        run(
+          'INSERT INTO audit (organization, entry) VALUES (?, ?)',
+          record.row.organization ?? null,
+          JSON.stringify(record.row),
+        );
+        break;
+      default:
+        writeNoun(record.kind, record.row as never);
+    }
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * The embedded store: one SQLite file through Node's own `node:sqlite`, shared by the processes of one machine. It
+ * keeps the contract of `src/storage/contract.ts` and knows nothing else of ours.
+ */
+import type { Storage } from '../../../src/storage/contract.ts';
+import { createAudit, createDirectoryStore, createKeys } from './administration.ts';
+import { openDatabase } from './database.ts';
+import { createDump } from './dump.ts';
+import { copyTo, ping, sweep, verify } from './maintenance.ts';
+import { createArtifacts, createCounters, createLogins, createNodes, createTokens } from './protocol.ts';
+
+export { CannotOpenStore, NewerDatabase } from './errors.ts';
+
+/**
+ * Opens the file, making and migrating it as needed.
+ * @throws CannotOpenStore, NewerDatabase: nothing was changed
+ */
+export async function openSqliteStorage({ path }: { path: string }): Promise<Storage> {
+  const database = await openDatabase(path);
+  const version = database.get('SELECT sqlite_version() AS version')?.version;
+  return {
+    description: `SQLite ${version} at ${path}`,
+    artifacts: createArtifacts(database),
+    tokens: createTokens(database),
+    logins: createLogins(database),
+    nodes: createNodes(database),
+    counters: createCounters(database),
+    audit: createAudit(database),
+    keys: createKeys(database),
+    directory: createDirectoryStore(database),
+    sweep: (now, limit) => sweep(database, now, limit),
+    ping: () => ping(database),
+    backup: (to) => copyTo(database, to),
+    verify: async () => verify(database),
+    dump: createDump(path),
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,45 @@
+/** Clearing away what has expired, asking whether the store can be written, copying all of it. */
+import { existsSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
+import { backup } from 'node:sqlite';
+import type { Database } from './database.ts';
+
+const EXPIRING = ['tokens', 'artifacts', 'logins', 'counters', 'nodes'] as const;
+
+/** @returns how many rows went; at most `limit`, the oldest of each table first */
+export function sweep(database: Database, now: number, limit: number): Promise<number> {
+  return database.write(() => {
+    let left = limit;
+    for (const table of EXPIRING) {
+      if (left === 0) break;
+      left -= database.run(
+        `DELETE FROM ${table} WHERE rowid IN
+           (SELECT rowid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+        now,
+        left,
+      );
+    }
+    return limit - left;
+  });
+}
+
+/** A write, because a full disk still reads. */
+export function ping(database: Database): Promise<void> {
+  return database.write(() => {
+    database.next('ping');
+  });
+}
+
+export function verify(database: Database): string[] {
+  return database
+    .all('PRAGMA integrity_check')
+    .map((row) => String(row.integrity_check))
+    .filter((finding) => finding !== 'ok');
+}
+
+/** @throws Error if the file exists */
+export async function copyTo(database: Database, path: string): Promise<void> {
+  if (existsSync(path)) throw new Error(`${path} exists already.`);
+  await backup(database.connection, path);
+  await chmod(path, 0o600);
+}

@@ -1,0 +1,227 @@
+/** What the protocol keeps: the engine's artifacts, tokens, logins, nodes, counters. */
+import type {
+  Artifact,
+  ArtifactStore,
+  Counters,
+  LoginRow,
+  LoginStore,
+  NodeRecord,
+  NodeStore,
+  TokenRow,
+  TokenStore,
+} from '../../../src/storage/contract.ts';
+import type { Database } from './database.ts';
+
+type Row = NonNullable<ReturnType<Database['get']>>;
+
+const optional = <K extends string>(name: K, value: unknown): { [P in K]?: number } =>
+  (value === null || value === undefined ? {} : { [name]: Number(value) }) as { [P in K]?: number };
+
+function toArtifact(row: Row | undefined): Artifact | undefined {
+  return (
+    row && {
+      payload: JSON.parse(String(row.payload)),
+      expiresAt: Number(row.expires_at),
+      ...optional('consumedAt', row.consumed_at),
+    }
+  );
+}
+
+export function createArtifacts(database: Database): ArtifactStore {
+  const put = (model: string, key: Buffer, { payload, expiresAt, consumedAt }: Artifact, uid?: Buffer) =>
+    database.run(
+      `INSERT INTO artifacts (key, model, payload, expires_at, consumed_at, uid) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at,
+         consumed_at = coalesce(excluded.consumed_at, consumed_at), uid = excluded.uid`,
+      key,
+      model,
+      JSON.stringify(payload),
+      expiresAt,
+      consumedAt ?? null,
+      uid ?? null,
+    );
+  return {
+    upsert: (model, key, artifact, lookups) =>
+      database.write(() => {
+        put(model, key, artifact, lookups?.uid);
+      }),
+    insert: (model, key, artifact, now) =>
+      database.write(() => {
+        database.run('DELETE FROM artifacts WHERE key = ? AND expires_at <= ?', key, now);
+        const taken = database.get('SELECT 1 FROM artifacts WHERE key = ?', key);
+        return !taken && put(model, key, artifact) === 1;
+      }),
+    async find(model, key, now) {
+      return toArtifact(
+        database.get(
+          'SELECT * FROM artifacts WHERE key = ? AND model = ? AND expires_at > ?',
+          key,
+          model,
+          now,
+        ),
+      );
+    },
+    async findByUid(model, uid, now) {
+      return toArtifact(
+        database.get(
+          'SELECT * FROM artifacts WHERE uid = ? AND model = ? AND expires_at > ?',
+          uid,
+          model,
+          now,
+        ),
+      );
+    },
+    consume: (model, key, now) =>
+      database.write(
+        () =>
+          database.run(
+            `UPDATE artifacts SET consumed_at = ?
+             WHERE key = ? AND model = ? AND consumed_at IS NULL AND expires_at > ?`,
+            now,
+            key,
+            model,
+            now,
+          ) === 1,
+      ),
+    remove: (model, key) =>
+      database.write(() => {
+        database.run('DELETE FROM artifacts WHERE key = ? AND model = ?', key, model);
+      }),
+  };
+}
+
+export function createTokens(database: Database): TokenStore {
+  return {
+    insert: (key, row) =>
+      database.write(() => {
+        database.run('INSERT INTO tokens VALUES (?, ?, ?)', key, row.expiresAt * 1000, JSON.stringify(row));
+      }),
+    async find(key, now) {
+      const row = database.get('SELECT document FROM tokens WHERE key = ? AND expires_at > ?', key, now);
+      return row && (JSON.parse(String(row.document)) as TokenRow);
+    },
+  };
+}
+
+export function createLogins(database: Database): LoginStore {
+  return {
+    insert: ({ current, previous, rotatedAt, ...login }) =>
+      database.write(() => {
+        database.run(
+          'INSERT INTO logins (id, expires_at, current, previous, rotated_at, document) VALUES (?, ?, ?, ?, ?, ?)',
+          login.id,
+          login.expiresAt,
+          current,
+          previous ?? null,
+          rotatedAt ?? null,
+          JSON.stringify(login),
+        );
+      }),
+    async find(id, now) {
+      const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', id, now);
+      return (
+        row && {
+          ...(JSON.parse(String(row.document)) as Omit<LoginRow, 'current'>),
+          current: Buffer.from(row.current as Uint8Array),
+          ...(row.previous !== null && { previous: Buffer.from(row.previous as Uint8Array) }),
+          ...optional('rotatedAt', row.rotated_at),
+        }
+      );
+    },
+    rotate: (id, from, to, now) =>
+      database.write(
+        () =>
+          database.run(
+            `UPDATE logins SET previous = current, current = ?, rotated_at = ?
+             WHERE id = ? AND current = ? AND expires_at > ?`,
+            to,
+            now,
+            id,
+            from,
+            now,
+          ) === 1,
+      ),
+  };
+}
+
+export function toNode(row: Row): NodeRecord {
+  return {
+    id: String(row.id),
+    ...optional('revokedAt', row.revoked_at),
+    ...optional('restoredAt', row.restored_at),
+    ...optional('narrowedAt', row.narrowed_at),
+    expiresAt: Number(row.expires_at),
+    change: Number(row.change),
+  };
+}
+
+export function createNodes(database: Database): NodeStore {
+  return {
+    mark: (id, mark, expiresAt) =>
+      database.write(() => {
+        // The change is numbered inside the transaction: no reader can be past a number that commits later.
+        database.run(
+          `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change) VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET
+             revoked_at = max(coalesce(revoked_at, excluded.revoked_at), coalesce(excluded.revoked_at, revoked_at)),
+             restored_at = max(coalesce(restored_at, excluded.restored_at), coalesce(excluded.restored_at, restored_at)),
+             narrowed_at = max(coalesce(narrowed_at, excluded.narrowed_at), coalesce(excluded.narrowed_at, narrowed_at)),
+             expires_at = max(expires_at, excluded.expires_at), change = excluded.change`,
+          id,
+          mark.revokedAt ?? null,
+          mark.restoredAt ?? null,
+          mark.narrowedAt ?? null,
+          expiresAt,
+          database.next('node change'),
+        );
+      }),
+    async read(ids) {
+      const places = ids.map(() => '?').join(',');
+      return database.all(`SELECT * FROM nodes WHERE id IN (${places})`, ...ids).map(toNode);
+    },
+    async changesSince(change, limit) {
+      return database
+        .all('SELECT * FROM nodes WHERE change > ? ORDER BY change LIMIT ?', change, limit)
+        .map(toNode);
+    },
+  };
+}
+
+export function createCounters(database: Database): Counters {
+  const toWindow = (row: Row) => ({ points: Number(row.points), expiresAt: Number(row.expires_at) });
+  return {
+    increment: (key, points, windowMs, now) =>
+      database.write(() => {
+        const row = database.get(
+          `INSERT INTO counters VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET
+             points = CASE WHEN expires_at > ?4 THEN points + ?2 ELSE ?2 END,
+             expires_at = CASE WHEN expires_at > ?4 THEN expires_at ELSE ?3 END
+           RETURNING points, expires_at`,
+          key,
+          points,
+          now + windowMs,
+          now,
+        );
+        if (!row) throw new Error('a counter without a row');
+        return toWindow(row);
+      }),
+    async get(key, now) {
+      const row = database.get('SELECT * FROM counters WHERE key = ? AND expires_at > ?', key, now);
+      return row && toWindow(row);
+    },
+    set: (key, points, expiresAt) =>
+      database.write(() => {
+        database.run(
+          `INSERT INTO counters VALUES (?, ?, ?)
+           ON CONFLICT (key) DO UPDATE SET points = excluded.points, expires_at = excluded.expires_at`,
+          key,
+          points,
+          expiresAt,
+        );
+      }),
+    remove: (key) =>
+      database.write(() => {
+        database.run('DELETE FROM counters WHERE key = ?', key);
+      }),
+  };
+}

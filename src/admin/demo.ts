@@ -1,0 +1,141 @@
+/**
+ * The first run: what a newcomer finds in an empty store, so that every grant can be tried at once, and the `curl`
+ * lines that do it. Secrets are random; they stand in `quickstart.txt` and nowhere else.
+ */
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const RESOURCE = 'https://api.demo.example/';
+const REDIRECT_URI = 'http://localhost:8080/callback';
+
+interface DemoSecrets {
+  readonly machine: string;
+  readonly login: string;
+  readonly api: string;
+  readonly password: string;
+}
+
+const secret = (): string => randomBytes(24).toString('base64url');
+
+/** An apply file, as text. */
+function demoFile(secrets: DemoSecrets): string {
+  const clerk = {
+    isAdmin: false,
+    tables: { orders: { create: true, read: true, update: true }, products: { read: true } },
+  };
+  return JSON.stringify({
+    organizations: [
+      {
+        name: 'demo',
+        default: true,
+        resources: [
+          {
+            identifier: RESOURCE,
+            name: 'demo-db',
+            tables: [
+              { id: 'orders', name: 'Orders' },
+              { id: 'products', name: 'Products' },
+            ],
+            scopes: ['orders.read'],
+            token: { format: 'jwt', ttl: 3600, alg: 'ES256' },
+          },
+        ],
+        roles: [{ name: 'clerk', default: true, scopes: ['orders.read'], permissions: clerk }],
+        applications: [
+          {
+            name: 'machine',
+            clientId: 'demo-machine',
+            clientSecret: secrets.machine,
+            grants: ['client_credentials'],
+            resource: RESOURCE,
+            scopes: ['orders.read'],
+            permissions: clerk,
+          },
+          {
+            name: 'login',
+            clientId: 'demo-login',
+            clientSecret: secrets.login,
+            grants: ['password', 'refresh_token', 'authorization_code'],
+            redirectUris: [REDIRECT_URI],
+            resource: RESOURCE,
+            scopes: ['orders.read'],
+            permissions: clerk,
+          },
+          {
+            name: 'api',
+            clientId: 'demo-api',
+            clientSecret: secrets.api,
+            grants: ['client_credentials'],
+            introspects: [RESOURCE],
+          },
+        ],
+        users: [
+          {
+            username: 'ann',
+            password: secrets.password,
+            email: 'ann@demo.example',
+            application: 'login',
+            roles: ['clerk'],
+          },
+        ],
+      },
+    ],
+  });
+}
+
+/** What is printed and kept: each line works as it stands, in the order given. */
+function quickstart(issuer: string, secrets: DemoSecrets): string {
+  const token = `${issuer}/oauth/token`;
+  const pick = (field: string): string => `sed -E 's/.*"${field}":"([^"]+)".*/\\1/'`;
+  const details = JSON.stringify([{ type: 'table_access', identifier: 'orders', actions: ['read'] }]);
+  return `Grantable is running at ${issuer} with a demo organization. Try it:
+
+# 1. An application asks for itself and gets a token for what it may do with two tables.
+curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials
+
+# 2. It asks for less: only to read the table "orders". The token says exactly that.
+TOKEN=$(curl -s ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials --data-urlencode 'authorization_details=${details}' | ${pick('access_token')})
+
+# 3. The API that got the token asks what it allows.
+curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$TOKEN
+
+# 4. Revoked, it is dead at once, although it is a JWT.
+curl -sw '\\n' ${issuer}/oauth/revoke -u demo-machine:${secrets.machine} -d token=$TOKEN
+curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$TOKEN
+
+# 5. A person logs in with a password; the answer brings a refresh token.
+REFRESH=$(curl -s ${token} -u demo-login:${secrets.login} -d grant_type=password -d username=ann -d password=${secrets.password} | ${pick('refresh_token')})
+curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=refresh_token -d refresh_token=$REFRESH
+
+# 6. What is asked beyond the ceiling is refused, never clipped.
+curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials -d scope=products:delete
+
+# 7. The public side.
+curl -sw '\\n' ${issuer}/.well-known/openid-configuration
+curl -sw '\\n' ${issuer}/oauth/jwks
+
+In a browser, ann (password ${secrets.password}) can change her password:
+${issuer}/account/password?application=demo-login
+`;
+}
+
+export interface Demo {
+  /** To be applied to the empty store. */
+  readonly file: string;
+  /** Writes `quickstart.txt` (mode 0600) and gives its text, to be printed once. */
+  announce(issuer: string, dataDir: string): Promise<string>;
+}
+
+/** @returns a demo with secrets of its own */
+export function createDemo(): Demo {
+  const secrets = { machine: secret(), login: secret(), api: secret(), password: secret() };
+  return {
+    file: demoFile(secrets),
+    async announce(issuer, dataDir) {
+      const text = quickstart(issuer, secrets);
+      await writeFile(join(dataDir, 'quickstart.txt'), text, { mode: 0o600 });
+      return text;
+    },
+  };
+}

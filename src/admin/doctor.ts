@@ -1,0 +1,183 @@
+/**
+ * What an operator should know of a store and its surroundings, good and bad, each as one sentence. Looks and changes
+ * nothing but a scratch file.
+ */
+import { createPublicKey, sign, verify } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { nameOf } from '../directory/changes.ts';
+import { collectionOf, eachNoun } from '../directory/collections.ts';
+import { createLookup, findBrokenReferences } from '../directory/references.ts';
+import { SIGNING_ALGS, type SigningKeys } from '../provider/signing-keys.ts';
+import { isEnded } from '../registry/nodes.ts';
+import type { Storage } from '../storage/contract.ts';
+import { type CollectionName, type Nouns, uniqueKeys } from '../storage/nouns.ts';
+import { generatedSecretsPath } from './generated-secrets.ts';
+
+export interface Finding {
+  readonly state: 'ok' | 'warning' | 'wrong';
+  /** A whole sentence. */
+  readonly says: string;
+}
+
+const ok = (says: string): Finding => ({ state: 'ok', says });
+const warning = (says: string): Finding => ({ state: 'warning', says });
+const wrong = (says: string): Finding => ({ state: 'wrong', says });
+
+const MB = 1024 * 1024;
+/** Below this a busy server fills the disk within hours; below the other, a checkpoint may not fit. */
+const LITTLE_SPACE = 500 * MB;
+const TOO_LITTLE_SPACE = 50 * MB;
+/** Milliseconds that what was written may be ahead of this machine's clock. */
+const CLOCK_TOLERANCE = 60_000;
+/** Broken references beyond this many are counted only. */
+const MAX_SHOWN = 20;
+const OTHERS_MAY_READ = 0o077;
+
+/** Before the store is opened. */
+export async function examineFolder(config: Config): Promise<Finding[]> {
+  const { dataDir, storage, masterKey } = config;
+  if (!existsSync(dataDir))
+    return [warning(`The data folder ${dataDir} is not there yet; the first start makes it.`)];
+  return [
+    await examineWriting(dataDir),
+    ...(dirname(storage.path) === dataDir ? [] : [await examineWriting(dirname(storage.path))]),
+    await examineSpace(existsSync(storage.path) ? dirname(storage.path) : dataDir),
+    ...(masterKey.path === undefined ? [] : await examineMode(masterKey.path, 'the master key')),
+    ...(await examineMode(storage.path, 'the store')),
+    ...examineLeftovers(config),
+  ];
+}
+
+async function examineWriting(folder: string): Promise<Finding> {
+  try {
+    await rmdir(await mkdtemp(join(folder, '.doctor-')));
+    return ok(`The folder ${folder} can be written to.`);
+  } catch (error) {
+    return wrong(`The folder ${folder} cannot be written to (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+async function examineSpace(folder: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  const says = `${Math.floor(free / MB)} MB are free on the disk of ${folder}.`;
+  if (free < TOO_LITTLE_SPACE) return wrong(says);
+  return free < LITTLE_SPACE ? warning(says) : ok(says);
+}
+
+async function examineMode(path: string, what: string): Promise<Finding[]> {
+  if (process.platform === 'win32' || !existsSync(path)) return [];
+  const { mode } = await stat(path);
+  if ((mode & OTHERS_MAY_READ) === 0) return [];
+  return [
+    warning(`The file ${path} holds ${what}, and other users of this machine may use it: chmod 600 it.`),
+  ];
+}
+
+function examineLeftovers({ dataDir, production }: Config): Finding[] {
+  const secrets = generatedSecretsPath(dataDir);
+  const quickstart = join(dataDir, 'quickstart.txt');
+  return [
+    ...(existsSync(secrets)
+      ? [warning(`${secrets} holds secrets in the clear: bring them where they belong, then delete it.`)]
+      : []),
+    ...(production && existsSync(quickstart)
+      ? [warning(`${quickstart} is there, so this store has the demo organization in it.`)]
+      : []),
+  ];
+}
+
+export interface ExamineDeps {
+  readonly storage: Storage;
+  readonly signingKeys: SigningKeys;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Of an open store: the vault has opened, so the master key is the right one. */
+export async function examineStore({ storage, signingKeys, now }: ExamineDeps): Promise<Finding[]> {
+  await storage.ping();
+  const damage = await storage.verify();
+  return [
+    ok(`The store can be written to: ${storage.description}.`),
+    ...(damage.length === 0
+      ? [ok('The store is whole.')]
+      : damage.map((each) => wrong(`The store is damaged: ${each}.`))),
+    ok('The master key opens the keys of the store.'),
+    ...examineSigningKeys(signingKeys),
+    await examineClock(storage, now()),
+    ...(await examineDirectory(storage)),
+  ];
+}
+
+function examineSigningKeys(signingKeys: SigningKeys): Finding[] {
+  return SIGNING_ALGS.map((alg) => {
+    const [next] = signingKeys
+      .published()
+      .filter((key) => key.alg === alg && signingKeys.stateOf(key) === 'next');
+    try {
+      const { kid, privateKey, publicJwk } = signingKeys.active(alg);
+      const probe = Buffer.from('probe');
+      const digest = alg === 'EdDSA' ? null : 'sha256';
+      const publicKey = createPublicKey({ key: publicJwk as never, format: 'jwk' });
+      if (!verify(digest, probe, publicKey, sign(digest, probe, privateKey))) {
+        return wrong(`What the ${alg} key ${kid} signs is not verified by its public key.`);
+      }
+      const soon = next ? `, from ${new Date(next.activeFrom).toISOString()} on ${next.kid}` : '';
+      return ok(`${alg} tokens are signed with the key ${kid}${soon}.`);
+    } catch (error) {
+      return wrong(`There is no key that signs ${alg} tokens: ${(error as Error).message}.`);
+    }
+  });
+}
+
+/** Tokens live by the clock: one that was set back revives what has expired. */
+async function examineClock({ audit, keys }: Storage, now: number): Promise<Finding> {
+  const { entries } = await audit.page({ limit: 1 });
+  const written = [...entries.map(({ at }) => at), ...(await keys.list()).map(({ createdAt }) => createdAt)];
+  const ahead = Math.max(...written) - now;
+  const says = `The clock says ${new Date(now).toISOString()}`;
+  if (ahead <= CLOCK_TOLERANCE) return ok(`${says}.`);
+  return wrong(
+    `${says}, but something was written ${Math.round(ahead / 1000)} s later than that: it was set back.`,
+  );
+}
+
+async function examineDirectory(storage: Storage): Promise<Finding[]> {
+  const counts: string[] = [];
+  const broken: string[] = [];
+  for (const collection of Object.keys(uniqueKeys) as CollectionName[]) {
+    const { count, sentences } = await examineCollection(storage, collection);
+    counts.push(`${count} ${collection}`);
+    broken.push(...sentences);
+  }
+  const hidden = broken.length - MAX_SHOWN;
+  return [
+    ok(`The directory has ${counts.join(', ')}.`),
+    ...broken.slice(0, MAX_SHOWN).map((sentence) => warning(`${sentence}.`)),
+    ...(hidden > 0 ? [warning(`So do ${hidden} more.`)] : []),
+  ];
+}
+
+async function examineCollection<C extends CollectionName>(
+  { directory, nodes }: Storage,
+  collection: C,
+): Promise<{ count: number; sentences: string[] }> {
+  const lookup = createLookup(directory);
+  const sentences: string[] = [];
+  let count = 0;
+  for await (const noun of eachNoun<Nouns[C]>(collectionOf(directory, collection))) {
+    count += 1;
+    const name = `Of ${collection}, ${nameOf(noun)}`;
+    const broken = await findBrokenReferences(collection, noun, lookup);
+    sentences.push(...broken.map((sentence) => `${name} ${sentence}`));
+    const [record] = noun.enabled ? await nodes.read([noun.id]) : [];
+    if (record && isEnded(record)) {
+      sentences.push(`${name} is enabled, but what it is given is dead: disable and enable it again`);
+    }
+  }
+  return { count, sentences };
+}

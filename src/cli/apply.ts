@@ -1,0 +1,34 @@
+import { resolve } from 'node:path';
+import { formatReport } from '../admin/apply-report.ts';
+import { loadApplyFile } from '../config/apply-file.ts';
+import { type Command, DONE, readArguments, writeLines } from './command.ts';
+import { authorOf, withStore } from './open.ts';
+
+const options = { 'dry-run': { type: 'boolean' }, 'reset-passwords': { type: 'boolean' } } as const;
+
+export const apply: Command = {
+  name: 'apply',
+  summary: 'Makes the directory what a file says: organizations, resources, roles, applications, users.',
+  usage: ['apply FILE [--dry-run] [--reset-passwords]'],
+  details: [
+    'FILE is YAML or JSON, see docs/configuration.md. What it leaves out stays as it is; applied again, it changes',
+    'nothing. Secrets that are made are kept in generated-secrets.txt in the data folder.',
+    '',
+    '  --dry-run          only shows what would change',
+    '  --reset-passwords  sets the passwords of people who are there already to those of the file',
+  ],
+  async run(args, io) {
+    const { values, positionals } = readArguments(args, options, 1);
+    const file = loadApplyFile(resolve(io.cwd, positionals[0] as string));
+    const dryRun = values['dry-run'] ?? false;
+    const report = await withStore(io, { mayCreate: !dryRun }, ({ apply: applyFile }) =>
+      applyFile(file, {
+        dryRun,
+        resetPasswords: values['reset-passwords'] ?? false,
+        author: authorOf(io),
+      }),
+    );
+    writeLines(io.stdout, formatReport(report));
+    return DONE;
+  },
+};

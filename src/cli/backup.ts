@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import { loadConfig } from '../config/load.ts';
+import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
+import { requireStore } from './open.ts';
+
+export const backup: Command = {
+  name: 'backup',
+  summary: 'Copies the store into a new file, while it is in use.',
+  usage: ['backup FILE'],
+  details: [
+    'To restore, stop the server and put the file where the store was. Keep the master key too, apart from it: without',
+    'it the copy is of no use.',
+  ],
+  async run(args, io) {
+    const { positionals } = readArguments(args, {}, 1);
+    const path = resolve(io.cwd, positionals[0] as string);
+    const config = loadConfig(io.env, { cwd: io.cwd });
+    requireStore(config);
+    if (existsSync(path)) throw new CommandFailed(`${path} is there already: a backup needs a new file.`);
+    const storage = await openSqliteStorage({ path: config.storage.path });
+    try {
+      await storage.backup(path);
+    } finally {
+      await storage.close();
+    }
+    writeLines(io.stdout, [`The store was copied to ${path}.`]);
+    return DONE;
+  },
+};

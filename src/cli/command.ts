@@ -1,0 +1,93 @@
+/**
+ * The command line: one file per command, which reads its arguments, calls `admin` or the server, and says what came
+ * of it. It has no rules of its own. Exit codes: 0 done; 1 it could not be done; 2 the arguments, the configuration or
+ * a file are not right, and nothing was started.
+ *
+ * This file: what a command is, and how its arguments are read.
+ */
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+
+export const DONE = 0;
+export const FAILED = 1;
+export const MISUSED = 2;
+
+/** The process around a command; tests bring their own. */
+export interface CommandIo {
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Resolves when the process is asked to stop. */
+  readonly stopRequested: () => Promise<unknown>;
+}
+
+export interface Command {
+  readonly name: string;
+  /** One line, for the list of commands. */
+  readonly summary: string;
+  /** After `grantable`, one line per form. */
+  readonly usage: readonly string[];
+  /** What a reader of `-h` should know besides. */
+  readonly details?: readonly string[];
+  /** @returns the exit code @throws UsageError, and errors that `failure.ts` puts into words */
+  run(args: readonly string[], io: CommandIo): Promise<number>;
+}
+
+/** The arguments make no sense; the message is the end of the sentence. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** It cannot be done, for a reason that is one sentence. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed';
+}
+
+type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: O; allowPositionals: true; strict: true }>
+>;
+
+/**
+ * @param count how many arguments there must be besides options
+ * @throws UsageError
+ */
+export function readArguments<const O extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  options: O,
+  count: number,
+): Parsed<O> {
+  let parsed: Parsed<O>;
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!code?.startsWith('ERR_PARSE_ARGS')) throw error;
+    // The library goes on to explain how to pass what looks like an option.
+    throw new UsageError(message.split('. ')[0] ?? message);
+  }
+  const given = parsed.positionals.length;
+  if (given > count) throw new UsageError(`There are too many arguments: ${given} instead of ${count}`);
+  if (given < count) throw new UsageError(count === 1 ? 'An argument is missing' : 'Arguments are missing');
+  return parsed;
+}
+
+export function writeLines(stream: CommandIo['stdout'], lines: readonly string[]): void {
+  for (const line of lines) stream.write(`${line}\n`);
+}
+
+/** All of it as text. A secret is better given this way than as an argument, which other users of a machine can see. */
+export async function readAll(stdin: CommandIo['stdin']): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** @param argument a token, or `-` for the one on stdin */
+export async function readToken(argument: string, { stdin }: CommandIo): Promise<string> {
+  const token = (argument === '-' ? await readAll(stdin) : argument).trim();
+  if (token === '') throw new UsageError('There is no token');
+  return token;
+}

@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { examineFolder, examineStore, type Finding } from '../admin/doctor.ts';
+import { ConfigError } from '../config/config.ts';
+import { type Config, loadConfig } from '../config/load.ts';
+import { toOneLine } from '../config/printable.ts';
+import { openFoundations } from '../foundations.ts';
+import { type Command, type CommandIo, DONE, FAILED, readArguments, writeLines } from './command.ts';
+import { toFailure } from './failure.ts';
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'Examines configuration, store, keys, clock and disk, and says what is wrong.',
+  usage: ['doctor'],
+  details: ['The exit code is 1 if something is wrong; warnings do not count.'],
+  async run(args, io) {
+    readArguments(args, {}, 0);
+    let isWrong = false;
+    for await (const { state, says } of examine(io)) {
+      isWrong ||= state === 'wrong';
+      writeLines(io.stdout, [toOneLine(`${state.padEnd(7)}  ${says}`)]);
+    }
+    return isWrong ? FAILED : DONE;
+  },
+};
+
+async function* examine(io: CommandIo): AsyncGenerator<Finding> {
+  const config = yield* examineConfiguration(io);
+  if (!config) return;
+  yield* await examineFolder(config);
+  if (!existsSync(config.storage.path)) {
+    yield {
+      state: 'warning',
+      says: `There is no store at ${config.storage.path} yet; the first start makes it.`,
+    };
+    return;
+  }
+  try {
+    const foundations = await openFoundations(config, io.now);
+    try {
+      yield* await examineStore(foundations);
+    } finally {
+      await foundations.close();
+    }
+  } catch (error) {
+    yield { state: 'wrong', says: toFailure(error).lines.join(' ') };
+  }
+}
+
+function* examineConfiguration(io: CommandIo): Generator<Finding, Config | undefined> {
+  try {
+    const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: true });
+    yield { state: 'ok', says: `The configuration can be used; the issuer is ${config.issuer}.` };
+    for (const says of config.warnings) yield { state: 'warning', says };
+    return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const { variable, wrong, right } of error.problems) {
+      yield {
+        state: 'wrong',
+        says: `${variable}: ${wrong}.${right === undefined ? '' : ` Right would be: ${right}.`}`,
+      };
+    }
+    return undefined;
+  }
+}

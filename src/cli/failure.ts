@@ -1,0 +1,59 @@
+/** Errors in words for whoever typed the command. What is not foreseen keeps its stack, for whoever repairs it. */
+import { ApplyRefused } from '../admin/apply.ts';
+import { BadExport } from '../admin/import.ts';
+import { ApplyFileError } from '../config/apply-file.ts';
+import { ConfigError } from '../config/config.ts';
+import { toOneLine } from '../config/printable.ts';
+import { DomainError } from '../errors/domain.ts';
+import { CannotListen } from '../http/listen.ts';
+import { Conflict, StoreUnavailable, VersionConflict } from '../storage/contract.ts';
+import { StoreNotEmpty } from '../storage/dump.ts';
+import { VaultError } from '../storage/vault.ts';
+import { CommandFailed, FAILED, MISUSED } from './command.ts';
+
+export interface Failure {
+  readonly lines: readonly string[];
+  readonly exitCode: number;
+}
+
+/** Their messages are sentences for the operator. */
+const TOLD_AS_THEY_ARE = [
+  CommandFailed,
+  ApplyRefused,
+  BadExport,
+  CannotListen,
+  StoreNotEmpty,
+  StoreUnavailable,
+  VaultError,
+];
+
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  EACCES: 'may not be used by this user',
+  EPERM: 'may not be used by this user',
+  EROFS: 'is on a read-only file system',
+  ENOSPC: 'cannot be written: the disk is full',
+  EDQUOT: 'cannot be written: the disk quota is used up',
+  ENOENT: 'is not there',
+  EEXIST: 'is there already',
+  EISDIR: 'is a folder',
+  ENOTDIR: 'has a part that is no folder',
+};
+
+export function toFailure(error: unknown): Failure {
+  if (error instanceof ConfigError || error instanceof ApplyFileError) return told(error.message, MISUSED);
+  if (TOLD_AS_THEY_ARE.some((type) => error instanceof type)) return told((error as Error).message, FAILED);
+  if (error instanceof Conflict || error instanceof VersionConflict) {
+    return told('Somebody else changed the same at the same time: try again.', FAILED);
+  }
+  if (error instanceof DomainError && error.description !== undefined)
+    return told(`${error.description}.`, FAILED);
+  const { code, path } = error as NodeJS.ErrnoException;
+  const said = code === undefined ? undefined : SYSTEM_ERRORS[code];
+  if (said !== undefined && path !== undefined) return told(`${path} ${said} (${code}).`, FAILED);
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return told(`This should not have happened: ${text}`, FAILED);
+}
+
+function told(message: string, exitCode: number): Failure {
+  return { lines: message.split('\n').map(toOneLine), exitCode };
+}

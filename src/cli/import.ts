@@ -1,0 +1,55 @@
+import { createReadStream } from 'node:fs';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import { importRecords, readKeys } from '../admin/import.ts';
+import { loadConfig } from '../config/load.ts';
+import type { KeyStore, StoredKey } from '../storage/contract.ts';
+import { openVault } from '../storage/vault.ts';
+import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
+
+export const importStore: Command = {
+  name: 'import',
+  summary: 'Takes what export wrote into an empty store.',
+  usage: ['import FILE'],
+  details: [
+    'The master key must be the one of the exported store. A file that was changed or cut off is refused, and then',
+    'nothing of it is kept.',
+  ],
+  async run(args, io) {
+    const { positionals } = readArguments(args, {}, 1);
+    const path = resolve(io.cwd, positionals[0] as string);
+    const config = loadConfig(io.env, { cwd: io.cwd });
+    const read = () => importRecords(linesOf(path));
+    await requireMasterKey(await readKeys(read()), config.masterKey, io.now);
+    const storage = await openSqliteStorage({ path: config.storage.path });
+    try {
+      await storage.dump.import(read());
+    } finally {
+      await storage.close();
+    }
+    writeLines(io.stdout, [`${path} was imported.`]);
+    return DONE;
+  },
+};
+
+function linesOf(path: string): AsyncIterable<string> {
+  return createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+/** Rows that no key here can open would be found out when the server starts, with the store already full of them. */
+async function requireMasterKey(
+  rows: readonly StoredKey[],
+  masterKey: Parameters<typeof openVault>[0]['masterKey'],
+  now: () => number,
+): Promise<void> {
+  if (rows.length === 0) throw new CommandFailed('The export holds no keys, so it is not of a whole store.');
+  const keys: KeyStore = {
+    list: async () => [...rows],
+    insert: async () => false,
+    replace: async () => undefined,
+    remove: async () => undefined,
+    revision: async () => 1,
+  };
+  await openVault({ keys, masterKey, now });
+}

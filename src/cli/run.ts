@@ -1,0 +1,80 @@
+/** Finds the command that was typed and runs it. */
+import { toOneLine } from '../config/printable.ts';
+import { didYouMean } from '../config/similar.ts';
+import { type Command, type CommandIo, DONE, MISUSED, UsageError, writeLines } from './command.ts';
+import { toFailure } from './failure.ts';
+
+/** Loaded when they are run: most need no server. */
+const loaders: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+  apply: async () => (await import('./apply.ts')).apply,
+  doctor: async () => (await import('./doctor.ts')).doctor,
+  keys: async () => (await import('./keys.ts')).keys,
+  explain: async () => (await import('./explain.ts')).explain,
+  revoke: async () => (await import('./revoke.ts')).revoke,
+  backup: async () => (await import('./backup.ts')).backup,
+  export: async () => (await import('./export.ts')).exportStore,
+  import: async () => (await import('./import.ts')).importStore,
+};
+
+async function findCommand(name: string): Promise<Command | undefined> {
+  return Object.hasOwn(loaders, name) ? loaders[name]?.() : undefined;
+}
+
+/** @returns the exit code; nothing is thrown */
+export async function runCommand(argv: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === 'help' || name === '-h' || name === '--help') return help(args, io);
+  const command = name === undefined ? undefined : await findCommand(name);
+  if (!command) return refuse(name, io);
+  if (args.includes('-h') || args.includes('--help')) {
+    writeLines(io.stdout, describe(command));
+    return DONE;
+  }
+  try {
+    return await command.run(args, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      writeLines(io.stderr, [toOneLine(`${error.message}.`), '', ...usageOf(command)]);
+      return MISUSED;
+    }
+    const { lines, exitCode } = toFailure(error);
+    writeLines(io.stderr, lines);
+    return exitCode;
+  }
+}
+
+async function help([name]: readonly string[], io: CommandIo): Promise<number> {
+  const command = name === undefined ? undefined : await findCommand(name);
+  if (name !== undefined && !command) return refuse(name, io);
+  writeLines(io.stdout, command ? describe(command) : await overview());
+  return DONE;
+}
+
+async function refuse(name: string | undefined, io: CommandIo): Promise<number> {
+  const hint = name === undefined ? '' : didYouMean(name, Object.keys(loaders));
+  const wrong = name === undefined ? [] : [toOneLine(`There is no command ${name}${hint}.`), ''];
+  writeLines(io.stderr, [...wrong, ...(await overview())]);
+  return MISUSED;
+}
+
+async function overview(): Promise<string[]> {
+  const commands = await Promise.all(Object.values(loaders).map((load) => load()));
+  const width = Math.max(...commands.map(({ name }) => name.length)) + 2;
+  return [
+    'Usage: grantable COMMAND [ARGUMENTS]',
+    '',
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
+    '',
+    'grantable COMMAND -h says more of one. The configuration comes from environment variables, see',
+    'docs/configuration.md.',
+  ];
+}
+
+function usageOf({ usage }: Command): string[] {
+  return usage.map((form, index) => `${index === 0 ? 'Usage:' : '      '} grantable ${form}`);
+}
+
+function describe(command: Command): string[] {
+  return [...usageOf(command), '', command.summary, ...(command.details ? ['', ...command.details] : [])];
+}

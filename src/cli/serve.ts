@@ -1,0 +1,24 @@
+import { loadConfig } from '../config/load.ts';
+import { createServer } from '../server.ts';
+import { type Command, DONE, readArguments, writeLines } from './command.ts';
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Starts the server and runs until it is asked to stop.',
+  usage: ['serve'],
+  details: [
+    'SIGTERM and SIGINT stop it: requests under way are answered first. In an empty data folder, and without',
+    'GRANTABLE_APPLY, it makes a demo organization and prints how to try it.',
+  ],
+  async run(args, io) {
+    readArguments(args, {}, 0);
+    const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: true });
+    // Listened for from the start, so that a stop while starting is not lost.
+    const stopRequested = io.stopRequested();
+    const server = await createServer(config, { now: io.now });
+    if (server.started.quickstart !== undefined) writeLines(io.stdout, [server.started.quickstart]);
+    await stopRequested;
+    await server.stop();
+    return DONE;
+  },
+};

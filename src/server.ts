@@ -1,0 +1,176 @@
+/**
+ * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
+ */
+import { join } from 'node:path';
+import type { Provider } from 'oidc-provider';
+import type { ApplyReport } from './admin/apply.ts';
+import { createDemo } from './admin/demo.ts';
+import { startBackground } from './background.ts';
+import { parseApplyFile } from './config/apply-file.ts';
+import type { Config } from './config/config.ts';
+import { type Foundations, openFoundations } from './foundations.ts';
+import { createApp } from './http/app.ts';
+import { findForm, replaceForm } from './http/body.ts';
+import { listen } from './http/listen.ts';
+import { createLogger, type Logger } from './http/log.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createViews, packageFolder } from './http/views.ts';
+import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interaction/index.ts';
+import { PATHS } from './provider/configuration.ts';
+import { METADATA_PATHS } from './provider/metadata.ts';
+import { createProviderParts } from './provider/provider.ts';
+import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
+
+/** Seconds that a browser session lasts. */
+const SESSION_LIFETIME = 14 * 86_400;
+
+export interface GrantableServer {
+  readonly issuer: string;
+  readonly port: number;
+  readonly foundations: Foundations;
+  /** What was done at start, for whoever started it. */
+  readonly started: { readonly applied?: ApplyReport; readonly quickstart?: string };
+  /** The engine that answers now. */
+  provider(): Provider;
+  /** Finishes requests under way, then closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  /** Milliseconds since the epoch; injected by tests. */
+  readonly now?: () => number;
+  readonly log?: Logger;
+}
+
+/** The apply file of the configuration, or the demo where there is nothing yet. */
+async function fillDirectory(foundations: Foundations): Promise<GrantableServer['started']> {
+  const { config, storage, apply } = foundations;
+  if (config.apply) return { applied: await apply(config.apply, { comparePasswords: false }) };
+  const isEmpty = (await storage.directory.organizations.page({ limit: 1 })).items.length === 0;
+  if (!config.demo || !isEmpty) return {};
+  const demo = createDemo();
+  await apply(parseApplyFile(demo.file, 'demo'));
+  return { quickstart: await demo.announce(config.issuer, config.dataDir) };
+}
+
+/**
+ * Opens the store, fills an empty one, and listens.
+ * @param config from `loadConfig` with `readApplyFile`
+ * @throws CannotListen, CannotOpenStore, NewerDatabase, WrongMasterKey, ApplyRefused: nothing was started
+ */
+export async function createServer(config: Config, options: ServerOptions = {}): Promise<GrantableServer> {
+  const now = options.now ?? Date.now;
+  const log = options.log ?? createLogger({ level: config.logLevel });
+  for (const warning of config.warnings) log.warn(warning);
+
+  const foundations = await openFoundations(config, now);
+  const { storage, directory, users, registry, rings, signingKeys, throttle, passwords, hashQueue } =
+    foundations;
+  try {
+    const started = await fillDirectory(foundations);
+    const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
+    const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
+    const cookieKeys = () => rings.cookies.all().map(({ key }) => key.toString('base64url'));
+    const provider = createProviderParts({
+      issuer: config.issuer,
+      storage,
+      directory,
+      users,
+      registry,
+      refreshTokens: foundations.refreshTokens,
+      signingKeys,
+      signingMode: config.signing,
+      clientSecrets: rings.clientSecrets,
+      cookieKeys,
+      secretLimits: throttle,
+      lifetimes: {
+        login: config.ttl.login,
+        userinfoToken: config.ttl.accessToken,
+        session: SESSION_LIFETIME,
+      },
+      pages: createPages({ views }),
+      form: { read: findForm, replace: replaceForm },
+      now,
+    });
+    const interaction = createInteractionRoutes({
+      issuer: config.issuer,
+      engine: provider.engine,
+      directory,
+      storage,
+      users,
+      registry,
+      passwords,
+      views,
+      formKeys: rings.forms,
+      findForm,
+      now,
+    });
+
+    let keySet = 0;
+    let stopping = false;
+    const findMissing = async (): Promise<string[]> => {
+      if (stopping) return ['the server is stopping'];
+      const store = await storage.ping().then(
+        () => undefined,
+        () => 'the store',
+      );
+      return [store, signingKeys.published().length === 0 ? 'signing keys' : undefined].filter(
+        (missing) => missing !== undefined,
+      );
+    };
+    const app = createApp({
+      issuer: config.issuer,
+      hosts: config.hosts,
+      trustedProxies: config.trustedProxies,
+      cookieKeys,
+      log,
+      views,
+      assetFolders: viewFolders,
+      health: {
+        findMissing,
+        metrics: createMetrics({ hashesWaiting: hashQueue.waiting }),
+        metricsToken: config.metricsToken,
+      },
+      documents: {
+        paths: [...METADATA_PATHS, PATHS.jwks],
+        version: async () => `${keySet}/${(await directory.view()).revision}`,
+        maxAge: JWKS_CACHE_SECONDS,
+      },
+      routes: [...interaction, provider.routes],
+      now,
+    });
+
+    const background = startBackground({
+      foundations,
+      keysChanged() {
+        keySet += 1;
+        provider.keysChanged();
+      },
+      log: (error, what) => log.error({ err: error }, what),
+    });
+    const listening = await listen(app.callback(), { host: config.host, port: config.port }).catch(
+      async (error: unknown) => {
+        await background.stop();
+        throw error;
+      },
+    );
+    log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
+
+    return {
+      issuer: config.issuer,
+      port: listening.port,
+      foundations,
+      started,
+      provider: () => provider.engine.provider(),
+      async stop() {
+        stopping = true;
+        await listening.stop(config.shutdownSeconds);
+        await background.stop();
+        await foundations.close();
+      },
+    };
+  } catch (error) {
+    await foundations.close();
+    throw error;
+  }
+}
