@@ -103,6 +103,12 @@ function mapLetters(part: string): string {
   return toLatinDoubles(lower).normalize('NFC');
 }
 
+function requireIdentifier(text: string): void {
+  if (!IDENTIFIER.test(text) || text !== text.normalize('NFKC') || /^\p{M}/u.test(text)) {
+    refuse('may have letters, digits and ASCII punctuation only, and no blanks');
+  }
+}
+
 function toCanonical(text: string): string {
   if (text.length === 0 || text.length > MAX_USERNAME || !text.isWellFormed()) {
     refuse(`must have 1 to ${MAX_USERNAME} characters`);
@@ -111,13 +117,13 @@ function toCanonical(text: string): string {
     .normalize('NFC')
     .replace(WIDTH_VARIANTS, (char) => char.normalize('NFKC'))
     .normalize('NFC');
-  if (!IDENTIFIER.test(mapped) || mapped !== mapped.normalize('NFKC') || /^\p{M}/u.test(mapped)) {
-    refuse('may have letters, digits and ASCII punctuation only, and no blanks');
-  }
+  requireIdentifier(mapped);
   if (isMixed(mapped, DIGIT_SYSTEMS)) refuse('mixes digits of several scripts');
   if (!keepsBidiRule(mapped)) refuse('mixes writing directions');
   const canonical = mapped.split('@').map(mapLetters).join('@');
   if (canonical.length > MAX_USERNAME) refuse(`must have 1 to ${MAX_USERNAME} characters`);
+  // The small form of a letter may be none that a name can have.
+  requireIdentifier(canonical);
   return canonical;
 }
 
