@@ -1,6 +1,6 @@
 /**
- * What an operator should know of a store and its surroundings, good and bad, each as one sentence. Looks and changes
- * nothing but a scratch file.
+ * What an operator should know of a store and its surroundings, good and bad, each as one sentence. Nothing is
+ * changed: what is written to see whether it can be goes at once.
  */
 import { createPublicKey, sign, verify } from 'node:crypto';
 import { existsSync } from 'node:fs';

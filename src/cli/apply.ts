@@ -21,12 +21,15 @@ export const apply: Command = {
     const { values, positionals } = readArguments(args, options, 1);
     const file = loadApplyFile(resolve(io.cwd, positionals[0] as string));
     const dryRun = values['dry-run'] ?? false;
-    const report = await withStore(io, { mayCreate: !dryRun }, ({ apply: applyFile }) =>
-      applyFile(file, {
-        dryRun,
-        resetPasswords: values['reset-passwords'] ?? false,
-        author: authorOf(io),
-      }),
+    const report = await withStore(
+      io,
+      { whenMissing: dryRun ? 'pretend' : 'create' },
+      ({ apply: applyFile }) =>
+        applyFile(file, {
+          dryRun,
+          resetPasswords: values['reset-passwords'] ?? false,
+          author: authorOf(io),
+        }),
     );
     writeLines(io.stdout, formatReport(report));
     return DONE;

@@ -1,4 +1,5 @@
 /** Errors in words for whoever typed the command. What is not foreseen keeps its stack, for whoever repairs it. */
+import { CannotOpenStore, NewerDatabase } from '../../adapters/storage/sqlite/index.ts';
 import { ApplyRefused } from '../admin/apply.ts';
 import { BadExport } from '../admin/import.ts';
 import { ApplyFileError } from '../config/apply-file.ts';
@@ -22,6 +23,8 @@ const TOLD_AS_THEY_ARE = [
   ApplyRefused,
   BadExport,
   CannotListen,
+  CannotOpenStore,
+  NewerDatabase,
   StoreNotEmpty,
   StoreUnavailable,
   VaultError,

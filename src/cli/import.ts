@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { importRecords, readKeys } from '../admin/import.ts';
 import { loadConfig } from '../config/load.ts';
-import type { KeyStore, StoredKey } from '../storage/contract.ts';
-import { openVault } from '../storage/vault.ts';
+import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
+import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
 import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
 
 export const importStore: Command = {
@@ -24,7 +24,11 @@ export const importStore: Command = {
     await requireMasterKey(await readKeys(read()), config.masterKey, io.now);
     const storage = await openSqliteStorage({ path: config.storage.path });
     try {
-      await storage.dump.import(read());
+      await storage.dump.import(read()).catch((error) => {
+        if (error instanceof Conflict)
+          throw new CommandFailed('The export has a row twice: nothing was imported.');
+        throw error;
+      });
     } finally {
       await storage.close();
     }
@@ -51,5 +55,16 @@ async function requireMasterKey(
     remove: async () => undefined,
     revision: async () => 1,
   };
-  await openVault({ keys, masterKey, now });
+  try {
+    await openVault({ keys, masterKey, now });
+  } catch (error) {
+    if (!(error instanceof WrongMasterKey || error instanceof MissingMasterKey)) throw error;
+    const here =
+      masterKey.source === 'env'
+        ? 'the one in GRANTABLE_MASTER_KEY is another'
+        : `${masterKey.path} ${error instanceof MissingMasterKey ? 'is not there' : 'holds another'}`;
+    throw new CommandFailed(
+      `What was exported can be read with the master key of its store only, and ${here}. Nothing was imported.`,
+    );
+  }
 }

@@ -1,5 +1,8 @@
 /** What commands work on: the configured store, opened as the server opens it. */
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../foundations.ts';
 import { createJwtVerifier, type JwtVerifier } from '../provider/verify-jwt.ts';
@@ -17,14 +20,33 @@ export function requireStore({ storage }: Config): void {
   );
 }
 
-/** Opens the configured store, works on it and closes it. @throws whatever opening it throws, see `foundations.ts` */
+/** What is done where there is no store yet. */
+type WhenMissing = 'refuse' | 'create' | 'pretend';
+
+/**
+ * Opens the configured store, works on it and closes it.
+ * @param whenMissing `pretend`: an empty one that is thrown away afterwards
+ * @throws whatever opening it throws, see `foundations.ts`
+ */
 export async function withStore<T>(
   io: CommandIo,
-  { mayCreate = false }: { mayCreate?: boolean },
+  { whenMissing = 'refuse' }: { whenMissing?: WhenMissing },
   work: (opened: Opened) => Promise<T>,
 ): Promise<T> {
   const config = loadConfig(io.env, { cwd: io.cwd });
-  if (!mayCreate) requireStore(config);
+  if (whenMissing === 'refuse') requireStore(config);
+  if (whenMissing !== 'pretend' || existsSync(config.storage.path)) return workOn(config, io, work);
+  const folder = await mkdtemp(join(tmpdir(), 'grantable-'));
+  try {
+    const storage = { kind: 'sqlite', path: join(folder, 'grantable.db') } as const;
+    const masterKey = { source: 'data-folder', path: join(folder, 'master.key') } as const;
+    return await workOn({ ...config, storage, masterKey }, io, work);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function workOn<T>(config: Config, io: CommandIo, work: (opened: Opened) => Promise<T>): Promise<T> {
   const foundations = await openFoundations(config, io.now);
   try {
     return await work(extend(foundations));

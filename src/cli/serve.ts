@@ -1,5 +1,4 @@
 import { loadConfig } from '../config/load.ts';
-import { createServer } from '../server.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
 
 export const serve: Command = {
@@ -13,6 +12,7 @@ export const serve: Command = {
   async run(args, io) {
     readArguments(args, {}, 0);
     const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: true });
+    const { createServer } = await import('../server.ts');
     // Listened for from the start, so that a stop while starting is not lost.
     const stopRequested = io.stopRequested();
     const server = await createServer(config, { now: io.now });

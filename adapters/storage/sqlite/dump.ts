@@ -3,7 +3,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { Conflict } from '../../../src/storage/contract.ts';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
-import { toStoreError } from './errors.ts';
+import { isConstraint, toStoreError } from './errors.ts';
 
 type Row = Record<string, SQLInputValue>;
 
@@ -38,7 +38,7 @@ export function createDump(path: string): Dump {
         connection.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE');
         requireEmpty(connection);
         const write = createWriter(connection);
-        for await (const record of records) write(record);
+        for await (const record of records) writeOnce(record, write);
         for (const name of ['key revision', 'directory revision']) raise(connection, name);
         connection.exec('COMMIT');
       } catch (error) {
@@ -125,6 +125,15 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
 
 function given<K extends string>(name: K, value: SQLInputValue | undefined): { [P in K]?: number } {
   return (value === null || value === undefined ? {} : { [name]: Number(value) }) as { [P in K]?: number };
+}
+
+/** @throws Conflict when the row, or a name that only one may have, was written already */
+function writeOnce(record: DumpRecord, write: (record: DumpRecord) => void): void {
+  try {
+    write(record);
+  } catch (error) {
+    throw isConstraint(error) ? new Conflict(record.kind) : error;
+  }
 }
 
 function requireEmpty(connection: DatabaseSync): void {

@@ -14,6 +14,7 @@ export class NewerDatabase extends Error {
 /** Primary result codes (https://www.sqlite.org/rescode.html). */
 const BUSY = 5;
 const LOCKED = 6;
+const CONSTRAINT = 19;
 const PASSING = new Set([
   BUSY,
   LOCKED,
@@ -33,6 +34,11 @@ function primaryCode(error: unknown): number | undefined {
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);
   return code === BUSY || code === LOCKED;
+}
+
+/** Something must be unique, or there, and is not. */
+export function isConstraint(error: unknown): boolean {
+  return primaryCode(error) === CONSTRAINT;
 }
 
 /** A full disk, a lost volume, a read-only file: an answer of 503, and later it may work again. */
