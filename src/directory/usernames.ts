@@ -91,16 +91,21 @@ function toLatinDoubles(text: string): string {
   return text.replace(/\p{L}/gu, (letter) => LATIN_DOUBLES.get(letter) ?? letter);
 }
 
-/** One name, or what stands on one side of an `@`. */
-function mapLetters(part: string): string {
-  const lower = part
-    .toLowerCase()
+/** A dot above a letter that has one already is not seen. */
+function withoutSecondDots(text: string): string {
+  return text
     .normalize('NFC')
-    .replace(/\p{L}/gu, (letter) => SAME_LETTERS.get(letter) ?? letter)
     .replace(/(?<=\p{Soft_Dotted})\u0307+/gu, '')
     .normalize('NFC');
+}
+
+/** One name, or what stands on one side of an `@`. */
+function mapLetters(part: string): string {
+  const lower = withoutSecondDots(
+    part.toLowerCase().replace(/\p{L}/gu, (letter) => SAME_LETTERS.get(letter) ?? letter),
+  );
   if (isMixed(lower, LOOKALIKE_ALPHABETS)) refuse('mixes alphabets');
-  return toLatinDoubles(lower).normalize('NFC');
+  return withoutSecondDots(toLatinDoubles(lower));
 }
 
 function requireIdentifier(text: string): void {

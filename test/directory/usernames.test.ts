@@ -129,9 +129,17 @@ test('usernames', async (t) => {
     assert.equal(canonicalUsername('x'.repeat(256)).length, 256);
     isNoName('', 'x'.repeat(257), 'x'.repeat(5_000_000));
   });
+  await t.test('AC-07 once canonical stay so, for every letter', () => {
+    const alone = Array.from({ length: 0x20000 }, (_, code) => String.fromCodePoint(code));
+    const marked = alone.slice(0, 0x3000).flatMap((char) => [`i${char}`, `${char}\u0307`, `ı\u0323${char}`]);
+    for (const char of [...alone, ...marked]) {
+      const once = findableUsername(char);
+      if (once !== undefined) assert.equal(findableUsername(once), once, JSON.stringify(char));
+    }
+  });
   await t.test('AC-07 once canonical stay so, whatever was typed', () => {
     let canonical = 0;
-    const letters = fc.constantFrom(...'aAıIİiKſßςσΣсоаΑνѕӏ@.٣3ä\u0307\u0301\u0323ǆﬁ一ガｶﾞक़');
+    const letters = fc.constantFrom(...'aAıIİiKſßςσΣιΙсоаΑνѕӏ@.٣3ä\u0307\u0301\u0323ǆﬁ一ガｶﾞक़');
     const anything = fc.oneof(
       fc.string({ unit: letters, maxLength: 8 }),
       fc.string({ unit: 'binary', maxLength: 3 }),
