@@ -1,0 +1,567 @@
+/**
+ * The storage contract, executable. Every store runs it: `storageContract('SQLite', openEmptyStore)`. Nothing in here
+ * knows which store it is.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import {
+  Conflict,
+  type LoginRow,
+  type Storage,
+  type TokenRow,
+  VersionConflict,
+} from '../../src/storage/contract.ts';
+import type { Application, Organization, User } from '../../src/storage/nouns.ts';
+
+export interface OpenStore {
+  readonly storage: Storage;
+  /** Another handle on the same data, as another process would have. */
+  another(): Promise<Storage>;
+  close(): Promise<void>;
+}
+
+const NOW = 1_800_000_000_000;
+const MINUTE = 60_000;
+const key = () => randomBytes(16);
+const inParallel = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+
+function tokenRow(id: string): TokenRow {
+  return {
+    id,
+    format: 'jwt',
+    grantType: 'client_credentials',
+    subject: 'client:1',
+    organization: 'o',
+    application: 'a',
+    clientId: 'c',
+    scope: 'x y',
+    permissions: {
+      isAdmin: false,
+      tables: [
+        { table: 'public.users', actions: 'cr' },
+        { table: '$where', actions: 'd' },
+      ],
+    },
+    ancestors: ['o', 'a'],
+    asOf: NOW,
+    issuedAt: NOW / 1000,
+    expiresAt: NOW / 1000 + 60,
+  };
+}
+
+function loginRow(id: string): LoginRow {
+  const { format: _, issuedAt: __, expiresAt: ___, ...rest } = tokenRow(id);
+  return { ...rest, createdAt: NOW, expiresAt: NOW + MINUTE, current: randomBytes(32) };
+}
+
+function organization(name: string): Omit<Organization, 'number' | 'version'> {
+  return { id: randomUUID(), name, enabled: true, createdAt: NOW, default: false, hosts: [] };
+}
+
+function application(organizationId: string, name: string): Omit<Application, 'number' | 'version'> {
+  const id = randomUUID();
+  return {
+    id,
+    organization: organizationId,
+    name,
+    realm: `application:${id}`,
+    clientId: `${name}-id`,
+    authMethod: 'none',
+    grants: [],
+    scopes: [],
+    redirectUris: [],
+    postLogoutRedirectUris: [],
+    allowedOrigins: [],
+    native: false,
+    ceilings: [],
+    introspects: [],
+    mayExchange: [],
+    enabled: true,
+    createdAt: NOW,
+  };
+}
+
+function user(name: string, email?: string): Omit<User, 'number' | 'version'> {
+  return {
+    id: randomUUID(),
+    realm: 'management',
+    username: name,
+    canonicalUsername: name,
+    ...(email !== undefined && { email, canonicalEmail: email }),
+    emailVerified: false,
+    secondFactor: false,
+    roles: [],
+    administers: [],
+    enabled: true,
+    createdAt: NOW,
+  };
+}
+
+export function storageContract(product: string, openEmptyStore: () => Promise<OpenStore>): void {
+  describe(`storage contract on ${product}`, () => {
+    let open: OpenStore;
+    let storage: Storage;
+    beforeEach(async () => {
+      open = await openEmptyStore();
+      storage = open.storage;
+    });
+    afterEach(() => open.close());
+
+    describe('artifacts', () => {
+      const artifact = (payload = { a: 1 }, expiresAt = NOW + MINUTE) => ({ payload, expiresAt });
+
+      test('are found by key and model until they expire, swept or not', async () => {
+        const { artifacts } = storage;
+        const id = key();
+        await artifacts.upsert('Session', id, artifact());
+        assert.deepEqual(await artifacts.find('Session', id, NOW), artifact());
+        assert.equal(await artifacts.find('Session', id, NOW + MINUTE), undefined);
+        assert.equal(await artifacts.find('Session', key(), NOW), undefined);
+      });
+
+      test('JW-10 of one kind are never found as another', async () => {
+        const id = key();
+        await storage.artifacts.upsert('Session', id, artifact());
+        assert.equal(await storage.artifacts.find('Interaction', id, NOW), undefined);
+        assert.equal(await storage.artifacts.consume('AuthorizationCode', id, NOW), false);
+      });
+
+      test('are overwritten whole, and found by their second key', async () => {
+        const [id, uid] = [key(), key()];
+        await storage.artifacts.upsert('Session', id, artifact({ a: 1 }), { uid });
+        await storage.artifacts.upsert('Session', id, artifact({ a: 2 }), { uid });
+        assert.deepEqual((await storage.artifacts.findByUid('Session', uid, NOW))?.payload, { a: 2 });
+        assert.equal(await storage.artifacts.findByUid('Session', uid, NOW + MINUTE), undefined);
+        assert.equal(await storage.artifacts.findByUid('Session', key(), NOW), undefined);
+      });
+
+      test('are gone when removed', async () => {
+        const id = key();
+        await storage.artifacts.upsert('Grant', id, artifact());
+        await storage.artifacts.remove('Grant', id);
+        assert.equal(await storage.artifacts.find('Grant', id, NOW), undefined);
+      });
+
+      test('of 50 parallel consumers on two handles exactly one wins, and it stays consumed', async () => {
+        const id = key();
+        await storage.artifacts.upsert('AuthorizationCode', id, artifact());
+        const other = await open.another();
+        const wins = await inParallel(50, (index) =>
+          (index % 2 === 0 ? storage : other).artifacts.consume('AuthorizationCode', id, NOW),
+        );
+        assert.equal(wins.filter(Boolean).length, 1);
+        assert.equal((await storage.artifacts.find('AuthorizationCode', id, NOW))?.consumedAt, NOW);
+        assert.equal(await storage.artifacts.consume('AuthorizationCode', id, NOW), false);
+      });
+
+      test('an expired or unknown one cannot be consumed', async () => {
+        const id = key();
+        await storage.artifacts.upsert('AuthorizationCode', id, artifact());
+        assert.equal(await storage.artifacts.consume('AuthorizationCode', id, NOW + MINUTE), false);
+        assert.equal(await storage.artifacts.consume('AuthorizationCode', key(), NOW), false);
+      });
+
+      test('writing a consumed one again does not make it fresh', async () => {
+        const id = key();
+        await storage.artifacts.upsert('AuthorizationCode', id, artifact());
+        await storage.artifacts.consume('AuthorizationCode', id, NOW);
+        await storage.artifacts.upsert('AuthorizationCode', id, artifact({ a: 2 }));
+        assert.equal(await storage.artifacts.consume('AuthorizationCode', id, NOW), false);
+      });
+
+      test('TE-08 of 50 parallel insertions of one id exactly one wins; an expired one may be replaced', async () => {
+        const id = key();
+        const other = await open.another();
+        const wins = await inParallel(50, (index) =>
+          (index % 2 === 0 ? storage : other).artifacts.insert('ReplayDetection', id, artifact(), NOW),
+        );
+        assert.equal(wins.filter(Boolean).length, 1);
+        assert.equal(await storage.artifacts.insert('ReplayDetection', id, artifact(), NOW + 1), false);
+        assert.equal(
+          await storage.artifacts.insert(
+            'ReplayDetection',
+            id,
+            artifact({ a: 3 }, NOW + 3 * MINUTE),
+            NOW + MINUTE,
+          ),
+          true,
+        );
+      });
+    });
+
+    describe('tokens and logins', () => {
+      test('a token row comes back as it was written, hostile table names included, until it expires', async () => {
+        const [id, row] = [key(), tokenRow('t1')];
+        await storage.tokens.insert(id, row);
+        assert.deepEqual(await storage.tokens.find(id, NOW), row);
+        assert.equal(await storage.tokens.find(id, NOW + MINUTE), undefined);
+        assert.equal(await storage.tokens.find(key(), NOW), undefined);
+      });
+
+      test('a login comes back as it was written, until it expires', async () => {
+        const login = loginRow('l1');
+        await storage.logins.insert(login);
+        assert.deepEqual(await storage.logins.find('l1', NOW), login);
+        assert.equal(await storage.logins.find('l1', NOW + MINUTE), undefined);
+      });
+
+      test('RT-02 of 50 parallel rotations from one value exactly one wins', async () => {
+        const login = loginRow('l1');
+        await storage.logins.insert(login);
+        const other = await open.another();
+        const next = randomBytes(32);
+        const wins = await inParallel(50, (index) =>
+          (index % 2 === 0 ? storage : other).logins.rotate('l1', login.current, next, NOW + 5),
+        );
+        assert.equal(wins.filter(Boolean).length, 1);
+        const rotated = await other.logins.find('l1', NOW);
+        assert.ok(rotated);
+        assert.ok(rotated.current.equals(next));
+        assert.ok(rotated.previous?.equals(login.current));
+        assert.equal(rotated.rotatedAt, NOW + 5);
+      });
+
+      test('a value that is not current rotates nothing, nor does an expired login', async () => {
+        const login = loginRow('l1');
+        await storage.logins.insert(login);
+        assert.equal(await storage.logins.rotate('l1', randomBytes(32), randomBytes(32), NOW), false);
+        assert.equal(await storage.logins.rotate('l1', login.current, randomBytes(32), NOW + MINUTE), false);
+        assert.equal(await storage.logins.rotate('unknown', login.current, randomBytes(32), NOW), false);
+      });
+    });
+
+    describe('nodes', () => {
+      test('nobody touched have no record; marks only grow', async () => {
+        const { nodes } = storage;
+        assert.deepEqual(await nodes.read(['a', 'b']), []);
+        await nodes.mark('a', { revokedAt: 20 }, NOW);
+        await nodes.mark('a', { revokedAt: 10, narrowedAt: 5 }, NOW - 1);
+        const [record] = await nodes.read(['a', 'b']);
+        assert.equal(record?.revokedAt, 20);
+        assert.equal(record?.narrowedAt, 5);
+        assert.equal(record?.restoredAt, undefined);
+        assert.equal(record?.expiresAt, NOW);
+      });
+
+      test('are read together, in one call, as many as there are', async () => {
+        const ids = Array.from({ length: 40 }, (_, index) => `n${index}`);
+        await Promise.all(ids.map((id) => storage.nodes.mark(id, { revokedAt: 1 }, NOW)));
+        assert.equal((await storage.nodes.read([...ids, 'none'])).length, 40);
+        assert.deepEqual(await storage.nodes.read([]), []);
+      });
+
+      test('a mark on one handle holds on the other as soon as it answered', async () => {
+        const other = await open.another();
+        for (let round = 0; round < 20; round += 1) {
+          await storage.nodes.mark(`n${round}`, { revokedAt: round + 1 }, NOW);
+          assert.equal((await other.nodes.read([`n${round}`]))[0]?.revokedAt, round + 1);
+        }
+      });
+
+      test('whoever follows the changes misses none, however many handles mark at once', async () => {
+        const other = await open.another();
+        const seen = new Set<string>();
+        let cursor = 0;
+        const follow = async () => {
+          for (const record of await storage.nodes.changesSince(cursor, 7)) {
+            assert.ok(record.change > cursor);
+            cursor = record.change;
+            seen.add(record.id);
+          }
+        };
+        let running = true;
+        const follower = (async () => {
+          while (running) {
+            await follow();
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+        })();
+        await inParallel(100, (index) =>
+          (index % 2 ? storage : other).nodes.mark(`m${index}`, { revokedAt: 1 }, NOW),
+        );
+        running = false;
+        await follower;
+        for (let left = -1; left !== seen.size; ) {
+          left = seen.size;
+          await follow();
+        }
+        assert.equal(seen.size, 100);
+      });
+    });
+
+    describe('counters', () => {
+      test('DO-01 count exactly under 200 parallel increments on two handles', async () => {
+        const other = await open.another();
+        const sums = await inParallel(200, (index) =>
+          (index % 2 ? storage : other).counters.increment('k', 1, MINUTE, NOW),
+        );
+        assert.deepEqual(
+          sums.map(({ points }) => points).sort((a, b) => a - b),
+          Array.from({ length: 200 }, (_, index) => index + 1),
+        );
+      });
+
+      test('a window is not extended by later points, and a new one starts when it is over', async () => {
+        const { counters } = storage;
+        await counters.increment('k', 2, MINUTE, NOW);
+        assert.deepEqual(await counters.increment('k', 3, MINUTE, NOW + 1), {
+          points: 5,
+          expiresAt: NOW + MINUTE,
+        });
+        assert.equal(await counters.get('k', NOW + MINUTE), undefined);
+        assert.deepEqual(await counters.increment('k', 1, MINUTE, NOW + MINUTE), {
+          points: 1,
+          expiresAt: NOW + 2 * MINUTE,
+        });
+      });
+
+      test('are set and removed', async () => {
+        await storage.counters.set('k', 9, NOW + 5);
+        assert.deepEqual(await storage.counters.get('k', NOW), { points: 9, expiresAt: NOW + 5 });
+        await storage.counters.remove('k');
+        assert.equal(await storage.counters.get('k', NOW), undefined);
+      });
+    });
+
+    describe('the directory', () => {
+      test('gives numbers and versions, and finds nouns by id and by every unique key', async () => {
+        const { organizations, applications } = storage.directory;
+        const acme = await organizations.insert(organization('acme'));
+        assert.equal(acme.version, 1);
+        const shop = await applications.insert(application(acme.id, 'shop'));
+        assert.deepEqual(await applications.get(shop.id), shop);
+        assert.deepEqual(await applications.findBy('clientId', 'shop-id'), shop);
+        assert.deepEqual(await applications.findBy('name', `${acme.id}/shop`), shop);
+        assert.equal(await applications.findBy('clientId', 'SHOP-ID'), undefined);
+      });
+
+      test('AC-07 of 20 parallel sign-ups under one name exactly one succeeds', async () => {
+        const other = await open.another();
+        const results = await Promise.allSettled(
+          Array.from({ length: 20 }, (_, index) =>
+            (index % 2 ? storage : other).directory.users.insert(user('ann')),
+          ),
+        );
+        assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+        for (const result of results) {
+          if (result.status === 'rejected') {
+            assert.ok(result.reason instanceof Conflict);
+            assert.equal(result.reason.key, 'username');
+          }
+        }
+      });
+
+      test('a clash names its key and changes nothing; nouns without a key do not clash', async () => {
+        const { users } = storage.directory;
+        await users.insert(user('ann', 'a@example.com'));
+        await users.insert(user('bob'));
+        const eve = await users.insert(user('eve'));
+        await assert.rejects(users.insert(user('carl', 'a@example.com')), { name: 'Conflict', key: 'email' });
+        await assert.rejects(users.replace({ ...eve, canonicalUsername: 'ann' }), {
+          name: 'Conflict',
+          key: 'username',
+        });
+        assert.deepEqual(await users.get(eve.id), eve);
+        assert.equal(await users.findBy('username', 'management/carl'), undefined);
+      });
+
+      test('MT-09 of 20 parallel writers of one version exactly one wins', async () => {
+        const ann = await storage.directory.users.insert(user('ann'));
+        const results = await Promise.allSettled(
+          Array.from({ length: 20 }, (_, index) =>
+            storage.directory.users.replace({ ...ann, displayName: `name ${index}` }),
+          ),
+        );
+        assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+        assert.equal((await storage.directory.users.get(ann.id))?.version, 2);
+      });
+
+      test('a renamed noun frees its old name; a stale removal is refused', async () => {
+        const { organizations } = storage.directory;
+        const acme = await organizations.insert(organization('acme'));
+        const renamed = await organizations.replace({ ...acme, name: 'acme2' });
+        await organizations.insert(organization('acme'));
+        await assert.rejects(organizations.remove(acme.id, acme.version), VersionConflict);
+        await organizations.remove(renamed.id, renamed.version);
+        assert.equal(await organizations.get(acme.id), undefined);
+        assert.equal(await organizations.findBy('name', 'acme2'), undefined);
+      });
+
+      test('MT-04 numbers are never given twice', async () => {
+        const { organizations } = storage.directory;
+        const first = await organizations.insert(organization('a'));
+        await organizations.remove(first.id, first.version);
+        const second = await organizations.insert(organization('b'));
+        assert.ok(second.number > first.number);
+      });
+
+      test('pages are stable while rows come and go', async () => {
+        const { applications } = storage.directory;
+        const made: Application[] = [];
+        for (let index = 0; index < 7; index += 1)
+          made.push(await applications.insert(application('o1', `a${index}`)));
+        await applications.insert(application('o2', 'elsewhere'));
+        const first = await applications.page({ limit: 3, organization: 'o1' });
+        const removed = made[1];
+        if (removed) await applications.remove(removed.id, removed.version);
+        await applications.insert(application('o1', 'late'));
+        const names = first.items.map(({ name }) => name);
+        for (let after = first.next; after !== undefined; ) {
+          const page = await applications.page({ after, limit: 3, organization: 'o1' });
+          names.push(...page.items.map(({ name }) => name));
+          after = page.next;
+        }
+        assert.deepEqual(names, ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'late']);
+      });
+
+      test('the revision grows with every change but those of users, and is seen by every handle', async () => {
+        const other = await open.another();
+        const before = await other.directory.revision();
+        await storage.directory.users.insert(user('ann'));
+        assert.equal(await other.directory.revision(), before);
+        const acme = await storage.directory.organizations.insert(organization('acme'));
+        const inserted = await other.directory.revision();
+        assert.ok(inserted > before);
+        const changed = await storage.directory.organizations.replace({ ...acme, enabled: false });
+        assert.ok((await other.directory.revision()) > inserted);
+        await storage.directory.organizations.remove(changed.id, changed.version);
+        assert.ok((await other.directory.revision()) > inserted + 1);
+      });
+    });
+
+    describe('keys and audit', () => {
+      const stored = (id: string) => ({
+        id,
+        purpose: 'signing',
+        sealed: 'x',
+        createdAt: NOW,
+        activeFrom: NOW,
+      });
+
+      test('of 10 processes that insert one key id exactly one wins, and all see the revision change', async () => {
+        const other = await open.another();
+        const before = await other.keys.revision();
+        const wins = await inParallel(10, (index) => (index % 2 ? storage : other).keys.insert(stored('k1')));
+        assert.equal(wins.filter(Boolean).length, 1);
+        assert.notEqual(await other.keys.revision(), before);
+        await storage.keys.insert(stored('k2'));
+        await storage.keys.replace({ ...stored('k1'), retiredAt: NOW });
+        assert.deepEqual(await other.keys.list(), [{ ...stored('k1'), retiredAt: NOW }, stored('k2')]);
+        await storage.keys.remove('k1');
+        assert.deepEqual(await other.keys.list(), [stored('k2')]);
+      });
+
+      test('the audit log is read newest first, page by page, per organization', async () => {
+        for (let index = 0; index < 5; index += 1) {
+          await storage.audit.append({
+            at: index,
+            event: `e${index}`,
+            outcome: 'changed',
+            ...(index % 2 && { organization: 'o' }),
+          });
+        }
+        const first = await storage.audit.page({ limit: 2 });
+        assert.deepEqual(
+          first.entries.map(({ event }) => event),
+          ['e4', 'e3'],
+        );
+        assert.ok(first.next !== undefined);
+        const second = await storage.audit.page({ limit: 9, before: first.next });
+        assert.deepEqual(
+          second.entries.map(({ event }) => event),
+          ['e2', 'e1', 'e0'],
+        );
+        assert.equal(second.next, undefined);
+        const own = await storage.audit.page({ limit: 9, organization: 'o' });
+        assert.deepEqual(
+          own.entries.map(({ event }) => event),
+          ['e3', 'e1'],
+        );
+      });
+    });
+
+    describe('the store as a whole', () => {
+      test('what was answered is there for whoever opens it next', async () => {
+        const id = key();
+        await Promise.all([
+          storage.tokens.insert(id, tokenRow('t')),
+          storage.nodes.mark('n', { revokedAt: 1 }, NOW),
+          storage.directory.users.insert(user('ann')),
+        ]);
+        const other = await open.another();
+        assert.ok(await other.tokens.find(id, NOW));
+        assert.equal((await other.nodes.read(['n'])).length, 1);
+        assert.ok(await other.directory.users.findBy('username', 'management/ann'));
+      });
+
+      test('E8 the sweep removes expired rows in batches of the size that it is given, and no live one', async () => {
+        const live = key();
+        const expired = Array.from({ length: 25 }, () => key());
+        await storage.tokens.insert(live, { ...tokenRow('live'), expiresAt: NOW / 1000 + 3600 });
+        await Promise.all(expired.map((id, index) => storage.tokens.insert(id, tokenRow(`t${index}`))));
+        await storage.nodes.mark('old', { revokedAt: 1 }, NOW + 1);
+        await storage.nodes.mark('young', { revokedAt: 1 }, NOW + 10 * MINUTE);
+        const later = NOW + 2 * MINUTE;
+        const batches: number[] = [];
+        do batches.push(await storage.sweep(later, 10));
+        while (batches.at(-1) === 10);
+        assert.ok(batches.every((rows) => rows <= 10));
+        assert.equal(
+          batches.reduce((sum, rows) => sum + rows, 0),
+          26,
+        );
+        assert.ok(await storage.tokens.find(live, later));
+        assert.deepEqual(
+          (await storage.nodes.read(['old', 'young'])).map(({ id }) => id),
+          ['young'],
+        );
+      });
+
+      test('says that it is whole and can be written to', async () => {
+        await storage.ping();
+        assert.deepEqual(await storage.verify(), []);
+      });
+
+      test('everything that it exports, an empty one imports, and exports again the same', async () => {
+        const id = key();
+        await storage.directory.organizations.insert(organization('acme'));
+        await storage.tokens.insert(id, tokenRow('t'));
+        await storage.logins.insert(loginRow('l'));
+        await storage.artifacts.upsert(
+          'Session',
+          key(),
+          { payload: { a: 1 }, expiresAt: NOW },
+          { uid: key() },
+        );
+        await storage.nodes.mark('n', { narrowedAt: 3 }, NOW);
+        await storage.counters.set('k', 2, NOW);
+        await storage.audit.append({ at: 1, event: 'e', outcome: 'changed' });
+        const records = await Array.fromAsync(storage.dump.export());
+        const target = await openEmptyStore();
+        try {
+          await target.storage.dump.import(
+            (async function* () {
+              yield* records;
+            })(),
+          );
+          const sorted = (list: unknown[]) => list.map((record) => JSON.stringify(record)).sort();
+          assert.deepEqual(sorted(await Array.fromAsync(target.storage.dump.export())), sorted(records));
+          await assert.rejects(
+            target.storage.dump.import(
+              (async function* () {
+                yield* records;
+              })(),
+            ),
+            {
+              name: 'StoreNotEmpty',
+            },
+          );
+        } finally {
+          await target.close();
+        }
+      });
+    });
+  });
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, test } from 'node:test';
+import { CannotOpenStore, NewerDatabase, openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import type { Storage } from '../../src/storage/contract.ts';
+import { storageContract } from '../contracts/storage.contract.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'grantable-sqlite-'));
+after(() => rm(folder, { recursive: true, force: true }));
+let files = 0;
+const newPath = (): string => join(folder, `${files++}.db`);
+
+storageContract('SQLite', async () => {
+  const path = newPath();
+  const opened: Storage[] = [await openSqliteStorage({ path })];
+  return {
+    storage: opened[0] as Storage,
+    async another() {
+      const storage = await openSqliteStorage({ path });
+      opened.push(storage);
+      return storage;
+    },
+    async close() {
+      for (const storage of opened) await storage.close();
+    },
+  };
+});
+
+test('a write that fails leaves its neighbours of the same transaction standing', async () => {
+  const storage = await openSqliteStorage({ path: newPath() });
+  const org = { enabled: true, createdAt: 0, default: false, hosts: [] };
+  const results = await Promise.allSettled([
+    storage.directory.organizations.insert({ ...org, id: '1', name: 'a' }),
+    storage.directory.organizations.insert({ ...org, id: '2', name: 'a' }),
+    storage.directory.organizations.insert({ ...org, id: '3', name: 'b' }),
+  ]);
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
+  assert.equal(await storage.directory.organizations.get('2'), undefined);
+  assert.equal((await storage.directory.organizations.page({ limit: 9 })).items.length, 2);
+  await storage.close();
+});
+
+test('SE-01 the file can be read by its owner only, and a copy of it too', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const copy = newPath();
+  await storage.backup(copy);
+  for (const file of [path, copy]) assert.equal((await stat(file)).mode & 0o777, 0o600);
+  await assert.rejects(storage.backup(copy), /exists already/);
+  await storage.close();
+});
+
+test('a copy made while the store is in use is whole and holds what was answered before', async () => {
+  const storage = await openSqliteStorage({ path: newPath() });
+  await storage.nodes.mark('before', { revokedAt: 1 }, 2);
+  const writing = Promise.all(
+    Array.from({ length: 200 }, (_, index) => storage.nodes.mark(`n${index}`, { revokedAt: 1 }, 2)),
+  );
+  const copy = newPath();
+  await storage.backup(copy);
+  await writing;
+  const copied = await openSqliteStorage({ path: copy });
+  assert.deepEqual(await copied.verify(), []);
+  assert.equal((await copied.nodes.read(['before'])).length, 1);
+  await copied.close();
+  await storage.close();
+});
+
+test('many may open a new file at once', async () => {
+  const path = newPath();
+  const stores = await Promise.all(Array.from({ length: 8 }, () => openSqliteStorage({ path })));
+  await Promise.all(stores.map((storage, index) => storage.nodes.mark(`n${index}`, { revokedAt: 1 }, 2)));
+  assert.equal((await (stores[0] as Storage).nodes.changesSince(0, 99)).length, 8);
+  for (const storage of stores) await storage.close();
+});
+
+test('a database of a newer version is refused in a sentence and left as it is', async () => {
+  const path = newPath();
+  await (await openSqliteStorage({ path })).close();
+  const raw = new DatabaseSync(path);
+  raw.exec('PRAGMA user_version = 999');
+  raw.close();
+  await assert.rejects(openSqliteStorage({ path }), NewerDatabase);
+});
+
+test('E9 what is no database is refused in a sentence, never taken for an empty one', async () => {
+  const path = newPath();
+  await writeFile(path, randomBytes(8_192));
+  await assert.rejects(openSqliteStorage({ path }), CannotOpenStore);
+  await assert.rejects(openSqliteStorage({ path: join(path, 'below', 'a.db') }), CannotOpenStore);
+});
+
+test('migrations can be run again over what they made', async () => {
+  const path = newPath();
+  const first = await openSqliteStorage({ path });
+  await first.nodes.mark('n', { revokedAt: 1 }, 2);
+  await first.close();
+  const second = await openSqliteStorage({ path });
+  assert.equal((await second.nodes.read(['n'])).length, 1);
+  await second.close();
+});
+
+test('every hot query uses an index', async () => {
+  const path = newPath();
+  await (await openSqliteStorage({ path })).close();
+  const raw = new DatabaseSync(path);
+  const queries = [
+    'SELECT document FROM tokens WHERE key = ? AND expires_at > ?',
+    'SELECT * FROM artifacts WHERE key = ? AND model = ? AND expires_at > ?',
+    'SELECT * FROM artifacts WHERE uid = ? AND model = ? AND expires_at > ?',
+    'SELECT * FROM logins WHERE id = ? AND expires_at > ?',
+    'SELECT * FROM nodes WHERE id IN (?, ?, ?)',
+    'SELECT * FROM nodes WHERE change > ? ORDER BY change LIMIT ?',
+    'SELECT document FROM nouns WHERE collection = ? AND id = ?',
+    'SELECT 1 FROM noun_keys WHERE collection = ? AND name = ? AND value = ?',
+    'SELECT number, document FROM nouns WHERE collection = ? AND organization = ? AND number > ? ORDER BY number LIMIT ?',
+    "SELECT value FROM sequences WHERE name = 'directory revision'",
+    ...['tokens', 'artifacts', 'logins', 'counters', 'nodes'].map(
+      (table) => `SELECT rowid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
+    ),
+  ];
+  for (const sql of queries) {
+    const plan = raw
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all()
+      .map(({ detail }) => String(detail))
+      .join('; ');
+    assert.match(plan, /SEARCH/, `${sql}: ${plan}`);
+    assert.doesNotMatch(plan, /SCAN|TEMP B-TREE/, `${sql}: ${plan}`);
+  }
+  raw.close();
+});
