@@ -109,7 +109,6 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     let keySet = 0;
     let stopping = false;
     const findMissing = async (): Promise<string[]> => {
-      if (stopping) return ['the server is stopping'];
       const store = await storage.ping().then(
         () => undefined,
         () => 'the store',
@@ -128,6 +127,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       assetFolders: viewFolders,
       health: {
         findMissing,
+        isStopping: () => stopping,
         metrics: createMetrics({ hashesWaiting: hashQueue.waiting }),
         metricsToken: config.metricsToken,
       },
@@ -137,7 +137,6 @@ export async function createServer(config: Config, options: ServerOptions = {}):
         maxAge: JWKS_CACHE_SECONDS,
       },
       routes: [...interaction, provider.routes],
-      now,
     });
 
     const background = startBackground({
@@ -148,12 +147,14 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       },
       log: (error, what) => log.error({ err: error }, what),
     });
-    const listening = await listen(app.callback(), { host: config.host, port: config.port }).catch(
-      async (error: unknown) => {
-        await background.stop();
-        throw error;
-      },
-    );
+    const listening = await listen(app.callback(), {
+      host: config.host,
+      port: config.port,
+      onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
+    }).catch(async (error: unknown) => {
+      await background.stop();
+      throw error;
+    });
     log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
 
     return {

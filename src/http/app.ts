@@ -7,12 +7,13 @@
 import Koa, { type Middleware } from 'koa';
 import { createAccessLog } from './access-log.ts';
 import { createAssets } from './assets.ts';
-import { createBodyReader } from './body.ts';
+import { createFormReader } from './body.ts';
 import { createDocuments, type DocumentsDeps } from './documents.ts';
 import { createErrorBoundary } from './errors.ts';
 import { createHealth, type HealthDeps } from './health.ts';
-import { createHosts } from './hosts.ts';
+import { createHosts, pinOrigin } from './hosts.ts';
 import type { Logger } from './log.ts';
+import { createNotFound } from './not-found.ts';
 import { createRequestFacts, type TrustedPeers } from './request-facts.ts';
 import { createSecurityHeaders } from './security-headers.ts';
 import type { Views } from './views.ts';
@@ -29,30 +30,57 @@ export interface AppDeps {
   readonly documents: DocumentsDeps;
   /** What the server is for, in order. */
   readonly routes: readonly Middleware[];
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
+/** Clients that hang up while they are answered. */
+const GONE = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ECONNABORTED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'HPE_INVALID_EOF_STATE',
+]);
+
+/** The error boundary has answered everything that a request can cause; here comes what broke after that. */
+function logBroken(app: Koa, log: Logger): void {
+  app.silent = true;
+  app.on('error', (error: NodeJS.ErrnoException, ctx?: Koa.Context) => {
+    const requestId = ctx?.state.requestId;
+    if (GONE.has(error.code ?? '')) log.debug({ err: error, requestId }, 'the client went away');
+    else log.error({ err: error, requestId }, 'an answer broke off');
+  });
+}
+
+/**
+ * What `routes` find of a request: `ctx.state.requestId` and `ctx.state.address`; Koa's own origin, host and protocol,
+ * which are the issuer's; `findForm(ctx)`. What they may leave in `ctx.state`: `clientId` and `reason` for the log,
+ * `failure` (what an engine answered with an error of its own), `issuedGrant` for the metrics; `allowFormTarget`.
+ */
 export function createApp(deps: AppDeps): Koa {
-  const { issuer, hosts, trustedProxies, log, views, health, now } = deps;
+  const { issuer, hosts, trustedProxies, log, views, health } = deps;
   const app = new Koa();
   Object.defineProperty(app, 'keys', { get: () => [...deps.cookieKeys()] });
-  // Koa would print; what reaches it has been answered or concerns a connection that is gone.
-  app.silent = true;
-  app.on('error', (error) => log.debug({ err: error }, 'connection'));
+  pinOrigin(app, issuer);
+  logBroken(app, log);
   const order: Middleware[] = [
     // First, so that every line of the log and every answer has the id and the address.
     createRequestFacts({ trustedProxies }),
-    createAccessLog({ log, now }),
+    // Outside the error boundary: they see the status that was really sent.
+    createAccessLog({ log }),
     health.metrics.middleware,
     // Outside the error boundary, so that errors have them too.
     createSecurityHeaders({ issuer }),
     createErrorBoundary({ log, views }),
-    createHosts({ issuer, hosts }),
+    // What nobody below has answered.
+    createNotFound(),
+    // Before the hosts are checked: load balancers ask by address.
     createHealth(health),
+    // Before anything that could make a URL, set a cookie or keep an answer.
+    createHosts({ issuer, hosts }),
     createAssets({ folders: deps.assetFolders }),
     createDocuments(deps.documents),
-    createBodyReader(),
+    // Last of the shell: who is refused above costs no reading.
+    createFormReader(),
     ...deps.routes,
   ];
   for (const middleware of order) app.use(middleware);

@@ -1,30 +1,36 @@
 /** The few files that pages need, by exact name: nothing that was sent becomes a path. */
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Middleware } from 'koa';
 
-const ASSETS: Readonly<Record<string, { file: string; type: string }>> = {
-  '/assets/grantable.css': { file: 'grantable.css', type: 'text/css; charset=utf-8' },
-};
+const ASSETS = [{ path: '/assets/grantable.css', file: 'grantable.css', type: 'text/css; charset=utf-8' }];
 
-/** @param folders the operator's first */
+/** Seconds; short, because the address stays the same when an operator changes a file. */
+const MAX_AGE = 300;
+
+/** @param folders the operator's first @throws Error if a file is in none of them */
 export function createAssets({ folders }: { folders: readonly string[] }): Middleware {
-  const read = (file: string): Buffer => {
-    for (const folder of folders) {
-      try {
-        return readFileSync(join(folder, file));
-      } catch {
-        // The next folder may have it.
-      }
-    }
-    throw new Error(`asset ${file} is missing`);
-  };
-  const contents = new Map(Object.entries(ASSETS).map(([path, { file }]) => [path, read(file)]));
+  const contents = new Map(
+    ASSETS.map(({ path, file, type }) => {
+      const folder = folders.find((candidate) => existsSync(join(candidate, file)));
+      if (folder === undefined) throw new Error(`no folder of views has the file ${file}`);
+      const bytes = readFileSync(join(folder, file));
+      const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+      return [path, { bytes, etag, type }];
+    }),
+  );
   return async function assets(ctx, next) {
-    const asset = ASSETS[ctx.path];
+    const asset = contents.get(ctx.path);
     if (!asset || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
-    ctx.set('Cache-Control', 'public, max-age=3600');
+    ctx.status = 200;
+    ctx.set('Cache-Control', `public, max-age=${MAX_AGE}`);
+    ctx.set('ETag', asset.etag);
+    if (ctx.fresh) {
+      ctx.status = 304;
+      return;
+    }
     ctx.type = asset.type;
-    ctx.body = contents.get(ctx.path);
+    ctx.body = asset.bytes;
   };
 }

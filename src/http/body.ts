@@ -1,91 +1,110 @@
 /**
- * Request bodies. Read here, with events, ahead of the engine: faster than its own reading, and with the statuses that
- * it does not have (413, 415). The engine parses the text itself.
+ * Request bodies. Forms are read here, with events, ahead of the engine: faster than its own reading, and with the
+ * statuses that it does not have (413, 415). The engine parses the text itself. Other bodies stay unread: the engine
+ * refuses them, and who wants one calls `readBody`.
  */
+import { isUtf8 } from 'node:buffer';
 import { parse, stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
+import { Refusal } from './refusal.ts';
 
-const MAX_BYTES = 56 * 1024;
+const MAX_FORM_BYTES = 56 * 1024;
+/** Node's parser drops what comes after so many, and with it a repeated parameter would pass unseen. */
 const MAX_FIELDS = 1_000;
 const FORM = 'application/x-www-form-urlencoded';
+const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/gi;
+const UTF8 = /^(?:utf-?8|us-ascii)$/i;
 
-/** A body that is refused for its form, with the HTTP status that says so. */
-export class BodyRefused extends Error {
-  override readonly name = 'BodyRefused';
-  readonly status: 400 | 413 | 415;
-  constructor(status: 400 | 413 | 415, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-type Form = Record<string, unknown>;
+/** The members of a form; repeated ones are arrays. */
+export type Form = Record<string, unknown>;
 
 const texts = new WeakMap<object, string>();
 const forms = new WeakMap<object, Form>();
 
-function collect(ctx: Context): Promise<Buffer> {
+function tooLarge(limit: number): Refusal {
+  return new Refusal(413, `the body is larger than ${limit} bytes`);
+}
+
+function collect(ctx: Context, limit: number): Promise<Buffer> {
   const { req } = ctx;
-  const declared = ctx.request.length;
+  if ((ctx.request.length ?? 0) > limit) return Promise.reject(tooLarge(limit));
+  if (req.destroyed || req.readableEnded) return Promise.reject(new Error('the body was read already'));
+  if (ctx.get('Expect') !== '') ctx.res.writeContinue();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let received = 0;
-    const refuse = (refusal: BodyRefused): void => {
-      // The rest is not read; the connection cannot be used for another request.
-      req.removeAllListeners('data');
-      ctx.set('Connection', 'close');
-      req.resume();
-      reject(refusal);
-    };
-    if (declared !== undefined && declared > MAX_BYTES)
-      return refuse(new BodyRefused(413, 'the body is too large'));
-    req.on('data', (chunk: Buffer) => {
+    const onData = (chunk: Buffer): void => {
       received += chunk.length;
-      if (received > MAX_BYTES) return refuse(new BodyRefused(413, 'the body is too large'));
-      chunks.push(chunk);
-    });
-    req.on('end', () => resolve(Buffer.concat(chunks, received)));
-    req.on('aborted', () => reject(new BodyRefused(400, 'the body ended early')));
-    req.on('error', () => reject(new BodyRefused(400, 'the body could not be read')));
+      if (received <= limit) {
+        chunks.push(chunk);
+        return;
+      }
+      // The rest flows by unseen; `listen` ends a connection on which it does not end soon.
+      req.off('data', onData);
+      req.resume();
+      reject(tooLarge(limit));
+    };
+    req.on('data', onData);
+    req.once('end', () => resolve(Buffer.concat(chunks, received)));
+    const gone = (): void =>
+      reject(new Refusal(400, 'the body ended early', { reason: 'the client went away' }));
+    req.once('error', gone);
+    req.once('close', gone);
   });
 }
 
-/** Reads the body once. @throws BodyRefused */
-async function readText(ctx: Context): Promise<string> {
-  const encoding = ctx.get('Content-Encoding');
-  if (encoding !== '' && encoding !== 'identity')
-    throw new BodyRefused(415, 'compressed bodies are not read');
-  const charset = ctx.request.charset.toLowerCase();
-  if (charset !== '' && charset !== 'utf-8' && charset !== 'us-ascii') {
-    throw new BodyRefused(415, 'the body must be UTF-8');
+/**
+ * Reads the body as text, once.
+ *
+ * @param limit bytes
+ * @throws Refusal 413 if it is larger, 415 if it is compressed or in a charset other than UTF-8, 400 if it is no
+ *   text or ended early
+ */
+export async function readBody(ctx: Context, limit: number): Promise<string> {
+  const encoding = ctx.get('Content-Encoding').toLowerCase();
+  if (encoding !== '' && encoding !== 'identity') {
+    throw new Refusal(415, 'compressed bodies are not read', { headers: { 'Accept-Encoding': 'identity' } });
   }
-  const text = (await collect(ctx)).toString('utf8');
-  let fields = 1;
-  for (let at = text.indexOf('&'); at !== -1; at = text.indexOf('&', at + 1)) fields += 1;
-  if (fields > MAX_FIELDS) throw new BodyRefused(400, `more than ${MAX_FIELDS} fields`);
-  return text;
+  for (const [, charset = ''] of ctx.get('Content-Type').matchAll(CHARSET)) {
+    if (!UTF8.test(charset)) throw new Refusal(415, 'only bodies in UTF-8 are read');
+  }
+  const bytes = await collect(ctx, limit);
+  if (!isUtf8(bytes)) throw new Refusal(400, 'the body is not UTF-8');
+  if (bytes.includes(0)) throw new Refusal(400, 'the body holds a NUL');
+  return bytes.toString('utf8');
 }
 
+function refuseManyFields(text: string): void {
+  let fields = 1;
+  for (let at = text.indexOf('&'); at !== -1; at = text.indexOf('&', at + 1)) fields += 1;
+  if (fields > MAX_FIELDS) throw new Refusal(400, `the form has more than ${MAX_FIELDS} fields`);
+}
+
+/** The engine looks for a body that was read before it at `req.body`. */
 function handOn(ctx: Context, text: string): void {
   texts.set(ctx, text);
   Object.assign(ctx.req, { body: text });
 }
 
-/** Reads the bodies of POST requests. */
-export function createBodyReader(): Middleware {
-  return async function readBody(ctx, next) {
-    if (ctx.method === 'POST') handOn(ctx, await readText(ctx));
+/** Reads the forms of POST requests. */
+export function createFormReader(): Middleware {
+  return async function formReader(ctx, next) {
+    if (ctx.method === 'POST' && ctx.is(FORM)) {
+      const text = await readBody(ctx, MAX_FORM_BYTES);
+      refuseManyFields(text);
+      handOn(ctx, text);
+    }
     await next();
   };
 }
 
-/** The fields of a form; repeated ones are arrays. Undefined if the body is no form. */
+/** Without a prototype. Undefined if the request has no form. */
 export function findForm(ctx: Context): Form | undefined {
   const text = texts.get(ctx);
-  if (text === undefined || !ctx.is(FORM)) return undefined;
+  if (text === undefined) return undefined;
   let form = forms.get(ctx);
   if (!form) {
-    form = { ...parse(text, '&', '=', { maxKeys: MAX_FIELDS }) };
+    form = parse(text, '&', '=', { maxKeys: MAX_FIELDS });
     forms.set(ctx, form);
   }
   return form;

@@ -1,6 +1,6 @@
 /** Metadata and keys as ready bytes: the same for everybody, so nothing of a request can get into them (HD-02). */
 import { createHash } from 'node:crypto';
-import type { Middleware } from 'koa';
+import type { Context, Middleware } from 'koa';
 
 interface Kept {
   readonly version: string;
@@ -11,37 +11,70 @@ interface Kept {
 
 export interface DocumentsDeps {
   readonly paths: readonly string[];
-  /** Changes whenever a document may have. */
+  /** Changes whenever a document may have. While it cannot be told (the store is away), the last bytes are good. */
   readonly version: () => Promise<string>;
   /** Seconds that others may keep them. */
   readonly maxAge: number;
 }
 
+function toBytes(body: unknown): Buffer {
+  if (Buffer.isBuffer(body)) return body;
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+}
+
+function keep(ctx: Context, version: string): Kept {
+  const bytes = toBytes(ctx.body);
+  const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+  return { version, bytes, etag, type: ctx.response.get('Content-Type') };
+}
+
+/** Of the answer that was made for one request, only the bytes and their type are for all. */
+function forgetRequest(ctx: Context): void {
+  for (const name of Object.keys(ctx.response.headers)) {
+    if (/^(?:vary|access-control-.*)$/i.test(name)) ctx.remove(name);
+  }
+}
+
+function send(ctx: Context, document: Kept, maxAge: number): void {
+  forgetRequest(ctx);
+  ctx.status = 200;
+  ctx.set('Access-Control-Allow-Origin', '*');
+  ctx.set('Cache-Control', `public, max-age=${maxAge}`);
+  ctx.set('ETag', document.etag);
+  if (ctx.fresh) {
+    ctx.status = 304;
+    return;
+  }
+  ctx.set('Content-Type', document.type);
+  ctx.body = document.bytes;
+}
+
 export function createDocuments({ paths, version, maxAge }: DocumentsDeps): Middleware {
   const kept = new Map<string, Kept>();
+  const known = new Set(paths);
+
+  /** A HEAD is answered like a GET; Node leaves the body out. */
+  const make = async (ctx: Context, next: () => Promise<void>): Promise<void> => {
+    const { method } = ctx;
+    ctx.method = 'GET';
+    await next();
+    ctx.method = method;
+  };
+
   return async function documents(ctx, next) {
-    if (!paths.includes(ctx.path) || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
-    const current = await version();
+    if (!known.has(ctx.path) || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
     let document = kept.get(ctx.path);
+    const current = await version().catch((error: unknown) => {
+      if (document) return document.version;
+      throw error;
+    });
+    // Taken from before the answer was made: one that was outdated meanwhile is made again.
     if (document?.version !== current) {
-      await next();
+      await make(ctx, next);
       if (ctx.status !== 200) return;
-      const bytes = Buffer.from(JSON.stringify(ctx.body));
-      const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
-      document = { version: current, bytes, etag, type: ctx.response.get('Content-Type') };
+      document = keep(ctx, current);
       kept.set(ctx.path, document);
     }
-    ctx.status = 200;
-    ctx.remove('Vary');
-    ctx.set('Access-Control-Allow-Origin', '*');
-    ctx.set('Cache-Control', `public, max-age=${maxAge}`);
-    ctx.set('Content-Type', document.type);
-    ctx.etag = document.etag;
-    if (ctx.fresh) {
-      ctx.status = 304;
-      return;
-    }
-    ctx.body = document.bytes;
-    ctx.set('Content-Type', document.type);
+    send(ctx, document, maxAge);
   };
 }

@@ -1,4 +1,8 @@
-/** Whatever is thrown past everybody else becomes an answer here, without a word about our insides. */
+/**
+ * Whatever is thrown past everybody else becomes an answer here, without a word about our insides. The engine answers
+ * its own errors; of those only the ones that nobody foresaw are answered anew, so that they carry the request id.
+ */
+import { STATUS_CODES } from 'node:http';
 import type { Context, Middleware } from 'koa';
 import {
   DomainError,
@@ -12,8 +16,8 @@ import {
   UnknownResource,
 } from '../errors/domain.ts';
 import { StoreUnavailable } from '../storage/contract.ts';
-import { BodyRefused } from './body.ts';
 import type { Logger } from './log.ts';
+import { Refusal } from './refusal.ts';
 import type { Views } from './views.ts';
 
 export interface Failure {
@@ -22,6 +26,7 @@ export interface Failure {
   readonly description: string;
   /** Seconds. */
   readonly retryAfter?: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Seconds. */
@@ -36,20 +41,18 @@ const CODES: readonly (readonly [new (...args: never[]) => DomainError, string])
   [UnknownResource, 'invalid_target'],
 ];
 
-/** How an error is answered; undefined for one that nobody foresaw. */
-export function toFailure(error: unknown): Failure | undefined {
-  if (error instanceof BodyRefused) {
-    return { status: error.status, error: 'invalid_request', description: error.message };
-  }
-  if (error instanceof StoreUnavailable) {
-    return {
-      status: 503,
-      error: 'temporarily_unavailable',
-      description: 'the store is away, try again later',
-      retryAfter: STORE_RETRY_AFTER,
-    };
-  }
-  if (!(error instanceof DomainError)) return undefined;
+const UNFORESEEN: Failure = {
+  status: 500,
+  error: 'server_error',
+  description: 'something went wrong; the request id finds it in the log',
+};
+
+function isStoreAway(error: unknown): boolean {
+  if (error instanceof StoreUnavailable) return true;
+  return error instanceof Error && error.cause !== undefined && isStoreAway(error.cause);
+}
+
+function fromDomainError(error: DomainError): Failure {
   if (error instanceof TooManyAttempts) {
     const description = error.description ?? 'too many attempts, try again later';
     return { status: 429, error: 'invalid_request', description, retryAfter: error.retryAfter };
@@ -62,15 +65,62 @@ export function toFailure(error: unknown): Failure | undefined {
   return { status: 400, error: code, description: error.description ?? 'the request is refused' };
 }
 
+/** What Koa, its router and the engine throw at requests that are wrong; their texts are not ours to show. */
+function fromForeignError(error: unknown): Failure | undefined {
+  if (error instanceof URIError) {
+    return { status: 400, error: 'invalid_request', description: 'the path is not encoded properly' };
+  }
+  const { expose, status, statusCode } = error as {
+    expose?: unknown;
+    status?: unknown;
+    statusCode?: unknown;
+  };
+  const code = typeof status === 'number' ? status : statusCode;
+  if (expose !== true || typeof code !== 'number' || code < 400 || code > 499) return undefined;
+  return {
+    status: code,
+    error: 'invalid_request',
+    description: STATUS_CODES[code] ?? 'the request is refused',
+  };
+}
+
+/** How an error is answered; undefined for one that nobody foresaw. */
+export function toFailure(error: unknown): Failure | undefined {
+  if (isStoreAway(error)) {
+    return {
+      status: 503,
+      error: 'temporarily_unavailable',
+      description: 'the store is away, try again later',
+      retryAfter: STORE_RETRY_AFTER,
+    };
+  }
+  if (error instanceof Refusal) return error;
+  if (error instanceof DomainError) return fromDomainError(error);
+  return error instanceof Error ? fromForeignError(error) : undefined;
+}
+
+/** For the log: our own words only. */
+function reasonOf(error: unknown): string | undefined {
+  if (error instanceof Refusal || error instanceof DomainError) return error.reason ?? error.description;
+  return error instanceof Error ? error.name : undefined;
+}
+
+/** What was said of the body that is not sent. */
+const ABOUT_THE_BODY = ['Content-Type', 'Content-Length', 'Content-Encoding', 'ETag', 'Last-Modified'];
+
 /** JSON for programs, a page for people. 5xx carry the request id, under which the log has the cause. */
 export function answerFailure(ctx: Context, failure: Failure, views: Views): void {
-  const { status, error, description, retryAfter } = failure;
+  const { status, error, description, retryAfter, headers } = failure;
   const requestId = status >= 500 ? String(ctx.state.requestId ?? '') : undefined;
+  for (const name of ABOUT_THE_BODY) ctx.remove(name);
   ctx.status = status;
-  if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
+  ctx.set('Cache-Control', 'no-store');
+  if (headers) ctx.set(headers);
+  if (retryAfter !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(retryAfter))));
+  ctx.vary('Accept');
   if (ctx.accepts('json', 'html') === 'html') {
-    ctx.type = 'html';
     ctx.body = views.render('error', { error, description, requestId });
+    ctx.type = 'html';
     return;
   }
   ctx.body = {
@@ -80,26 +130,47 @@ export function answerFailure(ctx: Context, failure: Failure, views: Views): voi
   };
 }
 
-const UNFORESEEN: Failure = {
-  status: 500,
-  error: 'server_error',
-  description: 'something went wrong; the request id finds it in the log',
-};
+/** A page that cannot be drawn must not hide the error that it was for. */
+function answer(ctx: Context, failure: Failure, views: Views, log: Logger): void {
+  try {
+    answerFailure(ctx, failure, views);
+  } catch (error) {
+    log.error({ err: error, requestId: ctx.state.requestId }, 'the page for an error could not be drawn');
+    ctx.status = failure.status;
+    ctx.type = 'text';
+    ctx.body = `${failure.description}\n`;
+  }
+}
 
+/** The engine's own errors have been answered by itself. */
+function findUnforeseen({ state: { failure } }: Context): unknown {
+  return failure !== undefined && toFailure(failure) === undefined ? failure : undefined;
+}
+
+/**
+ * Leaves for the log, in `ctx.state`: `reason`, and `unforeseen` where the stack is needed to know what happened.
+ */
 export function createErrorBoundary({ log, views }: { log: Logger; views: Views }): Middleware {
   return async function errorBoundary(ctx, next) {
     try {
       await next();
-      if (ctx.status === 404 && ctx.body === undefined) {
-        answerFailure(ctx, { status: 404, error: 'not_found', description: 'there is nothing here' }, views);
-      }
+      ctx.state.unforeseen = findUnforeseen(ctx);
+      if (ctx.state.unforeseen !== undefined && ctx.status >= 500) answer(ctx, UNFORESEEN, views, log);
     } catch (error) {
       const failure = toFailure(error);
-      ctx.state.reason ??= error instanceof DomainError ? (error.reason ?? error.description) : undefined;
-      if (!failure || failure.status >= 500) {
-        log.error({ err: error, requestId: ctx.state.requestId }, 'request failed');
-      }
-      answerFailure(ctx, failure ?? UNFORESEEN, views);
+      ctx.state.reason ??= reasonOf(error);
+      // `throw undefined` must leave a line in the log too.
+      if (!failure) ctx.state.unforeseen = error ?? new Error('nothing was thrown');
+      answer(ctx, failure ?? UNFORESEEN, views, log);
     }
+    addRequestId(ctx);
   };
+}
+
+/** To the JSON of a 5xx that somebody else made. */
+function addRequestId(ctx: Context): void {
+  const { body } = ctx;
+  if (ctx.status < 500 || typeof body !== 'object' || body === null) return;
+  if (Object.getPrototypeOf(body) !== Object.prototype || !('error' in body) || 'request_id' in body) return;
+  ctx.body = { ...body, request_id: ctx.state.requestId };
 }

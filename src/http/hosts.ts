@@ -2,52 +2,91 @@
  * Under which names the server answers. Every URL that it makes comes from the issuer, never from a header; a request
  * for another host is refused before anybody sees it (RFC 9110 section 15.5.20).
  */
+import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
+import { Refusal } from './refusal.ts';
 
-/** Where other names are allowed: what servers call, never what people see. */
-const BACK_CHANNEL = [
+/** What servers call, never what people see. */
+const BACK_CHANNEL = new Set([
   '/oauth/token',
   '/oauth/introspect',
   '/oauth/revoke',
+  '/oauth/revocations',
   '/oauth/jwks',
-  '/.well-known/openid-configuration',
-  '/.well-known/oauth-authorization-server',
-];
-const UNDER_ANY_HOST = ['/healthz', '/readyz', '/metrics'];
+]);
+const WELL_KNOWN = '/.well-known/';
+const PORT = /:\d{1,5}$/;
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': ':443', 'http:': ':80' };
 
-/** The downstream sees the issuer's host and scheme only, whatever was sent. */
-function pin(ctx: Context, issuer: URL): void {
-  ctx.req.headers.host = issuer.host;
-  const { request } = ctx;
-  Object.defineProperties(request, {
-    protocol: { value: issuer.protocol.slice(0, -1), configurable: true },
-    secure: { value: issuer.protocol === 'https:', configurable: true },
-    host: { value: issuer.host, configurable: true },
-    href: { get: () => issuer.origin + request.originalUrl, configurable: true },
+/**
+ * What Koa and the engine derive from `Host`, the socket and forwarding headers is the issuer's for every request:
+ * the engine makes its URLs and marks its cookies by it.
+ */
+export function pinOrigin(app: Koa, issuer: string): void {
+  const { protocol, host, hostname, origin } = new URL(issuer);
+  Object.defineProperties(app.request, {
+    protocol: { value: protocol.slice(0, -1) },
+    secure: { value: protocol === 'https:' },
+    host: { value: host },
+    hostname: { value: hostname },
+    href: {
+      get(this: Koa.Request) {
+        return origin + this.originalUrl;
+      },
+    },
+    ip: {
+      get(this: Koa.Request) {
+        return this.ctx.state.address;
+      },
+    },
+    ips: { value: Object.freeze([]) },
   });
 }
 
 /** A second Host header, or a request line that names a host, is an attempt to be taken for another. */
-function namesOneHost(ctx: Context): boolean {
-  const hosts = ctx.req.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
-  return hosts.length === 1 && (ctx.req.url ?? '').startsWith('/');
+function namesOneHost({ req }: Context): boolean {
+  let hosts = 0;
+  for (let index = 0; index < req.rawHeaders.length; index += 2) {
+    const name = req.rawHeaders[index] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts === 1 && req.url?.startsWith('/') === true;
 }
 
-export function createHosts({ issuer, hosts }: { issuer: string; hosts: readonly string[] }): Middleware {
-  const url = new URL(issuer);
-  const authority = url.host;
+export interface HostsDeps {
+  readonly issuer: string;
+  /** In lower case; one without a port is meant with any. */
+  readonly hosts: readonly string[];
+}
+
+/** @throws Refusal 421 for another host, 400 for a request that names none or several */
+export function createHosts({ issuer, hosts }: HostsDeps): Middleware {
+  const { host: authority, protocol } = new URL(issuer);
+  // A client may spell out the port that the scheme implies (RFC 9110 section 4.2.3).
+  const own = new Set([authority]);
+  if (!PORT.test(authority)) own.add(authority + DEFAULT_PORTS[protocol]);
+  const further = new Set(hosts);
+  const isFurther = (host: string): boolean => further.has(host) || further.has(host.replace(PORT, ''));
+
   return async function hostCheck(ctx, next) {
-    const host = (ctx.req.headers.host ?? '').toLowerCase();
-    const isOurs =
-      host === authority ||
-      UNDER_ANY_HOST.includes(ctx.path) ||
-      (hosts.includes(host) && BACK_CHANNEL.includes(ctx.path));
-    if (!namesOneHost(ctx) || !isOurs) {
-      ctx.status = namesOneHost(ctx) ? 421 : 400;
-      ctx.body = { error: 'invalid_request', error_description: 'this server does not answer for that host' };
-      return;
+    if (!namesOneHost(ctx)) {
+      throw new Refusal(400, 'name exactly one host, in the Host header', {
+        reason: 'several hosts or none',
+      });
     }
-    pin(ctx, url);
+    const host = (ctx.req.headers.host ?? '').toLowerCase();
+    const isBackChannel = BACK_CHANNEL.has(ctx.path) || ctx.path.startsWith(WELL_KNOWN);
+    if (!own.has(host) && !(isBackChannel && isFurther(host))) {
+      throw new Refusal(
+        421,
+        'this server does not answer under that host: call it by the URL of its issuer',
+        {
+          error: 'misdirected_request',
+          reason: `host ${host.slice(0, 100)}`,
+        },
+      );
+    }
+    ctx.req.headers.host = authority;
     await next();
   };
 }

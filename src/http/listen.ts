@@ -1,29 +1,60 @@
-/** The socket: time-outs against slow clients, a clear sentence when it cannot be had, a graceful stop. */
+/** The socket: limits against slow and idle clients, a clear sentence when it cannot be had, a graceful stop. */
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { boundConnections } from './connections.ts';
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 20_000;
-/** Above what load balancers commonly keep, so that we are not the side that closes first. */
-const KEEP_ALIVE_MS = 65_000;
-const MAX_HEADER_BYTES = 16_384;
-const MAX_CONNECTIONS = 10_000;
+/** Times in milliseconds. */
+export interface SocketLimits {
+  /** Until the head of a request must be there, from the start of the connection or the end of the answer before. */
+  readonly head: number;
+  /** Until a whole request must be there. */
+  readonly request: number;
+  /** Without a byte in either direction, while a request runs: clients that do not read. */
+  readonly stall: number;
+  /** Between requests. */
+  readonly keepAlive: number;
+  /** For the rest of a body whose answer was given without it. */
+  readonly lateBody: number;
+  readonly connections: number;
+  /** Before a stop closes idle connections: busy clients learn from their next answer that this one ends. */
+  readonly farewell: number;
+  /** Bytes. */
+  readonly headBytes: number;
+}
+
+export const SOCKET_LIMITS: SocketLimits = {
+  head: 10_000,
+  request: 20_000,
+  stall: 60_000,
+  // Above what load balancers commonly keep, so that we are not the side that closes first.
+  keepAlive: 65_000,
+  lateBody: 1_000,
+  connections: 10_000,
+  farewell: 100,
+  headBytes: 16_384,
+};
 
 /** The address cannot be listened on. */
 export class CannotListen extends Error {
   override readonly name = 'CannotListen';
 }
 
-export interface Timeouts {
-  /** Milliseconds until the headers of a request must be there. */
-  readonly headers: number;
-  /** Milliseconds until a whole request must be there. */
-  readonly request: number;
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Instead of `SOCKET_LIMITS`. */
+  readonly limits?: Partial<SocketLimits>;
+  /** Told when a connection could not be accepted. */
+  readonly onError?: (error: Error) => void;
 }
 
 export interface Listening {
+  readonly server: Server;
   readonly port: number;
   /**
-   * Stops accepting, lets requests under way finish, closes idle connections.
+   * Lets requests under way finish and says on each connection that it ends, stops accepting, closes what is idle.
+   *
    * @param seconds after which what is left is cut
    */
   stop(seconds: number): Promise<void>;
@@ -33,49 +64,81 @@ const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use',
   EACCES: 'the port may not be used by this user',
   EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'this machine has no such address',
 };
 
 function open(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    const refused = (error: NodeJS.ErrnoException): void => {
       const reason = REASONS[error.code ?? ''] ?? error.message;
-      reject(new CannotListen(`Cannot listen on ${host}:${port}: ${reason}.`, { cause: error }));
+      reject(new CannotListen(`Cannot listen on ${host}, port ${port}: ${reason}.`, { cause: error }));
+    };
+    server.once('error', refused);
+    server.listen(port, host, () => {
+      server.off('error', refused);
+      resolve();
     });
-    server.listen(port, host, resolve);
   });
+}
+
+function createLimitedServer(listener: RequestListener, limits: SocketLimits): Server {
+  const server = createServer(
+    {
+      headersTimeout: limits.head,
+      requestTimeout: limits.request,
+      // Node looks every 30 s unless told otherwise.
+      connectionsCheckingInterval: Math.max(20, Math.min(1_000, limits.head / 4)),
+      keepAliveTimeout: limits.keepAlive,
+      maxHeaderSize: limits.headBytes,
+    },
+    listener,
+  );
+  server.timeout = limits.stall;
+  // Whoever asks first whether to send a body is told by the one that reads it, or gets the answer without it.
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  server.on('request', (request, response) => {
+    response.once('finish', () => {
+      if (request.complete) return;
+      setTimeout(() => request.complete || request.destroy(), limits.lateBody).unref();
+    });
+  });
+  return server;
 }
 
 /** @throws CannotListen */
 export async function listen(
   listener: RequestListener,
-  { host, port, timeouts }: { host: string; port: number; timeouts?: Timeouts },
+  { host, port, limits: given, onError }: ListenOptions,
 ): Promise<Listening> {
-  const server = createServer(
-    {
-      headersTimeout: timeouts?.headers ?? HEADERS_TIMEOUT_MS,
-      requestTimeout: timeouts?.request ?? REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: Math.min(1_000, timeouts?.headers ?? HEADERS_TIMEOUT_MS),
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-    },
-    listener,
-  );
-  server.maxConnections = MAX_CONNECTIONS;
+  const limits = { ...SOCKET_LIMITS, ...given };
+  const server = createLimitedServer(listener, limits);
+  const connections = boundConnections(server, limits.connections);
   let stopping = false;
   server.prependListener('request', (_request, response) => {
     if (stopping) response.setHeader('Connection', 'close');
   });
   await open(server, host, port);
+  server.on('error', (error) => onError?.(error));
+
+  async function close(seconds: number): Promise<void> {
+    stopping = true;
+    for (const response of connections.running()) {
+      if (!response.headersSent) response.setHeader('Connection', 'close');
+    }
+    const cut = setTimeout(() => server.closeAllConnections(), seconds * 1000);
+    if (connections.open() > 0) await wait(Math.min(limits.farewell, seconds * 1000));
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    clearTimeout(cut);
+  }
+
+  let closed: Promise<void> | undefined;
   const address = server.address();
   return {
+    server,
     port: typeof address === 'object' && address ? address.port : port,
-    async stop(seconds) {
-      stopping = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      const cut = setTimeout(() => server.closeAllConnections(), seconds * 1000);
-      await closed;
-      clearTimeout(cut);
+    stop(seconds) {
+      closed ??= close(seconds);
+      return closed;
     },
   };
 }

@@ -1,56 +1,70 @@
-/** Prometheus metrics. Labels are route groups and statuses, never anything a caller wrote. */
-import type { Context, Middleware } from 'koa';
+/** Prometheus metrics. Labels are route groups, statuses and grants, never anything a caller wrote. */
+import type { Middleware } from 'koa';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface Metrics {
+  /** Counts the request; and a token, if one was given out under the grant in `ctx.state.issuedGrant`. */
   readonly middleware: Middleware;
+  /** Of `text()`. */
+  readonly contentType: string;
   /** The text format of Prometheus. */
   text(): Promise<string>;
 }
 
-/** Paths that are counted by themselves; all others are one group. */
+/** Paths that are counted by themselves. */
 const COUNTED = new Set([
   '/oauth/authorize',
   '/oauth/token',
   '/oauth/introspect',
   '/oauth/revoke',
+  '/oauth/revocations',
   '/oauth/userinfo',
   '/oauth/jwks',
   '/oauth/logout',
   '/.well-known/openid-configuration',
   '/.well-known/oauth-authorization-server',
-  '/account/password',
+  '/healthz',
+  '/readyz',
+  '/metrics',
 ]);
+/** First segments that are counted as one. */
+const GROUPS = new Set(['oauth', 'interaction', 'account', 'device', 'admin', 'portal', 'assets']);
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-const SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+/** Upper bounds in seconds. */
+const DURATIONS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-function routeOf({ path }: Context): string {
+function routeOf(path: string): string {
   if (COUNTED.has(path)) return path;
-  return path.startsWith('/interaction/') ? '/interaction' : 'other';
+  const [, group = ''] = path.split('/', 2);
+  return GROUPS.has(group) ? `/${group}/*` : 'other';
 }
 
-/** @param hashesWaiting length of the queue of password hashes */
-export function createMetrics({ hashesWaiting }: { hashesWaiting: () => number }): Metrics {
+export interface MetricsDeps {
+  /** Length of the queue of password hashes. */
+  readonly hashesWaiting: () => number;
+}
+
+export function createMetrics({ hashesWaiting }: MetricsDeps): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const labelNames = ['route', 'method', 'status'] as const;
   const requests = new Counter({
     name: 'grantable_http_requests_total',
-    help: 'Requests.',
-    labelNames,
+    help: 'Requests answered.',
+    labelNames: ['route', 'method', 'status'] as const,
     registers,
   });
   const durations = new Histogram({
-    name: 'grantable_http_request_seconds',
-    help: 'How long requests took.',
+    name: 'grantable_http_request_duration_seconds',
+    help: 'How long requests took to answer.',
     labelNames: ['route'] as const,
-    buckets: SECONDS,
+    buckets: DURATIONS,
     registers,
   });
   const tokens = new Counter({
     name: 'grantable_tokens_issued_total',
-    help: 'Access tokens given out.',
+    help: 'Answers with an access token.',
     labelNames: ['grant'] as const,
     registers,
   });
@@ -62,17 +76,17 @@ export function createMetrics({ hashesWaiting }: { hashesWaiting: () => number }
       this.set(hashesWaiting());
     },
   });
-  return {
-    async middleware(ctx, next) {
-      const started = process.hrtime.bigint();
-      await next();
-      const route = routeOf(ctx);
-      const method = ['GET', 'POST', 'OPTIONS', 'HEAD'].includes(ctx.method) ? ctx.method : 'other';
-      requests.inc({ route, method, status: String(ctx.status) });
-      durations.observe({ route }, Number(process.hrtime.bigint() - started) / 1e9);
-      const grant = route === '/oauth/token' && ctx.status === 200 ? ctx.oidc?.params?.grant_type : undefined;
-      if (typeof grant === 'string') tokens.inc({ grant });
-    },
-    text: () => registry.metrics(),
+
+  const count: Middleware = async function metrics(ctx, next) {
+    const started = performance.now();
+    const { path } = ctx;
+    await next();
+    const { status, method } = ctx;
+    const route = routeOf(path);
+    requests.inc({ route, method: METHODS.has(method) ? method : 'other', status });
+    durations.observe({ route }, (performance.now() - started) / 1000);
+    const { issuedGrant } = ctx.state;
+    if (typeof issuedGrant === 'string' && status === 200) tokens.inc({ grant: issuedGrant });
   };
+  return { middleware: count, contentType: registry.contentType, text: () => registry.metrics() };
 }

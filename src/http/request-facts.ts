@@ -1,32 +1,52 @@
 /** Facts of a request that everybody past here relies on: its id, and the address it came from. */
 import { randomBytes } from 'node:crypto';
+import { isIP, SocketAddress } from 'node:net';
 import type { Middleware } from 'koa';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const MAPPED_IPV4 = /^::ffff:(\d+(?:\.\d+){3})$/i;
+/** An address as proxies write it: alone, or with the port it came from. */
+const WITH_PORT = /^(?:\[([^\]]+)\](?::\d{1,5})?|(\d+(?:\.\d+){3}):\d{1,5})$/;
 
 /** Peers whose forwarding headers are believed. */
 export interface TrustedPeers {
   includes(address: string): boolean;
 }
 
+/** One spelling for each address: IPv4 for what is IPv4 in IPv6, IPv6 compressed (RFC 5952), no zone. */
 function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
+  const bare = isIP(address) === 6 ? new SocketAddress({ address, family: 'ipv6' }).address : address;
+  return MAPPED_IPV4.exec(bare)?.[1] ?? bare;
 }
 
-/** The right-most address of `X-Forwarded-For` that no trusted proxy of ours has. */
+/** Undefined for what is no address. */
+function findAddress(hop: string): string | undefined {
+  const text = hop.trim();
+  const [, bracketed, dotted] = WITH_PORT.exec(text) ?? [];
+  const address = bracketed ?? dotted ?? text;
+  return isIP(address) === 0 ? undefined : plain(address);
+}
+
+/**
+ * The right-most address of `X-Forwarded-For` that is no trusted proxy's. Each hop is believed only if the one behind
+ * it is trusted, so what a client wrote itself is never reached.
+ */
 function forwardedAddress(header: string, peer: string, trusted: TrustedPeers): string {
-  const hops = header.split(',').map((hop) => hop.trim());
   let client = peer;
-  for (const hop of hops.reverse()) {
-    if (hop === '' || !trusted.includes(client)) break;
-    client = plain(hop);
+  let end = header.length;
+  while (end > 0 && trusted.includes(client)) {
+    const comma = header.lastIndexOf(',', end - 1);
+    const address = findAddress(header.slice(comma + 1, end));
+    if (address === undefined) break;
+    client = address;
+    end = comma;
   }
   return client;
 }
 
 /**
- * Sets `ctx.state.requestId` and `ctx.state.address`. Forwarding headers count only if the peer is a trusted proxy;
- * nothing else of the server reads any of them (HD-05).
+ * Sets `ctx.state.requestId`, `ctx.state.address` and `ctx.state.peer`. Forwarding headers count only if the peer is a
+ * trusted proxy; nothing else of the server believes any of them (HD-05).
  */
 export function createRequestFacts({ trustedProxies }: { trustedProxies: TrustedPeers }): Middleware {
   return async function requestFacts(ctx, next) {

@@ -1,37 +1,64 @@
-/** Headers that keep browsers from helping an attacker; for every answer, also errors. */
-import type { Middleware } from 'koa';
+/** Headers that keep browsers and caches from helping an attacker; for every answer, also errors. */
+import type { Context, Middleware } from 'koa';
 
-/**
- * Chromium applies `form-action` to redirects after a POST too; a page whose form ends in a redirect to a client adds
- * that origin in `ctx.state.formAction`.
- */
-function contentSecurityPolicy(formAction: readonly string[]): string {
-  return [
-    "default-src 'none'",
-    "style-src 'self'",
-    "img-src 'self'",
-    ["form-action 'self'", ...formAction].join(' '),
-    "frame-ancestors 'none'",
-    "base-uri 'none'",
-  ].join('; ');
+const FORM_ACTION = "form-action 'self'";
+/** The engine adds the hash of its one script (`response_mode=form_post`) to the list it finds here. */
+const NO_SCRIPT = "script-src 'none'";
+
+const POLICY = [
+  "default-src 'none'",
+  NO_SCRIPT,
+  "style-src 'self'",
+  "img-src 'self'",
+  FORM_ACTION,
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join('; ');
+
+/** For this host only: what runs on names below it is not ours to decide. */
+const HSTS = 'max-age=31536000';
+
+/** The source of a URI in the Content Security Policy; the scheme alone for apps' own schemes (RFC 8252 section 7.1). */
+function toSource(uri: string): string {
+  const { origin, protocol } = new URL(uri);
+  return origin === 'null' ? protocol : origin;
 }
 
-const HSTS = 'max-age=31536000; includeSubDomains';
+/**
+ * Lets the forms of this answer's page end at `uri`: Chromium applies `form-action` to the redirects after a POST too.
+ *
+ * @param uri absolute, checked to be one of the client's
+ */
+export function allowFormTarget(ctx: Context, uri: string): void {
+  const sources: readonly string[] = ctx.state.formAction ?? [];
+  ctx.state.formAction = [...sources, toSource(uri)];
+}
+
+function policyFor(ctx: Context): string {
+  const { formAction } = ctx.state;
+  let policy = ctx.response.get('Content-Security-Policy');
+  if (Array.isArray(formAction)) {
+    policy = policy.replace(FORM_ACTION, () => [FORM_ACTION, ...formAction].join(' '));
+  }
+  // Beside a source, 'none' would only make browsers complain.
+  return policy.replace(`${NO_SCRIPT} '`, "script-src '");
+}
 
 export function createSecurityHeaders({ issuer }: { issuer: string }): Middleware {
-  const isHttps = issuer.startsWith('https:');
+  const headers = {
+    'X-Content-Type-Options': 'nosniff',
+    'X-Frame-Options': 'DENY',
+    'Referrer-Policy': 'no-referrer',
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=()',
+    'Content-Security-Policy': POLICY,
+    'Cache-Control': 'no-store',
+    ...(issuer.startsWith('https:') && { 'Strict-Transport-Security': HSTS }),
+  };
+  const pairs = Object.entries(headers);
   return async function securityHeaders(ctx, next) {
-    ctx.set({
-      'X-Content-Type-Options': 'nosniff',
-      'X-Frame-Options': 'DENY',
-      'Referrer-Policy': 'no-referrer',
-      'Cross-Origin-Opener-Policy': 'same-origin',
-      'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=()',
-      'Cache-Control': 'no-store',
-      ...(isHttps && { 'Strict-Transport-Security': HSTS }),
-    });
+    for (const [name, value] of pairs) ctx.res.setHeader(name, value);
     await next();
-    const { formAction } = ctx.state;
-    ctx.set('Content-Security-Policy', contentSecurityPolicy(Array.isArray(formAction) ? formAction : []));
+    if (!ctx.headerSent) ctx.set('Content-Security-Policy', policyFor(ctx));
   };
 }

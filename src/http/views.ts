@@ -5,8 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 
 export interface Views {
-  /** @param name of a template without its ending @throws Error if it does not exist */
+  /**
+   * Of `data`, what is printed with `<%=` is escaped. `layout` belongs to the templates.
+   *
+   * @param name of a template without its ending
+   */
   render(name: string, data: Record<string, unknown>): string;
+}
+
+/** A template is missing or broken; said at start. */
+export class BadViews extends Error {
+  override readonly name = 'BadViews';
 }
 
 /** The package's own folder of that name, in a checkout and in the built package alike. */
@@ -14,24 +23,42 @@ export function packageFolder(name: string): string {
   return fileURLToPath(new URL(`./${name}/`, import.meta.resolve('#package.json')));
 }
 
-/** @param required templates that must be there, so that a missing one is found at start */
-export function createViews({
-  folders,
-  required,
-}: {
-  folders: readonly string[];
-  required: readonly string[];
-}): Views {
-  const find = (name: string): string | undefined =>
-    folders.map((folder) => join(folder, `${name}.eta`)).find((path) => existsSync(path));
-  const missing = required.filter((name) => !find(name));
-  if (missing.length > 0) throw new Error(`templates are missing: ${missing.join(', ')}`);
+export interface ViewsDeps {
+  /** The first that has a template gives it. */
+  readonly folders: readonly string[];
+  /** Templates that must be there and compile. */
+  readonly required: readonly string[];
+}
 
-  const eta = new Eta({ autoEscape: true, cache: true, useWith: false, views: folders.at(-1) ?? '' });
-  eta.resolvePath = (name) => {
-    const path = find(name.replace(/^\.?\//, '').replace(/\.eta$/, ''));
-    if (!path) throw new Error(`no template ${name}`);
+/** @throws BadViews */
+export function createViews({ folders, required }: ViewsDeps): Views {
+  const paths = new Map<string, string>();
+  const find = (name: string): string | undefined => {
+    const known = paths.get(name);
+    if (known !== undefined) return known;
+    const path = folders.map((folder) => join(folder, `${name}.eta`)).find((file) => existsSync(file));
+    if (path !== undefined) paths.set(name, path);
     return path;
   };
+  const missing = required.filter((name) => find(name) === undefined);
+  if (missing.length > 0) {
+    throw new BadViews(`These templates are in none of the folders of views: ${missing.join(', ')}.`);
+  }
+
+  const eta = new Eta({ autoEscape: true, cache: true, useWith: false });
+  eta.resolvePath = (name) => {
+    const path = find(name.replace(/^\.?\//, ''));
+    if (path === undefined) throw new BadViews(`There is no template ${name}.`);
+    return path;
+  };
+  for (const name of required) {
+    const path = find(name) as string;
+    try {
+      eta.templatesSync.define(path, eta.compile(eta.readFile(path), { filepath: path }));
+    } catch (error) {
+      const [why] = String((error as Error).message).split('\n');
+      throw new BadViews(`The template ${path} does not compile: ${why}.`, { cause: error });
+    }
+  }
   return { render: (name, data) => eta.render(name, data) };
 }
