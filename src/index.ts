@@ -1,0 +1,3 @@
+/** What the package offers to programs that embed the server. */
+export { type Config, ConfigError, loadConfig } from './config/load.ts';
+export { createServer, type GrantableServer, type ServerOptions } from './server.ts';
