@@ -135,6 +135,7 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   }
   const { permissions, scopes } = cutDown({ asked: wanted, proof, resource, rights });
   ctx.body = await deps.issue(request, { grant, proof, resource, rights, permissions, scopes });
+  ctx.state.issuedGrant = grant.name;
 }
 
 function definedOf(asked: Asked): Partial<Asked> {

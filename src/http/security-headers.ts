@@ -18,27 +18,29 @@ const POLICY = [
 /** For this host only: what runs on names below it is not ours to decide. */
 const HSTS = 'max-age=31536000';
 
-/** The source of a URI in the Content Security Policy; the scheme alone for apps' own schemes (RFC 8252 section 7.1). */
-function toSource(uri: string): string {
-  const { origin, protocol } = new URL(uri);
-  return origin === 'null' ? protocol : origin;
+/** The source of a URI in the policy; the scheme alone for apps' own schemes (RFC 8252 section 7.1). */
+function toSource(uri: string): string | undefined {
+  const url = URL.parse(uri);
+  return url?.origin === 'null' ? url.protocol : url?.origin;
 }
 
 /**
  * Lets the forms of this answer's page end at `uri`: Chromium applies `form-action` to the redirects after a POST too.
+ * Those who may not import this set `ctx.state.formAction` to a list of such URIs.
  *
  * @param uri absolute, checked to be one of the client's
  */
 export function allowFormTarget(ctx: Context, uri: string): void {
-  const sources: readonly string[] = ctx.state.formAction ?? [];
-  ctx.state.formAction = [...sources, toSource(uri)];
+  const uris: readonly string[] = ctx.state.formAction ?? [];
+  ctx.state.formAction = [...uris, uri];
 }
 
 function policyFor(ctx: Context): string {
   const { formAction } = ctx.state;
   let policy = ctx.response.get('Content-Security-Policy');
   if (Array.isArray(formAction)) {
-    policy = policy.replace(FORM_ACTION, () => [FORM_ACTION, ...formAction].join(' '));
+    const sources = new Set(formAction.map(toSource).filter((source) => source !== undefined));
+    policy = policy.replace(FORM_ACTION, () => [FORM_ACTION, ...sources].join(' '));
   }
   // Beside a source, 'none' would only make browsers complain.
   return policy.replace(`${NO_SCRIPT} '`, "script-src '");

@@ -7,6 +7,7 @@ import type { Engine } from './engine.ts';
 import { createFailures } from './failures.ts';
 import { createIntrospection, createRevocation, type InspectionDeps } from './inspection.ts';
 import { createMetadata, METADATA_PATHS } from './metadata.ts';
+import { createRequestNotes } from './request-notes.ts';
 
 export interface ProviderRoutesDeps {
   readonly engine: Engine;
@@ -24,6 +25,7 @@ function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
 export function createProviderRoutes({ engine, inspection }: ProviderRoutesDeps): Middleware {
   const { audit, directory, now } = inspection;
   return compose([
+    createRequestNotes(),
     createCors({ directory }),
     createFailures({ audit, now }),
     onPaths(METADATA_PATHS, createMetadata({ directory })),

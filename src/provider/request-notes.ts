@@ -1,0 +1,18 @@
+/** What the shell cannot know of a request that the engine served: who asked, and where the form of its page may end. */
+import type { Middleware } from 'koa';
+
+/** Leaves `clientId` and `formAction` in `ctx.state`. */
+export function createRequestNotes(): Middleware {
+  return async function requestNotes(ctx, next) {
+    try {
+      await next();
+    } finally {
+      const { client, params, redirectUriCheckPerformed } = ctx.oidc ?? {};
+      ctx.state.clientId ??= client?.clientId;
+      // `response_mode=form_post` answers with a page whose form is the client's.
+      if (redirectUriCheckPerformed && typeof params?.redirect_uri === 'string') {
+        ctx.state.formAction = [...(ctx.state.formAction ?? []), params.redirect_uri];
+      }
+    }
+  };
+}
