@@ -11,6 +11,8 @@ import type { Application } from '../storage/nouns.ts';
 type Client = InstanceType<Provider['Client']>;
 
 const CLIENTS_KEPT = 5_000;
+/** The engine's names of the routes on which clients authenticate. */
+const AUTHENTICATED_ROUTES = ['token', 'introspection', 'revocation'];
 
 /** Whose guesses of a client's secret are counted. */
 export interface SecretLimits {
@@ -47,7 +49,11 @@ export function toClientMetadata(
  * Clients are built from their metadata once per revision of the directory, instead of at each request; whether they
  * are still enabled is seen at each request because the view is of the latest revision.
  */
-function rememberClients(provider: Provider, directory: Directory): void {
+function rememberClients(
+  provider: Provider,
+  directory: Directory,
+  unknown: (id: string) => Promise<void>,
+): void {
   const Client = provider.Client as unknown as { find(id: string): Promise<Client | undefined> };
   const build = Client.find.bind(Client);
   const clientsOf = new WeakMap<DirectoryView, LRUCache<string, Client>>();
@@ -63,6 +69,7 @@ function rememberClients(provider: Provider, directory: Directory): void {
     if (known) return known;
     const client = await build(id);
     if (client) clients.set(id, client);
+    else await unknown(id);
     return client;
   };
 }
@@ -72,21 +79,31 @@ export function takeOverClients(
   provider: Provider,
   deps: { directory: Directory; clientSecrets: SecretKeys; limits: SecretLimits },
 ): void {
-  rememberClients(provider, deps.directory);
-  const { prototype } = provider.Client as unknown as { prototype: Client & Record<string, unknown> };
+  const { limits, clientSecrets } = deps;
 
-  prototype.compareClientSecret = async function compareClientSecret(this: Client, secret: string) {
+  /** Counts a guess; one that is not allowed any more is refused before it is looked at. */
+  async function guess(clientId: string, isRight: () => boolean): Promise<boolean> {
     const { state } = Provider.ctx as KoaContextWithOIDC;
     const address = String(state.address ?? '');
     try {
-      await deps.limits.requireClientNotBlocked(this.clientId, address);
+      await limits.requireClientNotBlocked(clientId, address);
     } catch (error) {
       state.failure = error;
       throw toOAuthError(error);
     }
-    const matches = isClientSecret(deps.clientSecrets, secret, this.clientSecret);
-    if (!matches) await deps.limits.clientSecretFailure(this.clientId, address);
+    const matches = isRight();
+    if (!matches) await limits.clientSecretFailure(clientId, address);
     return matches;
+  }
+
+  // Unknown clients are counted like wrong secrets, or the limit would tell which clients exist.
+  rememberClients(provider, deps.directory, async (id) => {
+    if (AUTHENTICATED_ROUTES.includes(String(Provider.ctx?.oidc.route))) await guess(id, () => false);
+  });
+  const { prototype } = provider.Client as unknown as { prototype: Client & Record<string, unknown> };
+
+  prototype.compareClientSecret = function compareClientSecret(this: Client, secret: string) {
+    return guess(this.clientId, () => isClientSecret(clientSecrets, secret, this.clientSecret));
   } as never;
 
   prototype.grantTypeAllowed = function grantTypeAllowed(this: Client, type: string) {
