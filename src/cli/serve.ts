@@ -1,3 +1,4 @@
+import { formatReport } from '../admin/apply-report.ts';
 import { loadConfig } from '../config/load.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
 
@@ -16,7 +17,9 @@ export const serve: Command = {
     // Listened for from the start, so that a stop while starting is not lost.
     const stopRequested = io.stopRequested();
     const server = await createServer(config, { now: io.now });
-    if (server.started.quickstart !== undefined) writeLines(io.stdout, [server.started.quickstart]);
+    const { applied, quickstart } = server.started;
+    if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));
+    if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
     await stopRequested;
     await server.stop();
     return DONE;

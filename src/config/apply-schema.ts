@@ -169,7 +169,9 @@ export const user = z
       ),
     password: password
       .exactOptional()
-      .describe('Used when the user is made; a different one later is reported and not applied.'),
+      .describe(
+        'Used when the user is made, and made then if neither this nor a hash is given; a different one later is reported and not applied.',
+      ),
     passwordHash: passwordHash
       .exactOptional()
       .describe('Instead of `password`: a bcrypt hash made elsewhere (`$2a$`, `$2b$` or `$2y$`).'),
@@ -207,7 +209,7 @@ export const administrator = z
     password: password
       .exactOptional()
       .describe(
-        'At least 15 characters. Used when the administrator is made; a different one later is reported and not applied.',
+        'At least 15 characters. Used when the administrator is made, and made then if neither this nor a hash is given; a different one later is reported and not applied.',
       ),
     passwordHash: passwordHash
       .exactOptional()

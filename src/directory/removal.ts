@@ -5,6 +5,8 @@ import { collectionOf, eachNoun } from './collections.ts';
 import { StillInUse } from './references.ts';
 
 const NAMED_IN_A_SENTENCE = 5;
+/** Nouns removed at once. */
+const BATCH = 200;
 
 /**
  * Ceilings, roles and introspection rights name a resource by its identifier: left behind, they would speak of whatever
@@ -65,7 +67,15 @@ async function removeAll<C extends CollectionName>(
   belongs: (noun: Nouns[C]) => boolean,
 ): Promise<void> {
   const nouns = collectionOf(store, collection);
+  let batch: Nouns[C][] = [];
+  // Begun together, so that a store can commit them together.
+  const removeBatch = async (): Promise<void> => {
+    await Promise.all(batch.map(({ id, version }) => nouns.remove(id, version)));
+    batch = [];
+  };
   for await (const noun of eachNoun(nouns, organization)) {
-    if (belongs(noun)) await nouns.remove(noun.id, noun.version);
+    if (belongs(noun)) batch.push(noun);
+    if (batch.length === BATCH) await removeBatch();
   }
+  await removeBatch();
 }

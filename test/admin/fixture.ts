@@ -3,15 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Apply, createApply } from '../../src/admin/apply.ts';
 import { type ApplyFile, parseApplyFile } from '../../src/config/apply-file.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { type Changes, createChanges } from '../../src/directory/changes.ts';
 import { type Foundations, openFoundations } from '../../src/foundations.ts';
 
 export interface Administration extends Foundations {
-  readonly changes: Changes;
-  readonly apply: Apply;
   /** Milliseconds; moves the clock of all of it. */
   readonly clock: { offset: number };
 }
@@ -31,19 +27,7 @@ export async function openAdministration(
     await foundations.close();
     await rm(dataDir, { recursive: true });
   });
-  const { storage, registry, passwords, rings, now } = foundations;
-  const changes = createChanges({ storage, registry, audit: storage.audit, now });
-  const apply = createApply({
-    store: storage.directory,
-    changes,
-    passwords,
-    clientSecrets: rings.clientSecrets,
-    dataDir,
-    accessTokenTtl: config.ttl.accessToken,
-    hosts: config.hosts,
-    now,
-  });
-  return { ...foundations, changes, apply, clock };
+  return { ...foundations, clock };
 }
 
 /** An apply file written as an object. */

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { examineFolder, examineStore, type Finding } from '../../src/admin/doctor.ts';
+import { openAdministration } from './fixture.ts';
+import { acme } from './tokens.ts';
+
+async function openAcme(t: TestContext) {
+  const administration = await openAdministration(t);
+  await administration.apply(acme);
+  await rm(join(administration.config.dataDir, 'generated-secrets.txt'), { force: true });
+  return administration;
+}
+
+const notOk = (findings: readonly Finding[]): string[] =>
+  findings.flatMap(({ state, says }) => (state === 'ok' ? [] : [`${state}: ${says}`]));
+
+test('a sound store in a sound folder has nothing against it', async (t) => {
+  const administration = await openAcme(t);
+  assert.deepEqual(notOk(await examineFolder(administration.config)), []);
+  const findings = await examineStore(administration);
+  assert.deepEqual(notOk(findings), []);
+  const said = findings.map(({ says }) => says).join('\n');
+  for (const alg of ['ES256', 'RS256', 'EdDSA'])
+    assert.match(said, new RegExp(`${alg} tokens are signed with`));
+  assert.match(said, /1 organizations, 2 applications, 2 roles, 1 resources, 3 users/);
+});
+
+test('a clock that was set back is found', async (t) => {
+  const administration = await openAcme(t);
+  administration.clock.offset = -3_600_000;
+  assert.match(
+    notOk(await examineStore(administration)).join(),
+    /^wrong: .* 36\d\d s later than that: it was set back/,
+  );
+});
+
+test('files that others may read, and secrets left lying about, are warned of', async (t) => {
+  const administration = await openAcme(t);
+  const { dataDir } = administration.config;
+  await chmod(join(dataDir, 'master.key'), 0o644);
+  await chmod(join(dataDir, 'grantable.db'), 0o640);
+  await writeFile(join(dataDir, 'generated-secrets.txt'), 'x');
+  await writeFile(join(dataDir, 'quickstart.txt'), 'x');
+  const findings = notOk(await examineFolder({ ...administration.config, production: true })).join('\n');
+  assert.match(findings, /warning: The file .*master\.key holds the master key, and other users/);
+  assert.match(findings, /warning: The file .*grantable\.db holds the store, and other users/);
+  assert.match(findings, /warning: .*generated-secrets\.txt holds secrets in the clear/);
+  assert.match(findings, /warning: .*quickstart\.txt is there, so this store has the demo/);
+});
+
+test('a folder that is none is wrong', async (t) => {
+  const administration = await openAcme(t);
+  const file = join(administration.config.dataDir, 'file');
+  await writeFile(file, '');
+  const findings = notOk(await examineFolder({ ...administration.config, dataDir: file }));
+  assert.match(findings.join(), /^wrong: The folder .*file cannot be written to \(ENOTDIR\)/);
+});
+
+test('a missing or a wrong key is wrong', async (t) => {
+  const administration = await openAcme(t);
+  const { storage, signingKeys } = administration;
+  const [first] = (await storage.keys.list()).filter(({ alg }) => alg === 'ES256');
+  const [other] = (await storage.keys.list()).filter(({ alg }) => alg === 'EdDSA');
+  assert.ok(first?.publicJwk && other);
+  await storage.keys.replace({
+    ...first,
+    publicJwk: { ...first.publicJwk, x: first.publicJwk.y, y: first.publicJwk.x },
+  });
+  await storage.keys.remove(other.id);
+  await signingKeys.refresh();
+  const findings = notOk(await examineStore(administration));
+  assert.equal(findings.length, 2);
+  assert.match(findings[0] ?? '', /^wrong: .*ES256/);
+  assert.match(findings[1] ?? '', /^wrong: There is no key that signs EdDSA tokens/);
+});
+
+test('nouns that name what is gone, or are enabled but dead, are warned of', async (t) => {
+  const administration = await openAcme(t);
+  const { storage, registry, now } = administration;
+  const [resource] = (await storage.directory.resources.page({ limit: 1 })).items;
+  const [ann] = (await storage.directory.users.page({ limit: 1 })).items;
+  assert.ok(resource && ann);
+  await storage.directory.resources.remove(resource.id, resource.version);
+  await registry.mark(ann.id, { revokedAt: now() });
+  const findings = notOk(await examineStore(administration));
+  assert.ok(findings.every((finding) => finding.startsWith('warning: Of ')));
+  assert.match(
+    findings.join('\n'),
+    /Of applications, shop names a resource that its organization does not have/,
+  );
+  assert.match(findings.join('\n'), /Of roles, clerk names a resource/);
+  assert.match(findings.join('\n'), /Of users, ann is enabled, but what it is given is dead/);
+});

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import {
+  findApplication,
+  findUsers,
+  revokeApplication,
+  revokeToken,
+  revokeUser,
+} from '../../src/admin/revoke.ts';
+import { type Administration, openAdministration } from './fixture.ts';
+import { acme, logIn, mint, verifierOf } from './tokens.ts';
+
+const AUTHOR = { actor: 'test' };
+
+async function openAcme(t: TestContext) {
+  const administration = await openAdministration(t);
+  await administration.apply(acme);
+  const { storage } = administration;
+  const deps = {
+    ...administration,
+    store: storage.directory,
+    logins: storage.logins,
+    audit: storage.audit,
+    jwtVerifier: verifierOf(administration),
+  };
+  return { administration, deps };
+}
+
+async function lastEvent({ storage }: Administration): Promise<string | undefined> {
+  return (await storage.audit.page({ limit: 1 })).entries[0]?.event;
+}
+
+for (const format of ['jwt', 'opaque'] as const) {
+  test(`a token (${format}) is ended with what hangs below it, and nothing else`, async (t) => {
+    const { administration, deps } = await openAcme(t);
+    const { registry } = administration;
+    const parent = await mint(administration, format);
+    const child = await mint(administration, 'opaque', {
+      ancestors: [...parent.row.ancestors, parent.row.id],
+    });
+    const sibling = await mint(administration, 'opaque');
+    assert.ok(await registry.find('opaque', child.value));
+    const revoked = await revokeToken(parent.value, deps, AUTHOR);
+    assert.match(revoked?.what ?? '', new RegExp(parent.row.id));
+    assert.ok(!JSON.stringify(revoked).includes(parent.value));
+    assert.equal(await registry.find(format, format === 'jwt' ? parent.row.id : parent.value), undefined);
+    assert.equal(await registry.find('opaque', child.value), undefined);
+    assert.ok(await registry.find('opaque', sibling.value));
+    assert.equal(await lastEvent(administration), 'token.revoked');
+  });
+}
+
+test('a refresh token ends its login and the tokens that came from it', async (t) => {
+  const { administration, deps } = await openAcme(t);
+  const { value, login } = await logIn(administration);
+  const token = await mint(administration, 'opaque', { ancestors: [...login.ancestors, login.id] });
+  await revokeToken(value, deps, AUTHOR);
+  assert.equal(await administration.registry.findLogin(login.id), undefined);
+  assert.equal(await administration.registry.find('opaque', token.value), undefined);
+  assert.equal(await lastEvent(administration), 'login.revoked');
+});
+
+test('what is no living token of ours revokes nothing', async (t) => {
+  const { deps, administration } = await openAcme(t);
+  const { row } = await mint(administration, 'jwt');
+  for (const value of ['gat_x', 'grt_x', 'eyJ.x.y', row.id, '']) {
+    assert.equal(await revokeToken(value, deps, AUTHOR), undefined);
+  }
+});
+
+test('all tokens and logins of a user or an application end, and new ones live', async (t) => {
+  const { administration, deps } = await openAcme(t);
+  const { registry, storage, clock } = administration;
+  const [user] = await findUsers(storage.directory, 'acme/shop/ann');
+  const application = await findApplication(storage.directory, 'acme/shop');
+  assert.ok(user && application);
+  for (const revoke of [
+    () => revokeUser(user, deps, AUTHOR),
+    () => revokeApplication(application, deps, AUTHOR),
+  ]) {
+    const { login } = await logIn(administration);
+    const token = await mint(administration, 'opaque');
+    clock.offset += 1_000;
+    await revoke();
+    assert.equal(await registry.findLogin(login.id), undefined);
+    assert.equal(await registry.find('opaque', token.value), undefined);
+    clock.offset += 1_000;
+    assert.ok(await registry.find('opaque', (await mint(administration, 'opaque')).value));
+  }
+});
+
+test('users and applications are found by the names that people have for them', async (t) => {
+  const { administration } = await openAcme(t);
+  const { directory } = administration.storage;
+  const realmOf = async (name: string) =>
+    (await findUsers(directory, name)).map(({ realm }) => realm.split(':')[0]);
+  assert.deepEqual(await realmOf('acme/shop/ann'), ['application']);
+  assert.deepEqual(await realmOf('acme/shop/ANN'), ['application']);
+  assert.deepEqual(await realmOf('acme/ann'), ['organization']);
+  assert.deepEqual(await realmOf('management/root'), ['management']);
+  const [ann] = await findUsers(directory, 'acme/ann');
+  assert.deepEqual(await findUsers(directory, ann?.id ?? ''), [ann]);
+  for (const name of [
+    '',
+    '/',
+    'acme',
+    'acme/',
+    'acme//ann',
+    'other/ann',
+    'acme/page/ann',
+    crypto.randomUUID(),
+  ]) {
+    assert.deepEqual(await findUsers(directory, name), [], name);
+  }
+  const shop = await findApplication(directory, 'shop-client');
+  assert.equal(shop?.name, 'shop');
+  assert.deepEqual(await findApplication(directory, 'acme/shop'), shop);
+  assert.deepEqual(await findApplication(directory, shop?.id ?? ''), shop);
+  assert.equal(await findApplication(directory, 'acme/nothing'), undefined);
+  assert.equal(await findApplication(directory, 'shop'), undefined);
+});

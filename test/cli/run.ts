@@ -1,0 +1,80 @@
+/** Commands, run in this process or as the real one, over a data folder of their own. */
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { CommandIo } from '../../src/cli/command.ts';
+import { runCommand } from '../../src/cli/run.ts';
+
+export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+
+export interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface Terminal {
+  readonly dataDir: string;
+  readonly env: Record<string, string>;
+  /** In this process. */
+  run(args: readonly string[], io?: Partial<CommandIo> & { input?: string }): Promise<Outcome>;
+  /** As a process of its own. */
+  spawn(args: readonly string[], env?: Record<string, string>): Promise<Outcome>;
+}
+
+export async function openTerminal(t: TestContext, env: Record<string, string> = {}): Promise<Terminal> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'grantable-cli-'));
+  t.after(() => rm(dataDir, { recursive: true }));
+  const whole = {
+    GRANTABLE_DATA_DIR: dataDir,
+    GRANTABLE_BCRYPT_COST: '4',
+    GRANTABLE_LOG_LEVEL: 'silent',
+    ...env,
+  };
+  return {
+    dataDir,
+    env: whole,
+    async run(args, { input = '', ...io } = {}) {
+      const [out, err]: [string[], string[]] = [[], []];
+      const code = await runCommand(args, {
+        stdin: (async function* () {
+          yield Buffer.from(input);
+        })(),
+        stdout: { write: (text) => out.push(text) },
+        stderr: { write: (text) => err.push(text) },
+        env: whole,
+        cwd: dataDir,
+        now: Date.now,
+        stopRequested: () => Promise.resolve(),
+        ...io,
+      });
+      return { code, out: out.join(''), err: err.join('') };
+    },
+    spawn: (args, more = {}) =>
+      new Promise((resolve) => {
+        const options = { cwd: dataDir, env: { PATH: process.env.PATH, ...whole, ...more } };
+        execFile(process.execPath, [MAIN, ...args], options, (error, out, err) => {
+          const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+          resolve({ code, out, err });
+        });
+      }),
+  };
+}
+
+/** A process that goes on until it is told to stop. */
+export function start(terminal: Terminal, args: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: terminal.dataDir,
+    env: { PATH: process.env.PATH, ...terminal.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said: string[] = [];
+  child.stdout.on('data', (data) => said.push(String(data)));
+  child.stderr.on('data', (data) => said.push(String(data)));
+  const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal })),
+  );
+  return { child, ended, said: () => said.join('') };
+}

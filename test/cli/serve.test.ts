@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { basic, freePort } from '../support/server.ts';
+import { MAIN, openTerminal, start, type Terminal } from './run.ts';
+
+const SECRET = 's3cret-of-32-or-more-characters-x';
+const RESOURCE = 'https://api.acme.example/';
+const orders = { tables: { orders: { create: true, read: true } } };
+
+const file = {
+  organizations: [
+    {
+      name: 'acme',
+      resources: [{ identifier: RESOURCE, tables: [{ id: 'orders' }] }],
+      roles: [{ name: 'clerk', permissions: orders }],
+      applications: [
+        {
+          name: 'shop',
+          clientId: 'shop',
+          clientSecret: SECRET,
+          grants: ['client_credentials', 'password', 'refresh_token'],
+          resource: RESOURCE,
+          permissions: orders,
+          introspects: [RESOURCE],
+        },
+      ],
+      users: [{ username: 'ann', password: 'correct-horse-battery', application: 'shop', roles: ['clerk'] }],
+    },
+  ],
+};
+
+interface Running {
+  readonly terminal: Terminal;
+  readonly issuer: string;
+  readonly server: ReturnType<typeof start>;
+  post(path: string, form: Record<string, string>): Promise<Record<string, string>>;
+}
+
+/** The real process, ready; killed at the end of the test if it still runs. */
+async function serve(t: TestContext, env: Record<string, string> = {}): Promise<Running> {
+  const port = await freePort();
+  const terminal = await openTerminal(t, { GRANTABLE_PORT: String(port), ...env });
+  await writeFile(join(terminal.dataDir, 'apply.json'), `${JSON.stringify(file)}\n`);
+  const server = start(terminal, ['serve']);
+  t.after(() => server.child.kill('SIGKILL'));
+  const issuer = `http://localhost:${port}`;
+  await untilReady(issuer, server);
+  return {
+    terminal,
+    issuer,
+    server,
+    async post(path, form) {
+      const response = await fetch(issuer + path, {
+        method: 'POST',
+        headers: { authorization: basic('shop', SECRET) },
+        body: new URLSearchParams(form),
+      });
+      const text = await response.text();
+      return text === '' ? {} : JSON.parse(text);
+    },
+  };
+}
+
+async function untilReady(issuer: string, { child, said }: ReturnType<typeof start>): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    assert.equal(child.exitCode, null, said());
+    const response = await fetch(`${issuer}/readyz`).catch(() => undefined);
+    await response?.body?.cancel();
+    if (response?.status === 200) return;
+    await setTimeout(25);
+  }
+  throw new Error(`not ready: ${said()}`);
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`the first start makes the demo and says how to try it; ${signal} stops it with exit code 0`, async (t) => {
+    const { terminal, server, issuer } = await serve(t);
+    const path = join(terminal.dataDir, 'quickstart.txt');
+    const text = await readFile(path, 'utf8');
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.ok(server.said().includes(text.trim()));
+    server.child.kill(signal);
+    assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
+    await assert.rejects(fetch(issuer));
+  });
+}
+
+test('E16 a request under way is answered before the process ends', async (t) => {
+  const { server, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json', GRANTABLE_BCRYPT_COST: '12' });
+  const answers = [1, 2, 3].map(() =>
+    post('/oauth/token', { grant_type: 'password', username: 'ann', password: 'correct-horse-battery' }),
+  );
+  await setTimeout(50);
+  server.child.kill('SIGTERM');
+  for (const { access_token } of await Promise.all(answers)) assert.ok(access_token, server.said());
+  assert.deepEqual(await server.ended, { code: 0, signal: null });
+});
+
+test('a stop that is asked for while it starts is not lost', async (t) => {
+  const port = await freePort();
+  const terminal = await openTerminal(t, { GRANTABLE_PORT: String(port) });
+  const server = start(terminal, ['serve']);
+  t.after(() => server.child.kill('SIGKILL'));
+  while (!existsSync(join(terminal.dataDir, 'grantable.db'))) {
+    assert.equal(server.child.exitCode, null, server.said());
+    await setTimeout(5);
+  }
+  server.child.kill('SIGTERM');
+  assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
+});
+
+test('a port in use is one sentence and exit code 1', async (t) => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  t.after(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  const terminal = await openTerminal(t, { GRANTABLE_PORT: String(port), GRANTABLE_DEMO: '0' });
+  const { code, out, err } = await terminal.spawn(['serve']);
+  assert.equal(code, 1);
+  assert.equal(out, '');
+  assert.match(err, new RegExp(`^Cannot listen on 127\\.0\\.0\\.1\\D+${port}: the port is in use\\.\n$`));
+});
+
+test('SE-06 a broken configuration is exit code 2, and nothing is started or made', async (t) => {
+  const terminal = await openTerminal(t, { GRANTABLE_PORT: 'x', GRANTABLE_MASTER_KEY: 'short' });
+  const { code, err } = await terminal.spawn(['serve']);
+  assert.equal(code, 2);
+  assert.match(
+    err,
+    /^The configuration has 2 problems:\n {2}GRANTABLE_PORT.*\n {2}GRANTABLE_MASTER_KEY.*\n$/,
+  );
+  assert.ok(!err.includes('short'), 'no secret is shown');
+  assert.ok(!existsSync(join(terminal.dataDir, 'grantable.db')));
+});
+
+test('SE-02 keys rotated beside a running server are published by it, and their tokens good', async (t) => {
+  const { terminal, issuer, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
+  const published = async (): Promise<string[]> => {
+    const { keys } = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as { keys: { kid: string }[] };
+    return keys.map(({ kid }) => kid);
+  };
+  assert.equal((await published()).length, 3);
+  const before = (await post('/oauth/token', { grant_type: 'client_credentials' })).access_token ?? '';
+  assert.equal((await terminal.spawn(['keys', 'rotate', '--now'])).code, 0);
+  for (let tries = 0; (await published()).length < 6; tries += 1) {
+    assert.ok(tries < 100, 'the new keys are not published');
+    await setTimeout(50);
+  }
+  const after = (await post('/oauth/token', { grant_type: 'client_credentials' })).access_token ?? '';
+  const kidOf = (token: string): string =>
+    JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid;
+  assert.notEqual(kidOf(after), kidOf(before));
+  for (const token of [before, after])
+    assert.equal((await post('/oauth/introspect', { token })).active, true);
+
+  assert.equal((await terminal.spawn(['keys', 'remove', kidOf(before)])).code, 0);
+  for (let tries = 0; (await published()).includes(kidOf(before)); tries += 1) {
+    assert.ok(tries < 100, 'the removed key is still published');
+    await setTimeout(50);
+  }
+  assert.deepEqual(await post('/oauth/introspect', { token: before }), { active: false });
+  assert.equal((await post('/oauth/introspect', { token: after })).active, true);
+});
+
+test('IN-02 tokens are explained, narrowed and revoked beside a running server, at once', async (t) => {
+  const { terminal, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
+  const logIn = () =>
+    post('/oauth/token', { grant_type: 'password', username: 'ann', password: 'correct-horse-battery' });
+  const isActive = async (token: string) => (await post('/oauth/introspect', { token })).active;
+  const first = await logIn();
+  const token = first.access_token ?? '';
+  const explained = await terminal.run(['explain', '-'], { input: `${token}\n` });
+  assert.equal(explained.code, 0);
+  assert.match(explained.out, /^active: JWT access token\n/);
+  assert.match(explained.out, /orders:create, from: .*role clerk/);
+  assert.ok(!explained.out.includes(token));
+  assert.equal((await terminal.run(['explain', token])).out, explained.out);
+  const refresh = await terminal.run(['explain', first.refresh_token ?? '']);
+  assert.match(refresh.out, /^active: refresh token\n/);
+
+  await writeFile(
+    join(terminal.dataDir, 'less.json'),
+    '{"organizations":[{"name":"acme","roles":[{"name":"clerk","permissions":{"tables":{"orders":{"read":true}}}}]}]}\n',
+  );
+  assert.equal((await terminal.run(['apply', 'less.json'])).code, 0);
+  const { permissions } = await post('/oauth/introspect', { token });
+  const { create, read } = (permissions as unknown as { tables: { orders: Record<string, boolean> } }).tables
+    .orders;
+  assert.deepEqual([create, read], [false, true]);
+
+  const revoked = await terminal.run(['revoke', '--token', '-'], { input: token });
+  assert.equal(revoked.code, 0);
+  assert.ok(!revoked.out.includes(token));
+  assert.equal(await isActive(token), false);
+  assert.match(
+    (await terminal.run(['explain', token])).out,
+    /^not active: .*\n {2}because this token: ended/,
+  );
+
+  const second = await logIn();
+  assert.equal(await isActive(second.access_token ?? ''), true);
+  assert.equal((await terminal.run(['revoke', '--user', 'acme/shop/ann'])).code, 0);
+  assert.equal(await isActive(second.access_token ?? ''), false);
+  const refused = await post('/oauth/token', {
+    grant_type: 'refresh_token',
+    refresh_token: second.refresh_token ?? '',
+  });
+  assert.equal(refused.error, 'invalid_grant');
+
+  await setTimeout(5);
+  const third = await logIn();
+  assert.equal(await isActive(third.access_token ?? ''), true);
+  assert.equal((await terminal.run(['revoke', '--application', 'acme/shop'])).code, 0);
+  assert.equal(await isActive(third.access_token ?? ''), false);
+});
+
+test('a store in use is exported and backed up whole', async (t) => {
+  const { terminal, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
+  let going = true;
+  const load = (async () => {
+    while (going) await post('/oauth/token', { grant_type: 'client_credentials' });
+  })();
+  const backup = await terminal.spawn(['backup', 'copy.db']);
+  const exported = await terminal.spawn(['export', '--out', 'all.jsonl']);
+  going = false;
+  await load;
+  assert.equal(backup.code, 0, backup.err);
+  assert.equal(exported.code, 0, exported.err);
+  const env = {
+    ...terminal.env,
+    GRANTABLE_STORAGE: `sqlite:${join(terminal.dataDir, 'copy.db')}`,
+    GRANTABLE_APPLY: 'apply.json',
+  };
+  const doctor = await terminal.run(['doctor'], { env });
+  assert.match(doctor.out, /^ok {7}The store is whole\.$/m);
+  const imported = await terminal.run(['import', 'all.jsonl'], {
+    env: { ...env, GRANTABLE_STORAGE: `sqlite:${join(terminal.dataDir, 'imported.db')}` },
+  });
+  assert.equal(imported.code, 0, imported.err);
+});
+
+test('a reader that goes away is no failure', async (t) => {
+  const terminal = await openTerminal(t);
+  await writeFile(join(terminal.dataDir, 'apply.json'), `${JSON.stringify(file)}\n`);
+  assert.equal((await terminal.run(['apply', 'apply.json'])).code, 0);
+  const shell = spawn('sh', ['-c', `"${process.execPath}" "${MAIN}" export | head -c 10`], {
+    env: { PATH: process.env.PATH, ...terminal.env },
+    cwd: terminal.dataDir,
+  });
+  const said: string[] = [];
+  shell.stderr.on('data', (data) => said.push(String(data)));
+  await new Promise((resolve) => shell.on('close', resolve));
+  assert.equal(said.join(''), '');
+});
