@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ApplyRefused, type ApplyReport } from '../../src/admin/apply.ts';
+import { ApplyRefused, type ApplyReport, createApply } from '../../src/admin/apply.ts';
 import { formatReport } from '../../src/admin/apply-report.ts';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { applySample } from '../../src/config/apply-sample.ts';
@@ -489,25 +489,51 @@ test('a proof of another kind puts the old one away', async (t) => {
 
 test('two that apply the same file at once end with one of everything', async (t) => {
   const administration = await openAdministration(t);
-  const file = fileOf({
-    organizations: [{ ...organization, applications: [{ name: 'shop', resource: RESOURCE }] }],
-  });
-  const reports = await Promise.all(Array.from({ length: 4 }, () => administration.apply(file)));
+  const reports = await Promise.all(Array.from({ length: 4 }, () => administration.apply(acme)));
   assert.equal(reports.flatMap(({ changes }) => changes).length, 5, 'each noun is added by one of them');
   for (const collection of ['organizations', 'resources', 'roles', 'applications', 'users'] as const) {
     const { items } = await administration.storage.directory[collection].page({ limit: 10 });
     assert.equal(items.length, 1, collection);
   }
-  assert.deepEqual((await administration.apply(file)).changes, []);
+  assert.deepEqual((await administration.apply(acme)).changes, []);
+});
 
-  const lines = (await readFile(reports[0]?.generatedSecrets.path ?? '', 'utf8')).split('\n');
+test('a secret that was made while somebody else was quicker is said to be unused', async (t) => {
+  const administration = await openAdministration(t);
+  const { storage, changes, config, rings, passwords, now } = administration;
+  const file = fileOf({ organizations: [{ name: 'acme', applications: [{ name: 'shop' }] }] });
+  let others: (() => Promise<unknown>) | undefined = () => administration.apply(file);
+  const apply = createApply({
+    store: storage.directory,
+    changes: {
+      ...changes,
+      applications: {
+        ...changes.applications,
+        async create(application, author) {
+          const quicker = others;
+          others = undefined;
+          await quicker?.();
+          return changes.applications.create(application, author);
+        },
+      },
+    },
+    passwords,
+    clientSecrets: rings.clientSecrets,
+    dataDir: config.dataDir,
+    accessTokenTtl: 3600,
+    hosts: [],
+    now,
+  });
+  const report = await apply(file);
+  assert.deepEqual(namesOf(report), ['added organization acme']);
+  const lines = (await readFile(report.generatedSecrets.path, 'utf8')).split('\n');
   const unused = lines.flatMap(
     (line) => /^# .*the secret that starts with (\S+) is unused$/.exec(line)?.[1] ?? [],
   );
   const made = lines.filter((line) => line.includes(' clientSecret '));
   const left = made.filter((line) => !unused.some((start) => line.includes(` ${start}`)));
-  assert.equal(left.length, 1);
-  const [, clientId = '', secret = ''] = /clientId (\S+) clientSecret (\S+)$/.exec(left.at(-1) ?? '') ?? [];
+  assert.deepEqual([made.length, unused.length, left.length], [2, 1, 1]);
+  const [, clientId = '', secret = ''] = /clientId (\S+) clientSecret (\S+)$/.exec(left[0] ?? '') ?? [];
   const shop = await requireApplication(administration, clientId);
-  assert.ok(isClientSecret(administration.rings.clientSecrets, secret, shop.secretHash));
+  assert.ok(isClientSecret(rings.clientSecrets, secret, shop.secretHash));
 });

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { createChanges, FixedField, type NounChanges } from '../../src/directory/changes.ts';
 import { collectionOf } from '../../src/directory/collections.ts';
 import { BrokenReference, StillInUse } from '../../src/directory/references.ts';
+import { isEnded } from '../../src/registry/nodes.ts';
 import { Conflict, VersionConflict } from '../../src/storage/contract.ts';
 import type { CollectionName, Nouns } from '../../src/storage/nouns.ts';
 import {
@@ -61,6 +62,8 @@ for (const [collection, idOf] of endings) {
     await change(fixture, collection, id, { enabled: false });
     assert.equal(await fixture.find(before), undefined);
     assert.deepEqual(new Set(fixture.marks.map(({ node }) => node)), new Set([id]), 'one node is marked');
+    const [record] = await fixture.storage.nodes.read([id]);
+    assert.ok(record && isEnded(record), 'whoever follows the feed learns that it has ended');
     const made = await fixture.mint();
     assert.equal(await fixture.find(made), undefined, 'made while it was disabled');
 
