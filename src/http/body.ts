@@ -45,9 +45,12 @@ function collect(ctx: Context, limit: number): Promise<Buffer> {
       reject(tooLarge(limit));
     };
     req.on('data', onData);
-    req.once('end', () => resolve(Buffer.concat(chunks, received)));
     const gone = (): void =>
       reject(new Refusal(400, 'the body ended early', { reason: 'the client went away' }));
+    req.once('end', () => {
+      req.off('close', gone);
+      resolve(Buffer.concat(chunks, received));
+    });
     req.once('error', gone);
     req.once('close', gone);
   });

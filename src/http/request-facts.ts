@@ -1,5 +1,5 @@
 /** Facts of a request that everybody past here relies on: its id, and the address it came from. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { isIP, SocketAddress } from 'node:net';
 import type { Middleware } from 'koa';
 
@@ -54,8 +54,7 @@ export function createRequestFacts({ trustedProxies }: { trustedProxies: Trusted
     const isTrusted = trustedProxies.includes(peer);
     const givenId = ctx.get('X-Request-Id');
     ctx.state.peer = peer;
-    ctx.state.requestId =
-      isTrusted && REQUEST_ID.test(givenId) ? givenId : randomBytes(12).toString('base64url');
+    ctx.state.requestId = isTrusted && REQUEST_ID.test(givenId) ? givenId : randomUUID();
     ctx.state.address = isTrusted ? forwardedAddress(ctx.get('X-Forwarded-For'), peer, trustedProxies) : peer;
     ctx.set('X-Request-Id', ctx.state.requestId);
     await next();

@@ -5,7 +5,7 @@
  *
  * This file: how our opaque secrets look and under which keys their rows are found.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 
 /** Prefixes tell people and secret scanners what they found. */
 export const OPAQUE_ACCESS_TOKEN = 'gat_';
@@ -19,7 +19,7 @@ export type HandleKind = 'access-token' | 'jwt' | 'refresh-token' | (string & {}
  * the value cannot be told from it.
  */
 export function handleKey(kind: HandleKind, value: string): Buffer {
-  return createHash('sha256').update(kind).update('\0').update(value).digest().subarray(0, 16);
+  return hash('sha256', `${kind}\0${value}`, 'buffer').subarray(0, 16);
 }
 
 /** 256 random bits behind the prefix. */
@@ -27,9 +27,9 @@ export function createOpaqueAccessToken(): string {
   return OPAQUE_ACCESS_TOKEN + randomBytes(32).toString('base64url');
 }
 
-/** 128 random bits: ids of tokens and logins, which name nodes and are no secrets. */
+/** 122 random bits of a UUID, shorter: ids of tokens and logins, which name nodes and are no secrets. */
 export function createNodeId(): string {
-  return randomBytes(16).toString('base64url');
+  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
 }
 
 const LOGIN_ID_LENGTH = 22;
@@ -86,6 +86,6 @@ export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshToken
       const match = REFRESH_TOKEN_PATTERN.exec(token);
       return match && keyThatMade(token) ? match[1] : undefined;
     },
-    hash: (token) => createHash('sha256').update(token).digest(),
+    hash: (token) => hash('sha256', token, 'buffer'),
   };
 }

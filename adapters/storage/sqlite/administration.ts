@@ -58,7 +58,7 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
       );
     },
     insert: (given) =>
-      database.write(() => {
+      database.writeAll(() => {
         const noun = { ...given, number: database.next(`number of ${name}`), version: 1 } as unknown as T;
         if (database.get('SELECT 1 FROM nouns WHERE collection = ? AND id = ?', name, noun.id)) {
           throw new Conflict('id');
@@ -77,7 +77,7 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
         return noun;
       }),
     replace: (given) =>
-      database.write(() => {
+      database.writeAll(() => {
         const noun = { ...given, version: given.version + 1 };
         const replaced = database.run(
           `UPDATE nouns SET version = ?, organization = ?, document = ?
@@ -95,7 +95,7 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
         return noun;
       }),
     remove: (id, version) =>
-      database.write(() => {
+      database.writeAll(() => {
         const removed = database.run(
           'DELETE FROM nouns WHERE collection = ? AND id = ? AND version = ?',
           name,
@@ -153,7 +153,7 @@ export function createKeys(database: Database): KeyStore {
         .map(({ document }) => JSON.parse(String(document)) as StoredKey);
     },
     insert: (key) =>
-      database.write(() => {
+      database.writeAll(() => {
         const inserted = database.run(
           'INSERT INTO keys (id, document) VALUES (?, ?) ON CONFLICT DO NOTHING',
           key.id,
@@ -163,12 +163,12 @@ export function createKeys(database: Database): KeyStore {
         return inserted === 1;
       }),
     replace: (key) =>
-      database.write(() => {
+      database.writeAll(() => {
         database.run('UPDATE keys SET document = ? WHERE id = ?', JSON.stringify(key), key.id);
         database.next('key revision');
       }),
     remove: (id) =>
-      database.write(() => {
+      database.writeAll(() => {
         database.run('DELETE FROM keys WHERE id = ?', id);
         database.next('key revision');
       }),

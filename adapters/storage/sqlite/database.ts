@@ -20,11 +20,13 @@ export interface Database {
   /** Runs inside a `write` only. @returns how many rows changed */
   run(sql: string, ...values: SQLInputValue[]): number;
   /**
-   * Queues a piece of work for the next transaction. If it throws, its own effects are undone and those of its
+   * Queues work that changes something with one statement at most, for the next transaction. If it throws, its
    * neighbours stand.
    * @throws StoreUnavailable if the transaction could not be committed
    */
   write<T>(work: () => T): Promise<T>;
+  /** As `write`, for work of several statements: if it throws, all of them are undone. */
+  writeAll<T>(work: () => T): Promise<T>;
   /** Raises a sequence by one, inside a `write`. */
   next(sequence: string): number;
   /** The connection itself, for what is done once: backup, integrity. */
@@ -34,6 +36,7 @@ export interface Database {
 
 interface Queued {
   readonly work: () => unknown;
+  readonly several: boolean;
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
   failure?: unknown;
@@ -136,24 +139,24 @@ export async function openDatabase(path: string): Promise<Database> {
   let queue: Queued[] = [];
   let flushing: Promise<void> | undefined;
 
-  /** A statement that fails undoes itself; only work of several statements needs a savepoint, and it failing is rare. */
+  /** A statement that fails undoes itself; work of several needs a savepoint for that. */
+  function attempt(queued: Queued): void {
+    if (queued.several) prepare('SAVEPOINT one').run();
+    try {
+      queued.result = queued.work();
+    } catch (error) {
+      // A full disk rolls everything back by itself; then there is nothing to go on with.
+      if (!connection.isTransaction) throw error;
+      queued.failure = error;
+      if (queued.several) prepare('ROLLBACK TO one').run();
+    }
+    if (queued.several) prepare('RELEASE one').run();
+  }
+
   function perform(batch: readonly Queued[]): void {
     prepare('BEGIN IMMEDIATE').run();
     try {
-      for (const queued of batch) {
-        if (queued.failure !== undefined) continue;
-        prepare('SAVEPOINT one').run();
-        try {
-          queued.result = queued.work();
-          prepare('RELEASE one').run();
-        } catch (error) {
-          // A full disk rolls everything back by itself; then there is nothing to go on with.
-          if (!connection.isTransaction) throw error;
-          queued.failure = error;
-          prepare('ROLLBACK TO one').run();
-          prepare('RELEASE one').run();
-        }
-      }
+      for (const queued of batch) attempt(queued);
       prepare('COMMIT').run();
     } catch (error) {
       if (connection.isTransaction) prepare('ROLLBACK').run();
@@ -183,6 +186,13 @@ export async function openDatabase(path: string): Promise<Database> {
     flushing = undefined;
   }
 
+  function enqueue<T>(work: () => T, several: boolean): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      queue.push({ work, several, resolve: resolve as (value: never) => void, reject });
+      flushing ??= flushAll();
+    });
+  }
+
   const database: Database = {
     connection,
     get: (sql, ...values) => guarded(() => prepare(sql).get(...values) as Row | undefined),
@@ -194,12 +204,8 @@ export async function openDatabase(path: string): Promise<Database> {
       ).get(sequence);
       return Number(row?.value);
     },
-    write<T>(work: () => T): Promise<T> {
-      return new Promise<T>((resolve, reject) => {
-        queue.push({ work, resolve: resolve as (value: never) => void, reject });
-        flushing ??= flushAll();
-      });
-    },
+    write: (work) => enqueue(work, false),
+    writeAll: (work) => enqueue(work, true),
     async close() {
       await flushing;
       if (!connection.isOpen) return;

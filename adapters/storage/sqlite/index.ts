@@ -30,7 +30,7 @@ export async function openSqliteStorage({ path }: { path: string }): Promise<Sto
     directory: createDirectoryStore(database),
     sweep: (now, limit) => sweep(database, now, limit),
     ping: () => ping(database),
-    backup: (to) => copyTo(database, to),
+    backup: (to) => copyTo(path, to),
     verify: async () => verify(database),
     dump: createDump(path),
     close: () => database.close(),

@@ -1,14 +1,14 @@
 /** Clearing away what has expired, asking whether the store can be written, copying all of it. */
 import { existsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
-import { backup } from 'node:sqlite';
+import { backup, DatabaseSync } from 'node:sqlite';
 import type { Database } from './database.ts';
 
 const EXPIRING = ['tokens', 'artifacts', 'logins', 'counters', 'nodes'] as const;
 
 /** @returns how many rows went; at most `limit`, the oldest of each table first */
 export function sweep(database: Database, now: number, limit: number): Promise<number> {
-  return database.write(() => {
+  return database.writeAll(() => {
     let left = limit;
     for (const table of EXPIRING) {
       if (left === 0) break;
@@ -37,9 +37,20 @@ export function verify(database: Database): string[] {
     .filter((finding) => finding !== 'ok');
 }
 
-/** @throws Error if the file exists */
-export async function copyTo(database: Database, path: string): Promise<void> {
+/** So many that the copy is made in one step, of one moment: a step that finds the file changed would begin anew. */
+const ALL_PAGES = 2 ** 31 - 1;
+
+/**
+ * @param from path of a store's file, which may be in use
+ * @throws Error if the file exists
+ */
+export async function copyTo(from: string, path: string): Promise<void> {
   if (existsSync(path)) throw new Error(`${path} exists already.`);
-  await backup(database.connection, path);
+  const source = new DatabaseSync(from, { readOnly: true, timeout: 5_000 });
+  try {
+    await backup(source, path, { rate: ALL_PAGES });
+  } finally {
+    source.close();
+  }
   await chmod(path, 0o600);
 }

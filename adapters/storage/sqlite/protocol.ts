@@ -46,7 +46,7 @@ export function createArtifacts(database: Database): ArtifactStore {
         put(model, key, artifact, lookups?.uid);
       }),
     insert: (model, key, artifact, now) =>
-      database.write(() => {
+      database.writeAll(() => {
         database.run('DELETE FROM artifacts WHERE key = ? AND expires_at <= ?', key, now);
         const taken = database.get('SELECT 1 FROM artifacts WHERE key = ?', key);
         return !taken && put(model, key, artifact) === 1;
