@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -92,15 +94,42 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 test('E16 a request under way is answered before the process ends', async (t) => {
-  const { server, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json', GRANTABLE_BCRYPT_COST: '12' });
-  const answers = [1, 2, 3].map(() =>
-    post('/oauth/token', { grant_type: 'password', username: 'ann', password: 'correct-horse-battery' }),
-  );
-  await setTimeout(50);
+  const { server, issuer } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
+  const form = 'grant_type=password&username=ann&password=correct-horse-battery';
+  const sent = request(`${issuer}/oauth/token`, {
+    method: 'POST',
+    headers: {
+      authorization: basic('shop', SECRET),
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': form.length,
+      // Answered when the request has begun, so the signal comes in the middle of it.
+      expect: '100-continue',
+    },
+  });
+  sent.flushHeaders();
+  await once(sent, 'continue');
   server.child.kill('SIGTERM');
-  for (const { access_token } of await Promise.all(answers)) assert.ok(access_token, server.said());
+  await untilRefused(issuer);
+  sent.end(form);
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  const body = (await answer.toArray()).join('');
+  assert.equal(answer.statusCode, 200, body);
+  assert.ok(JSON.parse(body).access_token);
   assert.deepEqual(await server.ended, { code: 0, signal: null });
 });
+
+/** New connections are refused as soon as the process has understood the signal. */
+async function untilRefused(issuer: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const response = await fetch(`${issuer}/healthz`, { headers: { connection: 'close' } }).catch(
+      () => undefined,
+    );
+    if (!response) return;
+    await response.body?.cancel();
+    await setTimeout(10);
+  }
+  throw new Error('it goes on accepting');
+}
 
 test('a stop that is asked for while it starts is not lost', async (t) => {
   const port = await freePort();
