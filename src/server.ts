@@ -17,6 +17,7 @@ import { createMetrics } from './http/metrics.ts';
 import { createViews, packageFolder } from './http/views.ts';
 import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interaction/index.ts';
 import { PATHS } from './provider/configuration.ts';
+import { fittingSigningMode } from './provider/external-key.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
@@ -79,7 +80,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       registry,
       refreshTokens: foundations.refreshTokens,
       signingKeys,
-      signingMode: config.signing,
+      signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
       clientSecrets: rings.clientSecrets,
       cookieKeys,
       secretLimits: throttle,

@@ -25,7 +25,7 @@ import {
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export const signings = ['pool', 'sync'] as const;
+export const signings = ['auto', 'pool', 'sync'] as const;
 export type Signing = (typeof signings)[number];
 
 /** A choice that is allowed, but not everywhere and not in silence. What did not parse is not in `config`. */
@@ -277,9 +277,9 @@ export const options = {
   signing: {
     name: 'GRANTABLE_SIGNING',
     type: `one of ${signings.join(', ')}`,
-    default: 'pool',
+    default: 'auto',
     meaning:
-      'Where tokens are signed: on the thread pool, or `sync` on the main thread, which is faster where one process runs per core.',
+      'Where tokens are signed: on the thread `pool`, or `sync` on the main thread, which is faster where one process runs per core. `auto` is `sync` where the process may use one core only.',
     schema: oneOf(...signings),
   },
   shutdownSeconds: {

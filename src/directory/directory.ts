@@ -35,7 +35,13 @@ export interface DirectoryView {
 }
 
 export interface Directory {
+  /** Of the latest revision. */
   view(): Promise<DirectoryView>;
+  /**
+   * The view that everything about one request is decided by: of the latest revision when it was first asked for.
+   * @param request whatever stands for it
+   */
+  viewFor(request: object): Promise<DirectoryView>;
 }
 
 type Loader<T> = (key: string) => Promise<T | undefined>;
@@ -112,7 +118,16 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
 
 export function createDirectory({ store }: { store: DirectoryStore }): Directory {
   let latest: DirectoryView | undefined;
+  const views = new WeakMap<object, Promise<DirectoryView>>();
   return {
+    viewFor(request) {
+      let view = views.get(request);
+      if (!view) {
+        view = this.view();
+        views.set(request, view);
+      }
+      return view;
+    },
     async view() {
       const revision = await store.revision();
       // A slower reader must not bring back a view older than the one that is there.

@@ -116,7 +116,7 @@ async function findTarget(request: GrantRequest, proof: Proof, asked: Asked): Pr
 /** Runs one grant for an authenticated client and puts the answer on `ctx.body`. @throws domain errors */
 export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: GrantDeps): Promise<void> {
   const asOf = deps.now();
-  const view = await deps.directory.view();
+  const view = await deps.directory.viewFor(ctx.req);
   const clientId = ctx.oidc.client?.clientId ?? '';
   const client = await view.findApplication(clientId);
   if (!client) throw new ProofRejected({ reason: 'the application was disabled meanwhile' });

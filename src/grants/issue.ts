@@ -188,7 +188,7 @@ function wantsLogin({ client }: GrantRequest, { proof, scopes }: Decision): bool
 export function createIssue(deps: IssueDeps): Issue {
   return async (request, decision) => {
     const { ctx } = request;
-    const { proof, resource, permissions } = decision;
+    const { proof, resource } = decision;
     const parentLogin = proof.parent?.login;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
@@ -215,7 +215,7 @@ export function createIssue(deps: IssueDeps): Issue {
       ...(refreshToken !== undefined && { refresh_token: refreshToken }),
       ...(idToken !== undefined && { id_token: idToken }),
       ...(row.scope !== '' && { scope: row.scope }),
-      permissions: toPermissionsJson(permissions),
+      permissions: claims.permissions,
       authorization_details: claims.authorization_details,
     };
   };

@@ -59,7 +59,8 @@ function rememberClients(
   const clientsOf = new WeakMap<DirectoryView, LRUCache<string, Client>>();
   Client.find = async (id) => {
     if (typeof id !== 'string' || id === '') return undefined;
-    const view = await directory.view();
+    const { ctx } = Provider;
+    const view = await (ctx ? directory.viewFor(ctx.req) : directory.view());
     let clients = clientsOf.get(view);
     if (!clients) {
       clients = new LRUCache({ max: CLIENTS_KEPT });

@@ -3,12 +3,18 @@
  * put side by side here: asking it for the JOSE form halves the rate of ES256 on Node 24.
  */
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { ExternalSigningKey } from 'oidc-provider';
 
 export type SigningAlg = 'ES256' | 'RS256' | 'EdDSA';
 
 /** `pool`: on libuv's threads, best while cores are to spare. `sync`: on the event loop, best with a worker per core. */
 export type SigningMode = 'pool' | 'sync';
+
+/** Threads are of no use to a process that may use one core only. */
+export function fittingSigningMode(): SigningMode {
+  return availableParallelism() === 1 ? 'sync' : 'pool';
+}
 
 const COORDINATE_BYTES = 32;
 

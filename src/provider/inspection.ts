@@ -4,7 +4,7 @@
  * nothing answers to, authenticates the client, and our answer replaces its own.
  */
 import type { Context, Middleware, Next } from 'koa';
-import type { Directory } from '../directory/directory.ts';
+import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
@@ -52,7 +52,7 @@ async function authenticated(
   form.replace(ctx, { ...fields, token: PLACEHOLDER });
   await next();
   const clientId = ctx.status === 200 ? ctx.oidc?.client?.clientId : undefined;
-  const active = clientId && (await (await directory.view()).findApplication(clientId));
+  const active = clientId && (await (await directory.viewFor(ctx.req)).findApplication(clientId));
   return active ? { value, client: active.application } : undefined;
 }
 
@@ -83,9 +83,12 @@ function isCurrent(found: Found, value: string, { refreshTokens }: InspectionDep
   return 'token' in found || found.login.current.equals(refreshTokens.hash(value));
 }
 
-async function describe(found: Found, deps: InspectionDeps): Promise<Record<string, unknown>> {
+async function describe(
+  found: Found,
+  view: DirectoryView,
+  deps: InspectionDeps,
+): Promise<Record<string, unknown>> {
   const row = 'token' in found ? found.token : found.login;
-  const view = await deps.directory.view();
   const [organization, client] = await Promise.all([
     view.findOrganization(row.organization),
     view.findApplicationById(row.application),
@@ -132,7 +135,7 @@ export function createIntrospection(deps: InspectionDeps): Middleware {
     if (!request) return;
     const found = await find(request.value, deps);
     const visible = found && isCurrent(found, request.value, deps) && maySee(request.client, found);
-    ctx.body = visible ? await describe(found, deps) : INACTIVE;
+    ctx.body = visible ? await describe(found, await deps.directory.viewFor(ctx.req), deps) : INACTIVE;
   };
 }
 
