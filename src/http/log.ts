@@ -6,8 +6,8 @@ export type { Logger } from 'pino';
 /** Names of members whose values are never logged; `_` and `-` do not count, nor does case. */
 const SECRET_NAME =
   /(?:password|passwd|secret|token|cookies?|authorization|assertion|verifier|credentials?|hint|masterkey|apikey|privatekey|privatejwk|cookiekeys?)$/;
-/** Alone, because `status_code` and others end like it. */
-const SECRET_NAMES = new Set(['code', 'usercode', 'devicecode', 'authorizationcode', 'sealed', 'jwt']);
+/** The whole name. */
+const SECRET_NAMES = new Set(['usercode', 'devicecode', 'authorizationcode', 'sealed', 'jwt']);
 /** What Node calls its errors, such as ECONNRESET, is no authorization code. */
 const ERROR_CODE = /^[A-Z][A-Z0-9_]*$/;
 const REDACTED = '[redacted]';
@@ -26,10 +26,11 @@ const BUFFER_MS = 200;
 const WARN = 40;
 
 function isSecret(name: string, value: unknown): boolean {
+  // Numbers and flags say that there is a secret, or how many, and not which.
+  if (typeof value !== 'string' && typeof value !== 'object') return false;
   const plain = name.toLowerCase().replaceAll(/[_-]/g, '');
-  if (!SECRET_NAME.test(plain) && !SECRET_NAMES.has(plain)) return false;
-  if (plain === 'code' && typeof value === 'string' && ERROR_CODE.test(value)) return false;
-  return value !== undefined && value !== null && typeof value !== 'number' && typeof value !== 'boolean';
+  if (plain === 'code') return typeof value !== 'string' || !ERROR_CODE.test(value);
+  return SECRET_NAMES.has(plain) || SECRET_NAME.test(plain);
 }
 
 function withoutSecrets(value: unknown, depth = 0): unknown {
@@ -46,22 +47,26 @@ function withoutSecrets(value: unknown, depth = 0): unknown {
   return clean;
 }
 
-/** Messages and stacks of others may quote what they were given. */
-function toLoggedError(error: Error): Record<string, unknown> {
-  const { message, stack, ...rest } = stdSerializers.err(error);
-  return {
-    message: message.replaceAll(SECRET_TEXT, REDACTED),
-    stack: stack?.replaceAll(SECRET_TEXT, REDACTED),
-    ...(withoutSecrets({ ...rest }, 1) as Record<string, unknown>),
-  };
+function toLoggedError(error: Error): unknown {
+  return withoutSecrets({ ...stdSerializers.err(error) }, 1);
 }
 
-function toOneLine(line: string): string {
-  return line.replaceAll(UNSAFE, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+/** The whole line at once: messages and stacks of others may quote what they were given. */
+function finish(line: string): string {
+  return line
+    .replaceAll(SECRET_TEXT, REDACTED)
+    .replaceAll(UNSAFE, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Standard output in larger pieces: a write for each request would cost more than making its line. */
-function createBufferedOutput(): { stream: DestinationStream; flush(): void } {
+interface Output {
+  readonly stream: DestinationStream;
+  flush(): void;
+}
+
+let standardOutput: Output | undefined;
+
+/** In larger pieces: a write for each request would cost more than making its line. One for the whole process. */
+function openStandardOutput(): Output {
   const stream = pino.destination({
     fd: process.stdout.fd,
     sync: true,
@@ -81,7 +86,8 @@ export interface LoggerDeps {
 }
 
 export function createLogger({ level, destination }: LoggerDeps): Logger {
-  const output = destination ? undefined : createBufferedOutput();
+  if (!destination) standardOutput ??= openStandardOutput();
+  const output = destination ? undefined : standardOutput;
   const options: LoggerOptions = {
     level,
     base: null,
@@ -94,7 +100,7 @@ export function createLogger({ level, destination }: LoggerDeps): Logger {
     // Errors have been taken care of by then.
     serializers: { err: (error: unknown) => error },
     hooks: {
-      streamWrite: toOneLine,
+      streamWrite: finish,
       logMethod(args, method, lineLevel) {
         method.apply(this, args);
         if (lineLevel >= WARN) output?.flush();
@@ -114,7 +120,7 @@ const EXPECTED = 'already parsed request body detected';
  */
 export function takeOverConsole(log: Logger): () => void {
   const { info, warn, error } = console;
-  const toText = (parts: unknown[]): string => parts.map(String).join(' ').replaceAll(SECRET_TEXT, REDACTED);
+  const toText = (parts: unknown[]): string => parts.map(String).join(' ');
   console.info = (...parts) => log.info(toText(parts));
   console.warn = (...parts) => {
     const text = toText(parts);

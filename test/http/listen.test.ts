@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { Agent, createServer, request } from 'node:http';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Middleware } from 'koa';
+import { CannotListen, listen } from '../../src/http/listen.ts';
+import { eventually, HOST, startShell } from './shell.ts';
+
+const LONG = process.env.GRANTABLE_TEST_LONG !== undefined;
+
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
+
+interface Watched {
+  readonly socket: Socket;
+  received(): string;
+  isClosed(): boolean;
+}
+
+function watch(socket: Socket): Watched {
+  let received = '';
+  let isClosed = false;
+  socket.on('data', (chunk) => {
+    received += chunk;
+  });
+  socket.on('error', () => {});
+  socket.once('close', () => {
+    isClosed = true;
+  });
+  return { socket, received: () => received, isClosed: () => isClosed };
+}
+
+test('DO-07 a head that comes too slowly ends the connection, with a 408', async (t) => {
+  await using shell = await startShell({ limits: { head: 120, request: 400 } });
+  const slow = async (what: string, first: string, drip: string, expected: RegExp): Promise<void> => {
+    await t.test(what, async () => {
+      const client = watch(await shell.connect());
+      client.socket.write(first);
+      const started = performance.now();
+      const timer = setInterval(() => client.socket.write(drip), 20);
+      try {
+        await eventually(client.isClosed);
+      } finally {
+        clearInterval(timer);
+      }
+      assert.ok(performance.now() - started < 1_500);
+      assert.match(client.received(), expected);
+    });
+  };
+  await slow('nothing at all', '', '', /^(?:HTTP\/1\.1 408 |$)/);
+  await slow('a request line, byte by byte', 'G', 'E', /^HTTP\/1\.1 40[08] /);
+  await slow('header after header', `GET / HTTP/1.1\r\nHost: ${HOST}\r\n`, 'X-A: b\r\n', /^HTTP\/1\.1 408 /);
+  await slow(
+    'a body, byte by byte',
+    `POST /oauth/token HTTP/1.1\r\nHost: ${HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\n`,
+    'a',
+    /^HTTP\/1\.1 408 /,
+  );
+  assert.equal((await shell.ask('/healthz')).status, 200);
+});
+
+test('DO-07 a second request on a connection has no more time than the first', async () => {
+  await using shell = await startShell({ limits: { head: 120, request: 200, keepAlive: 5_000 } });
+  const client = watch(await shell.connect());
+  client.socket.write(get('/healthz'));
+  await eventually(() => client.received().includes('"ok"'));
+  client.socket.write('GET / HTTP/1.1\r\n');
+  await eventually(client.isClosed, 1_500);
+});
+
+test('DO-07 a client that does not read its answer is cut off', async () => {
+  const large: Middleware = (ctx) => {
+    ctx.body = Buffer.alloc(30_000_000, 'x');
+  };
+  await using shell = await startShell({ routes: [large], limits: { stall: 150 } });
+  const socket = await shell.connect();
+  socket.pause();
+  socket.on('error', () => {});
+  socket.write(get('/large'));
+  const { server } = shell.listening;
+  const count = (): Promise<number> =>
+    new Promise((resolve) => server.getConnections((_error, connections) => resolve(connections)));
+  await wait(50);
+  assert.equal(await count(), 1);
+  const end = Date.now() + 3_000;
+  while ((await count()) > 0 && Date.now() < end) await wait(20);
+  assert.equal(await count(), 0);
+  socket.destroy();
+});
+
+test(`DO-07 a flood of idle connections cannot keep others out`, async () => {
+  const flood = LONG ? 10_000 : 300;
+  const connections = LONG ? 2_000 : 100;
+  await using shell = await startShell({ limits: { connections } });
+  const held: Watched[] = [];
+  for (let made = 0; made < flood; made += 1) held.push(watch(await shell.connect()));
+  const started = performance.now();
+  assert.equal((await shell.ask('/healthz')).status, 200);
+  assert.ok(performance.now() - started < 1_000);
+  const open = await new Promise<number>((resolve) => {
+    shell.listening.server.getConnections((_error, count) => resolve(count));
+  });
+  assert.ok(open <= connections, `${open} open`);
+  assert.ok(held[0]?.isClosed(), 'the oldest gave way');
+  for (const { socket } of held) socket.destroy();
+});
+
+test('DO-07 a connection with a request under way does not give way to new ones', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const slow: Middleware = async (ctx) => {
+    await released;
+    ctx.body = 'done';
+  };
+  await using shell = await startShell({ routes: [slow], limits: { connections: 3 } });
+  const working = watch(await shell.connect());
+  working.socket.write(get('/slow'));
+  await wait(30);
+  const others: Watched[] = [];
+  for (let made = 0; made < 10; made += 1) others.push(watch(await shell.connect()));
+  await eventually(() => others.filter((other) => other.isClosed()).length === 8);
+  assert.equal(working.isClosed(), false);
+  release();
+  await eventually(() => working.received().endsWith('done'));
+  for (const { socket } of [...others, working]) socket.destroy();
+});
+
+test('a head that is too large gets 431', async () => {
+  await using shell = await startShell();
+  assert.match(
+    await shell.raw(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`),
+    / 431 /,
+  );
+  assert.match(await shell.raw(`GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`), / 431 /);
+  assert.match(
+    await shell.raw(
+      `GET / HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: Basic ${'A'.repeat(1_000_000)}\r\n\r\n`,
+    ),
+    / 431 |^$/,
+  );
+});
+
+test('a port in use, a foreign address and a forbidden port are one sentence each', async () => {
+  const occupant = createServer();
+  await new Promise<void>((resolve) => occupant.listen(0, '127.0.0.1', resolve));
+  const { port } = occupant.address() as { port: number };
+  const refusal = async (host: string, wanted: number): Promise<string> => {
+    try {
+      await (await listen(() => {}, { host, port: wanted })).stop(0);
+      return 'listened';
+    } catch (error) {
+      assert.ok(error instanceof CannotListen);
+      return error.message;
+    }
+  };
+  assert.equal(
+    await refusal('127.0.0.1', port),
+    `Cannot listen on 127.0.0.1, port ${port}: the port is in use.`,
+  );
+  assert.equal(
+    await refusal('192.0.2.1', 0),
+    'Cannot listen on 192.0.2.1, port 0: this machine has no such address.',
+  );
+  occupant.close();
+});
+
+test('E16 a graceful stop under load cuts no answer', async () => {
+  let begun = 0;
+  const work: Middleware = async (ctx) => {
+    begun += 1;
+    await wait(5 + Math.random() * 20);
+    ctx.body = { done: true, padding: 'x'.repeat(5_000) };
+  };
+  const rounds = LONG ? 20 : 3;
+  for (let round = 0; round < rounds; round += 1) {
+    begun = 0;
+    let whole = 0;
+    const cut: string[] = [];
+    const shell = await startShell({ routes: [work], limits: { farewell: 100 } });
+    const agent = new Agent({ keepAlive: true, maxSockets: 20 });
+    const once = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        const asked = request(
+          { agent, host: '127.0.0.1', port: shell.port, path: '/work', headers: { Host: HOST } },
+          (response) => {
+            let text = '';
+            response.on('data', (chunk) => {
+              text += chunk;
+            });
+            response.on('error', (error) => {
+              cut.push(error.message);
+              resolve(false);
+            });
+            response.on('end', () => {
+              if (text.endsWith('x"}')) whole += 1;
+              else cut.push('short');
+              resolve(true);
+            });
+          },
+        );
+        // Refused connections and reset ones that were never answered: the request was not begun, see the count.
+        asked.on('error', () => resolve(false));
+        asked.end();
+      });
+    const clients = Array.from({ length: 20 }, async () => {
+      while (await once());
+    });
+    await wait(150);
+    const started = performance.now();
+    await shell.listening.stop(5);
+    assert.ok(performance.now() - started < 1_500, 'it did not wait for the limit');
+    await Promise.all(clients);
+    agent.destroy();
+    assert.deepEqual(cut, []);
+    assert.ok(whole > 20, `${whole} answers`);
+    assert.equal(whole, begun);
+  }
+});
+
+test('E16 while stopping, /readyz turns first, answers end their connections, then nobody is accepted', async () => {
+  let stopping = false;
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const slow: Middleware = async (ctx) => {
+    await released;
+    ctx.body = 'done';
+  };
+  const shell = await startShell({
+    routes: [slow],
+    health: { isStopping: () => stopping },
+    limits: { farewell: 200 },
+  });
+  const [working, idle, late] = [
+    watch(await shell.connect()),
+    watch(await shell.connect()),
+    watch(await shell.connect()),
+  ];
+  working.socket.write(get('/slow'));
+  idle.socket.write(get('/healthz'));
+  await eventually(() => idle.received().includes('"ok"'));
+  assert.match(idle.received(), /^Connection: keep-alive/im);
+
+  stopping = true;
+  const stopped = shell.listening.stop(5);
+  assert.equal(shell.listening.stop(5), stopped, 'a second call waits for the first');
+  late.socket.write(get('/readyz'));
+  await eventually(late.isClosed);
+  assert.match(late.received(), /^HTTP\/1\.1 503 /);
+  assert.match(late.received(), /^Connection: close\r$/im);
+  assert.match(late.received(), /"the server is stopping"/);
+
+  await eventually(idle.isClosed);
+  await assert.rejects(shell.connect(), { code: 'ECONNREFUSED' });
+  assert.equal(working.isClosed(), false);
+  release();
+  await stopped;
+  await eventually(working.isClosed);
+  assert.match(working.received(), /^HTTP\/1\.1 200 /);
+  assert.match(working.received(), /^Connection: close\r$/im);
+  assert.match(working.received(), /done$/);
+});
+
+test('E16 what does not finish in time is cut', async () => {
+  const shell = await startShell({ routes: [() => new Promise(() => {})] });
+  const stuck = watch(await shell.connect());
+  stuck.socket.write(get('/stuck'));
+  await wait(30);
+  const started = performance.now();
+  await shell.listening.stop(0.2);
+  assert.ok(performance.now() - started < 1_000);
+  await eventually(stuck.isClosed);
+  assert.equal(stuck.received(), '');
+});

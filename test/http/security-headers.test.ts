@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { allowFormTarget } from '../../src/http/security-headers.ts';
+import { startServer } from '../support/server.ts';
+import { mirror, type Reply, startShell } from './shell.ts';
+
+const POLICY =
+  "default-src 'none'; script-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; " +
+  "frame-ancestors 'none'; base-uri 'none'";
+
+function assertSafe({ headers }: Pick<Reply, 'headers'>, what: string): void {
+  assert.equal(headers['x-content-type-options'], 'nosniff', what);
+  assert.equal(headers['x-frame-options'], 'DENY', what);
+  assert.equal(headers['referrer-policy'], 'no-referrer', what);
+  assert.equal(headers['cross-origin-opener-policy'], 'same-origin', what);
+  assert.equal(headers['content-security-policy'], POLICY, what);
+  assert.ok(headers['permissions-policy'], what);
+  assert.equal(headers['x-powered-by'], undefined, what);
+  assert.equal(headers.server, undefined, what);
+}
+
+test('TE-11 every answer of the shell carries the security headers and no-store, errors too', async () => {
+  await using shell = await startShell({
+    routes: [
+      (ctx, next) => {
+        if (ctx.path === '/broken') throw new Error('broken');
+        if (ctx.path === '/cached-then-broken') {
+          ctx.set('Cache-Control', 'public');
+          throw new Error('broken');
+        }
+        return ctx.path === '/missing' ? undefined : next();
+      },
+      mirror,
+    ],
+  });
+  const asked: readonly (readonly [string, number, Record<string, string>?])[] = [
+    ['/fine', 200],
+    ['/missing', 404],
+    ['/broken', 500],
+    ['/cached-then-broken', 500],
+    ['/healthz', 200],
+    ['/readyz', 200],
+    ['/fine', 421, { Host: 'evil.example' }],
+  ];
+  for (const [path, status, headers] of asked) {
+    const reply = await shell.ask(path, headers ? { headers } : {});
+    assert.equal(reply.status, status, path);
+    assertSafe(reply, path);
+    assert.equal(reply.headers['cache-control'], 'no-store', path);
+    assert.equal(reply.headers['strict-transport-security'], 'max-age=31536000', path);
+  }
+});
+
+test('HSTS is said for an https issuer only', async () => {
+  await using shell = await startShell({ issuer: 'http://localhost:3000' });
+  assert.equal((await shell.ask('/x')).headers['strict-transport-security'], undefined);
+});
+
+test('a page names where its forms may end', async () => {
+  await using shell = await startShell({
+    routes: [
+      (ctx) => {
+        allowFormTarget(ctx, 'https://app.acme.example:8443/callback?x=1');
+        allowFormTarget(ctx, 'com.acme.app:/callback');
+        allowFormTarget(ctx, "https://x.example/;script-src 'unsafe-inline'");
+        if (ctx.path === '/broken-list') ctx.state.formAction = ['no uri', "'unsafe-inline'"];
+        ctx.body = '<p>page</p>';
+      },
+    ],
+  });
+  const page = await shell.ask('/page');
+  assert.equal(
+    page.headers['content-security-policy'],
+    POLICY.replace(
+      "form-action 'self'",
+      "form-action 'self' https://app.acme.example:8443 com.acme.app: https://x.example",
+    ),
+  );
+  assert.equal((await shell.ask('/broken-list')).headers['content-security-policy'], POLICY);
+});
+
+test('the script of a form_post answer is allowed by its hash, its form by the checked redirect URI', async () => {
+  await using server = await startServer();
+  const query = new URLSearchParams({
+    client_id: 'spa',
+    redirect_uri: 'https://app.acme.example/callback',
+    response_type: 'code',
+    response_mode: 'form_post',
+    prompt: 'none',
+    scope: 'openid',
+    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    code_challenge_method: 'S256',
+  });
+  const response = await fetch(`${server.issuer}/oauth/authorize?${query}`);
+  const policy = String(response.headers.get('content-security-policy'));
+  assert.match(await response.text(), /<form method="post" action="https:\/\/app\.acme\.example\/callback">/);
+  assert.match(policy, /script-src 'sha256-[\w+/=]{44}'(?:;|$)/);
+  assert.match(policy, /form-action 'self' https:\/\/app\.acme\.example(?:;|$)/);
+
+  query.set('redirect_uri', 'https://evil.example/callback');
+  const refused = await fetch(`${server.issuer}/oauth/authorize?${query}`);
+  assert.equal(refused.status, 400);
+  assert.equal(refused.headers.get('content-security-policy'), POLICY);
+});
+
+test('TE-11 tokens and errors of the real server are never cached and never referred to', async () => {
+  await using server = await startServer();
+  const answers = [
+    await server.token('machine'),
+    await server.token('machine', { scope: 'unknown' }),
+    await server.post('/oauth/token', undefined, {}),
+    await server.post('/oauth/introspect', 'shop-api', { token: 'x' }),
+    await server.post('/oauth/revoke', 'machine', { token: 'x' }),
+  ];
+  for (const path of ['/oauth/userinfo', '/oauth/authorize', '/oauth/authorize?client_id=web', '/nothing']) {
+    const { status, headers, ...rest } = await fetch(server.issuer + path, { redirect: 'manual' });
+    void rest;
+    answers.push({ status, headers, text: path, json: {} });
+  }
+  for (const { headers, text } of answers) {
+    assert.equal(headers.get('cache-control'), 'no-store', text);
+    assert.equal(headers.get('referrer-policy'), 'no-referrer', text);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff', text);
+    assert.match(String(headers.get('x-request-id')), /^[\w-]{36}$/, text);
+  }
+});
