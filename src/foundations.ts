@@ -70,7 +70,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       ['cookies', 'clientSecrets', 'passwords', 'refresh', 'forms'].map((purpose) => vault.ring(purpose)),
     )) as [SecretRing, SecretRing, SecretRing, SecretRing, SecretRing];
     const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
-    const directory = createDirectory({ store: storage.directory });
+    const directory = createDirectory({ store: storage.directory, now });
     const hashQueue = createHashQueue({ limit: config.hashQueue, now });
     const passwords = createPasswords({ queue: hashQueue, cost: config.bcryptCost, secrets: passwordKeys });
     const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });

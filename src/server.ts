@@ -82,6 +82,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       signingKeys,
       signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
       clientSecrets: rings.clientSecrets,
+      fastLane: config.fastLane,
       cookieKeys,
       secretLimits: throttle,
       lifetimes: {

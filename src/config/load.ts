@@ -138,6 +138,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
     shutdownSeconds: values.shutdownSeconds,
     signing: values.signing,
+    fastLane: values.fastLane,
   };
   return Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));
 }

@@ -282,6 +282,14 @@ export const options = {
       'Where tokens are signed: on the thread `pool`, or `sync` on the main thread, which is faster where one process runs per core. `auto` is `sync` where the process may use one core only.',
     schema: oneOf(...signings),
   },
+  fastLane: {
+    name: 'GRANTABLE_FAST_LANE',
+    type: '0 or 1',
+    default: '1',
+    meaning:
+      'Whether `client_credentials` and introspection with HTTP Basic take the short way past the protocol engine. The answers are the same.',
+    schema: flag(),
+  },
   shutdownSeconds: {
     name: 'GRANTABLE_SHUTDOWN_SECONDS',
     type: 'a whole number from 0 to 600',

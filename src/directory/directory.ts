@@ -34,6 +34,12 @@ export interface DirectoryView {
   grantsInUse(): Promise<ReadonlySet<string>>;
 }
 
+export interface RequestView {
+  readonly view: DirectoryView;
+  /** Milliseconds: before the revision was read, so that a later change is seen to be later. */
+  readonly asOf: number;
+}
+
 export interface Directory {
   /** Of the latest revision. */
   view(): Promise<DirectoryView>;
@@ -41,7 +47,7 @@ export interface Directory {
    * The view that everything about one request is decided by: of the latest revision when it was first asked for.
    * @param request whatever stands for it
    */
-  viewFor(request: object): Promise<DirectoryView>;
+  viewFor(request: object): Promise<RequestView>;
 }
 
 type Loader<T> = (key: string) => Promise<T | undefined>;
@@ -116,14 +122,22 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
   };
 }
 
-export function createDirectory({ store }: { store: DirectoryStore }): Directory {
+export function createDirectory({
+  store,
+  now,
+}: {
+  store: DirectoryStore;
+  /** Milliseconds. */
+  now: () => number;
+}): Directory {
   let latest: DirectoryView | undefined;
-  const views = new WeakMap<object, Promise<DirectoryView>>();
+  const views = new WeakMap<object, Promise<RequestView>>();
   return {
     viewFor(request) {
       let view = views.get(request);
       if (!view) {
-        view = this.view();
+        const asOf = now();
+        view = this.view().then((latestView) => ({ view: latestView, asOf }));
         views.set(request, view);
       }
       return view;

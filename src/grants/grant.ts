@@ -21,7 +21,7 @@ export interface GrantRequest {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly client: ActiveApplication;
   readonly view: DirectoryView;
-  /** Milliseconds: taken before anything was read. */
+  /** Milliseconds: before anything that decides was read. */
   readonly asOf: number;
   readonly address: string;
 }
@@ -91,8 +91,6 @@ export interface Decision {
 export interface GrantDeps {
   readonly directory: Directory;
   readonly issue: Issue;
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
 /** The token is for the resource that was asked for, the parent's, or the application's own, in this order. */
@@ -115,12 +113,13 @@ async function findTarget(request: GrantRequest, proof: Proof, asked: Asked): Pr
 
 /** Runs one grant for an authenticated client and puts the answer on `ctx.body`. @throws domain errors */
 export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: GrantDeps): Promise<void> {
-  const asOf = deps.now();
-  const view = await deps.directory.viewFor(ctx.req);
+  const { view, asOf } = await deps.directory.viewFor(ctx.req);
   const clientId = ctx.oidc.client?.clientId ?? '';
   const client = await view.findApplication(clientId);
   if (!client) throw new ProofRejected({ reason: 'the application was disabled meanwhile' });
-  const parameters = ctx.oidc.params ?? {};
+  // The engine forgets an empty array, which asks for no table at all; forgotten, it would ask for every one.
+  const details = ctx.oidc.body?.authorization_details;
+  const parameters = { ...ctx.oidc.params, ...(details !== undefined && { authorization_details: details }) };
   const request: GrantRequest = { ctx, parameters, client, view, asOf, address: ctx.state.address ?? ctx.ip };
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);

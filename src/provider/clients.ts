@@ -60,7 +60,7 @@ function rememberClients(
   Client.find = async (id) => {
     if (typeof id !== 'string' || id === '') return undefined;
     const { ctx } = Provider;
-    const view = await (ctx ? directory.viewFor(ctx.req) : directory.view());
+    const view = ctx ? (await directory.viewFor(ctx.req)).view : await directory.view();
     let clients = clientsOf.get(view);
     if (!clients) {
       clients = new LRUCache({ max: CLIENTS_KEPT });

@@ -27,9 +27,13 @@ export function createCors({ directory }: { directory: Directory }): Middleware 
       return;
     }
     await next();
-    if (origin === '' || ctx.response.get('Access-Control-Allow-Origin') === '*') return;
+    // Metadata and keys are for everybody.
+    if (!isPath && ctx.path !== PATHS.introspection) return;
     const clientId = ctx.oidc?.client?.clientId;
-    const client = isPath && clientId ? await (await directory.view()).findApplication(clientId) : undefined;
+    const client =
+      isPath && origin !== '' && clientId
+        ? await (await directory.view()).findApplication(clientId)
+        : undefined;
     if (client?.application.allowedOrigins.includes(origin)) return;
     for (const name of Object.keys(ctx.response.headers)) {
       if (name.toLowerCase().startsWith('access-control-')) ctx.remove(name);

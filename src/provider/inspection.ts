@@ -52,7 +52,7 @@ async function authenticated(
   form.replace(ctx, { ...fields, token: PLACEHOLDER });
   await next();
   const clientId = ctx.status === 200 ? ctx.oidc?.client?.clientId : undefined;
-  const active = clientId && (await (await directory.viewFor(ctx.req)).findApplication(clientId));
+  const active = clientId && (await (await directory.viewFor(ctx.req)).view.findApplication(clientId));
   return active ? { value, client: active.application } : undefined;
 }
 
@@ -128,14 +128,26 @@ function loginFacts(login: LoginRow): Record<string, unknown> {
   return { iat: Math.floor(login.createdAt / 1000), exp: Math.floor(login.expiresAt / 1000) };
 }
 
+/**
+ * The answer to an authenticated client (RFC 7662 section 2.2).
+ * @param request what stands for the request in `directory.viewFor`
+ */
+export async function answerIntrospection(
+  value: string,
+  client: Application,
+  request: object,
+  deps: InspectionDeps,
+): Promise<Record<string, unknown>> {
+  const found = await find(value, deps);
+  const visible = found && isCurrent(found, value, deps) && maySee(client, found);
+  return visible ? describe(found, (await deps.directory.viewFor(request)).view, deps) : INACTIVE;
+}
+
 /** Around the engine's introspection endpoint. */
 export function createIntrospection(deps: InspectionDeps): Middleware {
   return async function introspect(ctx, next) {
     const request = await authenticated(ctx, next, deps);
-    if (!request) return;
-    const found = await find(request.value, deps);
-    const visible = found && isCurrent(found, request.value, deps) && maySee(request.client, found);
-    ctx.body = visible ? await describe(found, await deps.directory.viewFor(ctx.req), deps) : INACTIVE;
+    if (request) ctx.body = await answerIntrospection(request.value, request.client, ctx.req, deps);
   };
 }
 

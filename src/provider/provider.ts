@@ -16,6 +16,7 @@ import { type SecretLimits, toClientMetadata } from './clients.ts';
 import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
 import { createEngine, type Engine } from './engine.ts';
 import type { SigningMode } from './external-key.ts';
+import { createFastLane } from './fast-lane.ts';
 import type { InspectionDeps } from './inspection.ts';
 import { createLoginPolicy } from './login-policy.ts';
 import { createProviderRoutes } from './routes.ts';
@@ -31,6 +32,7 @@ export interface ProviderDeps {
   readonly refreshTokens: RefreshTokens;
   readonly signingKeys: SigningKeys;
   readonly signingMode: SigningMode;
+  readonly fastLane: boolean;
   readonly clientSecrets: SecretKeys;
   readonly cookieKeys: () => readonly string[];
   readonly secretLimits: SecretLimits;
@@ -107,7 +109,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       now,
     }),
     grants,
-    grantDeps: { directory, issue, now },
+    grantDeps: { directory, issue },
     signingKeys,
     signingMode: deps.signingMode,
     directory,
@@ -126,9 +128,19 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     form: deps.form,
     now,
   };
+  const fastLane = deps.fastLane
+    ? createFastLane({
+        provider: engine.provider,
+        directory,
+        clientSecrets: deps.clientSecrets,
+        secretLimits: deps.secretLimits,
+        grantDeps: { directory, issue },
+        inspection,
+      })
+    : undefined;
   return {
     engine,
-    routes: createProviderRoutes({ engine, inspection }),
+    routes: createProviderRoutes({ engine, inspection, ...(fastLane && { fastLane }) }),
     keysChanged() {
       jwtVerifier.forget();
       engine.rebuild();

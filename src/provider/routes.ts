@@ -12,6 +12,8 @@ import { createRequestNotes } from './request-notes.ts';
 export interface ProviderRoutesDeps {
   readonly engine: Engine;
   readonly inspection: InspectionDeps;
+  /** Absent when it is switched off. */
+  readonly fastLane?: Middleware;
 }
 
 function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
@@ -22,9 +24,10 @@ function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
  * Introspection and revocation stand inside the failures: what they throw is answered by the outer error boundary.
  * The engine comes last and serves every path that is left of `/oauth` and `/.well-known`.
  */
-export function createProviderRoutes({ engine, inspection }: ProviderRoutesDeps): Middleware {
+export function createProviderRoutes({ engine, inspection, fastLane }: ProviderRoutesDeps): Middleware {
   const { audit, directory, now } = inspection;
   return compose([
+    ...(fastLane ? [fastLane] : []),
     createRequestNotes(),
     createCors({ directory }),
     createFailures({ audit, now }),

@@ -100,7 +100,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     await storage.close();
     await rm(folder, { recursive: true });
   });
-  const directory = createDirectory({ store: storage.directory });
+  const directory = createDirectory({ store: storage.directory, now });
   const users = {
     async findBySubject(subject: string) {
       const user = await storage.directory.users.get(parseUserSubject(subject)?.id ?? '');
