@@ -2,12 +2,12 @@
  * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
  */
 import { join } from 'node:path';
-import type { Provider } from 'oidc-provider';
 import type { ApplyReport } from './admin/apply.ts';
 import { createDemo } from './admin/demo.ts';
 import { startBackground } from './background.ts';
 import { parseApplyFile } from './config/apply-file.ts';
 import type { Config } from './config/config.ts';
+import { createPasswordChange } from './directory/password-change.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
 import { findForm, replaceForm } from './http/body.ts';
@@ -17,7 +17,9 @@ import { createMetrics } from './http/metrics.ts';
 import { createViews, packageFolder } from './http/views.ts';
 import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interaction/index.ts';
 import { PATHS } from './provider/configuration.ts';
+import type { Engine } from './provider/engine.ts';
 import { fittingSigningMode } from './provider/external-key.ts';
+import { createInteractions } from './provider/interactions.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
@@ -32,7 +34,7 @@ export interface GrantableServer {
   /** What was done at start, for whoever started it. */
   readonly started: { readonly applied?: ApplyReport; readonly quickstart?: string };
   /** The engine that answers now. */
-  provider(): Provider;
+  readonly provider: Engine['provider'];
   /** Finishes requests under way, then closes everything. */
   stop(): Promise<void>;
 }
@@ -96,16 +98,14 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     });
     const interaction = createInteractionRoutes({
       issuer: config.issuer,
-      engine: provider.engine,
+      interactions: createInteractions({ provider: provider.engine.provider }),
       directory,
-      storage,
       users,
-      registry,
-      passwords,
+      passwordChange: createPasswordChange({ changes: foundations.changes, passwords, now }),
       views,
       formKeys: rings.forms,
       findForm,
-      now,
+      loginLifetime: config.ttl.login,
     });
 
     let keySet = 0;
@@ -164,7 +164,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       port: listening.port,
       foundations,
       started,
-      provider: () => provider.engine.provider(),
+      provider: provider.engine.provider,
       async stop() {
         stopping = true;
         await listening.stop(config.shutdownSeconds);

@@ -60,9 +60,9 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
   }
 
   /** A stale write is no loss: the next login tries again. */
-  async function rehash(user: User, password: string, queue: string): Promise<void> {
+  async function rehash(user: User, password: string, queue: string): Promise<User> {
     const passwordHash = await passwords.hash(password, queue);
-    await users.replace({ ...user, passwordHash });
+    return users.replace({ ...user, passwordHash });
   }
 
   return {
@@ -91,18 +91,19 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
         });
       }
       await attempt.succeeded();
-      if (outdated) {
-        await rehash(user, password, queue).catch((cause) =>
-          audit.append({
-            at: now(),
-            event: 'password.rehash',
-            outcome: 'denied',
-            subject: user.id,
-            reason: cause instanceof Error ? cause.name : 'unknown',
-          }),
-        );
+      if (!outdated) return user;
+      try {
+        return await rehash(user, password, queue);
+      } catch (cause) {
+        await audit.append({
+          at: now(),
+          event: 'password.rehash',
+          outcome: 'denied',
+          subject: user.id,
+          reason: cause instanceof Error ? cause.name : 'unknown',
+        });
+        return user;
       }
-      return user;
     },
   };
 }

@@ -15,6 +15,15 @@ import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { requireSoundAssertion } from './client-assertions.ts';
 
+/** Pages that the engine shows by itself. */
+export interface EnginePages {
+  readonly interactionUrl: (uid: string) => string;
+  readonly renderError: NonNullable<Configuration['renderError']>;
+  /** @param form the engine's own, which its button must submit */
+  readonly confirmLogout: (ctx: KoaContextWithOIDC, form: string) => Promise<void>;
+  readonly loggedOut: (ctx: KoaContextWithOIDC) => Promise<void>;
+}
+
 export interface EngineDeps {
   readonly issuer: string;
   readonly directory: Directory;
@@ -24,13 +33,7 @@ export interface EngineDeps {
   readonly policy: () => interactionPolicy.DefaultPolicy;
   /** Seconds. */
   readonly lifetimes: { readonly session: number; readonly grant: number };
-  /** Pages that the engine needs. */
-  readonly pages: {
-    readonly interactionUrl: (uid: string) => string;
-    readonly renderError: NonNullable<Configuration['renderError']>;
-    readonly confirmLogout: (ctx: KoaContextWithOIDC, form: string) => Promise<void>;
-    readonly loggedOut: (ctx: KoaContextWithOIDC) => Promise<void>;
-  };
+  readonly pages: EnginePages;
   /** Milliseconds. */
   readonly now: () => number;
 }

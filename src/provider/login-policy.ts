@@ -32,7 +32,8 @@ export function createLoginPolicy({ registry }: { registry: Registry }): interac
         const { session } = ctx.oidc;
         const user = session?.accountId && parseUserSubject(session.accountId);
         if (!user) return Check.NO_NEED_TO_PROMPT;
-        const loggedInAt = (session?.loginTs ?? 0) * 1000 + 999;
+        // The engine knows the second only; a login in the very second of the end must count as older.
+        const loggedInAt = (session?.loginTs ?? 0) * 1000;
         return (await registry.isAlive([user.id], loggedInAt))
           ? Check.NO_NEED_TO_PROMPT
           : Check.REQUEST_PROMPT;

@@ -1,0 +1,42 @@
+/** A new password, which ends every login that was made with the old one. */
+import type { User } from '../storage/nouns.ts';
+import type { Changes } from './changes.ts';
+import { checkNewPassword, type Passwords } from './passwords.ts';
+
+/** Characters that an administrator's password has at least. */
+const ADMINISTRATOR_LENGTH = 15;
+const USER_LENGTH = 8;
+
+export interface PasswordChangeDeps {
+  readonly changes: Pick<Changes, 'users'>;
+  readonly passwords: Passwords;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface PasswordChangeRequest {
+  readonly user: User;
+  readonly newPassword: string;
+  /** Of the realm, where it says so. */
+  readonly minLength: number | undefined;
+  /** Whose share of the hash queue it takes. */
+  readonly queue: string;
+  readonly actor: string;
+}
+
+/** @throws MalformedRequest when the password will not do; VersionConflict when the user changed meanwhile */
+export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
+
+export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
+  return async ({ user, newPassword, minLength, queue, actor }) => {
+    const isAdministrator = user.realm === 'management';
+    checkNewPassword(newPassword, {
+      minLength: isAdministrator ? ADMINISTRATOR_LENGTH : (minLength ?? USER_LENGTH),
+      username: user.username,
+      ...(user.email !== undefined && { email: user.email }),
+    });
+    const passwordHash = await passwords.hash(newPassword, queue);
+    // The hash changed, so `changes` ends what is older.
+    await changes.users.replace({ ...user, passwordHash, passwordChangedAt: now() }, { actor });
+  };
+}

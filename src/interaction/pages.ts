@@ -1,0 +1,32 @@
+/** Pages that the engine asks for by itself: errors, and the two of a logout. */
+import type { Views } from '../http/views.ts';
+import type { EnginePages } from '../provider/configuration.ts';
+
+const TEXTS: Readonly<Record<string, string>> = {
+  invalid_redirect_uri: 'The application asked to be answered at an address that it has not registered.',
+  invalid_client: 'The application is unknown.',
+  access_denied: 'The request was turned down.',
+};
+
+export function createPages({ views }: { views: Views }): EnginePages {
+  return {
+    interactionUrl: (uid) => `/interaction/${uid}`,
+    async renderError(ctx, { error, error_description }) {
+      ctx.type = 'html';
+      ctx.body = views.render('error', {
+        error,
+        description: TEXTS[error] ?? error_description ?? 'The request cannot be served.',
+        requestId: ctx.status >= 500 ? ctx.state.requestId : undefined,
+      });
+    },
+    async confirmLogout(ctx, form) {
+      ctx.type = 'html';
+      // The engine's own form carries its token; the buttons stand outside and point at it.
+      ctx.body = views.render('logout', { form, application: ctx.oidc.client?.clientName });
+    },
+    async loggedOut(ctx) {
+      ctx.type = 'html';
+      ctx.body = views.render('logged-out', { application: ctx.oidc.client?.clientName });
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** What pages for people need of the engine: the step that is due, and handing back what was decided. */
+import type { Context } from 'koa';
+import { errors, type InteractionResults, type Provider } from 'oidc-provider';
+
+/** An authorization request that waits for a person. */
+export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
+
+/** What a page decided. */
+export type Decision = InteractionResults;
+
+export interface Interactions {
+  /** The one whose cookie this browser has; undefined if it has none, or it has expired. */
+  find(ctx: Context): Promise<Interaction | undefined>;
+  /** 303 to where the engine goes on, so that what was posted here is never posted to the client (AZ-14). */
+  finish(ctx: Context, decision: Decision): Promise<void>;
+  /** Adds all that the stored request asks for to the person's consent to this client. @returns its id */
+  grant(interaction: Interaction): Promise<string>;
+}
+
+interface Missing {
+  readonly missingOIDCScope?: readonly string[];
+  readonly missingOIDCClaims?: readonly string[];
+  readonly missingResourceScopes?: Readonly<Record<string, readonly string[]>>;
+}
+
+export function createInteractions({ provider }: { provider: () => Provider }): Interactions {
+  return {
+    async find(ctx) {
+      try {
+        return await provider().interactionDetails(ctx.req, ctx.res);
+      } catch (error) {
+        if (error instanceof errors.SessionNotFound) return undefined;
+        throw error;
+      }
+    },
+    async finish(ctx, decision) {
+      const returnTo = await provider().interactionResult(ctx.req, ctx.res, decision);
+      ctx.status = 303;
+      ctx.redirect(returnTo);
+    },
+    async grant({ grantId, session, params, prompt }) {
+      const { Grant } = provider();
+      const grant =
+        (grantId ? await Grant.find(grantId) : undefined) ??
+        new Grant({ accountId: session?.accountId ?? '', clientId: String(params.client_id) });
+      const missing = prompt.details as Missing;
+      if (missing.missingOIDCScope) grant.addOIDCScope(missing.missingOIDCScope.join(' '));
+      if (missing.missingOIDCClaims) grant.addOIDCClaims([...missing.missingOIDCClaims]);
+      for (const [resource, scopes] of Object.entries(missing.missingResourceScopes ?? {})) {
+        grant.addResourceScope(resource, scopes.join(' '));
+      }
+      return grant.save();
+    },
+  };
+}
