@@ -1,30 +1,44 @@
 /** One line per request: what, how it ended, how long it took, who asked. Never a query or a body. */
-import type { Middleware } from 'koa';
-import type { Logger } from './log.ts';
+import type { Context, Middleware } from 'koa';
+import { CleanMembers, type Logger } from './log.ts';
 
 const MAX_PATH = 200;
 /** Asked every few seconds by machines. */
 const OPERATIONS = new Set(['/healthz', '/readyz', '/metrics']);
+
+class RequestLine extends CleanMembers {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  /** With one decimal. */
+  readonly ms: number;
+  readonly address: string;
+  readonly clientId: string | undefined;
+  readonly reason: string | undefined;
+
+  constructor({ state, status }: Context, method: string, path: string, started: number) {
+    super();
+    this.requestId = state.requestId;
+    this.method = method;
+    this.path = path.length > MAX_PATH ? path.slice(0, MAX_PATH) : path;
+    this.status = status;
+    this.ms = Math.round((performance.now() - started) * 10) / 10;
+    this.address = state.address;
+    this.clientId = state.clientId;
+    this.reason = state.reason;
+  }
+}
 
 export function createAccessLog({ log }: { log: Logger }): Middleware {
   return async function accessLog(ctx, next) {
     const started = performance.now();
     const { method, path } = ctx;
     await next();
-    const { status } = ctx;
-    const { requestId, address, clientId, reason, unforeseen } = ctx.state;
-    const line = {
-      requestId,
-      method,
-      path: path.slice(0, MAX_PATH),
-      status,
-      ms: Math.round((performance.now() - started) * 10) / 10,
-      address,
-      clientId,
-      reason,
-    };
+    const line = new RequestLine(ctx, method, path, started);
+    const { unforeseen } = ctx.state;
     if (unforeseen !== undefined) log.error({ ...line, err: unforeseen }, 'request failed');
-    else if (status >= 500) log.warn(line, 'request failed');
+    else if (line.status >= 500) log.warn(line, 'request failed');
     else if (OPERATIONS.has(path)) log.debug(line, 'request');
     else log.info(line, 'request');
   };

@@ -4,6 +4,7 @@
  * refuses them, and who wants one calls `readBody`.
  */
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import { parse, stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import { Refusal } from './refusal.ts';
@@ -68,7 +69,9 @@ export async function readBody(ctx: Context, limit: number): Promise<string> {
   if (encoding !== '' && encoding !== 'identity') {
     throw new Refusal(415, 'compressed bodies are not read', { headers: { 'Accept-Encoding': 'identity' } });
   }
-  for (const [, charset = ''] of ctx.get('Content-Type').matchAll(CHARSET)) {
+  const type = ctx.get('Content-Type');
+  // Most say none.
+  for (const [, charset = ''] of type.includes(';') ? type.matchAll(CHARSET) : []) {
     if (!UTF8.test(charset)) throw new Refusal(415, 'only bodies in UTF-8 are read');
   }
   const bytes = await collect(ctx, limit);
@@ -86,7 +89,7 @@ function refuseManyFields(text: string): void {
 /** The engine looks for a body that was read before it at `req.body`. */
 function handOn(ctx: Context, text: string): void {
   texts.set(ctx, text);
-  Object.assign(ctx.req, { body: text });
+  (ctx.req as IncomingMessage & { body?: string }).body = text;
 }
 
 /** Reads the forms of POST requests. */

@@ -1,6 +1,6 @@
 /**
- * A bound on open connections that a flood of idle ones cannot use up: at the bound, the one that has waited longest
- * without a request gives way to the new one, so whoever speaks is served.
+ * What open connections may take. At their bound, the one that has waited longest without a request gives way to the
+ * new one, so a flood of idle ones keeps nobody out who speaks. One whose body goes on after the answer is ended soon.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -11,7 +11,13 @@ export interface Connections {
   running(): Iterable<ServerResponse>;
 }
 
-export function boundConnections(server: Server, limit: number): Connections {
+export interface ConnectionLimits {
+  readonly connections: number;
+  /** Milliseconds for the rest of a body whose answer was given without it. */
+  readonly lateBody: number;
+}
+
+export function boundConnections(server: Server, limits: ConnectionLimits): Connections {
   /** Without a complete request head, longest first. */
   const idle = new Set<Socket>();
   const running = new Set<ServerResponse>();
@@ -24,16 +30,20 @@ export function boundConnections(server: Server, limit: number): Connections {
       open -= 1;
       idle.delete(socket);
     });
-    if (open <= limit) return;
+    if (open <= limits.connections) return;
     const [longest = socket] = idle;
     longest.destroy();
   });
-  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
     idle.delete(socket);
     running.add(response);
+    // Also when the answer was sent whole.
     response.once('close', () => {
       running.delete(response);
-      if (!socket.destroyed) idle.add(socket);
+      if (socket.destroyed) return;
+      idle.add(socket);
+      if (!request.complete) setTimeout(() => request.complete || socket.destroy(), limits.lateBody).unref();
     });
   });
   return { open: () => open, running: () => running };

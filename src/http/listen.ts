@@ -96,12 +96,6 @@ function createLimitedServer(listener: RequestListener, limits: SocketLimits): S
   server.timeout = limits.stall;
   // Whoever asks first whether to send a body is told by the one that reads it, or gets the answer without it.
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
-  server.on('request', (request, response) => {
-    response.once('finish', () => {
-      if (request.complete) return;
-      setTimeout(() => request.complete || request.destroy(), limits.lateBody).unref();
-    });
-  });
   return server;
 }
 
@@ -112,7 +106,7 @@ export async function listen(
 ): Promise<Listening> {
   const limits = { ...SOCKET_LIMITS, ...given };
   const server = createLimitedServer(listener, limits);
-  const connections = boundConnections(server, limits.connections);
+  const connections = boundConnections(server, limits);
   let stopping = false;
   server.prependListener('request', (_request, response) => {
     if (stopping) response.setHeader('Connection', 'close');

@@ -1,6 +1,6 @@
 /** Facts of a request that everybody past here relies on: its id, and the address it came from. */
 import { randomUUID } from 'node:crypto';
-import { isIP, SocketAddress } from 'node:net';
+import { isIP, type Socket, SocketAddress } from 'node:net';
 import type { Middleware } from 'koa';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -44,19 +44,39 @@ function forwardedAddress(header: string, peer: string, trusted: TrustedPeers): 
   return client;
 }
 
+interface Peer {
+  readonly address: string;
+  readonly isTrusted: boolean;
+}
+
 /**
  * Sets `ctx.state.requestId`, `ctx.state.address` and `ctx.state.peer`. Forwarding headers count only if the peer is a
  * trusted proxy; nothing else of the server believes any of them (HD-05).
  */
 export function createRequestFacts({ trustedProxies }: { trustedProxies: TrustedPeers }): Middleware {
+  /** The same for all requests of a connection. */
+  const peers = new WeakMap<Socket, Peer>();
+  const peerOf = (socket: Socket): Peer => {
+    let peer = peers.get(socket);
+    if (!peer) {
+      const address = plain(socket.remoteAddress ?? '');
+      peer = { address, isTrusted: trustedProxies.includes(address) };
+      peers.set(socket, peer);
+    }
+    return peer;
+  };
   return async function requestFacts(ctx, next) {
-    const peer = plain(ctx.req.socket.remoteAddress ?? '');
-    const isTrusted = trustedProxies.includes(peer);
-    const givenId = ctx.get('X-Request-Id');
-    ctx.state.peer = peer;
-    ctx.state.requestId = isTrusted && REQUEST_ID.test(givenId) ? givenId : randomUUID();
-    ctx.state.address = isTrusted ? forwardedAddress(ctx.get('X-Forwarded-For'), peer, trustedProxies) : peer;
-    ctx.set('X-Request-Id', ctx.state.requestId);
+    const { address, isTrusted } = peerOf(ctx.req.socket);
+    const { state } = ctx;
+    state.peer = address;
+    state.address = address;
+    state.requestId = randomUUID();
+    if (isTrusted) {
+      state.address = forwardedAddress(ctx.get('X-Forwarded-For'), address, trustedProxies);
+      const given = ctx.get('X-Request-Id');
+      if (REQUEST_ID.test(given)) state.requestId = given;
+    }
+    ctx.res.setHeader('X-Request-Id', state.requestId);
     await next();
   };
 }

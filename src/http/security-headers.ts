@@ -35,15 +35,17 @@ export function allowFormTarget(ctx: Context, uri: string): void {
   ctx.state.formAction = [...uris, uri];
 }
 
-function policyFor(ctx: Context): string {
+/** For the few answers that need more than the rest. */
+function extendPolicy(ctx: Context): void {
   const { formAction } = ctx.state;
   let policy = ctx.response.get('Content-Security-Policy');
+  if (policy === POLICY && formAction === undefined) return;
   if (Array.isArray(formAction)) {
     const sources = new Set(formAction.map(toSource).filter((source) => source !== undefined));
     policy = policy.replace(FORM_ACTION, () => [FORM_ACTION, ...sources].join(' '));
   }
   // Beside a source, 'none' would only make browsers complain.
-  return policy.replace(`${NO_SCRIPT} '`, "script-src '");
+  ctx.set('Content-Security-Policy', policy.replace(`${NO_SCRIPT} '`, "script-src '"));
 }
 
 export function createSecurityHeaders({ issuer }: { issuer: string }): Middleware {
@@ -61,6 +63,6 @@ export function createSecurityHeaders({ issuer }: { issuer: string }): Middlewar
   return async function securityHeaders(ctx, next) {
     for (const [name, value] of pairs) ctx.res.setHeader(name, value);
     await next();
-    if (!ctx.headerSent) ctx.set('Content-Security-Policy', policyFor(ctx));
+    if (!ctx.headerSent) extendPolicy(ctx);
   };
 }
