@@ -77,7 +77,8 @@ async function storeNewKey(
 ): Promise<StoredKey> {
   const privateKey = await createKeyPair(alg);
   const publicJwk = publicJwkOf(privateKey);
-  const kid = id ?? thumbprint(publicJwk);
+  // On a command line a leading hyphen would make an option of it.
+  const kid = (id ?? thumbprint(publicJwk)).replace(/^-/, '_');
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' });
   const stored: StoredKey = {
     id: kid,

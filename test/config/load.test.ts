@@ -75,7 +75,8 @@ test('an empty environment gives the defaults and says that the master key lies 
       },
       ttl: { accessToken: 3600, login: 2_592_000 },
       shutdownSeconds: 10,
-      signing: 'pool',
+      signing: 'auto',
+      fastLane: true,
       warnings: [options.masterKey.insecure.says],
     },
   );

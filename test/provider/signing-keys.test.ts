@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import {
+  JWKS_CACHE_SECONDS,
+  loadSigningKeys,
+  removeSigningKey,
+  rotateSigningKeys,
+} from '../../src/provider/signing-keys.ts';
+import { openVault } from '../../src/storage/vault.ts';
+
+test('signing keys', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'grantable-keys-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const storage = await openSqliteStorage({ path: join(folder, 'a.db') });
+  t.after(() => storage.close());
+  let clock = 1_800_000_000_000;
+  const now = () => clock;
+  const vault = await openVault({
+    keys: storage.keys,
+    masterKey: { source: 'env', key: randomBytes(32) },
+    now,
+  });
+  const deps = { keys: storage.keys, vault, now };
+
+  await t.test('JW-07 of processes that start at once all sign with the same keys', async () => {
+    const loaded = await Promise.all(Array.from({ length: 5 }, () => loadSigningKeys(deps)));
+    for (const alg of ['ES256', 'RS256', 'EdDSA'] as const) {
+      assert.equal(new Set(loaded.map((keys) => keys.active(alg).kid)).size, 1);
+    }
+    assert.equal(loaded[0]?.published().length, 3);
+  });
+
+  await t.test('no kid looks like an option of a command', async () => {
+    for (let round = 0; round < 3; round += 1)
+      await rotateSigningKeys(deps, { immediately: true, longestLifetime: 10 });
+    for (const { id } of await storage.keys.list()) assert.doesNotMatch(id, /^-/);
+  });
+
+  await t.test(
+    'JW-06 a new key is published before it signs, and the old one until its last token has expired',
+    async () => {
+      clock += 100_000;
+      const keys = await loadSigningKeys(deps);
+      const before = keys.active('ES256').kid;
+      await rotateSigningKeys(deps, { immediately: false, longestLifetime: 3_600 });
+      assert.equal(await keys.refresh(), true);
+      const next = keys.published().find((key) => key.alg === 'ES256' && keys.stateOf(key) === 'next');
+      assert.ok(next);
+      assert.equal(keys.active('ES256').kid, before);
+      clock += JWKS_CACHE_SECONDS * 1000;
+      assert.equal(keys.active('ES256').kid, next.kid);
+      assert.ok(keys.published().some(({ kid }) => kid === before));
+      clock += 3_600_000;
+      assert.ok(!keys.published().some(({ kid }) => kid === before));
+    },
+  );
+
+  await t.test('JW-06 a compromised key goes at once, and another signs', async () => {
+    const keys = await loadSigningKeys(deps);
+    const { kid } = keys.active('ES256');
+    await removeSigningKey(deps, kid);
+    assert.equal(await keys.refresh(), true);
+    assert.ok(!keys.published().some((key) => key.kid === kid));
+    assert.notEqual(keys.active('ES256').kid, kid);
+  });
+
+  await t.test('E5 a clock that was set back before the first key does not stop signing', async () => {
+    const keys = await loadSigningKeys(deps);
+    clock -= 30 * 86_400_000;
+    assert.ok(keys.active('ES256').kid);
+  });
+
+  await t.test('private parts are never in what is published', async () => {
+    for (const { publicJwk } of (await loadSigningKeys(deps)).published()) {
+      for (const name of ['d', 'p', 'q', 'dp', 'dq', 'qi']) assert.equal(publicJwk[name], undefined);
+    }
+  });
+});
