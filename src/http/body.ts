@@ -46,14 +46,13 @@ function collect(ctx: Context, limit: number): Promise<Buffer> {
       reject(tooLarge(limit));
     };
     req.on('data', onData);
-    const gone = (): void =>
-      reject(new Refusal(400, 'the body ended early', { reason: 'the client went away' }));
     req.once('end', () => {
-      req.off('close', gone);
-      resolve(Buffer.concat(chunks, received));
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, received));
     });
-    req.once('error', gone);
-    req.once('close', gone);
+    req.once('close', () => {
+      if (req.readableEnded) return;
+      reject(new Refusal(400, 'the body ended early', { reason: 'the client went away' }));
+    });
   });
 }
 

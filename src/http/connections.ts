@@ -9,6 +9,8 @@ export interface Connections {
   open(): number;
   /** Answers under way. */
   running(): Iterable<ServerResponse>;
+  /** Ends those that no request is under way on; Node's own way spares those that never had one. */
+  closeIdle(): void;
 }
 
 export interface ConnectionLimits {
@@ -46,5 +48,11 @@ export function boundConnections(server: Server, limits: ConnectionLimits): Conn
       if (!request.complete) setTimeout(() => request.complete || socket.destroy(), limits.lateBody).unref();
     });
   });
-  return { open: () => open, running: () => running };
+  return {
+    open: () => open,
+    running: () => running,
+    closeIdle() {
+      for (const socket of idle) socket.destroy();
+    },
+  };
 }

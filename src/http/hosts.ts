@@ -19,27 +19,18 @@ const PORT = /:\d{1,5}$/;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': ':443', 'http:': ':80' };
 
 /**
- * What Koa and the engine derive from `Host`, the socket and forwarding headers is the issuer's for every request:
- * the engine makes its URLs and marks its cookies by it.
+ * The scheme that Koa and the engine make URLs and mark cookies by is the issuer's, not the socket's; the address is
+ * the one that `request-facts` found. The host follows in `createHosts`.
  */
 export function pinOrigin(app: Koa, issuer: string): void {
-  const { protocol, host, hostname, origin } = new URL(issuer);
+  const { protocol } = new URL(issuer);
   Object.defineProperties(app.request, {
     protocol: { value: protocol.slice(0, -1) },
-    secure: { value: protocol === 'https:' },
-    host: { value: host },
-    hostname: { value: hostname },
-    href: {
-      get(this: Koa.Request) {
-        return origin + this.originalUrl;
-      },
-    },
     ip: {
       get(this: Koa.Request) {
         return this.ctx.state.address;
       },
     },
-    ips: { value: Object.freeze([]) },
   });
 }
 
@@ -86,6 +77,7 @@ export function createHosts({ issuer, hosts }: HostsDeps): Middleware {
         },
       );
     }
+    // Whoever looks from here on finds the issuer's.
     ctx.req.headers.host = authority;
     await next();
   };

@@ -121,18 +121,20 @@ export async function listen(
     }
     const cut = setTimeout(() => server.closeAllConnections(), seconds * 1000);
     if (connections.open() > 0) await wait(Math.min(limits.farewell, seconds * 1000));
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    connections.closeIdle();
+    await closed;
     clearTimeout(cut);
   }
 
-  let closed: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
   const address = server.address();
   return {
     server,
     port: typeof address === 'object' && address ? address.port : port,
     stop(seconds) {
-      closed ??= close(seconds);
-      return closed;
+      stopped ??= close(seconds);
+      return stopped;
     },
   };
 }

@@ -86,6 +86,7 @@ test('TE-12 what nobody foresaw is a 500 without a word about the inside, found 
     ['an Error', new Error(INSIDE)],
     ['a TypeError', new TypeError(INSIDE)],
     ['an error with a foreign status', Object.assign(new Error(INSIDE), { status: 200, expose: true })],
+    ['an error that is not meant for the client', Object.assign(new Error(INSIDE), { status: 404 })],
     ['an exposed 500', exposed(500)],
     ['a string', INSIDE],
     ['an object', { message: INSIDE, expose: true, status: 400 }],

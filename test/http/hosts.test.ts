@@ -119,6 +119,8 @@ test('HD-01 further hosts answer on the back channel only, and still see the iss
     const { status, json } = await ask(path, 'grantable.internal:8080');
     assert.equal(status, 200, path);
     assert.equal(json.href, ISSUER + path);
+    assert.equal(json.host, HOST);
+    assert.equal(json.hostHeader, HOST);
   }
   assert.equal((await ask('/oauth/token', '10.0.0.7:3000')).status, 200);
   assert.equal((await ask('/oauth/token', '10.0.0.7:3001')).status, 421);

@@ -240,18 +240,21 @@ test('E16 while stopping, /readyz turns first, answers end their connections, th
     watch(await shell.connect()),
   ];
   working.socket.write(get('/slow'));
-  idle.socket.write(get('/healthz'));
-  await eventually(() => idle.received().includes('"ok"'));
+  for (const { socket } of [idle, late]) socket.write(get('/healthz'));
+  await eventually(() => idle.received().includes('"ok"') && late.received().includes('"ok"'));
   assert.match(idle.received(), /^Connection: keep-alive/im);
 
   stopping = true;
   const stopped = shell.listening.stop(5);
   assert.equal(shell.listening.stop(5), stopped, 'a second call waits for the first');
+  // What is asked meanwhile on an open connection is answered, and told that this was the last.
+  await wait(50);
   late.socket.write(get('/readyz'));
   await eventually(late.isClosed);
-  assert.match(late.received(), /^HTTP\/1\.1 503 /);
-  assert.match(late.received(), /^Connection: close\r$/im);
-  assert.match(late.received(), /"the server is stopping"/);
+  const [, last = ''] = late.received().split(/(?=HTTP\/1\.1 )/);
+  assert.match(last, /^HTTP\/1\.1 503 /);
+  assert.match(last, /^Connection: close\r$/im);
+  assert.match(last, /"the server is stopping"/);
 
   await eventually(idle.isClosed);
   await assert.rejects(shell.connect(), { code: 'ECONNREFUSED' });
@@ -274,4 +277,15 @@ test('E16 what does not finish in time is cut', async () => {
   assert.ok(performance.now() - started < 1_000);
   await eventually(stuck.isClosed);
   assert.equal(stuck.received(), '');
+});
+
+test('E16 a connection that says nothing does not hold up the stop', async () => {
+  const shell = await startShell();
+  const [silent, halting] = [watch(await shell.connect()), watch(await shell.connect())];
+  halting.socket.write('GET / HT');
+  await wait(30);
+  const started = performance.now();
+  await shell.listening.stop(5);
+  assert.ok(performance.now() - started < 1_000);
+  await eventually(() => silent.isClosed() && halting.isClosed());
 });

@@ -47,6 +47,7 @@ test('HD-05 of a trusted proxy the right-most address that is not trusted counts
     await t.test(`${header.slice(0, 40)} is ${address}`, async () => {
       const { json } = await shell.ask('/', { headers: { 'X-Forwarded-For': header } });
       assert.equal(json.address, address);
+      assert.equal(json.ip, address);
     });
   }
 });
