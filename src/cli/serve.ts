@@ -14,14 +14,21 @@ export const serve: Command = {
     readArguments(args, {}, 0);
     const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: true });
     const { createServer } = await import('../server.ts');
+    const { createLogger, takeOverConsole } = await import('../http/log.ts');
+    const log = createLogger({ level: config.logLevel });
     // Listened for from the start, so that a stop while starting is not lost.
     const stopRequested = io.stopRequested();
-    const server = await createServer(config, { now: io.now });
-    const { applied, quickstart } = server.started;
-    if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));
-    if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
-    await stopRequested;
-    await server.stop();
+    const giveBackConsole = takeOverConsole(log);
+    try {
+      const server = await createServer(config, { now: io.now, log });
+      const { applied, quickstart } = server.started;
+      if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));
+      if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
+      await stopRequested;
+      await server.stop();
+    } finally {
+      giveBackConsole();
+    }
     return DONE;
   },
 };
