@@ -1,0 +1,68 @@
+/** The load: autocannon in this process, keep-alive, counting everything that is not a 200. */
+import autocannon from 'autocannon';
+
+type Form = Record<string, string>;
+
+export interface Target {
+  readonly url: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** A function is asked for each request. */
+  readonly form: Form | (() => Form);
+  /** Sees each answer, for requests that go on from the one before. */
+  readonly onAnswer?: (body: string) => void;
+}
+
+export interface Figures {
+  readonly perSecond: number;
+  /** Milliseconds. */
+  readonly p99: number;
+  readonly requests: number;
+}
+
+export const CONNECTIONS = 32;
+
+const encode = (form: Form): string => new URLSearchParams(form).toString();
+
+/** @throws Error if any answer was not a 200 */
+export async function load(
+  { url, clientId, clientSecret, form, onAnswer }: Target,
+  { seconds, connections = CONNECTIONS }: { seconds: number; connections?: number },
+): Promise<Figures> {
+  const headers = {
+    authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+    'content-type': 'application/x-www-form-urlencoded',
+  };
+  const changing = typeof form === 'function' && [
+    {
+      setupRequest: (request: autocannon.Request) => ({ ...request, body: encode(form()) }),
+      onResponse: (status: number, body: string) => {
+        if (status === 200) onAnswer?.(body);
+      },
+    },
+  ];
+  const result = await autocannon({
+    url,
+    connections,
+    duration: seconds,
+    method: 'POST',
+    headers,
+    ...(changing ? { requests: changing } : { body: encode(form as Form) }),
+  });
+  if (result.non2xx > 0 || result.errors > 0) {
+    throw new Error(`${url}: ${result.non2xx} answers were no success, ${result.errors} connections failed`);
+  }
+  return {
+    perSecond: result.requests.total / result.duration,
+    p99: result.latency.p99,
+    requests: result.requests.total,
+  };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? Number.NaN)
+    : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+}

@@ -1,0 +1,141 @@
+/** Servers as child processes, each on the first core where the machine lets us choose. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** What the bare engine says of itself. */
+export interface Seed {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly refreshTokens: string[];
+}
+
+const NO_SEED: Seed = { clientId: '', clientSecret: '', refreshTokens: [] };
+
+export interface BenchServer {
+  readonly url: string;
+  /** Milliseconds from spawn to the first 200 of readiness. */
+  readonly readyAfter: number;
+  readonly seed: Seed;
+  /** Resident memory in MB. */
+  memory(): number;
+  stop(): Promise<void>;
+  /** For a run that fails: nothing stays behind. */
+  kill(): void;
+}
+
+const SERVER_CORE = '0';
+const LOAD_CORE = '1';
+
+const canPin = (() => {
+  try {
+    execFileSync('taskset', ['-c', `${SERVER_CORE},${LOAD_CORE}`, 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+/** Moves this process, which makes the load, to the core beside the servers'. @returns whether that worked */
+export function pinLoad(): boolean {
+  if (canPin)
+    execFileSync('taskset', ['-a', '-p', '-c', LOAD_CORE, String(process.pid)], { stdio: 'ignore' });
+  return canPin;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+function start(args: readonly string[], env: Record<string, string>): ChildProcess {
+  const node = ['--max-semi-space-size=4', ...args];
+  const [command, commandArgs] = canPin
+    ? ['taskset', ['-c', SERVER_CORE, process.execPath, ...node]]
+    : [process.execPath, node];
+  return spawn(command, commandArgs, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+async function untilReady(url: string, child: ChildProcess): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+    const status = await fetch(url).then(
+      (response) => response.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function toServer(child: ChildProcess, url: string, readyAfter: number, seed: Seed): BenchServer {
+  return {
+    url,
+    readyAfter,
+    seed,
+    memory() {
+      const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
+      return Number(kb) / 1024;
+    },
+    kill: () => {
+      if (child.exitCode === null) child.kill('SIGKILL');
+    },
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+/** @param refreshTokens how many it makes at start */
+export async function startBareEngine(refreshTokens: number): Promise<BenchServer> {
+  const port = await freePort();
+  const began = performance.now();
+  const child = start([join(import.meta.dirname, 'servers', 'bare-engine.ts')], {
+    BENCH_PORT: String(port),
+    BENCH_REFRESH_TOKENS: String(refreshTokens),
+  });
+  const seed = await new Promise<Seed>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the bare engine ended with ${code}`)));
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk;
+      // The engine prints notices of its own before.
+      const line = output
+        .split('\n')
+        .find((candidate) => candidate.startsWith('{') && candidate.endsWith('}'));
+      if (line) resolve(JSON.parse(line));
+    });
+  });
+  return toServer(child, `http://localhost:${port}`, performance.now() - began, seed);
+}
+
+/** The server as `npm start` starts it, with durable settings. @param apply its directory */
+export async function startGrantable(apply: object, env: Record<string, string> = {}): Promise<BenchServer> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'grantable-bench-'));
+  const file = join(folder, 'apply.json');
+  await writeFile(file, JSON.stringify(apply));
+  const began = performance.now();
+  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], {
+    GRANTABLE_DATA_DIR: folder,
+    GRANTABLE_PORT: String(port),
+    GRANTABLE_APPLY: file,
+    GRANTABLE_LOG_LEVEL: 'warn',
+    ...env,
+  });
+  child.stdout?.resume();
+  const url = `http://localhost:${port}`;
+  await untilReady(`${url}/readyz`, child);
+  return toServer(child, url, performance.now() - began, NO_SEED);
+}
