@@ -287,7 +287,7 @@ export const options = {
     type: '0 or 1',
     default: '1',
     meaning:
-      'Whether `client_credentials` and introspection with HTTP Basic take the short way past the protocol engine. The answers are the same.',
+      'Whether `client_credentials`, `refresh_token` and introspection with HTTP Basic take the short way past the protocol engine. The answers are the same.',
     schema: flag(),
   },
   shutdownSeconds: {

@@ -1,6 +1,6 @@
 /**
- * A short way for the two requests that machines send most: `client_credentials` and introspection, by a client that
- * authenticates with HTTP Basic. It skips the engine's chain and nothing else: client, limits, grant, registry and
+ * A short way for the requests that machines send most: `client_credentials`, `refresh_token` and introspection, by a
+ * client that authenticates with HTTP Basic. It skips the engine's chain and nothing else: client, limits, grant, registry and
  * answer are the same parts. Whatever is unusual (other authentication, a repeated or further parameter, an Origin, a
  * wrong secret, any refusal) goes the long way from the start, so errors and their counting exist once.
  *
@@ -11,8 +11,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
-import { clientCredentials } from '../grants/client-credentials.ts';
-import { type GrantDeps, runGrant } from '../grants/grant.ts';
+import { type Grant, type GrantDeps, runGrant } from '../grants/grant.ts';
 import { COMMON_PARAMETERS } from '../grants/request.ts';
 import type { Application } from '../storage/nouns.ts';
 import type { SecretLimits } from './clients.ts';
@@ -24,6 +23,8 @@ export interface FastLaneDeps {
   readonly directory: Directory;
   readonly clientSecrets: SecretKeys;
   readonly secretLimits: SecretLimits;
+  /** All that are live. */
+  readonly grants: readonly Grant[];
   readonly grantDeps: GrantDeps;
   readonly inspection: InspectionDeps;
 }
@@ -36,7 +37,7 @@ const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/;
 /** Only what is the same before and after percent-decoding (RFC 6749 section 2.3.1). */
 const PLAIN_CREDENTIALS = /^([A-Za-z0-9._~-]+):([A-Za-z0-9._~-]+)$/;
 
-const TOKEN_FIELDS = new Set(['grant_type', ...COMMON_PARAMETERS]);
+const GRANT_TYPES = new Set(['client_credentials', 'refresh_token']);
 const INTROSPECTION_FIELDS = new Set(['token', 'token_type_hint']);
 
 /** The fields, if there are no others than these and none is repeated or empty. */
@@ -83,13 +84,18 @@ async function grantContext(ctx: Context, application: Application, params: Fiel
 
 /** @returns the answer; undefined to go the long way */
 async function findTokenAnswer(ctx: Context, deps: FastLaneDeps): Promise<unknown> {
-  const fields = findFields(ctx, TOKEN_FIELDS, deps.inspection);
-  if (fields?.grant_type !== clientCredentials.type) return undefined;
-  const application = await authenticate(ctx, deps);
-  if (!application?.grants.includes(clientCredentials.name)) return undefined;
+  const type = deps.inspection.form.read(ctx)?.grant_type;
+  const grant = deps.grants.find((candidate) => candidate.type === type);
+  if (!grant || !GRANT_TYPES.has(grant.type)) return undefined;
+  const known = new Set(['grant_type', ...COMMON_PARAMETERS, ...grant.parameters]);
+  const fields = findFields(ctx, known, deps.inspection);
+  const application = fields && (await authenticate(ctx, deps));
+  if (!application?.grants.includes(grant.name)) return undefined;
+  // A login in the browser is refreshed with an ID token, which only the engine can make.
+  if (application.grants.includes('authorization_code')) return undefined;
   const context = await grantContext(ctx, application, fields, deps.provider());
   if (!context) return undefined;
-  await runGrant(clientCredentials, context, deps.grantDeps);
+  await runGrant(grant, context, deps.grantDeps);
   ctx.state.clientId = application.clientId;
   return context.body;
 }
@@ -119,7 +125,7 @@ export function createFastLane(deps: FastLaneDeps): Middleware {
         ctx.body = answer;
       },
       (error: unknown) => {
-        // Nothing was written: refusals come before anything is made.
+        // Refusals come before anything is made, so the long way finds the same.
         if (error instanceof DomainError) return next();
         throw error;
       },

@@ -134,6 +134,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
         directory,
         clientSecrets: deps.clientSecrets,
         secretLimits: deps.secretLimits,
+        grants,
         grantDeps: { directory, issue },
         inspection,
       })
