@@ -82,20 +82,37 @@ async function grantContext(ctx: Context, application: Application, params: Fiel
   return client && (context as unknown as KoaContextWithOIDC & { body: unknown });
 }
 
+interface GrantLane {
+  readonly grant: Grant;
+  readonly fields: ReadonlySet<string>;
+}
+
+function createGrantLanes(grants: readonly Grant[]): ReadonlyMap<unknown, GrantLane> {
+  return new Map(
+    grants
+      .filter(({ type }) => GRANT_TYPES.has(type))
+      .map((grant) => [
+        grant.type,
+        { grant, fields: new Set(['grant_type', ...COMMON_PARAMETERS, ...grant.parameters]) },
+      ]),
+  );
+}
+
 /** @returns the answer; undefined to go the long way */
-async function findTokenAnswer(ctx: Context, deps: FastLaneDeps): Promise<unknown> {
-  const type = deps.inspection.form.read(ctx)?.grant_type;
-  const grant = deps.grants.find((candidate) => candidate.type === type);
-  if (!grant || !GRANT_TYPES.has(grant.type)) return undefined;
-  const known = new Set(['grant_type', ...COMMON_PARAMETERS, ...grant.parameters]);
-  const fields = findFields(ctx, known, deps.inspection);
+async function findTokenAnswer(
+  ctx: Context,
+  lanes: ReadonlyMap<unknown, GrantLane>,
+  deps: FastLaneDeps,
+): Promise<unknown> {
+  const lane = lanes.get(deps.inspection.form.read(ctx)?.grant_type);
+  const fields = lane && findFields(ctx, lane.fields, deps.inspection);
   const application = fields && (await authenticate(ctx, deps));
-  if (!application?.grants.includes(grant.name)) return undefined;
+  if (!fields || !application?.grants.includes(lane.grant.name)) return undefined;
   // A login in the browser is refreshed with an ID token, which only the engine can make.
   if (application.grants.includes('authorization_code')) return undefined;
   const context = await grantContext(ctx, application, fields, deps.provider());
   if (!context) return undefined;
-  await runGrant(grant, context, deps.grantDeps);
+  await runGrant(lane.grant, context, deps.grantDeps);
   ctx.state.clientId = application.clientId;
   return context.body;
 }
@@ -111,14 +128,15 @@ async function findIntrospectionAnswer(ctx: Context, deps: FastLaneDeps): Promis
 }
 
 export function createFastLane(deps: FastLaneDeps): Middleware {
-  const lanes: Readonly<Record<string, (ctx: Context, deps: FastLaneDeps) => Promise<unknown>>> = {
-    [PATHS.token]: findTokenAnswer,
-    [PATHS.introspection]: findIntrospectionAnswer,
+  const grantLanes = createGrantLanes(deps.grants);
+  const lanes: Readonly<Record<string, (ctx: Context) => Promise<unknown>>> = {
+    [PATHS.token]: (ctx) => findTokenAnswer(ctx, grantLanes, deps),
+    [PATHS.introspection]: (ctx) => findIntrospectionAnswer(ctx, deps),
   };
   return function fastLane(ctx, next) {
     const findAnswer = ctx.method === 'POST' ? lanes[ctx.path] : undefined;
     if (!findAnswer) return next();
-    return findAnswer(ctx, deps).then(
+    return findAnswer(ctx).then(
       (answer) => {
         if (answer === undefined) return next();
         ctx.vary('Origin');
