@@ -1,0 +1,106 @@
+/** The server as a process of its own, which can be killed and started again on the same folder and port. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { basic, FIXTURE, freePort } from '../support/server.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+
+export interface ChildServer extends AsyncDisposable {
+  readonly issuer: string;
+  readonly dataDir: string;
+  /** Starts it; resolves with the milliseconds until it was ready. */
+  start(): Promise<number>;
+  /** SIGKILL: nothing of it runs on. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export function secretOf(clientId: string): string {
+  return `secret-of-${clientId}-`.padEnd(40, 'x');
+}
+
+export async function createChildServer(
+  options: { readonly dataDir?: string; readonly port?: number; readonly env?: Record<string, string> } = {},
+): Promise<ChildServer> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'grantable-fault-')));
+  const port = options.port ?? (await freePort());
+  const issuer = `http://localhost:${port}`;
+  const apply = join(dataDir, 'apply.json');
+  await writeFile(apply, JSON.stringify(FIXTURE));
+  let child: ChildProcess | undefined;
+
+  async function end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+    const running = child;
+    child = undefined;
+    if (!running || running.exitCode !== null) return running?.exitCode ?? null;
+    const ended = new Promise<number | null>((resolve) => running.once('exit', (code) => resolve(code)));
+    running.kill(signal);
+    return ended;
+  }
+
+  return {
+    issuer,
+    dataDir,
+    async start() {
+      const began = performance.now();
+      const started = spawn(process.execPath, ['--max-semi-space-size=4', MAIN, 'serve'], {
+        env: {
+          PATH: process.env.PATH,
+          GRANTABLE_DATA_DIR: dataDir,
+          GRANTABLE_PORT: String(port),
+          GRANTABLE_APPLY: apply,
+          GRANTABLE_BCRYPT_COST: '4',
+          GRANTABLE_LOG_LEVEL: 'error',
+          ...options.env,
+        },
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      child = started;
+      for (;;) {
+        if (started.exitCode !== null) throw new Error(`the server ended with ${started.exitCode}`);
+        const ready = await fetch(`${issuer}/readyz`).then(
+          (response) => response.status === 200,
+          () => false,
+        );
+        if (ready) return performance.now() - began;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    async kill() {
+      await end('SIGKILL');
+    },
+    stop: () => end('SIGTERM'),
+    async [Symbol.asyncDispose]() {
+      await end('SIGKILL');
+      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly json: Record<string, any>;
+}
+
+/** A form, authenticated as `client`; undefined when the server went away before it answered. */
+export async function ask(
+  issuer: string,
+  path: string,
+  client: string,
+  form: Record<string, string>,
+): Promise<Answer | undefined> {
+  try {
+    const response = await fetch(issuer + path, {
+      method: 'POST',
+      headers: { accept: 'application/json', authorization: basic(client, secretOf(client)) },
+      body: new URLSearchParams(form),
+    });
+    const text = await response.text();
+    return { status: response.status, json: text === '' ? {} : JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,117 @@
+/** What a load client did and was told, and whether a server that was killed meanwhile kept its word. */
+import assert from 'node:assert/strict';
+import { PASSWORD, REDIRECT_URI } from '../support/server.ts';
+import { ask } from './child-server.ts';
+
+/** One login: its refresh tokens in order; the last is the one that the client holds. */
+interface Login {
+  readonly refreshTokens: string[];
+}
+
+export interface Code {
+  readonly value: string;
+  readonly verifier: string;
+}
+
+export interface History {
+  /** Access tokens that were given out, and not asked to be revoked. */
+  readonly issued: string[];
+  /** Whose revocation was answered with success. */
+  readonly revoked: string[];
+  readonly logins: Login[];
+  /** Codes whose redemption was answered with success. */
+  readonly redeemed: Code[];
+  /** Answers that were neither a success nor a clean 503. */
+  readonly oddities: string[];
+}
+
+export function createHistory(): History {
+  return { issued: [], revoked: [], logins: [], redeemed: [], oddities: [] };
+}
+
+/** Asks for, refreshes, redeems and revokes tokens until the server goes away. */
+export async function loadUntilGone(
+  issuer: string,
+  history: History,
+  codes: Code[],
+  workers: number,
+): Promise<void> {
+  async function work(index: number): Promise<void> {
+    let login: Login | undefined;
+    for (let turn = 0; ; turn += 1) {
+      const kind = (turn + index) % 5;
+      let answer: Awaited<ReturnType<typeof ask>>;
+      if (kind === 0) {
+        answer = await ask(issuer, '/oauth/token', 'machine', { grant_type: 'client_credentials' });
+        if (answer?.status === 200) history.issued.push(answer.json.access_token);
+      } else if (kind === 1 && !login) {
+        answer = await ask(issuer, '/oauth/token', 'shop', {
+          grant_type: 'password',
+          username: 'ann',
+          password: PASSWORD,
+        });
+        if (answer?.status === 200) {
+          login = { refreshTokens: [answer.json.refresh_token] };
+          history.logins.push(login);
+        }
+      } else if (kind === 2 && codes.length > 0) {
+        const code = codes.pop() as Code;
+        answer = await ask(issuer, '/oauth/token', 'web', {
+          grant_type: 'authorization_code',
+          code: code.value,
+          code_verifier: code.verifier,
+          redirect_uri: REDIRECT_URI,
+        });
+        if (answer?.status === 200) history.redeemed.push(code);
+      } else if (kind === 3) {
+        const made = await ask(issuer, '/oauth/token', 'machine', { grant_type: 'client_credentials' });
+        const token = made?.json.access_token;
+        answer = token && (await ask(issuer, '/oauth/revoke', 'machine', { token }));
+        if (answer?.status === 200) history.revoked.push(token);
+      } else if (login) {
+        const presented = login.refreshTokens.at(-1) ?? '';
+        answer = await ask(issuer, '/oauth/token', 'shop', {
+          grant_type: 'refresh_token',
+          refresh_token: presented,
+        });
+        if (answer?.status === 200) login.refreshTokens.push(answer.json.refresh_token);
+      } else {
+        continue;
+      }
+      if (!answer) return;
+      // Ten logins of one person at the same time look like guessing.
+      if (![200, 429].includes(answer.status))
+        history.oddities.push(`${answer.status} ${JSON.stringify(answer.json)}`);
+    }
+  }
+  await Promise.all(Array.from({ length: workers }, (_, index) => work(index)));
+}
+
+/** Invariants I1, I2, I4 and I6, asked of the server that came back. */
+export async function checkHistory(issuer: string, history: History): Promise<void> {
+  assert.deepEqual(history.oddities, [], 'I6 every answer was right or none');
+  const isActive = async (token: string) =>
+    (await ask(issuer, '/oauth/introspect', 'shop-api', { token }))?.json.active;
+  for (const token of history.revoked)
+    assert.equal(await isActive(token), false, 'I2 what was revoked is dead');
+  for (const token of history.issued)
+    assert.equal(await isActive(token), true, 'I4 what was given out has its row');
+  for (const { refreshTokens } of history.logins) {
+    const held = refreshTokens.at(-1) ?? '';
+    const refresh = (token: string) =>
+      ask(issuer, '/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token: token });
+    const answer = await refresh(held);
+    assert.equal(answer?.status, 200, 'a kill logs nobody out');
+    const used = refreshTokens.at(-3);
+    if (used) assert.equal((await refresh(used))?.status, 400, 'I1 no refresh token is honoured twice');
+  }
+  for (const code of history.redeemed) {
+    const again = await ask(issuer, '/oauth/token', 'web', {
+      grant_type: 'authorization_code',
+      code: code.value,
+      code_verifier: code.verifier,
+      redirect_uri: REDIRECT_URI,
+    });
+    assert.equal(again?.json.error, 'invalid_grant', 'I1 no code is honoured twice');
+  }
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { authorizeUrl, createBrowser, createPkce } from '../support/browser.ts';
+import { PASSWORD, REDIRECT_URI } from '../support/server.ts';
+import { ask, createChildServer } from './child-server.ts';
+import { type Code, checkHistory, createHistory, loadUntilGone } from './history.ts';
+
+const CYCLES = Number(process.env.GRANTABLE_TEST_CYCLES ?? (process.env.GRANTABLE_TEST_LONG ? 50 : 3));
+const WORKERS = 8;
+const READY_MS = 5_000;
+
+async function createCode(issuer: string): Promise<Code> {
+  const pkce = createPkce();
+  const browser = createBrowser(issuer);
+  let page = await browser.get(
+    authorizeUrl(issuer, pkce, { client_id: 'web', redirect_uri: REDIRECT_URI, scope: 'openid orders.read' }),
+  );
+  page = await browser.submit(page, '/login', { username: 'ann', password: PASSWORD });
+  page = await browser.submit(page, '/consent');
+  return { value: new URL(page.url).searchParams.get('code') ?? '', verifier: pkce.verifier };
+}
+
+test(`E1 killed ${CYCLES} times in the middle of its work, the server keeps every promise`, async (t) => {
+  await using server = await createChildServer();
+  const readyAfter = [await server.start()];
+  let work = 0;
+  for (let cycle = 0; cycle < CYCLES; cycle += 1) {
+    const codes = [await createCode(server.issuer), await createCode(server.issuer)];
+    const history = createHistory();
+    const load = loadUntilGone(server.issuer, history, codes, WORKERS);
+    await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
+    await server.kill();
+    await load;
+    work += history.issued.length + history.revoked.length + history.logins.length + history.redeemed.length;
+    readyAfter.push(await server.start());
+    await checkHistory(server.issuer, history);
+  }
+  assert.ok(work > CYCLES * 10, `there was work to interrupt: ${work}`);
+  assert.equal(await server.stop(), 0);
+  const database = new DatabaseSync(join(server.dataDir, 'grantable.db'));
+  assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok');
+  database.close();
+  const slowest = Math.max(...readyAfter);
+  t.diagnostic(
+    `${work} promises over ${CYCLES} kills; ready again after ${Math.round(slowest)} ms at the most`,
+  );
+  assert.ok(slowest < READY_MS, `I7 ready again after ${slowest} ms`);
+});
+
+test('E16 asked to stop under load, the server cuts no request and ends with 0', async () => {
+  await using server = await createChildServer();
+  await server.start();
+  let answered = 0;
+  const cut: string[] = [];
+  let stopping = false;
+  const clients = Array.from({ length: 8 }, async () => {
+    for (;;) {
+      const beganBefore = !stopping;
+      const answer = await ask(server.issuer, '/oauth/token', 'machine', {
+        grant_type: 'client_credentials',
+      });
+      if (answer?.status === 200) answered += 1;
+      else if (beganBefore && !stopping) cut.push(JSON.stringify(answer));
+      if (!answer) return;
+    }
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  stopping = true;
+  const code = await server.stop();
+  await Promise.all(clients);
+  assert.equal(code, 0);
+  assert.deepEqual(cut, []);
+  assert.ok(answered > 50, String(answered));
+});
