@@ -104,7 +104,12 @@ export function takeOverClients(
   const { prototype } = provider.Client as unknown as { prototype: Client & Record<string, unknown> };
 
   prototype.compareClientSecret = function compareClientSecret(this: Client, secret: string) {
-    return guess(this.clientId, () => isClientSecret(clientSecrets, secret, this.clientSecret));
+    // The engine takes either way for both methods; only the registered one counts.
+    const method = Provider.ctx?.get('Authorization') ? 'client_secret_basic' : 'client_secret_post';
+    return guess(
+      this.clientId,
+      () => method === this.clientAuthMethod && isClientSecret(clientSecrets, secret, this.clientSecret),
+    );
   } as never;
 
   prototype.grantTypeAllowed = function grantTypeAllowed(this: Client, type: string) {

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { exportJWK, SignJWT } from 'jose';
+import { basic, startServer, type TestServer } from '../support/server.ts';
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const CC = { grant_type: 'client_credentials' };
+
+describe('client authentication', () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  let server: TestServer;
+  before(async () => {
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'client-key', alg: 'ES256', use: 'sig' };
+    server = await startServer({
+      fixture: (fixture) => {
+        const [machine] = fixture.organizations[0].applications.filter(({ name }: any) => name === 'machine');
+        const { clientSecret: _, ...rest } = machine;
+        fixture.organizations[0].applications.push(
+          { ...rest, name: 'keyed', clientId: 'keyed', authMethod: 'private_key_jwt', jwks: { keys: [jwk] } },
+          { ...machine, name: 'posting', clientId: 'posting', authMethod: 'client_secret_post' },
+        );
+      },
+    });
+  });
+  after(() => server[Symbol.asyncDispose]());
+
+  const seconds = () => Math.floor((Date.now() + server.clock.offset) / 1000);
+  const assertion = (
+    claims: Record<string, unknown> = {},
+    header: Record<string, unknown> = {},
+    key: any = privateKey,
+  ) =>
+    new SignJWT({
+      iss: 'keyed',
+      sub: 'keyed',
+      aud: server.issuer,
+      jti: randomUUID(),
+      iat: seconds(),
+      exp: seconds() + 60,
+      ...claims,
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: 'client-key', ...header } as never)
+      .sign(key);
+  const present = async (value: string, form: Record<string, string> = {}) =>
+    server.post('/oauth/token', undefined, {
+      ...CC,
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: value,
+      ...form,
+    });
+
+  test('TE-01 GET, credentials in the query and foreign origins get nothing', async () => {
+    const get = await fetch(`${server.issuer}/oauth/token?grant_type=client_credentials`, {
+      headers: { accept: 'application/json' },
+    });
+    assert.ok([404, 405].includes(get.status));
+    const inQuery = await server.post(
+      `/oauth/token?client_id=machine&client_secret=${server.secretOf('machine')}`,
+      undefined,
+      CC,
+    );
+    assert.equal(inQuery.json.access_token, undefined);
+    for (const origin of ['null', 'https://evil.example']) {
+      const answer = await server.post('/oauth/token', 'machine', CC, { origin });
+      assert.equal(answer.headers.get('access-control-allow-origin'), null, origin);
+    }
+  });
+
+  test('TE-02 a JSON body is refused', async () => {
+    const answer = await fetch(`${server.issuer}/oauth/token`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        authorization: basic('machine', server.secretOf('machine')),
+      },
+      body: JSON.stringify(CC),
+    });
+    assert.equal(answer.status, 400);
+    assert.equal(((await answer.json()) as any).error, 'invalid_request');
+  });
+
+  test('TE-04 two ways of authentication at once are refused', async () => {
+    const secret = { client_id: 'machine', client_secret: server.secretOf('machine') };
+    assert.equal(
+      (await server.post('/oauth/token', 'machine', { ...CC, ...secret })).json.error,
+      'invalid_request',
+    );
+    assert.equal((await present(await assertion(), { client_secret: 'x' })).json.error, 'invalid_request');
+  });
+
+  test('TE-05 another method than the registered one, an unknown client and a wrong secret answer alike', async () => {
+    const machine = server.secretOf('machine');
+    const answers = await Promise.all([
+      server.post('/oauth/token', undefined, { ...CC, client_id: 'machine', client_secret: machine }),
+      server.post('/oauth/token', undefined, CC, { authorization: basic('posting', machine) }),
+      server.post('/oauth/token', undefined, { ...CC, client_id: 'nobody', client_secret: 'x' }),
+      server.post('/oauth/token', undefined, { ...CC, client_id: 'posting', client_secret: 'x' }),
+      server.post('/oauth/token', undefined, { ...CC, client_id: 'machine' }),
+    ]);
+    for (const { status, json } of answers) {
+      assert.equal(status, 401, JSON.stringify(json));
+      assert.deepEqual(json, answers[2]?.json);
+    }
+    assert.equal(
+      (await server.post('/oauth/token', undefined, { ...CC, client_id: 'posting', client_secret: machine }))
+        .status,
+      200,
+    );
+  });
+
+  test('TE-06 broken Basic headers are refused without a stack trace', async () => {
+    for (const header of [
+      'Basic',
+      'Basic ',
+      'Basic %%%',
+      `Basic ${Buffer.from('nocolon').toString('base64')}`,
+      `Basic ${Buffer.from('a:%zz').toString('base64')}`,
+      `Basic ${Buffer.from('machine:\0').toString('base64')}`,
+      'Bearer x',
+      'basic',
+    ]) {
+      const answer = await server.post('/oauth/token', undefined, CC, { authorization: header });
+      assert.ok([400, 401].includes(answer.status), header);
+      assert.doesNotMatch(answer.text, /at |\.ts|node_modules/);
+    }
+    const huge = await server
+      .post('/oauth/token', undefined, CC, { authorization: `Basic ${'A'.repeat(1_000_000)}` })
+      .catch(() => undefined);
+    assert.ok(!huge || huge.status === 431);
+  });
+
+  test('TE-07 an assertion for this server, signed by the registered key, is accepted, typed or not', async () => {
+    assert.equal((await present(await assertion())).status, 200);
+    assert.equal((await present(await assertion({}, { typ: 'client-authentication+jwt' }))).status, 200);
+  });
+
+  test('TE-07 every assertion that says anything else is refused', async () => {
+    const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    const wrong: [string, Promise<string>][] = [
+      ['the token endpoint as audience', assertion({ aud: `${server.issuer}/oauth/token` })],
+      ['another audience', assertion({ aud: 'https://other.example' })],
+      ['the issuer in an array', assertion({ aud: [server.issuer] })],
+      ['the issuer in an array with another', assertion({ aud: [server.issuer, 'https://other.example'] })],
+      ['no audience', assertion({ aud: undefined })],
+      ['no expiry', assertion({ exp: undefined })],
+      ['an expiry in a year', assertion({ exp: seconds() + 365 * 86_400 })],
+      ['an expiry that is over', assertion({ exp: seconds() - 60 })],
+      ['no jti', assertion({ jti: undefined })],
+      ['another issuer', assertion({ iss: 'machine' })],
+      ['another subject', assertion({ sub: 'machine' })],
+      ['nbf in the future', assertion({ nbf: seconds() + 600 })],
+      ['a jku', assertion({}, { jku: 'https://evil.example/jwks' })],
+      [
+        'an embedded key',
+        exportJWK(stranger).then(({ d: _, ...jwk }) => assertion({}, { jwk, kid: undefined }, stranger)),
+      ],
+      ['another type', assertion({}, { typ: 'at+jwt' })],
+      ['the key of a stranger', assertion({}, {}, stranger)],
+    ];
+    for (const [what, value] of wrong) {
+      const answer = await present(await value);
+      assert.equal(answer.status, 401, what);
+      assert.equal(answer.json.error, 'invalid_client', what);
+    }
+    const [, body] = (await assertion()).split('.');
+    for (const alg of ['none', 'HS256']) {
+      const header = Buffer.from(JSON.stringify({ alg, kid: 'client-key' })).toString('base64url');
+      assert.equal((await present(`${header}.${body}.`)).status, 401, alg);
+    }
+  });
+
+  test('TE-08 an assertion is good once: in sequence, 50 in parallel, and after a restart', async () => {
+    const once = await assertion();
+    assert.equal((await present(once)).status, 200);
+    assert.equal((await present(once)).status, 401);
+    const raced = await assertion();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => present(raced)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    await server.restart();
+    assert.equal((await present(once)).status, 401);
+    assert.equal((await present(raced)).status, 401);
+  });
+
+  test('TE-09 a disabled application, and one of a disabled organization, is invalid_client everywhere', async () => {
+    const { changes, storage } = server.server.foundations;
+    const token = (await server.token('shop')).json.access_token;
+    const everywhere = async (status: number) => {
+      const forms: [string, Record<string, string>][] = [
+        ['/oauth/token', CC],
+        ['/oauth/token', { grant_type: 'refresh_token', refresh_token: 'x' }],
+        ['/oauth/introspect', { token }],
+        ['/oauth/revoke', { token: 'x' }],
+      ];
+      for (const [path, form] of forms) {
+        const answer = await server.post(path, 'shop', form);
+        if (status === 401) assert.equal(answer.json.error, 'invalid_client', path);
+        else assert.notEqual(answer.status, 401, path);
+      }
+    };
+    await everywhere(200);
+    const shop = await storage.directory.applications.findBy('clientId', 'shop');
+    assert.ok(shop);
+    const disabled = await changes.applications.replace({ ...shop, enabled: false }, { actor: 'test' });
+    await everywhere(401);
+    assert.deepEqual(await server.introspect(token), { active: false });
+    await changes.applications.replace({ ...disabled, enabled: true }, { actor: 'test' });
+    await everywhere(200);
+    assert.deepEqual(await server.introspect(token), { active: false }, 'what was ended stays dead');
+    const acme = await storage.directory.organizations.findBy('name', 'acme');
+    assert.ok(acme);
+    const closed = await changes.organizations.replace({ ...acme, enabled: false }, { actor: 'test' });
+    await everywhere(401);
+    await changes.organizations.replace({ ...closed, enabled: true }, { actor: 'test' });
+    await everywhere(200);
+  });
+
+  test('TE-11 no answer with a token may be kept', async () => {
+    const answer = await server.token('machine');
+    assert.equal(answer.headers.get('cache-control'), 'no-store');
+    const introspected = await server.post('/oauth/introspect', 'shop-api', {
+      token: answer.json.access_token,
+    });
+    assert.equal(introspected.headers.get('cache-control'), 'no-store');
+  });
+});
