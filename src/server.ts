@@ -19,7 +19,6 @@ import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interact
 import { PATHS } from './provider/configuration.ts';
 import type { Engine } from './provider/engine.ts';
 import { fittingSigningMode } from './provider/external-key.ts';
-import { createInteractions } from './provider/interactions.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
@@ -74,6 +73,11 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
     const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
     const cookieKeys = () => rings.cookies.all().map(({ key }) => key.toString('base64url'));
+    const lifetimes = {
+      login: config.ttl.login,
+      userinfoToken: config.ttl.accessToken,
+      session: SESSION_LIFETIME,
+    };
     const provider = createProviderParts({
       issuer: config.issuer,
       storage,
@@ -87,25 +91,23 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       fastLane: config.fastLane,
       cookieKeys,
       secretLimits: throttle,
-      lifetimes: {
-        login: config.ttl.login,
-        userinfoToken: config.ttl.accessToken,
-        session: SESSION_LIFETIME,
-      },
+      lifetimes,
       pages: createPages({ views }),
       form: { read: findForm, replace: replaceForm },
       now,
     });
     const interaction = createInteractionRoutes({
       issuer: config.issuer,
-      interactions: createInteractions({ provider: provider.engine.provider }),
+      interactions: provider.interactions,
       directory,
       users,
       passwordChange: createPasswordChange({ changes: foundations.changes, passwords, now }),
       views,
       formKeys: rings.forms,
       findForm,
-      loginLifetime: config.ttl.login,
+      audit: storage.audit,
+      lifetimes,
+      now,
     });
 
     let keySet = 0;

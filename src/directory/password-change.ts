@@ -1,6 +1,6 @@
 /** A new password, which ends every login that was made with the old one. */
 import type { User } from '../storage/nouns.ts';
-import type { Changes } from './changes.ts';
+import type { Author, Changes } from './changes.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
 
 /** Characters that an administrator's password has at least. */
@@ -21,14 +21,17 @@ export interface PasswordChangeRequest {
   readonly minLength: number | undefined;
   /** Whose share of the hash queue it takes. */
   readonly queue: string;
-  readonly actor: string;
+  readonly author: Author;
 }
 
-/** @throws MalformedRequest when the password will not do; VersionConflict when the user changed meanwhile */
+/**
+ * @throws MalformedRequest when the password will not do, `description` begins with the word "password"; Unavailable
+ *   when the hash queue is full; VersionConflict when the user changed meanwhile
+ */
 export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
 
 export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
-  return async ({ user, newPassword, minLength, queue, actor }) => {
+  return async ({ user, newPassword, minLength, queue, author }) => {
     const isAdministrator = user.realm === 'management';
     checkNewPassword(newPassword, {
       minLength: isAdministrator ? ADMINISTRATOR_LENGTH : (minLength ?? USER_LENGTH),
@@ -36,7 +39,7 @@ export function createPasswordChange({ changes, passwords, now }: PasswordChange
       ...(user.email !== undefined && { email: user.email }),
     });
     const passwordHash = await passwords.hash(newPassword, queue);
-    // The hash changed, so `changes` ends what is older.
-    await changes.users.replace({ ...user, passwordHash, passwordChangedAt: now() }, { actor });
+    // The hash changed, so `changes` ends what is older: before it is written and once more after.
+    await changes.users.replace({ ...user, passwordHash, passwordChangedAt: now() }, author);
   };
 }

@@ -72,10 +72,16 @@ export function createAuthorizationCodeGrant({
   users: Users;
   now: () => number;
 }): Grant {
-  /** Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). */
-  async function burn(code: AuthorizationCode, reason: string): Promise<never> {
+  /**
+   * Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). The person is asked
+   * again next time; a consent that has ended but can still be found would make all further codes dead ones.
+   */
+  async function burn(code: AuthorizationCode, reason: string, { ctx }: GrantRequest): Promise<never> {
     await code.consume().catch(() => undefined);
-    if (code.grantId) await registry.mark(grantNode(code.grantId), { revokedAt: now() });
+    if (code.grantId) {
+      await registry.mark(grantNode(code.grantId), { revokedAt: now() });
+      await (await ctx.oidc.provider.Grant.find(code.grantId))?.destroy();
+    }
     throw new ProofRejected({ reason });
   }
 
@@ -98,8 +104,8 @@ export function createAuthorizationCodeGrant({
       if (!code) throw new ProofRejected({ reason: 'unknown code' });
       if (code.isExpired) throw new ProofRejected({ reason: 'expired code' });
       const wrong = mismatch(code, request);
-      if (wrong) return burn(code, wrong);
-      if (code.consumed) return burn(code, 'code used before');
+      if (wrong) return burn(code, wrong, request);
+      if (code.consumed) return burn(code, 'code used before', request);
 
       const openid = openIdFacts(code);
       const grant = await provider.Grant.find(openid.grantId);

@@ -4,17 +4,16 @@ import type { Context } from 'koa';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import type { PasswordChange } from '../directory/password-change.ts';
 import { userSubject } from '../directory/subjects.ts';
-import type { Users } from '../directory/users.ts';
-import { MalformedRequest, ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
+import { MalformedRequest } from '../errors/domain.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Views } from '../http/views.ts';
 import { VersionConflict } from '../storage/contract.ts';
 import { FORM_TOKEN, type Forms } from './forms.ts';
+import { isProblem, type ProofDeps, type ProvedUser, provePassword } from './proof.ts';
 
-export interface AccountDeps {
+export interface AccountDeps extends ProofDeps {
   readonly issuer: string;
   readonly directory: Directory;
-  readonly users: Users;
   readonly passwordChange: PasswordChange;
   readonly views: Views;
   readonly forms: Forms;
@@ -32,7 +31,12 @@ async function requireApplication(ctx: Context, { directory }: AccountDeps): Pro
   const clientId = ctx.query.application;
   const found = typeof clientId === 'string' && (await (await directory.view()).findApplication(clientId));
   if (!found) throw new Refusal(404, 'there is no such application', { error: 'not_found' });
+  ctx.state.clientId = found.application.clientId;
   return found;
+}
+
+function findBinding(ctx: Context, { issuer }: AccountDeps): string | undefined {
+  return ctx.cookies.get(cookieName(issuer), { signed: true });
 }
 
 function show(
@@ -57,7 +61,8 @@ function show(
 
 export async function showPasswordPage(ctx: Context, deps: AccountDeps): Promise<void> {
   const client = await requireApplication(ctx, deps);
-  const binding = randomBytes(16).toString('base64url');
+  // The one that is there: a page in another tab must stay good.
+  const binding = findBinding(ctx, deps) ?? randomBytes(16).toString('base64url');
   ctx.cookies.set(cookieName(deps.issuer), binding, {
     httpOnly: true,
     sameSite: 'lax',
@@ -70,48 +75,60 @@ export async function showPasswordPage(ctx: Context, deps: AccountDeps): Promise
   show(ctx, deps, client, binding, {});
 }
 
-export async function submitPasswordPage(ctx: Context, deps: AccountDeps): Promise<void> {
-  const client = await requireApplication(ctx, deps);
-  const binding = ctx.cookies.get(cookieName(deps.issuer), { signed: true });
-  if (!binding)
-    throw new Refusal(403, 'this page is too old: reload it and try again', { error: 'access_denied' });
-  const fields = deps.forms.require(ctx, binding, PURPOSE);
-  const { username = '', password = '', new_password: newPassword = '', repeated = '' } = fields;
-  const again = (status: number, problem: string): void => {
-    ctx.status = status;
-    show(ctx, deps, client, binding, { problem, username });
-  };
-  if (newPassword !== repeated) return again(400, 'The new password was not repeated exactly.');
+/** @returns what the person reads if it was not done */
+async function change(
+  ctx: Context,
+  { passwordChange }: AccountDeps,
+  { application, organization }: ActiveApplication,
+  { user }: ProvedUser,
+  newPassword: string,
+): Promise<string | undefined> {
   try {
-    const { application, organization } = client;
-    const user = await deps.users.authenticate({
-      realm: application.realm,
-      login: username,
-      password,
-      address: String(ctx.state.address),
-      queue: organization.id,
-    });
-    await deps.passwordChange({
+    await passwordChange({
       user,
       newPassword,
       minLength: application.minPasswordLength,
       queue: organization.id,
-      actor: userSubject(user),
+      author: {
+        actor: userSubject(user),
+        address: String(ctx.state.address),
+        requestId: String(ctx.state.requestId),
+      },
     });
-    show(ctx, deps, client, binding, { done: true });
+    return undefined;
   } catch (error) {
-    ctx.state.reason = error instanceof Error ? error.message : undefined;
-    if (error instanceof ProofRejected) return again(400, 'The username or the password is wrong.');
-    if (error instanceof MalformedRequest)
-      return again(400, error.description ?? 'The new password will not do.');
-    if (error instanceof VersionConflict) return again(409, 'The account was changed meanwhile. Try again.');
-    if (error instanceof TooManyAttempts || error instanceof Unavailable) {
-      ctx.set('Retry-After', String(error.retryAfter));
-      return again(
-        error instanceof Unavailable ? 503 : 429,
-        'Too many attempts. Wait a little and try again.',
-      );
+    if (error instanceof MalformedRequest) {
+      ctx.status = 400;
+      ctx.state.reason = error.description;
+      return `The new ${error.description ?? 'password will not do'}.`;
+    }
+    if (error instanceof VersionConflict) {
+      ctx.status = 409;
+      return 'The account was changed meanwhile. Try again.';
     }
     throw error;
   }
+}
+
+export async function submitPasswordPage(ctx: Context, deps: AccountDeps): Promise<void> {
+  const client = await requireApplication(ctx, deps);
+  const binding = findBinding(ctx, deps);
+  if (!binding) {
+    throw new Refusal(403, 'this page is too old: reload it and try again', { error: 'access_denied' });
+  }
+  const fields = deps.forms.require(ctx, binding, PURPOSE);
+  const { username = '', password = '', new_password: newPassword = '', repeated = '' } = fields;
+  if (newPassword !== repeated) {
+    ctx.status = 400;
+    show(ctx, deps, client, binding, { problem: 'The new password was not repeated exactly.', username });
+    return;
+  }
+  const answer = await provePassword(ctx, deps, {
+    client,
+    username,
+    password,
+    event: 'password_change.refused',
+  });
+  const problem = isProblem(answer) ? answer.problem : await change(ctx, deps, client, answer, newPassword);
+  show(ctx, deps, client, binding, problem === undefined ? { done: true } : { problem, username });
 }

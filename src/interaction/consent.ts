@@ -1,21 +1,30 @@
-/** Consent: what a client may see and do. All of it comes from the stored request; the form only says yes (AZ-19). */
+/**
+ * Consent: what a client may see and do, and for how long. All of it comes from the stored request and from what the
+ * person may do; the form only says yes to what its page showed (AZ-19).
+ */
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import type { Views } from '../http/views.ts';
+import { ACTIONS } from '../permissions/permissions.ts';
+import { toStored } from '../permissions/stored.ts';
 import type { Interaction } from '../provider/interactions.ts';
+import type { AskedTables } from '../provider/table-consent.ts';
+import type { User } from '../storage/nouns.ts';
+import { toDuration } from './duration.ts';
 import { FORM_TOKEN, type Forms } from './forms.ts';
 
 export interface ConsentDeps {
   readonly views: Views;
   readonly forms: Forms;
-  /** Seconds that a login lasts. */
-  readonly loginLifetime: number;
+  /** Seconds. */
+  readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
 }
 
-interface TableDetail {
-  readonly identifier?: string;
-  readonly actions?: readonly string[];
-  readonly privileges?: readonly string[];
+export interface ConsentRequest {
+  readonly interaction: Interaction;
+  readonly client: ActiveApplication;
+  readonly user: User | undefined;
+  readonly tables: AskedTables | undefined;
 }
 
 const SCOPE_TEXTS: Readonly<Record<string, string>> = {
@@ -25,21 +34,37 @@ const SCOPE_TEXTS: Readonly<Record<string, string>> = {
   offline_access: 'stay logged in while you are away',
 };
 
-function tablesOf({ params }: Interaction): { name: string; actions: string }[] {
-  if (typeof params.authorization_details !== 'string') return [];
-  const details = JSON.parse(params.authorization_details) as TableDetail[];
-  return details.map(({ identifier, actions, privileges }) =>
-    privileges?.includes('admin')
-      ? { name: 'all tables', actions: 'everything' }
-      : { name: identifier ?? '', actions: (actions ?? []).join(', ') },
-  );
+/** Changes with what the page shows, so a yes from a page that showed less is no yes. */
+export function consentPurpose(tables: AskedTables | undefined): string {
+  return `consent ${tables ? JSON.stringify(toStored(tables.permissions)) : ''}`;
+}
+
+interface TableRow {
+  readonly id: string;
+  readonly name: string;
+  /** One for each of `ACTIONS`. */
+  readonly allowed: readonly boolean[];
+}
+
+function toRows({ resource, permissions }: AskedTables): TableRow[] {
+  const names = new Map(resource.tables.map(({ id, name }) => [id, name]));
+  return [...permissions.tables].map(([id, actions]) => ({
+    id,
+    name: names.get(id) ?? id,
+    allowed: ACTIONS.map((action) => actions.has(action)),
+  }));
+}
+
+/** The host of the redirect URI; of an app's own scheme, which has none, the scheme (RFC 8252 section 7.1). */
+function toHost(redirectUri: unknown): string {
+  const { host, protocol } = new URL(String(redirectUri));
+  return host || protocol;
 }
 
 export function showConsent(
   ctx: Context,
-  { views, forms, loginLifetime }: ConsentDeps,
-  interaction: Interaction,
-  client: ActiveApplication,
+  { views, forms, lifetimes }: ConsentDeps,
+  { interaction, client, user, tables }: ConsentRequest,
 ): void {
   const { uid, params } = interaction;
   const scopes = String(params.scope ?? '')
@@ -49,15 +74,19 @@ export function showConsent(
   ctx.body = views.render('consent', {
     application: client.application.name,
     organization: client.organization.name,
-    host: new URL(String(params.redirect_uri)).host || new URL(String(params.redirect_uri)).protocol,
-    resource: typeof params.resource === 'string' ? params.resource : undefined,
+    host: toHost(params.redirect_uri),
+    username: user?.username,
     scopes: scopes.map((scope) => SCOPE_TEXTS[scope] ?? scope),
-    tables: tablesOf(interaction),
-    days: scopes.includes('offline_access') ? Math.round(loginLifetime / 86_400) : undefined,
+    resource: tables && { name: tables.resource.name, identifier: tables.resource.identifier },
+    everything: tables?.permissions.isAdmin === true,
+    actions: ACTIONS,
+    tables: tables ? toRows(tables) : [],
+    accessLifetime: toDuration(tables?.resource.token.ttl ?? lifetimes.userinfoToken),
+    loginLifetime: scopes.includes('offline_access') ? toDuration(lifetimes.login) : undefined,
     action: `/interaction/${uid}/consent`,
     cancel: `/interaction/${uid}/abort`,
     tokenName: FORM_TOKEN,
-    token: forms.token(uid, 'consent'),
+    token: forms.token(uid, consentPurpose(tables)),
     abortToken: forms.token(uid, 'abort'),
   });
 }

@@ -11,16 +11,20 @@ import type { Users } from '../directory/users.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Views } from '../http/views.ts';
 import type { Interaction, Interactions } from '../provider/interactions.ts';
+import type { AuditLog } from '../storage/contract.ts';
 import type { SecretRing } from '../storage/vault.ts';
 import { type AccountDeps, showPasswordPage, submitPasswordPage } from './account.ts';
-import { type ConsentDeps, showConsent } from './consent.ts';
+import { type ConsentDeps, consentPurpose, showConsent } from './consent.ts';
 import { createForms } from './forms.ts';
-import { showLogin, submitLogin } from './login.ts';
+import { type LoginDeps, showLogin, submitLogin } from './login.ts';
+import type { ProofDeps } from './proof.ts';
 
 export { createPages } from './pages.ts';
 
 /** Templates that must be there. */
 export const REQUIRED_VIEWS = ['login', 'consent', 'password', 'logout', 'logged-out'];
+
+const STEPS = ['login', 'consent', 'abort'];
 
 export interface InteractionDeps {
   readonly issuer: string;
@@ -31,19 +35,26 @@ export interface InteractionDeps {
   readonly views: Views;
   readonly formKeys: SecretRing;
   readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
+  readonly audit: Pick<AuditLog, 'append'>;
   /** Seconds. */
-  readonly loginLifetime: number;
+  readonly lifetimes: ConsentDeps['lifetimes'];
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
+type RoutedContext = Context & { readonly params: Readonly<Record<string, string>> };
+
 export function createInteractionRoutes(deps: InteractionDeps): Middleware[] {
-  const { issuer, interactions, directory, users, passwordChange, views } = deps;
+  const { issuer, interactions, directory, users, passwordChange, views, audit, lifetimes, now } = deps;
   const forms = createForms({ issuer, keys: deps.formKeys, findForm: deps.findForm });
-  const consent: ConsentDeps = { views, forms, loginLifetime: deps.loginLifetime };
-  const account: AccountDeps = { issuer, directory, users, passwordChange, views, forms };
+  const proof: ProofDeps = { users, audit, now };
+  const login: LoginDeps = { ...proof, views, forms };
+  const consent: ConsentDeps = { views, forms, lifetimes };
+  const account: AccountDeps = { ...proof, issuer, directory, passwordChange, views, forms };
 
   /** The interaction whose cookie this browser has, which must be the one in the address (AZ-12). */
   async function requireInteraction(
-    ctx: Context & { params: Record<string, string> },
+    ctx: RoutedContext,
   ): Promise<{ interaction: Interaction; client: ActiveApplication }> {
     const expired = (reason: string): never => {
       throw new Refusal(400, 'this login has expired or was begun in another browser: start again', {
@@ -54,6 +65,7 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware[] {
     if (interaction.uid !== ctx.params.uid) return expired('interaction of another login');
     const client = await (await directory.view()).findApplication(String(interaction.params.client_id));
     if (!client) return expired('the application is gone or disabled');
+    ctx.state.clientId = client.application.clientId;
     // Chromium holds the redirect at the end to the form's policy too.
     ctx.state.formAction = [String(interaction.params.redirect_uri)];
     return { interaction, client };
@@ -67,23 +79,45 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware[] {
     }
   }
 
+  async function recordConsent(ctx: Context, interaction: Interaction, client: ActiveApplication) {
+    await audit.append({
+      at: now(),
+      event: 'consent.given',
+      outcome: 'allowed',
+      subject: String(interaction.session?.accountId),
+      client: client.application.clientId,
+      organization: client.organization.id,
+      address: String(ctx.state.address),
+      requestId: String(ctx.state.requestId),
+      details: { scope: interaction.params.scope, resource: interaction.params.resource },
+    });
+  }
+
   const router = new Router();
   router.get('/interaction/:uid', async (ctx) => {
     const { interaction, client } = await requireInteraction(ctx);
-    if (interaction.prompt.name === 'login') showLogin(ctx, { users, views, forms }, interaction, client);
-    else showConsent(ctx, consent, interaction, client);
+    if (interaction.prompt.name === 'login') return showLogin(ctx, login, interaction, client);
+    requirePrompt(interaction, 'consent');
+    const [user, tables] = await Promise.all([
+      users.findBySubject(interaction.session?.accountId ?? ''),
+      interactions.findTables(interaction),
+    ]);
+    showConsent(ctx, consent, { interaction, client, user, tables });
   });
   router.post('/interaction/:uid/login', async (ctx) => {
     const { interaction, client } = await requireInteraction(ctx);
     requirePrompt(interaction, 'login');
-    const result = await submitLogin(ctx, { users, views, forms }, interaction, client);
-    if (result) await interactions.finish(ctx, result);
+    const decision = await submitLogin(ctx, login, interaction, client);
+    if (decision) await interactions.finish(ctx, decision);
   });
   router.post('/interaction/:uid/consent', async (ctx) => {
-    const { interaction } = await requireInteraction(ctx);
+    const { interaction, client } = await requireInteraction(ctx);
     requirePrompt(interaction, 'consent');
-    forms.require(ctx, interaction.uid, 'consent');
-    await interactions.finish(ctx, { consent: { grantId: await interactions.grant(interaction) } });
+    const tables = await interactions.findTables(interaction);
+    forms.require(ctx, interaction.uid, consentPurpose(tables));
+    const grantId = await interactions.grant(interaction, tables);
+    await recordConsent(ctx, interaction, client);
+    await interactions.finish(ctx, { consent: { grantId } });
   });
   router.post('/interaction/:uid/abort', async (ctx) => {
     const { interaction } = await requireInteraction(ctx);
@@ -92,6 +126,12 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware[] {
       error: 'access_denied',
       error_description: 'the person turned the request down',
     });
+  });
+  // Who asks again for the address of a form's answer gets the page that the form stood on.
+  router.get('/interaction/:uid/:step', async (ctx, next) => {
+    if (!STEPS.includes(ctx.params.step ?? '')) return next();
+    ctx.status = 303;
+    ctx.redirect(`/interaction/${encodeURIComponent(ctx.params.uid ?? '')}`);
   });
   router.get('/account/password', (ctx) => showPasswordPage(ctx, account));
   router.post('/account/password', (ctx) => submitPasswordPage(ctx, account));

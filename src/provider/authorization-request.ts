@@ -41,15 +41,25 @@ async function requireRights(
   return { ...rights, resource: found };
 }
 
-function singleResource(resource: unknown): string | undefined {
+/** @throws UnknownResource if there are several */
+export function singleResource(resource: unknown): string | undefined {
   if (!Array.isArray(resource)) return typeof resource === 'string' ? resource : undefined;
   if (resource.length > 1) throw new UnknownResource({ description: 'one resource at a time' });
   return resource[0];
 }
 
+/** The engine has dropped repetitions from its parameters by now; every other endpoint refuses them. */
+function refuseRepeatedScopes({ query }: KoaContextWithOIDC): void {
+  const sent = typeof query.scope === 'string' ? query.scope.split(' ') : [];
+  if (new Set(sent).size !== sent.length) {
+    throw new ScopeNotAllowed({ description: 'scope holds repeated values' });
+  }
+}
+
 async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps): Promise<void> {
   const { params, client } = ctx.oidc;
   if (!params || !client) return;
+  refuseRepeatedScopes(ctx);
   const active = await (await deps.directory.view()).findApplication(client.clientId);
   if (!active) throw new UnknownResource({ description: 'the application is disabled' });
   const view = await deps.directory.view();

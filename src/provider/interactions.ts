@@ -1,6 +1,7 @@
 /** What pages for people need of the engine: the step that is due, and handing back what was decided. */
 import type { Context } from 'koa';
 import { errors, type InteractionResults, type Provider } from 'oidc-provider';
+import { type AskedTables, agree, type FindAskedTables } from './table-consent.ts';
 
 /** An authorization request that waits for a person. */
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
@@ -13,8 +14,14 @@ export interface Interactions {
   find(ctx: Context): Promise<Interaction | undefined>;
   /** 303 to where the engine goes on, so that what was posted here is never posted to the client (AZ-14). */
   finish(ctx: Context, decision: Decision): Promise<void>;
-  /** Adds all that the stored request asks for to the person's consent to this client. @returns its id */
-  grant(interaction: Interaction): Promise<string>;
+  /** The tables that a consent to this request is about; undefined if it is about none. */
+  findTables(interaction: Interaction): Promise<AskedTables | undefined>;
+  /**
+   * Adds all that the stored request asks for to the person's consent to this client.
+   * @param tables as they were shown
+   * @returns its id
+   */
+  grant(interaction: Interaction, tables: AskedTables | undefined): Promise<string>;
 }
 
 interface Missing {
@@ -23,8 +30,19 @@ interface Missing {
   readonly missingResourceScopes?: Readonly<Record<string, readonly string[]>>;
 }
 
-export function createInteractions({ provider }: { provider: () => Provider }): Interactions {
+export function createInteractions({
+  provider,
+  findAskedTables,
+}: {
+  provider: () => Provider;
+  findAskedTables: FindAskedTables;
+}): Interactions {
   return {
+    async findTables({ params, session }) {
+      const accountId = session?.accountId;
+      if (accountId === undefined) return undefined;
+      return findAskedTables({ params, clientId: String(params.client_id), accountId });
+    },
     async find(ctx) {
       try {
         return await provider().interactionDetails(ctx.req, ctx.res);
@@ -38,7 +56,7 @@ export function createInteractions({ provider }: { provider: () => Provider }): 
       ctx.status = 303;
       ctx.redirect(returnTo);
     },
-    async grant({ grantId, session, params, prompt }) {
+    async grant({ grantId, session, params, prompt }, tables) {
       const { Grant } = provider();
       const grant =
         (grantId ? await Grant.find(grantId) : undefined) ??
@@ -49,6 +67,7 @@ export function createInteractions({ provider }: { provider: () => Provider }): 
       for (const [resource, scopes] of Object.entries(missing.missingResourceScopes ?? {})) {
         grant.addResourceScope(resource, scopes.join(' '));
       }
+      if (tables) agree(grant, tables);
       return grant.save();
     },
   };

@@ -1,16 +1,53 @@
-/** When somebody must log in again, beyond the engine's own reasons. */
+/** When somebody must log in again or be asked again, beyond the engine's own reasons. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Registry } from '../registry/registry.ts';
+import { type FindAskedTables, isAgreed } from './table-consent.ts';
 
 const { Check, base } = interactionPolicy;
+
+/**
+ * The engine asks at every request that spells out tables and at none that leaves them out, although the latter gets
+ * all there are: so somebody who agreed to reading one table would silently give the rest.
+ */
+function addTableConsent(policy: interactionPolicy.DefaultPolicy, findAskedTables: FindAskedTables): void {
+  const consent = policy.get('consent');
+  consent?.checks.remove('rar_prompt');
+  consent?.checks.add(
+    new Check(
+      'tables_not_agreed',
+      'the person has not agreed to what may be done with the tables',
+      'consent_required',
+      async (ctx: KoaContextWithOIDC) => {
+        const { params, client, account, entities } = ctx.oidc;
+        if (!params || !client || !account) return Check.REQUEST_PROMPT;
+        const asked = await findAskedTables({
+          params,
+          clientId: client.clientId,
+          accountId: account.accountId,
+        });
+        if (!asked) return Check.NO_NEED_TO_PROMPT;
+        return entities.Grant && isAgreed(entities.Grant, asked)
+          ? Check.NO_NEED_TO_PROMPT
+          : Check.REQUEST_PROMPT;
+      },
+    ),
+  );
+}
 
 /**
  * A browser session belongs to a realm and dies with what ended its account's logins. The engine keeps one account
  * per session and never asks whether a client may serve it; at `prompt=none` these checks end in `login_required`.
  */
-export function createLoginPolicy({ registry }: { registry: Registry }): interactionPolicy.DefaultPolicy {
+export function createLoginPolicy({
+  registry,
+  findAskedTables,
+}: {
+  registry: Registry;
+  findAskedTables: FindAskedTables;
+}): interactionPolicy.DefaultPolicy {
   const policy = base();
+  addTableConsent(policy, findAskedTables);
   const login = policy.get('login');
   login?.checks.add(
     new Check(

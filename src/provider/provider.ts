@@ -18,9 +18,11 @@ import { createEngine, type Engine } from './engine.ts';
 import type { SigningMode } from './external-key.ts';
 import { createFastLane } from './fast-lane.ts';
 import type { InspectionDeps } from './inspection.ts';
+import { createInteractions, type Interactions } from './interactions.ts';
 import { createLoginPolicy } from './login-policy.ts';
 import { createProviderRoutes } from './routes.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import { createFindAskedTables } from './table-consent.ts';
 import { createJwtVerifier } from './verify-jwt.ts';
 
 export interface ProviderDeps {
@@ -46,6 +48,8 @@ export interface ProviderDeps {
 
 export interface ProviderParts {
   readonly engine: Engine;
+  /** For the pages that serve them. */
+  readonly interactions: Interactions;
   readonly routes: Middleware;
   /** To be called when the published keys or the cookie keys changed. */
   keysChanged(): void;
@@ -96,6 +100,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     findAccessToken: createFindAccessToken(deps),
     endGrant: (grantId) => registry.mark(grantNode(grantId), { revokedAt: now() }),
   });
+  const findAskedTables = createFindAskedTables({ directory, users });
   const engine = createEngine({
     configuration: () => ({
       issuer,
@@ -103,7 +108,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       users,
       adapter,
       cookieKeys: deps.cookieKeys(),
-      policy: () => createLoginPolicy({ registry }),
+      policy: () => createLoginPolicy({ registry, findAskedTables }),
       lifetimes: { session: deps.lifetimes.session, grant: deps.lifetimes.login },
       pages: deps.pages,
       now,
@@ -141,6 +146,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     : undefined;
   return {
     engine,
+    interactions: createInteractions({ provider: engine.provider, findAskedTables }),
     routes: createProviderRoutes({ engine, inspection, ...(fastLane && { fastLane }) }),
     keysChanged() {
       jwtVerifier.forget();

@@ -29,7 +29,7 @@ export async function createChildServer(
   const port = options.port ?? (await freePort());
   const issuer = `http://localhost:${port}`;
   const apply = join(dataDir, 'apply.json');
-  await writeFile(apply, JSON.stringify(FIXTURE));
+  if (options.dataDir === undefined) await writeFile(apply, JSON.stringify(FIXTURE));
   let child: ChildProcess | undefined;
 
   async function end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {

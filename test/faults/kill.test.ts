@@ -2,25 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { authorizeUrl, createBrowser, createPkce } from '../support/browser.ts';
-import { PASSWORD, REDIRECT_URI } from '../support/server.ts';
 import { ask, createChildServer } from './child-server.ts';
-import { type Code, checkHistory, createHistory, loadUntilGone } from './history.ts';
+import { createCode } from './codes.ts';
+import { checkHistory, createHistory, loadUntilGone } from './history.ts';
 
 const CYCLES = Number(process.env.GRANTABLE_TEST_CYCLES ?? (process.env.GRANTABLE_TEST_LONG ? 50 : 3));
 const WORKERS = 8;
 const READY_MS = 5_000;
-
-async function createCode(issuer: string): Promise<Code> {
-  const pkce = createPkce();
-  const browser = createBrowser(issuer);
-  let page = await browser.get(
-    authorizeUrl(issuer, pkce, { client_id: 'web', redirect_uri: REDIRECT_URI, scope: 'openid orders.read' }),
-  );
-  page = await browser.submit(page, '/login', { username: 'ann', password: PASSWORD });
-  page = await browser.submit(page, '/consent');
-  return { value: new URL(page.url).searchParams.get('code') ?? '', verifier: pkce.verifier };
-}
 
 test(`E1 killed ${CYCLES} times in the middle of its work, the server keeps every promise`, async (t) => {
   await using server = await createChildServer();

@@ -22,7 +22,7 @@ export interface Browser {
   post(url: string, fields: Record<string, string>, headers?: Record<string, string>): Promise<Page>;
 }
 
-const unescape = (text: string): string =>
+const decodeEntities = (text: string): string =>
   text
     .replaceAll('&quot;', '"')
     .replaceAll('&#39;', "'")
@@ -33,11 +33,11 @@ const unescape = (text: string): string =>
 /** The hidden fields of a form. */
 export function hiddenFields(page: Page, action: string): { action: string; fields: Record<string, string> } {
   for (const [form] of page.text.matchAll(/<form[\s\S]*?<\/form>/g)) {
-    const target = unescape(/action="([^"]*)"/.exec(form)?.[1] ?? '');
+    const target = decodeEntities(/action="([^"]*)"/.exec(form)?.[1] ?? '');
     if (!target.includes(action)) continue;
     const fields: Record<string, string> = {};
     for (const [input] of form.matchAll(/<input[^>]*type="hidden"[^>]*>/g)) {
-      fields[unescape(/name="([^"]*)"/.exec(input)?.[1] ?? '')] = unescape(
+      fields[decodeEntities(/name="([^"]*)"/.exec(input)?.[1] ?? '')] = decodeEntities(
         /value="([^"]*)"/.exec(input)?.[1] ?? '',
       );
     }

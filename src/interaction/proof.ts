@@ -1,0 +1,103 @@
+/** A name and a password given on a page: one way to prove them and one way to say no, for login and for what needs it again. */
+import type { Context } from 'koa';
+import type { ActiveApplication } from '../directory/directory.ts';
+import type { Users } from '../directory/users.ts';
+import { DomainError, ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
+import type { AuditLog } from '../storage/contract.ts';
+import type { User } from '../storage/nouns.ts';
+
+export interface ProofDeps {
+  readonly users: Users;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface ProofRequest {
+  readonly client: ActiveApplication;
+  readonly username: string;
+  readonly password: string;
+  /** What is refused, for the audit. */
+  readonly event: string;
+}
+
+export interface ProvedUser {
+  readonly user: User;
+  /** Milliseconds: before the password was looked at, so that whatever ends it afterwards is later. */
+  readonly provedAt: number;
+}
+
+/** What the person reads. The status and `Retry-After` of the answer are set. */
+export interface Problem {
+  readonly problem: string;
+}
+
+const AGAIN = 'Wait a little and try again.';
+
+/**
+ * One sentence serves for every way in which a name and a password can be wrong (AC-09): unknown, wrong, disabled, or
+ * an account that needs a second factor. With 400, because 401 would ask for HTTP authentication.
+ */
+function toProblem(ctx: Context, error: unknown): Problem | undefined {
+  if (error instanceof ProofRejected) {
+    ctx.status = 400;
+    return { problem: 'The username or the password is wrong.' };
+  }
+  if (!(error instanceof TooManyAttempts || error instanceof Unavailable)) return undefined;
+  ctx.status = error instanceof Unavailable ? 503 : 429;
+  ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfter))));
+  return error instanceof Unavailable
+    ? { problem: `Too many people are logging in right now. ${AGAIN}` }
+    : { problem: `Too many attempts. ${AGAIN}` };
+}
+
+/** What was typed is not kept: it may be a password in the wrong field. */
+async function record(
+  ctx: Context,
+  { audit, now }: ProofDeps,
+  { client, event }: ProofRequest,
+  error: unknown,
+): Promise<void> {
+  const reason = error instanceof DomainError ? (error.reason ?? error.description ?? error.code) : undefined;
+  ctx.state.reason = reason;
+  await audit.append({
+    at: now(),
+    event,
+    outcome: 'denied',
+    client: client.application.clientId,
+    organization: client.organization.id,
+    address: String(ctx.state.address),
+    requestId: String(ctx.state.requestId),
+    ...(reason !== undefined && { reason }),
+  });
+}
+
+export function isProblem(answer: ProvedUser | Problem): answer is Problem {
+  return 'problem' in answer;
+}
+
+/** @throws what is no refusal: the store is away */
+export async function provePassword(
+  ctx: Context,
+  deps: ProofDeps,
+  request: ProofRequest,
+): Promise<ProvedUser | Problem> {
+  const { client, username, password } = request;
+  const provedAt = deps.now();
+  try {
+    const user = await deps.users.authenticate({
+      realm: client.application.realm,
+      login: username,
+      password,
+      address: String(ctx.state.address),
+      queue: client.organization.id,
+    });
+    if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });
+    return { user, provedAt };
+  } catch (error) {
+    const problem = toProblem(ctx, error);
+    if (!problem) throw error;
+    await record(ctx, deps, request, error);
+    return problem;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Which tables an authorization request is about, and which of them the person has agreed to. One place for all who
+ * must mean the same: the page that shows them, the consent that remembers them, the check that asks again when they
+ * have become more. What is agreed to is kept in the engine's Grant.
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Directory } from '../directory/directory.ts';
+import { findRights } from '../directory/rights.ts';
+import type { Users } from '../directory/users.ts';
+import { parseAuthorizationDetails, TABLE_ACCESS } from '../permissions/authorization-details.ts';
+import { contains, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
+import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
+import type { Resource } from '../storage/nouns.ts';
+import { singleResource } from './authorization-request.ts';
+
+export type Consent = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>;
+
+export interface AskedTables {
+  readonly resource: Resource;
+  readonly permissions: Permissions;
+}
+
+/** An authorization request after `authorization-request.ts` has brought it into one spelling. */
+export interface TableRequest {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly clientId: string;
+  /** The person's subject. */
+  readonly accountId: string;
+}
+
+/** Undefined if the request is about no resource, or about one that this person has nothing of through this client. */
+export type FindAskedTables = (request: TableRequest) => Promise<AskedTables | undefined>;
+
+export function createFindAskedTables({
+  directory,
+  users,
+}: {
+  directory: Directory;
+  users: Users;
+}): FindAskedTables {
+  return async ({ params, clientId, accountId }) => {
+    const identifier = singleResource(params.resource);
+    if (identifier === undefined) return undefined;
+    const view = await directory.view();
+    const [client, resource, user] = await Promise.all([
+      view.findApplication(clientId),
+      view.findResource(identifier),
+      users.findBySubject(accountId),
+    ]);
+    const rights = client && resource && user && (await findRights(view, client.application, resource, user));
+    if (!resource || !rights) return undefined;
+    const details = params.authorization_details;
+    // Nothing asked for means all that is allowed, so that is what has to be agreed to.
+    const permissions =
+      typeof details === 'string'
+        ? parseAuthorizationDetails(JSON.parse(details), identifier).permissions
+        : rights.permissions;
+    return { resource, permissions };
+  };
+}
+
+interface Agreed extends StoredPermissions {
+  readonly type: typeof TABLE_ACCESS;
+  readonly locations: readonly [resource: string];
+}
+
+function agreements({ rar }: Consent): readonly Agreed[] {
+  return (rar ?? []) as unknown as readonly Agreed[];
+}
+
+function findAgreed(consent: Consent, { identifier }: Resource): Permissions {
+  const here = agreements(consent).find(({ locations }) => locations[0] === identifier);
+  return here ? fromStored(here) : NOTHING;
+}
+
+export function isAgreed(consent: Consent, { resource, permissions }: AskedTables): boolean {
+  return contains(findAgreed(consent, resource), permissions);
+}
+
+/** Adds to what was agreed to before. The caller saves the consent. */
+export function agree(consent: Consent, { resource, permissions }: AskedTables): void {
+  const agreed: Agreed = {
+    type: TABLE_ACCESS,
+    locations: [resource.identifier],
+    ...toStored(union(findAgreed(consent, resource), permissions)),
+  };
+  const others = agreements(consent).filter(({ locations }) => locations[0] !== resource.identifier);
+  consent.rar = [...others, agreed] as never;
+}

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { createRemoteJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
+import { freePort, PASSWORD, REDIRECT_URI, RESOURCE } from '../support/server.ts';
+import { ask, type ChildServer, createChildServer } from './child-server.ts';
+import { createCode } from './codes.ts';
+
+const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 100 : 3;
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const run = promisify(execFile);
+
+describe('two server processes on one file', () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  let first: ChildServer;
+  let second: ChildServer;
+  before(async () => {
+    first = await createChildServer();
+    // The other process answers for the same issuer, under a name of its own.
+    const port = await freePort();
+    const env = { GRANTABLE_HOSTS: `localhost:${port}` };
+    second = await createChildServer({
+      dataDir: first.dataDir,
+      port,
+      env: { GRANTABLE_ISSUER: first.issuer, ...env },
+    });
+    const file = join(first.dataDir, 'apply.json');
+    const fixture = JSON.parse(await readFile(file, 'utf8'));
+    const machine = fixture.organizations[0].applications.find(({ name }: any) => name === 'machine');
+    const { clientSecret: _, ...rest } = machine;
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'k', alg: 'ES256', use: 'sig' };
+    fixture.organizations[0].applications.push({
+      ...rest,
+      name: 'keyed',
+      clientId: 'keyed',
+      authMethod: 'private_key_jwt',
+      jwks: { keys: [jwk] },
+    });
+    await writeFile(file, JSON.stringify(fixture));
+    await first.start();
+    await second.start();
+  });
+  after(async () => {
+    await second[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+  });
+
+  const either = (index: number): string => (index % 2 === 0 ? first : second).issuer;
+  const inParallel = <T>(work: (issuer: string) => Promise<T>): Promise<T[]> =>
+    Promise.all(Array.from({ length: 50 }, (_, index) => work(either(index))));
+
+  test(`AZ-10 of 50 parallel redemptions of one code exactly one succeeds, ${ROUNDS} times`, async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const code = await createCode(first.issuer);
+      const answers = await inParallel((issuer) =>
+        ask(issuer, '/oauth/token', 'web', {
+          grant_type: 'authorization_code',
+          code: code.value,
+          code_verifier: code.verifier,
+          redirect_uri: REDIRECT_URI,
+        }),
+      );
+      assert.equal(answers.filter((answer) => answer?.status === 200).length, 1);
+    }
+  });
+
+  test(`RT-02 50 parallel refreshes of one token have one successor, ${ROUNDS} times`, async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const login = await ask(first.issuer, '/oauth/token', 'shop', {
+        grant_type: 'password',
+        username: 'ann',
+        password: PASSWORD,
+      });
+      const answers = await inParallel((issuer) =>
+        ask(issuer, '/oauth/token', 'shop', {
+          grant_type: 'refresh_token',
+          refresh_token: login?.json.refresh_token,
+        }),
+      );
+      const successors = new Set(
+        answers.filter((answer) => answer?.status === 200).map((answer) => answer?.json.refresh_token),
+      );
+      assert.equal(successors.size, 1);
+      const next = await ask(second.issuer, '/oauth/token', 'shop', {
+        grant_type: 'refresh_token',
+        refresh_token: [...successors][0],
+      });
+      assert.equal(next?.status, 200);
+    }
+  });
+
+  test(`TE-08 of 50 parallel uses of one client assertion exactly one succeeds, ${ROUNDS} times`, async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const assertion = await new SignJWT({
+        iss: 'keyed',
+        sub: 'keyed',
+        aud: first.issuer,
+        jti: randomUUID(),
+        exp: Math.floor(Date.now() / 1000) + 60,
+      })
+        .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+        .sign(privateKey);
+      const statuses = await inParallel(async (issuer) => {
+        const response = await fetch(`${issuer}/oauth/token`, {
+          method: 'POST',
+          body: new URLSearchParams({
+            grant_type: 'client_credentials',
+            client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+            client_assertion: assertion,
+          }),
+        });
+        await response.arrayBuffer();
+        return response.status;
+      });
+      assert.equal(statuses.filter((status) => status === 200).length, 1);
+    }
+  });
+
+  test('what is revoked through one process is dead in the other on the next request', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const token = (await ask(first.issuer, '/oauth/token', 'machine', { grant_type: 'client_credentials' }))
+        ?.json.access_token;
+      const introspect = async () =>
+        (await ask(second.issuer, '/oauth/introspect', 'shop-api', { token }))?.json.active;
+      assert.equal(await introspect(), true);
+      await ask(first.issuer, '/oauth/revoke', 'machine', { token });
+      assert.equal(await introspect(), false);
+    }
+  });
+
+  test('E6 keys that are rotated twice under load cost no verifier a failure, and the new ones are seen by all', async () => {
+    const command = (...args: string[]) =>
+      run(process.execPath, [MAIN, ...args], {
+        env: { PATH: process.env.PATH, GRANTABLE_DATA_DIR: first.dataDir, GRANTABLE_ISSUER: first.issuer },
+      });
+    const keySet = createRemoteJWKSet(new URL(`${first.issuer}/oauth/jwks`), {
+      cacheMaxAge: 300_000,
+      cooldownDuration: 30_000,
+    });
+    let verified = 0;
+    const failures: string[] = [];
+    let running = true;
+    const verifying = Array.from({ length: 4 }, async (_, index) => {
+      while (running) {
+        const token = (
+          await ask(either(index), '/oauth/token', 'machine', { grant_type: 'client_credentials' })
+        )?.json.access_token;
+        await jwtVerify(token, keySet, { issuer: first.issuer, audience: RESOURCE }).then(
+          () => {
+            verified += 1;
+          },
+          (error: Error) => failures.push(error.message),
+        );
+        const answer = await ask(either(index + 1), '/oauth/introspect', 'shop-api', { token });
+        if (answer?.json.active !== true) failures.push(`introspection: ${JSON.stringify(answer)}`);
+      }
+    });
+    await command('keys', 'rotate');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await command('keys', 'rotate');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    running = false;
+    await Promise.all(verifying);
+    assert.deepEqual(failures, []);
+    assert.ok(verified > 50, String(verified));
+    for (const { issuer } of [first, second]) {
+      const { keys } = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as { keys: unknown[] };
+      assert.equal(keys.length, 9, 'all of three generations are published');
+    }
+  });
+});
