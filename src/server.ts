@@ -56,7 +56,7 @@ async function fillDirectory(foundations: Foundations): Promise<GrantableServer[
 }
 
 /**
- * Opens the store, fills an empty one, and listens.
+ * Takes the address, opens the store, fills an empty one, and serves.
  * @param config from `loadConfig` with `readApplyFile`
  * @throws CannotListen, CannotOpenStore, NewerDatabase, WrongMasterKey, ApplyRefused: nothing was started
  */
@@ -65,117 +65,114 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const log = options.log ?? createLogger({ level: config.logLevel });
   for (const warning of config.warnings) log.warn(warning);
 
+  await using unfinished = new AsyncDisposableStack();
+  const listening = await listen({
+    host: config.host,
+    port: config.port,
+    onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
+  });
+  unfinished.defer(() => listening.stop(0));
   const foundations = await openFoundations(config, now);
+  unfinished.defer(() => foundations.close());
   const { storage, directory, users, registry, rings, signingKeys, throttle, passwords, hashQueue } =
     foundations;
-  try {
-    const started = await fillDirectory(foundations);
-    const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
-    const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
-    const cookieKeys = () => rings.cookies.all().map(({ key }) => key.toString('base64url'));
-    const lifetimes = {
-      login: config.ttl.login,
-      userinfoToken: config.ttl.accessToken,
-      session: SESSION_LIFETIME,
-    };
-    const provider = createProviderParts({
-      issuer: config.issuer,
-      storage,
-      directory,
-      users,
-      registry,
-      refreshTokens: foundations.refreshTokens,
-      signingKeys,
-      signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
-      clientSecrets: rings.clientSecrets,
-      fastLane: config.fastLane,
-      cookieKeys,
-      secretLimits: throttle,
-      lifetimes,
-      pages: createPages({ views }),
-      form: { read: findForm, replace: replaceForm },
-      now,
-    });
-    const interaction = createInteractionRoutes({
-      issuer: config.issuer,
-      interactions: provider.interactions,
-      directory,
-      users,
-      passwordChange: createPasswordChange({ changes: foundations.changes, passwords, now }),
-      views,
-      formKeys: rings.forms,
-      findForm,
-      audit: storage.audit,
-      lifetimes,
-      now,
-    });
+  const started = await fillDirectory(foundations);
+  const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
+  const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
+  const cookieKeys = () => rings.cookies.all().map(({ key }) => key.toString('base64url'));
+  const lifetimes = {
+    login: config.ttl.login,
+    userinfoToken: config.ttl.accessToken,
+    session: SESSION_LIFETIME,
+  };
+  const provider = createProviderParts({
+    issuer: config.issuer,
+    storage,
+    directory,
+    users,
+    registry,
+    refreshTokens: foundations.refreshTokens,
+    signingKeys,
+    signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
+    clientSecrets: rings.clientSecrets,
+    fastLane: config.fastLane,
+    cookieKeys,
+    secretLimits: throttle,
+    lifetimes,
+    pages: createPages({ views }),
+    form: { read: findForm, replace: replaceForm },
+    now,
+  });
+  const interaction = createInteractionRoutes({
+    issuer: config.issuer,
+    interactions: provider.interactions,
+    directory,
+    users,
+    passwordChange: createPasswordChange({ changes: foundations.changes, passwords, now }),
+    views,
+    formKeys: rings.forms,
+    findForm,
+    audit: storage.audit,
+    lifetimes,
+    now,
+  });
 
-    let keySet = 0;
-    let stopping = false;
-    const findMissing = async (): Promise<string[]> => {
-      const store = await storage.ping().then(
-        () => undefined,
-        () => 'the store',
-      );
-      return [store, signingKeys.published().length === 0 ? 'signing keys' : undefined].filter(
-        (missing) => missing !== undefined,
-      );
-    };
-    const app = createApp({
-      issuer: config.issuer,
-      hosts: config.hosts,
-      trustedProxies: config.trustedProxies,
-      cookieKeys,
-      log,
-      views,
-      assetFolders: viewFolders,
-      health: {
-        findMissing,
-        isStopping: () => stopping,
-        metrics: createMetrics({ hashesWaiting: hashQueue.waiting }),
-        metricsToken: config.metricsToken,
-      },
-      documents: {
-        paths: [...METADATA_PATHS, PATHS.jwks],
-        version: async () => `${keySet}/${(await directory.view()).revision}`,
-        maxAge: JWKS_CACHE_SECONDS,
-      },
-      routes: [...interaction, provider.routes],
-    });
+  let keySet = 0;
+  let stopping = false;
+  const findMissing = async (): Promise<string[]> => {
+    const store = await storage.ping().then(
+      () => undefined,
+      () => 'the store',
+    );
+    return [store, signingKeys.published().length === 0 ? 'signing keys' : undefined].filter(
+      (missing) => missing !== undefined,
+    );
+  };
+  const app = createApp({
+    issuer: config.issuer,
+    hosts: config.hosts,
+    trustedProxies: config.trustedProxies,
+    cookieKeys,
+    log,
+    views,
+    assetFolders: viewFolders,
+    health: {
+      findMissing,
+      isStopping: () => stopping,
+      metrics: createMetrics({ hashesWaiting: hashQueue.waiting }),
+      metricsToken: config.metricsToken,
+    },
+    documents: {
+      paths: [...METADATA_PATHS, PATHS.jwks],
+      version: async () => `${keySet}/${(await directory.view()).revision}`,
+      maxAge: JWKS_CACHE_SECONDS,
+    },
+    routes: [...interaction, provider.routes],
+  });
 
-    const background = startBackground({
-      foundations,
-      keysChanged() {
-        keySet += 1;
-        provider.keysChanged();
-      },
-      log: (error, what) => log.error({ err: error }, what),
-    });
-    const listening = await listen(app.callback(), {
-      host: config.host,
-      port: config.port,
-      onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
-    }).catch(async (error: unknown) => {
-      await background.stop();
-      throw error;
-    });
-    log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
+  const background = startBackground({
+    foundations,
+    keysChanged() {
+      keySet += 1;
+      provider.keysChanged();
+    },
+    log: (error, what) => log.error({ err: error }, what),
+  });
+  unfinished.defer(() => background.stop());
+  listening.serve(app.callback());
+  log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
 
-    return {
-      issuer: config.issuer,
-      port: listening.port,
-      foundations,
-      started,
-      provider: provider.engine.provider,
-      async stop() {
-        stopping = true;
-        await listening.stop(config.shutdownSeconds);
-        await background.stop();
-        await foundations.close();
-      },
-    };
-  } catch (error) {
-    await foundations.close();
-    throw error;
-  }
+  const parts = unfinished.move();
+  return {
+    issuer: config.issuer,
+    port: listening.port,
+    foundations,
+    started,
+    provider: provider.engine.provider,
+    async stop() {
+      stopping = true;
+      await listening.stop(config.shutdownSeconds);
+      await parts.disposeAsync();
+    },
+  };
 }

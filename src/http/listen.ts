@@ -52,6 +52,8 @@ export interface ListenOptions {
 export interface Listening {
   readonly server: Server;
   readonly port: number;
+  /** From now on `listener` answers. Until then everybody is told to come again. */
+  serve(listener: RequestListener): void;
   /**
    * Lets requests under way finish and says on each connection that it ends, stops accepting, closes what is idle.
    *
@@ -81,36 +83,43 @@ function open(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-function createLimitedServer(listener: RequestListener, limits: SocketLimits): Server {
-  const server = createServer(
-    {
-      headersTimeout: limits.head,
-      requestTimeout: limits.request,
-      // Node looks every 30 s unless told otherwise.
-      connectionsCheckingInterval: Math.max(20, Math.min(1_000, limits.head / 4)),
-      keepAliveTimeout: limits.keepAlive,
-      maxHeaderSize: limits.headBytes,
-    },
-    listener,
-  );
+const notReady: RequestListener = (_request, response) => {
+  response.writeHead(503, {
+    'Content-Type': 'application/json',
+    'Cache-Control': 'no-store',
+    'Retry-After': '1',
+  });
+  response.end('{"error":"temporarily_unavailable","error_description":"the server is starting"}');
+};
+
+function createLimitedServer(limits: SocketLimits): Server {
+  const server = createServer({
+    headersTimeout: limits.head,
+    requestTimeout: limits.request,
+    // Node looks every 30 s unless told otherwise.
+    connectionsCheckingInterval: Math.max(20, Math.min(1_000, limits.head / 4)),
+    keepAliveTimeout: limits.keepAlive,
+    maxHeaderSize: limits.headBytes,
+  });
   server.timeout = limits.stall;
   // Whoever asks first whether to send a body is told by the one that reads it, or gets the answer without it.
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
   return server;
 }
 
-/** @throws CannotListen */
-export async function listen(
-  listener: RequestListener,
-  { host, port, limits: given, onError }: ListenOptions,
-): Promise<Listening> {
+/**
+ * Takes the address before there is anything to serve: whoever cannot have it has changed nothing yet.
+ * @throws CannotListen
+ */
+export async function listen({ host, port, limits: given, onError }: ListenOptions): Promise<Listening> {
   const limits = { ...SOCKET_LIMITS, ...given };
-  const server = createLimitedServer(listener, limits);
+  const server = createLimitedServer(limits);
   const connections = boundConnections(server, limits);
   let stopping = false;
   server.prependListener('request', (_request, response) => {
     if (stopping) response.setHeader('Connection', 'close');
   });
+  server.on('request', notReady);
   await open(server, host, port);
   server.on('error', (error) => onError?.(error));
 
@@ -132,6 +141,10 @@ export async function listen(
   return {
     server,
     port: typeof address === 'object' && address ? address.port : port,
+    serve(listener) {
+      server.off('request', notReady);
+      server.on('request', listener);
+    },
     stop(seconds) {
       stopped ??= close(seconds);
       return stopped;

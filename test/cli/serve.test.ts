@@ -144,16 +144,17 @@ test('a stop that is asked for while it starts is not lost', async (t) => {
   assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
 });
 
-test('a port in use is one sentence and exit code 1', async (t) => {
+test('a port in use is one sentence and exit code 1, and nothing was made', async (t) => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   t.after(() => taken.close());
   const { port } = taken.address() as { port: number };
-  const terminal = await openTerminal(t, { GRANTABLE_PORT: String(port), GRANTABLE_DEMO: '0' });
+  const terminal = await openTerminal(t, { GRANTABLE_PORT: String(port) });
   const { code, out, err } = await terminal.spawn(['serve']);
   assert.equal(code, 1);
   assert.equal(out, '');
   assert.match(err, new RegExp(`^Cannot listen on 127\\.0\\.0\\.1\\D+${port}: the port is in use\\.\n$`));
+  assert.equal(existsSync(join(terminal.dataDir, 'grantable.db')), false);
 });
 
 test('SE-06 a broken configuration is exit code 2, and nothing is started or made', async (t) => {

@@ -142,13 +142,25 @@ test('a head that is too large gets 431', async () => {
   );
 });
 
+test('before there is something to serve, whoever asks is told to come again', async () => {
+  const listening = await listen({ host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${listening.port}/oauth/token`;
+  const early = await fetch(url, { method: 'POST', body: 'x' });
+  assert.equal(early.status, 503);
+  assert.equal(early.headers.get('retry-after'), '1');
+  assert.equal(((await early.json()) as { error: string }).error, 'temporarily_unavailable');
+  listening.serve((_request, response) => void response.end('here'));
+  assert.equal(await (await fetch(url)).text(), 'here');
+  await listening.stop(0);
+});
+
 test('a port in use, a foreign address and a forbidden port are one sentence each', async () => {
   const occupant = createServer();
   await new Promise<void>((resolve) => occupant.listen(0, '127.0.0.1', resolve));
   const { port } = occupant.address() as { port: number };
   const refusal = async (host: string, wanted: number): Promise<string> => {
     try {
-      await (await listen(() => {}, { host, port: wanted })).stop(0);
+      await (await listen({ host, port: wanted })).stop(0);
       return 'listened';
     } catch (error) {
       assert.ok(error instanceof CannotListen);

@@ -84,11 +84,12 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
     documents: { paths: [], version: async () => '1', maxAge: 300, ...options.documents },
     routes: options.routes ?? [],
   });
-  const listening = await listen(app.callback(), {
+  const listening = await listen({
     host: '127.0.0.1',
     port: 0,
     limits: { farewell: 20, ...options.limits },
   });
+  listening.serve(app.callback());
   const { port } = listening;
 
   async function open(): Promise<Socket> {
