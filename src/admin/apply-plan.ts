@@ -13,6 +13,7 @@ import type {
   Organization,
   Resource,
   Role,
+  User,
 } from '../storage/nouns.ts';
 
 /** A secret that is made here, for `generated-secrets.txt`. */
@@ -74,10 +75,16 @@ export function createNounId(): string {
   return randomUUID();
 }
 
-/** The value of the unique key under which the file's nouns refer to each other. */
-function keyAmong(collection: CollectionName, noun: Nouns[CollectionName]): string {
-  const isWithin = collection === 'applications' || collection === 'roles';
-  return isWithin ? `${(noun as Role).organization}/${nameOf(noun)}` : nameOf(noun);
+/** The values of the unique keys under which the file's nouns refer to each other. */
+function keysAmong(collection: CollectionName, noun: Nouns[CollectionName]): string[] {
+  if (collection === 'applications' || collection === 'roles')
+    return [`${(noun as Role).organization}/${nameOf(noun)}`];
+  if (collection !== 'users') return [nameOf(noun)];
+  const { realm, canonicalUsername, canonicalEmail } = noun as User;
+  const names = { username: canonicalUsername, email: canonicalEmail };
+  return Object.entries(names).flatMap(([key, name]) =>
+    name === undefined ? [] : [`${key} ${realm}/${name}`],
+  );
 }
 
 export function createPlan(store: DirectoryStore): Plan {
@@ -107,6 +114,8 @@ export function createPlan(store: DirectoryStore): Plan {
     findApplication: (id) => find('applications', id),
     findRole: (id) => find('roles', id),
     findResource,
+    findUser: async (key, name) =>
+      (planned.get(`users ${key} ${name}`) as User | undefined) ?? store.users.findBy(key, name),
   };
 
   return {
@@ -123,7 +132,7 @@ export function createPlan(store: DirectoryStore): Plan {
         createdAt: before?.createdAt ?? 0,
       } as unknown as typeof before & object;
       planned.set(`${collection} ${after.id}`, after);
-      planned.set(`${collection} ${keyAmong(collection, after)}`, after);
+      for (const key of keysAmong(collection, after)) planned.set(`${collection} ${key}`, after);
       if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
       else steps.push({ collection, name, ...(before && { before }), after, ...extras } as unknown as Step);
       return after;

@@ -19,6 +19,8 @@ export interface Lookup {
   findApplication(id: string): Promise<Pick<Application, 'organization'> | undefined>;
   findRole(id: string): Promise<Pick<Role, 'organization'> | undefined>;
   findResource(identifier: string): Promise<Pick<Resource, 'organization'> | undefined>;
+  /** @param name canonical, within its realm: `realm/name` */
+  findUser(key: 'username' | 'email', name: string): Promise<Pick<User, 'id'> | undefined>;
 }
 
 export function createLookup(store: Storage['directory']): Lookup {
@@ -27,6 +29,7 @@ export function createLookup(store: Storage['directory']): Lookup {
     findApplication: (id) => store.applications.get(id),
     findRole: (id) => store.roles.get(id),
     findResource: (identifier) => store.resources.findBy('identifier', identifier),
+    findUser: (key, name) => store.users.findBy(key, name),
   };
 }
 
@@ -69,8 +72,21 @@ const checks: Checks = {
     for (const id of user.administers) {
       if (!(await lookup.hasOrganization(id))) yield `administers an organization that is not there (${id})`;
     }
+    yield* othersNames(user, lookup);
   },
 };
+
+/** Both are typed into one field, so nobody may have as one what another has as the other. */
+async function* othersNames(
+  { id, realm, canonicalUsername, canonicalEmail }: User,
+  lookup: Lookup,
+): AsyncIterable<string> {
+  const byEmail = await lookup.findUser('email', `${realm}/${canonicalUsername}`);
+  if (byEmail && byEmail.id !== id) yield "has another user's email address as username";
+  if (canonicalEmail === undefined) return;
+  const byName = await lookup.findUser('username', `${realm}/${canonicalEmail}`);
+  if (byName && byName.id !== id) yield "has another user's username as email address";
+}
 
 async function* inOrganization(
   { organization }: { organization: string },

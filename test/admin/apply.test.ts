@@ -364,6 +364,8 @@ test('all that does not fit the store is said together, and nothing is written',
             users: [
               { username: 'bob', application: 'shopp' },
               { username: 'ann', application: 'shop', roles: ['clerkk'] },
+              { username: 'eve', application: 'pages', email: 'eve@acme.example' },
+              { username: 'eve@acme.example', application: 'pages' },
             ],
           },
         ],
@@ -386,6 +388,8 @@ test('all that does not fit the store is said together, and nothing is written',
     'user acme/shop/ann: the organization has no role clerkk (did you mean clerk?)',
     'administrator rita: there is no organization acmee',
     "administrator rita: the email address is root's already",
+    "user acme/pages/eve has another user's username as email address",
+    "user acme/pages/eve@acme.example has another user's email address as username",
   ]);
   assert.equal(await administration.storage.directory.revision(), revision);
 });

@@ -458,3 +458,21 @@ test('SE-03 each change is one audit entry that holds no secret', async (t) => {
     fields: { passwordHash: {}, displayName: { to: 'Ann' } },
   });
 });
+
+test('AC-07 nobody has as username what another of the realm has as email address, or the other way round', async (t) => {
+  const fixture = await openFixture(t);
+  const { organization, changes, application } = fixture;
+  const named = (username: string, email?: string) => ({
+    ...newUser(organization.id, application.realm, username, []),
+    ...(email !== undefined && { email, canonicalEmail: email }),
+  });
+  await changes.users.create(named('bea', 'bea@acme.example'), AUTHOR);
+  await assert.rejects(changes.users.create(named('bea@acme.example'), AUTHOR), BrokenReference);
+  const own = await changes.users.create(named('cid@acme.example', 'cid@acme.example'), AUTHOR);
+  await assert.rejects(changes.users.create(named('dan', 'cid@acme.example'), AUTHOR), Error);
+  await changes.users.replace(
+    { ...own, email: 'other@acme.example', canonicalEmail: 'other@acme.example' },
+    AUTHOR,
+  );
+  await assert.rejects(changes.users.create(named('dan', 'cid@acme.example'), AUTHOR), BrokenReference);
+});
