@@ -95,8 +95,8 @@ export type Apply = (file: ApplyFile, options?: ApplyOptions) => Promise<ApplyRe
 const ATTEMPTS = 10;
 /** Milliseconds, more with each attempt: time for the other to come to an end. */
 const PAUSE = 25;
-/** People whose passwords are hashed side by side; fewer than may wait for it. */
-const SIDE_BY_SIDE = 4;
+/** People whose passwords are hashed side by side: one of them may have to wait, and every hash queue has room for one. */
+const SIDE_BY_SIDE = 2;
 /** What others refer to comes first. */
 const ORDER: readonly CollectionName[] = ['organizations', 'resources', 'roles', 'applications', 'users'];
 const DEFAULT_AUTHOR: Author = { actor: 'apply' };

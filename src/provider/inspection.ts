@@ -71,11 +71,12 @@ async function find(value: string, deps: InspectionDeps): Promise<Found | undefi
   return token && { token };
 }
 
-/** A resource server sees tokens meant for its resource, an application its own; anybody else sees nothing. */
+/** A resource server sees tokens meant for its resource, an application its own; anybody else sees nothing (MT-02). */
 function maySee(client: Application, found: Found): boolean {
   const row = 'token' in found ? found.token : found.login;
   if (row.application === client.id) return true;
-  return 'token' in found && row.resource !== undefined && client.introspects.includes(row.resource);
+  if (row.organization !== client.organization || row.resource === undefined) return false;
+  return 'token' in found && client.introspects.includes(row.resource);
 }
 
 /** A used refresh token still ends its login when revoked, but is not active. */
