@@ -2,7 +2,6 @@
  * Makes what was decided: the token, its registry row, the refresh token, the ID token, the answer. Both formats, all
  * grants. The row is written before the answer leaves; a row that cannot be written means no answer.
  */
-import type { KoaContextWithOIDC } from 'oidc-provider';
 import { PermissionsNotAllowed } from '../errors/domain.ts';
 import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
@@ -22,19 +21,11 @@ export interface IssueDeps {
   readonly registry: Registry;
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
-  /** The key that signs at this moment. */
-  readonly signingKeyId: (alg: string) => string;
+  /** A JWT of exactly these claims. */
+  readonly sign: (claims: Record<string, unknown>, alg: Resource['token']['alg']) => Promise<string>;
   /** Seconds. */
   readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
   readonly now: () => number;
-}
-
-/** Claims of tokens being made, for the customizer of the engine's JWT format. */
-const claimsInTheMaking = new WeakMap<object, Record<string, unknown>>();
-
-/** The complete claims set of a token made here; undefined for any other. */
-export function claimsOf(token: object): Record<string, unknown> | undefined {
-  return claimsInTheMaking.get(token);
 }
 
 /** A JWT that large would not fit into a header; a resource may ask for a reference to it instead. */
@@ -115,33 +106,17 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
 
 /** Signs or draws the token and writes its row, side by side. */
 async function mint(
-  ctx: KoaContextWithOIDC,
-  deps: IssueDeps,
+  { sign, registry }: IssueDeps,
   row: TokenRow,
   claims: Record<string, unknown>,
   resource: Resource | undefined,
 ): Promise<string> {
-  const { provider, client } = ctx.oidc;
-  if (!client) throw new Error('a token is made for an authenticated client only');
-  const token = row.user
-    ? new provider.AccessToken({ client, accountId: row.subject, grantId: row.id } as never)
-    : new provider.ClientCredentials({ client } as never);
-  token.scope = row.scope;
-  token.iat = row.issuedAt;
-  token.exp = row.expiresAt;
-  if (resource) {
-    token.resourceServer = new provider.ResourceServer(resource.identifier, {
-      scope: row.scope,
-      audience: resource.identifier,
-      accessTokenFormat: row.format,
-      jwt: { sign: { alg: resource.token.alg, kid: deps.signingKeyId(resource.token.alg) } },
-    } as never);
+  if (row.format === 'jwt' && resource) {
+    const [value] = await Promise.all([sign(claims, resource.token.alg), registry.record(row.id, row)]);
+    return value;
   }
-  token.jti = row.format === 'jwt' ? row.id : createOpaqueAccessToken();
-  Object.assign(token, { format: row.format });
-  claimsInTheMaking.set(token, claims);
-  const [value] = await Promise.all([token.save(), deps.registry.record(token.jti, row)]);
-  ctx.oidc.entity(row.user ? 'AccessToken' : 'ClientCredentials', token as never);
+  const value = createOpaqueAccessToken();
+  await registry.record(value, row);
   return value;
 }
 
@@ -202,7 +177,7 @@ export function createIssue(deps: IssueDeps): Issue {
     const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
     // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
     const [accessToken, continued] = await Promise.all([
-      mint(ctx, deps, row, claims, resource),
+      mint(deps, row, claims, resource),
       proof.spend?.(),
       started && deps.logins.insert(started.login),
     ]);

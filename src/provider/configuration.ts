@@ -8,7 +8,6 @@ import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
-import { claimsOf } from '../grants/issue.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';
 import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
@@ -194,16 +193,6 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       pushedAuthorizationRequests: { enabled: false },
       dPoP: { enabled: false },
-    },
-    formats: {
-      customizers: {
-        // The engine signs exactly what the registry holds.
-        async jwt(_ctx, token, jwt) {
-          const claims = claimsOf(token);
-          if (!claims) throw new Error('an access token that was not made by issue.ts');
-          jwt.payload = claims;
-        },
-      },
     },
     interactions: {
       url: async (_ctx, interaction) => deps.pages.interactionUrl(interaction.uid),

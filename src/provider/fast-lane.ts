@@ -7,7 +7,7 @@
  * `GRANTABLE_FAST_LANE=0` switches it off; `test/provider/fast-lane.test.ts` holds both ways to the same answers.
  */
 import type { Context, Middleware } from 'koa';
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
 import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
@@ -19,7 +19,6 @@ import { PATHS } from './configuration.ts';
 import { answerIntrospection, type InspectionDeps } from './inspection.ts';
 
 export interface FastLaneDeps {
-  readonly provider: () => Provider;
   readonly directory: Directory;
   readonly clientSecrets: SecretKeys;
   readonly secretLimits: SecretLimits;
@@ -75,11 +74,10 @@ async function authenticate(ctx: Context, deps: FastLaneDeps): Promise<Applicati
 }
 
 /** What the grant path needs of the engine's context, which does not exist here. */
-async function grantContext(ctx: Context, application: Application, params: Fields, provider: Provider) {
-  const client = await provider.Client.find(application.clientId);
-  const oidc = { provider, client, params, entity: () => undefined };
+function grantContext(ctx: Context, { clientId }: Application, params: Fields) {
+  const oidc = { client: { clientId }, params };
   const context = { oidc, state: ctx.state, req: ctx.req, ip: ctx.ip, body: undefined as unknown };
-  return client && (context as unknown as KoaContextWithOIDC & { body: unknown });
+  return context as unknown as KoaContextWithOIDC & { body: unknown };
 }
 
 interface GrantLane {
@@ -110,8 +108,7 @@ async function findTokenAnswer(
   if (!fields || !application?.grants.includes(lane.grant.name)) return undefined;
   // A login in the browser is refreshed with an ID token, which only the engine can make.
   if (application.grants.includes('authorization_code')) return undefined;
-  const context = await grantContext(ctx, application, fields, deps.provider());
-  if (!context) return undefined;
+  const context = grantContext(ctx, application, fields);
   await runGrant(lane.grant, context, deps.grantDeps);
   ctx.state.clientId = application.clientId;
   return context.body;

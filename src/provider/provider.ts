@@ -21,6 +21,7 @@ import type { InspectionDeps } from './inspection.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createLoginPolicy } from './login-policy.ts';
 import { createProviderRoutes } from './routes.ts';
+import { createSignAccessToken } from './sign-jwt.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { createFindAskedTables } from './table-consent.ts';
 import { createJwtVerifier } from './verify-jwt.ts';
@@ -86,7 +87,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     registry,
     logins,
     refreshTokens,
-    signingKeyId: (alg) => signingKeys.active(alg as 'ES256').kid,
+    sign: createSignAccessToken({ signingKeys, mode: deps.signingMode }),
     lifetimes: deps.lifetimes,
     now,
   });
@@ -135,7 +136,6 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   };
   const fastLane = deps.fastLane
     ? createFastLane({
-        provider: engine.provider,
         directory,
         clientSecrets: deps.clientSecrets,
         secretLimits: deps.secretLimits,

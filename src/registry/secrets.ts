@@ -5,7 +5,7 @@
  *
  * This file: how our opaque secrets look and under which keys their rows are found.
  */
-import { createHmac, hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** Prefixes tell people and secret scanners what they found. */
 export const OPAQUE_ACCESS_TOKEN = 'gat_';
@@ -14,22 +14,41 @@ export const REFRESH_TOKEN = 'grt_';
 /** What a row is found under; one kind's value is never found as another's. */
 export type HandleKind = 'access-token' | 'jwt' | 'refresh-token' | (string & {});
 
+/** Bytes of the time in milliseconds, as at the head of a UUIDv7 (RFC 9562 section 5.7), and its base64url digits. */
+const TIME_BYTES = 6;
+const TIME_DIGITS = 8;
+const HASH_BYTES = 16;
+
+/** Of the machine's own clock: the time orders, nothing is decided by it. */
+function timeOrdered(randomLength: number): string {
+  const bytes = randomBytes(TIME_BYTES + randomLength);
+  bytes.writeUIntBE(Date.now(), 0, TIME_BYTES);
+  return bytes.toString('base64url');
+}
+
 /**
- * The storage key of a secret: 16 bytes of SHA-256 over kind and value. 128 bits keep collisions out of reach, and
- * the value cannot be told from it.
+ * The storage key of a secret: the time at its head, then 16 bytes of SHA-256 over kind and value. What was made
+ * together lies together, so a commit touches few pages of an index however large it is. 128 bits keep collisions out
+ * of reach, and the value cannot be told from them.
+ *
+ * @param value from `createNodeId` or `createOpaqueAccessToken`; of any other the key is one that nothing has
  */
 export function handleKey(kind: HandleKind, value: string): Buffer {
-  return hash('sha256', `${kind}\0${value}`, 'buffer').subarray(0, 16);
+  const key = Buffer.alloc(TIME_BYTES + HASH_BYTES);
+  const from = kind === 'access-token' ? OPAQUE_ACCESS_TOKEN.length : 0;
+  key.write(value.slice(from, from + TIME_DIGITS), 'base64url');
+  key.write(hash('sha256', `${kind}\0${value}`, 'hex'), TIME_BYTES, HASH_BYTES, 'hex');
+  return key;
 }
 
-/** 256 random bits behind the prefix. */
+/** When it was made, and 256 random bits, behind the prefix. */
 export function createOpaqueAccessToken(): string {
-  return OPAQUE_ACCESS_TOKEN + randomBytes(32).toString('base64url');
+  return OPAQUE_ACCESS_TOKEN + timeOrdered(32);
 }
 
-/** 122 random bits of a UUID, shorter: ids of tokens and logins, which name nodes and are no secrets. */
+/** When it was made, and 80 random bits: ids of tokens and logins, which name nodes and are no secrets. */
 export function createNodeId(): string {
-  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  return timeOrdered(10);
 }
 
 const LOGIN_ID_LENGTH = 22;
@@ -58,34 +77,42 @@ export interface RefreshTokens {
 
 /** @param keys current server key of purpose `refresh` first; older ones still recognise their tokens */
 export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshTokens {
+  // A MAC with the bytes of a key makes such an object each time, which costs several times the MAC.
+  const keyObjects = new WeakMap<Buffer, KeyObject>();
+  const toKeyObject = (key: Buffer): KeyObject => {
+    const known = keyObjects.get(key);
+    if (known) return known;
+    const made = createSecretKey(key);
+    keyObjects.set(key, made);
+    return made;
+  };
+  const mac = (key: Buffer, text: string): string =>
+    createHmac('sha256', toKeyObject(key)).update(text).digest('base64url');
   const currentKey = (): Buffer => {
     const [key] = keys();
     if (!key) throw new Error('no refresh key');
     return key;
   };
-  const tagOf = (key: Buffer, head: string): string =>
-    createHmac('sha256', key).update('tag\0').update(head).digest('base64url').slice(0, TAG_LENGTH);
+  const tagOf = (key: Buffer, head: string): string => mac(key, `tag\0${head}`).slice(0, TAG_LENGTH);
   const tagged = (key: Buffer, head: string): string => head + tagOf(key, head);
   /** A key rotation in the middle of a family must not give a retry another successor than the first try got. */
-  const keyThatMade = (token: string): Buffer | undefined => {
+  const parse = (token: string): { key: Buffer; login: string } | undefined => {
+    const login = REFRESH_TOKEN_PATTERN.exec(token)?.[1];
+    if (login === undefined) return undefined;
     const head = token.slice(0, -TAG_LENGTH);
     const tag = Buffer.from(token.slice(-TAG_LENGTH));
-    return keys().find((key) => timingSafeEqual(Buffer.from(tagOf(key, head)), tag));
+    const key = keys().find((candidate) => timingSafeEqual(Buffer.from(tagOf(candidate, head)), tag));
+    return key && { key, login };
   };
 
   return {
     create: (login) => tagged(currentKey(), REFRESH_TOKEN + login + randomBytes(32).toString('base64url')),
     successor(token) {
-      const key = keyThatMade(token);
-      const login = this.loginOf(token);
-      if (!key || !login) throw new Error('not a refresh token of ours');
-      const secret = createHmac('sha256', key).update('successor\0').update(token).digest('base64url');
-      return tagged(key, REFRESH_TOKEN + login + secret);
+      const made = parse(token);
+      if (!made) throw new Error('not a refresh token of ours');
+      return tagged(made.key, REFRESH_TOKEN + made.login + mac(made.key, `successor\0${token}`));
     },
-    loginOf(token) {
-      const match = REFRESH_TOKEN_PATTERN.exec(token);
-      return match && keyThatMade(token) ? match[1] : undefined;
-    },
+    loginOf: (token) => parse(token)?.login,
     hash: (token) => hash('sha256', token, 'buffer'),
   };
 }

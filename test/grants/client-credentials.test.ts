@@ -74,7 +74,7 @@ describe('client_credentials', () => {
 
   test('a resource that says opaque gets an opaque token with a prefix and the same facts at introspection', async () => {
     const { json } = await server.token('machine', { resource: OPAQUE_RESOURCE });
-    assert.match(json.access_token, /^gat_[A-Za-z0-9_-]{43}$/);
+    assert.match(json.access_token, /^gat_[A-Za-z0-9_-]{51}$/);
     const answer = await server.introspect(json.access_token);
     assert.equal(answer.aud, OPAQUE_RESOURCE);
     assert.deepEqual(answer.permissions, json.permissions);

@@ -1,0 +1,38 @@
+/** Access tokens as JWTs (RFC 9068): signed with the key of their algorithm that is active at this moment. */
+import { LocalSigningKey, type SigningAlg, type SigningMode } from './external-key.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+/** @returns the compact form, header `typ: at+jwt` */
+export type SignAccessToken = (claims: Readonly<Record<string, unknown>>, alg: SigningAlg) => Promise<string>;
+
+interface Signer {
+  readonly kid: string;
+  readonly header: string;
+  readonly key: LocalSigningKey;
+}
+
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+export function createSignAccessToken({
+  signingKeys,
+  mode,
+}: {
+  signingKeys: SigningKeys;
+  mode: SigningMode;
+}): SignAccessToken {
+  const signers = new Map<SigningAlg, Signer>();
+  const signerFor = (alg: SigningAlg): Signer => {
+    const { kid, privateKey } = signingKeys.active(alg);
+    const known = signers.get(alg);
+    if (known?.kid === kid) return known;
+    const header = encode({ alg, typ: 'at+jwt', kid });
+    const signer = { kid, header, key: new LocalSigningKey({ kid, alg, privateKey }, mode) };
+    signers.set(alg, signer);
+    return signer;
+  };
+  return async (claims, alg) => {
+    const { header, key } = signerFor(alg);
+    const input = `${header}.${encode(claims)}`;
+    return `${input}.${(await key.sign(Buffer.from(input))).toString('base64url')}`;
+  };
+}
