@@ -147,7 +147,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       version: async () => `${keySet}/${(await directory.view()).revision}`,
       maxAge: JWKS_CACHE_SECONDS,
     },
-    routes: [...interaction, provider.routes],
+    routes: [interaction, provider.routes],
   });
 
   const background = startBackground({

@@ -2,7 +2,7 @@
  * RFC 6749 section 4.1.3 with PKCE (RFC 7636). The engine made the code; redeeming it is ours, because a code that
  * another client or a wrong verifier presents is burnt, and because every token is made on one path.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { userClaims } from '../directory/accounts.ts';
 import { userSubject } from '../directory/subjects.ts';
@@ -20,13 +20,13 @@ type AuthorizationCode = InstanceType<KoaContextWithOIDC['oidc']['provider']['Au
 
 /** Of a Grant, a person's consent to a client: the node that everything under it hangs below. */
 export function grantNode(grantId: string): string {
-  return `grant:${createHash('sha256').update(grantId).digest('base64url').slice(0, 22)}`;
+  return `grant:${hash('sha256', grantId, 'base64url').slice(0, 22)}`;
 }
 
 const VERIFIER_PATTERN = /^[A-Za-z0-9._~-]{43,128}$/;
 
 function isVerifier(verifier: string, challenge: string): boolean {
-  const given = Buffer.from(createHash('sha256').update(verifier).digest('base64url'));
+  const given = Buffer.from(hash('sha256', verifier, 'base64url'));
   const wanted = Buffer.from(challenge);
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }

@@ -1,5 +1,5 @@
 /** The few files that pages need, by exact name: nothing that was sent becomes a path. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Middleware } from 'koa';
@@ -16,7 +16,7 @@ export function createAssets({ folders }: { folders: readonly string[] }): Middl
       const folder = folders.find((candidate) => existsSync(join(candidate, file)));
       if (folder === undefined) throw new Error(`no folder of views has the file ${file}`);
       const bytes = readFileSync(join(folder, file));
-      const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+      const etag = `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`;
       return [path, { bytes, etag, type }];
     }),
   );

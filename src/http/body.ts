@@ -91,10 +91,15 @@ function handOn(ctx: Context, text: string): void {
   (ctx.req as IncomingMessage & { body?: string }).body = text;
 }
 
+/** Most write the type in just this way. */
+function isForm(ctx: Context): boolean {
+  return ctx.req.headers['content-type'] === FORM || Boolean(ctx.is(FORM));
+}
+
 /** Reads the forms of POST requests. */
 export function createFormReader(): Middleware {
   return async function formReader(ctx, next) {
-    if (ctx.method === 'POST' && ctx.is(FORM)) {
+    if (ctx.method === 'POST' && isForm(ctx)) {
       const text = await readBody(ctx, MAX_FORM_BYTES);
       refuseManyFields(text);
       handOn(ctx, text);

@@ -1,5 +1,5 @@
 /** Metadata and keys as ready bytes: the same for everybody, so nothing of a request can get into them (HD-02). */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 
 interface Kept {
@@ -24,7 +24,7 @@ function toBytes(body: unknown): Buffer {
 
 function keep(ctx: Context, version: string): Kept {
   const bytes = toBytes(ctx.body);
-  const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+  const etag = `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`;
   return { version, bytes, etag, type: ctx.response.get('Content-Type') };
 }
 

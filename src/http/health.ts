@@ -2,7 +2,7 @@
  * Operations: `/healthz` (the process answers), `/readyz` (it can do its work, or says what is missing), `/metrics`.
  * Under any Host, and for those who send none (HTTP/1.0 checks).
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Context, Middleware } from 'koa';
 import type { Metrics } from './metrics.ts';
@@ -30,7 +30,7 @@ export interface HealthDeps {
   readonly checkTimeout?: number;
 }
 
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 function maySeeMetrics(ctx: Context, token: string | undefined): boolean {
   const isDirect = !Object.keys(ctx.req.headers).some((name) => FORWARDING.test(name));

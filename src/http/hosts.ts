@@ -59,7 +59,7 @@ export function createHosts({ issuer, hosts }: HostsDeps): Middleware {
   const further = new Set(hosts);
   const isFurther = (host: string): boolean => further.has(host) || further.has(host.replace(PORT, ''));
 
-  return async function hostCheck(ctx, next) {
+  return function hostCheck(ctx, next) {
     if (!namesOneHost(ctx)) {
       throw new Refusal(400, 'name exactly one host, in the Host header', {
         reason: 'several hosts or none',
@@ -79,6 +79,6 @@ export function createHosts({ issuer, hosts }: HostsDeps): Middleware {
     }
     // Whoever looks from here on finds the issuer's.
     ctx.req.headers.host = authority;
-    await next();
+    return next();
   };
 }

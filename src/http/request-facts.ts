@@ -65,7 +65,7 @@ export function createRequestFacts({ trustedProxies }: { trustedProxies: Trusted
     }
     return peer;
   };
-  return async function requestFacts(ctx, next) {
+  return function requestFacts(ctx, next) {
     const { address, isTrusted } = peerOf(ctx.req.socket);
     const { state } = ctx;
     state.peer = address;
@@ -77,6 +77,6 @@ export function createRequestFacts({ trustedProxies }: { trustedProxies: Trusted
       if (REQUEST_ID.test(given)) state.requestId = given;
     }
     ctx.res.setHeader('X-Request-Id', state.requestId);
-    await next();
+    return next();
   };
 }

@@ -9,7 +9,7 @@
  * So that nobody can keep a person out by guessing wrong for him, an address from which an account has logged in
  * lately has guesses of its own, which strangers cannot use up.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Guess, GuessLimits } from '../directory/users.ts';
 import { TooManyAttempts } from '../errors/domain.ts';
@@ -84,7 +84,7 @@ export interface ThrottleDeps {
 
 /** Names come from strangers, at any length; 128 bits of their hash do. */
 function keyOf(...parts: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
+  return hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 22);
 }
 
 function tooMany(ms: number, reason: string): TooManyAttempts {
@@ -107,16 +107,18 @@ function createFailureCount(limiter: CountersLimiter, reason: string, now: () =>
     async add(key: string): Promise<void> {
       remember(key, await limiter.penalty(key));
     },
-    require(key: string): void {
-      const ms = (blocked.get(key) ?? 0) - now();
+    /** @param toKey asked only while anything is blocked */
+    require(toKey: () => string): void {
+      if (blocked.size === 0) return;
+      const ms = (blocked.get(toKey()) ?? 0) - now();
       if (ms > 0) throw tooMany(ms, reason);
     },
     /** Reads what other processes have counted. */
     async requireInStore(key: string): Promise<void> {
-      this.require(key);
+      this.require(() => key);
       const state = await limiter.get(key);
       if (state) remember(key, state);
-      this.require(key);
+      this.require(() => key);
     },
   };
 }
@@ -189,14 +191,14 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       };
     },
     requireClientNotBlocked(clientId, address) {
-      addresses.require(keyOf(addressKey(address)));
-      clients.require(clientKey(clientId, address));
+      addresses.require(() => keyOf(addressKey(address)));
+      clients.require(() => clientKey(clientId, address));
     },
     async clientSecretFailure(clientId, address) {
       await clients.add(clientKey(clientId, address));
       await addresses.add(keyOf(addressKey(address)));
     },
-    requireAddressNotBlocked: (address) => addresses.require(keyOf(addressKey(address))),
+    requireAddressNotBlocked: (address) => addresses.require(() => keyOf(addressKey(address))),
     addressFailure: (address) => addresses.add(keyOf(addressKey(address))),
   };
 }

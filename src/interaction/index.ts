@@ -24,6 +24,7 @@ export { createPages } from './pages.ts';
 /** Templates that must be there. */
 export const REQUIRED_VIEWS = ['login', 'consent', 'password', 'logout', 'logged-out'];
 
+const PREFIXES = ['/interaction/', '/account/'];
 const STEPS = ['login', 'consent', 'abort'];
 
 export interface InteractionDeps {
@@ -44,7 +45,7 @@ export interface InteractionDeps {
 
 type RoutedContext = Context & { readonly params: Readonly<Record<string, string>> };
 
-export function createInteractionRoutes(deps: InteractionDeps): Middleware[] {
+export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   const { issuer, interactions, directory, users, passwordChange, views, audit, lifetimes, now } = deps;
   const forms = createForms({ issuer, keys: deps.formKeys, findForm: deps.findForm });
   const proof: ProofDeps = { users, audit, now };
@@ -135,5 +136,7 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware[] {
   });
   router.get('/account/password', (ctx) => showPasswordPage(ctx, account));
   router.post('/account/password', (ctx) => submitPasswordPage(ctx, account));
-  return [router.routes() as unknown as Middleware];
+  const routes = router.routes() as unknown as Middleware;
+  // The router matches every path against every route, which what machines ask need not wait for.
+  return (ctx, next) => (PREFIXES.some((prefix) => ctx.path.startsWith(prefix)) ? routes(ctx, next) : next());
 }

@@ -2,7 +2,7 @@
  * The signing keys: one active per algorithm, the next one published before it signs, retired ones published until
  * the last token they signed has expired. Private parts are sealed in the store.
  */
-import { createHash, createHmac, createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { createHmac, createPrivateKey, generateKeyPair, hash, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
 import type { Vault } from '../storage/vault.ts';
@@ -66,7 +66,7 @@ function publicJwkOf(privateKey: KeyObject): Record<string, unknown> {
 /** RFC 7638 thumbprint. */
 function thumbprint(jwk: Record<string, unknown>): string {
   const members = Object.fromEntries(Object.entries(jwk).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
+  return hash('sha256', JSON.stringify(members), 'base64url');
 }
 
 async function storeNewKey(

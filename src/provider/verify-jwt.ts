@@ -2,7 +2,7 @@
  * Recognising access tokens that we signed (RFC 9068 section 4, RFC 8725). A token verified once is remembered under
  * the hash of all of it; whether it still lives is asked of the registry each time.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { SigningKeys } from './signing-keys.ts';
@@ -68,13 +68,13 @@ export function createJwtVerifier({
   return {
     async verify(value) {
       if (value.length > MAX_LENGTH) return undefined;
-      const hash = createHash('sha256').update(value).digest('base64');
-      const known = remembered.get(hash);
+      const key = hash('sha256', value, 'base64url');
+      const known = remembered.get(key);
       if (known) return known.exp * 1000 > now() ? known : undefined;
       const payload = await verifySignature(value);
       if (typeof payload?.jti !== 'string' || typeof payload.exp !== 'number') return undefined;
       const facts = { jti: payload.jti, exp: payload.exp };
-      remembered.set(hash, facts);
+      remembered.set(key, facts);
       return facts;
     },
     forget() {

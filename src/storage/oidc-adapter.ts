@@ -6,7 +6,7 @@
  * hashed into keys and taken out of what is stored. Single use is decided here, by the store, because the engine reads
  * first and marks later.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Artifact, ArtifactStore } from './contract.ts';
 
@@ -23,7 +23,7 @@ export interface OidcAdapterDeps {
 }
 
 const keyOf = (model: string, id: string): Buffer =>
-  createHash('sha256').update(`engine ${model}`).update('\0').update(id).digest().subarray(0, 16);
+  hash('sha256', `engine ${model}\0${id}`, 'buffer').subarray(0, 16);
 
 /** The engine gives no life to what it thinks lasts; nothing we let it store does. */
 const FOREVER_SECONDS = 10 * 365 * 86_400;
