@@ -155,6 +155,14 @@ export function toNode(row: Row): NodeRecord {
   };
 }
 
+/** One text for each number of ids, so that the prepared statement is found by the same string. */
+const nodeQueries: string[] = [];
+
+function selectNodes(count: number): string {
+  nodeQueries[count] ??= `SELECT * FROM nodes WHERE id IN (${Array(count).fill('?').join(',')})`;
+  return nodeQueries[count];
+}
+
 export function createNodes(database: Database): NodeStore {
   return {
     mark: (id, mark, expiresAt) =>
@@ -176,8 +184,8 @@ export function createNodes(database: Database): NodeStore {
         );
       }),
     async read(ids) {
-      const places = ids.map(() => '?').join(',');
-      return database.all(`SELECT * FROM nodes WHERE id IN (${places})`, ...ids).map(toNode);
+      const rows = database.all(selectNodes(ids.length), ...ids);
+      return rows.length === 0 ? [] : rows.map(toNode);
     },
     async changesSince(change, limit) {
       return database
