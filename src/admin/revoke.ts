@@ -1,11 +1,12 @@
-/** Ending tokens by hand: one token with what hangs below it, or all that a user or an application has. */
+/** Ending tokens by hand: one token with what hangs below it, or all that somebody or something has. */
 import type { Author } from '../directory/changes.ts';
+import { eachNoun } from '../directory/collections.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, DirectoryStore, LoginStore } from '../storage/contract.ts';
-import type { Application, Realm, User } from '../storage/nouns.ts';
+import type { Application, Organization, Realm, User } from '../storage/nouns.ts';
 
 export interface RevokeDeps {
   readonly store: DirectoryStore;
@@ -70,6 +71,30 @@ export async function revokeApplication(
   const { id, organization, clientId } = application;
   await append(deps, author, 'application.revoked', { subject: id, organization, client: clientId });
   return { what: `all tokens and logins of application ${application.name}` };
+}
+
+/** Ends every token and login that was made in the organization. */
+export async function revokeOrganization(
+  organization: Organization,
+  deps: RevokeDeps,
+  author: Author,
+): Promise<Revoked> {
+  await endWhatIsOlder(organization.id, deps);
+  await append(deps, author, 'organization.revoked', {
+    subject: organization.id,
+    organization: organization.id,
+  });
+  return { what: `all tokens and logins of organization ${organization.name}` };
+}
+
+/** Ends every token and login there is: one node record for each organization. */
+export async function revokeEverything(deps: RevokeDeps, author: Author): Promise<Revoked> {
+  let count = 0;
+  for await (const organization of eachNoun(deps.store.organizations)) {
+    await revokeOrganization(organization, deps, author);
+    count += 1;
+  }
+  return { what: `all tokens and logins of ${count} organization${count === 1 ? '' : 's'}` };
 }
 
 async function endWhatIsOlder(node: string, { registry, now }: RevokeDeps): Promise<void> {

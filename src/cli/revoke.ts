@@ -1,5 +1,17 @@
-import { findApplication, findUsers, revokeApplication, revokeToken, revokeUser } from '../admin/revoke.ts';
+import {
+  findApplication,
+  findUsers,
+  type RevokeDeps,
+  type Revoked,
+  revokeApplication,
+  revokeEverything,
+  revokeOrganization,
+  revokeToken,
+  revokeUser,
+} from '../admin/revoke.ts';
 import { toOneLine } from '../config/printable.ts';
+import type { Author } from '../directory/changes.ts';
+import type { User } from '../storage/nouns.ts';
 import {
   type Command,
   CommandFailed,
@@ -15,12 +27,61 @@ const options = {
   token: { type: 'string' },
   user: { type: 'string' },
   application: { type: 'string' },
+  organization: { type: 'string' },
+  all: { type: 'boolean' },
 } as const;
+
+interface Named {
+  readonly token?: string;
+  readonly user?: string;
+  readonly application?: string;
+  readonly organization?: string;
+}
+
+/** @throws CommandFailed when there is no such thing, or several */
+async function revokeNamed(named: Named, deps: RevokeDeps, author: Author): Promise<Revoked> {
+  const { token, user, application, organization } = named;
+  if (token !== undefined) {
+    return requireFound(
+      await revokeToken(token, deps, author),
+      'There is no such token, or it has expired: nothing was revoked.',
+    );
+  }
+  if (user !== undefined) return revokeUser(await requireUser(user, deps), deps, author);
+  if (application !== undefined) {
+    const found = await findApplication(deps.store, application);
+    return revokeApplication(requireFound(found, `There is no application ${application}.`), deps, author);
+  }
+  if (organization === undefined) return revokeEverything(deps, author);
+  const found = await deps.store.organizations.findBy('name', organization);
+  return revokeOrganization(requireFound(found, `There is no organization ${organization}.`), deps, author);
+}
+
+function requireFound<T>(found: T | undefined, otherwise: string): T {
+  if (found === undefined) throw new CommandFailed(otherwise);
+  return found;
+}
+
+async function requireUser(name: string, { store }: RevokeDeps): Promise<User> {
+  const users = await findUsers(store, name);
+  const [user, other] = users;
+  if (user && other) {
+    const ids = users.map(({ id, realm }) => `${id} (${realm.split(':')[0]})`).join(', ');
+    throw new CommandFailed(`${name} are several users: give the id of one, ${ids}.`);
+  }
+  return requireFound(user, `There is no user ${name}.`);
+}
 
 export const revoke: Command = {
   name: 'revoke',
-  summary: 'Ends a token and what came from it, or all tokens and logins of a user or an application.',
-  usage: ['revoke --token TOKEN', 'revoke --user USER', 'revoke --application APPLICATION'],
+  summary: 'Ends a token and what came from it, or all tokens and logins of somebody or something.',
+  usage: [
+    'revoke --token TOKEN',
+    'revoke --user USER',
+    'revoke --application APPLICATION',
+    'revoke --organization ORGANIZATION',
+    'revoke --all',
+  ],
   details: [
     '  TOKEN        an access or refresh token; with -, it is read from stdin',
     '  USER         organization/application/username, organization/username for users of the organization itself,',
@@ -36,31 +97,13 @@ export const revoke: Command = {
     return withStore(io, {}, async (opened) => {
       const { storage } = opened;
       const deps = { ...opened, store: storage.directory, logins: storage.logins, audit: storage.audit };
-      const author = authorOf(io);
-      if (token !== undefined) {
-        const revoked = await revokeToken(token, deps, author);
-        if (!revoked)
-          throw new CommandFailed('There is no such token, or it has expired: nothing was revoked.');
-        return say(revoked.what);
-      }
-      if (values.user !== undefined) {
-        const users = await findUsers(storage.directory, values.user);
-        const [user, other] = users;
-        if (!user) throw new CommandFailed(`There is no user ${values.user}.`);
-        if (other) {
-          const ids = users.map(({ id, realm }) => `${id} (${realm.split(':')[0]})`).join(', ');
-          throw new CommandFailed(`${values.user} are several users: give the id of one, ${ids}.`);
-        }
-        return say((await revokeUser(user, deps, author)).what);
-      }
-      const application = await findApplication(storage.directory, values.application as string);
-      if (!application) throw new CommandFailed(`There is no application ${values.application}.`);
-      return say((await revokeApplication(application, deps, author)).what);
-    });
-
-    function say(what: string): number {
+      const { what } = await revokeNamed(
+        { ...values, ...(token !== undefined && { token }) },
+        deps,
+        authorOf(io),
+      );
       writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
       return DONE;
-    }
+    });
   },
 };

@@ -4,6 +4,8 @@ import {
   findApplication,
   findUsers,
   revokeApplication,
+  revokeEverything,
+  revokeOrganization,
   revokeToken,
   revokeUser,
 } from '../../src/admin/revoke.ts';
@@ -68,15 +70,18 @@ test('what is no living token of ours revokes nothing', async (t) => {
   }
 });
 
-test('all tokens and logins of a user or an application end, and new ones live', async (t) => {
+test('RT-09 all tokens and logins of a user, an application, an organization or of all end, and new ones live', async (t) => {
   const { administration, deps } = await openAcme(t);
   const { registry, storage, clock } = administration;
   const [user] = await findUsers(storage.directory, 'acme/shop/ann');
   const application = await findApplication(storage.directory, 'acme/shop');
-  assert.ok(user && application);
+  const organization = await storage.directory.organizations.findBy('name', 'acme');
+  assert.ok(user && application && organization);
   for (const revoke of [
     () => revokeUser(user, deps, AUTHOR),
     () => revokeApplication(application, deps, AUTHOR),
+    () => revokeOrganization(organization, deps, AUTHOR),
+    () => revokeEverything(deps, AUTHOR),
   ]) {
     const { login } = await logIn(administration);
     const token = await mint(administration, 'opaque');
@@ -86,6 +91,30 @@ test('all tokens and logins of a user or an application end, and new ones live',
     assert.equal(await registry.find('opaque', token.value), undefined);
     clock.offset += 1_000;
     assert.ok(await registry.find('opaque', (await mint(administration, 'opaque')).value));
+  }
+});
+
+test('RT-09 of two moments before which tokens are dead, at two levels, each counts', async (t) => {
+  const { administration, deps } = await openAcme(t);
+  const { registry, storage, clock } = administration;
+  const application = await findApplication(storage.directory, 'acme/shop');
+  assert.ok(application);
+  const levels = [() => revokeEverything(deps, AUTHOR), () => revokeApplication(application, deps, AUTHOR)];
+  for (const order of [levels, levels.toReversed()]) {
+    const first = await mint(administration, 'opaque');
+    clock.offset += 1_000;
+    await order[0]?.();
+    clock.offset += 1_000;
+    const second = await mint(administration, 'opaque');
+    assert.ok(await registry.find('opaque', second.value));
+    clock.offset += 1_000;
+    await order[1]?.();
+    assert.equal(await registry.find('opaque', first.value), undefined);
+    assert.equal(
+      await registry.find('opaque', second.value),
+      undefined,
+      'the later moment does not undo the earlier',
+    );
   }
 });
 
