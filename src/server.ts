@@ -2,7 +2,7 @@
  * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
  */
 import { join } from 'node:path';
-import type { ApplyReport } from './admin/apply.ts';
+import type { ApplyReport } from './admin/apply-report.ts';
 import { createDemo } from './admin/demo.ts';
 import { startBackground } from './background.ts';
 import { parseApplyFile } from './config/apply-file.ts';

@@ -2,9 +2,24 @@
 import { toOneLine } from '../config/printable.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { User } from '../storage/nouns.ts';
-import type { ApplyChange, ApplyReport } from './apply.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';
 import type { Plan, Step } from './apply-plan.ts';
+
+export interface ApplyChange {
+  readonly action: 'added' | 'changed';
+  readonly name: string;
+  readonly fields: readonly FieldDifference[];
+}
+
+export interface ApplyReport {
+  readonly dryRun: boolean;
+  readonly changes: readonly ApplyChange[];
+  /** Names of what the file speaks of and what is so already. */
+  readonly unchanged: readonly string[];
+  /** What the file says and what was not done. */
+  readonly notes: readonly string[];
+  readonly generatedSecrets: { readonly path: string; readonly count: number };
+}
 
 export async function describeStep(step: Step, store: DirectoryStore, plan: Plan): Promise<ApplyChange> {
   const { collection, name, before, after, password, madeUp = [] } = step;

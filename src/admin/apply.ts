@@ -14,7 +14,6 @@ import type { Passwords } from '../directory/passwords.ts';
 import { Conflict, type DirectoryStore, VersionConflict } from '../storage/contract.ts';
 import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
 import { planApplication } from './apply-applications.ts';
-import type { FieldDifference } from './apply-differences.ts';
 import {
   checkDefaultRole,
   checkOrganizations,
@@ -25,7 +24,7 @@ import {
 } from './apply-organizations.ts';
 import { type AddToPlan, type PeopleDeps, planAdministrator, planUser } from './apply-people.ts';
 import { createPlan, type Plan, type Step } from './apply-plan.ts';
-import { describeStep } from './apply-report.ts';
+import { type ApplyChange, type ApplyReport, describeStep } from './apply-report.ts';
 import {
   disownGeneratedSecret,
   generatedSecretsPath,
@@ -56,22 +55,6 @@ export interface ApplyOptions {
   /** `false`: passwords of people who are there already are not even compared, which saves a hash each. */
   readonly comparePasswords?: boolean;
   readonly author?: Author;
-}
-
-export interface ApplyChange {
-  readonly action: 'added' | 'changed';
-  readonly name: string;
-  readonly fields: readonly FieldDifference[];
-}
-
-export interface ApplyReport {
-  readonly dryRun: boolean;
-  readonly changes: readonly ApplyChange[];
-  /** Names of what the file speaks of and what is so already. */
-  readonly unchanged: readonly string[];
-  /** What the file says and what was not done. */
-  readonly notes: readonly string[];
-  readonly generatedSecrets: { readonly path: string; readonly count: number };
 }
 
 /** The file and the store do not fit together; nothing was written. */

@@ -1,6 +1,7 @@
 /** Secrets that were made up here: kept in a file that only its owner can read, said nowhere else. */
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '../storage/sync-folder.ts';
 
 const OWNER_ONLY = 0o600;
 const PREAMBLE =
@@ -50,16 +51,5 @@ async function append(dataDir: string, line: string): Promise<void> {
     if (isNew) await syncFolder(dirname(path));
   } finally {
     await file.close();
-  }
-}
-
-/** The new file's name must last as long as its content. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

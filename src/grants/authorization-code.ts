@@ -11,7 +11,7 @@ import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { EVERYTHING } from '../permissions/permissions.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { Grant, GrantRequest, OpenIdFacts } from './grant.ts';
+import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
 
 /** The engine's typings leave out that a code knows whether it was used. */
 type AuthorizationCode = InstanceType<KoaContextWithOIDC['oidc']['provider']['AuthorizationCode']> & {

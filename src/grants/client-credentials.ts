@@ -1,6 +1,6 @@
 /** RFC 6749 section 4.4: the application asks for itself. Its authentication was the proof. */
 import { applicationSubject } from '../directory/subjects.ts';
-import type { Grant } from './grant.ts';
+import type { Grant } from './contract.ts';
 
 export const clientCredentials: Grant = {
   type: 'client_credentials',

@@ -12,7 +12,7 @@ import {
   requireKnownTables,
 } from '../permissions/permissions.ts';
 import type { Application, Resource } from '../storage/nouns.ts';
-import type { Proof } from './grant.ts';
+import type { Proof } from './contract.ts';
 import { type Asked, rethrowPermissionsError } from './request.ts';
 
 /** OpenID Connect scopes; they belong to logins in the browser, not to a resource. */

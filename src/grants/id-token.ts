@@ -1,7 +1,7 @@
 /** The ID token of a login in the browser (OpenID Connect Core section 3.1.3.3, refreshed ones 12.2). */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { userClaims } from '../directory/accounts.ts';
-import type { OpenIdFacts, Proof } from './grant.ts';
+import type { OpenIdFacts, Proof } from './contract.ts';
 
 /** The engine's typings leave out what filters the claims. */
 type IdToken = InstanceType<KoaContextWithOIDC['oidc']['provider']['IdToken']> & {

@@ -5,7 +5,7 @@ import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginStore } from '../storage/contract.ts';
 import { createAuthorizationCodeGrant } from './authorization-code.ts';
 import { clientCredentials } from './client-credentials.ts';
-import type { Grant } from './grant.ts';
+import type { Grant } from './contract.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
 

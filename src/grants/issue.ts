@@ -11,7 +11,7 @@ import type { Registry } from '../registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource } from '../storage/nouns.ts';
-import type { Decision, GrantRequest, OpenIdFacts } from './grant.ts';
+import type { Decision, GrantRequest, OpenIdFacts } from './contract.ts';
 import { issueIdToken } from './id-token.ts';
 
 export type Issue = (request: GrantRequest, decision: Decision) => Promise<Record<string, unknown>>;

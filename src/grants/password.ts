@@ -5,7 +5,7 @@
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
-import type { Grant } from './grant.ts';
+import type { Grant } from './contract.ts';
 
 /** Bytes; longer ones are refused before anything is computed. */
 const MAX_FIELD_BYTES = 1024;

@@ -10,7 +10,7 @@ import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
-import type { Grant, GrantRequest, OpenIdFacts } from './grant.ts';
+import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
 
 /** A retry this soon after the rotation is honest. */
 const GRACE_MS = 5_000;

@@ -4,8 +4,8 @@ import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { toOAuthError } from '../errors/oauth.ts';
+import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
-import type { Grant } from '../grants/grant.ts';
 import type { Application } from '../storage/nouns.ts';
 
 type Client = InstanceType<Provider['Client']>;

@@ -5,7 +5,7 @@ import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { grantNode } from '../grants/authorization-code.ts';
-import type { OpenIdFacts } from '../grants/grant.ts';
+import type { OpenIdFacts } from '../grants/contract.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
 import type { Registry } from '../registry/registry.ts';

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from './sync-folder.ts';
 
 export const MASTER_KEY_BYTES = 32;
 
@@ -58,6 +59,7 @@ export async function createKeyFile(path: string): Promise<void> {
       if (!NO_LINKS.has(error.code ?? '')) throw error;
       return writeDurably(path, text);
     });
+    // What is sealed under the key may become durable right after, so the file's name must be durable first.
     await syncFolder(dirname(path));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -73,16 +75,5 @@ async function writeDurably(path: string, text: string): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/** What is sealed under the key may become durable right after, so the file's name must be durable first. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -1,0 +1,81 @@
+/** What a grant is: one file each that proves who is asking, and what it hands to those who decide and issue. */
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { ResourceRights } from '../directory/rights.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import type { LoginRow } from '../storage/contract.ts';
+import type { Resource, User } from '../storage/nouns.ts';
+import type { Asked } from './request.ts';
+
+/** What a grant gets to see of a request. */
+export interface GrantRequest {
+  readonly ctx: KoaContextWithOIDC;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly client: ActiveApplication;
+  readonly view: DirectoryView;
+  /** Milliseconds: before anything that decides was read. */
+  readonly asOf: number;
+  readonly address: string;
+}
+
+/** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
+export interface OpenIdFacts {
+  readonly scope: string;
+  readonly grantId: string;
+  readonly claims?: Record<string, unknown>;
+  readonly nonce?: string;
+  readonly sid?: string;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
+  readonly sessionUid?: string;
+}
+
+/** Who is asking, and what bounds the answer besides the application's ceiling and the user's roles. */
+export interface Proof {
+  readonly subject: string;
+  readonly user?: User;
+  /** Seconds. */
+  readonly authTime?: number;
+  /** Nodes above the token beside organization, application, user, roles and resource. */
+  readonly ancestors?: readonly string[];
+  /** What the parent (login, connection, token) was granted: the answer is never above it. */
+  readonly parent?: {
+    readonly resource: string | undefined;
+    readonly scope: string;
+    readonly permissions: Permissions;
+    /** The living login, which bounds the token's life. */
+    readonly login?: LoginRow;
+  };
+  /** What was asked for where the request itself is not the place (an authorization request). */
+  readonly asked?: Asked;
+  readonly openid?: OpenIdFacts;
+  /** The answer may come with a refresh token if the application has the grant. */
+  readonly startsLogin: boolean;
+  /**
+   * Uses up what was presented (a code, a refresh token), once all is decided and never before: a request that is
+   * refused must not cost a login. Gives the refresh token to answer with, if the login goes on with one.
+   * @throws ProofRejected when somebody else was first
+   */
+  readonly spend?: () => Promise<string | undefined>;
+}
+
+/** One grant: only its difference. */
+export interface Grant {
+  /** `grant_type` on the wire. */
+  readonly type: string;
+  /** Its name in an application's `grants`. */
+  readonly name: string;
+  readonly parameters: readonly string[];
+  /** @throws domain errors; ProofRejected for everything that must not be told apart */
+  prove(request: GrantRequest): Promise<Proof>;
+}
+
+/** What is handed to `issue`: everything decided. */
+export interface Decision {
+  readonly grant: Grant;
+  readonly proof: Proof;
+  readonly resource: Resource | undefined;
+  readonly rights: ResourceRights | undefined;
+  readonly permissions: Permissions;
+  readonly scopes: readonly string[];
+}
