@@ -5,12 +5,11 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { parse, stringify } from 'node:querystring';
+import { stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import { Refusal } from './refusal.ts';
 
 const MAX_FORM_BYTES = 56 * 1024;
-/** Node's parser drops what comes after so many, and with it a repeated parameter would pass unseen. */
 const MAX_FIELDS = 1_000;
 const FORM = 'application/x-www-form-urlencoded';
 const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/gi;
@@ -108,13 +107,24 @@ export function createFormReader(): Middleware {
   };
 }
 
+/** As the engine's parser has it, and several times as fast where a value is long. */
+function parse(text: string): Form {
+  const form: Form = Object.create(null);
+  // Of a query it would take the question mark for a separator.
+  for (const [name, value] of new URLSearchParams(text.startsWith('?') ? `&${text}` : text)) {
+    const known = form[name];
+    form[name] = known === undefined ? value : [known, value].flat();
+  }
+  return form;
+}
+
 /** Without a prototype. Undefined if the request has no form. */
 export function findForm(ctx: Context): Form | undefined {
   const text = texts.get(ctx);
   if (text === undefined) return undefined;
   let form = forms.get(ctx);
   if (!form) {
-    form = parse(text, '&', '=', { maxKeys: MAX_FIELDS });
+    form = parse(text);
     forms.set(ctx, form);
   }
   return form;

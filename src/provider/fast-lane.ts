@@ -137,7 +137,7 @@ export function createFastLane(deps: FastLaneDeps): Middleware {
     return findAnswer(ctx).then(
       (answer) => {
         if (answer === undefined) return next();
-        ctx.vary('Origin');
+        ctx.set('Vary', 'Origin');
         ctx.body = answer;
       },
       (error: unknown) => {
