@@ -122,6 +122,13 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
   };
 }
 
+const VIEW = Symbol('view of the directory');
+
+/** A request that has one. In a map that is weak in its requests it would cost the collector more than it is worth. */
+interface Viewing {
+  [VIEW]?: Promise<RequestView>;
+}
+
 export function createDirectory({
   store,
   now,
@@ -131,15 +138,13 @@ export function createDirectory({
   now: () => number;
 }): Directory {
   let latest: DirectoryView | undefined;
-  const views = new WeakMap<object, Promise<RequestView>>();
   return {
     viewFor(request) {
-      let view = views.get(request);
-      if (!view) {
-        const asOf = now();
-        view = this.view().then((latestView) => ({ view: latestView, asOf }));
-        views.set(request, view);
-      }
+      const known = (request as Viewing)[VIEW];
+      if (known) return known;
+      const asOf = now();
+      const view = this.view().then((latestView) => ({ view: latestView, asOf }));
+      (request as Viewing)[VIEW] = view;
       return view;
     },
     async view() {

@@ -18,9 +18,6 @@ const UTF8 = /^(?:utf-?8|us-ascii)$/i;
 /** The members of a form; repeated ones are arrays. */
 export type Form = Record<string, unknown>;
 
-const texts = new WeakMap<object, string>();
-const forms = new WeakMap<object, Form>();
-
 function tooLarge(limit: number): Refusal {
   return new Refusal(413, `the body is larger than ${limit} bytes`);
 }
@@ -86,7 +83,8 @@ function refuseManyFields(text: string): void {
 
 /** The engine looks for a body that was read before it at `req.body`. */
 function handOn(ctx: Context, text: string): void {
-  texts.set(ctx, text);
+  // Here and not in a map that is weak in its requests, which would cost the collector more than all else of a request.
+  ctx.state.formText = text;
   (ctx.req as IncomingMessage & { body?: string }).body = text;
 }
 
@@ -120,18 +118,14 @@ function parse(text: string): Form {
 
 /** Without a prototype. Undefined if the request has no form. */
 export function findForm(ctx: Context): Form | undefined {
-  const text = texts.get(ctx);
-  if (text === undefined) return undefined;
-  let form = forms.get(ctx);
-  if (!form) {
-    form = parse(text);
-    forms.set(ctx, form);
-  }
-  return form;
+  const { state } = ctx;
+  if (state.formText === undefined) return undefined;
+  state.form ??= parse(state.formText);
+  return state.form;
 }
 
 /** What the downstream will see instead. */
 export function replaceForm(ctx: Context, form: Form): void {
   handOn(ctx, stringify(form as Record<string, string | string[]>));
-  forms.set(ctx, form);
+  ctx.state.form = form;
 }
