@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { runCommand } from '../../src/cli/run.ts';
+import { freePort } from '../support/server.ts';
 
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 
@@ -31,6 +32,7 @@ export async function openTerminal(t: TestContext, env: Record<string, string> =
     GRANTABLE_DATA_DIR: dataDir,
     GRANTABLE_BCRYPT_COST: '4',
     GRANTABLE_LOG_LEVEL: 'silent',
+    GRANTABLE_PORT: String(await freePort()),
     ...env,
   };
   return {
