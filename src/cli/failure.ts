@@ -1,5 +1,4 @@
 /** Errors in words for whoever typed the command. What is not foreseen keeps its stack, for whoever repairs it. */
-import { CannotOpenStore, NewerDatabase } from '../../adapters/storage/sqlite/index.ts';
 import { ApplyRefused } from '../admin/apply.ts';
 import { BadExport } from '../admin/import.ts';
 import { ApplyFileError } from '../config/apply-file.ts';
@@ -7,7 +6,13 @@ import { ConfigError } from '../config/config.ts';
 import { toOneLine } from '../config/printable.ts';
 import { DomainError } from '../errors/domain.ts';
 import { CannotListen } from '../http/listen.ts';
-import { Conflict, StoreUnavailable, VersionConflict } from '../storage/contract.ts';
+import {
+  CannotOpenStore,
+  Conflict,
+  NewerDatabase,
+  StoreUnavailable,
+  VersionConflict,
+} from '../storage/contract.ts';
 import { StoreNotEmpty } from '../storage/dump.ts';
 import { VaultError } from '../storage/vault.ts';
 import { CommandFailed, FAILED, MISUSED } from './command.ts';

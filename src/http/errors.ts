@@ -15,7 +15,7 @@ import {
   Unavailable,
   UnknownResource,
 } from '../errors/domain.ts';
-import { StoreUnavailable } from '../storage/contract.ts';
+import { findStoreUnavailable } from '../storage/contract.ts';
 import type { Logger } from './log.ts';
 import { Refusal } from './refusal.ts';
 import type { Views } from './views.ts';
@@ -46,11 +46,6 @@ const UNFORESEEN: Failure = {
   error: 'server_error',
   description: 'something went wrong; the request id finds it in the log',
 };
-
-function isStoreAway(error: unknown): boolean {
-  if (error instanceof StoreUnavailable) return true;
-  return error instanceof Error && error.cause !== undefined && isStoreAway(error.cause);
-}
 
 function fromDomainError(error: DomainError): Failure {
   if (error instanceof TooManyAttempts) {
@@ -86,7 +81,7 @@ function fromForeignError(error: unknown): Failure | undefined {
 
 /** How an error is answered; undefined for one that nobody foresaw. */
 export function toFailure(error: unknown): Failure | undefined {
-  if (isStoreAway(error)) {
+  if (findStoreUnavailable(error)) {
     return {
       status: 503,
       error: 'temporarily_unavailable',
@@ -101,18 +96,28 @@ export function toFailure(error: unknown): Failure | undefined {
 
 /** For the log: our own words only. */
 function reasonOf(error: unknown): string | undefined {
+  const away = findStoreUnavailable(error);
+  if (away) return away.message;
   if (error instanceof Refusal || error instanceof DomainError) return error.reason ?? error.description;
   return error instanceof Error ? error.name : undefined;
 }
 
-/** What was said of the body that is not sent. */
-const ABOUT_THE_BODY = ['Content-Type', 'Content-Length', 'Content-Encoding', 'ETag', 'Last-Modified'];
+/** What was said of the answer that is not sent: its body, where it led to, and cookies of what was not stored. */
+const TAKEN_BACK = [
+  'Content-Type',
+  'Content-Length',
+  'Content-Encoding',
+  'ETag',
+  'Last-Modified',
+  'Location',
+  'Set-Cookie',
+];
 
 /** JSON for programs, a page for people. 5xx carry the request id, under which the log has the cause. */
 export function answerFailure(ctx: Context, failure: Failure, views: Views): void {
   const { status, error, description, retryAfter, headers } = failure;
   const requestId = status >= 500 ? String(ctx.state.requestId ?? '') : undefined;
-  for (const name of ABOUT_THE_BODY) ctx.remove(name);
+  for (const name of TAKEN_BACK) ctx.remove(name);
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
   if (headers) ctx.set(headers);

@@ -1,5 +1,6 @@
 /** The log: one JSON line per request and per event, with what is secret taken out. */
 import { type DestinationStream, type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
+import { createLogOutput, type LogOutput } from './log-output.ts';
 
 export type { Logger } from 'pino';
 
@@ -20,9 +21,6 @@ const SECRET_TEXT =
 /** Beyond what JSON escapes: C1 controls, which terminals obey, and line separators. */
 const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
 
-/** Bytes that wait for company, and milliseconds that they do. */
-const BUFFER_BYTES = 4_096;
-const BUFFER_MS = 200;
 const WARN = 40;
 
 /** Extended by members that are known to be no secrets, so that nobody looks for any among them. */
@@ -61,24 +59,13 @@ function finish(line: string): string {
     .replaceAll(UNSAFE, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-interface Output {
-  readonly stream: DestinationStream;
-  flush(): void;
-}
+let standardOutput: LogOutput | undefined;
 
-let standardOutput: Output | undefined;
-
-/** In larger pieces: a write for each request would cost more than making its line. One for the whole process. */
-function openStandardOutput(): Output {
-  const stream = pino.destination({
-    fd: process.stdout.fd,
-    sync: true,
-    minLength: BUFFER_BYTES,
-    periodicFlush: BUFFER_MS,
-  });
-  const flush = (): void => stream.flushSync();
-  process.once('exit', flush);
-  return { stream, flush };
+/** One for the whole process. */
+function openStandardOutput(): LogOutput {
+  const output = createLogOutput(process.stdout.fd);
+  process.once('exit', () => output.finish());
+  return output;
 }
 
 export interface LoggerDeps {
@@ -111,7 +98,7 @@ export function createLogger({ level, destination }: LoggerDeps): Logger {
       },
     },
   };
-  return pino(options, destination ?? output?.stream);
+  return pino(options, destination ?? output);
 }
 
 /** The engine says so of every body that `http/body.ts` hands it. */

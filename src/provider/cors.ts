@@ -2,16 +2,27 @@
  * Browsers from other origins (Fetch Standard, CORS): only where an application lists the origin. The engine would
  * echo every origin before it knows the client, so its answer is corrected, and preflights are answered here.
  */
-import type { Middleware } from 'koa';
+import type { Context, Middleware } from 'koa';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { PATHS } from './configuration.ts';
 
 const FOR_BROWSERS: readonly string[] = [PATHS.token, PATHS.revocation, PATHS.userinfo];
 const PREFLIGHT_SECONDS = 600;
 
+function forgetOrigin(ctx: Context): void {
+  for (const name of Object.keys(ctx.response.headers)) {
+    if (name.toLowerCase().startsWith('access-control-')) ctx.remove(name);
+  }
+}
+
 export function createCors({ directory }: { directory: Directory }): Middleware {
   const isListed = async (view: DirectoryView, origin: string): Promise<boolean> =>
     (await view.allowedOrigins()).has(origin);
+  const isListedFor = async (clientId: string | undefined, origin: string): Promise<boolean> => {
+    if (origin === '' || !clientId) return false;
+    const client = await (await directory.view()).findApplication(clientId);
+    return client?.application.allowedOrigins.includes(origin) === true;
+  };
 
   return async function cors(ctx, next) {
     const origin = ctx.get('Origin');
@@ -26,17 +37,15 @@ export function createCors({ directory }: { directory: Directory }): Middleware 
       ctx.set('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
       return;
     }
-    await next();
-    // Metadata and keys are for everybody.
-    if (!isPath && ctx.path !== PATHS.introspection) return;
-    const clientId = ctx.oidc?.client?.clientId;
-    const client =
-      isPath && origin !== '' && clientId
-        ? await (await directory.view()).findApplication(clientId)
-        : undefined;
-    if (client?.application.allowedOrigins.includes(origin)) return;
-    for (const name of Object.keys(ctx.response.headers)) {
-      if (name.toLowerCase().startsWith('access-control-')) ctx.remove(name);
+    try {
+      await next();
+    } finally {
+      // Metadata and keys are for everybody.
+      if (isPath || ctx.path === PATHS.introspection) {
+        const isAllowed =
+          isPath && (await isListedFor(ctx.oidc?.client?.clientId, origin).catch(() => false));
+        if (!isAllowed) forgetOrigin(ctx);
+      }
     }
   };
 }

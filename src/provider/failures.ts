@@ -1,14 +1,11 @@
 /**
- * What the engine's answer does not say of a failure: the status of a store that is away, when to come back, the
- * reason in log and audit. The reason never reaches the client.
+ * What the engine's answer does not say of a failure: that the store is away, when to come back, the reason in log and
+ * audit. The reason never reaches the client.
  */
 import type { Middleware } from 'koa';
 import { errors } from 'oidc-provider';
 import { DomainError, TooManyAttempts, Unavailable } from '../errors/domain.ts';
-import { type AuditLog, StoreUnavailable } from '../storage/contract.ts';
-
-/** Seconds. */
-const STORE_RETRY_AFTER = 2;
+import { type AuditLog, findStoreUnavailable } from '../storage/contract.ts';
 
 /** Safe to log: our own reasons, and the engine's private detail, which names no secret. */
 function reasonOf(failure: unknown): string {
@@ -19,26 +16,14 @@ function reasonOf(failure: unknown): string {
   return failure instanceof Error ? failure.name : 'unknown';
 }
 
-function isStoreAway(failure: unknown): boolean {
-  if (failure instanceof StoreUnavailable) return true;
-  return failure instanceof Error && failure.cause !== undefined && isStoreAway(failure.cause);
-}
-
 export function createFailures({ audit, now }: { audit: AuditLog; now: () => number }): Middleware {
   return async function failures(ctx, next) {
     await next();
     const { failure } = ctx.state;
     if (failure === undefined) return;
+    // The error boundary answers that alike for everybody, in place of what the engine said.
+    if (findStoreUnavailable(failure)) throw failure;
     ctx.state.reason = reasonOf(failure);
-    if (isStoreAway(failure)) {
-      ctx.status = 503;
-      ctx.set('Retry-After', String(STORE_RETRY_AFTER));
-      ctx.body = {
-        error: 'temporarily_unavailable',
-        error_description: 'the store is away, try again later',
-      };
-      return;
-    }
     if (failure instanceof TooManyAttempts || failure instanceof Unavailable) {
       ctx.set('Retry-After', String(failure.retryAfter));
     }

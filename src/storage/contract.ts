@@ -26,9 +26,28 @@ export class VersionConflict extends Error {
   override readonly name = 'VersionConflict';
 }
 
-/** The store cannot be reached or cannot write now; the request may be tried again. Becomes a 503. */
+/**
+ * The store cannot be reached or cannot write now; the request may be tried again. Becomes a 503. The message says why
+ * to the operator, without a secret; clients never see it.
+ */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
+}
+
+/** The store cannot be opened, made or trusted. Nothing was changed; the message is a sentence for the operator. */
+export class CannotOpenStore extends Error {
+  override readonly name = 'CannotOpenStore';
+}
+
+/** The store was written by a newer version of Grantable. Nothing was changed. */
+export class NewerDatabase extends Error {
+  override readonly name = 'NewerDatabase';
+}
+
+/** The error itself, or the one that caused it. */
+export function findStoreUnavailable(error: unknown): StoreUnavailable | undefined {
+  if (error instanceof StoreUnavailable) return error;
+  return error instanceof Error && error.cause !== undefined ? findStoreUnavailable(error.cause) : undefined;
 }
 
 /** One of the engine's artifacts: session, interaction, grant, authorization code, replay id. */
@@ -195,10 +214,10 @@ export interface AuditEntry {
 /** Append-only. */
 export interface AuditLog {
   append(entry: AuditEntry): Promise<void>;
-  /** Newest first. `before` is the `cursor` of an earlier page. */
-  page(options: { before?: number; limit: number; organization?: string }): Promise<{
-    entries: (AuditEntry & { cursor: number })[];
-    next?: number;
+  /** Newest first. `before` is the `cursor` of an earlier page, which means something to this store only. */
+  page(options: { before?: string; limit: number; organization?: string }): Promise<{
+    entries: (AuditEntry & { cursor: string })[];
+    next?: string;
   }>;
 }
 

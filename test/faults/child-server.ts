@@ -5,13 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { basic, FIXTURE, freePort } from '../support/server.ts';
 
+/** Nothing that is asked here takes that long. */
+const ANSWER_MS = 30_000;
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 export interface ChildServer extends AsyncDisposable {
   readonly issuer: string;
   readonly dataDir: string;
-  /** Starts it; resolves with the milliseconds until it was ready. */
-  start(): Promise<number>;
+  /** Of the process that runs. */
+  readonly pid: number | undefined;
+  /** Starts it; resolves with the milliseconds until `path` was answered with 200, by default when it is ready. */
+  start(path?: string): Promise<number>;
   /** SIGKILL: nothing of it runs on. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
@@ -23,7 +27,13 @@ export function secretOf(clientId: string): string {
 }
 
 export async function createChildServer(
-  options: { readonly dataDir?: string; readonly port?: number; readonly env?: Record<string, string> } = {},
+  options: {
+    readonly dataDir?: string;
+    readonly port?: number;
+    readonly env?: Record<string, string>;
+    /** A file for its standard output, instead of nothing. */
+    readonly stdout?: number;
+  } = {},
 ): Promise<ChildServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'grantable-fault-')));
   const port = options.port ?? (await freePort());
@@ -44,7 +54,10 @@ export async function createChildServer(
   return {
     issuer,
     dataDir,
-    async start() {
+    get pid() {
+      return child?.pid;
+    },
+    async start(path = '/readyz') {
       const began = performance.now();
       const started = spawn(process.execPath, ['--max-semi-space-size=4', MAIN, 'serve'], {
         env: {
@@ -56,12 +69,12 @@ export async function createChildServer(
           GRANTABLE_LOG_LEVEL: 'error',
           ...options.env,
         },
-        stdio: ['ignore', 'ignore', 'inherit'],
+        stdio: ['ignore', options.stdout ?? 'ignore', 'inherit'],
       });
       child = started;
       for (;;) {
         if (started.exitCode !== null) throw new Error(`the server ended with ${started.exitCode}`);
-        const ready = await fetch(`${issuer}/readyz`).then(
+        const ready = await fetch(issuer + path).then(
           (response) => response.status === 200,
           () => false,
         );
@@ -82,10 +95,11 @@ export async function createChildServer(
 
 export interface Answer {
   readonly status: number;
+  readonly headers: Headers;
   readonly json: Record<string, any>;
 }
 
-/** A form, authenticated as `client`; undefined when the server went away before it answered. */
+/** A form, authenticated as `client`; undefined when the server went away before it answered, or hangs. */
 export async function ask(
   issuer: string,
   path: string,
@@ -97,9 +111,10 @@ export async function ask(
       method: 'POST',
       headers: { accept: 'application/json', authorization: basic(client, secretOf(client)) },
       body: new URLSearchParams(form),
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
     const text = await response.text();
-    return { status: response.status, json: text === '' ? {} : JSON.parse(text) };
+    return { status: response.status, headers: response.headers, json: text === '' ? {} : JSON.parse(text) };
   } catch {
     return undefined;
   }

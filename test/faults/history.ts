@@ -1,7 +1,7 @@
-/** What a load client did and was told, and whether a server that was killed meanwhile kept its word. */
+/** What a load client did and was told, and whether a server that fared badly meanwhile kept its word. */
 import assert from 'node:assert/strict';
 import { PASSWORD, REDIRECT_URI } from '../support/server.ts';
-import { ask } from './child-server.ts';
+import { type Answer, ask } from './child-server.ts';
 
 /** One login: its refresh tokens in order; the last is the one that the client holds. */
 interface Login {
@@ -21,24 +21,36 @@ export interface History {
   readonly logins: Login[];
   /** Codes whose redemption was answered with success. */
   readonly redeemed: Code[];
-  /** Answers that were neither a success nor a clean 503. */
+  /** Answers that were neither a success nor what the load allowed. */
   readonly oddities: string[];
+  /** Answers that said to come again. */
+  refused: number;
+  /** Requests that were not answered. */
+  unanswered: number;
+}
+
+export interface Load {
+  readonly workers: number;
+  /** By default it ends when the server goes away. */
+  readonly isOver?: () => boolean;
+  /** Whether an answer says properly that nothing was done and to come again. By default none may. */
+  readonly isRefusal?: (answer: Answer) => boolean;
 }
 
 export function createHistory(): History {
-  return { issued: [], revoked: [], logins: [], redeemed: [], oddities: [] };
+  return { issued: [], revoked: [], logins: [], redeemed: [], oddities: [], refused: 0, unanswered: 0 };
 }
 
-/** Asks for, refreshes, redeems and revokes tokens until the server goes away. */
-export async function loadUntilGone(
+/** Asks for, refreshes, redeems and revokes tokens. */
+export async function load(
   issuer: string,
   history: History,
   codes: Code[],
-  workers: number,
+  { workers, isOver = () => false, isRefusal = () => false }: Load,
 ): Promise<void> {
   async function work(index: number): Promise<void> {
     let login: Login | undefined;
-    for (let turn = 0; ; turn += 1) {
+    for (let turn = 0; !isOver(); turn += 1) {
       const kind = (turn + index) % 5;
       let answer: Awaited<ReturnType<typeof ask>>;
       if (kind === 0) {
@@ -63,11 +75,12 @@ export async function loadUntilGone(
           redirect_uri: REDIRECT_URI,
         });
         if (answer?.status === 200) history.redeemed.push(code);
+        else codes.unshift(code);
       } else if (kind === 3) {
         const made = await ask(issuer, '/oauth/token', 'machine', { grant_type: 'client_credentials' });
         const token = made?.json.access_token;
-        answer = token && (await ask(issuer, '/oauth/revoke', 'machine', { token }));
-        if (answer?.status === 200) history.revoked.push(token);
+        answer = token ? await ask(issuer, '/oauth/revoke', 'machine', { token }) : made;
+        if (token && answer?.status === 200) history.revoked.push(token);
       } else if (login) {
         const presented = login.refreshTokens.at(-1) ?? '';
         answer = await ask(issuer, '/oauth/token', 'shop', {
@@ -78,7 +91,14 @@ export async function loadUntilGone(
       } else {
         continue;
       }
-      if (!answer) return;
+      if (!answer) {
+        history.unanswered += 1;
+        return;
+      }
+      if (isRefusal(answer)) {
+        history.refused += 1;
+        continue;
+      }
       // Ten logins of one person at the same time look like guessing.
       if (![200, 429].includes(answer.status))
         history.oddities.push(`${answer.status} ${JSON.stringify(answer.json)}`);
@@ -101,7 +121,7 @@ export async function checkHistory(issuer: string, history: History): Promise<vo
     const refresh = (token: string) =>
       ask(issuer, '/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token: token });
     const answer = await refresh(held);
-    assert.equal(answer?.status, 200, 'a kill logs nobody out');
+    assert.equal(answer?.status, 200, 'nobody was logged out');
     const used = refreshTokens.at(-3);
     if (used) assert.equal((await refresh(used))?.status, 400, 'I1 no refresh token is honoured twice');
   }

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { ask, createChildServer } from './child-server.ts';
 import { createCode } from './codes.ts';
-import { checkHistory, createHistory, loadUntilGone } from './history.ts';
+import { checkHistory, createHistory, load } from './history.ts';
 
 const CYCLES = Number(process.env.GRANTABLE_TEST_CYCLES ?? (process.env.GRANTABLE_TEST_LONG ? 50 : 3));
 const WORKERS = 8;
@@ -17,10 +17,10 @@ test(`E1 killed ${CYCLES} times in the middle of its work, the server keeps ever
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     const codes = [await createCode(server.issuer), await createCode(server.issuer)];
     const history = createHistory();
-    const load = loadUntilGone(server.issuer, history, codes, WORKERS);
+    const loading = load(server.issuer, history, codes, { workers: WORKERS });
     await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
     await server.kill();
-    await load;
+    await loading;
     work += history.issued.length + history.revoked.length + history.logins.length + history.redeemed.length;
     readyAfter.push(await server.start());
     await checkHistory(server.issuer, history);

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
-import { CannotOpenStore, NewerDatabase, openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
-import type { Storage } from '../../src/storage/contract.ts';
+import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
 import { storageContract } from '../contracts/storage.contract.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'grantable-sqlite-'));

@@ -188,7 +188,8 @@ export function createAudit(database: Database): AuditLog {
           JSON.stringify(entry),
         );
       }),
-    async page({ before = Number.MAX_SAFE_INTEGER, limit, organization }) {
+    async page({ before: cursor = String(Number.MAX_SAFE_INTEGER), limit, organization }) {
+      const before = Number(cursor);
       const rows =
         organization === undefined
           ? database.all(
@@ -204,7 +205,7 @@ export function createAudit(database: Database): AuditLog {
             );
       const entries = rows.slice(0, limit).map(({ cursor, entry }) => ({
         ...(JSON.parse(String(entry)) as AuditEntry),
-        cursor: Number(cursor),
+        cursor: String(cursor),
       }));
       const last = entries.at(-1)?.cursor;
       return { entries, ...(rows.length > limit && last !== undefined && { next: last }) };

@@ -8,8 +8,8 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StoreUnavailable } from '../../../src/storage/contract.ts';
-import { CannotOpenStore, isBusy, NewerDatabase, toStoreError } from './errors.ts';
+import { CannotOpenStore, NewerDatabase, StoreUnavailable } from '../../../src/storage/contract.ts';
+import { isBusy, isStoreFailure, toStoreError } from './errors.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 type Row = Record<string, SQLInputValue>;
@@ -141,12 +141,13 @@ export async function openDatabase(path: string): Promise<Database> {
 
   /** A statement that fails undoes itself; work of several needs a savepoint for that. */
   function attempt(queued: Queued): void {
+    queued.failure = undefined;
     if (queued.several) prepare('SAVEPOINT one').run();
     try {
       queued.result = queued.work();
     } catch (error) {
-      // A full disk rolls everything back by itself; then there is nothing to go on with.
-      if (!connection.isTransaction) throw error;
+      // What the disk refuses to one it may grant to the next: then neither has it, for they may belong together.
+      if (isStoreFailure(error) || !connection.isTransaction) throw error;
       queued.failure = error;
       if (queued.several) prepare('ROLLBACK TO one').run();
     }

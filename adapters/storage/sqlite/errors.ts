@@ -1,28 +1,18 @@
 /** What can be wrong with a database file, each one clear sentence; and which of SQLite's errors pass by themselves. */
 import { StoreUnavailable } from '../../../src/storage/contract.ts';
 
-/** The file cannot be opened, created or written. */
-export class CannotOpenStore extends Error {
-  override readonly name = 'CannotOpenStore';
-}
-
-/** The file was written by a newer version of Grantable. */
-export class NewerDatabase extends Error {
-  override readonly name = 'NewerDatabase';
-}
-
 /** Primary result codes (https://www.sqlite.org/rescode.html). */
 const BUSY = 5;
 const LOCKED = 6;
 const CONSTRAINT = 19;
-const PASSING = new Set([
-  BUSY,
-  LOCKED,
-  7 /* NOMEM */,
-  8 /* READONLY */,
-  10 /* IOERR */,
-  13 /* FULL */,
-  14 /* CANTOPEN */,
+const PASSING: ReadonlyMap<number, string> = new Map([
+  [BUSY, 'another process keeps the database busy'],
+  [LOCKED, 'another process keeps the database busy'],
+  [7 /* NOMEM */, 'there is no memory left for the database'],
+  [8 /* READONLY */, 'the database is read-only'],
+  [10 /* IOERR */, 'the file of the database cannot be read or written'],
+  [13 /* FULL */, 'the disk of the database is full'],
+  [14 /* CANTOPEN */, 'the file of the database cannot be opened'],
 ]);
 
 function primaryCode(error: unknown): number | undefined {
@@ -43,8 +33,11 @@ export function isConstraint(error: unknown): boolean {
 
 /** A full disk, a lost volume, a read-only file: an answer of 503, and later it may work again. */
 export function toStoreError(error: unknown): unknown {
-  const code = primaryCode(error);
-  return code !== undefined && PASSING.has(code)
-    ? new StoreUnavailable('the database cannot be used now', { cause: error })
-    : error;
+  const why = PASSING.get(primaryCode(error) ?? 0);
+  return why === undefined ? error : new StoreUnavailable(why, { cause: error });
+}
+
+/** It is the file that fails, not what was to be done with it. */
+export function isStoreFailure(error: unknown): boolean {
+  return PASSING.has(primaryCode(error) ?? 0);
 }

@@ -9,8 +9,6 @@ import { createDump } from './dump.ts';
 import { copyTo, ping, sweep, verify } from './maintenance.ts';
 import { createArtifacts, createCounters, createLogins, createNodes, createTokens } from './protocol.ts';
 
-export { CannotOpenStore, NewerDatabase } from './errors.ts';
-
 /**
  * Opens the file, making and migrating it as needed.
  * @throws CannotOpenStore, NewerDatabase: nothing was changed
