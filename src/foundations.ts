@@ -2,7 +2,6 @@
  * What the server and every command stand on: the open store, the vault, the signing keys, the directory, the
  * registry. Nothing here listens or has rules of its own.
  */
-import { openSqliteStorage } from '../adapters/storage/sqlite/index.ts';
 import { type Apply, createApply } from './admin/apply.ts';
 import type { Config } from './config/load.ts';
 import { type Changes, createChanges } from './directory/changes.ts';
@@ -13,6 +12,7 @@ import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
 import { createPasswords, type Passwords } from './directory/passwords.ts';
 import { createUsers, type Users } from './directory/users.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
+import { openStorage } from './open-storage.ts';
 import { loadSigningKeys, type SigningKeys } from './provider/signing-keys.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
 import { createRefreshTokens, type RefreshTokens } from './registry/secrets.ts';
@@ -63,7 +63,7 @@ function throttleLimits({ throttle }: Config): ThrottleLimits {
  * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
  */
 export async function openFoundations(config: Config, now: () => number = Date.now): Promise<Foundations> {
-  const storage = await openSqliteStorage({ path: config.storage.path });
+  const storage = await openStorage(config);
   try {
     const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
     const [cookies, clientSecrets, passwordKeys, refreshKeys, forms] = (await Promise.all(

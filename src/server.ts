@@ -16,6 +16,7 @@ import { createLogger, type Logger } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createViews, packageFolder } from './http/views.ts';
 import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interaction/index.ts';
+import { whenStoreIsThere } from './open-storage.ts';
 import { PATHS } from './provider/configuration.ts';
 import type { Engine } from './provider/engine.ts';
 import { fittingSigningMode } from './provider/external-key.ts';
@@ -42,6 +43,8 @@ export interface ServerOptions {
   /** Milliseconds since the epoch; injected by tests. */
   readonly now?: () => number;
   readonly log?: Logger;
+  /** Gives up waiting for a store that is away. */
+  readonly signal?: AbortSignal;
 }
 
 /** The apply file of the configuration, or the demo where there is nothing yet. */
@@ -56,7 +59,7 @@ async function fillDirectory(foundations: Foundations): Promise<GrantableServer[
 }
 
 /**
- * Takes the address, opens the store, fills an empty one, and serves.
+ * Takes the address, opens the store, fills an empty one, and serves. Waits for a database that is away.
  * @param config from `loadConfig` with `readApplyFile`
  * @throws CannotListen, CannotOpenStore, NewerDatabase, WrongMasterKey, ApplyRefused: nothing was started
  */
@@ -72,7 +75,10 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
   });
   unfinished.defer(() => listening.stop(0));
-  const foundations = await openFoundations(config, now);
+  const foundations = await whenStoreIsThere(config, () => openFoundations(config, now), {
+    onAway: (error) => log.warn({ err: error }, 'the store is away: trying again'),
+    ...(options.signal && { signal: options.signal }),
+  });
   unfinished.defer(() => foundations.close());
   const { storage, directory, users, registry, rings, signingKeys, throttle, passwords, hashQueue } =
     foundations;

@@ -41,12 +41,14 @@ export async function examineFolder(config: Config): Promise<Finding[]> {
   const { dataDir, storage, masterKey } = config;
   if (!existsSync(dataDir))
     return [warning(`The data folder ${dataDir} is not there yet; the first start makes it.`)];
+  const file = storage.kind === 'sqlite' ? storage.path : undefined;
+  const folder = file === undefined ? dataDir : dirname(file);
   return [
     await examineWriting(dataDir),
-    ...(dirname(storage.path) === dataDir ? [] : [await examineWriting(dirname(storage.path))]),
-    await examineSpace(existsSync(storage.path) ? dirname(storage.path) : dataDir),
+    ...(folder === dataDir ? [] : [await examineWriting(folder)]),
+    await examineSpace(file !== undefined && existsSync(file) ? folder : dataDir),
     ...(masterKey.path === undefined ? [] : await examineMode(masterKey.path, 'the master key')),
-    ...(await examineMode(storage.path, 'the store')),
+    ...(file === undefined ? [] : await examineMode(file, 'the store')),
     ...examineLeftovers(config),
   ];
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { loadConfig } from '../config/load.ts';
+import { openStorage } from '../open-storage.ts';
 import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
 import { requireStore } from './open.ts';
 
@@ -19,7 +19,7 @@ export const backup: Command = {
     const config = loadConfig(io.env, { cwd: io.cwd });
     requireStore(config);
     if (existsSync(path)) throw new CommandFailed(`${path} is there already: a backup needs a new file.`);
-    const storage = await openSqliteStorage({ path: config.storage.path });
+    const storage = await openStorage(config);
     try {
       await storage.backup(path);
     } finally {

@@ -27,7 +27,7 @@ async function* examine(io: CommandIo): AsyncGenerator<Finding> {
   const config = yield* examineConfiguration(io);
   if (!config) return;
   yield* await examineFolder(config);
-  if (!existsSync(config.storage.path)) {
+  if (config.storage.kind === 'sqlite' && !existsSync(config.storage.path)) {
     yield {
       state: 'warning',
       says: `There is no store at ${config.storage.path} yet; the first start makes it.`,

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { exportLines } from '../admin/export.ts';
 import { loadConfig } from '../config/load.ts';
+import { openStorage } from '../open-storage.ts';
 import { type Command, CommandFailed, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
 import { requireStore } from './open.ts';
 
@@ -27,7 +27,7 @@ export const exportStore: Command = {
     if (path !== undefined && existsSync(path)) {
       throw new CommandFailed(`${path} is there already: an export needs a new file.`);
     }
-    const storage = await openSqliteStorage({ path: config.storage.path });
+    const storage = await openStorage(config);
     try {
       const lines = inBatches(exportLines(storage.dump, io.now()));
       if (path === undefined) await writeOut(lines, io);

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { importRecords, readKeys } from '../admin/import.ts';
 import { loadConfig } from '../config/load.ts';
+import { openStorage } from '../open-storage.ts';
 import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
 import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
 import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
@@ -22,7 +22,7 @@ export const importStore: Command = {
     const config = loadConfig(io.env, { cwd: io.cwd });
     const read = () => importRecords(linesOf(path));
     await requireMasterKey(await readKeys(read()), config.masterKey, io.now);
-    const storage = await openSqliteStorage({ path: config.storage.path });
+    const storage = await openStorage(config);
     try {
       await storage.dump.import(read()).catch((error) => {
         if (error instanceof Conflict)

@@ -14,7 +14,7 @@ export interface Opened extends Foundations {
 
 /** @throws CommandFailed; asking a store that is not there must not make one */
 export function requireStore({ storage }: Config): void {
-  if (existsSync(storage.path)) return;
+  if (storage.kind !== 'sqlite' || existsSync(storage.path)) return;
   throw new CommandFailed(
     `There is no store at ${storage.path}. Starting the server, applying a file and importing make one; is it elsewhere (GRANTABLE_DATA_DIR, GRANTABLE_STORAGE)?`,
   );
@@ -35,7 +35,8 @@ export async function withStore<T>(
 ): Promise<T> {
   const config = loadConfig(io.env, { cwd: io.cwd });
   if (whenMissing === 'refuse') requireStore(config);
-  if (whenMissing !== 'pretend' || existsSync(config.storage.path)) return workOn(config, io, work);
+  const isThere = config.storage.kind !== 'sqlite' || existsSync(config.storage.path);
+  if (whenMissing !== 'pretend' || isThere) return workOn(config, io, work);
   const folder = await mkdtemp(join(tmpdir(), 'grantable-'));
   try {
     const storage = { kind: 'sqlite', path: join(folder, 'grantable.db') } as const;

@@ -18,14 +18,18 @@ export const serve: Command = {
     const log = createLogger({ level: config.logLevel });
     // Listened for from the start, so that a stop while starting is not lost.
     const stopRequested = io.stopRequested();
+    const waiting = new AbortController();
+    stopRequested.then(() => waiting.abort());
     const giveBackConsole = takeOverConsole(log);
     try {
-      const server = await createServer(config, { now: io.now, log });
+      const server = await createServer(config, { now: io.now, log, signal: waiting.signal });
       const { applied, quickstart } = server.started;
       if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));
       if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
       await stopRequested;
       await server.stop();
+    } catch (error) {
+      if (!(waiting.signal.aborted && (error as Error).name === 'AbortError')) throw error;
     } finally {
       giveBackConsole();
     }

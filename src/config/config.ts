@@ -4,7 +4,7 @@ import type { TrustedProxies } from './addresses.ts';
 import type { ApplyFile } from './apply-schema.ts';
 import type { LogLevel, Signing } from './options.ts';
 import { toOneLine } from './printable.ts';
-import type { Limit } from './values.ts';
+import type { Limit, StoragePlace } from './values.ts';
 
 export interface Config {
   /** `NODE_ENV=production` */
@@ -16,7 +16,7 @@ export interface Config {
   readonly host: string;
   /** Absolute, as all paths here. */
   readonly dataDir: string;
-  readonly storage: { readonly kind: 'sqlite'; readonly path: string };
+  readonly storage: StoragePlace;
   readonly masterKey: MasterKey;
   /** Beside the issuer's: hosts under which back-channel endpoints answer, in lower case, with port where one was given. */
   readonly hosts: readonly string[];

@@ -9,6 +9,7 @@ import { type Config, ConfigError, type Problem } from './config.ts';
 import { isIgnoredName, type Option, options, type Rule, refusedNames, type Values } from './options.ts';
 import { quote } from './printable.ts';
 import { didYouMean } from './similar.ts';
+import type { StoragePlace } from './values.ts';
 
 export { type Config, ConfigError, type Problem } from './config.ts';
 
@@ -107,12 +108,13 @@ interface DraftDeps {
   readonly report: Report;
 }
 
+function absolute(place: StoragePlace, cwd: string): StoragePlace {
+  return place.kind === 'sqlite' ? { ...place, path: resolve(cwd, place.path) } : place;
+}
+
 /** As much of the configuration as could be parsed, so that the rules find their problems in the same round. */
 function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
   const dataDir = values.dataDir && resolve(cwd, values.dataDir);
-  const storagePath = given(options.storage)
-    ? values.storage && resolve(cwd, values.storage)
-    : dataDir && join(dataDir, 'grantable.db');
   const proxies = given(options.trustedProxies) ? values.trustedProxies : [];
   const { accountLimit, addressLimit, clientLimit, accessTokenTtl, loginTtl } = values;
   const draft = {
@@ -121,7 +123,9 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     port: values.port,
     host: values.host,
     dataDir,
-    storage: storagePath === undefined ? undefined : ({ kind: 'sqlite', path: storagePath } as const),
+    storage: given(options.storage)
+      ? values.storage && absolute(values.storage, cwd)
+      : dataDir && ({ kind: 'sqlite', path: join(dataDir, 'grantable.db') } as const),
     masterKey: findMasterKey(values, { cwd, given, report, dataDir }),
     hosts: given(options.hosts) ? values.hosts : [],
     trustedProxies: proxies && createTrustedProxies(proxies),
@@ -219,8 +223,13 @@ function seal(config: Config): Config {
     Object.freeze(part);
   }
   for (const each of Object.values(config.throttle)) Object.freeze(each);
-  const { metricsToken, apply, masterKey, ...open } = config;
-  const shown = { ...open, masterKey: { source: masterKey.source } };
+  const { metricsToken, apply, masterKey, storage, ...open } = config;
+  const shown = {
+    ...open,
+    masterKey: { source: masterKey.source },
+    // The URL may hold a password.
+    storage: storage.kind === 'sqlite' ? storage : { kind: storage.kind },
+  };
   Object.defineProperty(config, 'toJSON', { value: () => shown });
   Object.defineProperty(config, inspect.custom, { value: () => shown });
   return Object.freeze(config);

@@ -134,10 +134,13 @@ export const options = {
   },
   storage: {
     name: 'GRANTABLE_STORAGE',
-    type: 'sqlite:<path of a file>',
+    type: 'sqlite:<path of a file> or mongodb://<hosts>/<database>',
     default: undefined,
     without: '`sqlite:<data dir>/grantable.db`',
-    meaning: 'Where the store is. This version stores in SQLite only. Relative to the working directory.',
+    meaning:
+      'Where the store is: a file, relative to the working directory, or a MongoDB replica set or cluster that many ' +
+      'processes share.',
+    secret: true,
     schema: storage(),
   },
   masterKey: {

@@ -109,16 +109,27 @@ export function path(): z.ZodType<string, string> {
   return checkedText(findPathProblem);
 }
 
-/** @returns the path behind `sqlite:` */
-export function storage(): z.ZodType<string, string> {
+export type StoragePlace =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'mongodb'; readonly url: string };
+
+/** The driver reads the rest; only what it would take for something else is refused here. */
+function mongoPlace(text: string): StoragePlace {
+  const path = /^mongodb(?:\+srv)?:\/\/[^/?]+\/([^/?]+)(?:\?|$)/.exec(text)?.[1];
+  if (path === undefined) refuse('names no database: mongodb://<hosts>/<database>');
+  return { kind: 'mongodb', url: text };
+}
+
+/** The path behind `sqlite:`, or a MongoDB URL. */
+export function storage(): z.ZodType<StoragePlace, string> {
   return textValue((text) => {
-    if (/^mongodb(?:\+srv)?:/i.test(text)) refuse('is a MongoDB URL, but this version stores in SQLite only');
-    if (!text.startsWith('sqlite:')) refuse('does not start with sqlite:');
+    if (/^mongodb(?:\+srv)?:\/\//.test(text)) return mongoPlace(text);
+    if (!text.startsWith('sqlite:')) refuse('starts neither with sqlite: nor with mongodb://');
     const file = text.slice('sqlite:'.length);
     if (file === '' || file.endsWith('/')) refuse('names no file');
     if (file.startsWith(':') || file.startsWith('file:')) refuse('is not the plain path of a file');
     if (file.startsWith('//')) refuse(`has two slashes, where sqlite:${resolve('/', file)} has one`);
     const problem = findPathProblem(file);
-    return problem === undefined ? file : refuse(problem);
+    return problem === undefined ? { kind: 'sqlite', path: file } : refuse(problem);
   });
 }

@@ -83,13 +83,23 @@ function open(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-const notReady: RequestListener = (_request, response) => {
-  response.writeHead(503, {
+/** Whoever watches the process must not end it because its store is away. */
+const STARTING: Readonly<Record<string, { status: number; body: object }>> = {
+  '/healthz': { status: 200, body: { status: 'ok' } },
+  '/readyz': { status: 503, body: { status: 'not ready', missing: ['the store'] } },
+};
+
+const notReady: RequestListener = (request, response) => {
+  const { status, body } = STARTING[request.url ?? ''] ?? {
+    status: 503,
+    body: { error: 'temporarily_unavailable', error_description: 'the server is starting' },
+  };
+  response.writeHead(status, {
     'Content-Type': 'application/json',
     'Cache-Control': 'no-store',
-    'Retry-After': '1',
+    ...(status === 503 && { 'Retry-After': '1' }),
   });
-  response.end('{"error":"temporarily_unavailable","error_description":"the server is starting"}');
+  response.end(JSON.stringify(body));
 };
 
 function createLimitedServer(limits: SocketLimits): Server {

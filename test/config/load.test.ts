@@ -119,7 +119,7 @@ test('every option is taken from the environment', async () => {
   assert.equal(config.host, '::1');
   assert.deepEqual(config.hosts, ['grantable.internal:8080', '10.0.0.7', '[fd00::7]:80']);
   assert.equal(config.dataDir, join(cwd, 'state', 'here'));
-  assert.equal(config.storage.path, '/var/lib/store.db');
+  assert.deepEqual(config.storage, { kind: 'sqlite', path: '/var/lib/store.db' });
   assert.deepEqual(config.masterKey, {
     source: 'file',
     path: join(cwd, 'key'),
@@ -144,7 +144,7 @@ test('all problems are reported together, each with its variable, what is wrong 
   const problems = problemsOf({
     GRANTABLE_PORT: '80a',
     GRANTABLE_LOG_LEVEL: 'verbose',
-    GRANTABLE_STORAGE: 'mongodb://db/grantable',
+    GRANTABLE_STORAGE: 'mongodb://db',
     GRANTABLE_PROT: '1',
     GRANTABLE_WORKERS: '4',
     GRANTABLE_MASTER_KEY: 'short',
@@ -283,12 +283,19 @@ test('SE-06 wrong types and values out of range are refused', () => {
   }
 });
 
-test('MongoDB is refused with a sentence that says why', () => {
-  for (const url of ['mongodb://db/grantable', 'mongodb+srv://db/x', 'MongoDB://db']) {
-    assert.match(
-      problemOf({ GRANTABLE_STORAGE: url }),
-      /is a MongoDB URL, but this version stores in SQLite only$/,
-    );
+test('a MongoDB URL names its database, and is never shown', () => {
+  for (const url of [
+    'mongodb://ann:s3cret@a:27017,b:27017/grantable?replicaSet=rs0',
+    'mongodb+srv://ann:s3cret@db.example/grantable',
+  ]) {
+    const config = load({ GRANTABLE_STORAGE: url });
+    assert.deepEqual(config.storage, { kind: 'mongodb', url });
+    assert.doesNotMatch(JSON.stringify(config) + inspect(config), /s3cret/);
+  }
+  for (const url of ['mongodb://db', 'mongodb://db/', 'mongodb://db/?w=1', 'mongodb://ann:s3cret@db']) {
+    const problem = problemOf({ GRANTABLE_STORAGE: url });
+    assert.match(problem, /names no database: mongodb:\/\/<hosts>\/<database>$/);
+    assert.doesNotMatch(problem, /s3cret/);
   }
 });
 

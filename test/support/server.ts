@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import { createServer, type GrantableServer } from '../../src/server.ts';
+import { type MongoServer, startMongo } from './mongodb.ts';
 
 export const RESOURCE = 'https://api.acme.example/';
 export const OPAQUE_RESOURCE = 'https://opaque.acme.example/';
@@ -207,6 +208,15 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+let mongo: Promise<MongoServer> | undefined;
+
+/** With `GRANTABLE_TEST_STORAGE=mongodb` every server of the tests has a database of its own there. */
+async function storageForTests(): Promise<Record<string, string>> {
+  if (process.env.GRANTABLE_TEST_STORAGE !== 'mongodb') return {};
+  mongo ??= startMongo();
+  return { GRANTABLE_STORAGE: (await mongo).newUrl() };
+}
+
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'grantable-')));
   const fixture = structuredClone(FIXTURE);
@@ -215,6 +225,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   await writeFile(applyFile, JSON.stringify(fixture));
   const clock = { offset: 0 };
   const port = await freePort();
+  const storage = await storageForTests();
   const start = async () =>
     createServer(
       loadConfig(
@@ -224,6 +235,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
           GRANTABLE_APPLY: applyFile,
           GRANTABLE_BCRYPT_COST: '4',
           GRANTABLE_LOG_LEVEL: 'silent',
+          ...storage,
           ...options.env,
         },
         { cwd: dataDir, readApplyFile: true },

@@ -1,0 +1,158 @@
+/**
+ * Export and import. MongoDB gives no view of one moment on every server: whoever exports stops the writers first. An
+ * import that fails takes away what it wrote.
+ */
+import type { Model } from 'mongoose';
+import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
+import { type CollectionName, uniqueKeys } from '../../../src/storage/nouns.ts';
+import {
+  numberOf,
+  toAuditDocument,
+  toAuditEntry,
+  toKeyDocument,
+  toNoun,
+  toNounDocument,
+  toStoredKey,
+} from './administration.ts';
+import { guarded } from './errors.ts';
+import type { Heads } from './heads.ts';
+import { CHANGES, toNode } from './nodes.ts';
+import {
+  toArtifact,
+  toBuffer,
+  toLoginDocument,
+  toLoginRow,
+  toTokenDocument,
+  toTokenRow,
+} from './protocol.ts';
+import type { Models } from './schemas.ts';
+
+const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
+
+const headOf = (name: CollectionName | 'changes'): string => (name === 'changes' ? CHANGES : numberOf(name));
+
+async function* all<T>(model: Model<T>, sort: Record<string, 1>): AsyncGenerator<T> {
+  yield* model.find().sort(sort).lean<T[]>().cursor() as unknown as AsyncIterable<T>;
+}
+
+async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord> {
+  for await (const key of all(models.keys, { createdAt: 1, _id: 1 })) {
+    yield { kind: 'keys', row: toStoredKey(key) };
+  }
+  for (const name of [...COLLECTIONS, 'changes'] as const) {
+    const head = await heads.read(headOf(name));
+    if (head) yield { kind: 'counts', name, value: head.value };
+  }
+  for (const kind of COLLECTIONS) {
+    for await (const document of all(models.nouns[kind], { number: 1 })) {
+      yield { kind, row: toNoun(document) } as DumpRecord;
+    }
+  }
+  for await (const node of all(models.nodes, { change: 1 })) yield { kind: 'nodes', row: toNode(node) };
+  for await (const token of all(models.tokens, { _id: 1 })) {
+    yield { kind: 'tokens', key: toBytes(toBuffer(token._id)), row: toTokenRow(token) };
+  }
+  for await (const document of all(models.logins, { _id: 1 })) {
+    const { current, previous, ...login } = toLoginRow(document);
+    yield {
+      kind: 'logins',
+      row: { ...login, current: toBytes(current), ...(previous && { previous: toBytes(previous) }) },
+    };
+  }
+  for await (const document of all(models.artifacts, { _id: 1 })) {
+    // Pointers are made anew.
+    if (document.payload === undefined) continue;
+    yield {
+      kind: 'artifacts',
+      model: document.model,
+      key: toBytes(toBuffer(document._id)),
+      ...(document.uid && { uid: toBytes(toBuffer(document.uid)) }),
+      row: toArtifact(document),
+    };
+  }
+  for await (const { _id, points, expiresAt } of all(models.counters, { _id: 1 })) {
+    yield { kind: 'counters', key: _id, points, expiresAt: expiresAt.getTime() };
+  }
+  for await (const entry of all(models.audit, { _id: 1 })) yield { kind: 'audit', row: toAuditEntry(entry) };
+}
+
+function modelsOf(models: Models): Model<{ _id: unknown }>[] {
+  const { nouns, heads: _, ...rest } = models;
+  return [...Object.values(rest), ...Object.values(nouns)] as unknown as Model<{ _id: unknown }>[];
+}
+
+async function requireEmpty(models: Models): Promise<void> {
+  for (const model of modelsOf(models)) {
+    if (await guarded(() => model.exists({}))) {
+      throw new StoreNotEmpty(
+        'Something is in the store already: what was exported goes into an empty one only.',
+      );
+    }
+  }
+}
+
+function createWriter(models: Models, heads: Heads): (record: DumpRecord) => Promise<unknown> {
+  return async (record) => {
+    switch (record.kind) {
+      case 'keys':
+        return models.keys.create(toKeyDocument(record.row));
+      case 'counts':
+        return heads.raise(headOf(record.name), record.value);
+      case 'nodes': {
+        const { id, expiresAt, ...rest } = record.row;
+        return models.nodes.create({ _id: id, ...rest, expiresAt: new Date(expiresAt) });
+      }
+      case 'tokens':
+        return models.tokens.create(toTokenDocument(fromBytes(record.key), record.row));
+      case 'logins': {
+        const { current, previous, ...login } = record.row;
+        const bytes = {
+          current: fromBytes(current),
+          ...(previous !== undefined && { previous: fromBytes(previous) }),
+        };
+        return models.logins.create(toLoginDocument({ ...login, ...bytes }));
+      }
+      case 'artifacts': {
+        const { payload, expiresAt, consumedAt } = record.row;
+        const key = fromBytes(record.key);
+        const uid = record.uid === undefined ? undefined : fromBytes(record.uid);
+        const shared = { model: record.model, expiresAt: new Date(expiresAt) };
+        await models.artifacts.create({
+          _id: key,
+          ...shared,
+          payload: JSON.stringify(payload),
+          ...(consumedAt !== undefined && { consumedAt }),
+          ...(uid && { uid }),
+        });
+        return uid && models.artifacts.create({ _id: uid, ...shared, target: key });
+      }
+      case 'counters':
+        return models.counters.create({
+          _id: record.key,
+          points: record.points,
+          expiresAt: new Date(record.expiresAt),
+        });
+      case 'audit':
+        return models.audit.create(toAuditDocument(record.row));
+      default:
+        return models.nouns[record.kind].create(toNounDocument(record.kind, record.row as never));
+    }
+  };
+}
+
+export function createDump(models: Models, heads: Heads): Dump {
+  return {
+    export: () => readAll(models, heads),
+    async import(records) {
+      await requireEmpty(models);
+      const write = createWriter(models, heads);
+      try {
+        for await (const record of records) await guarded(() => write(record));
+        for (const name of ['key revision', 'directory revision']) await heads.next(name);
+      } catch (error) {
+        for (const model of modelsOf(models)) await guarded(() => model.deleteMany({}));
+        throw error;
+      }
+    },
+  };
+}

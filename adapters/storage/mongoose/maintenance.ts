@@ -1,0 +1,35 @@
+/** Clearing away what has expired, asking whether the store can be written, looking whether it is whole. */
+import { type Connection, type Model, trusted } from 'mongoose';
+import { guarded } from './errors.ts';
+import { INDEXES } from './migrations.ts';
+import type { Models } from './schemas.ts';
+
+/** @returns how many documents went; at most `limit`, the oldest of each collection first */
+export async function sweep(models: Models, now: number, limit: number): Promise<number> {
+  let left = limit;
+  const expiring = [models.tokens, models.artifacts, models.logins, models.counters, models.nodes];
+  for (const model of expiring as unknown as Model<{ _id: unknown; expiresAt: Date }>[]) {
+    if (left === 0) break;
+    const isExpired = { expiresAt: trusted({ $lte: new Date(now) }) };
+    const expired = await guarded(() =>
+      model.find(isExpired, { _id: 1 }).sort({ expiresAt: 1 }).limit(left).lean(),
+    );
+    if (expired.length === 0) continue;
+    const ids = trusted({ $in: expired.map(({ _id }) => _id) });
+    left -= (await guarded(() => model.deleteMany({ _id: ids, ...isExpired } as never))).deletedCount;
+  }
+  return limit - left;
+}
+
+/** @returns a sentence for each index that is not there */
+export async function verify(connection: Connection): Promise<string[]> {
+  const missing: string[] = [];
+  for (const collection of new Set(INDEXES.map((index) => index.collection))) {
+    const there = await guarded(() => connection.collection(collection).indexes());
+    const names = new Set(there.map(({ name }) => name));
+    for (const { name } of INDEXES.filter((index) => index.collection === collection)) {
+      if (!names.has(name)) missing.push(`the collection ${collection} has lost its index ${name}`);
+    }
+  }
+  return missing;
+}

@@ -1,0 +1,72 @@
+/** What happened to nodes, and the order in which it is told to those who follow. */
+import { trusted } from 'mongoose';
+import type { NodeMark, NodeRecord, NodeStore } from '../../../src/storage/contract.ts';
+import { guarded, retried } from './errors.ts';
+import type { Heads } from './heads.ts';
+import type { Models, NodeDocument } from './schemas.ts';
+
+/** The number of the last change of any node. */
+export const CHANGES = 'changes';
+
+interface Note {
+  readonly id: string;
+  readonly mark: NodeMark;
+  readonly expiresAt: number;
+}
+
+export function toNode({ _id, expiresAt, ...rest }: NodeDocument): NodeRecord {
+  return { id: _id, ...rest, expiresAt: expiresAt.getTime() };
+}
+
+export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): NodeStore {
+  /** Some number that was given before now: what is announced with it gets a higher one. */
+  let floor = 0;
+
+  async function write({ id, mark, expiresAt }: Note, change: number): Promise<void> {
+    await retried(() =>
+      nodes.updateOne(
+        { _id: id },
+        { $max: { ...mark, expiresAt: new Date(expiresAt), change } },
+        { upsert: true },
+      ),
+    );
+  }
+
+  async function mark(note: Note): Promise<void> {
+    const { key, value } = await heads.announce(CHANGES, { floor, text: JSON.stringify(note) });
+    floor = value;
+    await write(note, value);
+    // It holds already; if this fails, those who follow finish it.
+    await heads.withdraw(CHANGES, key).catch(() => undefined);
+  }
+
+  return {
+    mark: (id, given, expiresAt) => mark({ id, mark: given, expiresAt }),
+    async read(ids) {
+      if (ids.length === 0) return [];
+      const found = await guarded(() => nodes.find({ _id: trusted({ $in: [...ids] }) }).lean());
+      return found.map(toNode);
+    },
+    async changesSince(change, limit) {
+      const head = await heads.read(CHANGES);
+      if (!head) return [];
+      floor = Math.max(floor, head.value);
+      for (const pending of head.pending) {
+        if (!heads.isDead(pending)) continue;
+        // Its writer died in between. Nobody was told that it holds, and nobody is harmed if it does.
+        await mark(JSON.parse(pending.note ?? 'null') as Note);
+        await heads.withdraw(CHANGES, pending.key);
+      }
+      // Whoever is under way has a number above its floor, which may be written late.
+      const until = Math.min(head.value, ...head.pending.map((pending) => pending.floor));
+      const found = await guarded(() =>
+        nodes
+          .find({ change: trusted({ $gt: change, $lte: until }) })
+          .sort({ change: 1 })
+          .limit(limit)
+          .lean(),
+      );
+      return found.map(toNode);
+    },
+  };
+}

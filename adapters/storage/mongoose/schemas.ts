@@ -1,0 +1,303 @@
+/**
+ * What MongoDB keeps, collection by collection. Strict: a field that is not named here is refused, in documents and in
+ * filters. What has names from outside (the engine's payloads, claims, JWKs) is kept as JSON text, so that none of
+ * those names is ever a field or an operator; permissions are lists, because table names have dots.
+ */
+import { type Connection, type Model, Schema, type SchemaDefinition } from 'mongoose';
+import type { AuditEntry, TokenRow } from '../../../src/storage/contract.ts';
+import type { CollectionName, StoredPermissions } from '../../../src/storage/nouns.ts';
+
+export interface ArtifactDocument {
+  _id: Buffer;
+  model: string;
+  /** JSON; absent in a pointer. */
+  payload?: string;
+  /** The hashed key of the artifact that this second key leads to. */
+  target?: Buffer;
+  uid?: Buffer;
+  expiresAt: Date;
+  consumedAt?: number;
+}
+
+export type TokenDocument = Omit<TokenRow, 'id' | 'expiresAt' | 'act' | 'engine' | 'ancestors' | 'roles'> & {
+  _id: Buffer;
+  tokenId: string;
+  ancestors: string[];
+  roles?: string[];
+  act?: string;
+  engine?: string;
+  expiresAt: Date;
+};
+
+export interface LoginDocument {
+  _id: string;
+  grantType: string;
+  subject: string;
+  user?: string;
+  organization: string;
+  application: string;
+  clientId: string;
+  resource?: string;
+  scope: string;
+  permissions: StoredPermissions;
+  ancestors: string[];
+  asOf: number;
+  createdAt: number;
+  expiresAt: Date;
+  authTime?: number;
+  engine?: string;
+  current: Buffer;
+  previous?: Buffer;
+  rotatedAt?: number;
+}
+
+export interface NodeDocument {
+  _id: string;
+  revokedAt?: number;
+  restoredAt?: number;
+  narrowedAt?: number;
+  expiresAt: Date;
+  change: number;
+}
+
+export interface CounterDocument {
+  _id: string;
+  points: number;
+  expiresAt: Date;
+}
+
+/** A number that only grows, and what has been announced under it and not been withdrawn. */
+export interface HeadDocument {
+  _id: string;
+  value: number;
+  pending: { key: string; at: number; floor: number; note?: string }[];
+}
+
+export interface KeyDocument {
+  _id: string;
+  purpose: string;
+  alg?: string;
+  publicJwk?: string;
+  sealed: string;
+  createdAt: number;
+  activeFrom: number;
+  retiredAt?: number;
+  expiresAt?: number;
+}
+
+export type AuditDocument = Omit<AuditEntry, 'details'> & { _id: unknown; details?: string };
+
+export interface NounDocument {
+  _id: string;
+  number: number;
+  version: number;
+  organization?: string;
+  /** The values of the unique keys by their names. */
+  unique: Record<string, string>;
+  [field: string]: unknown;
+}
+
+const text = { type: String, required: true } as const;
+const number = { type: Number, required: true } as const;
+const bytes = { type: Buffer, required: true } as const;
+const moment = { type: Date, required: true } as const;
+const flag = { type: Boolean, required: true } as const;
+
+function schema<T>(definition: SchemaDefinition): Schema<T> {
+  return new Schema(definition as never, {
+    strict: 'throw',
+    strictQuery: 'throw',
+    minimize: false,
+    versionKey: false,
+    id: false,
+    // By migration, never silently at first use.
+    autoIndex: false,
+    autoCreate: false,
+  }) as unknown as Schema<T>;
+}
+
+const part = (definition: SchemaDefinition): Schema =>
+  new Schema(definition, { _id: false, strict: 'throw', minimize: false });
+
+const permissions = part({ isAdmin: flag, tables: [part({ table: text, actions: text })] });
+
+const granted = {
+  grantType: text,
+  subject: text,
+  user: String,
+  organization: text,
+  application: text,
+  clientId: text,
+  resource: String,
+  // Empty is a scope too.
+  scope: String,
+  permissions: { type: permissions, required: true },
+  ancestors: [String],
+  asOf: number,
+  authTime: Number,
+  engine: String,
+};
+
+const noun = {
+  _id: text,
+  number,
+  version: number,
+  enabled: flag,
+  createdAt: number,
+};
+
+const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
+  organizations: { name: text, default: flag, hosts: [String], unique: part({ name: text }) },
+  applications: {
+    organization: text,
+    name: text,
+    realm: text,
+    clientId: text,
+    authMethod: text,
+    secretHash: String,
+    jwks: String,
+    grants: [String],
+    scopes: [String],
+    redirectUris: [String],
+    postLogoutRedirectUris: [String],
+    allowedOrigins: [String],
+    native: flag,
+    resource: String,
+    ceilings: [part({ resource: text, permissions: { type: permissions, required: true } })],
+    introspects: [String],
+    mayExchange: [String],
+    minPasswordLength: Number,
+    unique: part({ clientId: text, name: text }),
+  },
+  roles: {
+    organization: text,
+    name: text,
+    default: flag,
+    resource: text,
+    scopes: [String],
+    permissions: { type: permissions, required: true },
+    unique: part({ name: text }),
+  },
+  resources: {
+    organization: text,
+    identifier: text,
+    name: text,
+    catalogue: text,
+    tables: [part({ id: text, name: text })],
+    scopes: [String],
+    token: part({ format: text, ttl: number, alg: text, overflow: text }),
+    unique: part({ identifier: text }),
+  },
+  users: {
+    realm: text,
+    organization: String,
+    username: text,
+    canonicalUsername: text,
+    email: String,
+    canonicalEmail: String,
+    emailVerified: flag,
+    displayName: String,
+    passwordHash: String,
+    passwordChangedAt: Number,
+    secondFactor: flag,
+    roles: [String],
+    administers: [String],
+    unique: part({ username: text, email: String }),
+  },
+};
+
+export interface Models {
+  readonly artifacts: Model<ArtifactDocument>;
+  readonly tokens: Model<TokenDocument>;
+  readonly logins: Model<LoginDocument>;
+  readonly nodes: Model<NodeDocument>;
+  readonly counters: Model<CounterDocument>;
+  readonly heads: Model<HeadDocument>;
+  readonly keys: Model<KeyDocument>;
+  readonly audit: Model<AuditDocument>;
+  readonly nouns: { readonly [C in CollectionName]: Model<NounDocument> };
+}
+
+export function createModels(connection: Connection): Models {
+  const model = <T>(name: string, definition: SchemaDefinition): Model<T> =>
+    connection.model<T>(name, schema<T>(definition) as never, name);
+  return {
+    artifacts: model('artifacts', {
+      _id: bytes,
+      model: text,
+      payload: String,
+      target: Buffer,
+      uid: Buffer,
+      expiresAt: moment,
+      consumedAt: Number,
+    }),
+    tokens: model('tokens', {
+      _id: bytes,
+      tokenId: text,
+      format: text,
+      ...granted,
+      issuedAt: number,
+      expiresAt: moment,
+      username: String,
+      roles: { type: [String], default: undefined },
+      act: String,
+      address: String,
+      requestId: String,
+    }),
+    logins: model('logins', {
+      _id: text,
+      ...granted,
+      createdAt: number,
+      expiresAt: moment,
+      current: bytes,
+      previous: Buffer,
+      rotatedAt: Number,
+    }),
+    nodes: model('nodes', {
+      _id: text,
+      revokedAt: Number,
+      restoredAt: Number,
+      narrowedAt: Number,
+      expiresAt: moment,
+      change: number,
+    }),
+    counters: model('counters', { _id: text, points: number, expiresAt: moment }),
+    heads: model('heads', {
+      _id: text,
+      value: number,
+      pending: [part({ key: text, at: number, floor: number, note: String })],
+    }),
+    keys: model('keys', {
+      _id: text,
+      purpose: text,
+      alg: String,
+      publicJwk: String,
+      sealed: text,
+      createdAt: number,
+      activeFrom: number,
+      retiredAt: Number,
+      expiresAt: Number,
+    }),
+    audit: model('audit', {
+      _id: { type: Schema.Types.ObjectId, auto: true },
+      at: number,
+      event: text,
+      outcome: text,
+      reason: String,
+      actor: String,
+      subject: String,
+      client: String,
+      organization: String,
+      address: String,
+      requestId: String,
+      details: String,
+    }),
+    nouns: {
+      organizations: model('organizations', { ...noun, ...nounFields.organizations }),
+      applications: model('applications', { ...noun, ...nounFields.applications }),
+      roles: model('roles', { ...noun, ...nounFields.roles }),
+      resources: model('resources', { ...noun, ...nounFields.resources }),
+      users: model('users', { ...noun, ...nounFields.users }),
+    },
+  };
+}
