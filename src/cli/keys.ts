@@ -19,7 +19,7 @@ export const keys: Command = {
   usage: ['keys list', 'keys rotate [--now]', 'keys remove KID'],
   details: [
     'rotate makes a new key for each algorithm. It is published at once and signs five minutes later, when everybody',
-    'has seen it; the keys before it stay published until the last token they signed has expired.',
+    'has seen it; the keys before it stay published for the longest lifetime that a token may have.',
     '',
     '  --now   the new keys sign at once; whoever still keeps the old key set refuses their tokens for a while',
     '',

@@ -217,15 +217,16 @@ export async function rotateSigningKeys(
 
 /**
  * Takes a compromised key away at once: nothing it signed verifies any more, here or by the JWKS.
- * @throws Error if it is the only key of its algorithm
+ * @throws Error if there is no such key
  */
 export async function removeSigningKey(deps: SigningKeysDeps, kid: string): Promise<void> {
   const stored = await listSigningKeys(deps.keys);
   const compromised = stored.find((key) => key.id === kid);
   if (!compromised) throw new Error(`no signing key ${kid}`);
   const others = stored.filter((key) => key.alg === compromised.alg && key.id !== kid);
-  if (!others.some((key) => key.activeFrom <= deps.now() && key.retiredAt === undefined)) {
-    await storeNewKey(deps, compromised.alg as SigningAlg, deps.now());
-  }
+  const next = others.find((key) => key.retiredAt === undefined);
+  if (!next) await storeNewKey(deps, compromised.alg as SigningAlg, deps.now());
+  // Published already, so it need not wait for its time.
+  else if (next.activeFrom > deps.now()) await deps.keys.replace({ ...next, activeFrom: deps.now() });
   await deps.keys.remove(kid);
 }

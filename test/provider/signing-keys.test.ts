@@ -69,6 +69,23 @@ test('signing keys', async (t) => {
     assert.notEqual(keys.active('ES256').kid, kid);
   });
 
+  await t.test(
+    'JW-06 where the next key is there already, it takes the place of a compromised one',
+    async () => {
+      await rotateSigningKeys(deps, { immediately: false, longestLifetime: 3_600 });
+      const keys = await loadSigningKeys(deps);
+      const next = keys.published().find((key) => key.alg === 'ES256' && keys.stateOf(key) === 'next');
+      await removeSigningKey(deps, keys.active('ES256').kid);
+      await keys.refresh();
+      assert.equal(keys.active('ES256').kid, next?.kid);
+      const others = keys.published().filter((key) => key.alg === 'ES256' && key.kid !== next?.kid);
+      assert.ok(
+        others.every(({ expiresAt }) => expiresAt !== undefined),
+        'no key stays published for ever',
+      );
+    },
+  );
+
   await t.test('E5 a clock that was set back before the first key does not stop signing', async () => {
     const keys = await loadSigningKeys(deps);
     clock -= 30 * 86_400_000;
