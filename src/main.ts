@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 /** The process: arguments, streams and signals, handed to the command line. */
-import { runCommand } from './cli/run.ts';
+
+/** Without what it brings, `node:sqlite` and `.ts` files among it, nothing here loads. */
+const NODE_MAJOR = 24;
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR) {
+  process.stderr.write(`Grantable needs Node.js ${NODE_MAJOR} or newer; this is ${process.versions.node}.\n`);
+  process.exit(1);
+}
+const { runCommand } = await import('./cli/run.ts');
 
 /** The second signal is not waited for any more. */
 function stopRequested(): Promise<void> {

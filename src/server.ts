@@ -179,6 +179,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       stopping = true;
       await listening.stop(config.shutdownSeconds);
       await parts.disposeAsync();
+      log.info({ port: listening.port }, 'stopped');
     },
   };
 }

@@ -80,7 +80,7 @@ export const role = z
     default: z
       .boolean()
       .exactOptional()
-      .describe('`true`: given to everybody who registers. One role at most.'),
+      .describe('`true`: for everybody who registers; nobody can register yet. One role at most.'),
     resource: identifier
       .exactOptional()
       .describe(
@@ -152,9 +152,7 @@ export const application = z
       ),
     introspects: listOf(identifier)
       .exactOptional()
-      .describe(
-        'Identifiers of the resources that it answers for: it may introspect and see revoked the tokens for them.',
-      ),
+      .describe('Identifiers of the resources that it answers for: it may introspect the tokens for them.'),
   })
   .describe('An OAuth client.');
 
@@ -189,8 +187,10 @@ export const organization = z
     default: z
       .boolean()
       .exactOptional()
-      .describe('`true`: answers where a path names no organization. One at most.'),
-    hosts: listOf(host).exactOptional().describe('Which of `GRANTABLE_HOSTS` stand for it.'),
+      .describe('`true`: the one where nothing names an organization; no path asks for it yet. One at most.'),
+    hosts: listOf(host)
+      .exactOptional()
+      .describe('Which of `GRANTABLE_HOSTS` stand for it; no path asks for it yet.'),
     roles: listOf(role, ({ name }) => name)
       .exactOptional()
       .describe('Its roles.'),
@@ -218,7 +218,7 @@ export const administrator = z
     displayName: line.exactOptional().describe('For people.'),
     organizations: listOf(slug).exactOptional().describe('Names of all organizations that they administer.'),
   })
-  .describe('A person who administers organizations.');
+  .describe('A person who administers organizations; there is no page for them yet.');
 
 export const applyFile = z.strictObject({
   organizations: listOf(organization, ({ name }) => name)

@@ -45,7 +45,8 @@ export function loadConfig(env: Environment, { cwd, readApplyFile = false }: Loa
   if (production) {
     for (const option of all) {
       if (applies(option.refusedInProduction)) {
-        report(option, `with NODE_ENV=production this is refused: ${option.refusedInProduction.says}`);
+        const { says, right } = option.refusedInProduction;
+        report(option, `with NODE_ENV=production this is refused: ${says}`, right);
       }
     }
   }

@@ -34,6 +34,8 @@ export interface Rule {
   when(config: Partial<Config>, keyFileMode: number | undefined): boolean;
   /** A whole sentence, said at start; what it is that production refuses. */
   readonly says: string;
+  /** What would be right, where `type` allows more. */
+  readonly right?: string;
 }
 
 export interface Option {
@@ -77,6 +79,7 @@ export const options = {
     refusedInProduction: {
       when: isPublicHttp,
       says: 'plain http for other machines than this one, so that everybody on the way could read passwords and tokens',
+      right: 'an https URL',
     },
   },
   port: {
@@ -208,7 +211,7 @@ export const options = {
     meaning:
       'Whether an empty store without apply file gets a demo organization, so that everything can be tried at once.',
     schema: flag(),
-    refusedInProduction: { when: ({ demo }) => demo === true, says: 'demo data' },
+    refusedInProduction: { when: ({ demo }) => demo === true, says: 'demo data', right: '0' },
   },
   logLevel: {
     name: 'GRANTABLE_LOG_LEVEL',
@@ -231,6 +234,7 @@ export const options = {
     refusedInProduction: {
       when: ({ bcryptCost }) => bcryptCost !== undefined && bcryptCost < 10,
       says: 'a cost below 10, with which passwords are guessed quickly from a copy of the store',
+      right: 'a whole number from 10 to 15',
     },
   },
   hashQueue: {

@@ -149,7 +149,7 @@ it from the data folder. A store opens only with the master key that it was made
 ## The apply file
 
 \`GRANTABLE_APPLY\` names a YAML or JSON file of at most 5 MB. What it says is made or changed; what it leaves out stays
-as it is. Applying it again changes nothing. Unknown keys, wrong types and contradictions are reported together, each
+as it is. Applying it again changes nothing. Unknown keys, wrong types and what contradicts itself are reported together, each
 with line and column.
 
 \`\`\`yaml
