@@ -41,7 +41,7 @@ export function createHistory(): History {
   return { issued: [], revoked: [], logins: [], redeemed: [], oddities: [], refused: 0, unanswered: 0 };
 }
 
-/** Asks for, refreshes, redeems and revokes tokens. */
+/** Asks for, refreshes, redeems, introspects and revokes tokens. */
 export async function load(
   issuer: string,
   history: History,
@@ -50,12 +50,16 @@ export async function load(
 ): Promise<void> {
   async function work(index: number): Promise<void> {
     let login: Login | undefined;
+    let mine: string | undefined;
     for (let turn = 0; !isOver(); turn += 1) {
-      const kind = (turn + index) % 5;
+      const kind = (turn + index) % 6;
       let answer: Awaited<ReturnType<typeof ask>>;
       if (kind === 0) {
         answer = await ask(issuer, '/oauth/token', 'machine', { grant_type: 'client_credentials' });
-        if (answer?.status === 200) history.issued.push(answer.json.access_token);
+        if (answer?.status === 200) {
+          mine = answer.json.access_token as string;
+          history.issued.push(mine);
+        }
       } else if (kind === 1 && !login) {
         answer = await ask(issuer, '/oauth/token', 'shop', {
           grant_type: 'password',
@@ -76,6 +80,10 @@ export async function load(
         });
         if (answer?.status === 200) history.redeemed.push(code);
         else codes.unshift(code);
+      } else if (kind === 5 && mine !== undefined) {
+        answer = await ask(issuer, '/oauth/introspect', 'shop-api', { token: mine });
+        if (answer?.status === 200 && answer.json.active !== true)
+          history.oddities.push('I4 a living token is inactive');
       } else if (kind === 3) {
         const made = await ask(issuer, '/oauth/token', 'machine', { grant_type: 'client_credentials' });
         const token = made?.json.access_token;

@@ -1,5 +1,5 @@
 /** Which of the driver's errors pass by themselves, and what can be wrong with a database, each one clear sentence. */
-import { mongo } from 'mongoose';
+import { MongooseError, mongo } from 'mongoose';
 import { Conflict, StoreUnavailable } from '../../../src/storage/contract.ts';
 
 const DUPLICATE_KEY = 11_000;
@@ -12,8 +12,14 @@ export function isDuplicate(error: unknown): error is mongo.MongoServerError {
   return error instanceof mongo.MongoServerError && error.code === DUPLICATE_KEY;
 }
 
+/** Mongoose does not ask the driver while it knows itself to be disconnected, and has no class for saying so. */
+function isDisconnected(error: unknown): boolean {
+  return error instanceof MongooseError && error.message.includes('bufferCommands');
+}
+
 function passes(error: unknown): boolean {
   if (
+    isDisconnected(error) ||
     error instanceof mongo.MongoNetworkError ||
     error instanceof mongo.MongoServerSelectionError ||
     error instanceof mongo.MongoWriteConcernError ||

@@ -32,6 +32,8 @@ async function connect(url: string): Promise<Connection> {
     connectTimeoutMS: PATIENCE_MS,
     waitQueueTimeoutMS: PATIENCE_MS,
     socketTimeoutMS: SOCKET_MS,
+    // A server that came back is noticed after this long, not after the driver's ten seconds.
+    heartbeatFrequencyMS: 1_000,
     // What was answered survives the loss of any minority of the members.
     writeConcern: { w: 'majority', j: true, wtimeoutMS: SOCKET_MS },
     readPreference: 'primary',
