@@ -14,6 +14,8 @@ const FOLDER = join(import.meta.dirname, '..', 'mongodb');
 const LIBRARIES = join(FOLDER, 'lib');
 
 export interface MongoServer extends AsyncDisposable {
+  /** Without a database. */
+  readonly uri: string;
   /** Of a database that nobody else uses, dropped at the end. */
   newUrl(): string;
   /** Of our own server; undefined for one that was given to us. */
@@ -58,9 +60,9 @@ async function startJava(): Promise<{ child: ChildProcess; port: number }> {
   return ended;
 }
 
-function withDatabase(uri: string, name: string): string {
+function newDatabase(uri: string): string {
   const url = new URL(uri);
-  url.pathname = `/${name}`;
+  url.pathname = `/grantable-test-${randomUUID().slice(0, 8)}`;
   return url.href;
 }
 
@@ -71,8 +73,9 @@ export async function startMongo(): Promise<MongoServer> {
   const urls: string[] = [];
   return {
     ...own,
+    uri: base,
     newUrl() {
-      const url = withDatabase(base, `grantable-test-${randomUUID().slice(0, 8)}`);
+      const url = newDatabase(base);
       urls.push(url);
       return url;
     },
@@ -89,4 +92,15 @@ export async function startMongo(): Promise<MongoServer> {
       }
     },
   };
+}
+
+/** Which store the servers of the tests have. */
+export const STORE = process.env.GRANTABLE_TEST_STORAGE === 'mongodb' ? 'MongoDB' : 'SQLite';
+
+/** The environment of one server: a store of its own where the data folder is not the store. */
+export async function storageForTests(): Promise<Record<string, string>> {
+  const { MONGODB_URI } = process.env;
+  if (STORE === 'SQLite') return {};
+  if (!MONGODB_URI) throw new Error('GRANTABLE_TEST_STORAGE=mongodb needs MONGODB_URI');
+  return { GRANTABLE_STORAGE: newDatabase(MONGODB_URI) };
 }

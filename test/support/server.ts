@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import { createServer, type GrantableServer } from '../../src/server.ts';
-import { type MongoServer, startMongo } from './mongodb.ts';
+import { storageForTests } from './mongodb.ts';
 
 export const RESOURCE = 'https://api.acme.example/';
 export const OPAQUE_RESOURCE = 'https://opaque.acme.example/';
@@ -206,15 +206,6 @@ export async function freePort(): Promise<number> {
   const { port } = probe.address() as { port: number };
   await new Promise((resolve) => probe.close(resolve));
   return port;
-}
-
-let mongo: Promise<MongoServer> | undefined;
-
-/** With `GRANTABLE_TEST_STORAGE=mongodb` every server of the tests has a database of its own there. */
-async function storageForTests(): Promise<Record<string, string>> {
-  if (process.env.GRANTABLE_TEST_STORAGE !== 'mongodb') return {};
-  mongo ??= startMongo();
-  return { GRANTABLE_STORAGE: (await mongo).newUrl() };
 }
 
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {

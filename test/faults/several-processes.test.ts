@@ -6,28 +6,33 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { createRemoteJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
+import { STORE, storageForTests } from '../support/mongodb.ts';
 import { freePort, PASSWORD, REDIRECT_URI, RESOURCE } from '../support/server.ts';
 import { ask, type ChildServer, createChildServer } from './child-server.ts';
 import { createCode } from './codes.ts';
 
 const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 100 : 3;
+const PROCESSES = STORE === 'MongoDB' ? 4 : 2;
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const run = promisify(execFile);
 
-describe('two server processes on one file', () => {
+describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  let servers: ChildServer[];
+  let storage: Record<string, string>;
   let first: ChildServer;
   let second: ChildServer;
   before(async () => {
-    first = await createChildServer();
-    // The other process answers for the same issuer, under a name of its own.
-    const port = await freePort();
-    const env = { GRANTABLE_HOSTS: `localhost:${port}` };
-    second = await createChildServer({
-      dataDir: first.dataDir,
-      port,
-      env: { GRANTABLE_ISSUER: first.issuer, ...env },
-    });
+    storage = await storageForTests();
+    first = await createChildServer({ env: storage });
+    servers = [first];
+    while (servers.length < PROCESSES) {
+      // The others answer for the same issuer, each under a name of its own.
+      const port = await freePort();
+      const env = { ...storage, GRANTABLE_ISSUER: first.issuer, GRANTABLE_HOSTS: `localhost:${port}` };
+      servers.push(await createChildServer({ dataDir: first.dataDir, port, env }));
+    }
+    second = servers[1] as ChildServer;
     const file = join(first.dataDir, 'apply.json');
     const fixture = JSON.parse(await readFile(file, 'utf8'));
     const machine = fixture.organizations[0].applications.find(({ name }: any) => name === 'machine');
@@ -41,15 +46,13 @@ describe('two server processes on one file', () => {
       jwks: { keys: [jwk] },
     });
     await writeFile(file, JSON.stringify(fixture));
-    await first.start();
-    await second.start();
+    for (const server of servers) await server.start();
   });
   after(async () => {
-    await second[Symbol.asyncDispose]();
-    await first[Symbol.asyncDispose]();
+    for (const server of servers.toReversed()) await server[Symbol.asyncDispose]();
   });
 
-  const either = (index: number): string => (index % 2 === 0 ? first : second).issuer;
+  const either = (index: number): string => (servers[index % PROCESSES] as ChildServer).issuer;
   const inParallel = <T>(work: (issuer: string) => Promise<T>): Promise<T[]> =>
     Promise.all(Array.from({ length: 50 }, (_, index) => work(either(index))));
 
@@ -135,7 +138,12 @@ describe('two server processes on one file', () => {
   test('E6 keys that are rotated twice under load cost no verifier a failure, and the new ones are seen by all', async () => {
     const command = (...args: string[]) =>
       run(process.execPath, [MAIN, ...args], {
-        env: { PATH: process.env.PATH, GRANTABLE_DATA_DIR: first.dataDir, GRANTABLE_ISSUER: first.issuer },
+        env: {
+          PATH: process.env.PATH,
+          GRANTABLE_DATA_DIR: first.dataDir,
+          GRANTABLE_ISSUER: first.issuer,
+          ...storage,
+        },
       });
     const keySet = createRemoteJWKSet(new URL(`${first.issuer}/oauth/jwks`), {
       cacheMaxAge: 300_000,
@@ -167,7 +175,7 @@ describe('two server processes on one file', () => {
     await Promise.all(verifying);
     assert.deepEqual(failures, []);
     assert.ok(verified > 50, String(verified));
-    for (const { issuer } of [first, second]) {
+    for (const { issuer } of servers) {
       const { keys } = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as { keys: unknown[] };
       assert.equal(keys.length, 9, 'all of three generations are published');
     }

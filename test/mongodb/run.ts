@@ -1,0 +1,28 @@
+/**
+ * The tests of a whole server once more, over MongoDB: `node test/mongodb/run.ts`. Each server has a database of its
+ * own on one MongoDB server, which is dropped with it or named by `MONGODB_URI`.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mongoMissing, startMongo } from '../support/mongodb.ts';
+
+const SUITES = [
+  'test/grants/*.test.ts',
+  'test/interaction/*.test.ts',
+  'test/provider/*.test.ts',
+  'test/security/*.test.ts',
+  'test/faults/several-processes.test.ts',
+];
+
+const missing = mongoMissing();
+if (missing) {
+  console.log(`The tests over MongoDB were skipped: ${missing}.`);
+} else {
+  await using server = await startMongo();
+  const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', ...SUITES], {
+    env: { ...process.env, GRANTABLE_TEST_STORAGE: 'mongodb', MONGODB_URI: server.uri },
+    stdio: 'inherit',
+  });
+  const [code] = (await once(tests, 'exit')) as [number | null];
+  process.exitCode = code ?? 1;
+}
