@@ -1,6 +1,7 @@
 import { formatReport } from '../admin/apply-report.ts';
 import { loadConfig } from '../config/load.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
+import { leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
 
 export const serve: Command = {
   name: 'serve',
@@ -22,16 +23,26 @@ export const serve: Command = {
     stopRequested.then(() => waiting.abort());
     const giveBackConsole = takeOverConsole(log);
     try {
+      if (startsWorkers(config.workers)) {
+        return await runWorkers({
+          count: config.workers,
+          stopRequested,
+          log,
+          shutdownSeconds: config.shutdownSeconds,
+        });
+      }
       const server = await createServer(config, { now: io.now, log, signal: waiting.signal });
       const { applied, quickstart } = server.started;
       if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));
       if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
+      sayReady();
       await stopRequested;
       await server.stop();
     } catch (error) {
       if (!(waiting.signal.aborted && (error as Error).name === 'AbortError')) throw error;
     } finally {
       giveBackConsole();
+      leave();
     }
     return DONE;
   },

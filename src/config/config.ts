@@ -40,6 +40,8 @@ export interface Config {
     readonly client: Limit;
   };
   /** Seconds. */
+  /** Processes. */
+  readonly workers: number;
   readonly ttl: { readonly accessToken: number; readonly login: number };
   /** How long running requests may go on after the signal to stop. */
   readonly shutdownSeconds: number;

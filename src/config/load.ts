@@ -6,7 +6,7 @@ import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
 import { createTrustedProxies } from './addresses.ts';
 import { ApplyFileError, loadApplyFile } from './apply-file.ts';
 import { type Config, ConfigError, type Problem } from './config.ts';
-import { isIgnoredName, type Option, options, type Rule, refusedNames, type Values } from './options.ts';
+import { isIgnoredName, type Option, options, type Rule, type Values } from './options.ts';
 import { quote } from './printable.ts';
 import { didYouMean } from './similar.ts';
 import type { StoragePlace } from './values.ts';
@@ -70,9 +70,6 @@ function findWrongNames(env: Environment): Problem[] {
     .filter((name) => env[name] !== undefined && /^GRANTABLE_/i.test(name) && !known.includes(name))
     .filter((name) => !isIgnoredName(name))
     .map((name) => {
-      const refused = Object.hasOwn(refusedNames, name) ? refusedNames[name] : undefined;
-      if (refused !== undefined)
-        return { variable: name, wrong: `it is refused, because ${refused}`, right: 'to leave it out' };
       return { variable: name, wrong: `there is no such option${didYouMean(name, known)}` };
     });
 }
@@ -141,6 +138,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
         ? { account: accountLimit, address: addressLimit, client: clientLimit }
         : undefined,
     ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
+    workers: values.workers,
     shutdownSeconds: values.shutdownSeconds,
     signing: values.signing,
     fastLane: values.fastLane,

@@ -297,6 +297,14 @@ export const options = {
       'Whether `client_credentials`, `refresh_token` and introspection with HTTP Basic take the short way past the protocol engine. The answers are the same.',
     schema: flag(),
   },
+  workers: {
+    name: 'GRANTABLE_WORKERS',
+    type: 'a whole number from 1 to 64',
+    default: '1',
+    meaning:
+      'How many processes serve the port. One that dies is replaced. More than the machine has cores is of no use.',
+    schema: wholeNumber(1, 64),
+  },
   shutdownSeconds: {
     name: 'GRANTABLE_SHUTDOWN_SECONDS',
     type: 'a whole number from 0 to 600',
@@ -308,11 +316,6 @@ export const options = {
 
 /** What the options parse to. */
 export type Values = { [K in keyof typeof options]?: z.output<(typeof options)[K]['schema']> };
-
-/** Known names that this version refuses, and why. */
-export const refusedNames: Readonly<Record<string, string>> = {
-  GRANTABLE_WORKERS: 'this version runs in one process',
-};
 
 /** Switches of the test suite and the benchmarks. */
 export const ignoredPrefixes = ['GRANTABLE_TEST_', 'GRANTABLE_BENCH_'] as const;

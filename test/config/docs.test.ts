@@ -10,9 +10,8 @@ test('docs/configuration.md is what `npm run docs` writes', () => {
   assert.equal(text, renderConfigurationDocs());
 });
 
-test('every option has its row, and none that this version refuses is advertised', () => {
+test('every option has its row', () => {
   for (const { name } of Object.values(options)) assert.ok(text.includes(`\n| \`${name}\` |`), name);
-  assert.doesNotMatch(text, /GRANTABLE_WORKERS/);
 });
 
 test('every key of the apply file has a meaning', () => {

@@ -1,0 +1,114 @@
+/**
+ * Several processes of the server on one address (`GRANTABLE_WORKERS`). The first one alone opens and fills the store;
+ * the others follow when it is ready. One that dies is replaced; a stop stops all.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from '../http/log.ts';
+import { DONE, FAILED } from './command.ts';
+
+const READY = 'grantable: ready';
+/** Milliseconds before one that died is replaced; doubled while replacements die too. */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 30_000;
+/** Milliseconds beyond the time that each takes for its requests. */
+const FAREWELL = 2_000;
+
+/** Says that this process, if it is one of several, takes requests now. */
+export function sayReady(): void {
+  if (cluster.isWorker) process.send?.(READY);
+}
+
+/** Lets this process end when it has nothing left to do: the channel to the one that started it would keep it. */
+export function leave(): void {
+  cluster.worker?.disconnect();
+}
+
+/** Whether the command runs in the process that starts the others. */
+export function startsWorkers(count: number): boolean {
+  return count > 1 && cluster.isPrimary;
+}
+
+export interface WorkersDeps {
+  readonly count: number;
+  readonly stopRequested: Promise<unknown>;
+  readonly log: Logger;
+  /** Seconds that requests under way are given. */
+  readonly shutdownSeconds: number;
+}
+
+/** Resolves with whether it became ready before it ended. */
+async function untilReady(worker: Worker): Promise<boolean> {
+  const ended = new AbortController();
+  const exit = once(worker, 'exit').then(() => false);
+  const ready = (async () => {
+    for (;;) {
+      const [message] = await once(worker, 'message', { signal: ended.signal });
+      if (message === READY) return true;
+    }
+  })().catch(() => false);
+  try {
+    return await Promise.race([ready, exit]);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** @returns the exit code: that of the first process if it could not start */
+export async function runWorkers({
+  count,
+  stopRequested,
+  log,
+  shutdownSeconds,
+}: WorkersDeps): Promise<number> {
+  let stopping = false;
+  stopRequested.then(() => {
+    stopping = true;
+  });
+
+  /** Keeps one place filled until the stop. */
+  async function keep(first: Worker | undefined): Promise<void> {
+    let worker = first ?? cluster.fork();
+    for (let pause = FIRST_PAUSE; ; ) {
+      const wasReady = first === worker || (await untilReady(worker));
+      if (wasReady) pause = FIRST_PAUSE;
+      if (!worker.isDead()) await once(worker, 'exit');
+      if (stopping) return;
+      const { exitCode, signalCode } = worker.process;
+      log.error({ pid: worker.process.pid, exitCode, signalCode }, 'a worker ended: another takes its place');
+      await Promise.race([wait(pause), stopRequested]);
+      if (stopping) return;
+      pause = Math.min(pause * 2, LONGEST_PAUSE);
+      worker = cluster.fork();
+    }
+  }
+
+  const first = cluster.fork();
+  const stopFirst = stopRequested.then(() => endAll(shutdownSeconds));
+  if (!(await untilReady(first))) {
+    if (stopping) await stopFirst;
+    return stopping ? DONE : (first.process.exitCode ?? FAILED);
+  }
+  const places = Array.from({ length: count }, (_, index) => keep(index === 0 ? first : undefined));
+  log.info({ workers: count }, 'workers started');
+  await stopRequested;
+  await stopFirst;
+  await Promise.all(places);
+  return DONE;
+}
+
+/** Asks all to stop; cuts those that do not. */
+async function endAll(seconds: number): Promise<void> {
+  const running = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+  const ended = Promise.all(running.map((worker) => (worker.isDead() ? undefined : once(worker, 'exit'))));
+  for (const { process: child } of running) child.kill('SIGTERM');
+  const late = setTimeout(
+    () => {
+      for (const { process: child } of running) child.kill('SIGKILL');
+    },
+    seconds * 1000 + FAREWELL,
+  );
+  await ended;
+  clearTimeout(late);
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { basic, FIXTURE } from '../support/server.ts';
+import { openTerminal, start } from './run.ts';
+
+const SECRET = 'secret-of-machine-'.padEnd(40, 'x');
+
+async function startWorkers(t: TestContext, count: number, env: Record<string, string> = {}) {
+  const terminal = await openTerminal(t, {
+    GRANTABLE_WORKERS: String(count),
+    GRANTABLE_LOG_LEVEL: 'info',
+    ...env,
+  });
+  await writeFile(join(terminal.dataDir, 'apply.json'), JSON.stringify(FIXTURE));
+  const server = start(terminal, ['serve']);
+  t.after(() => server.child.kill('SIGKILL'));
+  const issuer = `http://localhost:${terminal.env.GRANTABLE_PORT}`;
+  return { terminal, server, issuer };
+}
+
+async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined> | T | undefined,
+): Promise<Exclude<T, false>> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    const found = await ask();
+    if (found) return found as Exclude<T, false>;
+    await wait(25);
+  }
+  throw new Error(`never: ${what}`);
+}
+
+function workersOf(pid: number | undefined): number[] {
+  try {
+    const listed = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+    return listed
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+const isGone = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch {
+    return true;
+  }
+};
+
+async function token(issuer: string): Promise<number | undefined> {
+  const response = await fetch(`${issuer}/oauth/token`, {
+    method: 'POST',
+    headers: { authorization: basic('machine', SECRET), connection: 'close' },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  }).catch(() => undefined);
+  await response?.body?.cancel();
+  return response?.status;
+}
+
+test('several workers serve one port; one that is killed is replaced; a stop stops all', async (t) => {
+  const { server, issuer } = await startWorkers(t, 3, { GRANTABLE_APPLY: 'apply.json' });
+  const first = await until('three workers', () => {
+    const pids = workersOf(server.child.pid);
+    return server.said().includes('workers started') && pids.length === 3 && pids;
+  });
+  await until('a token', async () => (await token(issuer)) === 200);
+  process.kill(first[0] as number, 'SIGKILL');
+  const second = await until('a replacement', () => {
+    const pids = workersOf(server.child.pid);
+    return pids.length === 3 && !pids.includes(first[0] as number) && pids;
+  });
+  assert.deepEqual(await Promise.all(Array.from({ length: 12 }, () => token(issuer))), Array(12).fill(200));
+  server.child.kill('SIGTERM');
+  assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
+  assert.ok(second.every(isGone), 'no worker stays behind');
+});
+
+test('only one demo is made, however many workers begin on an empty folder', async (t) => {
+  const { server, issuer } = await startWorkers(t, 4);
+  await until(
+    'all workers',
+    () => server.said().includes('workers started') && workersOf(server.child.pid).length === 4,
+  );
+  const secret = /demo-machine:(\S+)/.exec(server.said())?.[1] ?? '';
+  for (let tries = 0; tries < 8; tries += 1) {
+    const response = await fetch(`${issuer}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: basic('demo-machine', secret), connection: 'close' },
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    });
+    assert.equal(response.status, 200, await response.text());
+  }
+  server.child.kill('SIGTERM');
+  assert.equal((await server.ended).code, 0);
+});
+
+test('what keeps the first worker from starting ends all, in one sentence', async (t) => {
+  const terminal = await openTerminal(t, { GRANTABLE_WORKERS: '2' });
+  await writeFile(join(terminal.dataDir, 'file'), '');
+  const { code, err } = await terminal.spawn(['serve'], {
+    GRANTABLE_DATA_DIR: join(terminal.dataDir, 'file', 'data'),
+  });
+  assert.equal(code, 1);
+  assert.match(err, /cannot be opened/);
+  assert.equal(err.trimEnd().split('\n').length, 1, err);
+});
