@@ -37,8 +37,9 @@ export const importStore: Command = {
   },
 };
 
-function linesOf(path: string): AsyncIterable<string> {
-  return createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
+/** Opened when it is asked for the first line: what an interface reads before that is lost. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  yield* createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
 }
 
 /** Rows that no key here can open would be found out when the server starts, with the store already full of them. */
