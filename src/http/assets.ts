@@ -4,7 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Middleware } from 'koa';
 
-const ASSETS = [{ path: '/assets/grantable.css', file: 'grantable.css', type: 'text/css; charset=utf-8' }];
+const ASSETS = [
+  { path: '/assets/grantable.css', file: 'grantable.css', type: 'text/css; charset=utf-8' },
+  { path: '/assets/icon.svg', file: 'icon.svg', type: 'image/svg+xml' },
+];
 
 /** Seconds; short, because the address stays the same when an operator changes a file. */
 const MAX_AGE = 300;
