@@ -1,6 +1,10 @@
-import { after, before, describe } from 'node:test';
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import mongoose from 'mongoose';
 import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
-import type { Storage } from '../../src/storage/contract.ts';
+import { INDEXES } from '../../adapters/storage/mongoose/migrations.ts';
+import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
 import { storageContract } from '../contracts/storage.contract.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
 
@@ -26,4 +30,133 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
       },
     };
   });
+
+  test('every filter that is sent finds its documents by an index, and hot ones by their id', async () => {
+    const sent: { collection: string; method: string; filter: Record<string, unknown>; sort?: object }[] = [];
+    await using storage = await open();
+    mongoose.set(
+      'debug',
+      (collection: string, method: string, filter: object, ...others: { sort?: object }[]) => {
+        if (method.startsWith('insert') || method.startsWith('createIndex')) return;
+        const sort = others.find((other) => other?.sort)?.sort;
+        sent.push({ collection, method, filter: filter as Record<string, unknown>, ...(sort && { sort }) });
+      },
+    );
+    try {
+      await useEverything(storage);
+    } finally {
+      mongoose.set('debug', false);
+    }
+    assert.ok(sent.length > 25, String(sent.length));
+    for (const { collection, method, filter, sort } of sent) {
+      const what = `${collection}.${method} ${JSON.stringify(filter)} ${JSON.stringify(sort)}`;
+      if ('_id' in filter) continue;
+      assert.ok(
+        !['artifacts', 'tokens', 'logins', 'counters'].includes(collection) || 'expiresAt' in filter,
+        what,
+      );
+      const fields = [...Object.keys(filter), ...Object.keys(sort ?? {})];
+      const indexes = [{ key: { _id: 1 } }, ...INDEXES.filter((index) => index.collection === collection)];
+      assert.ok(
+        indexes.some(({ key }) => fields.includes(Object.keys(key)[0] as string)),
+        what,
+      );
+    }
+  });
+
+  test('MT-08 what looks like an operator is a value, and an unknown field is refused', async () => {
+    await using storage = await open();
+    const { directory, nodes, counters, logins } = storage;
+    await nodes.mark('n', { revokedAt: 1 }, Date.now() + 60_000);
+    await counters.set('k', 1, Date.now() + 60_000);
+    const hostile = [{ $gt: '' }, { $ne: null }, { $regex: '.*' }, { $where: 'true' }] as unknown as string[];
+    for (const value of hostile) {
+      await assert.rejects(counters.get(value, Date.now()));
+      await assert.rejects(logins.find(value, Date.now()));
+      await assert.rejects(directory.users.get(value));
+      await assert.rejects(directory.users.findBy('username', value));
+      await assert.rejects(nodes.read([value]));
+    }
+    const organization = {
+      id: randomUUID(),
+      name: 'a',
+      enabled: true,
+      default: false,
+      hosts: [],
+      createdAt: 1,
+    };
+    await assert.rejects(directory.organizations.insert({ ...organization, $set: { name: 'b' } } as never));
+    await assert.rejects(directory.organizations.insert({ ...organization, surprise: 1 } as never));
+    assert.equal((await directory.organizations.page({ limit: 1 })).items.length, 0);
+  });
+
+  test('a database of a newer version is refused, and so is one that lets two win', async () => {
+    const url = server.newUrl();
+    await (await openMongooseStorage({ url })).close();
+    const connection = await mongoose.createConnection(url).asPromise();
+    await connection.collection('heads').updateOne({ _id: 'schema' as never }, { $set: { value: 99 } });
+    await assert.rejects(openMongooseStorage({ url }), NewerDatabase);
+    await connection.close();
+    const { probe } = await import('../../adapters/storage/mongoose/probe.ts');
+    const careless = {
+      create: async () => undefined,
+      updateOne: async () => ({ modifiedCount: 1 }),
+      deleteOne: async () => undefined,
+    };
+    await assert.rejects(probe(careless as never), (error) => {
+      assert.ok(error instanceof CannotOpenStore);
+      assert.match(error.message, /^Of 40 parallel compare-and-sets on one document 40 won: /);
+      return true;
+    });
+  });
+
+  async function open(): Promise<Storage & AsyncDisposable> {
+    const storage = await openMongooseStorage({ url: server.newUrl() });
+    return { ...storage, [Symbol.asyncDispose]: () => storage.close() };
+  }
 });
+
+/** Each method of the contract that a request or a command leads to. */
+async function useEverything(storage: Storage): Promise<void> {
+  const now = Date.now();
+  const later = now + 60_000;
+  const key = () => randomBytes(22);
+  const [artifact, uid, token] = [key(), key(), key()];
+  const { artifacts, tokens, logins, nodes, counters, audit, keys, directory } = storage;
+  await artifacts.upsert('Session', artifact, { payload: {}, expiresAt: later }, { uid });
+  await artifacts.insert('ReplayDetection', key(), { payload: {}, expiresAt: later }, now);
+  await artifacts.find('Session', artifact, now);
+  await artifacts.findByUid('Session', uid, now);
+  await artifacts.consume('Session', artifact, now);
+  await artifacts.remove('Session', artifact);
+  await tokens.find(token, now);
+  await logins.find('l', now);
+  await logins.rotate('l', key(), key(), now);
+  await nodes.mark('n', { revokedAt: now }, later);
+  await nodes.read(['n', 'm']);
+  await nodes.changesSince(0, 10);
+  await counters.increment('k', 1, 1_000, now);
+  await counters.get('k', now);
+  await counters.set('k', 1, later);
+  await counters.remove('k');
+  await audit.append({ at: now, event: 'e', outcome: 'changed', organization: 'o' });
+  await audit.page({ limit: 2 });
+  await audit.page({ limit: 2, organization: 'o' });
+  await keys.insert({ id: 'k', purpose: 'p', sealed: 's', createdAt: now, activeFrom: now });
+  await keys.list();
+  await keys.revision();
+  const noun = { id: randomUUID(), enabled: true, createdAt: now, name: 'a', default: false, hosts: [] };
+  const organization = await directory.organizations.insert(noun);
+  await directory.organizations.replace(organization);
+  await directory.organizations.findBy('name', 'a');
+  await directory.users.findBy('username', 'management/a');
+  await directory.users.findBy('email', 'management/a@b');
+  await directory.applications.findBy('clientId', 'a');
+  await directory.resources.findBy('identifier', 'a');
+  await directory.applications.page({ limit: 2 });
+  await directory.applications.page({ limit: 2, organization: 'o' });
+  await directory.organizations.remove(organization.id, 2);
+  await directory.revision();
+  await storage.sweep(now, 10);
+  await storage.ping();
+}
