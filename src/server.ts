@@ -11,7 +11,7 @@ import { createPasswordChange } from './directory/password-change.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
 import { findForm, replaceForm } from './http/body.ts';
-import { listen } from './http/listen.ts';
+import { type Listening, listen } from './http/listen.ts';
 import { createLogger, type Logger } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createViews, packageFolder } from './http/views.ts';
@@ -45,6 +45,8 @@ export interface ServerOptions {
   readonly log?: Logger;
   /** Gives up waiting for a store that is away. */
   readonly signal?: AbortSignal;
+  /** Others answer on the address already: this one takes its share when it can answer too. */
+  readonly joinsOthers?: boolean;
 }
 
 /** The apply file of the configuration, or the demo where there is nothing yet. */
@@ -69,12 +71,16 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   for (const warning of config.warnings) log.warn(warning);
 
   await using unfinished = new AsyncDisposableStack();
-  const listening = await listen({
-    host: config.host,
-    port: config.port,
-    onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
-  });
-  unfinished.defer(() => listening.stop(0));
+  const takeAddress = async (): Promise<Listening> => {
+    const taken = await listen({
+      host: config.host,
+      port: config.port,
+      onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
+    });
+    unfinished.defer(() => taken.stop(0));
+    return taken;
+  };
+  const early = options.joinsOthers ? undefined : await takeAddress();
   const foundations = await whenStoreIsThere(config, () => openFoundations(config, now), {
     onAway: (error) => log.warn({ err: error }, 'the store is away: trying again'),
     ...(options.signal && { signal: options.signal }),
@@ -165,6 +171,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     log: (error, what) => log.error({ err: error }, what),
   });
   unfinished.defer(() => background.stop());
+  const listening = early ?? (await takeAddress());
   listening.serve(app.callback());
   log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
 

@@ -1,7 +1,7 @@
 import { formatReport } from '../admin/apply-report.ts';
 import { loadConfig } from '../config/load.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
-import { leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
+import { joinsOthers, leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
 
 export const serve: Command = {
   name: 'serve',
@@ -31,7 +31,12 @@ export const serve: Command = {
           shutdownSeconds: config.shutdownSeconds,
         });
       }
-      const server = await createServer(config, { now: io.now, log, signal: waiting.signal });
+      const server = await createServer(config, {
+        now: io.now,
+        log,
+        signal: waiting.signal,
+        joinsOthers: joinsOthers(),
+      });
       const { applied, quickstart } = server.started;
       if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));
       if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);

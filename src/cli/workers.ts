@@ -25,6 +25,11 @@ export function leave(): void {
   cluster.worker?.disconnect();
 }
 
+/** Whether this process is one of several and others are ready, so that it must answer from its first connection on. */
+export function joinsOthers(): boolean {
+  return (cluster.worker?.id ?? 0) > 1;
+}
+
 /** Whether the command runs in the process that starts the others. */
 export function startsWorkers(count: number): boolean {
   return count > 1 && cluster.isPrimary;

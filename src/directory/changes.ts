@@ -58,7 +58,7 @@ export interface ChangesDeps {
 
 const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[] } = {
   organizations: [],
-  applications: ['organization'],
+  applications: ['organization', 'clientId'],
   roles: ['organization'],
   resources: ['organization', 'identifier'],
   users: ['organization', 'realm'],

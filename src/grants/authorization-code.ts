@@ -9,8 +9,9 @@ import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
-import { EVERYTHING } from '../permissions/permissions.ts';
+import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import type { Registry } from '../registry/registry.ts';
+import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
 
 /** The engine's typings leave out that a code knows whether it was used. */
@@ -61,6 +62,12 @@ function openIdFacts(code: AuthorizationCode): OpenIdFacts {
     ...(code.amr !== undefined && { amr: code.amr }),
     ...(code.sessionUid !== undefined && { sessionUid: code.sessionUid }),
   };
+}
+
+/** What was on the page: a role that has grown since gives no more than that. */
+function agreedTo(code: AuthorizationCode, consent: Consent, resource: string | undefined): Permissions {
+  if (resource === undefined) return EVERYTHING;
+  return code.rar ? parseAuthorizationDetails(code.rar, resource).permissions : findAgreed(consent, resource);
 }
 
 export function createAuthorizationCodeGrant({
@@ -116,8 +123,12 @@ export function createAuthorizationCodeGrant({
       if (!user || user.realm !== request.client.application.realm) {
         throw new ProofRejected({ reason: 'the user is gone, disabled or of another realm' });
       }
+      const { application, organization } = request.client;
+      if (isOlder(grant, application))
+        throw new ProofRejected({ reason: 'consent to an earlier application' });
       const ancestors = [grantNode(openid.grantId)];
-      if (!(await registry.isAlive([...ancestors, user.id], (code.iat ?? 0) * 1000))) {
+      const above = [...ancestors, user.id, application.id, organization.id];
+      if (!(await registry.isAlive(above, (code.iat ?? 0) * 1000))) {
         throw new ProofRejected({ reason: 'the login behind the code has ended' });
       }
       ctx.oidc.entity('AuthorizationCode', code);
@@ -136,10 +147,7 @@ export function createAuthorizationCodeGrant({
         parent: {
           resource,
           scope: openid.scope,
-          permissions:
-            code.rar && resource !== undefined
-              ? parseAuthorizationDetails(code.rar, resource).permissions
-              : EVERYTHING,
+          permissions: agreedTo(code, grant, resource),
         },
         startsLogin: true,
         async spend() {

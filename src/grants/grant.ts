@@ -17,6 +17,8 @@ import { type Asked, parseAsked } from './request.ts';
 export interface GrantDeps {
   readonly directory: Directory;
   readonly issue: Issue;
+  /** Sees who is asking before anything is decided or used up. @throws to end the run there */
+  readonly onProof?: (proof: Proof) => void;
 }
 
 /** The token is for the resource that was asked for, the parent's, or the application's own, in this order. */
@@ -52,6 +54,7 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   const asked = parseAsked(parameters, isKnownScope);
 
   const proof = await grant.prove(request);
+  deps.onProof?.(proof);
   const wanted = proof.asked ? { ...proof.asked, ...definedOf(asked) } : asked;
   const resource = await findTarget(request, proof, wanted);
   const rights = resource && (await findRights(view, client.application, resource, proof.user));

@@ -24,14 +24,16 @@ export const COMMON_PARAMETERS = ['scope', 'resource', 'authorization_details', 
 
 const MAX_SCOPES = 500;
 
-/** RFC 6749 section 3.3. The engine has refused characters outside the syntax before. */
+/** RFC 6749 section 3.3. */
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
 function parseScopes(scope: string | undefined): string[] | undefined {
   if (scope === undefined || scope === '') return undefined;
   const scopes = scope.split(' ');
   if (scopes.length > MAX_SCOPES)
     throw new ScopeNotAllowed({ description: `more than ${MAX_SCOPES} scopes` });
-  if (scopes.includes('') || new Set(scopes).size !== scopes.length) {
-    throw new ScopeNotAllowed({ description: 'scope holds empty or repeated values' });
+  if (!scopes.every((each) => SCOPE_TOKEN.test(each)) || new Set(scopes).size !== scopes.length) {
+    throw new ScopeNotAllowed({ description: 'scope holds empty, malformed or repeated values' });
   }
   return scopes;
 }

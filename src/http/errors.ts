@@ -149,7 +149,14 @@ function answer(ctx: Context, failure: Failure, views: Views, log: Logger): void
 
 /** The engine's own errors have been answered by itself. */
 function findUnforeseen({ state: { failure } }: Context): unknown {
-  return failure !== undefined && toFailure(failure) === undefined ? failure : undefined;
+  if (failure === undefined || isAnswerOfEngine(failure)) return undefined;
+  return toFailure(failure) === undefined ? failure : undefined;
+}
+
+/** An error that the protocol names, of which the engine has told the client. */
+function isAnswerOfEngine(failure: unknown): boolean {
+  const { error, expose } = failure as { error?: unknown; expose?: unknown };
+  return typeof error === 'string' && expose === true;
 }
 
 /**

@@ -100,18 +100,30 @@ function tooMany(ms: number, reason: string): TooManyAttempts {
  */
 function createFailureCount(limiter: CountersLimiter, reason: string, now: () => number) {
   const blocked = new LRUCache<string, number>({ max: BLOCKS_KEPT });
+  /** Failures whose counting has begun, so that those that come at once are no more than those one by one. */
+  const beingCounted = new Map<string, number>();
   const remember = (key: string, { consumedPoints, msBeforeNext }: RateLimiterRes): void => {
     if (consumedPoints >= limiter.points) blocked.set(key, now() + msBeforeNext);
   };
   return {
     async add(key: string): Promise<void> {
-      remember(key, await limiter.penalty(key));
+      const count = (beingCounted.get(key) ?? 0) + 1;
+      beingCounted.set(key, count);
+      try {
+        remember(key, await limiter.penalty(key));
+      } finally {
+        const left = (beingCounted.get(key) ?? 1) - 1;
+        if (left > 0) beingCounted.set(key, left);
+        else beingCounted.delete(key);
+      }
     },
     /** @param toKey asked only while anything is blocked */
     require(toKey: () => string): void {
-      if (blocked.size === 0) return;
-      const ms = (blocked.get(toKey()) ?? 0) - now();
+      if (blocked.size === 0 && beingCounted.size === 0) return;
+      const key = toKey();
+      const ms = (blocked.get(key) ?? 0) - now();
       if (ms > 0) throw tooMany(ms, reason);
+      if ((beingCounted.get(key) ?? 0) >= limiter.points) throw tooMany(0, reason);
     },
     /** Reads what other processes have counted. */
     async requireInStore(key: string): Promise<void> {

@@ -6,12 +6,23 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
-import { PermissionsNotAllowed, ScopeNotAllowed, UnknownResource } from '../errors/domain.ts';
+import {
+  MalformedRequest,
+  PermissionsNotAllowed,
+  ScopeNotAllowed,
+  UnknownResource,
+} from '../errors/domain.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import { knownScopes, OPENID_SCOPES, refuseUnknownTables } from '../grants/cut-down.ts';
 import { parseAsked } from '../grants/request.ts';
 import { parseAuthorizationDetails, toAuthorizationDetails } from '../permissions/authorization-details.ts';
-import { contains, describeDifference, difference, type Permissions } from '../permissions/permissions.ts';
+import {
+  contains,
+  describeDifference,
+  difference,
+  NOTHING,
+  type Permissions,
+} from '../permissions/permissions.ts';
 import type { User } from '../storage/nouns.ts';
 
 export interface AuthorizationRequestDeps {
@@ -56,10 +67,29 @@ function refuseRepeatedScopes({ query }: KoaContextWithOIDC): void {
   }
 }
 
+/** The engine forgets an empty list; forgotten, it would ask for every table. */
+function refuseEmptyDetails({ query }: KoaContextWithOIDC): void {
+  if (
+    typeof query.authorization_details === 'string' &&
+    /^\s*\[\s*\]\s*$/.test(query.authorization_details)
+  ) {
+    throw new PermissionsNotAllowed({ description: 'authorization_details must not be empty' });
+  }
+}
+
+/** A fragment would hand the code to every script of the page that it lands on (AZ-09). */
+function refuseFragments(params: Record<string, unknown>): void {
+  const mode = params.response_mode;
+  if (mode === undefined || mode === 'query' || mode === 'form_post') return;
+  throw new MalformedRequest({ description: 'response_mode must be query or form_post' });
+}
+
 async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps): Promise<void> {
   const { params, client } = ctx.oidc;
   if (!params || !client) return;
   refuseRepeatedScopes(ctx);
+  refuseEmptyDetails(ctx);
+  refuseFragments(params);
   const active = await (await deps.directory.view()).findApplication(client.clientId);
   if (!active) throw new UnknownResource({ description: 'the application is disabled' });
   const view = await deps.directory.view();
@@ -73,6 +103,8 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
     throw new ScopeNotAllowed({ description: `scope is not allowed: ${beyond.slice(0, 100)}` });
   if (asked.permissions && !rights)
     throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
+  if (asked.permissions && contains(NOTHING, asked.permissions))
+    throw new PermissionsNotAllowed({ description: 'ask for something of some table, or leave tables out' });
   if (asked.permissions && rights) {
     refuseUnknownTables(asked.permissions, rights.resource);
     refuseBeyond(asked.permissions, rights.permissions);

@@ -17,7 +17,7 @@ const AUTHENTICATED_ROUTES = ['token', 'introspection', 'revocation'];
 /** Whose guesses of a client's secret are counted. */
 export interface SecretLimits {
   /** @throws TooManyAttempts */
-  requireClientNotBlocked(clientId: string, address: string): void | Promise<void>;
+  requireClientNotBlocked(clientId: string, address: string): void;
   clientSecretFailure(clientId: string, address: string): Promise<void>;
 }
 
@@ -87,11 +87,12 @@ export function takeOverClients(
     const { state } = Provider.ctx as KoaContextWithOIDC;
     const address = String(state.address ?? '');
     try {
-      await limits.requireClientNotBlocked(clientId, address);
+      limits.requireClientNotBlocked(clientId, address);
     } catch (error) {
       state.failure = error;
       throw toOAuthError(error);
     }
+    // Nothing is waited for between the look at the count, the guess and its counting.
     const matches = isRight();
     if (!matches) await limits.clientSecretFailure(clientId, address);
     return matches;

@@ -11,7 +11,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
-import type { Grant } from '../grants/contract.ts';
+import type { Grant, Proof } from '../grants/contract.ts';
 import { type GrantDeps, runGrant } from '../grants/grant.ts';
 import { COMMON_PARAMETERS } from '../grants/request.ts';
 import type { Application } from '../storage/nouns.ts';
@@ -68,7 +68,7 @@ async function authenticate(ctx: Context, deps: FastLaneDeps): Promise<Applicati
   const { view } = await deps.directory.viewFor(ctx.req);
   const application = (await view.findApplication(credentials.clientId))?.application;
   if (application?.authMethod !== 'client_secret_basic') return undefined;
-  await deps.secretLimits.requireClientNotBlocked(application.clientId, String(ctx.state.address));
+  deps.secretLimits.requireClientNotBlocked(application.clientId, String(ctx.state.address));
   return isClientSecret(deps.clientSecrets, credentials.secret, application.secretHash)
     ? application
     : undefined;
@@ -97,6 +97,15 @@ function createGrantLanes(grants: readonly Grant[]): ReadonlyMap<unknown, GrantL
   );
 }
 
+class NeedsEngine extends DomainError {
+  readonly code = 'needs_engine';
+}
+
+/** A login in the browser is refreshed with an ID token, which only the engine can make. */
+function requireNoIdToken({ openid }: Proof): void {
+  if (openid) throw new NeedsEngine();
+}
+
 /** @returns the answer; undefined to go the long way */
 async function findTokenAnswer(
   ctx: Context,
@@ -107,10 +116,8 @@ async function findTokenAnswer(
   const fields = lane && findFields(ctx, lane.fields, deps.inspection);
   const application = fields && (await authenticate(ctx, deps));
   if (!fields || !application?.grants.includes(lane.grant.name)) return undefined;
-  // A login in the browser is refreshed with an ID token, which only the engine can make.
-  if (application.grants.includes('authorization_code')) return undefined;
   const context = grantContext(ctx, application, fields);
-  await runGrant(lane.grant, context, deps.grantDeps);
+  await runGrant(lane.grant, context, { ...deps.grantDeps, onProof: requireNoIdToken });
   ctx.state.clientId = application.clientId;
   return context.body;
 }

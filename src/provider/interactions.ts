@@ -1,7 +1,8 @@
 /** What pages for people need of the engine: the step that is due, and handing back what was decided. */
 import type { Context } from 'koa';
 import { errors, type InteractionResults, type Provider } from 'oidc-provider';
-import { type AskedTables, agree, type FindAskedTables } from './table-consent.ts';
+import { agree } from '../grants/consent.ts';
+import type { AskedTables, FindAskedTables } from './table-consent.ts';
 
 /** An authorization request that waits for a person. */
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
@@ -67,7 +68,7 @@ export function createInteractions({
       for (const [resource, scopes] of Object.entries(missing.missingResourceScopes ?? {})) {
         grant.addResourceScope(resource, scopes.join(' '));
       }
-      if (tables) agree(grant, tables);
+      if (tables) agree(grant, tables.resource.identifier, tables.permissions);
       return grant.save();
     },
   };

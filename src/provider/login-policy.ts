@@ -1,5 +1,6 @@
 /** When somebody must log in again or be asked again, beyond the engine's own reasons. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Directory } from '../directory/directory.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
@@ -41,9 +42,11 @@ function addTableConsent(policy: interactionPolicy.DefaultPolicy, findAskedTable
  */
 export function createLoginPolicy({
   registry,
+  directory,
   findAskedTables,
 }: {
   registry: Registry;
+  directory: Directory;
   findAskedTables: FindAskedTables;
 }): interactionPolicy.DefaultPolicy {
   const policy = base();
@@ -71,7 +74,9 @@ export function createLoginPolicy({
         if (!user) return Check.NO_NEED_TO_PROMPT;
         // The engine knows the second only; a login in the very second of the end must count as older.
         const loggedInAt = (session?.loginTs ?? 0) * 1000;
-        return (await registry.isAlive([user.id], loggedInAt))
+        const client = await (await directory.view()).findApplication(ctx.oidc.client?.clientId ?? '');
+        const above = client ? [client.application.id, client.organization.id] : [];
+        return (await registry.isAlive([user.id, ...above], loggedInAt))
           ? Check.NO_NEED_TO_PROMPT
           : Check.REQUEST_PROMPT;
       },

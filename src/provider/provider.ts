@@ -109,7 +109,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       users,
       adapter,
       cookieKeys: deps.cookieKeys(),
-      policy: () => createLoginPolicy({ registry, findAskedTables }),
+      policy: () => createLoginPolicy({ registry, directory, findAskedTables }),
       lifetimes: { session: deps.lifetimes.session, grant: deps.lifetimes.login },
       pages: deps.pages,
       now,

@@ -16,6 +16,14 @@ export interface ProviderRoutesDeps {
   readonly fastLane?: Middleware;
 }
 
+/** As they are registered: the engine's router would take other cases and a slash at the end for the same. */
+const OURS = /^\/(?:oauth|\.well-known)(?:\/|$)/i;
+const AS_REGISTERED = /^\/(?:oauth|\.well-known)\/[a-z-]+(?:\/[^/]+)?$/;
+
+/** Everybody after this compares paths exactly. */
+const exactPaths: Middleware = (ctx, next) =>
+  OURS.test(ctx.path) && !AS_REGISTERED.test(ctx.path) ? Promise.resolve() : next();
+
 function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
   return (ctx, next) => (paths.includes(ctx.path) ? middleware(ctx, next) : next());
 }
@@ -27,6 +35,7 @@ function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
 export function createProviderRoutes({ engine, inspection, fastLane }: ProviderRoutesDeps): Middleware {
   const { audit, directory, now } = inspection;
   return compose([
+    exactPaths,
     ...(fastLane ? [fastLane] : []),
     createRequestNotes(),
     createCors({ directory }),

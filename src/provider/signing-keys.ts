@@ -146,7 +146,12 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
   /** A clock that was set back to before the first key must not stop the server: the oldest key signs then. */
   const active = (alg: SigningAlg): SigningKey | undefined => {
     const candidates = all
-      .filter((key) => key.alg === alg && isPublished(key))
+      .filter(
+        (key) =>
+          key.alg === alg &&
+          isPublished(key) &&
+          !(key.retiredAt !== undefined && key.retiredAt <= key.activeFrom),
+      )
       .sort((a, b) => a.activeFrom - b.activeFrom);
     return candidates.findLast(({ activeFrom }) => activeFrom <= now()) ?? candidates[0];
   };

@@ -3,17 +3,14 @@
  * must mean the same: the page that shows them, the consent that remembers them, the check that asks again when they
  * have become more. What is agreed to is kept in the engine's Grant.
  */
-import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
-import { parseAuthorizationDetails, TABLE_ACCESS } from '../permissions/authorization-details.ts';
-import { contains, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
-import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
+import { type Consent, findAgreed } from '../grants/consent.ts';
+import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { contains, type Permissions } from '../permissions/permissions.ts';
 import type { Resource } from '../storage/nouns.ts';
 import { singleResource } from './authorization-request.ts';
-
-export type Consent = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>;
 
 export interface AskedTables {
   readonly resource: Resource;
@@ -59,31 +56,6 @@ export function createFindAskedTables({
   };
 }
 
-interface Agreed extends StoredPermissions {
-  readonly type: typeof TABLE_ACCESS;
-  readonly locations: readonly [resource: string];
-}
-
-function agreements({ rar }: Consent): readonly Agreed[] {
-  return (rar ?? []) as unknown as readonly Agreed[];
-}
-
-function findAgreed(consent: Consent, { identifier }: Resource): Permissions {
-  const here = agreements(consent).find(({ locations }) => locations[0] === identifier);
-  return here ? fromStored(here) : NOTHING;
-}
-
 export function isAgreed(consent: Consent, { resource, permissions }: AskedTables): boolean {
-  return contains(findAgreed(consent, resource), permissions);
-}
-
-/** Adds to what was agreed to before. The caller saves the consent. */
-export function agree(consent: Consent, { resource, permissions }: AskedTables): void {
-  const agreed: Agreed = {
-    type: TABLE_ACCESS,
-    locations: [resource.identifier],
-    ...toStored(union(findAgreed(consent, resource), permissions)),
-  };
-  const others = agreements(consent).filter(({ locations }) => locations[0] !== resource.identifier);
-  consent.rar = [...others, agreed] as never;
+  return contains(findAgreed(consent, resource.identifier), permissions);
 }

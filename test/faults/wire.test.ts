@@ -8,7 +8,6 @@ import { createCode } from './codes.ts';
 import { checkHistory, createHistory, load } from './history.ts';
 import { type Fault, startWire, type Wire } from './wire.ts';
 
-const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 5 : 1;
 const WORKERS = 4;
 /** Milliseconds. */
 const FAULTS: readonly [Fault, number][] = [
@@ -70,37 +69,35 @@ describe('faults between the server and MongoDB', { skip }, () => {
     test(`E4 ${fault} under load from two processes costs no promise, and errors stop with it`, async (t) => {
       const [first] = servers;
       assert.ok(first);
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const codes = await Promise.all(Array.from({ length: 4 }, () => createCode(first.issuer)));
-        const histories = servers.map(() => createHistory());
-        let isOver = false;
-        const metBefore = wire.met;
-        const loading = servers.map(({ issuer }, index) =>
-          load(issuer, histories[index] as ReturnType<typeof createHistory>, codes, {
-            workers: WORKERS,
-            isOver: () => isOver,
-            isRefusal,
-          }),
-        );
-        await wait(500);
-        wire.fault = fault;
-        await wait(lasts);
-        wire.fault = 'none';
-        const recovery = await untilAllAnswer();
-        const refused = histories.reduce((sum, history) => sum + history.refused, 0);
-        await wait(500);
-        isOver = true;
-        await Promise.all(loading);
-        assert.ok(wire.met > metBefore, 'the fault was met');
-        for (const history of histories) await checkHistory(first.issuer, history);
-        const promises = histories.reduce(
-          (sum, { issued, revoked, redeemed }) => sum + issued.length + revoked.length + redeemed.length,
-          0,
-        );
-        t.diagnostic(
-          `${promises} promises, ${refused} told to come again, all answered ${Math.round(recovery)} ms after`,
-        );
-      }
+      const codes = await Promise.all(Array.from({ length: 4 }, () => createCode(first.issuer)));
+      const histories = servers.map(() => createHistory());
+      let isOver = false;
+      const metBefore = wire.met;
+      const loading = servers.map(({ issuer }, index) =>
+        load(issuer, histories[index] as ReturnType<typeof createHistory>, codes, {
+          workers: WORKERS,
+          isOver: () => isOver,
+          isRefusal,
+        }),
+      );
+      await wait(500);
+      wire.fault = fault;
+      await wait(lasts);
+      wire.fault = 'none';
+      const recovery = await untilAllAnswer();
+      const refused = histories.reduce((sum, history) => sum + history.refused, 0);
+      await wait(500);
+      isOver = true;
+      await Promise.all(loading);
+      assert.ok(wire.met > metBefore, 'the fault was met');
+      for (const history of histories) await checkHistory(first.issuer, history);
+      const promises = histories.reduce(
+        (sum, { issued, revoked, redeemed }) => sum + issued.length + revoked.length + redeemed.length,
+        0,
+      );
+      t.diagnostic(
+        `${promises} promises, ${refused} told to come again, all answered ${Math.round(recovery)} ms after`,
+      );
     });
   }
 });

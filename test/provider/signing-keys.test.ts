@@ -86,6 +86,20 @@ test('signing keys', async (t) => {
     },
   );
 
+  await t.test('JW-06 a key that was overtaken before its time never signs', async () => {
+    await rotateSigningKeys(deps, { immediately: false, longestLifetime: 3_600 });
+    const keys = await loadSigningKeys(deps);
+    const overtaken = keys.published().find((key) => key.alg === 'ES256' && keys.stateOf(key) === 'next');
+    clock += 1_000;
+    await rotateSigningKeys(deps, { immediately: true, longestLifetime: 3_600 });
+    await keys.refresh();
+    const { kid } = keys.active('ES256');
+    clock += JWKS_CACHE_SECONDS * 1000;
+    await keys.refresh();
+    assert.equal(keys.active('ES256').kid, kid);
+    assert.notEqual(kid, overtaken?.kid);
+  });
+
   await t.test('E5 a clock that was set back before the first key does not stop signing', async () => {
     const keys = await loadSigningKeys(deps);
     clock -= 30 * 86_400_000;

@@ -12,6 +12,9 @@ export function isDuplicate(error: unknown): error is mongo.MongoServerError {
   return error instanceof mongo.MongoServerError && error.code === DUPLICATE_KEY;
 }
 
+/** Of a socket that ended while a command was written, which the driver passes on as they are. */
+const BROKEN_CONNECTION = new Set(['EPIPE', 'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT']);
+
 /** Mongoose does not ask the driver while it knows itself to be disconnected, and has no class for saying so. */
 function isDisconnected(error: unknown): boolean {
   return error instanceof MongooseError && error.message.includes('bufferCommands');
@@ -20,6 +23,7 @@ function isDisconnected(error: unknown): boolean {
 function passes(error: unknown): boolean {
   if (
     isDisconnected(error) ||
+    BROKEN_CONNECTION.has((error as NodeJS.ErrnoException).code ?? '') ||
     error instanceof mongo.MongoNetworkError ||
     error instanceof mongo.MongoServerSelectionError ||
     error instanceof mongo.MongoWriteConcernError ||

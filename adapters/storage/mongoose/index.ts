@@ -34,6 +34,7 @@ async function connect(url: string): Promise<Connection> {
     socketTimeoutMS: SOCKET_MS,
     // A server that came back is noticed after this long, not after the driver's ten seconds.
     heartbeatFrequencyMS: 1_000,
+    serverMonitoringMode: 'poll',
     // What was answered survives the loss of any minority of the members.
     writeConcern: { w: 'majority', j: true, wtimeoutMS: SOCKET_MS },
     readPreference: 'primary',
