@@ -68,16 +68,25 @@ export async function runWorkers({
   shutdownSeconds,
 }: WorkersDeps): Promise<number> {
   let stopping = false;
+  let ready = 0;
   stopRequested.then(() => {
     stopping = true;
   });
+
+  function becameReady(): void {
+    ready += 1;
+    if (ready === count) log.info({ workers: count }, 'all workers are ready');
+  }
 
   /** Keeps one place filled until the stop. */
   async function keep(first: Worker | undefined): Promise<void> {
     let worker = first ?? cluster.fork();
     for (let pause = FIRST_PAUSE; ; ) {
       const wasReady = first === worker || (await untilReady(worker));
-      if (wasReady) pause = FIRST_PAUSE;
+      if (wasReady) {
+        pause = FIRST_PAUSE;
+        becameReady();
+      }
       if (!worker.isDead()) await once(worker, 'exit');
       if (stopping) return;
       const { exitCode, signalCode } = worker.process;
@@ -96,7 +105,6 @@ export async function runWorkers({
     return stopping ? DONE : (first.process.exitCode ?? FAILED);
   }
   const places = Array.from({ length: count }, (_, index) => keep(index === 0 ? first : undefined));
-  log.info({ workers: count }, 'workers started');
   await stopRequested;
   await stopFirst;
   await Promise.all(places);

@@ -69,7 +69,7 @@ test('several workers serve one port; one that is killed is replaced; a stop sto
   const { server, issuer } = await startWorkers(t, 3, { GRANTABLE_APPLY: 'apply.json' });
   const first = await until('three workers', () => {
     const pids = workersOf(server.child.pid);
-    return server.said().includes('workers started') && pids.length === 3 && pids;
+    return server.said().includes('all workers are ready') && pids.length === 3 && pids;
   });
   await until('a token', async () => (await token(issuer)) === 200);
   process.kill(first[0] as number, 'SIGKILL');
@@ -87,7 +87,7 @@ test('only one demo is made, however many workers begin on an empty folder', asy
   const { server, issuer } = await startWorkers(t, 4);
   await until(
     'all workers',
-    () => server.said().includes('workers started') && workersOf(server.child.pid).length === 4,
+    () => server.said().includes('all workers are ready') && workersOf(server.child.pid).length === 4,
   );
   const secret = /demo-machine:(\S+)/.exec(server.said())?.[1] ?? '';
   for (let tries = 0; tries < 8; tries += 1) {
