@@ -2,11 +2,11 @@
  * The store for many machines: MongoDB, or a server that speaks its protocol, through Mongoose. It keeps the contract
  * of `src/storage/contract.ts` with single-document operations alone and knows nothing else of ours.
  */
-import { type Connection, createConnection } from 'mongoose';
+import type { Connection } from 'mongoose';
 import type { Storage } from '../../../src/storage/contract.ts';
 import { createAudit, createDirectoryStore, createKeys } from './administration.ts';
+import { connect } from './connection.ts';
 import { createDump } from './dump.ts';
-import { guarded } from './errors.ts';
 import { createHeads } from './heads.ts';
 import { sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
@@ -14,36 +14,6 @@ import { createNodes } from './nodes.ts';
 import { probe } from './probe.ts';
 import { createArtifacts, createCounters, createLogins, createTokens } from './protocol.ts';
 import { createModels } from './schemas.ts';
-
-/** Milliseconds. Whoever waits is answered with 503 before his own patience ends. */
-const PATIENCE_MS = 2_000;
-const SOCKET_MS = 10_000;
-const POOL = 50;
-
-async function connect(url: string): Promise<Connection> {
-  const connection = createConnection(url, {
-    bufferCommands: false,
-    sanitizeFilter: true,
-    autoIndex: false,
-    autoCreate: false,
-    appName: 'grantable',
-    maxPoolSize: POOL,
-    serverSelectionTimeoutMS: PATIENCE_MS,
-    connectTimeoutMS: PATIENCE_MS,
-    waitQueueTimeoutMS: PATIENCE_MS,
-    socketTimeoutMS: SOCKET_MS,
-    // A server that came back is noticed after this long, not after the driver's ten seconds.
-    heartbeatFrequencyMS: 1_000,
-    serverMonitoringMode: 'poll',
-    // What was answered survives the loss of any minority of the members.
-    writeConcern: { w: 'majority', j: true, wtimeoutMS: SOCKET_MS },
-    readPreference: 'primary',
-    retryWrites: true,
-    retryReads: true,
-  });
-  await guarded(() => connection.asPromise());
-  return connection;
-}
 
 async function describe(connection: Connection): Promise<string> {
   const { db, host, port, name } = connection;
@@ -62,7 +32,7 @@ async function describe(connection: Connection): Promise<string> {
  * @throws StoreUnavailable when it cannot be reached now; CannotOpenStore, NewerDatabase: nothing was changed
  */
 export async function openMongooseStorage({ url }: { url: string }): Promise<Storage> {
-  const connection = await connect(url);
+  const { connection, close } = await connect(url);
   try {
     const models = createModels(connection);
     const heads = createHeads(models.heads);
@@ -90,10 +60,10 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
         return verify(connection);
       },
       dump: createDump(models, heads),
-      close: () => connection.close(),
+      close,
     };
   } catch (error) {
-    await connection.close();
+    await close();
     throw error;
   }
 }

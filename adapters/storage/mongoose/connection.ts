@@ -1,0 +1,89 @@
+/** The connection, and noticing when the driver has stopped looking after it. */
+import { type Connection, type ConnectOptions, createConnection } from 'mongoose';
+import { guarded } from './errors.ts';
+
+/** Milliseconds. Whoever waits is answered with 503 before his own patience ends. */
+const PATIENCE_MS = 2_000;
+const SOCKET_MS = 10_000;
+const POOL = 50;
+/** A server that came back is noticed after this long, not after the driver's ten seconds. */
+const HEARTBEAT_MS = 1_000;
+/** Without a heartbeat for so long, good or bad, nobody listens for the server any more. */
+const SILENCE_MS = 3 * (PATIENCE_MS + HEARTBEAT_MS);
+
+const OPTIONS: ConnectOptions = {
+  bufferCommands: false,
+  sanitizeFilter: true,
+  autoIndex: false,
+  autoCreate: false,
+  appName: 'grantable',
+  maxPoolSize: POOL,
+  serverSelectionTimeoutMS: PATIENCE_MS,
+  connectTimeoutMS: PATIENCE_MS,
+  waitQueueTimeoutMS: PATIENCE_MS,
+  socketTimeoutMS: SOCKET_MS,
+  heartbeatFrequencyMS: HEARTBEAT_MS,
+  serverMonitoringMode: 'poll',
+  // What was answered survives the loss of any minority of the members.
+  writeConcern: { w: 'majority', j: true, wtimeoutMS: SOCKET_MS },
+  readPreference: 'primary',
+  retryWrites: true,
+  retryReads: true,
+};
+
+export interface LivingConnection {
+  readonly connection: Connection;
+  close(): Promise<void>;
+}
+
+/**
+ * The driver's monitor of a server can end for good when a connection breaks in the middle of its handshake; then every
+ * request fails although the server is there. A new client has a new one.
+ *
+ * @throws StoreUnavailable
+ */
+export async function connect(url: string): Promise<LivingConnection> {
+  const connection = createConnection(url, OPTIONS);
+  try {
+    await guarded(() => connection.asPromise());
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  let lastHeartbeat = performance.now();
+  const heard = (): void => {
+    lastHeartbeat = performance.now();
+  };
+  const listen = (): void => {
+    heard();
+    const client = connection.getClient();
+    client.on('serverHeartbeatSucceeded', heard);
+    client.on('serverHeartbeatFailed', heard);
+  };
+  listen();
+
+  let isReviving = false;
+  async function revive(): Promise<void> {
+    isReviving = true;
+    try {
+      await connection.close(true);
+      await connection.openUri(url, OPTIONS);
+      listen();
+    } catch {
+      // The server may be away at this moment: at the next look again.
+    } finally {
+      isReviving = false;
+    }
+  }
+  const watch = setInterval(() => {
+    if (!isReviving && performance.now() - lastHeartbeat > SILENCE_MS) revive();
+  }, HEARTBEAT_MS).unref();
+
+  return {
+    connection,
+    async close() {
+      clearInterval(watch);
+      await connection.close();
+    },
+  };
+}
