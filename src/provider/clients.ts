@@ -100,7 +100,11 @@ export function takeOverClients(
 
   // Unknown clients are counted like wrong secrets, or the limit would tell which clients exist.
   rememberClients(provider, deps.directory, async (id) => {
-    if (AUTHENTICATED_ROUTES.includes(String(Provider.ctx?.oidc.route))) await guess(id, () => false);
+    const { ctx } = Provider;
+    if (!ctx || !AUTHENTICATED_ROUTES.includes(String(ctx.oidc.route))) return;
+    // Without a secret nothing was guessed, of an unknown client as of a known one.
+    const hasSecret = ctx.get('Authorization') !== '' || ctx.oidc.body?.client_secret !== undefined;
+    if (hasSecret) await guess(id, () => false);
   });
   const { prototype } = provider.Client as unknown as { prototype: Client & Record<string, unknown> };
 

@@ -27,6 +27,8 @@ export interface EngineDeps {
   readonly issuer: string;
   readonly directory: Directory;
   readonly users: Users;
+  /** What a refresh token is good for, if it is one. */
+  readonly findGrantedResource: (refreshToken: string) => Promise<string | undefined>;
   readonly adapter: ReturnType<typeof createOidcAdapter>;
   readonly cookieKeys: readonly string[];
   readonly policy: () => interactionPolicy.DefaultPolicy;
@@ -80,12 +82,16 @@ function asksForResource(params: Record<string, unknown> | undefined): boolean {
 /** Resource indicators (RFC 8707): the application's own unless it only wants to know who somebody is. */
 function createResourceIndicators({
   directory,
+  findGrantedResource,
 }: EngineDeps): NonNullable<Configuration['features']>['resourceIndicators'] {
   const findApplication = async (clientId: string) =>
     (await (await directory.view()).findApplication(clientId))?.application;
   return {
     enabled: true,
     async defaultResource(ctx, client) {
+      const { refresh_token: refreshToken } = ctx.oidc.params ?? {};
+      const granted = typeof refreshToken === 'string' ? await findGrantedResource(refreshToken) : undefined;
+      if (granted !== undefined) return granted;
       const own = (await findApplication(client.clientId))?.resource;
       return own !== undefined && asksForResource(ctx.oidc.params) ? own : [];
     },

@@ -116,6 +116,9 @@ async function findTokenAnswer(
   const fields = lane && findFields(ctx, lane.fields, deps.inspection);
   const application = fields && (await authenticate(ctx, deps));
   if (!fields || !application?.grants.includes(lane.grant.name)) return undefined;
+  // The engine holds details against the resource that it would give, whatever they name.
+  const namesResource = fields.resource !== undefined || fields.refresh_token !== undefined;
+  if (fields.authorization_details !== undefined && !namesResource) return undefined;
   const context = grantContext(ctx, application, fields);
   await runGrant(lane.grant, context, { ...deps.grantDeps, onProof: requireNoIdToken });
   ctx.state.clientId = application.clientId;

@@ -107,6 +107,10 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       issuer,
       directory,
       users,
+      async findGrantedResource(refreshToken) {
+        const id = refreshTokens.loginOf(refreshToken);
+        return id === undefined ? undefined : (await logins.find(id, now()))?.resource;
+      },
       adapter,
       cookieKeys: deps.cookieKeys(),
       policy: () => createLoginPolicy({ registry, directory, findAskedTables }),

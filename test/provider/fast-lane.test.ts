@@ -115,6 +115,12 @@ describe('the fast lane', () => {
       'details of an unknown type',
       `${cc}&authorization_details=${encodeURIComponent('[{"type":"x"}]')}`,
     ),
+    token(
+      'details that name another resource of the application',
+      `${cc}&authorization_details=${encodeURIComponent(
+        `[{"type":"table_access","identifier":"orders","actions":["read"],"locations":["${OPAQUE_RESOURCE}"]}]`,
+      )}`,
+    ),
     token('empty details', `${cc}&authorization_details=%5B%5D`),
     token('details that are no array', `${cc}&authorization_details=%7B%7D`),
     token(

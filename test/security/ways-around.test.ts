@@ -4,7 +4,7 @@ import { revokeApplication, revokeEverything, revokeOrganization } from '../../s
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { codeOf, createFlow, errorOf, type Flow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
-import { basic, PASSWORD, startServer, type TestServer } from '../support/server.ts';
+import { basic, OPAQUE_RESOURCE, PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
 describe('ways around', () => {
   let server: TestServer;
@@ -122,6 +122,27 @@ describe('ways around', () => {
       assert.ok(json.id_token);
     } finally {
       await apply({ applications: [{ name: 'web', grants: ['authorization_code', 'refresh_token'] }] });
+    }
+  });
+
+  test('RT-05 a refresh that narrows tables means those of the resource that was granted, on either way', async () => {
+    await using long = await startServer({ env: { GRANTABLE_FAST_LANE: '0' } });
+    for (const each of [server, long]) {
+      const login = {
+        grant_type: 'password',
+        username: 'ann',
+        password: PASSWORD,
+        resource: OPAQUE_RESOURCE,
+      };
+      const { refresh_token } = (await each.post('/oauth/token', 'shop', login)).json;
+      const { status, json } = await each.post('/oauth/token', 'shop', {
+        grant_type: 'refresh_token',
+        refresh_token,
+        authorization_details: '[{"type":"table_access","identifier":"orders","actions":["read"]}]',
+      });
+      assert.equal(status, 200, JSON.stringify(json));
+      assert.equal((await each.introspect(json.access_token)).aud, OPAQUE_RESOURCE);
+      assert.deepEqual(Object.keys(json.permissions.tables), ['orders']);
     }
   });
 
