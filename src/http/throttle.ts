@@ -100,30 +100,26 @@ function tooMany(ms: number, reason: string): TooManyAttempts {
  */
 function createFailureCount(limiter: CountersLimiter, reason: string, now: () => number) {
   const blocked = new LRUCache<string, number>({ max: BLOCKS_KEPT });
-  /** Failures whose counting has begun, so that those that come at once are no more than those one by one. */
-  const beingCounted = new Map<string, number>();
+  /** This process' own failures, counted before the store has: those that come at once are no more than one by one. */
+  const own = new LRUCache<string, { count: number; until: number }>({ max: BLOCKS_KEPT });
   const remember = (key: string, { consumedPoints, msBeforeNext }: RateLimiterRes): void => {
     if (consumedPoints >= limiter.points) blocked.set(key, now() + msBeforeNext);
   };
   return {
     async add(key: string): Promise<void> {
-      const count = (beingCounted.get(key) ?? 0) + 1;
-      beingCounted.set(key, count);
-      try {
-        remember(key, await limiter.penalty(key));
-      } finally {
-        const left = (beingCounted.get(key) ?? 1) - 1;
-        if (left > 0) beingCounted.set(key, left);
-        else beingCounted.delete(key);
-      }
+      const running = own.get(key);
+      if (running && running.until > now()) running.count += 1;
+      else own.set(key, { count: 1, until: now() + limiter.duration * 1000 });
+      remember(key, await limiter.penalty(key));
     },
     /** @param toKey asked only while anything is blocked */
     require(toKey: () => string): void {
-      if (blocked.size === 0 && beingCounted.size === 0) return;
+      if (blocked.size === 0 && own.size === 0) return;
       const key = toKey();
       const ms = (blocked.get(key) ?? 0) - now();
       if (ms > 0) throw tooMany(ms, reason);
-      if ((beingCounted.get(key) ?? 0) >= limiter.points) throw tooMany(0, reason);
+      const { count = 0, until = 0 } = own.get(key) ?? {};
+      if (count >= limiter.points && until > now()) throw tooMany(until - now(), reason);
     },
     /** Reads what other processes have counted. */
     async requireInStore(key: string): Promise<void> {
