@@ -220,7 +220,9 @@ test('E3 on a full disk the server stops cleanly, starts again, reads, and write
   disk.fill();
   await until('tokens are refused', async () => (await requests.machine())?.status === 503);
   assert.equal(await server.stop(), 0);
+  // It answers before its store is open, and is not ready while the disk is full.
   await server.start('/healthz');
+  await until('tokens are inspected', async () => (await isActive(server.issuer, kept)) !== undefined);
   assert.equal(await isActive(server.issuer, kept), true);
   disk.free();
   for (const [what, request] of Object.entries(requests)) assert.equal((await request())?.status, 200, what);
