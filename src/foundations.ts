@@ -4,6 +4,9 @@
  */
 import { type Apply, createApply } from './admin/apply.ts';
 import type { Config } from './config/load.ts';
+import { type Connections, createConnections } from './connections/connections.ts';
+import { createExchangeLimit, type ExchangeLimit } from './connections/exchange-limit.ts';
+import { createConnectionUses } from './connections/uses.ts';
 import { type Changes, createChanges } from './directory/changes.ts';
 import type { SecretKeys } from './directory/client-secrets.ts';
 import { createRecompute } from './directory/current-rights.ts';
@@ -11,6 +14,7 @@ import { createDirectory, type Directory } from './directory/directory.ts';
 import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
 import { createPasswords, type Passwords } from './directory/passwords.ts';
 import { createUsers, type Users } from './directory/users.ts';
+import { addressKey } from './http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
 import { openStorage } from './open-storage.ts';
 import { loadSigningKeys, type SigningKeys } from './provider/signing-keys.ts';
@@ -42,6 +46,8 @@ export interface Foundations {
   readonly longestLifetime: number;
   /** Every write to the directory goes through it. */
   readonly changes: Changes;
+  readonly connections: Connections;
+  readonly exchangeLimit: ExchangeLimit;
   readonly apply: Apply;
   close(): Promise<void>;
 }
@@ -86,13 +92,25 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       storage,
       now,
       longestLifetime,
-      recompute: createRecompute({ directory, users }),
+      recompute: createRecompute({ directory, users, connections: storage.directory.connections, now }),
     });
     const changes = createChanges({ storage, registry, audit: storage.audit, now });
+    const connections = createConnections({
+      store: storage.directory,
+      tokens: storage.tokens,
+      changes,
+      users,
+      registry,
+      uses: createConnectionUses({ artifacts: storage.artifacts, toKey: addressKey, now }),
+      audit: storage.audit,
+      now,
+    });
     return {
       config,
       now,
       changes,
+      connections,
+      exchangeLimit: createExchangeLimit({ ...config.throttle.exchange, now }),
       apply: createApply({
         store: storage.directory,
         changes,

@@ -10,7 +10,7 @@ import type { Config } from './config/config.ts';
 import { createPasswordChange } from './directory/password-change.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
-import { findForm, replaceForm } from './http/body.ts';
+import { findForm, giveForm, replaceForm } from './http/body.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { createLogger, type Logger } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -103,6 +103,8 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     directory,
     users,
     registry,
+    connections: foundations.connections,
+    exchangeLimit: foundations.exchangeLimit,
     refreshTokens: foundations.refreshTokens,
     signingKeys,
     signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
@@ -112,7 +114,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     secretLimits: throttle,
     lifetimes,
     pages: createPages({ views }),
-    form: { read: findForm, replace: replaceForm },
+    form: { read: findForm, replace: replaceForm, give: giveForm },
     now,
   });
   const interaction = createInteractionRoutes({
@@ -184,6 +186,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     provider: provider.engine.provider,
     async stop() {
       stopping = true;
+      provider.feed.close();
       await listening.stop(config.shutdownSeconds);
       await parts.disposeAsync();
       log.info({ port: listening.port }, 'stopped');

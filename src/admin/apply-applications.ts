@@ -19,16 +19,35 @@ export interface ApplicationDeps {
   readonly clientSecrets: SecretKeys;
 }
 
+/** Ids by name: those of the store, and new ones for what is new, because applications may name each other. */
+export type ApplicationIds = ReadonlyMap<string, string>;
+
+export async function reserveIds(
+  organization: Organization,
+  entries: readonly ApplyApplication[],
+  store: DirectoryStore,
+): Promise<ApplicationIds> {
+  const ids = new Map<string, string>();
+  for (const name of new Set(entries.flatMap((entry) => [entry.name, ...(entry.mayExchange ?? [])]))) {
+    const stored = await store.applications.findBy('name', `${organization.id}/${name}`);
+    const isNew = entries.some((entry) => entry.name === name);
+    const id = stored?.id ?? (isNew ? createNounId() : undefined);
+    if (id !== undefined) ids.set(name, id);
+  }
+  return ids;
+}
+
 export async function planApplication(
   plan: Plan,
   organization: Organization,
   entry: ApplyApplication,
+  ids: ApplicationIds,
   deps: ApplicationDeps,
 ): Promise<void> {
   const { store } = deps;
   const name = `application ${organization.name}/${entry.name}`;
   const before = await store.applications.findBy('name', `${organization.id}/${entry.name}`);
-  const id = before?.id ?? createNounId();
+  const id = before?.id ?? ids.get(entry.name) ?? createNounId();
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
   const holder = await store.applications.findBy('clientId', clientId);
   if (holder && holder.id !== id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
@@ -40,6 +59,7 @@ export async function planApplication(
   await checkTargets(plan, name, targets, entry);
 
   const minPasswordLength = entry.minPasswordLength ?? before?.minPasswordLength;
+  const maxExchangeTtl = entry.maxExchangeTtl ?? before?.maxExchangeTtl;
   const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
   plan.add(
     'applications',
@@ -62,12 +82,27 @@ export async function planApplication(
       native: entry.native ?? before?.native ?? false,
       ...targets,
       introspects: entry.introspects ?? before?.introspects ?? [],
-      mayExchange: before?.mayExchange ?? [],
+      mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
+      ...(maxExchangeTtl !== undefined && { maxExchangeTtl }),
       ...(minPasswordLength !== undefined && { minPasswordLength }),
     },
     { ...(generated && { generated }), ...(madeUp && { madeUp }) },
   );
   checkAsWhole(plan, name, authMethod, entry, before);
+}
+
+function planPartners(
+  plan: Plan,
+  name: string,
+  { mayExchange }: ApplyApplication,
+  ids: ApplicationIds,
+): string[] | undefined {
+  return mayExchange?.flatMap((partner) => {
+    const id = ids.get(partner);
+    if (id !== undefined) return [id];
+    plan.problems.push(`${name}: the organization has no application ${partner}`);
+    return [];
+  });
 }
 
 function planRealm(
@@ -129,11 +164,12 @@ function checkAsWhole(
     say(`has no use for jwks with the authMethod ${authMethod}`);
 }
 
-type Targets = Pick<Application, 'resource' | 'ceilings'>;
+type Targets = Pick<Application, 'resource' | 'ceilings' | 'registeredCeiling'>;
 
 /**
- * `permissions` is the ceiling for `resource`, `resources` are all others. A resource that is not its own any more
- * loses its ceiling, unless `resources` lists it.
+ * `permissions` is the ceiling for `resource`, or without one for each resource that is registered through the
+ * application; `resources` are all others. A resource that is not its own any more loses its ceiling, unless
+ * `resources` lists it.
  */
 function planTargets(
   plan: Plan,
@@ -147,9 +183,9 @@ function planTargets(
   if (resource !== undefined) {
     const own = permissions ? toStored(permissions) : (stored.get(resource) ?? NOTHING_STORED);
     ceilings.push({ resource, permissions: own });
-  } else if (permissions) {
-    plan.problems.push(`${name} has permissions, but no resource that they are about`);
   }
+  const registeredCeiling =
+    resource !== undefined ? undefined : permissions ? toStored(permissions) : before?.registeredCeiling;
   const others: [string, Ceiling['permissions']][] = resources
     ? Object.entries(resources).map(([identifier, ceiling]) => [identifier, toStored(ceiling)])
     : [...stored].filter(([identifier]) => identifier !== before?.resource);
@@ -158,7 +194,11 @@ function planTargets(
     else if (resources)
       plan.problems.push(`${name} lists its own resource ${identifier} among its further resources`);
   }
-  return { ceilings, ...(resource !== undefined && { resource }) };
+  return {
+    ceilings,
+    ...(resource !== undefined && { resource }),
+    ...(registeredCeiling && { registeredCeiling }),
+  };
 }
 
 async function checkTargets(

@@ -10,7 +10,7 @@ export interface FieldDifference {
   readonly to?: string;
 }
 
-/** Names of the roles and organizations that users list by id. */
+/** Names of the roles, organizations and applications that others list by id. */
 export type NameOfId = (id: string) => string;
 
 type Spelled = Map<string, unknown>;
@@ -36,13 +36,14 @@ const spellers: Spellers = {
     default: isDefault,
     hosts,
   }),
-  resources: ({ identifier, name, enabled, catalogue, tables, scopes, token }) => ({
+  resources: ({ identifier, name, enabled, catalogue, tables, scopes, token, channel }) => ({
     identifier,
     name,
     enabled,
     catalogue,
     tables: tables.map((table) => (table.name === table.id ? table.id : `${table.id} (${table.name})`)),
     scopes,
+    channel,
     ...Object.fromEntries(Object.entries(token).map(([field, value]) => [`token.${field}`, value])),
   }),
   roles: ({ name, enabled, default: isDefault, resource, scopes, permissions }) => ({
@@ -53,19 +54,26 @@ const spellers: Spellers = {
     scopes,
     permissions: spellPermissions(permissions),
   }),
-  applications: ({
-    id,
-    realm,
-    ceilings,
-    jwks,
-    secretHash,
-    organization,
-    number,
-    version,
-    createdAt,
-    ...others
-  }) => ({
+  applications: (
+    {
+      id,
+      realm,
+      ceilings,
+      registeredCeiling,
+      mayExchange,
+      jwks,
+      secretHash,
+      organization,
+      number,
+      version,
+      createdAt,
+      ...others
+    },
+    nameOfId,
+  ) => ({
     ...others,
+    mayExchange: mayExchange.map(nameOfId),
+    ...(registeredCeiling && { permissions: spellPermissions(registeredCeiling) }),
     realm: realm === `application:${id}` ? 'application' : 'organization',
     ...(jwks && { jwks: jwks.keys }),
     ...Object.fromEntries(
@@ -87,6 +95,15 @@ const spellers: Spellers = {
     roles: roles.map(nameOfId),
     organizations: administers.map(nameOfId),
     secondFactor,
+  }),
+  connections: ({ name, enabled, scopes, permissions, networks, maxTokenTtl, createdAt, expiresAt }) => ({
+    name,
+    enabled,
+    scopes,
+    permissions: spellPermissions(permissions),
+    networks,
+    maxTokenTtl,
+    lifetime: expiresAt === undefined ? undefined : Math.round((expiresAt - createdAt) / 1000),
   }),
 };
 

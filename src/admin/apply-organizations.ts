@@ -76,6 +76,7 @@ export async function planResource(
     return;
   }
   const knownNames = new Map(stored?.tables.map((table) => [table.id, table.name]));
+  const channel = entry.channel ?? stored?.channel;
   plan.add('resources', name, stored, {
     organization: organization.id,
     identifier,
@@ -93,6 +94,9 @@ export async function planResource(
       alg: entry.token?.alg ?? stored?.token.alg ?? 'ES256',
       overflow: entry.token?.overflow ?? stored?.token.overflow ?? 'refuse',
     },
+    ...(channel !== undefined && { channel }),
+    ...(stored?.registeredBy !== undefined && { registeredBy: stored.registeredBy }),
+    ...(stored?.owner !== undefined && { owner: stored.owner }),
   });
 }
 

@@ -11,6 +11,7 @@ import type {
   Noun,
   Nouns,
   Organization,
+  Realm,
   Resource,
   Role,
   User,
@@ -18,7 +19,7 @@ import type {
 
 /** A secret that is made here, for `generated-secrets.txt`. */
 export interface GeneratedSecret {
-  readonly kind: 'clientSecret' | 'password';
+  readonly kind: 'clientSecret' | 'password' | 'connectionToken';
   readonly value: string;
 }
 
@@ -66,6 +67,8 @@ export interface Plan {
   findApplication(organization: string, name: string): Promise<Application | undefined>;
   findResource(identifier: string): Promise<Resource | undefined>;
   findRole(organization: string, name: string): Promise<Role | undefined>;
+  /** @param username canonical */
+  findUser(realm: Realm, username: string): Promise<User | undefined>;
   /** Adds to `problems` what steps say of others that is not so. */
   checkReferences(): Promise<void>;
 }
@@ -77,7 +80,7 @@ export function createNounId(): string {
 
 /** The values of the unique keys under which the file's nouns refer to each other. */
 function keysAmong(collection: CollectionName, noun: Nouns[CollectionName]): string[] {
-  if (collection === 'applications' || collection === 'roles')
+  if (collection === 'applications' || collection === 'roles' || collection === 'connections')
     return [`${(noun as Role).organization}/${nameOf(noun)}`];
   if (collection !== 'users') return [nameOf(noun)];
   const { realm, canonicalUsername, canonicalEmail } = noun as User;
@@ -109,13 +112,15 @@ export function createPlan(store: DirectoryStore): Plan {
   }
 
   const findResource = (identifier: string) => findBy('resources', 'identifier', identifier);
+  const findUser = async (key: 'username' | 'email', name: string): Promise<User | undefined> =>
+    (planned.get(`users ${key} ${name}`) as User | undefined) ?? store.users.findBy(key, name);
   const lookup: Lookup = {
     hasOrganization: async (id) => (await find('organizations', id)) !== undefined,
     findApplication: (id) => find('applications', id),
     findRole: (id) => find('roles', id),
     findResource,
-    findUser: async (key, name) =>
-      (planned.get(`users ${key} ${name}`) as User | undefined) ?? store.users.findBy(key, name),
+    findUser,
+    findUserById: (id) => find('users', id),
   };
 
   return {
@@ -141,6 +146,7 @@ export function createPlan(store: DirectoryStore): Plan {
     findApplication: (organization, name) => findBy('applications', 'name', `${organization}/${name}`),
     findResource,
     findRole: (organization, name) => findBy('roles', 'name', `${organization}/${name}`),
+    findUser: (realm, username) => findUser('username', `${realm}/${username}`),
     async checkReferences() {
       for (const { collection, name, before, after } of steps) {
         const broken = await findBrokenReferences(collection, after, lookup, before);

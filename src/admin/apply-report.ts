@@ -1,7 +1,7 @@
 /** What applying a file did, or would do, for people. */
 import { toOneLine } from '../config/printable.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { User } from '../storage/nouns.ts';
+import type { Application, User } from '../storage/nouns.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';
 import type { Plan, Step } from './apply-plan.ts';
 
@@ -31,8 +31,7 @@ export async function describeStep(step: Step, store: DirectoryStore, plan: Plan
       fields: madeUp.map((field) => ({ field, to: String(known.get(field)) })),
     };
   }
-  const names =
-    collection === 'users' ? await namesOfIds([before as User, after as User], store, plan) : new Map();
+  const names = await namesOfIds([before, after], store, plan);
   const fields = findDifferences(collection, before, after, {
     nameOfId: (id) => names.get(id) ?? id,
     ...(password !== undefined && { newSecret: 'passwordHash' }),
@@ -40,22 +39,30 @@ export async function describeStep(step: Step, store: DirectoryStore, plan: Plan
   return { action: 'changed', name, fields };
 }
 
-/** Users name roles and organizations by id. */
+/** Users name roles and organizations by id, applications each other. */
 async function namesOfIds(
-  users: readonly User[],
+  nouns: readonly Partial<User & Application>[],
   store: DirectoryStore,
   plan: Plan,
 ): Promise<Map<string, string>> {
   const names = new Map<string, string>();
   for (const { collection, after } of plan.steps) {
-    if (collection === 'roles' || collection === 'organizations')
+    if (collection === 'roles' || collection === 'organizations' || collection === 'applications')
       names.set(after.id, (after as { name: string }).name);
   }
-  const ids = new Set(users.flatMap(({ roles, administers }) => [...roles, ...administers]));
+  const ids = new Set(
+    nouns.flatMap(({ roles = [], administers = [], mayExchange = [] }) => [
+      ...roles,
+      ...administers,
+      ...mayExchange,
+    ]),
+  );
   for (const id of ids) {
     const noun = names.has(id)
       ? undefined
-      : ((await store.roles.get(id)) ?? (await store.organizations.get(id)));
+      : ((await store.roles.get(id)) ??
+        (await store.organizations.get(id)) ??
+        (await store.applications.get(id)));
     if (noun) names.set(id, noun.name);
   }
   return names;

@@ -13,7 +13,8 @@ import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Passwords } from '../directory/passwords.ts';
 import { Conflict, type DirectoryStore, VersionConflict } from '../storage/contract.ts';
 import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
-import { planApplication } from './apply-applications.ts';
+import { planApplication, reserveIds } from './apply-applications.ts';
+import { planConnection } from './apply-connections.ts';
 import {
   checkDefaultRole,
   checkOrganizations,
@@ -81,7 +82,14 @@ const PAUSE = 25;
 /** People whose passwords are hashed side by side: one of them may have to wait, and every hash queue has room for one. */
 const SIDE_BY_SIDE = 2;
 /** What others refer to comes first. */
-const ORDER: readonly CollectionName[] = ['organizations', 'resources', 'roles', 'applications', 'users'];
+const ORDER: readonly CollectionName[] = [
+  'organizations',
+  'resources',
+  'roles',
+  'applications',
+  'users',
+  'connections',
+];
 const DEFAULT_AUTHOR: Author = { actor: 'apply' };
 
 export function createApply(deps: ApplyDeps): Apply {
@@ -138,9 +146,15 @@ async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions)
     const first = await findFirstResource(plan, organization, entry, store);
     for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
     await checkDefaultRole(plan, organization, store);
-    for (const application of entry.applications ?? [])
-      await planApplication(plan, organization, application, deps);
+    const applications = entry.applications ?? [];
+    const ids = await reserveIds(organization, applications, store);
+    for (const application of applications) {
+      await planApplication(plan, organization, application, ids, deps);
+    }
     await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, people));
+    for (const connection of entry.connections ?? []) {
+      await planConnection(plan, organization, connection, deps);
+    }
   }
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, people));
   await plan.checkReferences();

@@ -31,6 +31,9 @@ const kinds: { readonly [K in DumpKind]: z.ZodObject } = {
   roles: z.object({ row: noun.extend({ organization: text, name: text, resource: text }) }),
   resources: z.object({ row: noun.extend({ organization: text, identifier: text }) }),
   users: z.object({ row: noun.extend({ realm: text, canonicalUsername: text }) }),
+  connections: z.object({
+    row: noun.extend({ organization: text, name: text, application: text, resource: text }),
+  }),
   nodes: z.object({ row: z.looseObject({ id: text, expiresAt: count, change: count }) }),
   tokens: z.object({
     key: bytes,

@@ -5,7 +5,7 @@ import { findableUsername } from '../directory/usernames.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
-import type { AuditLog, DirectoryStore, LoginStore } from '../storage/contract.ts';
+import type { AuditLog, DirectoryStore, LoginStore, NodeScope } from '../storage/contract.ts';
 import type { Application, Organization, Realm, User } from '../storage/nouns.ts';
 
 export interface RevokeDeps {
@@ -52,8 +52,8 @@ export async function revokeToken(
 
 /** Ends every token and login of the user; a new login is possible. */
 export async function revokeUser(user: User, deps: RevokeDeps, author: Author): Promise<Revoked> {
-  await endWhatIsOlder(user.id, deps);
   const { organization } = user;
+  await endWhatIsOlder(user.id, deps, { ...(organization !== undefined && { organization }) });
   await append(deps, author, 'user.revoked', {
     subject: user.id,
     ...(organization !== undefined && { organization }),
@@ -67,8 +67,8 @@ export async function revokeApplication(
   deps: RevokeDeps,
   author: Author,
 ): Promise<Revoked> {
-  await endWhatIsOlder(application.id, deps);
   const { id, organization, clientId } = application;
+  await endWhatIsOlder(id, deps, { organization });
   await append(deps, author, 'application.revoked', { subject: id, organization, client: clientId });
   return { what: `all tokens and logins of application ${application.name}` };
 }
@@ -79,7 +79,7 @@ export async function revokeOrganization(
   deps: RevokeDeps,
   author: Author,
 ): Promise<Revoked> {
-  await endWhatIsOlder(organization.id, deps);
+  await endWhatIsOlder(organization.id, deps, { organization: organization.id });
   await append(deps, author, 'organization.revoked', {
     subject: organization.id,
     organization: organization.id,
@@ -97,9 +97,9 @@ export async function revokeEverything(deps: RevokeDeps, author: Author): Promis
   return { what: `all tokens and logins of ${count} organization${count === 1 ? '' : 's'}` };
 }
 
-async function endWhatIsOlder(node: string, { registry, now }: RevokeDeps): Promise<void> {
+async function endWhatIsOlder(node: string, { registry, now }: RevokeDeps, scope: NodeScope): Promise<void> {
   const at = now();
-  await registry.mark(node, { revokedAt: at, restoredAt: at });
+  await registry.mark(node, { revokedAt: at, restoredAt: at }, scope);
 }
 
 async function append(

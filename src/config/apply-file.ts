@@ -11,6 +11,7 @@ export { reservedNames } from '../directory/names.ts';
 export type {
   ApplyAdministrator,
   ApplyApplication,
+  ApplyConnection,
   ApplyFile,
   ApplyOrganization,
   ApplyResource,

@@ -19,7 +19,7 @@ export const applySample = `organizations:
       - name: shop
         clientId: shop
         clientSecret: s3cret-of-32-or-more-characters-x # made when the application is, if left out
-        grants: [client_credentials, password, refresh_token]
+        grants: [client_credentials, password, refresh_token, token_exchange]
         scopes: [orders.read]
         resource: https://api.acme.example/
         permissions:
@@ -42,6 +42,13 @@ export const applySample = `organizations:
     users:
       - { username: ann, application: shop, password: correct-horse-battery, email: ann@acme.example, roles: [clerk] }
       - { username: bob, password: a-rather-long-sentence, roles: [clerk] }
+    connections:
+      - name: website
+        application: shop
+        lifetime: 31536000
+        permissions:
+          tables:
+            orders: { read: true }
 administrators:
   - { username: root, password: change-me-please-now, organizations: [acme] }
 `;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   applicationName,
+  channel,
   clientId,
   clientSecret,
   email,
@@ -10,6 +11,7 @@ import {
   jwks,
   line,
   listOf,
+  network,
   organizationName,
   origin,
   password,
@@ -23,11 +25,18 @@ import {
   username,
 } from './apply-values.ts';
 
-export const grants = ['client_credentials', 'password', 'refresh_token', 'authorization_code'] as const;
+export const grants = [
+  'client_credentials',
+  'password',
+  'refresh_token',
+  'authorization_code',
+  'token_exchange',
+] as const;
 
 const grant = z.enum(grants, { error: `is an unknown grant; known are ${grants.join(', ')}` });
 
 const enabled = z.boolean().exactOptional();
+const exchangeTtl = z.int().min(10).max(86_400);
 
 const table = z.strictObject({
   id: tableId.describe('What tokens and permissions call it.'),
@@ -70,6 +79,11 @@ export const resource = z
       .describe('All its tables; a table that is no longer listed is taken out of living tokens.'),
     scopes: listOf(resourceScope).exactOptional().describe('Scopes beside the permissions on tables.'),
     token: token.exactOptional().describe('Its access tokens.'),
+    channel: channel
+      .exactOptional()
+      .describe(
+        'Where changes of its data are announced; unique on the server. Answers to exchanges name it.',
+      ),
   })
   .describe('Something that tokens are for: an API or a database with its tables.');
 
@@ -143,7 +157,9 @@ export const application = z
       .describe('Identifier of the resource that its tokens are for when a request names none.'),
     permissions: permissions
       .exactOptional()
-      .describe('The most that its tokens may allow for `resource`, whatever its users may do.'),
+      .describe(
+        'The most that its tokens may allow for `resource`, whatever its users may do. Without a `resource`: for each resource that is registered through it.',
+      ),
     resources: z
       .record(identifier, permissions)
       .exactOptional()
@@ -153,8 +169,48 @@ export const application = z
     introspects: listOf(identifier)
       .exactOptional()
       .describe('Identifiers of the resources that it answers for: it may introspect the tokens for them.'),
+    mayExchange: listOf(applicationName)
+      .exactOptional()
+      .describe(
+        'Names of the applications that may exchange its tokens and connection tokens, beside itself.',
+      ),
+    maxExchangeTtl: exchangeTtl
+      .exactOptional()
+      .describe('Seconds that a token which it got by exchange lives at most; a day if never set.'),
   })
   .describe('An OAuth client.');
+
+export const connection = z
+  .strictObject({
+    name: applicationName.describe('Unique in the organization.'),
+    enabled: enabled.describe('`false`: its token is not taken, and what was made from it ends.'),
+    application: applicationName.describe('Name of the application it belongs to. Fixed once it is made.'),
+    resource: identifier
+      .exactOptional()
+      .describe("Identifier of its resource; the application's own if left out. Fixed once it is made."),
+    owner: username
+      .exactOptional()
+      .describe(
+        'A user of the application: what it allows is never above what they may do, and it ends with them. Fixed once it is made.',
+      ),
+    scopes: listOf(resourceScope).exactOptional().describe('The most that it gives of the scopes.'),
+    permissions: permissions
+      .exactOptional()
+      .describe('The most that tokens made from it may allow. A new connection allows nothing.'),
+    lifetime: z
+      .int()
+      .min(60)
+      .max(3650 * 86_400)
+      .exactOptional()
+      .describe('Seconds that it lives, counted from when it was made. A new connection has 365 days.'),
+    networks: listOf(network)
+      .exactOptional()
+      .describe('IP addresses and CIDR blocks from where its token is taken; from anywhere if empty.'),
+    maxTokenTtl: exchangeTtl
+      .exactOptional()
+      .describe('Seconds that a token made from it lives at most; a day if never set.'),
+  })
+  .describe('A long-lived grant, whose token is made here and traded for short ones (RFC 8693).');
 
 export const user = z
   .strictObject({
@@ -199,6 +255,9 @@ export const organization = z
       .exactOptional()
       .describe('Its applications.'),
     users: listOf(user).exactOptional().describe('Its users, and those of its applications.'),
+    connections: listOf(connection, ({ name }) => name)
+      .exactOptional()
+      .describe('Its connections.'),
   })
   .describe('A tenant.');
 
@@ -232,5 +291,6 @@ export type ApplyOrganization = z.output<typeof organization>;
 export type ApplyResource = z.output<typeof resource>;
 export type ApplyRole = z.output<typeof role>;
 export type ApplyApplication = z.output<typeof application>;
+export type ApplyConnection = z.output<typeof connection>;
 export type ApplyUser = z.output<typeof user>;
 export type ApplyAdministrator = z.output<typeof administrator>;

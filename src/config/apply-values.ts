@@ -1,5 +1,6 @@
 /** What a single value of the apply file may be. Each says of a bad one what is wrong, as the end of a sentence. */
 import { z } from 'zod';
+import { findNetworkProblem } from '../connections/networks.ts';
 import { reservedNames } from '../directory/names.ts';
 import { toImportedHash } from '../directory/passwords.ts';
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
@@ -66,6 +67,12 @@ export const applicationName = text('lower-case letters, digits and hyphens', (v
   if (value === 'management') return 'is a reserved name';
   return SLUG.test(value) ? undefined : SLUG_PROBLEM;
 });
+
+export const channel = text('letters, digits and underscores', (value) =>
+  /^[A-Za-z0-9_]{1,128}$/.test(value) ? undefined : 'is not made of 1 to 128 letters, digits and underscores',
+);
+
+export const network = text('an IP address or CIDR block', findNetworkProblem);
 
 export const clientId = text('visible ASCII', (value) => {
   if (!VISIBLE.test(value) || value.length > 128) return 'is not made of 1 to 128 visible ASCII characters';

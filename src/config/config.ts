@@ -38,6 +38,8 @@ export interface Config {
     readonly address: Limit;
     /** Wrong secrets of one client. */
     readonly client: Limit;
+    /** Exchanges of one connection, in each process. */
+    readonly exchange: Limit;
   };
   /** Seconds. */
   /** Processes. */

@@ -114,7 +114,7 @@ function absolute(place: StoragePlace, cwd: string): StoragePlace {
 function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
   const dataDir = values.dataDir && resolve(cwd, values.dataDir);
   const proxies = given(options.trustedProxies) ? values.trustedProxies : [];
-  const { accountLimit, addressLimit, clientLimit, accessTokenTtl, loginTtl } = values;
+  const { accountLimit, addressLimit, clientLimit, exchangeLimit, accessTokenTtl, loginTtl } = values;
   const draft = {
     production,
     issuer: given(options.issuer) ? values.issuer : defaultIssuer(values.port, report),
@@ -134,8 +134,8 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     bcryptCost: values.bcryptCost,
     hashQueue: values.hashQueue,
     throttle:
-      accountLimit && addressLimit && clientLimit
-        ? { account: accountLimit, address: addressLimit, client: clientLimit }
+      accountLimit && addressLimit && clientLimit && exchangeLimit
+        ? { account: accountLimit, address: addressLimit, client: clientLimit, exchange: exchangeLimit }
         : undefined,
     ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
     workers: values.workers,

@@ -267,6 +267,14 @@ export const options = {
     meaning: 'Wrong secrets of one client before further ones get 429.',
     schema: limit(),
   },
+  exchangeLimit: {
+    name: 'GRANTABLE_EXCHANGE_LIMIT',
+    type: '<attempts>/<duration of at most 1d>, such as 6000/1m',
+    default: '6000/1m',
+    meaning:
+      'How often one connection token, with all that descends from it, may be exchanged before further exchanges get 429. Each process counts by itself.',
+    schema: limit(),
+  },
   accessTokenTtl: {
     name: 'GRANTABLE_ACCESS_TOKEN_TTL',
     type: 'a duration from 10s to 7d: seconds, or a number with s, m, h or d',

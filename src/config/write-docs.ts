@@ -5,7 +5,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { applySample } from './apply-sample.ts';
-import { administrator, application, applyFile, organization, resource, role, user } from './apply-schema.ts';
+import {
+  administrator,
+  application,
+  applyFile,
+  connection,
+  organization,
+  resource,
+  role,
+  user,
+} from './apply-schema.ts';
 import { ignoredPrefixes, type Option, options } from './options.ts';
 
 interface JsonSchema {
@@ -96,6 +105,7 @@ const NOUN_KEYS: ReadonlySet<string> = new Set([
   'roles',
   'applications',
   'users',
+  'connections',
 ]);
 
 function toJsonSchema(schema: z.ZodType): JsonSchema {
@@ -170,6 +180,7 @@ ${[
   writeNoun('Roles', role),
   writeNoun('Applications', application),
   writeNoun('Users', user),
+  writeNoun('Connections', connection),
   writeNoun('Administrators', administrator),
 ].join('\n\n')}
 `;

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 /** Hashes of secrets; that they changed is said, and no more. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['secretHash', 'passwordHash']);
+const SECRET_FIELDS: ReadonlySet<string> = new Set(['secretHash', 'passwordHash', 'secrets']);
 /** Given by the store at each change. */
 const BOOKKEEPING: ReadonlySet<string> = new Set(['version', 'number']);
 /** Characters of JSON; a catalogue of thousands of tables does not belong into an audit entry twice. */

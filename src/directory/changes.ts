@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type AuditLog, type Storage, VersionConflict } from '../storage/contract.ts';
+import { type AuditLog, type NodeScope, type Storage, VersionConflict } from '../storage/contract.ts';
 import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
@@ -62,6 +62,7 @@ const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[]
   roles: ['organization'],
   resources: ['organization', 'identifier'],
   users: ['organization', 'realm'],
+  connections: ['organization', 'application', 'resource', 'owner'],
 };
 
 const singular = {
@@ -70,11 +71,24 @@ const singular = {
   roles: 'role',
   resources: 'resource',
   users: 'user',
+  connections: 'connection',
 } as const satisfies Record<CollectionName, string>;
 
 /** How people know it. */
 export function nameOf(noun: Nouns[CollectionName]): string {
   return (noun as User).username ?? (noun as Resource).identifier ?? (noun as Application).name;
+}
+
+/** Whom it concerns when the noun ends: an organization, and the tokens of one resource if it has to do with one. */
+function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeScope {
+  const { organization, resource } = noun as { organization?: string; resource?: string };
+  if (collection === 'organizations') return { organization: noun.id };
+  const only = collection === 'resources' ? (noun as Resource).identifier : resource;
+  return {
+    ...(organization !== undefined && { organization }),
+    // An application's `resource` is its first one, not its only one.
+    ...(only !== undefined && collection !== 'applications' && { resource: only }),
+  };
 }
 
 export function createChanges(deps: ChangesDeps): Changes {
@@ -84,6 +98,7 @@ export function createChanges(deps: ChangesDeps): Changes {
     roles: createNounChanges('roles', deps),
     resources: createNounChanges('resources', deps),
     users: createNounChanges('users', deps),
+    connections: createNounChanges('connections', deps),
   };
 }
 
@@ -116,8 +131,7 @@ function createNounChanges<C extends CollectionName>(
   }
 
   async function append(what: string, noun: Nouns[C], details: Record<string, unknown>, author: Author) {
-    const organization =
-      collection === 'organizations' ? noun.id : (noun as { organization?: string }).organization;
+    const { organization } = scopeOf(collection, noun);
     await audit.append({
       at: now(),
       event: `${singular[collection]}.${what}`,
@@ -129,18 +143,19 @@ function createNounChanges<C extends CollectionName>(
     });
   }
 
-  async function marked<T>(id: string, effect: Effect, change: () => Promise<T>): Promise<T> {
+  async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
+    const scope = scopeOf(collection, noun);
     const first = markBefore(effect, now());
-    if (first) await registry.mark(id, first);
+    if (first) await registry.mark(noun.id, first, scope);
     const result = await change();
     const second = markAfter(effect, now());
-    if (second) await registry.mark(id, second);
+    if (second) await registry.mark(noun.id, second, scope);
     return result;
   }
 
   async function replace(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
     const effect = effectOf(collection, before, after);
-    const stored = await marked(before.id, effect, () => nouns.replace(after));
+    const stored = await marked(before, effect, () => nouns.replace(after));
     await append('changed', stored, { effect, fields: describeChange(before, stored) }, author);
     return stored;
   }
@@ -167,7 +182,7 @@ function createNounChanges<C extends CollectionName>(
       const mustEnd = mayHoldOthers && before.enabled;
       const ended = mustEnd ? await replace(before, { ...before, enabled: false }, author) : before;
       await removeContents(store, collection, ended);
-      await marked(ended.id, effectOf(collection, before, undefined), () =>
+      await marked(ended, effectOf(collection, before, undefined), () =>
         nouns.remove(ended.id, ended.version),
       );
       await append('removed', ended, {}, author);

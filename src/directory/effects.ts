@@ -26,11 +26,12 @@ const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
   applications: {
     ending: 'ends',
     restarting: ['realm'],
-    narrowing: ['ceilings', 'scopes', 'resource', 'grants'],
+    narrowing: ['ceilings', 'registeredCeiling', 'scopes', 'resource', 'grants', 'mayExchange'],
   },
   roles: { ending: 'narrows', restarting: [], narrowing: ['scopes', 'permissions', 'resource'] },
   resources: { ending: 'ends', restarting: [], narrowing: ['tables', 'scopes', 'catalogue'] },
   users: { ending: 'ends', restarting: ['passwordHash'], narrowing: ['roles', 'administers'] },
+  connections: { ending: 'ends', restarting: [], narrowing: ['scopes', 'permissions', 'expiresAt'] },
 };
 
 /** @param after undefined: it is removed */

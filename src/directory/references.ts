@@ -21,6 +21,7 @@ export interface Lookup {
   findResource(identifier: string): Promise<Pick<Resource, 'organization'> | undefined>;
   /** @param name canonical, within its realm: `realm/name` */
   findUser(key: 'username' | 'email', name: string): Promise<Pick<User, 'id'> | undefined>;
+  findUserById(id: string): Promise<Pick<User, 'organization'> | undefined>;
 }
 
 export function createLookup(store: Storage['directory']): Lookup {
@@ -30,6 +31,7 @@ export function createLookup(store: Storage['directory']): Lookup {
     findRole: (id) => store.roles.get(id),
     findResource: (identifier) => store.resources.findBy('identifier', identifier),
     findUser: (key, name) => store.users.findBy(key, name),
+    findUserById: (id) => store.users.get(id),
   };
 }
 
@@ -41,7 +43,7 @@ const checks: Checks = {
 
   async *applications(application, lookup) {
     yield* inOrganization(application, lookup);
-    const { ceilings, resource, introspects, realm } = application;
+    const { ceilings, resource, introspects, realm, mayExchange } = application;
     const own = [`organization:${application.organization}`, `application:${application.id}`];
     if (!own.includes(realm)) yield 'may have users of its own or of its organization only';
     for (const identifier of new Set([...ceilings.map((ceiling) => ceiling.resource), ...introspects])) {
@@ -49,6 +51,10 @@ const checks: Checks = {
     }
     if (resource !== undefined && !ceilings.some((ceiling) => ceiling.resource === resource)) {
       yield `has no permissions for its resource ${resource}`;
+    }
+    // Two may list each other, so one is written while the other is not there yet; an id is never anybody else's.
+    for (const id of mayExchange) {
+      if (await lookup.findApplication(id)) yield* ownApplication(application, id, lookup);
     }
   },
 
@@ -59,6 +65,16 @@ const checks: Checks = {
 
   async *resources(resource, lookup) {
     yield* inOrganization(resource, lookup);
+    const { registeredBy, owner } = resource;
+    if (registeredBy !== undefined) yield* ownApplication(resource, registeredBy, lookup);
+    if (owner !== undefined) yield* ownUser(resource, owner, lookup);
+  },
+
+  async *connections(connection, lookup) {
+    yield* inOrganization(connection, lookup);
+    yield* ownApplication(connection, connection.application, lookup);
+    yield* ownResource(connection, connection.resource, lookup);
+    if (connection.owner !== undefined) yield* ownUser(connection, connection.owner, lookup);
   },
 
   async *users(user, lookup) {
@@ -105,6 +121,25 @@ async function* ownResource(
   const resource = await lookup.findResource(identifier);
   if (resource?.organization !== organization)
     yield `names a resource that its organization does not have: ${identifier}`;
+}
+
+async function* ownApplication(
+  { organization }: { organization: string },
+  id: string,
+  lookup: Lookup,
+): AsyncIterable<string> {
+  const application = await lookup.findApplication(id);
+  if (application?.organization !== organization)
+    yield `names an application that its organization does not have (${id})`;
+}
+
+async function* ownUser(
+  { organization }: { organization: string },
+  id: string,
+  lookup: Lookup,
+): AsyncIterable<string> {
+  const user = await lookup.findUserById(id);
+  if (user?.organization !== organization) yield `names a user that its organization does not have (${id})`;
 }
 
 async function fitsRealm({ realm, organization }: User, lookup: Lookup): Promise<boolean> {

@@ -26,6 +26,9 @@ export async function requireUnused(
     const named = [...ceilings.map((ceiling) => ceiling.resource), ...introspects];
     if (named.includes(identifier)) users.push(`application ${application.name}`);
   }
+  for await (const connection of eachNoun(store.connections, organization)) {
+    if (connection.resource === identifier) users.push(`connection ${connection.name}`);
+  }
   if (users.length === 0) return;
   const others = users.length - NAMED_IN_A_SENTENCE;
   const shown = users.slice(0, NAMED_IN_A_SENTENCE).join(', ');
@@ -46,6 +49,7 @@ export async function removeContents<C extends CollectionName>(
 ): Promise<void> {
   if (collection === 'applications') {
     const { id, organization } = noun as Nouns['applications'];
+    await removeAll(store, 'connections', organization, ({ application }) => application === id);
     await removeAll(
       store,
       'users',
@@ -54,7 +58,7 @@ export async function removeContents<C extends CollectionName>(
     );
   }
   if (collection === 'organizations') {
-    for (const inside of ['users', 'applications', 'roles', 'resources'] as const) {
+    for (const inside of ['connections', 'users', 'applications', 'roles', 'resources'] as const) {
       await removeAll(store, inside, noun.id, () => true);
     }
   }

@@ -8,7 +8,7 @@ import {
   union,
 } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
-import type { Application, Resource, User } from '../storage/nouns.ts';
+import type { Application, Connection, Resource, User } from '../storage/nouns.ts';
 import type { DirectoryView } from './directory.ts';
 
 /** Everything somebody may have of one resource. */
@@ -42,8 +42,16 @@ export function findCeiling(application: Application, resource: string): Permiss
   return ceiling && permissionsOf(ceiling.permissions);
 }
 
+/** The same where the resource may also be one that was registered through the application. */
+function findAnyCeiling(application: Application, resource: Resource): Permissions | undefined {
+  const own = findCeiling(application, resource.identifier);
+  if (own || resource.registeredBy !== application.id) return own;
+  return application.registeredCeiling && permissionsOf(application.registeredCeiling);
+}
+
 /**
- * Rights = ceiling ∩ catalogue, and for a user ∩ the union of the roles held for this resource.
+ * Rights = ceiling ∩ catalogue, and for a user ∩ the union of the roles held for this resource, or everything where
+ * the resource is the user's own.
  * @returns undefined if the application has no ceiling for the resource, that is, may not have tokens for it
  */
 export async function findRights(
@@ -52,7 +60,7 @@ export async function findRights(
   resource: Resource,
   user?: User,
 ): Promise<ResourceRights | undefined> {
-  const ceiling = findCeiling(application, resource.identifier);
+  const ceiling = findAnyCeiling(application, resource);
   if (!ceiling || resource.organization !== application.organization) return undefined;
   const catalogue = resource.catalogue === 'open' ? EVERYTHING : undefined;
   const known = catalogue ? ceiling : restrictToTables(ceiling, new Set(resource.tables.map(({ id }) => id)));
@@ -65,8 +73,9 @@ export async function findRights(
     return { permissions: known, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
   }
 
-  let granted = NOTHING;
-  const roleScopes = new Set<string>();
+  const isOwner = resource.owner === user.id;
+  let granted = isOwner ? EVERYTHING : NOTHING;
+  const roleScopes = new Set<string>(isOwner ? allowedScopes : []);
   const names: string[] = [];
   const ids: string[] = [];
   for (const id of user.roles) {
@@ -78,12 +87,37 @@ export async function findRights(
     names.push(role.name);
     ids.push(role.id);
   }
-  steps.push({ name: `roles of user ${user.username}`, permissions: granted });
+  steps.push({
+    name: isOwner ? `owner ${user.username}` : `roles of user ${user.username}`,
+    permissions: granted,
+  });
   return {
     permissions: intersect(known, granted),
     scopes: new Set(allowedScopes.filter((scope) => roleScopes.has(scope))),
     roles: names,
     roleIds: ids,
     steps,
+  };
+}
+
+/**
+ * What a connection may give now: its ceiling ∩ what its application, and its owner through that, may do.
+ * @param owner the living user it belongs to, where it belongs to one
+ * @returns undefined if its application may not have tokens for its resource
+ */
+export async function findConnectionRights(
+  view: DirectoryView,
+  connection: Connection,
+  application: Application,
+  resource: Resource,
+  owner: User | undefined,
+): Promise<Omit<ResourceRights, 'roles' | 'roleIds'> | undefined> {
+  const rights = await findRights(view, application, resource, owner);
+  if (!rights) return undefined;
+  const own = permissionsOf(connection.permissions);
+  return {
+    permissions: intersect(rights.permissions, own),
+    scopes: new Set(connection.scopes.filter((scope) => rights.scopes.has(scope))),
+    steps: [...rights.steps, { name: `connection ${connection.name}`, permissions: own }],
   };
 }

@@ -83,10 +83,15 @@ export function createAuthorizationCodeGrant({
    * Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). The person is asked
    * again next time; a consent that has ended but can still be found would make all further codes dead ones.
    */
-  async function burn(code: AuthorizationCode, reason: string, { ctx }: GrantRequest): Promise<never> {
+  async function burn(
+    code: AuthorizationCode,
+    reason: string,
+    { ctx, client }: GrantRequest,
+  ): Promise<never> {
     await code.consume().catch(() => undefined);
     if (code.grantId) {
-      await registry.mark(grantNode(code.grantId), { revokedAt: now() });
+      const scope = { organization: client.organization.id };
+      await registry.mark(grantNode(code.grantId), { revokedAt: now() }, scope);
       await (await ctx.oidc.provider.Grant.find(code.grantId))?.destroy();
     }
     throw new ProofRejected({ reason });

@@ -3,7 +3,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import type { Permissions } from '../permissions/permissions.ts';
-import type { LoginRow } from '../storage/contract.ts';
+import type { TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Asked } from './request.ts';
 
@@ -43,8 +43,17 @@ export interface Proof {
     readonly resource: string | undefined;
     readonly scope: string;
     readonly permissions: Permissions;
-    /** The living login, which bounds the token's life. */
-    readonly login?: LoginRow;
+    /** Milliseconds: what is made from it dies no later. */
+    readonly expiresAt?: number;
+  };
+  /** What a token that was traded for another one carries on (RFC 8693). */
+  readonly exchange?: {
+    /** Of its row. */
+    readonly facts: Pick<TokenRow, 'connection' | 'depth' | 'bounds' | 'act'>;
+    /** Seconds that it lives unless its parent dies before. */
+    readonly ttl: number;
+    /** Further members of the answer. */
+    readonly answer: Readonly<Record<string, unknown>>;
   };
   /** What was asked for where the request itself is not the place (an authorization request). */
   readonly asked?: Asked;
@@ -66,6 +75,8 @@ export interface Grant {
   /** Its name in an application's `grants`. */
   readonly name: string;
   readonly parameters: readonly string[];
+  /** Those of them that may be given more than once. */
+  readonly repeatable?: readonly string[];
   /** @throws domain errors; ProofRejected for everything that must not be told apart */
   prove(request: GrantRequest): Promise<Proof>;
 }

@@ -1,4 +1,5 @@
 /** The grants that are live. A grant is added by its file and a line here. */
+import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { Users } from '../directory/users.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
@@ -8,12 +9,16 @@ import { clientCredentials } from './client-credentials.ts';
 import type { Grant } from './contract.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
+import type { SubjectTokens } from './subject-token.ts';
+import { createTokenExchangeGrant } from './token-exchange.ts';
 
 export interface GrantsDeps {
   readonly registry: Registry;
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
   readonly users: Users;
+  readonly subjectTokens: SubjectTokens;
+  readonly limit: ExchangeLimit;
   readonly audit: AuditLog;
   /** Milliseconds. */
   readonly now: () => number;
@@ -25,5 +30,6 @@ export function createGrants(deps: GrantsDeps): readonly Grant[] {
     createPasswordGrant(deps),
     createRefreshTokenGrant(deps),
     createAuthorizationCodeGrant(deps),
+    createTokenExchangeGrant(deps),
   ];
 }

@@ -48,8 +48,8 @@ function rowFor(
     format,
     login,
     now,
-    ttl,
-  }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; ttl: number },
+    expiresAt,
+  }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
 ): TokenRow {
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
@@ -72,13 +72,14 @@ function rowFor(
     ancestors: [...ancestors],
     asOf,
     issuedAt,
-    expiresAt: issuedAt + ttl,
+    expiresAt,
     address,
     ...(proof.user && { user: proof.user.id, username: proof.user.username, roles: rights?.roles ?? [] }),
     ...(resource && { resource: resource.identifier }),
     ...(proof.authTime !== undefined && { authTime: proof.authTime }),
     ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
     ...(proof.openid && { engine: { ...proof.openid } }),
+    ...proof.exchange?.facts,
   };
 }
 
@@ -100,8 +101,19 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     ...(row.roles && { roles: row.roles }),
     ...(row.username !== undefined && { username: row.username }),
     ...(row.authTime !== undefined && { auth_time: row.authTime }),
+    ...(row.act && { act: row.act }),
     anc: row.ancestors,
+    as_of: row.asOf,
   };
+}
+
+/** The second in which it ends: of its own accord, or with its parent. */
+function expiryOf(decision: Decision, now: number, lifetimes: IssueDeps['lifetimes']): number {
+  const { proof, resource } = decision;
+  const ttl = proof.exchange?.ttl ?? resource?.token.ttl ?? lifetimes.userinfoToken;
+  const own = Math.floor(now / 1000) + ttl;
+  const { expiresAt } = proof.parent ?? {};
+  return expiresAt === undefined ? own : Math.min(own, Math.floor(expiresAt / 1000));
 }
 
 /** Signs or draws the token and writes its row, side by side. */
@@ -164,15 +176,11 @@ export function createIssue(deps: IssueDeps): Issue {
   return async (request, decision) => {
     const { ctx } = request;
     const { proof, resource } = decision;
-    const parentLogin = proof.parent?.login;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
-    const wantedTtl = resource?.token.ttl ?? deps.lifetimes.userinfoToken;
-    const ttl = parentLogin
-      ? Math.min(wantedTtl, Math.floor((parentLogin.expiresAt - now) / 1000))
-      : wantedTtl;
+    const expiresAt = expiryOf(decision, now, deps.lifetimes);
     const format = formatFor(resource, decision);
-    const row = rowFor(request, decision, { format, login: parentLogin?.id ?? newLogin, now, ttl });
+    const row = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
     const claims = claimsFor(row, deps.issuer, request, decision);
     const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
     // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
@@ -186,12 +194,13 @@ export function createIssue(deps: IssueDeps): Issue {
     return {
       access_token: accessToken,
       token_type: 'Bearer',
-      expires_in: ttl,
+      expires_in: row.expiresAt - row.issuedAt,
       ...(refreshToken !== undefined && { refresh_token: refreshToken }),
       ...(idToken !== undefined && { id_token: idToken }),
       ...(row.scope !== '' && { scope: row.scope }),
       permissions: claims.permissions,
       authorization_details: claims.authorization_details,
+      ...proof.exchange?.answer,
     };
   };
 }

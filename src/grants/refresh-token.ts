@@ -92,7 +92,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
           resource: login.resource,
           scope: login.scope,
           permissions: fromStored(login.permissions),
-          login,
+          expiresAt: login.expiresAt,
         },
         startsLogin: false,
         spend: () => rotate(login, token, request),

@@ -27,8 +27,8 @@ export interface EngineDeps {
   readonly issuer: string;
   readonly directory: Directory;
   readonly users: Users;
-  /** What a refresh token is good for, if it is one. */
-  readonly findGrantedResource: (refreshToken: string) => Promise<string | undefined>;
+  /** What the refresh token or the subject token of a token request is good for, if there is one. */
+  readonly findGrantedResource: (ctx: KoaContextWithOIDC) => Promise<string | undefined>;
   readonly adapter: ReturnType<typeof createOidcAdapter>;
   readonly cookieKeys: readonly string[];
   readonly policy: () => interactionPolicy.DefaultPolicy;
@@ -89,8 +89,7 @@ function createResourceIndicators({
   return {
     enabled: true,
     async defaultResource(ctx, client) {
-      const { refresh_token: refreshToken } = ctx.oidc.params ?? {};
-      const granted = typeof refreshToken === 'string' ? await findGrantedResource(refreshToken) : undefined;
+      const granted = await findGrantedResource(ctx);
       if (granted !== undefined) return granted;
       const own = (await findApplication(client.clientId))?.resource;
       return own !== undefined && asksForResource(ctx.oidc.params) ? own : [];

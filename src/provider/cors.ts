@@ -5,8 +5,11 @@
 import type { Context, Middleware } from 'koa';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { PATHS } from './configuration.ts';
+import { REVOCATIONS_PATH } from './revocation-feed.ts';
 
 const FOR_BROWSERS: readonly string[] = [PATHS.token, PATHS.revocation, PATHS.userinfo];
+/** For resource servers; the engine would answer every origin there too. */
+const FOR_SERVERS: readonly string[] = [PATHS.introspection, REVOCATIONS_PATH];
 const PREFLIGHT_SECONDS = 600;
 
 function forgetOrigin(ctx: Context): void {
@@ -27,7 +30,7 @@ export function createCors({ directory }: { directory: Directory }): Middleware 
   return async function cors(ctx, next) {
     const origin = ctx.get('Origin');
     const isPath = FOR_BROWSERS.includes(ctx.path);
-    if (ctx.method === 'OPTIONS' && (isPath || ctx.path === PATHS.introspection)) {
+    if (ctx.method === 'OPTIONS' && (isPath || FOR_SERVERS.includes(ctx.path))) {
       ctx.vary('Origin');
       ctx.status = 204;
       if (!isPath || !(await isListed(await directory.view(), origin))) return;
@@ -41,7 +44,7 @@ export function createCors({ directory }: { directory: Directory }): Middleware 
       await next();
     } finally {
       // Metadata and keys are for everybody.
-      if (isPath || ctx.path === PATHS.introspection) {
+      if (isPath || FOR_SERVERS.includes(ctx.path)) {
         const isAllowed =
           isPath && (await isListedFor(ctx.oidc?.client?.clientId, origin).catch(() => false));
         if (!isAllowed) forgetOrigin(ctx);

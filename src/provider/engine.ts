@@ -70,7 +70,8 @@ function registerGrants(provider: Provider, { grants, grantDeps }: EngineDeps): 
         throw toOAuthError(error);
       }
     };
-    provider.registerGrantType(grant.type, token as never, [...COMMON_PARAMETERS, ...grant.parameters]);
+    const parameters = [...COMMON_PARAMETERS, ...grant.parameters];
+    provider.registerGrantType(grant.type, token as never, parameters, [...(grant.repeatable ?? [])]);
   }
 }
 

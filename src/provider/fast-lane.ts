@@ -1,6 +1,6 @@
 /**
- * A short way for the requests that machines send most: `client_credentials`, `refresh_token` and introspection, by a
- * client that authenticates with HTTP Basic. It skips the engine's chain and nothing else: client, limits, grant, registry and
+ * A short way for the requests that machines send most: `client_credentials`, `refresh_token`, token exchange and
+ * introspection, by a client that authenticates with HTTP Basic. It skips the engine's chain and nothing else: client, limits, grant, registry and
  * answer are the same parts. Whatever is unusual (other authentication, a repeated or further parameter, an Origin, a
  * wrong secret, any refusal) goes the long way from the start, so errors and their counting exist once.
  *
@@ -37,7 +37,7 @@ const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/;
 /** Only what is the same before and after percent-decoding (RFC 6749 section 2.3.1). */
 const PLAIN_CREDENTIALS = /^([A-Za-z0-9._~-]+):([A-Za-z0-9._~-]+)$/;
 
-const GRANT_TYPES = new Set(['client_credentials', 'refresh_token']);
+const GRANTS = new Set(['client_credentials', 'refresh_token', 'token_exchange']);
 const INTROSPECTION_FIELDS = new Set(['token', 'token_type_hint']);
 
 /** The fields, if there are no others than these and none is repeated or empty. */
@@ -89,7 +89,7 @@ interface GrantLane {
 function createGrantLanes(grants: readonly Grant[]): ReadonlyMap<unknown, GrantLane> {
   return new Map(
     grants
-      .filter(({ type }) => GRANT_TYPES.has(type))
+      .filter(({ name }) => GRANTS.has(name))
       .map((grant) => [
         grant.type,
         { grant, fields: new Set(['grant_type', ...COMMON_PARAMETERS, ...grant.parameters]) },
@@ -117,7 +117,9 @@ async function findTokenAnswer(
   const application = fields && (await authenticate(ctx, deps));
   if (!fields || !application?.grants.includes(lane.grant.name)) return undefined;
   // The engine holds details against the resource that it would give, whatever they name.
-  const namesResource = fields.resource !== undefined || fields.refresh_token !== undefined;
+  const namesResource = ['resource', 'refresh_token', 'subject_token'].some(
+    (name) => fields[name] !== undefined,
+  );
   if (fields.authorization_details !== undefined && !namesResource) return undefined;
   const context = grantContext(ctx, application, fields);
   await runGrant(lane.grant, context, { ...deps.grantDeps, onProof: requireNoIdToken });

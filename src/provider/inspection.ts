@@ -30,6 +30,8 @@ export interface InspectionDeps {
   readonly form: {
     read(ctx: Context): Record<string, unknown> | undefined;
     replace(ctx: Context, form: Record<string, unknown>): void;
+    /** Makes the request one with this form. */
+    give(ctx: Context, form: Record<string, unknown>): Promise<void>;
   };
   /** Milliseconds. */
   readonly now: () => number;
@@ -37,23 +39,37 @@ export interface InspectionDeps {
 
 type Found = { readonly token: TokenRow } | { readonly login: LoginRow };
 
-/** Takes the token out of the request, lets the engine authenticate the client, and returns both. */
+/**
+ * Lets the engine authenticate the client of a request to its introspection or revocation endpoint.
+ * @returns undefined if it did not, and has answered so
+ */
+export async function authenticateClient(
+  ctx: Context,
+  next: Next,
+  fields: Readonly<Record<string, unknown>>,
+  { form, directory }: Pick<InspectionDeps, 'form' | 'directory'>,
+): Promise<Application | undefined> {
+  form.replace(ctx, { ...fields, token: PLACEHOLDER });
+  await next();
+  const clientId = ctx.status === 200 ? ctx.oidc?.client?.clientId : undefined;
+  const active = clientId && (await (await directory.viewFor(ctx.req)).view.findApplication(clientId));
+  return active ? active.application : undefined;
+}
+
+/** Takes the token out of the request, and returns it with the client. */
 async function authenticated(
   ctx: Context,
   next: Next,
-  { form, directory }: InspectionDeps,
+  deps: InspectionDeps,
 ): Promise<{ value: string; client: Application } | undefined> {
-  const fields = form.read(ctx);
+  const fields = deps.form.read(ctx);
   const value = fields?.token;
   if (!fields || typeof value !== 'string' || value === '') {
     await next();
     return undefined;
   }
-  form.replace(ctx, { ...fields, token: PLACEHOLDER });
-  await next();
-  const clientId = ctx.status === 200 ? ctx.oidc?.client?.clientId : undefined;
-  const active = clientId && (await (await directory.viewFor(ctx.req)).view.findApplication(clientId));
-  return active ? { value, client: active.application } : undefined;
+  const client = await authenticateClient(ctx, next, fields, deps);
+  return client && { value, client };
 }
 
 async function find(value: string, deps: InspectionDeps): Promise<Found | undefined> {

@@ -1,6 +1,8 @@
 /** Puts the provider together: grants into the engine, the engine over the store, our endpoints around it. */
 import type { Middleware } from 'koa';
 import type { AdapterPayload } from 'oidc-provider';
+import type { Connections } from '../connections/connections.ts';
+import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
@@ -8,6 +10,8 @@ import { grantNode } from '../grants/authorization-code.ts';
 import type { OpenIdFacts } from '../grants/contract.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
+import { createSubjectTokens, type SubjectTokens } from '../grants/subject-token.ts';
+import { createFeed, type Feed } from '../registry/feed.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage } from '../storage/contract.ts';
@@ -20,8 +24,9 @@ import { createFastLane } from './fast-lane.ts';
 import type { InspectionDeps } from './inspection.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createLoginPolicy } from './login-policy.ts';
+import { createRevocationFeed, REVOCATIONS_TYPE } from './revocation-feed.ts';
 import { createProviderRoutes } from './routes.ts';
-import { createSignAccessToken } from './sign-jwt.ts';
+import { createSignJwt } from './sign-jwt.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { createFindAskedTables } from './table-consent.ts';
 import { createJwtVerifier } from './verify-jwt.ts';
@@ -31,6 +36,8 @@ export interface ProviderDeps {
   readonly storage: Storage;
   readonly directory: Directory;
   readonly users: Users;
+  readonly connections: Connections;
+  readonly exchangeLimit: ExchangeLimit;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
   readonly signingKeys: SigningKeys;
@@ -52,6 +59,8 @@ export interface ProviderParts {
   /** For the pages that serve them. */
   readonly interactions: Interactions;
   readonly routes: Middleware;
+  /** To be closed before the server stops. */
+  readonly feed: Pick<Feed, 'close'>;
   /** To be called when the published keys or the cookie keys changed. */
   keysChanged(): void;
 }
@@ -78,16 +87,55 @@ function createFindAccessToken({ registry }: ProviderDeps) {
   };
 }
 
+/** What the engine holds the details of a request against where the request names no resource. */
+function createFindGrantedResource(
+  { refreshTokens, storage, directory, now }: ProviderDeps,
+  subjectTokens: SubjectTokens,
+): ConfigurationDeps['findGrantedResource'] {
+  return async (ctx) => {
+    const {
+      refresh_token: refreshToken,
+      subject_token: value,
+      subject_token_type: type,
+    } = ctx.oidc.params ?? {};
+    if (typeof refreshToken === 'string') {
+      const id = refreshTokens.loginOf(refreshToken);
+      return id === undefined ? undefined : (await storage.logins.find(id, now()))?.resource;
+    }
+    if (typeof value !== 'string' || typeof type !== 'string') return undefined;
+    const { view } = await directory.viewFor(ctx.req);
+    const address = String(ctx.state.address);
+    // What is wrong with it is the grant's to say.
+    const token = await subjectTokens.find(value, type, { view, address }).catch(() => undefined);
+    return token?.resource;
+  };
+}
+
 export function createProviderParts(deps: ProviderDeps): ProviderParts {
   const { storage, directory, users, registry, refreshTokens, signingKeys, issuer, now } = deps;
   const { audit, logins } = storage;
-  const grants = createGrants({ registry, logins, refreshTokens, users, audit, now });
+  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, now });
+  const subjectTokens = createSubjectTokens({
+    registry,
+    connections: deps.connections,
+    findJti: (value) => jwtVerifier.verify(value),
+  });
+  const grants = createGrants({
+    registry,
+    logins,
+    refreshTokens,
+    users,
+    subjectTokens,
+    limit: deps.exchangeLimit,
+    audit,
+    now,
+  });
   const issue = createIssue({
     issuer,
     registry,
     logins,
     refreshTokens,
-    sign: createSignAccessToken({ signingKeys, mode: deps.signingMode }),
+    sign: createSignJwt({ typ: 'at+jwt', signingKeys, mode: deps.signingMode }),
     lifetimes: deps.lifetimes,
     now,
   });
@@ -107,10 +155,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       issuer,
       directory,
       users,
-      async findGrantedResource(refreshToken) {
-        const id = refreshTokens.loginOf(refreshToken);
-        return id === undefined ? undefined : (await logins.find(id, now()))?.resource;
-      },
+      findGrantedResource: createFindGrantedResource(deps, subjectTokens),
       adapter,
       cookieKeys: deps.cookieKeys(),
       policy: () => createLoginPolicy({ registry, directory, findAskedTables }),
@@ -126,7 +171,6 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     clientSecrets: deps.clientSecrets,
     secretLimits: deps.secretLimits,
   });
-  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, now });
   const inspection: InspectionDeps = {
     issuer,
     registry,
@@ -148,10 +192,17 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
         inspection,
       })
     : undefined;
+  const feed = createFeed(storage.nodes);
+  const revocations = createRevocationFeed({
+    inspection,
+    feed,
+    sign: createSignJwt({ typ: REVOCATIONS_TYPE, signingKeys, mode: deps.signingMode }),
+  });
   return {
     engine,
     interactions: createInteractions({ provider: engine.provider, findAskedTables }),
-    routes: createProviderRoutes({ engine, inspection, ...(fastLane && { fastLane }) }),
+    routes: createProviderRoutes({ engine, inspection, revocations, ...(fastLane && { fastLane }) }),
+    feed,
     keysChanged() {
       jwtVerifier.forget();
       engine.rebuild();

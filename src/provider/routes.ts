@@ -8,10 +8,12 @@ import { createFailures } from './failures.ts';
 import { createIntrospection, createRevocation, type InspectionDeps } from './inspection.ts';
 import { createMetadata, METADATA_PATHS } from './metadata.ts';
 import { createRequestNotes } from './request-notes.ts';
+import { REVOCATIONS_PATH } from './revocation-feed.ts';
 
 export interface ProviderRoutesDeps {
   readonly engine: Engine;
   readonly inspection: InspectionDeps;
+  readonly revocations: Middleware;
   /** Absent when it is switched off. */
   readonly fastLane?: Middleware;
 }
@@ -32,7 +34,12 @@ function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
  * Introspection and revocation stand inside the failures: what they throw is answered by the outer error boundary.
  * The engine comes last and serves every path that is left of `/oauth` and `/.well-known`.
  */
-export function createProviderRoutes({ engine, inspection, fastLane }: ProviderRoutesDeps): Middleware {
+export function createProviderRoutes({
+  engine,
+  inspection,
+  revocations,
+  fastLane,
+}: ProviderRoutesDeps): Middleware {
   const { audit, directory, now } = inspection;
   return compose([
     exactPaths,
@@ -43,6 +50,7 @@ export function createProviderRoutes({ engine, inspection, fastLane }: ProviderR
     onPaths(METADATA_PATHS, createMetadata({ directory })),
     onPaths([PATHS.introspection], createIntrospection(inspection)),
     onPaths([PATHS.revocation], createRevocation(inspection)),
+    onPaths([REVOCATIONS_PATH], revocations),
     engine.middleware,
   ]);
 }

@@ -1,9 +1,9 @@
-/** Access tokens as JWTs (RFC 9068): signed with the key of their algorithm that is active at this moment. */
+/** JWTs of ours, such as access tokens (RFC 9068): signed with the key of their algorithm that is active now. */
 import { LocalSigningKey, type SigningAlg, type SigningMode } from './external-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
-/** @returns the compact form, header `typ: at+jwt` */
-export type SignAccessToken = (claims: Readonly<Record<string, unknown>>, alg: SigningAlg) => Promise<string>;
+/** @returns the compact form */
+export type SignJwt = (claims: Readonly<Record<string, unknown>>, alg: SigningAlg) => Promise<string>;
 
 interface Signer {
   readonly kid: string;
@@ -13,19 +13,22 @@ interface Signer {
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-export function createSignAccessToken({
+/** @param typ of the header: what it is, so that nothing is taken for anything else (RFC 8725 section 3.11) */
+export function createSignJwt({
+  typ,
   signingKeys,
   mode,
 }: {
+  typ: string;
   signingKeys: SigningKeys;
   mode: SigningMode;
-}): SignAccessToken {
+}): SignJwt {
   const signers = new Map<SigningAlg, Signer>();
   const signerFor = (alg: SigningAlg): Signer => {
     const { kid, privateKey } = signingKeys.active(alg);
     const known = signers.get(alg);
     if (known?.kid === kid) return known;
-    const header = encode({ alg, typ: 'at+jwt', kid });
+    const header = encode({ alg, typ, kid });
     const signer = { kid, header, key: new LocalSigningKey({ kid, alg, privateKey }, mode) };
     signers.set(alg, signer);
     return signer;

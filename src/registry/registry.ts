@@ -1,5 +1,5 @@
 /** Rows of tokens and logins, and ending them. */
-import type { LoginRow, NodeMark, Storage, TokenRow } from '../storage/contract.ts';
+import type { LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
 import { standingOf } from './nodes.ts';
 import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
@@ -38,13 +38,17 @@ export interface Registry {
   /** Ends the login: its refresh token and every token that came from it. */
   endLogin(login: LoginRow): Promise<void>;
   /** Marks a node that may have descendants of any age. */
-  mark(node: string, mark: NodeMark): Promise<void>;
+  mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
 }
 
 /** Opaque tokens carry their prefix; anything else cannot be one, which saves the read. */
 function keyOf(format: 'jwt' | 'opaque', value: string): Buffer | undefined {
   if (format === 'jwt') return handleKey('jwt', value);
   return value.startsWith(OPAQUE_ACCESS_TOKEN) ? handleKey('access-token', value) : undefined;
+}
+
+function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
+  return { organization, ...(resource !== undefined && { resource }) };
 }
 
 export function createRegistry({ storage, now, longestLifetime, recompute }: RegistryDeps): Registry {
@@ -83,13 +87,14 @@ export function createRegistry({ storage, now, longestLifetime, recompute }: Reg
       return login && current(login);
     },
     async endToken(row) {
-      await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt * 1000);
+      await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt * 1000, scopeOf(row));
     },
     async endLogin(login) {
-      await nodes.mark(login.id, { revokedAt: now() }, login.expiresAt + longestLifetime * 1000);
+      const lastBelow = login.expiresAt + longestLifetime * 1000;
+      await nodes.mark(login.id, { revokedAt: now() }, lastBelow, scopeOf(login));
     },
-    async mark(node, mark) {
-      await nodes.mark(node, mark, now() + longestLifetime * 1000);
+    async mark(node, mark, scope) {
+      await nodes.mark(node, mark, now() + longestLifetime * 1000, scope);
     },
   };
 }

@@ -104,6 +104,12 @@ export interface TokenRow {
   /** Seconds. */
   readonly authTime?: number;
   readonly act?: Record<string, unknown>;
+  /** Id of the connection that it descends from. */
+  readonly connection?: string;
+  /** How many exchanges it is away from what was proved at the first. */
+  readonly depth?: number;
+  /** Whose rights bound it beside its own application's and user's: from the first in the chain to its parent's. */
+  readonly bounds?: readonly Bound[];
   /** Of the request that asked for it. */
   readonly address?: string;
   readonly requestId?: string;
@@ -111,10 +117,20 @@ export interface TokenRow {
   readonly engine?: Record<string, unknown>;
 }
 
+/** Somebody whose rights bound a token that was exchanged. */
+export interface Bound {
+  /** The application's UUID. */
+  readonly application: string;
+  /** Of the user, where the subject was one. */
+  readonly subject?: string;
+}
+
 /** The token registry. */
 export interface TokenStore {
   insert(key: Buffer, row: TokenRow): Promise<void>;
   find(key: Buffer, now: number): Promise<TokenRow | undefined>;
+  /** How many tokens that descend from the connection have not expired, whether or not they were ended. */
+  countOf(connection: string, now: number): Promise<number>;
 }
 
 /** A living login: the family of one refresh token, of which exactly one value is current. */
@@ -167,17 +183,33 @@ export interface NodeRecord {
   readonly expiresAt: number;
   /** Grows with every change of any node; the cursor of the revocation feed. Given by the store. */
   readonly change: number;
+  /** The organization it belongs to, if it belongs to one. */
+  readonly organization?: string;
+  /** Identifier of the only resource that tokens below it are for, if there is only one. */
+  readonly resource?: string;
 }
+
+/** Whom the end of a node concerns. */
+export type NodeScope = Pick<NodeRecord, 'organization' | 'resource'>;
 
 export type NodeMark = Partial<Pick<NodeRecord, 'revokedAt' | 'restoredAt' | 'narrowedAt'>>;
 
+export interface NodeChanges {
+  /** In order of `change`, at most `limit`. */
+  readonly records: NodeRecord[];
+  /** The cursor to go on with: nothing up to it is still to come. Never below the one that was given. */
+  readonly until: number;
+}
+
 export interface NodeStore {
   /** Upserts one record. Fields already there only grow; `restoredAt` counts only while it is not below `revokedAt`. */
-  mark(id: string, mark: NodeMark, expiresAt: number): Promise<void>;
+  mark(id: string, mark: NodeMark, expiresAt: number, scope?: NodeScope): Promise<void>;
   /** The records among `ids`, in no order; ids without a record are absent. One query. */
   read(ids: readonly string[]): Promise<NodeRecord[]>;
-  /** In order of `change`, after the cursor. A record whose change commits late is never skipped. */
-  changesSince(change: number, limit: number): Promise<NodeRecord[]>;
+  /** Those after the cursor. A record whose change commits late is never skipped. */
+  changesSince(change: number, limit: number): Promise<NodeChanges>;
+  /** A number that differs whenever `changesSince` could give more than before. One point read. */
+  latestChange(): Promise<number>;
 }
 
 /** Throttling. Windows start with the first point and are not extended by later ones. */
@@ -274,7 +306,7 @@ export interface Collection<T> {
 }
 
 export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[C]> } & {
-  /** Grows with every change in any collection but `users`. Read at each request: one point read. */
+  /** Grows with every change in any collection but those `withoutRevision`. Read at each request: one point read. */
   revision(): Promise<number>;
 };
 

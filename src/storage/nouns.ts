@@ -58,9 +58,14 @@ export interface Application extends Noun {
   /** Identifier of the resource its tokens are for unless a request names another of `ceilings`. */
   readonly resource?: string;
   readonly ceilings: readonly Ceiling[];
+  /** The most that tokens may allow for each resource that is registered through it. */
+  readonly registeredCeiling?: StoredPermissions;
   /** Identifiers of the resources this application answers for: it may introspect their tokens. */
   readonly introspects: readonly string[];
+  /** Ids of the applications that may exchange its tokens and connection tokens, beside itself. */
   readonly mayExchange: readonly string[];
+  /** Seconds that a token from an exchange may live at most; absent: a day. */
+  readonly maxExchangeTtl?: number;
   /** Realm setting for its users; undefined means the server's. */
   readonly minPasswordLength?: number;
 }
@@ -96,6 +101,12 @@ export interface Resource extends Noun {
     /** `reference`: permissions too large for a JWT are handed out behind an opaque token instead of being refused. */
     readonly overflow: 'refuse' | 'reference';
   };
+  /** Where its changes are announced; unique on the server. */
+  readonly channel?: string;
+  /** Id of the application that it was registered through. */
+  readonly registeredBy?: string;
+  /** Id of the user who registered it and is its admin. */
+  readonly owner?: string;
 }
 
 /** Where a user lives: `management`, `organization:<id>` or `application:<id>`. Part of every subject. */
@@ -125,12 +136,44 @@ export interface User extends Noun {
   readonly administers: readonly string[];
 }
 
+/** A secret that a connection is known by; its id is a node of its own, above what was made with it. */
+export interface ConnectionSecret {
+  readonly id: string;
+  /** SHA-256 of the connection token, base64url. */
+  readonly hash: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** A long-lived grant: its token is traded for short ones with no more rights. */
+export interface Connection extends Noun {
+  readonly organization: string;
+  readonly name: string;
+  /** The application's id. */
+  readonly application: string;
+  /** The resource's `identifier`. */
+  readonly resource: string;
+  /** Id of the user it belongs to; what it allows is never above what they may do. */
+  readonly owner?: string;
+  readonly scopes: readonly string[];
+  readonly permissions: StoredPermissions;
+  /** Milliseconds since the epoch; absent: it lives until it is ended. */
+  readonly expiresAt?: number;
+  /** Newest first; an earlier one stays good until it is dropped. */
+  readonly secrets: readonly ConnectionSecret[];
+  /** Networks (CIDR) that it may be used from; none: from anywhere. */
+  readonly networks: readonly string[];
+  /** Seconds that a token made from it may live at most; absent: a day. */
+  readonly maxTokenTtl?: number;
+}
+
 export interface Nouns {
   readonly organizations: Organization;
   readonly applications: Application;
   readonly roles: Role;
   readonly resources: Resource;
   readonly users: User;
+  readonly connections: Connection;
 }
 
 export type CollectionName = keyof Nouns;
@@ -145,9 +188,16 @@ export const uniqueKeys: {
     name: (noun) => `${noun.organization}/${noun.name}`,
   },
   roles: { name: (noun) => `${noun.organization}/${noun.name}` },
-  resources: { identifier: (noun) => noun.identifier },
+  resources: { identifier: (noun) => noun.identifier, channel: (noun) => noun.channel },
   users: {
     username: (noun) => `${noun.realm}/${noun.canonicalUsername}`,
     email: (noun) => (noun.canonicalEmail === undefined ? undefined : `${noun.realm}/${noun.canonicalEmail}`),
   },
+  connections: { name: (noun) => `${noun.organization}/${noun.name}` },
 };
+
+/**
+ * Collections whose nouns come and go without anybody else's rights changing. They are read from the store each time,
+ * so their changes do not move the directory's revision.
+ */
+export const withoutRevision: ReadonlySet<CollectionName> = new Set(['users', 'connections']);

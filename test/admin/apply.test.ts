@@ -76,12 +76,13 @@ test('the sample of the documentation is applied, and applying it again changes 
     'added user acme/shop/ann',
     'added user acme/bob',
     'added administrator root',
+    'added connection acme/website',
   ]);
   const revision = await administration.storage.directory.revision();
 
   const again = await administration.apply(sample);
   assert.deepEqual(again.changes, []);
-  assert.equal(again.unchanged.length, 9);
+  assert.equal(again.unchanged.length, 10);
   assert.deepEqual(again.notes, []);
   assert.equal(await administration.storage.directory.revision(), revision, 'nothing was written');
 });
@@ -359,7 +360,7 @@ test('all that does not fit the store is said together, and nothing is written',
             ],
             applications: [
               { name: 'shop', authMethod: 'private_key_jwt', scopes: ['orders.write'] },
-              { name: 'pages', grants: ['authorization_code'], permissions: { isAdmin: true } },
+              { name: 'pages', grants: ['authorization_code'] },
             ],
             users: [
               { username: 'bob', application: 'shopp' },
@@ -382,7 +383,6 @@ test('all that does not fit the store is said together, and nothing is written',
     `role acme/clerk has the scope orders.write, which ${RESOURCE} does not have`,
     'application acme/shop needs jwks for private_key_jwt',
     'application acme/shop has the scope orders.write, which none of its resources has',
-    'application acme/pages has permissions, but no resource that they are about',
     'application acme/pages needs redirectUris for authorization_code',
     'user acme/shopp/bob: the organization has no application shopp',
     'user acme/shop/ann: the organization has no role clerkk (did you mean clerk?)',

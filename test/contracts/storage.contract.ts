@@ -12,7 +12,7 @@ import {
   type TokenRow,
   VersionConflict,
 } from '../../src/storage/contract.ts';
-import type { Application, Organization, User } from '../../src/storage/nouns.ts';
+import type { Application, Connection, Organization, Resource, User } from '../../src/storage/nouns.ts';
 
 export interface OpenStore {
   readonly storage: Storage;
@@ -58,6 +58,41 @@ function loginRow(id: string): LoginRow {
 
 function organization(name: string): Omit<Organization, 'number' | 'version'> {
   return { id: randomUUID(), name, enabled: true, createdAt: NOW, default: false, hosts: [] };
+}
+
+function resource(identifier: string, channel?: string): Omit<Resource, 'number' | 'version'> {
+  return {
+    id: randomUUID(),
+    organization: 'o',
+    identifier,
+    name: identifier,
+    enabled: true,
+    createdAt: NOW,
+    catalogue: 'open',
+    tables: [],
+    scopes: [],
+    token: { format: 'jwt', ttl: 60, alg: 'ES256', overflow: 'refuse' },
+    ...(channel !== undefined && { channel, registeredBy: randomUUID(), owner: randomUUID() }),
+  };
+}
+
+function connection(name: string): Omit<Connection, 'number' | 'version'> {
+  return {
+    id: randomUUID(),
+    organization: 'o',
+    name,
+    enabled: true,
+    createdAt: NOW,
+    application: randomUUID(),
+    resource: 'https://a.example/',
+    owner: randomUUID(),
+    scopes: ['x'],
+    permissions: { isAdmin: false, tables: [{ table: 'public.users', actions: 'cr' }] },
+    expiresAt: NOW + MINUTE,
+    secrets: [{ id: randomUUID(), hash: 'h', createdAt: NOW }],
+    networks: ['10.0.0.0/8'],
+    maxTokenTtl: 60,
+  };
 }
 
 function application(organizationId: string, name: string): Omit<Application, 'number' | 'version'> {
@@ -200,6 +235,25 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await storage.tokens.find(key(), NOW), undefined);
       });
 
+      test('an exchanged token comes back with all that bounds it, and is counted for its connection', async () => {
+        const [id, connection] = [key(), randomUUID()];
+        const row: TokenRow = {
+          ...tokenRow('t1'),
+          connection,
+          depth: 2,
+          bounds: [{ application: 'a', subject: 'management/1' }, { application: 'b' }],
+          act: { sub: 'management/1', act: { sub: 'x' } },
+        };
+        await storage.tokens.insert(id, row);
+        assert.deepEqual(await storage.tokens.find(id, NOW), row);
+        await storage.tokens.insert(key(), { ...row, id: 't2', expiresAt: row.expiresAt + 60 });
+        await storage.tokens.insert(key(), { ...tokenRow('t3'), connection: randomUUID() });
+        await storage.tokens.insert(key(), tokenRow('t4'));
+        assert.equal(await storage.tokens.countOf(connection, NOW), 2);
+        assert.equal(await storage.tokens.countOf(connection, NOW + MINUTE), 1);
+        assert.equal(await storage.tokens.countOf(randomUUID(), NOW), 0);
+      });
+
       test('a login comes back as it was written, until it expires', async () => {
         const login = loginRow('l1');
         await storage.logins.insert(login);
@@ -245,6 +299,47 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(record?.expiresAt, NOW);
       });
 
+      test('say whom they concern, as soon as anybody knew', async () => {
+        const { nodes } = storage;
+        await nodes.mark('a', { narrowedAt: 1 }, NOW);
+        await nodes.mark('a', { narrowedAt: 2 }, NOW, { organization: 'o', resource: 'https://r.example/' });
+        await nodes.mark('a', { narrowedAt: 3 }, NOW);
+        await nodes.mark('b', { narrowedAt: 1 }, NOW, { organization: 'o' });
+        const { records } = await nodes.changesSince(0, 10);
+        assert.deepEqual(
+          records.map(({ id, organization, resource }) => ({ id, organization, resource })),
+          [
+            { id: 'a', organization: 'o', resource: 'https://r.example/' },
+            { id: 'b', organization: 'o', resource: undefined },
+          ],
+        );
+      });
+
+      test('whoever has seen all is told so by one number, until something changes', async () => {
+        const { nodes } = storage;
+        await nodes.mark('a', { revokedAt: 1 }, NOW);
+        await nodes.mark('b', { revokedAt: 1 }, NOW);
+        const first = await nodes.changesSince(0, 1);
+        assert.equal(first.records.length, 1);
+        assert.equal(first.until, first.records[0]?.change);
+        const rest = await nodes.changesSince(first.until, 9);
+        assert.deepEqual(
+          rest.records.map(({ id }) => id),
+          ['b'],
+        );
+        const seen = await nodes.latestChange();
+        assert.deepEqual(await nodes.changesSince(rest.until, 9), { records: [], until: rest.until });
+        assert.equal(await nodes.latestChange(), seen);
+        assert.ok(rest.until <= seen);
+        await nodes.mark('a', { revokedAt: 2 }, NOW);
+        assert.notEqual(await nodes.latestChange(), seen);
+        const { records } = await nodes.changesSince(rest.until, 9);
+        assert.deepEqual(
+          records.map(({ id, revokedAt }) => [id, revokedAt]),
+          [['a', 2]],
+        );
+      });
+
       test('are read together, in one call, as many as there are', async () => {
         const ids = Array.from({ length: 40 }, (_, index) => `n${index}`);
         await Promise.all(ids.map((id) => storage.nodes.mark(id, { revokedAt: 1 }, NOW)));
@@ -265,11 +360,14 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         const seen = new Set<string>();
         let cursor = 0;
         const follow = async () => {
-          for (const record of await storage.nodes.changesSince(cursor, 7)) {
-            assert.ok(record.change > cursor);
-            cursor = record.change;
+          const { records, until } = await storage.nodes.changesSince(cursor, 7);
+          let last = cursor;
+          for (const record of records) {
+            assert.ok(record.change > last && record.change <= until);
+            last = record.change;
             seen.add(record.id);
           }
+          cursor = until;
         };
         let running = true;
         const follower = (async () => {
@@ -365,6 +463,31 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         });
         assert.deepEqual(await users.get(eve.id), eve);
         assert.equal(await users.findBy('username', 'management/carl'), undefined);
+      });
+
+      test('a connection comes back as it was written, and moves nobody else to read again', async () => {
+        const { connections } = storage.directory;
+        const revision = await storage.directory.revision();
+        const stored = await connections.insert(connection('site'));
+        assert.deepEqual(await connections.get(stored.id), stored);
+        const { expiresAt: _, ...endless } = stored;
+        const replaced = await connections.replace({ ...endless, secrets: [] });
+        assert.deepEqual(await connections.findBy('name', 'o/site'), replaced);
+        await assert.rejects(connections.insert(connection('site')), { name: 'Conflict', key: 'name' });
+        await connections.remove(replaced.id, replaced.version);
+        assert.equal(await storage.directory.revision(), revision);
+      });
+
+      test('a channel belongs to one resource', async () => {
+        const { resources } = storage.directory;
+        const first = await resources.insert(resource('https://a.example/', 'a_example'));
+        assert.deepEqual(await resources.findBy('channel', 'a_example'), first);
+        await resources.insert(resource('https://b.example/'));
+        await resources.insert(resource('https://c.example/'));
+        await assert.rejects(resources.insert(resource('https://d.example/', 'a_example')), {
+          name: 'Conflict',
+          key: 'channel',
+        });
       });
 
       test('MT-09 of 20 parallel writers of one version exactly one wins', async () => {
@@ -535,7 +658,9 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           { payload: { a: 1 }, expiresAt: NOW },
           { uid: key() },
         );
-        await storage.nodes.mark('n', { narrowedAt: 3 }, NOW);
+        await storage.nodes.mark('n', { narrowedAt: 3 }, NOW, { organization: 'o', resource: 'r' });
+        await storage.directory.connections.insert(connection('site'));
+        await storage.tokens.insert(key(), { ...tokenRow('c'), connection: randomUUID(), depth: 1 });
         await storage.counters.set('k', 2, NOW);
         await storage.audit.append({ at: 1, event: 'e', outcome: 'changed' });
         const records = await Array.fromAsync(storage.dump.export());

@@ -194,6 +194,7 @@ function crashAt(fixture: Fixture, turn: number): { changes: Fixture['changes'];
     roles: collection('roles'),
     resources: collection('resources'),
     users: collection('users'),
+    connections: collection('connections'),
     revision: () => directory.revision(),
   };
   const changes = createChanges({

@@ -102,6 +102,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
   });
   const directory = createDirectory({ store: storage.directory, now });
   const users = {
+    find: (id: string) => storage.directory.users.get(id),
     async findBySubject(subject: string) {
       const user = await storage.directory.users.get(parseUserSubject(subject)?.id ?? '');
       return user?.enabled ? user : undefined;
@@ -111,14 +112,14 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     storage,
     now,
     longestLifetime: 86_400,
-    recompute: createRecompute({ directory, users }),
+    recompute: createRecompute({ directory, users, connections: storage.directory.connections, now }),
   });
   const marks: Fixture['marks'] = [];
   const registry: Registry = {
     ...inner,
-    async mark(node, mark) {
+    async mark(node, mark, scope) {
       marks.push({ node, mark });
-      await inner.mark(node, mark);
+      await inner.mark(node, mark, scope);
     },
   };
   const changes = createChanges({ storage, registry, audit: storage.audit, now });

@@ -42,7 +42,7 @@ describe('the fast lane', () => {
   });
 
   const anonymize = (value: unknown): unknown => {
-    const { access_token, exp, iat, jti, anc, sub, iss, ...rest } = value as Record<string, any>;
+    const { access_token, exp, iat, jti, anc, sub, iss, as_of, ...rest } = value as Record<string, any>;
     const isJwt = String(access_token).startsWith('eyJ');
     return {
       ...rest,

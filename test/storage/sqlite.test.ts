@@ -77,7 +77,7 @@ test('many may open a new file at once', async () => {
   const path = newPath();
   const stores = await Promise.all(Array.from({ length: 8 }, () => openSqliteStorage({ path })));
   await Promise.all(stores.map((storage, index) => storage.nodes.mark(`n${index}`, { revokedAt: 1 }, 2)));
-  assert.equal((await (stores[0] as Storage).nodes.changesSince(0, 99)).length, 8);
+  assert.equal((await (stores[0] as Storage).nodes.changesSince(0, 99)).records.length, 8);
   for (const storage of stores) await storage.close();
 });
 

@@ -10,13 +10,16 @@ import {
   type StoredKey,
   VersionConflict,
 } from '../../../src/storage/contract.ts';
-import { type Application, type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
+import {
+  type Application,
+  type CollectionName,
+  type Nouns,
+  uniqueKeys,
+  withoutRevision,
+} from '../../../src/storage/nouns.ts';
 import { guarded } from './errors.ts';
 import { createRevision, type Heads, type Revision } from './heads.ts';
 import type { AuditDocument, KeyDocument, Models, NounDocument } from './schemas.ts';
-
-/** Users come and go without anybody else's rights changing, and are read from the store each time. */
-const WITHOUT_REVISION: CollectionName = 'users';
 
 export const numberOf = (collection: CollectionName): string => `number of ${collection}`;
 
@@ -47,7 +50,7 @@ function createCollection<C extends CollectionName>(
   revision: Revision,
 ): Collection<Nouns[C]> {
   const changing = <T>(change: () => Promise<T>): Promise<T> =>
-    name === WITHOUT_REVISION ? change() : revision.around(change);
+    withoutRevision.has(name) ? change() : revision.around(change);
   const find = async (filter: object): Promise<Nouns[C] | undefined> => {
     const document = await guarded(() => model.findOne(filter).lean<NounDocument>());
     return document ? toNoun<C>(document) : undefined;
@@ -106,6 +109,7 @@ export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: He
     roles: collection('roles'),
     resources: collection('resources'),
     users: collection('users'),
+    connections: collection('connections'),
     revision: () => revision.read(),
   };
 }

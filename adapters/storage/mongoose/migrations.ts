@@ -31,6 +31,7 @@ export const INDEXES: readonly Index[] = [
     options: { expireAfterSeconds: AFTER_EXPIRY },
   })),
   { collection: 'nodes', name: 'change', key: { change: 1 } },
+  { collection: 'tokens', name: 'connection', key: { connection: 1 }, options: { sparse: true } },
   { collection: 'audit', name: 'organization', key: { organization: 1, _id: -1 } },
   { collection: 'keys', name: 'age', key: { createdAt: 1, _id: 1 } },
   ...NOUNS.flatMap((collection): Index[] => [
@@ -47,13 +48,14 @@ export const INDEXES: readonly Index[] = [
   ]),
 ];
 
-const MIGRATIONS: readonly ((connection: Connection) => Promise<void>)[] = [
-  async (connection) => {
-    for (const { collection, name, key, options } of INDEXES) {
-      await connection.collection(collection).createIndex(key, { name, ...options });
-    }
-  },
-];
+async function createIndexes(connection: Connection): Promise<void> {
+  for (const { collection, name, key, options } of INDEXES) {
+    await connection.collection(collection).createIndex(key, { name, ...options });
+  }
+}
+
+/** An index that is added needs a step of its own for the databases that have taken all before. */
+const MIGRATIONS: readonly ((connection: Connection) => Promise<void>)[] = [createIndexes, createIndexes];
 
 const SCHEMA = 'schema';
 

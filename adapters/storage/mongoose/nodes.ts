@@ -1,6 +1,6 @@
 /** What happened to nodes, and the order in which it is told to those who follow. */
 import { trusted } from 'mongoose';
-import type { NodeMark, NodeRecord, NodeStore } from '../../../src/storage/contract.ts';
+import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
 import { guarded, retried } from './errors.ts';
 import type { Heads } from './heads.ts';
 import type { Models, NodeDocument } from './schemas.ts';
@@ -12,21 +12,37 @@ interface Note {
   readonly id: string;
   readonly mark: NodeMark;
   readonly expiresAt: number;
+  readonly scope?: NodeScope;
 }
 
-export function toNode({ _id, expiresAt, ...rest }: NodeDocument): NodeRecord {
-  return { id: _id, ...rest, expiresAt: expiresAt.getTime() };
+export function toNode({
+  _id,
+  expiresAt,
+  change,
+  organization,
+  resource,
+  ...marks
+}: NodeDocument): NodeRecord {
+  return {
+    id: _id,
+    ...marks,
+    expiresAt: expiresAt.getTime(),
+    change,
+    ...(organization !== undefined && { organization }),
+    ...(resource !== undefined && { resource }),
+  };
 }
 
 export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): NodeStore {
   /** Some number that was given before now: what is announced with it gets a higher one. */
   let floor = 0;
 
-  async function write({ id, mark, expiresAt }: Note, change: number): Promise<void> {
+  async function write({ id, mark, expiresAt, scope = {} }: Note, change: number): Promise<void> {
+    const known = Object.keys(scope).length > 0;
     await retried(() =>
       nodes.updateOne(
         { _id: id },
-        { $max: { ...mark, expiresAt: new Date(expiresAt), change } },
+        { $max: { ...mark, expiresAt: new Date(expiresAt), change }, ...(known && { $set: scope }) },
         { upsert: true },
       ),
     );
@@ -41,7 +57,7 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
   }
 
   return {
-    mark: (id, given, expiresAt) => mark({ id, mark: given, expiresAt }),
+    mark: (id, given, expiresAt, scope) => mark({ id, mark: given, expiresAt, ...(scope && { scope }) }),
     async read(ids) {
       if (ids.length === 0) return [];
       const found = await guarded(() => nodes.find({ _id: trusted({ $in: [...ids] }) }).lean());
@@ -49,7 +65,7 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
     },
     async changesSince(change, limit) {
       const head = await heads.read(CHANGES);
-      if (!head) return [];
+      if (!head) return { records: [], until: change };
       floor = Math.max(floor, head.value);
       for (const pending of head.pending) {
         if (!heads.isDead(pending)) continue;
@@ -58,15 +74,20 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
         await heads.withdraw(CHANGES, pending.key);
       }
       // Whoever is under way has a number above its floor, which may be written late.
-      const until = Math.min(head.value, ...head.pending.map((pending) => pending.floor));
+      const told = Math.min(head.value, ...head.pending.map((pending) => pending.floor));
       const found = await guarded(() =>
         nodes
-          .find({ change: trusted({ $gt: change, $lte: until }) })
+          .find({ change: trusted({ $gt: change, $lte: told }) })
           .sort({ change: 1 })
           .limit(limit)
           .lean(),
       );
-      return found.map(toNode);
+      const records = found.map(toNode);
+      const last = records.at(-1)?.change ?? change;
+      return { records, until: records.length === limit ? last : Math.max(last, told) };
+    },
+    async latestChange() {
+      return (await heads.read(CHANGES))?.value ?? 0;
     },
   };
 }

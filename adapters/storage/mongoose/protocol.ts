@@ -139,6 +139,7 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>): TokenStore {
       );
       return document ? toTokenRow(document) : undefined;
     },
+    countOf: (connection, now) => guarded(() => tokens.countDocuments({ connection, expiresAt: after(now) })),
   };
 }
 

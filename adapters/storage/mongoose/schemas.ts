@@ -4,7 +4,7 @@
  * those names is ever a field or an operator; permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition } from 'mongoose';
-import type { AuditEntry, TokenRow } from '../../../src/storage/contract.ts';
+import type { AuditEntry, Bound, TokenRow } from '../../../src/storage/contract.ts';
 import type { CollectionName, StoredPermissions } from '../../../src/storage/nouns.ts';
 
 export interface ArtifactDocument {
@@ -19,11 +19,15 @@ export interface ArtifactDocument {
   consumedAt?: number;
 }
 
-export type TokenDocument = Omit<TokenRow, 'id' | 'expiresAt' | 'act' | 'engine' | 'ancestors' | 'roles'> & {
+export type TokenDocument = Omit<
+  TokenRow,
+  'id' | 'expiresAt' | 'act' | 'engine' | 'ancestors' | 'roles' | 'bounds'
+> & {
   _id: Buffer;
   tokenId: string;
   ancestors: string[];
   roles?: string[];
+  bounds?: Bound[];
   act?: string;
   engine?: string;
   expiresAt: Date;
@@ -58,6 +62,8 @@ export interface NodeDocument {
   narrowedAt?: number;
   expiresAt: Date;
   change: number;
+  organization?: string;
+  resource?: string;
 }
 
 export interface CounterDocument {
@@ -164,8 +170,10 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     native: flag,
     resource: String,
     ceilings: [part({ resource: text, permissions: { type: permissions, required: true } })],
+    registeredCeiling: permissions,
     introspects: [String],
     mayExchange: [String],
+    maxExchangeTtl: Number,
     minPasswordLength: Number,
     unique: part({ clientId: text, name: text }),
   },
@@ -186,7 +194,10 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     tables: [part({ id: text, name: text })],
     scopes: [String],
     token: part({ format: text, ttl: number, alg: text, overflow: text }),
-    unique: part({ identifier: text }),
+    channel: String,
+    registeredBy: String,
+    owner: String,
+    unique: part({ identifier: text, channel: String }),
   },
   users: {
     realm: text,
@@ -203,6 +214,20 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     roles: [String],
     administers: [String],
     unique: part({ username: text, email: String }),
+  },
+  connections: {
+    organization: text,
+    name: text,
+    application: text,
+    resource: text,
+    owner: String,
+    scopes: [String],
+    permissions: { type: permissions, required: true },
+    expiresAt: Number,
+    secrets: [part({ id: text, hash: text, createdAt: number })],
+    networks: [String],
+    maxTokenTtl: Number,
+    unique: part({ name: text }),
   },
 };
 
@@ -241,6 +266,9 @@ export function createModels(connection: Connection): Models {
       username: String,
       roles: { type: [String], default: undefined },
       act: String,
+      connection: String,
+      depth: Number,
+      bounds: { type: [part({ application: text, subject: String })], default: undefined },
       address: String,
       requestId: String,
     }),
@@ -260,6 +288,8 @@ export function createModels(connection: Connection): Models {
       narrowedAt: Number,
       expiresAt: moment,
       change: number,
+      organization: String,
+      resource: String,
     }),
     counters: model('counters', { _id: text, points: number, expiresAt: moment }),
     heads: model('heads', {
@@ -298,6 +328,7 @@ export function createModels(connection: Connection): Models {
       roles: model('roles', { ...noun, ...nounFields.roles }),
       resources: model('resources', { ...noun, ...nounFields.resources }),
       users: model('users', { ...noun, ...nounFields.users }),
+      connections: model('connections', { ...noun, ...nounFields.connections }),
     },
   };
 }

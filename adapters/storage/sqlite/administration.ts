@@ -9,11 +9,8 @@ import {
   type StoredKey,
   VersionConflict,
 } from '../../../src/storage/contract.ts';
-import { type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
+import { type CollectionName, type Nouns, uniqueKeys, withoutRevision } from '../../../src/storage/nouns.ts';
 import type { Database } from './database.ts';
-
-/** Users come and go without anybody else's rights changing, and are read from the store each time. */
-const WITHOUT_REVISION: CollectionName = 'users';
 
 function createCollection<C extends CollectionName>(name: C, database: Database): Collection<Nouns[C]> {
   type T = Nouns[C];
@@ -37,7 +34,7 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
   }
 
   function changed(): void {
-    if (name !== WITHOUT_REVISION) database.next('directory revision');
+    if (!withoutRevision.has(name)) database.next('directory revision');
   }
 
   const organizationOf = (noun: T): string | null => (noun as { organization?: string }).organization ?? null;
@@ -139,6 +136,7 @@ export function createDirectoryStore(database: Database): DirectoryStore {
     roles: createCollection('roles', database),
     resources: createCollection('resources', database),
     users: createCollection('users', database),
+    connections: createCollection('connections', database),
     async revision() {
       return Number(database.get("SELECT value FROM sequences WHERE name = 'directory revision'")?.value);
     },

@@ -4,6 +4,7 @@ import { Conflict } from '../../../src/storage/contract.ts';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
 import { isConstraint, toStoreError } from './errors.ts';
+import { toNode } from './protocol.ts';
 
 type Row = Record<string, SQLInputValue>;
 
@@ -71,17 +72,7 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
     }
   }
   for (const row of rows('SELECT * FROM nodes ORDER BY change')) {
-    yield {
-      kind: 'nodes',
-      row: {
-        id: String(row.id),
-        ...given('revokedAt', row.revoked_at),
-        ...given('restoredAt', row.restored_at),
-        ...given('narrowedAt', row.narrowed_at),
-        expiresAt: Number(row.expires_at),
-        change: Number(row.change),
-      },
-    };
+    yield { kind: 'nodes', row: toNode(row) };
   }
   for (const { key, document } of rows('SELECT key, document FROM tokens')) {
     yield { kind: 'tokens', key: bytes(key), row: parse(document) };
@@ -194,24 +185,29 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
         );
         break;
       case 'nodes': {
-        const { id, revokedAt, restoredAt, narrowedAt, expiresAt, change } = record.row;
+        const { id, revokedAt, restoredAt, narrowedAt, expiresAt, change, organization, resource } =
+          record.row;
         run(
-          `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change) VALUES (?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
           id,
           revokedAt ?? null,
           restoredAt ?? null,
           narrowedAt ?? null,
           expiresAt,
           change,
+          organization ?? null,
+          resource ?? null,
         );
         break;
       }
       case 'tokens':
         run(
-          'INSERT INTO tokens VALUES (?, ?, ?)',
+          'INSERT INTO tokens (key, expires_at, document, connection) VALUES (?, ?, ?, ?)',
           fromBytes(record.key),
           record.row.expiresAt * 1000,
           JSON.stringify(record.row),
+          record.row.connection ?? null,
         );
         break;
       case 'logins': {

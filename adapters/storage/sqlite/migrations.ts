@@ -46,4 +46,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE sequences (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
   INSERT INTO sequences VALUES ('node change', 0), ('key revision', 0), ('directory revision', 0);
   `,
+  `
+  ALTER TABLE tokens ADD COLUMN connection TEXT;
+  CREATE INDEX tokens_connection ON tokens (connection, expires_at) WHERE connection IS NOT NULL;
+  ALTER TABLE nodes ADD COLUMN organization TEXT;
+  ALTER TABLE nodes ADD COLUMN resource TEXT;
+  `,
 ];

@@ -94,11 +94,21 @@ export function createTokens(database: Database): TokenStore {
   return {
     insert: (key, row) =>
       database.write(() => {
-        database.run('INSERT INTO tokens VALUES (?, ?, ?)', key, row.expiresAt * 1000, JSON.stringify(row));
+        database.run(
+          'INSERT INTO tokens (key, expires_at, document, connection) VALUES (?, ?, ?, ?)',
+          key,
+          row.expiresAt * 1000,
+          JSON.stringify(row),
+          row.connection ?? null,
+        );
       }),
     async find(key, now) {
       const row = database.get('SELECT document FROM tokens WHERE key = ? AND expires_at > ?', key, now);
       return row && (JSON.parse(String(row.document)) as TokenRow);
+    },
+    async countOf(connection, now) {
+      const sql = 'SELECT count(*) AS count FROM tokens WHERE connection = ? AND expires_at > ?';
+      return Number(database.get(sql, connection, now)?.count);
     },
   };
 }
@@ -144,6 +154,9 @@ export function createLogins(database: Database): LoginStore {
   };
 }
 
+const text = <K extends string>(name: K, value: unknown): { [P in K]?: string } =>
+  (typeof value === 'string' ? { [name]: value } : {}) as { [P in K]?: string };
+
 export function toNode(row: Row): NodeRecord {
   return {
     id: String(row.id),
@@ -152,6 +165,8 @@ export function toNode(row: Row): NodeRecord {
     ...optional('narrowedAt', row.narrowed_at),
     expiresAt: Number(row.expires_at),
     change: Number(row.change),
+    ...text('organization', row.organization),
+    ...text('resource', row.resource),
   };
 }
 
@@ -164,23 +179,31 @@ function selectNodes(count: number): string {
 }
 
 export function createNodes(database: Database): NodeStore {
+  const latestChange = (): number =>
+    Number(database.get("SELECT value FROM sequences WHERE name = 'node change'")?.value);
   return {
-    mark: (id, mark, expiresAt) =>
+    mark: (id, mark, expiresAt, { organization, resource } = {}) =>
       database.write(() => {
         // The change is numbered inside the transaction: no reader can be past a number that commits later.
         database.run(
-          `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change) VALUES (?, ?, ?, ?, ?, ?)
+          `INSERT INTO nodes
+             (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (id) DO UPDATE SET
              revoked_at = max(coalesce(revoked_at, excluded.revoked_at), coalesce(excluded.revoked_at, revoked_at)),
              restored_at = max(coalesce(restored_at, excluded.restored_at), coalesce(excluded.restored_at, restored_at)),
              narrowed_at = max(coalesce(narrowed_at, excluded.narrowed_at), coalesce(excluded.narrowed_at, narrowed_at)),
-             expires_at = max(expires_at, excluded.expires_at), change = excluded.change`,
+             expires_at = max(expires_at, excluded.expires_at), change = excluded.change,
+             organization = coalesce(excluded.organization, organization),
+             resource = coalesce(excluded.resource, resource)`,
           id,
           mark.revokedAt ?? null,
           mark.restoredAt ?? null,
           mark.narrowedAt ?? null,
           expiresAt,
           database.next('node change'),
+          organization ?? null,
+          resource ?? null,
         );
       }),
     async read(ids) {
@@ -188,10 +211,14 @@ export function createNodes(database: Database): NodeStore {
       return rows.length === 0 ? [] : rows.map(toNode);
     },
     async changesSince(change, limit) {
-      return database
+      const latest = latestChange();
+      const records = database
         .all('SELECT * FROM nodes WHERE change > ? ORDER BY change LIMIT ?', change, limit)
         .map(toNode);
+      const last = records.at(-1)?.change ?? change;
+      return { records, until: records.length === limit ? last : Math.max(last, latest) };
     },
+    latestChange: async () => latestChange(),
   };
 }
 

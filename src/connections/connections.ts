@@ -1,0 +1,187 @@
+/**
+ * Connections: long-lived grants whose tokens are traded for short ones. This folder makes, finds, rotates and ends
+ * them. What a connection may give is `directory`'s to say, the trade itself is `grants`'. It serves no routes.
+ *
+ * A token is shown once and stored as a hash. Rotation leaves the one before good until it is dropped; each secret is
+ * a node of its own, so dropping one ends what was made with it and nothing else.
+ */
+import { randomUUID, timingSafeEqual } from 'node:crypto';
+import type { Author, Changes } from '../directory/changes.ts';
+import { isUsable } from '../directory/current-rights.ts';
+import type { DirectoryView } from '../directory/directory.ts';
+import { findConnectionRights, type ResourceRights } from '../directory/rights.ts';
+import type { Users } from '../directory/users.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
+import type { Application, Connection, ConnectionSecret, Resource, User } from '../storage/nouns.ts';
+import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
+import { isWithin } from './networks.ts';
+import type { ConnectionUses, Use } from './uses.ts';
+
+/** Milliseconds that a connection lives unless something else is said. */
+export const DEFAULT_LIFETIME = 365 * 86_400_000;
+
+/** What a connection is made from. */
+export type NewConnection = Pick<
+  Connection,
+  'organization' | 'name' | 'application' | 'resource' | 'scopes' | 'permissions'
+> &
+  Partial<Pick<Connection, 'id' | 'owner' | 'networks' | 'maxTokenTtl' | 'expiresAt' | 'enabled'>>;
+
+/** A connection whose token was presented, with all that it stands on alive. */
+export interface LivingConnection {
+  readonly connection: Connection;
+  readonly secret: ConnectionSecret;
+  readonly application: Application;
+  readonly resource: Resource;
+  readonly owner?: User;
+  readonly rights: Omit<ResourceRights, 'roles' | 'roleIds'>;
+  /** The nodes that what is made from it hangs below. */
+  readonly nodes: readonly string[];
+}
+
+/** A token, to be shown this once. */
+export interface Shown {
+  readonly connection: Connection;
+  readonly token: string;
+}
+
+export interface Connections {
+  /**
+   * @param token as it was presented
+   * @param address of whoever presents it
+   * @returns undefined if it is unknown, dropped, expired, ended, or may not be used from there
+   */
+  find(token: string, address: string, view: DirectoryView): Promise<LivingConnection | undefined>;
+  /** @throws Conflict, BrokenReference */
+  create(connection: NewConnection, author: Author): Promise<Shown>;
+  /** Gives it a new token; the newest one before stays good until it is dropped, older ones are dropped. */
+  rotate(connection: Connection, author: Author): Promise<Shown>;
+  /** Drops all tokens but the newest, and ends what was made with them. */
+  dropEarlier(connection: Connection, author: Author): Promise<Connection>;
+  /** Ends it for good, with all that was made from it. */
+  end(connection: Connection, author: Author): Promise<void>;
+  /** For people. */
+  findUse(connection: Connection): Promise<Use | undefined>;
+  countLiving(connection: Connection): Promise<number>;
+}
+
+export interface ConnectionsDeps {
+  readonly store: DirectoryStore;
+  readonly tokens: Pick<TokenStore, 'countOf'>;
+  readonly changes: Changes;
+  readonly users: Pick<Users, 'find'>;
+  readonly registry: Pick<Registry, 'isAlive' | 'mark'>;
+  readonly uses: ConnectionUses;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+function isEqual(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/**
+ * @param id the connection's
+ * @param now milliseconds
+ */
+export function createSecret(id: string, now: number): { token: string; secret: ConnectionSecret } {
+  const token = createConnectionToken(id);
+  return { token, secret: { id: randomUUID(), hash: hashConnectionToken(token), createdAt: now } };
+}
+
+export function createConnections(deps: ConnectionsDeps): Connections {
+  const { store, changes, users, registry, uses, audit, now } = deps;
+
+  /** What is dropped has ended before it is gone: a crash in between must not leave alive what was made with it. */
+  async function replaceSecrets(
+    connection: Connection,
+    secrets: readonly ConnectionSecret[],
+    author: Author,
+  ): Promise<Connection> {
+    const kept = new Set(secrets.map(({ id }) => id));
+    const dropped = connection.secrets.filter(({ id }) => !kept.has(id));
+    const { organization, resource } = connection;
+    for (const { id } of dropped) {
+      await registry.mark(id, { revokedAt: now() }, { organization, resource });
+    }
+    return changes.connections.replace({ ...connection, secrets }, author);
+  }
+
+  async function findParts(connection: Connection, view: DirectoryView) {
+    const [active, resource, owner] = await Promise.all([
+      view.findApplicationById(connection.application),
+      view.findResource(connection.resource),
+      connection.owner === undefined ? undefined : users.find(connection.owner),
+    ]);
+    if (!active || !resource || (connection.owner !== undefined && !owner?.enabled)) return undefined;
+    const { application } = active;
+    const rights = await findConnectionRights(view, connection, application, resource, owner);
+    return rights && { application, resource, rights, ...(owner && { owner }) };
+  }
+
+  async function recordUse(connection: Connection, address: string): Promise<void> {
+    if (!(await uses.record(connection.id, address))) return;
+    const { id, organization, name } = connection;
+    await audit.append({
+      at: now(),
+      event: 'connection.new_network',
+      outcome: 'allowed',
+      reason: 'a connection token was presented from a network that it was never used from',
+      subject: id,
+      organization,
+      address,
+      details: { name },
+    });
+  }
+
+  return {
+    async find(token, address, view) {
+      const id = parseConnectionToken(token);
+      const connection = id === undefined ? undefined : await store.connections.get(id);
+      if (!connection || !isUsable(connection, now())) return undefined;
+      const presented = hashConnectionToken(token);
+      const secret = connection.secrets.find((each) => isEqual(each.hash, presented));
+      if (!secret || !isWithin(address, connection.networks)) return undefined;
+      const parts = await findParts(connection, view);
+      if (!parts) return undefined;
+      const { application, resource, owner } = parts;
+      const nodes = [
+        connection.organization,
+        application.id,
+        resource.id,
+        ...(owner ? [owner.id] : []),
+        connection.id,
+        secret.id,
+      ];
+      if (!(await registry.isAlive(nodes, secret.createdAt))) return undefined;
+      await recordUse(connection, address);
+      return { connection, secret, nodes, ...parts };
+    },
+
+    async create(wanted, author) {
+      const id = wanted.id ?? randomUUID();
+      const { token, secret } = createSecret(id, now());
+      const connection = await changes.connections.create(
+        { enabled: true, networks: [], ...wanted, id, secrets: [secret] },
+        author,
+      );
+      return { connection, token };
+    },
+
+    async rotate(connection, author) {
+      const { token, secret } = createSecret(connection.id, now());
+      const secrets = [secret, ...connection.secrets.slice(0, 1)];
+      return { connection: await replaceSecrets(connection, secrets, author), token };
+    },
+
+    dropEarlier: (connection, author) => replaceSecrets(connection, connection.secrets.slice(0, 1), author),
+
+    end: (connection, author) => changes.connections.remove(connection, author),
+
+    findUse: ({ id }) => uses.find(id),
+    countLiving: ({ id }) => deps.tokens.countOf(id, now()),
+  };
+}

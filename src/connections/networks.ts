@@ -1,0 +1,25 @@
+/** Whether an address lies in one of some networks (CIDR, RFC 4632). */
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+
+const CIDR = /^(.+)\/(\d{1,3})$/;
+
+/** What is wrong with it, as the end of a sentence; undefined if it is a network or an address. */
+export function findNetworkProblem(network: string): string | undefined {
+  const [, address = network, bits] = CIDR.exec(network) ?? [];
+  const family = isIPv4(address) ? 32 : isIPv6(address) ? 128 : undefined;
+  if (family === undefined) return 'is no IP address and no CIDR block';
+  return bits !== undefined && Number(bits) > family ? 'has too long a prefix' : undefined;
+}
+
+/** @param networks none: every address is in */
+export function isWithin(address: string, networks: readonly string[]): boolean {
+  if (networks.length === 0) return true;
+  const list = new BlockList();
+  for (const network of networks) {
+    const [, base = network, bits] = CIDR.exec(network) ?? [];
+    const family = isIPv4(base) ? 'ipv4' : 'ipv6';
+    if (bits === undefined) list.addAddress(base, family);
+    else list.addSubnet(base, Number(bits), family);
+  }
+  return isIPv4(address) ? list.check(address, 'ipv4') : isIPv6(address) && list.check(address, 'ipv6');
+}

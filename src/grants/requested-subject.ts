@@ -1,0 +1,55 @@
+/**
+ * Minting for another: an administrator whose token has the scope `users:impersonate` names a user of the organization
+ * (`requested_subject`). The token is bounded by the rights of both, dead with either, and says in `act` who asked
+ * for it. Everybody else may name only the subject that he is.
+ */
+import { findRights } from '../directory/rights.ts';
+import type { Users } from '../directory/users.ts';
+import { MalformedRequest } from '../errors/domain.ts';
+import type { TokenRow } from '../storage/contract.ts';
+import type { Resource, User } from '../storage/nouns.ts';
+import type { GrantRequest } from './contract.ts';
+import type { SubjectToken } from './subject-token.ts';
+
+export const IMPERSONATE_SCOPE = 'users:impersonate';
+
+/** Never told apart, so that nobody learns which users there are. */
+export class RequestedSubjectRefused extends MalformedRequest {
+  constructor(reason: string) {
+    super({ description: 'requested_subject is not one that this token may ask for', reason });
+  }
+}
+
+const hasScope = (scope: string, name: string): boolean => scope.split(' ').includes(name);
+
+/** RFC 8693 section 4.1: who acts now is outermost, who acted before is inside. */
+export function actFor({ subject, act }: SubjectToken): NonNullable<TokenRow['act']> {
+  return { sub: subject, ...(act && { act }) };
+}
+
+/**
+ * @param requested `requested_subject`, another one than the token's
+ * @returns the user to mint for
+ * @throws RequestedSubjectRefused
+ */
+export async function findRequestedUser(
+  requested: string,
+  token: SubjectToken,
+  resource: Resource,
+  { view, client }: GrantRequest,
+  users: Pick<Users, 'findBySubject'>,
+): Promise<User> {
+  if (!token.isUser || !hasScope(token.scope, IMPERSONATE_SCOPE)) {
+    throw new RequestedSubjectRefused(`needs a user's token with the scope ${IMPERSONATE_SCOPE}`);
+  }
+  if (!token.permissions.isAdmin) throw new RequestedSubjectRefused("the token is no administrator's");
+  const user = await users.findBySubject(requested);
+  if (user?.organization !== token.organization) {
+    throw new RequestedSubjectRefused('no such user in the organization');
+  }
+  const rights = await findRights(view, client.application, resource, user);
+  if (rights?.permissions.isAdmin || rights?.scopes.has(IMPERSONATE_SCOPE)) {
+    throw new RequestedSubjectRefused('the user is an administrator');
+  }
+  return user;
+}

@@ -1,0 +1,119 @@
+/** What is presented for an exchange (RFC 8693 section 2.1): an access token of ours, or a connection token. */
+import type { Connections } from '../connections/connections.ts';
+import type { DirectoryView } from '../directory/directory.ts';
+import { MalformedRequest } from '../errors/domain.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import { fromStored } from '../permissions/stored.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Bound, TokenRow } from '../storage/contract.ts';
+
+export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
+export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
+
+/** Reads the `jti` of a JWT that we signed and that has not expired; undefined for anything else. */
+export type FindJti = (value: string) => Promise<{ readonly jti: string } | undefined>;
+
+/** A living token that something smaller may be made from. */
+export interface SubjectToken {
+  readonly subject: string;
+  /** Whether the subject is a person. */
+  readonly isUser: boolean;
+  readonly organization: string;
+  /** Id of the application that it was issued to. */
+  readonly application: string;
+  /** Absent for a token that is good at userinfo only. */
+  readonly resource?: string;
+  readonly scope: string;
+  readonly permissions: Permissions;
+  /** All that what is made from it hangs below, itself included. */
+  readonly nodes: readonly string[];
+  readonly depth: number;
+  readonly bounds: readonly Bound[];
+  /** Milliseconds; absent: it lives until it is ended. */
+  readonly expiresAt?: number;
+  /** Id of the connection that it is, or descends from. */
+  readonly connection?: string;
+  /** Seconds: a limit of the connection's own. */
+  readonly maxTokenTtl?: number;
+  readonly authTime?: number;
+  readonly act?: TokenRow['act'];
+}
+
+export interface SubjectTokens {
+  /**
+   * @param type `subject_token_type`
+   * @returns undefined for whatever is not a living token of that very type
+   * @throws MalformedRequest for a type that cannot be exchanged
+   */
+  find(
+    value: string,
+    type: string,
+    request: { readonly view: DirectoryView; readonly address: string },
+  ): Promise<SubjectToken | undefined>;
+}
+
+export interface SubjectTokensDeps {
+  readonly registry: Pick<Registry, 'find'>;
+  readonly connections: Pick<Connections, 'find'>;
+  readonly findJti: FindJti;
+}
+
+function fromRow(row: TokenRow): SubjectToken {
+  return {
+    subject: row.subject,
+    isUser: row.user !== undefined,
+    organization: row.organization,
+    application: row.application,
+    scope: row.scope,
+    permissions: fromStored(row.permissions),
+    nodes: [...row.ancestors, row.id],
+    depth: row.depth ?? 0,
+    bounds: row.bounds ?? [],
+    expiresAt: row.expiresAt * 1000,
+    ...(row.resource !== undefined && { resource: row.resource }),
+    ...(row.connection !== undefined && { connection: row.connection }),
+    ...(row.authTime !== undefined && { authTime: row.authTime }),
+    ...(row.act && { act: row.act }),
+  };
+}
+
+export function connectionSubject({ id }: { readonly id: string }): string {
+  return `connection:${id}`;
+}
+
+export function createSubjectTokens({ registry, connections, findJti }: SubjectTokensDeps): SubjectTokens {
+  async function findAccessToken(value: string): Promise<SubjectToken | undefined> {
+    const verified = value.includes('.') ? await findJti(value) : undefined;
+    const row = verified ? await registry.find('jwt', verified.jti) : await registry.find('opaque', value);
+    return row && fromRow(row);
+  }
+
+  return {
+    async find(value, type, { view, address }) {
+      if (type === ACCESS_TOKEN_TYPE) return findAccessToken(value);
+      if (type !== CONNECTION_TOKEN_TYPE) {
+        throw new MalformedRequest({
+          description: `subject_token_type must be ${ACCESS_TOKEN_TYPE} or ${CONNECTION_TOKEN_TYPE}`,
+        });
+      }
+      const living = await connections.find(value, address, view);
+      if (!living) return undefined;
+      const { connection, application, rights, nodes } = living;
+      return {
+        subject: connectionSubject(connection),
+        isUser: false,
+        organization: connection.organization,
+        application: application.id,
+        resource: connection.resource,
+        scope: [...rights.scopes].join(' '),
+        permissions: rights.permissions,
+        nodes,
+        depth: 0,
+        bounds: [],
+        connection: connection.id,
+        ...(connection.expiresAt !== undefined && { expiresAt: connection.expiresAt }),
+        ...(connection.maxTokenTtl !== undefined && { maxTokenTtl: connection.maxTokenTtl }),
+      };
+    },
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * RFC 8693: a token is traded for one with the same subject that may no more and dies no later. The client is the one
+ * the token was issued to, or one that its application lists in `mayExchange`. No refresh token: what was traded for
+ * can be traded for again.
+ */
+import type { ExchangeLimit } from '../connections/exchange-limit.ts';
+import type { DirectoryView } from '../directory/directory.ts';
+import type { Users } from '../directory/users.ts';
+import { MalformedRequest, UnknownResource } from '../errors/domain.ts';
+import type { Bound } from '../storage/contract.ts';
+import type { Application, Resource, User } from '../storage/nouns.ts';
+import type { Grant, GrantRequest, Proof } from './contract.ts';
+import { actFor, findRequestedUser } from './requested-subject.ts';
+import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
+
+/** Seconds. */
+const DAY = 86_400;
+const MAX_DEPTH = 8;
+
+/**
+ * The subject token is not alive, not of the type that was said, or not this client's to trade. Never told apart
+ * (RFC 8693 section 2.2.2 `invalid_request`).
+ */
+export class SubjectTokenRejected extends MalformedRequest {
+  constructor(reason: string) {
+    super({ description: 'subject_token is not valid', reason });
+  }
+}
+
+export interface TokenExchangeDeps {
+  readonly subjectTokens: SubjectTokens;
+  readonly users: Pick<Users, 'findBySubject'>;
+  readonly limit: ExchangeLimit;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+type Parameters = GrantRequest['parameters'];
+
+function textOf(parameters: Parameters, name: string): string | undefined {
+  const value = parameters[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function requireText(parameters: Parameters, name: string): string {
+  const value = textOf(parameters, name);
+  if (value === undefined) throw new MalformedRequest({ description: `missing required parameter: ${name}` });
+  return value;
+}
+
+/** What we cannot do is refused before anything is looked at. */
+function requireSupported(parameters: Parameters): void {
+  const requested = textOf(parameters, 'requested_token_type');
+  if (requested !== undefined && requested !== ACCESS_TOKEN_TYPE) {
+    throw new MalformedRequest({ description: `requested_token_type must be ${ACCESS_TOKEN_TYPE}` });
+  }
+  // None of our tokens has a `may_act` that an actor could be held against.
+  if (parameters.actor_token !== undefined || parameters.actor_token_type !== undefined) {
+    throw new MalformedRequest({ description: 'actor_token is not supported' });
+  }
+}
+
+/** Seconds, if the client wants less than it could have. */
+function parseLifetime(parameters: Parameters): number | undefined {
+  const text = parameters.expires_in;
+  if (text === undefined) return undefined;
+  if (typeof text !== 'string' || !/^[1-9]\d{0,5}$/.test(text) || Number(text) > DAY) {
+    throw new MalformedRequest({
+      description: `expires_in must be a whole number of seconds from 1 to ${DAY}`,
+    });
+  }
+  return Number(text);
+}
+
+/** Every value counts: one that is the parent's does not make up for one that is not. */
+function requireOwnAudience(parameters: Parameters, resource: Resource): void {
+  const { audience = [] } = parameters;
+  for (const value of Array.isArray(audience) ? audience : [audience]) {
+    if (value !== resource.identifier) {
+      throw new UnknownResource({ description: 'the audience must be the resource of the subject token' });
+    }
+  }
+}
+
+async function requireMayTrade(token: SubjectToken, client: Application, view: DirectoryView): Promise<void> {
+  if (token.organization !== client.organization)
+    throw new SubjectTokenRejected('token of another organization');
+  if (token.application === client.id) return;
+  const issuedTo = (await view.findApplicationById(token.application))?.application;
+  if (!issuedTo?.mayExchange.includes(client.id)) {
+    throw new SubjectTokenRejected(
+      'token of another application, which does not list this one in mayExchange',
+    );
+  }
+}
+
+function boundsOf(token: SubjectToken, own: Bound): readonly Bound[] {
+  const parent: Bound = { application: token.application, ...(token.isUser && { subject: token.subject }) };
+  const isSame = parent.application === own.application && parent.subject === own.subject;
+  return isSame ? token.bounds : [...token.bounds, parent];
+}
+
+export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: TokenExchangeDeps): Grant {
+  async function requireSubjectToken(request: GrantRequest): Promise<SubjectToken & { resource: string }> {
+    const { parameters, view, client } = request;
+    const value = requireText(parameters, 'subject_token');
+    const type = requireText(parameters, 'subject_token_type');
+    const token = await subjectTokens.find(value, type, request);
+    if (!token) throw new SubjectTokenRejected('unknown, ended, expired, or of another type');
+    await requireMayTrade(token, client.application, view);
+    const { resource, depth, expiresAt } = token;
+    if (resource === undefined) throw new SubjectTokenRejected('good at userinfo only');
+    if (depth >= MAX_DEPTH) throw new SubjectTokenRejected(`exchanged ${MAX_DEPTH} times already`);
+    if (expiresAt !== undefined && expiresAt - now() < 1000)
+      throw new SubjectTokenRejected('about to expire');
+    return { ...token, resource };
+  }
+
+  async function requireUser({ subject, isUser }: SubjectToken): Promise<User | undefined> {
+    const user = isUser ? await users.findBySubject(subject) : undefined;
+    if (isUser && !user) throw new SubjectTokenRejected('the user is gone or disabled');
+    return user;
+  }
+
+  return {
+    type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    name: 'token_exchange',
+    parameters: [
+      'subject_token',
+      'subject_token_type',
+      'requested_token_type',
+      'actor_token',
+      'actor_token_type',
+      'audience',
+      'requested_subject',
+      'expires_in',
+    ],
+    repeatable: ['audience'],
+    async prove(request): Promise<Proof> {
+      const { parameters, view, client } = request;
+      requireSupported(parameters);
+      const lifetime = parseLifetime(parameters);
+      const token = await requireSubjectToken(request);
+      if (token.connection !== undefined) limit(token.connection);
+      const resource = await view.findResource(token.resource);
+      if (!resource) throw new SubjectTokenRejected('the resource is gone or disabled');
+      requireOwnAudience(parameters, resource);
+
+      const requested = textOf(parameters, 'requested_subject');
+      const isAnother = requested !== undefined && requested !== token.subject;
+      const user = isAnother
+        ? await findRequestedUser(requested, token, resource, request, users)
+        : await requireUser(token);
+      const subject = isAnother ? requested : token.subject;
+      const own = { application: client.application.id, ...(user && { subject }) };
+      const act = isAnother ? actFor(token) : token.act;
+      const limits = [lifetime, token.maxTokenTtl, client.application.maxExchangeTtl, DAY];
+      return {
+        subject,
+        ...(user && { user }),
+        ...(token.authTime !== undefined && !isAnother && { authTime: token.authTime }),
+        ancestors: token.nodes,
+        parent: token,
+        startsLogin: false,
+        exchange: {
+          facts: {
+            depth: token.depth + 1,
+            bounds: boundsOf(token, own),
+            ...(token.connection !== undefined && { connection: token.connection }),
+            ...(act && { act }),
+          },
+          ttl: Math.min(...limits.filter((seconds) => seconds !== undefined)),
+          answer: {
+            issued_token_type: ACCESS_TOKEN_TYPE,
+            ...(resource.channel !== undefined && { channel: resource.channel }),
+          },
+        },
+      };
+    },
+  };
+}

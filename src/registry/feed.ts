@@ -1,0 +1,90 @@
+/**
+ * The revocation feed: what happened to nodes since a cursor, for resource servers that verify tokens themselves. It
+ * grows with what was ended, not with tokens: one record speaks for everything below a node.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { NodeRecord, NodeStore } from '../storage/contract.ts';
+
+/** Records read at once. */
+const PAGE = 1_000;
+/** Milliseconds between two looks, as long as anybody waits: the store tells nobody by itself. */
+const LOOK_EVERY = 200;
+
+/** Whose tokens somebody wants to hear about. */
+export interface Audience {
+  readonly organization: string;
+  /** Identifiers. */
+  readonly resources: readonly string[];
+}
+
+export interface FeedPage {
+  readonly nodes: readonly NodeRecord[];
+  /** The cursor to ask with next. */
+  readonly next: number;
+  /** There is more at once. */
+  readonly more: boolean;
+  /** The cursor was none of this store's: what follows begins at the start, and what was known before is void. */
+  readonly reset: boolean;
+}
+
+export interface Feed {
+  /**
+   * What concerns the audience, as soon as there is anything.
+   * @param after the cursor of the page before; 0 for everything there is
+   * @param wait.ms how long to wait for something at most
+   * @param wait.signal ends the waiting
+   */
+  read(
+    after: number,
+    audience: Audience,
+    wait: { readonly ms: number; readonly signal: AbortSignal },
+  ): Promise<FeedPage>;
+  /** Lets everybody who waits go. */
+  close(): void;
+}
+
+function concerns({ organization, resource }: NodeRecord, audience: Audience): boolean {
+  if (organization !== undefined && organization !== audience.organization) return false;
+  return resource === undefined || audience.resources.includes(resource);
+}
+
+export function createFeed(nodes: Pick<NodeStore, 'changesSince' | 'latestChange'>): Feed {
+  const closing = new AbortController();
+  /** One look for all who wait. */
+  let looking: Promise<number> | undefined;
+  const look = (): Promise<number> => {
+    looking ??= wait(LOOK_EVERY, undefined, { signal: closing.signal })
+      .catch(() => undefined)
+      .then(() => nodes.latestChange())
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  };
+
+  async function page(after: number, audience: Audience): Promise<Omit<FeedPage, 'reset'>> {
+    const { records, until } = await nodes.changesSince(after, PAGE);
+    const more = records.length === PAGE;
+    return { nodes: records.filter((record) => concerns(record, audience)), next: until, more };
+  }
+
+  return {
+    async read(after, audience, { ms, signal }) {
+      const deadline = performance.now() + ms;
+      const ended = AbortSignal.any([signal, closing.signal]);
+      let latest = await nodes.latestChange();
+      // A store that was put back to an earlier state gives numbers anew that its followers are past already.
+      const reset = after > latest;
+      let cursor = reset ? 0 : after;
+      for (;;) {
+        const found = await page(cursor, audience);
+        cursor = found.next;
+        const isOver = (): boolean => ended.aborted || performance.now() >= deadline;
+        if (reset || found.more || found.nodes.length > 0 || isOver()) return { ...found, reset };
+        for (let seen = latest; seen === latest && !isOver(); ) seen = await look();
+        latest = await nodes.latestChange();
+      }
+    },
+    close: () => closing.abort(),
+  };
+}
