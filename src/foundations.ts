@@ -9,7 +9,7 @@ import { createExchangeLimit, type ExchangeLimit } from './connections/exchange-
 import { createConnectionUses } from './connections/uses.ts';
 import { type Changes, createChanges } from './directory/changes.ts';
 import type { SecretKeys } from './directory/client-secrets.ts';
-import { createRecompute } from './directory/current-rights.ts';
+import { type CurrentRights, createCurrentRights } from './directory/current-rights.ts';
 import { createDirectory, type Directory } from './directory/directory.ts';
 import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
 import { createPasswords, type Passwords } from './directory/passwords.ts';
@@ -40,6 +40,7 @@ export interface Foundations {
   readonly passwords: Passwords;
   readonly throttle: Throttle;
   readonly users: Users;
+  readonly currentRights: CurrentRights;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
   /** Seconds that anything issued here may live at most. */
@@ -56,11 +57,12 @@ export interface Foundations {
 export const MAX_TOKEN_LIFETIME = 86_400 * 30;
 
 function throttleLimits({ throttle }: Config): ThrottleLimits {
-  const { account, address, client } = throttle;
+  const { account, address, client, registration } = throttle;
   return {
     password: { ...DEFAULT_LIMITS.password, guesses: account.points, window: account.seconds },
     address: { failures: address.points, window: address.seconds },
     clientSecret: { failures: client.points, window: client.seconds },
+    registration: { points: registration.points, window: registration.seconds },
   };
 }
 
@@ -88,12 +90,10 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       now,
     });
     const longestLifetime = Math.max(config.ttl.login, MAX_TOKEN_LIFETIME);
-    const registry = createRegistry({
-      storage,
-      now,
-      longestLifetime,
-      recompute: createRecompute({ directory, users, connections: storage.directory.connections, now }),
-    });
+    const { connections: connectionNouns } = storage.directory;
+    const currentRights = createCurrentRights({ directory, users, connections: connectionNouns, now });
+    const { recompute } = currentRights;
+    const registry = createRegistry({ storage, now, longestLifetime, recompute });
     const changes = createChanges({ storage, registry, audit: storage.audit, now });
     const connections = createConnections({
       store: storage.directory,
@@ -119,6 +119,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
         dataDir: config.dataDir,
         accessTokenTtl: config.ttl.accessToken,
         hosts: config.hosts,
+        registration: !config.production,
         now,
       }),
       storage,
@@ -130,6 +131,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       passwords,
       throttle,
       users,
+      currentRights,
       registry,
       refreshTokens: createRefreshTokens(() => refreshKeys.all().map(({ key }) => key)),
       longestLifetime,

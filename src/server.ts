@@ -7,10 +7,13 @@ import { createDemo } from './admin/demo.ts';
 import { startBackground } from './background.ts';
 import { parseApplyFile } from './config/apply-file.ts';
 import type { Config } from './config/config.ts';
+import { createDomains } from './connections/domains.ts';
 import { createPasswordChange } from './directory/password-change.ts';
+import { createRegister } from './directory/registration.ts';
+import { createFaces } from './faces/index.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
-import { findForm, giveForm, replaceForm } from './http/body.ts';
+import { findForm, giveForm, readText, replaceForm } from './http/body.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { createLogger, type Logger } from './http/log.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -105,6 +108,18 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     registry,
     connections: foundations.connections,
     exchangeLimit: foundations.exchangeLimit,
+    connect: {
+      users,
+      connections: foundations.connections,
+      register: createRegister({ store: storage.directory, changes: foundations.changes, passwords, now }),
+      domains: createDomains({
+        issuer: config.issuer,
+        store: storage.directory,
+        changes: foundations.changes,
+      }),
+      limitRegistration: (address) => throttle.registration(address),
+      removeUser: (user, author) => foundations.changes.users.remove(user, author),
+    },
     refreshTokens: foundations.refreshTokens,
     signingKeys,
     signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
@@ -128,6 +143,13 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     findForm,
     audit: storage.audit,
     lifetimes,
+    now,
+  });
+
+  const faces = createFaces({
+    directory,
+    connections: foundations.connections,
+    body: { read: readText, giveForm },
     now,
   });
 
@@ -161,7 +183,8 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       version: async () => `${keySet}/${(await directory.view()).revision}`,
       maxAge: JWKS_CACHE_SECONDS,
     },
-    routes: [interaction, provider.routes],
+    isFacePath: faces.hasPath,
+    routes: [interaction, faces.routes, provider.routes],
   });
 
   const background = startBackground({

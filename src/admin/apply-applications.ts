@@ -11,30 +11,12 @@ import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, AuthMethod, Ceiling, Organization } from '../storage/nouns.ts';
-import { checkRights, NOTHING_STORED } from './apply-organizations.ts';
+import { type ApplicationIds, checkRights, NOTHING_STORED } from './apply-organizations.ts';
 import { createNounId, type Extras, type Plan } from './apply-plan.ts';
 
 export interface ApplicationDeps {
   readonly store: DirectoryStore;
   readonly clientSecrets: SecretKeys;
-}
-
-/** Ids by name: those of the store, and new ones for what is new, because applications may name each other. */
-export type ApplicationIds = ReadonlyMap<string, string>;
-
-export async function reserveIds(
-  organization: Organization,
-  entries: readonly ApplyApplication[],
-  store: DirectoryStore,
-): Promise<ApplicationIds> {
-  const ids = new Map<string, string>();
-  for (const name of new Set(entries.flatMap((entry) => [entry.name, ...(entry.mayExchange ?? [])]))) {
-    const stored = await store.applications.findBy('name', `${organization.id}/${name}`);
-    const isNew = entries.some((entry) => entry.name === name);
-    const id = stored?.id ?? (isNew ? createNounId() : undefined);
-    if (id !== undefined) ids.set(name, id);
-  }
-  return ids;
 }
 
 export async function planApplication(

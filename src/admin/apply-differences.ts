@@ -30,11 +30,19 @@ export function spellPermissions({ isAdmin, tables }: StoredPermissions): string
 }
 
 const spellers: Spellers = {
-  organizations: ({ name, enabled, default: isDefault, hosts }) => ({
+  organizations: ({ name, enabled, default: isDefault, hosts, faces = {} }, nameOfId) => ({
     name,
     enabled,
     default: isDefault,
     hosts,
+    ...Object.fromEntries(
+      Object.entries(faces).flatMap(([face, settings]) =>
+        Object.entries(settings).map(([field, value]) => [
+          `faces.${face}.${field}`,
+          field === 'application' ? nameOfId(String(value)) : value,
+        ]),
+      ),
+    ),
   }),
   resources: ({ identifier, name, enabled, catalogue, tables, scopes, token, channel }) => ({
     identifier,

@@ -5,7 +5,7 @@ import { type Permissions, unknownTables } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Organization, Resource } from '../storage/nouns.ts';
-import type { Plan } from './apply-plan.ts';
+import { createNounId, type Plan } from './apply-plan.ts';
 
 export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 
@@ -15,24 +15,85 @@ export interface OrganizationDeps {
   readonly accessTokenTtl: number;
   /** The hosts that organizations may list. */
   readonly hosts: readonly string[];
+  /** Whether a new face lets strangers register unless the file says so. */
+  readonly registration: boolean;
+}
+
+/** Ids of applications by name: those of the store, and new ones for what is new, because nouns name each other. */
+export type ApplicationIds = ReadonlyMap<string, string>;
+
+async function reserveIds(
+  organization: string,
+  { applications = [], faces = {} }: ApplyOrganization,
+  store: DirectoryStore,
+): Promise<ApplicationIds> {
+  const ids = new Map<string, string>();
+  const named = [
+    ...applications.flatMap(({ name, mayExchange = [] }) => [name, ...mayExchange]),
+    ...Object.values(faces).map(({ application }) => application),
+  ];
+  for (const name of new Set(named)) {
+    const stored = await store.applications.findBy('name', `${organization}/${name}`);
+    const isNew = applications.some((entry) => entry.name === name);
+    const id = stored?.id ?? (isNew ? createNounId() : undefined);
+    if (id !== undefined) ids.set(name, id);
+  }
+  return ids;
+}
+
+function planFaces(
+  plan: Plan,
+  entry: ApplyOrganization,
+  before: Organization | undefined,
+  ids: ApplicationIds,
+  registration: boolean,
+): Organization['faces'] {
+  const wanted = entry.faces?.sunbreak;
+  if (!wanted) return before?.faces;
+  const had = before?.faces?.sunbreak;
+  const application = ids.get(wanted.application);
+  if (application === undefined) {
+    plan.problems.push(
+      `organization ${entry.name}: the face sunbreak is for the application ${wanted.application}, which is not there`,
+    );
+    return before?.faces;
+  }
+  const ttl = wanted.ttl ?? had?.ttl;
+  const expiredAt = wanted.expiredAt ?? had?.expiredAt;
+  return {
+    ...before?.faces,
+    sunbreak: {
+      enabled: wanted.enabled ?? had?.enabled ?? true,
+      application,
+      registration: wanted.registration ?? had?.registration ?? registration,
+      ...(ttl !== undefined && { ttl }),
+      ...(expiredAt !== undefined && { expiredAt }),
+    },
+  };
 }
 
 export async function planOrganization(
   plan: Plan,
   entry: ApplyOrganization,
-  { store, hosts }: OrganizationDeps,
-): Promise<Organization> {
+  { store, hosts, registration }: OrganizationDeps,
+): Promise<{ organization: Organization; ids: ApplicationIds }> {
   const before = await store.organizations.findBy('name', entry.name);
+  const id = before?.id ?? createNounId();
+  const ids = await reserveIds(id, entry, store);
+  const faces = planFaces(plan, entry, before, ids, registration);
   const name = `organization ${entry.name}`;
   const foreign = entry.hosts?.filter((host) => !hosts.includes(host)) ?? [];
   for (const host of foreign)
     plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
-  return plan.add('organizations', name, before, {
+  const organization = plan.add('organizations', name, before, {
+    id,
     name: entry.name,
     enabled: entry.enabled ?? before?.enabled ?? true,
     default: entry.default ?? before?.default ?? false,
     hosts: entry.hosts ?? before?.hosts ?? [],
+    ...(faces && { faces }),
   });
+  return { organization, ids };
 }
 
 /** What organizations may only have once on the server, held against those that the file does not speak of too. */

@@ -1,7 +1,7 @@
 /** What applying a file did, or would do, for people. */
 import { toOneLine } from '../config/printable.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Application, User } from '../storage/nouns.ts';
+import type { Application, Organization, User } from '../storage/nouns.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';
 import type { Plan, Step } from './apply-plan.ts';
 
@@ -39,9 +39,9 @@ export async function describeStep(step: Step, store: DirectoryStore, plan: Plan
   return { action: 'changed', name, fields };
 }
 
-/** Users name roles and organizations by id, applications each other. */
+/** Users name roles and organizations by id, applications each other, organizations the applications of their faces. */
 async function namesOfIds(
-  nouns: readonly Partial<User & Application>[],
+  nouns: readonly Partial<User & Application & Organization>[],
   store: DirectoryStore,
   plan: Plan,
 ): Promise<Map<string, string>> {
@@ -51,10 +51,11 @@ async function namesOfIds(
       names.set(after.id, (after as { name: string }).name);
   }
   const ids = new Set(
-    nouns.flatMap(({ roles = [], administers = [], mayExchange = [] }) => [
+    nouns.flatMap(({ roles = [], administers = [], mayExchange = [], faces = {} }) => [
       ...roles,
       ...administers,
       ...mayExchange,
+      ...Object.values(faces).map(({ application }) => application),
     ]),
   );
   for (const id of ids) {

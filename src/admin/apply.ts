@@ -7,15 +7,16 @@
  * applying again after a crash goes on where it ended.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { ApplyFile } from '../config/apply-file.ts';
+import type { ApplyFile, ApplyOrganization } from '../config/apply-file.ts';
 import type { Author, Changes } from '../directory/changes.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Passwords } from '../directory/passwords.ts';
 import { Conflict, type DirectoryStore, VersionConflict } from '../storage/contract.ts';
 import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
-import { planApplication, reserveIds } from './apply-applications.ts';
+import { planApplication } from './apply-applications.ts';
 import { planConnection } from './apply-connections.ts';
 import {
+  type ApplicationIds,
   checkDefaultRole,
   checkOrganizations,
   findFirstResource,
@@ -44,6 +45,8 @@ export interface ApplyDeps {
   readonly accessTokenTtl: number;
   /** The hosts that organizations may list. */
   readonly hosts: readonly string[];
+  /** Whether a new face lets strangers register unless the file says so. */
+  readonly registration: boolean;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -133,22 +136,21 @@ async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions)
   const { resetPasswords = false, comparePasswords = true } = options;
   const people: PeopleDeps = { store, passwords, now, resetPasswords, comparePasswords };
   const plan = createPlan(store);
-  const organizations: [Organization, NonNullable<ApplyFile['organizations']>[number]][] = [];
+  const organizations: [Organization, ApplyOrganization, ApplicationIds][] = [];
   for (const entry of file.organizations ?? []) {
-    organizations.push([await planOrganization(plan, entry, deps), entry]);
+    const { organization, ids } = await planOrganization(plan, entry, deps);
+    organizations.push([organization, entry, ids]);
   }
   await checkOrganizations(plan, store);
   // All resources first: what names another organization's is then told so, wherever in the file it stands.
   for (const [organization, entry] of organizations) {
     for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, deps);
   }
-  for (const [organization, entry] of organizations) {
+  for (const [organization, entry, ids] of organizations) {
     const first = await findFirstResource(plan, organization, entry, store);
     for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
     await checkDefaultRole(plan, organization, store);
-    const applications = entry.applications ?? [];
-    const ids = await reserveIds(organization, applications, store);
-    for (const application of applications) {
+    for (const application of entry.applications ?? []) {
       await planApplication(plan, organization, application, ids, deps);
     }
     await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, people));

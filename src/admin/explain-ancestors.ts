@@ -1,6 +1,9 @@
 /** The nodes above a token, by the names that people know, and what happened to them. */
+import { issuedNode } from '../connections/connections.ts';
 import { isEnded } from '../registry/nodes.ts';
+import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
+import type { Connection } from '../storage/nouns.ts';
 
 export interface Ancestor {
   readonly id: string;
@@ -12,7 +15,7 @@ export interface Ancestor {
   readonly kills: boolean;
 }
 
-type Store = Pick<Storage, 'nodes' | 'logins' | 'directory'>;
+type Store = Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
 
 /** The token itself first, then what hangs above it, in its own order. */
 export async function describeAncestors(
@@ -22,17 +25,37 @@ export async function describeAncestors(
 ): Promise<Ancestor[]> {
   const ids = [row.id, ...row.ancestors];
   const records = new Map((await store.nodes.read(ids)).map((record) => [record.id, record]));
+  const id = 'connection' in row ? row.connection : undefined;
+  const connection = id === undefined ? undefined : await store.directory.connections.get(id);
   return Promise.all(
     ids.map(async (id) => {
       const record = records.get(id);
       const what =
-        id === row.id ? ('current' in row ? 'this login' : 'this token') : await nameNode(id, store, now);
+        id === row.id
+          ? 'current' in row
+            ? 'this login'
+            : 'this token'
+          : await nameNode(id, connection, store, now);
       return { id, what, ...describeState(record, row.asOf) };
     }),
   );
 }
 
-async function nameNode(id: string, { directory, logins }: Store, now: number): Promise<string> {
+/** @param connection that the token descends from */
+async function nameNode(
+  id: string,
+  connection: Connection | undefined,
+  { directory, logins, tokens }: Store,
+  now: number,
+): Promise<string> {
+  if (connection) {
+    if (id === connection.id) return `connection ${connection.name}`;
+    if (id === issuedNode(connection)) return `everything made from connection ${connection.name}`;
+    if (id.startsWith(`${issuedNode(connection)}:`)) return `visitor ${id.split(':').at(-1)} of its site`;
+    const secret = connection.secrets.find((each) => each.id === id);
+    if (secret) return `connection token of ${toIso(secret.createdAt)}`;
+  }
+  if (id.startsWith('grant:')) return 'consent';
   const [organization, application, role, resource, user] = await Promise.all([
     directory.organizations.get(id),
     directory.applications.get(id),
@@ -45,7 +68,9 @@ async function nameNode(id: string, { directory, logins }: Store, now: number): 
   if (role) return `role ${role.name}`;
   if (resource) return `resource ${resource.identifier}`;
   if (user) return `user ${user.username}`;
-  return (await logins.find(id, now)) ? 'login' : 'something that is gone';
+  if (await logins.find(id, now)) return 'login';
+  const parent = await tokens.find(handleKey('jwt', id), now);
+  return parent ? `token of ${parent.clientId}` : 'a token, or something that is gone';
 }
 
 function describeState(record: NodeRecord | undefined, asOf: number): Pick<Ancestor, 'state' | 'kills'> {

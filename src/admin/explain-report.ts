@@ -25,7 +25,7 @@ export function formatExplanation(explanation: TokenExplanation, now: number): s
 
 function describeRow(row: TokenRow | LoginRow): string[] {
   const issued = 'current' in row ? row.createdAt : row.issuedAt * 1000;
-  const { username, roles, address } = row as Partial<TokenRow>;
+  const { username, roles, address, depth, act } = row as Partial<TokenRow>;
   const facts: [string, string | undefined][] = [
     ['id', row.id],
     ['subject', username === undefined ? row.subject : `${row.subject} (${username})`],
@@ -34,15 +34,24 @@ function describeRow(row: TokenRow | LoginRow): string[] {
     ['scope', row.scope === '' ? 'none' : row.scope],
     ['roles', roles?.join(', ')],
     ['grant', row.grantType],
+    ['exchanges since the first token', depth === undefined ? undefined : String(depth)],
+    ['acts for it', act && spellActors(act)],
     ['asked from', address],
     ['issued', toIso(issued)],
   ];
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name}: ${value}`]));
 }
 
+/** Who acts now is outermost (RFC 8693 section 4.1). */
+function spellActors(act: NonNullable<TokenRow['act']>): string {
+  const { sub, act: before } = act as { sub?: unknown; act?: NonNullable<TokenRow['act']> };
+  return before ? `${sub}, for whom ${spellActors(before)}` : String(sub);
+}
+
 function describeRights({
   active,
   permissions,
+  obtainable,
   scope,
   row,
   steps,
@@ -56,8 +65,20 @@ function describeRights({
     if (scope !== row?.scope) lines.push(`  scope now: ${scope || 'none'}`);
   }
   lines.push(...section('lost since it was issued:', lost));
-  lines.push(...section('not in it, although the ceiling of its application has it:', withheld));
+  lines.push(...section('not in it, although the first ceiling above it has it:', withheld));
+  if (obtainable) lines.push(`could be asked for now: ${spellRequest(obtainable)}`);
   return lines;
+}
+
+/** As the scope of a request. */
+function spellRequest(permissions: Permissions): string {
+  if (permissions.isAdmin) return '*:admin';
+  const cells = [...permissions.tables].flatMap(([table, actions]) =>
+    [...actions].map((action) => `${encodeURIComponent(table)}:${action}`),
+  );
+  const more = cells.length - MAX_LISTED;
+  if (cells.length === 0) return 'nothing';
+  return cells.slice(0, MAX_LISTED).join(' ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** Each right with everybody who gives it. */

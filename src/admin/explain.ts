@@ -3,8 +3,8 @@
  * Read from the store alone; the token itself is in nothing that comes out.
  */
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import type { CurrentRights, Held } from '../directory/current-rights.ts';
 import type { Directory } from '../directory/directory.ts';
-import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { explainIntersection, type Removable } from '../permissions/explain.ts';
 import type { Step } from '../permissions/kinds.ts';
@@ -17,12 +17,13 @@ import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
 
 export interface ExplainDeps {
-  readonly storage: Pick<Storage, 'nodes' | 'logins' | 'directory'>;
+  readonly storage: Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
   readonly jwtVerifier: JwtVerifier;
   readonly directory: Directory;
   readonly users: Pick<Users, 'findBySubject'>;
+  readonly currentRights: Pick<CurrentRights, 'findHeld'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -50,6 +51,8 @@ export interface TokenExplanation {
   readonly lost: readonly Removal[];
   /** Rights within the application's ceiling that it does not have. */
   readonly withheld: readonly Removal[];
+  /** What an exchange of its parent, or a new token of its application or user, could have now. */
+  readonly obtainable?: Permissions;
   readonly ancestors: readonly Ancestor[];
 }
 
@@ -79,17 +82,18 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     };
   }
   const ancestors = await describeAncestors(row, deps.storage, deps.now());
+  const parents = await findParents(row, deps.registry);
   const view = await deps.directory.view();
   const client = await view.findApplicationById(row.application);
   const user = row.user === undefined ? undefined : await deps.users.findBySubject(row.subject);
   const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
-  const rights = client && resource && (await findRights(view, client.application, resource, user));
+  const held = resource && (await deps.currentRights.findHeld(row));
   const granted = { name: 'this token when it was issued', permissions: fromStored(row.permissions) };
-  const steps = rights?.steps ?? [];
+  const steps = toSteps(held ?? [], parents);
   const active = current !== undefined && client !== undefined && reasons.length === 0;
-  const why = active ? [] : [...reasons, ...findDeath(row, ancestors, { client, user, resource, rights })];
+  const why = active ? [] : [...reasons, ...findDeath(row, ancestors, { client, user, resource, held })];
   const roles: Step<Permissions>[] = [];
-  for (const id of rights?.roleIds ?? []) {
+  for (const id of new Set(held?.flatMap(({ roleIds }) => roleIds))) {
     const role = await view.findRole(id);
     if (role) roles.push({ name: `role ${role.name}`, permissions: fromStored(role.permissions) });
   }
@@ -104,8 +108,28 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     roles,
     lost: explainIntersection([granted, ...steps]).removed,
     withheld: explainIntersection([...steps, granted]).removed,
+    ...(held && held.length > 0 && { obtainable: explainIntersection(steps).effective }),
     ancestors,
   };
+}
+
+/** The tokens it was exchanged from, first one first; opaque ones cannot be found by what is known of them here. */
+async function findParents(row: TokenRow | LoginRow, registry: Registry): Promise<TokenRow[]> {
+  if (!('depth' in row)) return [];
+  const found = await Promise.all(row.ancestors.map((id) => registry.findRow('jwt', id)));
+  return found.filter((parent) => parent !== undefined);
+}
+
+/** Each authority's own steps, where one that stands twice counts once; then what was asked for at each exchange. */
+function toSteps(held: readonly Held[], parents: readonly TokenRow[]): Step<Permissions>[] {
+  const steps = new Map<string, Step<Permissions>>();
+  for (const step of held.flatMap((each) => each.steps))
+    if (!steps.has(step.name)) steps.set(step.name, step);
+  const asked = parents.map(({ id, permissions }) => ({
+    name: `token ${id} that it was exchanged from`,
+    permissions: fromStored(permissions),
+  }));
+  return [...steps.values(), ...asked];
 }
 
 function endOf(row: TokenRow | LoginRow): number {
@@ -179,7 +203,7 @@ interface Standing {
   readonly client: unknown;
   readonly user: unknown;
   readonly resource: unknown;
-  readonly rights: unknown;
+  readonly held: unknown;
 }
 
 function findDeath(row: TokenRow | LoginRow, ancestors: readonly Ancestor[], standing: Standing): string[] {
@@ -188,8 +212,8 @@ function findDeath(row: TokenRow | LoginRow, ancestors: readonly Ancestor[], sta
     ...(standing.client ? [] : ['its application or organization is disabled or gone']),
     ...(row.user === undefined || standing.user ? [] : ['its user is disabled or gone']),
     ...(row.resource === undefined || standing.resource ? [] : ['its resource is disabled or gone']),
-    ...(standing.resource && standing.client && !standing.rights
-      ? ['its application has no permissions for its resource any more']
+    ...(standing.resource && standing.client && !standing.held
+      ? ['somebody or something that it came through is disabled, gone, or may nothing there any more']
       : []),
   ];
 }

@@ -1,4 +1,5 @@
 /** Ending tokens by hand: one token with what hangs below it, or all that somebody or something has. */
+import type { Connections } from '../connections/connections.ts';
 import type { Author } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { findableUsername } from '../directory/usernames.ts';
@@ -6,7 +7,7 @@ import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, DirectoryStore, LoginStore, NodeScope } from '../storage/contract.ts';
-import type { Application, Organization, Realm, User } from '../storage/nouns.ts';
+import type { Application, Connection, Organization, Realm, User } from '../storage/nouns.ts';
 
 export interface RevokeDeps {
   readonly store: DirectoryStore;
@@ -14,6 +15,7 @@ export interface RevokeDeps {
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
   readonly jwtVerifier: JwtVerifier;
+  readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -40,6 +42,8 @@ export async function revokeToken(
     await append(deps, author, 'login.revoked', { ...login, client: login.clientId }, { id: login.id });
     return { what: `login ${login.id} of ${login.subject}, and all tokens that came from it` };
   }
+  const connection = await deps.connections.identify(value);
+  if (connection) return revokeConnection(connection, deps, author);
   const verified = looksLikeJwt(value) ? await deps.jwtVerifier.verify(value) : undefined;
   const row = looksLikeJwt(value)
     ? verified && (await deps.registry.findRow('jwt', verified.jti))
@@ -48,6 +52,16 @@ export async function revokeToken(
   await deps.registry.endToken(row);
   await append(deps, author, 'token.revoked', { ...row, client: row.clientId }, { id: row.id });
   return { what: `token ${row.id} of ${row.subject}, and all tokens that came from it` };
+}
+
+/** Ends the connection for good. */
+export async function revokeConnection(
+  connection: Connection,
+  { connections }: Pick<RevokeDeps, 'connections'>,
+  author: Author,
+): Promise<Revoked> {
+  await connections.end(connection, author);
+  return { what: `connection ${connection.name}, and all tokens that came from it` };
 }
 
 /** Ends every token and login of the user; a new login is possible. */
@@ -135,6 +149,14 @@ export async function findApplication(store: DirectoryStore, name: string): Prom
   const named =
     organization && (await store.applications.findBy('name', `${organization.id}/${applicationName}`));
   return named ?? store.applications.findBy('clientId', name);
+}
+
+/** @param name a UUID, or `organization/connection` */
+export async function findConnection(store: DirectoryStore, name: string): Promise<Connection | undefined> {
+  if (UUID.test(name)) return store.connections.get(name);
+  const at = name.indexOf('/');
+  const organization = await store.organizations.findBy('name', name.slice(0, at));
+  return organization && store.connections.findBy('name', `${organization.id}/${name.slice(at + 1)}`);
 }
 
 /**

@@ -83,7 +83,7 @@ export const revoke: Command = {
     'revoke --all',
   ],
   details: [
-    '  TOKEN        an access or refresh token; with -, it is read from stdin',
+    '  TOKEN        an access, refresh or connection token; with -, it is read from stdin',
     '  USER         organization/application/username, organization/username for users of the organization itself,',
     '               management/username for administrators, or a UUID',
     '  APPLICATION  organization/application, a client id, or a UUID',

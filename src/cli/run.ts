@@ -12,6 +12,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import('./keys.ts')).keys,
   explain: async () => (await import('./explain.ts')).explain,
   revoke: async () => (await import('./revoke.ts')).revoke,
+  connection: async () => (await import('./connection.ts')).connection,
   backup: async () => (await import('./backup.ts')).backup,
   export: async () => (await import('./export.ts')).exportStore,
   import: async () => (await import('./import.ts')).importStore,

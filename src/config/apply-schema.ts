@@ -91,10 +91,7 @@ export const role = z
   .strictObject({
     name: line.describe('Unique in the organization.'),
     enabled: enabled.describe('`false`: it gives nothing.'),
-    default: z
-      .boolean()
-      .exactOptional()
-      .describe('`true`: for everybody who registers; nobody can register yet. One role at most.'),
+    default: z.boolean().exactOptional().describe('`true`: for everybody who registers. One role at most.'),
     resource: identifier
       .exactOptional()
       .describe(
@@ -236,6 +233,20 @@ export const user = z
   })
   .describe('A person who logs in.');
 
+const sunbreak = z.strictObject({
+  enabled: enabled.describe('`false`: its paths are not found.'),
+  application: applicationName.describe('Name of the application whose users, grants and ceiling it uses.'),
+  registration: z
+    .boolean()
+    .exactOptional()
+    .describe('Whether strangers may register, and connect new domains. Off by default in production.'),
+  ttl: exchangeTtl.exactOptional().describe('Seconds that short tokens live; a day if never set.'),
+  expiredAt: z
+    .boolean()
+    .exactOptional()
+    .describe('`true`: the answer says in Unix seconds when the short token expires.'),
+});
+
 export const organization = z
   .strictObject({
     name: organizationName.describe('Unique on the server.'),
@@ -243,10 +254,14 @@ export const organization = z
     default: z
       .boolean()
       .exactOptional()
-      .describe('`true`: the one where nothing names an organization; no path asks for it yet. One at most.'),
+      .describe('`true`: the one that answers the faces whose paths and host name none. One at most.'),
     hosts: listOf(host)
       .exactOptional()
-      .describe('Which of `GRANTABLE_HOSTS` stand for it; no path asks for it yet.'),
+      .describe('Which of `GRANTABLE_HOSTS` stand for it at the faces whose paths name no organization.'),
+    faces: z
+      .strictObject({ sunbreak: sunbreak.exactOptional().describe('Sunbreak, and FortressDB.') })
+      .exactOptional()
+      .describe('Older token APIs that it answers in their own words.'),
     roles: listOf(role, ({ name }) => name)
       .exactOptional()
       .describe('Its roles.'),

@@ -38,6 +38,8 @@ export interface Config {
     readonly address: Limit;
     /** Wrong secrets of one client. */
     readonly client: Limit;
+    /** Registrations from one address. */
+    readonly registration: Limit;
     /** Exchanges of one connection, in each process. */
     readonly exchange: Limit;
   };

@@ -114,7 +114,8 @@ function absolute(place: StoragePlace, cwd: string): StoragePlace {
 function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
   const dataDir = values.dataDir && resolve(cwd, values.dataDir);
   const proxies = given(options.trustedProxies) ? values.trustedProxies : [];
-  const { accountLimit, addressLimit, clientLimit, exchangeLimit, accessTokenTtl, loginTtl } = values;
+  const { accountLimit, addressLimit, clientLimit, registrationLimit, exchangeLimit } = values;
+  const { accessTokenTtl, loginTtl } = values;
   const draft = {
     production,
     issuer: given(options.issuer) ? values.issuer : defaultIssuer(values.port, report),
@@ -134,8 +135,14 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     bcryptCost: values.bcryptCost,
     hashQueue: values.hashQueue,
     throttle:
-      accountLimit && addressLimit && clientLimit && exchangeLimit
-        ? { account: accountLimit, address: addressLimit, client: clientLimit, exchange: exchangeLimit }
+      accountLimit && addressLimit && clientLimit && registrationLimit && exchangeLimit
+        ? {
+            account: accountLimit,
+            address: addressLimit,
+            client: clientLimit,
+            registration: registrationLimit,
+            exchange: exchangeLimit,
+          }
         : undefined,
     ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
     workers: values.workers,

@@ -267,6 +267,14 @@ export const options = {
     meaning: 'Wrong secrets of one client before further ones get 429.',
     schema: limit(),
   },
+  registrationLimit: {
+    name: 'GRANTABLE_REGISTRATION_LIMIT',
+    type: '<attempts>/<duration of at most 1d>, such as 20/1h',
+    default: '20/1h',
+    meaning:
+      'Registrations from one address, where a face lets strangers register, before further ones get 429.',
+    schema: limit(),
+  },
   exchangeLimit: {
     name: 'GRANTABLE_EXCHANGE_LIMIT',
     type: '<attempts>/<duration of at most 1d>, such as 6000/1m',

@@ -11,8 +11,15 @@ import { isUsable } from '../directory/current-rights.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { findConnectionRights, type ResourceRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
+import { AlreadyTaken, RegistrationClosed } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
+import {
+  type AuditLog,
+  Conflict,
+  type DirectoryStore,
+  type TokenStore,
+  VersionConflict,
+} from '../storage/contract.ts';
 import type { Application, Connection, ConnectionSecret, Resource, User } from '../storage/nouns.ts';
 import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
 import { isWithin } from './networks.ts';
@@ -20,6 +27,9 @@ import type { ConnectionUses, Use } from './uses.ts';
 
 /** Milliseconds that a connection lives unless something else is said. */
 export const DEFAULT_LIFETIME = 365 * 86_400_000;
+
+/** At one connection, by several at once. */
+const ATTEMPTS = 5;
 
 /** What a connection is made from. */
 export type NewConnection = Pick<
@@ -53,12 +63,21 @@ export interface Connections {
    * @returns undefined if it is unknown, dropped, expired, ended, or may not be used from there
    */
   find(token: string, address: string, view: DirectoryView): Promise<LivingConnection | undefined>;
+  /** The connection that the token is one of, whether or not it may be used. */
+  identify(token: string): Promise<Connection | undefined>;
   /** @throws Conflict, BrokenReference */
   create(connection: NewConnection, author: Author): Promise<Shown>;
+  /**
+   * The same where a connection of this name may be there already: that one is given a new token.
+   * @throws AlreadyTaken when it is for something else; RegistrationClosed when it is disabled
+   */
+  createOrRotate(connection: NewConnection, author: Author): Promise<Shown>;
   /** Gives it a new token; the newest one before stays good until it is dropped, older ones are dropped. */
   rotate(connection: Connection, author: Author): Promise<Shown>;
   /** Drops all tokens but the newest, and ends what was made with them. */
   dropEarlier(connection: Connection, author: Author): Promise<Connection>;
+  /** Ends what was made from it, or only what was made for one visitor of its site, and leaves it as it is. */
+  endIssued(connection: Connection, author: Author, visitor?: string): Promise<void>;
   /** Ends it for good, with all that was made from it. */
   end(connection: Connection, author: Author): Promise<void>;
   /** For people. */
@@ -76,6 +95,11 @@ export interface ConnectionsDeps {
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
+}
+
+/** The node above all that is made from a connection, or above what is made for one visitor of its site. */
+export function issuedNode({ id }: Pick<Connection, 'id'>, visitor?: string): string {
+  return visitor === undefined ? `issued:${id}` : `issued:${id}:${visitor}`;
 }
 
 function isEqual(a: string, b: string): boolean {
@@ -137,14 +161,23 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     });
   }
 
+  async function match(
+    token: string,
+  ): Promise<{ connection: Connection; secret: ConnectionSecret } | undefined> {
+    const id = parseConnectionToken(token);
+    const connection = id === undefined ? undefined : await store.connections.get(id);
+    if (!connection) return undefined;
+    const presented = hashConnectionToken(token);
+    const secret = connection.secrets.find((each) => isEqual(each.hash, presented));
+    return secret && { connection, secret };
+  }
+
   return {
+    identify: async (token) => (await match(token))?.connection,
     async find(token, address, view) {
-      const id = parseConnectionToken(token);
-      const connection = id === undefined ? undefined : await store.connections.get(id);
-      if (!connection || !isUsable(connection, now())) return undefined;
-      const presented = hashConnectionToken(token);
-      const secret = connection.secrets.find((each) => isEqual(each.hash, presented));
-      if (!secret || !isWithin(address, connection.networks)) return undefined;
+      const { connection, secret } = (await match(token)) ?? {};
+      if (!connection || !secret || !isUsable(connection, now()) || !isWithin(address, connection.networks))
+        return undefined;
       const parts = await findParts(connection, view);
       if (!parts) return undefined;
       const { application, resource, owner } = parts;
@@ -158,30 +191,70 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       ];
       if (!(await registry.isAlive(nodes, secret.createdAt))) return undefined;
       await recordUse(connection, address);
-      return { connection, secret, nodes, ...parts };
+      return { connection, secret, nodes: [...nodes, issuedNode(connection)], ...parts };
     },
 
-    async create(wanted, author) {
-      const id = wanted.id ?? randomUUID();
-      const { token, secret } = createSecret(id, now());
-      const connection = await changes.connections.create(
-        { enabled: true, networks: [], ...wanted, id, secrets: [secret] },
-        author,
-      );
-      return { connection, token };
+    create,
+    async createOrRotate(wanted, author) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const key = `${wanted.organization}/${wanted.name}`;
+          const known = await store.connections.findBy('name', key);
+          return known ? await rotateAs(known, wanted, author) : await create(wanted, author);
+        } catch (error) {
+          const isRace = error instanceof Conflict || error instanceof VersionConflict;
+          if (!isRace || attempt === ATTEMPTS) throw error;
+        }
+      }
     },
-
-    async rotate(connection, author) {
-      const { token, secret } = createSecret(connection.id, now());
-      const secrets = [secret, ...connection.secrets.slice(0, 1)];
-      return { connection: await replaceSecrets(connection, secrets, author), token };
-    },
+    rotate,
 
     dropEarlier: (connection, author) => replaceSecrets(connection, connection.secrets.slice(0, 1), author),
+
+    async endIssued(connection, author, visitor) {
+      const { id, organization, resource, name } = connection;
+      const at = now();
+      const mark = { revokedAt: at, restoredAt: at };
+      await registry.mark(issuedNode(connection, visitor), mark, { organization, resource });
+      await audit.append({
+        at,
+        event: 'connection.issued_ended',
+        outcome: 'changed',
+        subject: id,
+        organization,
+        ...author,
+        details: { name, ...(visitor !== undefined && { visitor }) },
+      });
+    },
 
     end: (connection, author) => changes.connections.remove(connection, author),
 
     findUse: ({ id }) => uses.find(id),
     countLiving: ({ id }) => deps.tokens.countOf(id, now()),
   };
+
+  async function create(wanted: NewConnection, author: Author): Promise<Shown> {
+    const id = wanted.id ?? randomUUID();
+    const { token, secret } = createSecret(id, now());
+    const connection = await changes.connections.create(
+      { enabled: true, networks: [], ...wanted, id, secrets: [secret] },
+      author,
+    );
+    return { connection, token };
+  }
+
+  async function rotate(connection: Connection, author: Author): Promise<Shown> {
+    const { token, secret } = createSecret(connection.id, now());
+    const secrets = [secret, ...connection.secrets.slice(0, 1)];
+    return { connection: await replaceSecrets(connection, secrets, author), token };
+  }
+
+  async function rotateAs(known: Connection, wanted: NewConnection, author: Author): Promise<Shown> {
+    const isSame = (['application', 'resource', 'owner'] as const).every(
+      (field) => known[field] === wanted[field],
+    );
+    if (!isSame) throw new AlreadyTaken({ description: "the connection is somebody else's" });
+    if (!known.enabled) throw new RegistrationClosed({ description: 'the connection is disabled' });
+    return rotate(known, author);
+  }
 }

@@ -1,4 +1,5 @@
 /** What is left of a token's rights after something above it shrank: stored ∩ the current rights of all that bound it. */
+import type { Step } from '../permissions/kinds.ts';
 import { intersect, isEmpty, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { Rights } from '../registry/registry.ts';
@@ -11,12 +12,25 @@ import type { Users } from './users.ts';
 /** Scopes of OpenID Connect say who somebody is; rights over a resource do not touch them. */
 const IDENTITY_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
 
-interface Held {
+/** What one of those that bound a token may do now. */
+export interface Held {
   readonly permissions: Permissions;
   readonly scopes: ReadonlySet<string>;
+  readonly roleIds: readonly string[];
+  readonly steps: readonly Step<Permissions>[];
 }
 
-export interface RecomputeDeps {
+export interface CurrentRights {
+  /**
+   * In the order of the chain, the connection last; undefined if one of them is gone or may nothing here. Empty for a
+   * token without a resource.
+   */
+  findHeld(row: TokenRow | LoginRow): Promise<readonly Held[] | undefined>;
+  /** The rights left, or undefined: somebody or something above is gone, or nothing is left of what was there. */
+  recompute(row: TokenRow | LoginRow): Promise<Rights | undefined>;
+}
+
+export interface CurrentRightsDeps {
   readonly directory: Directory;
   readonly users: Pick<Users, 'find' | 'findBySubject'>;
   readonly connections: Pick<DirectoryStore['connections'], 'get'>;
@@ -53,16 +67,12 @@ async function findApplications(
   return applications;
 }
 
-/**
- * @returns a function that gives the rights left, or undefined: somebody or something above is gone or disabled, or
- *   nothing is left of permissions that were there
- */
-export function createRecompute({
+export function createCurrentRights({
   directory,
   users,
   connections,
   now,
-}: RecomputeDeps): (row: TokenRow | LoginRow) => Promise<Rights | undefined> {
+}: CurrentRightsDeps): CurrentRights {
   async function heldThroughConnection(
     view: DirectoryView,
     id: string,
@@ -73,15 +83,14 @@ export function createRecompute({
     const application = (await view.findApplicationById(connection.application))?.application;
     const owner = connection.owner === undefined ? undefined : await users.find(connection.owner);
     if (!application || (connection.owner !== undefined && !owner?.enabled)) return undefined;
-    return findConnectionRights(view, connection, application, resource, owner);
+    const rights = await findConnectionRights(view, connection, application, resource, owner);
+    return rights && { ...rights, roleIds: [] };
   }
 
-  /** One for each of those that bound it; undefined if one of them is gone or may nothing here. */
-  async function findHeld(
-    view: DirectoryView,
-    row: TokenRow | LoginRow,
-    resource: Resource | undefined,
-  ): Promise<Held[] | undefined> {
+  async function findHeld(row: TokenRow | LoginRow): Promise<readonly Held[] | undefined> {
+    const view = await directory.view();
+    const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
+    if (row.resource !== undefined && !resource) return undefined;
     const authorities = authoritiesOf(row);
     const applications = await findApplications(view, authorities);
     if (!applications) return undefined;
@@ -99,13 +108,10 @@ export function createRecompute({
     return through && [...held, through];
   }
 
-  return async (row) => {
-    const view = await directory.view();
-    const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
-    if (row.resource !== undefined && !resource) return undefined;
-    const held = await findHeld(view, row, resource);
+  async function recompute(row: TokenRow | LoginRow): Promise<Rights | undefined> {
+    const held = await findHeld(row);
     if (!held) return undefined;
-    if (!resource) return { scope: row.scope, permissions: row.permissions };
+    if (row.resource === undefined) return { scope: row.scope, permissions: row.permissions };
     const stored = fromStored(row.permissions);
     const left = held.reduce((sofar, { permissions }) => intersect(sofar, permissions), stored);
     if (isEmpty(left) && !isEmpty(stored)) return undefined;
@@ -114,5 +120,7 @@ export function createRecompute({
       .filter((name) => IDENTITY_SCOPES.includes(name) || held.every(({ scopes }) => scopes.has(name)))
       .join(' ');
     return { scope, permissions: toStored(left) };
-  };
+  }
+
+  return { findHeld, recompute };
 }

@@ -7,7 +7,8 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Application, Organization, Resource, Role } from '../storage/nouns.ts';
+import type { Application, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
+import { eachNoun } from './collections.ts';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */
 const NOUNS_KEPT = 5_000;
@@ -25,6 +26,8 @@ export interface DirectoryView {
   findApplication(clientId: string): Promise<ActiveApplication | undefined>;
   findApplicationById(id: string): Promise<ActiveApplication | undefined>;
   findOrganization(id: string): Promise<Organization | undefined>;
+  /** The enabled one that answers under a host: one that lists it, else the default one. @param host in lower case */
+  findOrganizationOf(host: string): Promise<Organization | undefined>;
   /** @param identifier RFC 8707 resource indicator, compared as a string; undefined too when disabled */
   findResource(identifier: string): Promise<Resource | undefined>;
   findRole(id: string): Promise<Role | undefined>;
@@ -34,8 +37,18 @@ export interface DirectoryView {
   grantsInUse(): Promise<ReadonlySet<string>>;
 }
 
+/** What a request that came through a face brings along; no parameter and no header can say so. */
+export interface Through {
+  readonly face: FaceName;
+  /** Whether strangers may register. */
+  readonly registration: boolean;
+  /** Further nodes that what is made hangs below. */
+  readonly nodes: readonly string[];
+}
+
 export interface RequestView {
   readonly view: DirectoryView;
+  readonly through?: Through;
   /** Milliseconds: before the revision was read, so that a later change is seen to be later. */
   readonly asOf: number;
 }
@@ -48,6 +61,8 @@ export interface Directory {
    * @param request whatever stands for it
    */
   viewFor(request: object): Promise<RequestView>;
+  /** From now on the request is decided by this. */
+  decideBy(request: object, view: RequestView): void;
 }
 
 type Loader<T> = (key: string) => Promise<T | undefined>;
@@ -95,7 +110,23 @@ async function gather(
   return gathered;
 }
 
+const PORT = /:\d{1,5}$/;
+/** No host is called so. */
+const DEFAULT = '';
+
+/** Enabled organizations by their hosts, and the default one. */
+async function gatherHosts(store: DirectoryStore): Promise<ReadonlyMap<string, Organization>> {
+  const found = new Map<string, Organization>();
+  for await (const organization of eachNoun(store.organizations)) {
+    if (!organization.enabled) continue;
+    for (const host of organization.hosts) found.set(host, organization);
+    if (organization.default) found.set(DEFAULT, organization);
+  }
+  return found;
+}
+
 function createView(store: DirectoryStore, revision: number): DirectoryView {
+  const hosts = once(() => gatherHosts(store));
   const organizations = remembering((id) => store.organizations.get(id));
   const active = async (application: Application | undefined): Promise<ActiveApplication | undefined> => {
     if (!application?.enabled) return undefined;
@@ -111,6 +142,10 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     ),
     findApplicationById: remembering(async (id) => active(await store.applications.get(id))),
     findOrganization: organizations,
+    findOrganizationOf: async (host) => {
+      const known = await hosts();
+      return known.get(host) ?? known.get(host.replace(PORT, '')) ?? known.get(DEFAULT);
+    },
     findResource: remembering(async (identifier) => {
       const resource = await store.resources.findBy('identifier', identifier);
       return resource?.enabled ? resource : undefined;
@@ -146,6 +181,9 @@ export function createDirectory({
       const view = this.view().then((latestView) => ({ view: latestView, asOf }));
       (request as Viewing)[VIEW] = view;
       return view;
+    },
+    decideBy(request, view) {
+      (request as Viewing)[VIEW] = Promise.resolve(view);
     },
     async view() {
       const revision = await store.revision();

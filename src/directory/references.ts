@@ -39,7 +39,14 @@ type Checks = { readonly [C in CollectionName]: (noun: Nouns[C], lookup: Lookup)
 
 /** Each gives the end of a sentence about the noun, for each reference that does not hold. */
 const checks: Checks = {
-  async *organizations() {},
+  async *organizations({ id, faces = {} }, lookup) {
+    // The organization is written before its applications are.
+    for (const { application } of Object.values(faces)) {
+      if (await lookup.findApplication(application)) {
+        yield* ownApplication({ organization: id }, application, lookup);
+      }
+    }
+  },
 
   async *applications(application, lookup) {
     yield* inOrganization(application, lookup);

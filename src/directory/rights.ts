@@ -37,16 +37,11 @@ function permissionsOf(stored: StoredPermissions): Permissions {
 }
 
 /** The ceiling of an application for a resource; undefined if the resource is none of its own. */
-export function findCeiling(application: Application, resource: string): Permissions | undefined {
-  const ceiling = application.ceilings.find((candidate) => candidate.resource === resource);
-  return ceiling && permissionsOf(ceiling.permissions);
-}
-
-/** The same where the resource may also be one that was registered through the application. */
-function findAnyCeiling(application: Application, resource: Resource): Permissions | undefined {
-  const own = findCeiling(application, resource.identifier);
-  if (own || resource.registeredBy !== application.id) return own;
-  return application.registeredCeiling && permissionsOf(application.registeredCeiling);
+export function findCeiling(application: Application, resource: Resource): Permissions | undefined {
+  const { ceilings, registeredCeiling, id } = application;
+  const own = ceilings.find((candidate) => candidate.resource === resource.identifier)?.permissions;
+  const stored = own ?? (resource.registeredBy === id ? registeredCeiling : undefined);
+  return stored && permissionsOf(stored);
 }
 
 /**
@@ -60,7 +55,7 @@ export async function findRights(
   resource: Resource,
   user?: User,
 ): Promise<ResourceRights | undefined> {
-  const ceiling = findAnyCeiling(application, resource);
+  const ceiling = findCeiling(application, resource);
   if (!ceiling || resource.organization !== application.organization) return undefined;
   const catalogue = resource.catalogue === 'open' ? EVERYTHING : undefined;
   const known = catalogue ? ceiling : restrictToTables(ceiling, new Set(resource.tables.map(({ id }) => id)));

@@ -58,6 +58,16 @@ export class UnknownResource extends DomainError {
   readonly code = 'unknown_resource';
 }
 
+/** A name that somebody wants to register is somebody's already (HTTP 409 where a face says so). */
+export class AlreadyTaken extends DomainError {
+  readonly code = 'already_taken';
+}
+
+/** Strangers may not register here (HTTP 403 where a face says so). */
+export class RegistrationClosed extends DomainError {
+  readonly code = 'registration_closed';
+}
+
 /** Too many failures (RFC 6585 section 4). */
 export class TooManyAttempts extends DomainError {
   readonly code = 'too_many_attempts';

@@ -1,11 +1,13 @@
 /** The one translation of domain errors to the engine's OAuth errors. */
 import { errors } from 'oidc-provider';
 import {
+  AlreadyTaken,
   DomainError,
   GrantNotAllowed,
   MalformedRequest,
   PermissionsNotAllowed,
   ProofRejected,
+  RegistrationClosed,
   ScopeNotAllowed,
   TooManyAttempts,
   Unavailable,
@@ -27,7 +29,11 @@ function withStatus(error: EngineError, status: number, cause: unknown): EngineE
 export function toOAuthError(error: unknown): unknown {
   if (!(error instanceof DomainError)) return error;
   const { description } = error;
-  if (error instanceof MalformedRequest) {
+  if (
+    error instanceof MalformedRequest ||
+    error instanceof AlreadyTaken ||
+    error instanceof RegistrationClosed
+  ) {
     return withStatus(new errors.InvalidRequest(description ?? 'request is invalid'), 400, error);
   }
   if (error instanceof ProofRejected)

@@ -1,6 +1,6 @@
 /** What a grant is: one file each that proves who is asking, and what it hands to those who decide and issue. */
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { TokenRow } from '../storage/contract.ts';
@@ -16,6 +16,8 @@ export interface GrantRequest {
   /** Milliseconds: before anything that decides was read. */
   readonly asOf: number;
   readonly address: string;
+  /** The face that it came through. */
+  readonly through?: Through;
 }
 
 /** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
@@ -79,7 +81,12 @@ export interface Grant {
   readonly repeatable?: readonly string[];
   /** @throws domain errors; ProofRejected for everything that must not be told apart */
   prove(request: GrantRequest): Promise<Proof>;
+  /** Makes the answer where it is no access token. */
+  readonly issue?: Issue;
 }
+
+/** Makes what was decided, and gives the answer. */
+export type Issue = (request: GrantRequest, decision: Decision) => Promise<Record<string, unknown>>;
 
 /** What is handed to `issue`: everything decided. */
 export interface Decision {

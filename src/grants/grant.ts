@@ -9,9 +9,8 @@ import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import type { Resource } from '../storage/nouns.ts';
-import type { Grant, GrantRequest, Proof } from './contract.ts';
+import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
 import { cutDown, knownScopes } from './cut-down.ts';
-import type { Issue } from './issue.ts';
 import { type Asked, parseAsked } from './request.ts';
 
 export interface GrantDeps {
@@ -34,21 +33,23 @@ async function findTarget(request: GrantRequest, proof: Proof, asked: Asked): Pr
     throw new UnknownResource({ description: 'the application has no resource of its own: name one' });
   }
   const resource = await view.findResource(identifier);
-  if (!resource)
+  // What was registered through a face is served by it alone.
+  if (!resource || (resource.registeredBy !== undefined && !request.through))
     throw new UnknownResource({ description: 'unknown resource', reason: `resource ${identifier}` });
   return resource;
 }
 
 /** Runs one grant for an authenticated client and puts the answer on `ctx.body`. @throws domain errors */
 export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: GrantDeps): Promise<void> {
-  const { view, asOf } = await deps.directory.viewFor(ctx.req);
+  const { view, asOf, through } = await deps.directory.viewFor(ctx.req);
   const clientId = ctx.oidc.client?.clientId ?? '';
   const client = await view.findApplication(clientId);
   if (!client) throw new ProofRejected({ reason: 'the application was disabled meanwhile' });
   // The engine forgets an empty array, which asks for no table at all; forgotten, it would ask for every one.
   const details = ctx.oidc.body?.authorization_details;
   const parameters = { ...ctx.oidc.params, ...(details !== undefined && { authorization_details: details }) };
-  const request: GrantRequest = { ctx, parameters, client, view, asOf, address: ctx.state.address ?? ctx.ip };
+  const address = ctx.state.address ?? ctx.ip;
+  const request: GrantRequest = { ctx, parameters, client, view, asOf, address, ...(through && { through }) };
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
   const asked = parseAsked(parameters, isKnownScope);
@@ -62,7 +63,8 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
     throw new UnknownResource({ description: 'the application may not have tokens for this resource' });
   }
   const { permissions, scopes } = cutDown({ asked: wanted, proof, resource, rights });
-  ctx.body = await deps.issue(request, { grant, proof, resource, rights, permissions, scopes });
+  const issue = grant.issue ?? deps.issue;
+  ctx.body = await issue(request, { grant, proof, resource, rights, permissions, scopes });
   ctx.state.issuedGrant = grant.name;
 }
 

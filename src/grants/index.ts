@@ -6,6 +6,7 @@ import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginStore } from '../storage/contract.ts';
 import { createAuthorizationCodeGrant } from './authorization-code.ts';
 import { clientCredentials } from './client-credentials.ts';
+import { type ConnectDeps, createConnectGrant } from './connect.ts';
 import type { Grant } from './contract.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
@@ -19,6 +20,7 @@ export interface GrantsDeps {
   readonly users: Users;
   readonly subjectTokens: SubjectTokens;
   readonly limit: ExchangeLimit;
+  readonly connect: ConnectDeps;
   readonly audit: AuditLog;
   /** Milliseconds. */
   readonly now: () => number;
@@ -31,5 +33,6 @@ export function createGrants(deps: GrantsDeps): readonly Grant[] {
     createRefreshTokenGrant(deps),
     createAuthorizationCodeGrant(deps),
     createTokenExchangeGrant(deps),
+    createConnectGrant(deps.connect),
   ];
 }

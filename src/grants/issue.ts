@@ -11,10 +11,8 @@ import type { Registry } from '../registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource } from '../storage/nouns.ts';
-import type { Decision, GrantRequest, OpenIdFacts } from './contract.ts';
+import type { Decision, GrantRequest, Issue, OpenIdFacts } from './contract.ts';
 import { issueIdToken } from './id-token.ts';
-
-export type Issue = (request: GrantRequest, decision: Decision) => Promise<Record<string, unknown>>;
 
 export interface IssueDeps {
   readonly issuer: string;

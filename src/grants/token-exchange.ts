@@ -159,7 +159,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
         subject,
         ...(user && { user }),
         ...(token.authTime !== undefined && !isAnother && { authTime: token.authTime }),
-        ancestors: token.nodes,
+        ancestors: [...token.nodes, ...(request.through?.nodes ?? [])],
         parent: token,
         startsLogin: false,
         exchange: {

@@ -21,6 +21,7 @@ import type { Views } from './views.ts';
 export interface AppDeps {
   readonly issuer: string;
   readonly hosts: readonly string[];
+  readonly isFacePath: (path: string) => boolean;
   readonly trustedProxies: TrustedPeers;
   readonly cookieKeys: () => readonly string[];
   readonly log: Logger;
@@ -76,7 +77,7 @@ export function createApp(deps: AppDeps): Koa {
     // Before the hosts are checked: load balancers ask by address.
     createHealth(health),
     // Before anything that could make a URL, set a cookie or keep an answer.
-    createHosts({ issuer, hosts }),
+    createHosts({ issuer, hosts, isFacePath: deps.isFacePath }),
     createAssets({ folders: deps.assetFolders }),
     createDocuments(deps.documents),
     // Last of the shell: who is refused above costs no reading.

@@ -116,6 +116,11 @@ function parse(text: string): Form {
   return form;
 }
 
+/** The text of a body of whatever type, also of one that was taken for a form because it said so. */
+export async function readText(ctx: Context, limit: number): Promise<string> {
+  return ctx.state.formText ?? readBody(ctx, limit);
+}
+
 /** Without a prototype. Undefined if the request has no form. */
 export function findForm(ctx: Context): Form | undefined {
   const { state } = ctx;

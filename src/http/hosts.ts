@@ -48,10 +48,12 @@ export interface HostsDeps {
   readonly issuer: string;
   /** In lower case; one without a port is meant with any. */
   readonly hosts: readonly string[];
+  /** Whether an older token API is answered at a path: which host was asked may pick the organization there. */
+  readonly isFacePath: (path: string) => boolean;
 }
 
-/** @throws Refusal 421 for another host, 400 for a request that names none or several */
-export function createHosts({ issuer, hosts }: HostsDeps): Middleware {
+/** Leaves the host that was asked in `ctx.state.host`. @throws Refusal 421 for another host, 400 for a request that names none or several */
+export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middleware {
   const { host: authority, protocol } = new URL(issuer);
   // A client may spell out the port that the scheme implies (RFC 9110 section 4.2.3).
   const own = new Set([authority]);
@@ -66,7 +68,8 @@ export function createHosts({ issuer, hosts }: HostsDeps): Middleware {
       });
     }
     const host = (ctx.req.headers.host ?? '').toLowerCase();
-    const isBackChannel = BACK_CHANNEL.has(ctx.path) || ctx.path.startsWith(WELL_KNOWN);
+    const isBackChannel =
+      BACK_CHANNEL.has(ctx.path) || ctx.path.startsWith(WELL_KNOWN) || isFacePath(ctx.path);
     if (!own.has(host) && !(isBackChannel && isFurther(host))) {
       throw new Refusal(
         421,
@@ -77,6 +80,7 @@ export function createHosts({ issuer, hosts }: HostsDeps): Middleware {
         },
       );
     }
+    ctx.state.host = host;
     // Whoever looks from here on finds the issuer's.
     ctx.req.headers.host = authority;
     return next();

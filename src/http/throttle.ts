@@ -27,12 +27,14 @@ export interface ThrottleLimits {
   };
   readonly address: { readonly failures: number; readonly window: number };
   readonly clientSecret: { readonly failures: number; readonly window: number };
+  readonly registration: { readonly points: number; readonly window: number };
 }
 
 export const DEFAULT_LIMITS: ThrottleLimits = {
   password: { guesses: 10, window: 900, firstDelay: 60, longestDelay: 900 },
   address: { failures: 100, window: 120 },
   clientSecret: { failures: 20, window: 60 },
+  registration: { points: 20, window: 3_600 },
 };
 
 /** Seconds without a further delay after which an account has all its guesses again. */
@@ -70,6 +72,8 @@ export interface Throttle extends GuessLimits {
   requireClientNotBlocked(clientId: string, address: string): void;
   /** Counts for the client at this address, so that no stranger can lock out a client, and for the address. */
   clientSecretFailure(clientId: string, address: string): Promise<void>;
+  /** Takes one registration from the address. @throws TooManyAttempts */
+  registration(address: string): Promise<void>;
   /** @throws TooManyAttempts */
   requireAddressNotBlocked(address: string): void;
   addressFailure(address: string): Promise<void>;
@@ -148,6 +152,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     'too many wrong client secrets',
     now,
   );
+  const registrations = limiter('registration', limits.registration.points, limits.registration.window);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
   /** @param delays how many the account had already */
@@ -205,6 +210,13 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     async clientSecretFailure(clientId, address) {
       await clients.add(clientKey(clientId, address));
       await addresses.add(keyOf(addressKey(address)));
+    },
+    async registration(address) {
+      await registrations.consume(keyOf(addressKey(address))).catch((refusal) => {
+        throw refusal instanceof RateLimiterRes
+          ? tooMany(refusal.msBeforeNext, 'too many registrations from this address')
+          : refusal;
+      });
     },
     requireAddressNotBlocked: (address) => addresses.require(() => keyOf(addressKey(address))),
     addressFailure: (address) => addresses.add(keyOf(addressKey(address))),

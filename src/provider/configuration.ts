@@ -62,7 +62,8 @@ function createFindAccount({ directory, users }: EngineDeps): FindAccount {
     // A browser session belongs to a realm; the engine would serve any client with it.
     const { client } = ctx.oidc;
     if (client) {
-      const active = await (await directory.view()).findApplication(client.clientId);
+      const { view } = await directory.viewFor(ctx.req);
+      const active = await view.findApplication(client.clientId);
       if (active?.application.realm !== user.realm) return undefined;
     }
     return { accountId: userSubject(user), claims: () => userClaims(user) };
@@ -84,23 +85,23 @@ function createResourceIndicators({
   directory,
   findGrantedResource,
 }: EngineDeps): NonNullable<Configuration['features']>['resourceIndicators'] {
-  const findApplication = async (clientId: string) =>
-    (await (await directory.view()).findApplication(clientId))?.application;
+  const findApplication = async ({ req }: KoaContextWithOIDC, clientId: string) =>
+    (await (await directory.viewFor(req)).view.findApplication(clientId))?.application;
   return {
     enabled: true,
     async defaultResource(ctx, client) {
       const granted = await findGrantedResource(ctx);
       if (granted !== undefined) return granted;
-      const own = (await findApplication(client.clientId))?.resource;
+      const own = (await findApplication(ctx, client.clientId))?.resource;
       return own !== undefined && asksForResource(ctx.oidc.params) ? own : [];
     },
-    async getResourceServerInfo(_ctx, identifier, client) {
-      const view = await directory.view();
+    async getResourceServerInfo(ctx, identifier, client) {
+      const { view } = await directory.viewFor(ctx.req);
       const [application, resource] = await Promise.all([
-        findApplication(client.clientId),
+        findApplication(ctx, client.clientId),
         view.findResource(identifier),
       ]);
-      if (!application || !resource || !findCeiling(application, identifier)) {
+      if (!application || !resource || !findCeiling(application, resource)) {
         throw new errors.InvalidTarget('unknown resource, or not one of this application');
       }
       return {

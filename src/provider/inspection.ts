@@ -4,6 +4,7 @@
  * nothing answers to, authenticates the client, and our answer replaces its own.
  */
 import type { Context, Middleware, Next } from 'koa';
+import type { Connections } from '../connections/connections.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
@@ -12,7 +13,7 @@ import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
-import type { Application } from '../storage/nouns.ts';
+import type { Application, Connection } from '../storage/nouns.ts';
 import { type JwtVerifier, looksLikeJwt } from './verify-jwt.ts';
 
 const PLACEHOLDER = 'looked-up-by-grantable';
@@ -22,6 +23,7 @@ export interface InspectionDeps {
   readonly issuer: string;
   readonly registry: Registry;
   readonly logins: LoginStore;
+  readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly refreshTokens: RefreshTokens;
   readonly directory: Directory;
   readonly jwtVerifier: JwtVerifier;
@@ -168,11 +170,29 @@ export function createIntrospection(deps: InspectionDeps): Middleware {
   };
 }
 
-/** Around the engine's revocation endpoint: ends a token and what hangs below it, or a login. */
+async function endConnection(
+  { state }: Context,
+  connection: Connection,
+  client: Application,
+  { connections }: InspectionDeps,
+): Promise<void> {
+  if (connection.application !== client.id) {
+    throw new MalformedRequest({ description: 'the token was issued to another client' });
+  }
+  await connections.end(connection, {
+    actor: `client:${client.id}`,
+    ...(typeof state.address === 'string' && { address: state.address }),
+    ...(typeof state.requestId === 'string' && { requestId: state.requestId }),
+  });
+}
+
+/** Around the engine's revocation endpoint: ends a token and what hangs below it, a login, or a connection. */
 export function createRevocation(deps: InspectionDeps): Middleware {
   return async function revoke(ctx, next) {
     const request = await authenticated(ctx, next, deps);
     if (!request) return;
+    const connection = await deps.connections.identify(request.value);
+    if (connection) return endConnection(ctx, connection, request.client, deps);
     const found = await find(request.value, deps);
     const row = found && ('token' in found ? found.token : found.login);
     // RFC 7009 section 2.2: unknown tokens are answered like revoked ones; those of another client are refused (2.1).

@@ -1,6 +1,7 @@
 /** Authorization server metadata (RFC 8414): what the engine says, cut down to what is live. */
 import type { Middleware } from 'koa';
 import type { Directory } from '../directory/directory.ts';
+import { CONNECT } from '../grants/connect.ts';
 
 export const METADATA_PATHS = [
   '/.well-known/openid-configuration',
@@ -9,6 +10,8 @@ export const METADATA_PATHS = [
 
 /** Grants that are advertised only while an application may use them. */
 const ONLY_WHILE_USED = ['password'];
+/** Those that the engine has and nobody uses, and those that only faces use. */
+const NEVER = ['implicit', CONNECT];
 
 export function createMetadata({ directory }: { directory: Directory }): Middleware {
   return async function metadata(ctx, next) {
@@ -19,7 +22,7 @@ export function createMetadata({ directory }: { directory: Directory }): Middlew
     ctx.body = {
       ...body,
       grant_types_supported: body.grant_types_supported.filter(
-        (grant) => grant !== 'implicit' && (!ONLY_WHILE_USED.includes(grant) || used.has(grant)),
+        (grant) => !NEVER.includes(grant) && (!ONLY_WHILE_USED.includes(grant) || used.has(grant)),
       ),
     };
   };

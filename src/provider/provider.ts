@@ -1,12 +1,13 @@
 /** Puts the provider together: grants into the engine, the engine over the store, our endpoints around it. */
 import type { Middleware } from 'koa';
-import type { AdapterPayload } from 'oidc-provider';
+import { type AdapterPayload, Provider } from 'oidc-provider';
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { grantNode } from '../grants/authorization-code.ts';
+import type { ConnectDeps } from '../grants/connect.ts';
 import type { OpenIdFacts } from '../grants/contract.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
@@ -38,6 +39,7 @@ export interface ProviderDeps {
   readonly users: Users;
   readonly connections: Connections;
   readonly exchangeLimit: ExchangeLimit;
+  readonly connect: ConnectDeps;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
   readonly signingKeys: SigningKeys;
@@ -127,6 +129,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     users,
     subjectTokens,
     limit: deps.exchangeLimit,
+    connect: deps.connect,
     audit,
     now,
   });
@@ -143,7 +146,9 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     artifacts: storage.artifacts,
     now,
     async findClient(clientId) {
-      const client = await (await directory.view()).findApplication(clientId);
+      const { ctx } = Provider;
+      const view = ctx ? (await directory.viewFor(ctx.req)).view : await directory.view();
+      const client = await view.findApplication(clientId);
       return client && (toClientMetadata(client.application, grants) as AdapterPayload);
     },
     findAccessToken: createFindAccessToken(deps),
@@ -175,6 +180,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     issuer,
     registry,
     logins,
+    connections: deps.connections,
     refreshTokens,
     directory,
     jwtVerifier,

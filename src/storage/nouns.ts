@@ -20,12 +20,28 @@ export interface Noun {
   readonly createdAt: number;
 }
 
+/** How one of the older token APIs is answered for an organization. */
+export interface FaceSettings {
+  readonly enabled: boolean;
+  /** Id of the application whose users, grants and ceiling it uses. */
+  readonly application: string;
+  /** Whether strangers may register. */
+  readonly registration: boolean;
+  /** Seconds that its tokens live; absent: as the original's. */
+  readonly ttl?: number;
+  /** Sunbreak: whether the answer says when the token expires. */
+  readonly expiredAt?: boolean;
+}
+
+export type FaceName = 'sunbreak';
+
 export interface Organization extends Noun {
   /** A slug, unique on the server. */
   readonly name: string;
   /** Answers the faces whose paths name no organization. */
   readonly default: boolean;
   readonly hosts: readonly string[];
+  readonly faces?: { readonly [F in FaceName]?: FaceSettings };
 }
 
 /** A ceiling speaks of exactly one resource. */

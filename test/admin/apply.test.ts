@@ -526,6 +526,7 @@ test('a secret that was made while somebody else was quicker is said to be unuse
     dataDir: config.dataDir,
     accessTokenTtl: 3600,
     hosts: [],
+    registration: true,
     now,
   });
   const report = await apply(file);

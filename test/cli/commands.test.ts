@@ -8,7 +8,18 @@ import { type TestContext, test } from 'node:test';
 import { applySample } from '../../src/config/apply-sample.ts';
 import { openTerminal, type Terminal } from './run.ts';
 
-const COMMANDS = ['serve', 'apply', 'doctor', 'keys', 'explain', 'revoke', 'backup', 'export', 'import'];
+const COMMANDS = [
+  'serve',
+  'apply',
+  'doctor',
+  'keys',
+  'explain',
+  'revoke',
+  'connection',
+  'backup',
+  'export',
+  'import',
+];
 
 /** With the sample of the documentation applied. */
 async function openSample(t: TestContext, env: Record<string, string> = {}): Promise<Terminal> {

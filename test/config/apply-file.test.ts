@@ -148,7 +148,7 @@ test('a value of a wrong type is a problem everywhere', () => {
 });
 
 test('keys of later versions and of other products are unknown', () => {
-  for (const key of ['faces', 'datasources', 'clientId', 'clientSecret']) {
+  for (const key of ['datasources', 'clientId', 'clientSecret']) {
     assertOneProblem(organization(`${key}: x`), new RegExp(`^2:19 unknown key ${key}`));
   }
   assertOneProblem(organization('users: [{ username: ann, devicehive: {} }]'), /unknown key devicehive/);
@@ -640,11 +640,11 @@ test('references to what the file defines must fit; others are left to the store
 
 test('contradictions are found beside wrong values elsewhere, in one round', () => {
   const text = organization(
-    'faces: {}, applications: [{ name: shop, grants: [x] }], users: [{ username: ann, password: short }]',
+    'zzz: {}, applications: [{ name: shop, grants: [x] }], users: [{ username: ann, password: short }]',
   );
   assert.deepEqual(
     problemsOf(text).map((problem) => problem.replace(/^\d+:\d+ /, '').slice(0, 20)),
-    ['unknown key faces', 'grants[0] is an unkn', 'password will not do'],
+    ['unknown key zzz', 'grants[0] is an unkn', 'password will not do'],
   );
 });
 

@@ -73,6 +73,7 @@ test('an empty environment gives the defaults and says that the master key lies 
         account: { points: 10, seconds: 900 },
         address: { points: 100, seconds: 120 },
         client: { points: 20, seconds: 60 },
+        registration: { points: 20, seconds: 3600 },
         exchange: { points: 6000, seconds: 60 },
       },
       ttl: { accessToken: 3600, login: 2_592_000 },
@@ -111,6 +112,7 @@ test('every option is taken from the environment', async () => {
     GRANTABLE_ACCOUNT_LIMIT: '3/90',
     GRANTABLE_ADDRESS_LIMIT: '4/2h',
     GRANTABLE_CLIENT_LIMIT: '5/1d',
+    GRANTABLE_REGISTRATION_LIMIT: '7/1m',
     GRANTABLE_EXCHANGE_LIMIT: '6/1s',
     GRANTABLE_ACCESS_TOKEN_TTL: '90',
     GRANTABLE_LOGIN_TTL: '12h',
@@ -136,6 +138,7 @@ test('every option is taken from the environment', async () => {
     account: { points: 3, seconds: 90 },
     address: { points: 4, seconds: 7200 },
     client: { points: 5, seconds: 86_400 },
+    registration: { points: 7, seconds: 60 },
     exchange: { points: 6, seconds: 1 },
   });
   assert.deepEqual(config.ttl, { accessToken: 90, login: 43_200 });

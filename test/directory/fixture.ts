@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { type Author, type Changes, createChanges } from '../../src/directory/changes.ts';
-import { createRecompute } from '../../src/directory/current-rights.ts';
+import { createCurrentRights } from '../../src/directory/current-rights.ts';
 import { createDirectory } from '../../src/directory/directory.ts';
 import { parseUserSubject, userSubject } from '../../src/directory/subjects.ts';
 import { canonicalUsername } from '../../src/directory/usernames.ts';
@@ -112,7 +112,8 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     storage,
     now,
     longestLifetime: 86_400,
-    recompute: createRecompute({ directory, users, connections: storage.directory.connections, now }),
+    recompute: createCurrentRights({ directory, users, connections: storage.directory.connections, now })
+      .recompute,
   });
   const marks: Fixture['marks'] = [];
   const registry: Registry = {

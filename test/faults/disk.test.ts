@@ -295,7 +295,7 @@ test('E3 of what is written together, the disk has all or nothing', async (t) =>
   const write = (key: string, bytes: number) =>
     database.write(() =>
       database.run(
-        'INSERT INTO tokens SELECT ?1, 1, zeroblob(?2) UNION ALL SELECT ?1 || ?1, 1, zeroblob(?2)',
+        'INSERT INTO tokens (key, expires_at, document) SELECT ?1, 1, zeroblob(?2) UNION ALL SELECT ?1 || ?1, 1, zeroblob(?2)',
         key,
         bytes,
       ),

@@ -67,6 +67,7 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
   const app = createApp({
     issuer,
     hosts: options.hosts ?? [],
+    isFacePath: () => false,
     trustedProxies: createTrustedProxies(options.trustedProxies ?? []),
     cookieKeys: () => ['a-key-for-cookies'],
     log: createLogger({

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { mongoMissing, startMongo } from '../support/mongodb.ts';
 
 const SUITES = [
+  'test/faces/*.test.ts',
   'test/grants/*.test.ts',
   'test/interaction/*.test.ts',
   'test/provider/*.test.ts',

@@ -144,6 +144,14 @@ const granted = {
   engine: String,
 };
 
+const face = part({
+  enabled: flag,
+  application: text,
+  registration: flag,
+  ttl: Number,
+  expiredAt: Boolean,
+});
+
 const noun = {
   _id: text,
   number,
@@ -153,7 +161,13 @@ const noun = {
 };
 
 const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
-  organizations: { name: text, default: flag, hosts: [String], unique: part({ name: text }) },
+  organizations: {
+    name: text,
+    default: flag,
+    hosts: [String],
+    faces: { type: part({ sunbreak: face }), default: undefined },
+    unique: part({ name: text }),
+  },
   applications: {
     organization: text,
     name: text,

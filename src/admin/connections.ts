@@ -1,0 +1,86 @@
+/** Connections by hand: making one, and what there is to know of those that are there. */
+import type { ApplyConnection } from '../config/apply-file.ts';
+import type { Connections, Shown } from '../connections/connections.ts';
+import { createSecret } from '../connections/connections.ts';
+import type { Author, Changes } from '../directory/changes.ts';
+import { eachNoun } from '../directory/collections.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Connection, Organization } from '../storage/nouns.ts';
+import { ApplyRefused } from './apply.ts';
+import { planConnection } from './apply-connections.ts';
+import { spellPermissions } from './apply-differences.ts';
+import { createPlan } from './apply-plan.ts';
+
+export interface ConnectionsDeps {
+  readonly store: DirectoryStore;
+  readonly changes: Changes;
+  readonly connections: Connections;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Makes one under the rules of an apply file, and shows its token instead of keeping it.
+ * @throws ApplyRefused when it does not fit the store; Conflict when the name is taken
+ */
+export async function createConnection(
+  organization: Organization,
+  wanted: ApplyConnection,
+  { store, changes, now }: ConnectionsDeps,
+  author: Author,
+): Promise<Shown> {
+  if (await store.connections.findBy('name', `${organization.id}/${wanted.name}`)) {
+    throw new ApplyRefused([`connection ${wanted.name} is there already`]);
+  }
+  const plan = createPlan(store);
+  await planConnection(plan, organization, wanted, { store, now });
+  await plan.checkReferences();
+  const [step] = plan.steps;
+  const after = step?.after as Connection | undefined;
+  if (plan.problems.length > 0 || !after) throw new ApplyRefused([...new Set(plan.problems)]);
+  const { token, secret } = createSecret(after.id, now());
+  const connection = await changes.connections.create({ ...after, secrets: [secret] }, author);
+  return { connection, token };
+}
+
+/** Lines of text; no secret is among them. */
+export async function describeConnection(
+  connection: Connection,
+  { store, connections, now }: ConnectionsDeps,
+): Promise<string[]> {
+  const [organization, application, owner, use, living] = await Promise.all([
+    store.organizations.get(connection.organization),
+    store.applications.get(connection.application),
+    connection.owner === undefined ? undefined : store.users.get(connection.owner),
+    connections.findUse(connection),
+    connections.countLiving(connection),
+  ]);
+  const { enabled, expiresAt, secrets, networks, scopes, maxTokenTtl } = connection;
+  const state = enabled ? (expiresAt !== undefined && expiresAt <= now() ? 'expired' : 'alive') : 'disabled';
+  const facts: [string, string | undefined][] = [
+    ['id', connection.id],
+    ['application', application?.name],
+    ['resource', connection.resource],
+    ['owner', connection.owner === undefined ? undefined : (owner?.username ?? 'gone')],
+    ['permissions', spellPermissions(connection.permissions)],
+    ['scopes', scopes.length === 0 ? undefined : scopes.join(' ')],
+    ['networks', networks.length === 0 ? undefined : networks.join(', ')],
+    ['its tokens live', maxTokenTtl === undefined ? undefined : `${maxTokenTtl} s at most`],
+    ['expires', expiresAt === undefined ? 'when it is ended' : new Date(expiresAt).toISOString()],
+    ['tokens of its own', secrets.map(({ createdAt }) => new Date(createdAt).toISOString()).join(', ')],
+    ['last used', use ? `${new Date(use.at).toISOString()} from ${use.address}` : 'never'],
+    ['living tokens made from it', String(living)],
+  ];
+  return [
+    `${organization?.name}/${connection.name}: ${state}`,
+    ...facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name}: ${value}`])),
+  ];
+}
+
+/** All of an organization, or of every one, in the order in which they were made. */
+export async function* listConnections(
+  store: DirectoryStore,
+  organization?: string,
+): AsyncGenerator<Connection> {
+  yield* eachNoun(store.connections, organization);
+}

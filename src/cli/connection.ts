@@ -1,0 +1,164 @@
+import { ApplyRefused } from '../admin/apply.ts';
+import {
+  type ConnectionsDeps,
+  createConnection,
+  describeConnection,
+  listConnections,
+} from '../admin/connections.ts';
+import { findConnection, revokeConnection } from '../admin/revoke.ts';
+import { connection as connectionSchema } from '../config/apply-schema.ts';
+import { toOneLine } from '../config/printable.ts';
+import { duration } from '../config/values.ts';
+import type { Connection } from '../storage/nouns.ts';
+import {
+  type Command,
+  CommandFailed,
+  type CommandIo,
+  DONE,
+  readArguments,
+  UsageError,
+  writeLines,
+} from './command.ts';
+import { authorOf, withStore } from './open.ts';
+
+const options = {
+  application: { type: 'string' },
+  resource: { type: 'string' },
+  owner: { type: 'string' },
+  permissions: { type: 'string' },
+  scope: { type: 'string', multiple: true },
+  network: { type: 'string', multiple: true },
+  lifetime: { type: 'string' },
+} as const;
+
+type Values = {
+  readonly [K in keyof typeof options]?: (typeof options)[K] extends { multiple: true } ? string[] : string;
+};
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError('The permissions are no JSON');
+  }
+}
+
+function parseSeconds(text: string): number {
+  const { data, error } = duration(60, 3650 * 86_400).safeParse(text);
+  if (error) throw new UsageError('The lifetime is no duration such as 90d');
+  return data;
+}
+
+/** As an apply file would have it. @throws UsageError */
+function toEntry(name: string, { permissions, scope, network, lifetime, ...rest }: Values) {
+  const { data, error } = connectionSchema.safeParse({
+    name,
+    ...rest,
+    ...(permissions !== undefined && { permissions: parseJson(permissions) }),
+    ...(scope && { scopes: scope }),
+    ...(network && { networks: network }),
+    ...(lifetime !== undefined && { lifetime: parseSeconds(lifetime) }),
+  });
+  const issue = error?.issues[0];
+  if (issue) throw new UsageError(`${issue.path.join('.') || 'The connection'} ${issue.message}`);
+  return data as NonNullable<typeof data>;
+}
+
+async function requireConnection(name: string, { store }: ConnectionsDeps): Promise<Connection> {
+  const found = await findConnection(store, name);
+  if (!found) throw new CommandFailed(`There is no connection ${name}.`);
+  return found;
+}
+
+async function create(name: string, values: Values, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
+  const [organizationName = '', connectionName, ...more] = name.split('/');
+  if (!connectionName || more.length > 0) throw new UsageError('Name it organization/connection');
+  const entry = toEntry(connectionName, values);
+  const organization = await deps.store.organizations.findBy('name', organizationName);
+  if (!organization) throw new CommandFailed(`There is no organization ${organizationName}.`);
+  try {
+    const { token } = await createConnection(organization, entry, deps, authorOf(io));
+    showToken(token, io);
+  } catch (error) {
+    if (!(error instanceof ApplyRefused)) throw error;
+    throw new CommandFailed(`The connection cannot be made: ${error.problems.join('; ')}.`);
+  }
+}
+
+/** Alone on stdout, so that it can be piped to where it is needed. */
+function showToken(token: string, io: CommandIo): void {
+  writeLines(io.stderr, ['The connection token is shown this once:']);
+  writeLines(io.stdout, [token]);
+}
+
+const verbs = ['create', 'list', 'show', 'rotate', 'drop-earlier', 'revoke'] as const;
+
+export const connection: Command = {
+  name: 'connection',
+  summary: 'Makes, shows, rotates and ends connections, whose tokens are exchanged for short ones.',
+  usage: [
+    'connection create ORGANIZATION/NAME --application APPLICATION [OPTIONS]',
+    'connection list [ORGANIZATION]',
+    'connection show CONNECTION',
+    'connection rotate CONNECTION',
+    'connection drop-earlier CONNECTION',
+    'connection revoke CONNECTION',
+  ],
+  details: [
+    '  CONNECTION     organization/name, or a UUID',
+    '  --application  name of the application it belongs to',
+    '  --resource     identifier of its resource, if it is not the one of the application',
+    '  --owner        a user of the application: it allows no more than they may do, and ends with them',
+    '  --permissions  JSON, such as \'{"tables":{"orders":{"read":true}}}\'; nothing if left out',
+    '  --scope        a scope that it gives; may be repeated',
+    '  --network      an IP address or CIDR block that it may be used from; may be repeated',
+    '  --lifetime     such as 90d; 365d if left out',
+    '',
+    'rotate leaves the token before good, until drop-earlier ends it with all that was made with it. Only the token goes',
+    'to stdout.',
+  ],
+  async run(args, io) {
+    const [verb = '', ...rest] = args;
+    if (!(verbs as readonly string[]).includes(verb)) throw new UsageError('Say what to do with connections');
+    const isBare = verb === 'list' && rest.length === 0;
+    const { values, positionals } = readArguments(rest, verb === 'create' ? options : {}, isBare ? 0 : 1);
+    const name = positionals[0] ?? '';
+    return withStore(io, {}, async (opened) => {
+      const deps: ConnectionsDeps = { ...opened, store: opened.storage.directory };
+      if (verb === 'create') await create(name, values, deps, io);
+      else if (verb === 'list') await list(name, deps, io);
+      else await change(verb, await requireConnection(name, deps), deps, io);
+      return DONE;
+    });
+  },
+};
+
+async function list(name: string, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
+  const organization = name === '' ? undefined : await deps.store.organizations.findBy('name', name);
+  if (name !== '' && !organization) throw new CommandFailed(`There is no organization ${name}.`);
+  for await (const each of listConnections(deps.store, organization?.id)) {
+    writeLines(io.stdout, (await describeConnection(each, deps)).map(toOneLine));
+  }
+}
+
+async function change(verb: string, found: Connection, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
+  const author = authorOf(io);
+  switch (verb) {
+    case 'show':
+      writeLines(io.stdout, (await describeConnection(found, deps)).map(toOneLine));
+      break;
+    case 'rotate':
+      showToken((await deps.connections.rotate(found, author)).token, io);
+      break;
+    case 'drop-earlier':
+      await deps.connections.dropEarlier(found, author);
+      writeLines(io.stdout, [
+        'Dropped all connection tokens but the newest, and ended what was made with them.',
+      ]);
+      break;
+    default: {
+      const { what } = await revokeConnection(found, deps, author);
+      writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+/** Domains that their owners register: each becomes a resource whose tables only its resource server knows. */
+import type { Author, Changes } from '../directory/changes.ts';
+import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
+import { Conflict, type DirectoryStore } from '../storage/contract.ts';
+import type { Application, Organization, Resource, User } from '../storage/nouns.ts';
+
+const DOMAIN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,251}[A-Za-z0-9]$|^[A-Za-z0-9]$/;
+
+/** Seconds; what is made from a connection lives as its face says. */
+const TOKEN_TTL = 86_400;
+
+export interface Domains {
+  find(organization: Organization, domain: string): Promise<Resource | undefined>;
+  /** @throws AlreadyTaken when the domain, or another one with the same channel, is somebody's */
+  register(
+    domain: string,
+    owner: User,
+    through: { readonly organization: Organization; readonly application: Application },
+    author: Author,
+  ): Promise<Resource>;
+}
+
+/** @returns in lower case @throws MalformedRequest */
+export function parseDomain(domain: string): string {
+  if (!DOMAIN.test(domain)) throw new MalformedRequest({ description: 'the domain is none' });
+  return domain.toLowerCase();
+}
+
+/** `shop.example.org` becomes `shop_example_org`. */
+export function channelOf(domain: string): string {
+  return domain.toLowerCase().replace(/[^a-z0-9]/g, '_');
+}
+
+const taken = (cause?: unknown): AlreadyTaken =>
+  new AlreadyTaken({ description: 'the domain is connected already', ...(cause !== undefined && { cause }) });
+
+export function createDomains({
+  issuer,
+  store,
+  changes,
+}: {
+  issuer: string;
+  store: Pick<DirectoryStore, 'resources'>;
+  changes: Pick<Changes, 'resources'>;
+}): Domains {
+  const identifierOf = ({ name }: Organization, domain: string): string =>
+    `${issuer}/resources/${name}/${encodeURIComponent(domain)}`;
+
+  return {
+    find: (organization, domain) => store.resources.findBy('identifier', identifierOf(organization, domain)),
+    async register(domain, owner, { organization, application }, author) {
+      const channel = channelOf(domain);
+      if (await store.resources.findBy('channel', channel)) throw taken();
+      try {
+        return await changes.resources.create(
+          {
+            enabled: true,
+            organization: organization.id,
+            identifier: identifierOf(organization, domain),
+            name: domain,
+            catalogue: 'open',
+            tables: [],
+            scopes: [],
+            token: { format: 'jwt', ttl: TOKEN_TTL, alg: 'ES256', overflow: 'refuse' },
+            channel,
+            registeredBy: application.id,
+            owner: owner.id,
+          },
+          author,
+        );
+      } catch (error) {
+        throw error instanceof Conflict ? taken(error) : error;
+      }
+    },
+  };
+}

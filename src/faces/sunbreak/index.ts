@@ -1,0 +1,110 @@
+/**
+ * Sunbreak, and FortressDB with the same API: a site connects once and trades its long token for short ones. Where a
+ * request names permissions, flags that nobody knows are ignored and a missing one is false, as the original has it;
+ * what is more than the long token may give is refused.
+ */
+import type { Connections, LivingConnection } from '../../connections/connections.ts';
+import { issuedNode } from '../../connections/connections.ts';
+import type { Author } from '../../directory/changes.ts';
+import { ProofRejected } from '../../errors/domain.ts';
+import { CONNECT } from '../../grants/connect.ts';
+import { CONNECTION_TOKEN_TYPE } from '../../grants/subject-token.ts';
+import { Refusal } from '../../http/refusal.ts';
+import type { Face, FaceRequest } from '../face.ts';
+import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
+
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+/** Large enough for any set of tables that fits into a token. */
+const BODY_LIMIT = 256 * 1024;
+
+export interface SunbreakDeps {
+  readonly connections: Connections;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const UNAUTHORIZED = 'the access token is missing, unknown or expired';
+
+function authorOf({ connection }: LivingConnection, { address, requestId }: FaceRequest): Author {
+  return { actor: `connection:${connection.id}`, address, requestId };
+}
+
+export function createSunbreak({ connections, now }: SunbreakDeps): Face {
+  async function requireConnection(request: FaceRequest): Promise<LivingConnection & { token: string }> {
+    const { bearer, client, view, address } = request;
+    const living = bearer === undefined ? undefined : await connections.find(bearer, address, view);
+    if (!living || bearer === undefined || living.application.id !== client.application.id) {
+      throw new Refusal(401, UNAUTHORIZED, { reason: 'no living connection token of this application' });
+    }
+    return { ...living, token: bearer };
+  }
+
+  return {
+    name: 'sunbreak',
+    bodyLimit: BODY_LIMIT,
+    fail: ({ description }) => ({ message: description }),
+    grants: (own) => [
+      ...own.filter((grant) => grant === 'token_exchange'),
+      ...(own.includes('password') ? ['connect'] : []),
+    ],
+    routes: {
+      async 'POST /api/database/connection'({ body }, ask) {
+        const { email, password, name, domain, isNewUser } = parseConnect(body);
+        const answer = await ask({
+          grant_type: CONNECT,
+          username: email,
+          password,
+          domain,
+          is_new_user: String(isNewUser),
+          ...(name !== undefined && { name }),
+        }).catch((error: unknown) => {
+          if (error instanceof ProofRejected) throw new Refusal(401, 'wrong email or password');
+          throw error;
+        });
+        return { accessToken: answer.connection_token, name: answer.name };
+      },
+
+      async 'DELETE /api/database/connection'(request) {
+        const living = await requireConnection(request);
+        await connections.end(living.connection, authorOf(living, request));
+        return {};
+      },
+
+      async 'POST /api/auth/subscribe'(request, ask) {
+        const { permissions, visitor } = parseSubscription(request.body);
+        const { token, connection, resource } = await requireConnection(request);
+        const { settings } = request;
+        const answer = await ask(
+          {
+            grant_type: EXCHANGE,
+            subject_token: token,
+            subject_token_type: CONNECTION_TOKEN_TYPE,
+            permissions: JSON.stringify(permissions),
+            ...(settings.ttl !== undefined && { expires_in: String(settings.ttl) }),
+          },
+          visitor === undefined ? [] : [issuedNode(connection, visitor)],
+        );
+        return {
+          accessToken: answer.access_token,
+          channel: resource.channel,
+          ...(settings.expiredAt && { expiredAt: Math.floor(now() / 1000) + Number(answer.expires_in) }),
+        };
+      },
+
+      async 'POST /api/auth/version'(request) {
+        const living = await requireConnection(request);
+        await connections.endIssued(living.connection, authorOf(living, request));
+        return {};
+      },
+
+      async 'POST /api/auth/logout'(request) {
+        const visitors = parseVisitors(request.body);
+        const living = await requireConnection(request);
+        for (const visitor of visitors) {
+          await connections.endIssued(living.connection, authorOf(living, request), visitor);
+        }
+        return {};
+      },
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/** The bodies of Sunbreak's requests. Each field has one reading, and what has none is a 400. */
+import { z } from 'zod';
+import { Refusal } from '../../http/refusal.ts';
+import { PermissionsError } from '../../permissions/errors.ts';
+import { type PermissionsJson, parsePermissions, toPermissionsJson } from '../../permissions/seed-shape.ts';
+
+const MAX_VISITORS = 100;
+
+const text = z.string().min(1).max(1024);
+const visitor = z.int().nonnegative();
+
+/** The documents show an array of one object, and a sample that sends the object itself. */
+function oneOf<T extends z.ZodType>(item: T) {
+  return z.union([z.tuple([item]).transform(([only]) => only), item]);
+}
+
+const connect = z.object({
+  data: oneOf(z.object({ email: text, password: text, name: z.string().max(200).optional() })),
+  context: z.object({ domain: text, isNewUser: z.boolean().default(false) }),
+});
+
+const subscription = z.object({
+  data: oneOf(z.object({ permissions: z.unknown(), userId: visitor.optional() })),
+});
+
+const visitors = z.object({
+  data: z.union([
+    z
+      .array(z.object({ userId: visitor }))
+      .min(1)
+      .max(MAX_VISITORS),
+    z.object({ userId: visitor }).transform((only) => [only]),
+  ]),
+});
+
+/** @throws Refusal 400, naming the field and no value */
+function parse<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+  const { data, error } = schema.safeParse(body);
+  if (!error) return data as z.output<T>;
+  const path = error.issues[0]?.path.join('.') ?? '';
+  throw new Refusal(400, path === '' ? 'the body must be a JSON object' : `${path} is missing or ill-typed`);
+}
+
+export interface ConnectRequest {
+  readonly email: string;
+  readonly password: string;
+  readonly name: string | undefined;
+  readonly domain: string;
+  readonly isNewUser: boolean;
+}
+
+export function parseConnect(body: unknown): ConnectRequest {
+  const { data, context } = parse(connect, body);
+  return { ...data, name: data.name, ...context };
+}
+
+export interface Subscription {
+  readonly permissions: PermissionsJson;
+  /** The site's own number of whoever the token is for. */
+  readonly visitor: string | undefined;
+}
+
+function readPermissions(permissions: unknown): PermissionsJson {
+  const shape = z.object({ isAdmin: z.boolean(), tables: z.unknown().optional() }).safeParse(permissions);
+  if (!shape.success) throw new Refusal(400, 'data.permissions is missing or ill-typed');
+  const { tables = {} } = permissions as { tables?: unknown };
+  // PHP writes a map without entries as a list.
+  const isEmptyList = Array.isArray(tables) && tables.length === 0;
+  try {
+    const whole = { ...(permissions as object), tables: isEmptyList ? {} : tables };
+    return toPermissionsJson(parsePermissions(whole, { unknownFlags: 'ignore' }));
+  } catch (error) {
+    if (!(error instanceof PermissionsError)) throw error;
+    throw new Refusal(400, `data.permissions will not do: ${error.message}`);
+  }
+}
+
+export function parseSubscription(body: unknown): Subscription {
+  const { data } = parse(subscription, body);
+  return {
+    permissions: readPermissions(data.permissions),
+    visitor: data.userId === undefined ? undefined : String(data.userId),
+  };
+}
+
+/** Numbers of those whose sessions end. */
+export function parseVisitors(body: unknown): string[] {
+  return parse(visitors, body).data.map(({ userId }) => String(userId));
+}

@@ -1,0 +1,134 @@
+/**
+ * "Database Connect": somebody proves with a password who they are, or registers, names a domain of theirs, and gets a
+ * connection to it. Only faces ask for this; the answer is a connection token and no access token.
+ */
+import type { Connections, NewConnection } from '../connections/connections.ts';
+import { type Domains, parseDomain } from '../connections/domains.ts';
+import type { Author } from '../directory/changes.ts';
+import type { Register } from '../directory/registration.ts';
+import { userSubject } from '../directory/subjects.ts';
+import type { Users } from '../directory/users.ts';
+import { AlreadyTaken, MalformedRequest, ProofRejected, RegistrationClosed } from '../errors/domain.ts';
+import { toStored } from '../permissions/stored.ts';
+import type { Resource, User } from '../storage/nouns.ts';
+import type { Grant, GrantRequest } from './contract.ts';
+
+export const CONNECT = 'urn:grantable:grant-type:connect';
+
+/** Characters. */
+const MAX_FIELD = 1024;
+const MAX_NAME = 200;
+
+export interface ConnectDeps {
+  readonly users: Users;
+  readonly register: Register;
+  readonly domains: Domains;
+  readonly connections: Connections;
+  /** Takes one registration from an address. @throws TooManyAttempts */
+  readonly limitRegistration: (address: string) => Promise<void>;
+  readonly removeUser: (user: User, author: Author) => Promise<void>;
+}
+
+function requireText({ parameters }: GrantRequest, name: string): string {
+  const value = parameters[name];
+  if (typeof value !== 'string' || value === '') {
+    throw new MalformedRequest({ description: `missing required parameter: ${name}` });
+  }
+  if (value.length > MAX_FIELD) throw new MalformedRequest({ description: `${name} is too long` });
+  return value;
+}
+
+function authorOf({ ctx, address, through }: GrantRequest, user?: User): Author {
+  const { requestId } = ctx.state;
+  return {
+    actor: user ? `user:${user.id}` : `registration through ${through?.face}`,
+    address,
+    ...(typeof requestId === 'string' && { requestId }),
+  };
+}
+
+export function createConnectGrant(deps: ConnectDeps): Grant {
+  async function registerDomain(request: GrantRequest, domain: string, user: User): Promise<Resource> {
+    return deps.domains.register(domain, user, request.client, authorOf(request, user));
+  }
+
+  /** A user without the domain that they came for would find their address taken at the next try. */
+  async function registerBoth(request: GrantRequest, domain: string): Promise<[User, Resource]> {
+    const { client, parameters, address } = request;
+    await deps.limitRegistration(address);
+    const name = parameters.name;
+    const user = await deps.register({
+      application: client.application,
+      email: requireText(request, 'username'),
+      password: requireText(request, 'password'),
+      ...(typeof name === 'string' && name.trim() !== '' && { displayName: name.trim().slice(0, MAX_NAME) }),
+      author: authorOf(request),
+    });
+    try {
+      return [user, await registerDomain(request, domain, user)];
+    } catch (error) {
+      await deps.removeUser(user, authorOf(request));
+      throw error;
+    }
+  }
+
+  async function logIn(request: GrantRequest, known: Resource | undefined, domain: string) {
+    const { client, address } = request;
+    const user = await deps.users.authenticate({
+      realm: client.application.realm,
+      login: requireText(request, 'username'),
+      password: requireText(request, 'password'),
+      address,
+      queue: client.organization.id,
+    });
+    if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });
+    if (known && known.owner !== user.id) {
+      throw new AlreadyTaken({ description: 'the domain is connected already' });
+    }
+    if (known) return [user, known] as const;
+    requireRegistration(request);
+    return [user, await registerDomain(request, domain, user)] as const;
+  }
+
+  function requireRegistration({ through }: GrantRequest): void {
+    if (!through?.registration) throw new RegistrationClosed({ description: 'registration is closed' });
+  }
+
+  return {
+    type: CONNECT,
+    name: 'connect',
+    parameters: ['username', 'password', 'domain', 'is_new_user', 'name'],
+    async prove(request) {
+      const domain = parseDomain(requireText(request, 'domain'));
+      const known = await deps.domains.find(request.client.organization, domain);
+      const isNew = request.parameters.is_new_user === 'true';
+      if (isNew) requireRegistration(request);
+      if (isNew && known) throw new AlreadyTaken({ description: 'the domain is connected already' });
+      const [user, resource] = isNew
+        ? await registerBoth(request, domain)
+        : await logIn(request, known, domain);
+      return {
+        subject: userSubject(user),
+        user,
+        asked: { resource: resource.identifier, scopes: undefined, permissions: undefined },
+        startsLogin: false,
+      };
+    },
+    async issue(request, { proof, resource, permissions, scopes }) {
+      const { client } = request;
+      if (!resource || !proof.user) throw new Error('a connection needs an owner and a resource');
+      const wanted: NewConnection = {
+        organization: client.organization.id,
+        // No name that an operator gives has a colon.
+        name: `domain:${resource.name}`,
+        application: client.application.id,
+        resource: resource.identifier,
+        owner: proof.user.id,
+        scopes,
+        permissions: toStored(permissions),
+      };
+      const { token } = await deps.connections.createOrRotate(wanted, authorOf(request, proof.user));
+      return { connection_token: token, name: proof.user.displayName ?? proof.user.username };
+    },
+  };
+}
