@@ -110,7 +110,12 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       now,
       changes,
       connections,
-      exchangeLimit: createExchangeLimit({ ...config.throttle.exchange, now }),
+      exchangeLimit: createExchangeLimit({
+        trades: config.throttle.exchange,
+        living: config.livingLimit,
+        countLiving: (connection, at) => storage.tokens.countOf(connection, at),
+        now,
+      }),
       apply: createApply({
         store: storage.directory,
         changes,

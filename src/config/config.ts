@@ -43,9 +43,11 @@ export interface Config {
     /** Exchanges of one connection, in each process. */
     readonly exchange: Limit;
   };
-  /** Seconds. */
+  /** Tokens that may descend from one connection. */
+  readonly livingLimit: number;
   /** Processes. */
   readonly workers: number;
+  /** Seconds. */
   readonly ttl: { readonly accessToken: number; readonly login: number };
   /** How long running requests may go on after the signal to stop. */
   readonly shutdownSeconds: number;

@@ -144,6 +144,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
             exchange: exchangeLimit,
           }
         : undefined,
+    livingLimit: values.livingLimit,
     ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
     workers: values.workers,
     shutdownSeconds: values.shutdownSeconds,

@@ -283,6 +283,14 @@ export const options = {
       'How often one connection token, with all that descends from it, may be exchanged before further exchanges get 429. Each process counts by itself.',
     schema: limit(),
   },
+  livingLimit: {
+    name: 'GRANTABLE_LIVING_LIMIT',
+    type: 'a whole number from 1 to 1000000000',
+    default: '1000000',
+    meaning:
+      'How many living tokens may descend from one connection before further exchanges get 429. Counted once a minute.',
+    schema: wholeNumber(1, 1_000_000_000),
+  },
   accessTokenTtl: {
     name: 'GRANTABLE_ACCESS_TOKEN_TTL',
     type: 'a duration from 10s to 7d: seconds, or a number with s, m, h or d',

@@ -1,41 +1,80 @@
 /**
- * How often a connection may be traded. Counted in each process by itself and never in the store, because a write for
- * each trade would cost more than the trade: n processes allow n times as many.
+ * How often a connection may be traded, and how many living tokens may descend from it. Trades are counted in each
+ * process by itself and never in the store, because a write for each would cost more than the trade: n processes allow
+ * n times as many. Living tokens are counted in the store once a minute, and on from there.
  */
 import { LRUCache } from 'lru-cache';
 import { TooManyAttempts } from '../errors/domain.ts';
 
 const CONNECTIONS_COUNTED = 50_000;
+/** Milliseconds. */
+const RECOUNTED_AFTER = 60_000;
+const RECOUNTED_AT_THE_LIMIT_AFTER = 1_000;
 
 /** Takes one trade. @throws TooManyAttempts */
-export type ExchangeLimit = (connection: string) => void;
+export type ExchangeLimit = (connection: string) => Promise<void>;
 
-/** @param seconds of the window, which begins with its first trade */
-export function createExchangeLimit({
-  points,
-  seconds,
-  now,
-}: {
-  points: number;
-  seconds: number;
+export interface ExchangeLimitDeps {
+  /** Trades in a window of so many seconds, which begins with its first trade. */
+  readonly trades: { readonly points: number; readonly seconds: number };
+  /** Living tokens. */
+  readonly living: number;
+  readonly countLiving: (connection: string, now: number) => Promise<number>;
   /** Milliseconds. */
-  now: () => number;
-}): ExchangeLimit {
-  const windows = new LRUCache<string, { count: number; readonly until: number }>({
-    max: CONNECTIONS_COUNTED,
+  readonly now: () => number;
+}
+
+interface Window {
+  count: number;
+  readonly until: number;
+}
+
+interface Living {
+  count: number;
+  readonly at: number;
+}
+
+function tooMany(ms: number, reason: string): TooManyAttempts {
+  return new TooManyAttempts(Math.max(1, Math.ceil(ms / 1000)), {
+    description: 'the connection is used too often, try again later',
+    reason,
   });
-  return (connection) => {
+}
+
+export function createExchangeLimit({ trades, living, countLiving, now }: ExchangeLimitDeps): ExchangeLimit {
+  const windows = new LRUCache<string, Window>({ max: CONNECTIONS_COUNTED });
+  const counts = new LRUCache<string, Living>({ max: CONNECTIONS_COUNTED });
+
+  function takeTrade(connection: string): void {
     const at = now();
     const running = windows.get(connection);
     if (!running || running.until <= at) {
-      windows.set(connection, { count: 1, until: at + seconds * 1000 });
+      windows.set(connection, { count: 1, until: at + trades.seconds * 1000 });
       return;
     }
     running.count += 1;
-    if (running.count <= points) return;
-    throw new TooManyAttempts(Math.max(1, Math.ceil((running.until - at) / 1000)), {
-      description: 'the connection is used too often, try again later',
-      reason: `connection ${connection} was traded more than ${points} times in ${seconds} s`,
-    });
+    if (running.count > trades.points) {
+      throw tooMany(running.until - at, `connection ${connection}: more trades than its limit`);
+    }
+  }
+
+  async function count(connection: string): Promise<Living> {
+    const at = now();
+    const known = counts.get(connection);
+    const age = known ? at - known.at : Number.POSITIVE_INFINITY;
+    const isDue = age > (known && known.count >= living ? RECOUNTED_AT_THE_LIMIT_AFTER : RECOUNTED_AFTER);
+    if (known && !isDue) return known;
+    const counted = { count: await countLiving(connection, at), at };
+    counts.set(connection, counted);
+    return counted;
+  }
+
+  return async (connection) => {
+    takeTrade(connection);
+    const counted = await count(connection);
+    if (counted.count >= living) {
+      throw tooMany(RECOUNTED_AFTER, `connection ${connection}: more living tokens than its limit`);
+    }
+    counted.count += 1;
   };
 }

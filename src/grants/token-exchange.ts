@@ -141,7 +141,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
       requireSupported(parameters);
       const lifetime = parseLifetime(parameters);
       const token = await requireSubjectToken(request);
-      if (token.connection !== undefined) limit(token.connection);
+      if (token.connection !== undefined) await limit(token.connection);
       const resource = await view.findResource(token.resource);
       if (!resource) throw new SubjectTokenRejected('the resource is gone or disabled');
       requireOwnAudience(parameters, resource);

@@ -486,6 +486,37 @@ describe('token exchange', () => {
     }
   });
 
+  test('TX-11 no more living tokens descend from one connection than its limit', async () => {
+    await using limited = await startServer({ fixture: addTraders, env: { GRANTABLE_LIVING_LIMIT: '3' } });
+    const { connections: created, storage } = limited.server.foundations;
+    const portal = await storage.directory.applications.findBy('clientId', 'portal');
+    assert.ok(portal);
+    const { token } = await created.create(
+      {
+        organization: portal.organization,
+        application: portal.id,
+        name: 'crowded',
+        resource: RESOURCE,
+        scopes: [],
+        permissions: stored(clerk),
+      },
+      AUTHOR,
+    );
+    const trade = (lifetime: string) =>
+      limited.post('/oauth/token', 'portal', {
+        grant_type: EXCHANGE,
+        subject_token: token,
+        subject_token_type: CONNECTION,
+        expires_in: lifetime,
+      });
+    for (let made = 0; made < 3; made += 1) assert.equal((await trade('60')).status, 200);
+    const refused = await trade('60');
+    assert.equal(refused.status, 429);
+    assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+    limited.clock.offset += 62_000;
+    assert.equal((await trade('60')).status, 200, 'those before have expired');
+  });
+
   test('TX-12 one connection is limited by itself, and no other with it', async (t) => {
     const limited = await startServer({
       fixture: addTraders,

@@ -52,8 +52,11 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
     const { key, value } = await heads.announce(CHANGES, { floor, text: JSON.stringify(note) });
     floor = value;
     await write(note, value);
-    // It holds already; if this fails, those who follow finish it.
-    await heads.withdraw(CHANGES, key).catch(() => undefined);
+    const withdraw = () => heads.withdraw(CHANGES, key);
+    // It holds already. Those who follow wait for it, so it is tried twice; if both fail, they finish it.
+    await withdraw()
+      .catch(withdraw)
+      .catch(() => undefined);
   }
 
   return {
