@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path';
 import type { ApplyReport } from './admin/apply-report.ts';
-import { createDemo } from './admin/demo.ts';
+import { connectDemo, createDemo } from './admin/demo.ts';
 import { startBackground } from './background.ts';
 import { parseApplyFile } from './config/apply-file.ts';
 import type { Config } from './config/config.ts';
@@ -60,7 +60,8 @@ async function fillDirectory(foundations: Foundations): Promise<GrantableServer[
   if (!config.demo || !isEmpty) return {};
   const demo = createDemo();
   await apply(parseApplyFile(demo.file, 'demo'));
-  return { quickstart: await demo.announce(config.issuer, config.dataDir) };
+  const connectionToken = await connectDemo(foundations);
+  return { quickstart: await demo.announce(config.issuer, config.dataDir, connectionToken) };
 }
 
 /**

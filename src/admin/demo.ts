@@ -5,14 +5,23 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Connections } from '../connections/connections.ts';
+import type { Changes } from '../directory/changes.ts';
+import { CONNECTION_TOKEN_TYPE } from '../grants/subject-token.ts';
+import { parsePermissions } from '../permissions/seed-shape.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import { createConnection } from './connections.ts';
 
 const RESOURCE = 'https://api.demo.example/';
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const REDIRECT_URI = 'http://localhost:8080/callback';
 
 interface DemoSecrets {
   readonly machine: string;
   readonly login: string;
   readonly api: string;
+  readonly website: string;
+  readonly sites: string;
   readonly password: string;
 }
 
@@ -29,6 +38,7 @@ function demoFile(secrets: DemoSecrets): string {
       {
         name: 'demo',
         default: true,
+        faces: { sunbreak: { application: 'sites', registration: true } },
         resources: [
           {
             identifier: RESOURCE,
@@ -69,6 +79,22 @@ function demoFile(secrets: DemoSecrets): string {
             grants: ['client_credentials'],
             introspects: [RESOURCE],
           },
+          {
+            name: 'website',
+            clientId: 'demo-website',
+            clientSecret: secrets.website,
+            grants: ['token_exchange'],
+            resource: RESOURCE,
+            scopes: ['orders.read'],
+            permissions: clerk,
+          },
+          {
+            name: 'sites',
+            clientId: 'demo-sites',
+            clientSecret: secrets.sites,
+            grants: ['password', 'token_exchange'],
+            permissions: { isAdmin: true },
+          },
         ],
         users: [
           {
@@ -85,7 +111,7 @@ function demoFile(secrets: DemoSecrets): string {
 }
 
 /** What is printed and kept: each line works as it stands, in the order given. */
-function quickstart(issuer: string, secrets: DemoSecrets): string {
+function quickstart(issuer: string, secrets: DemoSecrets, connectionToken: string): string {
   const token = `${issuer}/oauth/token`;
   const pick = (field: string): string => `sed -E 's/.*"${field}":"([^"]+)".*/\\1/'`;
   const details = JSON.stringify([{ type: 'table_access', identifier: 'orders', actions: ['read'] }]);
@@ -111,7 +137,17 @@ curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=refresh_tok
 # 6. What is asked beyond the ceiling is refused, never clipped.
 curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials -d scope=products:delete
 
-# 7. The public side.
+# 7. A site holds a long-lived connection token and trades it, for each visitor, for a token of one day that may less.
+VISITOR=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
+curl -sw '\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR
+
+# 8. The same in the words of an older API (Sunbreak): register a site (which works once), get a token for an editor, ask
+#    what it allows.
+SITE=$(curl -s ${issuer}/api/database/connection -H 'Content-Type: application/json' -d '{"data":[{"email":"ada@shop.example","password":"${secrets.password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
+EDITOR=$(curl -s ${issuer}/api/auth/subscribe -H 'Content-Type: application/json' -H "Authorization: Bearer $SITE" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
+curl -sw '\n' ${issuer}/oauth/introspect -u demo-sites:${secrets.sites} -d token=$EDITOR
+
+# 9. The public side.
 curl -sw '\\n' ${issuer}/.well-known/openid-configuration
 curl -sw '\\n' ${issuer}/oauth/jwks
 
@@ -124,18 +160,49 @@ export interface Demo {
   /** To be applied to the empty store. */
   readonly file: string;
   /** Writes `quickstart.txt` (mode 0600) and gives its text, to be printed once. */
-  announce(issuer: string, dataDir: string): Promise<string>;
+  announce(issuer: string, dataDir: string, connectionToken: string): Promise<string>;
 }
 
 /** @returns a demo with secrets of its own */
 export function createDemo(): Demo {
-  const secrets = { machine: secret(), login: secret(), api: secret(), password: secret() };
+  const secrets = {
+    machine: secret(),
+    login: secret(),
+    api: secret(),
+    website: secret(),
+    sites: secret(),
+    password: secret(),
+  };
   return {
     file: demoFile(secrets),
-    async announce(issuer, dataDir) {
-      const text = quickstart(issuer, secrets);
+    async announce(issuer, dataDir, connectionToken) {
+      const text = quickstart(issuer, secrets, connectionToken);
       await writeFile(join(dataDir, 'quickstart.txt'), text, { mode: 0o600 });
       return text;
     },
   };
+}
+
+/** Makes the connection of the demo, whose token is shown in its lines. */
+export async function connectDemo({
+  storage,
+  changes,
+  connections,
+  now,
+}: {
+  readonly storage: { readonly directory: DirectoryStore };
+  readonly changes: Changes;
+  readonly connections: Connections;
+  readonly now: () => number;
+}): Promise<string> {
+  const store = storage.directory;
+  const organization = await store.organizations.findBy('name', 'demo');
+  if (!organization) throw new Error('the demo was not applied');
+  const permissions = parsePermissions(
+    { tables: { orders: { read: true, update: true }, products: { read: true } } },
+    { unknownFlags: 'refuse' },
+  );
+  const wanted = { name: 'website', application: 'website', scopes: ['orders.read'], permissions };
+  const deps = { store, changes, connections, now };
+  return (await createConnection(organization, wanted, deps, { actor: 'demo' })).token;
 }

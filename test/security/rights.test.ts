@@ -211,6 +211,22 @@ describe('rights that are taken away', () => {
   test('SE-01 the data folder holds no secret that was used, but in the files that are meant to', async () => {
     const token = (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token;
     const secrets = [PASSWORD, server.secretOf('machine'), server.secretOf('shop'), token];
+    const { id, organization } = await requireApplication('machine');
+    const connection = await foundations().connections.create(
+      {
+        organization,
+        application: id,
+        name: 'se-01',
+        resource: RESOURCE,
+        scopes: [],
+        permissions: { isAdmin: true, tables: [] },
+      },
+      AUTHOR,
+    );
+    secrets.push(
+      connection.token,
+      (await foundations().connections.rotate(connection.connection, AUTHOR)).token,
+    );
     await foundations().storage.nodes.mark('flush', { narrowedAt: 1 }, Date.now() + 60_000);
     for (const name of await readdir(server.dataDir)) {
       if (['apply.json', 'master.key', 'generated-secrets.txt'].includes(name)) continue;
