@@ -8,12 +8,13 @@ import { join } from 'node:path';
 import type { Connections } from '../connections/connections.ts';
 import type { Changes } from '../directory/changes.ts';
 import { CONNECTION_TOKEN_TYPE } from '../grants/subject-token.ts';
+import { TOKEN_EXCHANGE } from '../grants/token-exchange.ts';
 import { parsePermissions } from '../permissions/seed-shape.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { createConnection } from './connections.ts';
 
 const RESOURCE = 'https://api.demo.example/';
-const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
 const REDIRECT_URI = 'http://localhost:8080/callback';
 
 interface DemoSecrets {
@@ -138,7 +139,7 @@ curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=refresh_tok
 curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials -d scope=products:delete
 
 # 7. A site holds a long-lived connection token and trades it, for each visitor, for a token of one day that may less.
-VISITOR=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
+VISITOR=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${TOKEN_EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
 curl -sw '\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR
 
 # 8. The same in the words of an older API (Sunbreak): register a site (which works once), get a token for an editor, ask

@@ -13,6 +13,7 @@ import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
+import { requireText } from './parameters.ts';
 
 /** The engine's typings leave out that a code knows whether it was used. */
 type AuthorizationCode = InstanceType<KoaContextWithOIDC['oidc']['provider']['AuthorizationCode']> & {
@@ -30,14 +31,6 @@ function isVerifier(verifier: string, challenge: string): boolean {
   const given = Buffer.from(hash('sha256', verifier, 'base64url'));
   const wanted = Buffer.from(challenge);
   return given.length === wanted.length && timingSafeEqual(given, wanted);
-}
-
-function requireText(parameters: GrantRequest['parameters'], name: string): string {
-  const value = parameters[name];
-  if (typeof value !== 'string' || value === '') {
-    throw new MalformedRequest({ description: `missing required parameter: ${name}` });
-  }
-  return value;
 }
 
 /** Why this request may not have the code; undefined if it may. */

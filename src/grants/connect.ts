@@ -12,6 +12,7 @@ import { AlreadyTaken, MalformedRequest, ProofRejected, RegistrationClosed } fro
 import { toStored } from '../permissions/stored.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest } from './contract.ts';
+import { requireText } from './parameters.ts';
 
 export const CONNECT = 'urn:grantable:grant-type:connect';
 
@@ -29,11 +30,8 @@ export interface ConnectDeps {
   readonly removeUser: (user: User, author: Author) => Promise<void>;
 }
 
-function requireText({ parameters }: GrantRequest, name: string): string {
-  const value = parameters[name];
-  if (typeof value !== 'string' || value === '') {
-    throw new MalformedRequest({ description: `missing required parameter: ${name}` });
-  }
+function requireField({ parameters }: GrantRequest, name: string): string {
+  const value = requireText(parameters, name);
   if (value.length > MAX_FIELD) throw new MalformedRequest({ description: `${name} is too long` });
   return value;
 }
@@ -59,8 +57,8 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     const name = parameters.name;
     const user = await deps.register({
       application: client.application,
-      email: requireText(request, 'username'),
-      password: requireText(request, 'password'),
+      email: requireField(request, 'username'),
+      password: requireField(request, 'password'),
       ...(typeof name === 'string' && name.trim() !== '' && { displayName: name.trim().slice(0, MAX_NAME) }),
       author: authorOf(request),
     });
@@ -76,8 +74,8 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     const { client, address } = request;
     const user = await deps.users.authenticate({
       realm: client.application.realm,
-      login: requireText(request, 'username'),
-      password: requireText(request, 'password'),
+      login: requireField(request, 'username'),
+      password: requireField(request, 'password'),
       address,
       queue: client.organization.id,
     });
@@ -99,7 +97,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     name: 'connect',
     parameters: ['username', 'password', 'domain', 'is_new_user', 'name'],
     async prove(request) {
-      const domain = parseDomain(requireText(request, 'domain'));
+      const domain = parseDomain(requireField(request, 'domain'));
       const known = await deps.domains.find(request.client.organization, domain);
       const isNew = request.parameters.is_new_user === 'true';
       if (isNew) requireRegistration(request);

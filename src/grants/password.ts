@@ -4,19 +4,12 @@
  */
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
-import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import { ProofRejected } from '../errors/domain.ts';
 import type { Grant } from './contract.ts';
+import { requireText } from './parameters.ts';
 
 /** Bytes; longer ones are refused before anything is computed. */
 const MAX_FIELD_BYTES = 1024;
-
-function requireText(parameters: Readonly<Record<string, unknown>>, name: string): string {
-  const value = parameters[name];
-  if (typeof value !== 'string' || value === '') {
-    throw new MalformedRequest({ description: `missing required parameter: ${name}` });
-  }
-  return value;
-}
 
 export function createPasswordGrant({ users, now }: { users: Users; now: () => number }): Grant {
   return {

@@ -5,12 +5,13 @@
  */
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
-import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import { ProofRejected } from '../errors/domain.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
+import { requireText } from './parameters.ts';
 
 /** A retry this soon after the rotation is honest. */
 const GRACE_MS = 5_000;
@@ -67,10 +68,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     name: 'refresh_token',
     parameters: ['refresh_token'],
     async prove(request) {
-      const token = request.parameters.refresh_token;
-      if (typeof token !== 'string' || token === '') {
-        throw new MalformedRequest({ description: 'missing required parameter: refresh_token' });
-      }
+      const token = requireText(request.parameters, 'refresh_token');
       const id = refreshTokens.loginOf(token);
       const login = id === undefined ? undefined : await registry.findLogin(id);
       if (!login) throw new ProofRejected({ reason: 'unknown, ended or expired refresh token' });

@@ -10,8 +10,11 @@ import { MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import type { Bound } from '../storage/contract.ts';
 import type { Application, Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
+import { findText, requireText } from './parameters.ts';
 import { actFor, findRequestedUser } from './requested-subject.ts';
 import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
+
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 /** Seconds. */
 const DAY = 86_400;
@@ -37,20 +40,9 @@ export interface TokenExchangeDeps {
 
 type Parameters = GrantRequest['parameters'];
 
-function textOf(parameters: Parameters, name: string): string | undefined {
-  const value = parameters[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function requireText(parameters: Parameters, name: string): string {
-  const value = textOf(parameters, name);
-  if (value === undefined) throw new MalformedRequest({ description: `missing required parameter: ${name}` });
-  return value;
-}
-
 /** What we cannot do is refused before anything is looked at. */
 function requireSupported(parameters: Parameters): void {
-  const requested = textOf(parameters, 'requested_token_type');
+  const requested = findText(parameters, 'requested_token_type');
   if (requested !== undefined && requested !== ACCESS_TOKEN_TYPE) {
     throw new MalformedRequest({ description: `requested_token_type must be ${ACCESS_TOKEN_TYPE}` });
   }
@@ -123,7 +115,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
   }
 
   return {
-    type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    type: TOKEN_EXCHANGE,
     name: 'token_exchange',
     parameters: [
       'subject_token',
@@ -146,7 +138,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
       if (!resource) throw new SubjectTokenRejected('the resource is gone or disabled');
       requireOwnAudience(parameters, resource);
 
-      const requested = textOf(parameters, 'requested_subject');
+      const requested = findText(parameters, 'requested_subject');
       const isAnother = requested !== undefined && requested !== token.subject;
       const user = isAnother
         ? await findRequestedUser(requested, token, resource, request, users)

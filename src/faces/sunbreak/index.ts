@@ -9,11 +9,11 @@ import type { Author } from '../../directory/changes.ts';
 import { ProofRejected } from '../../errors/domain.ts';
 import { CONNECT } from '../../grants/connect.ts';
 import { CONNECTION_TOKEN_TYPE } from '../../grants/subject-token.ts';
+import { TOKEN_EXCHANGE } from '../../grants/token-exchange.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { Face, FaceRequest } from '../face.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
 
-const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 /** Large enough for any set of tables that fits into a token. */
 const BODY_LIMIT = 256 * 1024;
 
@@ -76,7 +76,7 @@ export function createSunbreak({ connections, now }: SunbreakDeps): Face {
         const { settings } = request;
         const answer = await ask(
           {
-            grant_type: EXCHANGE,
+            grant_type: TOKEN_EXCHANGE,
             subject_token: token,
             subject_token_type: CONNECTION_TOKEN_TYPE,
             permissions: JSON.stringify(permissions),
