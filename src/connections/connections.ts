@@ -29,7 +29,7 @@ import type { ConnectionUses, Use } from './uses.ts';
 export const DEFAULT_LIFETIME = 365 * 86_400_000;
 
 /** At one connection, by several at once. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 10;
 
 /** What a connection is made from. */
 export type NewConnection = Pick<
@@ -116,6 +116,18 @@ export function createSecret(id: string, now: number): { token: string; secret: 
   return { token, secret: { id: randomUUID(), hash: hashConnectionToken(token), createdAt: now } };
 }
 
+/** Tries again, from what is there then, when somebody else changed the same at the same time. */
+async function despiteOthers<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const isRace = error instanceof Conflict || error instanceof VersionConflict;
+      if (!isRace || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
 export function createConnections(deps: ConnectionsDeps): Connections {
   const { store, changes, users, registry, uses, audit, now } = deps;
 
@@ -195,18 +207,11 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     },
 
     create,
-    async createOrRotate(wanted, author) {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          const key = `${wanted.organization}/${wanted.name}`;
-          const known = await store.connections.findBy('name', key);
-          return known ? await rotateAs(known, wanted, author) : await create(wanted, author);
-        } catch (error) {
-          const isRace = error instanceof Conflict || error instanceof VersionConflict;
-          if (!isRace || attempt === ATTEMPTS) throw error;
-        }
-      }
-    },
+    createOrRotate: (wanted, author) =>
+      despiteOthers(async () => {
+        const known = await store.connections.findBy('name', `${wanted.organization}/${wanted.name}`);
+        return known ? rotateAs(known, wanted, author) : create(wanted, author);
+      }),
     rotate,
 
     dropEarlier: (connection, author) => replaceSecrets(connection, connection.secrets.slice(0, 1), author),
@@ -227,7 +232,11 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       });
     },
 
-    end: (connection, author) => changes.connections.remove(connection, author),
+    end: ({ id }, author) =>
+      despiteOthers(async () => {
+        const current = await store.connections.get(id);
+        if (current) await changes.connections.remove(current, author);
+      }),
 
     findUse: ({ id }) => uses.find(id),
     countLiving: ({ id }) => deps.tokens.countOf(id, now()),

@@ -60,7 +60,7 @@ const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[]
   organizations: [],
   applications: ['organization', 'clientId'],
   roles: ['organization'],
-  resources: ['organization', 'identifier'],
+  resources: ['organization', 'identifier', 'registeredBy'],
   users: ['organization', 'realm'],
   connections: ['organization', 'application', 'resource', 'owner'],
 };

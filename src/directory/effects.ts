@@ -29,7 +29,7 @@ const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
     narrowing: ['ceilings', 'registeredCeiling', 'scopes', 'resource', 'grants', 'mayExchange'],
   },
   roles: { ending: 'narrows', restarting: [], narrowing: ['scopes', 'permissions', 'resource'] },
-  resources: { ending: 'ends', restarting: [], narrowing: ['tables', 'scopes', 'catalogue'] },
+  resources: { ending: 'ends', restarting: [], narrowing: ['tables', 'scopes', 'catalogue', 'owner'] },
   users: { ending: 'ends', restarting: ['passwordHash'], narrowing: ['roles', 'administers'] },
   connections: { ending: 'ends', restarting: [], narrowing: ['scopes', 'permissions', 'expiresAt'] },
 };

@@ -85,6 +85,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     }
     if (known) return [user, known] as const;
     requireRegistration(request);
+    await deps.limitRegistration(address);
     return [user, await registerDomain(request, domain, user)] as const;
   }
 

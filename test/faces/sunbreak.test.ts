@@ -266,6 +266,26 @@ describe('Sunbreak', () => {
     }
   });
 
+  test('of many who connect and disconnect at once, each is answered, and nothing lives after the last', async () => {
+    const domain = newDomain();
+    await connect(domain);
+    const again = () => call('/api/database/connection', connectBody(domain, {}, { isNewUser: false }));
+    const connected = await Promise.all(Array.from({ length: 8 }, again));
+    assert.deepEqual([...new Set(connected.map(({ status }) => status))], [200]);
+    const good: string[] = [];
+    for (const { json } of connected) {
+      if ((await subscribe(json.accessToken)).status === 200) good.push(json.accessToken);
+    }
+    assert.equal(good.length, 2, 'the last one and the one before');
+    const ended = await Promise.all(
+      Array.from({ length: 8 }, (_, index) =>
+        call('/api/database/connection', undefined, { method: 'DELETE', token: good[index % 2] as string }),
+      ),
+    );
+    assert.ok(ended.every(({ status }) => status === 200 || status === 401));
+    for (const token of good) assert.equal((await subscribe(token)).status, 401);
+  });
+
   test('version ends the short tokens that were given out, and leaves the long one', async () => {
     const token = await connect();
     const old = (await subscribe(token)).json.accessToken;
