@@ -14,6 +14,7 @@ import type { Registry } from '../registry/registry.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
 import { requireText } from './parameters.ts';
+import type { Unanswered } from './unanswered.ts';
 
 /** The engine's typings leave out that a code knows whether it was used. */
 type AuthorizationCode = InstanceType<KoaContextWithOIDC['oidc']['provider']['AuthorizationCode']> & {
@@ -66,10 +67,12 @@ function agreedTo(code: AuthorizationCode, consent: Consent, resource: string | 
 export function createAuthorizationCodeGrant({
   registry,
   users,
+  unanswered,
   now,
 }: {
   registry: Registry;
   users: Users;
+  unanswered: Unanswered;
   now: () => number;
 }): Grant {
   /**
@@ -110,7 +113,9 @@ export function createAuthorizationCodeGrant({
       if (code.isExpired) throw new ProofRejected({ reason: 'expired code' });
       const wrong = mismatch(code, request);
       if (wrong) return burn(code, wrong, request);
-      if (code.consumed) return burn(code, 'code used before', request);
+      const name = `code ${hash('sha256', value, 'base64url').slice(0, 22)}`;
+      const isAgain = Boolean(code.consumed);
+      if (isAgain && !(await unanswered.take(name))) return burn(code, 'code used before', request);
 
       const openid = openIdFacts(code);
       const grant = await provider.Grant.find(openid.grantId);
@@ -149,9 +154,10 @@ export function createAuthorizationCodeGrant({
         },
         startsLogin: true,
         async spend() {
-          await code.consume();
+          if (!isAgain) await code.consume();
           return undefined;
         },
+        ...(!isAgain && { unanswered: () => unanswered.remember(name) }),
       };
     },
   };

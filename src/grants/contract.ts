@@ -68,6 +68,8 @@ export interface Proof {
    * @throws ProofRejected when somebody else was first
    */
   readonly spend?: () => Promise<string | undefined>;
+  /** To be called when the store went away before the answer, although what was presented may be used up. */
+  readonly unanswered?: () => void;
 }
 
 /** One grant: only its difference. */

@@ -8,6 +8,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
+import { findStoreUnavailable } from '../storage/contract.ts';
 import type { Resource } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
 import { cutDown, knownScopes } from './cut-down.ts';
@@ -64,7 +65,12 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   }
   const { permissions, scopes } = cutDown({ asked: wanted, proof, resource, rights });
   const issue = grant.issue ?? deps.issue;
-  ctx.body = await issue(request, { grant, proof, resource, rights, permissions, scopes });
+  try {
+    ctx.body = await issue(request, { grant, proof, resource, rights, permissions, scopes });
+  } catch (error) {
+    if (findStoreUnavailable(error)) proof.unanswered?.();
+    throw error;
+  }
   ctx.state.issuedGrant = grant.name;
 }
 

@@ -12,10 +12,12 @@ import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
 import type { SubjectTokens } from './subject-token.ts';
 import { createTokenExchangeGrant } from './token-exchange.ts';
+import type { Unanswered } from './unanswered.ts';
 
 export interface GrantsDeps {
   readonly registry: Registry;
   readonly logins: LoginStore;
+  readonly unanswered: Unanswered;
   readonly refreshTokens: RefreshTokens;
   readonly users: Users;
   readonly subjectTokens: SubjectTokens;

@@ -12,6 +12,7 @@ import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
 import { requireText } from './parameters.ts';
+import type { Unanswered } from './unanswered.ts';
 
 /** A retry this soon after the rotation is honest. */
 const GRACE_MS = 5_000;
@@ -21,12 +22,15 @@ export interface RefreshTokenGrantDeps {
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
   readonly users: Users;
+  readonly unanswered: Unanswered;
   readonly audit: AuditLog;
   readonly now: () => number;
 }
 
+const nameOf = (presented: Buffer): string => `refresh ${presented.toString('base64url').slice(0, 22)}`;
+
 export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
-  const { registry, logins, refreshTokens, users, audit, now } = deps;
+  const { registry, logins, refreshTokens, users, unanswered, audit, now } = deps;
 
   /** The token is neither current nor forgiven: somebody else has it too. */
   async function endReused(login: LoginRow, { ctx, address }: GrantRequest): Promise<never> {
@@ -56,10 +60,9 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       return successor;
     }
     const latest = await logins.find(login.id, now());
-    const isRetry =
-      latest?.previous?.equals(presented) === true &&
-      latest.rotatedAt !== undefined &&
-      Math.abs(now() - latest.rotatedAt) <= GRACE_MS;
+    const isPrevious = latest?.previous?.equals(presented) === true;
+    const isSoon = latest?.rotatedAt !== undefined && Math.abs(now() - latest.rotatedAt) <= GRACE_MS;
+    const isRetry = isPrevious && (isSoon || (await unanswered.has(nameOf(presented))));
     return isRetry ? successor : endReused(login, request);
   }
 
@@ -80,6 +83,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         throw new ProofRejected({ reason: 'the user is gone or disabled' });
       }
       const openid = login.engine as OpenIdFacts | undefined;
+      const presented = refreshTokens.hash(token);
       return {
         subject: login.subject,
         ...(user && { user }),
@@ -94,6 +98,10 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         },
         startsLogin: false,
         spend: () => rotate(login, token, request),
+        // An earlier token that somebody found must not become good by coming while the store is away.
+        ...(login.current.equals(presented) && {
+          unanswered: () => unanswered.remember(nameOf(presented)),
+        }),
       };
     },
   };

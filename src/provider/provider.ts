@@ -12,6 +12,7 @@ import type { OpenIdFacts } from '../grants/contract.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
 import { createSubjectTokens, type SubjectTokens } from '../grants/subject-token.ts';
+import { createUnanswered } from '../grants/unanswered.ts';
 import { createFeed, type Feed } from '../registry/feed.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
@@ -125,6 +126,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   const grants = createGrants({
     registry,
     logins,
+    unanswered: createUnanswered({ counters: storage.counters, now }),
     refreshTokens,
     users,
     subjectTokens,

@@ -109,7 +109,7 @@ export async function load(
       }
       // Ten logins of one person at the same time look like guessing.
       if (![200, 429].includes(answer.status))
-        history.oddities.push(`${answer.status} ${JSON.stringify(answer.json)}`);
+        history.oddities.push(`${kind}: ${answer.status} ${JSON.stringify(answer.json)}`);
     }
   }
   await Promise.all(Array.from({ length: workers }, (_, index) => work(index)));

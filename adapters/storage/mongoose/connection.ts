@@ -9,7 +9,7 @@ const POOL = 50;
 /** A server that came back is noticed after this long, not after the driver's ten seconds. */
 const HEARTBEAT_MS = 1_000;
 /** Without a heartbeat for so long, good or bad, nobody listens for the server any more. */
-const SILENCE_MS = 3 * (PATIENCE_MS + HEARTBEAT_MS);
+const SILENCE_MS = 2 * (PATIENCE_MS + HEARTBEAT_MS);
 
 const OPTIONS: ConnectOptions = {
   bufferCommands: false,
@@ -40,9 +40,10 @@ export interface LivingConnection {
  * The driver's monitor of a server can end for good when a connection breaks in the middle of its handshake; then every
  * request fails although the server is there. A new client has a new one.
  *
+ * @param silence milliseconds without a heartbeat
  * @throws StoreUnavailable
  */
-export async function connect(url: string): Promise<LivingConnection> {
+export async function connect(url: string, silence = SILENCE_MS): Promise<LivingConnection> {
   const connection = createConnection(url, OPTIONS);
   try {
     await guarded(() => connection.asPromise());
@@ -66,7 +67,8 @@ export async function connect(url: string): Promise<LivingConnection> {
   async function revive(): Promise<void> {
     isReviving = true;
     try {
-      await connection.close(true);
+      // Not by force: Mongoose would take no operation on it ever after.
+      await connection.close();
       await connection.openUri(url, OPTIONS);
       listen();
     } catch {
@@ -76,7 +78,7 @@ export async function connect(url: string): Promise<LivingConnection> {
     }
   }
   const watch = setInterval(() => {
-    if (!isReviving && performance.now() - lastHeartbeat > SILENCE_MS) revive();
+    if (!isReviving && performance.now() - lastHeartbeat > silence) revive();
   }, HEARTBEAT_MS).unref();
 
   return {

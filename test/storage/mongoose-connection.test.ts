@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { connect } from '../../adapters/storage/mongoose/connection.ts';
+import { createModels } from '../../adapters/storage/mongoose/schemas.ts';
+import { mongoMissing, startMongo } from '../support/mongodb.ts';
+
+/** Ends what the driver looks after a server with, as a connection that breaks in mid-handshake may. */
+function endMonitors(client: unknown): void {
+  const { topology } = client as {
+    topology: { s: { servers: Map<string, { monitor: { close(): void } }> } };
+  };
+  for (const { monitor } of topology.s.servers.values()) monitor.close();
+}
+
+test('E4 a driver that stopped looking after its server gets a new one, again and again', {
+  skip: mongoMissing(),
+}, async () => {
+  await using mongo = await startMongo();
+  const living = await connect(mongo.newUrl(), 1_500);
+  try {
+    const { counters } = createModels(living.connection);
+    await counters.create({ _id: 'before', points: 1, expiresAt: new Date() });
+    for (let round = 0; round < 2; round += 1) {
+      const client = living.connection.getClient();
+      endMonitors(client);
+      const deadline = performance.now() + 20_000;
+      while (living.connection.getClient() === client) {
+        assert.ok(performance.now() < deadline, 'there is no new client');
+        await wait(100);
+      }
+      await counters.create({ _id: `after ${round}`, points: 1, expiresAt: new Date() });
+      assert.equal((await counters.findOne({ _id: 'before' }).lean())?.points, 1);
+    }
+  } finally {
+    await living.close();
+  }
+});
