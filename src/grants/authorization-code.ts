@@ -114,8 +114,11 @@ export function createAuthorizationCodeGrant({
       const wrong = mismatch(code, request);
       if (wrong) return burn(code, wrong, request);
       const name = `code ${hash('sha256', value, 'base64url').slice(0, 22)}`;
-      const isAgain = Boolean(code.consumed);
-      if (isAgain && !(await unanswered.take(name))) return burn(code, 'code used before', request);
+      if (code.consumed) {
+        // Whether a token was made is not known, so there is no second one; but nobody has stolen the code either.
+        if (await unanswered.has(name)) throw new ProofRejected({ reason: 'used when the store went away' });
+        return burn(code, 'code used before', request);
+      }
 
       const openid = openIdFacts(code);
       const grant = await provider.Grant.find(openid.grantId);
@@ -154,10 +157,10 @@ export function createAuthorizationCodeGrant({
         },
         startsLogin: true,
         async spend() {
-          if (!isAgain) await code.consume();
+          await code.consume();
           return undefined;
         },
-        ...(!isAgain && { unanswered: () => unanswered.remember(name) }),
+        unanswered: () => unanswered.remember(name),
       };
     },
   };

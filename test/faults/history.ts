@@ -78,8 +78,8 @@ export async function load(
           code_verifier: code.verifier,
           redirect_uri: REDIRECT_URI,
         });
+        // One whose redemption failed may be used up: the person would log in anew.
         if (answer?.status === 200) history.redeemed.push(code);
-        else codes.unshift(code);
       } else if (kind === 5 && mine !== undefined) {
         answer = await ask(issuer, '/oauth/introspect', 'shop-api', { token: mine });
         if (answer?.status === 200 && answer.json.active !== true)

@@ -89,6 +89,7 @@ describe('faults between the server and MongoDB', { skip }, () => {
       await wait(500);
       wire.fault = fault;
       await wait(lasts);
+      while (wire.met === metBefore) await wait(50);
       wire.fault = 'none';
       const recovery = await untilAllAnswer();
       const refused = histories.reduce((sum, history) => sum + history.refused, 0);
