@@ -1,40 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { createGate } from '../support/gate.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
 import { basic, FIXTURE, freePort } from '../support/server.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const SECRET = 'secret-of-machine-'.padEnd(40, 'x');
-
-/** Passes everything on to the database while it is open. */
-function createGate(target: number) {
-  const sockets = new Set<Socket>();
-  let server: Server | undefined;
-  return {
-    async open(port: number): Promise<void> {
-      server = createServer((socket) => {
-        const upstream = connect(target, '127.0.0.1');
-        for (const each of [socket, upstream]) {
-          sockets.add(each);
-          each.on('error', () => undefined).once('close', () => sockets.delete(each));
-        }
-        socket.pipe(upstream).pipe(socket);
-      });
-      await new Promise<void>((resolve) => server?.listen(port, '127.0.0.1', resolve));
-    },
-    async close(): Promise<void> {
-      const closed = new Promise((resolve) => server?.close(resolve) ?? resolve(undefined));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
-  };
-}
 
 describe('a MongoDB that is away', {
   skip: mongoMissing() || (process.env.MONGODB_URI ? 'a given server cannot be taken away' : false),

@@ -1,0 +1,147 @@
+/**
+ * Who may call a route, in terms of no framework: rules, the token of a request, and the answer to who may not. Every
+ * route is private unless it says `access.public()`.
+ */
+import type { Action } from '../permissions/actions.ts';
+import { AccessError } from './errors.ts';
+import type { VerifiedToken } from './verified-token.ts';
+import type { Verifier } from './verifier.ts';
+
+/** What a route demands, or that it demands nothing. */
+export class Rule {
+  readonly isPublic: boolean;
+  /** @throws AccessError insufficient_scope */
+  readonly check: (token: VerifiedToken) => void;
+
+  constructor(check: (token: VerifiedToken) => void, isPublic = false) {
+    this.check = check;
+    this.isPublic = isPublic;
+  }
+}
+
+/** Anybody may call the route, without a token too. */
+function isPublic(): Rule {
+  return new Rule(() => undefined, true);
+}
+
+/**
+ * For handlers that know only later what they do to which table, as bulk calls do.
+ * @throws AccessError insufficient_scope
+ */
+export function demand({ permissions }: VerifiedToken, table: string, action: Action): void {
+  if (permissions.allows(table, action)) return;
+  throw new AccessError('insufficient_scope', `the token does not allow to ${action} rows of ${table}`, {
+    scope: `${encodeURIComponent(table)}:${action}`,
+  });
+}
+
+/** The token must allow the action on the table. */
+function requireTable(table: string, action: Action): Rule {
+  return new Rule((token) => demand(token, table, action));
+}
+
+/** The token must have the scope. */
+function requireScope(scope: string): Rule {
+  return new Rule(({ scopes }) => {
+    if (!scopes.has(scope)) {
+      throw new AccessError('insufficient_scope', `the token does not have the scope ${scope}`, { scope });
+    }
+  });
+}
+
+/** What a route may say of itself. */
+export const access = { public: isPublic, require: requireTable, requireScope } as const;
+
+/** What is looked at of a request. */
+export interface TokenRequest {
+  /** As Node gives it: repeated ones are joined or an array. */
+  readonly authorization: string | readonly string[] | undefined;
+  readonly query: Readonly<Record<string, unknown>>;
+}
+
+/** RFC 6750 section 2.1, and no other way to bring one. @throws AccessError missing_token, invalid_request, invalid_token */
+export function readToken({ authorization, query }: TokenRequest): string {
+  if (query.access_token !== undefined) {
+    throw new AccessError('invalid_request', 'a token belongs into the Authorization header');
+  }
+  if (authorization === undefined || authorization === '') {
+    throw new AccessError('missing_token', 'there is no token');
+  }
+  if (typeof authorization !== 'string') throw new AccessError('invalid_request', 'there are two tokens');
+  const [, scheme = '', token = ''] = /^(\S+) +(\S+)$/.exec(authorization) ?? [];
+  if (scheme.toLowerCase() !== 'bearer') throw new AccessError('missing_token', 'there is no Bearer token');
+  return token;
+}
+
+/**
+ * @returns the token; undefined where the route is public and none was brought
+ * @throws AccessError
+ */
+export async function authorize(
+  verifier: Verifier,
+  rules: readonly Rule[],
+  request: TokenRequest,
+): Promise<VerifiedToken | undefined> {
+  const isOpen = rules.length > 0 && rules.every((rule) => rule.isPublic);
+  if (isOpen && request.authorization === undefined && request.query.access_token === undefined)
+    return undefined;
+  const token = await verifier.verify(readToken(request));
+  for (const { check } of rules) check(token);
+  return token;
+}
+
+/** RFC 9728 section 3.1: the well-known part goes between host and path. */
+export function metadataUrl(resource: string): URL {
+  const url = new URL(resource);
+  const path = url.pathname === '/' ? '' : url.pathname;
+  url.pathname = `/.well-known/oauth-protected-resource${path}`;
+  return url;
+}
+
+/** Protected resource metadata (RFC 9728 section 2). */
+export function metadataOf(
+  { issuer, resource }: Verifier,
+  scopes?: readonly string[],
+): Record<string, unknown> {
+  return {
+    resource,
+    authorization_servers: [issuer],
+    bearer_methods_supported: ['header'],
+    ...(scopes && { scopes_supported: scopes }),
+  };
+}
+
+export interface AccessAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readonly<Record<string, string>>;
+}
+
+/** Quoted strings may hold neither a quote nor a backslash (RFC 6750 section 3). */
+const quote = (text: string): string => `"${text.replaceAll(/["\\]|[^ -~]/g, "'")}"`;
+
+/** RFC 6750 section 3; RFC 9728 section 5.1. */
+export function answerTo(error: AccessError, { resource }: Verifier): AccessAnswer {
+  const { code, status, message, scope } = error;
+  const metadata = ['resource_metadata', metadataUrl(resource).href];
+  // Without credentials there is nothing to say of them.
+  const said =
+    code === 'missing_token'
+      ? []
+      : [
+          ['error', code],
+          ['error_description', message],
+        ];
+  const wanted = scope === undefined ? [] : [['scope', scope]];
+  const parameters = [...said, ...wanted, metadata].map(([name, value]) => `${name}=${quote(value ?? '')}`);
+  return {
+    status,
+    headers: {
+      'cache-control': 'no-store',
+      ...(code === 'unavailable'
+        ? { 'retry-after': '1' }
+        : { 'www-authenticate': `Bearer ${parameters.join(', ')}` }),
+    },
+    body: { error: code, error_description: message },
+  };
+}

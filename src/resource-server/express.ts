@@ -1,0 +1,104 @@
+/** Express, its application and its routers. */
+import { type Rule as AccessRule, answerTo, authorize, metadataOf, metadataUrl, Rule } from './access.ts';
+import { AccessError } from './errors.ts';
+import type { VerifiedToken } from './verified-token.ts';
+import type { Verifier } from './verifier.ts';
+
+/** The little of Express that is needed. */
+export interface ExpressRequest {
+  readonly path: string;
+  readonly method: string;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly rawHeaders: readonly string[];
+  token?: VerifiedToken | undefined;
+}
+export interface ExpressResponse {
+  status(code: number): ExpressResponse;
+  set(headers: Record<string, string>): ExpressResponse;
+  json(body: unknown): unknown;
+}
+/** Of whatever types its framework gives it. */
+export type ExpressHandler = (request: never, response: never, next: never) => unknown;
+export type ExpressMiddleware = (
+  request: ExpressRequest,
+  response: ExpressResponse,
+  next: (error?: unknown) => void,
+) => unknown;
+
+type Register = (path: string, ...rulesAndHandlers: (AccessRule | ExpressHandler)[]) => void;
+const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'all'] as const;
+export type ProtectedRoutes = { readonly [M in (typeof METHODS)[number]]: Register };
+
+export interface ExpressProtection {
+  /** Routes of the application or router, each private unless one of its rules is `access.public()`. */
+  protect(router: object): ProtectedRoutes;
+  /** The same for a single handler. The token is in `request.token`. */
+  guard(...rules: AccessRule[]): ExpressMiddleware;
+  /** Answers what handlers throw of `demand`; to be used after the routes. */
+  onError(
+    error: unknown,
+    request: ExpressRequest,
+    response: ExpressResponse,
+    next: (error?: unknown) => void,
+  ): void;
+  /** Serves the metadata of the resource (RFC 9728). */
+  readonly metadata: ExpressMiddleware;
+}
+
+function countAuthorizations(rawHeaders: readonly string[]): number {
+  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization').length;
+}
+
+export function createProtection(
+  verifier: Verifier,
+  options: { readonly scopes?: readonly string[] } = {},
+): ExpressProtection {
+  function answer(error: AccessError, response: ExpressResponse): void {
+    const { status, headers, body } = answerTo(error, verifier);
+    response
+      .status(status)
+      .set({ ...headers })
+      .json(body);
+  }
+
+  const guard =
+    (...rules: AccessRule[]): ExpressMiddleware =>
+    async (request, response, next) => {
+      try {
+        const isTwice = countAuthorizations(request.rawHeaders) > 1;
+        request.token = await authorize(verifier, rules, {
+          authorization: isTwice ? [] : request.headers.authorization,
+          query: request.query,
+        });
+      } catch (error) {
+        if (error instanceof AccessError) answer(error, response);
+        else next(error);
+        return;
+      }
+      next();
+    };
+
+  return {
+    guard,
+    onError(error, _request, response, next) {
+      if (error instanceof AccessError) answer(error, response);
+      else next(error);
+    },
+    protect(router) {
+      const registrars = router as Record<string, (path: string, ...handlers: ExpressHandler[]) => unknown>;
+      const register =
+        (method: string): Register =>
+        (path, ...given) => {
+          const rules = given.filter((each): each is AccessRule => each instanceof Rule);
+          const handlers = given.filter((each): each is ExpressHandler => !(each instanceof Rule));
+          registrars[method]?.(path, guard(...rules), ...handlers);
+        };
+      return Object.fromEntries(METHODS.map((method) => [method, register(method)])) as ProtectedRoutes;
+    },
+    metadata(request: ExpressRequest, response: ExpressResponse, next) {
+      if (request.path !== metadataUrl(verifier.resource).pathname || request.method !== 'GET') return next();
+      response.json(metadataOf(verifier, options.scopes));
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/** Asking the authorization server about a token (RFC 7662). */
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { AccessError } from './errors.ts';
+import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
+
+const ANSWERS_KEPT = 10_000;
+/** Milliseconds. */
+const PATIENCE = 5_000;
+
+export interface IntrospectionOptions {
+  /** Its base URL. */
+  readonly server: string;
+  readonly resource: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Seconds that an answer may be used again; 0: never. */
+  readonly maxStaleness: number;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export type Introspect = (token: string) => Promise<VerifiedToken>;
+
+/** RFC 6749 section 2.3.1. */
+export function basicAuthorization(clientId: string, clientSecret: string): string {
+  const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`;
+  return `Basic ${Buffer.from(credentials).toString('base64')}`;
+}
+
+interface Answer {
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** Milliseconds: before it was asked for. */
+  readonly at: number;
+}
+
+/** @throws AccessError invalid_token; unavailable when there is no answer */
+export function createIntrospect(options: IntrospectionOptions): Introspect {
+  const { server, resource, clientId, clientSecret, maxStaleness, now } = options;
+  const answers = new LRUCache<string, Answer>({ max: ANSWERS_KEPT });
+  const asking = new Map<string, Promise<Answer>>();
+
+  async function ask(token: string): Promise<Answer> {
+    const at = now();
+    try {
+      const response = await fetch(`${server}/oauth/introspect`, {
+        method: 'POST',
+        headers: { authorization: basicAuthorization(clientId, clientSecret), accept: 'application/json' },
+        body: new URLSearchParams({ token }),
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      if (response.status !== 200) throw new Error(`introspection was answered with ${response.status}`);
+      return { claims: (await response.json()) as Answer['claims'], at };
+    } catch (cause) {
+      throw new AccessError('unavailable', 'the token cannot be checked now', { cause });
+    }
+  }
+
+  /** Of all of the token: a part of one is another (RFC 8725). */
+  async function find(token: string): Promise<Answer> {
+    const key = hash('sha256', token, 'base64url');
+    const known = answers.get(key);
+    if (known && now() - known.at < maxStaleness * 1000) return known;
+    const running = asking.get(key) ?? ask(token).finally(() => asking.delete(key));
+    asking.set(key, running);
+    const answer = await running;
+    answers.set(key, answer);
+    return answer;
+  }
+
+  return async (token) => {
+    const { claims } = await find(token);
+    const isAlive = claims.active === true && typeof claims.exp === 'number' && claims.exp * 1000 > now();
+    if (!isAlive || claims.aud !== resource) {
+      throw new AccessError('invalid_token', 'the token is not active here');
+    }
+    return toVerifiedToken(claims);
+  };
+}

@@ -1,0 +1,92 @@
+/** Koa, with any router that registers routes as `@koa/router` does. */
+import { type Rule as AccessRule, answerTo, authorize, metadataOf, metadataUrl, Rule } from './access.ts';
+import { AccessError } from './errors.ts';
+import type { VerifiedToken } from './verified-token.ts';
+import type { Verifier } from './verifier.ts';
+
+/** The little of Koa that is needed. */
+export interface KoaContext {
+  readonly path: string;
+  readonly method: string;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly req: { readonly rawHeaders: readonly string[] };
+  status: number;
+  body: unknown;
+  state: Record<string, unknown>;
+  set(headers: Record<string, string>): void;
+}
+/** Of whatever types its framework gives it. */
+export type KoaHandler = (ctx: never, next: never) => unknown;
+export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void>;
+
+type Register = (path: string, ...rulesAndHandlers: (AccessRule | KoaHandler)[]) => void;
+const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'all'] as const;
+export type ProtectedRoutes = { readonly [M in (typeof METHODS)[number]]: Register };
+
+export interface KoaProtection {
+  /** Routes of the router, each private unless one of its rules is `access.public()`. */
+  protect(router: object): ProtectedRoutes;
+  /**
+   * The same for a single middleware. The token is in `ctx.state.token`; what handlers throw of `demand` is answered.
+   */
+  guard(...rules: AccessRule[]): KoaMiddleware;
+  /** Serves the metadata of the resource (RFC 9728). */
+  readonly metadata: KoaMiddleware;
+}
+
+function countAuthorizations(rawHeaders: readonly string[]): number {
+  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization').length;
+}
+
+export function createProtection(
+  verifier: Verifier,
+  options: { readonly scopes?: readonly string[] } = {},
+): KoaProtection {
+  const guard =
+    (...rules: AccessRule[]): KoaMiddleware =>
+    async (ctx: KoaContext, next) => {
+      try {
+        const isTwice = countAuthorizations(ctx.req.rawHeaders) > 1;
+        ctx.state.token = await authorize(verifier, rules, {
+          authorization: isTwice ? [] : ctx.headers.authorization,
+          query: ctx.query,
+        });
+        await next();
+      } catch (error) {
+        if (!(error instanceof AccessError)) throw error;
+        const { status, headers, body } = answerTo(error, verifier);
+        ctx.status = status;
+        ctx.set({ ...headers });
+        ctx.body = body;
+      }
+    };
+
+  return {
+    guard,
+    protect(router) {
+      const registrars = router as Record<string, (path: string, ...handlers: KoaHandler[]) => unknown>;
+      const register =
+        (method: string): Register =>
+        (path, ...given) => {
+          const rules = given.filter((each): each is AccessRule => each instanceof Rule);
+          const handlers = given.filter((each): each is KoaHandler => !(each instanceof Rule));
+          registrars[method]?.(path, guard(...rules), ...handlers);
+        };
+      return Object.fromEntries(METHODS.map((method) => [method, register(method)])) as ProtectedRoutes;
+    },
+    metadata: async (ctx: KoaContext, next) => {
+      const isAsked = ctx.path === metadataUrl(verifier.resource).pathname && ctx.method === 'GET';
+      if (!isAsked) {
+        await next();
+        return;
+      }
+      ctx.body = metadataOf(verifier, options.scopes);
+    },
+  };
+}
+
+/** The token of a request that a guard let through; undefined where a public route was called without one. */
+export function tokenOf(ctx: { readonly state: Record<string, unknown> }): VerifiedToken | undefined {
+  return ctx.state.token as VerifiedToken | undefined;
+}

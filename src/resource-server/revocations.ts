@@ -1,0 +1,146 @@
+/**
+ * Follows what the authorization server ends, so that JWTs which are verified here are refused as soon as they are dead
+ * there. Each answer of the feed is itself a JWT, and believed only if it is signed, meant for us, and fresh.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { type Standing, standingOf } from '../registry/nodes.ts';
+import { AccessError } from './errors.ts';
+import { basicAuthorization } from './introspection.ts';
+
+/** Seconds. */
+const LONG_POLL = 10;
+const CLOCK_DIFFERENCE = 60;
+/** Milliseconds. */
+const ANSWER_PATIENCE = 5_000;
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 1_000;
+
+export interface RevocationsOptions {
+  readonly issuer: string;
+  /** Its base URL. */
+  readonly server: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly keys: JWTVerifyGetKey;
+  /** Seconds without a good answer after which nothing is said any more. */
+  readonly maxFeedSilence: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Told when following fails; it goes on by itself. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Revocations {
+  /**
+   * @param nodes ids: the token's own, and those above it
+   * @param asOf milliseconds: when the rights of the token were read
+   * @throws AccessError unavailable before all is known, and when the feed was silent for too long
+   */
+  standingOf(nodes: readonly string[], asOf: number): Promise<Standing>;
+  close(): void;
+}
+
+interface Told {
+  readonly id: string;
+  readonly revoked_at?: number;
+  readonly restored_at?: number;
+  readonly narrowed_at?: number;
+  /** Seconds. */
+  readonly exp: number;
+}
+
+interface Page {
+  readonly next: string;
+  readonly more: boolean;
+  readonly reset: boolean;
+  readonly nodes: readonly Told[];
+}
+
+type Records = Map<string, Parameters<typeof standingOf>[0][number]>;
+
+export function followRevocations(options: RevocationsOptions): Revocations {
+  const { issuer, server, clientId, clientSecret, keys, maxFeedSilence, now, onError } = options;
+  const closing = new AbortController();
+  const records: Records = new Map();
+  let cursor: string | undefined;
+  let lastHeard: number | undefined;
+  let isWhole = false;
+
+  async function ask(seconds: number): Promise<Page> {
+    const url = new URL(`${server}/oauth/revocations`);
+    url.searchParams.set('wait', String(seconds));
+    if (cursor !== undefined) url.searchParams.set('after', cursor);
+    const patience = AbortSignal.timeout(seconds * 1000 + ANSWER_PATIENCE);
+    const response = await fetch(url, {
+      headers: { authorization: basicAuthorization(clientId, clientSecret) },
+      signal: AbortSignal.any([closing.signal, patience]),
+    });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`the feed was answered with ${response.status}`);
+    const { payload } = await jwtVerify(text, keys, {
+      issuer,
+      audience: clientId,
+      typ: 'revocations+jwt',
+      algorithms: ['ES256'],
+      requiredClaims: ['iat', 'next', 'nodes'],
+      currentDate: new Date(now()),
+    });
+    const age = Math.abs(now() / 1000 - Number(payload.iat));
+    if (age > LONG_POLL + CLOCK_DIFFERENCE) throw new Error('the feed gave an answer of another time');
+    return payload as unknown as Page;
+  }
+
+  function take({ next, more, reset, nodes }: Page): void {
+    if (reset) records.clear();
+    for (const { id, revoked_at, restored_at, narrowed_at, exp } of nodes) {
+      records.set(id, {
+        id,
+        expiresAt: exp * 1000,
+        change: 0,
+        ...(revoked_at !== undefined && { revokedAt: revoked_at }),
+        ...(restored_at !== undefined && { restoredAt: restored_at }),
+        ...(narrowed_at !== undefined && { narrowedAt: narrowed_at }),
+      });
+    }
+    for (const [id, { expiresAt }] of records) if (expiresAt <= now()) records.delete(id);
+    cursor = next;
+    isWhole ||= !more;
+    lastHeard = performance.now();
+  }
+
+  async function follow(): Promise<void> {
+    let pause = FIRST_PAUSE;
+    let more = true;
+    while (!closing.signal.aborted) {
+      try {
+        const page = await ask(more ? 0 : Math.min(LONG_POLL, Math.ceil(maxFeedSilence / 2)));
+        take(page);
+        more = page.more;
+        pause = FIRST_PAUSE;
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        onError(error);
+        // What was asked for with patience may have happened long ago by the time the server is back.
+        more = true;
+        await wait(pause, undefined, { signal: closing.signal }).catch(() => undefined);
+        pause = Math.min(pause * 2, LONGEST_PAUSE);
+      }
+    }
+  }
+  void follow();
+
+  return {
+    async standingOf(nodes, asOf) {
+      const silence = lastHeard === undefined ? Number.POSITIVE_INFINITY : performance.now() - lastHeard;
+      if (!isWhole || silence > maxFeedSilence * 1000) {
+        throw new AccessError('unavailable', 'it is not known whether the token was revoked');
+      }
+      return standingOf(
+        nodes.flatMap((id) => records.get(id) ?? []),
+        asOf,
+      );
+    },
+    close: () => closing.abort(),
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * Verifying access tokens at a resource server: JWTs here (RFC 9068 section 4), with the keys of the authorization
+ * server and its feed of revocations, or every token by introspection (RFC 7662). What cannot be told is refused.
+ */
+import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { AccessError } from './errors.ts';
+import { createIntrospect } from './introspection.ts';
+import { followRevocations } from './revocations.ts';
+import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
+
+/** Larger than any token that Grantable makes. */
+const MAX_LENGTH = 16_384;
+/** RFC 6750 section 2.1. */
+const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
+/** Milliseconds: the authorization server publishes a key at least as long before it signs with it. */
+const KEYS_KEPT = 300_000;
+/** Milliseconds: for a token whose key is not known. */
+const KEYS_ASKED_EVERY = 1_000;
+
+export interface VerifierOptions {
+  /** Of the authorization server. */
+  readonly issuer: string;
+  /** Where it answers servers, if not at the URL of the issuer: one of its `GRANTABLE_HOSTS`. */
+  readonly backChannel?: string;
+  /** Identifier of this resource (RFC 8707): the only `aud` that is good here. */
+  readonly resource: string;
+  /** The application that lists the resource in `introspects`. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** `local`, unless said otherwise: JWTs are verified here. `introspection`: every token is asked about. */
+  readonly mode?: 'local' | 'introspection';
+  /** Seconds that the answer of an introspection may be used again; 5 unless said otherwise. */
+  readonly maxStaleness?: number;
+  /** Seconds without word of revocations after which every JWT is refused with 503; 30 unless said otherwise. */
+  readonly maxFeedSilence?: number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Told what stands in the way of following the revocations; it goes on by itself. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface Verifier {
+  readonly issuer: string;
+  readonly resource: string;
+  /** @throws AccessError */
+  verify(token: string): Promise<VerifiedToken>;
+  /** Stops following the revocations. */
+  close(): void;
+}
+
+const invalid = (cause?: unknown): AccessError =>
+  new AccessError('invalid_token', 'the token is not active here', { cause });
+
+/** What the library throws at a bad token, and not at keys that cannot be had. */
+function isBadToken(error: unknown): boolean {
+  return (
+    error instanceof errors.JOSEError &&
+    !(error instanceof errors.JWKSTimeout) &&
+    error.code !== 'ERR_JOSE_GENERIC'
+  );
+}
+
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { issuer, resource, clientId, clientSecret, mode = 'local' } = options;
+  const now = options.now ?? Date.now;
+  const maxStaleness = options.maxStaleness ?? 5;
+  const server = options.backChannel ?? issuer;
+  const introspect = createIntrospect({ server, resource, clientId, clientSecret, maxStaleness, now });
+  const keys = createRemoteJWKSet(new URL(`${server}/oauth/jwks`), {
+    cacheMaxAge: KEYS_KEPT,
+    cooldownDuration: KEYS_ASKED_EVERY,
+  });
+  const revocations =
+    mode === 'local'
+      ? followRevocations({
+          issuer,
+          server,
+          clientId,
+          clientSecret,
+          keys,
+          maxFeedSilence: options.maxFeedSilence ?? 30,
+          now,
+          onError: options.onError ?? (() => undefined),
+        })
+      : undefined;
+
+  async function verifyJwt(token: string): Promise<Record<string, unknown>> {
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer,
+        audience: resource,
+        typ: 'at+jwt',
+        algorithms: ['ES256', 'RS256', 'EdDSA'],
+        requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id', 'anc', 'as_of'],
+        currentDate: new Date(now()),
+      });
+      return payload;
+    } catch (error) {
+      if (isBadToken(error)) throw invalid(error);
+      throw new AccessError('unavailable', 'the token cannot be checked now', { cause: error });
+    }
+  }
+
+  return {
+    issuer,
+    resource,
+    async verify(token) {
+      if (token.length > MAX_LENGTH || !TOKEN.test(token)) throw invalid();
+      // Opaque tokens have no dots; of them only the authorization server can tell.
+      if (!revocations || !token.includes('.')) return introspect(token);
+      const claims = await verifyJwt(token);
+      const { jti, anc, aud, as_of: asOf } = claims;
+      const isWhole = Array.isArray(anc) && typeof jti === 'string' && typeof asOf === 'number';
+      if (!isWhole || aud !== resource) throw invalid();
+      const standing = await revocations.standingOf([jti, ...anc.map(String)], asOf);
+      if (standing === 'ended') throw invalid();
+      // Somebody above it may do less now; how much less is not written in the token.
+      return standing === 'narrowed' ? introspect(token) : toVerifiedToken(claims);
+    },
+    close: () => revocations?.close(),
+  };
+}

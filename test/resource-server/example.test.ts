@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+describe('PM-09 the example enforces table by table', () => {
+  let server: TestServer;
+  let child: ReturnType<typeof spawn>;
+  let url: string;
+  before(async () => {
+    server = await startServer({
+      fixture(fixture) {
+        const machine = fixture.organizations[0].applications[1];
+        machine.permissions = { isAdmin: true, tables: {} };
+      },
+    });
+    child = spawn(process.execPath, ['--conditions=grantable-source', 'examples/resource-server/server.ts'], {
+      cwd: ROOT,
+      env: {
+        PATH: process.env.PATH,
+        ISSUER: server.issuer,
+        RESOURCE,
+        CLIENT_ID: 'shop-api',
+        CLIENT_SECRET: server.secretOf('shop-api'),
+        PORT: '0',
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    assert.ok(child.stdout);
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    url = line.replace('listening on ', '');
+  });
+  after(async () => {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    await server[Symbol.asyncDispose]();
+  });
+
+  const tokenFor = async (scope: string): Promise<string> => {
+    const { json } = await server.token('machine', { scope });
+    assert.ok(json.access_token, JSON.stringify(json));
+    return json.access_token;
+  };
+  const call = async (token: string | undefined, method: string, path: string, body?: unknown) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, json: text === '' ? undefined : JSON.parse(text) };
+  };
+  const rows = async (): Promise<unknown[]> =>
+    (await call(await tokenFor('orders:read'), 'GET', '/orders')).json;
+
+  test('it says that it is well to everybody, and nothing else', async () => {
+    assert.equal((await call(undefined, 'GET', '/health')).status, 200);
+    assert.equal((await call(undefined, 'GET', '/orders')).status, 401);
+  });
+
+  test('a token that may read cannot write: not directly, not by upsert, bulk or join', async () => {
+    const token = await tokenFor('orders:read');
+    for (let tries = 0; (await call(token, 'GET', '/orders')).status === 503 && tries < 50; tries += 1) {
+      await wait(50);
+    }
+    const before = await rows();
+    const order = { id: 1, product: 1, amount: 9 };
+    const refused: [string, string, unknown?][] = [
+      ['POST', '/orders', { product: 1, amount: 1 }],
+      ['PUT', '/orders', order],
+      ['DELETE', '/orders/1'],
+      ['POST', '/orders/bulk', [{ do: 'delete', id: 1 }]],
+      ['GET', '/orders-with-products'],
+    ];
+    for (const [method, path, body] of refused) {
+      assert.equal((await call(token, method, path, body)).status, 403, `${method} ${path}`);
+    }
+    assert.deepEqual(await rows(), before);
+  });
+
+  test('an upsert needs both rights, because it may do either', async () => {
+    const order = { id: 77, product: 2, amount: 1 };
+    for (const one of ['orders:create', 'orders:update']) {
+      assert.equal((await call(await tokenFor(one), 'PUT', '/orders', order)).status, 403, one);
+    }
+    assert.equal(
+      (await call(await tokenFor('orders:create orders:update'), 'PUT', '/orders', order)).status,
+      200,
+    );
+  });
+
+  test('of a bulk call with one step that is not allowed, none is done', async () => {
+    const token = await tokenFor('orders:create');
+    const before = await rows();
+    const create = { do: 'create', order: { product: 1, amount: 4 } };
+    const mixed = await call(token, 'POST', '/orders/bulk', [create, { do: 'delete', id: 1 }]);
+    assert.equal(mixed.status, 403);
+    assert.deepEqual(await rows(), before);
+    assert.equal((await call(token, 'POST', '/orders/bulk', [create])).status, 200);
+    assert.equal((await rows()).length, before.length + 1);
+  });
+
+  test('a join needs both tables', async () => {
+    const token = await tokenFor('orders:read products:read');
+    assert.equal((await call(token, 'GET', '/orders-with-products')).status, 200);
+  });
+
+  test('a revoked token is refused within two seconds, although the JWT is verified here', async () => {
+    const token = await tokenFor('orders:read');
+    assert.equal((await call(token, 'GET', '/orders')).status, 200);
+    await server.post('/oauth/revoke', 'machine', { token });
+    const began = performance.now();
+    while ((await call(token, 'GET', '/orders')).status !== 401) {
+      assert.ok(performance.now() - began < 2_000);
+      await wait(20);
+    }
+  });
+});

@@ -1,0 +1,405 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { parsePermissions } from '../../src/permissions/seed-shape.ts';
+import { toStored } from '../../src/permissions/stored.ts';
+import { rotateSigningKeys } from '../../src/provider/signing-keys.ts';
+import { AccessError, createVerifier, type Verifier } from '../../src/resource-server/index.ts';
+import type { Connection } from '../../src/storage/nouns.ts';
+import { createGate } from '../support/gate.ts';
+import {
+  freePort,
+  OPAQUE_RESOURCE,
+  PASSWORD,
+  RESOURCE,
+  startServer,
+  type TestServer,
+} from '../support/server.ts';
+
+const AUTHOR = { actor: 'test' };
+/** Milliseconds that the feed is cut for. */
+const CUT = process.env.GRANTABLE_TEST_LONG ? 10_000 : 5_000;
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const clerk = {
+  isAdmin: false,
+  tables: { orders: { create: true, read: true, update: true }, products: { read: true } },
+};
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return 'accepted';
+  } catch (error) {
+    assert.ok(error instanceof AccessError, String(error));
+    return error.code;
+  }
+}
+
+/** Until it is refused; fails when that takes longer. */
+async function refusedWithin(ms: number, verifier: Verifier, token: string, what: string): Promise<number> {
+  const began = performance.now();
+  while ((await codeOf(verifier.verify(token))) !== 'invalid_token') {
+    assert.ok(performance.now() - began < ms, `${what}: still accepted after ${ms} ms`);
+    await wait(20);
+  }
+  return performance.now() - began;
+}
+
+async function whole(verifier: Verifier, token: string): Promise<void> {
+  const began = performance.now();
+  while ((await codeOf(verifier.verify(token))) !== 'accepted') {
+    assert.ok(performance.now() - began < 10_000, 'never whole');
+    await wait(20);
+  }
+}
+
+describe('verifying tokens at a resource server', () => {
+  let server: TestServer;
+  let verifier: Verifier;
+  let gatePort: number;
+  before(async () => {
+    gatePort = await freePort();
+    server = await startServer({
+      env: { GRANTABLE_HOSTS: `localhost:${gatePort}` },
+      fixture(fixture) {
+        const [acme] = fixture.organizations;
+        const [shop, machine] = acme.applications;
+        shop.grants.push('token_exchange');
+        shop.mayExchange = ['machine'];
+        machine.grants.push('token_exchange');
+      },
+    });
+    verifier = newVerifier();
+    await whole(verifier, (await server.token('machine')).json.access_token);
+  });
+  after(async () => {
+    verifier.close();
+    await server[Symbol.asyncDispose]();
+  });
+
+  const newVerifier = (options: object = {}): Verifier =>
+    createVerifier({
+      issuer: server.issuer,
+      resource: RESOURCE,
+      clientId: 'shop-api',
+      clientSecret: server.secretOf('shop-api'),
+      now: () => Date.now() + server.clock.offset,
+      ...options,
+    });
+  const foundations = () => server.server.foundations;
+  const login = async (username = 'ann') => {
+    const { json } = await server.post('/oauth/token', 'shop', {
+      grant_type: 'password',
+      username,
+      password: PASSWORD,
+    });
+    assert.ok(json.access_token, JSON.stringify(json));
+    return json;
+  };
+  const exchange = async (token: string, client = 'shop'): Promise<string> => {
+    const { json } = await server.post('/oauth/token', client, {
+      grant_type: EXCHANGE,
+      subject_token: token,
+      subject_token_type: token.startsWith('gct_')
+        ? 'urn:grantable:token-type:connection'
+        : 'urn:ietf:params:oauth:token-type:access_token',
+    });
+    assert.ok(json.access_token, JSON.stringify(json));
+    return json.access_token;
+  };
+  let connections = 0;
+  const connect = async (): Promise<{ connection: Connection; token: string }> => {
+    connections += 1;
+    const shop = await foundations().storage.directory.applications.findBy('clientId', 'shop');
+    assert.ok(shop);
+    return foundations().connections.create(
+      {
+        organization: shop.organization,
+        application: shop.id,
+        name: `site-${connections}`,
+        resource: RESOURCE,
+        scopes: [],
+        permissions: toStored(parsePermissions(clerk, { unknownFlags: 'refuse' })),
+      },
+      AUTHOR,
+    );
+  };
+  const userOf = async (username: string) => {
+    const { directory } = foundations().storage;
+    const shop = await directory.applications.findBy('clientId', 'shop');
+    const user = await directory.users.findBy('username', `${shop?.realm}/${username}`);
+    assert.ok(user);
+    return user;
+  };
+
+  test('a JWT is read here, with what it allows table by table', async () => {
+    const token = await verifier.verify((await login()).access_token);
+    assert.match(token.subject, /^application:/);
+    assert.equal(token.clientId, 'shop');
+    assert.ok(token.scopes.has('orders.read'));
+    assert.equal(token.permissions.allows('orders', 'update'), true);
+    assert.equal(token.permissions.allows('orders', 'delete'), false);
+    assert.equal(token.permissions.allows('nothing', 'read'), false);
+    assert.ok(token.expiresAt * 1000 > Date.now());
+  });
+
+  test('JW-04 a token of another resource is none here, in either mode', async () => {
+    const introspecting = newVerifier({ mode: 'introspection', maxStaleness: 0 });
+    const other = newVerifier({ resource: OPAQUE_RESOURCE });
+    const token = (await server.token('machine')).json.access_token;
+    const foreign = (await server.token('other-shop')).json.access_token;
+    const opaque = (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token;
+    for (const each of [verifier, introspecting]) {
+      assert.equal(await codeOf(each.verify(token)), 'accepted');
+      assert.equal(await codeOf(each.verify(foreign)), 'invalid_token');
+      assert.equal(await codeOf(each.verify(opaque)), 'invalid_token');
+    }
+    assert.equal(await codeOf(other.verify(token)), 'invalid_token');
+    assert.equal(await codeOf(other.verify(opaque)), 'accepted', 'opaque tokens are asked about');
+    other.close();
+  });
+
+  test('JW-01 JW-02 JW-03 JW-05 what is not an access token of this server is refused', async () => {
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const now = Math.floor(Date.now() / 1000);
+    const claims = {
+      iss: server.issuer,
+      sub: 'client:x',
+      aud: RESOURCE,
+      client_id: 'x',
+      jti: 'x',
+      iat: now,
+      exp: now + 60,
+      anc: [],
+      as_of: Date.now(),
+      permissions: { isAdmin: true, tables: {} },
+    };
+    const sign = (header: object, payload: object = claims) =>
+      new SignJWT(payload as never)
+        .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', ...header })
+        .sign(privateKey);
+    const good = (await server.token('machine')).json.access_token as string;
+    const [head = '', body = '', signature = ''] = good.split('.');
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const none = `${encode({ alg: 'none', typ: 'at+jwt' })}.${encode(claims)}.`;
+    const bad = [
+      'x',
+      'x.y.z',
+      none,
+      await sign({}),
+      await sign({ jwk: await exportJWK(publicKey) }),
+      await sign({ jku: 'http://127.0.0.1:1/keys' }),
+      await sign({ kid: '../../etc/passwd' }),
+      `${head}.${encode({ ...JSON.parse(Buffer.from(body, 'base64url').toString()), permissions: { isAdmin: true, tables: {} } })}.${signature}`,
+      `${good.slice(0, -4)}AAAA`,
+      `${good}.x`,
+      'a'.repeat(20_000),
+      (await login()).refresh_token,
+      (await connect()).token,
+    ];
+    for (const token of bad) {
+      assert.equal(await codeOf(verifier.verify(token)), 'invalid_token', token.slice(0, 60));
+    }
+    const aging = (await server.token('machine')).json.access_token;
+    server.clock.offset += 3_601_000;
+    assert.equal(await codeOf(verifier.verify(aging)), 'invalid_token', 'expired');
+    server.clock.offset -= 3_601_000;
+  });
+
+  test('JW-06 a key that signs at once is found as soon as it is published, and the one before stays good', async () => {
+    const earlier = (await server.token('machine')).json.access_token;
+    const { storage, vault, now, longestLifetime } = foundations();
+    const deps = { keys: storage.keys, vault, now };
+    await rotateSigningKeys(deps, { immediately: true, longestLifetime });
+    await wait(1_200);
+    const later = (await server.token('machine')).json.access_token;
+    assert.notEqual(decodeProtectedHeader(later).kid, decodeProtectedHeader(earlier).kid);
+    await whole(verifier, later);
+    assert.equal(await codeOf(verifier.verify(earlier)), 'accepted');
+  });
+
+  test('TX-06 RT-07 RT-08 what was ended is refused within two seconds, however far above', async (t) => {
+    const { changes } = foundations();
+    const slowest: [string, number][] = [];
+    const refused = async (tokens: string[], what: string) => {
+      for (const token of tokens) slowest.push([what, await refusedWithin(2_000, verifier, token, what)]);
+    };
+    const own = (await server.token('machine')).json.access_token;
+    await verifier.verify(own);
+    await server.post('/oauth/revoke', 'machine', { token: own });
+    await refused([own], 'the token itself');
+
+    const { access_token: access, refresh_token: refresh } = await login();
+    await verifier.verify(access);
+    await server.post('/oauth/revoke', 'shop', { token: refresh });
+    await refused([access], 'its login');
+
+    const { token, connection } = await connect();
+    const child = await exchange(token);
+    const grandchild = await exchange(child, 'machine');
+    for (const each of [child, grandchild]) await verifier.verify(each);
+    await foundations().connections.end(connection, AUTHOR);
+    await refused([child, grandchild], 'its connection');
+
+    const second = await connect();
+    const parent = await exchange(second.token);
+    const below = await exchange(await exchange(parent, 'machine'), 'machine');
+    await verifier.verify(below);
+    await server.post('/oauth/revoke', 'shop', { token: parent });
+    await refused([parent, below], 'a token two exchanges above');
+    assert.equal(await codeOf(verifier.verify(await exchange(second.token))), 'accepted');
+
+    const bob = await userOf('bob');
+    const bobs = (await login('bob')).access_token;
+    await verifier.verify(bobs);
+    const disabled = await changes.users.replace({ ...bob, enabled: false }, AUTHOR);
+    await refused([bobs], 'its user');
+    await changes.users.replace({ ...disabled, enabled: true }, AUTHOR);
+    await wait(1_100);
+    assert.equal(await codeOf(verifier.verify(bobs)), 'invalid_token', 'what is older stays dead');
+    assert.equal(await codeOf(verifier.verify((await login('bob')).access_token)), 'accepted');
+
+    const machine = await foundations().storage.directory.applications.findBy('clientId', 'machine');
+    assert.ok(machine);
+    const machines = (await server.token('machine')).json.access_token;
+    await verifier.verify(machines);
+    const off = await changes.applications.replace({ ...machine, enabled: false }, AUTHOR);
+    await refused([machines], 'its application');
+    await changes.applications.replace({ ...off, enabled: true }, AUTHOR);
+    const [what, ms] = slowest.toSorted(([, a], [, b]) => b - a)[0] ?? ['', 0];
+    t.diagnostic(`the slowest was ${what}, refused after ${Math.round(ms)} ms`);
+  });
+
+  test('RT-08 rights that were taken away are gone from JWTs that still say them', async () => {
+    const { changes, storage } = foundations();
+    const token = (await login()).access_token;
+    assert.equal((await verifier.verify(token)).permissions.allows('orders', 'update'), true);
+    const ann = await userOf('ann');
+    const reader = await storage.directory.roles.findBy('name', `${ann.organization}/reader`);
+    assert.ok(reader);
+    const narrowed = await changes.users.replace({ ...ann, roles: [reader.id] }, AUTHOR);
+    const began = performance.now();
+    while ((await verifier.verify(token)).permissions.allows('orders', 'update')) {
+      assert.ok(performance.now() - began < 2_000, 'still allowed after two seconds');
+      await wait(20);
+    }
+    assert.equal((await verifier.verify(token)).permissions.allows('orders', 'read'), true);
+    await changes.users.replace({ ...narrowed, roles: ann.roles }, AUTHOR);
+  });
+
+  test('E4 while the feed is cut, tokens are good until its silence is too long; once it is back, what ended is dead', async () => {
+    const gate = createGate(Number(new URL(server.issuer).port));
+    await gate.open(gatePort);
+    const errors: unknown[] = [];
+    const cutOff = newVerifier({
+      backChannel: `http://localhost:${gatePort}`,
+      maxFeedSilence: 4,
+      onError: (error: unknown) => errors.push(error),
+    });
+    const [kept, doomed] = [
+      (await server.token('machine')).json.access_token,
+      (await server.token('machine')).json.access_token,
+    ];
+    await whole(cutOff, kept);
+    await whole(cutOff, doomed);
+    await gate.close();
+    const cut = performance.now();
+    await server.post('/oauth/revoke', 'machine', { token: doomed });
+    assert.equal(await codeOf(cutOff.verify(doomed)), 'accepted', 'nobody told it');
+    while ((await codeOf(cutOff.verify(kept))) !== 'unavailable') {
+      assert.ok(performance.now() - cut < 6_000, 'the silence is too long');
+      await wait(50);
+    }
+    await wait(Math.max(0, CUT - (performance.now() - cut)));
+    assert.equal(await codeOf(cutOff.verify(doomed)), 'unavailable');
+    await gate.open(gatePort);
+    const back = performance.now();
+    while ((await codeOf(cutOff.verify(kept))) !== 'accepted') {
+      assert.notEqual(await codeOf(cutOff.verify(doomed)), 'accepted', 'never again');
+      assert.ok(performance.now() - back < 2_000, 'not back after two seconds');
+      await wait(20);
+    }
+    assert.equal(await codeOf(cutOff.verify(doomed)), 'invalid_token');
+    assert.ok(errors.length > 0);
+    cutOff.close();
+    await gate.close();
+  });
+
+  test('an answer of the feed that is not signed, not ours, or of another time is not believed', async () => {
+    const { privateKey } = await generateKeyPair('ES256');
+    const good = await fetch(`${server.issuer}/oauth/revocations`, {
+      headers: {
+        authorization: `Basic ${Buffer.from(`shop-api:${server.secretOf('shop-api')}`).toString('base64')}`,
+      },
+    });
+    const genuine = await good.text();
+    const claims = JSON.parse(Buffer.from(genuine.split('.')[1] ?? '', 'base64url').toString());
+    const forged = await new SignJWT({ ...claims, nodes: [] })
+      .setProtectedHeader({ alg: 'ES256', typ: 'revocations+jwt' })
+      .sign(privateKey);
+    const accessToken = (await server.token('machine')).json.access_token;
+    for (const lie of ['', '{}', forged, accessToken, genuine]) {
+      const port = await freePort();
+      const liar = createServer(async (request, response) => {
+        if (request.url?.startsWith('/oauth/jwks')) {
+          response.end(await (await fetch(`${server.issuer}/oauth/jwks`)).text());
+        } else response.end(lie);
+      });
+      await new Promise<void>((resolve) => liar.listen(port, '127.0.0.1', resolve));
+      // What was genuine once is stale an hour later.
+      const late = lie === genuine ? 3_000_000 : 0;
+      const fooled = newVerifier({
+        backChannel: `http://127.0.0.1:${port}`,
+        now: () => Date.now() + late,
+      });
+      await wait(300);
+      assert.equal(await codeOf(fooled.verify(accessToken)), 'unavailable', lie.slice(0, 40));
+      fooled.close();
+      liar.closeAllConnections();
+      await new Promise((resolve) => liar.close(resolve));
+    }
+  });
+
+  test('before anything is known of revocations, and without keys, nothing is accepted', async () => {
+    const token = (await server.token('machine')).json.access_token;
+    const fresh = newVerifier();
+    assert.equal(await codeOf(fresh.verify(token)), 'unavailable');
+    await whole(fresh, token);
+    fresh.close();
+    const nowhere = newVerifier({ backChannel: 'http://127.0.0.1:1' });
+    assert.equal(await codeOf(nowhere.verify(token)), 'unavailable');
+    nowhere.close();
+    const wrong = newVerifier({ mode: 'introspection', clientSecret: 'wrong' });
+    assert.equal(await codeOf(wrong.verify(token)), 'unavailable');
+  });
+
+  test('JW-08 introspection is asked once for many, and its answer is used for the stated time only', async () => {
+    const gate = createGate(Number(new URL(server.issuer).port));
+    await gate.open(gatePort);
+    const asking = newVerifier({
+      mode: 'introspection',
+      maxStaleness: 2,
+      backChannel: `http://localhost:${gatePort}`,
+    });
+    const token = (await server.token('machine')).json.access_token;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => codeOf(asking.verify(token))));
+    assert.deepEqual([...new Set(answers)], ['accepted']);
+    await server.post('/oauth/revoke', 'machine', { token });
+    assert.equal(await codeOf(asking.verify(token)), 'accepted', 'within the stated time');
+    assert.equal(await codeOf(asking.verify(`${token.slice(0, -1)}A`)), 'invalid_token', 'a part is another');
+    server.clock.offset += 2_100;
+    assert.equal(await codeOf(asking.verify(token)), 'invalid_token');
+    server.clock.offset -= 2_100;
+    const never = newVerifier({ mode: 'introspection', maxStaleness: 0 });
+    const other = (await server.token('machine')).json.access_token;
+    assert.equal(await codeOf(never.verify(other)), 'accepted');
+    await server.post('/oauth/revoke', 'machine', { token: other });
+    assert.equal(await codeOf(never.verify(other)), 'invalid_token');
+    await gate.close();
+    server.clock.offset += 10_000;
+    assert.equal(await codeOf(asking.verify(other)), 'unavailable', 'the server is away');
+    server.clock.offset -= 10_000;
+  });
+});
