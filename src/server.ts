@@ -16,7 +16,7 @@ import { createApp } from './http/app.ts';
 import { findForm, giveForm, readText, replaceForm } from './http/body.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { createLogger, type Logger } from './http/log.ts';
-import { createMetrics } from './http/metrics.ts';
+import { type Counts, createMetrics } from './http/metrics.ts';
 import { createViews, packageFolder } from './http/views.ts';
 import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interaction/index.ts';
 import { whenStoreIsThere } from './open-storage.ts';
@@ -50,6 +50,12 @@ export interface ServerOptions {
   readonly signal?: AbortSignal;
   /** Others answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
+  /** Where several processes serve together: how their counts come together. */
+  readonly workers?: {
+    /** Told how this process counts. */
+    countWhenAsked(count: () => Promise<Counts>): void;
+    collectFromAll(own: () => Promise<Counts>): Promise<readonly Counts[]>;
+  };
 }
 
 /** The apply file of the configuration, or the demo where there is nothing yet. */
@@ -165,6 +171,11 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       (missing) => missing !== undefined,
     );
   };
+  const metrics = createMetrics({
+    hashesWaiting: hashQueue.waiting,
+    ...(options.workers && { collect: options.workers.collectFromAll }),
+  });
+  options.workers?.countWhenAsked(metrics.count);
   const app = createApp({
     issuer: config.issuer,
     hosts: config.hosts,
@@ -176,7 +187,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     health: {
       findMissing,
       isStopping: () => stopping,
-      metrics: createMetrics({ hashesWaiting: hashQueue.waiting }),
+      metrics,
       metricsToken: config.metricsToken,
     },
     documents: {

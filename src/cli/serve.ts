@@ -1,7 +1,8 @@
 import { formatReport } from '../admin/apply-report.ts';
 import { loadConfig } from '../config/load.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
-import { joinsOthers, leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
+import { collectFromAll, countWhenAsked } from './worker-metrics.ts';
+import { isWorker, joinsOthers, leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
 
 export const serve: Command = {
   name: 'serve',
@@ -36,6 +37,7 @@ export const serve: Command = {
         log,
         signal: waiting.signal,
         joinsOthers: joinsOthers(),
+        ...(isWorker() && { workers: { countWhenAsked, collectFromAll } }),
       });
       const { applied, quickstart } = server.started;
       if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '../http/log.ts';
 import { DONE, FAILED } from './command.ts';
+import { collectForWorkers } from './worker-metrics.ts';
 
 const READY = 'grantable: ready';
 /** Milliseconds before one that died is replaced; doubled while replacements die too. */
@@ -14,6 +15,11 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 /** Milliseconds beyond the time that each takes for its requests. */
 const FAREWELL = 2_000;
+
+/** Whether this process is one of several. */
+export function isWorker(): boolean {
+  return cluster.isWorker;
+}
 
 /** Says that this process, if it is one of several, takes requests now. */
 export function sayReady(): void {
@@ -98,6 +104,7 @@ export async function runWorkers({
     }
   }
 
+  collectForWorkers();
   const first = cluster.fork();
   const stopFirst = stopRequested.then(() => endAll(shutdownSeconds));
   if (!(await untilReady(first))) {

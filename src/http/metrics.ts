@@ -1,14 +1,28 @@
 /** Prometheus metrics. Labels are route groups, statuses and grants, never anything a caller wrote. */
 import type { Middleware } from 'koa';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from 'prom-client';
+
+/** What one process has counted, so that it can be sent to another. */
+export type Counts = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 export interface Metrics {
   /** Counts the request; and a token, if one was given out under the grant in `ctx.state.issuedGrant`. */
   readonly middleware: Middleware;
   /** Of `text()`. */
   readonly contentType: string;
-  /** The text format of Prometheus. */
+  /** The text format of Prometheus: of this process, or of all that serve together. */
   text(): Promise<string>;
+  /** Of this process. */
+  count(): Promise<Counts>;
 }
 
 /** Paths that are counted by themselves. */
@@ -43,9 +57,11 @@ function routeOf(path: string): string {
 export interface MetricsDeps {
   /** Length of the queue of password hashes. */
   readonly hashesWaiting: () => number;
+  /** Where several processes serve together: what all of them have counted. */
+  readonly collect?: (own: () => Promise<Counts>) => Promise<readonly Counts[]>;
 }
 
-export function createMetrics({ hashesWaiting }: MetricsDeps): Metrics {
+export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -92,7 +108,22 @@ export function createMetrics({ hashesWaiting }: MetricsDeps): Metrics {
     },
   });
 
-  const count: Middleware = async function metrics(ctx, next) {
+  const count = (): Promise<Counts> => registry.getMetricsAsJSON();
+
+  async function text(): Promise<string> {
+    if (!collect) return registry.metrics();
+    const all = await collect(count);
+    const together = AggregatorRegistry.aggregate(all as object[]);
+    const workers = new Gauge({
+      name: 'grantable_workers',
+      help: 'Processes whose counts these are.',
+      registers: [together],
+    });
+    workers.set(all.length);
+    return together.metrics();
+  }
+
+  const middleware: Middleware = async function metrics(ctx, next) {
     const started = performance.now();
     const { path } = ctx;
     await next();
@@ -104,5 +135,5 @@ export function createMetrics({ hashesWaiting }: MetricsDeps): Metrics {
     const { issuedGrant } = ctx.state;
     if (typeof issuedGrant === 'string' && status === 200) tokens.inc({ grant: issuedGrant });
   };
-  return { middleware: count, contentType: registry.contentType, text: () => registry.metrics() };
+  return { middleware, contentType: registry.contentType, text, count };
 }

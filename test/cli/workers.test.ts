@@ -83,6 +83,21 @@ test('several workers serve one port; one that is killed is replaced; a stop sto
   assert.ok(second.every(isGone), 'no worker stays behind');
 });
 
+test('a scrape of the metrics counts for all workers, whichever it reaches', async (t) => {
+  const { server, issuer } = await startWorkers(t, 2, { GRANTABLE_APPLY: 'apply.json' });
+  await until('two workers', () => server.said().includes('all workers are ready'));
+  for (let made = 0; made < 20; made += 1) assert.equal(await token(issuer), 200);
+  for (let scrape = 0; scrape < 6; scrape += 1) {
+    const response = await fetch(`${issuer}/metrics`, { headers: { connection: 'close' } });
+    const text = await response.text();
+    assert.match(text, /^grantable_tokens_issued_total\{grant="client_credentials"\} 20$/m);
+    assert.match(text, /^grantable_workers 2$/m);
+    assert.match(text, /^process_cpu_seconds_total /m);
+  }
+  server.child.kill('SIGTERM');
+  assert.equal((await server.ended).code, 0);
+});
+
 test('only one demo is made, however many workers begin on an empty folder', async (t) => {
   const { server, issuer } = await startWorkers(t, 4);
   await until(

@@ -1,0 +1,86 @@
+/**
+ * The counts of all workers in one scrape, whichever of them it reaches: that one asks the process that started them,
+ * which asks all. One that does not answer in time is left out.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Counts } from '../http/metrics.ts';
+
+/** Milliseconds. */
+const PATIENCE = 1_000;
+
+type Message =
+  | { readonly grantable: 'collect'; readonly id: number }
+  | { readonly grantable: 'count'; readonly id: number }
+  | { readonly grantable: 'counted'; readonly id: number; readonly counts: Counts }
+  | { readonly grantable: 'collected'; readonly id: number; readonly all: readonly Counts[] };
+
+type Kind = Message['grantable'];
+
+const isA = <K extends Kind>(kind: K, message: unknown): message is Message & { grantable: K } =>
+  (message as Partial<Message> | null)?.grantable === kind;
+
+let asked = 0;
+
+/** The first message of this kind and id that one of them sends. */
+async function answer<K extends Kind>(
+  from: Worker | NodeJS.Process,
+  kind: K,
+  id: number,
+): Promise<(Message & { grantable: K }) | undefined> {
+  const over = new AbortController();
+  const listen = async () => {
+    for (;;) {
+      const [message] = await once(from as NodeJS.EventEmitter, 'message', { signal: over.signal });
+      if (isA(kind, message) && message.id === id) return message;
+    }
+  };
+  try {
+    return await Promise.race([listen(), wait(PATIENCE, undefined, { signal: over.signal })]);
+  } catch {
+    return undefined;
+  } finally {
+    over.abort();
+  }
+}
+
+/** In the process that starts the workers: answers each of them for all. */
+export function collectForWorkers(): void {
+  cluster.on('message', async (worker, message: unknown) => {
+    if (!isA('collect', message)) return;
+    const workers = Object.values(cluster.workers ?? {}).filter((each) => each?.isConnected());
+    const all = await Promise.all(
+      workers.map(async (each) => {
+        asked += 1;
+        const counted = answer(each as Worker, 'counted', asked);
+        each?.send({ grantable: 'count', id: asked } satisfies Message);
+        return (await counted)?.counts;
+      }),
+    );
+    const collected: Message = {
+      grantable: 'collected',
+      id: message.id,
+      all: all.filter((counts) => counts !== undefined),
+    };
+    if (worker.isConnected()) worker.send(collected);
+  });
+}
+
+/** In a worker: answers when it is asked to count. */
+export function countWhenAsked(count: () => Promise<Counts>): void {
+  process.on('message', async (message: unknown) => {
+    if (!isA('count', message)) return;
+    process.send?.({ grantable: 'counted', id: message.id, counts: await count() } satisfies Message);
+  });
+}
+
+/** In a worker: the counts of all, or of this one alone if nobody answers for them. */
+export async function collectFromAll(count: () => Promise<Counts>): Promise<readonly Counts[]> {
+  asked += 1;
+  const id = asked;
+  const collected = answer(process, 'collected', id);
+  process.send?.({ grantable: 'collect', id } satisfies Message);
+  const { all = [] } = (await collected) ?? {};
+  return all.length > 0 ? all : [await count()];
+}
