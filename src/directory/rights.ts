@@ -24,6 +24,9 @@ export interface ResourceRights {
   readonly steps: readonly { readonly name: string; readonly permissions: Permissions }[];
 }
 
+/** All that rights are read from beside the nouns themselves. */
+export type RoleView = Pick<DirectoryView, 'findRole'>;
+
 const parsed = new WeakMap<StoredPermissions, Permissions>();
 
 /** Stored permissions of nouns are parsed once as long as the noun is kept. */
@@ -44,13 +47,35 @@ export function findCeiling(application: Application, resource: Resource): Permi
   return stored && permissionsOf(stored);
 }
 
+/** What a user holds of one resource, whichever application it is used through. */
+export interface Held extends Pick<ResourceRights, 'permissions' | 'scopes' | 'roles' | 'roleIds'> {
+  readonly isOwner: boolean;
+}
+
+/** The union of the roles held for the resource, or everything where the resource is the user's own. */
+export async function findHeld(view: RoleView, user: User, resource: Resource): Promise<Held> {
+  const isOwner = resource.owner === user.id;
+  let permissions = isOwner ? EVERYTHING : NOTHING;
+  const scopes = new Set<string>(isOwner ? resource.scopes : []);
+  const roles: string[] = [];
+  const roleIds: string[] = [];
+  for (const id of user.roles) {
+    const role = await view.findRole(id);
+    if (role?.organization !== resource.organization || role.resource !== resource.identifier) continue;
+    permissions = union(permissions, permissionsOf(role.permissions));
+    for (const scope of role.scopes) scopes.add(scope);
+    roles.push(role.name);
+    roleIds.push(role.id);
+  }
+  return { permissions, scopes, roles, roleIds, isOwner };
+}
+
 /**
- * Rights = ceiling ∩ catalogue, and for a user ∩ the union of the roles held for this resource, or everything where
- * the resource is the user's own.
+ * Rights = ceiling ∩ catalogue, and for a user ∩ what the user holds.
  * @returns undefined if the application has no ceiling for the resource, that is, may not have tokens for it
  */
 export async function findRights(
-  view: DirectoryView,
+  view: RoleView,
   application: Application,
   resource: Resource,
   user?: User,
@@ -67,30 +92,13 @@ export async function findRights(
   if (!user) {
     return { permissions: known, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
   }
-
-  const isOwner = resource.owner === user.id;
-  let granted = isOwner ? EVERYTHING : NOTHING;
-  const roleScopes = new Set<string>(isOwner ? allowedScopes : []);
-  const names: string[] = [];
-  const ids: string[] = [];
-  for (const id of user.roles) {
-    const role = await view.findRole(id);
-    if (!role || role.organization !== application.organization || role.resource !== resource.identifier)
-      continue;
-    granted = union(granted, permissionsOf(role.permissions));
-    for (const scope of role.scopes) roleScopes.add(scope);
-    names.push(role.name);
-    ids.push(role.id);
-  }
-  steps.push({
-    name: isOwner ? `owner ${user.username}` : `roles of user ${user.username}`,
-    permissions: granted,
-  });
+  const { isOwner, permissions, scopes, roles, roleIds } = await findHeld(view, user, resource);
+  steps.push({ name: `${isOwner ? 'owner' : 'roles of user'} ${user.username}`, permissions });
   return {
-    permissions: intersect(known, granted),
-    scopes: new Set(allowedScopes.filter((scope) => roleScopes.has(scope))),
-    roles: names,
-    roleIds: ids,
+    permissions: intersect(known, permissions),
+    scopes: new Set(allowedScopes.filter((scope) => scopes.has(scope))),
+    roles,
+    roleIds,
     steps,
   };
 }
@@ -101,7 +109,7 @@ export async function findRights(
  * @returns undefined if its application may not have tokens for its resource
  */
 export async function findConnectionRights(
-  view: DirectoryView,
+  view: RoleView,
   connection: Connection,
   application: Application,
   resource: Resource,

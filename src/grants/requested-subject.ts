@@ -3,7 +3,7 @@
  * (`requested_subject`). The token is bounded by the rights of both, dead with either, and says in `act` who asked
  * for it. Everybody else may name only the subject that he is.
  */
-import { findRights } from '../directory/rights.ts';
+import { findHeld } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import type { TokenRow } from '../storage/contract.ts';
@@ -42,13 +42,18 @@ export async function findRequestedUser(
   if (!token.isUser || !hasScope(token.scope, IMPERSONATE_SCOPE)) {
     throw new RequestedSubjectRefused(`needs a user's token with the scope ${IMPERSONATE_SCOPE}`);
   }
+  // Being let to trade an administrator's token is not being let to act for everybody.
+  if (!client.application.scopes.includes(IMPERSONATE_SCOPE)) {
+    throw new RequestedSubjectRefused(`the application may not have the scope ${IMPERSONATE_SCOPE}`);
+  }
   if (!token.permissions.isAdmin) throw new RequestedSubjectRefused("the token is no administrator's");
   const user = await users.findBySubject(requested);
   if (user?.organization !== token.organization) {
     throw new RequestedSubjectRefused('no such user in the organization');
   }
-  const rights = await findRights(view, client.application, resource, user);
-  if (rights?.permissions.isAdmin || rights?.scopes.has(IMPERSONATE_SCOPE)) {
+  // Whatever is left of it below this application's ceiling.
+  const { permissions, scopes } = await findHeld(view, user, resource);
+  if (permissions.isAdmin || scopes.has(IMPERSONATE_SCOPE)) {
     throw new RequestedSubjectRefused('the user is an administrator');
   }
   return user;
