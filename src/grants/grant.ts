@@ -9,35 +9,16 @@ import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
-import type { Resource } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
 import { cutDown, knownScopes } from './cut-down.ts';
 import { type Asked, parseAsked } from './request.ts';
+import { findTarget } from './target.ts';
 
 export interface GrantDeps {
   readonly directory: Directory;
   readonly issue: Issue;
   /** Sees who is asking before anything is decided or used up. @throws to end the run there */
   readonly onProof?: (proof: Proof) => void;
-}
-
-/** The token is for the resource that was asked for, the parent's, or the application's own, in this order. */
-async function findTarget(request: GrantRequest, proof: Proof, asked: Asked): Promise<Resource | undefined> {
-  const { view, client } = request;
-  const parent = proof.parent;
-  if (parent && asked.resource !== undefined && asked.resource !== parent.resource) {
-    throw new UnknownResource({ description: 'the resource must be the one that was granted' });
-  }
-  const identifier = asked.resource ?? (parent ? parent.resource : client.application.resource);
-  if (identifier === undefined) {
-    if (proof.openid) return undefined;
-    throw new UnknownResource({ description: 'the application has no resource of its own: name one' });
-  }
-  const resource = await view.findResource(identifier);
-  // What was registered through a face is served by it alone.
-  if (!resource || (resource.registeredBy !== undefined && !request.through))
-    throw new UnknownResource({ description: 'unknown resource', reason: `resource ${identifier}` });
-  return resource;
 }
 
 /** Runs one grant for an authenticated client and puts the answer on `ctx.body`. @throws domain errors */
@@ -58,7 +39,13 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   const proof = await grant.prove(request);
   deps.onProof?.(proof);
   const wanted = proof.asked ? { ...proof.asked, ...definedOf(asked) } : asked;
-  const resource = await findTarget(request, proof, wanted);
+  const resource = await findTarget(view, client.application, proof, wanted);
+  if (resource?.registeredBy !== undefined && !through) {
+    throw new UnknownResource({
+      description: 'unknown resource',
+      reason: 'served by the face it was registered through',
+    });
+  }
   const rights = resource && (await findRights(view, client.application, resource, proof.user));
   if (resource && !rights) {
     throw new UnknownResource({ description: 'the application may not have tokens for this resource' });

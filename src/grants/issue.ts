@@ -12,6 +12,7 @@ import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../re
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource } from '../storage/nouns.ts';
 import type { Decision, GrantRequest, Issue, OpenIdFacts } from './contract.ts';
+import { expiryOf } from './expiry.ts';
 import { issueIdToken } from './id-token.ts';
 
 export interface IssueDeps {
@@ -105,15 +106,6 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
   };
 }
 
-/** The second in which it ends: of its own accord, or with its parent. */
-function expiryOf(decision: Decision, now: number, lifetimes: IssueDeps['lifetimes']): number {
-  const { proof, resource } = decision;
-  const ttl = proof.exchange?.ttl ?? resource?.token.ttl ?? lifetimes.userinfoToken;
-  const own = Math.floor(now / 1000) + ttl;
-  const { expiresAt } = proof.parent ?? {};
-  return expiresAt === undefined ? own : Math.min(own, Math.floor(expiresAt / 1000));
-}
-
 /** Signs or draws the token and writes its row, side by side. */
 async function mint(
   { sign, registry }: IssueDeps,
@@ -176,7 +168,8 @@ export function createIssue(deps: IssueDeps): Issue {
     const { proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
-    const expiresAt = expiryOf(decision, now, deps.lifetimes);
+    const ttl = proof.exchange?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
+    const expiresAt = expiryOf(ttl, proof.parent?.expiresAt, now);
     const format = formatFor(resource, decision);
     const row = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
     const claims = claimsFor(row, deps.issuer, request, decision);

@@ -10,14 +10,13 @@ import { MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import type { Bound } from '../storage/contract.ts';
 import type { Application, Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
+import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from './expiry.ts';
 import { findText, requireText } from './parameters.ts';
 import { actFor, findRequestedUser } from './requested-subject.ts';
 import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
-/** Seconds. */
-const DAY = 86_400;
 const MAX_DEPTH = 8;
 
 /**
@@ -56,9 +55,9 @@ function requireSupported(parameters: Parameters): void {
 function parseLifetime(parameters: Parameters): number | undefined {
   const text = parameters.expires_in;
   if (text === undefined) return undefined;
-  if (typeof text !== 'string' || !/^[1-9]\d{0,5}$/.test(text) || Number(text) > DAY) {
+  if (typeof text !== 'string' || !/^[1-9]\d{0,5}$/.test(text) || Number(text) > LONGEST_EXCHANGE) {
     throw new MalformedRequest({
-      description: `expires_in must be a whole number of seconds from 1 to ${DAY}`,
+      description: `expires_in must be a whole number of seconds from 1 to ${LONGEST_EXCHANGE}`,
     });
   }
   return Number(text);
@@ -103,8 +102,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
     const { resource, depth, expiresAt } = token;
     if (resource === undefined) throw new SubjectTokenRejected('good at userinfo only');
     if (depth >= MAX_DEPTH) throw new SubjectTokenRejected(`exchanged ${MAX_DEPTH} times already`);
-    if (expiresAt !== undefined && expiresAt - now() < 1000)
-      throw new SubjectTokenRejected('about to expire');
+    if (isAboutToExpire(expiresAt, now())) throw new SubjectTokenRejected('about to expire');
     return { ...token, resource };
   }
 
@@ -146,7 +144,6 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
       const subject = isAnother ? requested : token.subject;
       const own = { application: client.application.id, ...(user && { subject }) };
       const act = isAnother ? actFor(token) : token.act;
-      const limits = [lifetime, token.maxTokenTtl, client.application.maxExchangeTtl, DAY];
       return {
         subject,
         ...(user && { user }),
@@ -161,7 +158,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
             ...(token.connection !== undefined && { connection: token.connection }),
             ...(act && { act }),
           },
-          ttl: Math.min(...limits.filter((seconds) => seconds !== undefined)),
+          ttl: exchangeTtl([lifetime, token.maxTokenTtl, client.application.maxExchangeTtl]),
           answer: {
             issued_token_type: ACCESS_TOKEN_TYPE,
             ...(resource.channel !== undefined && { channel: resource.channel }),

@@ -1,0 +1,25 @@
+/** When a token ends: of its own accord, or with what it was made from. */
+
+/** Seconds that a token from an exchange lives at most. */
+export const LONGEST_EXCHANGE = 86_400;
+
+/** Seconds: the shortest of all limits that there are. */
+export function exchangeTtl(limits: readonly (number | undefined)[]): number {
+  return Math.min(LONGEST_EXCHANGE, ...limits.filter((seconds) => seconds !== undefined));
+}
+
+/** Whether something that lives for a second at least can be made from it. */
+export function isAboutToExpire(expiresAt: number | undefined, now: number): boolean {
+  return expiresAt !== undefined && expiresAt - now < 1000;
+}
+
+/**
+ * The second in which it ends.
+ * @param ttl seconds
+ * @param parentExpiresAt milliseconds; undefined if nothing above it ends by itself
+ * @param now milliseconds
+ */
+export function expiryOf(ttl: number, parentExpiresAt: number | undefined, now: number): number {
+  const own = Math.floor(now / 1000) + ttl;
+  return parentExpiresAt === undefined ? own : Math.min(own, Math.floor(parentExpiresAt / 1000));
+}
