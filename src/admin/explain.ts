@@ -5,6 +5,7 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { CurrentRights, Held } from '../directory/current-rights.ts';
 import type { Directory } from '../directory/directory.ts';
+import { withinCatalogue } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { explainIntersection, type Removable } from '../permissions/explain.ts';
 import type { Step } from '../permissions/kinds.ts';
@@ -90,6 +91,10 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
   const held = resource && (await deps.currentRights.findHeld(row));
   const granted = { name: 'this token when it was issued', permissions: fromStored(row.permissions) };
   const steps = toSteps(held ?? [], parents);
+  const listed = resource && {
+    name: `catalogue of resource ${resource.name}`,
+    permissions: withinCatalogue(granted.permissions, resource),
+  };
   const active = current !== undefined && client !== undefined && reasons.length === 0;
   const why = active ? [] : [...reasons, ...findDeath(row, ancestors, { client, user, resource, held })];
   const roles: Step<Permissions>[] = [];
@@ -106,7 +111,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     ...(active && { permissions: fromStored(current.permissions), scope: current.scope }),
     steps: [...steps, granted],
     roles,
-    lost: explainIntersection([granted, ...steps]).removed,
+    lost: explainIntersection([granted, ...(listed ? [listed] : []), ...steps]).removed,
     withheld: explainIntersection([...steps, granted]).removed,
     ...(held && held.length > 0 && { obtainable: explainIntersection(steps).effective }),
     ancestors,

@@ -1,4 +1,7 @@
-/** What is left of a token's rights after something above it shrank: stored ∩ the current rights of all that bound it. */
+/**
+ * What is left of a token's rights after something above it shrank: stored ∩ catalogue ∩ the current rights of all that
+ * bound it.
+ */
 import type { Step } from '../permissions/kinds.ts';
 import { intersect, isEmpty, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
@@ -6,7 +9,7 @@ import type { Rights } from '../registry/registry.ts';
 import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
 import type { Application, Connection, Resource } from '../storage/nouns.ts';
 import type { Directory, DirectoryView } from './directory.ts';
-import { findConnectionRights, findRights } from './rights.ts';
+import { findConnectionRights, findRights, withinCatalogue } from './rights.ts';
 import type { Users } from './users.ts';
 
 /** Scopes of OpenID Connect say who somebody is; rights over a resource do not touch them. */
@@ -112,8 +115,13 @@ export function createCurrentRights({
     const held = await findHeld(row);
     if (!held) return undefined;
     if (row.resource === undefined) return { scope: row.scope, permissions: row.permissions };
+    const resource = await (await directory.view()).findResource(row.resource);
+    if (!resource) return undefined;
     const stored = fromStored(row.permissions);
-    const left = held.reduce((sofar, { permissions }) => intersect(sofar, permissions), stored);
+    const left = held.reduce(
+      (sofar, { permissions }) => intersect(sofar, permissions),
+      withinCatalogue(stored, resource),
+    );
     if (isEmpty(left) && !isEmpty(stored)) return undefined;
     const scope = row.scope
       .split(' ')

@@ -47,12 +47,32 @@ export function findCeiling(application: Application, resource: Resource): Permi
   return stored && permissionsOf(stored);
 }
 
+const listed = new WeakMap<Resource['tables'], ReadonlySet<string>>();
+
+/** Read once as long as the resource is kept. */
+function tableIdsOf({ tables }: Resource): ReadonlySet<string> {
+  let ids = listed.get(tables);
+  if (!ids) {
+    ids = new Set(tables.map(({ id }) => id));
+    listed.set(tables, ids);
+  }
+  return ids;
+}
+
+/**
+ * What the catalogue leaves of permissions: a table that a closed one does not have can be had by nobody. Admin stays
+ * admin, whatever the tables are.
+ */
+export function withinCatalogue(permissions: Permissions, resource: Resource): Permissions {
+  return resource.catalogue === 'open' ? permissions : restrictToTables(permissions, tableIdsOf(resource));
+}
+
 /** What a user holds of one resource, whichever application it is used through. */
 export interface Held extends Pick<ResourceRights, 'permissions' | 'scopes' | 'roles' | 'roleIds'> {
   readonly isOwner: boolean;
 }
 
-/** The union of the roles held for the resource, or everything where the resource is the user's own. */
+/** The union of the roles held for the resource ∩ catalogue, or everything where the resource is the user's own. */
 export async function findHeld(view: RoleView, user: User, resource: Resource): Promise<Held> {
   const isOwner = resource.owner === user.id;
   let permissions = isOwner ? EVERYTHING : NOTHING;
@@ -67,7 +87,7 @@ export async function findHeld(view: RoleView, user: User, resource: Resource): 
     roles.push(role.name);
     roleIds.push(role.id);
   }
-  return { permissions, scopes, roles, roleIds, isOwner };
+  return { permissions: withinCatalogue(permissions, resource), scopes, roles, roleIds, isOwner };
 }
 
 /**
@@ -82,8 +102,7 @@ export async function findRights(
 ): Promise<ResourceRights | undefined> {
   const ceiling = findCeiling(application, resource);
   if (!ceiling || resource.organization !== application.organization) return undefined;
-  const catalogue = resource.catalogue === 'open' ? EVERYTHING : undefined;
-  const known = catalogue ? ceiling : restrictToTables(ceiling, new Set(resource.tables.map(({ id }) => id)));
+  const known = withinCatalogue(ceiling, resource);
   const allowedScopes = resource.scopes.filter((scope) => application.scopes.includes(scope));
   const steps = [
     { name: `ceiling of application ${application.name}`, permissions: ceiling },
@@ -104,7 +123,7 @@ export async function findRights(
 }
 
 /**
- * What a connection may give now: its ceiling ∩ what its application, and its owner through that, may do.
+ * What a connection may give now: its ceiling ∩ catalogue ∩ what its application, and its owner through that, may do.
  * @param owner the living user it belongs to, where it belongs to one
  * @returns undefined if its application may not have tokens for its resource
  */
@@ -117,7 +136,7 @@ export async function findConnectionRights(
 ): Promise<Omit<ResourceRights, 'roles' | 'roleIds'> | undefined> {
   const rights = await findRights(view, application, resource, owner);
   if (!rights) return undefined;
-  const own = permissionsOf(connection.permissions);
+  const own = withinCatalogue(permissionsOf(connection.permissions), resource);
   return {
     permissions: intersect(rights.permissions, own),
     scopes: new Set(connection.scopes.filter((scope) => rights.scopes.has(scope))),
