@@ -93,6 +93,18 @@ export async function createChildServer(
   };
 }
 
+/** Several on one store. The others answer for the first one's issuer, each under a name of its own. */
+export async function createChildServers(count: number, env: Record<string, string>): Promise<ChildServer[]> {
+  const first = await createChildServer({ env });
+  const servers = [first];
+  while (servers.length < count) {
+    const port = await freePort();
+    const own = { GRANTABLE_ISSUER: first.issuer, GRANTABLE_HOSTS: `localhost:${port}` };
+    servers.push(await createChildServer({ dataDir: first.dataDir, port, env: { ...env, ...own } }));
+  }
+  return servers;
+}
+
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;

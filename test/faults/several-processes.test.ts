@@ -7,8 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { createRemoteJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
 import { STORE, storageForTests } from '../support/mongodb.ts';
-import { freePort, PASSWORD, REDIRECT_URI, RESOURCE } from '../support/server.ts';
-import { ask, type ChildServer, createChildServer } from './child-server.ts';
+import { PASSWORD, REDIRECT_URI, RESOURCE } from '../support/server.ts';
+import { ask, type ChildServer, createChildServers } from './child-server.ts';
 import { createCode } from './codes.ts';
 
 const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 100 : 3;
@@ -24,15 +24,8 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
   let second: ChildServer;
   before(async () => {
     storage = await storageForTests();
-    first = await createChildServer({ env: storage });
-    servers = [first];
-    while (servers.length < PROCESSES) {
-      // The others answer for the same issuer, each under a name of its own.
-      const port = await freePort();
-      const env = { ...storage, GRANTABLE_ISSUER: first.issuer, GRANTABLE_HOSTS: `localhost:${port}` };
-      servers.push(await createChildServer({ dataDir: first.dataDir, port, env }));
-    }
-    second = servers[1] as ChildServer;
+    servers = await createChildServers(PROCESSES, storage);
+    [first, second] = servers as [ChildServer, ChildServer];
     const file = join(first.dataDir, 'apply.json');
     const fixture = JSON.parse(await readFile(file, 'utf8'));
     const machine = fixture.organizations[0].applications.find(({ name }: any) => name === 'machine');

@@ -12,6 +12,7 @@ const SUITES = [
   'test/interaction/*.test.ts',
   'test/provider/*.test.ts',
   'test/security/*.test.ts',
+  'test/faults/cascade.test.ts',
   'test/faults/several-processes.test.ts',
 ];
 
