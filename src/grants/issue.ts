@@ -5,7 +5,7 @@
 import { PermissionsNotAllowed } from '../errors/domain.ts';
 import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
-import { MAX_TOKEN_PERMISSIONS_BYTES, tokenSize } from '../permissions/size.ts';
+import { fitsIntoToken } from '../permissions/size.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
@@ -30,8 +30,7 @@ export interface IssueDeps {
 /** A JWT that large would not fit into a header; a resource may ask for a reference to it instead. */
 function formatFor(resource: Resource | undefined, { permissions }: Decision): 'jwt' | 'opaque' {
   if (!resource) return 'opaque';
-  if (tokenSize(permissions, resource.identifier) <= MAX_TOKEN_PERMISSIONS_BYTES)
-    return resource.token.format;
+  if (fitsIntoToken(permissions, resource.identifier)) return resource.token.format;
   if (resource.token.overflow === 'reference') return 'opaque';
   throw new PermissionsNotAllowed({
     description:

@@ -8,6 +8,20 @@ import { toPermissionsJson } from './seed-shape.ts';
  */
 export const MAX_TOKEN_PERMISSIONS_BYTES = 6144;
 
+/** What JSON makes of one character at most, and both spellings of one table beside its id and the resource. */
+const LONGEST_ESCAPE = 6;
+const AROUND_TABLE = 250;
+
+/** Whether the claims fit into a token. Most are so small that they need not be spelled for it. */
+export function fitsIntoToken(permissions: Permissions, resource: string): boolean {
+  let atMost = AROUND_TABLE + LONGEST_ESCAPE * resource.length;
+  for (const table of permissions.masks.keys()) {
+    atMost += AROUND_TABLE + LONGEST_ESCAPE * (2 * table.length + resource.length);
+  }
+  if (atMost * 4 <= MAX_TOKEN_PERMISSIONS_BYTES * 3) return true;
+  return tokenSize(permissions, resource) <= MAX_TOKEN_PERMISSIONS_BYTES;
+}
+
 /**
  * Bytes that the claims `permissions` and `authorization_details` add to a JWT: their JSON in UTF-8 as it travels, which is
  * base64url, a third larger than the JSON.

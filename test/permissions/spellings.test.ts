@@ -19,7 +19,7 @@ import {
   parsePermissionsText,
   toPermissionsJson,
 } from '../../src/permissions/seed-shape.ts';
-import { MAX_TOKEN_PERMISSIONS_BYTES, tokenSize } from '../../src/permissions/size.ts';
+import { fitsIntoToken, MAX_TOKEN_PERMISSIONS_BYTES, tokenSize } from '../../src/permissions/size.ts';
 import { fromStored, toStored } from '../../src/permissions/stored.ts';
 import { splitTableScopes, toTableScopes } from '../../src/permissions/table-scopes.ts';
 import { AWKWARD_TABLE_IDS, permissions, resource } from './arbitraries.ts';
@@ -188,4 +188,25 @@ test('the size in a token is what a JWT grows by', () => {
   assert.ok(tokenSize(EVERYTHING, shop) < 250);
   assert.ok(tokenSize(some(15), shop) < MAX_TOKEN_PERMISSIONS_BYTES);
   assert.ok(tokenSize(some(40), shop) > MAX_TOKEN_PERMISSIONS_BYTES);
+});
+
+test('PM-05 whether permissions fit into a token is decided by their size', () => {
+  const many = fc
+    .array(fc.tuple(fc.constantFrom(...AWKWARD_TABLE_IDS), fc.nat(40), fc.integer({ min: 1, max: 15 })), {
+      maxLength: 40,
+      size: 'max',
+    })
+    .map((cells) =>
+      createPermissions(cells.map(([id, n, mask]) => [`${id}${n}`.slice(-128), mask] as const)),
+    );
+  const seen = { true: 0, false: 0 };
+  fc.assert(
+    fc.property(fc.oneof(permissions, many), resource, (set, identifier) => {
+      const fits = fitsIntoToken(set, identifier);
+      seen[`${fits}`] += 1;
+      return fits === tokenSize(set, identifier) <= MAX_TOKEN_PERMISSIONS_BYTES;
+    }),
+    { numRuns: 5_000 },
+  );
+  assert.ok(seen.true > 500 && seen.false > 500, JSON.stringify(seen));
 });
