@@ -1,4 +1,5 @@
 /** What administration keeps: the directory's nouns, the server's keys, the audit log. */
+import { LRUCache } from 'lru-cache';
 import {
   type AuditEntry,
   type AuditLog,
@@ -12,9 +13,30 @@ import {
 import { type CollectionName, type Nouns, uniqueKeys, withoutRevision } from '../../../src/storage/nouns.ts';
 import type { Database } from './database.ts';
 
+/** Nouns of one kind kept in memory. */
+const NOUNS_KEPT = 5_000;
+
+/**
+ * For those that are read at each request: a noun whose document reads as it did the last time is the same object.
+ * Parsing costs as much as reading.
+ */
+function createParser<T extends object>(): (id: string, document: string) => T {
+  const last = new LRUCache<string, { readonly document: string; readonly noun: T }>({ max: NOUNS_KEPT });
+  return (id, document) => {
+    const known = last.get(id);
+    if (known?.document === document) return known.noun;
+    const noun = JSON.parse(document) as T;
+    last.set(id, { document, noun });
+    return noun;
+  };
+}
+
 function createCollection<C extends CollectionName>(name: C, database: Database): Collection<Nouns[C]> {
   type T = Nouns[C];
   const keys = Object.entries(uniqueKeys[name]) as [string, (noun: T) => string | undefined][];
+  const parseKnown = withoutRevision.has(name)
+    ? createParser<T>()
+    : (_id: string, document: string): T => JSON.parse(document);
   const parse = (row: ReturnType<Database['get']>): T | undefined => row && JSON.parse(String(row.document));
 
   function takeKeys(noun: T): void {
@@ -41,7 +63,8 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
 
   return {
     async get(id) {
-      return parse(database.get('SELECT document FROM nouns WHERE collection = ? AND id = ?', name, id));
+      const row = database.get('SELECT document FROM nouns WHERE collection = ? AND id = ?', name, id);
+      return row && parseKnown(id, String(row.document));
     },
     async findBy(key, value) {
       return parse(
