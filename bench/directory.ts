@@ -6,7 +6,7 @@ export const USERS = 40;
 export const PASSWORD = 'correct-horse-battery';
 
 const secretOf = (name: string): string => `secret-of-${name}-`.padEnd(40, 'x');
-const permissions = {
+export const PERMISSIONS = {
   isAdmin: false,
   tables: { orders: { create: true, read: true, update: true }, products: { read: true } },
 };
@@ -36,7 +36,7 @@ export const APPLY = {
           token: { format: 'opaque' },
         },
       ],
-      roles: [{ name: 'clerk', scopes: ['orders.read'], permissions }],
+      roles: [{ name: 'clerk', scopes: ['orders.read'], permissions: PERMISSIONS }],
       applications: [
         {
           name: 'machine',
@@ -44,8 +44,8 @@ export const APPLY = {
           grants: ['client_credentials'],
           resource: JWT_RESOURCE,
           scopes: ['orders.read'],
-          permissions,
-          resources: { [OPAQUE_RESOURCE]: permissions },
+          permissions: PERMISSIONS,
+          resources: { [OPAQUE_RESOURCE]: PERMISSIONS },
         },
         {
           name: 'login',
@@ -53,7 +53,15 @@ export const APPLY = {
           grants: ['password', 'refresh_token'],
           resource: JWT_RESOURCE,
           scopes: ['orders.read'],
-          permissions,
+          permissions: PERMISSIONS,
+        },
+        {
+          name: 'trader',
+          ...clientOf('trader'),
+          grants: ['token_exchange'],
+          resource: JWT_RESOURCE,
+          scopes: ['orders.read'],
+          permissions: PERMISSIONS,
         },
         { name: 'api', ...clientOf('api'), grants: [], introspects: [JWT_RESOURCE, OPAQUE_RESOURCE] },
       ],

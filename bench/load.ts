@@ -20,6 +20,9 @@ export interface Figures {
   readonly requests: number;
 }
 
+/** So long, or so many requests. */
+type Length = { readonly seconds: number } | { readonly amount: number };
+
 export const CONNECTIONS = 32;
 
 const encode = (form: Form): string => new URLSearchParams(form).toString();
@@ -27,7 +30,7 @@ const encode = (form: Form): string => new URLSearchParams(form).toString();
 /** @throws Error if any answer was not a 200 */
 export async function load(
   { url, clientId, clientSecret, form, onAnswer }: Target,
-  { seconds, connections = CONNECTIONS }: { seconds: number; connections?: number },
+  { connections = CONNECTIONS, ...length }: Length & { connections?: number },
 ): Promise<Figures> {
   const headers = {
     authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
@@ -44,7 +47,7 @@ export async function load(
   const result = await autocannon({
     url,
     connections,
-    duration: seconds,
+    ...('seconds' in length ? { duration: length.seconds } : length),
     method: 'POST',
     headers,
     ...(changing ? { requests: changing } : { body: encode(form as Form) }),
@@ -57,6 +60,17 @@ export async function load(
     p99: result.latency.p99,
     requests: result.requests.total,
   };
+}
+
+/** One request. @throws Error if the answer is not a 200 */
+export async function ask({ url, clientId, clientSecret, form }: Target): Promise<Record<string, string>> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}` },
+    body: new URLSearchParams(typeof form === 'function' ? form() : form),
+  });
+  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as Record<string, string>;
 }
 
 export function median(values: readonly number[]): number {

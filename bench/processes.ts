@@ -20,6 +20,8 @@ export interface BenchServer {
   /** Milliseconds from spawn to the first 200 of readiness. */
   readonly readyAfter: number;
   readonly seed: Seed;
+  /** What another process on the same store is started with. */
+  readonly env: Record<string, string>;
   /** Resident memory in MB. */
   memory(): number;
   stop(): Promise<void>;
@@ -77,11 +79,12 @@ async function untilReady(url: string, child: ChildProcess): Promise<void> {
   }
 }
 
-function toServer(child: ChildProcess, url: string, readyAfter: number, seed: Seed): BenchServer {
+function toServer(
+  child: ChildProcess,
+  facts: Pick<BenchServer, 'url' | 'readyAfter' | 'seed' | 'env'>,
+): BenchServer {
   return {
-    url,
-    readyAfter,
-    seed,
+    ...facts,
     memory() {
       const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
       return Number(kb) / 1024;
@@ -117,22 +120,24 @@ export async function startBareEngine(refreshTokens: number): Promise<BenchServe
       if (line) resolve(JSON.parse(line));
     });
   });
-  return toServer(child, `http://localhost:${port}`, performance.now() - began, seed);
+  const url = `http://localhost:${port}`;
+  return toServer(child, { url, readyAfter: performance.now() - began, seed, env: {} });
 }
 
 async function serve(dataDir: string, env: Record<string, string>): Promise<BenchServer> {
   const port = await freePort();
   const began = performance.now();
-  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], {
+  const whole = {
     GRANTABLE_DATA_DIR: dataDir,
     GRANTABLE_PORT: String(port),
     GRANTABLE_LOG_LEVEL: 'warn',
     ...env,
-  });
+  };
+  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], whole);
   child.stdout?.resume();
   const url = `http://localhost:${port}`;
   await untilReady(`${url}/readyz`, child);
-  return toServer(child, url, performance.now() - began, NO_SEED);
+  return toServer(child, { url, readyAfter: performance.now() - began, seed: NO_SEED, env: whole });
 }
 
 /**

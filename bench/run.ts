@@ -1,13 +1,16 @@
 /**
  * `npm run bench`: this server, durable as shipped, against the bare engine over a Map, in one run and interleaved.
  * Ratios are medians of the rounds' ratios; absolute figures move with the machine.
- * Flags: `--rounds 5`, `--seconds 3`, `--check` (missed marks fail), `--storage mongodb://…` (instead of SQLite).
+ * Flags: `--rounds 5`, `--seconds 3`, `--check` (missed marks fail), `--storage mongodb://…` (instead of SQLite),
+ * `--descendants 100000` (of the connection that is ended).
  */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import bcrypt from 'bcrypt';
+import { type BenchConnections, openConnections } from './connections.ts';
 import { APPLY, clientOf, JWT_RESOURCE, OPAQUE_RESOURCE, PASSWORD, USERS } from './directory.ts';
-import { CONNECTIONS, type Figures, load, median, type Target } from './load.ts';
+import { descend, exchanging, measureEnds } from './exchange.ts';
+import { ask, CONNECTIONS, type Figures, load, median, type Target } from './load.ts';
 import { type BenchServer, pinLoad, startBareEngine, startGrantable } from './processes.ts';
 
 const { values } = parseArgs({
@@ -16,10 +19,14 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '3' },
     check: { type: 'boolean', default: false },
     storage: { type: 'string' },
+    descendants: { type: 'string', default: '100000' },
   },
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
+const descendants = Number(values.descendants);
+/** What the many are held against. */
+const FEW_DESCENDANTS = 100;
 
 /** The shipped default. */
 const BCRYPT_COST = 12;
@@ -29,19 +36,10 @@ const MEASURED_COST = 10;
 interface Scenario {
   readonly name: string;
   readonly ours: Target;
-  readonly bare: Target;
-  /** Ours / bare, at least. */
+  /** The bare engine's, unless the name says otherwise. */
+  readonly against: Target;
+  /** Ours / against, at least. */
   readonly mark: number;
-}
-
-async function accessToken({ url, clientId, clientSecret, form }: Target): Promise<Record<string, string>> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}` },
-    body: new URLSearchParams(typeof form === 'function' ? form() : form),
-  });
-  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as Record<string, string>;
 }
 
 /** A round that ends leaves the requests under way without an answer, and with it without a next token. */
@@ -62,7 +60,11 @@ function loginForms(): () => Record<string, string> {
   return () => ({ grant_type: 'password', username: `user${next++ % USERS}`, password: PASSWORD });
 }
 
-async function scenarios(grantable: BenchServer, bare: BenchServer): Promise<Scenario[]> {
+async function scenarios(
+  grantable: BenchServer,
+  bare: BenchServer,
+  connections: BenchConnections,
+): Promise<Scenario[]> {
   const ours = (path: string, client: string) => ({ url: grantable.url + path, ...clientOf(client) });
   const { clientId, clientSecret, refreshTokens } = bare.seed;
   const theirs = (path: string) => ({ url: bare.url + path, clientId, clientSecret });
@@ -77,33 +79,47 @@ async function scenarios(grantable: BenchServer, bare: BenchServer): Promise<Sce
   });
   const bareIntrospection: Target = {
     ...theirs('/token/introspection'),
-    form: { token: (await accessToken(bareOpaque)).access_token ?? '' },
+    form: { token: (await ask(bareOpaque)).access_token ?? '' },
   };
   const logins: string[] = [];
   const logIn = loginForms();
   while (logins.length < REFRESH_TOKENS) {
-    const answer = await accessToken({ ...ours('/oauth/token', 'login'), form: logIn });
+    const answer = await ask({ ...ours('/oauth/token', 'login'), form: logIn });
     logins.push(answer.refresh_token ?? '');
   }
+  const connection = await connections.create('site');
+  const rootIntrospection = introspect((await ask(jwt)).access_token);
   return [
-    { name: 'client_credentials, JWT ES256', ours: jwt, bare: bareJwt, mark: 1 },
-    { name: 'client_credentials, opaque', ours: opaque, bare: bareOpaque, mark: 0.8 },
+    { name: 'client_credentials, JWT ES256', ours: jwt, against: bareJwt, mark: 1 },
+    { name: 'client_credentials, opaque', ours: opaque, against: bareOpaque, mark: 0.8 },
     {
       name: 'introspection, opaque',
-      ours: introspect((await accessToken(opaque)).access_token),
-      bare: bareIntrospection,
+      ours: introspect((await ask(opaque)).access_token),
+      against: bareIntrospection,
       mark: 0.9,
     },
     {
       name: 'introspection, JWT (bare: opaque)',
-      ours: introspect((await accessToken(jwt)).access_token),
-      bare: bareIntrospection,
+      ours: rootIntrospection,
+      against: bareIntrospection,
       mark: 0.8,
+    },
+    {
+      name: 'exchange, connection to JWT ES256 (bare: client_credentials)',
+      ours: exchanging(grantable, connection),
+      against: bareJwt,
+      mark: 0.8,
+    },
+    {
+      name: 'introspection, JWT of depth 3 (against a root token)',
+      ours: introspect(await descend(grantable, connection, 3)),
+      against: rootIntrospection,
+      mark: 0.85,
     },
     {
       name: 'refresh_token, rotating',
       ours: refreshing(ours('/oauth/token', 'login'), logins),
-      bare: refreshing(theirs('/token'), refreshTokens),
+      against: refreshing(theirs('/token'), refreshTokens),
       mark: 0.7,
     },
   ];
@@ -122,24 +138,26 @@ const perSecond = (figures: readonly Figures[]): string =>
   `${Math.round(median(figures.map((each) => each.perSecond)))}/s, p99 ${Math.round(median(figures.map((each) => each.p99)))} ms`;
 
 async function compare(all: readonly Scenario[]): Promise<Line[]> {
-  const figures = all.map(() => ({ ours: [] as Figures[], bare: [] as Figures[] }));
+  const figures = all.map(() => ({ ours: [] as Figures[], against: [] as Figures[] }));
   for (let round = -1; round < rounds; round += 1) {
     for (const [index, scenario] of all.entries()) {
-      const bare = await load(scenario.bare, { seconds });
+      const against = await load(scenario.against, { seconds });
       const ours = await load(scenario.ours, { seconds });
       // The first round warms up.
       if (round < 0) continue;
-      figures[index]?.bare.push(bare);
+      figures[index]?.against.push(against);
       figures[index]?.ours.push(ours);
     }
   }
   return all.map(({ name, mark }, index) => {
-    const { ours, bare } = figures[index] ?? { ours: [], bare: [] };
-    const ratio = median(ours.map((each, round) => each.perSecond / (bare[round]?.perSecond ?? Number.NaN)));
+    const { ours, against } = figures[index] ?? { ours: [], against: [] };
+    const ratio = median(
+      ours.map((each, round) => each.perSecond / (against[round]?.perSecond ?? Number.NaN)),
+    );
     return {
       what: name,
       ours: perSecond(ours),
-      against: perSecond(bare),
+      against: perSecond(against),
       ratio,
       mark: `at least ${mark}`,
       reached: ratio >= mark,
@@ -170,7 +188,7 @@ async function measureLogins(grantable: BenchServer): Promise<Line[]> {
     ...clientOf('login'),
     form: loginForms(),
   };
-  const token = await accessToken({
+  const token = await ask({
     url: `${grantable.url}/oauth/token`,
     ...clientOf('machine'),
     form: { grant_type: 'client_credentials', resource: OPAQUE_RESOURCE },
@@ -220,6 +238,24 @@ async function measureLogins(grantable: BenchServer): Promise<Line[]> {
   ];
 }
 
+async function compareEnds(grantable: BenchServer, connections: BenchConnections): Promise<Line> {
+  const { few, many } = await measureEnds(grantable, connections, {
+    few: FEW_DESCENDANTS,
+    many: descendants,
+  });
+  const describe = (all: readonly number[]): string =>
+    `${median(all).toFixed(1)} ms, the first ${all[0]?.toFixed(1)} ms`;
+  const ratio = median(many) / median(few);
+  return {
+    what: `ending a connection with ${descendants} descendants (against ${FEW_DESCENDANTS})`,
+    ours: describe(many),
+    against: describe(few),
+    ratio,
+    mark: 'at most 1.5',
+    reached: ratio <= 1.5,
+  };
+}
+
 function print(lines: readonly Line[]): void {
   console.log('\n| what | Grantable | against | ratio | mark | reached |\n|---|---|---|---|---|---|');
   for (const { what, ours, against, ratio, mark, reached } of lines) {
@@ -236,6 +272,8 @@ console.log(
 // Signing in the directory of a login at the measured cost; the mark is a ratio, and `docs` names the shipped cost.
 const grantable = await startGrantable(APPLY, {
   GRANTABLE_BCRYPT_COST: String(MEASURED_COST),
+  // One connection stands for thousands.
+  GRANTABLE_EXCHANGE_LIMIT: '9999999/1s',
   ...(values.storage !== undefined && { GRANTABLE_STORAGE: values.storage }),
 });
 const idle = grantable.memory();
@@ -244,9 +282,12 @@ process.once('exit', () => {
   bare.kill();
   grantable.kill();
 });
-const lines = await compare(await scenarios(grantable, bare));
+const connections = await openConnections(grantable);
+const lines = await compare(await scenarios(grantable, bare, connections));
 const underLoad = grantable.memory();
 await bare.stop();
+lines.push(await compareEnds(grantable, connections));
+await connections.close();
 lines.push(...(await measureLogins(grantable)));
 await grantable.stop();
 lines.push({
