@@ -17,6 +17,7 @@ const NO_SEED: Seed = { clientId: '', clientSecret: '', refreshTokens: [] };
 
 export interface BenchServer {
   readonly url: string;
+  readonly pid: number;
   /** Milliseconds from spawn to the first 200 of readiness. */
   readonly readyAfter: number;
   readonly seed: Seed;
@@ -56,10 +57,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function start(args: readonly string[], env: Record<string, string>): ChildProcess {
+function start(args: readonly string[], env: Record<string, string>, cores = SERVER_CORE): ChildProcess {
   const node = ['--max-semi-space-size=4', ...args];
   const [command, commandArgs] = canPin
-    ? ['taskset', ['-c', SERVER_CORE, process.execPath, ...node]]
+    ? ['taskset', ['-c', cores, process.execPath, ...node]]
     : [process.execPath, node];
   return spawn(command, commandArgs, {
     env: { ...process.env, ...env },
@@ -85,6 +86,7 @@ function toServer(
 ): BenchServer {
   return {
     ...facts,
+    pid: child.pid ?? 0,
     memory() {
       const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
       return Number(kb) / 1024;
@@ -124,7 +126,7 @@ export async function startBareEngine(refreshTokens: number): Promise<BenchServe
   return toServer(child, { url, readyAfter: performance.now() - began, seed, env: {} });
 }
 
-async function serve(dataDir: string, env: Record<string, string>): Promise<BenchServer> {
+async function serve(dataDir: string, env: Record<string, string>, cores?: string): Promise<BenchServer> {
   const port = await freePort();
   const began = performance.now();
   const whole = {
@@ -133,7 +135,7 @@ async function serve(dataDir: string, env: Record<string, string>): Promise<Benc
     GRANTABLE_LOG_LEVEL: 'warn',
     ...env,
   };
-  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], whole);
+  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], whole, cores);
   child.stdout?.resume();
   const url = `http://localhost:${port}`;
   await untilReady(`${url}/readyz`, child);
@@ -144,11 +146,16 @@ async function serve(dataDir: string, env: Record<string, string>): Promise<Benc
  * The server as `npm start` starts it, with durable settings, over a store that is filled already: the first start
  * hashes the password of everybody in the file, which is not what a start takes.
  * @param apply its directory
+ * @param cores that it may use, by their numbers; the first one unless said otherwise
  */
-export async function startGrantable(apply: object, env: Record<string, string> = {}): Promise<BenchServer> {
+export async function startGrantable(
+  apply: object,
+  env: Record<string, string> = {},
+  cores?: string,
+): Promise<BenchServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'grantable-bench-'));
   const file = join(dataDir, 'apply.json');
   await writeFile(file, JSON.stringify(apply));
-  await (await serve(dataDir, { ...env, GRANTABLE_APPLY: file })).stop();
-  return serve(dataDir, env);
+  await (await serve(dataDir, { ...env, GRANTABLE_APPLY: file }, cores)).stop();
+  return serve(dataDir, env, cores);
 }

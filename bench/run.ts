@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: this server, durable as shipped, against the bare engine over a Map, in one run and interleaved.
  * Ratios are medians of the rounds' ratios; absolute figures move with the machine.
- * Flags: `--rounds 5`, `--seconds 3`, `--check` (missed marks fail), `--storage mongodb://…` (instead of SQLite),
+ * Flags: `--rounds 5`, `--seconds 3`, `--check` (missed marks fail), `--storage mongodb` (a column for it beside SQLite's),
  * `--descendants 100000` (of the connection that is ended).
  */
 import { availableParallelism, cpus } from 'node:os';
@@ -11,6 +11,7 @@ import { type BenchConnections, openConnections } from './connections.ts';
 import { APPLY, clientOf, JWT_RESOURCE, OPAQUE_RESOURCE, PASSWORD, USERS } from './directory.ts';
 import { descend, exchanging, measureEnds } from './exchange.ts';
 import { ask, CONNECTIONS, type Figures, load, median, type Target } from './load.ts';
+import { startBeside } from './mongodb.ts';
 import { type BenchServer, pinLoad, startBareEngine, startGrantable } from './processes.ts';
 
 const { values } = parseArgs({
@@ -128,6 +129,8 @@ async function scenarios(
 interface Line {
   readonly what: string;
   readonly ours: string;
+  /** Over the other store. */
+  readonly beside?: string;
   readonly against: string;
   readonly ratio: number | undefined;
   readonly mark: string;
@@ -137,26 +140,33 @@ interface Line {
 const perSecond = (figures: readonly Figures[]): string =>
   `${Math.round(median(figures.map((each) => each.perSecond)))}/s, p99 ${Math.round(median(figures.map((each) => each.p99)))} ms`;
 
-async function compare(all: readonly Scenario[]): Promise<Line[]> {
-  const figures = all.map(() => ({ ours: [] as Figures[], against: [] as Figures[] }));
+async function compare(all: readonly Scenario[], beside: readonly Scenario[]): Promise<Line[]> {
+  const figures = all.map(() => ({
+    ours: [] as Figures[],
+    against: [] as Figures[],
+    beside: [] as Figures[],
+  }));
   for (let round = -1; round < rounds; round += 1) {
     for (const [index, scenario] of all.entries()) {
       const against = await load(scenario.against, { seconds });
       const ours = await load(scenario.ours, { seconds });
+      const other = beside[index] && (await load(beside[index].ours, { seconds }));
       // The first round warms up.
       if (round < 0) continue;
       figures[index]?.against.push(against);
       figures[index]?.ours.push(ours);
+      if (other) figures[index]?.beside.push(other);
     }
   }
   return all.map(({ name, mark }, index) => {
-    const { ours, against } = figures[index] ?? { ours: [], against: [] };
+    const { ours, against, beside: others } = figures[index] ?? { ours: [], against: [], beside: [] };
     const ratio = median(
       ours.map((each, round) => each.perSecond / (against[round]?.perSecond ?? Number.NaN)),
     );
     return {
       what: name,
       ours: perSecond(ours),
+      ...(others.length > 0 && { beside: perSecond(others) }),
       against: perSecond(against),
       ratio,
       mark: `at least ${mark}`,
@@ -256,12 +266,24 @@ async function compareEnds(grantable: BenchServer, connections: BenchConnections
   };
 }
 
-function print(lines: readonly Line[]): void {
-  console.log('\n| what | Grantable | against | ratio | mark | reached |\n|---|---|---|---|---|---|');
-  for (const { what, ours, against, ratio, mark, reached } of lines) {
-    console.log(
-      `| ${what} | ${ours} | ${against} | ${ratio?.toFixed(2) ?? ''} | ${mark} | ${reached ? 'yes' : 'no'} |`,
-    );
+/** @param other the store of the further column, if there is one */
+function print(lines: readonly Line[], other: string | undefined): void {
+  const row = (cells: readonly string[]): void => console.log(`| ${cells.join(' | ')} |`);
+  const column = (cell: string): string[] => (other === undefined ? [] : [cell]);
+  const head = ['what', 'Grantable', ...column(`on ${other}`), 'against', 'ratio', 'mark', 'reached'];
+  console.log();
+  row(head);
+  row(head.map(() => '---'));
+  for (const { what, ours, beside, against, ratio, mark, reached } of lines) {
+    row([
+      what,
+      ours,
+      ...column(beside ?? ''),
+      against,
+      ratio?.toFixed(2) ?? '',
+      mark,
+      reached ? 'yes' : 'no',
+    ]);
   }
 }
 
@@ -270,12 +292,12 @@ console.log(
   `Node ${process.version}, ${cpus()[0]?.model} x ${availableParallelism()}, servers ${pinned ? 'pinned to one core, load on another' : 'not pinned'}, ${rounds} rounds of ${seconds} s.`,
 );
 // Signing in the directory of a login at the measured cost; the mark is a ratio, and `docs` names the shipped cost.
-const grantable = await startGrantable(APPLY, {
+const settings = {
   GRANTABLE_BCRYPT_COST: String(MEASURED_COST),
   // One connection stands for thousands.
   GRANTABLE_EXCHANGE_LIMIT: '9999999/1s',
-  ...(values.storage !== undefined && { GRANTABLE_STORAGE: values.storage }),
-});
+};
+const grantable = await startGrantable(APPLY, settings);
 const idle = grantable.memory();
 const bare = await startBareEngine(REFRESH_TOKENS);
 process.once('exit', () => {
@@ -283,7 +305,12 @@ process.once('exit', () => {
   grantable.kill();
 });
 const connections = await openConnections(grantable);
-const lines = await compare(await scenarios(grantable, bare, connections));
+const other = values.storage === 'mongodb' ? await startBeside(settings) : undefined;
+const lines = await compare(
+  await scenarios(grantable, bare, connections),
+  other ? await scenarios(other.server, bare, other.connections) : [],
+);
+await other?.stop();
 const underLoad = grantable.memory();
 await bare.stop();
 lines.push(await compareEnds(grantable, connections));
@@ -306,6 +333,7 @@ lines.push({
   mark: 'under 2000 ms',
   reached: grantable.readyAfter < 2_000,
 });
-print(lines);
+print(lines, other?.description);
+if (other?.note) console.log(`\n${other.note}`);
 console.log(`\nThe shipped bcrypt cost is ${BCRYPT_COST}; each step doubles the time of a login.`);
 if (values.check && lines.some(({ reached }) => !reached)) process.exitCode = 1;
