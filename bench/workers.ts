@@ -3,7 +3,7 @@
  * the load shares them with the servers, so what each used is said beside the rates.
  * Flags: `--rounds 3`, `--seconds 3`.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -20,13 +20,15 @@ const MARK = 1.6;
 
 const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
+/** `ps` fails when it has nothing to list. */
+function childrenOf(pid: number): number[] {
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+  return stdout.split('\n').map(Number).filter(Boolean);
+}
+
 /** Seconds of processor time that a process and those it started have used. */
 function cpuOf(pid: number): number {
-  const listed = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], {
-    encoding: 'utf8',
-    stdio: 'pipe',
-  });
-  const pids = [pid, ...listed.split('\n').map(Number).filter(Boolean)];
+  const pids = [pid, ...childrenOf(pid)];
   return pids.reduce((sum, each) => {
     const fields = readFileSync(`/proc/${each}/stat`, 'utf8')
       .replace(/^.*\) /, '')
