@@ -3,7 +3,7 @@
  * Read from the store alone; the token itself is in nothing that comes out.
  */
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import type { CurrentRights, Held } from '../directory/current-rights.ts';
+import type { BoundRights, CurrentRights } from '../directory/current-rights.ts';
 import type { Directory } from '../directory/directory.ts';
 import { withinCatalogue } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
@@ -24,7 +24,7 @@ export interface ExplainDeps {
   readonly jwtVerifier: JwtVerifier;
   readonly directory: Directory;
   readonly users: Pick<Users, 'findBySubject'>;
-  readonly currentRights: Pick<CurrentRights, 'findHeld'>;
+  readonly currentRights: Pick<CurrentRights, 'findBoundRights'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -88,7 +88,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
   const client = await view.findApplicationById(row.application);
   const user = row.user === undefined ? undefined : await deps.users.findBySubject(row.subject);
   const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
-  const held = resource && (await deps.currentRights.findHeld(row));
+  const held = resource && (await deps.currentRights.findBoundRights(row));
   const granted = { name: 'this token when it was issued', permissions: fromStored(row.permissions) };
   const steps = toSteps(held ?? [], parents);
   const listed = resource && {
@@ -126,7 +126,7 @@ async function findParents(row: TokenRow | LoginRow, registry: Registry): Promis
 }
 
 /** Each authority's own steps, where one that stands twice counts once; then what was asked for at each exchange. */
-function toSteps(held: readonly Held[], parents: readonly TokenRow[]): Step<Permissions>[] {
+function toSteps(held: readonly BoundRights[], parents: readonly TokenRow[]): Step<Permissions>[] {
   const steps = new Map<string, Step<Permissions>>();
   for (const step of held.flatMap((each) => each.steps))
     if (!steps.has(step.name)) steps.set(step.name, step);

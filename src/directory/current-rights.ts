@@ -16,7 +16,7 @@ import type { Users } from './users.ts';
 const IDENTITY_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
 
 /** What one of those that bound a token may do now. */
-export interface Held {
+export interface BoundRights {
   readonly permissions: Permissions;
   readonly scopes: ReadonlySet<string>;
   readonly roleIds: readonly string[];
@@ -28,7 +28,7 @@ export interface CurrentRights {
    * In the order of the chain, the connection last; undefined if one of them is gone or may nothing here. Empty for a
    * token without a resource.
    */
-  findHeld(row: TokenRow | LoginRow): Promise<readonly Held[] | undefined>;
+  findBoundRights(row: TokenRow | LoginRow): Promise<readonly BoundRights[] | undefined>;
   /** The rights left, or undefined: somebody or something above is gone, or nothing is left of what was there. */
   recompute(row: TokenRow | LoginRow): Promise<Rights | undefined>;
 }
@@ -76,11 +76,11 @@ export function createCurrentRights({
   connections,
   now,
 }: CurrentRightsDeps): CurrentRights {
-  async function heldThroughConnection(
+  async function rightsThroughConnection(
     view: DirectoryView,
     id: string,
     resource: Resource,
-  ): Promise<Held | undefined> {
+  ): Promise<BoundRights | undefined> {
     const connection = await connections.get(id);
     if (!connection || !isUsable(connection, now())) return undefined;
     const application = (await view.findApplicationById(connection.application))?.application;
@@ -90,14 +90,14 @@ export function createCurrentRights({
     return rights && { ...rights, roleIds: [] };
   }
 
-  async function findHeld(row: TokenRow | LoginRow): Promise<readonly Held[] | undefined> {
+  async function findBoundRights(row: TokenRow | LoginRow): Promise<readonly BoundRights[] | undefined> {
     const view = await directory.view();
     const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
     if (row.resource !== undefined && !resource) return undefined;
     const authorities = authoritiesOf(row);
     const applications = await findApplications(view, authorities);
     if (!applications) return undefined;
-    const held: Held[] = [];
+    const held: BoundRights[] = [];
     for (const [index, { subject }] of authorities.entries()) {
       const user = subject === undefined ? undefined : await users.findBySubject(subject);
       if (subject !== undefined && !user) return undefined;
@@ -107,12 +107,12 @@ export function createCurrentRights({
     }
     const connection = 'connection' in row ? row.connection : undefined;
     if (connection === undefined || !resource) return held;
-    const through = await heldThroughConnection(view, connection, resource);
+    const through = await rightsThroughConnection(view, connection, resource);
     return through && [...held, through];
   }
 
   async function recompute(row: TokenRow | LoginRow): Promise<Rights | undefined> {
-    const held = await findHeld(row);
+    const held = await findBoundRights(row);
     if (!held) return undefined;
     if (row.resource === undefined) return { scope: row.scope, permissions: row.permissions };
     const resource = await (await directory.view()).findResource(row.resource);
@@ -130,5 +130,5 @@ export function createCurrentRights({
     return { scope, permissions: toStored(left) };
   }
 
-  return { findHeld, recompute };
+  return { findBoundRights, recompute };
 }
