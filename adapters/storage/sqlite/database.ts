@@ -43,8 +43,10 @@ interface Queued {
   result?: unknown;
 }
 
-/** Milliseconds that a statement waits for another process inside SQLite, blocking us; then we wait outside. */
-const BUSY_BLOCK_MS = 10;
+/** Milliseconds that a statement waits for another process inside SQLite, blocking us: we wait outside. */
+const BUSY_BLOCK_MS = 0;
+/** Milliseconds that another process' commit takes at most if all is well: so long we look at each turn. */
+const COMMIT_MS = 3;
 /** Milliseconds after which a store that is busy all the time counts as unavailable. */
 const BUSY_PATIENCE_MS = 5_000;
 const SETTINGS = `
@@ -57,18 +59,22 @@ const SETTINGS = `
   PRAGMA wal_autocheckpoint = 4000;
 `;
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Waits without blocking while another process holds the write lock. */
 async function patiently<T>(work: () => T): Promise<T> {
-  const deadline = performance.now() + BUSY_PATIENCE_MS;
+  const began = performance.now();
   for (;;) {
     try {
       return work();
     } catch (error) {
       if (!isBusy(error)) throw error;
-      if (performance.now() > deadline) {
+      const waited = performance.now() - began;
+      if (waited > BUSY_PATIENCE_MS) {
         throw new StoreUnavailable('another process keeps the database busy', { cause: error });
       }
-      await delay(2 + Math.random() * 15);
+      if (waited < COMMIT_MS) await nextTurn();
+      else await delay(1 + Math.random() * Math.min(waited / 2, 15));
     }
   }
 }
@@ -166,10 +172,14 @@ export async function openDatabase(path: string): Promise<Database> {
   }
 
   async function flush(): Promise<void> {
-    const batch = queue;
-    queue = [];
+    let batch: Queued[] = [];
     try {
-      await patiently(() => perform(batch));
+      await patiently(() => {
+        // What came while another process had the lock goes along.
+        batch = [...batch, ...queue];
+        queue = [];
+        perform(batch);
+      });
     } catch (error) {
       const storeError = toStoreError(error);
       for (const { reject } of batch) reject(storeError);
@@ -184,7 +194,7 @@ export async function openDatabase(path: string): Promise<Database> {
   async function flushAll(): Promise<void> {
     do {
       // Two turns: requests that came together reach their writes a turn apart, and share one commit.
-      for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < 2; turn += 1) await nextTurn();
       await flush();
     } while (queue.length > 0);
     flushing = undefined;
