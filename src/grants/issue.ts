@@ -2,7 +2,7 @@
  * Makes what was decided: the token, its registry row, the refresh token, the ID token, the answer. Both formats, all
  * grants. The row is written before the answer leaves; a row that cannot be written means no answer.
  */
-import { PermissionsNotAllowed } from '../errors/domain.ts';
+import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
 import { fitsIntoToken } from '../permissions/size.ts';
@@ -169,6 +169,8 @@ export function createIssue(deps: IssueDeps): Issue {
     const now = deps.now();
     const ttl = proof.exchange?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
     const expiresAt = expiryOf(ttl, proof.parent?.expiresAt, now);
+    if (expiresAt * 1000 <= now)
+      throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     const format = formatFor(resource, decision);
     const row = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
     const claims = claimsFor(row, deps.issuer, request, decision);

@@ -4,7 +4,7 @@
  * form where a client authenticates in another way; the engine authenticates it as it does for introspection.
  *
  * Parameters: `after`, the cursor `next` of the answer before (left out: everything there is); `wait`, seconds to wait
- * for something to tell. Claims: `iss`, `aud` (the client), `iat`, `next`, `more`, `reset`, and `nodes`, each with its
+ * for something to tell. Claims: `iss`, `aud` (the client), `iat`, `after`, `next`, `more`, `reset`, and `nodes`, each with its
  * `id` as in the `anc` of tokens, `revoked_at`, `restored_at`, `narrowed_at` (milliseconds) and `exp` (seconds), after
  * which nothing below it can be alive.
  */
@@ -86,11 +86,12 @@ async function authenticate(
 export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedDeps): Middleware {
   const { issuer, now } = inspection;
 
-  async function answer(client: Application, page: FeedPage): Promise<string> {
+  async function answer(client: Application, after: number, page: FeedPage): Promise<string> {
     const claims = {
       iss: issuer,
       aud: client.clientId,
       iat: Math.floor(now() / 1000),
+      after: String(after),
       next: String(page.next),
       more: page.more,
       reset: page.reset,
@@ -117,6 +118,6 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
     const audience = { organization: client.organization, resources: client.introspects };
     const page = await feed.read(after, audience, { ms: wait * 1000, signal: gone.signal });
     ctx.type = `application/${REVOCATIONS_TYPE}`;
-    ctx.body = await answer(client, page);
+    ctx.body = await answer(client, after, page);
   };
 }

@@ -61,6 +61,8 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     const key = hash('sha256', token, 'base64url');
     const known = answers.get(key);
     if (known && now() - known.at < maxStaleness * 1000) return known;
+    // A question that is under way was asked before now.
+    if (maxStaleness === 0) return ask(token);
     const running = asking.get(key) ?? ask(token).finally(() => asking.delete(key));
     asking.set(key, running);
     const answer = await running;
@@ -71,7 +73,8 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
   return async (token) => {
     const { claims } = await find(token);
     const isAlive = claims.active === true && typeof claims.exp === 'number' && claims.exp * 1000 > now();
-    if (!isAlive || claims.aud !== resource) {
+    // A refresh token is alive too, and no access token (RFC 8725 section 3.12).
+    if (!isAlive || claims.aud !== resource || claims.token_type !== 'Bearer') {
       throw new AccessError('invalid_token', 'the token is not active here');
     }
     return toVerifiedToken(claims);

@@ -51,6 +51,7 @@ interface Told {
 }
 
 interface Page {
+  readonly after: string;
   readonly next: string;
   readonly more: boolean;
   readonly reset: boolean;
@@ -83,16 +84,23 @@ export function followRevocations(options: RevocationsOptions): Revocations {
       audience: clientId,
       typ: 'revocations+jwt',
       algorithms: ['ES256'],
-      requiredClaims: ['iat', 'next', 'nodes'],
+      requiredClaims: ['iat', 'after', 'next', 'nodes'],
       currentDate: new Date(now()),
     });
     const age = Math.abs(now() / 1000 - Number(payload.iat));
     if (age > LONG_POLL + CLOCK_DIFFERENCE) throw new Error('the feed gave an answer of another time');
-    return payload as unknown as Page;
+    const page = payload as unknown as Page;
+    // One to another question would hide what lies between.
+    if (page.after !== (cursor ?? '0')) throw new Error('the feed answered another question');
+    if (!page.reset && Number(page.next) < Number(page.after)) throw new Error('the feed went back');
+    return page;
   }
 
   function take({ next, more, reset, nodes }: Page): void {
-    if (reset) records.clear();
+    if (reset) {
+      records.clear();
+      isWhole = false;
+    }
     for (const { id, revoked_at, restored_at, narrowed_at, exp } of nodes) {
       records.set(id, {
         id,

@@ -29,7 +29,7 @@ export interface VerifierOptions {
   readonly clientSecret: string;
   /** `local`, unless said otherwise: JWTs are verified here. `introspection`: every token is asked about. */
   readonly mode?: 'local' | 'introspection';
-  /** Seconds that the answer of an introspection may be used again; 5 unless said otherwise. */
+  /** Seconds that the answer of an introspection may be used again; unless said otherwise 1 in `local` mode, else 5. */
   readonly maxStaleness?: number;
   /** Seconds without word of revocations after which every JWT is refused with 503; 30 unless said otherwise. */
   readonly maxFeedSilence?: number;
@@ -56,6 +56,7 @@ function isBadToken(error: unknown): boolean {
   return (
     error instanceof errors.JOSEError &&
     !(error instanceof errors.JWKSTimeout) &&
+    !(error instanceof errors.JWKSInvalid) &&
     error.code !== 'ERR_JOSE_GENERIC'
   );
 }
@@ -63,7 +64,7 @@ function isBadToken(error: unknown): boolean {
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, resource, clientId, clientSecret, mode = 'local' } = options;
   const now = options.now ?? Date.now;
-  const maxStaleness = options.maxStaleness ?? 5;
+  const maxStaleness = options.maxStaleness ?? (mode === 'local' ? 1 : 5);
   const server = options.backChannel ?? issuer;
   const introspect = createIntrospect({ server, resource, clientId, clientSecret, maxStaleness, now });
   const keys = createRemoteJWKSet(new URL(`${server}/oauth/jwks`), {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { parsePermissions } from '../../src/permissions/seed-shape.ts';
 import { toStored } from '../../src/permissions/stored.ts';
 import { rotateSigningKeys } from '../../src/provider/signing-keys.ts';
@@ -360,6 +360,43 @@ describe('verifying tokens at a resource server', () => {
       liar.closeAllConnections();
       await new Promise((resolve) => liar.close(resolve));
     }
+  });
+
+  test('LG-08 a refresh token is no access token, though its own application may ask about it', async () => {
+    const { refresh_token: refresh, access_token: own } = await login();
+    for (const mode of ['local', 'introspection']) {
+      const shop = newVerifier({ mode, clientId: 'shop', clientSecret: server.secretOf('shop') });
+      if (mode === 'introspection') assert.equal(await codeOf(shop.verify(own)), 'accepted');
+      assert.equal(await codeOf(shop.verify(refresh)), 'invalid_token', mode);
+      shop.close();
+    }
+  });
+
+  test('a genuine answer of the feed to another question is not believed', async () => {
+    const doomed = (await server.token('machine')).json.access_token;
+    await server.post('/oauth/revoke', 'machine', { token: doomed });
+    const ask = async (query: string): Promise<string> => {
+      const response = await fetch(`${server.issuer}/oauth/revocations${query}`, {
+        headers: {
+          authorization: `Basic ${Buffer.from(`shop-api:${server.secretOf('shop-api')}`).toString('base64')}`,
+        },
+      });
+      return response.text();
+    };
+    const { next } = decodeJwt<{ next: string }>(await ask(''));
+    const nothingNew = await ask(`?after=${next}`);
+    const port = await freePort();
+    const replaying = createServer(async (request, response) => {
+      const isKeys = request.url?.startsWith('/oauth/jwks');
+      response.end(isKeys ? await (await fetch(`${server.issuer}/oauth/jwks`)).text() : nothingNew);
+    });
+    await new Promise<void>((resolve) => replaying.listen(port, '127.0.0.1', resolve));
+    const fooled = newVerifier({ backChannel: `http://127.0.0.1:${port}` });
+    await wait(400);
+    assert.equal(await codeOf(fooled.verify(doomed)), 'unavailable');
+    fooled.close();
+    replaying.closeAllConnections();
+    await new Promise((resolve) => replaying.close(resolve));
   });
 
   test('before anything is known of revocations, and without keys, nothing is accepted', async () => {
