@@ -125,6 +125,8 @@ test('every hot query uses an index', async () => {
     ...['tokens', 'artifacts', 'logins', 'counters', 'nodes'].map(
       (table) => `SELECT rowid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
     ),
+    'SELECT count(*) AS count FROM tokens WHERE connection = 1 AND expires_at > 1',
+    "SELECT value FROM sequences WHERE name = 'node change'",
   ];
   for (const sql of queries) {
     const plan = raw

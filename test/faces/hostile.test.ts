@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
+
+const PATHS = ['/api/database/connection', '/api/auth/subscribe', '/api/auth/version', '/api/auth/logout'];
+const RUNS = process.env.GRANTABLE_TEST_LONG ? 1_000 : 150;
+
+/** As clients of the other older APIs send them. */
+const OTHERS: readonly object[] = [
+  { login: 'ann', password: PASSWORD },
+  { userId: 1, actions: ['*'], networkIds: ['*'], deviceTypeIds: ['*'] },
+  { refreshToken: 'x' },
+  { authTokenType: 'AM', authTokenInfo: [{ u: 'ann', p: PASSWORD }] },
+  { AM: { u: 'ann', p: PASSWORD } },
+  { AM_DB: { u: 'ann', p: PASSWORD, instance: 'i', database: 'd', collection: 'c' } },
+  { grant_type: 'password', username: 'ann', password: PASSWORD },
+  { grant_type: 'client_credentials', client_id: 'machine', client_secret: 'x', ttl: 0 },
+  { username: 'ann', password: PASSWORD, scopes: ['authorization'] },
+];
+
+describe('LG-01 what a face does not know is refused as strictly as at the token endpoint', () => {
+  let server: TestServer;
+  let token: string;
+  before(async () => {
+    server = await startServer({
+      fixture(fixture) {
+        fixture.organizations[0].applications.push({
+          name: 'sites',
+          clientId: 'sites',
+          clientSecret: 'secret-of-sites-'.padEnd(40, 'x'),
+          grants: ['password', 'token_exchange'],
+          permissions: { isAdmin: true },
+        });
+        fixture.organizations[0].faces = { sunbreak: { application: 'sites', registration: true } };
+      },
+      env: { GRANTABLE_ADDRESS_LIMIT: '999999/1s' },
+    });
+    const answer = await send('/api/database/connection', {
+      data: [{ email: 'ada@shop.example', password: PASSWORD }],
+      context: { domain: 'shop.example', isNewUser: true },
+    });
+    token = String(answer.json.accessToken);
+    assert.match(token, /^gct_/, JSON.stringify(answer));
+  });
+  after(() => server[Symbol.asyncDispose]());
+
+  async function send(path: string, body: unknown, headers: Record<string, string> = {}) {
+    const response = await fetch(server.issuer + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    const text = await response.text();
+    return { status: response.status, text, json: JSON.parse(text) as Record<string, unknown> };
+  }
+  const countRows = async (): Promise<number> => {
+    let rows = 0;
+    for await (const { kind } of server.server.foundations.storage.dump.export()) {
+      if (['tokens', 'users', 'resources', 'connections', 'logins'].includes(kind)) rows += 1;
+    }
+    return rows;
+  };
+
+  test('the bodies of the other older APIs are told what is wrong, and nothing is written', async () => {
+    const before = await countRows();
+    for (const path of ['/api/database/connection', '/api/auth/subscribe', '/api/auth/logout']) {
+      for (const body of OTHERS) {
+        const { status, json } = await send(path, body, { authorization: `Bearer ${token}` });
+        assert.equal(status, 400, `${path} ${JSON.stringify(body)}`);
+        assert.deepEqual(Object.keys(json), ['message']);
+      }
+    }
+    assert.equal(await countRows(), before);
+  });
+
+  test('the token endpoint takes nothing of a face', async () => {
+    const subscription = { data: [{ permissions: { isAdmin: true, tables: {} } }], context: {} };
+    const { status, json } = await send('/oauth/token', subscription, { authorization: `Bearer ${token}` });
+    assert.equal(status, 400);
+    assert.equal(json.error, 'invalid_request');
+  });
+
+  test('whatever JSON comes, the answer is a message, never a token and never an error of ours', async () => {
+    const before = await countRows();
+    const hostile = fc.oneof(
+      fc.json(),
+      fc.string(),
+      fc.record({ data: fc.jsonValue(), context: fc.jsonValue() }).map((value) => JSON.stringify(value)),
+      fc
+        .record({ data: fc.array(fc.record({ permissions: fc.jsonValue(), userId: fc.jsonValue() })) })
+        .map((value) => JSON.stringify(value)),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...PATHS.filter((path) => path !== PATHS[2])),
+        hostile,
+        async (path, body) => {
+          const { status, json } = await send(path, body, { authorization: 'Bearer gct_x' });
+          assert.ok(status === 400 || status === 401, `${status} ${path} ${body}`);
+          assert.deepEqual(Object.keys(json), ['message']);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+    assert.equal(await countRows(), before);
+  });
+});
