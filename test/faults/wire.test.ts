@@ -5,7 +5,7 @@ import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.t
 import { startTwoServers, type TwoServers } from './two-servers.ts';
 import { type Fault, startWire, type Wire } from './wire.ts';
 
-const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 3 : 1;
+const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 2 : 1;
 /** Milliseconds. */
 const FAULTS: readonly [Fault, number][] = Array.from({ length: ROUNDS }).flatMap(() => [
   ['cut', 500],
