@@ -13,6 +13,7 @@ import {
   startServer,
   type TestServer,
 } from '../support/server.ts';
+import { tampered } from '../support/tampered.ts';
 
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
@@ -186,11 +187,10 @@ describe('token exchange', () => {
     await foundations().connections.end(ended.connection, AUTHOR);
     const before = await countTokens();
     const foreign = (await server.token('other-shop')).json.access_token;
-    const tampered = `${json.access_token.slice(0, -2)}xx`;
     const bodies = new Set<string>();
     for (const bad of [
       revoked,
-      tampered,
+      tampered(json.access_token),
       foreign,
       expired.token,
       ended.token,

@@ -21,10 +21,14 @@ if (missing) {
   console.log(`The tests over MongoDB were skipped: ${missing}.`);
 } else {
   await using server = await startMongo();
-  const tests = spawn(process.execPath, ['--test', '--test-concurrency=2', ...SUITES], {
-    env: { ...process.env, GRANTABLE_TEST_STORAGE: 'mongodb', MONGODB_URI: server.uri },
-    stdio: 'inherit',
-  });
+  const tests = spawn(
+    process.execPath,
+    ['--test', '--test-concurrency=2', '--test-timeout=1200000', ...SUITES],
+    {
+      env: { ...process.env, GRANTABLE_TEST_STORAGE: 'mongodb', MONGODB_URI: server.uri },
+      stdio: 'inherit',
+    },
+  );
   const [code] = (await once(tests, 'exit')) as [number | null];
   process.exitCode = code ?? 1;
 }

@@ -15,7 +15,7 @@ export function createGate(target: number) {
         }
         socket.pipe(upstream).pipe(socket);
       });
-      await new Promise<void>((resolve) => server?.listen(port, '127.0.0.1', resolve));
+      await new Promise<void>((resolve) => server?.unref().listen(port, '127.0.0.1', resolve));
     },
     async close(): Promise<void> {
       const closed = new Promise((resolve) => server?.close(resolve) ?? resolve(undefined));
