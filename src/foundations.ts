@@ -2,11 +2,16 @@
  * What the server and every command stand on: the open store, the vault, the signing keys, the directory, the
  * registry. Nothing here listens or has rules of its own.
  */
+import { join } from 'node:path';
 import { type Apply, createApply } from './admin/apply.ts';
 import type { Config } from './config/load.ts';
 import { type Connections, createConnections } from './connections/connections.ts';
 import { createExchangeLimit, type ExchangeLimit } from './connections/exchange-limit.ts';
 import { createConnectionUses } from './connections/uses.ts';
+import { createAllowedHosts } from './datasources/addresses.ts';
+import { type Credentials, createCredentials } from './datasources/credentials.ts';
+import { createDatasources, type Datasources } from './datasources/datasources.ts';
+import { createDatabaseLogins, type DatabaseLogins } from './datasources/logins.ts';
 import { type Changes, createChanges } from './directory/changes.ts';
 import type { SecretKeys } from './directory/client-secrets.ts';
 import { type CurrentRights, createCurrentRights } from './directory/current-rights.ts';
@@ -16,6 +21,7 @@ import { createPasswords, type Passwords } from './directory/passwords.ts';
 import { createUsers, type Users } from './directory/users.ts';
 import { addressKey } from './http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
+import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 import { loadSigningKeys, type SigningKeys } from './provider/signing-keys.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
@@ -41,6 +47,9 @@ export interface Foundations {
   readonly throttle: Throttle;
   readonly users: Users;
   readonly currentRights: CurrentRights;
+  readonly credentials: Credentials;
+  readonly datasources: Datasources;
+  readonly databaseLogins: DatabaseLogins;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
   /** Seconds that anything issued here may live at most. */
@@ -74,9 +83,11 @@ export async function openFoundations(config: Config, now: () => number = Date.n
   const storage = await openStorage(config);
   try {
     const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
-    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms] = (await Promise.all(
-      ['cookies', 'clientSecrets', 'passwords', 'refresh', 'forms'].map((purpose) => vault.ring(purpose)),
-    )) as [SecretRing, SecretRing, SecretRing, SecretRing, SecretRing];
+    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms, markKeys] = (await Promise.all(
+      ['cookies', 'clientSecrets', 'passwords', 'refresh', 'forms', 'marks'].map((purpose) =>
+        vault.ring(purpose),
+      ),
+    )) as [SecretRing, SecretRing, SecretRing, SecretRing, SecretRing, SecretRing];
     const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
     const directory = createDirectory({ store: storage.directory, now });
     const hashQueue = createHashQueue({ limit: config.hashQueue, now });
@@ -88,6 +99,20 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       limits: throttle,
       audit: storage.audit,
       now,
+    });
+    const credentials = createCredentials(vault);
+    const datasources = createDatasources({
+      kinds: connectorKinds,
+      credentials,
+      allowed: createAllowedHosts(config.datasourceHosts),
+      folder: join(config.dataDir, 'datasources'),
+    });
+    const databaseLogins = createDatabaseLogins({
+      datasources,
+      credentials,
+      limits: throttle,
+      queue: hashQueue,
+      markKeys,
     });
     const longestLifetime = Math.max(config.ttl.login, MAX_TOKEN_LIFETIME);
     const { connections: connectionNouns } = storage.directory;
@@ -125,8 +150,13 @@ export async function openFoundations(config: Config, now: () => number = Date.n
         accessTokenTtl: config.ttl.accessToken,
         hosts: config.hosts,
         registration: !config.production,
+        datasources,
+        credentials,
         now,
       }),
+      credentials,
+      datasources,
+      databaseLogins,
       storage,
       vault,
       rings: { cookies, clientSecrets, forms },
@@ -140,7 +170,10 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       registry,
       refreshTokens: createRefreshTokens(() => refreshKeys.all().map(({ key }) => key)),
       longestLifetime,
-      close: () => storage.close(),
+      async close() {
+        await datasources.close();
+        await storage.close();
+      },
     };
   } catch (error) {
     await storage.close();

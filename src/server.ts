@@ -113,6 +113,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     directory,
     users,
     registry,
+    databaseLogins: foundations.databaseLogins,
     connections: foundations.connections,
     exchangeLimit: foundations.exchangeLimit,
     connect: {

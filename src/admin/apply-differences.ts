@@ -104,6 +104,25 @@ const spellers: Spellers = {
     organizations: administers.map(nameOfId),
     secondFactor,
   }),
+  datasources: ({ name, enabled, kind, file, server, insecurePasswords, userTables }, nameOfId) => ({
+    name,
+    enabled,
+    kind,
+    file,
+    insecurePasswords,
+    ...server,
+    ...(server?.ca !== undefined && { ca: 'given' }),
+    ...Object.fromEntries(
+      userTables.map(({ id, sealedSecret, roles, roleMap, ...table }) => [
+        `userTables.${table.collection}`,
+        {
+          ...table,
+          roles: roles.map(nameOfId),
+          roleMap: Object.fromEntries(roleMap.map(({ value, role }) => [value, nameOfId(role)])),
+        },
+      ]),
+    ),
+  }),
   connections: ({ name, enabled, scopes, permissions, networks, maxTokenTtl, createdAt, expiresAt }) => ({
     name,
     enabled,
@@ -116,7 +135,11 @@ const spellers: Spellers = {
 };
 
 /** That they changed is said, and no more. */
-const secrets: Readonly<Record<string, string>> = { secretHash: 'clientSecret', passwordHash: 'password' };
+const secrets: Readonly<Record<string, string>> = {
+  secretHash: 'clientSecret',
+  passwordHash: 'password',
+  sealedPassword: 'password',
+};
 
 function spell<C extends CollectionName>(collection: C, noun: Nouns[C], nameOfId: NameOfId): Spelled {
   return new Map(Object.entries(spellers[collection](noun, nameOfId)));

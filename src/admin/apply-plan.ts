@@ -80,7 +80,12 @@ export function createNounId(): string {
 
 /** The values of the unique keys under which the file's nouns refer to each other. */
 function keysAmong(collection: CollectionName, noun: Nouns[CollectionName]): string[] {
-  if (collection === 'applications' || collection === 'roles' || collection === 'connections')
+  if (
+    collection === 'applications' ||
+    collection === 'roles' ||
+    collection === 'connections' ||
+    collection === 'datasources'
+  )
     return [`${(noun as Role).organization}/${nameOf(noun)}`];
   if (collection !== 'users') return [nameOf(noun)];
   const { realm, canonicalUsername, canonicalEmail } = noun as User;

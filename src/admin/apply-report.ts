@@ -1,7 +1,7 @@
 /** What applying a file did, or would do, for people. */
 import { toOneLine } from '../config/printable.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Application, Organization, User } from '../storage/nouns.ts';
+import type { Application, Datasource, Organization, User } from '../storage/nouns.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';
 import type { Plan, Step } from './apply-plan.ts';
 
@@ -41,7 +41,7 @@ export async function describeStep(step: Step, store: DirectoryStore, plan: Plan
 
 /** Users name roles and organizations by id, applications each other, organizations the applications of their faces. */
 async function namesOfIds(
-  nouns: readonly Partial<User & Application & Organization>[],
+  nouns: readonly Partial<User & Application & Organization & Datasource>[],
   store: DirectoryStore,
   plan: Plan,
 ): Promise<Map<string, string>> {
@@ -51,11 +51,12 @@ async function namesOfIds(
       names.set(after.id, (after as { name: string }).name);
   }
   const ids = new Set(
-    nouns.flatMap(({ roles = [], administers = [], mayExchange = [], faces = {} }) => [
+    nouns.flatMap(({ roles = [], administers = [], mayExchange = [], faces = {}, userTables = [] }) => [
       ...roles,
       ...administers,
       ...mayExchange,
       ...Object.values(faces).map(({ application }) => application),
+      ...userTables.flatMap((table) => [...table.roles, ...table.roleMap.map(({ role }) => role)]),
     ]),
   );
   for (const id of ids) {

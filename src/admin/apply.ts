@@ -15,6 +15,7 @@ import { Conflict, type DirectoryStore, VersionConflict } from '../storage/contr
 import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
 import { planApplication } from './apply-applications.ts';
 import { planConnection } from './apply-connections.ts';
+import { type DatasourceDeps, planDatasource } from './apply-datasources.ts';
 import {
   type ApplicationIds,
   checkDefaultRole,
@@ -34,7 +35,7 @@ import {
   type SecretLine,
 } from './generated-secrets.ts';
 
-export interface ApplyDeps {
+export interface ApplyDeps extends Pick<DatasourceDeps, 'datasources' | 'credentials'> {
   readonly store: DirectoryStore;
   readonly changes: Changes;
   readonly passwords: Passwords;
@@ -92,6 +93,7 @@ const ORDER: readonly CollectionName[] = [
   'applications',
   'users',
   'connections',
+  'datasources',
 ];
 const DEFAULT_AUTHOR: Author = { actor: 'apply' };
 
@@ -156,6 +158,9 @@ async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions)
     await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, people));
     for (const connection of entry.connections ?? []) {
       await planConnection(plan, organization, connection, deps);
+    }
+    for (const datasource of entry.datasources ?? []) {
+      await planDatasource(plan, organization, datasource, deps);
     }
   }
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, people));

@@ -34,6 +34,7 @@ const kinds: { readonly [K in DumpKind]: z.ZodObject } = {
   connections: z.object({
     row: noun.extend({ organization: text, name: text, application: text, resource: text }),
   }),
+  datasources: z.object({ row: noun.extend({ organization: text, name: text, kind: text }) }),
   nodes: z.object({ row: z.looseObject({ id: text, expiresAt: count, change: count }) }),
   tokens: z.object({
     key: bytes,

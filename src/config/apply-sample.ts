@@ -19,7 +19,7 @@ export const applySample = `organizations:
       - name: shop
         clientId: shop
         clientSecret: s3cret-of-32-or-more-characters-x # made when the application is, if left out
-        grants: [client_credentials, password, refresh_token, token_exchange]
+        grants: [client_credentials, password, refresh_token, token_exchange, database_user]
         scopes: [orders.read]
         resource: https://api.acme.example/
         permissions:
@@ -49,6 +49,19 @@ export const applySample = `organizations:
         permissions:
           tables:
             orders: { read: true }
+    datasources:
+      - name: crm
+        kind: sqlite # or postgres, mysql, mongodb with host, port, username, password
+        file: crm.db # below <data dir>/datasources
+        userTables:
+          - collection: customers
+            usernameColumn: email
+            passwordColumn: password_hash
+            passwordFormat: bcrypt
+            subjectColumn: id
+            activeColumn: active
+            roles: [clerk]
+            realm: shop
 administrators:
   - { username: root, password: change-me-please-now, organizations: [acme] }
 `;

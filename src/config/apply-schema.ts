@@ -1,5 +1,6 @@
 /** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
 import { z } from 'zod';
+import { datasource } from './apply-datasources.ts';
 import {
   applicationName,
   channel,
@@ -31,6 +32,7 @@ export const grants = [
   'refresh_token',
   'authorization_code',
   'token_exchange',
+  'database_user',
 ] as const;
 
 const grant = z.enum(grants, { error: `is an unknown grant; known are ${grants.join(', ')}` });
@@ -273,6 +275,9 @@ export const organization = z
     connections: listOf(connection, ({ name }) => name)
       .exactOptional()
       .describe('Its connections.'),
+    datasources: listOf(datasource, ({ name }) => name)
+      .exactOptional()
+      .describe('Its datasources.'),
   })
   .describe('A tenant.');
 

@@ -21,6 +21,8 @@ export interface Config {
   /** Beside the issuer's: hosts under which back-channel endpoints answer, in lower case, with port where one was given. */
   readonly hosts: readonly string[];
   readonly trustedProxies: TrustedProxies;
+  /** Private hosts and networks that datasources may have. */
+  readonly datasourceHosts: readonly string[];
   readonly metricsToken?: string;
   readonly applyFile?: string;
   /** Its content, if `loadConfig` was asked to read it. */

@@ -127,6 +127,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
       : dataDir && ({ kind: 'sqlite', path: join(dataDir, 'grantable.db') } as const),
     masterKey: findMasterKey(values, { cwd, given, report, dataDir }),
     hosts: given(options.hosts) ? values.hosts : [],
+    datasourceHosts: given(options.datasourceHosts) ? values.datasourceHosts : [],
     trustedProxies: proxies && createTrustedProxies(proxies),
     metricsToken: values.metricsToken,
     applyFile: values.applyFile && resolve(cwd, values.applyFile),

@@ -6,6 +6,7 @@
  * This file: every option of the environment as data. `docs/configuration.md` is written from it.
  */
 import type { z } from 'zod';
+import { findNetworkProblem } from '../connections/networks.ts';
 import { parseMasterKey } from '../storage/master-key.ts';
 import { findIssuerProblem, findProxyProblem, isHostAndPort, isHostname, isLoopback } from './addresses.ts';
 import type { Config } from './config.ts';
@@ -127,6 +128,19 @@ export const options = {
     meaning:
       "The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Needed with an `https` issuer. Forwarding headers of others are ignored, and no header ever decides the server's own URL.",
     schema: list(findProxyProblem),
+  },
+  datasourceHosts: {
+    name: 'GRANTABLE_DATASOURCE_HOSTS',
+    type: 'host names, IP addresses and CIDR blocks separated by commas, such as db.internal,10.1.0.0/16',
+    default: undefined,
+    without: 'only addresses of the public Internet',
+    meaning:
+      'Private, loopback and link-local addresses that datasources may have. Whoever registers a datasource decides where this server connects to, so the machines around it are out of reach unless they are named here.',
+    schema: list((entry) =>
+      isHostname(entry) || findNetworkProblem(entry) === undefined
+        ? undefined
+        : 'is no host name in lower case, no IP address and no CIDR block',
+    ),
   },
   dataDir: {
     name: 'GRANTABLE_DATA_DIR',

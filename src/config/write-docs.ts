@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import { datasource } from './apply-datasources.ts';
 import { applySample } from './apply-sample.ts';
 import {
   administrator,
@@ -27,6 +28,7 @@ interface JsonSchema {
   readonly items?: JsonSchema;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: JsonSchema | boolean;
+  readonly propertyNames?: JsonSchema;
   readonly required?: readonly string[];
 }
 
@@ -81,7 +83,7 @@ function typeOf(schema: JsonSchema): string {
   if (schema.type === 'boolean') return '`true` or `false`';
   if (schema.type === 'integer') return `whole number from ${schema.minimum} to ${schema.maximum}`;
   if (typeof schema.additionalProperties === 'object') {
-    return `identifier: ${typeOf(schema.additionalProperties)}`;
+    return `{ ${schema.propertyNames?.shape ?? 'text'}: ${typeOf(schema.additionalProperties)} }`;
   }
   return schema.properties ? 'group of keys' : 'text';
 }
@@ -181,6 +183,7 @@ ${[
   writeNoun('Applications', application),
   writeNoun('Users', user),
   writeNoun('Connections', connection),
+  writeNoun('Datasources', datasource),
   writeNoun('Administrators', administrator),
 ].join('\n\n')}
 `;

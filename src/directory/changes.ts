@@ -63,6 +63,7 @@ const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[]
   resources: ['organization', 'identifier', 'registeredBy'],
   users: ['organization', 'realm'],
   connections: ['organization', 'application', 'resource', 'owner'],
+  datasources: ['organization', 'kind'],
 };
 
 const singular = {
@@ -72,6 +73,7 @@ const singular = {
   resources: 'resource',
   users: 'user',
   connections: 'connection',
+  datasources: 'datasource',
 } as const satisfies Record<CollectionName, string>;
 
 /** How people know it. */
@@ -99,6 +101,7 @@ export function createChanges(deps: ChangesDeps): Changes {
     resources: createNounChanges('resources', deps),
     users: createNounChanges('users', deps),
     connections: createNounChanges('connections', deps),
+    datasources: createNounChanges('datasources', deps),
   };
 }
 

@@ -6,10 +6,11 @@ import type { Step } from '../permissions/kinds.ts';
 import { intersect, isEmpty, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { Rights } from '../registry/registry.ts';
-import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
+import type { AccountRef, Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
 import type { Application, Connection, Resource } from '../storage/nouns.ts';
+import { findAccountHolder } from './database-accounts.ts';
 import type { Directory, DirectoryView } from './directory.ts';
-import { findConnectionRights, findRights, withinCatalogue } from './rights.ts';
+import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';
 import type { Users } from './users.ts';
 
 /** Scopes of OpenID Connect say who somebody is; rights over a resource do not touch them. */
@@ -48,7 +49,12 @@ export function isUsable({ enabled, expiresAt }: Connection, now: number): boole
 
 /** From the first of an exchange chain to the token's own application and user. */
 function authoritiesOf(row: TokenRow | LoginRow): readonly Bound[] {
-  const own = { application: row.application, ...(row.user !== undefined && { subject: row.subject }) };
+  const isSomebody = row.user !== undefined || row.account !== undefined;
+  const own = {
+    application: row.application,
+    ...(isSomebody && { subject: row.subject }),
+    ...(row.account && { account: row.account }),
+  };
   return [...(('bounds' in row && row.bounds) || []), own];
 }
 
@@ -76,6 +82,14 @@ export function createCurrentRights({
   connections,
   now,
 }: CurrentRightsDeps): CurrentRights {
+  async function findHolder(
+    view: DirectoryView,
+    subject: string,
+    account: AccountRef | undefined,
+  ): Promise<Holder | undefined> {
+    return account ? findAccountHolder(view, subject, account) : users.findBySubject(subject);
+  }
+
   async function rightsThroughConnection(
     view: DirectoryView,
     id: string,
@@ -98,8 +112,8 @@ export function createCurrentRights({
     const applications = await findApplications(view, authorities);
     if (!applications) return undefined;
     const held: BoundRights[] = [];
-    for (const [index, { subject }] of authorities.entries()) {
-      const user = subject === undefined ? undefined : await users.findBySubject(subject);
+    for (const [index, { subject, account }] of authorities.entries()) {
+      const user = subject === undefined ? undefined : await findHolder(view, subject, account);
       if (subject !== undefined && !user) return undefined;
       const rights = resource && (await findRights(view, applications[index] as Application, resource, user));
       if (resource && !rights) return undefined;

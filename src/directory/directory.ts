@@ -7,7 +7,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Application, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
+import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
 import { eachNoun } from './collections.ts';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */
@@ -31,6 +31,10 @@ export interface DirectoryView {
   /** @param identifier RFC 8707 resource indicator, compared as a string; undefined too when disabled */
   findResource(identifier: string): Promise<Resource | undefined>;
   findRole(id: string): Promise<Role | undefined>;
+  /** Undefined too when it or its organization is disabled. */
+  findDatasource(id: string): Promise<Datasource | undefined>;
+  /** The enabled ones of an organization. */
+  findDatasources(organization: string): Promise<readonly Datasource[]>;
   /** Origins that any enabled application lists. */
   allowedOrigins(): Promise<ReadonlySet<string>>;
   /** Names of grants that any enabled application may use. */
@@ -150,6 +154,18 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
       const resource = await store.resources.findBy('identifier', identifier);
       return resource?.enabled ? resource : undefined;
     }),
+    findDatasource: remembering(async (id) => {
+      const datasource = await store.datasources.get(id);
+      const organization = datasource?.enabled ? await organizations(datasource.organization) : undefined;
+      return organization?.enabled ? datasource : undefined;
+    }),
+    findDatasources: remembering(async (organization) => {
+      const found: Datasource[] = [];
+      for await (const datasource of eachNoun(store.datasources, organization)) {
+        if (datasource.enabled) found.push(datasource);
+      }
+      return found;
+    }) as DirectoryView['findDatasources'],
     findRole: remembering(async (id) => {
       const role = await store.roles.get(id);
       return role?.enabled ? role : undefined;

@@ -32,6 +32,8 @@ const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
   resources: { ending: 'ends', restarting: [], narrowing: ['tables', 'scopes', 'catalogue', 'owner'] },
   users: { ending: 'ends', restarting: ['passwordHash'], narrowing: ['roles', 'administers'] },
   connections: { ending: 'ends', restarting: [], narrowing: ['scopes', 'permissions', 'expiresAt'] },
+  // Another server is another set of people.
+  datasources: { ending: 'ends', restarting: ['file', 'server'], narrowing: ['userTables'] },
 };
 
 /** @param after undefined: it is removed */

@@ -1,7 +1,7 @@
 /** What nouns say of each other: whether it is there, and belongs to the same organization. */
 import { DomainError } from '../errors/domain.ts';
 import type { Storage } from '../storage/contract.ts';
-import type { Application, CollectionName, Nouns, Resource, Role, User } from '../storage/nouns.ts';
+import type { Application, CollectionName, Nouns, Realm, Resource, Role, User } from '../storage/nouns.ts';
 
 /** A noun names another that is not there, or another organization's; or its name is reserved. */
 export class BrokenReference extends DomainError {
@@ -84,6 +84,21 @@ const checks: Checks = {
     if (connection.owner !== undefined) yield* ownUser(connection, connection.owner, lookup);
   },
 
+  async *datasources(datasource, lookup) {
+    yield* inOrganization(datasource, lookup);
+    for (const { collection, realm, roles, roleMap } of datasource.userTables) {
+      if (!(await fitsRealm({ realm, organization: datasource.organization }, lookup))) {
+        yield `has people (${collection}) of a realm that its organization does not have`;
+      }
+      for (const id of new Set([...roles, ...roleMap.map(({ role }) => role)])) {
+        const role = await lookup.findRole(id);
+        if (role?.organization !== datasource.organization) {
+          yield `gives a role that its organization does not have (${id})`;
+        }
+      }
+    }
+  },
+
   async *users(user, lookup) {
     if (user.organization !== undefined) yield* inOrganization({ organization: user.organization }, lookup);
     if (!(await fitsRealm(user, lookup))) yield 'lives in a realm that its organization does not have';
@@ -149,7 +164,10 @@ async function* ownUser(
   if (user?.organization !== organization) yield `names a user that its organization does not have (${id})`;
 }
 
-async function fitsRealm({ realm, organization }: User, lookup: Lookup): Promise<boolean> {
+async function fitsRealm(
+  { realm, organization }: { readonly realm: Realm; readonly organization?: string },
+  lookup: Lookup,
+): Promise<boolean> {
   if (realm === 'management') return organization === undefined;
   if (organization === undefined) return false;
   if (realm === `organization:${organization}`) return true;

@@ -58,7 +58,14 @@ export async function removeContents<C extends CollectionName>(
     );
   }
   if (collection === 'organizations') {
-    for (const inside of ['connections', 'users', 'applications', 'roles', 'resources'] as const) {
+    for (const inside of [
+      'datasources',
+      'connections',
+      'users',
+      'applications',
+      'roles',
+      'resources',
+    ] as const) {
       await removeAll(store, inside, noun.id, () => true);
     }
   }

@@ -8,7 +8,7 @@ import {
   union,
 } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
-import type { Application, Connection, Resource, User } from '../storage/nouns.ts';
+import type { Application, Connection, Resource } from '../storage/nouns.ts';
 import type { DirectoryView } from './directory.ts';
 
 /** Everything somebody may have of one resource. */
@@ -22,6 +22,15 @@ export interface ResourceRights {
   readonly roleIds: readonly string[];
   /** The steps that were intersected, for explanations. */
   readonly steps: readonly { readonly name: string; readonly permissions: Permissions }[];
+}
+
+/** Somebody who has roles: a user, or a database account. */
+export interface Holder {
+  /** Its node. */
+  readonly id: string;
+  readonly username: string;
+  /** Ids. */
+  readonly roles: readonly string[];
 }
 
 /** All that rights are read from beside the nouns themselves. */
@@ -67,13 +76,13 @@ export function withinCatalogue(permissions: Permissions, resource: Resource): P
   return resource.catalogue === 'open' ? permissions : restrictToTables(permissions, tableIdsOf(resource));
 }
 
-/** What a user holds of one resource, whichever application it is used through. */
+/** What somebody holds of one resource, whichever application it is used through. */
 export interface Held extends Pick<ResourceRights, 'permissions' | 'scopes' | 'roles' | 'roleIds'> {
   readonly isOwner: boolean;
 }
 
 /** The union of the roles held for the resource ∩ catalogue, or everything where the resource is the user's own. */
-export async function findHeld(view: RoleView, user: User, resource: Resource): Promise<Held> {
+export async function findHeld(view: RoleView, user: Holder, resource: Resource): Promise<Held> {
   const isOwner = resource.owner === user.id;
   let permissions = isOwner ? EVERYTHING : NOTHING;
   const scopes = new Set<string>(isOwner ? resource.scopes : []);
@@ -98,7 +107,7 @@ export async function findRights(
   view: RoleView,
   application: Application,
   resource: Resource,
-  user?: User,
+  user?: Holder,
 ): Promise<ResourceRights | undefined> {
   const ceiling = findCeiling(application, resource);
   if (!ceiling || resource.organization !== application.organization) return undefined;
@@ -132,7 +141,7 @@ export async function findConnectionRights(
   connection: Connection,
   application: Application,
   resource: Resource,
-  owner: User | undefined,
+  owner: Holder | undefined,
 ): Promise<Omit<ResourceRights, 'roles' | 'roleIds'> | undefined> {
   const rights = await findRights(view, application, resource, owner);
   if (!rights) return undefined;

@@ -1,5 +1,6 @@
 /** What a grant is: one file each that proves who is asking, and what it hands to those who decide and issue. */
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { DatabaseAccount } from '../datasources/logins.ts';
 import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import type { Permissions } from '../permissions/permissions.ts';
@@ -36,6 +37,8 @@ export interface OpenIdFacts {
 export interface Proof {
   readonly subject: string;
   readonly user?: User;
+  /** Instead of a user: a row of a user table. */
+  readonly account?: Pick<DatabaseAccount, 'holder' | 'facts' | 'claims'>;
   /** Seconds. */
   readonly authTime?: number;
   /** Nodes above the token beside organization, application, user, roles and resource. */

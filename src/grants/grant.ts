@@ -46,7 +46,8 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
       reason: 'served by the face it was registered through',
     });
   }
-  const rights = resource && (await findRights(view, client.application, resource, proof.user));
+  const holder = proof.user ?? proof.account?.holder;
+  const rights = resource && (await findRights(view, client.application, resource, holder));
   if (resource && !rights) {
     throw new UnknownResource({ description: 'the application may not have tokens for this resource' });
   }

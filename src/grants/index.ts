@@ -1,5 +1,6 @@
 /** The grants that are live. A grant is added by its file and a line here. */
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
+import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { Users } from '../directory/users.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
@@ -8,6 +9,7 @@ import { createAuthorizationCodeGrant } from './authorization-code.ts';
 import { clientCredentials } from './client-credentials.ts';
 import { type ConnectDeps, createConnectGrant } from './connect.ts';
 import type { Grant } from './contract.ts';
+import { createDatabaseUserGrant } from './database-user.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
 import type { SubjectTokens } from './subject-token.ts';
@@ -20,6 +22,7 @@ export interface GrantsDeps {
   readonly unanswered: Unanswered;
   readonly refreshTokens: RefreshTokens;
   readonly users: Users;
+  readonly databaseLogins: DatabaseLogins;
   readonly subjectTokens: SubjectTokens;
   readonly limit: ExchangeLimit;
   readonly connect: ConnectDeps;
@@ -32,6 +35,7 @@ export function createGrants(deps: GrantsDeps): readonly Grant[] {
   return [
     clientCredentials,
     createPasswordGrant(deps),
+    createDatabaseUserGrant(deps),
     createRefreshTokenGrant(deps),
     createAuthorizationCodeGrant(deps),
     createTokenExchangeGrant(deps),

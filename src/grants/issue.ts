@@ -51,7 +51,8 @@ function rowFor(
 ): TokenRow {
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
-  if (proof.user) ancestors.add(proof.user.id);
+  const holder = proof.user ?? proof.account?.holder;
+  if (holder) ancestors.add(holder.id);
   for (const id of rights?.roleIds ?? []) ancestors.add(id);
   if (resource) ancestors.add(resource.id);
   for (const id of proof.ancestors ?? []) ancestors.add(id);
@@ -72,7 +73,9 @@ function rowFor(
     issuedAt,
     expiresAt,
     address,
-    ...(proof.user && { user: proof.user.id, username: proof.user.username, roles: rights?.roles ?? [] }),
+    ...(holder && { username: holder.username, roles: rights?.roles ?? [] }),
+    ...(proof.user && { user: proof.user.id }),
+    ...(proof.account && { account: proof.account.facts, claims: proof.account.claims }),
     ...(resource && { resource: resource.identifier }),
     ...(proof.authTime !== undefined && { authTime: proof.authTime }),
     ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
@@ -84,6 +87,7 @@ function rowFor(
 function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
   const { organization, application } = request.client;
   return {
+    ...row.claims,
     iss: issuer,
     sub: row.subject,
     aud: row.resource,
@@ -151,6 +155,7 @@ function startLogin(
       ...(row.user !== undefined && { user: row.user }),
       ...(row.resource !== undefined && { resource: row.resource }),
       ...(row.authTime !== undefined && { authTime: row.authTime }),
+      ...(row.account && { account: row.account }),
       ...(proof.openid && { engine: { ...proof.openid } }),
     },
   };

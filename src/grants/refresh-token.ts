@@ -3,6 +3,7 @@
  * token to the successor, which is derived from it: whoever presents the same token again within the grace gets the
  * same successor, so a client whose connection broke can retry. Later reuse ends the login.
  */
+import type { DatabaseLogins } from '../datasources/logins.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected } from '../errors/domain.ts';
@@ -22,6 +23,7 @@ export interface RefreshTokenGrantDeps {
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
   readonly users: Users;
+  readonly databaseLogins: Pick<DatabaseLogins, 'check'>;
   readonly unanswered: Unanswered;
   readonly audit: AuditLog;
   readonly now: () => number;
@@ -30,7 +32,7 @@ export interface RefreshTokenGrantDeps {
 const nameOf = (presented: Buffer): string => `refresh ${presented.toString('base64url').slice(0, 22)}`;
 
 export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
-  const { registry, logins, refreshTokens, users, unanswered, audit, now } = deps;
+  const { registry, logins, refreshTokens, users, databaseLogins, unanswered, audit, now } = deps;
 
   /** The token is neither current nor forgiven: somebody else has it too. */
   async function endReused(login: LoginRow, { ctx, address }: GrantRequest): Promise<never> {
@@ -82,11 +84,23 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       if (login.user !== undefined && (!user || user.realm !== request.client.application.realm)) {
         throw new ProofRejected({ reason: 'the user is gone or disabled' });
       }
+      const account =
+        login.account &&
+        (await databaseLogins.check(
+          login.subject,
+          login.account,
+          request.client.application.realm,
+          request.view,
+        ));
+      if (login.account && !account) {
+        throw new ProofRejected({ reason: 'the row is gone, not active, or its password was changed' });
+      }
       const openid = login.engine as OpenIdFacts | undefined;
       const presented = refreshTokens.hash(token);
       return {
         subject: login.subject,
         ...(user && { user }),
+        ...(account && { account }),
         ...(login.authTime !== undefined && { authTime: login.authTime }),
         ...(openid && { openid }),
         ancestors: [...login.ancestors, login.id],

@@ -5,7 +5,7 @@ import { MalformedRequest } from '../errors/domain.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { Bound, TokenRow } from '../storage/contract.ts';
+import type { AccountFacts, Bound, TokenRow } from '../storage/contract.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
@@ -16,8 +16,10 @@ export type FindJti = (value: string) => Promise<{ readonly jti: string } | unde
 /** A living token that something smaller may be made from. */
 export interface SubjectToken {
   readonly subject: string;
-  /** Whether the subject is a person. */
+  /** Whether the subject is a user of ours. */
   readonly isUser: boolean;
+  /** Where the subject is a row of a user table. */
+  readonly account?: Pick<TokenRow, 'claims'> & { readonly facts: AccountFacts };
   readonly organization: string;
   /** Id of the application that it was issued to. */
   readonly application: string;
@@ -62,6 +64,7 @@ function fromRow(row: TokenRow): SubjectToken {
   return {
     subject: row.subject,
     isUser: row.user !== undefined,
+    ...(row.account && { account: { facts: row.account, ...(row.claims && { claims: row.claims }) } }),
     organization: row.organization,
     application: row.application,
     scope: row.scope,

@@ -4,10 +4,11 @@
  * can be traded for again.
  */
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
+import { findAccountHolder } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, UnknownResource } from '../errors/domain.ts';
-import type { Bound } from '../storage/contract.ts';
+import type { AccountRef, Bound } from '../storage/contract.ts';
 import type { Application, Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
 import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from './expiry.ts';
@@ -85,8 +86,16 @@ async function requireMayTrade(token: SubjectToken, client: Application, view: D
   }
 }
 
+function toRef({ datasource, userTable, groups }: AccountRef): AccountRef {
+  return { datasource, userTable, groups };
+}
+
 function boundsOf(token: SubjectToken, own: Bound): readonly Bound[] {
-  const parent: Bound = { application: token.application, ...(token.isUser && { subject: token.subject }) };
+  const parent: Bound = {
+    application: token.application,
+    ...((token.isUser || token.account) && { subject: token.subject }),
+    ...(token.account && { account: toRef(token.account.facts) }),
+  };
   const isSame = parent.application === own.application && parent.subject === own.subject;
   return isSame ? token.bounds : [...token.bounds, parent];
 }
@@ -110,6 +119,18 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
     const user = isUser ? await users.findBySubject(subject) : undefined;
     if (isUser && !user) throw new SubjectTokenRejected('the user is gone or disabled');
     return user;
+  }
+
+  /** Whose row was looked at when its first token was made; its roles are those of now. */
+  async function requireAccount(
+    { subject, account }: SubjectToken,
+    view: DirectoryView,
+  ): Promise<Proof['account']> {
+    if (!account) return undefined;
+    const holder = await findAccountHolder(view, subject, account.facts);
+    if (!holder) throw new SubjectTokenRejected('the user table is gone or disabled');
+    const { facts, claims = {} } = account;
+    return { holder: { ...holder, username: facts.username }, facts, claims };
   }
 
   return {
@@ -141,12 +162,14 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
       const user = isAnother
         ? await findRequestedUser(requested, token, resource, request, users)
         : await requireUser(token);
+      const account = isAnother ? undefined : await requireAccount(token, view);
       const subject = isAnother ? requested : token.subject;
-      const own = { application: client.application.id, ...(user && { subject }) };
+      const own = { application: client.application.id, ...((user || account) && { subject }) };
       const act = isAnother ? actFor(token) : token.act;
       return {
         subject,
         ...(user && { user }),
+        ...(account && { account }),
         ...(token.authTime !== undefined && !isAnother && { authTime: token.authTime }),
         ancestors: [...token.nodes, ...(request.through?.nodes ?? [])],
         parent: token,

@@ -115,6 +115,7 @@ async function describe(
   if (!organization?.enabled || !client) return INACTIVE;
   const permissions = fromStored(row.permissions);
   return {
+    ...('token' in found && found.token.claims),
     active: true,
     iss: deps.issuer,
     sub: row.subject,

@@ -2,14 +2,18 @@
 import type { Middleware } from 'koa';
 import type { Directory } from '../directory/directory.ts';
 import { CONNECT } from '../grants/connect.ts';
+import { DATABASE_USER } from '../grants/database-user.ts';
 
 export const METADATA_PATHS = [
   '/.well-known/openid-configuration',
   '/.well-known/oauth-authorization-server',
 ] as const;
 
-/** Grants that are advertised only while an application may use them. */
-const ONLY_WHILE_USED = ['password'];
+/** Grants that are advertised only while an application may use them, and what applications call them. */
+const ONLY_WHILE_USED: Readonly<Record<string, string>> = {
+  password: 'password',
+  [DATABASE_USER]: 'database_user',
+};
 /** Those that the engine has and nobody uses, and those that only faces use. */
 const NEVER = ['implicit', CONNECT];
 
@@ -19,11 +23,13 @@ export function createMetadata({ directory }: { directory: Directory }): Middlew
     const body = ctx.body as { grant_types_supported?: string[] } | undefined;
     if (ctx.status !== 200 || !body?.grant_types_supported) return;
     const used = await (await directory.view()).grantsInUse();
+    const isLive = (grant: string): boolean => {
+      const name = ONLY_WHILE_USED[grant];
+      return !NEVER.includes(grant) && (name === undefined || used.has(name));
+    };
     ctx.body = {
       ...body,
-      grant_types_supported: body.grant_types_supported.filter(
-        (grant) => !NEVER.includes(grant) && (!ONLY_WHILE_USED.includes(grant) || used.has(grant)),
-      ),
+      grant_types_supported: body.grant_types_supported.filter(isLive),
     };
   };
 }

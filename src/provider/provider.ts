@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
+import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
@@ -38,6 +39,7 @@ export interface ProviderDeps {
   readonly storage: Storage;
   readonly directory: Directory;
   readonly users: Users;
+  readonly databaseLogins: DatabaseLogins;
   readonly connections: Connections;
   readonly exchangeLimit: ExchangeLimit;
   readonly connect: ConnectDeps;
@@ -129,6 +131,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     unanswered: createUnanswered({ counters: storage.counters, now }),
     refreshTokens,
     users,
+    databaseLogins: deps.databaseLogins,
     subjectTokens,
     limit: deps.exchangeLimit,
     connect: deps.connect,

@@ -110,6 +110,10 @@ export interface TokenRow {
   readonly depth?: number;
   /** Whose rights bound it beside its own application's and user's: from the first in the chain to its parent's. */
   readonly bounds?: readonly Bound[];
+  /** Of somebody who logged in against a table of the operator's. */
+  readonly account?: AccountFacts;
+  /** Columns of that table which its bearer's tokens show. */
+  readonly claims?: Readonly<Record<string, string | number | boolean>>;
   /** Of the request that asked for it. */
   readonly address?: string;
   readonly requestId?: string;
@@ -121,8 +125,29 @@ export interface TokenRow {
 export interface Bound {
   /** The application's UUID. */
   readonly application: string;
-  /** Of the user, where the subject was one. */
+  /** Of the user or database account, where the subject was one. */
   readonly subject?: string;
+  /** Where the subject was a database account. */
+  readonly account?: AccountRef;
+}
+
+/** Through which user table somebody logged in, and what its row said of roles. */
+export interface AccountRef {
+  /** Its id. */
+  readonly datasource: string;
+  /** Its id. */
+  readonly userTable: string;
+  /** What stood in the role column. */
+  readonly groups: readonly string[];
+}
+
+/** One row of a user table, as it was when it was last looked at. */
+export interface AccountFacts extends AccountRef {
+  /** The value of the subject column, with its type before it. */
+  readonly key: string;
+  readonly username: string;
+  /** A keyed hash of the stored password and of when it was changed. */
+  readonly mark: string;
 }
 
 /** The token registry. */
@@ -153,6 +178,8 @@ export interface LoginRow {
   /** Milliseconds; absolute, rotation never extends it. */
   readonly expiresAt: number;
   readonly authTime?: number;
+  /** Of somebody who logged in against a table of the operator's. */
+  readonly account?: AccountFacts;
   /** What an ID token at refresh needs: nonce, sid, claims, acr, amr, grant id. */
   readonly engine?: Record<string, unknown>;
   /** SHA-256 of the current refresh token. */

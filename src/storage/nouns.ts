@@ -183,6 +183,68 @@ export interface Connection extends Noun {
   readonly maxTokenTtl?: number;
 }
 
+export type DatasourceKind = 'postgres' | 'mysql' | 'mongodb' | 'sqlite';
+
+/** Whose rows are people who log in: one table or collection of a datasource, by the columns that a login names. */
+export interface UserTable {
+  /** A UUID that stays as long as the four names below. */
+  readonly id: string;
+  readonly enabled: boolean;
+  readonly database: string;
+  readonly collection: string;
+  readonly usernameColumn: string;
+  readonly passwordColumn: string;
+  /** One of `datasources/password-formats`. */
+  readonly passwordFormat: string;
+  readonly saltColumn?: string;
+  /** Where the salt stands beside the password; absent: before it. */
+  readonly saltOrder?: 'before' | 'after';
+  /** The key of a keyed digest, sealed. */
+  readonly sealedSecret?: string;
+  /** Tells its rows apart for ever; part of the subject of tokens. */
+  readonly subjectColumn: string;
+  readonly activeColumn?: string;
+  /** What else must be so of a row; `equals` is JSON of a text, number, boolean or null. */
+  readonly conditions: readonly { readonly column: string; readonly equals: string }[];
+  /** Ids of the roles that every row has. */
+  readonly roles: readonly string[];
+  readonly roleColumn?: string;
+  /** Ids of the roles that values of `roleColumn` stand for. */
+  readonly roleMap: readonly { readonly value: string; readonly role: string }[];
+  /** Columns that are copied into tokens. */
+  readonly claims: readonly { readonly claim: string; readonly column: string }[];
+  readonly passwordChangedAtColumn?: string;
+  /** Through whose applications its people log in. */
+  readonly realm: Realm;
+  /** Whether the catalogue of the database was seen to have all these columns. */
+  readonly verified: boolean;
+}
+
+/** A customer's database that people log in against. */
+export interface Datasource extends Noun {
+  readonly organization: string;
+  readonly name: string;
+  readonly kind: DatasourceKind;
+  /** Of SQLite: a path below `<data dir>/datasources`. */
+  readonly file?: string;
+  /** Of all others. */
+  readonly server?: DatasourceServer;
+  /** The password of `server.username`; opens for this datasource of this organization only. */
+  readonly sealedPassword?: string;
+  /** Passwords that are stored in the clear or as MD5 are taken. */
+  readonly insecurePasswords: boolean;
+  readonly userTables: readonly UserTable[];
+}
+
+export interface DatasourceServer {
+  readonly host: string;
+  readonly port?: number;
+  readonly username?: string;
+  readonly tls: 'verify' | 'off';
+  /** Certificates (PEM) that its certificate must lead to, instead of the well-known ones. */
+  readonly ca?: string;
+}
+
 export interface Nouns {
   readonly organizations: Organization;
   readonly applications: Application;
@@ -190,6 +252,7 @@ export interface Nouns {
   readonly resources: Resource;
   readonly users: User;
   readonly connections: Connection;
+  readonly datasources: Datasource;
 }
 
 export type CollectionName = keyof Nouns;
@@ -210,6 +273,7 @@ export const uniqueKeys: {
     email: (noun) => (noun.canonicalEmail === undefined ? undefined : `${noun.realm}/${noun.canonicalEmail}`),
   },
   connections: { name: (noun) => `${noun.organization}/${noun.name}` },
+  datasources: { name: (noun) => `${noun.organization}/${noun.name}` },
 };
 
 /**

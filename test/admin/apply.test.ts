@@ -504,7 +504,7 @@ test('two that apply the same file at once end with one of everything', async (t
 
 test('a secret that was made while somebody else was quicker is said to be unused', async (t) => {
   const administration = await openAdministration(t);
-  const { storage, changes, config, rings, passwords, now } = administration;
+  const { storage, changes, config, rings, passwords, datasources, credentials, now } = administration;
   const file = fileOf({ organizations: [{ name: 'acme', applications: [{ name: 'shop' }] }] });
   let others: (() => Promise<unknown>) | undefined = () => administration.apply(file);
   const apply = createApply({
@@ -521,6 +521,8 @@ test('a secret that was made while somebody else was quicker is said to be unuse
         },
       },
     },
+    datasources,
+    credentials,
     passwords,
     clientSecrets: rings.clientSecrets,
     dataDir: config.dataDir,

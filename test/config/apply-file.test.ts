@@ -110,7 +110,7 @@ administrators:
     '6:21 identifier has a fragment',
     '7:32 unknown key title',
     '10:23 clientSecret is shorter than 32 characters',
-    '11:38 grants[1] is an unknown grant; known are client_credentials, password, refresh_token, authorization_code, token_exchange',
+    '11:38 grants[1] is an unknown grant; known are client_credentials, password, refresh_token, authorization_code, token_exchange, database_user',
     '14:13 redirectUris[1] is plain http for another machine: only https will do',
     '15:44 unknown key wirte',
     '15:63 read must be true or false, but is text',
@@ -148,7 +148,7 @@ test('a value of a wrong type is a problem everywhere', () => {
 });
 
 test('keys of later versions and of other products are unknown', () => {
-  for (const key of ['datasources', 'clientId', 'clientSecret']) {
+  for (const key of ['clientId', 'clientSecret']) {
     assertOneProblem(organization(`${key}: x`), new RegExp(`^2:19 unknown key ${key}`));
   }
   assertOneProblem(organization('users: [{ username: ann, devicehive: {} }]'), /unknown key devicehive/);

@@ -63,6 +63,7 @@ test('an empty environment gives the defaults and says that the master key lies 
       storage: { kind: 'sqlite', path: join(cwd, 'data', 'grantable.db') },
       masterKey: { source: 'data-folder', path: join(cwd, 'data', 'master.key') },
       hosts: [],
+      datasourceHosts: [],
       trustedProxies: [],
       demo: true,
       logLevel: 'info',

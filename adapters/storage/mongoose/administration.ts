@@ -110,6 +110,7 @@ export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: He
     resources: collection('resources'),
     users: collection('users'),
     connections: collection('connections'),
+    datasources: collection('datasources'),
     revision: () => revision.read(),
   };
 }

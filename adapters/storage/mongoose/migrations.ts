@@ -55,7 +55,11 @@ async function createIndexes(connection: Connection): Promise<void> {
 }
 
 /** An index that is added needs a step of its own for the databases that have taken all before. */
-const MIGRATIONS: readonly ((connection: Connection) => Promise<void>)[] = [createIndexes, createIndexes];
+const MIGRATIONS: readonly ((connection: Connection) => Promise<void>)[] = [
+  createIndexes,
+  createIndexes,
+  createIndexes,
+];
 
 const SCHEMA = 'schema';
 

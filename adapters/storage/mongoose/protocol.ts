@@ -106,7 +106,7 @@ const fromText = (name: string, value: string | undefined): object =>
   value === undefined ? {} : { [name]: JSON.parse(value) };
 
 export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
-  const { id, expiresAt, act, engine, ...rest } = row;
+  const { id, expiresAt, act, engine, account, claims, ...rest } = row;
   return {
     ...rest,
     _id: key,
@@ -115,16 +115,21 @@ export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
     expiresAt: new Date(expiresAt * 1000),
     ...toText('act', act),
     ...toText('engine', engine),
+    ...toText('account', account),
+    ...toText('claims', claims),
   } as TokenDocument;
 }
 
-export function toTokenRow({ _id, tokenId, expiresAt, act, engine, ...rest }: TokenDocument): TokenRow {
+export function toTokenRow(document: TokenDocument): TokenRow {
+  const { _id, tokenId, expiresAt, act, engine, account, claims, ...rest } = document;
   return {
     id: tokenId,
     ...rest,
     expiresAt: expiresAt.getTime() / 1000,
     ...fromText('act', act),
     ...fromText('engine', engine),
+    ...fromText('account', account),
+    ...fromText('claims', claims),
   };
 }
 
@@ -143,18 +148,19 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>): TokenStore {
   };
 }
 
-export function toLoginDocument({ id, expiresAt, engine, ...rest }: LoginRow): LoginDocument {
+export function toLoginDocument({ id, expiresAt, engine, account, ...rest }: LoginRow): LoginDocument {
   return {
     ...rest,
     _id: id,
     ancestors: [...rest.ancestors],
     expiresAt: new Date(expiresAt),
     ...toText('engine', engine),
+    ...toText('account', account),
   } as LoginDocument;
 }
 
 export function toLoginRow(document: LoginDocument): LoginRow {
-  const { _id, expiresAt, engine, current, previous, ...rest } = document;
+  const { _id, expiresAt, engine, account, current, previous, ...rest } = document;
   return {
     id: _id,
     ...rest,
@@ -162,6 +168,7 @@ export function toLoginRow(document: LoginDocument): LoginRow {
     current: toBuffer(current),
     ...(previous && { previous: toBuffer(previous) }),
     ...fromText('engine', engine),
+    ...fromText('account', account),
   };
 }
 

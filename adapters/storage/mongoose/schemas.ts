@@ -21,7 +21,7 @@ export interface ArtifactDocument {
 
 export type TokenDocument = Omit<
   TokenRow,
-  'id' | 'expiresAt' | 'act' | 'engine' | 'ancestors' | 'roles' | 'bounds'
+  'id' | 'expiresAt' | 'act' | 'engine' | 'account' | 'claims' | 'ancestors' | 'roles' | 'bounds'
 > & {
   _id: Buffer;
   tokenId: string;
@@ -30,6 +30,8 @@ export type TokenDocument = Omit<
   bounds?: Bound[];
   act?: string;
   engine?: string;
+  account?: string;
+  claims?: string;
   expiresAt: Date;
 };
 
@@ -50,6 +52,7 @@ export interface LoginDocument {
   expiresAt: Date;
   authTime?: number;
   engine?: string;
+  account?: string;
   current: Buffer;
   previous?: Buffer;
   rotatedAt?: number;
@@ -152,6 +155,35 @@ const face = part({
   expiredAt: Boolean,
 });
 
+const bound = part({
+  application: text,
+  subject: String,
+  account: part({ datasource: text, userTable: text, groups: [String] }),
+});
+
+const userTable = part({
+  id: text,
+  enabled: flag,
+  database: text,
+  collection: text,
+  usernameColumn: text,
+  passwordColumn: text,
+  passwordFormat: text,
+  saltColumn: String,
+  saltOrder: String,
+  sealedSecret: String,
+  subjectColumn: text,
+  activeColumn: String,
+  conditions: [part({ column: text, equals: text })],
+  roles: [String],
+  roleColumn: String,
+  roleMap: [part({ value: text, role: text })],
+  claims: [part({ claim: text, column: text })],
+  passwordChangedAtColumn: String,
+  realm: text,
+  verified: flag,
+});
+
 const noun = {
   _id: text,
   number,
@@ -243,6 +275,17 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     maxTokenTtl: Number,
     unique: part({ name: text }),
   },
+  datasources: {
+    organization: text,
+    name: text,
+    kind: text,
+    file: String,
+    server: part({ host: text, port: Number, username: String, tls: text, ca: String }),
+    sealedPassword: String,
+    insecurePasswords: flag,
+    userTables: [userTable],
+    unique: part({ name: text }),
+  },
 };
 
 export interface Models {
@@ -282,13 +325,16 @@ export function createModels(connection: Connection): Models {
       act: String,
       connection: String,
       depth: Number,
-      bounds: { type: [part({ application: text, subject: String })], default: undefined },
+      bounds: { type: [bound], default: undefined },
+      account: String,
+      claims: String,
       address: String,
       requestId: String,
     }),
     logins: model('logins', {
       _id: text,
       ...granted,
+      account: String,
       createdAt: number,
       expiresAt: moment,
       current: bytes,
@@ -343,6 +389,7 @@ export function createModels(connection: Connection): Models {
       resources: model('resources', { ...noun, ...nounFields.resources }),
       users: model('users', { ...noun, ...nounFields.users }),
       connections: model('connections', { ...noun, ...nounFields.connections }),
+      datasources: model('datasources', { ...noun, ...nounFields.datasources }),
     },
   };
 }

@@ -160,6 +160,7 @@ export function createDirectoryStore(database: Database): DirectoryStore {
     resources: createCollection('resources', database),
     users: createCollection('users', database),
     connections: createCollection('connections', database),
+    datasources: createCollection('datasources', database),
     async revision() {
       return Number(database.get("SELECT value FROM sequences WHERE name = 'directory revision'")?.value);
     },

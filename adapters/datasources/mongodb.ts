@@ -1,0 +1,123 @@
+/** MongoDB, through the driver that Mongoose brings. */
+import { isIPv6 } from 'node:net';
+import { mongo } from 'mongoose';
+import {
+  type Connector,
+  DatasourceAway,
+  MAX_CONNECTIONS,
+  PATIENCE,
+  type Row,
+  type ServerTarget,
+} from '../../src/datasources/connector.ts';
+
+const DEFAULT_PORT = 27_017;
+
+function optionsFor(target: ServerTarget): mongo.MongoClientOptions {
+  return {
+    // Otherwise the server could name others that we would connect to.
+    directConnection: true,
+    lookup: target.lookup,
+    ...(target.username !== undefined && {
+      auth: { username: target.username, password: target.password ?? '' },
+    }),
+    tls: target.tls === 'verify',
+    ...(target.tls === 'verify' && target.ca !== undefined && { ca: target.ca }),
+    appName: 'grantable',
+    maxPoolSize: MAX_CONNECTIONS,
+    serverSelectionTimeoutMS: PATIENCE,
+    connectTimeoutMS: PATIENCE,
+    socketTimeoutMS: PATIENCE,
+    waitQueueTimeoutMS: PATIENCE,
+    maxIdleTimeMS: 30_000,
+    serverMonitoringMode: 'poll',
+    readPreference: 'primaryPreferred',
+    retryReads: false,
+    monitorCommands: false,
+  };
+}
+
+function toAway(error: unknown): DatasourceAway {
+  return error instanceof DatasourceAway
+    ? error
+    : new DatasourceAway(error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/** `profile.email` is a field of a part of the document. */
+function valueAt(document: mongo.Document, path: string): unknown {
+  let value: unknown = document;
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+/** Values of BSON as those of every other product. */
+function toPlain(value: unknown): unknown {
+  if (value instanceof mongo.ObjectId) return value.toHexString();
+  if (value instanceof mongo.Binary) return Buffer.from(value.buffer.subarray(0, value.position));
+  if (value instanceof mongo.Long || value instanceof mongo.Decimal128) return value.toString();
+  return value;
+}
+
+export function openMongodb(target: ServerTarget): Connector {
+  const host = isIPv6(target.host) ? `[${target.host}]` : target.host;
+  const url = `mongodb://${host}:${target.port ?? DEFAULT_PORT}/`;
+  let opened: mongo.MongoClient | undefined;
+
+  async function run<T>(work: (client: mongo.MongoClient) => Promise<T>): Promise<T> {
+    opened ??= new mongo.MongoClient(url, optionsFor(target));
+    try {
+      return await work(opened);
+    } catch (error) {
+      throw toAway(error);
+    }
+  }
+
+  /** A key that looks like an ObjectId may be one. */
+  function condition(column: string, equals: unknown): mongo.Document {
+    const isId = typeof equals === 'string' && /^[0-9a-f]{24}$/.test(equals);
+    return isId ? { [column]: { $in: [equals, new mongo.ObjectId(equals)] } } : { [column]: { $eq: equals } };
+  }
+
+  return {
+    findRows: ({ database, collection, columns, where }) =>
+      run(async (client) => {
+        const documents = await client
+          .db(database)
+          .collection(collection)
+          .find(
+            { $and: where.map(({ column, equals }) => condition(column, equals)) },
+            {
+              projection: { _id: 0, ...Object.fromEntries(columns.map((column) => [column, 1])) },
+              limit: 2,
+              maxTimeMS: PATIENCE,
+            },
+          )
+          .toArray();
+        return documents.map(
+          (document): Row =>
+            Object.fromEntries(columns.map((column) => [column, toPlain(valueAt(document, column))])),
+        );
+      }),
+    findColumns: (database, collection, named) =>
+      run(async (client) => {
+        const db = client.db(database);
+        const known = await db.listCollections({ name: collection }, { nameOnly: true }).toArray();
+        if (known.length === 0) return undefined;
+        const found = new Set<string>();
+        for (const column of named) {
+          const document = await db
+            .collection(collection)
+            .findOne({ [column]: { $exists: true } }, { projection: { _id: 1 }, maxTimeMS: PATIENCE });
+          if (document) found.add(column);
+        }
+        return found;
+      }),
+    async close() {
+      const closing = opened;
+      opened = undefined;
+      await closing?.close();
+    },
+  };
+}

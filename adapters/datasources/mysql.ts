@@ -1,0 +1,108 @@
+/** MySQL and MariaDB. */
+import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
+import {
+  type Connector,
+  DatasourceAway,
+  MAX_CONNECTIONS,
+  PATIENCE,
+  type Row,
+  type ServerTarget,
+} from '../../src/datasources/connector.ts';
+import { GuardedSocket } from './sockets.ts';
+import { type Statement, writeColumnsQuery, writeRowQuery } from './sql.ts';
+
+const DEFAULT_PORT = 3306;
+/** Logins at one database that may wait for a connection. */
+const QUEUE = 100;
+
+function optionsFor(target: ServerTarget): PoolOptions {
+  const port = target.port ?? DEFAULT_PORT;
+  return {
+    host: target.host,
+    port,
+    user: target.username ?? '',
+    password: target.password ?? '',
+    ...(target.tls === 'verify' && {
+      ssl: {
+        rejectUnauthorized: true,
+        verifyIdentity: true,
+        ...(target.ca !== undefined && { ca: target.ca }),
+      },
+    }),
+    stream: () => new GuardedSocket(target).connect({ host: target.host, port }),
+    connectTimeout: PATIENCE,
+    connectionLimit: MAX_CONNECTIONS,
+    queueLimit: QUEUE,
+    idleTimeout: 30_000,
+    multipleStatements: false,
+    // A server that asks for a file of ours gets none.
+    flags: ['-LOCAL_FILES'],
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    charset: 'utf8mb4',
+  };
+}
+
+function toAway(error: unknown): DatasourceAway {
+  if (error instanceof DatasourceAway) return error;
+  const { code, message } = error as { code?: string; message?: string };
+  return new DatasourceAway([code, message].filter(Boolean).join(': '), { cause: error });
+}
+
+/** MySQL has booleans as numbers. */
+function toParameter(value: Statement['values'][number]): string | number | null {
+  return typeof value === 'boolean' ? Number(value) : value;
+}
+
+export function openMysql(target: ServerTarget): Connector {
+  let opened: Pool | undefined;
+
+  function pool(): Pool {
+    if (opened) return opened;
+    opened = createPool(optionsFor(target));
+    // What is asked on a connection afterwards waits for this.
+    opened.pool.on('connection', (connection) => {
+      connection.query('SET SESSION TRANSACTION READ ONLY', () => undefined);
+      for (const limit of [`max_statement_time = ${PATIENCE / 1000}`, `max_execution_time = ${PATIENCE}`]) {
+        // MariaDB knows the first one, MySQL the second.
+        connection.query(`SET SESSION ${limit}`, () => undefined);
+      }
+    });
+    return opened;
+  }
+
+  async function run({ text, values }: Statement): Promise<readonly Row[]> {
+    const connection = await pool()
+      .getConnection()
+      .catch((error) => {
+        throw toAway(error);
+      });
+    try {
+      const [rows] = await connection.execute({
+        sql: text,
+        values: values.map(toParameter),
+        timeout: PATIENCE,
+      });
+      connection.release();
+      return rows as Row[];
+    } catch (error) {
+      // Whether the server still works on it is not known, so nobody else gets this connection.
+      connection.destroy();
+      throw toAway(error);
+    }
+  }
+
+  return {
+    findRows: (query) => run(writeRowQuery('mysql', [query.database, query.collection], query)),
+    async findColumns(database, collection) {
+      const rows = await run(writeColumnsQuery('mysql', database, collection));
+      return rows.length === 0 ? undefined : new Set(rows.map(({ name, NAME }) => String(name ?? NAME)));
+    },
+    async close() {
+      const closing = opened;
+      opened = undefined;
+      await closing?.end();
+    },
+  };
+}

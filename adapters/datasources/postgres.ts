@@ -1,0 +1,108 @@
+/** PostgreSQL. */
+import pg from 'pg';
+import {
+  type Connector,
+  DatasourceAway,
+  MAX_CONNECTIONS,
+  PATIENCE,
+  type Row,
+  type ServerTarget,
+} from '../../src/datasources/connector.ts';
+import { GuardedSocket } from './sockets.ts';
+import { type Statement, writeColumnsQuery, writeRowQuery } from './sql.ts';
+
+const DEFAULT_PORT = 5432;
+const DEFAULT_SCHEMA = 'public';
+/** Class 22: a value that its column cannot have equals nothing in it. */
+const DATA_EXCEPTION = /^22/;
+
+/** Where nothing is encrypted, a password is not sent in the clear to whoever asks for it so. */
+class NoClearTextClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    const { connection } = this as unknown as { connection: NodeJS.EventEmitter & { stream: GuardedSocket } };
+    connection.prependListener('authenticationCleartextPassword', () => {
+      connection.stream.destroy(new DatasourceAway('it asks for the password in the clear, without TLS'));
+    });
+  }
+}
+
+/** `table`, or `schema.table`. */
+function nameParts(collection: string): [string, string] {
+  const [schema, table] = collection.split('.');
+  return table === undefined ? [DEFAULT_SCHEMA, collection] : [schema as string, table];
+}
+
+function toAway(error: unknown): DatasourceAway {
+  if (error instanceof DatasourceAway) return error;
+  const { code, message } = error as { code?: string; message?: string };
+  return new DatasourceAway([code, message].filter(Boolean).join(': '), { cause: error });
+}
+
+export function openPostgres(target: ServerTarget): Connector {
+  const pools = new Map<string, pg.Pool>();
+
+  function poolFor(database: string): pg.Pool {
+    const known = pools.get(database);
+    if (known) return known;
+    const isEncrypted = target.tls === 'verify';
+    const pool = new pg.Pool({
+      host: target.host,
+      port: target.port ?? DEFAULT_PORT,
+      database,
+      user: target.username ?? '',
+      password: target.password ?? '',
+      ssl: isEncrypted
+        ? { rejectUnauthorized: true, ...(target.ca !== undefined && { ca: target.ca }) }
+        : false,
+      stream: () => new GuardedSocket(target),
+      ...(!isEncrypted && { Client: NoClearTextClient }),
+      max: MAX_CONNECTIONS,
+      connectionTimeoutMillis: PATIENCE,
+      query_timeout: PATIENCE,
+      statement_timeout: PATIENCE,
+      idleTimeoutMillis: 30_000,
+      application_name: 'grantable',
+      options: '-c default_transaction_read_only=on',
+      allowExitOnIdle: true,
+    } as pg.PoolConfig);
+    // A connection that breaks while nobody uses it is replaced at the next use.
+    pool.on('error', () => undefined);
+    pools.set(database, pool);
+    return pool;
+  }
+
+  async function run(database: string, { text, values }: Statement): Promise<readonly Row[]> {
+    const client = await poolFor(database)
+      .connect()
+      .catch((error) => {
+        throw toAway(error);
+      });
+    try {
+      const { rows } = await client.query<Row>({ text, values: [...values] });
+      client.release();
+      return rows;
+    } catch (error) {
+      if (DATA_EXCEPTION.test((error as { code?: string }).code ?? '')) {
+        client.release();
+        return [];
+      }
+      // Whether the server still works on it is not known, so nobody else gets this connection.
+      client.release(true);
+      throw toAway(error);
+    }
+  }
+
+  return {
+    findRows: (query) => run(query.database, writeRowQuery('postgres', nameParts(query.collection), query)),
+    async findColumns(database, collection) {
+      const [schema, table] = nameParts(collection);
+      const rows = await run(database, writeColumnsQuery('postgres', schema, table));
+      return rows.length === 0 ? undefined : new Set(rows.map(({ name }) => String(name)));
+    },
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.end()));
+      pools.clear();
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/** Queries of logins in SQL. Names are quoted, values are bound: kysely writes both in the words of each product. */
+import {
+  DummyDriver,
+  Kysely,
+  MysqlAdapter,
+  MysqlIntrospector,
+  MysqlQueryCompiler,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type RawBuilder,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+} from 'kysely';
+import type { RowQuery, Scalar } from '../../src/datasources/connector.ts';
+
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly Scalar[];
+}
+
+/** Nothing is run through it. */
+const writers = {
+  postgres: new Kysely<never>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  }),
+  mysql: new Kysely<never>({
+    dialect: {
+      createAdapter: () => new MysqlAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => new MysqlIntrospector(db),
+      createQueryCompiler: () => new MysqlQueryCompiler(),
+    },
+  }),
+  sqlite: new Kysely<never>({
+    dialect: {
+      createAdapter: () => new SqliteAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+  }),
+};
+
+export type Dialect = keyof typeof writers;
+
+function compile(dialect: Dialect, query: RawBuilder<unknown>): Statement {
+  const { sql: text, parameters } = query.compile(writers[dialect]);
+  return { text, values: parameters as readonly Scalar[] };
+}
+
+/**
+ * Two rows at most, because a second one is enough to refuse both.
+ * @param table the parts of its name, the schema first
+ */
+export function writeRowQuery(
+  dialect: Dialect,
+  table: readonly string[],
+  { columns, where }: Pick<RowQuery, 'columns' | 'where'>,
+): Statement {
+  const conditions = where.map(({ column, equals }) =>
+    equals === null ? sql`${sql.id(column)} is null` : sql`${sql.id(column)} = ${equals}`,
+  );
+  return compile(
+    dialect,
+    sql`select ${sql.join(columns.map((column) => sql.id(column)))} from ${sql.id(...table)} where ${sql.join(
+      conditions,
+      sql` and `,
+    )} limit 2`,
+  );
+}
+
+/** The columns of a table of the `information_schema` (ISO/IEC 9075-11). */
+export function writeColumnsQuery(dialect: 'postgres' | 'mysql', schema: string, table: string): Statement {
+  return compile(
+    dialect,
+    sql`select column_name as name from information_schema.columns where table_schema = ${schema} and table_name = ${table}`,
+  );
+}
+
+/** The columns of a table or view of SQLite. */
+export function writePragmaQuery(table: string): Statement {
+  return compile('sqlite', sql`select name from pragma_table_info(${table})`);
+}

@@ -1,0 +1,159 @@
+/**
+ * Asking customers' databases. Each has connections, a time limit and a circuit breaker of its own, so that one which
+ * hangs costs the others nothing: after a few failures it is not asked at all for a while.
+ */
+import {
+  BrokenCircuitError,
+  BulkheadRejectedError,
+  bulkhead,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleAll,
+  type IPolicy,
+  TimeoutStrategy,
+  timeout,
+  wrap,
+} from 'cockatiel';
+import { Unavailable } from '../errors/domain.ts';
+import type { Datasource } from '../storage/nouns.ts';
+import { type AllowedHosts, createCheckedLookup, requirePermitted } from './addresses.ts';
+import {
+  type Connector,
+  type ConnectorKinds,
+  DatasourceAway,
+  PATIENCE,
+  type Row,
+  type RowQuery,
+} from './connector.ts';
+import type { Credentials } from './credentials.ts';
+import { findFile } from './files.ts';
+
+/** Failures in a row after which a datasource is not asked any more. */
+const FAILURES = 5;
+/** Milliseconds until it is tried again, by one request. */
+const REST = 10_000;
+/** Questions to one datasource at once, in each process. */
+const AT_ONCE = 25;
+
+export interface Datasources {
+  /** At most two rows. @throws Unavailable when the datasource is away, slow, or not what was registered */
+  findRows(datasource: Datasource, query: RowQuery): Promise<readonly Row[]>;
+  /**
+   * Asks a datasource as it is described, whether or not it is registered, and past its circuit breaker.
+   * @param password in the clear; absent: the sealed one @throws DatasourceAway
+   */
+  inspect<T>(
+    datasource: Omit<Datasource, 'number' | 'version' | 'createdAt'>,
+    password: string | undefined,
+    work: (connector: Connector) => Promise<T>,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface DatasourcesDeps {
+  readonly kinds: ConnectorKinds;
+  readonly credentials: Credentials;
+  readonly allowed: AllowedHosts;
+  /** Where files of SQLite datasources are. */
+  readonly folder: string;
+}
+
+interface Opened {
+  readonly version: number;
+  readonly connector: Promise<Connector>;
+  readonly policy: IPolicy;
+}
+
+function createPolicy(): IPolicy {
+  return wrap(
+    bulkhead(AT_ONCE),
+    circuitBreaker(handleAll, { halfOpenAfter: REST, breaker: new ConsecutiveBreaker(FAILURES) }),
+    timeout(PATIENCE, TimeoutStrategy.Aggressive),
+  );
+}
+
+function toUnavailable(error: unknown, name: string): Unavailable {
+  const isResting = error instanceof BrokenCircuitError || error instanceof BulkheadRejectedError;
+  const reason = isResting ? 'it is left alone for a while, or too many ask it at once' : String(error);
+  return new Unavailable(isResting ? REST / 1000 : PATIENCE / 1000, {
+    description: 'the database behind this login does not answer, try again later',
+    reason: `datasource ${name}: ${reason}`,
+    cause: error,
+  });
+}
+
+export function createDatasources({ kinds, credentials, allowed, folder }: DatasourcesDeps): Datasources {
+  const opened = new Map<string, Opened>();
+
+  async function open(
+    {
+      kind,
+      file,
+      server,
+      sealedPassword,
+      id,
+      organization,
+      name,
+    }: Omit<Datasource, 'number' | 'version' | 'createdAt'>,
+    given?: string,
+  ): Promise<Connector> {
+    if (kind === 'sqlite') {
+      if (file === undefined) throw new DatasourceAway(`datasource ${name} names no file`);
+      return kinds.sqlite(await findFile(folder, file));
+    }
+    if (!server) throw new DatasourceAway(`datasource ${name} names no server`);
+    requirePermitted(server.host, allowed);
+    const sealed = sealedPassword && credentials.open(sealedPassword, { id, organization });
+    return kinds[kind]({
+      host: server.host,
+      port: server.port,
+      username: server.username,
+      password: given ?? sealed,
+      tls: server.tls,
+      ca: server.ca,
+      lookup: createCheckedLookup(server.host, allowed),
+    });
+  }
+
+  function find(datasource: Datasource): Opened {
+    const known = opened.get(datasource.id);
+    if (known?.version === datasource.version) return known;
+    // What is under way on the old one comes to its end, or to its time limit.
+    if (known) setTimeout(() => close(known), PATIENCE).unref();
+    const fresh = { version: datasource.version, connector: open(datasource), policy: createPolicy() };
+    fresh.connector.catch(() => {
+      // A file may be there the next time.
+      if (opened.get(datasource.id) === fresh) opened.delete(datasource.id);
+    });
+    opened.set(datasource.id, fresh);
+    return fresh;
+  }
+
+  async function close({ connector }: Pick<Opened, 'connector'>): Promise<void> {
+    await connector.then((living) => living.close()).catch(() => undefined);
+  }
+
+  return {
+    async findRows(datasource, query) {
+      const { connector, policy } = find(datasource);
+      try {
+        return await policy.execute(async () => (await connector).findRows(query));
+      } catch (error) {
+        throw toUnavailable(error, datasource.name);
+      }
+    },
+    async inspect(datasource, password, work) {
+      const connector = await open(datasource, password);
+      try {
+        return await work(connector);
+      } finally {
+        await connector.close().catch(() => undefined);
+      }
+    },
+    async close() {
+      const all = [...opened.values()];
+      opened.clear();
+      await Promise.all(all.map(close));
+    },
+  };
+}

@@ -1,0 +1,275 @@
+/**
+ * Logging in as a row of a user table. Whatever is wrong is told alike and takes as long: a tuple that nobody
+ * registered is answered by asking another table for somebody who is in none.
+ */
+import { createHmac, randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { accountNode, accountSubject, findUserTable, rolesOf } from '../directory/database-accounts.ts';
+import type { DirectoryView } from '../directory/directory.ts';
+import type { Holder } from '../directory/rights.ts';
+import type { GuessLimits } from '../directory/users.ts';
+import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import type { AccountFacts } from '../storage/contract.ts';
+import type { Datasource, Realm, UserTable } from '../storage/nouns.ts';
+import type { SecretRing } from '../storage/vault.ts';
+import type { Row } from './connector.ts';
+import type { Credentials } from './credentials.ts';
+import type { Datasources } from './datasources.ts';
+import {
+  dummyFor,
+  type FormatSettings,
+  type ParsedPassword,
+  type PasswordFormat,
+  parseStored,
+  verifyParsed,
+} from './password-formats/index.ts';
+import { columnsOf, fixedConditions, isNamed, keyCondition, type Person, readRow } from './rows.ts';
+
+/** What a login names, each compared as a string with what is registered. */
+export interface Tuple {
+  /** Name of the datasource. */
+  readonly instance: string;
+  readonly database: string;
+  readonly collection: string;
+  readonly usernameColumn: string;
+  readonly passwordColumn: string;
+}
+
+/** Somebody whose row was just looked at. */
+export interface DatabaseAccount {
+  readonly subject: string;
+  /** With the roles that its row gives. */
+  readonly holder: Holder;
+  /** Nodes above its tokens. */
+  readonly nodes: readonly string[];
+  readonly facts: AccountFacts;
+  readonly claims: AccountClaims;
+}
+
+type AccountClaims = Readonly<Record<string, string | number | boolean>>;
+
+export interface DatabaseLogins {
+  /**
+   * @param request.realm of the application that somebody logs in through
+   * @throws ProofRejected alike for everything that is wrong; MalformedRequest for what no database is asked;
+   *   TooManyAttempts; Unavailable when the database, or the queue for hashing, is not there
+   */
+  authenticate(request: {
+    readonly organization: string;
+    readonly realm: Realm;
+    readonly tuple: Tuple;
+    readonly username: string;
+    readonly password: string;
+    readonly address: string;
+    readonly view: DirectoryView;
+  }): Promise<DatabaseAccount>;
+  /**
+   * Looks at the row again.
+   * @returns undefined if it is gone, not active, or its password was changed @throws Unavailable
+   */
+  check(
+    subject: string,
+    facts: AccountFacts,
+    realm: Realm,
+    view: DirectoryView,
+  ): Promise<DatabaseAccount | undefined>;
+}
+
+export interface DatabaseLoginsDeps {
+  readonly datasources: Pick<Datasources, 'findRows'>;
+  readonly credentials: Credentials;
+  readonly limits: GuessLimits & { requireAddressNotBlocked(address: string): void };
+  /** Runs one hash at a time, fairly between organizations. */
+  readonly queue: { run<T>(organization: string, work: () => Promise<T>): Promise<T> };
+  /** Keys of the marks that tell one stored password from another. */
+  readonly markKeys: Pick<SecretRing, 'current' | 'byId'>;
+}
+
+/** Bytes of a user name. */
+const MAX_USERNAME = 1024;
+/** User tables whose latest hash is remembered. */
+const TABLES_KEPT = 10_000;
+const NOBODY: FormatSettings = { format: 'bcrypt' };
+
+interface Found {
+  readonly datasource: Datasource;
+  readonly table: UserTable;
+}
+
+function isUsable({ enabled, verified }: UserTable): boolean {
+  return enabled && verified;
+}
+
+function findNamed(datasources: readonly Datasource[], tuple: Tuple, realm: Realm): Found | undefined {
+  const datasource = datasources.find(({ name }) => name === tuple.instance);
+  const table = datasource?.userTables.find(
+    (candidate) =>
+      isUsable(candidate) &&
+      candidate.realm === realm &&
+      candidate.database === tuple.database &&
+      candidate.collection === tuple.collection &&
+      candidate.usernameColumn === tuple.usernameColumn &&
+      candidate.passwordColumn === tuple.passwordColumn,
+  );
+  return datasource && table && { datasource, table };
+}
+
+/** Somebody's table, the named datasource's own if it has one. */
+function findDecoy(datasources: readonly Datasource[], { instance }: Tuple): Found | undefined {
+  const ordered = [...datasources].sort((a, b) => Number(b.name === instance) - Number(a.name === instance));
+  for (const datasource of ordered) {
+    const table = datasource.userTables.find(isUsable);
+    if (table) return { datasource, table };
+  }
+  return undefined;
+}
+
+function requireAskable(username: string): void {
+  if (Buffer.byteLength(username) > MAX_USERNAME) throw new ProofRejected({ reason: 'user name too long' });
+  if (username.includes('\0') || !username.isWellFormed()) {
+    throw new MalformedRequest({ description: 'the user name holds characters that no database has' });
+  }
+}
+
+/** The only row, if it is the one of that name. */
+function findOnly(rows: readonly Row[], table: UserTable, typed: string): Person | undefined {
+  const [row, second] = rows;
+  return row && !second && isNamed(row, table, typed) ? readRow(row, table) : undefined;
+}
+
+export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
+  const { datasources, credentials, limits, queue, markKeys } = deps;
+  /** Of each user table the latest hash, so that somebody who is not there costs as much as somebody who is. */
+  const latest = new LRUCache<string, ParsedPassword>({ max: TABLES_KEPT });
+
+  function settingsOf({ datasource, table }: Found): FormatSettings {
+    return {
+      format: table.passwordFormat as PasswordFormat,
+      ...(table.saltOrder && { saltOrder: table.saltOrder }),
+      ...(table.sealedSecret !== undefined && { secret: credentials.open(table.sealedSecret, datasource) }),
+    };
+  }
+
+  function markOf({ stored, passwordChangedAt }: Person, { id, key } = markKeys.current()): string {
+    const { hash, salt } = stored;
+    const text = JSON.stringify(
+      [hash, salt, passwordChangedAt].map((value) => (value === undefined ? null : String(value))),
+    );
+    return `${id}$${createHmac('sha256', key).update(text).digest('base64url').slice(0, 22)}`;
+  }
+
+  function hasMark(person: Person, mark: string): boolean {
+    const [id = ''] = mark.split('$');
+    const key = markKeys.byId(id);
+    return key !== undefined && markOf(person, { id, key }) === mark;
+  }
+
+  function toAccount(
+    { datasource, table }: Found,
+    person: Person,
+    mark?: string,
+  ): DatabaseAccount | undefined {
+    const subject = accountSubject(datasource, table, person.id);
+    if (subject === undefined) return undefined;
+    const { groups, key, username, claims } = person;
+    const node = accountNode(subject);
+    return {
+      subject,
+      holder: { id: node, username, roles: rolesOf(table, groups) },
+      nodes: [datasource.id, node],
+      facts: {
+        datasource: datasource.id,
+        userTable: table.id,
+        groups,
+        key,
+        username,
+        mark: mark ?? markOf(person),
+      },
+      claims,
+    };
+  }
+
+  async function isRight(
+    found: Found | undefined,
+    person: Person | undefined,
+    password: string,
+  ): Promise<boolean> {
+    const settings = found ? settingsOf(found) : NOBODY;
+    const parsed = person && parseStored(settings, person.stored);
+    if (found && parsed) latest.set(found.table.id, parsed);
+    return verifyParsed(parsed ?? dummyFor(settings, found && latest.get(found.table.id)), password);
+  }
+
+  return {
+    async authenticate({ organization, realm, tuple, username, password, address, view }) {
+      requireAskable(username);
+      limits.requireAddressNotBlocked(address);
+      const all = await view.findDatasources(organization);
+      const named = findNamed(all, tuple, realm);
+      const asked = named ?? findDecoy(all, tuple);
+      const { table } = asked ?? {};
+      const rows =
+        asked && table
+          ? await datasources.findRows(asked.datasource, {
+              database: table.database,
+              collection: table.collection,
+              columns: columnsOf(table),
+              where: [
+                { column: table.usernameColumn, equals: named ? username : randomUUID() },
+                ...fixedConditions(table),
+              ],
+            })
+          : [];
+      const person = named && findOnly(rows, named.table, username);
+      const account = named && person && toAccount(named, person);
+      const attempt = await limits.passwordAttempt(
+        account?.subject ?? `datasource/${table?.id}/${username}`,
+        address,
+      );
+      const ok = await queue
+        .run(organization, () => isRight(asked, account && person, password))
+        .catch(async (error) => {
+          await attempt.abandoned();
+          throw error;
+        });
+      if (!account || !person?.isActive || !ok) {
+        await attempt.failed();
+        throw new ProofRejected({ reason: reasonOf({ named, rows, account, person, ok }) });
+      }
+      await attempt.succeeded();
+      return account;
+    },
+
+    async check(subject, facts, realm, view) {
+      const found = await findUserTable(view, facts);
+      const table = found?.userTable;
+      if (!found || !table || !isUsable(table) || table.realm !== realm) return undefined;
+      const rows = await datasources.findRows(found.datasource, {
+        database: table.database,
+        collection: table.collection,
+        columns: columnsOf(table),
+        where: [keyCondition(table.subjectColumn, facts.key), ...fixedConditions(table)],
+      });
+      const [row, second] = rows;
+      const person = row && !second ? readRow(row, table) : undefined;
+      if (!person?.isActive || !hasMark(person, facts.mark)) return undefined;
+      const account = toAccount({ datasource: found.datasource, table }, person, facts.mark);
+      return account?.subject === subject ? account : undefined;
+    },
+  };
+}
+
+/** For the log only. */
+function reasonOf(facts: {
+  named: Found | undefined;
+  rows: readonly Row[];
+  account: DatabaseAccount | undefined;
+  person: Person | undefined;
+  ok: boolean;
+}): string {
+  if (!facts.named) return 'no such user table is registered for this application';
+  if (facts.rows.length === 0) return 'no row has this user name';
+  if (facts.rows.length > 1) return 'more than one row has this user name';
+  if (!facts.account) return 'the row has no usable key, or is not of this user name';
+  return facts.ok ? 'the row is not active' : 'wrong password';
+}

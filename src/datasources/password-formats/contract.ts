@@ -1,0 +1,20 @@
+/** What a password format is. */
+
+/** Whether a password is the stored one. Takes its time whether or not it is. */
+export type Verify = (password: string) => Promise<boolean>;
+
+export interface Stored {
+  readonly text: string;
+  /** As the driver gave it. */
+  readonly raw: string | Uint8Array;
+  readonly salt: Uint8Array | undefined;
+  readonly saltOrder: 'before' | 'after';
+  readonly secret: string | undefined;
+}
+
+export interface Format {
+  /** @returns undefined if it is of another format, damaged, or would cost too much */
+  parse(stored: Stored): Verify | undefined;
+  /** What somebody who is not there costs, before anybody's hash was seen. */
+  readonly typical: string;
+}

@@ -1,0 +1,26 @@
+/** How the systems that stored a password spelled bytes. */
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const HEX = /^(?:[0-9A-Fa-f]{2})+$/;
+
+/** RFC 4648 section 4, with or without padding; undefined if the text is spelled in no canonical way. */
+export function fromBase64(text: string): Buffer | undefined {
+  if (!BASE64.test(text)) return undefined;
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '') ? bytes : undefined;
+}
+
+/** Passlib's `ab64`: without padding, and with a dot for the plus. */
+export function fromAb64(text: string): Buffer | undefined {
+  return text.includes('+') || text.includes('=') ? undefined : fromBase64(text.replaceAll('.', '+'));
+}
+
+/** A digest of known length as raw bytes, hexadecimal or Base64, told apart by their lengths. */
+export function toDigest(stored: string | Uint8Array, length: number): Buffer | undefined {
+  if (typeof stored !== 'string') {
+    return stored.length === length ? Buffer.from(stored) : toDigest(Buffer.from(stored).toString(), length);
+  }
+  const bytes =
+    stored.length === 2 * length && HEX.test(stored) ? Buffer.from(stored, 'hex') : fromBase64(stored);
+  return bytes?.length === length ? bytes : undefined;
+}

@@ -1,0 +1,28 @@
+/**
+ * Formats that are thousands of small digests in JavaScript run in a thread of their own, so that the event loop never
+ * stands still for them.
+ */
+import { Piscina } from 'piscina';
+import type { SlowTask } from './slow-worker.ts';
+
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? './slow-worker.ts' : './slow-worker.js',
+  import.meta.url,
+);
+/** Milliseconds. */
+const IDLE = 30_000;
+/** As many as the queue in front lets through at once. */
+const QUEUE = 64;
+
+let pool: Piscina | undefined;
+
+export function slowVerify(format: SlowTask['format'], password: string, stored: string): Promise<boolean> {
+  pool ??= new Piscina({
+    filename: WORKER.href,
+    minThreads: 0,
+    maxThreads: 1,
+    idleTimeout: IDLE,
+    maxQueue: QUEUE,
+  });
+  return pool.run({ format, password, stored } satisfies SlowTask) as Promise<boolean>;
+}

@@ -1,0 +1,72 @@
+/**
+ * People who live in a table of the operator's, as the directory sees them: their subject, their node, and the roles
+ * that the user table gives them. It leaves to `datasources` what stands in that table.
+ */
+import { hash } from 'node:crypto';
+import type { AccountRef } from '../storage/contract.ts';
+import type { Datasource, UserTable } from '../storage/nouns.ts';
+import type { DirectoryView } from './directory.ts';
+import type { Holder } from './rights.ts';
+
+const SUBJECT = /^datasource:[0-9a-f-]{36}\//;
+
+/** OpenID Connect Core section 2: a subject has 255 ASCII characters at most. */
+const MAX_SUBJECT = 255;
+
+/**
+ * From the datasource, the table and the value of the subject column, never from what somebody typed. Two user tables
+ * that differ in the column of the user name have the same people.
+ *
+ * @param key a value of the subject column
+ * @returns undefined if it is too long for a subject
+ */
+export function accountSubject(
+  datasource: Pick<Datasource, 'id'>,
+  { database, collection, subjectColumn }: Pick<UserTable, 'database' | 'collection' | 'subjectColumn'>,
+  key: string,
+): string | undefined {
+  const table = hash('sha256', JSON.stringify([database, collection, subjectColumn]), 'base64url').slice(
+    0,
+    11,
+  );
+  if (!key.isWellFormed()) return undefined;
+  const subject = `datasource:${datasource.id}/${table}/${encodeURIComponent(key)}`;
+  return subject.length > MAX_SUBJECT ? undefined : subject;
+}
+
+export function isAccountSubject(subject: string): boolean {
+  return SUBJECT.test(subject);
+}
+
+/** The node whose end ends all tokens of a database account. */
+export function accountNode(subject: string): string {
+  return `account:${hash('sha256', subject, 'base64url').slice(0, 22)}`;
+}
+
+/** The user table that a token came through; undefined once it, or its datasource, is gone or disabled. */
+export async function findUserTable(
+  view: Pick<DirectoryView, 'findDatasource'>,
+  { datasource: id, userTable }: Pick<AccountRef, 'datasource' | 'userTable'>,
+): Promise<{ datasource: Datasource; userTable: UserTable } | undefined> {
+  const datasource = await view.findDatasource(id);
+  const found = datasource?.userTables.find((candidate) => candidate.id === userTable && candidate.enabled);
+  return datasource && found && { datasource, userTable: found };
+}
+
+/** The roles that a user table gives whoever has these values in its role column. */
+export function rolesOf({ roles, roleMap }: Pick<UserTable, 'roles' | 'roleMap'>, groups: readonly string[]) {
+  const mapped = roleMap.filter(({ value }) => groups.includes(value)).map(({ role }) => role);
+  return [...new Set([...roles, ...mapped])];
+}
+
+/** A database account with the roles that it has by now; undefined once its user table is gone. */
+export async function findAccountHolder(
+  view: Pick<DirectoryView, 'findDatasource'>,
+  subject: string,
+  account: AccountRef,
+): Promise<Holder | undefined> {
+  const found = await findUserTable(view, account);
+  return (
+    found && { id: accountNode(subject), username: subject, roles: rolesOf(found.userTable, account.groups) }
+  );
+}

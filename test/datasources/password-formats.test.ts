@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { describe, test } from 'node:test';
+import {
+  describeStored,
+  dummyFor,
+  type FormatSettings,
+  insecureFormats,
+  parseStored,
+  passwordFormats,
+  verifyParsed,
+} from '../../src/datasources/password-formats/index.ts';
+
+interface Vector extends FormatSettings {
+  readonly madeBy: string;
+  readonly password: string;
+  readonly hash: string;
+  readonly salt?: string;
+}
+
+const file = join(import.meta.dirname, 'password-vectors', 'vectors.jsonl');
+const vectors = readFileSync(file, 'utf8')
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Vector);
+
+async function isRight(vector: Vector, password: string, hash: unknown = vector.hash): Promise<boolean> {
+  const parsed = parseStored(vector, { hash, salt: vector.salt });
+  return parsed !== undefined && verifyParsed(parsed, password);
+}
+
+/** One of each format and maker. */
+const samples = [
+  ...new Map(vectors.map((vector) => [`${vector.format} ${vector.hash.slice(0, 10)}`, vector])).values(),
+];
+const COSTLY = 80;
+
+describe('stored passwords of other systems', () => {
+  for (const format of passwordFormats) {
+    const own = vectors.filter((vector) => vector.format === format);
+    if (format === 'plain') continue;
+    test(`${format}: what ${[...new Set(own.map(({ madeBy }) => madeBy))].join(', ')} wrote is verified`, async () => {
+      assert.ok(own.length >= 2);
+      for (const vector of own) {
+        assert.equal(await isRight(vector, vector.password), true, vector.hash);
+        assert.equal(await isRight(vector, vector.password, Buffer.from(vector.hash)), true, 'as bytes');
+        assert.equal(
+          await isRight(vector, `${vector.password.slice(0, 5)}!${vector.password.slice(6)}`),
+          false,
+        );
+        assert.equal(await isRight(vector, ''), false);
+      }
+    });
+  }
+
+  test('DB-07 the stored password itself is never the password, in any format', async () => {
+    for (const vector of samples) {
+      for (const format of passwordFormats) {
+        if (insecureFormats.has(format) && format === 'plain') continue;
+        const settings = { ...vector, format, secret: 'x' } as Vector;
+        assert.equal(await isRight(settings, vector.hash), false, `${format}: ${vector.hash}`);
+      }
+    }
+  });
+
+  test('a stored password that lost or changed a sign is nobody’s', async () => {
+    for (const vector of samples) {
+      for (const cut of [1, 2, 5, 10]) {
+        // Padding says nothing.
+        const bare = vector.hash.replace(/=+$/, '');
+        assert.equal(await isRight(vector, vector.password, bare.slice(0, -cut)), false, vector.hash);
+      }
+      assert.equal(await isRight(vector, vector.password, `${vector.hash}A`), false);
+      assert.equal(await isRight(vector, vector.password, `x${vector.hash}`), false);
+    }
+  });
+
+  test('DB-08 what is hostile, empty or of another kind is refused without being computed', () => {
+    const hostile: [FormatSettings['format'], unknown][] = [
+      ['bcrypt', `$2b$31$${'.'.repeat(53)}`],
+      ['bcrypt', `$2b$15$${'.'.repeat(53)}`],
+      ['bcrypt', `$2b$03$${'.'.repeat(53)}`],
+      ['php', `$2y$31$${'.'.repeat(53)}`],
+      ['wordpress', `$wp$2y$31$${'.'.repeat(53)}`],
+      ['wordpress', `$P$Z${'.'.repeat(30)}`],
+      ['argon2', `$argon2id$v=19$m=4194304,t=2,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+      ['argon2', `$argon2id$v=19$m=65536,t=99,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+      ['argon2', `$argon2id$v=19$m=65536,t=2,p=99$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+      ['argon2', `$argon2id$v=16$m=65536,t=2,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+      ['scrypt', `$scrypt$ln=24,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+      ['scrypt', `$scrypt$ln=14,r=8,p=64$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+      ['pbkdf2', `$pbkdf2-sha256$9999999$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+      ['django', `pbkdf2_sha256$9999999$salt$${Buffer.alloc(32).toString('base64')}`],
+      ['django', 'md5$salt$0123456789abcdef0123456789abcdef'],
+      ['django', 'unsalted_md5$$0123456789abcdef0123456789abcdef'],
+      ['django', '!unusable'],
+      ['sha-crypt', `$6$rounds=999999999$salt$${'.'.repeat(86)}`],
+    ];
+    const kinds = [
+      '',
+      null,
+      undefined,
+      0,
+      1,
+      true,
+      {},
+      [],
+      ['a'],
+      new Date(),
+      'x'.repeat(1_000_000),
+      Buffer.alloc(1_000_000),
+    ];
+    for (const format of passwordFormats) {
+      for (const kind of kinds) hostile.push([format, kind]);
+    }
+    for (const [format, hash] of hostile) {
+      const began = performance.now();
+      assert.equal(
+        parseStored({ format, secret: 'x' }, { hash }),
+        undefined,
+        `${format} ${String(hash).slice(0, 50)}`,
+      );
+      assert.ok(performance.now() - began < 20, `${format} ${String(hash).slice(0, 50)}`);
+    }
+  });
+
+  test('DB-11 somebody who is not there costs as much as somebody who is, and never gets in', async () => {
+    const medians = async (work: () => Promise<boolean>): Promise<number> => {
+      const times: number[] = [];
+      for (let round = 0; round < 41; round += 1) {
+        const began = performance.now();
+        await work();
+        times.push(performance.now() - began);
+      }
+      return times.sort((a, b) => a - b)[20] as number;
+    };
+    for (const vector of samples.filter(({ format }) => ['bcrypt', 'scrypt', 'pbkdf2'].includes(format))) {
+      const parsed = parseStored(vector, { hash: vector.hash });
+      assert.ok(parsed);
+      const dummy = dummyFor(vector, parsed);
+      assert.equal(await verifyParsed(dummy, vector.password), false, 'the right password of somebody else');
+      const [real, none] = [
+        await medians(() => verifyParsed(parsed, 'wrong')),
+        await medians(() => verifyParsed(dummy, 'wrong')),
+      ];
+      assert.ok(Math.abs(real - none) <= 0.4 * real + 0.1, `${vector.format}: ${real} ms and ${none} ms`);
+    }
+    for (const format of passwordFormats.filter((each) => each !== 'django')) {
+      assert.equal(await verifyParsed(dummyFor({ format, secret: 'x' }), 'x'), false, format);
+    }
+  });
+
+  test('the event loop goes on while the digests of a costly password are made', async () => {
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    const hash = `$6$rounds=300000$saltstring$${'.'.repeat(86)}`;
+    const parsed = parseStored({ format: 'sha-crypt' }, { hash });
+    assert.ok(parsed);
+    await verifyParsed(parsed, 'warming the thread up').catch(() => undefined);
+    delay.enable();
+    assert.equal(await verifyParsed(parsed, 'wrong'), false);
+    delay.disable();
+    assert.ok(delay.max / 1e6 < COSTLY, `${delay.max / 1e6} ms`);
+  });
+
+  test('plain passwords are compared whole', async () => {
+    const parsed = parseStored({ format: 'plain' }, { hash: 'secret' });
+    assert.ok(parsed);
+    assert.equal(await verifyParsed(parsed, 'secret'), true);
+    for (const wrong of ['Secret', 'secret ', 'secre', 'secret\0']) {
+      assert.equal(await verifyParsed(parsed, wrong), false);
+    }
+  });
+
+  test('what a stored password looks like is told from its spelling', () => {
+    for (const { format, hash, salt } of vectors) {
+      const { format: guessed } = describeStored(hash);
+      if (salt !== undefined || hash.endsWith('=')) continue;
+      const expected = {
+        'hmac-sha256': 'sha256',
+        bcrypt: hash.startsWith('$2y$') ? 'php' : 'bcrypt',
+        wordpress: hash.startsWith('$2y$') ? 'php' : 'wordpress',
+        php: hash.startsWith('$argon2') ? 'argon2' : 'php',
+      } as Record<string, string>;
+      assert.equal(guessed, expected[format] ?? format, hash);
+    }
+    assert.match(describeStored('hunter2').description, /in the clear/);
+    assert.equal(describeStored(null).description, 'no password');
+  });
+});

@@ -1,0 +1,98 @@
+/** A PostgreSQL server for tests: one of Debian's package, in a folder of its own, ended with the test. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { findProgram, otherUser } from './programs.ts';
+import { freePort } from './server.ts';
+import { type Certificate, makeCertificate } from './tls.ts';
+
+const VERSIONS = '/usr/lib/postgresql';
+
+export interface SqlServer extends AsyncDisposable {
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly child: ChildProcess;
+  /** For TLS; its certificate is for `localhost`. */
+  readonly certificate: Certificate;
+  /** As the server's owner. */
+  run(text: string, database?: string): Promise<Record<string, unknown>[]>;
+}
+
+/** Why it cannot be had here; `false` if it can. In CI a missing server is a failure. */
+export function postgresMissing(): string | false {
+  if (findProgram('initdb', VERSIONS)) return false;
+  const sentence = 'no PostgreSQL server: install one, on Debian with apt-get install postgresql';
+  if (process.env.CI) throw new Error(sentence);
+  return sentence;
+}
+
+/** Runs with a database `crm` that the user `reader` may connect to. */
+export async function startPostgres(): Promise<SqlServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'grantable-postgres-'));
+  const user = otherUser('postgres');
+  const data = join(folder, 'data');
+  const certificate = await makeCertificate(folder);
+  for (const path of [folder, certificate.keyFile, certificate.certFile]) {
+    if (user.uid !== undefined && user.gid !== undefined) chownSync(path, user.uid, user.gid);
+  }
+  const initdb = findProgram('initdb', VERSIONS) as string;
+  execFileSync(initdb, ['-D', data, '-U', 'owner', '--auth=trust', '--no-sync', '-E', 'UTF8'], {
+    ...user,
+    stdio: 'ignore',
+  });
+  const port = await freePort();
+  const password = 'reader-of-the-crm';
+  writeFileSync(
+    join(data, 'pg_hba.conf'),
+    'host all owner 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n',
+  );
+  const child = spawn(
+    findProgram('postgres', VERSIONS) as string,
+    [
+      ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder],
+      ...['-c', 'fsync=off', '-c', 'ssl=on'],
+      ...['-c', `ssl_cert_file=${certificate.certFile}`, '-c', `ssl_key_file=${certificate.keyFile}`],
+    ],
+    { ...user, stdio: 'ignore' },
+  );
+  const run: SqlServer['run'] = async (text, database = 'crm') => {
+    const client = new pg.Client({ host: '127.0.0.1', port, user: 'owner', database });
+    await client.connect();
+    try {
+      return (await client.query(text)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  for (let left = 100; ; left -= 1) {
+    try {
+      await run(`CREATE ROLE reader LOGIN PASSWORD '${password}'`, 'postgres');
+      break;
+    } catch (error) {
+      if (left === 0 || child.exitCode !== null) throw error;
+      await wait(100);
+    }
+  }
+  await run('CREATE DATABASE crm', 'postgres');
+  return {
+    port,
+    username: 'reader',
+    password,
+    child,
+    certificate,
+    run,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null) {
+        child.kill('SIGCONT');
+        child.kill('SIGQUIT');
+        await once(child, 'exit');
+      }
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,26 @@
+/** Finding programs that tests start, and waiting for what they start. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** In the PATH, in `sbin`, or where Debian keeps those of several versions. */
+export function findProgram(name: string, versioned?: string): string | undefined {
+  const versions =
+    versioned !== undefined && existsSync(versioned)
+      ? readdirSync(versioned).sort((a, b) => Number(b) - Number(a))
+      : [];
+  const folders = [
+    ...versions.map((version) => join(versioned as string, version, 'bin')),
+    ...(process.env.PATH ?? '').split(':'),
+    '/usr/sbin',
+    '/usr/local/sbin',
+  ];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** As whom a server that refuses to be root is run. */
+export function otherUser(name: string): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const id = (flag: string): number => Number(execFileSync('id', [flag, name]).toString());
+  return { uid: id('-u'), gid: id('-g') };
+}
