@@ -12,6 +12,7 @@ import { createAllowedHosts } from './datasources/addresses.ts';
 import { type Credentials, createCredentials } from './datasources/credentials.ts';
 import { createDatasources, type Datasources } from './datasources/datasources.ts';
 import { createDatabaseLogins, type DatabaseLogins } from './datasources/logins.ts';
+import { createIsPasswordCurrent } from './datasources/password-changes.ts';
 import { type Changes, createChanges } from './directory/changes.ts';
 import type { SecretKeys } from './directory/client-secrets.ts';
 import { type CurrentRights, createCurrentRights } from './directory/current-rights.ts';
@@ -118,7 +119,8 @@ export async function openFoundations(config: Config, now: () => number = Date.n
     const { connections: connectionNouns } = storage.directory;
     const currentRights = createCurrentRights({ directory, users, connections: connectionNouns, now });
     const { recompute } = currentRights;
-    const registry = createRegistry({ storage, now, longestLifetime, recompute });
+    const isPasswordCurrent = createIsPasswordCurrent({ directory, logins: databaseLogins, now });
+    const registry = createRegistry({ storage, now, longestLifetime, recompute, isPasswordCurrent });
     const changes = createChanges({ storage, registry, audit: storage.audit, now });
     const connections = createConnections({
       store: storage.directory,

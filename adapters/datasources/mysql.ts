@@ -39,7 +39,7 @@ function optionsFor(target: ServerTarget): PoolOptions {
     flags: ['-LOCAL_FILES'],
     dateStrings: true,
     supportBigNumbers: true,
-    bigNumberStrings: true,
+    bigNumberStrings: false,
     charset: 'utf8mb4',
   };
 }

@@ -12,6 +12,7 @@ import { GuardedSocket } from './sockets.ts';
 import { type Statement, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
 const DEFAULT_PORT = 5432;
+const INT8 = pg.types.builtins.INT8;
 const DEFAULT_SCHEMA = 'public';
 /** Class 22: a value that its column cannot have equals nothing in it. */
 const DATA_EXCEPTION = /^22/;
@@ -62,12 +63,18 @@ export function openPostgres(target: ServerTarget): Connector {
       query_timeout: PATIENCE,
       statement_timeout: PATIENCE,
       idleTimeoutMillis: 30_000,
+      types: {
+        // A whole number is one in every product.
+        getTypeParser: (oid: number, format?: 'text') =>
+          oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format),
+      },
       application_name: 'grantable',
       options: '-c default_transaction_read_only=on',
       allowExitOnIdle: true,
     } as pg.PoolConfig);
-    // A connection that breaks while nobody uses it is replaced at the next use.
+    // A connection that breaks tells so to whoever uses it, and is replaced at the next use.
     pool.on('error', () => undefined);
+    pool.on('connect', (client) => client.on('error', () => undefined));
     pools.set(database, pool);
     return pool;
   }

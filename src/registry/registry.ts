@@ -17,6 +17,8 @@ export interface RegistryDeps {
   readonly longestLifetime: number;
   /** Stored ∩ current rights of a token whose rights shrank since; undefined: nothing is left of it. */
   readonly recompute: (row: TokenRow | LoginRow) => Promise<Rights | undefined>;
+  /** Whether the password that the token was made with is still the one. */
+  readonly isPasswordCurrent: (row: TokenRow) => Promise<boolean>;
 }
 
 export interface Registry {
@@ -51,7 +53,13 @@ function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
   return { organization, ...(resource !== undefined && { resource }) };
 }
 
-export function createRegistry({ storage, now, longestLifetime, recompute }: RegistryDeps): Registry {
+export function createRegistry({
+  storage,
+  now,
+  longestLifetime,
+  recompute,
+  isPasswordCurrent,
+}: RegistryDeps): Registry {
   const { tokens, logins, nodes } = storage;
 
   async function current<T extends TokenRow | LoginRow>(row: T): Promise<T | undefined> {
@@ -68,6 +76,10 @@ export function createRegistry({ storage, now, longestLifetime, recompute }: Reg
     return row && row.expiresAt * 1000 > now() ? row : undefined;
   }
 
+  async function endToken(row: TokenRow): Promise<void> {
+    await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt * 1000, scopeOf(row));
+  }
+
   return {
     async record(value, row) {
       const key = keyOf(row.format, value);
@@ -77,7 +89,11 @@ export function createRegistry({ storage, now, longestLifetime, recompute }: Reg
     findRow,
     async find(format, value) {
       const row = await findRow(format, value);
-      return row && current(row);
+      const living = row && (await current(row));
+      if (!living || (await isPasswordCurrent(living))) return living;
+      // Whoever verifies tokens without asking learns it from the feed.
+      await endToken(living);
+      return undefined;
     },
     async isAlive(ids, asOf) {
       return standingOf(await nodes.read(ids), asOf) !== 'ended';
@@ -86,9 +102,7 @@ export function createRegistry({ storage, now, longestLifetime, recompute }: Reg
       const login = await logins.find(id, now());
       return login && current(login);
     },
-    async endToken(row) {
-      await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt * 1000, scopeOf(row));
-    },
+    endToken,
     async endLogin(login) {
       const lastBelow = login.expiresAt + longestLifetime * 1000;
       await nodes.mark(login.id, { revokedAt: now() }, lastBelow, scopeOf(login));

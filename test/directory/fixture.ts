@@ -109,6 +109,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     },
   };
   const inner = createRegistry({
+    isPasswordCurrent: async () => true,
     storage,
     now,
     longestLifetime: 86_400,

@@ -91,8 +91,7 @@ export async function startMariadb(): Promise<SqlServer> {
     certificate,
     run,
     async [Symbol.asyncDispose]() {
-      if (child.exitCode === null) {
-        child.kill('SIGCONT');
+      if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');
         await once(child, 'exit');
       }

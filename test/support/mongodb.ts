@@ -82,7 +82,7 @@ export async function startMongo(): Promise<MongoServer> {
     async [Symbol.asyncDispose]() {
       if (own) {
         own.child.stdin?.end();
-        if (own.child.exitCode === null) await once(own.child, 'exit');
+        if (own.child.exitCode === null && own.child.signalCode === null) await once(own.child, 'exit');
         return;
       }
       for (const url of urls) {

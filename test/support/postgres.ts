@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
-import { findProgram, otherUser } from './programs.ts';
+import { findProgram, otherUser, signalAll } from './programs.ts';
 import { freePort } from './server.ts';
 import { type Certificate, makeCertificate } from './tls.ts';
 
@@ -87,9 +87,8 @@ export async function startPostgres(): Promise<SqlServer> {
     certificate,
     run,
     async [Symbol.asyncDispose]() {
-      if (child.exitCode === null) {
-        child.kill('SIGCONT');
-        child.kill('SIGQUIT');
+      if (child.exitCode === null && child.signalCode === null) {
+        signalAll(child.pid as number, 'SIGKILL');
         await once(child, 'exit');
       }
       rmSync(folder, { recursive: true, force: true });

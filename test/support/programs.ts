@@ -1,6 +1,6 @@
 /** Finding programs that tests start, and waiting for what they start. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** In the PATH, in `sbin`, or where Debian keeps those of several versions. */
@@ -23,4 +23,16 @@ export function otherUser(name: string): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const id = (flag: string): number => Number(execFileSync('id', [flag, name]).toString());
   return { uid: id('-u'), gid: id('-g') };
+}
+
+/** To a process of ours and all that it started. */
+export function signalAll(pid: number, signal: NodeJS.Signals): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  for (const each of [String(pid), ...(children === '' ? [] : children.split(' '))]) {
+    try {
+      process.kill(Number(each), signal);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
 }

@@ -195,6 +195,19 @@ export interface TestServerOptions {
   readonly dataDir?: string;
 }
 
+/** The tables of an answer, each with the first letters of what is allowed. */
+export function tablesOf({ permissions }: Record<string, any>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(permissions.tables as Record<string, Record<string, boolean>>).map(([table, actions]) => [
+      table,
+      Object.keys(actions)
+        .filter((action) => actions[action])
+        .map((action) => action[0])
+        .join(''),
+    ]),
+  );
+}
+
 export function basic(clientId: string, secret: string): string {
   return `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`).toString('base64')}`;
 }

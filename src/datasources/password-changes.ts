@@ -1,0 +1,55 @@
+/**
+ * A password that is changed in the operator's own table ends the tokens made before. Nobody tells us, so the row is
+ * looked at again when such a token is, at most every few seconds.
+ */
+import { LRUCache } from 'lru-cache';
+import { findUserTable } from '../directory/database-accounts.ts';
+import type { Directory } from '../directory/directory.ts';
+import { Unavailable } from '../errors/domain.ts';
+import type { TokenRow } from '../storage/contract.ts';
+import type { DatabaseLogins } from './logins.ts';
+
+/** Milliseconds that an answer is used again. */
+export const LOOKED_AT = 10_000;
+const ACCOUNTS_KEPT = 50_000;
+
+export interface PasswordChangesDeps {
+  readonly directory: Pick<Directory, 'view'>;
+  readonly logins: Pick<DatabaseLogins, 'check'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Tells whether the row behind a token still has the password that it had at the login. Only asked of tables that name
+ * a `passwordChangedAtColumn`. While the database is away the token is good: it dies by itself, and soon.
+ */
+export function createIsPasswordCurrent({ directory, logins, now }: PasswordChangesDeps) {
+  const known = new LRUCache<string, { readonly answer: Promise<boolean>; readonly at: number }>({
+    max: ACCOUNTS_KEPT,
+  });
+
+  async function look(subject: string, account: NonNullable<TokenRow['account']>): Promise<boolean> {
+    const view = await directory.view();
+    const found = await findUserTable(view, account);
+    if (!found) return false;
+    if (found.userTable.passwordChangedAtColumn === undefined) return true;
+    try {
+      return (await logins.check(subject, account, found.userTable.realm, view)) !== undefined;
+    } catch (error) {
+      if (error instanceof Unavailable) return true;
+      throw error;
+    }
+  }
+
+  return async ({ subject, account }: TokenRow): Promise<boolean> => {
+    if (!account) return true;
+    const key = `${subject} ${account.mark}`;
+    const last = known.get(key);
+    if (last && now() - last.at < LOOKED_AT) return last.answer;
+    const answer = look(subject, account);
+    known.set(key, { answer, at: now() });
+    answer.catch(() => known.delete(key));
+    return answer;
+  };
+}

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import bcrypt from 'bcrypt';
+import { LOOKED_AT } from '../../src/datasources/password-changes.ts';
+import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
+import { engines } from './engines.ts';
+import { startWorld, userTable, type World } from './fixture.ts';
+
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+const hashes = { right: bcrypt.hashSync('right', 4), other: bcrypt.hashSync('other', 4) };
+
+/** Each test has somebody of its own. */
+let people = 0;
+
+for (const kind of engines) {
+  describe(`accounts in ${kind.name}`, { skip: kind.missing() }, () => {
+    let world: World;
+    before(async () => {
+      world = await startWorld(
+        kind,
+        async (engine) => {
+          const rows = Array.from({ length: 20 }, (_, index) => ({
+            id: index + 1,
+            email: `p${index + 1}@acme.example`,
+            login: `Person ${index + 1}`,
+            password: hashes.right,
+            active: true,
+            groups: 'staff, vip',
+            changed: '2026-01-01T00:00:00Z',
+            locale: 'de-CH',
+          }));
+          await engine.fill('customers', rows);
+          return [
+            userTable(engine, {
+              activeColumn: 'active',
+              roles: ['reader'],
+              roleColumn: 'groups',
+              roleMap: { staff: 'clerk', boss: 'clerk' },
+              claims: { locale: 'locale', 'https://acme.example/id': 'id' },
+              passwordChangedAtColumn: 'changed',
+            }),
+            userTable(engine, { usernameColumn: 'login', roles: ['reader'] }),
+          ];
+        },
+        {
+          fixture(fixture) {
+            const [acme] = fixture.organizations;
+            acme.applications[1].grants.push('token_exchange');
+            acme.applications[0].mayExchange = ['machine'];
+          },
+        },
+      );
+    });
+    after(() => world?.[Symbol.asyncDispose]());
+
+    const somebody = async (more: Record<string, string> = {}) => {
+      people += 1;
+      const id = (people % 20) + 1;
+      const login = { collection: 'customers', username: `p${id}@acme.example`, password: 'right' };
+      await world.engine.update('customers', id, {
+        password: hashes.right,
+        active: true,
+        groups: 'staff, vip',
+      });
+      const { status, json, text } = await world.logIn(login, 'shop', more);
+      assert.equal(status, 200, text);
+      return { id, login, json, token: json.access_token as string, refresh: json.refresh_token as string };
+    };
+    const refresh = (token: string) =>
+      world.server.post('/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token: token });
+    const exchange = (token: string, client = 'shop', more: Record<string, string> = {}) =>
+      world.server.post('/oauth/token', client, {
+        grant_type: EXCHANGE,
+        subject_token: token,
+        subject_token_type: ACCESS_TOKEN,
+        ...more,
+      });
+    const isActive = async (token: string): Promise<boolean> => (await world.server.introspect(token)).active;
+
+    test('a login gives the roles of its row, the columns that are named as claims, and no more', async () => {
+      const { id, token, json } = await somebody();
+      const seen = await world.server.introspect(token);
+      assert.deepEqual(seen.roles, ['reader', 'clerk']);
+      assert.equal(seen.locale, 'de-CH');
+      assert.equal(seen['https://acme.example/id'], id);
+      assert.equal(seen.aud, RESOURCE);
+      assert.ok(Math.abs(seen.auth_time - Date.now() / 1000) < 10);
+      assert.deepEqual(seen.permissions, json.permissions);
+      assert.deepEqual(tablesOf(seen), { orders: 'cru', products: 'r' });
+      for (const text of [JSON.stringify(seen), JSON.stringify(json)]) {
+        assert.ok(!text.includes(hashes.right), 'no stored password');
+      }
+    });
+
+    test('the request narrows, asking for more is refused, and other resources have their own rights', async () => {
+      const details = (actions: string[]) => ({
+        authorization_details: JSON.stringify([{ type: 'table_access', identifier: 'orders', actions }]),
+      });
+      const { token } = await somebody(details(['read']));
+      assert.deepEqual(tablesOf(await world.server.introspect(token)), { orders: 'r' });
+      const { login } = await somebody();
+      const more = await world.logIn(login, 'shop', details(['delete']));
+      assert.deepEqual([more.status, more.json.error], [400, 'invalid_authorization_details']);
+      const elsewhere = await world.logIn(login, 'shop', { resource: OPAQUE_RESOURCE });
+      assert.equal(elsewhere.status, 200, elsewhere.text);
+      assert.deepEqual(elsewhere.json.permissions.tables, {}, 'its roles are for the other one');
+    });
+
+    test('DB-06 two ways to type a name lead to one subject, and a changed name keeps it', async () => {
+      const { id, token } = await somebody();
+      const { sub } = await world.server.introspect(token);
+      const byName = await world.logIn({
+        collection: 'customers',
+        usernameColumn: 'login',
+        username: `Person ${id}`,
+        password: 'right',
+      });
+      assert.equal((await world.server.introspect(byName.json.access_token)).sub, sub);
+      await world.engine.update('customers', id, { login: `Renamed ${id}` });
+      const renamed = await world.logIn({
+        collection: 'customers',
+        usernameColumn: 'login',
+        username: `Renamed ${id}`,
+        password: 'right',
+      });
+      assert.equal((await world.server.introspect(renamed.json.access_token)).sub, sub);
+    });
+
+    test('a refresh gives the roles of now, and is refused once the row is not active, gone, or has another password', async () => {
+      const kept = await somebody();
+      await world.engine.update('customers', kept.id, { groups: 'vip' });
+      const refreshed = await refresh(kept.refresh);
+      assert.equal(refreshed.status, 200, refreshed.text);
+      assert.deepEqual(tablesOf(refreshed.json), { orders: 'r' });
+
+      const changes: [string, (id: number) => Promise<void>][] = [
+        ['inactive', (id) => world.engine.update('customers', id, { active: false })],
+        ['another password', (id) => world.engine.update('customers', id, { password: hashes.other })],
+        ['a later change', (id) => world.engine.update('customers', id, { changed: '2026-02-02T00:00:00Z' })],
+        ['gone', (id) => world.engine.remove('customers', id)],
+      ];
+      for (const [what, change] of changes) {
+        const { id, refresh: token } = await somebody();
+        await change(id);
+        const { status, json } = await refresh(token);
+        assert.deepEqual([status, json.error], [400, 'invalid_grant'], what);
+      }
+    });
+
+    test('a changed password ends the access tokens made before, and none made after', async () => {
+      const { id, token, login } = await somebody();
+      assert.equal(await isActive(token), true);
+      await world.engine.update('customers', id, { password: hashes.other, changed: '2026-03-03T00:00:00Z' });
+      const after = await world.logIn({ ...login, password: 'other' });
+      world.server.clock.offset += LOOKED_AT;
+      assert.equal(await isActive(token), false);
+      assert.equal(await isActive(after.json.access_token), true);
+      assert.equal((await exchange(token)).status, 400);
+    });
+
+    test('what is exchanged stays the same person, narrower, and dies with the login', async () => {
+      const { token, refresh: login } = await somebody();
+      const { json, status, text } = await exchange(token, 'machine', {
+        permissions: JSON.stringify({ isAdmin: false, tables: { orders: { read: true } } }),
+      });
+      assert.equal(status, 200, text);
+      const [parent, child] = [
+        await world.server.introspect(token),
+        await world.server.introspect(json.access_token),
+      ];
+      assert.deepEqual([child.sub, child.username, child.locale], [parent.sub, parent.username, 'de-CH']);
+      assert.deepEqual(tablesOf(child), { orders: 'r' });
+      await world.server.post('/oauth/revoke', 'shop', { token: login });
+      assert.deepEqual([await isActive(token), await isActive(json.access_token)], [false, false]);
+    });
+
+    test('nobody but the application sees or ends it, and it is nobody at userinfo', async () => {
+      const { token } = await somebody();
+      assert.deepEqual(await world.server.introspect(token, 'other-api'), { active: false });
+      const info = await fetch(`${world.server.issuer}/oauth/userinfo`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      assert.equal(info.status, 401);
+      assert.equal((await world.server.post('/oauth/revoke', 'shop', { token })).status, 200);
+      assert.equal(await isActive(token), false);
+    });
+
+    test('IN-02 a table that is no longer registered, or a datasource that is disabled, ends its tokens at once', async () => {
+      const { foundations } = world.server.server;
+      const { datasources } = foundations.storage.directory;
+      const find = async () => {
+        const { items } = await datasources.page({ limit: 1 });
+        assert.ok(items[0]);
+        return items[0];
+      };
+      const author = { actor: 'test' };
+      const before = await find();
+
+      const mapped = await somebody();
+      const [first, second] = before.userTables;
+      assert.ok(first && second);
+      await foundations.changes.datasources.replace(
+        { ...before, userTables: [{ ...first, roleMap: [] }, second] },
+        author,
+      );
+      assert.deepEqual(tablesOf(await world.server.introspect(mapped.token)), { orders: 'r' });
+      await foundations.changes.datasources.replace(
+        { ...(await find()), userTables: before.userTables },
+        author,
+      );
+
+      const unregistered = await somebody();
+      const child = (await exchange(unregistered.token)).json.access_token;
+      await foundations.changes.datasources.replace({ ...(await find()), userTables: [second] }, author);
+      assert.equal(await isActive(unregistered.token), false);
+      assert.equal(await isActive(child), false);
+      assert.equal((await refresh(unregistered.refresh)).status, 400);
+      assert.equal((await world.logIn(unregistered.login)).status, 400);
+      await foundations.changes.datasources.replace(
+        { ...(await find()), userTables: before.userTables },
+        author,
+      );
+
+      const disabled = await somebody();
+      await foundations.changes.datasources.replace({ ...(await find()), enabled: false }, author);
+      assert.equal(await isActive(disabled.token), false);
+      assert.equal((await refresh(disabled.refresh)).status, 400);
+      assert.equal((await world.logIn(disabled.login)).status, 400);
+      await foundations.changes.datasources.replace({ ...(await find()), enabled: true }, author);
+      assert.equal(await isActive(disabled.token), false, 'what ended stays dead');
+      assert.equal((await world.logIn(disabled.login)).status, 200);
+    });
+  });
+}
