@@ -8,6 +8,7 @@ import {
   type Row,
   type ServerTarget,
 } from '../../src/datasources/connector.ts';
+import { withinPatience } from './deadline.ts';
 import { GuardedSocket } from './sockets.ts';
 import { type Statement, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
@@ -79,11 +80,10 @@ export function openMysql(target: ServerTarget): Connector {
         throw toAway(error);
       });
     try {
-      const [rows] = await connection.execute({
-        sql: text,
-        values: values.map(toParameter),
-        timeout: PATIENCE,
-      });
+      // Its own time limit begins only when the server has answered what was asked before.
+      const [rows] = await withinPatience(
+        connection.execute({ sql: text, values: values.map(toParameter), timeout: PATIENCE }),
+      );
       connection.release();
       return rows as Row[];
     } catch (error) {

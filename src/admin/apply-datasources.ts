@@ -199,7 +199,8 @@ async function checkCatalogue(
         const needed = [...columnsOf(table), ...table.conditions.map(({ column }) => column)];
         const columns = await connector.findColumns(table.database, table.collection, needed);
         const missing = columns && needed.filter((column) => !columns.has(column));
-        if (!columns) plan.problems.push(`${name}: ${table.database} has no table ${table.collection}`);
+        if (!columns)
+          plan.problems.push(`${name}: ${table.database} has no table ${table.collection} that we may read`);
         else if (missing && missing.length > 0) {
           plan.problems.push(`${name}: the table ${table.collection} has no column ${missing.join(', ')}`);
         }
