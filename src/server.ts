@@ -133,6 +133,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
     clientSecrets: rings.clientSecrets,
     fastLane: config.fastLane,
+    longestLifetime: foundations.longestLifetime,
     cookieKeys,
     secretLimits: throttle,
     lifetimes,
@@ -157,6 +158,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const faces = createFaces({
     directory,
     connections: foundations.connections,
+    limit: foundations.exchangeLimit,
     body: { read: readText, giveForm },
     now,
   });

@@ -134,6 +134,9 @@ function checkAsWhole(
   const grants = entry.grants ?? before?.grants ?? [];
   const redirectUris = entry.redirectUris ?? before?.redirectUris ?? [];
   const say = (sentence: string) => plan.problems.push(`${name} ${sentence}`);
+  if (authMethod === 'none' && grants.includes('token_exchange')) {
+    say('may not use token_exchange with the authMethod none');
+  }
   if (authMethod === 'none' && grants.includes('client_credentials')) {
     say('may not use client_credentials with the authMethod none (RFC 6749 section 4.4)');
   }

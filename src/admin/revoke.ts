@@ -113,7 +113,7 @@ export async function revokeEverything(deps: RevokeDeps, author: Author): Promis
 
 async function endWhatIsOlder(node: string, { registry, now }: RevokeDeps, scope: NodeScope): Promise<void> {
   const at = now();
-  await registry.mark(node, { revokedAt: at, restoredAt: at }, scope);
+  await registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
 }
 
 async function append(

@@ -100,6 +100,11 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
       'holds client_credentials, which needs an authMethod other than none (RFC 6749 section 4.4)',
     ],
     [
+      'grants',
+      authMethod === 'none' && grants?.includes('token_exchange') === true,
+      'holds token_exchange, which needs an authMethod other than none',
+    ],
+    [
       'redirectUris',
       redirectUris?.length === 0 && grants?.includes('authorization_code') === true,
       'is empty, but authorization_code needs one',

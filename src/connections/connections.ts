@@ -45,7 +45,7 @@ export interface LivingConnection {
   readonly application: Application;
   readonly resource: Resource;
   readonly owner?: User;
-  readonly rights: Omit<ResourceRights, 'roles' | 'roleIds'>;
+  readonly rights: Omit<ResourceRights, 'roles'>;
   /** The nodes that what is made from it hangs below. */
   readonly nodes: readonly string[];
 }
@@ -66,12 +66,13 @@ export interface Connections {
   /** The connection that the token is one of, whether or not it may be used. */
   identify(token: string): Promise<Connection | undefined>;
   /** @throws Conflict, BrokenReference */
-  create(connection: NewConnection, author: Author): Promise<Shown>;
+  create(connection: NewConnection, author: Author, asOf?: number): Promise<Shown>;
   /**
    * The same where a connection of this name may be there already: that one is given a new token.
+   * @param asOf milliseconds: before anything that lets it be made was read; what changed since ends the new token
    * @throws AlreadyTaken when it is for something else; RegistrationClosed when it is disabled
    */
-  createOrRotate(connection: NewConnection, author: Author): Promise<Shown>;
+  createOrRotate(connection: NewConnection, author: Author, asOf: number): Promise<Shown>;
   /** Gives it a new token; the newest one before stays good until it is dropped, older ones are dropped. */
   rotate(connection: Connection, author: Author): Promise<Shown>;
   /** Drops all tokens but the newest, and ends what was made with them. */
@@ -198,6 +199,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
         application.id,
         resource.id,
         ...(owner ? [owner.id] : []),
+        ...parts.rights.roleIds,
         connection.id,
         secret.id,
       ];
@@ -207,12 +209,12 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     },
 
     create,
-    createOrRotate: (wanted, author) =>
+    createOrRotate: (wanted, author, asOf) =>
       despiteOthers(async () => {
         const known = await store.connections.findBy('name', `${wanted.organization}/${wanted.name}`);
-        return known ? rotateAs(known, wanted, author) : create(wanted, author);
+        return known ? rotateAs(known, wanted, author, asOf) : create(wanted, author, asOf);
       }),
-    rotate,
+    rotate: (connection, author) => rotate(connection, author),
 
     dropEarlier: (connection, author) => replaceSecrets(connection, connection.secrets.slice(0, 1), author),
 
@@ -242,9 +244,9 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     countLiving: ({ id }) => deps.tokens.countOf(id, now()),
   };
 
-  async function create(wanted: NewConnection, author: Author): Promise<Shown> {
+  async function create(wanted: NewConnection, author: Author, asOf = now()): Promise<Shown> {
     const id = wanted.id ?? randomUUID();
-    const { token, secret } = createSecret(id, now());
+    const { token, secret } = createSecret(id, asOf);
     const connection = await changes.connections.create(
       { enabled: true, networks: [], ...wanted, id, secrets: [secret] },
       author,
@@ -252,18 +254,23 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     return { connection, token };
   }
 
-  async function rotate(connection: Connection, author: Author): Promise<Shown> {
-    const { token, secret } = createSecret(connection.id, now());
+  async function rotate(connection: Connection, author: Author, asOf = now()): Promise<Shown> {
+    const { token, secret } = createSecret(connection.id, asOf);
     const secrets = [secret, ...connection.secrets.slice(0, 1)];
     return { connection: await replaceSecrets(connection, secrets, author), token };
   }
 
-  async function rotateAs(known: Connection, wanted: NewConnection, author: Author): Promise<Shown> {
+  async function rotateAs(
+    known: Connection,
+    wanted: NewConnection,
+    author: Author,
+    asOf: number,
+  ): Promise<Shown> {
     const isSame = (['application', 'resource', 'owner'] as const).every(
       (field) => known[field] === wanted[field],
     );
     if (!isSame) throw new AlreadyTaken({ description: "the connection is somebody else's" });
     if (!known.enabled) throw new RegistrationClosed({ description: 'the connection is disabled' });
-    return rotate(known, author);
+    return rotate(known, author, asOf);
   }
 }

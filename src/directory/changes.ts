@@ -50,7 +50,7 @@ export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C]> };
 
 export interface ChangesDeps {
   readonly storage: Pick<Storage, 'directory'>;
-  readonly registry: Pick<Registry, 'mark'>;
+  readonly registry: Pick<Registry, 'markLasting'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -85,6 +85,8 @@ export function nameOf(noun: Nouns[CollectionName]): string {
 function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeScope {
   const { organization, resource } = noun as { organization?: string; resource?: string };
   if (collection === 'organizations') return { organization: noun.id };
+  // A role may move to another resource, and who serves the one before must hear of it all the same.
+  if (collection === 'roles') return organization === undefined ? {} : { organization };
   const only = collection === 'resources' ? (noun as Resource).identifier : resource;
   return {
     ...(organization !== undefined && { organization }),
@@ -149,10 +151,10 @@ function createNounChanges<C extends CollectionName>(
   async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
     const scope = scopeOf(collection, noun);
     const first = markBefore(effect, now());
-    if (first) await registry.mark(noun.id, first, scope);
+    if (first) await registry.markLasting(noun.id, first, scope);
     const result = await change();
     const second = markAfter(effect, now());
-    if (second) await registry.mark(noun.id, second, scope);
+    if (second) await registry.markLasting(noun.id, second, scope);
     return result;
   }
 

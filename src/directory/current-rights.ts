@@ -100,8 +100,7 @@ export function createCurrentRights({
     const application = (await view.findApplicationById(connection.application))?.application;
     const owner = connection.owner === undefined ? undefined : await users.find(connection.owner);
     if (!application || (connection.owner !== undefined && !owner?.enabled)) return undefined;
-    const rights = await findConnectionRights(view, connection, application, resource, owner);
-    return rights && { ...rights, roleIds: [] };
+    return findConnectionRights(view, connection, application, resource, owner);
   }
 
   async function findBoundRights(row: TokenRow | LoginRow): Promise<readonly BoundRights[] | undefined> {

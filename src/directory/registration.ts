@@ -51,10 +51,10 @@ export function createRegister({
       username: email,
       email,
     });
-    const taken =
-      (await store.users.findBy('username', `${realm}/${names.canonicalUsername}`)) ??
-      (await store.users.findBy('email', `${realm}/${names.canonicalEmail}`));
-    if (taken) throw new AlreadyTaken({ description: 'the email address is registered already' });
+    const isTaken = async (): Promise<boolean> =>
+      (await store.users.findBy('username', `${realm}/${names.canonicalUsername}`)) !== undefined ||
+      (await store.users.findBy('email', `${realm}/${names.canonicalEmail}`)) !== undefined;
+    if (await isTaken()) throw new AlreadyTaken({ description: 'the email address is registered already' });
     const passwordHash = await passwords.hash(password, organization);
     try {
       return await changes.users.create(
@@ -76,7 +76,8 @@ export function createRegister({
         author,
       );
     } catch (error) {
-      if (!(error instanceof Conflict)) throw error;
+      // Somebody registered it in the meantime, whichever check found him first.
+      if (!(error instanceof Conflict) && !(await isTaken())) throw error;
       throw new AlreadyTaken({ description: 'the email address is registered already', cause: error });
     }
   };

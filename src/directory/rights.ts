@@ -142,13 +142,14 @@ export async function findConnectionRights(
   application: Application,
   resource: Resource,
   owner: Holder | undefined,
-): Promise<Omit<ResourceRights, 'roles' | 'roleIds'> | undefined> {
+): Promise<Omit<ResourceRights, 'roles'> | undefined> {
   const rights = await findRights(view, application, resource, owner);
   if (!rights) return undefined;
   const own = withinCatalogue(permissionsOf(connection.permissions), resource);
   return {
     permissions: intersect(rights.permissions, own),
     scopes: new Set(connection.scopes.filter((scope) => rights.scopes.has(scope))),
+    roleIds: rights.roleIds,
     steps: [...rights.steps, { name: `connection ${connection.name}`, permissions: own }],
   };
 }

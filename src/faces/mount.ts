@@ -181,6 +181,7 @@ export function createMount(face: Face, { directory, body }: MountDeps): Middlew
     if (!tenant) return;
     if (ctx.method === 'OPTIONS') return answerPreflight(ctx, tenant);
     const action = face.routes[`${methodOf(ctx)} ${ctx.path}`];
-    if (action) await answer(ctx, next, action, tenant, view);
+    if (action) return answer(ctx, next, action, tenant, view);
+    answerFailure(ctx, new Refusal(404, 'there is nothing to do here in this way'));
   };
 }

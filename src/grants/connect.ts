@@ -8,7 +8,13 @@ import type { Author } from '../directory/changes.ts';
 import type { Register } from '../directory/registration.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
-import { AlreadyTaken, MalformedRequest, ProofRejected, RegistrationClosed } from '../errors/domain.ts';
+import {
+  AlreadyTaken,
+  MalformedRequest,
+  ProofRejected,
+  RegistrationClosed,
+  UnknownResource,
+} from '../errors/domain.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest } from './contract.ts';
@@ -93,11 +99,20 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     if (!through?.registration) throw new RegistrationClosed({ description: 'registration is closed' });
   }
 
+  /** Said before anything is written, because nothing that was registered could ever be used. */
+  function requireServable({ client: { application } }: GrantRequest): void {
+    if (application.registeredCeiling) return;
+    throw new UnknownResource({
+      description: 'the application may not have tokens for resources that are registered through it',
+    });
+  }
+
   return {
     type: CONNECT,
     name: 'connect',
     parameters: ['username', 'password', 'domain', 'is_new_user', 'name'],
     async prove(request) {
+      requireServable(request);
       const domain = parseDomain(requireField(request, 'domain'));
       const known = await deps.domains.find(request.client.organization, domain);
       const isNew = request.parameters.is_new_user === 'true';
@@ -126,7 +141,11 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
         scopes,
         permissions: toStored(permissions),
       };
-      const { token } = await deps.connections.createOrRotate(wanted, authorOf(request, proof.user));
+      const { token } = await deps.connections.createOrRotate(
+        wanted,
+        authorOf(request, proof.user),
+        request.asOf,
+      );
       return { connection_token: token, name: proof.user.displayName ?? proof.user.username };
     },
   };

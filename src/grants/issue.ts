@@ -5,7 +5,7 @@
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
-import { fitsIntoToken } from '../permissions/size.ts';
+import { fitsIntoHeader, fitsIntoToken } from '../permissions/size.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
@@ -82,6 +82,17 @@ function rowFor(
     ...(proof.openid && { engine: { ...proof.openid } }),
     ...proof.exchange?.facts,
   };
+}
+
+/** Roles, ancestors and copied columns add to what the permissions take. */
+function fittingRow(row: TokenRow, claims: object, resource: Resource | undefined): TokenRow {
+  if (row.format === 'opaque' || fitsIntoHeader(claims)) return row;
+  if (resource?.token.overflow === 'reference') return { ...row, format: 'opaque' };
+  throw new PermissionsNotAllowed({
+    description:
+      'the token would be larger than 8 KB: ask for fewer tables, have fewer roles, or have the resource set to ' +
+      'overflow: reference',
+  });
 }
 
 function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
@@ -177,8 +188,9 @@ export function createIssue(deps: IssueDeps): Issue {
     if (expiresAt * 1000 <= now)
       throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     const format = formatFor(resource, decision);
-    const row = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
-    const claims = claimsFor(row, deps.issuer, request, decision);
+    const planned = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
+    const claims = claimsFor(planned, deps.issuer, request, decision);
+    const row = fittingRow(planned, claims, resource);
     const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
     // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
     const [accessToken, continued] = await Promise.all([

@@ -3,6 +3,7 @@
  * (`requested_subject`). The token is bounded by the rights of both, dead with either, and says in `act` who asked
  * for it. Everybody else may name only the subject that he is.
  */
+import type { DirectoryView } from '../directory/directory.ts';
 import { findHeld } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest } from '../errors/domain.ts';
@@ -25,6 +26,11 @@ const hasScope = (scope: string, name: string): boolean => scope.split(' ').incl
 /** RFC 8693 section 4.1: who acts now is outermost, who acted before is inside. */
 export function actFor({ subject, act }: SubjectToken): NonNullable<TokenRow['act']> {
   return { sub: subject, ...(act && { act }) };
+}
+
+async function hasAdminRole(view: DirectoryView, { roles }: User): Promise<boolean> {
+  const held = await Promise.all(roles.map((id) => view.findRole(id)));
+  return held.some((role) => role?.permissions.isAdmin || role?.scopes.includes(IMPERSONATE_SCOPE));
 }
 
 /**
@@ -51,10 +57,10 @@ export async function findRequestedUser(
   if (user?.organization !== token.organization) {
     throw new RequestedSubjectRefused('no such user in the organization');
   }
-  // Whatever is left of it below this application's ceiling.
+  // Whatever is left of it below this application's ceiling, and whichever resource it is of.
   const { permissions, scopes } = await findHeld(view, user, resource);
-  if (permissions.isAdmin || scopes.has(IMPERSONATE_SCOPE)) {
-    throw new RequestedSubjectRefused('the user is an administrator');
-  }
+  const isAdministrator =
+    permissions.isAdmin || scopes.has(IMPERSONATE_SCOPE) || (await hasAdminRole(view, user));
+  if (isAdministrator) throw new RequestedSubjectRefused('the user is an administrator');
   return user;
 }

@@ -7,7 +7,7 @@ import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findAccountHolder } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
-import { MalformedRequest, UnknownResource } from '../errors/domain.ts';
+import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import type { AccountRef, Bound } from '../storage/contract.ts';
 import type { Application, Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
@@ -149,6 +149,10 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
     repeatable: ['audience'],
     async prove(request): Promise<Proof> {
       const { parameters, view, client } = request;
+      // Whoever found a token could trade it if nobody had to prove who he is; a face's proof is the token itself.
+      if (client.application.authMethod === 'none' && !request.through) {
+        throw new GrantNotAllowed({ description: 'token exchange needs a client that authenticates' });
+      }
       requireSupported(parameters);
       const lifetime = parseLifetime(parameters);
       const token = await requireSubjectToken(request);

@@ -81,7 +81,7 @@ export function createApp(deps: AppDeps): Koa {
     createAssets({ folders: deps.assetFolders }),
     createDocuments(deps.documents),
     // Last of the shell: who is refused above costs no reading.
-    createFormReader(),
+    createFormReader({ isFacePath: deps.isFacePath }),
     ...deps.routes,
   ];
   for (const middleware of order) app.use(middleware);

@@ -93,10 +93,13 @@ function isForm(ctx: Context): boolean {
   return ctx.req.headers['content-type'] === FORM || Boolean(ctx.is(FORM));
 }
 
-/** Reads the forms of POST requests. */
-export function createFormReader(): Middleware {
+/**
+ * Reads the forms of POST requests. Faces read what comes to their paths themselves: clients of theirs call JSON a form,
+ * and what is wrong with a body is told in the face's words.
+ */
+export function createFormReader({ isFacePath }: { isFacePath: (path: string) => boolean }): Middleware {
   return async function formReader(ctx, next) {
-    if (ctx.method === 'POST' && isForm(ctx)) {
+    if (ctx.method === 'POST' && isForm(ctx) && !isFacePath(ctx.path)) {
       const text = await readBody(ctx, MAX_FORM_BYTES);
       refuseManyFields(text);
       handOn(ctx, text);
@@ -116,9 +119,9 @@ function parse(text: string): Form {
   return form;
 }
 
-/** The text of a body of whatever type, also of one that was taken for a form because it said so. */
-export async function readText(ctx: Context, limit: number): Promise<string> {
-  return ctx.state.formText ?? readBody(ctx, limit);
+/** The text of a body of whatever type. @throws Refusal 413 beyond `limit` bytes */
+export function readText(ctx: Context, limit: number): Promise<string> {
+  return readBody(ctx, limit);
 }
 
 /** Without a prototype. Undefined if the request has no form. */

@@ -48,6 +48,8 @@ export interface ProviderDeps {
   readonly signingKeys: SigningKeys;
   readonly signingMode: SigningMode;
   readonly fastLane: boolean;
+  /** Seconds that anything issued here may live at most. */
+  readonly longestLifetime: number;
   readonly clientSecrets: SecretKeys;
   readonly cookieKeys: () => readonly string[];
   readonly secretLimits: SecretLimits;
@@ -203,7 +205,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
         inspection,
       })
     : undefined;
-  const feed = createFeed(storage.nodes);
+  const feed = createFeed({ nodes: storage.nodes, longestLifetime: deps.longestLifetime, now });
   const revocations = createRevocationFeed({
     inspection,
     feed,

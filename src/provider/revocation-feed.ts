@@ -4,7 +4,8 @@
  * form where a client authenticates in another way; the engine authenticates it as it does for introspection.
  *
  * Parameters: `after`, the cursor `next` of the answer before (left out: everything there is); `wait`, seconds to wait
- * for something to tell. Claims: `iss`, `aud` (the client), `iat`, `after`, `next`, `more`, `reset`, and `nodes`, each with its
+ * for something to tell; `nonce`, repeated in the answer, which shows that it is no earlier one. Claims: `iss`, `aud`
+ * (the client), `iat`, `nonce`, `resources` that it speaks of, `after`, `next`, `more`, `reset`, and `nodes`, each with its
  * `id` as in the `anc` of tokens, `revoked_at`, `restored_at`, `narrowed_at` (milliseconds) and `exp` (seconds), after
  * which nothing below it can be alive.
  */
@@ -23,7 +24,7 @@ export const REVOCATIONS_TYPE = 'revocations+jwt';
 
 /** Seconds. */
 const LONGEST_WAIT = 30;
-const OWN_FIELDS = ['after', 'wait'];
+const OWN_FIELDS = ['after', 'wait', 'nonce'];
 const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'];
 
 export interface RevocationFeedDeps {
@@ -51,6 +52,14 @@ function readNumber(fields: Fields, name: string, most: number): number {
     throw new MalformedRequest({ description: `${name} must be a whole number of at most ${most}` });
   }
   return Number(value);
+}
+
+function readNonce({ nonce }: Fields): string | undefined {
+  if (nonce === undefined) return undefined;
+  if (typeof nonce !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(nonce)) {
+    throw new MalformedRequest({ description: 'nonce must be 1 to 64 letters, digits, _ and -' });
+  }
+  return nonce;
 }
 
 function spell({ id, revokedAt, restoredAt, narrowedAt, expiresAt }: NodeRecord): Record<string, unknown> {
@@ -86,11 +95,20 @@ async function authenticate(
 export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedDeps): Middleware {
   const { issuer, now } = inspection;
 
-  async function answer(client: Application, after: number, page: FeedPage): Promise<string> {
+  async function answer(
+    client: Application,
+    after: number,
+    nonce: string | undefined,
+    page: FeedPage,
+  ): Promise<string> {
+    // What it may hear of now, after a poll that may have been long.
+    const current = await (await inspection.directory.view()).findApplication(client.clientId);
     const claims = {
       iss: issuer,
       aud: client.clientId,
       iat: Math.floor(now() / 1000),
+      ...(nonce !== undefined && { nonce }),
+      resources: current?.application.introspects ?? [],
       after: String(after),
       next: String(page.next),
       more: page.more,
@@ -105,6 +123,7 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
     const fields = readFields(ctx, inspection);
     const after = readNumber(fields, 'after', Number.MAX_SAFE_INTEGER);
     const wait = readNumber(fields, 'wait', LONGEST_WAIT);
+    const nonce = readNonce(fields);
     const client = await authenticate(ctx, next, fields, inspection);
     if (!client) return;
     ctx.set('Cache-Control', 'no-store');
@@ -118,6 +137,6 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
     const audience = { organization: client.organization, resources: client.introspects };
     const page = await feed.read(after, audience, { ms: wait * 1000, signal: gone.signal });
     ctx.type = `application/${REVOCATIONS_TYPE}`;
-    ctx.body = await answer(client, after, page);
+    ctx.body = await answer(client, after, nonce, page);
   };
 }

@@ -48,7 +48,22 @@ function concerns({ organization, resource }: NodeRecord, audience: Audience): b
   return resource === undefined || audience.resources.includes(resource);
 }
 
-export function createFeed(nodes: Pick<NodeStore, 'changesSince' | 'latestChange'>): Feed {
+export interface FeedDeps {
+  readonly nodes: Pick<NodeStore, 'changesSince' | 'latestChange'>;
+  /** Seconds that anything which is verified without asking may live. */
+  readonly longestLifetime: number;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export function createFeed({ nodes, longestLifetime, now }: FeedDeps): Feed {
+  /** What lives longest was made before the last that happened to the node: afterwards nobody needs to know. */
+  function untilNeeded(record: NodeRecord): NodeRecord {
+    const { revokedAt = 0, restoredAt = 0, narrowedAt = 0, expiresAt } = record;
+    const last = Math.max(revokedAt, restoredAt, narrowedAt) + longestLifetime * 1000;
+    return { ...record, expiresAt: Math.min(expiresAt, last) };
+  }
+
   const closing = new AbortController();
   /** One look for all who wait. */
   let looking: Promise<number> | undefined;
@@ -64,8 +79,11 @@ export function createFeed(nodes: Pick<NodeStore, 'changesSince' | 'latestChange
 
   async function page(after: number, audience: Audience): Promise<Omit<FeedPage, 'reset'>> {
     const { records, until } = await nodes.changesSince(after, PAGE);
-    const more = records.length === PAGE;
-    return { nodes: records.filter((record) => concerns(record, audience)), next: until, more };
+    const found = records
+      .filter((record) => concerns(record, audience))
+      .map(untilNeeded)
+      .filter(({ expiresAt }) => expiresAt > now());
+    return { nodes: found, next: until, more: records.length === PAGE && until > after };
   }
 
   return {
@@ -78,6 +96,8 @@ export function createFeed(nodes: Pick<NodeStore, 'changesSince' | 'latestChange
       let cursor = reset ? 0 : after;
       for (;;) {
         const found = await page(cursor, audience);
+        // What may be told but not passed yet is told again and again, until whoever holds it up is done.
+        if (found.nodes.length > 0 && found.next === cursor) await look();
         cursor = found.next;
         const isOver = (): boolean => ended.aborted || performance.now() >= deadline;
         if (reset || found.more || found.nodes.length > 0 || isOver()) return { ...found, reset };

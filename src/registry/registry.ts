@@ -9,6 +9,9 @@ export interface Rights {
   readonly permissions: TokenRow['permissions'];
 }
 
+/** Milliseconds: the last year that has four digits. */
+const FOREVER = Date.UTC(9999, 0);
+
 export interface RegistryDeps {
   readonly storage: Pick<Storage, 'tokens' | 'logins' | 'nodes'>;
   /** Milliseconds. */
@@ -39,8 +42,13 @@ export interface Registry {
   endToken(row: TokenRow): Promise<void>;
   /** Ends the login: its refresh token and every token that came from it. */
   endLogin(login: LoginRow): Promise<void>;
-  /** Marks a node that may have descendants of any age. */
+  /** Marks a node below which only tokens and logins hang. */
   mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
+  /**
+   * Marks one below which connections may hang, whose tokens may live for years: what ended them is remembered for
+   * ever. That their rights shrank need not be, because those of a connection are read anew at each use.
+   */
+  markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
 }
 
 /** Opaque tokens carry their prefix; anything else cannot be one, which saves the read. */
@@ -109,6 +117,10 @@ export function createRegistry({
     },
     async mark(node, mark, scope) {
       await nodes.mark(node, mark, now() + longestLifetime * 1000, scope);
+    },
+    async markLasting(node, mark, scope) {
+      const until = mark.revokedAt === undefined ? now() + longestLifetime * 1000 : FOREVER;
+      await nodes.mark(node, mark, until, scope);
     },
   };
 }

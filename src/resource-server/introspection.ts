@@ -38,7 +38,7 @@ interface Answer {
 export function createIntrospect(options: IntrospectionOptions): Introspect {
   const { server, resource, clientId, clientSecret, maxStaleness, now } = options;
   const answers = new LRUCache<string, Answer>({ max: ANSWERS_KEPT });
-  const asking = new Map<string, Promise<Answer>>();
+  const asking = new Map<string, { readonly answer: Promise<Answer>; readonly at: number }>();
 
   async function ask(token: string): Promise<Answer> {
     const at = now();
@@ -63,11 +63,18 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     if (known && now() - known.at < maxStaleness * 1000) return known;
     // A question that is under way was asked before now.
     if (maxStaleness === 0) return ask(token);
-    const running = asking.get(key) ?? ask(token).finally(() => asking.delete(key));
-    asking.set(key, running);
-    const answer = await running;
-    answers.set(key, answer);
-    return answer;
+    const running = asking.get(key);
+    if (running && now() - running.at < maxStaleness * 1000) return running.answer;
+    const question = { answer: ask(token), at: now() };
+    asking.set(key, question);
+    try {
+      const answer = await question.answer;
+      const later = answers.get(key);
+      if (!later || later.at <= answer.at) answers.set(key, answer);
+      return answer;
+    } finally {
+      if (asking.get(key) === question) asking.delete(key);
+    }
   }
 
   return async (token) => {

@@ -2,6 +2,7 @@
  * Follows what the authorization server ends, so that JWTs which are verified here are refused as soon as they are dead
  * there. Each answer of the feed is itself a JWT, and believed only if it is signed, meant for us, and fresh.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { type Standing, standingOf } from '../registry/nodes.ts';
@@ -10,7 +11,8 @@ import { basicAuthorization } from './introspection.ts';
 
 /** Seconds. */
 const LONG_POLL = 10;
-const CLOCK_DIFFERENCE = 60;
+/** Answers to somebody who may not ask: 400 is that of wrong credentials by RFC 6749 section 5.2 in some places. */
+const REFUSED = new Set([400, 401, 403]);
 /** Milliseconds. */
 const ANSWER_PATIENCE = 5_000;
 const FIRST_PAUSE = 100;
@@ -20,6 +22,8 @@ export interface RevocationsOptions {
   readonly issuer: string;
   /** Its base URL. */
   readonly server: string;
+  /** Its identifier: an answer that does not speak of it says nothing. */
+  readonly resource: string;
   readonly clientId: string;
   readonly clientSecret: string;
   readonly keys: JWTVerifyGetKey;
@@ -51,6 +55,7 @@ interface Told {
 }
 
 interface Page {
+  readonly resources: readonly string[];
   readonly after: string;
   readonly next: string;
   readonly more: boolean;
@@ -61,7 +66,7 @@ interface Page {
 type Records = Map<string, Parameters<typeof standingOf>[0][number]>;
 
 export function followRevocations(options: RevocationsOptions): Revocations {
-  const { issuer, server, clientId, clientSecret, keys, maxFeedSilence, now, onError } = options;
+  const { issuer, server, resource, clientId, clientSecret, keys, maxFeedSilence, now, onError } = options;
   const closing = new AbortController();
   const records: Records = new Map();
   let cursor: string | undefined;
@@ -70,7 +75,9 @@ export function followRevocations(options: RevocationsOptions): Revocations {
 
   async function ask(seconds: number): Promise<Page> {
     const url = new URL(`${server}/oauth/revocations`);
+    const nonce = randomUUID();
     url.searchParams.set('wait', String(seconds));
+    url.searchParams.set('nonce', nonce);
     if (cursor !== undefined) url.searchParams.set('after', cursor);
     const patience = AbortSignal.timeout(seconds * 1000 + ANSWER_PATIENCE);
     const response = await fetch(url, {
@@ -78,18 +85,25 @@ export function followRevocations(options: RevocationsOptions): Revocations {
       signal: AbortSignal.any([closing.signal, patience]),
     });
     const text = await response.text();
+    if (REFUSED.has(response.status)) {
+      // Whoever may not ask any more is told nothing, and there may be much to tell.
+      isWhole = false;
+    }
     if (response.status !== 200) throw new Error(`the feed was answered with ${response.status}`);
     const { payload } = await jwtVerify(text, keys, {
       issuer,
       audience: clientId,
       typ: 'revocations+jwt',
       algorithms: ['ES256'],
-      requiredClaims: ['iat', 'after', 'next', 'nodes'],
+      requiredClaims: ['nonce', 'resources', 'after', 'next', 'nodes'],
       currentDate: new Date(now()),
     });
-    const age = Math.abs(now() / 1000 - Number(payload.iat));
-    if (age > LONG_POLL + CLOCK_DIFFERENCE) throw new Error('the feed gave an answer of another time');
+    if (payload.nonce !== nonce) throw new Error('the feed gave an earlier answer');
     const page = payload as unknown as Page;
+    if (!page.resources.includes(resource)) {
+      isWhole = false;
+      throw new Error(`the feed does not speak of ${resource}: the application must list it in introspects`);
+    }
     // One to another question would hide what lies between.
     if (page.after !== (cursor ?? '0')) throw new Error('the feed answered another question');
     if (!page.reset && Number(page.next) < Number(page.after)) throw new Error('the feed went back');

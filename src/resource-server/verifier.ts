@@ -76,6 +76,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       ? followRevocations({
           issuer,
           server,
+          resource,
           clientId,
           clientSecret,
           keys,

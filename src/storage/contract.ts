@@ -233,7 +233,10 @@ export interface NodeStore {
   mark(id: string, mark: NodeMark, expiresAt: number, scope?: NodeScope): Promise<void>;
   /** The records among `ids`, in no order; ids without a record are absent. One query. */
   read(ids: readonly string[]): Promise<NodeRecord[]>;
-  /** Those after the cursor. A record whose change commits late is never skipped. */
+  /**
+   * Those after the cursor. A record whose change commits late is never skipped: while one may, `until` stays before it,
+   * and what is given beyond `until` is given again the next time.
+   */
   changesSince(change: number, limit: number): Promise<NodeChanges>;
   /** A number that differs whenever `changesSince` could give more than before. One point read. */
   latestChange(): Promise<number>;

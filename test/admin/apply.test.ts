@@ -77,6 +77,7 @@ test('the sample of the documentation is applied, and applying it again changes 
     'added user acme/bob',
     'added administrator root',
     'added connection acme/website',
+    'added datasource acme/crm',
   ]);
   const revision = await administration.storage.directory.revision();
 

@@ -119,9 +119,9 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
   const marks: Fixture['marks'] = [];
   const registry: Registry = {
     ...inner,
-    async mark(node, mark, scope) {
+    async markLasting(node, mark, scope) {
       marks.push({ node, mark });
-      await inner.mark(node, mark, scope);
+      await inner.markLasting(node, mark, scope);
     },
   };
   const changes = createChanges({ storage, registry, audit: storage.audit, now });

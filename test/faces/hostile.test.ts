@@ -74,6 +74,98 @@ describe('LG-01 what a face does not know is refused as strictly as at the token
     assert.equal(await countRows(), before);
   });
 
+  test('what is wrong with a body is a message whatever type it says to be, up to the limit of the face', async () => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded', authorization: `Bearer ${token}` };
+    const subscription = (padding: string) =>
+      JSON.stringify({ data: [{ permissions: { isAdmin: true, tables: {} } }], padding });
+    assert.equal(
+      (await send('/api/auth/subscribe', subscription(''), form)).status,
+      200,
+      'JSON that says to be a form',
+    );
+    assert.equal((await send('/api/auth/subscribe', subscription('x'.repeat(100_000)), form)).status, 200);
+    for (const [body, expected] of [
+      ['x'.repeat(1_000_000), 413],
+      [subscription('&'.repeat(2_000)), 200],
+      ['{"data":"\0"}', 400],
+      ['a=b&c=d', 400],
+    ] as const) {
+      for (const headers of [form, { authorization: `Bearer ${token}` }]) {
+        const { status, json } = await send('/api/auth/subscribe', body, headers);
+        assert.equal(status, expected, body.slice(0, 30));
+        if (expected !== 200) assert.deepEqual(Object.keys(json), ['message']);
+      }
+    }
+    for (const [method, headers] of [
+      ['PUT', {}],
+      ['GET', {}],
+      ['POST', { 'x-http-method-override': 'GET' }],
+    ] as const) {
+      const response = await fetch(`${server.issuer}/api/auth/subscribe`, { method, headers });
+      assert.equal(response.status, 404);
+      assert.deepEqual(Object.keys((await response.json()) as object), ['message']);
+    }
+  });
+
+  test('DO-09 visitors who are logged out count against the limit of the connection', async () => {
+    await using small = await startServer({
+      env: { GRANTABLE_EXCHANGE_LIMIT: '20/60s' },
+      fixture(fixture) {
+        fixture.organizations[0].applications.push({
+          name: 'sites',
+          grants: ['password', 'token_exchange'],
+          permissions: { isAdmin: true },
+        });
+        fixture.organizations[0].faces = { sunbreak: { application: 'sites', registration: true } };
+      },
+    });
+    const post = async (path: string, body: object, bearer = '') => {
+      const response = await fetch(small.issuer + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(bearer && { authorization: `Bearer ${bearer}` }) },
+        body: JSON.stringify(body),
+      });
+      return { status: response.status, json: (await response.json()) as Record<string, string> };
+    };
+    const { json } = await post('/api/database/connection', {
+      data: [{ email: 'ada@shop.example', password: PASSWORD }],
+      context: { domain: 'shop.example', isNewUser: true },
+    });
+    const visitors = (from: number) => ({
+      data: Array.from({ length: 15 }, (_, index) => ({ userId: from + index })),
+    });
+    assert.equal((await post('/api/auth/logout', visitors(0), json.accessToken)).status, 200);
+    assert.equal((await post('/api/auth/logout', visitors(100), json.accessToken)).status, 429);
+  });
+
+  test('a face that could register nothing that is of use says so and writes nothing', async () => {
+    for (const application of [{ name: 'bare', grants: ['password', 'token_exchange'] }, 'shop'] as const) {
+      await using other = await startServer({
+        fixture(fixture) {
+          const [acme] = fixture.organizations;
+          if (typeof application === 'object') acme.applications.push(application);
+          const name = typeof application === 'object' ? application.name : application;
+          acme.faces = { sunbreak: { application: name, registration: true } };
+        },
+      });
+      const { directory } = other.server.foundations.storage;
+      const before = (await directory.users.page({ limit: 100 })).items.length;
+      for (let attempt = 0; attempt < 2; attempt += 1) {
+        const response = await fetch(`${other.issuer}/api/database/connection`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({
+            data: [{ email: 'ada@half.example', password: PASSWORD }],
+            context: { domain: 'half.example', isNewUser: true },
+          }),
+        });
+        assert.equal(response.status, 403);
+      }
+      assert.equal((await directory.users.page({ limit: 100 })).items.length, before);
+      assert.equal(await directory.resources.findBy('channel', 'half_example'), undefined);
+    }
+  });
+
   test('the token endpoint takes nothing of a face', async () => {
     const subscription = { data: [{ permissions: { isAdmin: true, tables: {} } }], context: {} };
     const { status, json } = await send('/oauth/token', subscription, { authorization: `Bearer ${token}` });

@@ -15,6 +15,8 @@ interface Told extends JWTPayload {
   readonly next: string;
   readonly more: boolean;
   readonly reset: boolean;
+  readonly nonce?: string;
+  readonly resources: readonly string[];
   readonly nodes: readonly {
     readonly id: string;
     readonly revoked_at?: number;
@@ -138,13 +140,58 @@ describe('the revocation feed', () => {
     assert.equal((await told(await ask())).reset, false);
   });
 
+  test('a role that moves to another resource is told to the servers of both, however often it changes', async () => {
+    const after = await cursor();
+    const { changes, storage } = server.server.foundations;
+    const { directory } = storage;
+    const acme = await directory.organizations.findBy('name', 'acme');
+    const role = await directory.roles.findBy('name', `${acme?.id}/reader`);
+    assert.ok(role);
+    const author = { actor: 'test' };
+    const moved = await changes.roles.replace({ ...role, resource: OPAQUE_RESOURCE, scopes: [] }, author);
+    await changes.roles.replace({ ...moved, permissions: { isAdmin: false, tables: [] } }, author);
+    const { applications } = directory;
+    const shopApi = await applications.findBy('clientId', 'shop-api');
+    assert.ok(shopApi);
+    await changes.applications.replace({ ...shopApi, introspects: [RESOURCE] }, author);
+    const { nodes, resources } = await told(await ask(`?after=${after}`));
+    assert.ok(nodes.some(({ id }) => id === role.id));
+    assert.deepEqual(resources, [RESOURCE]);
+    const changed = await applications.findBy('clientId', 'shop-api');
+    assert.ok(changed);
+    await changes.applications.replace({ ...changed, introspects: shopApi.introspects }, author);
+  });
+
+  test('repeats what the question was told apart by', async () => {
+    assert.equal((await told(await ask('?nonce=abc-1'))).nonce, 'abc-1');
+    for (const nonce of ['', 'a b', 'x'.repeat(65)]) {
+      assert.equal((await ask(`?nonce=${nonce}`)).status, 400);
+    }
+  });
+
+  test('what ended long ago is not told to those whose tokens cannot be as old', async () => {
+    const token = (await server.token('machine')).json.access_token;
+    await revoke(token);
+    const { changes, storage } = server.server.foundations;
+    const shop = await storage.directory.applications.findBy('clientId', 'shop');
+    const bob = await storage.directory.users.findBy('username', `${shop?.realm}/bob`);
+    assert.ok(bob);
+    const ended = await changes.users.replace({ ...bob, enabled: !bob.enabled }, { actor: 'test' });
+    await changes.users.replace({ ...ended, enabled: false }, { actor: 'test' });
+    assert.ok((await told(await ask())).nodes.some(({ id }) => id === bob.id));
+    server.clock.offset += 31 * 86_400_000;
+    const later = await (await ask()).text();
+    assert.ok(!decodeJwt<Told>(later).nodes.some(({ id }) => id === bob.id));
+    server.clock.offset = 0;
+  });
+
   test('comes in pages of bounded size, which together miss nothing', async () => {
     const after = await cursor();
     const { nodes } = server.server.foundations.storage;
     const ids = Array.from({ length: 1_500 }, (_, index) => `page-${index}`);
     const organization = (await server.introspect((await server.token('machine')).json.access_token)).anc[0];
     const scope = { organization, resource: RESOURCE };
-    const mark = (id: string) => nodes.mark(id, { revokedAt: 1 }, Date.now() + 60_000, scope);
+    const mark = (id: string) => nodes.mark(id, { revokedAt: Date.now() }, Date.now() + 60_000, scope);
     for (let from = 0; from < ids.length; from += 50) await Promise.all(ids.slice(from, from + 50).map(mark));
     const seen = new Set<string>();
     let next = after;

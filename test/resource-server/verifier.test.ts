@@ -404,6 +404,92 @@ describe('verifying tokens at a resource server', () => {
     await new Promise((resolve) => replaying.close(resolve));
   });
 
+  test('a feed that does not speak of the resource is believed for nothing', async () => {
+    const foundations = server.server.foundations;
+    const { applications } = foundations.storage.directory;
+    const own = newVerifier();
+    const token = (await server.token('machine')).json.access_token;
+    await whole(own, token);
+    const elsewhere = newVerifier({ resource: OPAQUE_RESOURCE });
+    const opaque = (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token;
+    await whole(elsewhere, opaque);
+    const shopApi = await applications.findBy('clientId', 'shop-api');
+    assert.ok(shopApi);
+    await foundations.changes.applications.replace({ ...shopApi, introspects: [OPAQUE_RESOURCE] }, AUTHOR);
+    const began = performance.now();
+    // The poll that is under way ends first.
+    while ((await codeOf(own.verify(token))) !== 'unavailable') {
+      assert.ok(performance.now() - began < 12_000, 'still believed');
+      await wait(100);
+    }
+    const changed = await applications.findBy('clientId', 'shop-api');
+    assert.ok(changed);
+    await foundations.changes.applications.replace({ ...changed, introspects: shopApi.introspects }, AUTHOR);
+    await whole(own, token);
+  });
+
+  test('who may not ask any more accepts nothing, at once when the server is back', async () => {
+    const foundations = server.server.foundations;
+    const { organizations } = foundations.storage.directory;
+    const token = (await server.token('machine')).json.access_token;
+    const gate = createGate(Number(new URL(server.issuer).port));
+    await gate.open(gatePort);
+    const cutOff = newVerifier({ backChannel: `http://localhost:${gatePort}` });
+    await whole(cutOff, token);
+    await gate.close();
+    const acme = await organizations.findBy('name', 'acme');
+    assert.ok(acme);
+    await foundations.changes.organizations.replace({ ...acme, enabled: false }, AUTHOR);
+    await gate.open(gatePort);
+    const back = performance.now();
+    while ((await codeOf(cutOff.verify(token))) === 'accepted') {
+      assert.ok(performance.now() - back < 2_000, 'still accepted after two seconds');
+      await wait(20);
+    }
+    const disabled = await organizations.findBy('name', 'acme');
+    assert.ok(disabled);
+    await foundations.changes.organizations.replace({ ...disabled, enabled: true }, AUTHOR);
+    await gate.close();
+  });
+
+  test('JW-08 nobody joins a question that is older than an answer may be', async () => {
+    let delay = 0;
+    const port = await freePort();
+    const slow = createServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const answer = await fetch(`${server.issuer}${request.url}`, {
+        method: 'POST',
+        headers: {
+          authorization: String(request.headers.authorization),
+          'content-type': 'application/x-www-form-urlencoded',
+        },
+        body: Buffer.concat(chunks),
+      });
+      const text = await answer.text();
+      await wait(delay);
+      response.writeHead(answer.status).end(text);
+    });
+    await new Promise<void>((resolve) => slow.unref().listen(port, '127.0.0.1', resolve));
+    const asking = newVerifier({
+      mode: 'introspection',
+      maxStaleness: 1,
+      backChannel: `http://127.0.0.1:${port}`,
+    });
+    const token = (await server.token('machine')).json.access_token;
+    delay = 2_500;
+    const early = codeOf(asking.verify(token));
+    await wait(300);
+    await server.post('/oauth/revoke', 'machine', { token });
+    await wait(1_500);
+    delay = 0;
+    assert.equal(await codeOf(asking.verify(token)), 'invalid_token');
+    assert.equal(await early, 'accepted', 'it was asked before the end');
+    assert.equal(await codeOf(asking.verify(token)), 'invalid_token', 'the older answer replaces none');
+    slow.closeAllConnections();
+    await new Promise((resolve) => slow.close(resolve));
+  });
+
   test('before anything is known of revocations, and without keys, nothing is accepted', async () => {
     const token = (await server.token('machine')).json.access_token;
     const fresh = newVerifier();

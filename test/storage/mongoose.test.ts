@@ -110,6 +110,33 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     });
   });
 
+  test('a writer that died in the middle holds nobody up: what was written after it is told at once, and again', async () => {
+    const url = server.newUrl();
+    const storage = await openMongooseStorage({ url });
+    const connection = await mongoose.createConnection(url).asPromise();
+    try {
+      await storage.nodes.mark('before', { revokedAt: 1 }, Date.now() + 60_000);
+      const { until: cursor } = await storage.nodes.changesSince(0, 10);
+      const head = await connection.collection('heads').findOne({ _id: 'changes' as never });
+      const died = { key: 'died', at: Date.now(), floor: head?.value, note: 'null' };
+      await connection
+        .collection('heads')
+        .updateOne({ _id: 'changes' as never }, { $inc: { value: 1 }, $push: { pending: died } as never });
+      await storage.nodes.mark('after', { revokedAt: 2 }, Date.now() + 60_000);
+      for (let look = 0; look < 2; look += 1) {
+        const { records, until } = await storage.nodes.changesSince(cursor, 10);
+        assert.deepEqual([records.map(({ id }) => id), until], [['after'], cursor]);
+      }
+      await connection
+        .collection('heads')
+        .updateOne({ _id: 'changes' as never }, { $pull: { pending: { key: 'died' } } as never });
+      assert.ok((await storage.nodes.changesSince(cursor, 10)).until > cursor);
+    } finally {
+      await connection.close();
+      await storage.close();
+    }
+  });
+
   async function open(): Promise<Storage & AsyncDisposable> {
     const storage = await openMongooseStorage({ url: server.newUrl() });
     return { ...storage, [Symbol.asyncDispose]: () => storage.close() };

@@ -76,18 +76,19 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
         await mark(JSON.parse(pending.note ?? 'null') as Note);
         await heads.withdraw(CHANGES, pending.key);
       }
-      // Whoever is under way has a number above its floor, which may be written late.
-      const told = Math.min(head.value, ...head.pending.map((pending) => pending.floor));
+      // Whoever is under way has a number above its floor, which may be written late: nobody may be past it yet.
+      const passable = Math.min(head.value, ...head.pending.map((pending) => pending.floor));
       const found = await guarded(() =>
         nodes
-          .find({ change: trusted({ $gt: change, $lte: told }) })
+          .find({ change: trusted({ $gt: change }) })
           .sort({ change: 1 })
           .limit(limit)
           .lean(),
       );
       const records = found.map(toNode);
       const last = records.at(-1)?.change ?? change;
-      return { records, until: records.length === limit ? last : Math.max(last, told) };
+      const until = records.length === limit ? Math.min(last, passable) : passable;
+      return { records, until: Math.max(change, until) };
     },
     async latestChange() {
       return (await heads.read(CHANGES))?.value ?? 0;

@@ -126,7 +126,13 @@ function schema<T>(definition: SchemaDefinition): Schema<T> {
 }
 
 const part = (definition: SchemaDefinition): Schema =>
-  new Schema(definition, { _id: false, strict: 'throw', minimize: false });
+  new Schema(definition, {
+    _id: false,
+    strict: 'throw',
+    minimize: false,
+    // A part has no `collection` of Mongoose's that a field of ours could hide.
+    suppressReservedKeysWarning: true,
+  });
 
 const permissions = part({ isAdmin: flag, tables: [part({ table: text, actions: text })] });
 

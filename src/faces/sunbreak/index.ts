@@ -5,6 +5,7 @@
  */
 import type { Connections, LivingConnection } from '../../connections/connections.ts';
 import { issuedNode } from '../../connections/connections.ts';
+import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { Author } from '../../directory/changes.ts';
 import { ProofRejected } from '../../errors/domain.ts';
 import { CONNECT } from '../../grants/connect.ts';
@@ -19,6 +20,8 @@ const BODY_LIMIT = 256 * 1024;
 
 export interface SunbreakDeps {
   readonly connections: Connections;
+  /** Ending what one visitor has is a write, so it counts as a trade. */
+  readonly limit: ExchangeLimit;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -29,7 +32,7 @@ function authorOf({ connection }: LivingConnection, { address, requestId }: Face
   return { actor: `connection:${connection.id}`, address, requestId };
 }
 
-export function createSunbreak({ connections, now }: SunbreakDeps): Face {
+export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face {
   async function requireConnection(request: FaceRequest): Promise<LivingConnection & { token: string }> {
     const { bearer, client, view, address } = request;
     const living = bearer === undefined ? undefined : await connections.find(bearer, address, view);
@@ -101,6 +104,7 @@ export function createSunbreak({ connections, now }: SunbreakDeps): Face {
         const visitors = parseVisitors(request.body);
         const living = await requireConnection(request);
         for (const visitor of visitors) {
+          await limit(living.connection.id);
           await connections.endIssued(living.connection, authorOf(living, request), visitor);
         }
         return {};
