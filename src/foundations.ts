@@ -40,6 +40,7 @@ export interface Foundations {
     readonly cookies: SecretRing;
     readonly clientSecrets: SecretKeys;
     readonly forms: SecretRing;
+    readonly refreshJwts: SecretRing;
   };
   readonly signingKeys: SigningKeys;
   readonly directory: Directory;
@@ -84,11 +85,12 @@ export async function openFoundations(config: Config, now: () => number = Date.n
   const storage = await openStorage(config);
   try {
     const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
-    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms, markKeys] = (await Promise.all(
-      ['cookies', 'clientSecrets', 'passwords', 'refresh', 'forms', 'marks'].map((purpose) =>
-        vault.ring(purpose),
-      ),
-    )) as [SecretRing, SecretRing, SecretRing, SecretRing, SecretRing, SecretRing];
+    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms, markKeys, refreshJwts] =
+      (await Promise.all(
+        ['cookies', 'clientSecrets', 'passwords', 'refresh', 'forms', 'marks', 'refreshJwts'].map((purpose) =>
+          vault.ring(purpose),
+        ),
+      )) as [SecretRing, SecretRing, SecretRing, SecretRing, SecretRing, SecretRing, SecretRing];
     const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
     const directory = createDirectory({ store: storage.directory, now });
     const hashQueue = createHashQueue({ limit: config.hashQueue, now });
@@ -161,7 +163,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       databaseLogins,
       storage,
       vault,
-      rings: { cookies, clientSecrets, forms },
+      rings: { cookies, clientSecrets, forms, refreshJwts },
       signingKeys,
       directory,
       hashQueue,

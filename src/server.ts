@@ -11,6 +11,7 @@ import { createDomains } from './connections/domains.ts';
 import { createPasswordChange } from './directory/password-change.ts';
 import { createRegister } from './directory/registration.ts';
 import { createFaces } from './faces/index.ts';
+import { createRefreshJwts } from './faces/refresh-jwt.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
 import { findForm, giveForm, readText, replaceForm } from './http/body.ts';
@@ -26,6 +27,7 @@ import { fittingSigningMode } from './provider/external-key.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
+import { createSystem, type System } from './system.ts';
 
 /** Seconds that a browser session lasts. */
 const SESSION_LIFETIME = 14 * 86_400;
@@ -36,6 +38,8 @@ export interface GrantableServer {
   readonly foundations: Foundations;
   /** What was done at start, for whoever started it. */
   readonly started: { readonly applied?: ApplyReport; readonly quickstart?: string };
+  /** For programs that embed it. */
+  readonly system: System;
   /** The engine that answers now. */
   readonly provider: Engine['provider'];
   /** Finishes requests under way, then closes everything. */
@@ -159,6 +163,8 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     directory,
     connections: foundations.connections,
     limit: foundations.exchangeLimit,
+    refreshJwts: createRefreshJwts({ issuer: config.issuer, keys: rings.refreshJwts, now }),
+    findAccessToken: provider.findAccessToken,
     body: { read: readText, giveForm },
     now,
   });
@@ -212,7 +218,8 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   });
   unfinished.defer(() => background.stop());
   const listening = early ?? (await takeAddress());
-  listening.serve(app.callback());
+  const handle = app.callback();
+  listening.serve(handle);
   log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
 
   const parts = unfinished.move();
@@ -222,6 +229,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     foundations,
     started,
     provider: provider.engine.provider,
+    system: createSystem({ issuer: config.issuer, handle }),
     async stop() {
       stopping = true;
       provider.feed.close();

@@ -4,7 +4,7 @@ import { eachNoun } from '../directory/collections.ts';
 import { type Permissions, unknownTables } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Organization, Resource } from '../storage/nouns.ts';
+import type { FaceName, FaceSettings, Organization, Resource } from '../storage/nouns.ts';
 import { createNounId, type Plan } from './apply-plan.ts';
 
 export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
@@ -41,6 +41,8 @@ async function reserveIds(
   return ids;
 }
 
+type WantedFace = NonNullable<NonNullable<ApplyOrganization['faces']>[FaceName]> & Partial<FaceSettings>;
+
 function planFaces(
   plan: Plan,
   entry: ApplyOrganization,
@@ -48,28 +50,27 @@ function planFaces(
   ids: ApplicationIds,
   registration: boolean,
 ): Organization['faces'] {
-  const wanted = entry.faces?.sunbreak;
-  if (!wanted) return before?.faces;
-  const had = before?.faces?.sunbreak;
-  const application = ids.get(wanted.application);
-  if (application === undefined) {
-    plan.problems.push(
-      `organization ${entry.name}: the face sunbreak is for the application ${wanted.application}, which is not there`,
-    );
-    return before?.faces;
-  }
-  const ttl = wanted.ttl ?? had?.ttl;
-  const expiredAt = wanted.expiredAt ?? had?.expiredAt;
-  return {
-    ...before?.faces,
-    sunbreak: {
-      enabled: wanted.enabled ?? had?.enabled ?? true,
+  const faces = { ...before?.faces };
+  for (const [name, wanted] of Object.entries(entry.faces ?? {}) as [FaceName, WantedFace][]) {
+    const had = before?.faces?.[name];
+    const application = ids.get(wanted.application);
+    if (application === undefined) {
+      plan.problems.push(
+        `organization ${entry.name}: the face ${name} is for the application ${wanted.application}, which is not there`,
+      );
+      continue;
+    }
+    const { application: _, ...settings } = wanted;
+    faces[name] = {
+      enabled: true,
+      // Only one of them lets anybody register.
+      registration: name === 'sunbreak' && registration,
+      ...had,
+      ...(settings as Partial<FaceSettings>),
       application,
-      registration: wanted.registration ?? had?.registration ?? registration,
-      ...(ttl !== undefined && { ttl }),
-      ...(expiredAt !== undefined && { expiredAt }),
-    },
-  };
+    };
+  }
+  return Object.keys(faces).length === 0 ? undefined : faces;
 }
 
 export async function planOrganization(

@@ -5,6 +5,9 @@
  *
  * This file: what a command is, and how its arguments are read.
  */
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import type { ReadStream } from 'node:tty';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 
 export const DONE = 0;
@@ -83,6 +86,21 @@ export async function readAll(stdin: CommandIo['stdin']): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Typed without an echo where somebody sits at a terminal, else all that comes from stdin. */
+export async function readSecret(prompt: string, { stdin, stderr }: CommandIo): Promise<string> {
+  const { isTTY } = stdin as Partial<ReadStream>;
+  if (!isTTY) return (await readAll(stdin)).replace(/\r?\n$/, '');
+  stderr.write(prompt);
+  const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: stdin as ReadStream, output: silence, terminal: true });
+  try {
+    return await lines.question('');
+  } finally {
+    lines.close();
+    stderr.write('\n');
+  }
 }
 
 /** @param argument a token, or `-` for the one on stdin */

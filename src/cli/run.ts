@@ -13,6 +13,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import('./explain.ts')).explain,
   revoke: async () => (await import('./revoke.ts')).revoke,
   connection: async () => (await import('./connection.ts')).connection,
+  datasource: async () => (await import('./datasource.ts')).datasource,
   backup: async () => (await import('./backup.ts')).backup,
   export: async () => (await import('./export.ts')).exportStore,
   import: async () => (await import('./import.ts')).importStore,

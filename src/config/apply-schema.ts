@@ -249,6 +249,30 @@ const sunbreak = z.strictObject({
     .describe('`true`: the answer says in Unix seconds when the short token expires.'),
 });
 
+const tokenInfo = z.strictObject({
+  authTokenType: z.enum(['AM', 'AM_DB']).describe('`AM`: of a user; `AM_DB`: of a row of a user table too.'),
+  instance: slug.exactOptional().describe('Of `AM_DB`: only of this datasource.'),
+  database: line.exactOptional().describe('Of `AM_DB`: only of this database.'),
+  collection: line.exactOptional().describe('Of `AM_DB`: only of this table or collection.'),
+});
+
+const apiMaker = z.strictObject({
+  enabled: enabled.describe('`false`: its path is not found.'),
+  application: applicationName.describe('Name of the application whose users, grants and ceiling it uses.'),
+  ttl: exchangeTtl.exactOptional().describe('Seconds that tokens live; 10800 if never set.'),
+  refreshTtl: z
+    .int()
+    .min(60)
+    .max(365 * 86_400)
+    .exactOptional()
+    .describe('Seconds that a login can be renewed; 30 days if never set.'),
+  authTokenInfo: z
+    .array(tokenInfo)
+    .max(10)
+    .exactOptional()
+    .describe('Tokens that must be presented before one is given; none, as a new one has it: it is public.'),
+});
+
 export const organization = z
   .strictObject({
     name: organizationName.describe('Unique on the server.'),
@@ -261,7 +285,10 @@ export const organization = z
       .exactOptional()
       .describe('Which of `GRANTABLE_HOSTS` stand for it at the faces whose paths name no organization.'),
     faces: z
-      .strictObject({ sunbreak: sunbreak.exactOptional().describe('Sunbreak, and FortressDB.') })
+      .strictObject({
+        sunbreak: sunbreak.exactOptional().describe('Sunbreak, and FortressDB.'),
+        apiMaker: apiMaker.exactOptional().describe("API Maker's token API."),
+      })
       .exactOptional()
       .describe('Older token APIs that it answers in their own words.'),
     roles: listOf(role, ({ name }) => name)

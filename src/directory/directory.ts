@@ -26,6 +26,8 @@ export interface DirectoryView {
   findApplication(clientId: string): Promise<ActiveApplication | undefined>;
   findApplicationById(id: string): Promise<ActiveApplication | undefined>;
   findOrganization(id: string): Promise<Organization | undefined>;
+  /** Undefined too when disabled. */
+  findOrganizationNamed(name: string): Promise<Organization | undefined>;
   /** The enabled one that answers under a host: one that lists it, else the default one. @param host in lower case */
   findOrganizationOf(host: string): Promise<Organization | undefined>;
   /** @param identifier RFC 8707 resource indicator, compared as a string; undefined too when disabled */
@@ -48,6 +50,14 @@ export interface Through {
   readonly registration: boolean;
   /** Further nodes that what is made hangs below. */
   readonly nodes: readonly string[];
+  /** Instead of what the resource says of its tokens. */
+  readonly token?: {
+    readonly format: 'jwt';
+    /** Seconds. */
+    readonly ttl: number;
+    /** Seconds that a login lasts. */
+    readonly loginTtl: number;
+  };
 }
 
 export interface RequestView {
@@ -146,6 +156,10 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     ),
     findApplicationById: remembering(async (id) => active(await store.applications.get(id))),
     findOrganization: organizations,
+    findOrganizationNamed: remembering(async (name) => {
+      const organization = await store.organizations.findBy('name', name);
+      return organization?.enabled ? organization : undefined;
+    }),
     findOrganizationOf: async (host) => {
       const known = await hosts();
       return known.get(host) ?? known.get(host.replace(PORT, '')) ?? known.get(DEFAULT);

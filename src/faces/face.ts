@@ -6,7 +6,7 @@
  *
  * This file: what a face is.
  */
-import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 
 /** A request to a face, of an organization for which it is switched on. */
@@ -22,13 +22,21 @@ export interface FaceRequest {
   readonly bearer: string | undefined;
   readonly address: string;
   readonly requestId: string;
+  /** @param name in lower case @returns an empty text if there is none */
+  header(name: string): string;
+  /** Whether it was made in this process, by a program that embeds the server. */
+  readonly isOwn: boolean;
 }
 
 /** Sends a form to the token endpoint as the face's client. @throws what was refused, as a domain error or `Refusal` */
 export type AskForToken = (
   form: Readonly<Record<string, string>>,
-  /** Further nodes that the token hangs below. */
-  nodes?: readonly string[],
+  special?: {
+    /** Further nodes that the token hangs below. */
+    readonly nodes?: readonly string[];
+    /** Instead of what the resource says of its tokens. */
+    readonly token?: Through['token'];
+  },
 ) => Promise<Record<string, unknown>>;
 
 /** Gives the body of a 200. @throws whatever is to be told by `fail` */
@@ -38,12 +46,18 @@ export type FaceAction = (request: FaceRequest, ask: AskForToken) => Promise<unk
 export interface FaceFailure {
   readonly status: number;
   readonly description: string;
+  readonly error: unknown;
 }
 
 export interface Face {
   readonly name: FaceName;
-  /** By method and path, as in `POST /api/auth/subscribe`. */
+  /**
+   * By method and path, as in `POST /api/auth/subscribe`. A path may name the organization, as in `/api/:organization`;
+   * otherwise the host does.
+   */
   readonly routes: Readonly<Record<string, FaceAction>>;
+  /** Headers of its own that pages of other origins may send. */
+  readonly headers: readonly string[];
   /** Bytes that a body may have. */
   readonly bodyLimit: number;
   /** The body of a failure. */

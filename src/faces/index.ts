@@ -1,10 +1,11 @@
 /** The faces that are live. A face is added by its folder and a line here. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
+import { type ApiMakerDeps, createApiMaker } from './api-maker/index.ts';
 import { createMount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
 
-export interface FacesDeps extends MountDeps, SunbreakDeps {}
+export interface FacesDeps extends MountDeps, SunbreakDeps, ApiMakerDeps {}
 
 export interface Faces {
   readonly routes: Middleware;
@@ -13,12 +14,9 @@ export interface Faces {
 }
 
 export function createFaces(deps: FacesDeps): Faces {
-  const faces = [createSunbreak(deps)];
-  const paths = new Set(
-    faces.flatMap(({ routes }) => Object.keys(routes).map((route) => route.split(' ')[1])),
-  );
+  const mounts = [createSunbreak(deps), createApiMaker(deps)].map((face) => createMount(face, deps));
   return {
-    routes: compose(faces.map((face) => createMount(face, deps))),
-    hasPath: (path) => paths.has(path),
+    routes: compose(mounts.map(({ middleware }) => middleware)),
+    hasPath: (path) => mounts.some((mount) => mount.hasPath(path)),
   };
 }

@@ -1,5 +1,6 @@
 /** From a request at a face's path to the token endpoint and back. */
 import type { Context, Middleware } from 'koa';
+import { type MatchFunction, match } from 'path-to-regexp';
 import type { ActiveApplication, Directory, DirectoryView } from '../directory/directory.ts';
 import {
   AlreadyTaken,
@@ -64,11 +65,38 @@ function parseJson(text: string): unknown {
   }
 }
 
-export function createMount(face: Face, { directory, body }: MountDeps): Middleware {
-  const paths = new Set(Object.keys(face.routes).map((route) => route.split(' ')[1]));
+interface Route {
+  readonly method: string;
+  readonly matches: MatchFunction<{ organization?: string }>;
+  readonly action: FaceAction;
+}
 
-  async function findTenant(view: DirectoryView, host: string): Promise<Tenant | undefined> {
-    const organization = await view.findOrganizationOf(host);
+/** Every spelling but the one that is written down is another path. */
+function toRoute([route, action]: [string, FaceAction]): Route {
+  const [method = '', path = ''] = route.split(' ');
+  return { method, action, matches: match(path, { sensitive: true, trailing: false, decode: false }) };
+}
+
+/** Requests that were made in this process. */
+const own = new WeakSet<object>();
+
+/** From now on the request counts as one that was made in this process. @param request of `node:http` */
+export function markOwn(request: object): void {
+  own.add(request);
+}
+
+export interface Mount {
+  readonly middleware: Middleware;
+  hasPath(path: string): boolean;
+}
+
+export function createMount(face: Face, { directory, body }: MountDeps): Mount {
+  const routes = Object.entries(face.routes).map(toRoute);
+
+  async function findTenant(view: DirectoryView, host: string, name?: string): Promise<Tenant | undefined> {
+    const organization = await (name === undefined
+      ? view.findOrganizationOf(host)
+      : view.findOrganizationNamed(name));
     const settings = organization?.faces?.[face.name];
     if (!organization || !settings?.enabled) return undefined;
     const active = await view.findApplicationById(settings.application);
@@ -99,9 +127,14 @@ export function createMount(face: Face, { directory, body }: MountDeps): Middlew
       ...view,
       findApplication: async (id) => (id === clientId ? client : view.findApplication(id)),
     };
-    return async (form, nodes = []) => {
+    return async (form, { nodes = [], token } = {}) => {
       const { asOf } = await directory.viewFor(ctx.req);
-      const through = { face: face.name, registration: settings.registration, nodes };
+      const through = {
+        face: face.name,
+        registration: settings.registration,
+        nodes,
+        ...(token && { token }),
+      };
       directory.decideBy(ctx.req, { view: own, asOf, through });
       const { method, url } = ctx;
       await body.giveForm(ctx, { client_id: clientId, ...form });
@@ -127,7 +160,7 @@ export function createMount(face: Face, { directory, body }: MountDeps): Middlew
     if (!failure) throw error;
     ctx.state.reason ??= error instanceof Error ? error.message : undefined;
     ctx.status = statusOf(error, failure);
-    ctx.body = face.fail({ status: ctx.status, description: failure.description });
+    ctx.body = face.fail({ status: ctx.status, description: failure.description, error });
     if (failure.retryAfter !== undefined) ctx.set('Retry-After', String(failure.retryAfter));
   }
 
@@ -143,7 +176,10 @@ export function createMount(face: Face, { directory, body }: MountDeps): Middlew
     ctx.status = 204;
     if (!allowOrigin(ctx, ctx.get('Origin'), tenant)) return;
     ctx.set('Access-Control-Allow-Methods', 'POST, DELETE');
-    ctx.set('Access-Control-Allow-Headers', 'Authorization, Content-Type, X-HTTP-Method-Override');
+    ctx.set(
+      'Access-Control-Allow-Headers',
+      ['Authorization', 'Content-Type', 'X-HTTP-Method-Override', ...face.headers].join(', '),
+    );
     ctx.set('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
   }
 
@@ -155,6 +191,8 @@ export function createMount(face: Face, { directory, body }: MountDeps): Middlew
     view: DirectoryView,
   ): Promise<void> {
     const origin = ctx.get('Origin');
+    // Those of the request as it came; asking for a token changes them.
+    const headers = { ...ctx.req.headers } as Readonly<Record<string, string | undefined>>;
     try {
       const request: FaceRequest = {
         ...tenant,
@@ -163,6 +201,8 @@ export function createMount(face: Face, { directory, body }: MountDeps): Middlew
         body: parseJson(await body.read(ctx, face.bodyLimit)),
         address: String(ctx.state.address),
         requestId: String(ctx.state.requestId),
+        header: (name) => headers[name] ?? '',
+        isOwn: own.has(ctx.req),
       };
       const result = await action(request, createAsk(ctx, next, tenant, view));
       ctx.status = 200;
@@ -174,14 +214,26 @@ export function createMount(face: Face, { directory, body }: MountDeps): Middlew
     allowOrigin(ctx, origin, tenant);
   }
 
-  return async function mount(ctx, next) {
-    if (!paths.has(ctx.path)) return next();
-    const { view } = await directory.viewFor(ctx.req);
-    const tenant = await findTenant(view, String(ctx.state.host ?? ctx.host));
-    if (!tenant) return;
-    if (ctx.method === 'OPTIONS') return answerPreflight(ctx, tenant);
-    const action = face.routes[`${methodOf(ctx)} ${ctx.path}`];
-    if (action) return answer(ctx, next, action, tenant, view);
-    answerFailure(ctx, new Refusal(404, 'there is nothing to do here in this way'));
+  const find = (path: string) =>
+    routes.flatMap(({ method, matches, action }) => {
+      const found = matches(path);
+      return found ? [{ method, action, organization: found.params.organization }] : [];
+    });
+
+  return {
+    hasPath: (path) => find(path).length > 0,
+    async middleware(ctx, next) {
+      const found = find(ctx.path);
+      const [first] = found;
+      if (!first) return next();
+      const { view } = await directory.viewFor(ctx.req);
+      const tenant = await findTenant(view, String(ctx.state.host ?? ctx.host), first.organization);
+      if (!tenant) return;
+      if (ctx.method === 'OPTIONS') return answerPreflight(ctx, tenant);
+      const method = methodOf(ctx);
+      const route = found.find((candidate) => candidate.method === method);
+      if (route) return answer(ctx, next, route.action, tenant, view);
+      answerFailure(ctx, new Refusal(404, 'there is nothing to do here in this way'));
+    },
   };
 }

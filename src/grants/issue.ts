@@ -28,9 +28,13 @@ export interface IssueDeps {
 }
 
 /** A JWT that large would not fit into a header; a resource may ask for a reference to it instead. */
-function formatFor(resource: Resource | undefined, { permissions }: Decision): 'jwt' | 'opaque' {
+function formatFor(
+  { through }: GrantRequest,
+  resource: Resource | undefined,
+  { permissions }: Decision,
+): 'jwt' | 'opaque' {
   if (!resource) return 'opaque';
-  if (fitsIntoToken(permissions, resource.identifier)) return resource.token.format;
+  if (fitsIntoToken(permissions, resource.identifier)) return through?.token?.format ?? resource.token.format;
   if (resource.token.overflow === 'reference') return 'opaque';
   throw new PermissionsNotAllowed({
     description:
@@ -161,7 +165,7 @@ function startLogin(
       ancestors: row.ancestors.filter((ancestor) => ancestor !== id),
       asOf: request.asOf,
       createdAt,
-      expiresAt: createdAt + deps.lifetimes.login * 1000,
+      expiresAt: createdAt + (request.through?.token?.loginTtl ?? deps.lifetimes.login) * 1000,
       current: deps.refreshTokens.hash(refreshToken),
       ...(row.user !== undefined && { user: row.user }),
       ...(row.resource !== undefined && { resource: row.resource }),
@@ -183,11 +187,12 @@ export function createIssue(deps: IssueDeps): Issue {
     const { proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
-    const ttl = proof.exchange?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
+    const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
+    const ttl = proof.exchange?.ttl ?? usual;
     const expiresAt = expiryOf(ttl, proof.parent?.expiresAt, now);
     if (expiresAt * 1000 <= now)
       throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
-    const format = formatFor(resource, decision);
+    const format = formatFor(request, resource, decision);
     const planned = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
     const claims = claimsFor(planned, deps.issuer, request, decision);
     const row = fittingRow(planned, claims, resource);

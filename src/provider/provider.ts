@@ -17,7 +17,7 @@ import { createUnanswered } from '../grants/unanswered.ts';
 import { createFeed, type Feed } from '../registry/feed.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
-import type { Storage } from '../storage/contract.ts';
+import type { Storage, TokenRow } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { type SecretLimits, toClientMetadata } from './clients.ts';
 import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
@@ -32,7 +32,7 @@ import { createProviderRoutes } from './routes.ts';
 import { createSignJwt } from './sign-jwt.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { createFindAskedTables } from './table-consent.ts';
-import { createJwtVerifier } from './verify-jwt.ts';
+import { createJwtVerifier, looksLikeJwt } from './verify-jwt.ts';
 
 export interface ProviderDeps {
   readonly issuer: string;
@@ -66,6 +66,8 @@ export interface ProviderParts {
   /** For the pages that serve them. */
   readonly interactions: Interactions;
   readonly routes: Middleware;
+  /** The living access token; undefined for anything else. */
+  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
   /** To be closed before the server stops. */
   readonly feed: Pick<Feed, 'close'>;
   /** To be called when the published keys or the cookie keys changed. */
@@ -214,6 +216,11 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   return {
     engine,
     interactions: createInteractions({ provider: engine.provider, findAskedTables }),
+    async findAccessToken(value) {
+      if (!looksLikeJwt(value)) return registry.find('opaque', value);
+      const verified = await jwtVerifier.verify(value);
+      return verified && registry.find('jwt', verified.jti);
+    },
     routes: createProviderRoutes({ engine, inspection, revocations, ...(fastLane && { fastLane }) }),
     feed,
     keysChanged() {

@@ -29,11 +29,23 @@ export interface FaceSettings {
   readonly registration: boolean;
   /** Seconds that its tokens live; absent: as the original's. */
   readonly ttl?: number;
+  /** Seconds that somebody stays logged in; absent: as the original's. */
+  readonly refreshTtl?: number;
   /** Sunbreak: whether the answer says when the token expires. */
   readonly expiredAt?: boolean;
+  /** API Maker: tokens that must be presented before one is given; none: it is public. */
+  readonly authTokenInfo?: readonly AuthTokenInfo[];
 }
 
-export type FaceName = 'sunbreak';
+/** Which of API Maker's tokens is asked for, and of which user table. */
+export interface AuthTokenInfo {
+  readonly authTokenType: 'AM' | 'AM_DB';
+  readonly instance?: string;
+  readonly database?: string;
+  readonly collection?: string;
+}
+
+export type FaceName = 'sunbreak' | 'apiMaker';
 
 export interface Organization extends Noun {
   /** A slug, unique on the server. */

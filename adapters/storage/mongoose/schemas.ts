@@ -158,7 +158,12 @@ const face = part({
   application: text,
   registration: flag,
   ttl: Number,
+  refreshTtl: Number,
   expiredAt: Boolean,
+  authTokenInfo: {
+    type: [part({ authTokenType: text, instance: String, database: String, collection: String })],
+    default: undefined,
+  },
 });
 
 const bound = part({
@@ -203,7 +208,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     name: text,
     default: flag,
     hosts: [String],
-    faces: { type: part({ sunbreak: face }), default: undefined },
+    faces: { type: part({ sunbreak: face, apiMaker: face }), default: undefined },
     unique: part({ name: text }),
   },
   applications: {

@@ -44,6 +44,7 @@ export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face 
 
   return {
     name: 'sunbreak',
+    headers: [],
     bodyLimit: BODY_LIMIT,
     fail: ({ description }) => ({ message: description }),
     grants: (own) => [
@@ -85,7 +86,7 @@ export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face 
             permissions: JSON.stringify(permissions),
             ...(settings.ttl !== undefined && { expires_in: String(settings.ttl) }),
           },
-          visitor === undefined ? [] : [issuedNode(connection, visitor)],
+          visitor === undefined ? {} : { nodes: [issuedNode(connection, visitor)] },
         );
         return {
           accessToken: answer.access_token,

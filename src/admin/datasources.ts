@@ -1,0 +1,156 @@
+/** Trying out a datasource step by step, for whoever registers one. Nothing that is read is shown but names. */
+
+import { type Connector, DatasourceAway } from '../datasources/connector.ts';
+import type { Credentials } from '../datasources/credentials.ts';
+import type { Datasources } from '../datasources/datasources.ts';
+import {
+  describeStored,
+  type PasswordFormat,
+  parseStored,
+  verifyParsed,
+} from '../datasources/password-formats/index.ts';
+import { columnsOf, fixedConditions, isNamed, type Person, readRow } from '../datasources/rows.ts';
+import type { Author, Changes } from '../directory/changes.ts';
+import { accountSubject, rolesOf } from '../directory/database-accounts.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Datasource, UserTable } from '../storage/nouns.ts';
+
+export interface DatasourceTestDeps {
+  readonly store: DirectoryStore;
+  readonly datasources: Pick<Datasources, 'inspect'>;
+  readonly credentials: Credentials;
+  readonly changes: Pick<Changes, 'datasources'>;
+}
+
+export interface TestStep {
+  readonly ok: boolean;
+  /** A whole sentence. */
+  readonly says: string;
+}
+
+export interface LoginToTry {
+  readonly username: string;
+  /** Empty: only the row is looked at. */
+  readonly password: string;
+}
+
+/** @param name `organization/datasource`, or its id */
+export async function findDatasource(store: DirectoryStore, name: string): Promise<Datasource | undefined> {
+  const [organizationName = '', datasourceName] = name.split('/');
+  if (datasourceName === undefined) return store.datasources.get(name);
+  const organization = await store.organizations.findBy('name', organizationName);
+  return organization && store.datasources.findBy('name', `${organization.id}/${datasourceName}`);
+}
+
+/**
+ * Connects, reads the catalogue, and tries a login against each user table. Tables whose columns are all there count as
+ * verified afterwards. Gives each step as it is done; the first that fails ends what stands on it.
+ */
+export async function* testDatasource(
+  datasource: Datasource,
+  login: LoginToTry | undefined,
+  deps: DatasourceTestDeps,
+  author: Author,
+): AsyncGenerator<TestStep> {
+  const steps: TestStep[] = [];
+  const verified = new Set<string>();
+  try {
+    await deps.datasources.inspect(datasource, undefined, async (connector) => {
+      for (const table of datasource.userTables) {
+        steps.push(...(await testTable(connector, datasource, table, login, verified, deps)));
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof DatasourceAway)) throw error;
+    yield* steps;
+    yield { ok: false, says: `It does not answer: ${error.message}.` };
+    return;
+  }
+  yield { ok: true, says: `It answers, as ${datasource.kind}.` };
+  yield* steps;
+  const userTables = datasource.userTables.map((table) => ({
+    ...table,
+    verified: table.verified || verified.has(table.id),
+  }));
+  if (userTables.some(({ verified: isNow }, index) => isNow !== datasource.userTables[index]?.verified)) {
+    await deps.changes.datasources.replace({ ...datasource, userTables }, author);
+    yield { ok: true, says: 'Its tables are verified now: people can log in.' };
+  }
+}
+
+async function testTable(
+  connector: Connector,
+  datasource: Datasource,
+  table: UserTable,
+  login: LoginToTry | undefined,
+  verified: Set<string>,
+  deps: DatasourceTestDeps,
+): Promise<TestStep[]> {
+  const what = `${table.database}.${table.collection}`;
+  const needed = [...columnsOf(table), ...table.conditions.map(({ column }) => column)];
+  const columns = await connector.findColumns(table.database, table.collection, needed);
+  if (!columns) return [{ ok: false, says: `${what} is not there, or may not be read.` }];
+  const missing = needed.filter((column) => !columns.has(column));
+  if (missing.length > 0) return [{ ok: false, says: `${what} has no column ${missing.join(', ')}.` }];
+  verified.add(table.id);
+  const steps: TestStep[] = [
+    { ok: true, says: `${what} has the columns ${[...new Set(needed)].join(', ')}.` },
+  ];
+  if (!login) return steps;
+  const rows = await connector.findRows({
+    database: table.database,
+    collection: table.collection,
+    columns: columnsOf(table),
+    where: [{ column: table.usernameColumn, equals: login.username }, ...fixedConditions(table)],
+  });
+  const [row, second] = rows;
+  if (!row) return [...steps, { ok: false, says: `No row of ${what} has this user name.` }];
+  if (second) return [...steps, { ok: false, says: 'More than one row has this user name: nobody logs in.' }];
+  const person = isNamed(row, table, login.username) ? readRow(row, table) : undefined;
+  if (!person) {
+    const says = `The row has no usable key in ${table.subjectColumn}, or is not of this user name.`;
+    return [...steps, { ok: false, says }];
+  }
+  return [...steps, ...(await testPerson(person, datasource, table, login.password, deps))];
+}
+
+async function testPerson(
+  person: Person,
+  datasource: Datasource,
+  table: UserTable,
+  password: string,
+  { credentials, store }: DatasourceTestDeps,
+): Promise<TestStep[]> {
+  const subject = accountSubject(datasource, table, person.id);
+  const { description } = describeStored(person.stored.hash);
+  const parsed = parseStored(
+    {
+      format: table.passwordFormat as PasswordFormat,
+      ...(table.saltOrder && { saltOrder: table.saltOrder }),
+      ...(table.sealedSecret !== undefined && { secret: credentials.open(table.sealedSecret, datasource) }),
+    },
+    person.stored,
+  );
+  const names = await Promise.all(
+    rolesOf(table, person.groups).map(async (id) => (await store.roles.get(id))?.name ?? id),
+  );
+  const isRight = parsed && password !== '' ? await verifyParsed(parsed, password) : undefined;
+  return [
+    {
+      ok: subject !== undefined,
+      says: `The row is ${subject ?? 'one whose key is too long for a subject'}.`,
+    },
+    { ok: true, says: `Its stored password looks like ${description}.` },
+    parsed
+      ? { ok: true, says: `It is of the declared format ${table.passwordFormat}.` }
+      : {
+          ok: false,
+          says: `It is not of the declared format ${table.passwordFormat}, or would cost too much.`,
+        },
+    ...(isRight === undefined
+      ? []
+      : [{ ok: isRight, says: `The password is ${isRight ? 'right' : 'wrong'}.` }]),
+    { ok: person.isActive, says: person.isActive ? 'The row is active.' : 'The row is not active.' },
+    { ok: true, says: `It gives the roles ${names.join(', ') || 'none'}.` },
+  ];
+}

@@ -1,0 +1,44 @@
+import { findDatasource, testDatasource } from '../admin/datasources.ts';
+import { toOneLine } from '../config/printable.ts';
+import {
+  type Command,
+  CommandFailed,
+  DONE,
+  FAILED,
+  readArguments,
+  readSecret,
+  UsageError,
+} from './command.ts';
+import { authorOf, withStore } from './open.ts';
+
+export const datasource: Command = {
+  name: 'datasource',
+  summary: 'Tries out a database that people log in against, step by step',
+  usage: ['datasource test ORGANIZATION/NAME [--as USER]'],
+  details: [
+    'Connects as the server would, looks for the registered columns, and with --as tries a login as USER against each',
+    'table. The password is asked for without an echo, or read from stdin; without one only the row is looked at.',
+    'Tables that were kept as unverified count as verified once all their columns are found.',
+  ],
+  async run(args, io) {
+    const { positionals, values } = readArguments(args, { as: { type: 'string' } }, 2);
+    const [action, name = ''] = positionals;
+    if (action !== 'test') throw new UsageError(`There is no ${action}, only test`);
+    return withStore(io, {}, async (opened) => {
+      const { storage } = opened;
+      const found = await findDatasource(storage.directory, name);
+      if (!found) throw new CommandFailed(`There is no datasource ${name}.`);
+      const login =
+        values.as === undefined
+          ? undefined
+          : { username: values.as, password: await readSecret(`Password of ${toOneLine(values.as)}: `, io) };
+      let isGood = true;
+      const deps = { ...opened, store: storage.directory };
+      for await (const { ok, says } of testDatasource(found, login, deps, authorOf(io))) {
+        io.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${toOneLine(says)}\n`);
+        isGood &&= ok;
+      }
+      return isGood ? DONE : FAILED;
+    });
+  },
+};

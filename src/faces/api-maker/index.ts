@@ -1,0 +1,156 @@
+/**
+ * API Maker's system API for tokens: one URL gives and renews tokens of users (`AM`) and of rows of a user table
+ * (`AM_DB`). Access tokens are ours, as JWTs; refresh tokens are wrapped into JWTs.
+ */
+import { ProofRejected } from '../../errors/domain.ts';
+import { DATABASE_USER } from '../../grants/database-user.ts';
+import { Refusal } from '../../http/refusal.ts';
+import type { TokenRow } from '../../storage/contract.ts';
+import type { AuthTokenInfo } from '../../storage/nouns.ts';
+import type { Face, FaceRequest } from '../face.ts';
+import type { RefreshJwts } from '../refresh-jwt.ts';
+import {
+  FieldRefused,
+  parseTokenRequest,
+  type Renewal,
+  type RowLogin,
+  type TokenRequest,
+} from './requests.ts';
+
+const BODY_LIMIT = 64 * 1024;
+/** Seconds. */
+const TTL = 10_800;
+const REFRESH_TTL = 30 * 86_400;
+const USER_HEADER = 'x-am-authorization';
+const ROW_HEADER = 'x-am-user-authorization';
+/** What the original calls the claim; the password is not in it. */
+const REQUEST_CLAIM = '__amDBRequestData';
+
+export interface ApiMakerDeps {
+  readonly refreshJwts: RefreshJwts;
+  /** The living access token; undefined for anything else. */
+  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+}
+
+function isRenewal(login: TokenRequest['login']): login is Renewal {
+  return 'refreshToken' in login;
+}
+
+/** API Maker's clients look for this very text, and then get themselves a new token. */
+function notValid(header: string): Refusal {
+  return new Refusal(401, `Authorization header '${header}' is not valid`);
+}
+
+/** What the refresh token says of the login: its kind, and the request without the password. */
+function describeLogin({ type, login }: TokenRequest): Record<string, unknown> {
+  if (type === 'AM') return { authTokenType: type };
+  const { username: u, password: _, ...request } = login as RowLogin;
+  return { authTokenType: type, [REQUEST_CLAIM]: JSON.stringify({ ...request, u }) };
+}
+
+export function createApiMaker({ refreshJwts, findAccessToken }: ApiMakerDeps): Face {
+  async function requireToken(
+    { header, client, view }: FaceRequest,
+    name: string,
+    { authTokenType, instance, database, collection }: AuthTokenInfo,
+  ): Promise<void> {
+    const value = header(name);
+    const row = value === '' ? undefined : await findAccessToken(value);
+    if (row?.application !== client.application.id) throw notValid(name);
+    if (authTokenType === 'AM') {
+      if (row.user === undefined) throw notValid(name);
+      return;
+    }
+    const datasource = row.account && (await view.findDatasource(row.account.datasource));
+    const table = datasource?.userTables.find(({ id }) => id === row.account?.userTable);
+    const isOne =
+      table !== undefined &&
+      (instance === undefined || datasource?.name === instance) &&
+      (database === undefined || table.database === database) &&
+      (collection === undefined || table.collection === collection);
+    if (!isOne) throw notValid(name);
+  }
+
+  /** Public, unless the operator asks for tokens of those who ask for tokens. */
+  async function requireGuard(request: FaceRequest): Promise<void> {
+    const { authTokenInfo = [] } = request.settings;
+    if (request.isOwn || authTokenInfo.length === 0) return;
+    await requireToken(request, USER_HEADER, { authTokenType: 'AM' });
+    for (const info of authTokenInfo) {
+      if (info.authTokenType === 'AM_DB') await requireToken(request, ROW_HEADER, info);
+    }
+  }
+
+  async function toForm(wanted: TokenRequest): Promise<{ form: Record<string, string>; claims: object }> {
+    const { type, login } = wanted;
+    if (isRenewal(login)) {
+      const opened = await refreshJwts.open(login.refreshToken);
+      if (opened?.claims.authTokenType !== type) {
+        throw new ProofRejected({ reason: 'the refresh token is none of ours, or of another kind' });
+      }
+      const { authTokenType, [REQUEST_CLAIM]: request } = opened.claims;
+      return {
+        form: { grant_type: 'refresh_token', refresh_token: opened.refreshToken },
+        claims: { authTokenType, ...(request !== undefined && { [REQUEST_CLAIM]: request }) },
+      };
+    }
+    const { username, password } = login;
+    const claims = describeLogin(wanted);
+    if (type === 'AM') return { form: { grant_type: 'password', username, password }, claims };
+    const { instance, database, collection, usernameColumn, passwordColumn } = login as RowLogin;
+    return {
+      form: {
+        grant_type: DATABASE_USER,
+        instance,
+        database,
+        collection,
+        username_column: usernameColumn,
+        password_column: passwordColumn,
+        username,
+        password,
+      },
+      claims,
+    };
+  }
+
+  return {
+    name: 'apiMaker',
+    headers: [USER_HEADER, ROW_HEADER, 'x-am-secret', 'x-am-content-type-response'],
+    bodyLimit: BODY_LIMIT,
+    grants: (own) => own.filter((grant) => ['password', 'database_user', 'refresh_token'].includes(grant)),
+    fail: ({ status, description, error }) => ({
+      success: false,
+      statusCode: status,
+      errors: [
+        {
+          message: error instanceof ProofRejected ? 'the user name or the password is wrong' : description,
+          code: status,
+          ...(error instanceof FieldRefused && { type: 'required', field: error.field }),
+        },
+      ],
+    }),
+    routes: {
+      async 'POST /api/system-api/:organization/token'(request, ask) {
+        await requireGuard(request);
+        const wanted = parseTokenRequest(request.body);
+        const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
+        const { form, claims } = await toForm(wanted);
+        const answer = await ask(form, {
+          token: { format: 'jwt', ttl: Math.min(ttl, wanted.expiresIn ?? ttl), loginTtl: refreshTtl },
+        });
+        const { access_token: token, refresh_token: refreshToken, expires_in } = answer;
+        return {
+          success: true,
+          statusCode: 200,
+          data: {
+            token,
+            ...(typeof refreshToken === 'string' && {
+              refresh_token: await refreshJwts.sign(refreshToken, claims as Record<string, unknown>),
+            }),
+            expires_in,
+          },
+        };
+      },
+    },
+  };
+}

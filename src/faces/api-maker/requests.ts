@@ -1,0 +1,122 @@
+/** The body of API Maker's token request: which kind of token, and the one block that belongs to it. */
+import { z } from 'zod';
+import { Refusal } from '../../http/refusal.ts';
+
+/** A field is missing, unknown or ill-typed (HTTP 400). */
+export class FieldRefused extends Refusal {
+  readonly field: string;
+  constructor(field: string, description: string) {
+    super(400, description);
+    this.field = field;
+  }
+}
+
+const text = z.string().min(1).max(1024);
+const jwt = z.string().min(1).max(8192);
+
+const user = z.strictObject({ u: text, p: text, expiresInSeconds: z.int().positive().optional() });
+const refresh = z.strictObject({ refresh_token: jwt, expiresInSeconds: z.int().positive().optional() });
+
+/** What the table's registration says instead: taken, and of no effect. */
+const settled = {
+  passwordChangedAtColumn: z.string().optional(),
+  groupsColumn: z.string().optional(),
+  select: z.unknown().optional(),
+};
+
+const row = z.strictObject({
+  instance: text,
+  database: text,
+  collection: text.optional(),
+  table: text.optional(),
+  usernameColumn: text,
+  passwordColumn: text,
+  u: text,
+  p: text,
+  ...settled,
+});
+
+export interface Renewal {
+  readonly refreshToken: string;
+}
+
+export interface UserLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface RowLogin extends UserLogin {
+  readonly instance: string;
+  readonly database: string;
+  readonly collection: string;
+  readonly usernameColumn: string;
+  readonly passwordColumn: string;
+}
+
+export type TokenRequest = {
+  /** Seconds, if less than usual is wanted. */
+  readonly expiresIn?: number | undefined;
+} & (
+  | { readonly type: 'AM'; readonly login: UserLogin | Renewal }
+  | { readonly type: 'AM_DB'; readonly login: RowLogin | Renewal }
+);
+
+/** @throws FieldRefused naming the field and no value */
+function parse<T extends z.ZodType>(schema: T, value: unknown, block: string): z.output<T> {
+  const { data, error } = schema.safeParse(value);
+  if (!error) return data as z.output<T>;
+  const [issue] = error.issues;
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const field = [block, ...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
+  throw new FieldRefused(
+    field,
+    unknown === undefined ? `${field} is required, as text` : `${field} is unknown`,
+  );
+}
+
+const isRenewal = (block: unknown): boolean =>
+  typeof block === 'object' && block !== null && 'refresh_token' in block;
+
+function parseUser(block: unknown): TokenRequest {
+  if (isRenewal(block)) {
+    const { refresh_token: refreshToken, expiresInSeconds: expiresIn } = parse(refresh, block, 'authTokenAM');
+    return { type: 'AM', login: { refreshToken }, expiresIn };
+  }
+  const { u: username, p: password, expiresInSeconds: expiresIn } = parse(user, block, 'authTokenAM');
+  return { type: 'AM', login: { username, password }, expiresIn };
+}
+
+function parseRow(block: unknown): TokenRequest {
+  if (isRenewal(block)) {
+    return { type: 'AM_DB', login: { refreshToken: parse(refresh, block, 'authTokenAMDB').refresh_token } };
+  }
+  const { u: username, p: password, collection, table, ...named } = parse(row, block, 'authTokenAMDB');
+  const name = collection ?? table;
+  if (name === undefined || (table !== undefined && collection !== undefined && table !== collection)) {
+    throw new FieldRefused('authTokenAMDB.collection', 'authTokenAMDB.collection is required, once');
+  }
+  const { instance, database, usernameColumn, passwordColumn } = named;
+  return {
+    type: 'AM_DB',
+    login: { username, password, instance, database, collection: name, usernameColumn, passwordColumn },
+  };
+}
+
+/** @throws FieldRefused */
+export function parseTokenRequest(body: unknown): TokenRequest {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new FieldRefused('authTokenType', 'the body must be a JSON object');
+  }
+  const { authTokenType: type, authTokenAM, authTokenAMDB, ...others } = body as Record<string, unknown>;
+  if (type !== 'AM' && type !== 'AM_DB') {
+    throw new FieldRefused('authTokenType', 'authTokenType is required: AM or AM_DB');
+  }
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw new FieldRefused(unknown, `${unknown} is unknown`);
+  const superfluous = type === 'AM' ? authTokenAMDB : authTokenAM;
+  if (superfluous !== undefined) {
+    const name = type === 'AM' ? 'authTokenAMDB' : 'authTokenAM';
+    throw new FieldRefused(name, `${name} does not belong to ${type}`);
+  }
+  return type === 'AM' ? parseUser(authTokenAM) : parseRow(authTokenAMDB);
+}

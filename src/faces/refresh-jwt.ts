@@ -1,0 +1,48 @@
+/**
+ * Refresh tokens for clients that expect a JWT. Inside is one of ours, which is what decides; the signature only keeps
+ * what stands beside it from being changed.
+ */
+import { jwtVerify, SignJWT } from 'jose';
+import type { SecretRing } from '../storage/vault.ts';
+
+export interface RefreshJwts {
+  /** @param claims beside the token; nothing secret, because whoever holds it can read them */
+  sign(refreshToken: string, claims: Readonly<Record<string, unknown>>): Promise<string>;
+  /** @returns undefined for what this server did not sign */
+  open(jwt: string): Promise<{ refreshToken: string; claims: Readonly<Record<string, unknown>> } | undefined>;
+}
+
+const TYPE = 'refresh+jwt';
+
+export function createRefreshJwts({
+  issuer,
+  keys,
+  now,
+}: {
+  issuer: string;
+  keys: Pick<SecretRing, 'all'>;
+  /** Milliseconds. */
+  now: () => number;
+}): RefreshJwts {
+  return {
+    sign(refreshToken, claims) {
+      const [current] = keys.all();
+      if (!current) throw new Error('there is no key to sign refresh tokens with');
+      return new SignJWT({ ...claims, jti: refreshToken })
+        .setProtectedHeader({ alg: 'HS256', typ: TYPE })
+        .setIssuer(issuer)
+        .setIssuedAt(Math.floor(now() / 1000))
+        .sign(current.key);
+    },
+    async open(jwt) {
+      for (const { key } of keys.all()) {
+        const verified = await jwtVerify(jwt, key, { issuer, typ: TYPE, algorithms: ['HS256'] }).catch(
+          () => undefined,
+        );
+        const { jti, ...claims } = verified?.payload ?? {};
+        if (jti !== undefined) return { refreshToken: jti, claims };
+      }
+      return undefined;
+    },
+  };
+}
