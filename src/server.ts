@@ -69,6 +69,7 @@ async function fillDirectory(foundations: Foundations): Promise<GrantableServer[
   const isEmpty = (await storage.directory.organizations.page({ limit: 1 })).items.length === 0;
   if (!config.demo || !isEmpty) return {};
   const demo = createDemo();
+  await demo.prepare(config.dataDir);
   await apply(parseApplyFile(demo.file, 'demo'));
   const connectionToken = await connectDemo(foundations);
   return { quickstart: await demo.announce(config.issuer, config.dataDir, connectionToken) };

@@ -3,10 +3,13 @@
  * lines that do it. Secrets are random; they stand in `quickstart.txt` and nowhere else.
  */
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import bcrypt from 'bcrypt';
 import type { Connections } from '../connections/connections.ts';
 import type { Changes } from '../directory/changes.ts';
+import { DATABASE_USER } from '../grants/database-user.ts';
 import { CONNECTION_TOKEN_TYPE } from '../grants/subject-token.ts';
 import { TOKEN_EXCHANGE } from '../grants/token-exchange.ts';
 import { parsePermissions } from '../permissions/seed-shape.ts';
@@ -26,6 +29,26 @@ interface DemoSecrets {
   readonly password: string;
 }
 
+/** Below `<data dir>/datasources`: a table with somebody in it, as an operator may have one. */
+const DATABASE = 'demo.db';
+const BCRYPT_COST = 10;
+
+async function makeDatabase(dataDir: string, password: string): Promise<void> {
+  const folder = join(dataDir, 'datasources');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, DATABASE);
+  await rm(path, { force: true });
+  const database = new DatabaseSync(path);
+  try {
+    database.exec('CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT UNIQUE, password_hash TEXT)');
+    database
+      .prepare('INSERT INTO customers (email, password_hash) VALUES (?, ?)')
+      .run('bea@demo.example', await bcrypt.hash(password, BCRYPT_COST));
+  } finally {
+    database.close();
+  }
+}
+
 const secret = (): string => randomBytes(24).toString('base64url');
 
 /** An apply file, as text. */
@@ -39,7 +62,10 @@ function demoFile(secrets: DemoSecrets): string {
       {
         name: 'demo',
         default: true,
-        faces: { sunbreak: { application: 'sites', registration: true } },
+        faces: {
+          sunbreak: { application: 'sites', registration: true },
+          apiMaker: { application: 'login' },
+        },
         resources: [
           {
             identifier: RESOURCE,
@@ -67,7 +93,7 @@ function demoFile(secrets: DemoSecrets): string {
             name: 'login',
             clientId: 'demo-login',
             clientSecret: secrets.login,
-            grants: ['password', 'refresh_token', 'authorization_code'],
+            grants: ['password', 'refresh_token', 'authorization_code', 'database_user'],
             redirectUris: [REDIRECT_URI],
             resource: RESOURCE,
             scopes: ['orders.read'],
@@ -106,6 +132,24 @@ function demoFile(secrets: DemoSecrets): string {
             roles: ['clerk'],
           },
         ],
+        datasources: [
+          {
+            name: 'crm',
+            kind: 'sqlite',
+            file: DATABASE,
+            userTables: [
+              {
+                collection: 'customers',
+                usernameColumn: 'email',
+                passwordColumn: 'password_hash',
+                passwordFormat: 'bcrypt',
+                subjectColumn: 'id',
+                roles: ['clerk'],
+                realm: 'login',
+              },
+            ],
+          },
+        ],
       },
     ],
   });
@@ -140,15 +184,21 @@ curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_
 
 # 7. A site holds a long-lived connection token and trades it, for each visitor, for a token of one day that may less.
 VISITOR=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${TOKEN_EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
-curl -sw '\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR
+curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR
 
 # 8. The same in the words of an older API (Sunbreak): register a site (which works once), get a token for an editor, ask
 #    what it allows.
 SITE=$(curl -s ${issuer}/api/database/connection -H 'Content-Type: application/json' -d '{"data":[{"email":"ada@shop.example","password":"${secrets.password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
 EDITOR=$(curl -s ${issuer}/api/auth/subscribe -H 'Content-Type: application/json' -H "Authorization: Bearer $SITE" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
-curl -sw '\n' ${issuer}/oauth/introspect -u demo-sites:${secrets.sites} -d token=$EDITOR
+curl -sw '\\n' ${issuer}/oauth/introspect -u demo-sites:${secrets.sites} -d token=$EDITOR
 
-# 9. The public side.
+# 9. Bea has no account here: she is a row of a table in ${DATABASE}, and logs in with the password that is stored there.
+curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=${DATABASE_USER} -d instance=crm -d database=main -d collection=customers -d username_column=email -d password_column=password_hash -d username=bea@demo.example -d password=${secrets.password}
+
+# 10. The same in the words of another older API (API Maker).
+curl -sw '\\n' ${issuer}/api/system-api/demo/token -H 'Content-Type: application/json' -d '{"authTokenType":"AM_DB","authTokenAMDB":{"instance":"crm","database":"main","collection":"customers","usernameColumn":"email","passwordColumn":"password_hash","u":"bea@demo.example","p":"${secrets.password}"}}'
+
+# 11. The public side.
 curl -sw '\\n' ${issuer}/.well-known/openid-configuration
 curl -sw '\\n' ${issuer}/oauth/jwks
 
@@ -158,6 +208,8 @@ ${issuer}/account/password?application=demo-login
 }
 
 export interface Demo {
+  /** Makes what the file names. To be called before it is applied. */
+  prepare(dataDir: string): Promise<void>;
   /** To be applied to the empty store. */
   readonly file: string;
   /** Writes `quickstart.txt` (mode 0600) and gives its text, to be printed once. */
@@ -176,6 +228,7 @@ export function createDemo(): Demo {
   };
   return {
     file: demoFile(secrets),
+    prepare: (dataDir) => makeDatabase(dataDir, secrets.password),
     async announce(issuer, dataDir, connectionToken) {
       const text = quickstart(issuer, secrets, connectionToken);
       await writeFile(join(dataDir, 'quickstart.txt'), text, { mode: 0o600 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { basic, freePort } from '../support/server.ts';
 import { MAIN, openTerminal, start, type Terminal } from './run.ts';
 
@@ -92,6 +93,22 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     await assert.rejects(fetch(issuer));
   });
 }
+
+test('the lines that the first start prints work as they stand', async (t) => {
+  const { terminal } = await serve(t);
+  const text = await readFile(join(terminal.dataDir, 'quickstart.txt'), 'utf8');
+  const lines = text.split('\n').filter((line) => /^(curl|[A-Z]+=)/.test(line));
+  const { stdout } = await promisify(execFile)('bash', ['-c', lines.join('\n')]);
+  const answers = stdout.split('\n').filter((line) => line.startsWith('{'));
+  assert.equal(answers.length, 11);
+  const kinds = answers.map((answer) => Object.keys(JSON.parse(answer))[0]);
+  assert.deepEqual(kinds, [
+    ...['access_token', 'active', 'active', 'access_token', 'error'],
+    ...['active', 'active', 'access_token', 'success', 'authorization_endpoint', 'keys'],
+  ]);
+  const actives = answers.map((answer) => JSON.parse(answer).active).filter((active) => active !== undefined);
+  assert.deepEqual(actives, [true, false, true, true]);
+});
 
 test('E16 a request under way is answered before the process ends', async (t) => {
   const { server, issuer } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });

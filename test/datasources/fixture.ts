@@ -69,7 +69,7 @@ export async function startWorld(
     env: {
       ...ALLOWED,
       GRANTABLE_ADDRESS_LIMIT: '100000/60',
-      GRANTABLE_ACCOUNT_LIMIT: '100000/60',
+      GRANTABLE_ACCOUNT_LIMIT: '100000/1d',
       ...options.env,
     },
     fixture(fixture) {

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import bcrypt from 'bcrypt';
+import { engines } from './engines.ts';
+import { type Login, startWorld, userTable } from './fixture.ts';
+
+const TRIES = process.env.GRANTABLE_TEST_LONG ? 2_000 : 150;
+/** Dear enough to stand out against the rest of a request, cheap enough for so many. */
+const COST = 6;
+
+function quantile(times: readonly number[], part: number): number {
+  return times.toSorted((a, b) => a - b)[Math.floor((times.length - 1) * part)] as number;
+}
+
+/** Mann-Whitney U as the chance that one of the first takes longer than one of the second; 0.5 if they are alike. */
+function chanceOfLonger(first: readonly number[], second: readonly number[]): number {
+  const sorted = second.toSorted((a, b) => a - b);
+  let wins = 0;
+  for (const time of first) {
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((sorted[middle] as number) < time) low = middle + 1;
+      else high = middle;
+    }
+    wins += low;
+  }
+  return wins / (first.length * second.length);
+}
+
+test(`DB-11 an unknown user, a wrong password and a table that is not registered take as long, over ${TRIES} tries`, async (t) => {
+  const sqlite = engines.find(({ name }) => name === 'SQLite');
+  assert.ok(sqlite);
+  await using world = await startWorld(
+    sqlite,
+    async (engine) => {
+      await engine.fill('customers', [
+        { id: 1, email: 'ann@acme.example', password: bcrypt.hashSync('right', COST) },
+        { id: 2, email: 'bob@acme.example', password: bcrypt.hashSync('right', COST), active: false },
+      ]);
+      return [userTable(engine, { activeColumn: 'active' })];
+    },
+    {
+      env: {
+        GRANTABLE_BCRYPT_COST: String(COST),
+        GRANTABLE_ADDRESS_LIMIT: '9999999/1s',
+        GRANTABLE_ACCOUNT_LIMIT: '9999999/1d',
+      },
+    },
+  );
+  await world.engine.update('customers', 1, { active: true });
+  const ann = { collection: 'customers', username: 'ann@acme.example', password: 'wrong' };
+  const cases: Readonly<Record<string, () => Login>> = {
+    'wrong password': () => ann,
+    'unknown user': () => ({ ...ann, username: 'nobody@acme.example' }),
+    'inactive user': () => ({ ...ann, username: 'bob@acme.example' }),
+    'unregistered column': () => ({ ...ann, passwordColumn: 'email' }),
+    'unregistered table': () => ({ ...ann, collection: 'sqlite_master' }),
+    'unknown instance': () => ({ ...ann, instance: 'other' }),
+  };
+  // The first logins show what a hash of the table costs.
+  assert.equal((await world.logIn({ ...ann, password: 'right' })).status, 200);
+  const times = new Map(Object.keys(cases).map((name) => [name, [] as number[]]));
+  for (let round = -10; round < TRIES; round += 1) {
+    for (const [name, login] of Object.entries(cases)) {
+      const began = performance.now();
+      const { status } = await world.logIn(login());
+      if (round >= 0) times.get(name)?.push(performance.now() - began);
+      assert.equal(status, 400, name);
+    }
+  }
+  const wrong = times.get('wrong password') ?? [];
+  for (const [name, own] of times) {
+    const chance = chanceOfLonger(own, wrong);
+    t.diagnostic(
+      `${name}: median ${quantile(own, 0.5).toFixed(2)} ms, quartiles ${quantile(own, 0.25).toFixed(2)} to ${quantile(own, 0.75).toFixed(2)} ms; ` +
+        `longer than a wrong password with probability ${chance.toFixed(2)}`,
+    );
+    const spread = quantile(wrong, 0.75) - quantile(wrong, 0.25);
+    const apart = Math.abs(quantile(own, 0.5) - quantile(wrong, 0.5));
+    assert.ok(
+      apart <= Math.max(spread, 0.1 * quantile(wrong, 0.5)),
+      `${name}: medians are ${apart.toFixed(2)} ms apart`,
+    );
+  }
+});
