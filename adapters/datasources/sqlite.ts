@@ -1,12 +1,17 @@
-/** A SQLite file, read in a thread that is ended when it takes too long. */
-import { Worker } from 'node:worker_threads';
+/**
+ * A SQLite file. SQLite has no time limit and Node.js no way to interrupt it, in this thread or another one: so it is
+ * read by a process of its own, which is killed when it takes too long.
+ */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { type Connector, DatasourceAway, PATIENCE, type Row } from '../../src/datasources/connector.ts';
 import { type Statement, writePragmaQuery, writeRowQuery } from './sql.ts';
 
-const WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js',
-  import.meta.url,
+const READER = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './sqlite-reader.ts' : './sqlite-reader.js', import.meta.url),
 );
+/** Milliseconds without a question after which the process is ended. */
+const IDLE = 60_000;
 
 interface Answer {
   readonly id: number;
@@ -14,7 +19,8 @@ interface Answer {
   readonly error?: string;
 }
 
-interface Waiting {
+interface Asked {
+  readonly late: NodeJS.Timeout;
   resolve(rows: readonly Row[]): void;
   reject(error: DatasourceAway): void;
 }
@@ -24,42 +30,48 @@ function toParameter(value: Statement['values'][number]): string | number | null
   return typeof value === 'boolean' ? Number(value) : value;
 }
 
-function openThread(path: string, onEnd: () => void) {
-  const waiting = new Map<number, Waiting>();
+function startReader(path: string, onEnd: () => void) {
+  const asked = new Map<number, Asked>();
   let last = 0;
-  const worker = new Worker(WORKER, { workerData: { path }, stdout: true, stderr: true });
-  worker.unref();
+  const child = fork(READER, [path], {
+    // Whole numbers may be larger than JSON can say.
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+    env: {},
+  });
+  // The server does not wait for it when it stops.
+  child.unref();
+  child.channel?.unref();
   const end = (reason: string): void => {
     onEnd();
-    for (const { reject } of waiting.values()) reject(new DatasourceAway(reason));
-    waiting.clear();
-    worker.terminate();
+    for (const { late, reject } of asked.values()) {
+      clearTimeout(late);
+      reject(new DatasourceAway(reason));
+    }
+    asked.clear();
+    child.kill('SIGKILL');
   };
-  worker.on('message', ({ id, rows, error }: Answer) => {
-    const asked = waiting.get(id);
-    waiting.delete(id);
-    if (rows) asked?.resolve(rows);
-    else asked?.reject(new DatasourceAway(error ?? 'no answer'));
+  const idle = setTimeout(() => end('idle'), IDLE).unref();
+  child.on('message', ({ id, rows, error }: Answer) => {
+    const question = asked.get(id);
+    asked.delete(id);
+    clearTimeout(question?.late);
+    if (rows) question?.resolve(rows);
+    else question?.reject(new DatasourceAway(error ?? 'no answer'));
   });
-  worker.on('error', (error) => end(error.message));
+  child.once('error', (error) => end(error.message));
+  child.once('exit', (code) => end(`the process that reads it ended with ${code}`));
   return {
     end,
     ask({ text, values }: Statement): Promise<readonly Row[]> {
+      idle.refresh();
       last += 1;
       const id = last;
       return new Promise((resolve, reject) => {
         const late = setTimeout(() => end(`no answer within ${PATIENCE} ms`), PATIENCE);
-        waiting.set(id, {
-          resolve(rows) {
-            clearTimeout(late);
-            resolve(rows);
-          },
-          reject(error) {
-            clearTimeout(late);
-            reject(error);
-          },
-        });
-        worker.postMessage({ id, text, values: values.map(toParameter) });
+        asked.set(id, { late, resolve, reject });
+        child.send({ id, text, values: values.map(toParameter) });
       });
     },
   };
@@ -67,12 +79,15 @@ function openThread(path: string, onEnd: () => void) {
 
 /** @param path of an existing file */
 export function openSqlite(path: string): Connector {
-  let thread: ReturnType<typeof openThread> | undefined;
+  let reader: ReturnType<typeof startReader> | undefined;
   const ask = (statement: Statement): Promise<readonly Row[]> => {
-    thread ??= openThread(path, () => {
-      thread = undefined;
-    });
-    return thread.ask(statement);
+    if (!reader) {
+      const started = startReader(path, () => {
+        if (reader === started) reader = undefined;
+      });
+      reader = started;
+    }
+    return reader.ask(statement);
   };
   return {
     findRows: (query) => ask(writeRowQuery('sqlite', [query.database, query.collection], query)),
@@ -81,7 +96,7 @@ export function openSqlite(path: string): Connector {
       return rows.length === 0 ? undefined : new Set(rows.map(({ name }) => String(name)));
     },
     async close() {
-      thread?.end('closed');
+      reader?.end('closed');
     },
   };
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import bcrypt from 'bcrypt';
@@ -90,7 +91,7 @@ for (const kind of engines) {
   });
 }
 
-test('DB-09 a query of SQLite that never ends is stopped, and its thread with it', async () => {
+test('DB-09 a query of SQLite that never ends is stopped, and what read it is gone', async () => {
   const sqlite = engines.find(({ name }) => name === 'SQLite');
   assert.ok(sqlite);
   await using world = await startWorld(sqlite, async (engine) => {
@@ -101,10 +102,17 @@ test('DB-09 a query of SQLite that never ends is stopped, and its thread with it
     );
     return [userTable(engine), userTable(engine, { collection: 'endless' })];
   });
+  const readers = () =>
+    execFileSync('ps', ['-o', 'args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes('sqlite-reader'));
   const [answer, ms] = await timed(world.logIn({ ...ann, collection: 'endless' }));
   assert.equal(answer.status, 503, answer.text);
   assert.ok(ms < PATIENCE, `${ms} ms`);
+  await wait(200);
+  assert.deepEqual(readers(), []);
   assert.equal((await world.logIn(ann)).status, 200);
+  assert.equal(readers().length, 1);
 });
 
 test('DB-10 a login writes nothing, even through a view that would', {
