@@ -89,7 +89,17 @@ export interface DatabaseLoginsDeps {
 const MAX_USERNAME = 1024;
 /** User tables whose latest hash is remembered. */
 const TABLES_KEPT = 10_000;
-const NOBODY: FormatSettings = { format: 'bcrypt' };
+/** What is done where an organization has no user table at all. */
+const NO_FORMAT: FormatSettings = { format: 'bcrypt' };
+const NOBODY: Looked = { isActive: false, password: dummyFor(NO_FORMAT) };
+
+/** What a look at the rows found. */
+interface Looked {
+  readonly account?: DatabaseAccount;
+  readonly isActive: boolean;
+  /** To be held against the password; nobody's where there is nobody. */
+  readonly password: ParsedPassword;
+}
 
 interface Found {
   readonly datasource: Datasource;
@@ -131,16 +141,10 @@ function requireAskable(username: string): void {
   }
 }
 
-/** The only row, if it is the one of that name. */
-function findOnly(rows: readonly Row[], table: UserTable, typed: string): Person | undefined {
-  const [row, second] = rows;
-  return row && !second && isNamed(row, table, typed) ? readRow(row, table) : undefined;
-}
-
 export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   const { datasources, credentials, limits, queue, markKeys } = deps;
-  /** Of each user table the latest hash, so that somebody who is not there costs as much as somebody who is. */
-  const latest = new LRUCache<string, ParsedPassword>({ max: TABLES_KEPT });
+  /** Of each user table the latest row, so that somebody who is not there costs as much as somebody who is. */
+  const latest = new LRUCache<string, Row>({ max: TABLES_KEPT });
 
   function settingsOf({ datasource, table }: Found): FormatSettings {
     return {
@@ -189,15 +193,28 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
     };
   }
 
-  async function isRight(
-    found: Found | undefined,
-    person: Person | undefined,
-    password: string,
-  ): Promise<boolean> {
-    const settings = found ? settingsOf(found) : NOBODY;
-    const parsed = person && parseStored(settings, person.stored);
-    if (found && parsed) latest.set(found.table.id, parsed);
-    return verifyParsed(parsed ?? dummyFor(settings, found && latest.get(found.table.id)), password);
+  function parse(found: Found, row: Row | undefined): ParsedPassword | undefined {
+    const person = row && readRow(row, found.table);
+    return person && parseStored(settingsOf(found), person.stored);
+  }
+
+  /** What the rows say, and as much work where they say nothing: then the latest row is looked at instead. */
+  function look(found: Found, [row, second]: readonly Row[], typed: string): Looked {
+    const { table } = found;
+    const shown = row ?? latest.get(table.id);
+    const person = shown && readRow(shown, table);
+    const account = person && toAccount(found, person);
+    const stored = parse(found, shown);
+    const isSomebody =
+      row !== undefined && second === undefined && account !== undefined && isNamed(row, table, typed);
+    if (row && stored && isSomebody) latest.set(table.id, row);
+    const nobody = (): ParsedPassword =>
+      dummyFor(settingsOf(found), stored ?? parse(found, latest.get(table.id)));
+    return {
+      ...(isSomebody && { account }),
+      isActive: isSomebody && person?.isActive === true,
+      password: isSomebody && stored ? stored : nobody(),
+    };
   }
 
   return {
@@ -220,21 +237,22 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
               ],
             })
           : [];
-      const person = named && findOnly(rows, named.table, username);
-      const account = named && person && toAccount(named, person);
+      const looked = asked ? look(asked, rows, username) : NOBODY;
+      const account = named ? looked.account : undefined;
+      const stored = account ? looked.password : dummyFor(NO_FORMAT, looked.password);
       const attempt = await limits.passwordAttempt(
         account?.subject ?? `datasource/${table?.id}/${username}`,
         address,
       );
       const ok = await queue
-        .run(organization, () => isRight(asked, account && person, password))
+        .run(organization, () => verifyParsed(stored, password))
         .catch(async (error) => {
           await attempt.abandoned();
           throw error;
         });
-      if (!account || !person?.isActive || !ok) {
+      if (!account || !looked.isActive || !ok) {
         await attempt.failed();
-        throw new ProofRejected({ reason: reasonOf({ named, rows, account, person, ok }) });
+        throw new ProofRejected({ reason: reasonOf({ named, rows, account, ok }) });
       }
       await attempt.succeeded();
       return account;
@@ -264,7 +282,6 @@ function reasonOf(facts: {
   named: Found | undefined;
   rows: readonly Row[];
   account: DatabaseAccount | undefined;
-  person: Person | undefined;
   ok: boolean;
 }): string {
   if (!facts.named) return 'no such user table is registered for this application';
