@@ -1,13 +1,9 @@
-/** Which adapter speaks to which product. */
-import { openMongodb } from '../adapters/datasources/mongodb.ts';
-import { openMysql } from '../adapters/datasources/mysql.ts';
-import { openPostgres } from '../adapters/datasources/postgres.ts';
-import { openSqlite } from '../adapters/datasources/sqlite.ts';
+/** Which adapter speaks to which product. Each is loaded when it is first needed: most servers need none. */
 import type { ConnectorKinds } from './datasources/connector.ts';
 
 export const connectorKinds: ConnectorKinds = {
-  postgres: openPostgres,
-  mysql: openMysql,
-  mongodb: openMongodb,
-  sqlite: openSqlite,
+  postgres: async (target) => (await import('../adapters/datasources/postgres.ts')).openPostgres(target),
+  mysql: async (target) => (await import('../adapters/datasources/mysql.ts')).openMysql(target),
+  mongodb: async (target) => (await import('../adapters/datasources/mongodb.ts')).openMongodb(target),
+  sqlite: async (path) => (await import('../adapters/datasources/sqlite.ts')).openSqlite(path),
 };

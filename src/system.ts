@@ -3,7 +3,7 @@
  * counterpart of API Maker's `g.sys.system.getToken`: the same request as at
  * `POST /api/system-api/{organization}/token`, on the same path through the server, but never asked for tokens of its own.
  */
-import { type DispatchFunc, inject } from 'light-my-request';
+import type { DispatchFunc } from 'light-my-request';
 import { markOwn } from './faces/mount.ts';
 
 /** The request of API Maker's token API. */
@@ -44,6 +44,8 @@ export interface System {
 
 export function createSystem({ issuer, handle }: { issuer: string; handle: DispatchFunc }): System {
   async function getOne(request: SystemTokenRequest, organization: string): Promise<SystemToken> {
+    // Loaded when it is first needed: most servers need none.
+    const { inject } = await import('light-my-request');
     const answer = await inject(
       (incoming, outgoing) => {
         markOwn(incoming);

@@ -59,9 +59,9 @@ export interface ServerTarget {
   readonly lookup: LookupFunction;
 }
 
-export type OpenServer = (target: ServerTarget) => Connector;
+export type OpenServer = (target: ServerTarget) => Promise<Connector>;
 /** @param path of an existing file */
-export type OpenFile = (path: string) => Connector;
+export type OpenFile = (path: string) => Promise<Connector>;
 
 export interface ConnectorKinds {
   readonly postgres: OpenServer;

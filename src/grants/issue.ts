@@ -20,8 +20,8 @@ export interface IssueDeps {
   readonly registry: Registry;
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
-  /** A JWT of exactly these claims. */
-  readonly sign: (claims: Record<string, unknown>, alg: Resource['token']['alg']) => Promise<string>;
+  /** A JWT of exactly these claims, which are given as JSON. */
+  readonly sign: (claims: string, alg: Resource['token']['alg']) => Promise<string>;
   /** Seconds. */
   readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
   readonly now: () => number;
@@ -89,7 +89,7 @@ function rowFor(
 }
 
 /** Roles, ancestors and copied columns add to what the permissions take. */
-function fittingRow(row: TokenRow, claims: object, resource: Resource | undefined): TokenRow {
+function fittingRow(row: TokenRow, claims: string, resource: Resource | undefined): TokenRow {
   if (row.format === 'opaque' || fitsIntoHeader(claims)) return row;
   if (resource?.token.overflow === 'reference') return { ...row, format: 'opaque' };
   throw new PermissionsNotAllowed({
@@ -128,7 +128,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
 async function mint(
   { sign, registry }: IssueDeps,
   row: TokenRow,
-  claims: Record<string, unknown>,
+  claims: string,
   resource: Resource | undefined,
 ): Promise<string> {
   if (row.format === 'jwt' && resource) {
@@ -195,11 +195,12 @@ export function createIssue(deps: IssueDeps): Issue {
     const format = formatFor(request, resource, decision);
     const planned = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
     const claims = claimsFor(planned, deps.issuer, request, decision);
-    const row = fittingRow(planned, claims, resource);
+    const json = planned.format === 'jwt' ? JSON.stringify(claims) : '';
+    const row = fittingRow(planned, json, resource);
     const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
     // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
     const [accessToken, continued] = await Promise.all([
-      mint(deps, row, claims, resource),
+      mint(deps, row, json, resource),
       proof.spend?.(),
       started && deps.logins.insert(started.login),
     ]);

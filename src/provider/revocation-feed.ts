@@ -115,7 +115,7 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
       reset: page.reset,
       nodes: page.nodes.map(spell),
     };
-    return sign(claims, 'ES256');
+    return sign(JSON.stringify(claims), 'ES256');
   }
 
   return async function revocations(ctx, next) {

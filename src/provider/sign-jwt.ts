@@ -2,8 +2,11 @@
 import { LocalSigningKey, type SigningAlg, type SigningMode } from './external-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
-/** @returns the compact form */
-export type SignJwt = (claims: Readonly<Record<string, unknown>>, alg: SigningAlg) => Promise<string>;
+/**
+ * @param claims as JSON
+ * @returns the compact form
+ */
+export type SignJwt = (claims: string, alg: SigningAlg) => Promise<string>;
 
 interface Signer {
   readonly kid: string;
@@ -11,7 +14,7 @@ interface Signer {
   readonly key: LocalSigningKey;
 }
 
-const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const encode = (json: string): string => Buffer.from(json).toString('base64url');
 
 /** @param typ of the header: what it is, so that nothing is taken for anything else (RFC 8725 section 3.11) */
 export function createSignJwt({
@@ -28,7 +31,7 @@ export function createSignJwt({
     const { kid, privateKey } = signingKeys.active(alg);
     const known = signers.get(alg);
     if (known?.kid === kid) return known;
-    const header = encode({ alg, typ, kid });
+    const header = encode(JSON.stringify({ alg, typ, kid }));
     const signer = { kid, header, key: new LocalSigningKey({ kid, alg, privateKey }, mode) };
     signers.set(alg, signer);
     return signer;
