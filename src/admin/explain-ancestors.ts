@@ -56,18 +56,21 @@ async function nameNode(
     if (secret) return `connection token of ${toIso(secret.createdAt)}`;
   }
   if (id.startsWith('grant:')) return 'consent';
-  const [organization, application, role, resource, user] = await Promise.all([
+  if (id.startsWith('account:')) return 'database account';
+  const [organization, application, role, resource, user, datasource] = await Promise.all([
     directory.organizations.get(id),
     directory.applications.get(id),
     directory.roles.get(id),
     directory.resources.get(id),
     directory.users.get(id),
+    directory.datasources.get(id),
   ]);
   if (organization) return `organization ${organization.name}`;
   if (application) return `application ${application.name}`;
   if (role) return `role ${role.name}`;
   if (resource) return `resource ${resource.identifier}`;
   if (user) return `user ${user.username}`;
+  if (datasource) return `datasource ${datasource.name}`;
   if (await logins.find(id, now)) return 'login';
   const parent = await tokens.find(handleKey('jwt', id), now);
   return parent ? `token of ${parent.clientId}` : 'a token, or something that is gone';

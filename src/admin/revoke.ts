@@ -2,6 +2,7 @@
 import type { Connections } from '../connections/connections.ts';
 import type { Author } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
+import { accountNode, datasourceOf } from '../directory/database-accounts.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -73,6 +74,24 @@ export async function revokeUser(user: User, deps: RevokeDeps, author: Author): 
     ...(organization !== undefined && { organization }),
   });
   return { what: `all tokens and logins of user ${user.username}` };
+}
+
+/**
+ * Ends every token and login of somebody in a table of the operator's; a new login is possible.
+ * @param subject `sub` of a token @returns undefined if it names no datasource that is there
+ */
+export async function revokeAccount(
+  subject: string,
+  deps: RevokeDeps,
+  author: Author,
+): Promise<Revoked | undefined> {
+  const id = datasourceOf(subject);
+  const datasource = id === undefined ? undefined : await deps.store.datasources.get(id);
+  if (!datasource) return undefined;
+  const { organization } = datasource;
+  await endWhatIsOlder(accountNode(subject), deps, { organization });
+  await append(deps, author, 'account.revoked', { subject, organization });
+  return { what: `all tokens and logins of ${subject}` };
 }
 
 /** Ends every token and login that was made through the application; it may get new ones. */

@@ -3,6 +3,7 @@ import {
   findUsers,
   type RevokeDeps,
   type Revoked,
+  revokeAccount,
   revokeApplication,
   revokeEverything,
   revokeOrganization,
@@ -47,6 +48,12 @@ async function revokeNamed(named: Named, deps: RevokeDeps, author: Author): Prom
       'There is no such token, or it has expired: nothing was revoked.',
     );
   }
+  if (user?.startsWith('datasource:')) {
+    return requireFound(
+      await revokeAccount(user, deps, author),
+      `There is no datasource that ${user} is of.`,
+    );
+  }
   if (user !== undefined) return revokeUser(await requireUser(user, deps), deps, author);
   if (application !== undefined) {
     const found = await findApplication(deps.store, application);
@@ -85,7 +92,8 @@ export const revoke: Command = {
   details: [
     '  TOKEN        an access, refresh or connection token; with -, it is read from stdin',
     '  USER         organization/application/username, organization/username for users of the organization itself,',
-    '               management/username for administrators, or a UUID',
+    '               management/username for administrators, or a UUID; of somebody in a table of your own the `sub` of a',
+    '               token, datasource:...',
     '  APPLICATION  organization/application, a client id, or a UUID',
     '',
     'Users can log in again and applications get new tokens; to keep them out, disable them with apply.',

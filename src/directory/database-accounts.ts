@@ -8,7 +8,7 @@ import type { Datasource, UserTable } from '../storage/nouns.ts';
 import type { DirectoryView } from './directory.ts';
 import type { Holder } from './rights.ts';
 
-const SUBJECT = /^datasource:[0-9a-f-]{36}\//;
+const SUBJECT = /^datasource:([0-9a-f-]{36})\//;
 
 /** OpenID Connect Core section 2: a subject has 255 ASCII characters at most. */
 const MAX_SUBJECT = 255;
@@ -34,8 +34,9 @@ export function accountSubject(
   return subject.length > MAX_SUBJECT ? undefined : subject;
 }
 
-export function isAccountSubject(subject: string): boolean {
-  return SUBJECT.test(subject);
+/** Id of the datasource that a subject is of; undefined for any other subject. */
+export function datasourceOf(subject: string): string | undefined {
+  return SUBJECT.exec(subject)?.[1];
 }
 
 /** The node whose end ends all tokens of a database account. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
+import { runCommand } from '../../src/cli/run.ts';
 import { LOOKED_AT } from '../../src/datasources/password-changes.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { engines } from './engines.ts';
@@ -173,6 +174,39 @@ for (const kind of engines) {
       assert.deepEqual(tablesOf(child), { orders: 'r' });
       await world.server.post('/oauth/revoke', 'shop', { token: login });
       assert.deepEqual([await isActive(token), await isActive(json.access_token)], [false, false]);
+    });
+
+    test('the command line ends all that an account has, and explains its tokens', async () => {
+      const { token, refresh: login } = await somebody();
+      const { sub } = await world.server.introspect(token);
+      const run = async (...args: string[]) => {
+        const out: string[] = [];
+        const { config } = world.server.server.foundations;
+        const code = await runCommand(args, {
+          stdin: (async function* () {})(),
+          stdout: { write: (text) => out.push(text) },
+          stderr: { write: (text) => out.push(text) },
+          env: {
+            GRANTABLE_DATA_DIR: world.server.dataDir,
+            GRANTABLE_ISSUER: world.server.issuer,
+            GRANTABLE_LOG_LEVEL: 'silent',
+            GRANTABLE_BCRYPT_COST: '4',
+            ...(config.storage.kind === 'mongodb' && { GRANTABLE_STORAGE: config.storage.url }),
+          },
+          cwd: world.server.dataDir,
+          now: () => Date.now() + world.server.clock.offset,
+          stopRequested: () => Promise.resolve(),
+        });
+        assert.equal(code, 0, out.join(''));
+        return out.join('');
+      };
+      const explained = await run('explain', token);
+      assert.match(explained, /datasource crm/);
+      assert.match(explained, /database account/);
+      assert.ok(!explained.includes(hashes.right));
+      assert.match(await run('revoke', '--user', sub), /all tokens and logins of datasource:/);
+      assert.equal(await isActive(token), false);
+      assert.equal((await refresh(login)).status, 400);
     });
 
     test('nobody but the application sees or ends it, and it is nobody at userinfo', async () => {

@@ -561,7 +561,7 @@ for (const [name, missing, start, open] of [
 }
 
 describe('credentials', { skip: postgresMissing() }, () => {
-  test('CN-05 CN-07 SE-01 they are sealed for one datasource, asked again for another server, and shown nowhere', async () => {
+  test('CN-05 CN-07 CN-08 SE-01 they are sealed for one datasource, asked again for another server, and shown nowhere', async () => {
     await using postgres = await startPostgres();
     await postgres.run(
       'CREATE TABLE customers (id bigint, email text, password text); GRANT SELECT ON customers TO reader',
