@@ -104,7 +104,8 @@ export function openMongodb(target: ServerTarget): Connector {
       run(async (client) => {
         const db = client.db(database);
         const known = await db.listCollections({ name: collection }, { nameOnly: true }).toArray();
-        if (known.length === 0) return undefined;
+        // Not every server heeds the filter.
+        if (!known.some(({ name }) => name === collection)) return undefined;
         const found = new Set<string>();
         for (const column of named) {
           const document = await db
