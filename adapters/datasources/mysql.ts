@@ -12,6 +12,11 @@ import { withinPatience } from './deadline.ts';
 import { GuardedSocket } from './sockets.ts';
 import { type Statement, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
+/**
+ * A text that the column's character set does not have equals nothing in it: mixed collations, a value that cannot be
+ * converted. Strangers type those, so they must not count as failures of the database.
+ */
+const NOT_COMPARABLE = new Set([1267, 1270, 1271, 1300, 1366, 1977, 3854, 3988]);
 const DEFAULT_PORT = 3306;
 /** Logins at one database that may wait for a connection. */
 const QUEUE = 100;
@@ -87,6 +92,10 @@ export function openMysql(target: ServerTarget): Connector {
       connection.release();
       return rows as Row[];
     } catch (error) {
+      if (NOT_COMPARABLE.has((error as { errno?: number }).errno ?? 0)) {
+        connection.release();
+        return [];
+      }
       // Whether the server still works on it is not known, so nobody else gets this connection.
       connection.destroy();
       throw toAway(error);

@@ -111,6 +111,26 @@ test('DB-06 MariaDB finds names without regard to case, accents and trailing bla
   assert.equal(subjects.size, 1);
   for (const typed of ['twin', 'TWIN', 'Twin'])
     assert.equal((await logIn(typed)).status, 400, 'two of one name');
+  await world.engine.run(
+    `CREATE TABLE latin (id BIGINT, email VARCHAR(99) CHARACTER SET latin1, password TEXT); INSERT INTO latin VALUES (1, 'ann', '${hash}')`,
+  );
+  const { engine } = world;
+  const tables = [
+    userTable(engine, { collection: 'latin' }),
+    userTable(engine),
+    userTable(engine, { collection: 'numbers' }),
+  ];
+  await apply(world, [...tables, userTable(engine, { collection: 'numbers', usernameColumn: 'phone' })]);
+  for (let time = 0; time < 8; time += 1) {
+    const { status, text } = await logIn('ann \u{1f511}', 'right', { collection: 'latin' });
+    assert.equal(
+      status,
+      400,
+      `what its column cannot hold is nobody, and no failure of the database: ${text}`,
+    );
+  }
+  assert.equal((await logIn('ann', 'right', { collection: 'latin' })).status, 200);
+
   for (const typed of ['abc', '', '0abc', '0.0', ' 0']) {
     for (const usernameColumn of ['email', 'phone']) {
       const { status } = await logIn(typed, 'right', { collection: 'numbers', usernameColumn });
