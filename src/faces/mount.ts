@@ -67,6 +67,8 @@ function parseJson(text: string): unknown {
 
 interface Route {
   readonly method: string;
+  /** What every path that it matches starts with; most requests are told by it to be none of the face's. */
+  readonly start: string;
   readonly matches: MatchFunction<{ organization?: string }>;
   readonly action: FaceAction;
 }
@@ -74,7 +76,8 @@ interface Route {
 /** Every spelling but the one that is written down is another path. */
 function toRoute([route, action]: [string, FaceAction]): Route {
   const [method = '', path = ''] = route.split(' ');
-  return { method, action, matches: match(path, { sensitive: true, trailing: false, decode: false }) };
+  const start = path.split(':')[0] ?? '';
+  return { method, action, start, matches: match(path, { sensitive: true, trailing: false, decode: false }) };
 }
 
 /** Requests that were made in this process. */
@@ -215,13 +218,13 @@ export function createMount(face: Face, { directory, body }: MountDeps): Mount {
   }
 
   const find = (path: string) =>
-    routes.flatMap(({ method, matches, action }) => {
-      const found = matches(path);
+    routes.flatMap(({ method, start, matches, action }) => {
+      const found = path.startsWith(start) && matches(path);
       return found ? [{ method, action, organization: found.params.organization }] : [];
     });
 
   return {
-    hasPath: (path) => find(path).length > 0,
+    hasPath: (path) => routes.some(({ start, matches }) => path.startsWith(start) && matches(path) !== false),
     async middleware(ctx, next) {
       const found = find(ctx.path);
       const [first] = found;

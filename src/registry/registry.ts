@@ -98,7 +98,7 @@ export function createRegistry({
     async find(format, value) {
       const row = await findRow(format, value);
       const living = row && (await current(row));
-      if (!living || (await isPasswordCurrent(living))) return living;
+      if (!living?.account || (await isPasswordCurrent(living))) return living;
       // Whoever verifies tokens without asking learns it from the feed.
       await endToken(living);
       return undefined;
