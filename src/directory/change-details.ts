@@ -1,8 +1,14 @@
 /** What an audit entry says of a change: each field's old and new value, but never a secret. */
 import { isDeepStrictEqual } from 'node:util';
 
-/** Hashes of secrets; that they changed is said, and no more. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set(['secretHash', 'passwordHash', 'secrets']);
+/** Secrets, hashed or sealed; that they changed is said, and no more. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  'secretHash',
+  'passwordHash',
+  'secrets',
+  'sealedPassword',
+  'sealedSecret',
+]);
 /** Given by the store at each change. */
 const BOOKKEEPING: ReadonlySet<string> = new Set(['version', 'number']);
 /** Characters of JSON; a catalogue of thousands of tables does not belong into an audit entry twice. */
@@ -18,9 +24,21 @@ export function describeChange(before: object, after: object): Record<string, Fi
   const changes: Record<string, FieldChange> = {};
   for (const [field, from, to] of differences(before, after)) {
     const shown = !SECRET_FIELDS.has(field) && lengthOf(from) + lengthOf(to) <= MAX_VALUE;
-    changes[field] = shown ? { ...(from !== undefined && { from }), ...(to !== undefined && { to }) } : {};
+    changes[field] = shown
+      ? {
+          ...(from !== undefined && { from: withoutSecrets(from) }),
+          ...(to !== undefined && { to: withoutSecrets(to) }),
+        }
+      : {};
   }
   return changes;
+}
+
+/** As JSON has it, without what is secret at whatever depth. */
+function withoutSecrets(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (name, inner: unknown) => (SECRET_FIELDS.has(name) ? undefined : inner)),
+  );
 }
 
 function* differences(before: object, after: object): Generator<[field: string, from: unknown, to: unknown]> {

@@ -625,6 +625,26 @@ describe('credentials', { skip: postgresMissing() }, () => {
     );
     assert.deepEqual((await apply(again)).changes, [], 'the same password is no change');
 
+    const [{ sealedSecret } = {}] = first.userTables;
+    const { sealedPassword } = first;
+    assert.ok(sealedSecret && sealedPassword);
+    const renewed = datasource({ password: 'another', insecurePasswords: true });
+    const [table] = renewed.userTables;
+    const tables = [{ ...table, passwordSecret: 'another-nonce' }];
+    const file = { organizations: [{ name: 'acme', datasources: [{ ...renewed, userTables: tables }] }] };
+    await apply(parseApplyFile(JSON.stringify(file), 'file'));
+    const entries = JSON.stringify(await storage.audit.page({ limit: 1_000 }));
+    assert.match(entries, /datasource\.changed.*insecurePasswords/);
+    const changed = await storage.directory.datasources.get(first.id);
+    for (const secret of [
+      sealedSecret,
+      sealedPassword,
+      changed?.sealedPassword,
+      changed?.userTables[0]?.sealedSecret,
+    ]) {
+      assert.ok(secret && !entries.includes(secret), 'not even sealed');
+    }
+
     const acme = await storage.directory.organizations.findBy('name', 'acme');
     assert.ok(acme);
     await changes.organizations.remove(acme, { actor: 'test' });
