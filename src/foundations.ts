@@ -86,11 +86,15 @@ export async function openFoundations(config: Config, now: () => number = Date.n
   try {
     const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
     const [cookies, clientSecrets, passwordKeys, refreshKeys, forms, markKeys, refreshJwts] =
-      (await Promise.all(
-        ['cookies', 'clientSecrets', 'passwords', 'refresh', 'forms', 'marks', 'refreshJwts'].map((purpose) =>
-          vault.ring(purpose),
-        ),
-      )) as [SecretRing, SecretRing, SecretRing, SecretRing, SecretRing, SecretRing, SecretRing];
+      await Promise.all([
+        vault.ring('cookies'),
+        vault.ring('clientSecrets'),
+        vault.ring('passwords'),
+        vault.ring('refresh'),
+        vault.ring('forms'),
+        vault.ring('marks'),
+        vault.ring('refreshJwts'),
+      ]);
     const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
     const directory = createDirectory({ store: storage.directory, now });
     const hashQueue = createHashQueue({ limit: config.hashQueue, now });

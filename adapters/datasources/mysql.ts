@@ -2,7 +2,6 @@
 import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 import {
   type Connector,
-  DatasourceAway,
   MAX_CONNECTIONS,
   PATIENCE,
   type Row,
@@ -10,7 +9,7 @@ import {
 } from '../../src/datasources/connector.ts';
 import { withinPatience } from './deadline.ts';
 import { GuardedSocket } from './sockets.ts';
-import { type Statement, writeColumnsQuery, writeRowQuery } from './sql.ts';
+import { type Statement, toAway, withoutBooleans, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
 /**
  * A text that the column's character set does not have equals nothing in it: mixed collations, a value that cannot be
@@ -50,17 +49,6 @@ function optionsFor(target: ServerTarget): PoolOptions {
   };
 }
 
-function toAway(error: unknown): DatasourceAway {
-  if (error instanceof DatasourceAway) return error;
-  const { code, message } = error as { code?: string; message?: string };
-  return new DatasourceAway([code, message].filter(Boolean).join(': '), { cause: error });
-}
-
-/** MySQL has booleans as numbers. */
-function toParameter(value: Statement['values'][number]): string | number | null {
-  return typeof value === 'boolean' ? Number(value) : value;
-}
-
 export function openMysql(target: ServerTarget): Connector {
   let opened: Pool | undefined;
 
@@ -87,7 +75,7 @@ export function openMysql(target: ServerTarget): Connector {
     try {
       // Its own time limit begins only when the server has answered what was asked before.
       const [rows] = await withinPatience(
-        connection.execute({ sql: text, values: values.map(toParameter), timeout: PATIENCE }),
+        connection.execute({ sql: text, values: withoutBooleans(values), timeout: PATIENCE }),
       );
       connection.release();
       return rows as Row[];

@@ -9,7 +9,7 @@ import {
   type ServerTarget,
 } from '../../src/datasources/connector.ts';
 import { GuardedSocket } from './sockets.ts';
-import { type Statement, writeColumnsQuery, writeRowQuery } from './sql.ts';
+import { type Statement, toAway, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
 const DEFAULT_PORT = 5432;
 const INT8 = pg.types.builtins.INT8;
@@ -32,12 +32,6 @@ class NoClearTextClient extends pg.Client {
 function nameParts(collection: string): [string, string] {
   const [schema, table] = collection.split('.');
   return table === undefined ? [DEFAULT_SCHEMA, collection] : [schema as string, table];
-}
-
-function toAway(error: unknown): DatasourceAway {
-  if (error instanceof DatasourceAway) return error;
-  const { code, message } = error as { code?: string; message?: string };
-  return new DatasourceAway([code, message].filter(Boolean).join(': '), { cause: error });
 }
 
 export function openPostgres(target: ServerTarget): Connector {

@@ -14,11 +14,23 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
-import type { RowQuery, Scalar } from '../../src/datasources/connector.ts';
+import { DatasourceAway, type RowQuery, type Scalar } from '../../src/datasources/connector.ts';
 
 export interface Statement {
   readonly text: string;
   readonly values: readonly Scalar[];
+}
+
+/** What a driver of SQL says went wrong. */
+export function toAway(error: unknown): DatasourceAway {
+  if (error instanceof DatasourceAway) return error;
+  const { code, message } = error as { code?: string; message?: string };
+  return new DatasourceAway([code, message].filter(Boolean).join(': '), { cause: error });
+}
+
+/** For products that have booleans as numbers. */
+export function withoutBooleans(values: Statement['values']): (string | number | null)[] {
+  return values.map((value) => (typeof value === 'boolean' ? Number(value) : value));
 }
 
 /** Nothing is run through it. */

@@ -5,7 +5,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Connector, DatasourceAway, PATIENCE, type Row } from '../../src/datasources/connector.ts';
-import { type Statement, writePragmaQuery, writeRowQuery } from './sql.ts';
+import { type Statement, withoutBooleans, writePragmaQuery, writeRowQuery } from './sql.ts';
 
 const READER = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './sqlite-reader.ts' : './sqlite-reader.js', import.meta.url),
@@ -23,11 +23,6 @@ interface Asked {
   readonly late: NodeJS.Timeout;
   resolve(rows: readonly Row[]): void;
   reject(error: DatasourceAway): void;
-}
-
-/** SQLite has booleans as numbers. */
-function toParameter(value: Statement['values'][number]): string | number | null {
-  return typeof value === 'boolean' ? Number(value) : value;
 }
 
 function startReader(path: string, onEnd: () => void) {
@@ -71,7 +66,7 @@ function startReader(path: string, onEnd: () => void) {
       return new Promise((resolve, reject) => {
         const late = setTimeout(() => end(`no answer within ${PATIENCE} ms`), PATIENCE);
         asked.set(id, { late, resolve, reject });
-        child.send({ id, text, values: values.map(toParameter) });
+        child.send({ id, text, values: withoutBooleans(values) });
       });
     },
   };

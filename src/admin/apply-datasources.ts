@@ -3,7 +3,7 @@ import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../config
 import { DatasourceAway } from '../datasources/connector.ts';
 import type { Credentials } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';
-import { columnsOf } from '../datasources/rows.ts';
+import { registeredColumns } from '../datasources/rows.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../storage/nouns.ts';
 import { createNounId, type Plan } from './apply-plan.ts';
@@ -196,7 +196,7 @@ async function checkCatalogue(
   try {
     await datasources.inspect(planned, password, async (connector) => {
       for (const table of planned.userTables) {
-        const needed = [...columnsOf(table), ...table.conditions.map(({ column }) => column)];
+        const needed = registeredColumns(table);
         const columns = await connector.findColumns(table.database, table.collection, needed);
         const missing = columns && needed.filter((column) => !columns.has(column));
         if (!columns)

@@ -1,15 +1,17 @@
 /** Trying out a datasource step by step, for whoever registers one. Nothing that is read is shown but names. */
 
 import { type Connector, DatasourceAway } from '../datasources/connector.ts';
-import type { Credentials } from '../datasources/credentials.ts';
+import { type Credentials, formatSettings } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';
+import { describeStored, parseStored, verifyParsed } from '../datasources/password-formats/index.ts';
 import {
-  describeStored,
-  type PasswordFormat,
-  parseStored,
-  verifyParsed,
-} from '../datasources/password-formats/index.ts';
-import { columnsOf, fixedConditions, isNamed, type Person, readRow } from '../datasources/rows.ts';
+  columnsOf,
+  fixedConditions,
+  isNamed,
+  type Person,
+  readRow,
+  registeredColumns,
+} from '../datasources/rows.ts';
 import type { Author, Changes } from '../directory/changes.ts';
 import { accountSubject, rolesOf } from '../directory/database-accounts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -87,15 +89,13 @@ async function testTable(
   deps: DatasourceTestDeps,
 ): Promise<TestStep[]> {
   const what = `${table.database}.${table.collection}`;
-  const needed = [...columnsOf(table), ...table.conditions.map(({ column }) => column)];
+  const needed = registeredColumns(table);
   const columns = await connector.findColumns(table.database, table.collection, needed);
   if (!columns) return [{ ok: false, says: `${what} is not there, or may not be read.` }];
   const missing = needed.filter((column) => !columns.has(column));
   if (missing.length > 0) return [{ ok: false, says: `${what} has no column ${missing.join(', ')}.` }];
   verified.add(table.id);
-  const steps: TestStep[] = [
-    { ok: true, says: `${what} has the columns ${[...new Set(needed)].join(', ')}.` },
-  ];
+  const steps: TestStep[] = [{ ok: true, says: `${what} has the columns ${needed.join(', ')}.` }];
   if (!login) return steps;
   const rows = await connector.findRows({
     database: table.database,
@@ -123,14 +123,7 @@ async function testPerson(
 ): Promise<TestStep[]> {
   const subject = accountSubject(datasource, table, person.id);
   const { description } = describeStored(person.stored.hash);
-  const parsed = parseStored(
-    {
-      format: table.passwordFormat as PasswordFormat,
-      ...(table.saltOrder && { saltOrder: table.saltOrder }),
-      ...(table.sealedSecret !== undefined && { secret: credentials.open(table.sealedSecret, datasource) }),
-    },
-    person.stored,
-  );
+  const parsed = parseStored(formatSettings(datasource, table, credentials), person.stored);
   const names = await Promise.all(
     rolesOf(table, person.groups).map(async (id) => (await store.roles.get(id))?.name ?? id),
   );

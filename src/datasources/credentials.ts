@@ -2,7 +2,9 @@
  * Secrets of datasources at rest. Each is sealed for one datasource of one organization: copied to another row it does
  * not open.
  */
+import type { Datasource, UserTable } from '../storage/nouns.ts';
 import type { Vault } from '../storage/vault.ts';
+import type { FormatSettings, PasswordFormat } from './password-formats/index.ts';
 
 type Owner = { readonly id: string; readonly organization: string };
 
@@ -18,5 +20,18 @@ export function createCredentials(vault: Pick<Vault, 'seal' | 'open'>): Credenti
   return {
     seal: (secret, owner) => vault.seal(secret, aadOf(owner)),
     open: (sealed, owner) => vault.open(sealed, aadOf(owner)).toString(),
+  };
+}
+
+/** How the passwords of a user table are stored. @throws BrokenSeal */
+export function formatSettings(
+  datasource: Datasource,
+  { passwordFormat, saltOrder, sealedSecret }: UserTable,
+  credentials: Pick<Credentials, 'open'>,
+): FormatSettings {
+  return {
+    format: passwordFormat as PasswordFormat,
+    ...(saltOrder && { saltOrder }),
+    ...(sealedSecret !== undefined && { secret: credentials.open(sealedSecret, datasource) }),
   };
 }

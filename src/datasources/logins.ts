@@ -13,13 +13,12 @@ import type { AccountFacts } from '../storage/contract.ts';
 import type { Datasource, Realm, UserTable } from '../storage/nouns.ts';
 import type { SecretRing } from '../storage/vault.ts';
 import type { Row } from './connector.ts';
-import type { Credentials } from './credentials.ts';
+import { type Credentials, formatSettings } from './credentials.ts';
 import type { Datasources } from './datasources.ts';
 import {
   dummyFor,
   type FormatSettings,
   type ParsedPassword,
-  type PasswordFormat,
   parseStored,
   verifyParsed,
 } from './password-formats/index.ts';
@@ -146,13 +145,8 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   /** Of each user table the latest row, so that somebody who is not there costs as much as somebody who is. */
   const latest = new LRUCache<string, Row>({ max: TABLES_KEPT });
 
-  function settingsOf({ datasource, table }: Found): FormatSettings {
-    return {
-      format: table.passwordFormat as PasswordFormat,
-      ...(table.saltOrder && { saltOrder: table.saltOrder }),
-      ...(table.sealedSecret !== undefined && { secret: credentials.open(table.sealedSecret, datasource) }),
-    };
-  }
+  const settingsOf = ({ datasource, table }: Found): FormatSettings =>
+    formatSettings(datasource, table, credentials);
 
   function markOf({ stored, passwordChangedAt }: Person, { id, key } = markKeys.current()): string {
     const { hash, salt } = stored;

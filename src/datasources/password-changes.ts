@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { findUserTable } from '../directory/database-accounts.ts';
 import type { Directory } from '../directory/directory.ts';
 import { Unavailable } from '../errors/domain.ts';
-import type { TokenRow } from '../storage/contract.ts';
+import type { AccountFacts } from '../storage/contract.ts';
 import type { DatabaseLogins } from './logins.ts';
 
 /** Milliseconds that an answer is used again. */
@@ -29,7 +29,7 @@ export function createIsPasswordCurrent({ directory, logins, now }: PasswordChan
     max: ACCOUNTS_KEPT,
   });
 
-  async function look(subject: string, account: NonNullable<TokenRow['account']>): Promise<boolean> {
+  async function look(subject: string, account: AccountFacts): Promise<boolean> {
     const view = await directory.view();
     const found = await findUserTable(view, account);
     if (!found) return false;
@@ -42,8 +42,7 @@ export function createIsPasswordCurrent({ directory, logins, now }: PasswordChan
     }
   }
 
-  return async ({ subject, account }: TokenRow): Promise<boolean> => {
-    if (!account) return true;
+  return async (subject: string, account: AccountFacts): Promise<boolean> => {
     const key = `${subject} ${account.mark}`;
     const last = known.get(key);
     if (last && now() - last.at < LOOKED_AT) return last.answer;

@@ -35,6 +35,11 @@ export function columnsOf(table: UserTable): readonly string[] {
   return [...new Set([...named, ...optional.filter((column) => column !== undefined)])];
 }
 
+/** All that the catalogue must have. */
+export function registeredColumns(table: UserTable): readonly string[] {
+  return [...new Set([...columnsOf(table), ...table.conditions.map(({ column }) => column)])];
+}
+
 const ACTIVE = new Set(['1', 't', 'true', 'y', 'yes', 'on', 'active', 'enabled']);
 
 function isActive(value: unknown): boolean {

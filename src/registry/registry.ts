@@ -1,5 +1,5 @@
 /** Rows of tokens and logins, and ending them. */
-import type { LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
+import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
 import { standingOf } from './nodes.ts';
 import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
@@ -21,7 +21,7 @@ export interface RegistryDeps {
   /** Stored ∩ current rights of a token whose rights shrank since; undefined: nothing is left of it. */
   readonly recompute: (row: TokenRow | LoginRow) => Promise<Rights | undefined>;
   /** Whether the password that the token was made with is still the one. */
-  readonly isPasswordCurrent: (row: TokenRow) => Promise<boolean>;
+  readonly isPasswordCurrent: (subject: string, account: AccountFacts) => Promise<boolean>;
 }
 
 export interface Registry {
@@ -98,7 +98,7 @@ export function createRegistry({
     async find(format, value) {
       const row = await findRow(format, value);
       const living = row && (await current(row));
-      if (!living?.account || (await isPasswordCurrent(living))) return living;
+      if (!living?.account || (await isPasswordCurrent(living.subject, living.account))) return living;
       // Whoever verifies tokens without asking learns it from the feed.
       await endToken(living);
       return undefined;
