@@ -187,23 +187,21 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
     };
   }
 
-  function parse(found: Found, row: Row | undefined): ParsedPassword | undefined {
-    const person = row && readRow(row, found.table);
-    return person && parseStored(settingsOf(found), person.stored);
-  }
+  const read = ({ table }: Found, row: Row | undefined): Person | undefined => row && readRow(row, table);
+  const parse = (found: Found, person: Person | undefined): ParsedPassword | undefined =>
+    person && parseStored(settingsOf(found), person.stored);
 
   /** What the rows say, and as much work where they say nothing: then the latest row is looked at instead. */
   function look(found: Found, [row, second]: readonly Row[], typed: string): Looked {
     const { table } = found;
-    const shown = row ?? latest.get(table.id);
-    const person = shown && readRow(shown, table);
+    const person = read(found, row ?? latest.get(table.id));
     const account = person && toAccount(found, person);
-    const stored = parse(found, shown);
+    const stored = parse(found, person);
     const isSomebody =
       row !== undefined && second === undefined && account !== undefined && isNamed(row, table, typed);
     if (row && stored && isSomebody) latest.set(table.id, row);
     const nobody = (): ParsedPassword =>
-      dummyFor(settingsOf(found), stored ?? parse(found, latest.get(table.id)));
+      dummyFor(settingsOf(found), stored ?? parse(found, read(found, latest.get(table.id))));
     return {
       ...(isSomebody && { account }),
       isActive: isSomebody && person?.isActive === true,
