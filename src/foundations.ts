@@ -25,6 +25,7 @@ import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } fr
 import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 import { loadSigningKeys, type SigningKeys } from './provider/signing-keys.ts';
+import { createRefreshJwts, type RefreshJwts } from './registry/refresh-jwt.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
 import { createRefreshTokens, type RefreshTokens } from './registry/secrets.ts';
 import type { Storage } from './storage/contract.ts';
@@ -40,7 +41,6 @@ export interface Foundations {
     readonly cookies: SecretRing;
     readonly clientSecrets: SecretKeys;
     readonly forms: SecretRing;
-    readonly refreshJwts: SecretRing;
   };
   readonly signingKeys: SigningKeys;
   readonly directory: Directory;
@@ -54,6 +54,7 @@ export interface Foundations {
   readonly databaseLogins: DatabaseLogins;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: RefreshJwts;
   /** Seconds that anything issued here may live at most. */
   readonly longestLifetime: number;
   /** Every write to the directory goes through it. */
@@ -85,7 +86,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
   const storage = await openStorage(config);
   try {
     const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
-    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms, markKeys, refreshJwts] =
+    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms, markKeys, refreshJwtKeys] =
       await Promise.all([
         vault.ring('cookies'),
         vault.ring('clientSecrets'),
@@ -167,7 +168,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       databaseLogins,
       storage,
       vault,
-      rings: { cookies, clientSecrets, forms, refreshJwts },
+      rings: { cookies, clientSecrets, forms },
       signingKeys,
       directory,
       hashQueue,
@@ -177,6 +178,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       currentRights,
       registry,
       refreshTokens: createRefreshTokens(() => refreshKeys.all().map(({ key }) => key)),
+      refreshJwts: createRefreshJwts({ issuer: config.issuer, keys: refreshJwtKeys, now }),
       longestLifetime,
       async close() {
         await datasources.close();

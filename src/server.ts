@@ -11,7 +11,6 @@ import { createDomains } from './connections/domains.ts';
 import { createPasswordChange } from './directory/password-change.ts';
 import { createRegister } from './directory/registration.ts';
 import { createFaces } from './faces/index.ts';
-import { createRefreshJwts } from './faces/refresh-jwt.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
 import { findForm, giveForm, readText, replaceForm } from './http/body.ts';
@@ -134,6 +133,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       removeUser: (user, author) => foundations.changes.users.remove(user, author),
     },
     refreshTokens: foundations.refreshTokens,
+    refreshJwts: foundations.refreshJwts,
     signingKeys,
     signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
     clientSecrets: rings.clientSecrets,
@@ -164,8 +164,10 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     directory,
     connections: foundations.connections,
     limit: foundations.exchangeLimit,
-    refreshJwts: createRefreshJwts({ issuer: config.issuer, keys: rings.refreshJwts, now }),
+    refreshJwts: foundations.refreshJwts,
+    prefixes: {},
     findAccessToken: provider.findAccessToken,
+    hasExpired: provider.hasExpired,
     body: { read: readText, giveForm },
     now,
   });

@@ -4,7 +4,7 @@
  * `POST /api/system-api/{organization}/token`, on the same path through the server, but never asked for tokens of its own.
  */
 import type { DispatchFunc } from 'light-my-request';
-import { markOwn } from './faces/mount.ts';
+import { markOwn } from './faces/requests.ts';
 
 /** The request of API Maker's token API. */
 export interface SystemTokenRequest {

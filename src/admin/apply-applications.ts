@@ -65,12 +65,27 @@ export async function planApplication(
       ...targets,
       introspects: entry.introspects ?? before?.introspects ?? [],
       mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
+      ...carriedOn(before),
       ...(maxExchangeTtl !== undefined && { maxExchangeTtl }),
       ...(minPasswordLength !== undefined && { minPasswordLength }),
     },
     { ...(generated && { generated }), ...(madeUp && { madeUp }) },
   );
   checkAsWhole(plan, name, authMethod, entry, before);
+}
+
+/** What no file speaks of. */
+function carriedOn(
+  before: Application | undefined,
+): Partial<Pick<Application, 'owner' | 'registeredThrough' | 'homepage' | 'userTokenTtl'>> {
+  if (!before) return {};
+  const { owner, registeredThrough, homepage, userTokenTtl } = before;
+  return {
+    ...(owner !== undefined && { owner }),
+    ...(registeredThrough !== undefined && { registeredThrough }),
+    ...(homepage !== undefined && { homepage }),
+    ...(userTokenTtl !== undefined && { userTokenTtl }),
+  };
 }
 
 function planPartners(
@@ -98,13 +113,21 @@ function planRealm(
   return before?.realm ?? `application:${id}`;
 }
 
-type Credentials = Pick<Application, 'secretHash' | 'jwks'> & Pick<Extras, 'generated'>;
+type Credentials = Pick<Application, 'secretHash' | 'secretSeed' | 'jwks'> & Pick<Extras, 'generated'>;
 
-function planCredentials(
+/** As it is: one that can be shown again stays so. */
+function keptSecret({ secretHash, secretSeed }: Application): Credentials {
+  return {
+    ...(secretHash !== undefined && { secretHash }),
+    ...(secretSeed !== undefined && { secretSeed }),
+  };
+}
+
+export function planCredentials(
   plan: Plan,
   name: string,
   authMethod: AuthMethod,
-  { clientSecret, jwks }: ApplyApplication,
+  { clientSecret, jwks }: Pick<ApplyApplication, 'clientSecret' | 'jwks'>,
   before: Application | undefined,
   { clientSecrets }: ApplicationDeps,
 ): Credentials {
@@ -114,11 +137,15 @@ function planCredentials(
     if (!keys) plan.problems.push(`${name} needs jwks for private_key_jwt`);
     return keys ? { jwks: keys } : {};
   }
-  if (clientSecret !== undefined && isClientSecret(clientSecrets, clientSecret, before?.secretHash)) {
-    return { secretHash: before?.secretHash as string };
+  if (
+    before &&
+    clientSecret !== undefined &&
+    isClientSecret(clientSecrets, clientSecret, before.secretHash)
+  ) {
+    return keptSecret(before);
   }
   if (clientSecret !== undefined) return { secretHash: hashClientSecret(clientSecrets, clientSecret) };
-  if (before?.secretHash !== undefined) return { secretHash: before.secretHash };
+  if (before?.secretHash !== undefined) return keptSecret(before);
   const value = createClientSecret();
   return { secretHash: hashClientSecret(clientSecrets, value), generated: { kind: 'clientSecret', value } };
 }

@@ -19,6 +19,8 @@ export interface OrganizationDeps {
   readonly registration: boolean;
 }
 
+type WantedFace = NonNullable<NonNullable<ApplyOrganization['faces']>[FaceName]> & Partial<FaceSettings>;
+
 /** Ids of applications by name: those of the store, and new ones for what is new, because nouns name each other. */
 export type ApplicationIds = ReadonlyMap<string, string>;
 
@@ -30,7 +32,7 @@ async function reserveIds(
   const ids = new Map<string, string>();
   const named = [
     ...applications.flatMap(({ name, mayExchange = [] }) => [name, ...mayExchange]),
-    ...Object.values(faces).map(({ application }) => application),
+    ...(Object.values(faces) as WantedFace[]).flatMap(({ application }) => application ?? []),
   ];
   for (const name of new Set(named)) {
     const stored = await store.applications.findBy('name', `${organization}/${name}`);
@@ -40,8 +42,6 @@ async function reserveIds(
   }
   return ids;
 }
-
-type WantedFace = NonNullable<NonNullable<ApplyOrganization['faces']>[FaceName]> & Partial<FaceSettings>;
 
 function planFaces(
   plan: Plan,
@@ -53,8 +53,8 @@ function planFaces(
   const faces = { ...before?.faces };
   for (const [name, wanted] of Object.entries(entry.faces ?? {}) as [FaceName, WantedFace][]) {
     const had = before?.faces?.[name];
-    const application = ids.get(wanted.application);
-    if (application === undefined) {
+    const application = wanted.application === undefined ? undefined : ids.get(wanted.application);
+    if (wanted.application !== undefined && application === undefined) {
       plan.problems.push(
         `organization ${entry.name}: the face ${name} is for the application ${wanted.application}, which is not there`,
       );
@@ -63,11 +63,11 @@ function planFaces(
     const { application: _, ...settings } = wanted;
     faces[name] = {
       enabled: true,
-      // Only one of them lets anybody register.
+      // Only one of them lets anybody register unless it says so.
       registration: name === 'sunbreak' && registration,
       ...had,
       ...(settings as Partial<FaceSettings>),
-      application,
+      ...(application !== undefined && { application }),
     };
   }
   return Object.keys(faces).length === 0 ? undefined : faces;

@@ -52,6 +52,7 @@ export async function planUser(
     organization: organization.id,
     emailVerified: entry.emailVerified,
     roles,
+    devicehive: entry.devicehive,
     queue: organization.id,
     minPasswordLength: application?.minPasswordLength ?? MIN_PASSWORD.user,
   });
@@ -115,6 +116,7 @@ interface Person {
   readonly emailVerified?: boolean | undefined;
   readonly roles?: readonly string[] | undefined;
   readonly administers?: readonly string[] | undefined;
+  readonly devicehive?: User['devicehive'] | undefined;
   readonly queue: string;
   readonly minPasswordLength: number;
 }
@@ -140,6 +142,7 @@ async function planPerson(
   const canonical = names.canonicalEmail ?? before?.canonicalEmail;
   const moved = before !== undefined && before.canonicalEmail !== canonical;
   const displayName = entry.displayName ?? before?.displayName;
+  const devicehive = person.devicehive ?? before?.devicehive;
   const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
   const wanted: Wanted<User> = {
     realm,
@@ -156,6 +159,8 @@ async function planPerson(
     secondFactor: before?.secondFactor ?? false,
     roles: person.roles ?? before?.roles ?? [],
     administers: person.administers ?? before?.administers ?? [],
+    ...(devicehive && { devicehive }),
+    ...(before?.pending && { pending: true }),
   };
   const extras = { ...(password !== undefined && { password }), ...(generated && { generated }) };
   return () => plan.add('users', name, before, wanted, extras);

@@ -55,7 +55,7 @@ async function namesOfIds(
       ...roles,
       ...administers,
       ...mayExchange,
-      ...Object.values(faces).map(({ application }) => application),
+      ...Object.values(faces).flatMap(({ application }) => application ?? []),
       ...userTables.flatMap((table) => [...table.roles, ...table.roleMap.map(({ role }) => role)]),
     ]),
   );

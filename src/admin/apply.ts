@@ -16,6 +16,7 @@ import type { Application, CollectionName, Organization, User } from '../storage
 import { planApplication } from './apply-applications.ts';
 import { planConnection } from './apply-connections.ts';
 import { type DatasourceDeps, planDatasource } from './apply-datasources.ts';
+import { planOrganizationClient } from './apply-organization-client.ts';
 import {
   type ApplicationIds,
   checkDefaultRole,
@@ -155,6 +156,7 @@ async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions)
     for (const application of entry.applications ?? []) {
       await planApplication(plan, organization, application, ids, deps);
     }
+    await planOrganizationClient(plan, organization, entry, deps);
     await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, people));
     for (const connection of entry.connections ?? []) {
       await planConnection(plan, organization, connection, deps);

@@ -12,6 +12,7 @@ import type { Step } from '../permissions/kinds.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
@@ -21,6 +22,7 @@ export interface ExplainDeps {
   readonly storage: Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
   readonly jwtVerifier: JwtVerifier;
   readonly directory: Directory;
   readonly users: Pick<Users, 'findBySubject'>;
@@ -67,7 +69,7 @@ interface Found {
 }
 
 export async function explainToken(value: string, deps: ExplainDeps): Promise<TokenExplanation> {
-  const { kind, row, current, reasons, expiresAt } = await find(value, deps);
+  const { kind, row, current, reasons, expiresAt } = await find(await deps.refreshJwts.unwrap(value), deps);
   const lifetime = row ? { expiresAt: endOf(row) } : expiresAt === undefined ? {} : { expiresAt };
   if (!row) {
     return {

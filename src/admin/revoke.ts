@@ -5,6 +5,7 @@ import { eachNoun } from '../directory/collections.ts';
 import { accountNode, datasourceOf } from '../directory/database-accounts.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, DirectoryStore, LoginStore, NodeScope } from '../storage/contract.ts';
@@ -15,7 +16,8 @@ export interface RevokeDeps {
   readonly logins: LoginStore;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
-  readonly jwtVerifier: JwtVerifier;
+  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
+  readonly jwtVerifier: Pick<JwtVerifier, 'verify'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
@@ -31,10 +33,11 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** @returns undefined if no such token is alive */
 export async function revokeToken(
-  value: string,
+  presented: string,
   deps: RevokeDeps,
   author: Author,
 ): Promise<Revoked | undefined> {
+  const value = await deps.refreshJwts.unwrap(presented);
   if (value.startsWith(REFRESH_TOKEN)) {
     const id = deps.refreshTokens.loginOf(value);
     const login = id === undefined ? undefined : await deps.logins.find(id, deps.now());

@@ -37,7 +37,10 @@ export function findContradictions(file: ApplyFile): Contradiction[] {
       'identifier',
     ),
     ...findRepeated(
-      organizations.flatMap(([path, { applications }]) => placed([...path, 'applications'], applications)),
+      organizations.flatMap(([path, { applications, clientId }]): Placed<{ clientId?: string }>[] => [
+        ...(clientId === undefined ? [] : ([[path, { clientId }]] as const)),
+        ...placed([...path, 'applications'], applications),
+      ]),
       ({ clientId }) => clientId,
       'clientId',
     ),

@@ -1,12 +1,14 @@
 /** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
 import { z } from 'zod';
 import { datasource } from './apply-datasources.ts';
+import { deviceRights, faces } from './apply-faces.ts';
 import {
   applicationName,
   channel,
   clientId,
   clientSecret,
   email,
+  exchangeTtl,
   host,
   identifier,
   jwks,
@@ -38,7 +40,6 @@ export const grants = [
 const grant = z.enum(grants, { error: `is an unknown grant; known are ${grants.join(', ')}` });
 
 const enabled = z.boolean().exactOptional();
-const exchangeTtl = z.int().min(10).max(86_400);
 
 const table = z.strictObject({
   id: tableId.describe('What tokens and permissions call it.'),
@@ -232,46 +233,11 @@ export const user = z
     emailVerified: z.boolean().exactOptional().describe('Whether the address is known to be theirs.'),
     displayName: line.exactOptional().describe('For people.'),
     roles: listOf(line).exactOptional().describe('Names of all its roles.'),
+    devicehive: deviceRights
+      .exactOptional()
+      .describe('What they may do with devices, through the face of DeviceHive.'),
   })
   .describe('A person who logs in.');
-
-const sunbreak = z.strictObject({
-  enabled: enabled.describe('`false`: its paths are not found.'),
-  application: applicationName.describe('Name of the application whose users, grants and ceiling it uses.'),
-  registration: z
-    .boolean()
-    .exactOptional()
-    .describe('Whether strangers may register, and connect new domains. Off by default in production.'),
-  ttl: exchangeTtl.exactOptional().describe('Seconds that short tokens live; a day if never set.'),
-  expiredAt: z
-    .boolean()
-    .exactOptional()
-    .describe('`true`: the answer says in Unix seconds when the short token expires.'),
-});
-
-const tokenInfo = z.strictObject({
-  authTokenType: z.enum(['AM', 'AM_DB']).describe('`AM`: of a user; `AM_DB`: of a row of a user table too.'),
-  instance: slug.exactOptional().describe('Of `AM_DB`: only of this datasource.'),
-  database: line.exactOptional().describe('Of `AM_DB`: only of this database.'),
-  collection: line.exactOptional().describe('Of `AM_DB`: only of this table or collection.'),
-});
-
-const apiMaker = z.strictObject({
-  enabled: enabled.describe('`false`: its path is not found.'),
-  application: applicationName.describe('Name of the application whose users, grants and ceiling it uses.'),
-  ttl: exchangeTtl.exactOptional().describe('Seconds that tokens live; 10800 if never set.'),
-  refreshTtl: z
-    .int()
-    .min(60)
-    .max(365 * 86_400)
-    .exactOptional()
-    .describe('Seconds that a login can be renewed; 30 days if never set.'),
-  authTokenInfo: z
-    .array(tokenInfo)
-    .max(10)
-    .exactOptional()
-    .describe('Tokens that must be presented before one is given; none, as a new one has it: it is public.'),
-});
 
 export const organization = z
   .strictObject({
@@ -284,13 +250,15 @@ export const organization = z
     hosts: listOf(host)
       .exactOptional()
       .describe('Which of `GRANTABLE_HOSTS` stand for it at the faces whose paths name no organization.'),
-    faces: z
-      .strictObject({
-        sunbreak: sunbreak.exactOptional().describe('Sunbreak, and FortressDB.'),
-        apiMaker: apiMaker.exactOptional().describe("API Maker's token API."),
-      })
+    clientId: clientId
       .exactOptional()
-      .describe('Older token APIs that it answers in their own words.'),
+      .describe(
+        'The organization as a client of its own, which may do everything with its resources (Usergrid knows such). Unique on the server.',
+      ),
+    clientSecret: clientSecret
+      .exactOptional()
+      .describe('Of that client; made when it is, if left out. Only a keyed hash of it is stored.'),
+    faces: faces.exactOptional().describe('Older token APIs that it answers in their own words.'),
     roles: listOf(role, ({ name }) => name)
       .exactOptional()
       .describe('Its roles.'),

@@ -64,7 +64,7 @@ export const organizationName = text('lower-case letters, digits and hyphens', (
 });
 
 export const applicationName = text('lower-case letters, digits and hyphens', (value) => {
-  if (value === 'management') return 'is a reserved name';
+  if (value === 'management' || value === 'organization') return 'is a reserved name';
   return SLUG.test(value) ? undefined : SLUG_PROBLEM;
 });
 
@@ -73,6 +73,23 @@ export const channel = text('letters, digits and underscores', (value) =>
 );
 
 export const network = text('an IP address or CIDR block', findNetworkProblem);
+
+/** Seconds. */
+export const exchangeTtl = z.int().min(10).max(86_400);
+
+export const webSocketUrl = text('a WebSocket URL', (value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isWebSocket = url?.protocol === 'ws:' || url?.protocol === 'wss:';
+  return isWebSocket && VISIBLE.test(value) && value.length <= 1024 ? undefined : 'is no ws or wss URL';
+});
+
+/** A link in a mail. */
+export const mailUrl = text('a URL with {token} in it', (value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isWeb = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
+  if (!isWeb || !VISIBLE.test(value) || value.length > 1024) return 'is no https URL';
+  return value.split('{token}').length === 2 ? undefined : 'does not have {token} in it, once';
+});
 
 export const clientId = text('visible ASCII', (value) => {
   if (!VISIBLE.test(value) || value.length > 128) return 'is not made of 1 to 128 visible ASCII characters';

@@ -2,16 +2,24 @@
  * What is left of a token's rights after something above it shrank: stored ∩ catalogue ∩ the current rights of all that
  * bound it.
  */
+import {
+  allowsNothing,
+  type DeviceAccess,
+  fromStoredAccess,
+  intersectAccess,
+  toStoredAccess,
+} from '../permissions/device-access.ts';
 import type { Step } from '../permissions/kinds.ts';
 import { intersect, isEmpty, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { Rights } from '../registry/registry.ts';
-import type { AccountRef, Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
-import type { Application, Connection, Resource } from '../storage/nouns.ts';
+import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
+import type { Application, Connection, Resource, User } from '../storage/nouns.ts';
 import { findAccountHolder } from './database-accounts.ts';
+import { findDeviceRights } from './device-rights.ts';
 import type { Directory, DirectoryView } from './directory.ts';
 import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';
-import type { Users } from './users.ts';
+import { isActive, type Users } from './users.ts';
 
 /** Scopes of OpenID Connect say who somebody is; rights over a resource do not touch them. */
 const IDENTITY_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
@@ -19,6 +27,8 @@ const IDENTITY_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
 /** What one of those that bound a token may do now. */
 export interface BoundRights {
   readonly permissions: Permissions;
+  /** Of somebody who may do something with devices at all. */
+  readonly devices?: DeviceAccess;
   readonly scopes: ReadonlySet<string>;
   readonly roleIds: readonly string[];
   readonly steps: readonly Step<Permissions>[];
@@ -82,12 +92,28 @@ export function createCurrentRights({
   connections,
   now,
 }: CurrentRightsDeps): CurrentRights {
-  async function findHolder(
+  interface Bounding {
+    readonly holder?: Holder;
+    readonly user?: User;
+  }
+
+  /** @returns undefined if there is somebody whose rights bound it, and they are gone */
+  async function findBounding(
     view: DirectoryView,
-    subject: string,
-    account: AccountRef | undefined,
-  ): Promise<Holder | undefined> {
-    return account ? findAccountHolder(view, subject, account) : users.findBySubject(subject);
+    { subject, account }: Bound,
+    { owner }: Application,
+  ): Promise<Bounding | undefined> {
+    if (subject === undefined) {
+      if (owner === undefined) return {};
+      const registrant = await users.find(owner);
+      return registrant && isActive(registrant) ? { holder: registrant } : undefined;
+    }
+    if (account) {
+      const holder = await findAccountHolder(view, subject, account);
+      return holder && { holder };
+    }
+    const user = await users.findBySubject(subject);
+    return user && { holder: user, user };
   }
 
   async function rightsThroughConnection(
@@ -111,12 +137,15 @@ export function createCurrentRights({
     const applications = await findApplications(view, authorities);
     if (!applications) return undefined;
     const held: BoundRights[] = [];
-    for (const [index, { subject, account }] of authorities.entries()) {
-      const user = subject === undefined ? undefined : await findHolder(view, subject, account);
-      if (subject !== undefined && !user) return undefined;
-      const rights = resource && (await findRights(view, applications[index] as Application, resource, user));
+    for (const [index, authority] of authorities.entries()) {
+      const application = applications[index] as Application;
+      const bounding = await findBounding(view, authority, application);
+      if (!bounding) return undefined;
+      const { holder, user } = bounding;
+      const rights = resource && (await findRights(view, application, resource, holder));
       if (resource && !rights) return undefined;
-      if (rights) held.push(rights);
+      const devices = user && row.devices && (await findDeviceRights(view, user, row.organization));
+      if (rights) held.push({ ...rights, ...(devices && { devices }) });
     }
     const connection = 'connection' in row ? row.connection : undefined;
     if (connection === undefined || !resource) return held;
@@ -135,12 +164,23 @@ export function createCurrentRights({
       (sofar, { permissions }) => intersect(sofar, permissions),
       withinCatalogue(stored, resource),
     );
-    if (isEmpty(left) && !isEmpty(stored)) return undefined;
-    const scope = row.scope
-      .split(' ')
-      .filter((name) => IDENTITY_SCOPES.includes(name) || held.every(({ scopes }) => scopes.has(name)))
-      .join(' ');
-    return { scope, permissions: toStored(left) };
+    const storedDevices = row.devices && fromStoredAccess(row.devices);
+    const devices = held.reduce(
+      (sofar, step) => sofar && (step.devices ? intersectAccess(sofar, step.devices) : sofar),
+      storedDevices,
+    );
+    const hadDevices = storedDevices !== undefined && !allowsNothing(storedDevices);
+    const isNothingLeft = isEmpty(left) && (!devices || allowsNothing(devices));
+    if (isNothingLeft && (!isEmpty(stored) || hadDevices)) return undefined;
+    const isKept = (name: string): boolean =>
+      IDENTITY_SCOPES.includes(name) ||
+      row.faceScopes?.includes(name) === true ||
+      held.every(({ scopes }) => scopes.has(name));
+    return {
+      scope: row.scope.split(' ').filter(isKept).join(' '),
+      permissions: toStored(left),
+      ...(devices && { devices: toStoredAccess(devices) }),
+    };
   }
 
   return { findBoundRights, recompute };

@@ -6,7 +6,7 @@
  * revision changes, which is asked at each request: what one process changed holds in the others at once.
  */
 import { LRUCache } from 'lru-cache';
-import type { DirectoryStore } from '../storage/contract.ts';
+import type { DirectoryStore, TokenRow } from '../storage/contract.ts';
 import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
 import { eachNoun } from './collections.ts';
 
@@ -28,6 +28,12 @@ export interface DirectoryView {
   findOrganization(id: string): Promise<Organization | undefined>;
   /** Undefined too when disabled. */
   findOrganizationNamed(name: string): Promise<Organization | undefined>;
+  /** By its name in the organization; undefined too when it or its organization is disabled. */
+  findApplicationNamed(organization: string, name: string): Promise<ActiveApplication | undefined>;
+  /** The first of the organization that has a resource of its own. */
+  findFirstApplication(organization: string): Promise<ActiveApplication | undefined>;
+  /** The enabled ones of an organization. */
+  findApplications(organization: string): Promise<readonly Application[]>;
   /** The enabled one that answers under a host: one that lists it, else the default one. @param host in lower case */
   findOrganizationOf(host: string): Promise<Organization | undefined>;
   /** @param identifier RFC 8707 resource indicator, compared as a string; undefined too when disabled */
@@ -41,6 +47,8 @@ export interface DirectoryView {
   allowedOrigins(): Promise<ReadonlySet<string>>;
   /** Names of grants that any enabled application may use. */
   grantsInUse(): Promise<ReadonlySet<string>>;
+  /** Faces that any enabled organization has switched on. */
+  facesInUse(): Promise<ReadonlySet<FaceName>>;
 }
 
 /** What a request that came through a face brings along; no parameter and no header can say so. */
@@ -50,14 +58,33 @@ export interface Through {
   readonly registration: boolean;
   /** Further nodes that what is made hangs below. */
   readonly nodes: readonly string[];
-  /** Instead of what the resource says of its tokens. */
-  readonly token?: {
-    readonly format: 'jwt';
-    /** Seconds. */
-    readonly ttl: number;
-    /** Seconds that a login lasts. */
-    readonly loginTtl: number;
-  };
+  readonly token?: FaceTokens;
+  /** Scopes that the face's own routes ask for: good on those, and for every user of its application. */
+  readonly scopes?: readonly string[];
+  /** Which of the allowed scopes a request means; without it one that asks for more is refused. */
+  readonly pickScopes?: (asked: readonly string[], allowed: readonly string[]) => readonly string[];
+  /** Answers with a refresh token although the grant has none. */
+  readonly startsLogin?: boolean;
+  /** Whether its tokens speak of devices. */
+  readonly devices?: boolean;
+}
+
+/** What a face's clients expect of tokens, instead of what the resource says of them. */
+export interface FaceTokens {
+  readonly format?: 'jwt';
+  /** Seconds. */
+  readonly ttl: number;
+  /** Seconds that a login lasts; the server's own if absent. */
+  readonly loginTtl?: number;
+  /** Whether a refresh leaves the refresh token as it is. */
+  readonly keepsRefreshToken?: boolean;
+  /** Of an access token that is a JWT, beside those that every token has. */
+  readonly claims?: (row: TokenRow) => Readonly<Record<string, unknown>>;
+  /** Makes a new refresh token a JWT around ours, with these claims; nothing secret. */
+  readonly refreshClaims?: (
+    row: TokenRow,
+    login: { readonly expiresAt: number },
+  ) => Readonly<Record<string, unknown>>;
 }
 
 export interface RequestView {
@@ -147,14 +174,39 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     const organization = await organizations(application.organization);
     return organization?.enabled ? { application, organization } : undefined;
   };
+  const findNamed = remembering(async (name) => active(await store.applications.findBy('name', name)));
+  const findApplications = remembering(async (organization) => {
+    const found: Application[] = [];
+    for await (const application of eachNoun(store.applications, organization)) {
+      if (application.enabled) found.push(application);
+    }
+    return found;
+  });
   return {
     revision,
+    facesInUse: once(async () => {
+      const names = new Set<FaceName>();
+      for await (const { enabled, faces = {} } of eachNoun(store.organizations)) {
+        for (const [name, face] of Object.entries(faces)) {
+          if (enabled && face.enabled) names.add(name as FaceName);
+        }
+      }
+      return names;
+    }),
     allowedOrigins: once(() => gather(store, ({ allowedOrigins }) => allowedOrigins)),
     grantsInUse: once(() => gather(store, ({ grants }) => grants)),
     findApplication: remembering(async (clientId) =>
       active(await store.applications.findBy('clientId', clientId)),
     ),
     findApplicationById: remembering(async (id) => active(await store.applications.get(id))),
+    findApplicationNamed: async (organization, name) => findNamed(`${organization}/${name}`),
+    findFirstApplication: remembering(async (organization) => {
+      const first = (await findApplications(organization))?.find(
+        ({ resource, isOrganization }) => resource !== undefined && !isOrganization,
+      );
+      return active(first);
+    }),
+    findApplications: findApplications as DirectoryView['findApplications'],
     findOrganization: organizations,
     findOrganizationNamed: remembering(async (name) => {
       const organization = await store.organizations.findBy('name', name);

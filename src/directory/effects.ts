@@ -22,7 +22,7 @@ interface Rules<T> {
 }
 
 const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
-  organizations: { ending: 'ends', restarting: [], narrowing: [] },
+  organizations: { ending: 'ends', restarting: [], narrowing: ['faces'] },
   applications: {
     ending: 'ends',
     restarting: ['realm'],
@@ -30,7 +30,11 @@ const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
   },
   roles: { ending: 'narrows', restarting: [], narrowing: ['scopes', 'permissions', 'resource'] },
   resources: { ending: 'ends', restarting: [], narrowing: ['tables', 'scopes', 'catalogue', 'owner'] },
-  users: { ending: 'ends', restarting: ['passwordHash'], narrowing: ['roles', 'administers'] },
+  users: {
+    ending: 'ends',
+    restarting: ['passwordHash'],
+    narrowing: ['roles', 'administers', 'devicehive', 'pending'],
+  },
   connections: { ending: 'ends', restarting: [], narrowing: ['scopes', 'permissions', 'expiresAt'] },
   // Another server is another set of people.
   datasources: { ending: 'ends', restarting: ['file', 'server'], narrowing: ['userTables'] },

@@ -16,7 +16,7 @@ export class StillInUse extends DomainError {
 /** The nouns that references lead to: those of the store, or those of the store after changes that are planned. */
 export interface Lookup {
   hasOrganization(id: string): Promise<boolean>;
-  findApplication(id: string): Promise<Pick<Application, 'organization'> | undefined>;
+  findApplication(id: string): Promise<Pick<Application, 'organization' | 'realm'> | undefined>;
   findRole(id: string): Promise<Pick<Role, 'organization'> | undefined>;
   findResource(identifier: string): Promise<Pick<Resource, 'organization'> | undefined>;
   /** @param name canonical, within its realm: `realm/name` */
@@ -42,7 +42,7 @@ const checks: Checks = {
   async *organizations({ id, faces = {} }, lookup) {
     // The organization is written before its applications are.
     for (const { application } of Object.values(faces)) {
-      if (await lookup.findApplication(application)) {
+      if (application !== undefined && (await lookup.findApplication(application))) {
         yield* ownApplication({ organization: id }, application, lookup);
       }
     }
@@ -51,8 +51,16 @@ const checks: Checks = {
   async *applications(application, lookup) {
     yield* inOrganization(application, lookup);
     const { ceilings, resource, introspects, realm, mayExchange } = application;
+    const { registeredThrough, owner } = application;
+    const through =
+      registeredThrough === undefined ? undefined : await lookup.findApplication(registeredThrough);
+    if (registeredThrough !== undefined) yield* ownApplication(application, registeredThrough, lookup);
+    if (owner !== undefined) yield* ownUser(application, owner, lookup);
     const own = [`organization:${application.organization}`, `application:${application.id}`];
-    if (!own.includes(realm)) yield 'may have users of its own or of its organization only';
+    // One that somebody registered has the users of the application that it was registered through.
+    if (!own.includes(realm) && through?.realm !== realm) {
+      yield 'may have users of its own or of its organization only';
+    }
     for (const identifier of new Set([...ceilings.map((ceiling) => ceiling.resource), ...introspects])) {
       yield* ownResource(application, identifier, lookup);
     }

@@ -31,10 +31,12 @@ export interface Holder {
   readonly username: string;
   /** Ids. */
   readonly roles: readonly string[];
+  /** Ids of the organizations whose resources they may do everything with. */
+  readonly administers?: readonly string[];
 }
 
 /** All that rights are read from beside the nouns themselves. */
-export type RoleView = Pick<DirectoryView, 'findRole'>;
+export type RoleView = Pick<DirectoryView, 'findRole' | 'findApplicationById'>;
 
 const parsed = new WeakMap<StoredPermissions, Permissions>();
 
@@ -78,14 +80,16 @@ export function withinCatalogue(permissions: Permissions, resource: Resource): P
 
 /** What somebody holds of one resource, whichever application it is used through. */
 export interface Held extends Pick<ResourceRights, 'permissions' | 'scopes' | 'roles' | 'roleIds'> {
-  readonly isOwner: boolean;
+  /** As what. */
+  readonly as: 'owner' | 'administrator' | 'roles of user';
 }
 
-/** The union of the roles held for the resource ∩ catalogue, or everything where the resource is the user's own. */
+/** The union of the roles held for the resource ∩ catalogue, or everything where somebody owns or administers it. */
 export async function findHeld(view: RoleView, user: Holder, resource: Resource): Promise<Held> {
   const isOwner = resource.owner === user.id;
-  let permissions = isOwner ? EVERYTHING : NOTHING;
-  const scopes = new Set<string>(isOwner ? resource.scopes : []);
+  const hasAll = isOwner || user.administers?.includes(resource.organization) === true;
+  let permissions = hasAll ? EVERYTHING : NOTHING;
+  const scopes = new Set<string>(hasAll ? resource.scopes : []);
   const roles: string[] = [];
   const roleIds: string[] = [];
   for (const id of user.roles) {
@@ -96,7 +100,21 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
     roles.push(role.name);
     roleIds.push(role.id);
   }
-  return { permissions: withinCatalogue(permissions, resource), scopes, roles, roleIds, isOwner };
+  const as = isOwner ? 'owner' : hasAll ? 'administrator' : 'roles of user';
+  return { permissions: withinCatalogue(permissions, resource), scopes, roles, roleIds, as };
+}
+
+/** The ceiling, and of an application that somebody registered through another: no more than that one's. */
+async function findWholeCeiling(
+  view: RoleView,
+  application: Application,
+  resource: Resource,
+): Promise<Permissions | undefined> {
+  const own = findCeiling(application, resource);
+  if (!own || application.registeredThrough === undefined) return own;
+  const through = await view.findApplicationById(application.registeredThrough);
+  const above = through && findCeiling(through.application, resource);
+  return above && intersect(own, above);
 }
 
 /**
@@ -109,7 +127,7 @@ export async function findRights(
   resource: Resource,
   user?: Holder,
 ): Promise<ResourceRights | undefined> {
-  const ceiling = findCeiling(application, resource);
+  const ceiling = await findWholeCeiling(view, application, resource);
   if (!ceiling || resource.organization !== application.organization) return undefined;
   const known = withinCatalogue(ceiling, resource);
   const allowedScopes = resource.scopes.filter((scope) => application.scopes.includes(scope));
@@ -120,8 +138,8 @@ export async function findRights(
   if (!user) {
     return { permissions: known, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
   }
-  const { isOwner, permissions, scopes, roles, roleIds } = await findHeld(view, user, resource);
-  steps.push({ name: `${isOwner ? 'owner' : 'roles of user'} ${user.username}`, permissions });
+  const { as, permissions, scopes, roles, roleIds } = await findHeld(view, user, resource);
+  steps.push({ name: `${as} ${user.username}`, permissions });
   return {
     permissions: intersect(known, permissions),
     scopes: new Set(allowedScopes.filter((scope) => scopes.has(scope))),

@@ -1,5 +1,5 @@
 /** People: finding them, and proving who they are with a password. One path for every door that takes one. */
-import { ProofRejected } from '../errors/domain.ts';
+import { AccountClosed, ProofRejected } from '../errors/domain.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import type { Realm, User } from '../storage/nouns.ts';
 import type { Passwords } from './passwords.ts';
@@ -22,13 +22,16 @@ export interface Guess {
 
 export interface Users {
   find(id: string): Promise<User | undefined>;
+  /** @param number as older APIs name people */
+  findNumber(number: number): Promise<User | undefined>;
   /** The enabled user that a token's subject names, only if the realm fits too. */
   findBySubject(subject: string): Promise<User | undefined>;
   /** By username or, if it looks like one, email address. */
   findByLogin(realm: Realm, login: string): Promise<User | undefined>;
   /**
    * @param queue whose share of the hash queue it takes: the organization's id
-   * @throws ProofRejected alike for unknown, disabled and wrong; TooManyAttempts; Unavailable when the queue is full
+   * @throws ProofRejected alike for unknown and wrong; AccountClosed for a right password of somebody who may not log
+   *   in; TooManyAttempts; Unavailable when the queue is full
    */
   authenticate(request: {
     realm: Realm;
@@ -37,6 +40,11 @@ export interface Users {
     address: string;
     queue: string;
   }): Promise<User>;
+}
+
+/** Whether somebody may log in and have tokens. */
+export function isActive({ enabled, pending }: Pick<User, 'enabled' | 'pending'>): boolean {
+  return enabled && pending !== true;
 }
 
 export interface UsersDeps {
@@ -67,10 +75,11 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
 
   return {
     find: (id) => users.get(id),
+    findNumber: (number) => users.findNumber(number),
     async findBySubject(subject) {
       const named = parseUserSubject(subject);
       const user = named && (await users.get(named.id));
-      return user?.enabled && user.realm === named?.realm ? user : undefined;
+      return user && isActive(user) && user.realm === named?.realm ? user : undefined;
     },
     findByLogin,
     async authenticate({ realm, login, password, address, queue }) {
@@ -84,11 +93,13 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
           await attempt.abandoned();
           throw error;
         });
-      if (!user?.enabled || !ok) {
+      if (!user || !ok) {
         await attempt.failed();
-        throw new ProofRejected({
-          reason: user ? (user.enabled ? 'wrong password' : 'user disabled') : 'unknown user',
-        });
+        throw new ProofRejected({ reason: user ? 'wrong password' : 'unknown user' });
+      }
+      if (!isActive(user)) {
+        await attempt.failed();
+        throw new AccountClosed(user.enabled ? 'pending' : 'disabled');
       }
       await attempt.succeeded();
       if (!outdated) return user;

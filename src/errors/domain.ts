@@ -38,6 +38,16 @@ export class ProofRejected extends DomainError {
   readonly code = 'proof_rejected';
 }
 
+/** The password was right, but the account may not log in; only whoever has the password is told. */
+export class AccountClosed extends ProofRejected {
+  /** `pending`: registered, and not activated yet. */
+  readonly state: 'disabled' | 'pending';
+  constructor(state: AccountClosed['state']) {
+    super({ reason: state === 'pending' ? 'user not activated' : 'user disabled' });
+    this.state = state;
+  }
+}
+
 /** The application may not use this grant (RFC 6749 section 5.2 `unauthorized_client`). */
 export class GrantNotAllowed extends DomainError {
   readonly code = 'grant_not_allowed';

@@ -7,39 +7,76 @@
  * This file: what a face is.
  */
 import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
+import type { TokenRow } from '../storage/contract.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
+
+/** An application's own id and secret, as a request carries them. */
+export interface Credentials {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
 
 /** A request to a face, of an organization for which it is switched on. */
 export interface FaceRequest {
   readonly organization: Organization;
   readonly settings: FaceSettings;
-  /** The face as a client: the application that the settings name, under a `client_id` of the face's own. */
+  /**
+   * The face as a client: the application that the settings or the path name, under a `client_id` of the face's own.
+   */
   readonly client: ActiveApplication;
   readonly view: DirectoryView;
-  /** The parsed body; undefined if there is none. */
+  /** As it was sent. */
+  readonly method: string;
+  readonly path: string;
+  /** What the path named beside organization and application, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** The parsed body; undefined if there is none. Of a form an object of texts. */
   readonly body: unknown;
   /** The token of the Authorization header (RFC 6750 section 2.1). */
   readonly bearer: string | undefined;
+  /** The credentials of the Authorization header (RFC 7617); undefined if they are unreadable too. */
+  readonly basic: Credentials | undefined;
   readonly address: string;
   readonly requestId: string;
   /** @param name in lower case @returns an empty text if there is none */
   header(name: string): string;
+  /** A living access token that was asked for through this face, for this organization; undefined for anything else. */
+  findToken(value: string): Promise<TokenRow | undefined>;
+  /** Whether it was an access token of ours until it expired. */
+  hasExpired(value: string): Promise<boolean>;
   /** Whether it was made in this process, by a program that embeds the server. */
   readonly isOwn: boolean;
+}
+
+/** What is said to the token endpoint beside the form. */
+export interface AskOptions extends Partial<Omit<Through, 'face' | 'registration'>> {
+  /** Authenticates as this application, as anyone would, and not as the face. */
+  readonly as?: Credentials;
+  /** Whose names and passwords are taken: those of administrators instead of the application's users. */
+  readonly realm?: 'management';
 }
 
 /** Sends a form to the token endpoint as the face's client. @throws what was refused, as a domain error or `Refusal` */
 export type AskForToken = (
   form: Readonly<Record<string, string>>,
-  special?: {
-    /** Further nodes that the token hangs below. */
-    readonly nodes?: readonly string[];
-    /** Instead of what the resource says of its tokens. */
-    readonly token?: Through['token'];
-  },
+  options?: AskOptions,
 ) => Promise<Record<string, unknown>>;
 
-/** Gives the body of a 200. @throws whatever is to be told by `fail` */
+/** An answer that is more than the body of a 200. */
+export class Reply {
+  readonly status: number;
+  /** Undefined: no body at all. */
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) {
+    this.status = status;
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+/** Gives the body of a 200, or a `Reply`. @throws whatever is to be told by `fail` */
 export type FaceAction = (request: FaceRequest, ask: AskForToken) => Promise<unknown>;
 
 /** How a failure is told. */
@@ -47,21 +84,37 @@ export interface FaceFailure {
   readonly status: number;
   readonly description: string;
   readonly error: unknown;
+  readonly method: string;
+  readonly path: string;
+  /** Whether the request had an Authorization header. */
+  readonly hasAuthorization: boolean;
+  /** Milliseconds since the request came. */
+  readonly duration: number;
 }
 
 export interface Face {
   readonly name: FaceName;
   /**
-   * By method and path, as in `POST /api/auth/subscribe`. A path may name the organization, as in `/api/:organization`;
-   * otherwise the host does.
+   * By method and path, as in `POST /api/auth/subscribe`. A path may name the organization, as in `/api/:organization`,
+   * and the application, as in `/:organization/:application/token`; otherwise the host and the settings do.
    */
   readonly routes: Readonly<Record<string, FaceAction>>;
+  /** Further paths below which all of it is served too. */
+  readonly alsoBelow?: readonly string[];
+  /** At paths that it shares with another face: whether a request is for it. */
+  readonly isFor?: (path: string, body: unknown) => boolean;
+  /** How bodies are read. `json or form`: what begins with `{` or `[` is JSON whatever type it says to be. */
+  readonly bodies: 'json' | 'json or form';
+  /** Whose pages may read the answers: those of the application's `allowedOrigins`, or everybody's. */
+  readonly origins: 'listed' | 'any';
   /** Headers of its own that pages of other origins may send. */
   readonly headers: readonly string[];
   /** Bytes that a body may have. */
   readonly bodyLimit: number;
-  /** The body of a failure. */
+  /** The body of a failure, or a `Reply`. */
   readonly fail: (failure: FaceFailure) => unknown;
+  /** What an unknown organization or application in a path is told; without it they are paths that are not there. */
+  readonly failUnknown?: (failure: Omit<FaceFailure, 'error' | 'status' | 'description'>) => unknown;
   /** Names of grants that its client may use beside those of its application, if that has the one they stand on. */
   readonly grants: (application: readonly string[]) => readonly string[];
 }

@@ -1,10 +1,10 @@
-/** From a request at a face's path to the token endpoint and back. */
+/** From a request at a face's path to its action, and from what that gives to an answer. */
 import type { Context, Middleware } from 'koa';
 import { type MatchFunction, match } from 'path-to-regexp';
-import type { ActiveApplication, Directory, DirectoryView } from '../directory/directory.ts';
+import type { Directory, DirectoryView } from '../directory/directory.ts';
+import { reservedNames } from '../directory/names.ts';
 import {
   AlreadyTaken,
-  DomainError,
   PermissionsNotAllowed,
   ProofRejected,
   RegistrationClosed,
@@ -13,17 +13,15 @@ import {
 } from '../errors/domain.ts';
 import { type Failure, toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
-import { PermissionsError } from '../permissions/errors.ts';
-import { parseJsonText } from '../permissions/json.ts';
-import type { FaceSettings, Organization } from '../storage/nouns.ts';
-import type { AskForToken, Face, FaceAction, FaceRequest } from './face.ts';
+import { createAsk, type Tenant } from './ask.ts';
+import { type Face, type FaceAction, type FaceFailure, Reply } from './face.ts';
+import { createFaceRequest, parseBody, type Tokens } from './requests.ts';
+import { findTenant, type Named } from './tenants.ts';
 
-const TOKEN_PATH = '/oauth/token';
-const BEARER = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i;
 const PREFLIGHT_SECONDS = 600;
 
-/** What the mount needs of the shell. */
-export interface MountDeps {
+/** What the mount needs of the shell and of the provider. */
+export interface MountDeps extends Tokens {
   readonly directory: Directory;
   readonly body: {
     /** The text of the body, of whatever type. @throws Refusal 413 */
@@ -31,12 +29,10 @@ export interface MountDeps {
     /** Makes the request one with this form. */
     giveForm(ctx: Context, form: Record<string, unknown>): Promise<void>;
   };
-}
-
-interface Tenant {
-  readonly organization: Organization;
-  readonly settings: FaceSettings;
-  readonly client: ActiveApplication;
+  /** Paths below which faces are served instead of at the root, by their names. */
+  readonly prefixes: Readonly<Record<string, string>>;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 /** More than a domain error says of itself, because older APIs have statuses that OAuth has not. */
@@ -54,38 +50,37 @@ function methodOf(ctx: Context): string {
   return ctx.method === 'POST' && override !== '' ? override : ctx.method;
 }
 
-function parseJson(text: string): unknown {
-  if (text.trim() === '') return undefined;
-  try {
-    return parseJsonText(text);
-  } catch (error) {
-    if (!(error instanceof PermissionsError)) throw error;
-    if (error.code === 'too_large') throw new Refusal(413, 'the body is too large');
-    throw new Refusal(400, 'the body is no JSON, or holds names that are not allowed');
-  }
-}
+type Params = Partial<Record<string, string>>;
 
 interface Route {
   readonly method: string;
-  /** What every path that it matches starts with; most requests are told by it to be none of the face's. */
-  readonly start: string;
-  readonly matches: MatchFunction<{ organization?: string }>;
+  /** Of every path that it matches; undefined where that names the organization. */
+  readonly firstSegment: string | undefined;
+  readonly matches: MatchFunction<Params>;
   readonly action: FaceAction;
 }
 
+const firstSegmentOf = (path: string): string => path.slice(1, (path.indexOf('/', 1) + 1 || Infinity) - 1);
+
 /** Every spelling but the one that is written down is another path. */
-function toRoute([route, action]: [string, FaceAction]): Route {
-  const [method = '', path = ''] = route.split(' ');
-  const start = path.split(':')[0] ?? '';
-  return { method, action, start, matches: match(path, { sensitive: true, trailing: false, decode: false }) };
+function toRoute(method: string, path: string, action: FaceAction): Route {
+  const first = firstSegmentOf(path);
+  return {
+    method,
+    action,
+    firstSegment: first.startsWith(':') ? undefined : first,
+    matches: match(path, { sensitive: true, trailing: false, decode: false }),
+  };
 }
 
-/** Requests that were made in this process. */
-const own = new WeakSet<object>();
-
-/** From now on the request counts as one that was made in this process. @param request of `node:http` */
-export function markOwn(request: object): void {
-  own.add(request);
+function toRoutes({ routes, alsoBelow = [], name }: Face, prefixes: MountDeps['prefixes']): Route[] {
+  const bases = [prefixes[name] ?? '', ...alsoBelow];
+  return bases.flatMap((base) =>
+    Object.entries(routes).map(([route, action]) => {
+      const [method = '', path = ''] = route.split(' ');
+      return toRoute(method, base + path, action);
+    }),
+  );
 }
 
 export interface Mount {
@@ -93,92 +88,63 @@ export interface Mount {
   hasPath(path: string): boolean;
 }
 
-export function createMount(face: Face, { directory, body }: MountDeps): Mount {
-  const routes = Object.entries(face.routes).map(toRoute);
+export function createMount(face: Face, deps: MountDeps): Mount {
+  const { directory, body, now } = deps;
+  const routes = toRoutes(face, deps.prefixes);
+  const bySegment = Map.groupBy(routes, ({ firstSegment }) => firstSegment);
 
-  async function findTenant(view: DirectoryView, host: string, name?: string): Promise<Tenant | undefined> {
-    const organization = await (name === undefined
-      ? view.findOrganizationOf(host)
-      : view.findOrganizationNamed(name));
-    const settings = organization?.faces?.[face.name];
-    if (!organization || !settings?.enabled) return undefined;
-    const active = await view.findApplicationById(settings.application);
-    if (active?.application.organization !== organization.id) return undefined;
-    const { secretHash: _, jwks: __, ...application } = active.application;
-    const client = {
-      organization,
-      application: {
-        ...application,
-        clientId: `${organization.name}.${face.name}`,
-        authMethod: 'none' as const,
-        grants: face.grants(application.grants),
-      },
-    };
-    return { organization, settings, client };
+  /** What names an organization is looked at last: none is named as a path of ours begins. */
+  function routesAt(path: string): { route: Route; params: Params }[] {
+    const first = firstSegmentOf(path);
+    const candidates = bySegment.get(first) ?? (reservedNames.has(first) ? [] : bySegment.get(undefined));
+    return (candidates ?? []).flatMap((route) => {
+      const found = route.matches(path);
+      return found ? [{ route, params: found.params }] : [];
+    });
   }
 
-  /** The face's client is found in this request and in no other. */
-  function createAsk(
-    ctx: Context,
-    next: () => Promise<unknown>,
-    tenant: Tenant,
-    view: DirectoryView,
-  ): AskForToken {
-    const { client, settings } = tenant;
-    const { clientId } = client.application;
-    const own: DirectoryView = {
-      ...view,
-      findApplication: async (id) => (id === clientId ? client : view.findApplication(id)),
-    };
-    return async (form, { nodes = [], token } = {}) => {
-      const { asOf } = await directory.viewFor(ctx.req);
-      const through = {
-        face: face.name,
-        registration: settings.registration,
-        nodes,
-        ...(token && { token }),
-      };
-      directory.decideBy(ctx.req, { view: own, asOf, through });
-      const { method, url } = ctx;
-      await body.giveForm(ctx, { client_id: clientId, ...form });
-      ctx.url = TOKEN_PATH;
-      ctx.req.headers.accept = 'application/json';
-      delete ctx.req.headers.authorization;
-      delete ctx.req.headers.origin;
-      try {
-        await next();
-      } finally {
-        Object.assign(ctx, { method, url });
-      }
-      if (ctx.status === 200) return ctx.body as Record<string, unknown>;
-      const { error_description: description } = (ctx.body ?? {}) as Record<string, unknown>;
-      throw ctx.state.failure instanceof DomainError
-        ? ctx.state.failure
-        : new Refusal(ctx.status, typeof description === 'string' ? description : 'the request is refused');
-    };
+  function tell(ctx: Context, result: unknown): void {
+    const reply = result instanceof Reply ? result : new Reply(200, result);
+    ctx.body = reply.body ?? null;
+    ctx.status = reply.status;
+    ctx.set(reply.headers);
+    ctx.set('Cache-Control', 'no-store');
   }
 
-  function answerFailure(ctx: Context, error: unknown): void {
+  const factsOf = (ctx: Context, started: number) => ({
+    method: ctx.method,
+    path: ctx.path,
+    hasAuthorization: ctx.state.hadAuthorization === true,
+    duration: now() - started,
+  });
+
+  function tellFailure(ctx: Context, error: unknown, started: number): void {
     const failure = toFailure(error);
     if (!failure) throw error;
     ctx.state.reason ??= error instanceof Error ? error.message : undefined;
-    ctx.status = statusOf(error, failure);
-    ctx.body = face.fail({ status: ctx.status, description: failure.description, error });
+    const status = statusOf(error, failure);
+    const told: FaceFailure = { ...factsOf(ctx, started), status, description: failure.description, error };
+    const result = face.fail(told);
+    tell(ctx, result instanceof Reply ? result : new Reply(status, result));
     if (failure.retryAfter !== undefined) ctx.set('Retry-After', String(failure.retryAfter));
   }
 
-  /** Pages of origins that the application lists may read the answer (Fetch Standard, CORS). */
+  /** Pages of other origins may read the answer (Fetch Standard, CORS). */
   function allowOrigin(ctx: Context, origin: string, { client }: Tenant): boolean {
+    if (face.origins === 'any') {
+      ctx.set('Access-Control-Allow-Origin', '*');
+      return true;
+    }
     ctx.vary('Origin');
     const isListed = client.application.allowedOrigins.includes(origin);
     if (isListed) ctx.set('Access-Control-Allow-Origin', origin);
     return isListed;
   }
 
-  function answerPreflight(ctx: Context, tenant: Tenant): void {
+  function answerPreflight(ctx: Context, tenant: Tenant, methods: readonly string[]): void {
     ctx.status = 204;
     if (!allowOrigin(ctx, ctx.get('Origin'), tenant)) return;
-    ctx.set('Access-Control-Allow-Methods', 'POST, DELETE');
+    ctx.set('Access-Control-Allow-Methods', [...new Set([...methods, 'POST'])].join(', '));
     ctx.set(
       'Access-Control-Allow-Headers',
       ['Authorization', 'Content-Type', 'X-HTTP-Method-Override', ...face.headers].join(', '),
@@ -186,57 +152,78 @@ export function createMount(face: Face, { directory, body }: MountDeps): Mount {
     ctx.set('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
   }
 
+  /** Read once, whichever face it turns out to be for. */
+  async function readBody(ctx: Context): Promise<unknown> {
+    ctx.state.faceText ??= await body.read(ctx, face.bodyLimit);
+    return parseBody(ctx.state.faceText, face.bodies, ctx.get('Content-Type'));
+  }
+
+  async function isForAnother(ctx: Context): Promise<boolean> {
+    if (!face.isFor) return false;
+    // What cannot be read is told by whoever comes last.
+    const parsed = await readBody(ctx).catch(() => undefined);
+    return !face.isFor(ctx.path, parsed);
+  }
+
   async function answer(
     ctx: Context,
     next: () => Promise<unknown>,
-    action: FaceAction,
+    { route, params }: { route: Route; params: Params },
     tenant: Tenant,
     view: DirectoryView,
+    started: number,
   ): Promise<void> {
     const origin = ctx.get('Origin');
-    // Those of the request as it came; asking for a token changes them.
-    const headers = { ...ctx.req.headers } as Readonly<Record<string, string | undefined>>;
+    ctx.state.hadAuthorization = ctx.get('Authorization') !== '';
+    const { organization: _, application: __, ...others } = params;
     try {
-      const request: FaceRequest = {
-        ...tenant,
+      const request = createFaceRequest(ctx, {
+        face,
+        tenant,
         view,
-        bearer: BEARER.exec(ctx.get('Authorization'))?.[1],
-        body: parseJson(await body.read(ctx, face.bodyLimit)),
-        address: String(ctx.state.address),
-        requestId: String(ctx.state.requestId),
-        header: (name) => headers[name] ?? '',
-        isOwn: own.has(ctx.req),
-      };
-      const result = await action(request, createAsk(ctx, next, tenant, view));
-      ctx.status = 200;
-      ctx.body = result;
+        params: others as Record<string, string>,
+        body: await readBody(ctx),
+        tokens: deps,
+      });
+      const askDeps = { directory, giveForm: body.giveForm };
+      tell(ctx, await route.action(request, createAsk(ctx, next, face.name, tenant, view, askDeps)));
     } catch (error) {
-      answerFailure(ctx, error);
+      tellFailure(ctx, error, started);
     }
-    ctx.set('Cache-Control', 'no-store');
     allowOrigin(ctx, origin, tenant);
   }
 
-  const find = (path: string) =>
-    routes.flatMap(({ method, start, matches, action }) => {
-      const found = path.startsWith(start) && matches(path);
-      return found ? [{ method, action, organization: found.params.organization }] : [];
-    });
+  /** An organization that does not have the face and one that is not there are told alike. */
+  async function answerUnknown(ctx: Context, named: Named, view: DirectoryView, started: number) {
+    const isNamed = named.organization !== undefined;
+    if (!isNamed || !face.failUnknown || !(await view.facesInUse()).has(face.name)) return false;
+    tell(ctx, face.failUnknown(factsOf(ctx, started)));
+    return true;
+  }
 
   return {
-    hasPath: (path) => routes.some(({ start, matches }) => path.startsWith(start) && matches(path) !== false),
+    hasPath: (path) => routesAt(path).length > 0,
     async middleware(ctx, next) {
-      const found = find(ctx.path);
+      const found = routesAt(ctx.path);
       const [first] = found;
       if (!first) return next();
+      const started = now();
       const { view } = await directory.viewFor(ctx.req);
-      const tenant = await findTenant(view, String(ctx.state.host ?? ctx.host), first.organization);
-      if (!tenant) return;
-      if (ctx.method === 'OPTIONS') return answerPreflight(ctx, tenant);
+      const named = first.params as Named;
+      const tenant = await findTenant(face, view, String(ctx.state.host ?? ctx.host), named);
+      if (!tenant) return (await answerUnknown(ctx, named, view, started)) ? undefined : next();
+      if (ctx.method === 'OPTIONS') {
+        return answerPreflight(
+          ctx,
+          tenant,
+          found.map(({ route }) => route.method),
+        );
+      }
+      if (await isForAnother(ctx)) return next();
       const method = methodOf(ctx);
-      const route = found.find((candidate) => candidate.method === method);
-      if (route) return answer(ctx, next, route.action, tenant, view);
-      answerFailure(ctx, new Refusal(404, 'there is nothing to do here in this way'));
+      const chosen = found.find(({ route }) => route.method === method);
+      if (chosen) return answer(ctx, next, chosen, tenant, view, started);
+      tellFailure(ctx, new Refusal(404, 'there is nothing to do here in this way'), started);
     },
   };
 }

@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { DatabaseAccount } from '../datasources/logins.ts';
 import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
+import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
@@ -43,23 +44,26 @@ export interface Proof {
   readonly authTime?: number;
   /** Nodes above the token beside organization, application, user, roles and resource. */
   readonly ancestors?: readonly string[];
+  /** Id of the login that goes on. */
+  readonly login?: string;
   /** What the parent (login, connection, token) was granted: the answer is never above it. */
   readonly parent?: {
     readonly resource: string | undefined;
     readonly scope: string;
     readonly permissions: Permissions;
+    /** Absent: it does not speak of devices. */
+    readonly devices?: DeviceAccess;
     /** Milliseconds: what is made from it dies no later. */
     readonly expiresAt?: number;
   };
-  /** What a token that was traded for another one carries on (RFC 8693). */
-  readonly exchange?: {
-    /** Of its row. */
-    readonly facts: Pick<TokenRow, 'connection' | 'depth' | 'bounds' | 'act'>;
-    /** Seconds that it lives unless its parent dies before. */
-    readonly ttl: number;
-    /** Further members of the answer. */
-    readonly answer: Readonly<Record<string, unknown>>;
-  };
+  /** What is carried on from the token or connection that it is made from: of its row. */
+  readonly chain?: Pick<TokenRow, 'connection' | 'depth' | 'bounds' | 'act'>;
+  /** Seconds that it lives unless its parent dies before; absent: as the face or the resource says. */
+  readonly ttl?: number;
+  /** Seconds that the login lasts which it starts; absent: as the face or the server says. */
+  readonly loginTtl?: number;
+  /** Further members of the answer. */
+  readonly answer?: Readonly<Record<string, unknown>>;
   /** What was asked for where the request itself is not the place (an authorization request). */
   readonly asked?: Asked;
   readonly openid?: OpenIdFacts;
@@ -100,5 +104,9 @@ export interface Decision {
   readonly resource: Resource | undefined;
   readonly rights: ResourceRights | undefined;
   readonly permissions: Permissions;
+  /** Absent: the token does not speak of devices. */
+  readonly devices?: DeviceAccess;
   readonly scopes: readonly string[];
+  /** The user who registered the application that asks for itself. */
+  readonly owner?: User;
 }

@@ -1,7 +1,15 @@
 /** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
-import type { DirectoryView } from '../directory/directory.ts';
+import type { DirectoryView, Through } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
+import {
+  allowsNothing,
+  containsAccess,
+  type DeviceAccess,
+  describeMissingAccess,
+  intersectAccess,
+  missingAccess,
+} from '../permissions/device-access.ts';
 import {
   contains,
   describeDifference,
@@ -43,6 +51,7 @@ function cutScopes(
   allowed: ReadonlySet<string>,
   openid: string,
   parent: Proof['parent'],
+  pick: Through['pickScopes'],
 ): string[] {
   const granted = parent?.scope.split(' ').filter((scope) => scope !== '');
   const openidScopes = new Set(openid.split(' ').filter(isOpenIdScope));
@@ -50,6 +59,11 @@ function cutScopes(
     (isOpenIdScope(scope) ? openidScopes.has(scope) : allowed.has(scope)) &&
     (granted === undefined || granted.includes(scope));
   if (asked === undefined) return (granted ?? [...openidScopes, ...allowed]).filter(isAllowed);
+  if (pick) {
+    const picked = pick(asked, (granted ?? [...allowed]).filter(isAllowed));
+    if (picked.length === 0) throw new ScopeNotAllowed({ description: 'none of the scopes is allowed' });
+    return [...picked].filter(isAllowed);
+  }
   const beyond = asked.filter((scope) => !isAllowed(scope));
   if (beyond.length > 0) {
     const shown = beyond.slice(0, 5).join(' ').slice(0, 200);
@@ -84,28 +98,52 @@ function cutPermissions(
   return asked;
 }
 
-/**
- * @param resource undefined for a token that is good at userinfo only
- * @throws PermissionsNotAllowed, ScopeNotAllowed
- */
-export function cutDown({
-  asked,
-  proof,
-  resource,
-  rights,
-}: {
-  asked: Asked;
-  proof: Proof;
-  resource: Resource | undefined;
-  rights: ResourceRights | undefined;
-}): { permissions: Permissions; scopes: string[] } {
+function cutDevices(
+  asked: DeviceAccess | undefined,
+  held: DeviceAccess | undefined,
+  parent: Proof['parent'],
+): DeviceAccess | undefined {
+  const above = parent ? parent.devices : held;
+  const allowed = held && above && intersectAccess(held, above);
+  if (asked === undefined || (!allowed && allowsNothing(asked))) return allowed;
+  if (!allowed) throw new PermissionsNotAllowed({ description: 'the token cannot speak of devices' });
+  if (!containsAccess(allowed, asked)) {
+    throw new PermissionsNotAllowed({ description: describeMissingAccess(missingAccess(asked, allowed)) });
+  }
+  return asked;
+}
+
+/** What somebody asks for and may have at most. */
+export interface CutDownInput {
+  readonly asked: Asked;
+  readonly proof: Proof;
+  /** Undefined for a token that is good at userinfo only. */
+  readonly resource: Resource | undefined;
+  readonly rights: ResourceRights | undefined;
+  /** What the subject may do with devices; undefined where the token does not speak of them. */
+  readonly devices?: DeviceAccess | undefined;
+  /** Scopes of the face that it is asked for through. */
+  readonly faceScopes?: readonly string[];
+  readonly pickScopes?: Through['pickScopes'];
+}
+
+/** @throws PermissionsNotAllowed, ScopeNotAllowed */
+export function cutDown(input: CutDownInput): {
+  permissions: Permissions;
+  scopes: string[];
+  devices: DeviceAccess | undefined;
+} {
+  const { asked, proof, resource, rights, faceScopes = [], pickScopes } = input;
   const openid = proof.openid?.scope ?? '';
+  const allowed = new Set([...faceScopes, ...(rights?.scopes ?? [])]);
+  const scopes = cutScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
   if (!resource || !rights) {
     if (asked.permissions) throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
-    return { permissions: NOTHING, scopes: cutScopes(asked.scopes, new Set(), openid, proof.parent) };
+    return { permissions: NOTHING, scopes, devices: undefined };
   }
   return {
     permissions: cutPermissions(asked.permissions, resource, rights, proof.parent),
-    scopes: cutScopes(asked.scopes, rights.scopes, openid, proof.parent),
+    scopes,
+    devices: cutDevices(asked.devices, input.devices, proof.parent),
   };
 }

@@ -5,10 +5,14 @@
  * to `provider`. Routes: behind `POST /oauth/token`.
  */
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { Directory } from '../directory/directory.ts';
+import { findDeviceRights } from '../directory/device-rights.ts';
+import type { ActiveApplication, Directory, Through } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
+import { applicationSubject } from '../directory/subjects.ts';
+import { isActive, type Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
+import type { User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
 import { cutDown, knownScopes } from './cut-down.ts';
 import { type Asked, parseAsked } from './request.ts';
@@ -16,6 +20,7 @@ import { findTarget } from './target.ts';
 
 export interface GrantDeps {
   readonly directory: Directory;
+  readonly users: Pick<Users, 'find'>;
   readonly issue: Issue;
   /** Sees who is asking before anything is decided or used up. @throws to end the run there */
   readonly onProof?: (proof: Proof) => void;
@@ -34,7 +39,8 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   const request: GrantRequest = { ctx, parameters, client, view, asOf, address, ...(through && { through }) };
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
-  const asked = parseAsked(parameters, isKnownScope);
+  const faceScopes = faceScopesOf(client, through);
+  const asked = parseAsked(parameters, (scope) => faceScopes.includes(scope) || isKnownScope(scope));
 
   const proof = await grant.prove(request);
   deps.onProof?.(proof);
@@ -46,20 +52,62 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
       reason: 'served by the face it was registered through',
     });
   }
-  const holder = proof.user ?? proof.account?.holder;
+  const owner = await findOwner(client, proof, deps);
+  const holder = proof.user ?? proof.account?.holder ?? owner;
   const rights = resource && (await findRights(view, client.application, resource, holder));
   if (resource && !rights) {
     throw new UnknownResource({ description: 'the application may not have tokens for this resource' });
   }
-  const { permissions, scopes } = cutDown({ asked: wanted, proof, resource, rights });
+  const speaksOfDevices = through?.devices === true || proof.parent?.devices !== undefined;
+  const { user } = proof;
+  const { permissions, scopes, devices } = cutDown({
+    asked: wanted,
+    proof,
+    resource,
+    rights,
+    devices:
+      speaksOfDevices && user && resource
+        ? await findDeviceRights(view, user, resource.organization)
+        : undefined,
+    faceScopes,
+    pickScopes: through?.pickScopes,
+  });
   const issue = grant.issue ?? deps.issue;
   try {
-    ctx.body = await issue(request, { grant, proof, resource, rights, permissions, scopes });
+    ctx.body = await issue(request, {
+      grant,
+      proof,
+      resource,
+      rights,
+      permissions,
+      scopes,
+      ...(devices && { devices }),
+      ...(owner && { owner }),
+    });
   } catch (error) {
     if (findStoreUnavailable(error)) proof.unanswered?.();
     throw error;
   }
   ctx.state.issuedGrant = grant.name;
+}
+
+/** One that somebody registered has those that it was registered with. */
+function faceScopesOf({ application }: ActiveApplication, through: Through | undefined): readonly string[] {
+  const { scopes = [] } = through ?? {};
+  if (application.registeredThrough === undefined) return scopes;
+  return scopes.filter((scope) => application.scopes.includes(scope));
+}
+
+/** An application that somebody registered may, for itself, no more than they. @throws ProofRejected if they are gone */
+async function findOwner(
+  { application }: ActiveApplication,
+  { subject }: Proof,
+  { users }: GrantDeps,
+): Promise<User | undefined> {
+  if (application.owner === undefined || subject !== applicationSubject(application)) return undefined;
+  const owner = await users.find(application.owner);
+  if (owner && isActive(owner)) return owner;
+  throw new ProofRejected({ reason: 'who registered the application is gone or disabled' });
 }
 
 function definedOf(asked: Asked): Partial<Asked> {

@@ -2,6 +2,7 @@
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { Users } from '../directory/users.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginStore } from '../storage/contract.ts';
@@ -21,6 +22,7 @@ export interface GrantsDeps {
   readonly logins: LoginStore;
   readonly unanswered: Unanswered;
   readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: RefreshJwts;
   readonly users: Users;
   readonly databaseLogins: DatabaseLogins;
   readonly subjectTokens: SubjectTokens;

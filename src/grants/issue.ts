@@ -3,10 +3,12 @@
  * grants. The row is written before the answer leaves; a row that cannot be written means no answer.
  */
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
-import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { toDetails } from '../permissions/details.ts';
+import { toStoredAccess } from '../permissions/device-access.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
 import { fitsIntoHeader, fitsIntoToken } from '../permissions/size.ts';
 import { toStored } from '../permissions/stored.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
@@ -20,6 +22,7 @@ export interface IssueDeps {
   readonly registry: Registry;
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: Pick<RefreshJwts, 'sign'>;
   /** A JWT of exactly these claims, which are given as JSON. */
   readonly sign: (claims: string, alg: Resource['token']['alg']) => Promise<string>;
   /** Seconds. */
@@ -43,9 +46,19 @@ function formatFor(
   });
 }
 
+/** What the face adds to the scopes of an application is good on its own routes only. */
+function faceFacts(
+  { through }: GrantRequest,
+  { scopes, rights }: Decision,
+): Pick<TokenRow, 'face' | 'faceScopes'> {
+  if (!through) return {};
+  const added = scopes.filter((scope) => through.scopes?.includes(scope) && !rights?.scopes.has(scope));
+  return { face: through.face, ...(added.length > 0 && { faceScopes: added }) };
+}
+
 function rowFor(
-  { client, asOf, address, ctx }: GrantRequest,
-  { grant, proof, resource, rights, permissions, scopes }: Decision,
+  request: GrantRequest,
+  decision: Decision,
   {
     format,
     login,
@@ -53,14 +66,19 @@ function rowFor(
     expiresAt,
   }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
 ): TokenRow {
+  const { client, asOf, address, ctx } = request;
+  const { grant, proof, resource, rights, permissions, devices, scopes, owner } = decision;
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
+  if (application.registeredThrough !== undefined) ancestors.add(application.registeredThrough);
   const holder = proof.user ?? proof.account?.holder;
   if (holder) ancestors.add(holder.id);
+  if (owner) ancestors.add(owner.id);
   for (const id of rights?.roleIds ?? []) ancestors.add(id);
   if (resource) ancestors.add(resource.id);
   for (const id of proof.ancestors ?? []) ancestors.add(id);
   if (login) ancestors.add(login);
+  const belongsTo = login ?? proof.login;
   const issuedAt = Math.floor(now / 1000);
   return {
     id: createNodeId(),
@@ -72,11 +90,14 @@ function rowFor(
     clientId: application.clientId,
     scope: scopes.join(' '),
     permissions: toStored(permissions),
+    ...(devices && { devices: toStoredAccess(devices) }),
     ancestors: [...ancestors],
     asOf,
     issuedAt,
     expiresAt,
     address,
+    ...faceFacts(request, decision),
+    ...(belongsTo !== undefined && { login: belongsTo }),
     ...(holder && { username: holder.username, roles: rights?.roles ?? [] }),
     ...(proof.user && { user: proof.user.id }),
     ...(proof.account && { account: proof.account.facts, claims: proof.account.claims }),
@@ -84,7 +105,7 @@ function rowFor(
     ...(proof.authTime !== undefined && { authTime: proof.authTime }),
     ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
     ...(proof.openid && { engine: { ...proof.openid } }),
-    ...proof.exchange?.facts,
+    ...proof.chain,
   };
 }
 
@@ -103,6 +124,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
   const { organization, application } = request.client;
   return {
     ...row.claims,
+    ...request.through?.token?.claims?.(row),
     iss: issuer,
     sub: row.subject,
     aud: row.resource,
@@ -112,7 +134,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     client_id: row.clientId,
     ...(row.scope !== '' && { scope: row.scope }),
     permissions: toPermissionsJson(decision.permissions),
-    authorization_details: toAuthorizationDetails(decision.permissions, row.resource ?? ''),
+    authorization_details: toDetails(decision.permissions, decision.devices, row.resource ?? ''),
     org: organization.name,
     app: application.name,
     ...(row.roles && { roles: row.roles }),
@@ -151,6 +173,8 @@ function startLogin(
   const refreshToken = deps.refreshTokens.create(id);
   const createdAt = deps.now();
   const { proof } = decision;
+  const { loginTtl = deps.lifetimes.login } = request.through?.token ?? {};
+  const end = createdAt + (proof.loginTtl ?? loginTtl) * 1000;
   return {
     refreshToken,
     login: {
@@ -165,19 +189,26 @@ function startLogin(
       ancestors: row.ancestors.filter((ancestor) => ancestor !== id),
       asOf: request.asOf,
       createdAt,
-      expiresAt: createdAt + (request.through?.token?.loginTtl ?? deps.lifetimes.login) * 1000,
+      expiresAt: Math.min(end, proof.parent?.expiresAt ?? end),
       current: deps.refreshTokens.hash(refreshToken),
       ...(row.user !== undefined && { user: row.user }),
       ...(row.resource !== undefined && { resource: row.resource }),
       ...(row.authTime !== undefined && { authTime: row.authTime }),
       ...(row.account && { account: row.account }),
+      ...(row.devices && { devices: row.devices }),
+      ...(row.face && { face: row.face }),
+      ...(row.faceScopes && { faceScopes: row.faceScopes }),
+      ...(row.bounds && { bounds: row.bounds }),
+      ...(row.depth !== undefined && { depth: row.depth }),
+      ...(row.act && { act: row.act }),
       ...(proof.openid && { engine: { ...proof.openid } }),
     },
   };
 }
 
-function wantsLogin({ client }: GrantRequest, { proof, scopes }: Decision): boolean {
-  if (!proof.startsLogin || !client.application.grants.includes('refresh_token')) return false;
+function wantsLogin({ client, through }: GrantRequest, { proof, scopes }: Decision): boolean {
+  const starts = proof.startsLogin || through?.startsLogin === true;
+  if (!starts || !client.application.grants.includes('refresh_token')) return false;
   return proof.openid === undefined || scopes.includes('offline_access');
 }
 
@@ -188,8 +219,7 @@ export function createIssue(deps: IssueDeps): Issue {
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
     const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
-    const ttl = proof.exchange?.ttl ?? usual;
-    const expiresAt = expiryOf(ttl, proof.parent?.expiresAt, now);
+    const expiresAt = expiryOf(proof.ttl ?? usual, proof.parent?.expiresAt, now);
     if (expiresAt * 1000 <= now)
       throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     const format = formatFor(request, resource, decision);
@@ -204,7 +234,9 @@ export function createIssue(deps: IssueDeps): Issue {
       proof.spend?.(),
       started && deps.logins.insert(started.login),
     ]);
-    const refreshToken = started?.refreshToken ?? continued;
+    const end = started?.login.expiresAt ?? proof.parent?.expiresAt ?? row.expiresAt * 1000;
+    const bare = started?.refreshToken ?? continued;
+    const refreshToken = bare && (await spellRefreshToken(bare, row, end, request, deps));
     const idToken = proof.openid && (await issueIdToken(ctx, proof as Proofed, decision.scopes));
     return {
       access_token: accessToken,
@@ -215,9 +247,21 @@ export function createIssue(deps: IssueDeps): Issue {
       ...(row.scope !== '' && { scope: row.scope }),
       permissions: claims.permissions,
       authorization_details: claims.authorization_details,
-      ...proof.exchange?.answer,
+      ...proof.answer,
     };
   };
+}
+
+/** A JWT where the clients of the face expect one. */
+async function spellRefreshToken(
+  refreshToken: string,
+  row: TokenRow,
+  expiresAt: number,
+  { through }: GrantRequest,
+  { refreshJwts }: IssueDeps,
+): Promise<string> {
+  const toClaims = through?.token?.refreshClaims;
+  return toClaims ? refreshJwts.sign(refreshToken, toClaims(row, { expiresAt })) : refreshToken;
 }
 
 type Proofed = Decision['proof'] & { readonly openid: OpenIdFacts };

@@ -29,6 +29,9 @@ export function createPasswordGrant({ users, now }: { users: Users; now: () => n
         address,
         queue: organization.id,
       });
+      if (user.realm === 'management' && !user.administers.includes(organization.id)) {
+        throw new ProofRejected({ reason: 'administers other organizations' });
+      }
       if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });
       return {
         subject: userSubject(user),

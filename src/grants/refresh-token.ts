@@ -7,7 +7,9 @@ import type { DatabaseLogins } from '../datasources/logins.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected } from '../errors/domain.ts';
+import { fromStoredAccess } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
@@ -22,6 +24,7 @@ export interface RefreshTokenGrantDeps {
   readonly registry: Registry;
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
   readonly users: Users;
   readonly databaseLogins: Pick<DatabaseLogins, 'check'>;
   readonly unanswered: Unanswered;
@@ -68,18 +71,25 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     return isRetry ? successor : endReused(login, request);
   }
 
+  /** Good until the login ends: the clients of some older APIs know no other. */
+  async function keep(login: LoginRow, presented: Buffer): Promise<undefined> {
+    if (!login.current.equals(presented)) throw new ProofRejected({ reason: 'refresh token not current' });
+  }
+
   return {
     type: 'refresh_token',
     name: 'refresh_token',
     parameters: ['refresh_token'],
     async prove(request) {
-      const token = requireText(request.parameters, 'refresh_token');
+      const { through } = request;
+      const token = await deps.refreshJwts.unwrap(requireText(request.parameters, 'refresh_token'));
       const id = refreshTokens.loginOf(token);
       const login = id === undefined ? undefined : await registry.findLogin(id);
       if (!login) throw new ProofRejected({ reason: 'unknown, ended or expired refresh token' });
       if (login.application !== request.client.application.id) {
         throw new ProofRejected({ reason: 'refresh token of another application' });
       }
+      if (login.face !== through?.face) throw new ProofRejected({ reason: 'refresh token of another API' });
       const user = parseUserSubject(login.subject) ? await users.findBySubject(login.subject) : undefined;
       if (login.user !== undefined && (!user || user.realm !== request.client.application.realm)) {
         throw new ProofRejected({ reason: 'the user is gone or disabled' });
@@ -104,14 +114,22 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         ...(login.authTime !== undefined && { authTime: login.authTime }),
         ...(openid && { openid }),
         ancestors: [...login.ancestors, login.id],
+        login: login.id,
         parent: {
           resource: login.resource,
           scope: login.scope,
           permissions: fromStored(login.permissions),
+          ...(login.devices && { devices: fromStoredAccess(login.devices) }),
           expiresAt: login.expiresAt,
         },
+        chain: {
+          ...(login.bounds && { bounds: login.bounds }),
+          ...(login.depth !== undefined && { depth: login.depth }),
+          ...(login.act && { act: login.act }),
+        },
         startsLogin: false,
-        spend: () => rotate(login, token, request),
+        spend: () =>
+          through?.token?.keepsRefreshToken ? keep(login, presented) : rotate(login, token, request),
         // An earlier token that somebody found must not become good by coming while the store is away.
         ...(login.current.equals(presented) && {
           unanswered: () => unanswered.remember(nameOf(presented)),

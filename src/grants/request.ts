@@ -5,7 +5,8 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
-import { parseAuthorizationDetailsText } from '../permissions/authorization-details.ts';
+import { devicesAsked, parseDetailsText } from '../permissions/details.ts';
+import type { DeviceAccess } from '../permissions/device-access.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { parsePermissionsText } from '../permissions/seed-shape.ts';
@@ -17,6 +18,7 @@ export interface Asked {
   readonly resource: string | undefined;
   readonly scopes: readonly string[] | undefined;
   readonly permissions: Permissions | undefined;
+  readonly devices?: DeviceAccess | undefined;
 }
 
 /** Parameters that every grant understands, beside its own. */
@@ -73,7 +75,7 @@ export function parseAsked(
           'permissions must be spelled in one way: authorization_details, permissions or table scopes',
       });
     }
-    const spelled = details === undefined ? undefined : parseAuthorizationDetailsText(details, resource);
+    const spelled = details === undefined ? undefined : parseDetailsText(details, resource);
     return {
       resource: resource ?? spelled?.resource,
       // Asking for tables by scope says nothing about other scopes, nor the reverse.
@@ -83,6 +85,7 @@ export function parseAsked(
         (seedShape === undefined
           ? split?.permissions
           : parsePermissionsText(seedShape, { unknownFlags: 'refuse' })),
+      devices: devicesAsked(spelled),
     };
   } catch (error) {
     return rethrowPermissionsError(error);

@@ -2,6 +2,7 @@
 import type { Connections } from '../connections/connections.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
+import { type DeviceAccess, fromStoredAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -27,6 +28,7 @@ export interface SubjectToken {
   readonly resource?: string;
   readonly scope: string;
   readonly permissions: Permissions;
+  readonly devices?: DeviceAccess;
   /** All that what is made from it hangs below, itself included. */
   readonly nodes: readonly string[];
   readonly depth: number;
@@ -69,6 +71,7 @@ function fromRow(row: TokenRow): SubjectToken {
     application: row.application,
     scope: row.scope,
     permissions: fromStored(row.permissions),
+    ...(row.devices && { devices: fromStoredAccess(row.devices) }),
     nodes: [...row.ancestors, row.id],
     depth: row.depth ?? 0,
     bounds: row.bounds ?? [],

@@ -8,8 +8,8 @@ import { findAccountHolder } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
-import type { AccountRef, Bound } from '../storage/contract.ts';
 import type { Application, Resource, User } from '../storage/nouns.ts';
+import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
 import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from './expiry.ts';
 import { findText, requireText } from './parameters.ts';
@@ -17,8 +17,6 @@ import { actFor, findRequestedUser } from './requested-subject.ts';
 import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-
-const MAX_DEPTH = 8;
 
 /**
  * The subject token is not alive, not of the type that was said, or not this client's to trade. Never told apart
@@ -84,20 +82,6 @@ async function requireMayTrade(token: SubjectToken, client: Application, view: D
       'token of another application, which does not list this one in mayExchange',
     );
   }
-}
-
-function toRef({ datasource, userTable, groups }: AccountRef): AccountRef {
-  return { datasource, userTable, groups };
-}
-
-function boundsOf(token: SubjectToken, own: Bound): readonly Bound[] {
-  const parent: Bound = {
-    application: token.application,
-    ...((token.isUser || token.account) && { subject: token.subject }),
-    ...(token.account && { account: toRef(token.account.facts) }),
-  };
-  const isSame = parent.application === own.application && parent.subject === own.subject;
-  return isSame ? token.bounds : [...token.bounds, parent];
 }
 
 export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: TokenExchangeDeps): Grant {
@@ -178,18 +162,11 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
         ancestors: [...token.nodes, ...(request.through?.nodes ?? [])],
         parent: token,
         startsLogin: false,
-        exchange: {
-          facts: {
-            depth: token.depth + 1,
-            bounds: boundsOf(token, own),
-            ...(token.connection !== undefined && { connection: token.connection }),
-            ...(act && { act }),
-          },
-          ttl: exchangeTtl([lifetime, token.maxTokenTtl, client.application.maxExchangeTtl]),
-          answer: {
-            issued_token_type: ACCESS_TOKEN_TYPE,
-            ...(resource.channel !== undefined && { channel: resource.channel }),
-          },
+        chain: chainOf(token, own, act),
+        ttl: exchangeTtl([lifetime, token.maxTokenTtl, client.application.maxExchangeTtl]),
+        answer: {
+          issued_token_type: ACCESS_TOKEN_TYPE,
+          ...(resource.channel !== undefined && { channel: resource.channel }),
         },
       };
     },

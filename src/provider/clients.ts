@@ -6,6 +6,7 @@ import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
+import { DETAIL_TYPES } from '../permissions/details.ts';
 import type { Application } from '../storage/nouns.ts';
 
 type Client = InstanceType<Provider['Client']>;
@@ -41,7 +42,7 @@ export function toClientMetadata(
     redirect_uris: usesCode ? [...application.redirectUris] : [],
     post_logout_redirect_uris: [...application.postLogoutRedirectUris],
     ...(usesCode && { scope: OPENID_SCOPES.join(' ') }),
-    authorization_details_types: ['table_access'],
+    authorization_details_types: [...DETAIL_TYPES],
   };
 }
 

@@ -9,7 +9,7 @@ import type { Users } from '../directory/users.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';
-import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { requireSoundAssertion } from './client-assertions.ts';
@@ -52,8 +52,6 @@ export const PATHS = {
 /** Seconds. */
 const CODE_LIFETIME = 60;
 const INTERACTION_LIFETIME = 3600;
-
-const TABLE_ACCESS = 'table_access';
 
 function createFindAccount({ directory, users }: EngineDeps): FindAccount {
   return async (ctx, subject) => {
@@ -114,10 +112,10 @@ function createResourceIndicators({
   };
 }
 
-function validateTableAccess(ctx: KoaContextWithOIDC, detail: unknown): void {
+function validateDetail(ctx: KoaContextWithOIDC, detail: unknown): void {
   const resource = ctx.oidc.params?.resource;
   try {
-    parseAuthorizationDetails([detail], typeof resource === 'string' ? resource : undefined);
+    parseDetails([detail], typeof resource === 'string' ? resource : undefined);
   } catch (error) {
     try {
       rethrowPermissionsError(error);
@@ -185,9 +183,12 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
       richAuthorizationRequests: {
         enabled: true,
         types: {
-          [TABLE_ACCESS]: {
-            validate: async (ctx: KoaContextWithOIDC, detail: unknown) => validateTableAccess(ctx, detail),
-          },
+          ...Object.fromEntries(
+            DETAIL_TYPES.map((type) => [
+              type,
+              { validate: async (ctx: KoaContextWithOIDC, detail: unknown) => validateDetail(ctx, detail) },
+            ]),
+          ),
         },
         authorizationDetailsForGrantSource: createGrantSourceDetails(deps),
       } as never,

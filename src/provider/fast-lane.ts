@@ -134,7 +134,8 @@ async function findIntrospectionAnswer(ctx: Context, deps: FastLaneDeps): Promis
   const application = await authenticate(ctx, deps);
   if (!application) return undefined;
   ctx.state.clientId = application.clientId;
-  return answerIntrospection(fields.token, application, ctx.req, deps.inspection);
+  const token = await deps.inspection.refreshJwts.unwrap(fields.token);
+  return answerIntrospection(token, application, ctx.req, deps.inspection);
 }
 
 export function createFastLane(deps: FastLaneDeps): Middleware {

@@ -7,9 +7,11 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Connections } from '../connections/connections.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
-import { toAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { toDetails } from '../permissions/details.ts';
+import { fromStoredAccess } from '../permissions/device-access.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
 import { fromStored } from '../permissions/stored.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
@@ -25,6 +27,7 @@ export interface InspectionDeps {
   readonly logins: LoginStore;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
   readonly directory: Directory;
   readonly jwtVerifier: JwtVerifier;
   readonly audit: AuditLog;
@@ -71,7 +74,7 @@ async function authenticated(
     return undefined;
   }
   const client = await authenticateClient(ctx, next, fields, deps);
-  return client && { value, client };
+  return client && { value: await deps.refreshJwts.unwrap(value), client };
 }
 
 async function find(value: string, deps: InspectionDeps): Promise<Found | undefined> {
@@ -123,7 +126,11 @@ async function describe(
     client_id: row.clientId,
     ...(row.scope !== '' && { scope: row.scope }),
     permissions: toPermissionsJson(permissions),
-    authorization_details: toAuthorizationDetails(permissions, row.resource ?? ''),
+    authorization_details: toDetails(
+      permissions,
+      row.devices && fromStoredAccess(row.devices),
+      row.resource ?? '',
+    ),
     org: organization.name,
     app: client.application.name,
     ...('token' in found ? tokenFacts(found.token) : loginFacts(found.login)),
@@ -150,6 +157,7 @@ function loginFacts(login: LoginRow): Record<string, unknown> {
 
 /**
  * The answer to an authenticated client (RFC 7662 section 2.2).
+ * @param value the token, not wrapped
  * @param request what stands for the request in `directory.viewFor`
  */
 export async function answerIntrospection(

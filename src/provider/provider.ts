@@ -15,6 +15,7 @@ import { createIssue } from '../grants/issue.ts';
 import { createSubjectTokens, type SubjectTokens } from '../grants/subject-token.ts';
 import { createUnanswered } from '../grants/unanswered.ts';
 import { createFeed, type Feed } from '../registry/feed.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage, TokenRow } from '../storage/contract.ts';
@@ -45,6 +46,7 @@ export interface ProviderDeps {
   readonly connect: ConnectDeps;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: RefreshJwts;
   readonly signingKeys: SigningKeys;
   readonly signingMode: SigningMode;
   readonly fastLane: boolean;
@@ -68,6 +70,8 @@ export interface ProviderParts {
   readonly routes: Middleware;
   /** The living access token; undefined for anything else. */
   readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  /** Whether it was an access token of ours until it expired. */
+  readonly hasExpired: (value: string) => Promise<boolean>;
   /** To be closed before the server stops. */
   readonly feed: Pick<Feed, 'close'>;
   /** To be called when the published keys or the cookie keys changed. */
@@ -98,7 +102,7 @@ function createFindAccessToken({ registry }: ProviderDeps) {
 
 /** What the engine holds the details of a request against where the request names no resource. */
 function createFindGrantedResource(
-  { refreshTokens, storage, directory, now }: ProviderDeps,
+  { refreshTokens, refreshJwts, storage, directory, now }: ProviderDeps,
   subjectTokens: SubjectTokens,
 ): ConfigurationDeps['findGrantedResource'] {
   return async (ctx) => {
@@ -108,7 +112,7 @@ function createFindGrantedResource(
       subject_token_type: type,
     } = ctx.oidc.params ?? {};
     if (typeof refreshToken === 'string') {
-      const id = refreshTokens.loginOf(refreshToken);
+      const id = refreshTokens.loginOf(await refreshJwts.unwrap(refreshToken));
       return id === undefined ? undefined : (await storage.logins.find(id, now()))?.resource;
     }
     if (typeof value !== 'string' || typeof type !== 'string') return undefined;
@@ -121,7 +125,7 @@ function createFindGrantedResource(
 }
 
 export function createProviderParts(deps: ProviderDeps): ProviderParts {
-  const { storage, directory, users, registry, refreshTokens, signingKeys, issuer, now } = deps;
+  const { storage, directory, users, registry, refreshTokens, refreshJwts, signingKeys, issuer, now } = deps;
   const { audit, logins } = storage;
   const jwtVerifier = createJwtVerifier({ issuer, signingKeys, now });
   const subjectTokens = createSubjectTokens({
@@ -134,6 +138,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     logins,
     unanswered: createUnanswered({ counters: storage.counters, now }),
     refreshTokens,
+    refreshJwts,
     users,
     databaseLogins: deps.databaseLogins,
     subjectTokens,
@@ -147,6 +152,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     registry,
     logins,
     refreshTokens,
+    refreshJwts,
     sign: createSignJwt({ typ: 'at+jwt', signingKeys, mode: deps.signingMode }),
     lifetimes: deps.lifetimes,
     now,
@@ -164,6 +170,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     endGrant: (grantId) => registry.mark(grantNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables({ directory, users });
+  const grantDeps = { directory, users, issue };
   const engine = createEngine({
     configuration: () => ({
       issuer,
@@ -178,7 +185,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       now,
     }),
     grants,
-    grantDeps: { directory, issue },
+    grantDeps,
     signingKeys,
     signingMode: deps.signingMode,
     directory,
@@ -191,6 +198,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     logins,
     connections: deps.connections,
     refreshTokens,
+    refreshJwts,
     directory,
     jwtVerifier,
     audit,
@@ -203,7 +211,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
         clientSecrets: deps.clientSecrets,
         secretLimits: deps.secretLimits,
         grants,
-        grantDeps: { directory, issue },
+        grantDeps,
         inspection,
       })
     : undefined;
@@ -221,6 +229,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       const verified = await jwtVerifier.verify(value);
       return verified && registry.find('jwt', verified.jti);
     },
+    hasExpired: (value) => (looksLikeJwt(value) ? jwtVerifier.hasExpired(value) : registry.hasExpired(value)),
     routes: createProviderRoutes({ engine, inspection, revocations, ...(fastLane && { fastLane }) }),
     feed,
     keysChanged() {

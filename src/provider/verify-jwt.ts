@@ -3,7 +3,7 @@
  * the hash of all of it; whether it still lives is asked of the registry each time.
  */
 import { hash } from 'node:crypto';
-import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -18,6 +18,8 @@ export interface VerifiedAccessToken {
 export interface JwtVerifier {
   /** The token's facts if we signed it as an access token and it has not expired; undefined otherwise. */
   verify(value: string): Promise<VerifiedAccessToken | undefined>;
+  /** Whether we signed it as an access token, and only its time is over. */
+  hasExpired(value: string): Promise<boolean>;
   /** To be called when the key set changed: what a removed key signed is dead. */
   forget(): void;
 }
@@ -49,20 +51,20 @@ export function createJwtVerifier({
     return keySet;
   };
 
+  async function check(value: string): Promise<JWTPayload> {
+    const { payload } = await jwtVerify(value, currentKeySet(), {
+      issuer,
+      typ: 'at+jwt',
+      algorithms: ['ES256', 'RS256', 'EdDSA'],
+      requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id'],
+      currentDate: new Date(now()),
+    });
+    return payload;
+  }
+
+  /** Whatever is wrong with it, it is not a token of ours. */
   async function verifySignature(value: string): Promise<JWTPayload | undefined> {
-    try {
-      const { payload } = await jwtVerify(value, currentKeySet(), {
-        issuer,
-        typ: 'at+jwt',
-        algorithms: ['ES256', 'RS256', 'EdDSA'],
-        requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id'],
-        currentDate: new Date(now()),
-      });
-      return payload;
-    } catch {
-      // Whatever is wrong with it, it is not a token of ours.
-      return undefined;
-    }
+    return check(value).catch(() => undefined);
   }
 
   return {
@@ -76,6 +78,14 @@ export function createJwtVerifier({
       const facts = { jti: payload.jti, exp: payload.exp };
       remembered.set(key, facts);
       return facts;
+    },
+    async hasExpired(value) {
+      if (value.length > MAX_LENGTH) return false;
+      return check(value).then(
+        () => false,
+        // Said only once the signature is found to be right.
+        (error: unknown) => error instanceof errors.JWTExpired,
+      );
     },
     forget() {
       keySet = undefined;

@@ -7,6 +7,7 @@ import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 export interface Rights {
   readonly scope: string;
   readonly permissions: TokenRow['permissions'];
+  readonly devices?: NonNullable<TokenRow['devices']>;
 }
 
 /** Milliseconds: the last year that has four digits. */
@@ -32,6 +33,8 @@ export interface Registry {
    * unknown, expired, ended, or nothing is left of it.
    */
   find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
+  /** Whether an opaque token expired, as long as its row was not removed since. */
+  hasExpired(value: string): Promise<boolean>;
   /** The row whatever its standing, for `explain`. */
   findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
@@ -95,6 +98,12 @@ export function createRegistry({
       await tokens.insert(key, row);
     },
     findRow,
+    async hasExpired(value) {
+      const key = keyOf('opaque', value);
+      // At the beginning of time nothing had expired.
+      const row = key && (await tokens.find(key, 0));
+      return row !== undefined && row.expiresAt * 1000 <= now();
+    },
     async find(format, value) {
       const row = await findRow(format, value);
       const living = row && (await current(row));

@@ -8,7 +8,7 @@
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
 import type { Dump } from './dump.ts';
-import type { CollectionName, Nouns, StoredPermissions } from './nouns.ts';
+import type { CollectionName, FaceName, Nouns, StoredDeviceAccess, StoredPermissions } from './nouns.ts';
 
 /** A row with this key, or with one of its unique values, exists already. */
 export class Conflict extends Error {
@@ -91,6 +91,8 @@ export interface TokenRow {
   readonly resource?: string;
   readonly scope: string;
   readonly permissions: StoredPermissions;
+  /** Absent: it does not speak of devices. */
+  readonly devices?: StoredDeviceAccess;
   /** Ids of the nodes above it. */
   readonly ancestors: readonly string[];
   /** Milliseconds: when the rights it was made from were read. Compared with node records. */
@@ -104,6 +106,8 @@ export interface TokenRow {
   /** Seconds. */
   readonly authTime?: number;
   readonly act?: Record<string, unknown>;
+  /** Id of the login that it belongs to. */
+  readonly login?: string;
   /** Id of the connection that it descends from. */
   readonly connection?: string;
   /** How many exchanges it is away from what was proved at the first. */
@@ -117,6 +121,10 @@ export interface TokenRow {
   /** Of the request that asked for it. */
   readonly address?: string;
   readonly requestId?: string;
+  /** The older token API that it was asked for through. */
+  readonly face?: FaceName;
+  /** Of its scopes those that only that API's own routes ask for. */
+  readonly faceScopes?: readonly string[];
   /** What the engine keeps of a token that came from its own flows (grant id, claims, session). */
   readonly engine?: Record<string, unknown>;
 }
@@ -172,12 +180,21 @@ export interface LoginRow {
   readonly scope: string;
   /** What was granted at login; a refresh gives this ∩ current rights. */
   readonly permissions: StoredPermissions;
+  /** Absent: it does not speak of devices. */
+  readonly devices?: StoredDeviceAccess;
   readonly ancestors: readonly string[];
   readonly asOf: number;
   readonly createdAt: number;
   /** Milliseconds; absolute, rotation never extends it. */
   readonly expiresAt: number;
   readonly authTime?: number;
+  /** Of a login that hangs below another: as of its tokens. */
+  readonly act?: Record<string, unknown>;
+  readonly depth?: number;
+  readonly bounds?: readonly Bound[];
+  /** The older token API that it was started through; it goes on there and nowhere else. */
+  readonly face?: FaceName;
+  readonly faceScopes?: readonly string[];
   /** Of somebody who logged in against a table of the operator's. */
   readonly account?: AccountFacts;
   /** What an ID token at refresh needs: nonce, sid, claims, acr, amr, grant id. */
@@ -325,6 +342,7 @@ export interface Collection<T> {
   get(id: string): Promise<T | undefined>;
   /** @param key a name from `uniqueKeys` @param value as made by its function */
   findBy(key: string, value: string): Promise<T | undefined>;
+  findNumber(number: number): Promise<T | undefined>;
   /** Gives `number` and version 1. @throws Conflict with the name of the unique key that is taken */
   insert(noun: Omit<T, 'number' | 'version'>): Promise<T>;
   /** Writes version + 1 if the stored version is still `noun.version`. @throws VersionConflict, Conflict */

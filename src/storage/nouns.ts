@@ -3,8 +3,10 @@
  * `Collection`; what must be unique is said once, in `collections` below, for all stores.
  */
 
+import type { StoredDeviceAccess } from '../permissions/device-access.ts';
 import type { StoredPermissions } from '../permissions/stored.ts';
 
+export type { StoredDeviceAccess } from '../permissions/device-access.ts';
 export type { StoredPermissions } from '../permissions/stored.ts';
 
 /** What every administered noun has. */
@@ -23,8 +25,8 @@ export interface Noun {
 /** How one of the older token APIs is answered for an organization. */
 export interface FaceSettings {
   readonly enabled: boolean;
-  /** Id of the application whose users, grants and ceiling it uses. */
-  readonly application: string;
+  /** Id of the application whose users, grants and ceiling it uses; absent where the path names one (Usergrid). */
+  readonly application?: string;
   /** Whether strangers may register. */
   readonly registration: boolean;
   /** Seconds that its tokens live; absent: as the original's. */
@@ -35,6 +37,26 @@ export interface FaceSettings {
   readonly expiredAt?: boolean;
   /** API Maker: tokens that must be presented before one is given; none: it is public. */
   readonly authTokenInfo?: readonly AuthTokenInfo[];
+  /** Usergrid, DeviceHive: whether administrators of the organization log in through it. */
+  readonly administrators?: boolean;
+  /** Usergrid: whether names, passwords and client secrets may stand in a query. */
+  readonly queryCredentials?: boolean;
+  /** Fusio: whether a person's name and password may stand where an application's key and secret do. */
+  readonly userCredentials?: boolean;
+  /** DeviceHive: where clients find the WebSocket service. */
+  readonly webSocketUrl?: string;
+  /** DeviceHive: topics of plugins, and who may make tokens for them. */
+  readonly plugins?: readonly Plugin[];
+  /** Fusio: where mails lead to, with `{token}` in it. */
+  readonly activationUrl?: string;
+  readonly passwordResetUrl?: string;
+}
+
+/** A plugin of DeviceHive: tokens for its topic are made by whoever created it. */
+export interface Plugin {
+  readonly topic: string;
+  /** User name of its creator. */
+  readonly creator: string;
 }
 
 /** Which of API Maker's tokens is asked for, and of which user table. */
@@ -45,7 +67,7 @@ export interface AuthTokenInfo {
   readonly collection?: string;
 }
 
-export type FaceName = 'sunbreak' | 'apiMaker';
+export type FaceName = 'sunbreak' | 'apiMaker' | 'usergrid' | 'devicehive' | 'fusio';
 
 export interface Organization extends Noun {
   /** A slug, unique on the server. */
@@ -96,6 +118,18 @@ export interface Application extends Noun {
   readonly maxExchangeTtl?: number;
   /** Realm setting for its users; undefined means the server's. */
   readonly minPasswordLength?: number;
+  /** It is the organization itself, as a client: made for the `clientId` of the organization. */
+  readonly isOrganization?: boolean;
+  /** Id of the user who registered it: it may no more than they, and ends with them. */
+  readonly owner?: string;
+  /** Id of the application that it was registered through, whose ceiling bounds its own. */
+  readonly registeredThrough?: string;
+  /** Where people learn more of it. */
+  readonly homepage?: string;
+  /** Its secret was derived from a key of the server's and this, so that it can be shown again. */
+  readonly secretSeed?: string;
+  /** Usergrid: seconds that its users' tokens live, at most and unless they ask for less. */
+  readonly userTokenTtl?: number;
 }
 
 export interface Role extends Noun {
@@ -158,6 +192,10 @@ export interface User extends Noun {
   readonly passwordChangedAt?: number;
   /** A second factor is set up: the password grant is refused. */
   readonly secondFactor: boolean;
+  /** Registered, and not yet shown that the email address is theirs: no login until then. */
+  readonly pending?: boolean;
+  /** What they may do with devices; a member that is left out is as of a new user of DeviceHive. */
+  readonly devicehive?: Partial<Pick<StoredDeviceAccess, 'actions' | 'networks' | 'deviceTypes'>>;
   /** Role ids. */
   readonly roles: readonly string[];
   /** For administrators: organization ids they may administer. */

@@ -1,6 +1,7 @@
 /** Random directories, and what is asked for in chains of exchanges below them. Everything in memory. */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
+import type { RoleView } from '../../src/directory/rights.ts';
 import {
   createPermissions,
   EVERYTHING,
@@ -199,8 +200,7 @@ export interface Nouns {
   readonly applications: readonly Application[];
   readonly user: User;
   readonly connection: Connection;
-  readonly view: {
-    findRole(id: string): Promise<Role | undefined>;
+  readonly view: RoleView & {
     findResource(identifier: string): Promise<Resource | undefined>;
   };
 }
@@ -279,6 +279,7 @@ export function toNouns(whole: World, now: number): Nouns {
     },
     view: {
       findRole: async (id) => roles.get(id),
+      findApplicationById: async () => undefined,
       findResource: async (identifier) => resources.get(identifier),
     },
   };

@@ -61,6 +61,7 @@ function createCollection<C extends CollectionName>(
   return {
     get: (id) => find({ _id: id }),
     findBy: (key, value) => find({ [`unique.${key}`]: value }),
+    findNumber: (number) => find({ number }),
     async insert(given) {
       // A number that a clash uses up is given to nobody.
       const number = await heads.next(numberOf(name));

@@ -106,7 +106,7 @@ const fromText = (name: string, value: string | undefined): object =>
   value === undefined ? {} : { [name]: JSON.parse(value) };
 
 export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
-  const { id, expiresAt, act, engine, account, claims, ...rest } = row;
+  const { id, expiresAt, act, devices, engine, account, claims, ...rest } = row;
   return {
     ...rest,
     _id: key,
@@ -114,6 +114,7 @@ export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
     ancestors: [...rest.ancestors],
     expiresAt: new Date(expiresAt * 1000),
     ...toText('act', act),
+    ...toText('devices', devices),
     ...toText('engine', engine),
     ...toText('account', account),
     ...toText('claims', claims),
@@ -121,12 +122,13 @@ export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
 }
 
 export function toTokenRow(document: TokenDocument): TokenRow {
-  const { _id, tokenId, expiresAt, act, engine, account, claims, ...rest } = document;
+  const { _id, tokenId, expiresAt, act, devices, engine, account, claims, ...rest } = document;
   return {
     id: tokenId,
     ...rest,
     expiresAt: expiresAt.getTime() / 1000,
     ...fromText('act', act),
+    ...fromText('devices', devices),
     ...fromText('engine', engine),
     ...fromText('account', account),
     ...fromText('claims', claims),
@@ -148,25 +150,30 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>): TokenStore {
   };
 }
 
-export function toLoginDocument({ id, expiresAt, engine, account, ...rest }: LoginRow): LoginDocument {
+export function toLoginDocument(login: LoginRow): LoginDocument {
+  const { id, expiresAt, act, devices, engine, account, ...rest } = login;
   return {
     ...rest,
     _id: id,
     ancestors: [...rest.ancestors],
     expiresAt: new Date(expiresAt),
+    ...toText('act', act),
+    ...toText('devices', devices),
     ...toText('engine', engine),
     ...toText('account', account),
   } as LoginDocument;
 }
 
 export function toLoginRow(document: LoginDocument): LoginRow {
-  const { _id, expiresAt, engine, account, current, previous, ...rest } = document;
+  const { _id, expiresAt, act, devices, engine, account, current, previous, ...rest } = document;
   return {
     id: _id,
     ...rest,
     expiresAt: expiresAt.getTime(),
     current: toBuffer(current),
     ...(previous && { previous: toBuffer(previous) }),
+    ...fromText('act', act),
+    ...fromText('devices', devices),
     ...fromText('engine', engine),
     ...fromText('account', account),
   };

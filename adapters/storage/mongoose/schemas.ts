@@ -21,7 +21,7 @@ export interface ArtifactDocument {
 
 export type TokenDocument = Omit<
   TokenRow,
-  'id' | 'expiresAt' | 'act' | 'engine' | 'account' | 'claims' | 'ancestors' | 'roles' | 'bounds'
+  'id' | 'expiresAt' | 'act' | 'devices' | 'engine' | 'account' | 'claims' | 'ancestors' | 'roles' | 'bounds'
 > & {
   _id: Buffer;
   tokenId: string;
@@ -29,6 +29,7 @@ export type TokenDocument = Omit<
   roles?: string[];
   bounds?: Bound[];
   act?: string;
+  devices?: string;
   engine?: string;
   account?: string;
   claims?: string;
@@ -53,6 +54,8 @@ export interface LoginDocument {
   authTime?: number;
   engine?: string;
   account?: string;
+  devices?: string;
+  act?: string;
   current: Buffer;
   previous?: Buffer;
   rotatedAt?: number;
@@ -147,15 +150,20 @@ const granted = {
   // Empty is a scope too.
   scope: String,
   permissions: { type: permissions, required: true },
+  devices: String,
   ancestors: [String],
   asOf: number,
   authTime: Number,
   engine: String,
+  face: String,
+  faceScopes: { type: [String], default: undefined },
 };
+
+const values = { type: [String], default: undefined };
 
 const face = part({
   enabled: flag,
-  application: text,
+  application: String,
   registration: flag,
   ttl: Number,
   refreshTtl: Number,
@@ -164,6 +172,13 @@ const face = part({
     type: [part({ authTokenType: text, instance: String, database: String, collection: String })],
     default: undefined,
   },
+  administrators: Boolean,
+  queryCredentials: Boolean,
+  userCredentials: Boolean,
+  webSocketUrl: String,
+  activationUrl: String,
+  passwordResetUrl: String,
+  plugins: { type: [part({ topic: text, creator: text })], default: undefined },
 });
 
 const bound = part({
@@ -171,6 +186,9 @@ const bound = part({
   subject: String,
   account: part({ datasource: text, userTable: text, groups: [String] }),
 });
+
+/** What was made from something that was made before. */
+const chained = { act: String, depth: Number, bounds: { type: [bound], default: undefined } };
 
 const userTable = part({
   id: text,
@@ -208,7 +226,10 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     name: text,
     default: flag,
     hosts: [String],
-    faces: { type: part({ sunbreak: face, apiMaker: face }), default: undefined },
+    faces: {
+      type: part({ sunbreak: face, apiMaker: face, usergrid: face, devicehive: face, fusio: face }),
+      default: undefined,
+    },
     unique: part({ name: text }),
   },
   applications: {
@@ -232,6 +253,12 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     mayExchange: [String],
     maxExchangeTtl: Number,
     minPasswordLength: Number,
+    isOrganization: Boolean,
+    owner: String,
+    registeredThrough: String,
+    homepage: String,
+    secretSeed: String,
+    userTokenTtl: Number,
     unique: part({ clientId: text, name: text }),
   },
   roles: {
@@ -268,6 +295,8 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     passwordHash: String,
     passwordChangedAt: Number,
     secondFactor: flag,
+    pending: Boolean,
+    devicehive: part({ actions: values, networks: values, deviceTypes: values }),
     roles: [String],
     administers: [String],
     unique: part({ username: text, email: String }),
@@ -333,10 +362,9 @@ export function createModels(connection: Connection): Models {
       expiresAt: moment,
       username: String,
       roles: { type: [String], default: undefined },
-      act: String,
+      login: String,
       connection: String,
-      depth: Number,
-      bounds: { type: [bound], default: undefined },
+      ...chained,
       account: String,
       claims: String,
       address: String,
@@ -345,6 +373,7 @@ export function createModels(connection: Connection): Models {
     logins: model('logins', {
       _id: text,
       ...granted,
+      ...chained,
       account: String,
       createdAt: number,
       expiresAt: moment,

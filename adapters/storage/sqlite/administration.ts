@@ -77,6 +77,11 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
         ),
       );
     },
+    async findNumber(number) {
+      return parse(
+        database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', name, number),
+      );
+    },
     insert: (given) =>
       database.writeAll(() => {
         const noun = { ...given, number: database.next(`number of ${name}`), version: 1 } as unknown as T;

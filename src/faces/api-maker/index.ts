@@ -5,10 +5,10 @@
 import { ProofRejected } from '../../errors/domain.ts';
 import { DATABASE_USER } from '../../grants/database-user.ts';
 import { Refusal } from '../../http/refusal.ts';
+import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { AuthTokenInfo } from '../../storage/nouns.ts';
 import type { Face, FaceRequest } from '../face.ts';
-import type { RefreshJwts } from '../refresh-jwt.ts';
 import {
   FieldRefused,
   parseTokenRequest,
@@ -27,7 +27,7 @@ const ROW_HEADER = 'x-am-user-authorization';
 const REQUEST_CLAIM = '__amDBRequestData';
 
 export interface ApiMakerDeps {
-  readonly refreshJwts: RefreshJwts;
+  readonly refreshJwts: Pick<RefreshJwts, 'open'>;
   /** The living access token; undefined for anything else. */
   readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
 }
@@ -81,7 +81,9 @@ export function createApiMaker({ refreshJwts, findAccessToken }: ApiMakerDeps): 
     }
   }
 
-  async function toForm(wanted: TokenRequest): Promise<{ form: Record<string, string>; claims: object }> {
+  async function toForm(
+    wanted: TokenRequest,
+  ): Promise<{ form: Record<string, string>; claims: Record<string, unknown> }> {
     const { type, login } = wanted;
     if (isRenewal(login)) {
       const opened = await refreshJwts.open(login.refreshToken);
@@ -90,7 +92,7 @@ export function createApiMaker({ refreshJwts, findAccessToken }: ApiMakerDeps): 
       }
       const { authTokenType, [REQUEST_CLAIM]: request } = opened.claims;
       return {
-        form: { grant_type: 'refresh_token', refresh_token: opened.refreshToken },
+        form: { grant_type: 'refresh_token', refresh_token: login.refreshToken },
         claims: { authTokenType, ...(request !== undefined && { [REQUEST_CLAIM]: request }) },
       };
     }
@@ -115,6 +117,8 @@ export function createApiMaker({ refreshJwts, findAccessToken }: ApiMakerDeps): 
 
   return {
     name: 'apiMaker',
+    bodies: 'json',
+    origins: 'listed',
     headers: [USER_HEADER, ROW_HEADER, 'x-am-secret', 'x-am-content-type-response'],
     bodyLimit: BODY_LIMIT,
     grants: (own) => own.filter((grant) => ['password', 'database_user', 'refresh_token'].includes(grant)),
@@ -136,20 +140,16 @@ export function createApiMaker({ refreshJwts, findAccessToken }: ApiMakerDeps): 
         const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
         const { form, claims } = await toForm(wanted);
         const answer = await ask(form, {
-          token: { format: 'jwt', ttl: Math.min(ttl, wanted.expiresIn ?? ttl), loginTtl: refreshTtl },
-        });
-        const { access_token: token, refresh_token: refreshToken, expires_in } = answer;
-        return {
-          success: true,
-          statusCode: 200,
-          data: {
-            token,
-            ...(typeof refreshToken === 'string' && {
-              refresh_token: await refreshJwts.sign(refreshToken, claims as Record<string, unknown>),
-            }),
-            expires_in,
+          token: {
+            format: 'jwt',
+            ttl: Math.min(ttl, wanted.expiresIn ?? ttl),
+            loginTtl: refreshTtl,
+            refreshClaims: () => claims,
           },
-        };
+        });
+        const { access_token: token, refresh_token, expires_in } = answer;
+        const data = { token, ...(refresh_token !== undefined && { refresh_token }), expires_in };
+        return { success: true, statusCode: 200, data };
       },
     },
   };

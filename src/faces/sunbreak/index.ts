@@ -44,6 +44,8 @@ export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face 
 
   return {
     name: 'sunbreak',
+    bodies: 'json',
+    origins: 'listed',
     headers: [],
     bodyLimit: BODY_LIMIT,
     fail: ({ description }) => ({ message: description }),

@@ -10,9 +10,14 @@ export interface RefreshJwts {
   sign(refreshToken: string, claims: Readonly<Record<string, unknown>>): Promise<string>;
   /** @returns undefined for what this server did not sign */
   open(jwt: string): Promise<{ refreshToken: string; claims: Readonly<Record<string, unknown>> } | undefined>;
+  /** The refresh token inside, if it is one of these; anything else as it is. */
+  unwrap(value: string): Promise<string>;
 }
 
 const TYPE = 'refresh+jwt';
+const HEADER = { alg: 'HS256', typ: TYPE } as const;
+/** What every one of them begins with, so that others need not be verified to be told apart. */
+const START = `${Buffer.from(JSON.stringify(HEADER)).toString('base64url')}.`;
 
 export function createRefreshJwts({
   issuer,
@@ -24,12 +29,12 @@ export function createRefreshJwts({
   /** Milliseconds. */
   now: () => number;
 }): RefreshJwts {
-  return {
+  const jwts: RefreshJwts = {
     sign(refreshToken, claims) {
       const [current] = keys.all();
       if (!current) throw new Error('there is no key to sign refresh tokens with');
       return new SignJWT({ ...claims, jti: refreshToken })
-        .setProtectedHeader({ alg: 'HS256', typ: TYPE })
+        .setProtectedHeader(HEADER)
         .setIssuer(issuer)
         .setIssuedAt(Math.floor(now() / 1000))
         .sign(current.key);
@@ -44,5 +49,9 @@ export function createRefreshJwts({
       }
       return undefined;
     },
+    async unwrap(value) {
+      return value.startsWith(START) ? ((await jwts.open(value))?.refreshToken ?? value) : value;
+    },
   };
+  return jwts;
 }

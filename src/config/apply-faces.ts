@@ -1,0 +1,163 @@
+/** Older token APIs of the apply file, and what is said of people and organizations for their sake. */
+import { z } from 'zod';
+import { DIMENSIONS, type Dimension, toReach } from '../permissions/device-access.ts';
+import { PermissionsError } from '../permissions/errors.ts';
+import {
+  applicationName,
+  exchangeTtl,
+  line,
+  listOf,
+  mailUrl,
+  slug,
+  username,
+  webSocketUrl,
+} from './apply-values.ts';
+
+const enabled = z.boolean().exactOptional();
+const application = applicationName.describe(
+  'Name of the application whose users, grants and ceiling it uses.',
+);
+const administrators = z
+  .boolean()
+  .exactOptional()
+  .describe('`true`: administrators of the organization log in through it too. Off in a new one.');
+
+const DAY = 86_400;
+const MOST_DAYS = 365;
+
+const refreshTtl = z
+  .int()
+  .min(60)
+  .max(MOST_DAYS * DAY)
+  .exactOptional();
+const ttl = z
+  .int()
+  .min(10)
+  .max(7 * DAY)
+  .exactOptional();
+
+const sunbreak = z.strictObject({
+  enabled: enabled.describe('`false`: its paths are not found.'),
+  application,
+  registration: z
+    .boolean()
+    .exactOptional()
+    .describe('Whether strangers may register, and connect new domains. Off by default in production.'),
+  ttl: exchangeTtl.exactOptional().describe('Seconds that short tokens live; a day if never set.'),
+  expiredAt: z
+    .boolean()
+    .exactOptional()
+    .describe('`true`: the answer says in Unix seconds when the short token expires.'),
+});
+
+const tokenInfo = z.strictObject({
+  authTokenType: z.enum(['AM', 'AM_DB']).describe('`AM`: of a user; `AM_DB`: of a row of a user table too.'),
+  instance: slug.exactOptional().describe('Of `AM_DB`: only of this datasource.'),
+  database: line.exactOptional().describe('Of `AM_DB`: only of this database.'),
+  collection: line.exactOptional().describe('Of `AM_DB`: only of this table or collection.'),
+});
+
+const apiMaker = z.strictObject({
+  enabled: enabled.describe('`false`: its path is not found.'),
+  application,
+  ttl: exchangeTtl.exactOptional().describe('Seconds that tokens live; 10800 if never set.'),
+  refreshTtl: refreshTtl.describe('Seconds that a login can be renewed; 30 days if never set.'),
+  authTokenInfo: z
+    .array(tokenInfo)
+    .max(10)
+    .exactOptional()
+    .describe('Tokens that must be presented before one is given; none, as a new one has it: it is public.'),
+});
+
+const usergrid = z.strictObject({
+  enabled: enabled.describe('`false`: its paths are not found.'),
+  registration: z
+    .boolean()
+    .exactOptional()
+    .describe('`true`: strangers may make users without a token. Off in a new one.'),
+  administrators,
+  queryCredentials: z
+    .boolean()
+    .exactOptional()
+    .describe(
+      '`true`: passwords and client secrets are taken from queries too, as the original does; they end up in logs. Off in a new one.',
+    ),
+  ttl: ttl.describe('Seconds that tokens live unless a request says otherwise; 3600 if never set.'),
+});
+
+const plugin = z.strictObject({
+  topic: line.describe('What it listens to.'),
+  creator: username.describe('Who may make tokens for it: the user name of somebody of the application.'),
+});
+
+const devicehive = z.strictObject({
+  enabled: enabled.describe('`false`: its paths are not found.'),
+  application,
+  administrators,
+  ttl: ttl.describe('Seconds that access tokens live; 1800 if never set.'),
+  refreshTtl: refreshTtl.describe('Seconds that a login lasts; 182 days if never set.'),
+  webSocketUrl: webSocketUrl
+    .exactOptional()
+    .describe('What `/info` says of the WebSocket service; that of this server if left out.'),
+  plugins: listOf(plugin, ({ topic }) => topic)
+    .exactOptional()
+    .describe('Plugins that tokens can be made for.'),
+});
+
+const fusio = z.strictObject({
+  enabled: enabled.describe('`false`: its paths are not found.'),
+  application,
+  registration: z
+    .boolean()
+    .exactOptional()
+    .describe('`true`: strangers may register; they get a mail with a token to activate. Off in a new one.'),
+  userCredentials: z
+    .boolean()
+    .exactOptional()
+    .describe(
+      "`true`: `client_credentials` takes a person's name and password instead of an application's key and secret. Off in a new one.",
+    ),
+  ttl: ttl.describe('Seconds that access tokens live; 2 days if never set.'),
+  refreshTtl: refreshTtl.describe('Seconds that a login can be renewed; 3 days if never set.'),
+  activationUrl: mailUrl
+    .exactOptional()
+    .describe('Where the mail to somebody who registered leads to; without it the mail has the token alone.'),
+  passwordResetUrl: mailUrl
+    .exactOptional()
+    .describe(
+      'Where the mail to somebody who forgot the password leads to; without it the mail has the token alone.',
+    ),
+});
+
+export const faces = z.strictObject({
+  sunbreak: sunbreak.exactOptional().describe('Sunbreak, and FortressDB.'),
+  apiMaker: apiMaker.exactOptional().describe("API Maker's token API."),
+  usergrid: usergrid.exactOptional().describe('Apache Usergrid, Apigee App Services.'),
+  devicehive: devicehive.exactOptional().describe('DeviceHive.'),
+  fusio: fusio.exactOptional().describe('Fusio.'),
+});
+
+/** Read as tokens spell it, so that what cannot be had cannot be given either. */
+const reach = (dimension: Dimension) =>
+  z.array(z.string()).superRefine((list, context) => {
+    try {
+      toReach(list, dimension);
+    } catch (error) {
+      if (!(error instanceof PermissionsError)) throw error;
+      context.addIssue({ code: 'custom', message: `will not do: ${error.message}` });
+    }
+  });
+
+const [actions, networks, deviceTypes] = DIMENSIONS;
+
+export const deviceRights = z.strictObject({
+  actions: reach(actions)
+    .exactOptional()
+    .describe(
+      'Names of actions, or `*` alone for all, which is an administrator of DeviceHive; those of a client if left out.',
+    ),
+  networks: reach(networks).exactOptional().describe('Ids of networks, or `*` alone; none if left out.'),
+  deviceTypes: reach(deviceTypes)
+    .exactOptional()
+    .describe('Ids of device types, or `*` alone; all if left out.'),
+});

@@ -1,0 +1,106 @@
+/** A face's request to the token endpoint: the same chain as everybody's, with the form that the face wrote. */
+import type { Context } from 'koa';
+import type { ActiveApplication, Directory, DirectoryView, Through } from '../directory/directory.ts';
+import { DomainError } from '../errors/domain.ts';
+import { Refusal } from '../http/refusal.ts';
+import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
+import type { AskForToken, AskOptions, Credentials } from './face.ts';
+
+const TOKEN_PATH = '/oauth/token';
+
+export interface Tenant {
+  readonly organization: Organization;
+  readonly settings: FaceSettings;
+  readonly client: ActiveApplication;
+}
+
+export interface AskDeps {
+  readonly directory: Directory;
+  /** Makes the request one with this form. */
+  readonly giveForm: (ctx: Context, form: Record<string, unknown>) => Promise<void>;
+}
+
+/** Within the request the face's client can be found, and no application of another organization. */
+function viewOf(view: DirectoryView, { client, organization }: Tenant): DirectoryView {
+  const { clientId } = client.application;
+  return {
+    ...view,
+    async findApplication(id) {
+      if (id === clientId) return client;
+      const other = await view.findApplication(id);
+      return other?.organization.id === organization.id ? other : undefined;
+    },
+  };
+}
+
+function withRealm(tenant: Tenant, realm: AskOptions['realm']): Tenant {
+  if (realm === undefined) return tenant;
+  const { client } = tenant;
+  return { ...tenant, client: { ...client, application: { ...client.application, realm } } };
+}
+
+/** RFC 6749 section 2.3.1 */
+function basicOf({ clientId, clientSecret }: Credentials): string {
+  const encode = (text: string): string => encodeURIComponent(text).replaceAll('%20', '+');
+  return `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`;
+}
+
+/** A secret goes where the application's `authMethod` wants it: whoever uses an older API need not know of that. */
+function proofOf(
+  ctx: Context,
+  credentials: Credentials | undefined,
+  application: Application | undefined,
+  face: string,
+): Record<string, string> {
+  if (!credentials) return { client_id: face };
+  const { clientId, clientSecret } = credentials;
+  if (application?.authMethod === 'client_secret_post') {
+    return { client_id: clientId, client_secret: clientSecret };
+  }
+  ctx.req.headers.authorization = basicOf(credentials);
+  return {};
+}
+
+function toRefusal(ctx: Context): unknown {
+  if (ctx.state.failure instanceof DomainError) return ctx.state.failure;
+  const { error, error_description: description } = (ctx.body ?? {}) as Record<string, unknown>;
+  return new Refusal(ctx.status, typeof description === 'string' ? description : 'the request is refused', {
+    ...(typeof error === 'string' && { error }),
+  });
+}
+
+/** @param next what comes after the faces: the provider */
+export function createAsk(
+  ctx: Context,
+  next: () => Promise<unknown>,
+  face: FaceName,
+  own: Tenant,
+  view: DirectoryView,
+  { directory, giveForm }: AskDeps,
+): AskForToken {
+  const { settings } = own;
+  return async (form, options = {}) => {
+    const { as: credentials, realm, ...said } = options;
+    const tenant = withRealm(own, realm);
+    const { asOf } = await directory.viewFor(ctx.req);
+    const through: Through = { nodes: [], ...said, face, registration: settings.registration };
+    const narrowed = viewOf(view, tenant);
+    directory.decideBy(ctx.req, { view: narrowed, asOf, through });
+    const { method, url } = ctx;
+    delete ctx.req.headers.authorization;
+    delete ctx.req.headers.origin;
+    const application = credentials && (await narrowed.findApplication(credentials.clientId))?.application;
+    const proof = proofOf(ctx, credentials, application, tenant.client.application.clientId);
+    await giveForm(ctx, { ...proof, ...form });
+    ctx.url = TOKEN_PATH;
+    ctx.req.headers.accept = 'application/json';
+    ctx.state.failure = undefined;
+    try {
+      await next();
+    } finally {
+      Object.assign(ctx, { method, url });
+    }
+    if (ctx.status === 200) return ctx.body as Record<string, unknown>;
+    throw toRefusal(ctx);
+  };
+}

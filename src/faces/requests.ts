@@ -1,0 +1,119 @@
+/** What a face gets to see of a request: the body in the way its clients write it, and who says to be asking. */
+import type { Context } from 'koa';
+import type { DirectoryView } from '../directory/directory.ts';
+import { Refusal } from '../http/refusal.ts';
+import { PermissionsError } from '../permissions/errors.ts';
+import { parseJsonText } from '../permissions/json.ts';
+import type { TokenRow } from '../storage/contract.ts';
+import type { Tenant } from './ask.ts';
+import type { Credentials, Face, FaceRequest } from './face.ts';
+
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+const BASIC = /^Basic +([A-Za-z0-9+/_-]+={0,2})$/i;
+const MAX_FIELDS = 200;
+
+function parseJson(text: string): unknown {
+  try {
+    return parseJsonText(text);
+  } catch (error) {
+    if (!(error instanceof PermissionsError)) throw error;
+    if (error.code === 'too_large') throw new Refusal(413, 'the body is too large');
+    throw new Refusal(400, 'the body is no JSON, or holds names that are not allowed', { error: 'not_json' });
+  }
+}
+
+/** A field that is there twice has no value that everybody would agree on. */
+function parseForm(text: string): Record<string, string> {
+  const fields = [...new URLSearchParams(text)];
+  if (fields.length > MAX_FIELDS) throw new Refusal(400, 'the form has too many fields');
+  const form: Record<string, string> = Object.create(null);
+  for (const [name, value] of fields) {
+    if (name in form) throw new Refusal(400, 'the form has a field twice');
+    form[name] = value;
+  }
+  return form;
+}
+
+/** @throws Refusal 400, 413 */
+export function parseBody(text: string, bodies: Face['bodies'], type: string): unknown {
+  const start = text.trimStart();
+  if (start === '') return undefined;
+  const isForm = bodies === 'json or form' && !/^[[{]/.test(start) && !/^application\/json\b/i.test(type);
+  return isForm ? parseForm(text) : parseJson(text);
+}
+
+/**
+ * The password may hold colons, the name none (RFC 7617 section 2). Older clients do not percent-encode, so neither is
+ * decoded.
+ */
+function findBasic(header: string): Credentials | undefined {
+  const encoded = BASIC.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon < 1 || text.includes('\0')) return undefined;
+  return { clientId: text.slice(0, colon), clientSecret: text.slice(colon + 1) };
+}
+
+/** Requests that were made in this process. */
+const own = new WeakSet<object>();
+
+/** From now on the request counts as one that was made in this process. @param request of `node:http` */
+export function markOwn(request: object): void {
+  own.add(request);
+}
+
+/** @param params of the path, still encoded @throws Refusal 400 for broken encoding */
+function decodeParams(params: Readonly<Record<string, string>>): Record<string, string> {
+  try {
+    return Object.fromEntries(
+      Object.entries(params).map(([name, value]) => [name, decodeURIComponent(value)]),
+    );
+  } catch {
+    throw new Refusal(400, 'the path is not encoded properly');
+  }
+}
+
+export interface RequestParts {
+  readonly face: Face;
+  readonly tenant: Tenant;
+  readonly view: DirectoryView;
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly tokens: Tokens;
+}
+
+/** Access tokens, of whatever door. */
+export interface Tokens {
+  /** The living one; undefined for anything else. */
+  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  /** Whether it was one of ours until it expired. */
+  readonly hasExpired: (value: string) => Promise<boolean>;
+}
+
+export function createFaceRequest(ctx: Context, parts: RequestParts): FaceRequest {
+  const { face, tenant, view, params, body, tokens } = parts;
+  // Those of the request as it came; asking for a token changes them.
+  const headers = { ...ctx.req.headers } as Readonly<Record<string, string | undefined>>;
+  const authorization = headers.authorization ?? '';
+  return {
+    ...tenant,
+    view,
+    method: ctx.method,
+    path: ctx.path,
+    params: decodeParams(params),
+    query: new URLSearchParams(ctx.querystring),
+    body,
+    bearer: BEARER.exec(authorization)?.[1],
+    basic: findBasic(authorization),
+    address: String(ctx.state.address),
+    requestId: String(ctx.state.requestId),
+    header: (name) => headers[name] ?? '',
+    async findToken(value) {
+      const row = await tokens.findAccessToken(value);
+      return row?.face === face.name && row.organization === tenant.organization.id ? row : undefined;
+    },
+    hasExpired: (value) => tokens.hasExpired(value),
+    isOwn: own.has(ctx.req),
+  };
+}

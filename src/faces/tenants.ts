@@ -1,0 +1,61 @@
+/** Whose face answers a request, and as which client. */
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { Organization } from '../storage/nouns.ts';
+import type { Tenant } from './ask.ts';
+import type { Face } from './face.ts';
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** What a path names, still encoded; neither names nor ids need encoding. */
+export interface Named {
+  readonly organization?: string | undefined;
+  readonly application?: string | undefined;
+}
+
+async function findOrganization(
+  view: DirectoryView,
+  host: string,
+  name: string | undefined,
+): Promise<Organization | undefined> {
+  if (name === undefined) return view.findOrganizationOf(host);
+  if (!UUID.test(name)) return view.findOrganizationNamed(name);
+  const organization = await view.findOrganization(name);
+  return organization?.enabled ? organization : undefined;
+}
+
+/** The one that the path names, else that of the settings, else the organization's first with a resource. */
+async function findApplication(
+  view: DirectoryView,
+  organization: Organization,
+  named: string | undefined,
+  configured: string | undefined,
+): Promise<ActiveApplication | undefined> {
+  if (named !== undefined && !UUID.test(named)) return view.findApplicationNamed(organization.id, named);
+  const id = named ?? configured;
+  return id === undefined ? view.findFirstApplication(organization.id) : view.findApplicationById(id);
+}
+
+/** @returns undefined if the face is switched off there, or what the path names is not there */
+export async function findTenant(
+  face: Face,
+  view: DirectoryView,
+  host: string,
+  named: Named,
+): Promise<Tenant | undefined> {
+  const organization = await findOrganization(view, host, named.organization);
+  const settings = organization?.faces?.[face.name];
+  if (!organization || !settings?.enabled) return undefined;
+  const active = await findApplication(view, organization, named.application, settings.application);
+  if (active?.application.organization !== organization.id) return undefined;
+  const { secretHash: _, jwks: __, ...application } = active.application;
+  const client = {
+    organization,
+    application: {
+      ...application,
+      clientId: `${organization.name}.${face.name}`,
+      authMethod: 'none' as const,
+      grants: face.grants(application.grants),
+    },
+  };
+  return { organization, settings, client };
+}

@@ -1,0 +1,34 @@
+/** What a token carries on from the one that it was made from: how far it is away, and whose rights bound it. */
+import type { AccountRef, Bound, TokenRow } from '../storage/contract.ts';
+import type { Proof } from './contract.ts';
+import type { SubjectToken } from './subject-token.ts';
+
+/** How often something may be made from what was made before. */
+export const MAX_DEPTH = 8;
+
+function toRef({ datasource, userTable, groups }: AccountRef): AccountRef {
+  return { datasource, userTable, groups };
+}
+
+function boundsOf(token: SubjectToken, own: Bound): readonly Bound[] {
+  const parent: Bound = {
+    application: token.application,
+    ...((token.isUser || token.account) && { subject: token.subject }),
+    ...(token.account && { account: toRef(token.account.facts) }),
+  };
+  const isSame = parent.application === own.application && parent.subject === own.subject;
+  return isSame ? token.bounds : [...token.bounds, parent];
+}
+
+/**
+ * @param own application and subject of what is made
+ * @param act who acts for the subject (RFC 8693 section 4.1)
+ */
+export function chainOf(token: SubjectToken, own: Bound, act: TokenRow['act']): NonNullable<Proof['chain']> {
+  return {
+    depth: token.depth + 1,
+    bounds: boundsOf(token, own),
+    ...(token.connection !== undefined && { connection: token.connection }),
+    ...(act && { act }),
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * What DeviceHive's tokens allow: actions, the networks and device types whose devices they may be done to, and the
+ * topics of plugins. A kind of authorization detail (RFC 9396) of its own, beside tables, that narrows by the same laws.
+ *
+ * `{"type": "devicehive", "locations": ["<resource>"], "actions": ["GetDevice"], "networks": ["4"], "deviceTypes": ["*"]}`:
+ * `*` alone stands for all there are and will be; a member that is left out stands for none.
+ */
+import { findActionId, findActionName } from './devicehive-actions.ts';
+import { PermissionsError, quoteName } from './errors.ts';
+import { type JsonObject, readMember, requireObject, requirePlainJson } from './json.ts';
+import type { DetailKind, Explanation, ParsedDetails, Step } from './kinds.ts';
+
+export const DEVICE_ACCESS = 'devicehive';
+
+export const DIMENSIONS = ['actions', 'networks', 'deviceTypes', 'topics'] as const;
+
+export type Dimension = (typeof DIMENSIONS)[number];
+
+/** Which ones, or all there are and will be. */
+export type Reach = ReadonlySet<string> | '*';
+
+/** What is allowed is the product: each action, on what lies within every other dimension. */
+export type DeviceAccess = { readonly [D in Dimension]: Reach };
+
+/** At rest: each a list, `['*']` for all. */
+export type StoredDeviceAccess = { readonly [D in Dimension]: readonly string[] };
+
+export type DeviceAccessDetail = {
+  type: typeof DEVICE_ACCESS;
+  locations: string[];
+} & { [D in Dimension]?: string[] };
+
+const NONE: Reach = new Set();
+
+export const NO_DEVICE_ACCESS: DeviceAccess = {
+  actions: NONE,
+  networks: NONE,
+  deviceTypes: NONE,
+  topics: NONE,
+};
+export const ALL_DEVICE_ACCESS: DeviceAccess = {
+  actions: '*',
+  networks: '*',
+  deviceTypes: '*',
+  topics: '*',
+};
+
+const MAX_VALUES = 1000;
+const MAX_LENGTH = 128;
+/** Numbers and words; nothing that could be read as two values, or as all. */
+const VALUE = /^[A-Za-z0-9_.:@/-]+$/;
+
+function forEach(of: (dimension: Dimension) => Reach): DeviceAccess {
+  return {
+    actions: of('actions'),
+    networks: of('networks'),
+    deviceTypes: of('deviceTypes'),
+    topics: of('topics'),
+  };
+}
+
+function reaches(a: Reach, b: Reach): boolean {
+  return a === '*' || (b !== '*' && b.isSubsetOf(a));
+}
+
+function meet(a: Reach, b: Reach): Reach {
+  if (a === '*') return b;
+  return b === '*' ? a : a.intersection(b);
+}
+
+/** Whether everything that `b` allows is allowed by `a`. */
+export function containsAccess(a: DeviceAccess, b: DeviceAccess): boolean {
+  return DIMENSIONS.every((dimension) => reaches(a[dimension], b[dimension]));
+}
+
+/** What both allow. */
+export function intersectAccess(a: DeviceAccess, b: DeviceAccess): DeviceAccess {
+  return forEach((dimension) => meet(a[dimension], b[dimension]));
+}
+
+/** Without an action nothing can be done to anything. */
+export function allowsNothing({ actions }: DeviceAccess): boolean {
+  return actions !== '*' && actions.size === 0;
+}
+
+const toList = (reach: Reach): string[] => (reach === '*' ? ['*'] : [...reach].sort());
+
+/** @param list `['*']`, or values none of which is `*` @throws PermissionsError malformed, too_large */
+export function toReach(list: readonly unknown[], dimension: Dimension): Reach {
+  if (list.length === 1 && list[0] === '*') return '*';
+  if (list.length > MAX_VALUES) {
+    throw new PermissionsError('too_large', `${dimension} may have at most ${MAX_VALUES} values.`);
+  }
+  return new Set(list.map((value) => requireValue(value, dimension)));
+}
+
+function requireValue(value: unknown, dimension: Dimension): string {
+  if (typeof value !== 'string' || value.length > MAX_LENGTH || !VALUE.test(value)) {
+    throw new PermissionsError('malformed', `${dimension} must be a list of names and numbers, as text.`);
+  }
+  if (dimension !== 'actions') return value;
+  const id = findActionId(value);
+  const name = id === undefined ? undefined : findActionName(id);
+  if (name === undefined) throw new PermissionsError('malformed', `There is no action ${quoteName(value)}.`);
+  return name;
+}
+
+export function toStoredAccess(access: DeviceAccess): StoredDeviceAccess {
+  const { actions, networks, deviceTypes, topics } = access;
+  return {
+    actions: toList(actions),
+    networks: toList(networks),
+    deviceTypes: toList(deviceTypes),
+    topics: toList(topics),
+  };
+}
+
+/** @throws PermissionsError malformed rather than to guess what a damaged row allows */
+export function fromStoredAccess(stored: StoredDeviceAccess): DeviceAccess {
+  return forEach((dimension) => toReach(stored[dimension], dimension));
+}
+
+const MEMBERS: ReadonlySet<string> = new Set(['type', 'locations', ...DIMENSIONS]);
+
+/** Never empty: an empty list could be read as "none" by one side and as "no restriction" by the other. */
+function requireList(detail: JsonObject, member: string): readonly unknown[] {
+  const list = readMember(detail, member);
+  if (Array.isArray(list) && list.length > 0) return list;
+  throw new PermissionsError('malformed', `${member} must be a list of one or more strings.`);
+}
+
+/**
+ * Reads the details of this kind in a request. There may be one: what two of them allow together is no product.
+ * @throws PermissionsError wrong_location, malformed, too_large
+ */
+export function parseDeviceAccess(value: unknown, resource: string | undefined): ParsedDetails<DeviceAccess> {
+  requirePlainJson(value);
+  if (!Array.isArray(value) || value.length > 1) {
+    throw new PermissionsError('malformed', `There may be one detail of type ${DEVICE_ACCESS}.`);
+  }
+  if (value.length === 0) return { permissions: NO_DEVICE_ACCESS, resource };
+  const detail = requireObject(value[0], 'Each entry of authorization_details');
+  if (readMember(detail, 'type') !== DEVICE_ACCESS) {
+    throw new PermissionsError('malformed', `The type must be ${DEVICE_ACCESS}.`);
+  }
+  const unknown = Object.keys(detail).find((member) => !MEMBERS.has(member));
+  if (unknown !== undefined) {
+    throw new PermissionsError('malformed', `${DEVICE_ACCESS} has no member ${quoteName(unknown)}.`);
+  }
+  let location = resource;
+  if (Object.hasOwn(detail, 'locations')) {
+    for (const named of requireList(detail, 'locations')) {
+      location ??= typeof named === 'string' ? named : undefined;
+      if (named !== location) {
+        throw new PermissionsError(
+          'wrong_location',
+          'locations names another resource than the request is for.',
+        );
+      }
+    }
+  }
+  return {
+    permissions: forEach((dimension) =>
+      Object.hasOwn(detail, dimension) ? toReach(requireList(detail, dimension), dimension) : NONE,
+    ),
+    resource: location,
+  };
+}
+
+/** One detail, or none where nothing is allowed. The result belongs to the caller. */
+export function toDeviceAccessDetails(access: DeviceAccess, resource: string): DeviceAccessDetail[] {
+  const members = DIMENSIONS.flatMap((dimension) => {
+    const list = toList(access[dimension]);
+    return list.length === 0 ? [] : [[dimension, list] as const];
+  });
+  if (members.length === 0) return [];
+  return [{ type: DEVICE_ACCESS, locations: [resource], ...Object.fromEntries(members) }];
+}
+
+/** One value that is not there any more; `*` where all of them were. */
+export interface DeviceRight {
+  readonly dimension: Dimension;
+  readonly value: string;
+}
+
+/** What `a` has and `b` lacks. */
+export function missingAccess(a: DeviceAccess, b: DeviceAccess): DeviceRight[] {
+  return DIMENSIONS.flatMap((dimension) => {
+    const [had, left] = [a[dimension], b[dimension]];
+    if (left === '*') return [];
+    const lost = had === '*' ? ['*'] : [...had.difference(left)];
+    return lost.map((value) => ({ dimension, value }));
+  });
+}
+
+const SHOWN = 5;
+
+/** One sentence for the client's developer, fit for `error_description`. */
+export function describeMissingAccess(missing: readonly DeviceRight[]): string {
+  const shown = missing.slice(0, SHOWN).map(({ dimension, value }) => `${dimension} ${value}`);
+  const hidden = missing.length - shown.length;
+  return `Beyond what is allowed: ${shown.join(', ')}${hidden > 0 ? ` and ${hidden} more` : ''}.`;
+}
+
+function explainAccess(steps: readonly Step<DeviceAccess>[]): Explanation<DeviceAccess, DeviceRight> {
+  const [first, ...later] = steps;
+  if (first === undefined) throw new RangeError('explain needs at least one step');
+  let effective = first.permissions;
+  const removed: (DeviceRight & { readonly by: string })[] = [];
+  for (const { name, permissions } of later) {
+    for (const right of missingAccess(effective, permissions)) removed.push({ ...right, by: name });
+    effective = intersectAccess(effective, permissions);
+  }
+  return { effective, removed };
+}
+
+export const deviceAccess: DetailKind<DeviceAccess, DeviceRight> = {
+  type: DEVICE_ACCESS,
+  parse: parseDeviceAccess,
+  toDetails: toDeviceAccessDetails,
+  contains: containsAccess,
+  intersect: intersectAccess,
+  explain: explainAccess,
+};
