@@ -1,9 +1,28 @@
-/** Hosts, the issuer and proxies: what may stand in the places of the configuration that name machines. */
+/** Hosts, the issuer, proxies and paths: what may stand in the places of the configuration that name machines. */
 import { BlockList, isIP } from 'node:net';
 
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 const HOSTNAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
 const NAME_AND_PORT = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
+
+/** How paths of the server's own begin, now and where more are to come. None is ever somebody else's. */
+export const ownFirstSegments: ReadonlySet<string> = new Set([
+  '.well-known',
+  'account',
+  'admin',
+  'assets',
+  'device',
+  'docs',
+  'healthz',
+  'interaction',
+  'livez',
+  'metrics',
+  'oauth',
+  'portal',
+  'readyz',
+  'resources',
+  'static',
+]);
 
 /** A name of the DNS in lower case, or an IP address without brackets. */
 export function isHostname(text: string): boolean {

@@ -1,4 +1,5 @@
 /** The configuration as everybody past `load` sees it: typed, whole, frozen; no defaults and no text to parse. */
+import type { SmtpServer } from '../mail/smtp.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import type { TrustedProxies } from './addresses.ts';
 import type { ApplyFile } from './apply-schema.ts';
@@ -23,6 +24,10 @@ export interface Config {
   readonly trustedProxies: TrustedProxies;
   /** Private hosts and networks that datasources may have. */
   readonly datasourceHosts: readonly string[];
+  /** Absent: mails are files, and in production there are none. */
+  readonly smtp?: { readonly server: SmtpServer; readonly from: string };
+  /** Paths below which faces are served instead of at the root, by their names. */
+  readonly facePrefixes: Readonly<Record<string, string>>;
   readonly metricsToken?: string;
   readonly applyFile?: string;
   /** Its content, if `loadConfig` was asked to read it. */

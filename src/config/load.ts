@@ -129,6 +129,8 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     hosts: given(options.hosts) ? values.hosts : [],
     datasourceHosts: given(options.datasourceHosts) ? values.datasourceHosts : [],
     trustedProxies: proxies && createTrustedProxies(proxies),
+    smtp: findSmtp(values, { given, report }),
+    facePrefixes: given(options.facePrefixes) ? values.facePrefixes : {},
     metricsToken: values.metricsToken,
     applyFile: values.applyFile && resolve(cwd, values.applyFile),
     demo: given(options.demo) ? values.demo : !production,
@@ -158,6 +160,20 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
 function defaultIssuer(port: number | undefined, report: Report): string | undefined {
   if (port === 0) report(options.issuer, 'it is missing, and without it GRANTABLE_PORT cannot be 0');
   return port ? new URL(`http://localhost:${port}`).origin : undefined;
+}
+
+/** One that did not parse has been reported, and what it needs is not known. */
+function findSmtp(
+  { smtpUrl: server, mailFrom: from }: Values,
+  { given, report }: Pick<DraftDeps, 'given' | 'report'>,
+): Config['smtp'] {
+  if (server && !given(options.mailFrom)) {
+    report(options.mailFrom, 'it is missing, and GRANTABLE_SMTP_URL needs it');
+  }
+  if (from && !given(options.smtpUrl)) {
+    report(options.smtpUrl, 'it is missing, and without it GRANTABLE_MAIL_FROM is of no use');
+  }
+  return server && from ? { server, from } : undefined;
 }
 
 function findMasterKey(
@@ -218,11 +234,19 @@ function findApply(path: string, problems: Problem[]): Config['apply'] {
   }
 }
 
+function withoutLogin({ server: { login: _, ...server }, from }: NonNullable<Config['smtp']>) {
+  return { server, from };
+}
+
 /** Frozen, and without its secrets wherever it is printed or logged. */
 function seal(config: Config): Config {
   for (const part of [
     config.storage,
     config.hosts,
+    config.facePrefixes,
+    config.smtp,
+    config.smtp?.server,
+    config.smtp?.server.login,
     config.throttle,
     config.ttl,
     config.masterKey,
@@ -231,12 +255,13 @@ function seal(config: Config): Config {
     Object.freeze(part);
   }
   for (const each of Object.values(config.throttle)) Object.freeze(each);
-  const { metricsToken, apply, masterKey, storage, ...open } = config;
+  const { metricsToken, apply, masterKey, storage, smtp, ...open } = config;
   const shown = {
     ...open,
     masterKey: { source: masterKey.source },
     // The URL may hold a password.
     storage: storage.kind === 'sqlite' ? storage : { kind: storage.kind },
+    ...(smtp && { smtp: withoutLogin(smtp) }),
   };
   Object.defineProperty(config, 'toJSON', { value: () => shown });
   Object.defineProperty(config, inspect.custom, { value: () => shown });

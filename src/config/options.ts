@@ -7,17 +7,20 @@
  */
 import type { z } from 'zod';
 import { findNetworkProblem } from '../connections/networks.ts';
+import { findableEmail } from '../directory/usernames.ts';
 import { parseMasterKey } from '../storage/master-key.ts';
 import { findIssuerProblem, findProxyProblem, isHostAndPort, isHostname, isLoopback } from './addresses.ts';
 import type { Config } from './config.ts';
 import {
   checkedText,
   duration,
+  facePrefixes,
   flag,
   limit,
   list,
   oneOf,
   path,
+  smtpServer,
   storage,
   textValue,
   wholeNumber,
@@ -195,6 +198,39 @@ export const options = {
       when: (_, keyFileMode) => keyFileMode !== undefined && (keyFileMode & 0o007) !== 0,
       says: 'The file with the master key is open to every user of this machine: its mode should be 0600.',
     },
+  },
+  smtpUrl: {
+    name: 'GRANTABLE_SMTP_URL',
+    type: 'smtps://<host> or smtp://<host>, with <user>:<password>@ in front of the host (percent-encoded) and :<port> behind it where needed',
+    default: undefined,
+    without: 'mails are files in the folder `mail` of the data folder; in production there are none',
+    meaning:
+      'The mail server. `smtps` is TLS from the start (port 465); `smtp` (port 587) says nothing before STARTTLS has succeeded, except on this machine itself. `?tls=off` at the end does without, `?tls=starttls` demands it on this machine too. Certificates are always checked; `NODE_EXTRA_CA_CERTS` names those of a private authority.',
+    secret: true,
+    schema: smtpServer(),
+    insecure: {
+      when: ({ smtp }) => smtp?.server.encryption === 'none' && !isLoopback(smtp.server.host),
+      says: 'Mails go to the mail server without TLS: the links in them, and its password, can be read on the way.',
+    },
+  },
+  mailFrom: {
+    name: 'GRANTABLE_MAIL_FROM',
+    type: 'an email address, such as accounts@example.com',
+    default: undefined,
+    without: 'an error if `GRANTABLE_SMTP_URL` is set',
+    meaning: 'The address that mails come from.',
+    schema: checkedText((text) =>
+      findableEmail(text) === undefined ? 'is no email address without a name' : undefined,
+    ),
+  },
+  facePrefixes: {
+    name: 'GRANTABLE_FACE_PREFIXES',
+    type: '<face>=<path> separated by commas, such as sunbreak=/sunbreak,fusio=/legacy/fusio',
+    default: undefined,
+    without: 'the faces keep their original paths',
+    meaning:
+      "Paths below which faces (`sunbreak`, `devicehive`, `apiMaker`, `usergrid`, `fusio`) answer instead of at the root. Lower case, without a slash at the end, none below another's, and none where the server's own paths are.",
+    schema: facePrefixes(),
   },
   metricsToken: {
     name: 'GRANTABLE_METRICS_TOKEN',

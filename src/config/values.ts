@@ -1,7 +1,11 @@
 /** How the text of an environment variable becomes a value. What a schema says of bad text ends a sentence about it. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { SmtpServer } from '../mail/smtp.ts';
+import type { FaceName } from '../storage/nouns.ts';
+import { isHostname, isLoopback, ownFirstSegments } from './addresses.ts';
 import { quote } from './printable.ts';
+import { didYouMean } from './similar.ts';
 
 /** An amount of something within a time. */
 export interface Limit {
@@ -83,18 +87,20 @@ export function flag(): z.ZodType<boolean, string> {
   return textValue((text) => (text === '1' || text === '0' ? text === '1' : refuse('is neither 0 nor 1')));
 }
 
+function toEntries(text: string, findProblem: (entry: string) => string | undefined): readonly string[] {
+  const entries = text.split(',').map((entry) => entry.trim());
+  const problems = entries.flatMap((entry) => {
+    const problem = entry === '' ? 'is empty' : findProblem(entry);
+    return problem ? [`has the entry ${quote(entry)}, which ${problem}`] : [];
+  });
+  return problems.length > 0 ? refuse(problems.join('; it ')) : entries;
+}
+
 /** Separated by commas; blanks around an entry do not count. */
 export function list(
   findProblem: (entry: string) => string | undefined,
 ): z.ZodType<readonly string[], string> {
-  return textValue((text) => {
-    const entries = text.split(',').map((entry) => entry.trim());
-    const problems = entries.flatMap((entry) => {
-      const problem = entry === '' ? 'is empty' : findProblem(entry);
-      return problem ? [`has the entry ${quote(entry)}, which ${problem}`] : [];
-    });
-    return problems.length > 0 ? refuse(problems.join('; it ')) : entries;
-  });
+  return textValue((text) => toEntries(text, findProblem));
 }
 
 /** Where a path cannot be meant as it is written. */
@@ -131,5 +137,97 @@ export function storage(): z.ZodType<StoragePlace, string> {
     if (file.startsWith('//')) refuse(`has two slashes, where sqlite:${resolve('/', file)} has one`);
     const problem = findPathProblem(file);
     return problem === undefined ? { kind: 'sqlite', path: file } : refuse(problem);
+  });
+}
+
+/** Ports of mail servers that take mail from programs (RFC 8314 section 3.3, RFC 6409). */
+const SMTPS_PORT = 465;
+const SUBMISSION_PORT = 587;
+
+function findEncryption(url: URL, host: string): SmtpServer['encryption'] {
+  const asked = url.searchParams.get('tls');
+  const isKnown = url.search === '' || (url.searchParams.size === 1 && asked !== null);
+  if (!isKnown) refuse('has a query that is not tls=off or tls=starttls; inside a password, ? is %3F');
+  if (url.protocol === 'smtps:') return asked === null ? 'tls' : refuse('says tls, which smtps:// does too');
+  if (asked === null) return isLoopback(host) ? 'none' : 'starttls';
+  if (asked === 'starttls') return asked;
+  return asked === 'off' ? 'none' : refuse('has another tls than off or starttls');
+}
+
+/** Neither is ever part of what is said about the URL. */
+function findLogin(url: URL): SmtpServer['login'] {
+  if (url.username === '' && url.password === '') return undefined;
+  try {
+    const login = { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+    if (login.user === '' || login.password === '') refuse('names a user or a password, but not both');
+    // They end a line, or a word of the login, in SMTP.
+    if (/\p{Cc}/u.test(login.user + login.password)) refuse('holds control characters');
+    return login;
+  } catch (error) {
+    if (error instanceof URIError) refuse('has a % that is no percent-encoding; inside a password, % is %25');
+    throw error;
+  }
+}
+
+/**
+ * `smtp://` or `smtps://`, as URLs of mail servers are commonly written. What a host in between could take out, such as
+ * an offer to encrypt, is never relied on: `smtp://` is STARTTLS or nothing.
+ */
+export function smtpServer(): z.ZodType<SmtpServer, string> {
+  return textValue((text) => {
+    if (!/^smtps?:\/\//.test(text)) refuse('starts neither with smtp:// nor with smtps://');
+    // The parser would leave them out.
+    if (/[\s\p{Cc}]/u.test(text)) refuse('holds blanks or control characters');
+    const url = URL.canParse(text)
+      ? new URL(text)
+      : refuse('is no URL; user and password are percent-encoded');
+    const host = url.hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+    if (!isHostname(host)) refuse('names no host');
+    if (!['', '/'].includes(url.pathname)) refuse('has a path; inside a password, / is %2F');
+    if (text.includes('#')) refuse('has a fragment; inside a password, # is %23');
+    if (url.port === '0') refuse('has the port 0');
+    const port = Number(url.port) || (url.protocol === 'smtps:' ? SMTPS_PORT : SUBMISSION_PORT);
+    const login = findLogin(url);
+    return { host, port, encryption: findEncryption(url, host), ...(login && { login }) };
+  });
+}
+
+const faceNames = Object.keys({
+  sunbreak: true,
+  devicehive: true,
+  apiMaker: true,
+  usergrid: true,
+  fusio: true,
+} satisfies Record<FaceName, true>);
+
+const PREFIX = /^(?:\/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)+$/;
+const MAX_PREFIX = 100;
+
+function findPrefixProblem(entry: string): string | undefined {
+  const [, name = '', path = ''] = /^([^=]*)=(.*)$/s.exec(entry) ?? [];
+  if (!entry.includes('=')) return 'is not <face>=<path>';
+  if (!faceNames.includes(name)) return `names no face${didYouMean(name, faceNames)}`;
+  if (path.length > MAX_PREFIX || !PREFIX.test(path)) return 'has no path such as /legacy/sunbreak';
+  return ownFirstSegments.has(path.split('/')[1] ?? '') ? "is where the server's own paths are" : undefined;
+}
+
+/** Below another face's prefix, a path would be both faces' where one of them names organizations in its paths. */
+function requireApart(prefixes: readonly (readonly [string, string])[]): void {
+  for (const [at, [name, path]] of prefixes.entries()) {
+    for (const [other, otherPath] of prefixes.slice(0, at)) {
+      if (name === other) refuse(`names ${name} twice`);
+      if (path === otherPath) refuse(`gives ${other} and ${name} the same path`);
+      if (`${path}/`.startsWith(`${otherPath}/`)) refuse(`puts ${name} below ${other}`);
+      if (`${otherPath}/`.startsWith(`${path}/`)) refuse(`puts ${other} below ${name}`);
+    }
+  }
+}
+
+/** By the face's name. */
+export function facePrefixes(): z.ZodType<Readonly<Record<string, string>>, string> {
+  return textValue((text) => {
+    const pairs = toEntries(text, findPrefixProblem).map((entry) => entry.split('=') as [string, string]);
+    requireApart(pairs);
+    return Object.fromEntries(pairs);
   });
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import { ownFirstSegments } from '../../src/config/addresses.ts';
 import {
   type Config,
   ConfigError,
@@ -14,6 +15,7 @@ import {
   type Problem,
 } from '../../src/config/load.ts';
 import { type Option, options } from '../../src/config/options.ts';
+import { reservedNames } from '../../src/directory/names.ts';
 
 let cwd: string;
 before(async () => {
@@ -65,6 +67,7 @@ test('an empty environment gives the defaults and says that the master key lies 
       hosts: [],
       datasourceHosts: [],
       trustedProxies: [],
+      facePrefixes: {},
       demo: true,
       logLevel: 'info',
       bcryptCost: 12,
@@ -105,6 +108,9 @@ test('every option is taken from the environment', async () => {
     GRANTABLE_DATA_DIR: 'state/here',
     GRANTABLE_STORAGE: 'sqlite:/var/lib/store.db',
     GRANTABLE_MASTER_KEY_FILE: './key',
+    GRANTABLE_SMTP_URL: 'smtps://ann:s3cret@mail.example.com',
+    GRANTABLE_MAIL_FROM: 'accounts@example.com',
+    GRANTABLE_FACE_PREFIXES: 'sunbreak=/sunbreak, apiMaker=/legacy/api-maker',
     GRANTABLE_METRICS_TOKEN: 'abcdefghijklmnopqrstuvwxyz012345',
     GRANTABLE_APPLY: 'apply.yaml',
     GRANTABLE_DEMO: '0',
@@ -132,6 +138,16 @@ test('every option is taken from the environment', async () => {
     path: join(cwd, 'key'),
     key: Buffer.from(masterKey, 'hex'),
   });
+  assert.deepEqual(config.smtp, {
+    server: {
+      host: 'mail.example.com',
+      port: 465,
+      encryption: 'tls',
+      login: { user: 'ann', password: 's3cret' },
+    },
+    from: 'accounts@example.com',
+  });
+  assert.deepEqual(config.facePrefixes, { sunbreak: '/sunbreak', apiMaker: '/legacy/api-maker' });
   assert.equal(config.metricsToken, 'abcdefghijklmnopqrstuvwxyz012345');
   assert.equal(config.applyFile, join(cwd, 'apply.yaml'));
   assert.equal(config.demo, false);
@@ -302,6 +318,180 @@ test('a MongoDB URL names its database, and is never shown', () => {
     assert.match(problem, /names no database: mongodb:\/\/<hosts>\/<database>$/);
     assert.doesNotMatch(problem, /s3cret/);
   }
+});
+
+const from = { GRANTABLE_MAIL_FROM: 'accounts@example.com' };
+
+test('what is said to a mail server is encrypted unless it stays on this machine or the URL says otherwise', () => {
+  const servers: [string, object][] = [
+    ['smtps://mail.example.com', { host: 'mail.example.com', port: 465, encryption: 'tls' }],
+    ['smtps://localhost:4650/', { host: 'localhost', port: 4650, encryption: 'tls' }],
+    ['smtp://Mail.Example.com', { host: 'mail.example.com', port: 587, encryption: 'starttls' }],
+    ['smtp://[fd00::7]:25', { host: 'fd00::7', port: 25, encryption: 'starttls' }],
+    ['smtp://127.0.0.1:25', { host: '127.0.0.1', port: 25, encryption: 'none' }],
+    ['smtp://[::1]', { host: '::1', port: 587, encryption: 'none' }],
+    ['smtp://localhost?tls=starttls', { host: 'localhost', port: 587, encryption: 'starttls' }],
+    ['smtp://localhost.example.com', { host: 'localhost.example.com', port: 587, encryption: 'starttls' }],
+    ['smtp://relay/?tls=off', { host: 'relay', port: 587, encryption: 'none' }],
+    ['smtp://relay?tls=starttls', { host: 'relay', port: 587, encryption: 'starttls' }],
+  ];
+  for (const [url, server] of servers) {
+    assert.deepEqual(load({ ...from, GRANTABLE_SMTP_URL: url }).smtp, {
+      server,
+      from: 'accounts@example.com',
+    });
+  }
+  const quiet = { ...from, GRANTABLE_MASTER_KEY: masterKey };
+  assert.deepEqual(load({ ...quiet, GRANTABLE_SMTP_URL: 'smtp://relay?tls=off' }).warnings, [
+    options.smtpUrl.insecure.says,
+  ]);
+  for (const url of ['smtp://relay', 'smtps://relay', 'smtp://127.0.0.1', 'smtp://localhost?tls=off'])
+    assert.deepEqual(load({ ...quiet, GRANTABLE_SMTP_URL: url }).warnings, [], url);
+});
+
+test('user and password of a mail server are percent-encoded', () => {
+  const logins: [string, string, string][] = [
+    ['ann:s3cret', 'ann', 's3cret'],
+    ['ann%40example.com:a%2Fb%3Fc%23d%25e%3Af', 'ann@example.com', 'a/b?c#d%e:f'],
+    ['ann@example.com:a:b', 'ann@example.com', 'a:b'],
+    ['%C3%A4nn:%F0%9F%94%91', 'änn', '🔑'],
+  ];
+  for (const [written, user, password] of logins) {
+    const { smtp } = load({ ...from, GRANTABLE_SMTP_URL: `smtps://${written}@mail.example.com` });
+    assert.deepEqual(smtp?.server.login, { user, password });
+  }
+});
+
+test('SE-03 what is wrong with the URL of a mail server is said without any of it', () => {
+  const refused: [string, RegExp][] = [
+    ['mail.example.com', /starts neither with/],
+    ['SMTP://mail.example.com', /starts neither with/],
+    ['https://hunter2@mail.example.com', /starts neither with/],
+    ['smtp:mail.example.com', /starts neither with/],
+    ['smtp://', /is no URL|names no host/],
+    ['smtp://ann:hunter2@', /is no URL|names no host/],
+    ['smtp://mail_1.example.com', /names no host/],
+    ['smtp://1.2.3', /names no host/],
+    ['smtp://m%61il', /names no host/],
+    ['smtp://mail.example.com:0', /has the port 0/],
+    ['smtp://mail.example.com:70000', /is no URL/],
+    ['smtp://ann:hun/ter2@mail.example.com', /is no URL/],
+    ['smtp://ann:12/hunter2@mail.example.com', /has a path; inside a password, \/ is %2F/],
+    ['smtp://ann:12?hunter2@mail.example.com', /has a query .*; inside a password, \? is %3F/],
+    ['smtp://ann:12#hunter2@mail.example.com', /has a fragment; inside a password, # is %23/],
+    ['smtp://ann:hunter2%zz@mail.example.com', /has a % that is no percent-encoding/],
+    ['smtp://ann:hunter2%ff@mail.example.com', /has a % that is no percent-encoding/],
+    ['smtp://ann:hunter2%00@mail.example.com', /holds control characters/],
+    ['smtp://ann:hunter2%0d%0aQUIT@mail.example.com', /holds control characters/],
+    ['smtp://ann:hun ter2@mail.example.com', /holds blanks or control characters/],
+    ['smtp://mail.example.com\n', /holds blanks or control characters/],
+    ['smtp://mail.exa\tmple.com', /holds blanks or control characters/],
+    ['smtp://hunter2@mail.example.com', /names a user or a password, but not both/],
+    ['smtp://:hunter2@mail.example.com', /names a user or a password, but not both/],
+    ['smtp://mail.example.com?tls=hunter2', /has another tls than off or starttls/],
+    ['smtp://mail.example.com?tls=off&tls=off', /has a query/],
+    ['smtp://mail.example.com?TLS=off', /has a query/],
+    ['smtp://mail.example.com?hunter2', /has a query/],
+    ['smtps://mail.example.com?tls=off', /says tls, which smtps:\/\/ does too/],
+  ];
+  for (const [url, wrong] of refused) {
+    const problem = problemOf({ ...from, GRANTABLE_SMTP_URL: url });
+    assert.match(problem, /^GRANTABLE_SMTP_URL: what is given /, url);
+    assert.match(problem, wrong, url);
+    assert.doesNotMatch(problem, /hunter2|example/, url);
+  }
+  const config = load({ ...from, GRANTABLE_SMTP_URL: 'smtps://ann-login:hunter2@mail.example.com' });
+  for (const shown of [JSON.stringify({ config }), inspect(config, { depth: 9 })]) {
+    assert.match(shown, /mail\.example\.com/);
+    assert.doesNotMatch(shown, /hunter2|ann-login/);
+  }
+});
+
+test('mail comes from one address, which stands with the mail server or not at all', () => {
+  const server = { GRANTABLE_SMTP_URL: 'smtps://mail.example.com' };
+  assert.equal(problemOf(server), 'GRANTABLE_MAIL_FROM: it is missing, and GRANTABLE_SMTP_URL needs it');
+  assert.equal(
+    problemOf(from),
+    'GRANTABLE_SMTP_URL: it is missing, and without it GRANTABLE_MAIL_FROM is of no use',
+  );
+  for (const address of [
+    'accounts',
+    '@example.com',
+    'Accounts <accounts@example.com>',
+    'a@example.com,b@example.com',
+    'a@example.com\nBcc: b@example.com',
+    'a b@example.com',
+    'a@-',
+  ]) {
+    assert.match(problemOf({ ...server, GRANTABLE_MAIL_FROM: address }), /is no email address/, address);
+  }
+  assert.deepEqual(
+    problemsOf({ GRANTABLE_SMTP_URL: 'x', GRANTABLE_MAIL_FROM: 'x', GRANTABLE_FACE_PREFIXES: 'x' }).map(
+      ({ variable }) => variable,
+    ),
+    ['GRANTABLE_SMTP_URL', 'GRANTABLE_MAIL_FROM', 'GRANTABLE_FACE_PREFIXES'],
+  );
+});
+
+test('faces are put below paths that nobody else has', () => {
+  const good: [string, object][] = [
+    ['fusio=/fusio', { fusio: '/fusio' }],
+    ['usergrid=/a/b-c/v1.0_x', { usergrid: '/a/b-c/v1.0_x' }],
+    ['devicehive=/dh/rest,sunbreak=/api', { devicehive: '/dh/rest', sunbreak: '/api' }],
+    ['sunbreak=/old,apiMaker=/older', { sunbreak: '/old', apiMaker: '/older' }],
+    ['sunbreak=/oauth2,apiMaker=/administration', { sunbreak: '/oauth2', apiMaker: '/administration' }],
+  ];
+  for (const [text, prefixes] of good) {
+    assert.deepEqual(load({ GRANTABLE_FACE_PREFIXES: text }).facePrefixes, prefixes);
+  }
+  const refused: [string, RegExp][] = [
+    ['sunbreak', /entry "sunbreak", which is not <face>=<path>/],
+    ['sunbreak=/a,', /entry "", which is empty/],
+    ['sunbrek=/a', /names no face \(did you mean sunbreak\?\)/],
+    ['Sunbreak=/a', /names no face/],
+    ['constructor=/a', /names no face/],
+    ['=/a', /names no face/],
+    ['sunbreak=/a,sunbreak=/b', /names sunbreak twice/],
+    ['sunbreak=/a,fusio=/a', /gives sunbreak and fusio the same path/],
+    ['sunbreak=/a,fusio=/a/b', /puts fusio below sunbreak/],
+    ['sunbreak=/a/b,fusio=/a', /puts sunbreak below fusio/],
+  ];
+  for (const path of [
+    ...[
+      '',
+      '/',
+      'a',
+      '/a/',
+      '//a',
+      '/a//b',
+      '/A',
+      '/a b',
+      '/a?b',
+      '/a#b',
+      '/a%2fb',
+      '/:org',
+      '/*all',
+      '/{a}',
+    ],
+    ...['/..', '/a/..', '/.', '/a/.b', '/-a', '/a\\b', '/ä', '/a=b', `/${'a'.repeat(100)}`, '/a\nb'],
+  ]) {
+    refused.push([`sunbreak=${path}`, /has no path such as/]);
+  }
+  for (const segment of ownFirstSegments) {
+    const wrong = segment.startsWith('.') ? /has no path such as/ : /is where the server's own paths are/;
+    refused.push([`sunbreak=/${segment}`, wrong], [`sunbreak=/${segment}/sunbreak`, wrong]);
+  }
+  for (const [text, wrong] of refused) {
+    assert.match(problemOf({ GRANTABLE_FACE_PREFIXES: text }), wrong, text);
+  }
+  assert.match(
+    problemOf({ GRANTABLE_FACE_PREFIXES: 'x=/a,fusio=a' }),
+    /names no face; it has the entry "fusio=a"/,
+  );
+});
+
+test('no organization has a name under which paths of the server begin', () => {
+  assert.deepEqual([...ownFirstSegments.difference(reservedNames)], []);
 });
 
 test('the issuer is a URL in its plain form, since clients compare strings', () => {
@@ -538,6 +728,8 @@ test('SE-04 hostile text in a variable stays on its line of the message', () => 
     { GRANTABLE_TRUSTED_PROXIES: hostile },
     { GRANTABLE_HOSTS: `a,${hostile}` },
     { GRANTABLE_STORAGE: `sqlite://${hostile}` },
+    { GRANTABLE_SMTP_URL: `smtp://${hostile}`, ...from },
+    { GRANTABLE_FACE_PREFIXES: `sunbreak=/${hostile}` },
     { GRANTABLE_ISSUER: `http://localhost:3000/${hostile}` },
   ];
   for (const env of environments) {
@@ -557,6 +749,11 @@ test('a configuration is frozen', () => {
   assert.throws(() => Object.assign(config, { issuer: 'x' }), TypeError);
   assert.throws(() => Object.assign(config.throttle.account, { points: 1 }), TypeError);
   assert.throws(() => Object.assign(config.storage, { path: 'x' }), TypeError);
+  assert.throws(() => Object.assign(config.facePrefixes, { fusio: '/x' }), TypeError);
+  const { smtp } = load({ ...from, GRANTABLE_SMTP_URL: 'smtps://ann:s3cret@mail.example.com' });
+  assert.throws(() => Object.assign(smtp ?? {}, { from: 'x' }), TypeError);
+  assert.throws(() => Object.assign(smtp?.server ?? {}, { encryption: 'none' }), TypeError);
+  assert.throws(() => Object.assign(smtp?.server.login ?? {}, { user: 'x' }), TypeError);
   assert.throws(() => (config.warnings as string[]).push('x'), TypeError);
 });
 

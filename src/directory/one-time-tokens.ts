@@ -1,0 +1,66 @@
+/**
+ * Secrets that are mailed to somebody and are good once, within a time. Nothing but redeeming one tells whether it is
+ * good, so there is nothing to try values on without using them up. The store decides who is first.
+ */
+import { hash, randomBytes } from 'node:crypto';
+import type { ArtifactStore } from '../storage/contract.ts';
+
+/** What a token is good for; one kind's value is never found as another's (JW-10). */
+export type OneTimePurpose = 'activation' | 'password-reset';
+
+export interface Redeemed {
+  /** Id of the user it was made for, who may be disabled or gone by now. */
+  readonly user: string;
+  /** Milliseconds. What changed since then, such as a password, may make it too old for its purpose. */
+  readonly createdAt: number;
+}
+
+export interface OneTimeTokens {
+  /**
+   * @param user id
+   * @param seconds that it is good for
+   */
+  create(purpose: OneTimePurpose, user: string, seconds: number): Promise<string>;
+  /** Uses it up. Exactly one of any number of parallel callers, in any number of processes, is told the user. */
+  redeem(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined>;
+}
+
+/** Tells people, secret scanners and the log what they found. */
+const PREFIX = 'gmt_';
+const RANDOM_BYTES = 32;
+/** The whole value: 256 bits have 43 digits in base64url. */
+const PATTERN = new RegExp(`^${PREFIX}[A-Za-z0-9_-]{43}$`);
+const KEY_BYTES = 22;
+
+const modelOf = (purpose: OneTimePurpose): string => `OneTime ${purpose}`;
+
+function keyOf(purpose: OneTimePurpose, token: string): Buffer {
+  return hash('sha256', `${modelOf(purpose)}\0${token}`, 'buffer').subarray(0, KEY_BYTES);
+}
+
+export function createOneTimeTokens({
+  artifacts,
+  now,
+}: {
+  artifacts: Pick<ArtifactStore, 'insert' | 'find' | 'consume'>;
+  /** Milliseconds. */
+  now: () => number;
+}): OneTimeTokens {
+  return {
+    async create(purpose, user, seconds) {
+      const token = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
+      const createdAt = now();
+      const artifact = { payload: { user, createdAt }, expiresAt: createdAt + seconds * 1000 };
+      const isNew = await artifacts.insert(modelOf(purpose), keyOf(purpose, token), artifact, createdAt);
+      if (!isNew) throw new Error('a random value came up twice');
+      return token;
+    },
+    async redeem(purpose, token) {
+      if (!PATTERN.test(token)) return undefined;
+      const [model, key, at] = [modelOf(purpose), keyOf(purpose, token), now()];
+      const found = await artifacts.find(model, key, at);
+      if (!found || !(await artifacts.consume(model, key, at))) return undefined;
+      return found.payload as unknown as Redeemed;
+    },
+  };
+}

@@ -1,0 +1,32 @@
+/** What can be sent: one person, one line as subject, any text. */
+import { findableEmail } from '../directory/usernames.ts';
+import { MalformedRequest } from '../errors/domain.ts';
+
+export interface Letter {
+  /** One address, without a name. */
+  readonly to: string;
+  readonly subject: string;
+  /** Lines end as they like. */
+  readonly text: string;
+}
+
+/** Whatever ends a header, or a line of one somewhere, and what no encoding of ours carries. */
+const ENDS_A_LINE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
+/** UTF-16 units; a longer one comes from a mistake. */
+const MAX_SUBJECT = 500;
+
+function refuse(what: string): never {
+  throw new MalformedRequest({ description: what });
+}
+
+/** @throws MalformedRequest */
+export function requireSendable({ to, subject, text }: Letter): void {
+  // An address has no blanks, commas or angle brackets, so it cannot be several either.
+  if (ENDS_A_LINE.test(to) || findableEmail(to) === undefined) {
+    refuse('the recipient of a mail is not exactly one email address');
+  }
+  if (subject.trim() === '' || subject.length > MAX_SUBJECT || ENDS_A_LINE.test(subject)) {
+    refuse('the subject of a mail is not one line of text');
+  }
+  if (text.includes('\0') || !text.isWellFormed()) refuse('the text of a mail holds what is no text');
+}

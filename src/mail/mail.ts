@@ -1,0 +1,84 @@
+/**
+ * Mail: plain text to one person at a time. It leaves to its callers what is said, to whom, how often and with which
+ * links: it takes text and nothing of a request, so no `Host` header can get into a mail from here (HD-01). It serves no
+ * routes.
+ *
+ * This file: where a mail goes.
+ */
+import { join } from 'node:path';
+import { Unavailable } from '../errors/domain.ts';
+import { writeLetterFile } from './letter-file.ts';
+import { type Letter, requireSendable } from './letters.ts';
+import { createSmtp, type Deliver, type SmtpServer } from './smtp.ts';
+
+export type { Letter } from './letters.ts';
+export type { SmtpServer } from './smtp.ts';
+
+export interface MailDeps {
+  /** Where mails go, and the address that they come from; without it they become files, and in production nothing. */
+  readonly smtp: { readonly server: SmtpServer; readonly from: string } | undefined;
+  readonly production: boolean;
+  /** Absolute. Files go into its folder `mail`. */
+  readonly dataDir: string;
+  readonly log: { info(members: object, message: string): void };
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Mail {
+  /** Whether mails go anywhere. */
+  readonly available: boolean;
+  /**
+   * Resolves when the mail server has taken the mail, or when its file is written. How long that takes and whether it
+   * fails shows that there is somebody to write to, so whoever must not show it does not let an answer wait for it.
+   *
+   * @throws MalformedRequest when `to` is not exactly one address, or when `to` or `subject` would change the head of
+   *   the mail; nothing was sent then
+   * @throws Unavailable when mail is not available, too many are under way, or the mail server is away, slow or refuses
+   */
+  send(letter: Letter): Promise<void>;
+}
+
+/** Seconds. */
+const RETRY_AFTER = 30;
+const RETRY_AFTER_BUSY = 5;
+const RETRY_AFTER_MISSING = 3600;
+/** Each waits for the mail server at most as long as `smtp.ts` says. */
+const MAX_UNDER_WAY = 20;
+
+function createFiles({ dataDir, log, now }: MailDeps): Deliver {
+  return async (letter) => {
+    const path = await writeLetterFile(join(dataDir, 'mail'), letter, now());
+    log.info({ path }, 'a mail was written to a file, because there is no mail server');
+  };
+}
+
+function createDelivery(deps: MailDeps): Deliver | undefined {
+  if (deps.smtp) return createSmtp(deps.smtp, deps.now);
+  return deps.production ? undefined : createFiles(deps);
+}
+
+export function createMail(deps: MailDeps): Mail {
+  const deliver = createDelivery(deps);
+  let underWay = 0;
+
+  return {
+    available: deliver !== undefined,
+    async send(letter) {
+      requireSendable(letter);
+      if (!deliver) throw new Unavailable(RETRY_AFTER_MISSING, { reason: 'there is no mail server' });
+      if (underWay >= MAX_UNDER_WAY) {
+        throw new Unavailable(RETRY_AFTER_BUSY, { reason: 'too many mails are under way' });
+      }
+      underWay += 1;
+      try {
+        await deliver(letter);
+      } catch (error) {
+        const reason = `a mail could not be sent: ${(error as Error).message}`;
+        throw new Unavailable(RETRY_AFTER, { reason, cause: error });
+      } finally {
+        underWay -= 1;
+      }
+    },
+  };
+}

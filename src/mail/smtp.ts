@@ -1,0 +1,110 @@
+/**
+ * Delivery to a mail server. Each mail has a connection of its own: mails are rare, and a connection that is kept is
+ * one that the server closes just when it is needed.
+ */
+import type { SMTPTransportOptions } from 'nodemailer/lib/smtp-transport';
+import type { Letter } from './letters.ts';
+
+export interface SmtpServer {
+  /** A name or an IP address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** `tls` from the first byte, `starttls` before anything else is said, or none. Never "if the server offers it". */
+  readonly encryption: 'tls' | 'starttls' | 'none';
+  readonly login?: { readonly user: string; readonly password: string };
+}
+
+/** @throws Error whose message is for the log: it holds no secret, and neither the recipient nor the text */
+export type Deliver = (letter: Letter) => Promise<void>;
+
+/** Milliseconds: until the server has greeted, TLS included; between two of its answers; for everything together. */
+export const PATIENCE = { greeting: 5_000, silence: 5_000, whole: 10_000 } as const;
+
+/** Milliseconds that a server has to close a connection that we have ended. */
+const CLOSING = 1_000;
+/** Bytes of one answer; honest ones are a few hundred. */
+const MAX_ANSWER = 65_536;
+
+function toOptions({ host, port, encryption, login }: SmtpServer): SMTPTransportOptions {
+  return {
+    host,
+    port,
+    secure: encryption === 'tls',
+    requireTLS: encryption === 'starttls',
+    ignoreTLS: encryption === 'none',
+    // Said expressly, so that no switch of Node's environment takes it back.
+    tls: { rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    ...(login && {
+      auth: { user: login.user, pass: login.password },
+      // A server that does not offer to authenticate us is not the one that was configured.
+      forceAuth: true,
+    }),
+    connectionTimeout: PATIENCE.greeting,
+    greetingTimeout: PATIENCE.greeting,
+    dnsTimeout: PATIENCE.greeting,
+    socketTimeout: PATIENCE.silence,
+    socketCloseTimeout: CLOSING,
+    maxResponseSize: MAX_ANSWER,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  };
+}
+
+interface Failure {
+  readonly message?: string;
+  readonly code?: string;
+  /** The SMTP command. */
+  readonly command?: string;
+  /** What the server said. */
+  readonly response?: string;
+}
+
+/** Of these the message is Node's or nodemailer's own, where there is no answer of the server in it. */
+const ON_THE_WAY = new Set(['ECONNECTION', 'ESOCKET', 'ETIMEDOUT', 'EDNS', 'ETLS']);
+/** A certificate, of which an error tells the names, may have thousands. */
+const MAX_SHOWN = 300;
+/** Reply code and enhanced status code (RFC 3463). */
+const CODES = /^\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3}\b)?/;
+
+/**
+ * What may be logged. A server's answer may quote the recipient, the text with its links, and what it took for a
+ * command, such as the login: of it only the codes are kept.
+ */
+function toLoggable(error: unknown): Error {
+  const { message = '', code = 'unknown', command, response } = error as Failure;
+  if (response !== undefined) {
+    const codes = CODES.exec(response)?.[0] ?? 'no SMTP reply';
+    return new Error(`the mail server answered ${codes} to ${command ?? 'the connection'}`);
+  }
+  if (code === 'EABORT') return new Error(`the mail server took more than ${PATIENCE.whole / 1000} s`);
+  const [line = ''] = message.trim().split('\n', 1);
+  return new Error(ON_THE_WAY.has(code) ? `${code}: ${line.slice(0, MAX_SHOWN)}` : `failed with ${code}`);
+}
+
+/** @param now milliseconds */
+export function createSmtp(
+  { server, from }: { readonly server: SmtpServer; readonly from: string },
+  now: () => number,
+): Deliver {
+  const options = toOptions(server);
+
+  return async ({ to, subject, text }) => {
+    const { createTransport } = await import('nodemailer');
+    try {
+      await createTransport(options).sendMail({
+        // As objects they are taken as they are, and not read as lists.
+        from: { name: '', address: from },
+        to: { name: '', address: to },
+        subject,
+        text,
+        date: new Date(now()),
+        xMailer: false,
+        // So that no absence notice answers it (RFC 3834).
+        headers: { 'Auto-Submitted': 'auto-generated' },
+        signal: AbortSignal.timeout(PATIENCE.whole),
+      });
+    } catch (error) {
+      throw toLoggable(error);
+    }
+  };
+}
