@@ -8,8 +8,6 @@ import { startBackground } from './background.ts';
 import { parseApplyFile } from './config/apply-file.ts';
 import type { Config } from './config/config.ts';
 import { createDomains } from './connections/domains.ts';
-import { createPasswordChange } from './directory/password-change.ts';
-import { createRegister } from './directory/registration.ts';
 import { createFaces } from './faces/index.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
@@ -26,6 +24,7 @@ import { fittingSigningMode } from './provider/external-key.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
+import { createSelfService } from './self-service.ts';
 import { createSystem, type System } from './system.ts';
 
 /** Seconds that a browser session lasts. */
@@ -100,9 +99,9 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     ...(options.signal && { signal: options.signal }),
   });
   unfinished.defer(() => foundations.close());
-  const { storage, directory, users, registry, rings, signingKeys, throttle, passwords, hashQueue } =
-    foundations;
+  const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
   const started = await fillDirectory(foundations);
+  const selfService = createSelfService(foundations, log);
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
   const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
   const cookieKeys = () => rings.cookies.all().map(({ key }) => key.toString('base64url'));
@@ -123,7 +122,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     connect: {
       users,
       connections: foundations.connections,
-      register: createRegister({ store: storage.directory, changes: foundations.changes, passwords, now }),
+      register: selfService.register,
       domains: createDomains({
         issuer: config.issuer,
         store: storage.directory,
@@ -151,7 +150,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     interactions: provider.interactions,
     directory,
     users,
-    passwordChange: createPasswordChange({ changes: foundations.changes, passwords, now }),
+    passwordChange: selfService.passwordChange,
     views,
     formKeys: rings.forms,
     findForm,
@@ -165,7 +164,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     connections: foundations.connections,
     limit: foundations.exchangeLimit,
     refreshJwts: foundations.refreshJwts,
-    prefixes: {},
+    prefixes: config.facePrefixes,
     findAccessToken: provider.findAccessToken,
     hasExpired: provider.hasExpired,
     body: { read: readText, giveForm },

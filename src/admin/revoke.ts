@@ -3,6 +3,7 @@ import type { Connections } from '../connections/connections.ts';
 import type { Author } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { accountNode, datasourceOf } from '../directory/database-accounts.ts';
+import { createEndings } from '../directory/endings.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
@@ -70,12 +71,7 @@ export async function revokeConnection(
 
 /** Ends every token and login of the user; a new login is possible. */
 export async function revokeUser(user: User, deps: RevokeDeps, author: Author): Promise<Revoked> {
-  const { organization } = user;
-  await endWhatIsOlder(user.id, deps, { ...(organization !== undefined && { organization }) });
-  await append(deps, author, 'user.revoked', {
-    subject: user.id,
-    ...(organization !== undefined && { organization }),
-  });
+  await createEndings(deps).endAllOf(user, author);
   return { what: `all tokens and logins of user ${user.username}` };
 }
 

@@ -38,16 +38,6 @@ export function isHostAndPort(text: string): boolean {
   return host.startsWith('[') ? isIP(host.slice(1, -1)) === 6 : isHostname(host);
 }
 
-/** @param hostname as `URL` gives it */
-export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname === '[::1]' ||
-    hostname === '::1' ||
-    /^127(?:\.\d+){3}$/.test(hostname)
-  );
-}
-
 /** What is wrong with an issuer (RFC 8414 section 2), as the end of a sentence; undefined if nothing is. */
 export function findIssuerProblem(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;

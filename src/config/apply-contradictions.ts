@@ -3,10 +3,11 @@
  * a name that it does not define may be in the store, which whoever applies it looks into.
  */
 import { checkNewPassword } from '../directory/passwords.ts';
+import { hasOwnScheme } from '../directory/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../directory/usernames.ts';
 import { findWrongRights } from './apply-rights.ts';
 import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './apply-schema.ts';
-import { findRefusal, hasOwnScheme } from './apply-values.ts';
+import { findRefusal } from './apply-values.ts';
 import type { Path } from './yaml-document.ts';
 
 export interface Contradiction {

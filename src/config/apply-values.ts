@@ -3,12 +3,13 @@ import { z } from 'zod';
 import { findNetworkProblem } from '../connections/networks.ts';
 import { reservedNames } from '../directory/names.ts';
 import { toImportedHash } from '../directory/passwords.ts';
+import { findRedirectUriProblem, isLoopback } from '../directory/redirect-uris.ts';
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parsePermissions } from '../permissions/seed-shape.ts';
 import { findTableIdProblem } from '../permissions/table-ids.ts';
-import { isHostAndPort, isLoopback } from './addresses.ts';
+import { isHostAndPort } from './addresses.ts';
 
 /** The text itself; `shape` says in the documentation what it may be. */
 function text(shape: string, findProblem: (text: string) => string | undefined): z.ZodType<string, string> {
@@ -156,40 +157,7 @@ export const host = text('a host name, with or without port', (value) =>
   isHostAndPort(value) ? undefined : 'is no host name in lower case, with or without port',
 );
 
-const FORBIDDEN_SCHEMES: ReadonlySet<string> = new Set([
-  'javascript:',
-  'data:',
-  'vbscript:',
-  'file:',
-  'blob:',
-  'about:',
-]);
-
-/** True for schemes that a native application owns (RFC 8252 section 7.1). */
-export function hasOwnScheme(uri: string): boolean {
-  return !/^https?:/i.test(uri);
-}
-
-/** RFC 9700 section 2.1, RFC 8252 section 7. */
-export const redirectUri = text('an absolute URI', (value) => {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (!url || !VISIBLE.test(value) || value.length > 1024)
-    return 'is no absolute URI of at most 1024 characters';
-  if (FORBIDDEN_SCHEMES.has(url.protocol))
-    return `has the scheme ${url.protocol.slice(0, -1)}, which is not allowed`;
-  if (value.includes('#')) return 'has a fragment';
-  if (value.includes('*')) return 'has a wildcard; each redirect URI must be listed whole';
-  if (url.username || url.password) return 'names a user';
-  if (url.protocol === 'http:' && !isLoopback(url.hostname))
-    return 'is plain http for another machine: only https will do';
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    return url.protocol.includes('.')
-      ? undefined
-      : 'has a scheme of its own without a dot; one is named after a domain, such as com.example.app:/callback';
-  }
-  // Compared as a string, so one that browsers rewrite would never be reached.
-  return url.href === value || url.href === `${value}/` ? undefined : `is not in its plain form, ${url.href}`;
-});
+export const redirectUri = text('an absolute URI', findRedirectUriProblem);
 
 export const origin = text('an origin', (value) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;

@@ -7,9 +7,10 @@
  */
 import type { z } from 'zod';
 import { findNetworkProblem } from '../connections/networks.ts';
+import { isLoopback } from '../directory/redirect-uris.ts';
 import { findableEmail } from '../directory/usernames.ts';
 import { parseMasterKey } from '../storage/master-key.ts';
-import { findIssuerProblem, findProxyProblem, isHostAndPort, isHostname, isLoopback } from './addresses.ts';
+import { findIssuerProblem, findProxyProblem, isHostAndPort, isHostname } from './addresses.ts';
 import type { Config } from './config.ts';
 import {
   checkedText,

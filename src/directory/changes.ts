@@ -58,7 +58,7 @@ export interface ChangesDeps {
 
 const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[] } = {
   organizations: [],
-  applications: ['organization', 'clientId'],
+  applications: ['organization', 'clientId', 'owner', 'registeredThrough'],
   roles: ['organization'],
   resources: ['organization', 'identifier', 'registeredBy'],
   users: ['organization', 'realm'],

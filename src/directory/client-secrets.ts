@@ -15,6 +15,35 @@ export function createClientSecret(): string {
   return `gcs_${randomBytes(32).toString('base64url')}`;
 }
 
+/**
+ * A secret that can be made again, for clients of older APIs that expect to read it again: no copy of the store holds
+ * it.
+ * @returns 64 hex digits
+ */
+function deriveSecret(key: Buffer, application: string, seed: string): string {
+  return createHmac('sha256', key).update(`client secret\0${application}\0${seed}`).digest('hex');
+}
+
+/** One for the application, with what is to be stored of it. */
+export function createDerivedSecret(
+  keys: SecretKeys,
+  application: string,
+): { secret: string; secretSeed: string; secretHash: string } {
+  const secretSeed = randomBytes(16).toString('base64url');
+  const secret = deriveSecret(keys.current().key, application, secretSeed);
+  return { secret, secretSeed, secretHash: hashClientSecret(keys, secret) };
+}
+
+/** @returns undefined if it was not derived, or from a key that is gone */
+export function findDerivedSecret(
+  keys: SecretKeys,
+  { id, secretSeed, secretHash }: { id: string; secretSeed?: string; secretHash?: string },
+): string | undefined {
+  const key = secretHash === undefined ? undefined : keys.byId(secretHash.split('$')[1] ?? '');
+  const secret = key && secretSeed !== undefined ? deriveSecret(key, id, secretSeed) : undefined;
+  return secret !== undefined && isClientSecret(keys, secret, secretHash) ? secret : undefined;
+}
+
 const digest = (key: Buffer, secret: string): Buffer => createHmac('sha256', key).update(secret).digest();
 
 /** @returns `hmac-sha256$<key id>$<base64url>` */

@@ -1,5 +1,5 @@
 /** Strangers who register: a user with a password of their own choice, and the roles that everybody gets. */
-import { AlreadyTaken } from '../errors/domain.ts';
+import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
@@ -12,9 +12,12 @@ const MIN_PASSWORD_LENGTH = 8;
 export interface Registrant {
   /** Whose realm it is. */
   readonly application: Application;
-  /** Good as user name too. */
-  readonly email: string;
+  /** The email address if absent. */
+  readonly username?: string;
+  readonly email?: string;
   readonly password: string;
+  /** They must show that the email address is theirs before they can log in. */
+  readonly pending?: boolean;
   readonly displayName?: string;
   readonly author: Author;
 }
@@ -43,18 +46,28 @@ export function createRegister({
     return roles;
   }
 
-  return async ({ application, email, password, displayName, author }) => {
+  return async ({ application, email, password, displayName, pending, author, ...given }) => {
     const { realm, organization, minPasswordLength } = application;
-    const names = { canonicalUsername: canonicalUsername(email), canonicalEmail: canonicalEmail(email) };
+    const username = given.username ?? email;
+    if (username === undefined) throw new MalformedRequest({ description: 'username is missing' });
+    const names = {
+      canonicalUsername: canonicalUsername(username),
+      ...(email !== undefined && { canonicalEmail: canonicalEmail(email) }),
+    };
     checkNewPassword(password, {
       minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH,
-      username: email,
-      email,
+      username,
+      ...(email !== undefined && { email }),
     });
+    // Both are typed into one field, so neither may be the other of anybody.
+    const isKnown = async (name: string): Promise<boolean> =>
+      (await store.users.findBy('username', `${realm}/${name}`)) !== undefined ||
+      (await store.users.findBy('email', `${realm}/${name}`)) !== undefined;
     const isTaken = async (): Promise<boolean> =>
-      (await store.users.findBy('username', `${realm}/${names.canonicalUsername}`)) !== undefined ||
-      (await store.users.findBy('email', `${realm}/${names.canonicalEmail}`)) !== undefined;
-    if (await isTaken()) throw new AlreadyTaken({ description: 'the email address is registered already' });
+      (await isKnown(names.canonicalUsername)) ||
+      (names.canonicalEmail !== undefined && (await isKnown(names.canonicalEmail)));
+    const taken = given.username === undefined ? 'the email address' : 'the user name or the email address';
+    if (await isTaken()) throw new AlreadyTaken({ description: `${taken} is registered already` });
     const passwordHash = await passwords.hash(password, organization);
     try {
       return await changes.users.create(
@@ -62,14 +75,15 @@ export function createRegister({
           enabled: true,
           realm,
           organization,
-          username: email,
-          email,
+          username,
+          ...(email !== undefined && { email }),
           ...names,
           emailVerified: false,
           ...(displayName !== undefined && { displayName }),
           passwordHash,
           passwordChangedAt: now(),
           secondFactor: false,
+          ...(pending && { pending: true }),
           roles: await defaultRoles(organization),
           administers: [],
         },
@@ -78,7 +92,7 @@ export function createRegister({
     } catch (error) {
       // Somebody registered it in the meantime, whichever check found him first.
       if (!(error instanceof Conflict) && !(await isTaken())) throw error;
-      throw new AlreadyTaken({ description: 'the email address is registered already', cause: error });
+      throw new AlreadyTaken({ description: `${taken} is registered already`, cause: error });
     }
   };
 }

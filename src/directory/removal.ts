@@ -50,12 +50,19 @@ export async function removeContents<C extends CollectionName>(
   if (collection === 'applications') {
     const { id, organization } = noun as Nouns['applications'];
     await removeAll(store, 'connections', organization, ({ application }) => application === id);
+    await removeAll(store, 'applications', organization, ({ registeredThrough }) => registeredThrough === id);
     await removeAll(
       store,
       'users',
       organization,
       (user) => user.realm === (`application:${id}` satisfies Realm),
     );
+  }
+  if (collection === 'users') {
+    const { id, organization } = noun as Nouns['users'];
+    if (organization !== undefined) {
+      await removeAll(store, 'applications', organization, ({ owner }) => owner === id);
+    }
   }
   if (collection === 'organizations') {
     for (const inside of [

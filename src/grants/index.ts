@@ -11,6 +11,7 @@ import { clientCredentials } from './client-credentials.ts';
 import { type ConnectDeps, createConnectGrant } from './connect.ts';
 import type { Grant } from './contract.ts';
 import { createDatabaseUserGrant } from './database-user.ts';
+import { createDerivedLoginGrant } from './derived-login.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
 import type { SubjectTokens } from './subject-token.ts';
@@ -41,6 +42,7 @@ export function createGrants(deps: GrantsDeps): readonly Grant[] {
     createRefreshTokenGrant(deps),
     createAuthorizationCodeGrant(deps),
     createTokenExchangeGrant(deps),
+    createDerivedLoginGrant(deps),
     createConnectGrant(deps.connect),
   ];
 }

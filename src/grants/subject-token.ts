@@ -35,6 +35,10 @@ export interface SubjectToken {
   readonly bounds: readonly Bound[];
   /** Milliseconds; absent: it lives until it is ended. */
   readonly expiresAt?: number;
+  /** The older API that it was asked for through. */
+  readonly face?: TokenRow['face'];
+  /** Id of the login that it belongs to. */
+  readonly login?: string;
   /** Id of the connection that it is, or descends from. */
   readonly connection?: string;
   /** Seconds: a limit of the connection's own. */
@@ -76,6 +80,8 @@ function fromRow(row: TokenRow): SubjectToken {
     depth: row.depth ?? 0,
     bounds: row.bounds ?? [],
     expiresAt: row.expiresAt * 1000,
+    ...(row.face && { face: row.face }),
+    ...(row.login !== undefined && { login: row.login }),
     ...(row.resource !== undefined && { resource: row.resource }),
     ...(row.connection !== undefined && { connection: row.connection }),
     ...(row.authTime !== undefined && { authTime: row.authTime }),

@@ -1,0 +1,110 @@
+/**
+ * Mails to people about their accounts: activating one that was registered, and setting a forgotten password. Each has a
+ * secret that is good once, for an hour. No link is made of anything that a request says.
+ */
+
+import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import type { Mail } from '../mail/mail.ts';
+import type { Application, Realm, User } from '../storage/nouns.ts';
+import type { Author, Changes } from './changes.ts';
+import type { OneTimeTokens } from './one-time-tokens.ts';
+import type { PasswordChange } from './password-change.ts';
+import { isActive, type Users } from './users.ts';
+
+export interface AccountMails {
+  /** Whether mails can be sent at all. */
+  readonly available: boolean;
+  /** @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone */
+  sendActivation(user: User, link: string | undefined): Promise<void>;
+  /** Lets somebody who registered log in. @throws ProofRejected for a token that is not good */
+  activate(token: string, realm: Realm, author: (user: User) => Author): Promise<void>;
+  /**
+   * To whoever has that email address; nobody learns whether anybody has. The caller does not wait for it: how long
+   * it takes says what it did.
+   */
+  sendPasswordReset(realm: Realm, email: string, link: string | undefined): void;
+  /** @throws ProofRejected for a token that is not good; MalformedRequest when the password will not do */
+  resetPassword(
+    token: string,
+    newPassword: string,
+    application: Application,
+    author: (user: User) => Author,
+  ): Promise<void>;
+}
+
+export interface AccountMailsDeps {
+  readonly mail: Mail;
+  readonly tokens: OneTimeTokens;
+  readonly users: Pick<Users, 'find' | 'findByLogin'>;
+  readonly changes: Pick<Changes, 'users'>;
+  readonly passwordChange: PasswordChange;
+  /** Told of what nobody waits for. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Seconds. */
+const LIFETIME = 3600;
+
+function letterOf(intro: string, token: string, link: string | undefined): string {
+  const leads = link === undefined ? [] : [link.replace('{token}', encodeURIComponent(token)), ''];
+  return [intro, '', ...leads, `Token: ${token}`, '', 'It is good once, for one hour.', ''].join('\n');
+}
+
+export function createAccountMails(deps: AccountMailsDeps): AccountMails {
+  const { mail, tokens, users, changes, passwordChange, onFailure } = deps;
+
+  async function requireUser(id: string | undefined, realm: Realm): Promise<User> {
+    const user = id === undefined ? undefined : await users.find(id);
+    if (user?.realm !== realm) throw new ProofRejected({ reason: 'no such one-time token of this realm' });
+    return user;
+  }
+
+  async function sendReset(realm: Realm, email: string, link: string | undefined): Promise<void> {
+    const user = await users.findByLogin(realm, email);
+    if (user?.email === undefined || !isActive(user)) return;
+    const token = await tokens.create('password-reset', user.id, LIFETIME);
+    const intro = 'Somebody asked to set a new password for your account. If it was not you, do nothing.';
+    await mail.send({ to: user.email, subject: 'Set a new password', text: letterOf(intro, token, link) });
+  }
+
+  return {
+    get available() {
+      return mail.available;
+    },
+    async sendActivation(user, link) {
+      if (user.email === undefined) throw new MalformedRequest({ description: 'there is no email address' });
+      const token = await tokens.create('activation', user.id, LIFETIME);
+      const intro = `Welcome, ${user.username}. Activate your account to log in.`;
+      await mail.send({
+        to: user.email,
+        subject: 'Activate your account',
+        text: letterOf(intro, token, link),
+      });
+    },
+    async activate(token, realm, author) {
+      const redeemed = await tokens.redeem('activation', token);
+      const user = await requireUser(redeemed?.user, realm);
+      if (!user.pending) throw new ProofRejected({ reason: 'the account is active already' });
+      const { pending: _, ...activated } = user;
+      await changes.users.replace({ ...activated, emailVerified: true }, author(user));
+    },
+    sendPasswordReset(realm, email, link) {
+      void sendReset(realm, email, link).catch(onFailure);
+    },
+    async resetPassword(token, newPassword, application, author) {
+      const redeemed = await tokens.redeem('password-reset', token);
+      const user = await requireUser(redeemed?.user, application.realm);
+      const changedAt = user.passwordChangedAt ?? 0;
+      if (!redeemed || !isActive(user) || changedAt > redeemed.createdAt) {
+        throw new ProofRejected({ reason: 'the account is closed, or its password was changed since' });
+      }
+      await passwordChange({
+        user,
+        newPassword,
+        minLength: application.minPasswordLength,
+        queue: application.organization,
+        author: author(user),
+      });
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * Applications that people register and change through an API, instead of the operator in a file: what such a one may do
+ * is bounded by who registered it and by the application that it was registered through.
+ */
+import { randomUUID } from 'node:crypto';
+import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Application, User } from '../storage/nouns.ts';
+import type { Author, Changes } from './changes.ts';
+import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
+import { eachNoun } from './collections.ts';
+import { findRedirectUriProblem, hasOwnScheme } from './redirect-uris.ts';
+
+/** What somebody says of an application of theirs. */
+export interface ApplicationFacts {
+  readonly name: string;
+  readonly homepage?: string;
+  /** Of those of the application that it is registered through, and of the API that it is registered with. */
+  readonly scopes: readonly string[];
+}
+
+export interface Applications {
+  /** @returns with its secret @throws RegistrationClosed when somebody has too many; MalformedRequest */
+  register(
+    facts: ApplicationFacts,
+    owner: User,
+    through: Application,
+    author: Author,
+  ): Promise<{ application: Application; secret: string }>;
+  /** @throws MalformedRequest; VersionConflict if it was changed meanwhile */
+  update(application: Application, facts: ApplicationFacts, author: Author): Promise<Application>;
+  remove(application: Application, author: Author): Promise<void>;
+  /** Those that somebody registered, in the order in which they were. */
+  findOwn(owner: User): Promise<readonly Application[]>;
+  /** Gives it another secret, which ends the one before; its tokens stay. @throws VersionConflict */
+  renewSecret(application: Application, author: Author): Promise<string>;
+  /** Its secret, if that can be shown again: one that an operator chose cannot. */
+  findSecret(application: Application): string | undefined;
+  /** @param seconds that tokens of its users live at most, and unless they ask for less @throws VersionConflict */
+  limitUserTokens(application: Application, seconds: number, author: Author): Promise<Application>;
+}
+
+export interface ApplicationsDeps {
+  readonly store: Pick<DirectoryStore, 'applications'>;
+  readonly changes: Pick<Changes, 'applications'>;
+  readonly clientSecrets: SecretKeys;
+}
+
+/** Of one person. */
+const MOST_OWN = 50;
+
+const GRANTS = ['client_credentials', 'password', 'refresh_token', 'authorization_code'];
+
+const MAX_NAME = 100;
+
+/** @throws MalformedRequest */
+function requireSound(facts: ApplicationFacts): ApplicationFacts {
+  const name = facts.name.trim();
+  if (name === '' || name.length > MAX_NAME || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(name)) {
+    throw new MalformedRequest({ description: `name must be a line of at most ${MAX_NAME} characters` });
+  }
+  const problem = facts.homepage === undefined ? undefined : findRedirectUriProblem(facts.homepage);
+  if (problem !== undefined) throw new MalformedRequest({ description: `url ${problem}` });
+  return { ...facts, name };
+}
+
+export function createApplications({ store, changes, clientSecrets }: ApplicationsDeps): Applications {
+  async function findOwn(owner: User): Promise<Application[]> {
+    const own: Application[] = [];
+    for await (const application of eachNoun(store.applications, owner.organization)) {
+      if (application.owner === owner.id) own.push(application);
+    }
+    return own;
+  }
+
+  /** As it is in the store, not as a view of the directory remembers it. */
+  async function current({ id }: Application): Promise<Application> {
+    const stored = await store.applications.get(id);
+    if (!stored) throw new MalformedRequest({ description: 'the application is gone' });
+    return stored;
+  }
+
+  return {
+    async register(facts, owner, through, author) {
+      const { name, homepage, scopes } = requireSound(facts);
+      if ((await findOwn(owner)).length >= MOST_OWN) {
+        throw new RegistrationClosed({ description: `nobody may have more than ${MOST_OWN} applications` });
+      }
+      const id = randomUUID();
+      const { secret, secretSeed, secretHash } = createDerivedSecret(clientSecrets, id);
+      const application = await changes.applications.create(
+        {
+          id,
+          organization: through.organization,
+          // Unique in the organization, where two people may choose one name.
+          name: `${name} (${id})`,
+          enabled: true,
+          realm: through.realm,
+          clientId: randomUUID(),
+          authMethod: 'client_secret_basic',
+          secretHash,
+          secretSeed,
+          grants: GRANTS.filter((grant) => grant === 'client_credentials' || through.grants.includes(grant)),
+          scopes: [...scopes],
+          redirectUris: homepage === undefined ? [] : [homepage],
+          postLogoutRedirectUris: [],
+          allowedOrigins: [],
+          native: homepage !== undefined && hasOwnScheme(homepage),
+          ...(through.resource !== undefined && { resource: through.resource }),
+          ceilings: through.ceilings,
+          introspects: [],
+          mayExchange: [],
+          owner: owner.id,
+          registeredThrough: through.id,
+          ...(homepage !== undefined && { homepage }),
+        },
+        author,
+      );
+      return { application, secret };
+    },
+
+    async update(application, facts, author) {
+      const { name, homepage, scopes } = requireSound(facts);
+      const { homepage: _, ...stored } = await current(application);
+      return changes.applications.replace(
+        {
+          ...stored,
+          name: `${name} (${stored.id})`,
+          scopes: [...scopes],
+          redirectUris: homepage === undefined ? [] : [homepage],
+          native: homepage !== undefined && hasOwnScheme(homepage),
+          ...(homepage !== undefined && { homepage }),
+        },
+        author,
+      );
+    },
+
+    async remove(application, author) {
+      await changes.applications.remove(await current(application), author);
+    },
+
+    findOwn,
+
+    async renewSecret(application, author) {
+      const stored = await current(application);
+      const { secret, ...kept } = createDerivedSecret(clientSecrets, stored.id);
+      await changes.applications.replace({ ...stored, ...kept }, author);
+      return secret;
+    },
+
+    findSecret: (application) => findDerivedSecret(clientSecrets, application),
+
+    async limitUserTokens(application, seconds, author) {
+      return changes.applications.replace({ ...(await current(application)), userTokenTtl: seconds }, author);
+    },
+  };
+}
+
+/** As whoever registered it called it. */
+export function displayNameOf({ name, id, owner }: Pick<Application, 'name' | 'id' | 'owner'>): string {
+  return owner === undefined ? name : name.slice(0, -` (${id})`.length);
+}

@@ -1,0 +1,67 @@
+/** Ending tokens and logins on somebody's word, with the audit entry that says on whose. */
+import type { Registry } from '../registry/registry.ts';
+import type { AuditLog, TokenRow } from '../storage/contract.ts';
+import type { User } from '../storage/nouns.ts';
+import type { Author } from './changes.ts';
+
+export interface Endings {
+  /** Ends the token and all that hangs below it. */
+  endToken(token: TokenRow, author: Author): Promise<void>;
+  /** Ends the login that the token belongs to, with all that came from it; where it belongs to none, the token. */
+  endLoginOf(token: TokenRow, author: Author): Promise<void>;
+  /** Ends every token and login of the user; a new login is possible. */
+  endAllOf(user: User, author: Author): Promise<void>;
+}
+
+export interface EndingsDeps {
+  readonly registry: Pick<Registry, 'endToken' | 'endLogin' | 'findLogin' | 'markLasting'>;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
+  async function append(
+    event: string,
+    {
+      subject,
+      organization,
+      clientId,
+    }: Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>,
+    author: Author,
+    details?: Record<string, unknown>,
+  ): Promise<void> {
+    await audit.append({
+      at: now(),
+      event,
+      outcome: 'changed',
+      ...author,
+      subject,
+      ...(clientId !== undefined && { client: clientId }),
+      ...(organization !== undefined && { organization }),
+      ...(details && { details }),
+    });
+  }
+
+  async function endToken(token: TokenRow, author: Author): Promise<void> {
+    await registry.endToken(token);
+    await append('token.revoked', token, author, { id: token.id });
+  }
+
+  return {
+    endToken,
+    async endLoginOf(token, author) {
+      const login = token.login === undefined ? undefined : await registry.findLogin(token.login);
+      if (!login) return endToken(token, author);
+      await registry.endLogin(login);
+      await append('login.revoked', token, author, { id: login.id });
+    },
+    async endAllOf(user, author) {
+      const { id, organization } = user;
+      const at = now();
+      const scope = organization === undefined ? {} : { organization };
+      await registry.markLasting(id, { revokedAt: at, restoredAt: at }, scope);
+      await append('user.revoked', { subject: id, ...scope }, author);
+    },
+  };
+}

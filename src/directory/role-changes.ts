@@ -1,0 +1,65 @@
+/** Roles that are changed through an API: what one allows grows or shrinks by some cells. */
+import { PermissionsNotAllowed } from '../errors/domain.ts';
+import {
+  contains,
+  createPermissions,
+  describeDifference,
+  difference,
+  type Permissions,
+  union,
+} from '../permissions/permissions.ts';
+import { fromStored, toStored } from '../permissions/stored.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Organization, Role } from '../storage/nouns.ts';
+import type { Author, Changes } from './changes.ts';
+import { eachNoun } from './collections.ts';
+
+export interface RoleChanges {
+  /** @param name `default` is the one that everybody gets who registers, unless one is called so */
+  find(organization: Organization, name: string): Promise<Role | undefined>;
+  permissionsOf(role: Role): Permissions;
+  /**
+   * @param within what whoever asks may do: nobody gives what they do not have (MT-05)
+   * @throws PermissionsNotAllowed; VersionConflict
+   */
+  allow(role: Role, added: Permissions, within: Permissions, author: Author): Promise<Role>;
+  /** @throws VersionConflict */
+  disallow(role: Role, removed: Permissions, author: Author): Promise<Role>;
+}
+
+export interface RoleChangesDeps {
+  readonly store: Pick<DirectoryStore, 'roles'>;
+  readonly changes: Pick<Changes, 'roles'>;
+}
+
+/** What is left of a set without the cells of another; admin loses itself only, because it has no cells. */
+function without(permissions: Permissions, removed: Permissions): Permissions {
+  if (permissions.isAdmin) return removed.isAdmin ? createPermissions([]) : permissions;
+  if (removed.isAdmin) return createPermissions([]);
+  return createPermissions(
+    [...permissions.masks].map(([table, mask]) => [table, mask & ~(removed.masks.get(table) ?? 0)]),
+  );
+}
+
+export function createRoleChanges({ store, changes }: RoleChangesDeps): RoleChanges {
+  const replace = (role: Role, permissions: Permissions, author: Author): Promise<Role> =>
+    changes.roles.replace({ ...role, permissions: toStored(permissions) }, author);
+
+  return {
+    async find({ id }, name) {
+      const named = await store.roles.findBy('name', `${id}/${name}`);
+      if (named || name !== 'default') return named;
+      for await (const role of eachNoun(store.roles, id)) if (role.default) return role;
+      return undefined;
+    },
+    permissionsOf: ({ permissions }) => fromStored(permissions),
+    async allow(role, added, within, author) {
+      if (!contains(within, added)) {
+        throw new PermissionsNotAllowed({ description: describeDifference(difference(added, within)) });
+      }
+      return replace(role, union(fromStored(role.permissions), added), author);
+    },
+    disallow: (role, removed, author) =>
+      replace(role, without(fromStored(role.permissions), removed), author),
+  };
+}

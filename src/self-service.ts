@@ -1,0 +1,47 @@
+/** What people, and applications for them, do to the directory through an API instead of in an operator's file. */
+import { type AccountMails, createAccountMails } from './directory/account-mails.ts';
+import { type Applications, createApplications } from './directory/applications.ts';
+import { createEndings, type Endings } from './directory/endings.ts';
+import { createOneTimeTokens } from './directory/one-time-tokens.ts';
+import { createPasswordChange, type PasswordChange } from './directory/password-change.ts';
+import { createRegister, type Register } from './directory/registration.ts';
+import { createRoleChanges, type RoleChanges } from './directory/role-changes.ts';
+import type { Foundations } from './foundations.ts';
+import type { Logger } from './http/log.ts';
+import { createMail } from './mail/mail.ts';
+
+export interface SelfService {
+  readonly register: Register;
+  readonly passwordChange: PasswordChange;
+  readonly accountMails: AccountMails;
+  readonly applications: Applications;
+  readonly roleChanges: RoleChanges;
+  readonly endings: Endings;
+}
+
+export function createSelfService(foundations: Foundations, log: Logger): SelfService {
+  const { config, storage, changes, passwords, users, registry, rings, now } = foundations;
+  const store = storage.directory;
+  const passwordChange = createPasswordChange({ changes, passwords, now });
+  return {
+    register: createRegister({ store, changes, passwords, now }),
+    passwordChange,
+    accountMails: createAccountMails({
+      mail: createMail({
+        smtp: config.smtp,
+        production: config.production,
+        dataDir: config.dataDir,
+        log,
+        now,
+      }),
+      tokens: createOneTimeTokens({ artifacts: storage.artifacts, now }),
+      users,
+      changes,
+      passwordChange,
+      onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),
+    }),
+    applications: createApplications({ store, changes, clientSecrets: rings.clientSecrets }),
+    roleChanges: createRoleChanges({ store, changes }),
+    endings: createEndings({ registry, audit: storage.audit, now }),
+  };
+}
