@@ -20,6 +20,7 @@ import { createDirectory, type Directory } from './directory/directory.ts';
 import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
 import { createPasswords, type Passwords } from './directory/passwords.ts';
 import { createUsers, type Users } from './directory/users.ts';
+import { LONGEST_TOKEN } from './grants/expiry.ts';
 import { addressKey } from './http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
 import { connectorKinds } from './open-datasources.ts';
@@ -64,9 +65,6 @@ export interface Foundations {
   readonly apply: Apply;
   close(): Promise<void>;
 }
-
-/** Rotation of a key must leave the last JWT of the longest-lived resource verifiable; resources may not go above. */
-export const MAX_TOKEN_LIFETIME = 86_400 * 30;
 
 function throttleLimits({ throttle }: Config): ThrottleLimits {
   const { account, address, client, registration } = throttle;
@@ -122,7 +120,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       queue: hashQueue,
       markKeys,
     });
-    const longestLifetime = Math.max(config.ttl.login, MAX_TOKEN_LIFETIME);
+    const longestLifetime = Math.max(config.ttl.login, LONGEST_TOKEN);
     const { connections: connectionNouns } = storage.directory;
     const currentRights = createCurrentRights({ directory, users, connections: connectionNouns, now });
     const { recompute } = currentRights;

@@ -7,7 +7,15 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { DirectoryStore, TokenRow } from '../storage/contract.ts';
-import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
+import type {
+  Application,
+  Datasource,
+  FaceName,
+  Organization,
+  Resource,
+  Role,
+  User,
+} from '../storage/nouns.ts';
 import { eachNoun } from './collections.ts';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */
@@ -79,10 +87,11 @@ export interface FaceTokens {
   /** Whether a refresh leaves the refresh token as it is. */
   readonly keepsRefreshToken?: boolean;
   /** Of an access token that is a JWT, beside those that every token has. */
-  readonly claims?: (row: TokenRow) => Readonly<Record<string, unknown>>;
+  readonly claims?: (row: TokenRow, user: User | undefined) => Readonly<Record<string, unknown>>;
   /** Makes a new refresh token a JWT around ours, with these claims; nothing secret. */
   readonly refreshClaims?: (
     row: TokenRow,
+    user: User | undefined,
     login: { readonly expiresAt: number },
   ) => Readonly<Record<string, unknown>>;
 }

@@ -1,5 +1,5 @@
 /** A face's request to the token endpoint: the same chain as everybody's, with the form that the face wrote. */
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
 import type { ActiveApplication, Directory, DirectoryView, Through } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
 import { Refusal } from '../http/refusal.ts';
@@ -16,6 +16,8 @@ export interface Tenant {
 
 export interface AskDeps {
   readonly directory: Directory;
+  /** The token endpoint, whatever stands around it included. */
+  readonly tokenEndpoint: Middleware;
   /** Makes the request one with this form. */
   readonly giveForm: (ctx: Context, form: Record<string, unknown>) => Promise<void>;
 }
@@ -69,14 +71,12 @@ function toRefusal(ctx: Context): unknown {
   });
 }
 
-/** @param next what comes after the faces: the provider */
 export function createAsk(
   ctx: Context,
-  next: () => Promise<unknown>,
   face: FaceName,
   own: Tenant,
   view: DirectoryView,
-  { directory, giveForm }: AskDeps,
+  { directory, tokenEndpoint, giveForm }: AskDeps,
 ): AskForToken {
   const { settings } = own;
   return async (form, options = {}) => {
@@ -94,13 +94,18 @@ export function createAsk(
     await giveForm(ctx, { ...proof, ...form });
     ctx.url = TOKEN_PATH;
     ctx.req.headers.accept = 'application/json';
+    // What an earlier question of the same request was answered must not be taken for this one's answer.
     ctx.state.failure = undefined;
+    ctx.remove('Content-Type');
+    ctx.body = null;
+    ctx.status = 200;
     try {
-      await next();
+      await tokenEndpoint(ctx, async () => undefined);
     } finally {
       Object.assign(ctx, { method, url });
+      ctx.remove('WWW-Authenticate');
     }
-    if (ctx.status === 200) return ctx.body as Record<string, unknown>;
+    if (ctx.status === 200 && ctx.body) return ctx.body as Record<string, unknown>;
     throw toRefusal(ctx);
   };
 }

@@ -2,10 +2,11 @@
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import { type ApiMakerDeps, createApiMaker } from './api-maker/index.ts';
+import { createDeviceHive, type DeviceHiveDeps } from './devicehive/index.ts';
 import { createMount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
 
-export interface FacesDeps extends MountDeps, SunbreakDeps, ApiMakerDeps {}
+export interface FacesDeps extends MountDeps, SunbreakDeps, ApiMakerDeps, DeviceHiveDeps {}
 
 export interface Faces {
   readonly routes: Middleware;
@@ -14,7 +15,8 @@ export interface Faces {
 }
 
 export function createFaces(deps: FacesDeps): Faces {
-  const mounts = [createSunbreak(deps), createApiMaker(deps)].map((face) => createMount(face, deps));
+  const faces = [createSunbreak(deps), createApiMaker(deps), createDeviceHive(deps)];
+  const mounts = faces.map((face) => createMount(face, deps));
   const hasPath = (path: string): boolean => mounts.some((mount) => mount.hasPath(path));
   const all = compose(mounts.map(({ middleware }) => middleware));
   return {

@@ -23,6 +23,8 @@ const PREFLIGHT_SECONDS = 600;
 /** What the mount needs of the shell and of the provider. */
 export interface MountDeps extends Tokens {
   readonly directory: Directory;
+  /** The token endpoint, whatever stands around it included. */
+  readonly tokenEndpoint: Middleware;
   readonly body: {
     /** The text of the body, of whatever type. @throws Refusal 413 */
     read(ctx: Context, limit: number): Promise<string>;
@@ -105,6 +107,8 @@ export function createMount(face: Face, deps: MountDeps): Mount {
 
   function tell(ctx: Context, result: unknown): void {
     const reply = result instanceof Reply ? result : new Reply(200, result);
+    // Koa would spell out a missing body as JSON.
+    if (reply.body === undefined) ctx.remove('Content-Type');
     ctx.body = reply.body ?? null;
     ctx.status = reply.status;
     ctx.set(reply.headers);
@@ -167,7 +171,6 @@ export function createMount(face: Face, deps: MountDeps): Mount {
 
   async function answer(
     ctx: Context,
-    next: () => Promise<unknown>,
     { route, params }: { route: Route; params: Params },
     tenant: Tenant,
     view: DirectoryView,
@@ -185,8 +188,8 @@ export function createMount(face: Face, deps: MountDeps): Mount {
         body: await readBody(ctx),
         tokens: deps,
       });
-      const askDeps = { directory, giveForm: body.giveForm };
-      tell(ctx, await route.action(request, createAsk(ctx, next, face.name, tenant, view, askDeps)));
+      const askDeps = { directory, tokenEndpoint: deps.tokenEndpoint, giveForm: body.giveForm };
+      tell(ctx, await route.action(request, createAsk(ctx, face.name, tenant, view, askDeps)));
     } catch (error) {
       tellFailure(ctx, error, started);
     }
@@ -219,10 +222,14 @@ export function createMount(face: Face, deps: MountDeps): Mount {
           found.map(({ route }) => route.method),
         );
       }
-      if (await isForAnother(ctx)) return next();
+      if (await isForAnother(ctx)) {
+        await next();
+        // Where nobody else answers there, it is this one's after all.
+        if (ctx.status !== 404 || (ctx.body ?? null) !== null) return;
+      }
       const method = methodOf(ctx);
       const chosen = found.find(({ route }) => route.method === method);
-      if (chosen) return answer(ctx, next, chosen, tenant, view, started);
+      if (chosen) return answer(ctx, chosen, tenant, view, started);
       tellFailure(ctx, new Refusal(404, 'there is nothing to do here in this way'), started);
     },
   };

@@ -13,6 +13,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
+import { LONGEST_TOKEN } from './expiry.ts';
 import { findText, requireText } from './parameters.ts';
 import { rethrowPermissionsError } from './request.ts';
 import { actFor } from './requested-subject.ts';
@@ -89,7 +90,7 @@ export function createDerivedLoginGrant({ subjectTokens, users, registry, now }:
   function parseUntil({ parameters }: GrantRequest, name: string): number | undefined {
     const text = findText(parameters, name);
     if (text === undefined) return undefined;
-    const seconds = Math.floor((Number(text) - now()) / 1000);
+    const seconds = Math.floor(Number(text) / 1000) - Math.floor(now() / 1000);
     if (!Number.isSafeInteger(seconds) || seconds < 1) {
       throw new MalformedRequest({ description: `${name} must be a time to come, in milliseconds` });
     }
@@ -131,7 +132,7 @@ export function createDerivedLoginGrant({ subjectTokens, users, registry, now }:
           expiresAt,
         },
         chain: chainOf(token, own, isAnother ? actFor(token) : token.act),
-        ...(ttl !== undefined && { ttl }),
+        ...(ttl !== undefined && { ttl: Math.min(ttl, LONGEST_TOKEN) }),
         ...(loginTtl !== undefined && { loginTtl }),
         startsLogin: true,
       };

@@ -1,5 +1,11 @@
 /** When a token ends: of its own accord, or with what it was made from. */
 
+/**
+ * Seconds that an access token lives at most. Rotation of a key must leave the last JWT of the longest-lived resource
+ * verifiable, and node records are kept as long.
+ */
+export const LONGEST_TOKEN = 86_400 * 30;
+
 /** Seconds that a token from an exchange lives at most. */
 export const LONGEST_EXCHANGE = 86_400;
 

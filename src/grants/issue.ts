@@ -12,7 +12,7 @@ import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
-import type { Resource } from '../storage/nouns.ts';
+import type { Resource, User } from '../storage/nouns.ts';
 import type { Decision, GrantRequest, Issue, OpenIdFacts } from './contract.ts';
 import { expiryOf } from './expiry.ts';
 import { issueIdToken } from './id-token.ts';
@@ -124,7 +124,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
   const { organization, application } = request.client;
   return {
     ...row.claims,
-    ...request.through?.token?.claims?.(row),
+    ...request.through?.token?.claims?.(row, decision.proof.user),
     iss: issuer,
     sub: row.subject,
     aud: row.resource,
@@ -236,7 +236,8 @@ export function createIssue(deps: IssueDeps): Issue {
     ]);
     const end = started?.login.expiresAt ?? proof.parent?.expiresAt ?? row.expiresAt * 1000;
     const bare = started?.refreshToken ?? continued;
-    const refreshToken = bare && (await spellRefreshToken(bare, row, end, request, deps));
+    const refreshToken =
+      bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
     const idToken = proof.openid && (await issueIdToken(ctx, proof as Proofed, decision.scopes));
     return {
       access_token: accessToken,
@@ -255,13 +256,12 @@ export function createIssue(deps: IssueDeps): Issue {
 /** A JWT where the clients of the face expect one. */
 async function spellRefreshToken(
   refreshToken: string,
-  row: TokenRow,
-  expiresAt: number,
+  { row, user, expiresAt }: { row: TokenRow; user: User | undefined; expiresAt: number },
   { through }: GrantRequest,
   { refreshJwts }: IssueDeps,
 ): Promise<string> {
   const toClaims = through?.token?.refreshClaims;
-  return toClaims ? refreshJwts.sign(refreshToken, toClaims(row, { expiresAt })) : refreshToken;
+  return toClaims ? refreshJwts.sign(refreshToken, toClaims(row, user, { expiresAt })) : refreshToken;
 }
 
 type Proofed = Decision['proof'] & { readonly openid: OpenIdFacts };

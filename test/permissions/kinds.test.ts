@@ -2,6 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { tableAccess } from '../../src/permissions/authorization-details.ts';
+import {
+  type DeviceAccess,
+  DIMENSIONS,
+  deviceAccess,
+  parseDeviceAccess,
+  type Reach,
+} from '../../src/permissions/device-access.ts';
 import { PermissionsError } from '../../src/permissions/errors.ts';
 import { explainIntersection } from '../../src/permissions/explain.ts';
 import type { DetailKind } from '../../src/permissions/kinds.ts';
@@ -82,11 +89,45 @@ function keepsTheLaws<Rights, Right>(kind: DetailKind<Rights, Right>, rights: fc
   fc.assert(law, { numRuns: 3000 });
 }
 
+const reach = (values: string[]): fc.Arbitrary<Reach> =>
+  fc.oneof({ weight: 4, arbitrary: subset(values) }, { weight: 1, arbitrary: fc.constant('*' as const) });
+const deviceRights: fc.Arbitrary<DeviceAccess> = fc.record({
+  actions: reach(['GetDevice', 'ManageToken', 'GetNetwork']),
+  networks: reach(['1', '2', '3']),
+  deviceTypes: reach(['1', '2']),
+  topics: reach(['plugin_x', 'plugin_y']),
+});
+
 test('a kind of detail keeps the laws that narrowing relies on', async (t) => {
   await t.test('table_access does', () => keepsTheLaws(tableAccess, permissions));
+  await t.test('devicehive does', () => keepsTheLaws(deviceAccess, deviceRights));
   await t.test('a kind with other dimensions can implement the same interface', () =>
     keepsTheLaws(networkAccess, networkRights),
   );
+});
+
+test('PM-01 PM-03 what could be misread of devices is refused', async (t) => {
+  const good = { type: 'devicehive', actions: ['GetDevice'], networks: ['4'], deviceTypes: ['*'] };
+  assert.deepEqual(
+    DIMENSIONS.map((name) => parseDeviceAccess([good], 'urn:x').permissions[name]),
+    [new Set(['GetDevice']), new Set(['4']), '*', new Set()],
+  );
+  const bad: [string, unknown][] = [
+    ['two of them, which are no product', [good, good]],
+    ['an empty list', [{ ...good, networks: [] }]],
+    ['all beside one', [{ ...good, networks: ['*', '4'] }]],
+    ['a number', [{ ...good, networks: [4] }]],
+    ['an unknown action', [{ ...good, actions: ['Fly'] }]],
+    ['an unknown member', [{ ...good, isAdmin: true }]],
+    ['an inherited name', [JSON.parse('{"type":"devicehive","__proto__":{"actions":["*"]}}')]],
+    ['a list of text', [{ ...good, actions: 'GetDevice' }]],
+    ['a blank', [{ ...good, networks: ['4 '] }]],
+    ['another resource', [{ ...good, locations: ['urn:y'] }]],
+    ['a thousand and one', [{ ...good, networks: Array.from({ length: 1001 }, (_, index) => `${index}`) }]],
+  ];
+  for (const [name, details] of bad) {
+    await t.test(name, () => assert.throws(() => parseDeviceAccess(details, 'urn:x'), PermissionsError));
+  }
 });
 
 test('an explanation names the step that took each right away first', async (t) => {

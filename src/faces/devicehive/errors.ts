@@ -1,0 +1,32 @@
+/** How DeviceHive tells of failures: `{"error": <status>, "message": <text>}`, and in some cases nothing at all. */
+import { AccountClosed, PermissionsNotAllowed, ProofRejected } from '../../errors/domain.ts';
+import { Refusal } from '../../http/refusal.ts';
+import { type FaceFailure, Reply } from '../face.ts';
+
+export const INVALID_PARAMETERS = 'Invalid request parameters';
+export const ACCESS_DENIED = 'Access is denied';
+export const UNAUTHORIZED = 'Unauthorized';
+
+/** Told in the original's own words. */
+export class DeviceHiveRefusal extends Refusal {}
+
+/** A refresh that is refused is told with a status and no body. */
+export class SilentRefusal extends Refusal {
+  constructor(reason: string) {
+    super(401, UNAUTHORIZED, { reason });
+  }
+}
+
+function messageOf({ error, status, description }: FaceFailure): string {
+  if (error instanceof DeviceHiveRefusal) return description;
+  if (error instanceof AccountClosed) return 'User is locked or disabled';
+  if (error instanceof ProofRejected) return 'Invalid credentials';
+  if (error instanceof PermissionsNotAllowed || status === 403) return ACCESS_DENIED;
+  return status === 400 ? INVALID_PARAMETERS : description;
+}
+
+export function toFailure(failure: FaceFailure): unknown {
+  const { error, status } = failure;
+  if (error instanceof SilentRefusal) return new Reply(status, undefined);
+  return { error: status, message: messageOf(failure) };
+}

@@ -1,0 +1,210 @@
+/**
+ * DeviceHive's auth service: pairs of JWTs that say which actions their bearer may do, on which networks and device
+ * types. A pair that is made with an access token hangs below the login of that token, and may no more than it: the
+ * original lets everybody make a pair for anybody.
+ */
+import { userSubject } from '../../directory/subjects.ts';
+import { isActive, type Users } from '../../directory/users.ts';
+import { ProofRejected } from '../../errors/domain.ts';
+import { DERIVED_LOGIN } from '../../grants/derived-login.ts';
+import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
+import type { TokenRow } from '../../storage/contract.ts';
+import type { User } from '../../storage/nouns.ts';
+import { type AskForToken, type Face, type FaceRequest, Reply } from '../face.ts';
+import { ACCESS_DENIED, DeviceHiveRefusal, SilentRefusal, toFailure, UNAUTHORIZED } from './errors.ts';
+import { parseLogin, parsePair, parsePluginPair, parseRefresh, type WantedDevices } from './requests.ts';
+import { actionIdsOf, isOfPlugin, mayDo, readRefreshClaims, tokensFor, topicOf } from './tokens.ts';
+
+const BODY_LIMIT = 64 * 1024;
+/** The version whose API this is. */
+const API_VERSION = '3.4.5';
+/** The check of the original is lenient about spacing. */
+const BEARER = /^Bearer\s*([A-Za-z0-9._~+/-]+=*)$/;
+const ACCESS = 1;
+
+export interface DeviceHiveDeps {
+  readonly issuer: string;
+  readonly users: Pick<Users, 'findByLogin' | 'findBySubject' | 'findNumber'>;
+  readonly refreshJwts: Pick<RefreshJwts, 'open'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** UTC without the letter that says so. @param at milliseconds */
+function toDateTime(at: number): string {
+  return new Date(at).toISOString().slice(0, -1);
+}
+
+/** A living token, and whose it is. */
+interface Caller {
+  readonly token: string;
+  readonly row: TokenRow;
+  readonly user: User;
+}
+
+const created = (answer: Record<string, unknown>): Reply =>
+  new Reply(201, { accessToken: answer.access_token, refreshToken: answer.refresh_token });
+
+export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHiveDeps): Face {
+  /** A name that an administrator of the organization has is looked for among them, and nowhere else. */
+  async function realmOf(login: string, { settings, organization }: FaceRequest) {
+    if (!settings.administrators) return undefined;
+    const administrator = await users.findByLogin('management', login);
+    return administrator?.administers.includes(organization.id) ? 'management' : undefined;
+  }
+
+  async function requireCaller(request: FaceRequest, action: string): Promise<Caller> {
+    const token = BEARER.exec(request.header('authorization'))?.[1];
+    const row = token === undefined ? undefined : await request.findToken(token);
+    const user = row && (await users.findBySubject(row.subject));
+    if (token === undefined || !row?.devices || !user) {
+      const isOver = token !== undefined && (await request.hasExpired(token));
+      throw new DeviceHiveRefusal(401, isOver ? 'Token expired' : UNAUTHORIZED);
+    }
+    if (!mayDo(row, action)) throw new DeviceHiveRefusal(403, ACCESS_DENIED);
+    return { token, row, user };
+  }
+
+  /** Nobody but who may do everything learns which numbers there are. */
+  async function requireTarget(
+    userId: number,
+    { row, user }: Caller,
+    { client }: FaceRequest,
+  ): Promise<User> {
+    if (userId === user.number) return user;
+    if (!row.devices?.actions.includes('*')) throw new DeviceHiveRefusal(403, ACCESS_DENIED);
+    const target = await users.findNumber(userId);
+    if (target?.realm !== client.application.realm) {
+      throw new DeviceHiveRefusal(404, `User with id = ${userId} not found`);
+    }
+    if (!isActive(target)) throw new DeviceHiveRefusal(403, 'User is locked or disabled');
+    return target;
+  }
+
+  async function createPair(
+    { token }: Caller,
+    target: User,
+    wanted: { devices: WantedDevices; expiresAt: number | undefined; refreshExpiresAt: number | undefined },
+    { settings }: FaceRequest,
+    ask: AskForToken,
+    forPlugin = false,
+  ): Promise<Reply> {
+    const realm = target.realm === 'management' ? target.realm : undefined;
+    const { devices, expiresAt, refreshExpiresAt } = wanted;
+    const answer = await ask(
+      {
+        grant_type: DERIVED_LOGIN,
+        subject_token: token,
+        requested_subject: userSubject(target),
+        devices: JSON.stringify(devices),
+        ...(expiresAt !== undefined && { expires_at: String(expiresAt) }),
+        ...(refreshExpiresAt !== undefined && { refresh_expires_at: String(refreshExpiresAt) }),
+      },
+      {
+        devices: true,
+        token: tokensFor(settings, { realm, isOfPlugin: forPlugin }),
+        ...(realm && { realm }),
+      },
+    );
+    return created(answer);
+  }
+
+  return {
+    name: 'devicehive',
+    alsoBelow: ['/dh/rest'],
+    isFor: (path, body) =>
+      path !== '/token' || (typeof body === 'object' && body !== null && Object.hasOwn(body, 'login')),
+    bodies: 'json',
+    origins: 'any',
+    headers: ['Origin', 'Accept', 'Auth-DeviceID', 'Auth-DeviceKey'],
+    bodyLimit: BODY_LIMIT,
+    fail: toFailure,
+    grants: (own) => [
+      ...own.filter((grant) => grant === 'password' || grant === 'refresh_token'),
+      ...(own.includes('password') ? ['derived_login'] : []),
+    ],
+    routes: {
+      async 'GET /info'({ settings }) {
+        return {
+          apiVersion: API_VERSION,
+          serverTimestamp: toDateTime(now()),
+          webSocketServerUrl: settings.webSocketUrl ?? `${issuer.replace(/^http/, 'ws')}/dh/websocket`,
+        };
+      },
+
+      async 'POST /token'(request, ask) {
+        const { login, password } = parseLogin(request.body);
+        const realm = await realmOf(login, request);
+        const answer = await ask(
+          { grant_type: 'password', username: login, password },
+          {
+            devices: true,
+            token: tokensFor(request.settings, { realm, isOfPlugin: false }),
+            ...(realm && { realm }),
+          },
+        );
+        return created(answer);
+      },
+
+      async 'POST /token/create'(request, ask) {
+        const caller = await requireCaller(request, 'ManageToken');
+        const wanted = parsePair(request.body, now());
+        const target = await requireTarget(wanted.userId, caller, request);
+        return createPair(caller, target, wanted, request, ask);
+      },
+
+      async 'POST /token/refresh'(request, ask) {
+        const refreshToken = parseRefresh(request.body);
+        const opened = await refreshJwts.open(refreshToken);
+        const facts = opened && readRefreshClaims(opened.claims);
+        if (!facts) {
+          const isAccess =
+            (await request.findToken(refreshToken)) !== undefined || (await request.hasExpired(refreshToken));
+          if (isAccess) throw new DeviceHiveRefusal(401, 'Invalid token type');
+          throw new SilentRefusal('no refresh token of this API');
+        }
+        if (facts.expiresAt <= now()) throw new DeviceHiveRefusal(401, 'Token has expired');
+        const answer = await ask(
+          { grant_type: 'refresh_token', refresh_token: refreshToken },
+          {
+            devices: true,
+            token: tokensFor(request.settings, facts),
+            ...(facts.realm && { realm: facts.realm }),
+          },
+        ).catch((error: unknown) => {
+          throw error instanceof ProofRejected ? new SilentRefusal(error.message) : error;
+        });
+        return new Reply(201, { accessToken: answer.access_token });
+      },
+
+      async 'POST /token/plugin/create'(request, ask) {
+        const caller = await requireCaller(request, 'ManagePlugin');
+        const { topic, devices, expiresAt } = parsePluginPair(request.body, now());
+        const { plugins = [] } = request.settings;
+        const plugin = plugins.find((known) => known.topic === topic);
+        if (!plugin) throw new DeviceHiveRefusal(403, 'No permisions or invalid topic name');
+        if (plugin.creator !== caller.user.username) {
+          throw new DeviceHiveRefusal(403, `User with id ${caller.user.number} is not a plugin creator`);
+        }
+        const wanted = { devices, expiresAt, refreshExpiresAt: expiresAt };
+        return createPair(caller, caller.user, wanted, request, ask, true);
+      },
+
+      async 'GET /token/plugin/authenticate'(request) {
+        const token = request.query.get('token') ?? '';
+        if (token === '') throw new DeviceHiveRefusal(401, 'Token is empty');
+        const row = await request.findToken(token);
+        if (!row) {
+          if (await request.hasExpired(token)) throw new DeviceHiveRefusal(401, 'Token has expired');
+          const isRefresh = (await refreshJwts.open(token)) !== undefined;
+          throw new DeviceHiveRefusal(401, isRefresh ? 'Invalid token type' : 'Token is not valid');
+        }
+        const topic = topicOf(row);
+        const { plugins = [] } = request.settings;
+        if (!isOfPlugin(row) || !plugins.some((known) => known.topic === topic))
+          throw new DeviceHiveRefusal(401, 'Plugin is not found');
+        return { a: actionIdsOf(row), e: toDateTime(row.expiresAt * 1000), t: ACCESS, tpc: topic };
+      },
+    },
+  };
+}

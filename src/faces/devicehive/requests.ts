@@ -1,0 +1,143 @@
+/** The bodies of DeviceHive's requests: names, numbers and texts are taken where the original takes them. */
+import { findActionId, findActionName } from '../../permissions/devicehive-actions.ts';
+import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
+
+/** What a token may be made for; a dimension that is absent stands for all that its holder has. */
+export interface WantedDevices {
+  readonly actions?: readonly string[];
+  readonly networks?: readonly string[];
+  readonly deviceTypes?: readonly string[];
+  readonly topics?: readonly string[];
+}
+
+export interface PairRequest {
+  readonly userId: number;
+  readonly devices: WantedDevices;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number | undefined;
+  readonly refreshExpiresAt: number | undefined;
+}
+
+const ALL = '*';
+const ALL_ID = 0;
+/** Stands for no action at all. */
+const NONE_ID = 1;
+const MOST = 1000;
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** The original names the property of the object that it could not make. */
+function missing(property: string): DeviceHiveRefusal {
+  return new DeviceHiveRefusal(
+    400,
+    `Error! Make sure, that the passed object is correct: property ${property} is missing or has a wrong type`,
+  );
+}
+
+function requireObject(body: unknown): Body {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
+  }
+  return body as Body;
+}
+
+/** @throws DeviceHiveRefusal 400 */
+export function parseLogin(body: unknown): { login: string; password: string } {
+  const { login, password } = requireObject(body);
+  const isGiven = (value: unknown): value is string => typeof value === 'string' && value !== '';
+  if (!isGiven(login) || !isGiven(password)) {
+    throw new DeviceHiveRefusal(400, 'Invalid or empty authorization request parameters');
+  }
+  return { login, password };
+}
+
+/** @throws DeviceHiveRefusal 400 */
+export function parseRefresh(body: unknown): string {
+  const { refreshToken } = requireObject(body);
+  if (typeof refreshToken !== 'string' || refreshToken === '') throw missing('refreshToken');
+  return refreshToken;
+}
+
+function requireList(value: unknown): readonly (string | number)[] {
+  const isOne = (item: unknown): boolean => typeof item === 'string' || Number.isSafeInteger(item);
+  if (!Array.isArray(value) || value.length > MOST || !value.every(isOne)) {
+    throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
+  }
+  return value;
+}
+
+/** Unknown ones are dropped, as the original does; `[]` and none at all are no action, never all. */
+function parseActions(value: unknown): readonly string[] {
+  const list = value === undefined || value === null ? [] : requireList(value);
+  const ids = list.map((item) => {
+    if (item === ALL) return ALL_ID;
+    const number = typeof item === 'number' ? item : Number(item.trim() || Number.NaN);
+    return Number.isInteger(number) ? number : findActionId(String(item));
+  });
+  if (ids.includes(ALL_ID)) return [ALL];
+  const names = ids.flatMap((id) => {
+    const name = id === undefined || id === NONE_ID ? undefined : findActionName(id);
+    return name === undefined ? [] : [name];
+  });
+  return [...new Set(names)];
+}
+
+/** @returns undefined for all that somebody has */
+function parseIds(value: unknown): readonly string[] | undefined {
+  if (value === undefined || value === null) return undefined;
+  const ids = requireList(value).map(String);
+  return ids.includes(ALL) ? [ALL] : [...new Set(ids)];
+}
+
+const ISO_WITHOUT_ZONE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?$/;
+const EPOCH = /^\d{10,15}$/;
+
+/** @param now milliseconds @returns milliseconds; undefined if none is given @throws DeviceHiveRefusal 400 for one that is over */
+function parseTime(value: unknown, now: number): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const text = String(value);
+  const isText = typeof value === 'string' || typeof value === 'number';
+  const time = EPOCH.test(text)
+    ? Number(text)
+    : Date.parse(ISO_WITHOUT_ZONE.test(text) ? `${text}Z` : /^\d{4}-/.test(text) ? text : '');
+  if (!isText || !Number.isSafeInteger(time) || time <= now + 1000) {
+    throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
+  }
+  return time;
+}
+
+/** @param now milliseconds @throws DeviceHiveRefusal 400 */
+export function parsePair(body: unknown, now: number): PairRequest {
+  const { userId, actions, networkIds, deviceTypeIds, expiration, refreshExpiration } = requireObject(body);
+  if (typeof userId !== 'number' || !Number.isSafeInteger(userId) || userId < 0) throw missing('userId');
+  const networks = parseIds(networkIds);
+  const deviceTypes = parseIds(deviceTypeIds);
+  const expiresAt = parseTime(expiration, now);
+  return {
+    userId,
+    devices: {
+      actions: parseActions(actions),
+      ...(networks && { networks }),
+      ...(deviceTypes && { deviceTypes }),
+    },
+    expiresAt,
+    refreshExpiresAt: parseTime(refreshExpiration, now) ?? expiresAt,
+  };
+}
+
+export interface PluginPairRequest {
+  readonly topic: string;
+  readonly devices: WantedDevices;
+  readonly expiresAt: number | undefined;
+}
+
+/** @param now milliseconds @throws DeviceHiveRefusal 400 */
+export function parsePluginPair(body: unknown, now: number): PluginPairRequest {
+  const { a, e, tpc } = requireObject(body);
+  if (typeof tpc !== 'string' || tpc === '') throw missing('tpc');
+  return {
+    topic: tpc,
+    devices: { actions: parseActions(a), networks: [], deviceTypes: [], topics: [tpc] },
+    expiresAt: parseTime(e, now),
+  };
+}

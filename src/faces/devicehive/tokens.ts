@@ -1,0 +1,95 @@
+/** What DeviceHive's clients read in tokens: a claim `payload`, beside those that every token of ours has. */
+import type { FaceTokens } from '../../directory/directory.ts';
+import { DEVICE_ACCESS } from '../../permissions/device-access.ts';
+import { findActionId } from '../../permissions/devicehive-actions.ts';
+import type { TokenRow } from '../../storage/contract.ts';
+import type { FaceSettings, User } from '../../storage/nouns.ts';
+
+/** Seconds. */
+const TTL = 1800;
+const REFRESH_TTL = 182 * 86_400;
+
+const ALL = '*';
+const ALL_ACTIONS = [0];
+const NO_ACTION = [1];
+const REFRESH = 0;
+const ACCESS = 1;
+
+/** Who refreshes: in which realm, and whether for a plugin. */
+export interface RefreshFacts {
+  readonly realm: 'management' | undefined;
+  readonly isOfPlugin: boolean;
+  /** Milliseconds. */
+  readonly expiresAt: number;
+}
+
+export function actionIdsOf({ devices }: TokenRow): number[] {
+  const { actions = [] } = devices ?? {};
+  if (actions.includes(ALL)) return ALL_ACTIONS;
+  const ids = actions.flatMap((name) => findActionId(name) ?? []);
+  return ids.length === 0 ? NO_ACTION : ids.sort((a, b) => a - b);
+}
+
+export function mayDo({ devices }: TokenRow, action: string): boolean {
+  const { actions = [] } = devices ?? {};
+  return actions.includes(ALL) || actions.includes(action);
+}
+
+/** It reaches a topic and no device. */
+export function isOfPlugin({ devices }: TokenRow): boolean {
+  return devices?.networks.length === 0 && devices.deviceTypes.length === 0 && devices.topics.length > 0;
+}
+
+/** The only topic of a plugin's token. */
+export function topicOf({ devices }: TokenRow): string | undefined {
+  return devices?.topics[0];
+}
+
+function payloadOf(
+  row: TokenRow,
+  user: User | undefined,
+  type: number,
+  expiresAt: number,
+  isOfPlugin: boolean,
+) {
+  const shared = { a: actionIdsOf(row), e: expiresAt, t: type };
+  if (isOfPlugin) return { ...shared, tpc: topicOf(row) };
+  const { networks = [], deviceTypes = [] } = row.devices ?? {};
+  return { ...shared, u: user?.number, n: networks, dt: deviceTypes };
+}
+
+/** @param realm of whoever they are for */
+export function tokensFor(
+  { ttl = TTL, refreshTtl = REFRESH_TTL }: FaceSettings,
+  { realm, isOfPlugin }: Pick<RefreshFacts, 'realm' | 'isOfPlugin'>,
+): FaceTokens {
+  return {
+    format: 'jwt',
+    ttl,
+    loginTtl: refreshTtl,
+    keepsRefreshToken: true,
+    claims: (row, user) => ({ payload: payloadOf(row, user, ACCESS, row.expiresAt * 1000, isOfPlugin) }),
+    refreshClaims: (row, user, { expiresAt }) => ({
+      exp: Math.floor(expiresAt / 1000),
+      kind: DEVICE_ACCESS,
+      ...(realm && { realm }),
+      payload: payloadOf(row, user, REFRESH, expiresAt, isOfPlugin),
+    }),
+  };
+}
+
+/** @param claims of a refresh token that this server signed @returns undefined if it is none of DeviceHive's */
+export function readRefreshClaims(claims: Readonly<Record<string, unknown>>): RefreshFacts | undefined {
+  const { kind, exp, payload, realm } = claims as {
+    kind?: unknown;
+    exp?: unknown;
+    payload?: object;
+    realm?: unknown;
+  };
+  if (kind !== DEVICE_ACCESS || typeof exp !== 'number' || typeof payload !== 'object') return undefined;
+  return {
+    realm: realm === 'management' ? realm : undefined,
+    isOfPlugin: 'tpc' in payload,
+    expiresAt: exp * 1000,
+  };
+}
