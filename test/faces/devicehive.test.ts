@@ -287,6 +287,11 @@ describe('DeviceHive', () => {
     assert.deepEqual([seen.username, seen.act.sub], ['bob', decodeJwt(root.accessToken).sub]);
     assert.deepEqual(tablesOf(seen), { orders: 'r' });
     await denied(root.accessToken, { userId: numbers.bob, actions: ['GetNetwork'] });
+    const all = { actions: ['*'], networkIds: ['*'], deviceTypeIds: ['*'] };
+    const theirs = payloadOf(
+      pairOf(await client.create(root.accessToken, { userId: numbers.bob, ...all })).accessToken,
+    );
+    assert.deepEqual([theirs.a, theirs.n, theirs.dt], [[3, 15], ['4'], ['*']]);
     const unknown = await client.create(root.accessToken, { userId: 999_999 });
     assert.deepEqual([unknown.status, unknown.json.message], [404, 'User with id = 999999 not found']);
   });
@@ -461,6 +466,10 @@ describe('DeviceHive', () => {
     await told('garbage', 'Token is not valid');
     await told(made.refreshToken, 'Invalid token type');
     await told(ann.accessToken, 'Plugin is not found');
+    const everything = pairOf(
+      await client.pluginCreate(ann.accessToken, { a: [0], t: 0, tpc: 'plugin_topic_x' }),
+    );
+    assert.deepEqual(payloadOf(everything.accessToken).a, payloadOf(ann.accessToken).a);
     const again = await client.refresh(made.refreshToken);
     assert.equal(payloadOf(again.json.accessToken).tpc, 'plugin_topic_x');
     const seen = devicesOf(await server.introspect(made.accessToken));

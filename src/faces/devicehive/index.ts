@@ -12,7 +12,14 @@ import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
 import { type AskForToken, type Face, type FaceRequest, Reply } from '../face.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, SilentRefusal, toFailure, UNAUTHORIZED } from './errors.ts';
-import { parseLogin, parsePair, parsePluginPair, parseRefresh, type WantedDevices } from './requests.ts';
+import {
+  parseLogin,
+  parsePair,
+  parsePluginPair,
+  parseRefresh,
+  type WantedDevices,
+  withinTheirs,
+} from './requests.ts';
 import { actionIdsOf, isOfPlugin, mayDo, readRefreshClaims, tokensFor, topicOf } from './tokens.ts';
 
 const BODY_LIMIT = 64 * 1024;
@@ -150,7 +157,9 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
         const caller = await requireCaller(request, 'ManageToken');
         const wanted = parsePair(request.body, now());
         const target = await requireTarget(wanted.userId, caller, request);
-        return createPair(caller, target, wanted, request, ask);
+        const isAnother = target.id !== caller.user.id;
+        const devices = isAnother ? withinTheirs(wanted.devices) : wanted.devices;
+        return createPair(caller, target, { ...wanted, devices }, request, ask);
       },
 
       async 'POST /token/refresh'(request, ask) {

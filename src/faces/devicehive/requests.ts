@@ -10,6 +10,14 @@ export interface WantedDevices {
   readonly topics?: readonly string[];
 }
 
+/**
+ * "All" of somebody is what they have, and no more than that can be had: for those whose clients ask for it without
+ * knowing what there is.
+ */
+export function withinTheirs(devices: WantedDevices): WantedDevices {
+  return Object.fromEntries(Object.entries(devices).filter(([, list]) => !list.includes(ALL)));
+}
+
 export interface PairRequest {
   readonly userId: number;
   readonly devices: WantedDevices;
@@ -137,7 +145,8 @@ export function parsePluginPair(body: unknown, now: number): PluginPairRequest {
   if (typeof tpc !== 'string' || tpc === '') throw missing('tpc');
   return {
     topic: tpc,
-    devices: { actions: parseActions(a), networks: [], deviceTypes: [], topics: [tpc] },
+    // Plugins ask for all actions, whoever made them.
+    devices: withinTheirs({ actions: parseActions(a), networks: [], deviceTypes: [], topics: [tpc] }),
     expiresAt: parseTime(e, now),
   };
 }
