@@ -48,6 +48,7 @@ export function createCors({ directory }: { directory: Directory }): Middleware 
         const isAllowed =
           isPath && (await isListedFor(ctx.oidc?.client?.clientId, origin).catch(() => false));
         if (!isAllowed) forgetOrigin(ctx);
+        else ctx.append('Access-Control-Expose-Headers', 'Retry-After');
       }
     }
   };

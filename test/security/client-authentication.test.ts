@@ -67,6 +67,18 @@ describe('client authentication', () => {
     }
   });
 
+  test('pages of a listed origin may read when to try again', async () => {
+    const origin = 'https://app.acme.example';
+    const answer = await server.post(
+      '/oauth/token',
+      undefined,
+      { grant_type: 'refresh_token', refresh_token: 'unknown', client_id: 'spa' },
+      { origin },
+    );
+    assert.equal(answer.headers.get('access-control-allow-origin'), origin);
+    assert.match(String(answer.headers.get('access-control-expose-headers')), /\bRetry-After\b/);
+  });
+
   test('TE-02 a JSON body is refused', async () => {
     const answer = await fetch(`${server.issuer}/oauth/token`, {
       method: 'POST',
