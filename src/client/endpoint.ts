@@ -1,0 +1,137 @@
+/** The endpoints of the server: a form goes there, JSON comes back. */
+import { GrantableError } from './errors.ts';
+
+/** Milliseconds. */
+const PATIENCE = 30_000;
+/** Milliseconds: so short that the second try is there while the server still forgives it. */
+const FIRST_PATIENCE = 4_000;
+
+/** Undefined: it is left out. */
+export type Form = Readonly<Record<string, string | undefined>>;
+
+export interface Answer {
+  readonly status: number;
+  readonly json: Readonly<Record<string, unknown>>;
+  /** Milliseconds, on the clock of the client. */
+  readonly askedAt: number;
+}
+
+export interface Endpoint {
+  /** @throws GrantableError */
+  post(path: string, form: Form): Promise<Answer>;
+  /**
+   * The same for what may be said twice. An answer that is lost may have used a refresh token up; its owner gets the
+   * successor only by coming back within five seconds, so that is not left to the next caller.
+   * @throws GrantableError
+   */
+  postTwice(path: string, form: Form): Promise<Answer>;
+}
+
+export interface EndpointOptions {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string | undefined;
+  readonly fetch: typeof globalThis.fetch;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** RFC 6749 appendix B; so it is ASCII, which is all that `btoa` takes. */
+const formEncode = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1);
+
+/** RFC 6749 section 2.3.1. */
+function basicAuthorization(clientId: string, clientSecret: string): string {
+  return `Basic ${btoa(`${formEncode(clientId)}:${formEncode(clientSecret)}`)}`;
+}
+
+/** RFC 8414 section 2. @throws TypeError */
+function requireIssuer(issuer: string): string {
+  const { protocol, search, hash, username, password } = new URL(issuer);
+  if (!/^https?:$/.test(protocol) || search + hash + username + password !== '') {
+    throw new TypeError('issuer must be an http or https URL without query, fragment and credentials');
+  }
+  return issuer.replace(/\/+$/, '');
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Seconds (RFC 9110 section 10.2.3). A page sees the header only if the server exposes it. */
+function retryAfterOf({ headers }: Response, now: number): number | undefined {
+  const text = headers.get('retry-after') ?? '';
+  if (/^\d+$/.test(text)) return Number(text);
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
+}
+
+/** RFC 6749 section 5.2. */
+function toError(response: Response, json: Record<string, unknown> | undefined, now: number): GrantableError {
+  const { status } = response;
+  const { error, error_description: description } = json ?? {};
+  const isOAuth = typeof error === 'string' && error !== '';
+  return new GrantableError(isOAuth ? error : 'unexpected_answer', {
+    status,
+    description:
+      isOAuth && typeof description === 'string' ? description : `the server answered with ${status}`,
+    retryAfter: retryAfterOf(response, now),
+  });
+}
+
+/** Whether the server may have done it without our knowing, and did not ask us to wait. */
+function isLost(error: unknown): boolean {
+  if (!(error instanceof GrantableError) || error.retryAfter !== undefined) return false;
+  return error.status === 0 || error.status >= 500;
+}
+
+export function createEndpoint(options: EndpointOptions): Endpoint {
+  const { clientId, clientSecret, now } = options;
+  const issuer = requireIssuer(options.issuer);
+  const headers = {
+    accept: 'application/json',
+    ...(clientSecret !== undefined && { authorization: basicAuthorization(clientId, clientSecret) }),
+  };
+
+  async function send(path: string, form: Form, patience: number): Promise<Answer> {
+    const body = new URLSearchParams();
+    for (const [name, value] of Object.entries(form)) if (value !== undefined) body.set(name, value);
+    if (clientSecret === undefined) body.set('client_id', clientId);
+    const askedAt = now();
+    let response: Response;
+    let text: string;
+    try {
+      response = await options.fetch(issuer + path, {
+        method: 'POST',
+        headers,
+        body,
+        // A redirect would carry the password to wherever it leads.
+        redirect: 'error',
+        credentials: 'omit',
+        signal: AbortSignal.timeout(patience),
+      });
+      text = await response.text();
+    } catch (cause) {
+      throw new GrantableError('network_error', { description: 'there was no whole answer', cause });
+    }
+    const json = parseObject(text);
+    if (!response.ok) throw toError(response, json, now());
+    return { status: response.status, json: json ?? {}, askedAt };
+  }
+
+  return {
+    post: (path, form) => send(path, form, PATIENCE),
+    async postTwice(path, form) {
+      try {
+        return await send(path, form, FIRST_PATIENCE);
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        return send(path, form, PATIENCE);
+      }
+    },
+  };
+}
