@@ -254,6 +254,23 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await storage.tokens.countOf(randomUUID(), NOW), 0);
       });
 
+      test('what was asked for through an older API comes back as it was written, token and login', async () => {
+        const facts = {
+          devices: { actions: ['GetDevice'], networks: ['*'], deviceTypes: [], topics: ['plugin.$x'] },
+          face: 'devicehive',
+          faceScopes: ['consumer'],
+          depth: 1,
+          bounds: [{ application: 'a', subject: 'management/1' }],
+          act: { sub: 'management/1' },
+        } as const;
+        const [id, row] = [key(), { ...tokenRow('t1'), ...facts, login: 'l1' }];
+        await storage.tokens.insert(id, row);
+        assert.deepEqual(await storage.tokens.find(id, NOW), row);
+        const login = { ...loginRow('l1'), ...facts };
+        await storage.logins.insert(login);
+        assert.deepEqual(await storage.logins.find('l1', NOW), login);
+      });
+
       test('a login comes back as it was written, until it expires', async () => {
         const login = loginRow('l1');
         await storage.logins.insert(login);
@@ -434,6 +451,66 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.deepEqual(await applications.findBy('clientId', 'shop-id'), shop);
         assert.deepEqual(await applications.findBy('name', `${acme.id}/shop`), shop);
         assert.equal(await applications.findBy('clientId', 'SHOP-ID'), undefined);
+      });
+
+      test('nouns are found by their numbers, each collection by its own', async () => {
+        const { organizations, users } = storage.directory;
+        const acme = await organizations.insert(organization('acme'));
+        const ann = await users.insert(user('ann'));
+        const bob = await users.insert(user('bob'));
+        assert.notEqual(ann.number, bob.number);
+        assert.deepEqual(await users.findNumber(bob.number), bob);
+        assert.deepEqual(await organizations.findNumber(acme.number), acme);
+        assert.equal(await users.findNumber(999_999), undefined);
+        await users.remove(bob.id, bob.version);
+        const eve = await users.insert(user('eve'));
+        assert.notEqual(eve.number, bob.number);
+        assert.equal(await users.findNumber(bob.number), undefined);
+      });
+
+      test('what older APIs need of nouns comes back as it was written', async () => {
+        const { organizations, applications, users } = storage.directory;
+        const acme = await organizations.insert({
+          ...organization('acme'),
+          faces: {
+            usergrid: { enabled: true, registration: false, administrators: true, queryCredentials: true },
+            devicehive: {
+              enabled: true,
+              registration: false,
+              application: randomUUID(),
+              webSocketUrl: 'wss://a.example/',
+              plugins: [{ topic: 'x', creator: 'ann' }],
+              ttl: 60,
+              refreshTtl: 120,
+            },
+            fusio: {
+              enabled: false,
+              registration: true,
+              application: randomUUID(),
+              userCredentials: true,
+              activationUrl: 'https://a.example/{token}',
+              passwordResetUrl: 'https://a.example/reset/{token}',
+            },
+          },
+        });
+        assert.deepEqual(await organizations.get(acme.id), acme);
+        const shop = await applications.insert({
+          ...application(acme.id, 'shop'),
+          owner: randomUUID(),
+          registeredThrough: randomUUID(),
+          homepage: 'https://a.example/',
+          secretSeed: 'seed',
+          userTokenTtl: 60,
+          isOrganization: true,
+        });
+        assert.deepEqual(await applications.get(shop.id), shop);
+        const devicehive = { actions: ['GetDevice'], networks: ['4'] };
+        const ann = await users.insert({ ...user('ann'), pending: true, devicehive });
+        assert.deepEqual(await users.get(ann.id), ann);
+        const { pending: _, devicehive: __, ...plain } = ann;
+        const replaced = await users.replace(plain);
+        assert.deepEqual(await users.get(ann.id), replaced);
+        assert.ok(!('pending' in replaced) && !('devicehive' in replaced));
       });
 
       test('AC-07 of 20 parallel sign-ups under one name exactly one succeeds', async () => {
