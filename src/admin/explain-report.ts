@@ -1,5 +1,6 @@
 /** An explanation as lines of text. */
 import { toOneLine } from '../config/printable.ts';
+import { DIMENSIONS } from '../permissions/device-access.ts';
 import type { Step } from '../permissions/kinds.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
@@ -34,6 +35,7 @@ function describeRow(row: TokenRow | LoginRow): string[] {
     ['scope', row.scope === '' ? 'none' : row.scope],
     ['roles', roles?.join(', ')],
     ['grant', row.grantType],
+    ['asked for through', row.face],
     ['exchanges since the first token', depth === undefined ? undefined : String(depth)],
     ['acts for it', act && spellActors(act)],
     ['asked from', address],
@@ -58,13 +60,22 @@ function describeRights({
   roles,
   lost,
   withheld,
+  devices,
+  lostDevices,
 }: TokenExplanation): string[] {
   const lines: string[] = [];
   if (active && permissions) {
     lines.push('allows now:', ...cap(listCells(permissions, [...steps, ...roles])));
     if (scope !== row?.scope) lines.push(`  scope now: ${scope || 'none'}`);
   }
+  if (devices) lines.push(...listDevices(devices));
   lines.push(...section('lost since it was issued:', lost));
+  if (lostDevices.length > 0) {
+    const gone = lostDevices.map(
+      ({ dimension, value, by }) => `  ${dimension} ${value}, taken away by: ${by}`,
+    );
+    lines.push('lost of devices since it was issued:', ...cap(gone));
+  }
   lines.push(...section('not in it, although the first ceiling above it has it:', withheld));
   if (obtainable) lines.push(`could be asked for now: ${spellRequest(obtainable)}`);
   return lines;
@@ -92,6 +103,14 @@ function listCells(permissions: Permissions, sources: readonly Step<Permissions>
     ),
   );
   return cells.length === 0 ? ['  nothing'] : cells;
+}
+
+function listDevices(devices: NonNullable<TokenExplanation['devices']>): string[] {
+  return DIMENSIONS.map((dimension) => {
+    const reach = devices[dimension];
+    const spelled = reach === '*' ? 'all' : [...reach].sort().join(', ');
+    return `  devices, ${dimension}: ${spelled || 'none'}`;
+  });
 }
 
 function section(title: string, removals: readonly Removal[]): string[] {

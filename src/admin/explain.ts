@@ -7,6 +7,12 @@ import type { BoundRights, CurrentRights } from '../directory/current-rights.ts'
 import type { Directory } from '../directory/directory.ts';
 import { withinCatalogue } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
+import {
+  type DeviceAccess,
+  type DeviceRight,
+  deviceAccess,
+  fromStoredAccess,
+} from '../permissions/device-access.ts';
 import { explainIntersection, type Removable } from '../permissions/explain.ts';
 import type { Step } from '../permissions/kinds.ts';
 import type { Permissions } from '../permissions/permissions.ts';
@@ -46,6 +52,10 @@ export interface TokenExplanation {
   /** What it allows now; nothing if it is not active. */
   readonly permissions?: Permissions;
   readonly scope?: string;
+  /** What it allows of devices now; absent if it does not speak of them. */
+  readonly devices?: DeviceAccess;
+  /** What it was issued with of devices and that is gone since. */
+  readonly lostDevices: readonly (DeviceRight & { readonly by: string })[];
   /** Where the rights come from today: each step allows this much. */
   readonly steps: readonly Step<Permissions>[];
   /** For a user: the roles that each give some of it. */
@@ -81,6 +91,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
       roles: [],
       lost: [],
       withheld: [],
+      lostDevices: [],
       ancestors: [],
     };
   }
@@ -111,6 +122,8 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     row,
     ...lifetime,
     ...(active && { permissions: fromStored(current.permissions), scope: current.scope }),
+    ...(active && current.devices && { devices: fromStoredAccess(current.devices) }),
+    lostDevices: row.devices ? deviceAccess.explain(toDeviceSteps(row.devices, held ?? [])).removed : [],
     steps: [...steps, granted],
     roles,
     lost: explainIntersection([granted, ...(listed ? [listed] : []), ...steps]).removed,
@@ -137,6 +150,16 @@ function toSteps(held: readonly BoundRights[], parents: readonly TokenRow[]): St
     permissions: fromStored(permissions),
   }));
   return [...steps.values(), ...asked];
+}
+
+function toDeviceSteps(
+  issued: NonNullable<TokenRow['devices']>,
+  held: readonly BoundRights[],
+): Step<DeviceAccess>[] {
+  const bounds = held.flatMap(({ devices, steps }) =>
+    devices ? [{ name: steps.at(-1)?.name ?? 'its user', permissions: devices }] : [],
+  );
+  return [{ name: 'this token when it was issued', permissions: fromStoredAccess(issued) }, ...bounds];
 }
 
 function endOf(row: TokenRow | LoginRow): number {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import { explainToken } from '../../src/admin/explain.ts';
+import { formatExplanation } from '../../src/admin/explain-report.ts';
+import { createJwtVerifier } from '../../src/provider/verify-jwt.ts';
 import { PASSWORD, RESOURCE, startServer, type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 
@@ -109,6 +112,14 @@ const devicesOf = (seen: Record<string, any>) => {
   assert.deepEqual(locations, [RESOURCE]);
   return rest;
 };
+
+/** As `grantable explain` shows it. */
+async function explained({ server, issuer }: TestServer, value: string): Promise<string> {
+  const { foundations } = server;
+  const { signingKeys, now } = foundations;
+  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, now });
+  return formatExplanation(await explainToken(value, { ...foundations, jwtVerifier }), now()).join('\n');
+}
 
 describe('DeviceHive', () => {
   let server: TestServer;
@@ -398,6 +409,11 @@ describe('DeviceHive', () => {
     });
     const again = await mine.refresh(minted.refreshToken);
     assert.deepEqual(payloadOf(again.json.accessToken).a, [3]);
+    const text = await explained(own, minted.accessToken);
+    assert.match(text, /asked for through: devicehive/);
+    assert.match(text, /devices, networks: 7\n/);
+    assert.match(text, /networks 4, taken away by: roles of user ann/);
+    assert.match(text, /actions GetDeviceCommand, taken away by: roles of user ann/);
     await changes.users.replace({ ...narrowed, enabled: false }, { actor: 'test' });
     assert.equal((await own.introspect(minted.accessToken)).active, false);
     assert.equal((await mine.refresh(minted.refreshToken)).status, 401);
