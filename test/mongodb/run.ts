@@ -1,9 +1,11 @@
 /**
  * The tests of a whole server once more, over MongoDB: `node test/mongodb/run.ts`. Each server has a database of its
- * own on one MongoDB server, which is dropped with it or named by `MONGODB_URI`.
+ * own on one MongoDB server, which is dropped with it or named by `MONGODB_URI`. With `GRANTABLE_TEST_LONG` only those
+ * that have more to do then.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
 import { mongoMissing, startMongo } from '../support/mongodb.ts';
 
 const SUITES = [
@@ -16,6 +18,9 @@ const SUITES = [
   'test/faults/several-processes.test.ts',
 ];
 
+const isLong = (file: string): boolean => readFileSync(file, 'utf8').includes('GRANTABLE_TEST_LONG');
+const files = globSync(SUITES).filter((file) => !process.env.GRANTABLE_TEST_LONG || isLong(file));
+
 const missing = mongoMissing();
 if (missing) {
   console.log(`The tests over MongoDB were skipped: ${missing}.`);
@@ -23,7 +28,7 @@ if (missing) {
   await using server = await startMongo();
   const tests = spawn(
     process.execPath,
-    ['--test', '--test-concurrency=2', '--test-timeout=1200000', ...SUITES],
+    ['--test', '--test-concurrency=2', '--test-timeout=1200000', ...files],
     {
       env: { ...process.env, GRANTABLE_TEST_STORAGE: 'mongodb', MONGODB_URI: server.uri },
       stdio: 'inherit',
