@@ -71,7 +71,7 @@ export interface Through {
   readonly scopes?: readonly string[];
   /** Which of the allowed scopes a request means; without it one that asks for more is refused. */
   readonly pickScopes?: (asked: readonly string[], allowed: readonly string[]) => readonly string[];
-  /** Answers with a refresh token although the grant has none. */
+  /** Answers with a refresh token although the grant has none, or nobody asked for `offline_access`. */
   readonly startsLogin?: boolean;
   /** Whether its tokens speak of devices. */
   readonly devices?: boolean;
@@ -86,6 +86,8 @@ export interface FaceTokens {
   readonly loginTtl?: number;
   /** Whether a refresh leaves the refresh token as it is. */
   readonly keepsRefreshToken?: boolean;
+  /** Whether a refresh ends the access tokens that the login had before. */
+  readonly endsEarlier?: boolean;
   /** Of an access token that is a JWT, beside those that every token has. */
   readonly claims?: (row: TokenRow, user: User | undefined) => Readonly<Record<string, unknown>>;
   /** Makes a new refresh token a JWT around ours, with these claims; nothing secret. */

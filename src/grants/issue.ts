@@ -14,6 +14,7 @@ import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../re
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Decision, GrantRequest, Issue, OpenIdFacts } from './contract.ts';
+import { earlierTokensNode } from './earlier-tokens.ts';
 import { expiryOf } from './expiry.ts';
 import { issueIdToken } from './id-token.ts';
 
@@ -79,6 +80,7 @@ function rowFor(
   for (const id of proof.ancestors ?? []) ancestors.add(id);
   if (login) ancestors.add(login);
   const belongsTo = login ?? proof.login;
+  if (belongsTo && request.through?.token?.endsEarlier) ancestors.add(earlierTokensNode(belongsTo));
   const issuedAt = Math.floor(now / 1000);
   return {
     id: createNodeId(),
@@ -186,7 +188,7 @@ function startLogin(
       clientId: row.clientId,
       scope: row.scope,
       permissions: row.permissions,
-      ancestors: row.ancestors.filter((ancestor) => ancestor !== id),
+      ancestors: row.ancestors.filter((ancestor) => ancestor !== id && ancestor !== earlierTokensNode(id)),
       asOf: request.asOf,
       createdAt,
       expiresAt: Math.min(end, proof.parent?.expiresAt ?? end),
@@ -209,7 +211,7 @@ function startLogin(
 function wantsLogin({ client, through }: GrantRequest, { proof, scopes }: Decision): boolean {
   const starts = proof.startsLogin || through?.startsLogin === true;
   if (!starts || !client.application.grants.includes('refresh_token')) return false;
-  return proof.openid === undefined || scopes.includes('offline_access');
+  return proof.openid === undefined || through?.startsLogin === true || scopes.includes('offline_access');
 }
 
 export function createIssue(deps: IssueDeps): Issue {

@@ -14,6 +14,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
+import { earlierTokensNode } from './earlier-tokens.ts';
 import { requireText } from './parameters.ts';
 import type { Unanswered } from './unanswered.ts';
 
@@ -54,6 +55,13 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     throw new ProofRejected({ reason: 'refresh token reused' });
   }
 
+  /** Those of rights that were read before this request; what it makes is not older than that. */
+  async function endEarlier({ id, organization, resource }: LoginRow, { asOf }: GrantRequest): Promise<void> {
+    const end = asOf - 1;
+    const scope = { organization, ...(resource !== undefined && { resource }) };
+    await registry.mark(earlierTokensNode(id), { revokedAt: end, restoredAt: end }, scope);
+  }
+
   /** Moves the login from `token` to its successor, or recognises a retry. */
   async function rotate(login: LoginRow, token: string, request: GrantRequest): Promise<string> {
     const presented = refreshTokens.hash(token);
@@ -62,6 +70,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       login.current.equals(presented) &&
       (await logins.rotate(login.id, presented, refreshTokens.hash(successor), now()))
     ) {
+      if (request.through?.token?.endsEarlier) await endEarlier(login, request);
       return successor;
     }
     const latest = await logins.find(login.id, now());
