@@ -27,7 +27,8 @@ export function toClientMetadata(
   application: Application,
   grants: readonly Grant[],
 ): Record<string, unknown> {
-  const usesCode = application.grants.includes('authorization_code');
+  // One that somebody registered need not have said where it is; the engine takes no such client as one of browsers.
+  const usesCode = application.grants.includes('authorization_code') && application.redirectUris.length > 0;
   const allowed = grants.filter(({ name }) => application.grants.includes(name)).map(({ type }) => type);
   return {
     client_id: application.clientId,

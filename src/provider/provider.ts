@@ -21,6 +21,7 @@ import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage, TokenRow } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { type SecretLimits, toClientMetadata } from './clients.ts';
+import { type Codes, createCodes } from './codes.ts';
 import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
 import { createEngine, type Engine } from './engine.ts';
 import type { SigningMode } from './external-key.ts';
@@ -67,11 +68,15 @@ export interface ProviderParts {
   readonly engine: Engine;
   /** For the pages that serve them. */
   readonly interactions: Interactions;
+  /** For doors that are no browser's. */
+  readonly codes: Codes;
   readonly routes: Middleware;
   /** The living access token; undefined for anything else. */
   readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
   /** Whether it was an access token of ours until it expired. */
   readonly hasExpired: (value: string) => Promise<boolean>;
+  /** Whether it was the refresh token of a login until that expired, as long as nobody has cleaned up since. */
+  readonly hasLoginExpired: (refreshToken: string) => Promise<boolean>;
   /** To be closed before the server stops. */
   readonly feed: Pick<Feed, 'close'>;
   /** To be called when the published keys or the cookie keys changed. */
@@ -224,12 +229,22 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   return {
     engine,
     interactions: createInteractions({ provider: engine.provider, findAskedTables }),
+    codes: createCodes({ provider: engine.provider, directory, audit, now }),
     async findAccessToken(value) {
       if (!looksLikeJwt(value)) return registry.find('opaque', value);
       const verified = await jwtVerifier.verify(value);
       return verified && registry.find('jwt', verified.jti);
     },
     hasExpired: (value) => (looksLikeJwt(value) ? jwtVerifier.hasExpired(value) : registry.hasExpired(value)),
+    async hasLoginExpired(value) {
+      const token = await refreshJwts.unwrap(value);
+      const id = refreshTokens.loginOf(token);
+      // At the beginning of time nothing had expired.
+      const login = id === undefined ? undefined : await logins.find(id, 0);
+      return (
+        login !== undefined && login.expiresAt <= now() && login.current.equals(refreshTokens.hash(token))
+      );
+    },
     routes: createProviderRoutes({ engine, inspection, revocations, ...(fastLane && { fastLane }) }),
     feed,
     keysChanged() {

@@ -1,0 +1,120 @@
+/**
+ * Authorization codes for somebody who is logged in and has agreed already, made without a browser at the authorization
+ * endpoint. They are the engine's own, under a consent of their own, so redeeming one is the same for all: once, by the
+ * application that it was made for, with the verifier (RFC 7636) and the redirect URI that it was made with.
+ */
+import { hash, randomBytes } from 'node:crypto';
+import type { Provider } from 'oidc-provider';
+import type { Directory } from '../directory/directory.ts';
+import { findRights } from '../directory/rights.ts';
+import { userSubject } from '../directory/subjects.ts';
+import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
+import { agree } from '../grants/consent.ts';
+import type { AuditLog } from '../storage/contract.ts';
+import type { Application, User } from '../storage/nouns.ts';
+
+export interface CodeRequest {
+  /** Who agreed. */
+  readonly user: User;
+  readonly application: Application;
+  /** One that the application lists, just as it lists it; undefined: the person carries the code there. */
+  readonly redirectUri: string | undefined;
+  /** What was agreed to. Those that the user does not have through this application give nothing when it is redeemed. */
+  readonly scopes: readonly string[];
+  /** Seconds: when they logged in. */
+  readonly authTime: number | undefined;
+  /** Of the request, for the audit. */
+  readonly address: string;
+  readonly requestId: string;
+}
+
+export interface NewCode {
+  readonly code: string;
+  readonly verifier: string;
+}
+
+export interface Codes {
+  /**
+   * @throws GrantNotAllowed when the application does not use codes; MalformedRequest when the redirect URI is none of
+   *   its own; UnknownResource when it has no resource
+   */
+  create(request: CodeRequest): Promise<NewCode>;
+  /** The redirect URI to redeem it with; undefined for a code that was not made here, or is not there any more. */
+  findRedirectUri(code: string): Promise<string | undefined>;
+}
+
+export interface CodesDeps {
+  readonly provider: () => Provider;
+  readonly directory: Pick<Directory, 'view'>;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** No browser is sent there. */
+const NOWHERE = 'urn:grantable:no-redirect';
+
+export function createCodes({ provider, directory, audit, now }: CodesDeps): Codes {
+  /** @returns the id of the consent */
+  async function recordConsent({ user, application, scopes, ...request }: CodeRequest): Promise<string> {
+    const view = await directory.view();
+    const resource =
+      application.resource === undefined ? undefined : await view.findResource(application.resource);
+    const rights = resource && (await findRights(view, application, resource, user));
+    if (!resource || !rights) throw new UnknownResource({ description: 'the application has no resource' });
+    const { Grant } = provider();
+    const consent = new Grant({ accountId: userSubject(user), clientId: application.clientId });
+    consent.addResourceScope(resource.identifier, scopes.join(' '));
+    agree(consent, resource.identifier, rights.permissions);
+    const id = await consent.save();
+    await audit.append({
+      at: now(),
+      event: 'consent.given',
+      outcome: 'allowed',
+      subject: userSubject(user),
+      client: application.clientId,
+      organization: application.organization,
+      address: request.address,
+      requestId: request.requestId,
+      details: { scope: scopes.join(' '), resource: resource.identifier },
+    });
+    return id;
+  }
+
+  return {
+    async create(request) {
+      const { user, application, redirectUri, scopes, authTime } = request;
+      const { Client, AuthorizationCode } = provider();
+      if (user.realm !== application.realm || !application.grants.includes('authorization_code')) {
+        throw new GrantNotAllowed({ description: 'the application may not have codes of this person' });
+      }
+      if (redirectUri !== undefined && !application.redirectUris.includes(redirectUri)) {
+        throw new MalformedRequest({ description: 'the redirect URI is none that the application lists' });
+      }
+      const client = await Client.find(application.clientId);
+      if (!client?.grantTypeAllowed('authorization_code')) {
+        throw new GrantNotAllowed({ description: 'the application has no redirect URI' });
+      }
+      const verifier = randomBytes(32).toString('base64url');
+      const code = await new AuthorizationCode({
+        client,
+        accountId: userSubject(user),
+        grantId: await recordConsent(request),
+        redirectUri: redirectUri ?? NOWHERE,
+        resource: application.resource,
+        scope: scopes.join(' '),
+        codeChallenge: hash('sha256', verifier, 'base64url'),
+        codeChallengeMethod: 'S256',
+        ...(authTime !== undefined && { authTime }),
+        gty: 'authorization_code',
+      }).save();
+      return { code, verifier };
+    },
+
+    async findRedirectUri(value) {
+      const code = await provider().AuthorizationCode.find(value, { ignoreExpiration: true });
+      // One that was made at the authorization endpoint belongs to a browser's session.
+      return code?.sessionUid === undefined ? code?.redirectUri : undefined;
+    },
+  };
+}
