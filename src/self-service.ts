@@ -5,6 +5,7 @@ import { createEndings, type Endings } from './directory/endings.ts';
 import { createOneTimeTokens } from './directory/one-time-tokens.ts';
 import { createPasswordChange, type PasswordChange } from './directory/password-change.ts';
 import { createRegister, type Register } from './directory/registration.ts';
+import { createRegisterByMail, type RegisterByMail } from './directory/registration-by-mail.ts';
 import { createRoleChanges, type RoleChanges } from './directory/role-changes.ts';
 import type { Foundations } from './foundations.ts';
 import type { Logger } from './http/log.ts';
@@ -12,6 +13,9 @@ import { createMail } from './mail/mail.ts';
 
 export interface SelfService {
   readonly register: Register;
+  readonly registerByMail: RegisterByMail;
+  /** Takes one registration, or one mail, that strangers asked for from an address. @throws TooManyAttempts */
+  readonly limitRegistration: (address: string) => Promise<void>;
   readonly passwordChange: PasswordChange;
   readonly accountMails: AccountMails;
   readonly applications: Applications;
@@ -20,26 +24,31 @@ export interface SelfService {
 }
 
 export function createSelfService(foundations: Foundations, log: Logger): SelfService {
-  const { config, storage, changes, passwords, users, registry, rings, now } = foundations;
+  const { config, storage, changes, passwords, users, registry, rings, throttle, now } = foundations;
   const store = storage.directory;
   const passwordChange = createPasswordChange({ changes, passwords, now });
-  return {
-    register: createRegister({ store, changes, passwords, now }),
-    passwordChange,
-    accountMails: createAccountMails({
-      mail: createMail({
-        smtp: config.smtp,
-        production: config.production,
-        dataDir: config.dataDir,
-        log,
-        now,
-      }),
-      tokens: createOneTimeTokens({ artifacts: storage.artifacts, now }),
-      users,
-      changes,
-      passwordChange,
-      onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),
+  const register = createRegister({ store, changes, passwords, now });
+  const limitRegistration = (address: string): Promise<void> => throttle.registration(address);
+  const accountMails = createAccountMails({
+    mail: createMail({
+      smtp: config.smtp,
+      production: config.production,
+      dataDir: config.dataDir,
+      log,
+      now,
     }),
+    tokens: createOneTimeTokens({ artifacts: storage.artifacts, now }),
+    users,
+    changes,
+    passwordChange,
+    onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),
+  });
+  return {
+    register,
+    registerByMail: createRegisterByMail({ register, accountMails, changes, limitRegistration }),
+    limitRegistration,
+    passwordChange,
+    accountMails,
     applications: createApplications({ store, changes, clientSecrets: rings.clientSecrets }),
     roleChanges: createRoleChanges({ store, changes }),
     endings: createEndings({ registry, audit: storage.audit, now }),

@@ -2,14 +2,20 @@
  * Mails to people about their accounts: activating one that was registered, and setting a forgotten password. Each has a
  * secret that is good once, for an hour. No link is made of anything that a request says.
  */
-
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import type { Mail } from '../mail/mail.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
+import { despiteOthers } from './despite-others.ts';
 import type { OneTimeTokens } from './one-time-tokens.ts';
-import type { PasswordChange } from './password-change.ts';
+import { type PasswordChange, requireAcceptable } from './password-change.ts';
 import { isActive, type Users } from './users.ts';
+
+/** Where mails lead to, with `{token}` in it; a mail without one has the token alone. */
+export interface MailLinks {
+  readonly activation: string | undefined;
+  readonly passwordReset: string | undefined;
+}
 
 export interface AccountMails {
   /** Whether mails can be sent at all. */
@@ -19,11 +25,15 @@ export interface AccountMails {
   /** Lets somebody who registered log in. @throws ProofRejected for a token that is not good */
   activate(token: string, realm: Realm, author: (user: User) => Author): Promise<void>;
   /**
-   * To whoever has that email address; nobody learns whether anybody has. The caller does not wait for it: how long
-   * it takes says what it did.
+   * To whoever has that email address; nobody learns whether anybody has. Who has not activated the account yet gets
+   * that mail anew, or would never get in when the first one was lost. The caller does not wait for it: how long it
+   * takes says what it did.
    */
-  sendPasswordReset(realm: Realm, email: string, link: string | undefined): void;
-  /** @throws ProofRejected for a token that is not good; MalformedRequest when the password will not do */
+  sendPasswordReset(realm: Realm, email: string, links: MailLinks): void;
+  /**
+   * @throws ProofRejected for a token that is not good; MalformedRequest when the password will not do, and then the
+   *   token is good as before, unless the password is the person's own name
+   */
   resetPassword(
     token: string,
     newPassword: string,
@@ -59,51 +69,51 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     return user;
   }
 
-  async function sendReset(realm: Realm, email: string, link: string | undefined): Promise<void> {
+  async function sendActivation(user: User, link: string | undefined): Promise<void> {
+    if (user.email === undefined) throw new MalformedRequest({ description: 'there is no email address' });
+    const token = await tokens.create('activation', user.id, LIFETIME);
+    const intro = `Welcome, ${user.username}. Activate your account to log in.`;
+    await mail.send({ to: user.email, subject: 'Activate your account', text: letterOf(intro, token, link) });
+  }
+
+  async function sendReset(realm: Realm, email: string, links: MailLinks): Promise<void> {
     const user = await users.findByLogin(realm, email);
-    if (user?.email === undefined || !isActive(user)) return;
+    if (user?.email === undefined || !user.enabled) return;
+    if (!isActive(user)) return sendActivation(user, links.activation);
     const token = await tokens.create('password-reset', user.id, LIFETIME);
     const intro = 'Somebody asked to set a new password for your account. If it was not you, do nothing.';
-    await mail.send({ to: user.email, subject: 'Set a new password', text: letterOf(intro, token, link) });
+    const text = letterOf(intro, token, links.passwordReset);
+    await mail.send({ to: user.email, subject: 'Set a new password', text });
   }
 
   return {
     get available() {
       return mail.available;
     },
-    async sendActivation(user, link) {
-      if (user.email === undefined) throw new MalformedRequest({ description: 'there is no email address' });
-      const token = await tokens.create('activation', user.id, LIFETIME);
-      const intro = `Welcome, ${user.username}. Activate your account to log in.`;
-      await mail.send({
-        to: user.email,
-        subject: 'Activate your account',
-        text: letterOf(intro, token, link),
-      });
-    },
+    sendActivation,
     async activate(token, realm, author) {
       const redeemed = await tokens.redeem('activation', token);
-      const user = await requireUser(redeemed?.user, realm);
-      if (!user.pending) throw new ProofRejected({ reason: 'the account is active already' });
-      const { pending: _, ...activated } = user;
-      await changes.users.replace({ ...activated, emailVerified: true }, author(user));
+      await despiteOthers(async () => {
+        const user = await requireUser(redeemed?.user, realm);
+        if (!user.pending) throw new ProofRejected({ reason: 'the account is active already' });
+        const { pending: _, ...activated } = user;
+        await changes.users.replace({ ...activated, emailVerified: true }, author(user));
+      });
     },
-    sendPasswordReset(realm, email, link) {
-      void sendReset(realm, email, link).catch(onFailure);
+    sendPasswordReset(realm, email, links) {
+      void sendReset(realm, email, links).catch(onFailure);
     },
     async resetPassword(token, newPassword, application, author) {
+      const { realm, minPasswordLength: minLength, organization: queue } = application;
+      requireAcceptable(newPassword, minLength);
       const redeemed = await tokens.redeem('password-reset', token);
-      const user = await requireUser(redeemed?.user, application.realm);
-      const changedAt = user.passwordChangedAt ?? 0;
-      if (!redeemed || !isActive(user) || changedAt > redeemed.createdAt) {
-        throw new ProofRejected({ reason: 'the account is closed, or its password was changed since' });
-      }
-      await passwordChange({
-        user,
-        newPassword,
-        minLength: application.minPasswordLength,
-        queue: application.organization,
-        author: author(user),
+      await despiteOthers(async () => {
+        const user = await requireUser(redeemed?.user, realm);
+        const changedAt = user.passwordChangedAt ?? 0;
+        if (!redeemed || !isActive(user) || changedAt > redeemed.createdAt) {
+          throw new ProofRejected({ reason: 'the account is closed, or its password was changed since' });
+        }
+        await passwordChange({ user, newPassword, minLength, queue, author: author(user) });
       });
     },
   };

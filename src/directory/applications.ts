@@ -9,6 +9,7 @@ import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
 import { eachNoun } from './collections.ts';
+import { despiteOthers } from './despite-others.ts';
 import { findRedirectUriProblem, hasOwnScheme } from './redirect-uris.ts';
 
 /** What somebody says of an application of theirs. */
@@ -27,7 +28,7 @@ export interface Applications {
     through: Application,
     author: Author,
   ): Promise<{ application: Application; secret: string }>;
-  /** @throws MalformedRequest; VersionConflict if it was changed meanwhile */
+  /** @throws MalformedRequest */
   update(application: Application, facts: ApplicationFacts, author: Author): Promise<Application>;
   remove(application: Application, author: Author): Promise<void>;
   /** Those that somebody registered, in the order in which they were. */
@@ -121,22 +122,24 @@ export function createApplications({ store, changes, clientSecrets }: Applicatio
 
     async update(application, facts, author) {
       const { name, homepage, scopes } = requireSound(facts);
-      const { homepage: _, ...stored } = await current(application);
-      return changes.applications.replace(
-        {
-          ...stored,
-          name: `${name} (${stored.id})`,
-          scopes: [...scopes],
-          redirectUris: homepage === undefined ? [] : [homepage],
-          native: homepage !== undefined && hasOwnScheme(homepage),
-          ...(homepage !== undefined && { homepage }),
-        },
-        author,
-      );
+      return despiteOthers(async () => {
+        const { homepage: _, ...stored } = await current(application);
+        return changes.applications.replace(
+          {
+            ...stored,
+            name: `${name} (${stored.id})`,
+            scopes: [...scopes],
+            redirectUris: homepage === undefined ? [] : [homepage],
+            native: homepage !== undefined && hasOwnScheme(homepage),
+            ...(homepage !== undefined && { homepage }),
+          },
+          author,
+        );
+      });
     },
 
     async remove(application, author) {
-      await changes.applications.remove(await current(application), author);
+      await despiteOthers(async () => changes.applications.remove(await current(application), author));
     },
 
     findOwn,

@@ -30,6 +30,15 @@ export interface PasswordChangeRequest {
  */
 export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
 
+/**
+ * What can be said of a new password before it is known whose it will be. To be asked before something is used up.
+ * @param minLength of the realm, where it says so
+ * @throws MalformedRequest whose `description` begins with the word "password"
+ */
+export function requireAcceptable(newPassword: string, minLength: number | undefined): void {
+  checkNewPassword(newPassword, { minLength: minLength ?? USER_LENGTH });
+}
+
 export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
   return async ({ user, newPassword, minLength, queue, author }) => {
     const isAdministrator = user.realm === 'management';
