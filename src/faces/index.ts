@@ -3,10 +3,13 @@ import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import { type ApiMakerDeps, createApiMaker } from './api-maker/index.ts';
 import { createDeviceHive, type DeviceHiveDeps } from './devicehive/index.ts';
+import { createFusio, type FusioDeps } from './fusio/index.ts';
 import { createMount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
 
-export interface FacesDeps extends MountDeps, SunbreakDeps, ApiMakerDeps, DeviceHiveDeps {}
+export interface FacesDeps extends MountDeps, SunbreakDeps, ApiMakerDeps, DeviceHiveDeps, FusioDeps {
+  readonly users: DeviceHiveDeps['users'] & FusioDeps['users'];
+}
 
 export interface Faces {
   readonly routes: Middleware;
@@ -15,7 +18,7 @@ export interface Faces {
 }
 
 export function createFaces(deps: FacesDeps): Faces {
-  const faces = [createSunbreak(deps), createApiMaker(deps), createDeviceHive(deps)];
+  const faces = [createSunbreak(deps), createApiMaker(deps), createDeviceHive(deps), createFusio(deps)];
   const mounts = faces.map((face) => createMount(face, deps));
   const hasPath = (path: string): boolean => mounts.some((mount) => mount.hasPath(path));
   const all = compose(mounts.map(({ middleware }) => middleware));

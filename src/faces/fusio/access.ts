@@ -1,0 +1,45 @@
+/** Who may use a route: the bearer of a living token that came from this face and has the route's scope. */
+import type { Users } from '../../directory/users.ts';
+import { Refusal } from '../../http/refusal.ts';
+import type { TokenRow } from '../../storage/contract.ts';
+import type { User } from '../../storage/nouns.ts';
+import type { FaceRequest } from '../face.ts';
+
+/** Somebody who is logged in. */
+export interface Person {
+  readonly user: User;
+  readonly token: TokenRow;
+}
+
+const OUT_OF_SCOPE = 'Access to this operation is not in the scope of the provided token';
+
+/** @throws Refusal 401 */
+export async function requireToken(request: FaceRequest): Promise<TokenRow> {
+  const header = request.header('authorization');
+  if (header === '') throw new Refusal(401, 'Missing authorization header');
+  if (header !== 'Bearer' && !header.startsWith('Bearer ')) {
+    throw new Refusal(401, 'Invalid authorization type');
+  }
+  const token = request.bearer === undefined ? undefined : await request.findToken(request.bearer);
+  if (!token) throw new Refusal(401, 'Invalid access token');
+  return token;
+}
+
+/** @throws Refusal 401 */
+export async function requireScope(request: FaceRequest, scope: string): Promise<TokenRow> {
+  const token = await requireToken(request);
+  if (!token.scope.split(' ').includes(scope)) throw new Refusal(401, OUT_OF_SCOPE);
+  return token;
+}
+
+/** Somebody who logged in with a password of theirs, as one of this face's users. @throws Refusal 401 */
+export async function requirePerson(
+  request: FaceRequest,
+  scope: string,
+  users: Pick<Users, 'findBySubject'>,
+): Promise<Person> {
+  const token = await requireScope(request, scope);
+  const user = token.user === undefined ? undefined : await users.findBySubject(token.subject);
+  if (user?.realm !== request.client.application.realm) throw new Refusal(401, OUT_OF_SCOPE);
+  return { user, token };
+}

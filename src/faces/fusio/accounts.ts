@@ -1,0 +1,130 @@
+/** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
+import type { AccountMails } from '../../directory/account-mails.ts';
+import type { RegisterByMail } from '../../directory/registration-by-mail.ts';
+import { findableEmail } from '../../directory/usernames.ts';
+import { isActive, type Users } from '../../directory/users.ts';
+import { AlreadyTaken, MalformedRequest, Unavailable } from '../../errors/domain.ts';
+import { Refusal } from '../../http/refusal.ts';
+import type { User } from '../../storage/nouns.ts';
+import type { FaceAction, FaceRequest } from '../face.ts';
+import { requireScope } from './access.ts';
+import { insteadOfRejected, malformed } from './failures.ts';
+import { authorOf, fieldsOf, requireText, toDateTime } from './requests.ts';
+import { findScopes } from './scopes.ts';
+
+export interface AccountsDeps {
+  readonly users: Pick<Users, 'find'>;
+  readonly registerByMail: RegisterByMail;
+  readonly accountMails: Pick<AccountMails, 'available' | 'activate' | 'sendPasswordReset' | 'resetPassword'>;
+  /** Takes one mail that a stranger asks for from an address. @throws TooManyAttempts */
+  readonly limitRegistration: (address: string) => Promise<void>;
+}
+
+/** Seconds. */
+const RETRY_AFTER = 3600;
+/** As the original has it: none that looks like an email address, which somebody else could log in with. */
+const NAME = /^[A-Za-z0-9._-]{3,255}$/;
+const PRINTABLE_ASCII = /^[!-~]*$/;
+/** Of an account: active. */
+const ACTIVE = 1;
+
+const done = (message: string) => ({ success: true, message });
+
+/** Capitalised as the original's texts are. @throws Refusal 400 in place of a password that will not do */
+function tellPassword(error: unknown): never {
+  const text = error instanceof MalformedRequest ? (error.description ?? '') : '';
+  if (!text.startsWith('password ')) throw error;
+  throw malformed(`P${text.slice(1)}`);
+}
+
+export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string, FaceAction>> {
+  const { users, registerByMail, accountMails, limitRegistration } = deps;
+
+  function requireMails(): void {
+    if (!accountMails.available) throw new Unavailable(RETRY_AFTER, { reason: 'there is no mail server' });
+  }
+
+  async function findRoleNumber({ view }: FaceRequest, { roles }: User): Promise<number | null> {
+    const [first] = roles;
+    return (first === undefined ? undefined : await view.findRole(first))?.number ?? null;
+  }
+
+  return {
+    async 'GET /authorization/whoami'(request) {
+      const token = await requireScope(request, 'authorization');
+      const { view, client } = request;
+      // An application that somebody registered acts as them.
+      const id =
+        token.user ?? (await view.findApplicationById(token.application))?.application.owner ?? undefined;
+      const user = id === undefined ? undefined : await users.find(id);
+      if (!user || !isActive(user)) throw new Refusal(404, 'Could not find user');
+      return {
+        id: user.number,
+        roleId: await findRoleNumber(request, user),
+        planId: null,
+        status: ACTIVE,
+        name: user.username,
+        email: user.email ?? null,
+        points: null,
+        scopes: await findScopes(view, client.application, user),
+        plans: [],
+        metadata: null,
+        date: toDateTime(user.createdAt),
+      };
+    },
+
+    async 'POST /consumer/register'(request) {
+      const { settings, client } = request;
+      if (!settings.registration) throw new Refusal(503, 'Registration is switched off');
+      const fields = fieldsOf(request);
+      const username = requireText(fields, 'name', 'No username was provided');
+      const email = requireText(fields, 'email', 'No email was provided');
+      const password = requireText(fields, 'password', 'No password was provided');
+      if (!NAME.test(username)) throw malformed('Invalid user name');
+      if (findableEmail(email) === undefined) throw malformed('Invalid email format');
+      if (!PRINTABLE_ASCII.test(password)) {
+        throw malformed('Password must contain only printable ascii characters');
+      }
+      const { application } = client;
+      await registerByMail(
+        { application, username, email, password, author: authorOf(request) },
+        settings.activationUrl,
+      ).catch((error: unknown) => {
+        throw error instanceof AlreadyTaken ? malformed('User name already exists') : tellPassword(error);
+      });
+      return done('Registration successful');
+    },
+
+    async 'POST /consumer/activate'(request) {
+      const token = requireText(fieldsOf(request), 'token', 'No token provided');
+      const { realm } = request.client.application;
+      await accountMails
+        .activate(token, realm, (user) => authorOf(request, user))
+        .catch(insteadOfRejected(() => malformed('Invalid token provided')));
+      return done('Activation successful');
+    },
+
+    async 'POST /consumer/password_reset'(request) {
+      const { settings, client, address } = request;
+      const email = requireText(fieldsOf(request), 'email', 'No email was provided');
+      requireMails();
+      await limitRegistration(address);
+      accountMails.sendPasswordReset(client.application.realm, email, {
+        activation: settings.activationUrl,
+        passwordReset: settings.passwordResetUrl,
+      });
+      return done('Password reset email was send');
+    },
+
+    async 'PUT /consumer/password_reset'(request) {
+      const fields = fieldsOf(request);
+      const token = requireText(fields, 'token', 'No token was provided');
+      const newPassword = requireText(fields, 'newPassword', 'Provided no new password');
+      await accountMails
+        .resetPassword(token, newPassword, request.client.application, (user) => authorOf(request, user))
+        .catch(insteadOfRejected(() => malformed('Invalid token provided')))
+        .catch(tellPassword);
+      return done('Password successful changed');
+    },
+  };
+}

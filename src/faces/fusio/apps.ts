@@ -1,0 +1,130 @@
+/** The applications that somebody registered, each of them for nobody else to see. */
+import { type ApplicationFacts, type Applications, displayNameOf } from '../../directory/applications.ts';
+import type { Users } from '../../directory/users.ts';
+import { RegistrationClosed } from '../../errors/domain.ts';
+import { Refusal } from '../../http/refusal.ts';
+import type { Application, User } from '../../storage/nouns.ts';
+import { type FaceAction, type FaceRequest, Reply } from '../face.ts';
+import { requirePerson } from './access.ts';
+import { malformed } from './failures.ts';
+import { authorOf, type Fields, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
+import { findScopes, pickScopes } from './scopes.ts';
+
+export interface AppsDeps {
+  readonly users: Pick<Users, 'findBySubject'>;
+  readonly applications: Pick<Applications, 'findOwn' | 'register' | 'update' | 'remove' | 'findSecret'>;
+}
+
+const PER_PAGE = 16;
+const MOST_PER_PAGE = 1024;
+const ACTIVE = 1;
+const DEACTIVATED = 3;
+
+/** @returns 0 for anything else */
+function toNumber(text: string | null): number {
+  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : 0;
+}
+
+const toEntry = (application: Application, { number: userId }: User) => ({
+  id: application.number,
+  userId,
+  status: application.enabled ? ACTIVE : DEACTIVATED,
+  name: displayNameOf(application),
+  url: application.homepage ?? '',
+  appKey: application.clientId,
+  metadata: null,
+  date: toDateTime(application.createdAt),
+});
+
+/** Ids are texts here, and numbers where something is shown. */
+const done = (message: string, { number }: Application) => ({ success: true, message, id: String(number) });
+
+export function createAppRoutes({ users, applications }: AppsDeps): Readonly<Record<string, FaceAction>> {
+  async function requireOwn(request: FaceRequest): Promise<{ application: Application; user: User }> {
+    const { user } = await requirePerson(request, 'consumer', users);
+    const { id = '' } = request.params;
+    const own = await applications.findOwn(user);
+    const application = own.find(({ number }) => String(number) === id);
+    if (!application) throw new Refusal(404, 'Could not find app');
+    return { application, user };
+  }
+
+  /** @param before what stays as it is where nothing is said of it */
+  async function readFacts(
+    { view, client }: FaceRequest,
+    fields: Fields,
+    user: User,
+    before?: Application,
+  ): Promise<ApplicationFacts> {
+    const asked = findList(fields, 'scopes') ?? before?.scopes ?? [];
+    const scopes = pickScopes(asked, await findScopes(view, client.application, user));
+    if (scopes.length === 0) throw malformed('Provide at least one valid scope for the app');
+    const name =
+      before && fields.name === undefined
+        ? displayNameOf(before)
+        : requireText(fields, 'name', 'Invalid name');
+    const url = fields.url ?? (Object.hasOwn(fields, 'url') ? '' : before?.homepage) ?? '';
+    if (typeof url !== 'string') throw malformed('Invalid url format');
+    return { name, scopes, ...(url !== '' && { homepage: url }) };
+  }
+
+  return {
+    async 'GET /consumer/app'(request) {
+      const { user } = await requirePerson(request, 'consumer', users);
+      const { query } = request;
+      const search = query.get('search') ?? '';
+      const found = (await applications.findOwn(user)).filter((each) =>
+        displayNameOf(each).toLowerCase().includes(search.toLowerCase()),
+      );
+      const startIndex = toNumber(query.get('startIndex'));
+      const count = toNumber(query.get('count'));
+      const itemsPerPage = count < 1 || count > MOST_PER_PAGE ? PER_PAGE : count;
+      return {
+        totalResults: found.length,
+        startIndex,
+        itemsPerPage,
+        // The newest first.
+        entry: found
+          .toReversed()
+          .slice(startIndex, startIndex + itemsPerPage)
+          .map((each) => toEntry(each, user)),
+      };
+    },
+
+    async 'POST /consumer/app'(request) {
+      const { user } = await requirePerson(request, 'consumer', users);
+      const facts = await readFacts(request, fieldsOf(request), user);
+      const through = await request.view.findApplicationById(request.client.application.id);
+      if (!through) throw new Refusal(404, 'Could not find app');
+      const { application } = await applications
+        .register(facts, user, through.application, authorOf(request, user))
+        .catch((error: unknown) => {
+          if (!(error instanceof RegistrationClosed)) throw error;
+          throw malformed(
+            'Maximal amount of apps reached. Please delete another app in order to register a new one',
+          );
+        });
+      return new Reply(201, done('App successfully created', application));
+    },
+
+    async 'GET /consumer/app/:id'(request) {
+      const { application, user } = await requireOwn(request);
+      const { id, status, name, url, appKey } = toEntry(application, user);
+      const appSecret = applications.findSecret(application) ?? null;
+      return { id, status, name, url, appKey, appSecret, scopes: application.scopes, tokens: [] };
+    },
+
+    async 'PUT /consumer/app/:id'(request) {
+      const { application, user } = await requireOwn(request);
+      const facts = await readFacts(request, fieldsOf(request), user, application);
+      await applications.update(application, facts, authorOf(request, user));
+      return done('App successfully updated', application);
+    },
+
+    async 'DELETE /consumer/app/:id'(request) {
+      const { application, user } = await requireOwn(request);
+      await applications.remove(application, authorOf(request, user));
+      return done('App successfully deleted', application);
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** Somebody lets an application act for them: what it would get is shown, and a code is made for it. */
+import { displayNameOf } from '../../directory/applications.ts';
+import type { Users } from '../../directory/users.ts';
+import { Refusal } from '../../http/refusal.ts';
+import type { Application, User } from '../../storage/nouns.ts';
+import type { FaceAction, FaceRequest } from '../face.ts';
+import { requirePerson } from './access.ts';
+import { type CodeParts, joinCode } from './code-text.ts';
+import { malformed } from './failures.ts';
+import { fieldsOf, findText, readScopes, requireText } from './requests.ts';
+import { findScopes, parseScopes, pickScopes } from './scopes.ts';
+
+export interface AuthorizeDeps {
+  readonly users: Pick<Users, 'findBySubject'>;
+  readonly codes: {
+    /** @param request `redirectUri` is one that the application lists, or undefined: nobody is sent anywhere */
+    create(request: {
+      readonly user: User;
+      readonly application: Application;
+      readonly redirectUri: string | undefined;
+      readonly scopes: readonly string[];
+      readonly authTime: number | undefined;
+      readonly address: string;
+      readonly requestId: string;
+    }): Promise<CodeParts>;
+  };
+}
+
+/** Without one to send people to, as the original says it. */
+const NOWHERE = '#';
+
+const WITH_SECRET = ['client_secret_basic', 'client_secret_post'];
+
+/** An application of the people of this face, with a secret to redeem a code with. */
+async function findApplication(
+  { view, organization, client }: FaceRequest,
+  clientId: string,
+): Promise<Application | undefined> {
+  const active = await view.findApplication(clientId);
+  const application = active?.organization.id === organization.id ? active.application : undefined;
+  if (!application || !WITH_SECRET.includes(application.authMethod)) return undefined;
+  return application.realm === client.application.realm ? application : undefined;
+}
+
+/**
+ * Which URI is meant, compared as a text; the original compares hosts only.
+ * @returns undefined for none
+ * @throws Refusal 400
+ */
+function readRedirectUri(uri: string | undefined, { redirectUris }: Application): string | undefined {
+  if (redirectUris.length === 0) throw malformed('App has no url configured');
+  if (uri === undefined || redirectUris.includes(uri)) return uri;
+  if (!URL.canParse(uri)) throw malformed('Redirect uri must be an absolute url');
+  const { protocol, host } = new URL(uri);
+  if (protocol !== 'http:' && protocol !== 'https:') throw malformed('Invalid redirect uri scheme');
+  throw malformed(
+    redirectUris.some((own) => new URL(own).host === host)
+      ? 'Redirect uri must be the app url'
+      : 'Redirect uri must have the same host as the app url',
+  );
+}
+
+function withParameters(uri: string | undefined, parameters: Record<string, string>): string {
+  if (uri === undefined) return NOWHERE;
+  return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams(parameters)}`;
+}
+
+export function createAuthorizeRoutes({ users, codes }: AuthorizeDeps): Readonly<Record<string, FaceAction>> {
+  return {
+    async 'GET /consumer/authorize'(request) {
+      const { query, view } = request;
+      const application = await findApplication(request, query.get('client_id') ?? '');
+      if (!application) throw new Refusal(404, 'Could not find app');
+      const asked = parseScopes(query.get('scope') ?? '');
+      const all = await findScopes(view, application);
+      return {
+        id: application.number,
+        name: displayNameOf(application),
+        url: application.homepage ?? '',
+        // They have no numbers of their own.
+        scopes: pickScopes(asked, all).map((name) => ({ id: all.indexOf(name) + 1, name, description: '' })),
+      };
+    },
+
+    async 'POST /consumer/authorize'(request) {
+      const { user, token } = await requirePerson(request, 'consumer', users);
+      const fields = fieldsOf(request);
+      if (fields.responseType !== 'code') throw malformed('Invalid response type');
+      const clientId = requireText(fields, 'clientId', 'No client id provided');
+      const application = await findApplication(request, clientId);
+      if (!application?.grants.includes('authorization_code')) throw malformed('Unknown client id');
+      const redirectUri = readRedirectUri(findText(fields, 'redirectUri'), application);
+      const asked = readScopes(fields);
+      const scopes = pickScopes(asked, await findScopes(request.view, application, user));
+      if (scopes.length === 0) throw malformed('No valid scopes provided');
+      const state = findText(fields, 'state');
+      const echoed = state === undefined ? {} : { state };
+      if (fields.allow !== true) {
+        return {
+          type: 'access_denied',
+          ...echoed,
+          redirectUri: withParameters(redirectUri, { error: 'access_denied', ...echoed }),
+        };
+      }
+      const { address, requestId } = request;
+      const { authTime } = token;
+      const code = joinCode(
+        await codes.create({ user, application, redirectUri, scopes, authTime, address, requestId }),
+      );
+      return {
+        type: 'code',
+        code,
+        ...echoed,
+        redirectUri: withParameters(redirectUri, { code, ...echoed }),
+      };
+    },
+  };
+}

@@ -1,0 +1,20 @@
+/** Authorization codes as Fusio's clients carry them, who know no PKCE: the code and its verifier in one text. */
+
+export interface CodeParts {
+  readonly code: string;
+  readonly verifier: string;
+}
+
+const VERIFIER = /^[A-Za-z0-9_-]{43}$/;
+
+export function joinCode({ code, verifier }: CodeParts): string {
+  return `${code}.${verifier}`;
+}
+
+/** @returns without a verifier where there is none, or something else stands in its place */
+export function splitCode(text: string): { readonly code: string; readonly verifier: string | undefined } {
+  const at = text.indexOf('.');
+  if (at < 0) return { code: text, verifier: undefined };
+  const verifier = text.slice(at + 1);
+  return { code: text.slice(0, at), verifier: VERIFIER.test(verifier) ? verifier : undefined };
+}

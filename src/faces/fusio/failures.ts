@@ -1,0 +1,63 @@
+/** How Fusio tells of failures: the token endpoint as RFC 6749 does, everything else in one shape of its own. */
+import { ProofRejected, ScopeNotAllowed, TooManyAttempts } from '../../errors/domain.ts';
+import { toFailure } from '../../http/errors.ts';
+import { Refusal } from '../../http/refusal.ts';
+import { type FaceFailure, Reply } from '../face.ts';
+
+const TITLE = 'Internal Server Error';
+const TOO_MANY = 'Your IP has sent to many requests please try again later';
+const NO_SCOPE = 'No valid scope given';
+const UNKNOWN_CREDENTIALS = 'Unknown credentials';
+
+/** What is wrong with a request, in the original's words. */
+export function malformed(description: string): Refusal {
+  return new Refusal(400, description);
+}
+
+/** An error of the token endpoint (RFC 6749 section 5.2). */
+export function oauthError(error: string, description: string): Refusal {
+  return new Refusal(error === 'invalid_client' ? 401 : 400, description, { error });
+}
+
+/** Nobody learns which of the two is wrong, or that somebody may not log in. */
+export const unknownCredentials = (): Refusal => oauthError('invalid_client', UNKNOWN_CREDENTIALS);
+
+/** For `catch`: tells a proof that was rejected in this way. @throws always */
+export function insteadOfRejected(toRefusal: () => Refusal | Promise<Refusal>) {
+  return async (error: unknown): Promise<never> => {
+    throw error instanceof ProofRejected ? await toRefusal() : error;
+  };
+}
+
+/** Statuses that say more than a 400 and that no client takes for something else. */
+const isKept = (status: number): boolean => status === 413 || status === 415 || status >= 500;
+
+function tellTokenFailure({ error, status, description, hasAuthorization }: FaceFailure): Reply {
+  const reply = (code: string, text: string): Reply =>
+    new Reply(isKept(status) ? status : 400, { error: code, error_description: text });
+  if (error instanceof TooManyAttempts) return reply('invalid_request', TOO_MANY);
+  if (error instanceof ScopeNotAllowed) return reply('invalid_scope', NO_SCOPE);
+  const code = toFailure(error)?.error ?? 'invalid_request';
+  if (code !== 'invalid_client') return reply(code, description);
+  const body = { error: code, error_description: UNKNOWN_CREDENTIALS };
+  return new Reply(401, body, hasAuthorization ? { 'WWW-Authenticate': 'Bearer' } : {});
+}
+
+function tellFailure({ error, status, description }: FaceFailure, challenge: string): Reply {
+  const reply = (code: number, message: string, headers = {}): Reply =>
+    new Reply(code, { success: false, title: TITLE, message }, headers);
+  if (error instanceof TooManyAttempts) return reply(403, TOO_MANY);
+  if (error instanceof ScopeNotAllowed) return reply(400, NO_SCOPE);
+  return reply(status, description, status === 401 ? { 'WWW-Authenticate': challenge } : {});
+}
+
+/** @param base where the face is */
+export function createFail(base: string): (failure: FaceFailure) => Reply {
+  const challenge = `Bearer realm="Fusio", resource_metadata="${base}/.well-known/oauth-protected-resource"`;
+  return (failure) => {
+    const { path, status } = failure;
+    // What is not there has no shape of its own.
+    const isOfTokens = path.endsWith('/authorization/token') && status !== 404;
+    return isOfTokens ? tellTokenFailure(failure) : tellFailure(failure, challenge);
+  };
+}

@@ -1,0 +1,50 @@
+/** People who log in with their own name and password, and everybody who ends what they have. */
+import type { Endings } from '../../directory/endings.ts';
+import type { FaceAction } from '../face.ts';
+import { requireToken } from './access.ts';
+import { insteadOfRejected, malformed } from './failures.ts';
+import { type Answer, createQuestions, type QuestionsDeps } from './questions.ts';
+import { authorOf, fieldsOf, findList, requireText } from './requests.ts';
+import { tellScopes } from './scopes.ts';
+
+export interface LoginDeps extends QuestionsDeps {
+  readonly endings: Pick<Endings, 'endLoginOf'>;
+}
+
+function toAnswer({ access_token: token, expires_in, refresh_token, scope }: Answer): Answer {
+  return {
+    token,
+    expires_in,
+    ...(refresh_token !== undefined && { refresh_token }),
+    scope: tellScopes(scope),
+  };
+}
+
+export function createLoginRoutes(deps: LoginDeps): Readonly<Record<string, FaceAction>> {
+  const { askFor, refresh } = createQuestions(deps);
+  return {
+    async 'POST /consumer/login'(request, ask) {
+      const fields = fieldsOf(request);
+      // Who sends one means the token endpoint, of whichever API.
+      if (Object.hasOwn(fields, 'grant_type')) throw malformed('A login has no grant_type');
+      const username = requireText(fields, 'username', 'No username provided');
+      const password = requireText(fields, 'password', 'No password provided');
+      const scopes = findList(fields, 'scopes');
+      const asked = scopes?.length === 0 ? undefined : scopes;
+      const answer = askFor({ grant_type: 'password', username, password }, { request, ask, asked });
+      return toAnswer(await answer.catch(insteadOfRejected(() => malformed('Invalid name or password'))));
+    },
+
+    async 'PUT /consumer/login'(request, ask) {
+      const refreshToken = requireText(fieldsOf(request), 'refresh_token', 'No refresh token provided');
+      return toAnswer(await refresh(refreshToken, { request, ask }));
+    },
+
+    async 'POST /authorization/revoke'(request) {
+      const token = await requireToken(request);
+      const actor = token.user === undefined ? `client:${token.application}` : `user:${token.user}`;
+      await deps.endings.endLoginOf(token, { ...authorOf(request), actor });
+      return { success: true };
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
+import type { Author } from '../../directory/changes.ts';
+import type { User } from '../../storage/nouns.ts';
+import type { Credentials, FaceRequest } from '../face.ts';
+import { malformed } from './failures.ts';
+import { parseScopes } from './scopes.ts';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** @throws Refusal 400 for what is no object */
+export function fieldsOf({ body }: FaceRequest): Fields {
+  if (body === undefined) return {};
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw malformed('The body must be an object');
+  }
+  return body as Fields;
+}
+
+/** @returns undefined if it is missing or empty */
+export function findText(fields: Fields, name: string): string | undefined {
+  const value = fields[name];
+  return typeof value === 'string' && value !== '' && value.isWellFormed() ? value : undefined;
+}
+
+/** @param missing what is said then @throws Refusal 400 */
+export function requireText(fields: Fields, name: string, missing: string): string {
+  const text = findText(fields, name);
+  if (text === undefined) throw malformed(missing);
+  return text;
+}
+
+/** @returns undefined if it is missing @throws Refusal 400 for what is no list of texts */
+export function findList(fields: Fields, name: string): readonly string[] | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null) return undefined;
+  const isList = Array.isArray(value) && value.every((item) => typeof item === 'string');
+  if (!isList) throw malformed(`${name} must be a list of texts`);
+  return value;
+}
+
+/** The scopes that are asked for; undefined for all. @throws Refusal 400 for what is no text */
+export function readScopes({ scope }: Fields): readonly string[] | undefined {
+  if (scope === undefined || scope === null) return undefined;
+  // Taken for nothing it would ask for everything.
+  if (typeof scope !== 'string') throw malformed('scope must be a text');
+  return parseScopes(scope);
+}
+
+/** The credentials of the Authorization header, whose scheme the original compares with its case. */
+export function findCredentials({ basic, header }: FaceRequest): Credentials | undefined {
+  return basic?.clientSecret && header('authorization').startsWith('Basic ') ? basic : undefined;
+}
+
+/** @param user who does it; undefined for a stranger */
+export function authorOf({ address, requestId }: FaceRequest, user?: User): Author {
+  return { actor: user ? `user:${user.id}` : 'registration through fusio', address, requestId };
+}
+
+/** As the original writes times. @param at milliseconds */
+export function toDateTime(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,41 @@
+/** Fusio's scopes: how they are asked for and told, and which somebody may have. */
+import type { DirectoryView } from '../../directory/directory.ts';
+import { findRights } from '../../directory/rights.ts';
+import type { Application, User } from '../../storage/nouns.ts';
+
+/** Those that routes of this face ask for, in the order in which they are told. */
+export const OWN_SCOPES: readonly string[] = ['authorization', 'consumer', 'default'];
+
+/** @param text separated by commas if there is one, else by blanks @returns undefined for none, which asks for all */
+export function parseScopes(text: string): readonly string[] | undefined {
+  if (text === '') return undefined;
+  return text
+    .split(text.includes(',') ? ',' : ' ')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+/** @param scope of an answer of the token endpoint */
+export function tellScopes(scope: unknown): string {
+  return String(scope ?? '').replaceAll(' ', ',');
+}
+
+/** Those of the allowed ones that are meant, in their order: a name without a dot stands for its `name.*` too. */
+export function pickScopes(asked: readonly string[] | undefined, allowed: readonly string[]): string[] {
+  if (asked === undefined) return [...allowed];
+  const wanted = new Set(asked);
+  return allowed.filter((scope) => wanted.has(scope) || wanted.has(scope.split('.', 1)[0] as string));
+}
+
+/** All that there are for an application, or for somebody through it. */
+export async function findScopes(
+  view: DirectoryView,
+  application: Application,
+  user?: User,
+): Promise<readonly string[]> {
+  const { registeredThrough, scopes, resource: identifier } = application;
+  const own = OWN_SCOPES.filter((scope) => registeredThrough === undefined || scopes.includes(scope));
+  const resource = identifier === undefined ? undefined : await view.findResource(identifier);
+  const rights = resource && (await findRights(view, application, resource, user));
+  return [...new Set([...own, ...(rights?.scopes ?? [])])];
+}

@@ -1,0 +1,108 @@
+/** The token endpoint, at which an application stands in HTTP Basic with key and secret. */
+import type { Credentials, FaceAction, FaceRequest } from '../face.ts';
+import { splitCode } from './code-text.ts';
+import { insteadOfRejected, malformed, oauthError, unknownCredentials } from './failures.ts';
+import { type Answer, createQuestions, type Question, type QuestionsDeps } from './questions.ts';
+import { type Fields, fieldsOf, findCredentials, findText, readScopes, requireText } from './requests.ts';
+import { tellScopes } from './scopes.ts';
+
+export interface TokenEndpointDeps extends QuestionsDeps {
+  readonly codes: {
+    /** Undefined for one that does not come from this API. */
+    findRedirectUri(code: string): Promise<string | undefined>;
+  };
+}
+
+type Grant = (fields: Fields, question: Question) => Promise<Answer>;
+
+function toAnswer({ access_token, expires_in, refresh_token, scope }: Answer): Answer {
+  return {
+    access_token,
+    token_type: 'bearer',
+    expires_in,
+    ...(refresh_token !== undefined && { refresh_token }),
+    scope: tellScopes(scope),
+  };
+}
+
+/** @throws Refusal 400 */
+function requireCredentials(request: FaceRequest): Credentials {
+  const credentials = findCredentials(request);
+  if (!credentials) throw malformed('Credentials not available');
+  return credentials;
+}
+
+/** For the one grant with which they may stand there. @throws Refusal 400 */
+function requireBodyCredentials(fields: Fields): Credentials {
+  const clientId = findText(fields, 'client_id');
+  const clientSecret = findText(fields, 'client_secret');
+  if (clientId === undefined || clientSecret === undefined) throw malformed('Credentials not available');
+  return { clientId, clientSecret };
+}
+
+/** Where people's names may stand for keys: whether one does. A key that there is means its application. */
+async function isPerson(
+  { settings, view, organization }: FaceRequest,
+  { clientId }: Credentials,
+): Promise<boolean> {
+  if (!settings.userCredentials) return false;
+  return (await view.findApplication(clientId))?.organization.id !== organization.id;
+}
+
+export function createTokenEndpoint(deps: TokenEndpointDeps): Readonly<Record<string, FaceAction>> {
+  const { askFor, refresh } = createQuestions(deps);
+
+  const grants: Readonly<Record<string, Grant>> = {
+    async client_credentials(fields, { request, ask }) {
+      const as = requireCredentials(request);
+      const asked = readScopes(fields);
+      const { clientId: username, clientSecret: password } = as;
+      const answer = (await isPerson(request, as))
+        ? askFor({ grant_type: 'password', username, password }, { request, ask, asked })
+        : askFor({ grant_type: 'client_credentials' }, { request, ask, asked, as, startsLogin: true });
+      return answer.catch(insteadOfRejected(unknownCredentials));
+    },
+
+    async password(fields, question) {
+      const username = requireText(fields, 'username', 'username is missing');
+      const password = requireText(fields, 'password', 'password is missing');
+      const as = requireCredentials(question.request);
+      const asked = readScopes(fields);
+      return askFor({ grant_type: 'password', username, password }, { ...question, asked, as }).catch(
+        insteadOfRejected(() => oauthError('invalid_grant', 'Unknown user')),
+      );
+    },
+
+    async refresh_token(fields, question) {
+      const refreshToken = requireText(fields, 'refresh_token', 'refresh_token is missing');
+      return refresh(refreshToken, { ...question, as: requireCredentials(question.request) });
+    },
+
+    async authorization_code(fields, question) {
+      const value = requireText(fields, 'code', 'code is missing');
+      const as = findCredentials(question.request) ?? requireBodyCredentials(fields);
+      const { code, verifier } = splitCode(value);
+      const own = await deps.codes.findRedirectUri(code);
+      return askFor(
+        {
+          grant_type: 'authorization_code',
+          code,
+          // A code of another door ends here like one that somebody found.
+          redirect_uri: findText(fields, 'redirect_uri') ?? own ?? 'none',
+          ...(own !== undefined && verifier !== undefined && { code_verifier: verifier }),
+        },
+        { ...question, as, startsLogin: true },
+      ).catch(insteadOfRejected(() => oauthError('invalid_grant', 'Invalid code')));
+    },
+  };
+
+  return {
+    async 'POST /authorization/token'(request, ask) {
+      const fields = fieldsOf(request);
+      const type = requireText(fields, 'grant_type', 'grant_type is missing');
+      const grant = Object.hasOwn(grants, type) ? grants[type] : undefined;
+      if (!grant) throw oauthError('unsupported_grant_type', 'Invalid grant type');
+      return toAnswer(await grant(fields, { request, ask }));
+    },
+  };
+}
