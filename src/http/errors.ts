@@ -15,7 +15,7 @@ import {
   Unavailable,
   UnknownResource,
 } from '../errors/domain.ts';
-import { findStoreUnavailable } from '../storage/contract.ts';
+import { findStoreUnavailable, VersionConflict } from '../storage/contract.ts';
 import type { Logger } from './log.ts';
 import { Refusal } from './refusal.ts';
 import type { Views } from './views.ts';
@@ -91,6 +91,9 @@ export function toFailure(error: unknown): Failure | undefined {
   }
   if (error instanceof Refusal) return error;
   if (error instanceof DomainError) return fromDomainError(error);
+  if (error instanceof VersionConflict) {
+    return { status: 409, error: 'conflict', description: 'it was changed meanwhile, try again' };
+  }
   return error instanceof Error ? fromForeignError(error) : undefined;
 }
 
