@@ -1,6 +1,8 @@
 /** What people, and applications for them, do to the directory through an API instead of in an operator's file. */
 import { type AccountMails, createAccountMails } from './directory/account-mails.ts';
+import { createFindAdministrators, type FindAdministrators } from './directory/administrators.ts';
 import { type Applications, createApplications } from './directory/applications.ts';
+import type { Author } from './directory/changes.ts';
 import { createEndings, type Endings } from './directory/endings.ts';
 import { createOneTimeTokens } from './directory/one-time-tokens.ts';
 import { createPasswordChange, type PasswordChange } from './directory/password-change.ts';
@@ -10,9 +12,12 @@ import { createRoleChanges, type RoleChanges } from './directory/role-changes.ts
 import type { Foundations } from './foundations.ts';
 import type { Logger } from './http/log.ts';
 import { createMail } from './mail/mail.ts';
+import type { User } from './storage/nouns.ts';
 
 export interface SelfService {
   readonly register: Register;
+  readonly removeUser: (user: User, author: Author) => Promise<void>;
+  readonly findAdministrators: FindAdministrators;
   readonly registerByMail: RegisterByMail;
   /** Takes one registration, or one mail, that strangers asked for from an address. @throws TooManyAttempts */
   readonly limitRegistration: (address: string) => Promise<void>;
@@ -45,6 +50,8 @@ export function createSelfService(foundations: Foundations, log: Logger): SelfSe
   });
   return {
     register,
+    removeUser: (user, author) => changes.users.remove(user, author),
+    findAdministrators: createFindAdministrators(store),
     registerByMail: createRegisterByMail({ register, accountMails, changes, limitRegistration }),
     limitRegistration,
     passwordChange,

@@ -15,7 +15,8 @@ export interface Registrant {
   /** The email address if absent. */
   readonly username?: string;
   readonly email?: string;
-  readonly password: string;
+  /** Without one nobody logs in until one is set: only for who may set it. */
+  readonly password?: string;
   /** They must show that the email address is theirs before they can log in. */
   readonly pending?: boolean;
   readonly displayName?: string;
@@ -54,11 +55,13 @@ export function createRegister({
       canonicalUsername: canonicalUsername(username),
       ...(email !== undefined && { canonicalEmail: canonicalEmail(email) }),
     };
-    checkNewPassword(password, {
-      minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH,
-      username,
-      ...(email !== undefined && { email }),
-    });
+    if (password !== undefined) {
+      checkNewPassword(password, {
+        minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH,
+        username,
+        ...(email !== undefined && { email }),
+      });
+    }
     // Both are typed into one field, so neither may be the other of anybody.
     const isKnown = async (name: string): Promise<boolean> =>
       (await store.users.findBy('username', `${realm}/${name}`)) !== undefined ||
@@ -68,7 +71,7 @@ export function createRegister({
       (names.canonicalEmail !== undefined && (await isKnown(names.canonicalEmail)));
     const taken = given.username === undefined ? 'the email address' : 'the user name or the email address';
     if (await isTaken()) throw new AlreadyTaken({ description: `${taken} is registered already` });
-    const passwordHash = await passwords.hash(password, organization);
+    const passwordHash = password === undefined ? undefined : await passwords.hash(password, organization);
     try {
       return await changes.users.create(
         {
@@ -80,8 +83,7 @@ export function createRegister({
           ...names,
           emailVerified: false,
           ...(displayName !== undefined && { displayName }),
-          passwordHash,
-          passwordChangedAt: now(),
+          ...(passwordHash !== undefined && { passwordHash, passwordChangedAt: now() }),
           secondFactor: false,
           ...(pending && { pending: true }),
           roles: await defaultRoles(organization),
