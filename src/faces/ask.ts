@@ -23,22 +23,29 @@ export interface AskDeps {
 }
 
 /** Within the request the face's client can be found, and no application of another organization. */
-function viewOf(view: DirectoryView, { client, organization }: Tenant): DirectoryView {
+function viewOf(
+  view: DirectoryView,
+  { client, organization }: Tenant,
+  mayAuthenticate: AskOptions['clients'] = () => true,
+): DirectoryView {
   const { clientId } = client.application;
   return {
     ...view,
     async findApplication(id) {
       if (id === clientId) return client;
       const other = await view.findApplication(id);
-      return other?.organization.id === organization.id ? other : undefined;
+      const isOwn = other?.organization.id === organization.id;
+      return isOwn && mayAuthenticate(other.application) ? other : undefined;
     },
   };
 }
 
+/** Administrators log in wherever the settings let them, whatever the users of the application may. */
 function withRealm(tenant: Tenant, realm: AskOptions['realm']): Tenant {
   if (realm === undefined) return tenant;
   const { client } = tenant;
-  return { ...tenant, client: { ...client, application: { ...client.application, realm } } };
+  const grants = [...new Set([...client.application.grants, 'password'])];
+  return { ...tenant, client: { ...client, application: { ...client.application, realm, grants } } };
 }
 
 /** RFC 6749 section 2.3.1 */
@@ -80,11 +87,11 @@ export function createAsk(
 ): AskForToken {
   const { settings } = own;
   return async (form, options = {}) => {
-    const { as: credentials, realm, ...said } = options;
+    const { as: credentials, realm, clients, ...said } = options;
     const tenant = withRealm(own, realm);
     const { asOf } = await directory.viewFor(ctx.req);
     const through: Through = { nodes: [], ...said, face, registration: settings.registration };
-    const narrowed = viewOf(view, tenant);
+    const narrowed = viewOf(view, tenant, clients);
     directory.decideBy(ctx.req, { view: narrowed, asOf, through });
     const { method, url } = ctx;
     delete ctx.req.headers.authorization;

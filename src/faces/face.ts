@@ -8,7 +8,7 @@
  */
 import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
 import type { TokenRow } from '../storage/contract.ts';
-import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
+import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 
 /** An application's own id and secret, as a request carries them. */
 export interface Credentials {
@@ -53,6 +53,8 @@ export interface FaceRequest {
 export interface AskOptions extends Partial<Omit<Through, 'face' | 'registration'>> {
   /** Authenticates as this application, as anyone would, and not as the face. */
   readonly as?: Credentials;
+  /** Which applications may authenticate so, of those of the organization; to all others it is as if unknown. */
+  readonly clients?: (application: Application) => boolean;
   /** Whose names and passwords are taken: those of administrators instead of the application's users. */
   readonly realm?: 'management';
 }
@@ -114,7 +116,10 @@ export interface Face {
   /** The body of a failure, or a `Reply`. */
   readonly fail: (failure: FaceFailure) => unknown;
   /** What an unknown organization or application in a path is told; without it they are paths that are not there. */
-  readonly failUnknown?: (failure: Omit<FaceFailure, 'error' | 'status' | 'description'>) => unknown;
+  readonly failUnknown?: (
+    failure: Omit<FaceFailure, 'error' | 'status' | 'description'>,
+    named: { readonly organization?: string | undefined; readonly application?: string | undefined },
+  ) => unknown;
   /** Names of grants that its client may use beside those of its application, if that has the one they stand on. */
   readonly grants: (application: readonly string[]) => readonly string[];
 }

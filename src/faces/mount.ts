@@ -101,7 +101,9 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     const candidates = bySegment.get(first) ?? (reservedNames.has(first) ? [] : bySegment.get(undefined));
     return (candidates ?? []).flatMap((route) => {
       const found = route.matches(path);
-      return found ? [{ route, params: found.params }] : [];
+      // Below a prefix a path of the face's own may look like one that names an organization.
+      const isOwn = found && !reservedNames.has(found.params.organization ?? '');
+      return isOwn ? [{ route, params: found.params }] : [];
     });
   }
 
@@ -200,7 +202,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
   async function answerUnknown(ctx: Context, named: Named, view: DirectoryView, started: number) {
     const isNamed = named.organization !== undefined;
     if (!isNamed || !face.failUnknown || !(await view.facesInUse()).has(face.name)) return false;
-    tell(ctx, face.failUnknown(factsOf(ctx, started)));
+    tell(ctx, face.failUnknown(factsOf(ctx, started), named));
     return true;
   }
 

@@ -47,6 +47,8 @@ export async function findTenant(
   if (!organization || !settings?.enabled) return undefined;
   const active = await findApplication(view, organization, named.application, settings.application);
   if (active?.application.organization !== organization.id) return undefined;
+  // The organization as a client of its own is none of its applications.
+  if (active.application.isOrganization) return undefined;
   const { secretHash: _, jwks: __, ...application } = active.application;
   const client = {
     organization,
