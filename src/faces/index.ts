@@ -6,9 +6,18 @@ import { createDeviceHive, type DeviceHiveDeps } from './devicehive/index.ts';
 import { createFusio, type FusioDeps } from './fusio/index.ts';
 import { createMount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
+import { createUsergrid, type UsergridDeps } from './usergrid/index.ts';
 
-export interface FacesDeps extends MountDeps, SunbreakDeps, ApiMakerDeps, DeviceHiveDeps, FusioDeps {
-  readonly users: DeviceHiveDeps['users'] & FusioDeps['users'];
+export interface FacesDeps
+  extends MountDeps,
+    SunbreakDeps,
+    ApiMakerDeps,
+    DeviceHiveDeps,
+    FusioDeps,
+    UsergridDeps {
+  readonly users: DeviceHiveDeps['users'] & FusioDeps['users'] & UsergridDeps['users'];
+  readonly applications: FusioDeps['applications'] & UsergridDeps['applications'];
+  readonly endings: FusioDeps['endings'] & UsergridDeps['endings'];
 }
 
 export interface Faces {
@@ -18,7 +27,14 @@ export interface Faces {
 }
 
 export function createFaces(deps: FacesDeps): Faces {
-  const faces = [createSunbreak(deps), createApiMaker(deps), createDeviceHive(deps), createFusio(deps)];
+  const faces = [
+    createSunbreak(deps),
+    createApiMaker(deps),
+    createDeviceHive(deps),
+    createFusio(deps),
+    // Its paths begin with the name of an organization, so the others are asked before.
+    createUsergrid(deps),
+  ];
   const mounts = faces.map((face) => createMount(face, deps));
   const hasPath = (path: string): boolean => mounts.some((mount) => mount.hasPath(path));
   const all = compose(mounts.map(({ middleware }) => middleware));

@@ -1,0 +1,196 @@
+/** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
+import type { Applications } from '../../directory/applications.ts';
+import type { RoleChanges } from '../../directory/role-changes.ts';
+import { LONGEST_TOKEN } from '../../grants/expiry.ts';
+import {
+  contains,
+  describeDifference,
+  difference,
+  NOTHING,
+  type Permissions,
+  union,
+} from '../../permissions/permissions.ts';
+import { fromStored } from '../../permissions/stored.ts';
+import type { Application, Resource, Role } from '../../storage/nouns.ts';
+import type { AskForToken, FaceRequest } from '../face.ts';
+import { describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
+import { noAccess, UsergridRefusal } from './errors.ts';
+import { parsePermission, spellPermissions } from './permission-strings.ts';
+import { administers, authorOf, type Principal, type Principals } from './principals.ts';
+import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
+
+export interface AdministrationDeps {
+  readonly principals: Principals;
+  readonly applications: Pick<Applications, 'findSecret' | 'renewSecret' | 'limitUserTokens'>;
+  readonly roleChanges: RoleChanges;
+  /** The URL below which the face is served. */
+  readonly base: () => string;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+type Answer = (request: FaceRequest, ask: AskForToken) => Promise<Record<string, unknown>>;
+
+export interface Administration {
+  readonly me: Answer;
+  readonly readKeys: Answer;
+  readonly renewKeys: Answer;
+  readonly readOrganizationKeys: Answer;
+  readonly renewOrganizationKeys: Answer;
+  readonly readPermissions: Answer;
+  readonly addPermission: Answer;
+  readonly removePermissions: Answer;
+  readonly changeApplication: Answer;
+}
+
+const SECRET_METHODS = ['client_secret_basic', 'client_secret_post'];
+
+export function createAdministration(deps: AdministrationDeps): Administration {
+  const { principals, applications, roleChanges, base, now } = deps;
+
+  async function requireOver(request: FaceRequest, ask: AskForToken): Promise<Principal> {
+    const principal = await principals.require(request, ask);
+    if (!administers(principal, request)) throw new UsergridRefusal('unauthorized');
+    return principal;
+  }
+
+  async function requireOverOrganization(request: FaceRequest, ask: AskForToken): Promise<Principal> {
+    const principal = await principals.require(request, ask);
+    if (principal.kind !== 'organization' && principal.kind !== 'administrator') throw noAccess();
+    return principal;
+  }
+
+  /** As it is, and not as the client that the face is. */
+  async function requireApplication({ view, client }: FaceRequest): Promise<Application> {
+    const active = await view.findApplicationById(client.application.id);
+    if (!active) throw new UsergridRefusal('service_resource_not_found');
+    return active.application;
+  }
+
+  async function requireOrganizationClient({ view, organization }: FaceRequest): Promise<Application> {
+    const all = await view.findApplications(organization.id);
+    const own = all.find(({ isOrganization }) => isOrganization);
+    if (!own) throw new UsergridRefusal('service_resource_not_found');
+    return own;
+  }
+
+  function showKeys({ clientId }: Application, secret: string | undefined, action: string) {
+    // One that an operator chose is kept as a hash, and cannot be shown.
+    return {
+      credentials: { client_id: clientId, client_secret: secret ?? null },
+      action,
+      status: 'ok',
+    };
+  }
+
+  async function renewSecret(application: Application, principal: Principal, request: FaceRequest) {
+    if (!SECRET_METHODS.includes(application.authMethod)) {
+      throw new UsergridRefusal('illegal_argument', 'the application has no secret');
+    }
+    return applications.renewSecret(application, authorOf(principal, request));
+  }
+
+  interface Place {
+    readonly principal: Principal;
+    readonly role: Role;
+    readonly resource: Resource;
+    /** What whoever asks may give and take. */
+    readonly within: Permissions;
+  }
+
+  /** A role of the organization that speaks of a resource of the application. */
+  async function requireRole(request: FaceRequest, ask: AskForToken): Promise<Place> {
+    const principal = await requireOver(request, ask);
+    const { client, organization, params, view } = request;
+    const role = await roleChanges.find(organization, params.role ?? '');
+    const isOwn = client.application.ceilings.some(({ resource }) => resource === role?.resource);
+    const resource = role?.enabled && isOwn ? await view.findResource(role.resource) : undefined;
+    if (!role || !resource) throw new UsergridRefusal('service_resource_not_found');
+    const { row } = principal;
+    const within = row.resource === role.resource ? fromStored(row.permissions) : NOTHING;
+    return { principal, role, resource, within };
+  }
+
+  function showRole(action: 'get' | 'post' | 'delete', role: Role, request: FaceRequest) {
+    const data = spellPermissions(roleChanges.permissionsOf(role));
+    const path = `/roles/${encodeURIComponent(role.name)}/permissions`;
+    return toEnvelope({ action, path, entities: [], data }, request, base());
+  }
+
+  return {
+    async me(request, ask) {
+      const principal = await principals.require(request, ask);
+      if (principal.kind !== 'administrator') throw noAccess();
+      const { organization, view } = request;
+      const all = await view.findApplications(organization.id);
+      return {
+        access_token: principal.token,
+        expires_in: principal.row.expiresAt - Math.floor(now() / 1000),
+        user: describeAdministrator(principal.user, organization, all),
+      };
+    },
+
+    async readKeys(request, ask) {
+      await requireOver(request, ask);
+      const application = await requireApplication(request);
+      return showKeys(application, applications.findSecret(application), 'get application keys');
+    },
+
+    async renewKeys(request, ask) {
+      const principal = await requireOver(request, ask);
+      const application = await requireApplication(request);
+      const secret = await renewSecret(application, principal, request);
+      return showKeys(application, secret, 'generate application keys');
+    },
+
+    async readOrganizationKeys(request, ask) {
+      await requireOverOrganization(request, ask);
+      const application = await requireOrganizationClient(request);
+      const action = 'get organization client credentials';
+      return showKeys(application, applications.findSecret(application), action);
+    },
+
+    async renewOrganizationKeys(request, ask) {
+      const principal = await requireOverOrganization(request, ask);
+      const application = await requireOrganizationClient(request);
+      const secret = await renewSecret(application, principal, request);
+      return showKeys(application, secret, 'generate organization client credentials');
+    },
+
+    async readPermissions(request, ask) {
+      const { role } = await requireRole(request, ask);
+      return showRole('get', role, request);
+    },
+
+    async addPermission(request, ask) {
+      const { role, resource, within, principal } = await requireRole(request, ask);
+      const added = parsePermission(fieldsOf(request.body).permission, resource);
+      const changed = await roleChanges.allow(role, added, within, authorOf(principal, request));
+      return showRole('post', changed, request);
+    },
+
+    async removePermissions(request, ask) {
+      const { role, resource, within, principal } = await requireRole(request, ask);
+      const texts = request.query.getAll('permission');
+      if (texts.length === 0) {
+        throw new UsergridRefusal('illegal_argument', "You must supply a 'permission' query parameter");
+      }
+      const removed = texts.map((text) => parsePermission(text, resource)).reduce(union, NOTHING);
+      // Other applications use the role too: what it gives beyond this caller is theirs to take.
+      if (!contains(within, removed)) {
+        throw new UsergridRefusal('unauthorized', describeDifference(difference(removed, within)));
+      }
+      const changed = await roleChanges.disallow(role, removed, authorOf(principal, request));
+      return showRole('delete', changed, request);
+    },
+
+    async changeApplication(request, ask) {
+      const principal = await requireOver(request, ask);
+      const seconds = parseAccessTokenTtl(request.body, LONGEST_TOKEN);
+      const application = await requireApplication(request);
+      const changed = await applications.limitUserTokens(application, seconds, authorOf(principal, request));
+      const entity = toApplicationEntity(changed, request.organization, now());
+      return toEnvelope({ action: 'put', path: '/', entities: [entity] }, request, base());
+    },
+  };
+}

@@ -1,0 +1,163 @@
+/** People, applications and organizations as Usergrid writes them, and the envelope around them. */
+import { displayNameOf } from '../../directory/applications.ts';
+import type { Application, Organization, User } from '../../storage/nouns.ts';
+import type { FaceRequest } from '../face.ts';
+
+/** The application that all administrators of the original belong to. */
+const MANAGEMENT_APPLICATION = '00000000-0000-0000-0000-000000000001';
+
+const SECRETS = new Set(['access_token', 'client_secret', 'password', 'oldpassword', 'newpassword', 'token']);
+
+/** Milliseconds. */
+const modifiedAt = ({ createdAt, passwordChangedAt = 0 }: User): number =>
+  Math.max(createdAt, passwordChangedAt);
+
+const nameOf = ({ displayName, username }: User): string => displayName ?? username;
+
+const emailOf = ({ email }: User) => email !== undefined && { email };
+
+const isActivated = ({ pending }: User): boolean => pending !== true;
+
+function aboutUser(user: User) {
+  return {
+    username: user.username,
+    ...emailOf(user),
+    activated: isActivated(user),
+    created: user.createdAt,
+    modified: modifiedAt(user),
+  };
+}
+
+/** As an answer with a token has it. */
+export function describeUser(user: User): Record<string, unknown> {
+  return { uuid: user.id, type: 'user', ...aboutUser(user) };
+}
+
+/** As an entity. */
+export function toUserEntity(user: User): Record<string, unknown> {
+  const { id, displayName } = user;
+  return {
+    uuid: id,
+    type: 'user',
+    ...(displayName !== undefined && { name: displayName }),
+    ...aboutUser(user),
+  };
+}
+
+/** @param modified milliseconds */
+export function toApplicationEntity(application: Application, organization: Organization, modified: number) {
+  const { id, createdAt, userTokenTtl } = application;
+  return {
+    uuid: id,
+    type: 'application',
+    name: `${organization.name}/${displayNameOf(application)}`,
+    created: createdAt,
+    modified,
+    ...(userTokenTtl !== undefined && { accesstokenttl: userTokenTtl * 1000 }),
+  };
+}
+
+/** Those that the operator made, by their names. */
+function listApplications(applications: readonly Application[], prefix = ''): Record<string, string> {
+  return Object.fromEntries(
+    applications
+      .filter(({ isOrganization, owner }) => !isOrganization && owner === undefined)
+      .map(({ name, id }) => [prefix + name, id]),
+  );
+}
+
+const mailTo = (user: User): string =>
+  user.email === undefined ? nameOf(user) : `${nameOf(user)} <${user.email}>`;
+
+/** Administrators within an organization, by their names. */
+function listAdministrators(administrators: readonly User[]): Record<string, unknown> {
+  return Object.fromEntries(
+    administrators.map((user) => [
+      user.username,
+      {
+        name: nameOf(user),
+        disabled: !user.enabled,
+        uuid: user.id,
+        activated: isActivated(user),
+        username: user.username,
+        applicationId: MANAGEMENT_APPLICATION,
+        ...emailOf(user),
+        adminUser: true,
+        mailTo: mailTo(user),
+      },
+    ]),
+  );
+}
+
+/** @param applications of the organization */
+export function describeOrganization(
+  { id, name }: Organization,
+  applications: readonly Application[],
+  administrators: readonly User[],
+): Record<string, unknown> {
+  return {
+    uuid: id,
+    name,
+    properties: {},
+    applications: listApplications(applications, `${name}/`),
+    users: listAdministrators(administrators),
+  };
+}
+
+/** Of the organizations that they administer only the one that was asked, and in it only themselves. */
+export function describeAdministrator(
+  user: User,
+  { id, name }: Organization,
+  applications: readonly Application[],
+): Record<string, unknown> {
+  return {
+    username: user.username,
+    ...emailOf(user),
+    organizations: {
+      [name]: {
+        users: listAdministrators([user]),
+        name,
+        applications: listApplications(applications),
+        uuid: id,
+      },
+    },
+    adminUser: true,
+    activated: isActivated(user),
+    name: nameOf(user),
+    mailTo: mailTo(user),
+    applicationId: MANAGEMENT_APPLICATION,
+    uuid: user.id,
+    disabled: !user.enabled,
+  };
+}
+
+/** What is told of a request for entities. */
+export interface Envelope {
+  readonly action: 'get' | 'post' | 'put' | 'delete';
+  /** Below the application. */
+  readonly path: string;
+  readonly entities: readonly unknown[];
+  readonly data?: unknown;
+}
+
+/** @param base the URL below which the face is served */
+export function toEnvelope(
+  { action, path, entities, data }: Envelope,
+  { client, query }: FaceRequest,
+  base: string,
+): Record<string, unknown> {
+  const { application, organization } = client;
+  const params: Record<string, string[]> = Object.create(null);
+  for (const name of query.keys()) if (!SECRETS.has(name)) params[name] = query.getAll(name);
+  return {
+    action,
+    application: application.id,
+    params,
+    path,
+    uri: `${base}/${organization.name}/${encodeURIComponent(application.name)}${path}`,
+    entities,
+    ...(data !== undefined && { data }),
+    organization: organization.name,
+    applicationName: application.name,
+  };
+}

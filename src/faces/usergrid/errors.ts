@@ -1,0 +1,181 @@
+/**
+ * How Usergrid tells of failures: at its token endpoints as OAuth does (RFC 6749 section 5.2), everywhere else with a
+ * code, the name of the class that its server would have thrown, and a sentence.
+ */
+import {
+  AccountClosed,
+  AlreadyTaken,
+  DomainError,
+  GrantNotAllowed,
+  MalformedRequest,
+  PermissionsNotAllowed,
+  ProofRejected,
+  RegistrationClosed,
+  TooManyAttempts,
+  Unavailable,
+} from '../../errors/domain.ts';
+import { Refusal } from '../../http/refusal.ts';
+import { type Face, type FaceFailure, Reply } from '../face.ts';
+
+const SECURITY = 'org.apache.usergrid.rest.exceptions.SecurityException';
+
+interface Kind {
+  readonly status: number;
+  readonly exception: string;
+  readonly description: string;
+}
+
+const KINDS = {
+  unauthorized: {
+    status: 401,
+    exception: 'org.apache.shiro.authz.UnauthorizedException',
+    description: 'Subject does not have permission',
+  },
+  expired_token: {
+    status: 401,
+    exception: SECURITY,
+    description: 'Unable to authenticate due to expired access token',
+  },
+  auth_bad_access_token: {
+    status: 401,
+    exception: SECURITY,
+    description: 'Unable to authenticate due to corrupt access token',
+  },
+  auth_invalid: { status: 401, exception: SECURITY, description: 'Unable to authenticate' },
+  auth_invalid_credentials: { status: 401, exception: SECURITY, description: 'Unable to authenticate' },
+  invalid_client: { status: 401, exception: SECURITY, description: 'Unable to authenticate (OAuth)' },
+  auth_invalid_username_or_password: {
+    status: 400,
+    exception: 'org.apache.usergrid.management.exceptions.IncorrectPasswordException',
+    description: 'Unable to authenticate due to username or password being incorrect',
+  },
+  illegal_argument: {
+    status: 400,
+    exception: 'java.lang.IllegalArgumentException',
+    description: 'the request is refused',
+  },
+  json_parse: {
+    status: 400,
+    exception: 'com.fasterxml.jackson.core.JsonParseException',
+    description: 'the body is no JSON',
+  },
+  duplicate_unique_property_exists: {
+    status: 400,
+    exception: 'org.apache.usergrid.persistence.exceptions.DuplicateUniquePropertyExistsException',
+    description: 'the name is taken',
+  },
+  service_resource_not_found: {
+    status: 404,
+    exception: 'org.apache.usergrid.services.exceptions.ServiceResourceNotFoundException',
+    description: 'Service resource not found',
+  },
+  organization_application_not_found: {
+    status: 404,
+    exception: 'org.apache.usergrid.rest.exceptions.OrganizationApplicationNotFoundException',
+    description: 'Could not find application',
+  },
+  not_found: { status: 404, exception: 'javax.ws.rs.NotFoundException', description: 'not found' },
+} as const satisfies Record<string, Kind>;
+
+type Code = keyof typeof KINDS;
+
+/** Whatever HTTP has a status for and Usergrid no word. */
+const OTHER = { code: 'web_application', exception: 'javax.ws.rs.WebApplicationException' };
+
+/** Told with one of Usergrid's codes. */
+export class UsergridRefusal extends Refusal {
+  readonly exception: string;
+  constructor(
+    code: Code,
+    description: string = KINDS[code].description,
+    options: { readonly exception?: string; readonly status?: number; readonly reason?: string } = {},
+  ) {
+    const { status = KINDS[code].status, exception = KINDS[code].exception, reason } = options;
+    super(status, description, { error: code, ...(reason !== undefined && { reason }) });
+    this.exception = exception;
+  }
+}
+
+/** A protected path without a token. */
+export function noAccess(): UsergridRefusal {
+  return new UsergridRefusal('unauthorized', 'No application access authorized', { exception: SECURITY });
+}
+
+/** Told as RFC 6749 section 5.2 has it. */
+export class GrantRefused extends Refusal {
+  /** Seconds. */
+  readonly retryAfter?: number;
+  constructor(status: number, error: string, description: string, retryAfter?: number, reason?: string) {
+    super(status, description, { error, ...(reason !== undefined && { reason }) });
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
+  }
+}
+
+/** One text for whatever is wrong with a login, as the original has it. */
+export function wrongLogin(reason?: string): GrantRefused {
+  return new GrantRefused(400, 'invalid_grant', 'invalid username or password', undefined, reason);
+}
+
+/** Whether the token endpoint did not take the credentials, whatever is wrong with them. */
+export function isWrongLogin(error: unknown): boolean {
+  if (error instanceof Refusal) return error.status < 500;
+  return [ProofRejected, MalformedRequest, GrantNotAllowed].some((type) => error instanceof type);
+}
+
+/** What the token endpoint refused, as a token endpoint of Usergrid tells it. */
+export function toGrantRefused(error: unknown): unknown {
+  if (error instanceof AccountClosed) {
+    const text = error.state === 'pending' ? 'user not activated' : 'user disabled';
+    return new GrantRefused(400, 'invalid_grant', text);
+  }
+  if (isWrongLogin(error)) return wrongLogin(error instanceof Error ? error.message : undefined);
+  if (error instanceof TooManyAttempts || error instanceof Unavailable) {
+    const [status, code] =
+      error instanceof Unavailable ? [503, 'temporarily_unavailable'] : [429, 'invalid_request'];
+    return new GrantRefused(status, code, error.description ?? 'try again later', error.retryAfter);
+  }
+  if (!(error instanceof DomainError)) return error;
+  return new GrantRefused(400, 'invalid_request', error.description ?? 'the request is refused');
+}
+
+function codeOf(error: unknown, status: number): Code | undefined {
+  if (error instanceof AlreadyTaken) return 'duplicate_unique_property_exists';
+  if ([PermissionsNotAllowed, RegistrationClosed, ProofRejected].some((type) => error instanceof type)) {
+    return 'unauthorized';
+  }
+  if (error instanceof Refusal && error.error === 'not_json') return 'json_parse';
+  if (status === 404) return 'not_found';
+  return status === 400 ? 'illegal_argument' : undefined;
+}
+
+type Told = Pick<FaceFailure, 'duration'>;
+
+function body(code: string, exception: string, description: string, { duration }: Told, now: number) {
+  return { error: code, timestamp: now, duration, exception, error_description: description };
+}
+
+/** @param now milliseconds */
+export function createFailures(now: () => number): Pick<Face, 'fail'> & Required<Pick<Face, 'failUnknown'>> {
+  return {
+    fail({ error, status, description, ...told }) {
+      if (error instanceof GrantRefused) {
+        return new Reply(status, { error: error.error, error_description: description });
+      }
+      if (error instanceof UsergridRefusal) {
+        return new Reply(status, body(error.error, error.exception, description, told, now()));
+      }
+      const code = codeOf(error, status);
+      const kind = code && KINDS[code];
+      return new Reply(
+        kind?.status ?? status,
+        body(code ?? OTHER.code, kind?.exception ?? OTHER.exception, description, told, now()),
+      );
+    },
+    failUnknown({ path, ...told }, { organization = '', application }) {
+      const { status, exception } = KINDS.organization_application_not_found;
+      const name = application === undefined ? organization : `${organization}/${application}`;
+      const text = `Could not find application for ${name} from URI: ${path.slice(1)}`;
+      return new Reply(status, body('organization_application_not_found', exception, text, told, now()));
+    },
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * Apache Usergrid, also known as Apigee App Services: tokens for users of an application, for applications, for
+ * administrators and for organizations, and as much of the API around them as it takes to manage who gets one. What
+ * the original lets one principal do to others is bounded here by what the caller's token allows.
+ */
+import type { Face, FaceAction } from '../face.ts';
+import { type AdministrationDeps, createAdministration } from './administration.ts';
+import { authorize } from './authorize.ts';
+import { createFailures } from './errors.ts';
+import { createPrincipals } from './principals.ts';
+import { createTokenRoutes, type TokenRoutesDeps } from './tokens.ts';
+import { createUserRoutes, type UserRoutesDeps } from './users.ts';
+
+const BODY_LIMIT = 64 * 1024;
+
+export interface UsergridDeps
+  extends TokenRoutesDeps,
+    Omit<UserRoutesDeps & AdministrationDeps, 'principals' | 'base'> {
+  readonly issuer: string;
+  /** Paths below which faces are served, by their names. */
+  readonly prefixes: Readonly<Record<string, string>>;
+}
+
+/** The last members of an envelope stand behind the times. */
+function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now: () => number): FaceAction {
+  return async (request, ask) => {
+    const timestamp = now();
+    const { organization, applicationName, ...head } = (await answer(request, ask)) as Record<
+      string,
+      unknown
+    >;
+    const times = { timestamp, duration: now() - timestamp };
+    return { ...head, ...times, ...(organization !== undefined && { organization, applicationName }) };
+  };
+}
+
+export function createUsergrid(deps: UsergridDeps): Face {
+  const { issuer, now } = deps;
+  const principals = createPrincipals(deps);
+  const inner = { ...deps, principals, base: () => issuer + (deps.prefixes.usergrid ?? '') };
+  const tokens = createTokenRoutes(deps);
+  const users = createUserRoutes(inner);
+  const administration = createAdministration(inner);
+  const within = (answer: Parameters<typeof timed>[0]): FaceAction => timed(answer, now);
+
+  const toAuthorization: FaceAction = async (request) => authorize(request, issuer);
+
+  const application = '/:organization/:application';
+  const user = `${application}/users/:user`;
+  const administrator = '/management/users/:user';
+  const permissions = `${application}/roles/:role/permissions`;
+
+  /** Clients of the original use the one method or the other. */
+  const onPutAndPost = (path: string, action: FaceAction) => ({
+    [`PUT ${path}`]: action,
+    [`POST ${path}`]: action,
+  });
+  const keysOf = (path: string) => ({
+    [`GET ${path}`]: within(administration.readOrganizationKeys),
+    [`POST ${path}`]: within(administration.renewOrganizationKeys),
+  });
+
+  return {
+    name: 'usergrid',
+    isFor: (path, body) =>
+      path !== '/token' || !(typeof body === 'object' && body !== null && Object.hasOwn(body, 'login')),
+    bodies: 'json or form',
+    origins: 'listed',
+    headers: [],
+    bodyLimit: BODY_LIMIT,
+    ...createFailures(now),
+    grants: (own) => own.filter((grant) => grant === 'password' || grant === 'token_exchange'),
+    routes: {
+      'POST /token': tokens.post('management'),
+      'GET /token': tokens.get('management'),
+      'POST /management/token': tokens.post('management'),
+      'GET /management/token': tokens.get('management'),
+      'POST /management/me': tokens.post('management'),
+      'GET /management/me': (request, ask) => {
+        const answer = request.query.has('grant_type') ? tokens.get('management') : administration.me;
+        return answer(request, ask);
+      },
+      'GET /management/authorize': toAuthorization,
+      'POST /management/authorize': toAuthorization,
+      ...keysOf('/management/organizations/:organization/credentials'),
+      ...keysOf('/management/orgs/:organization/credentials'),
+      ...onPutAndPost(`${administrator}/revoketokens`, within(users.revokeOwnTokens)),
+      ...onPutAndPost(`${administrator}/revoketoken`, within(users.revokeOwnToken)),
+
+      [`POST ${application}/token`]: tokens.post('application'),
+      [`GET ${application}/token`]: tokens.get('application'),
+      [`GET ${application}/authorize`]: toAuthorization,
+      [`POST ${application}/authorize`]: toAuthorization,
+      [`GET ${application}/credentials`]: within(administration.readKeys),
+      [`POST ${application}/credentials`]: within(administration.renewKeys),
+      [`PUT ${application}`]: within(administration.changeApplication),
+      [`POST ${application}/users`]: within(users.create),
+      [`GET ${user}`]: within(users.read),
+      [`DELETE ${user}`]: within(users.remove),
+      [`GET ${user}/token`]: users.readToken,
+      ...onPutAndPost(`${user}/password`, within(users.setPassword)),
+      ...onPutAndPost(`${user}/revoketokens`, within(users.revokeTokens)),
+      ...onPutAndPost(`${user}/revoketoken`, within(users.revokeToken)),
+      [`GET ${permissions}`]: within(administration.readPermissions),
+      [`POST ${permissions}`]: within(administration.addPermission),
+      [`DELETE ${permissions}`]: within(administration.removePermissions),
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/**
+ * Permissions as Usergrid spells them: methods, and an Ant pattern of paths. Ours are tables, so only patterns that
+ * mean a whole table, or all of them, can be said.
+ */
+import { toBit } from '../../permissions/actions.ts';
+import { PermissionsError, quoteName } from '../../permissions/errors.ts';
+import { createPermissions, EVERYTHING, type Permissions } from '../../permissions/permissions.ts';
+import { requireTableId } from '../../permissions/table-ids.ts';
+import type { Resource } from '../../storage/nouns.ts';
+import { UsergridRefusal } from './errors.ts';
+
+/** In the order in which the original writes them. */
+const METHODS = [
+  ['get', toBit('read')],
+  ['put', toBit('update')],
+  ['post', toBit('create')],
+  ['delete', toBit('delete')],
+] as const;
+
+const BITS: ReadonlyMap<string, number> = new Map(METHODS);
+const ALL = METHODS.reduce((mask, [, bit]) => mask | bit, 0);
+
+const MAX_LENGTH = 1024;
+const SHAPE = /^([a-z]+(?:,[a-z]+)*):(\/.*)$/s;
+const WHOLE_TABLE = /^\/([^/*?${}]+)(?:\/\*{1,2})?$/;
+
+function refuse(text: string): never {
+  throw new UsergridRefusal('illegal_argument', `permission ${text}`);
+}
+
+function parseMethods(list: string): number {
+  return list.split(',').reduce((mask, method) => {
+    const bit = BITS.get(method);
+    return bit === undefined ? refuse(`has a method other than get, put, post and delete`) : mask | bit;
+  }, 0);
+}
+
+function parseTable(segment: string, { catalogue, tables }: Resource): string {
+  let table: string;
+  try {
+    table = requireTableId(decodeURIComponent(segment));
+  } catch (error) {
+    if (error instanceof PermissionsError || error instanceof URIError) {
+      return refuse('has a path that names no table');
+    }
+    throw error;
+  }
+  if (catalogue === 'closed' && !tables.some(({ id }) => id === table)) {
+    return refuse(`names a table that is not there: ${quoteName(table)}`);
+  }
+  return table;
+}
+
+/**
+ * @param text such as `get,put:/orders/**`
+ * @throws UsergridRefusal for whatever cannot be said in tables of the resource
+ */
+export function parsePermission(text: unknown, resource: Resource): Permissions {
+  if (typeof text !== 'string' || text === '' || text.length > MAX_LENGTH) {
+    return refuse('is missing, or no text');
+  }
+  const [, methods, path = ''] = SHAPE.exec(text) ?? [];
+  if (methods === undefined) return refuse('is not of the form methods:/path');
+  const mask = parseMethods(methods);
+  if (path === '/*' || path === '/**') {
+    return mask === ALL ? EVERYTHING : refuse('for all paths must have all four methods');
+  }
+  const segment = WHOLE_TABLE.exec(path)?.[1];
+  if (segment === undefined) return refuse('has a path other than /<table>, /<table>/* and /**');
+  return createPermissions([[parseTable(segment, resource), mask]]);
+}
+
+const spellMethods = (mask: number): string =>
+  METHODS.flatMap(([method, bit]) => ((mask & bit) === 0 ? [] : [method])).join(',');
+
+/** Of a name what would be part of a pattern is encoded too. */
+const spellTable = (table: string): string =>
+  encodeURIComponent(table).replace(
+    /[*!'()]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+
+/** One for each table. */
+export function spellPermissions({ isAdmin, masks }: Permissions): string[] {
+  if (isAdmin) return [`${spellMethods(ALL)}:/**`];
+  return [...masks].map(([table, mask]) => `${spellMethods(mask)}:/${spellTable(table)}/**`);
+}

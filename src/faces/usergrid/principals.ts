@@ -1,0 +1,149 @@
+/**
+ * Who calls Usergrid's API: a user of the application, the application itself, an administrator, or the organization.
+ * Each comes with a token that was got through this API, or with credentials that are traded for one of a few seconds.
+ */
+import type { Author } from '../../directory/changes.ts';
+import type { Users } from '../../directory/users.ts';
+import type { TokenRow } from '../../storage/contract.ts';
+import type { Application, User } from '../../storage/nouns.ts';
+import type { AskForToken, Credentials, FaceRequest } from '../face.ts';
+import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
+import { findInQuery } from './requests.ts';
+
+/** Seconds that it takes to answer a request with credentials of its own. */
+const TRADE_TTL = 5;
+/** One of ours, or one of the original. */
+const TOKEN = /^(?:[\w-]{20,}|[\w-]+\.[\w-]+\.[\w-]+|[\w-]+(?::[\w-]+){1,2})$/;
+
+export type Principal = {
+  readonly token: string;
+  readonly row: TokenRow;
+} & (
+  | { readonly kind: 'user' | 'administrator'; readonly user: User }
+  | { readonly kind: 'application' | 'organization' }
+);
+
+export interface Principals {
+  /** @throws UsergridRefusal if what it presents is no good */
+  find(request: FaceRequest, ask: AskForToken): Promise<Principal | undefined>;
+  /** @throws UsergridRefusal without one too */
+  require(request: FaceRequest, ask: AskForToken): Promise<Principal>;
+}
+
+/** Who may act with their own id and secret at a URL of an application. */
+export function mayActAt({ client }: FaceRequest): (application: Application) => boolean {
+  return ({ id, isOrganization }) => isOrganization === true || id === client.application.id;
+}
+
+/** What such credentials are traded with: at the URL of an application the organization means that one's resource. */
+export async function toCredentialsForm(
+  { clientId }: Credentials,
+  { client, view }: FaceRequest,
+): Promise<Record<string, string>> {
+  const known = await view.findApplication(clientId);
+  const { resource } = client.application;
+  const isOrganization = known?.application.isOrganization === true;
+  return {
+    grant_type: 'client_credentials',
+    ...(isOrganization && resource !== undefined && { resource }),
+  };
+}
+
+/** Whether it may do with the application what only who owns it does. */
+export function administers({ kind, row }: Principal, { client }: FaceRequest): boolean {
+  if (kind === 'organization' || kind === 'administrator') return true;
+  const { id, owner } = client.application;
+  // One that somebody registered shares users, roles and lifetimes with the one it was registered through.
+  return kind === 'application' && row.application === id && owner === undefined;
+}
+
+/** Whether it may read and change other people: those who log in elsewhere too are not an application's own. */
+export function administersUsers(principal: Principal, request: FaceRequest): boolean {
+  const { id, realm } = request.client.application;
+  return (
+    administers(principal, request) && (principal.kind !== 'application' || realm === `application:${id}`)
+  );
+}
+
+/** For the audit. */
+export function authorOf(principal: Principal | undefined, { address, requestId }: FaceRequest): Author {
+  const { user, application } = principal?.row ?? {};
+  const actor = user === undefined ? `client:${application}` : `user:${user}`;
+  return { actor: principal ? actor : 'registration through usergrid', address, requestId };
+}
+
+/** @throws UsergridRefusal for a header that holds no token */
+function findValue(request: FaceRequest): string | undefined {
+  const value = findInQuery(request, 'access_token') ?? request.bearer;
+  if (value === undefined && /^Bearer\b/i.test(request.header('authorization'))) {
+    throw new UsergridRefusal('auth_bad_access_token');
+  }
+  return value;
+}
+
+export function createPrincipals({ users }: { users: Pick<Users, 'find'> }): Principals {
+  async function fromRow(token: string, row: TokenRow, request: FaceRequest): Promise<Principal> {
+    const { view, settings, organization } = request;
+    if (row.user === undefined) {
+      const active = await view.findApplicationById(row.application);
+      return { token, row, kind: active?.application.isOrganization ? 'organization' : 'application' };
+    }
+    const user = await users.find(row.user);
+    if (!user) throw new UsergridRefusal('auth_invalid');
+    if (user.realm !== 'management') return { token, row, kind: 'user', user };
+    if (!settings.administrators || !user.administers.includes(organization.id)) throw noAccess();
+    return { token, row, kind: 'administrator', user };
+  }
+
+  async function fromToken(token: string, request: FaceRequest): Promise<Principal> {
+    if (!TOKEN.test(token)) throw new UsergridRefusal('auth_bad_access_token');
+    const row = await request.findToken(token);
+    if (row) return fromRow(token, row, request);
+    throw new UsergridRefusal((await request.hasExpired(token)) ? 'expired_token' : 'auth_invalid');
+  }
+
+  async function fromCredentials(
+    as: Credentials,
+    code: 'invalid_client' | 'auth_invalid_credentials',
+    request: FaceRequest,
+    ask: AskForToken,
+  ): Promise<Principal> {
+    const answer = await ask(await toCredentialsForm(as, request), {
+      as,
+      clients: mayActAt(request),
+      token: { ttl: TRADE_TTL },
+    }).catch((error: unknown) => {
+      throw isWrongLogin(error) ? new UsergridRefusal(code) : error;
+    });
+    return fromToken(String(answer.access_token), request);
+  }
+
+  async function find(request: FaceRequest, ask: AskForToken): Promise<Principal | undefined> {
+    const token = findValue(request);
+    if (token !== undefined) return fromToken(token, request);
+    const [clientId, clientSecret] = [
+      findInQuery(request, 'client_id'),
+      findInQuery(request, 'client_secret'),
+    ];
+    if (clientId !== undefined && clientSecret !== undefined) {
+      if (!request.settings.queryCredentials) {
+        throw new UsergridRefusal('invalid_client', 'client_secret is not taken from a query');
+      }
+      return fromCredentials({ clientId, clientSecret }, 'invalid_client', request, ask);
+    }
+    if (request.basic) return fromCredentials(request.basic, 'auth_invalid_credentials', request, ask);
+    if (/^Basic\b/i.test(request.header('authorization'))) {
+      throw new UsergridRefusal('auth_invalid_credentials');
+    }
+    return undefined;
+  }
+
+  return {
+    find,
+    async require(request, ask) {
+      const principal = await find(request, ask);
+      if (!principal) throw noAccess();
+      return principal;
+    },
+  };
+}

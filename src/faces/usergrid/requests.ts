@@ -1,0 +1,145 @@
+/** What Usergrid's clients send, read into values. */
+import type { Credentials, FaceRequest } from '../face.ts';
+import { GrantRefused, UsergridRefusal } from './errors.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const MAX_NAME = 200;
+/** Milliseconds, with as many digits as are exact. */
+const MILLISECONDS = /^\d{1,15}$/;
+
+/** The members of a body, whatever they are; none of a body that has none. */
+export function fieldsOf(body: unknown): Fields {
+  return typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Fields) : {};
+}
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+
+/** @throws UsergridRefusal if it is there twice: the two would not mean the same */
+export function findInQuery({ query }: Pick<FaceRequest, 'query'>, name: string): string | undefined {
+  const values = query.getAll(name);
+  if (values.length > 1) throw new UsergridRefusal('illegal_argument', `${name} is there twice`);
+  return textOf(values[0]);
+}
+
+/** As a token endpoint gets them, in a body or in a query. */
+export interface TokenFields {
+  readonly grantType: string | undefined;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly credentials: Credentials | undefined;
+  /** Milliseconds; 0 is the longest that there is. */
+  readonly ttl: number | undefined;
+}
+
+/** @throws UsergridRefusal */
+export function parseTtl(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const text = typeof value === 'number' ? String(value) : value;
+  if (typeof text !== 'string' || !MILLISECONDS.test(text)) {
+    throw new UsergridRefusal('illegal_argument', 'ttl must be a number >= 0');
+  }
+  return Number(text);
+}
+
+/** The header counts before the fields. */
+function credentialsOf(fields: Fields, basic: Credentials | undefined): Credentials | undefined {
+  if (basic) return basic;
+  const [clientId, clientSecret] = [textOf(fields.client_id), textOf(fields.client_secret)];
+  return clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined;
+}
+
+/** Of a field that has no value, or none that is text, nobody is told: it is a wrong login. @throws UsergridRefusal */
+function parseTokenFields(fields: Fields, basic: Credentials | undefined): TokenFields {
+  return {
+    grantType: textOf(fields.grant_type),
+    // One of the clients sends the address where the original reads a name.
+    username: textOf(fields.username) ?? textOf(fields.email),
+    password: textOf(fields.password),
+    credentials: credentialsOf(fields, basic),
+    ttl: parseTtl(fields.ttl),
+  };
+}
+
+/** Of a POST. @throws UsergridRefusal */
+export function parseTokenBody({ body, basic }: FaceRequest): TokenFields {
+  return parseTokenFields(fieldsOf(body), basic);
+}
+
+const IN_QUERY = ['grant_type', 'username', 'email', 'password', 'client_id', 'client_secret', 'ttl'];
+
+/** Of a GET. @throws UsergridRefusal; GrantRefused for what must not stand in a query */
+export function parseTokenQuery(request: FaceRequest): TokenFields {
+  const { settings, query, basic } = request;
+  const hasSecret = query.has('password') || query.has('client_secret');
+  if (hasSecret && !settings.queryCredentials) {
+    const text = 'passwords and secrets are not taken from a query: send them in the body of a POST';
+    throw new GrantRefused(400, 'invalid_request', text);
+  }
+  const fields = Object.fromEntries(IN_QUERY.map((name) => [name, findInQuery(request, name)]));
+  return parseTokenFields(fields, basic);
+}
+
+export interface NewUser {
+  readonly username?: string;
+  readonly email?: string;
+  readonly password?: string;
+  readonly displayName?: string;
+}
+
+function optionalText(fields: Fields, name: string): string | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value !== 'string') throw new UsergridRefusal('illegal_argument', `${name} must be text`);
+  return value;
+}
+
+/** @throws UsergridRefusal */
+export function parseNewUser(body: unknown): NewUser {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new UsergridRefusal('illegal_argument', 'the body must be one user');
+  }
+  const fields = fieldsOf(body);
+  const [username, email] = [optionalText(fields, 'username'), optionalText(fields, 'email')];
+  if (username === undefined && email === undefined) {
+    throw new UsergridRefusal('illegal_argument', 'Entity user requires a property named username');
+  }
+  if (username?.toLowerCase() === 'me') {
+    throw new UsergridRefusal('illegal_argument', "Username 'me' is reserved");
+  }
+  const password = optionalText(fields, 'password');
+  const name = optionalText(fields, 'name')?.trim().slice(0, MAX_NAME);
+  return {
+    ...(username !== undefined && { username }),
+    ...(email !== undefined && { email }),
+    ...(password !== undefined && { password }),
+    ...(name !== undefined && name !== '' && { displayName: name }),
+  };
+}
+
+/** @throws UsergridRefusal */
+export function parsePasswordChange(body: unknown): { old: string | undefined; wanted: string } {
+  const fields = fieldsOf(body);
+  const wanted = optionalText(fields, 'newpassword');
+  if (wanted === undefined) throw new UsergridRefusal('illegal_argument', 'newpassword is required');
+  return { old: textOf(fields.oldpassword), wanted };
+}
+
+/**
+ * @param longest seconds
+ * @returns seconds
+ * @throws UsergridRefusal
+ */
+export function parseAccessTokenTtl(body: unknown, longest: number): number {
+  const value = fieldsOf(body).accesstokenttl;
+  const text = typeof value === 'number' ? String(value) : value;
+  if (typeof text !== 'string' || !MILLISECONDS.test(text)) {
+    throw new UsergridRefusal('illegal_argument', 'accesstokenttl must be a number >= 0');
+  }
+  const ms = Number(text);
+  if (ms > longest * 1000) {
+    throw new UsergridRefusal('illegal_argument', `accesstokenttl cannot be more than ${longest * 1000}`);
+  }
+  return ms === 0 ? longest : Math.max(1, Math.floor(ms / 1000));
+}

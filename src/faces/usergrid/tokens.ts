@@ -1,0 +1,142 @@
+/**
+ * Usergrid's token endpoints. Which principal logs in is told by the URL and the grant: users of the application and
+ * administrators with a password, each in their own realm and never in the other's, applications and organizations
+ * with an id and a secret.
+ */
+import type { FindAdministrators } from '../../directory/administrators.ts';
+import type { Users } from '../../directory/users.ts';
+import type { Realm } from '../../storage/nouns.ts';
+import type { AskForToken, AskOptions, FaceAction, FaceRequest } from '../face.ts';
+import { describeAdministrator, describeOrganization, describeUser } from './entities.ts';
+import { toGrantRefused, UsergridRefusal, wrongLogin } from './errors.ts';
+import { mayActAt, toCredentialsForm } from './principals.ts';
+import { parseTokenBody, parseTokenQuery, type TokenFields } from './requests.ts';
+
+/** Seconds. */
+const USUAL_TTL = 3_600;
+const LONGEST_TTL = 7 * 86_400;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Whose endpoint it is. */
+export type Tree = 'application' | 'management';
+
+/** Seconds that tokens of an application's users live. */
+export function lifetimesOfUsers({ settings, client }: FaceRequest): Lifetimes {
+  const { userTokenTtl } = client.application;
+  if (userTokenTtl === undefined) return lifetimesOfOthers({ settings });
+  return { usual: userTokenTtl, longest: userTokenTtl };
+}
+
+function lifetimesOfOthers({ settings }: Pick<FaceRequest, 'settings'>): Lifetimes {
+  return { usual: settings.ttl ?? USUAL_TTL, longest: LONGEST_TTL };
+}
+
+export interface Lifetimes {
+  readonly usual: number;
+  readonly longest: number;
+}
+
+/**
+ * @param ttl milliseconds, as it was asked for
+ * @returns seconds
+ * @throws UsergridRefusal beyond the longest
+ */
+export function lifetimeOf(ttl: number | undefined, { usual, longest }: Lifetimes): number {
+  if (ttl === undefined) return usual;
+  if (ttl === 0) return longest;
+  if (ttl > longest * 1000) {
+    const text = `Your token age cannot be more than the maximum age of ${longest * 1000} milliseconds`;
+    throw new UsergridRefusal('illegal_argument', text);
+  }
+  return Math.max(1, Math.floor(ttl / 1000));
+}
+
+/** By name, email address, or id. @returns undefined as well for an id of another realm */
+export async function findUserOf(realm: Realm, name: string, users: Pick<Users, 'find' | 'findByLogin'>) {
+  const user = UUID.test(name) ? await users.find(name.toLowerCase()) : undefined;
+  return user?.realm === realm ? user : users.findByLogin(realm, name);
+}
+
+export interface TokenRoutes {
+  /** With the fields in the body. */
+  post(tree: Tree): FaceAction;
+  /** With the fields in the query. */
+  get(tree: Tree): FaceAction;
+}
+
+export interface TokenRoutesDeps {
+  readonly users: Pick<Users, 'find' | 'findByLogin'>;
+  readonly findAdministrators: FindAdministrators;
+}
+
+export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps): TokenRoutes {
+  /** @throws GrantRefused */
+  async function askFor(
+    form: Readonly<Record<string, string>>,
+    options: AskOptions,
+    request: FaceRequest,
+    ask: AskForToken,
+  ) {
+    const answer = await ask(form, options).catch((error: unknown) => {
+      throw toGrantRefused(error);
+    });
+    const token = String(answer.access_token);
+    const row = await request.findToken(token);
+    if (!row) throw wrongLogin('ended before it was answered');
+    return { row, head: { access_token: token, expires_in: answer.expires_in } };
+  }
+
+  async function logIn(fields: TokenFields, tree: Tree, request: FaceRequest, ask: AskForToken) {
+    const { username, password, ttl } = fields;
+    const { client, settings, organization, view } = request;
+    const isManagement = tree === 'management';
+    const seconds = lifetimeOf(ttl, isManagement ? lifetimesOfOthers(request) : lifetimesOfUsers(request));
+    if (username === undefined || password === undefined) throw wrongLogin('a field is missing');
+    if (isManagement && !settings.administrators) throw wrongLogin('administrators may not log in here');
+    const realm = isManagement ? 'management' : client.application.realm;
+    const named = UUID.test(username) ? await findUserOf(realm, username, users) : undefined;
+    const { row, head } = await askFor(
+      { grant_type: 'password', username: named?.username ?? username, password },
+      { token: { ttl: seconds }, ...(isManagement && { realm: 'management' }) },
+      request,
+      ask,
+    );
+    const user = await users.find(row.user ?? '');
+    if (!user) throw wrongLogin('the user is gone');
+    if (!isManagement) return { ...head, user: describeUser(user) };
+    const applications = await view.findApplications(organization.id);
+    return { ...head, user: describeAdministrator(user, organization, applications) };
+  }
+
+  async function authenticate(fields: TokenFields, tree: Tree, request: FaceRequest, ask: AskForToken) {
+    const { credentials, ttl } = fields;
+    const { organization, view } = request;
+    const seconds = lifetimeOf(ttl, lifetimesOfOthers(request));
+    if (!credentials) throw wrongLogin('a field is missing');
+    const isManagement = tree === 'management';
+    const { row, head } = await askFor(
+      isManagement ? { grant_type: 'client_credentials' } : await toCredentialsForm(credentials, request),
+      { as: credentials, token: { ttl: seconds }, ...(!isManagement && { clients: mayActAt(request) }) },
+      request,
+      ask,
+    );
+    const active = await view.findApplicationById(row.application);
+    if (!active?.application.isOrganization) return { ...head, application: row.application };
+    const [applications, administrators] = await Promise.all([
+      view.findApplications(organization.id),
+      findAdministrators(organization),
+    ]);
+    return { ...head, organization: describeOrganization(organization, applications, administrators) };
+  }
+
+  async function answer(fields: TokenFields, tree: Tree, request: FaceRequest, ask: AskForToken) {
+    if (fields.grantType === 'password') return logIn(fields, tree, request, ask);
+    if (fields.grantType === 'client_credentials') return authenticate(fields, tree, request, ask);
+    throw wrongLogin('the grant type is missing or unknown');
+  }
+
+  return {
+    post: (tree) => async (request, ask) => answer(parseTokenBody(request), tree, request, ask),
+    get: (tree) => async (request, ask) => answer(parseTokenQuery(request), tree, request, ask),
+  };
+}

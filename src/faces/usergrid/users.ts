@@ -1,0 +1,218 @@
+/** Users of an application: made, read, removed, their passwords and tokens. */
+import type { Author } from '../../directory/changes.ts';
+import type { Endings } from '../../directory/endings.ts';
+import type { PasswordChange } from '../../directory/password-change.ts';
+import type { Register } from '../../directory/registration.ts';
+import { userSubject } from '../../directory/subjects.ts';
+import type { Users } from '../../directory/users.ts';
+import { LONGEST_EXCHANGE } from '../../grants/expiry.ts';
+import { IMPERSONATE_SCOPE } from '../../grants/requested-subject.ts';
+import { ACCESS_TOKEN_TYPE } from '../../grants/subject-token.ts';
+import { TOKEN_EXCHANGE } from '../../grants/token-exchange.ts';
+import type { TokenRow } from '../../storage/contract.ts';
+import type { User } from '../../storage/nouns.ts';
+import type { AskForToken, FaceRequest } from '../face.ts';
+import { describeUser, toEnvelope, toUserEntity } from './entities.ts';
+import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
+import { administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
+import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
+import { findUserOf, lifetimeOf, lifetimesOfUsers } from './tokens.ts';
+
+/** Seconds: of a token that is asked for only to see whether a password is right. */
+const PROOF_TTL = 1;
+
+export interface UserRoutesDeps {
+  readonly principals: Principals;
+  readonly users: Pick<Users, 'find' | 'findByLogin'>;
+  readonly register: Register;
+  readonly passwordChange: PasswordChange;
+  readonly endings: Pick<Endings, 'endToken' | 'endAllOf'>;
+  /** The living access token; undefined for anything else. */
+  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  readonly removeUser: (user: User, author: Author) => Promise<void>;
+  /** Takes one registration from an address. @throws TooManyAttempts */
+  readonly limitRegistration: (address: string) => Promise<void>;
+  /** The URL below which the face is served. */
+  readonly base: () => string;
+}
+
+type Answer = (request: FaceRequest, ask: AskForToken) => Promise<Record<string, unknown>>;
+
+export interface UserRoutes {
+  readonly create: Answer;
+  readonly read: Answer;
+  readonly remove: Answer;
+  readonly readToken: Answer;
+  readonly setPassword: Answer;
+  readonly revokeTokens: Answer;
+  readonly revokeToken: Answer;
+  /** Of an administrator, by themselves. */
+  readonly revokeOwnTokens: Answer;
+  readonly revokeOwnToken: Answer;
+}
+
+interface Target {
+  readonly principal: Principal;
+  readonly user: User;
+  readonly isSelf: boolean;
+}
+
+export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
+  const { principals, users, endings, base } = deps;
+
+  /** The user that the path names, to themselves or to who administers them. Nobody else learns who there is. */
+  async function requireTarget(request: FaceRequest, principal: Principal): Promise<Target> {
+    const { user: name = '' } = request.params;
+    const { id, realm } = request.client.application;
+    const isUser = principal.kind === 'user' && principal.row.application === id;
+    if (name === 'me' && isUser) return { principal, user: principal.user, isSelf: true };
+    const isOver = administersUsers(principal, request);
+    const found = isUser || isOver ? await findUserOf(realm, name, users) : undefined;
+    const isSelf = isUser && found?.id === principal.user.id;
+    if (!isSelf && !isOver) throw new UsergridRefusal('unauthorized');
+    if (!found) throw new UsergridRefusal('service_resource_not_found');
+    return { principal, user: found, isSelf };
+  }
+
+  const target = async (request: FaceRequest, ask: AskForToken): Promise<Target> =>
+    requireTarget(request, await principals.require(request, ask));
+
+  async function requireSelf(request: FaceRequest, ask: AskForToken): Promise<Target> {
+    const principal = await principals.require(request, ask);
+    if (principal.kind !== 'administrator') throw noAccess();
+    const { user: name = '' } = request.params;
+    const isSelf = name === 'me' || (await findUserOf('management', name, users))?.id === principal.user.id;
+    if (!isSelf) throw new UsergridRefusal('unauthorized');
+    return { principal, user: principal.user, isSelf };
+  }
+
+  const entities = (action: 'get' | 'post' | 'delete', user: User, request: FaceRequest) =>
+    toEnvelope({ action, path: '/users', entities: [toUserEntity(user)] }, request, base());
+
+  /** Strangers where they may register, and then no faster than anywhere else. */
+  async function requireMayRegister(principal: Principal | undefined, request: FaceRequest): Promise<void> {
+    if (principal && administersUsers(principal, request)) return;
+    if (!request.settings.registration) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
+    await deps.limitRegistration(request.address);
+  }
+
+  async function requireOldPassword(
+    { username }: User,
+    password: string | undefined,
+    ask: AskForToken,
+  ): Promise<void> {
+    const wrong = () => new UsergridRefusal('auth_invalid_username_or_password');
+    if (password === undefined) throw wrong();
+    await ask({ grant_type: 'password', username, password }, { token: { ttl: PROOF_TTL } }).catch(
+      (error: unknown) => {
+        throw isWrongLogin(error) ? wrong() : error;
+      },
+    );
+  }
+
+  /**
+   * Nobody gets a token of somebody else for nothing: only administrators whose token says that they may act for
+   * others. What others have presented is theirs, and must not be taken for the user's.
+   */
+  async function findTokenFor(
+    user: User,
+    { kind, token, row }: Principal,
+    seconds: number,
+    { client }: FaceRequest,
+    ask: AskForToken,
+  ) {
+    const isTold = row.permissions.isAdmin && row.scope.split(' ').includes(IMPERSONATE_SCOPE);
+    if (kind !== 'administrator' || !isTold || !client.application.grants.includes('token_exchange'))
+      return {};
+    const answer = await ask({
+      grant_type: TOKEN_EXCHANGE,
+      subject_token: token,
+      subject_token_type: ACCESS_TOKEN_TYPE,
+      requested_subject: userSubject(user),
+      expires_in: String(Math.min(seconds, LONGEST_EXCHANGE)),
+    }).catch((error: unknown) => {
+      throw isWrongLogin(error) ? new UsergridRefusal('unauthorized') : error;
+    });
+    return { access_token: answer.access_token, expires_in: answer.expires_in };
+  }
+
+  async function endAll({ user, principal }: Target, request: FaceRequest) {
+    await endings.endAllOf(user, authorOf(principal, request));
+    return { action: 'revoked user tokens' };
+  }
+
+  /** Of whatever door, as when all are ended. What has ended already need not be; what is another's is refused. */
+  async function endOne({ user, principal }: Target, request: FaceRequest, action: string) {
+    const token = findInQuery(request, 'token');
+    if (token === undefined) throw new UsergridRefusal('illegal_argument', 'token is required');
+    const row = await deps.findAccessToken(token);
+    const isOwn = row?.user === user.id && row.organization === request.organization.id;
+    if (row && !isOwn) throw new UsergridRefusal('unauthorized');
+    if (row) await endings.endToken(row, authorOf(principal, request));
+    return { action };
+  }
+
+  return {
+    async create(request, ask) {
+      const principal = await principals.find(request, ask);
+      const wanted = parseNewUser(request.body);
+      const mayLackPassword = principal !== undefined && administersUsers(principal, request);
+      if (wanted.password === undefined && !mayLackPassword && request.settings.registration) {
+        throw new UsergridRefusal('illegal_argument', 'password is required');
+      }
+      await requireMayRegister(principal, request);
+      const user = await deps.register({
+        application: request.client.application,
+        ...wanted,
+        author: authorOf(principal, request),
+      });
+      return entities('post', user, request);
+    },
+
+    async read(request, ask) {
+      const { user } = await target(request, ask);
+      return entities('get', user, request);
+    },
+
+    async remove(request, ask) {
+      const { user, principal, isSelf } = await target(request, ask);
+      if (isSelf) throw new UsergridRefusal('unauthorized');
+      await deps.removeUser(user, authorOf(principal, request));
+      return entities('delete', user, request);
+    },
+
+    async readToken(request, ask) {
+      const lifetimes = lifetimesOfUsers(request);
+      const seconds = lifetimeOf(parseTtl(findInQuery(request, 'ttl')), lifetimes);
+      const principal = await principals.require(request, ask);
+      if (principal.kind === 'user') throw new UsergridRefusal('unauthorized', undefined, { status: 403 });
+      const { user } = await requireTarget(request, principal);
+      const token = await findTokenFor(user, principal, seconds, request, ask);
+      return { ...token, user: describeUser(user) };
+    },
+
+    async setPassword(request, ask) {
+      const { user, isSelf, principal } = await target(request, ask);
+      const { old, wanted } = parsePasswordChange(request.body);
+      if (isSelf) await requireOldPassword(user, old, ask);
+      // A login with the old one may have written it anew.
+      const current = await users.find(user.id);
+      if (!current) throw new UsergridRefusal('service_resource_not_found');
+      const { client, organization } = request;
+      await deps.passwordChange({
+        user: current,
+        newPassword: wanted,
+        minLength: client.application.minPasswordLength,
+        queue: organization.id,
+        author: authorOf(principal, request),
+      });
+      return { action: 'set user password' };
+    },
+
+    revokeTokens: async (request, ask) => endAll(await target(request, ask), request),
+    revokeToken: async (request, ask) => endOne(await target(request, ask), request, 'revoked user token'),
+    revokeOwnTokens: async (request, ask) => endAll(await requireSelf(request, ask), request),
+    revokeOwnToken: async (request, ask) =>
+      endOne(await requireSelf(request, ask), request, 'revoked user tokens'),
+  };
+}

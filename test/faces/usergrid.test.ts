@@ -1,0 +1,1383 @@
+import assert from 'node:assert/strict';
+import { request as sendRaw } from 'node:http';
+import { text as readText } from 'node:stream/consumers';
+import { after, before, describe, test } from 'node:test';
+import { hashClientSecret } from '../../src/directory/client-secrets.ts';
+import {
+  OTHER_RESOURCE,
+  PASSWORD,
+  RESOURCE,
+  startServer,
+  type TestServer,
+  tablesOf,
+} from '../support/server.ts';
+import { tampered } from '../support/tampered.ts';
+
+const ADMIN_PASSWORD = 'correct-horse-battery-staple';
+const NEW_PASSWORD = 'another-horse-battery';
+const ORGANIZATION_SECRET = 'secret-of-acme-org-'.padEnd(40, 'x');
+const OTHER_SECRET = 'secret-of-other-org-'.padEnd(40, 'x');
+const DAY = 86_400;
+const WEEK = 7 * DAY;
+const CLERK = { orders: 'cru', products: 'r' };
+const WRONG = { error: 'invalid_grant', error_description: 'invalid username or password' };
+/** How the original writes the UUID of whoever asks. */
+const CALLER = '$'.concat('{user}');
+const USER_KEYS = ['uuid', 'type', 'username', 'email', 'activated', 'created', 'modified'];
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly json: Record<string, any>;
+}
+
+interface Sent {
+  readonly json?: unknown;
+  readonly form?: Record<string, string>;
+  readonly body?: string;
+  readonly token?: string;
+  readonly headers?: Record<string, string>;
+}
+
+const ADMINISTRATORS = [
+  {
+    username: 'root',
+    password: ADMIN_PASSWORD,
+    email: 'root@acme.example',
+    displayName: 'Root Admin',
+    organizations: ['acme'],
+  },
+  { username: 'foreign', password: ADMIN_PASSWORD, organizations: ['other'] },
+];
+
+async function start(settings: object = {}, change: (fixture: any) => void = () => {}, env = {}) {
+  return startServer({
+    env: { GRANTABLE_HOSTS: 'other.localhost', ...env },
+    fixture(fixture) {
+      const [acme, other] = fixture.organizations;
+      acme.clientId = 'acme-org';
+      acme.clientSecret = ORGANIZATION_SECRET;
+      acme.faces = { usergrid: { administrators: true, ...settings } };
+      other.clientId = 'other-org';
+      other.clientSecret = OTHER_SECRET;
+      other.hosts = ['other.localhost'];
+      other.faces = { usergrid: { administrators: true } };
+      fixture.administrators = ADMINISTRATORS;
+      change(fixture);
+    },
+  });
+}
+
+function createClient(server: TestServer) {
+  async function send(method: string, path: string, sent: Sent = {}): Promise<Answer> {
+    const { json, form, token, headers = {} } = sent;
+    const body =
+      json !== undefined ? JSON.stringify(json) : form ? String(new URLSearchParams(form)) : sent.body;
+    const type = json !== undefined ? 'application/json' : form && 'application/x-www-form-urlencoded';
+    const response = await fetch(server.issuer + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(type && { 'content-type': type }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body !== undefined && { body }),
+    });
+    const text = await response.text();
+    let parsed: Record<string, any> = {};
+    try {
+      parsed = JSON.parse(text);
+    } catch {
+      // Not every answer is JSON.
+    }
+    return { status: response.status, headers: response.headers, text, json: parsed };
+  }
+  const post = (path: string, json: unknown, sent: Sent = {}) => send('POST', path, { ...sent, json });
+  const ok = async (answer: Promise<Answer>): Promise<Record<string, any>> => {
+    const { status, text, json } = await answer;
+    assert.equal(status, 200, text);
+    return json;
+  };
+  const password = (username: string, more: object = {}, path = '/acme/shop/token') =>
+    post(path, { grant_type: 'password', username, password: PASSWORD, ...more });
+  const administrator = (more: object = {}, path = '/management/token') =>
+    post(path, { grant_type: 'password', username: 'root', password: ADMIN_PASSWORD, ...more });
+  const credentials = (client_id: string, client_secret: string, path: string, more: object = {}) =>
+    post(path, { grant_type: 'client_credentials', client_id, client_secret, ...more });
+  const tokenOf = async (answer: Promise<Answer>) => String((await ok(answer)).access_token);
+  return {
+    send,
+    post,
+    ok,
+    password,
+    administrator,
+    credentials,
+    user: (username: string) => tokenOf(password(username)),
+    application: (name = 'shop') => tokenOf(credentials(name, server.secretOf(name), `/acme/${name}/token`)),
+    organization: (path = '/management/token') => tokenOf(credentials('acme-org', ORGANIZATION_SECRET, path)),
+    root: () => tokenOf(administrator()),
+    tokenOf,
+    tablesOf: async (token: string, api?: string) => tablesOf(await server.introspect(token, api)),
+  };
+}
+
+/** As the table of errors has them. */
+function assertRefused(
+  { status, json, text }: Answer,
+  expected: number,
+  error: string,
+  description?: RegExp,
+) {
+  assert.deepEqual([status, json.error], [expected, error], text);
+  assert.deepEqual(Object.keys(json), ['error', 'timestamp', 'duration', 'exception', 'error_description']);
+  assert.ok(Number.isSafeInteger(json.timestamp) && Number.isSafeInteger(json.duration));
+  assert.match(json.exception, /^[a-z]+(\.[a-z0-9]+)*\.[A-Z]\w+Exception$/);
+  if (description) assert.match(json.error_description, description);
+}
+
+function assertWrongLogin({ status, json, text }: Answer, sentence = WRONG.error_description) {
+  assert.equal(status, 400, text);
+  assert.deepEqual(json, { ...WRONG, error_description: sentence });
+}
+
+async function countRows({ server }: TestServer): Promise<number> {
+  let rows = 0;
+  for await (const { kind } of server.foundations.storage.dump.export()) {
+    if (['tokens', 'users', 'roles', 'applications', 'logins'].includes(kind)) rows += 1;
+  }
+  return rows;
+}
+
+describe('Usergrid: tokens of four principals', () => {
+  let server: TestServer;
+  let client: ReturnType<typeof createClient>;
+  before(async () => {
+    server = await start({ queryCredentials: true });
+    client = createClient(server);
+  });
+  after(() => server[Symbol.asyncDispose]());
+
+  const organizationOf = (name = 'acme') =>
+    server.server.foundations.storage.directory.organizations.findBy('name', name).then((found) => found!);
+  const applicationOf = (clientId: string) =>
+    server.server.foundations.storage.directory.applications
+      .findBy('clientId', clientId)
+      .then((found) => found!);
+
+  test('a user of an application gets a token for what roles and application allow', async () => {
+    const answer = await client.ok(client.password('ann'));
+    assert.deepEqual(Object.keys(answer), ['access_token', 'expires_in', 'user']);
+    assert.equal(answer.expires_in, 3600);
+    assert.deepEqual(Object.keys(answer.user), USER_KEYS);
+    const seen = await server.introspect(answer.access_token);
+    assert.deepEqual([seen.active, seen.username, seen.client_id], [true, 'ann', 'acme.usergrid']);
+    assert.deepEqual(tablesOf(seen), CLERK);
+    assert.equal(seen.exp - seen.iat, 3600);
+  });
+
+  test('an application gets one for its ceiling, an organization for all of a resource, an administrator as the application', async () => {
+    const shop = await applicationOf('shop');
+    const application = await client.ok(
+      client.credentials('shop', server.secretOf('shop'), '/acme/shop/token'),
+    );
+    assert.deepEqual(Object.keys(application), ['access_token', 'expires_in', 'application']);
+    assert.equal(application.application, shop.id);
+    const { id } = await organizationOf();
+    for (const path of ['/token', '/management/token', '/acme/shop/token', '/acme/machine/token']) {
+      const answer = await client.ok(client.credentials('acme-org', ORGANIZATION_SECRET, path));
+      assert.deepEqual(Object.keys(answer), ['access_token', 'expires_in', 'organization']);
+      assert.deepEqual(Object.keys(answer.organization), [
+        'uuid',
+        'name',
+        'properties',
+        'applications',
+        'users',
+      ]);
+      assert.deepEqual([answer.organization.uuid, answer.organization.name], [id, 'acme']);
+      assert.equal(answer.organization.applications['acme/shop'], shop.id);
+      assert.deepEqual(Object.keys(answer.organization.users), ['root']);
+      const seen = await server.introspect(answer.access_token);
+      assert.deepEqual([seen.active, seen.permissions.isAdmin, seen.client_id], [true, true, 'acme-org']);
+    }
+    for (const path of ['/token', '/management/token', '/management/me']) {
+      const { access_token, expires_in, user, ...rest } = await client.ok(client.administrator({}, path));
+      assert.deepEqual(rest, {});
+      assert.equal(expires_in, 3600);
+      assert.deepEqual(Object.keys(user.organizations), ['acme']);
+      assert.deepEqual(Object.keys(user.organizations.acme.users), ['root']);
+      assert.deepEqual([user.adminUser, user.mailTo], [true, 'Root Admin <root@acme.example>']);
+      const seen = await server.introspect(access_token);
+      assert.deepEqual([seen.active, seen.username, tablesOf(seen)], [true, 'root', CLERK]);
+    }
+    assert.deepEqual(await client.tablesOf(application.access_token), CLERK);
+  });
+
+  test('an organization is given what the application of the path is for', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      const web = acme.applications.find(({ name }: { name: string }) => name === 'machine');
+      web.resource = 'https://opaque.acme.example/';
+      delete web.resources;
+    });
+    const token = await createClient(own).organization('/acme/machine/token');
+    assert.equal((await own.introspect(token)).aud, 'https://opaque.acme.example/');
+    assert.match(token, /^gat_/, 'in the format of that resource');
+  });
+
+  test('name, email address, UUID and the field email mean the same user', async () => {
+    const { user } = await client.ok(client.password('ann'));
+    for (const fields of [
+      { username: 'ANN' },
+      { username: 'ann@acme.example' },
+      { username: user.uuid },
+      { username: user.uuid.toUpperCase() },
+      { username: undefined, email: 'ann@acme.example' },
+    ]) {
+      assert.equal((await client.ok(client.password('', fields))).user.uuid, user.uuid);
+    }
+    const root = (await client.ok(client.administrator())).user.uuid;
+    assert.equal((await client.ok(client.administrator({ username: root }))).user.uuid, root);
+  });
+
+  test('LG-05 the UUID of somebody of another realm is nobody', async () => {
+    const own = await client.ok(client.password('ann'));
+    const root = await client.ok(client.administrator());
+    const other = await client.ok(client.password('ann', {}, '/other/other-shop/token'));
+    assert.notEqual(own.user.uuid, other.user.uuid);
+    assertWrongLogin(await client.password(other.user.uuid));
+    assertWrongLogin(await client.password(root.user.uuid, { password: ADMIN_PASSWORD }));
+    assertWrongLogin(await client.administrator({ username: own.user.uuid, password: PASSWORD }));
+  });
+
+  test('JSON, forms, queries and Basic carry the same fields, and an old token that is sent along means nothing', async () => {
+    const old = await client.user('ann');
+    const fields = { grant_type: 'password', username: 'ann', password: PASSWORD };
+    const query = String(new URLSearchParams(fields));
+    const secret = server.secretOf('shop');
+    const own = { grant_type: 'client_credentials', client_id: 'shop', client_secret: secret };
+    const header = { authorization: `Basic ${Buffer.from(`shop:${secret}`).toString('base64')}` };
+    for (const [method, path, sent] of [
+      ['POST', '/acme/shop/token', { form: fields }],
+      ['POST', '/acme/shop/token?', { json: fields }],
+      [
+        'POST',
+        '/acme/shop/token',
+        { body: JSON.stringify(fields), headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      ],
+      [
+        'POST',
+        '/acme/shop/token',
+        { body: JSON.stringify(fields), headers: { 'content-type': 'text/plain' } },
+      ],
+      ['POST', `/acme/shop/token?access_token=${old}`, { json: fields }],
+      ['POST', '/acme/shop/token', { json: fields, token: old }],
+      ['POST', '/acme/shop/token', { json: fields, token: 'x' }],
+      ['GET', `/acme/shop/token?${query}`, {}],
+      ['GET', `/acme/shop/token?${query}&callback=alert`, {}],
+      ['POST', `/acme/shop/token?${query}`, { headers: { 'x-http-method-override': 'GET' } }],
+      ['POST', '/acme/shop/token', { json: own }],
+      ['POST', '/acme/shop/token', { form: own, token: old }],
+      ['POST', '/acme/shop/token', { json: { grant_type: 'client_credentials' }, headers: header }],
+      ['POST', '/acme/shop/token', { json: { ...own, client_id: 'x', client_secret: 'y' }, headers: header }],
+      ['GET', `/acme/shop/token?${new URLSearchParams(own)}`, {}],
+      ['GET', '/acme/shop/token?grant_type=client_credentials', { headers: header }],
+    ] as [string, string, Sent][]) {
+      const answer = await client.send(method, path, sent);
+      assert.equal(answer.status, 200, `${method} ${path} ${answer.text}`);
+      assert.match(String(answer.headers.get('content-type')), /^application\/json/);
+      assert.deepEqual(await client.tablesOf(answer.json.access_token), CLERK);
+    }
+  });
+
+  test('a client whose secret belongs into the body is authenticated all the same', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      acme.applications[0].authMethod = 'client_secret_post';
+    });
+    assert.deepEqual(await createClient(own).tablesOf(await createClient(own).application()), CLERK);
+  });
+
+  test('a lifetime is asked for in milliseconds, and told in seconds and truthfully', async () => {
+    for (const [ttl, seconds] of [
+      [undefined, 3600],
+      [null, 3600],
+      [2000, 2],
+      ['600000', 600],
+      [1, 1],
+      [1999, 1],
+      [0, WEEK],
+      [WEEK * 1000, WEEK],
+    ] as const) {
+      for (const ask of [
+        () => client.password('ann', { ttl }),
+        () => client.administrator({ ttl }),
+        () => client.credentials('shop', server.secretOf('shop'), '/acme/shop/token', { ttl }),
+        () => client.credentials('acme-org', ORGANIZATION_SECRET, '/management/token', { ttl }),
+      ]) {
+        const { access_token, expires_in } = await client.ok(ask());
+        assert.equal(expires_in, seconds, String(ttl));
+        const { exp, iat } = await server.introspect(access_token);
+        assert.equal(exp - iat, seconds);
+      }
+    }
+    for (const ttl of ['', 'derp', '-1', -1, 1.5, '1e3', true, [], {}, '9'.repeat(20), 1e300]) {
+      const answer = await client.password('ann', { ttl });
+      assertRefused(answer, 400, 'illegal_argument', /^ttl must be a number >= 0$/);
+    }
+    for (const answer of [
+      await client.password('ann', { ttl: WEEK * 1000 + 1 }),
+      await client.administrator({ ttl: WEEK * 1000 + 1 }),
+    ]) {
+      assertRefused(answer, 400, 'illegal_argument', /604800000/);
+    }
+    const query = `grant_type=password&username=ann&password=${PASSWORD}`;
+    for (const path of ['/acme/shop/token', '/management/token']) {
+      assertRefused(await client.send('GET', `${path}?${query}&ttl=derp`), 400, 'illegal_argument');
+    }
+  });
+
+  test('whatever is wrong with a login is one 400, and nothing is written', async () => {
+    const before = await countRows(server);
+    const grant_type = 'password';
+    const own = { grant_type: 'client_credentials', client_id: 'shop' };
+    for (const fields of [
+      { grant_type, username: 'ann', password: 'wrong' },
+      { grant_type, username: 'nobody', password: PASSWORD },
+      { grant_type, username: 'ann' },
+      { grant_type, username: 'ann', password: '' },
+      { grant_type, username: { $ne: null }, password: PASSWORD },
+      { grant_type, username: ['ann'], password: PASSWORD },
+      { grant_type, username: 'x'.repeat(5000), password: PASSWORD },
+      { grant_type: 'pin', username: 'ann', pin: '1' },
+      { grant_type: 'refresh_token', refresh_token: 'grt_x' },
+      { grant_type: ['password'], username: 'ann', password: PASSWORD },
+      { username: 'ann', password: PASSWORD },
+      own,
+      { ...own, client_secret: 'wrong' },
+      { ...own, client_id: 'nobody', client_secret: 'wrong' },
+      { ...own, client_id: 'acme.usergrid', client_secret: 'x' },
+      { grant_type: 'client_credentials', username: 'ann', password: PASSWORD },
+      [],
+      'text',
+    ]) {
+      for (const path of ['/acme/shop/token', '/management/token', '/token', '/management/me']) {
+        assertWrongLogin(await client.post(path, fields));
+      }
+    }
+    assert.equal(await countRows(server), before);
+    for (const body of ['{', '{"__proto__":{}}', '[1']) {
+      const answer = await client.send('POST', '/acme/shop/token', { body });
+      assertRefused(answer, 400, 'json_parse');
+    }
+    assert.equal((await client.send('POST', '/acme/shop/token', { body: 'x'.repeat(70_000) })).status, 413);
+  });
+
+  test('who may not log in is told so with the right password, and only then', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      acme.users.push({ username: 'gone', password: PASSWORD, application: 'shop', enabled: false });
+    });
+    const { password } = createClient(own);
+    assertWrongLogin(await password('gone'), 'user disabled');
+    assertWrongLogin(await password('gone', { password: 'wrong' }));
+    const { changes, storage } = own.server.foundations;
+    const shop = await storage.directory.applications.findBy('clientId', 'shop');
+    const ann = await storage.directory.users.findBy('username', `application:${shop?.id}/ann`);
+    await changes.users.replace({ ...ann!, pending: true }, { actor: 'test' });
+    assertWrongLogin(await password('ann'), 'user not activated');
+    assertWrongLogin(await password('ann', { password: 'wrong' }));
+  });
+
+  test('LG-05 administrators are no users and users no administrators, whatever the URL', async () => {
+    for (const answer of [
+      await client.administrator({}, '/acme/shop/token'),
+      await client.password('ann', {}, '/management/token'),
+      await client.password('ann', {}, '/token'),
+      await client.administrator({ username: 'foreign' }),
+      await client.administrator({ username: 'foreign' }, '/token'),
+    ]) {
+      assertWrongLogin(answer);
+    }
+    await using own = await start({ administrators: false });
+    assertWrongLogin(await createClient(own).administrator());
+    assert.equal((await createClient(own).password('ann')).status, 200);
+  });
+
+  test('administrators log in although the application of their tokens lets nobody, and nobody else does', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      acme.applications[0].grants = ['client_credentials'];
+    });
+    assert.equal((await createClient(own).administrator()).status, 200);
+    assertWrongLogin(await createClient(own).password('ann'));
+  });
+
+  test('LG-05 MT-02 an application acts at its own URL and at the management, the organization everywhere in itself', async () => {
+    const secret = server.secretOf('machine');
+    const { application } = await client.ok(client.credentials('machine', secret, '/management/token'));
+    assert.equal(application, (await applicationOf('machine')).id);
+    for (const answer of [
+      await client.credentials('machine', secret, '/acme/shop/token'),
+      await client.credentials('shop', server.secretOf('shop'), '/acme/machine/token'),
+      await client.credentials('other-shop', server.secretOf('other-shop'), '/acme/shop/token'),
+      await client.credentials('other-shop', server.secretOf('other-shop'), '/management/token'),
+      await client.credentials('other-org', OTHER_SECRET, '/acme/shop/token'),
+      await client.credentials('other-org', OTHER_SECRET, '/management/token'),
+      await client.credentials('acme-org', ORGANIZATION_SECRET, '/other/other-shop/token'),
+      await client.credentials('shop-api', server.secretOf('shop-api'), '/management/token'),
+    ]) {
+      assertWrongLogin(answer);
+    }
+  });
+
+  test('LG-05 MT-01 paths name what is there, by name or UUID, and never what is another tenant’s', async () => {
+    const [acme, other] = [await organizationOf(), await organizationOf('other')];
+    const [shop, foreign, own] = [
+      await applicationOf('shop'),
+      await applicationOf('other-shop'),
+      await applicationOf('acme-org'),
+    ];
+    for (const path of [`/${acme.id}/${shop.id}`, `/acme/${shop.id}`, `/${acme.id}/shop`]) {
+      assert.equal((await client.password('ann', {}, `${path}/token`)).status, 200, path);
+    }
+    for (const path of [
+      `/acme/${foreign.id}`,
+      `/${other.id}/${shop.id}`,
+      `/${other.id}/shop`,
+      '/acme/other-shop',
+      '/other/shop',
+      '/nobody/shop',
+      '/acme/nobody',
+      '/ACME/shop',
+      '/acme/Shop',
+      '/acme/organization',
+      `/acme/${own.id}`,
+      `/acme/${shop.id.toUpperCase()}`,
+      '/acme/0f5c7e0a-0000-4000-8000-000000000000',
+      '/acme/..%2Fother',
+      '/acme%2Fshop/x',
+      '/%61cme/shop',
+      '/management/shop',
+    ]) {
+      for (const body of [
+        { username: 'ann', password: PASSWORD },
+        { username: 'root', password: ADMIN_PASSWORD },
+      ]) {
+        const answer = await client.post(`${path}/token`, { grant_type: 'password', ...body });
+        assert.equal(answer.status, 404, path);
+        if (!path.startsWith('/management')) {
+          assertRefused(
+            answer,
+            404,
+            'organization_application_not_found',
+            /^Could not find application for /,
+          );
+        }
+      }
+    }
+    for (const path of ['/acme/shop/token/', '/acme/shop/Token', '/acme//shop/token', '/management/Token']) {
+      assert.equal((await client.password('ann', {}, path)).status, 404, path);
+    }
+    for (const path of ['/acme/../other/other-shop/token', '/acme/shop/%2e%2e/token']) {
+      const { hostname, port } = new URL(server.issuer);
+      const answered = new Promise<number | undefined>((resolve, reject) => {
+        const sent = sendRaw({ hostname, port, path, method: 'POST' }, async (message) => {
+          await readText(message);
+          resolve(message.statusCode);
+        });
+        sent
+          .on('error', reject)
+          .end(JSON.stringify({ grant_type: 'password', username: 'ann', password: PASSWORD }));
+      });
+      assert.equal(await answered, 404, path);
+    }
+  });
+
+  test('MT-02 a host picks the tenant of the management, and its own administrators only', async () => {
+    const { hostname, port } = new URL(server.issuer);
+    const ask = (username: string) =>
+      new Promise<{ status: number | undefined; json: any }>((resolve, reject) => {
+        const headers = { host: 'other.localhost', 'content-type': 'application/json' };
+        const sent = sendRaw(
+          { hostname, port, path: '/management/token', method: 'POST', headers },
+          async (message) =>
+            resolve({ status: message.statusCode, json: JSON.parse(await readText(message)) }),
+        );
+        sent
+          .on('error', reject)
+          .end(JSON.stringify({ grant_type: 'password', username, password: ADMIN_PASSWORD }));
+      });
+    assert.equal((await ask('root')).status, 400);
+    const { status, json } = await ask('foreign');
+    assert.equal(status, 200);
+    assert.deepEqual(Object.keys(json.user.organizations), ['other']);
+    const seen = await server.introspect(json.access_token, 'other-api');
+    assert.deepEqual([seen.org, seen.aud], ['other', OTHER_RESOURCE]);
+  });
+
+  test('LG-07 guesses count for the account and for the client whichever door they came through', async () => {
+    await using small = await start({}, undefined, { GRANTABLE_CLIENT_LIMIT: '5/1m' });
+    const { password, credentials } = createClient(small);
+    for (let guess = 0; guess < 10; guess += 1) {
+      assertWrongLogin(await password('ann', { password: 'wrong' }));
+    }
+    const native = await small.post('/oauth/token', 'shop', {
+      grant_type: 'password',
+      username: 'ann',
+      password: PASSWORD,
+    });
+    assert.equal(native.status, 429);
+    const refused = await password('ann@acme.example');
+    assert.equal(refused.status, 429);
+    assert.deepEqual(Object.keys(refused.json), ['error', 'error_description']);
+    assert.ok(Number(refused.headers.get('retry-after')) > 0);
+    for (let guess = 0; guess < 5; guess += 1) {
+      assertWrongLogin(await credentials('machine', 'wrong', '/acme/machine/token'));
+    }
+    const late = await credentials('machine', small.secretOf('machine'), '/acme/machine/token');
+    assert.equal(late.status, 429);
+    assert.equal((await small.token('machine')).status, 429);
+  });
+
+  test('LG-09 it is found for organizations that switched it on', async () => {
+    await using half = await start({ enabled: false });
+    for (const path of [
+      '/acme/shop/token',
+      '/management/token',
+      '/token',
+      '/ACME/shop/token',
+      '/acme/shop/token/',
+    ]) {
+      assert.equal((await createClient(half).password('ann', {}, path)).status, 404, path);
+    }
+    assert.equal((await createClient(half).password('ann', {}, '/other/other-shop/token')).status, 200);
+    await using off = await start({ enabled: false }, ({ organizations }) => {
+      for (const organization of organizations) organization.faces = {};
+    });
+    for (const path of ['/acme/shop/token', '/nobody/shop/token', '/management/token', '/token']) {
+      const { status, json } = await createClient(off).password('ann', {}, path);
+      assert.deepEqual([status, json.exception], [404, undefined], path);
+    }
+  });
+
+  test('names and secrets stand in a query only where the operator lets them', async () => {
+    await using own = await start();
+    const { send, credentials, ok } = createClient(own);
+    for (const query of [
+      `grant_type=password&username=ann&password=${PASSWORD}`,
+      `grant_type=client_credentials&client_id=shop&client_secret=${own.secretOf('shop')}`,
+    ]) {
+      for (const path of ['/acme/shop/token', '/management/token', '/token', '/management/me']) {
+        const { status, json } = await send('GET', `${path}?${query}`);
+        assert.deepEqual([status, Object.keys(json)], [400, ['error', 'error_description']], path);
+        assert.match(json.error_description, /not taken from a query/);
+      }
+    }
+    const query = `client_id=shop&client_secret=${own.secretOf('shop')}`;
+    assertRefused(await send('GET', `/acme/shop/credentials?${query}`), 401, 'invalid_client');
+    await ok(credentials('shop', own.secretOf('shop'), '/acme/shop/token'));
+  });
+
+  test('pages of listed origins may read the answers', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      acme.applications[0].allowedOrigins = ['https://app.acme.example'];
+    });
+    const { post } = createClient(own);
+    const fields = { grant_type: 'password', username: 'ann', password: PASSWORD };
+    for (const [origin, expected] of [
+      ['https://app.acme.example', 'https://app.acme.example'],
+      ['https://evil.example', null],
+    ] as const) {
+      const answer = await post('/acme/shop/token', fields, { headers: { origin } });
+      assert.equal(answer.headers.get('access-control-allow-origin'), expected);
+      assert.equal(answer.headers.get('cache-control'), 'no-store');
+    }
+  });
+
+  test('a browser is sent to where people log in, without what its form had of a password', async () => {
+    const query =
+      'response_type=code&client_id=web&redirect_uri=https%3A%2F%2Fapp.acme.example%2Fcallback&state=x';
+    const got = await client.send('GET', `/acme/web/authorize?${query}&password=secret`);
+    assert.equal(got.status, 302);
+    assert.equal(got.headers.get('location'), `${server.issuer}/oauth/authorize?${query}`);
+    const posted = await client.send('POST', '/acme/web/authorize', {
+      body: `${query}&username=ann&password=secret`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    assert.deepEqual([posted.status, posted.headers.get('location')], [303, got.headers.get('location')]);
+  });
+});
+
+describe('Usergrid: the API around the tokens', () => {
+  let server: TestServer;
+  let client: ReturnType<typeof createClient>;
+  before(async () => {
+    server = await start({ queryCredentials: true });
+    client = createClient(server);
+  });
+  after(() => server[Symbol.asyncDispose]());
+
+  const userOf = async (username: string) => {
+    const { directory } = server.server.foundations.storage;
+    const shop = await directory.applications.findBy('clientId', 'shop');
+    return directory.users.findBy('username', `application:${shop?.id}/${username}`);
+  };
+  const roleOf = async (name: string) => {
+    const { directory } = server.server.foundations.storage;
+    const acme = await directory.organizations.findBy('name', 'acme');
+    return directory.roles.findBy('name', `${acme?.id}/${name}`);
+  };
+
+  test('a caller is known by token in the query, else in the header, else by id and secret', async () => {
+    const [app, ann] = [await client.application(), await client.user('ann')];
+    const path = '/acme/shop/users/bob';
+    const raw = (id: string, secret: string) => ({
+      authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+    });
+    const secret = server.secretOf('shop');
+    for (const [query, sent] of [
+      [`?access_token=${app}`, {}],
+      [`?access_token=${app}`, { token: 'x' }],
+      [`?access_token=${app}`, { token: ann }],
+      ['?access_token=', { token: app }],
+      ['?', { token: app, headers: { 'content-type': 'application/json' } }],
+      [`?client_id=shop&client_secret=${secret}`, {}],
+      ['', { headers: raw('shop', secret) }],
+      ['', { headers: raw('acme-org', ORGANIZATION_SECRET) }],
+      ['', { token: await client.organization() }],
+      ['', { token: await client.root() }],
+      ['?callback=alert', { token: app }],
+    ] as [string, Sent][]) {
+      const answer = await client.send('GET', path + query, sent);
+      assert.equal(answer.status, 200, `${query} ${answer.text}`);
+      assert.equal(answer.json.entities[0].username, 'bob');
+      assert.ok(!answer.text.includes(secret) && !answer.text.includes(app), 'nothing secret is echoed');
+    }
+    const native = (await server.token('shop')).json.access_token;
+    const foreign = await client.ok(client.password('ann', {}, '/other/other-shop/token'));
+    for (const [query, sent, error] of [
+      ['', {}, 'unauthorized'],
+      ['?access_token=x', {}, 'auth_bad_access_token'],
+      ['', { token: 'x' }, 'auth_bad_access_token'],
+      ['', { headers: { authorization: 'Bearer' } }, 'auth_bad_access_token'],
+      ['', { headers: { authorization: 'Basic !' } }, 'auth_invalid_credentials'],
+      ['', { token: 'gat_'.padEnd(60, 'x') }, 'auth_invalid'],
+      ['', { token: tampered(app) }, 'auth_invalid'],
+      ['', { token: native }, 'auth_invalid'],
+      ['', { token: foreign.access_token }, 'auth_invalid'],
+      ['', { headers: raw('shop', 'wrong') }, 'auth_invalid_credentials'],
+      ['', { headers: raw('machine', server.secretOf('machine')) }, 'auth_invalid_credentials'],
+      ['', { headers: raw('other-org', OTHER_SECRET) }, 'auth_invalid_credentials'],
+      ['', { headers: raw('ann', PASSWORD) }, 'auth_invalid_credentials'],
+      ['?client_id=shop&client_secret=wrong', {}, 'invalid_client'],
+    ] as [string, Sent, string][]) {
+      assertRefused(await client.send('GET', path + query, sent), 401, error);
+    }
+    assertRefused(
+      await client.send('GET', `${path}?access_token=${app}&access_token=${ann}`),
+      400,
+      'illegal_argument',
+    );
+    server.clock.offset += 3_601_000;
+    assertRefused(await client.send('GET', path, { token: app }), 401, 'expired_token');
+    server.clock.offset = 0;
+  });
+
+  test('LG-08 its tokens and native ones are good where they were got, and end wherever they are ended', async () => {
+    const ann = await client.user('ann');
+    const userinfo = await fetch(`${server.issuer}/oauth/userinfo`, {
+      headers: { authorization: `Bearer ${ann}` },
+    });
+    assert.equal(userinfo.status, 401);
+    assert.equal((await server.post('/oauth/revoke', 'shop', { token: ann })).status, 200);
+    assertRefused(await client.send('GET', '/acme/shop/users/me', { token: ann }), 401, 'auth_invalid');
+    const bob = await client.user('bob');
+    await client.ok(client.send('PUT', '/acme/shop/users/bob/revoketokens', { token: bob }));
+    assert.equal((await server.introspect(bob)).active, false);
+    const refresh = await server.post('/oauth/token', 'shop', {
+      grant_type: 'password',
+      username: 'bob',
+      password: PASSWORD,
+    });
+    const token = await client.user('bob');
+    await client.ok(client.send('POST', '/acme/shop/users/me/revoketokens', { token }));
+    const refreshed = await server.post('/oauth/token', 'shop', {
+      grant_type: 'refresh_token',
+      refresh_token: refresh.json.refresh_token,
+    });
+    assert.equal(refreshed.status, 400, 'logins elsewhere end too');
+    assert.equal((await client.password('bob')).status, 200, 'a new login is possible');
+  });
+
+  test('users read themselves, and owners their users', async () => {
+    const ann = await client.user('ann');
+    const { id, createdAt } = (await userOf('ann'))!;
+    for (const name of ['me', 'ann', 'ann@acme.example', id]) {
+      const answer = await client.ok(client.send('GET', `/acme/shop/users/${name}`, { token: ann }));
+      assert.deepEqual(Object.keys(answer), [
+        'action',
+        'application',
+        'params',
+        'path',
+        'uri',
+        'entities',
+        'timestamp',
+        'duration',
+        'organization',
+        'applicationName',
+      ]);
+      assert.deepEqual([answer.action, answer.path, answer.organization], ['get', '/users', 'acme']);
+      assert.equal(answer.uri, `${server.issuer}/acme/shop/users`);
+      const [user] = answer.entities;
+      assert.deepEqual(Object.keys(user), USER_KEYS);
+      assert.deepEqual([user.uuid, user.created], [id, createdAt]);
+    }
+    for (const name of ['bob', 'nobody', (await userOf('bob'))!.id]) {
+      assertRefused(
+        await client.send('GET', `/acme/shop/users/${name}`, { token: ann }),
+        401,
+        'unauthorized',
+      );
+    }
+    const app = await client.application();
+    for (const name of ['nobody', 'me', '0f5c7e0a-0000-4000-8000-000000000000', '%00', '%2F']) {
+      const answer = await client.send('GET', `/acme/shop/users/${name}`, { token: app });
+      assertRefused(answer, 404, 'service_resource_not_found');
+    }
+    assert.equal((await client.send('GET', '/acme/shop/users/%', { token: app })).status, 400);
+  });
+
+  test('MT-01 MT-02 nobody’s token reaches another application or another organization', async () => {
+    const other = await client.ok(client.password('ann', {}, '/other/other-shop/token'));
+    const tokens = {
+      ann: await client.user('ann'),
+      app: await client.application(),
+      org: await client.organization(),
+      root: await client.root(),
+    };
+    for (const token of Object.values(tokens)) {
+      for (const [method, path, json] of [
+        ['GET', `/other/other-shop/users/${other.user.uuid}`],
+        ['GET', '/other/other-shop/users/me'],
+        ['PUT', '/other/other-shop/users/ann/password', { newpassword: NEW_PASSWORD }],
+        ['DELETE', '/other/other-shop/users/ann'],
+        ['POST', '/other/other-shop/users', { username: 'eve', password: PASSWORD }],
+        ['POST', '/other/other-shop/users/ann/revoketokens'],
+        ['POST', '/other/other-shop/credentials'],
+        ['GET', '/management/organizations/other/credentials'],
+        ['POST', '/management/orgs/other/credentials'],
+        ['PUT', '/other/other-shop', { accesstokenttl: 1000 }],
+        ['POST', '/other/other-shop/roles/clerk/permissions', { permission: 'get:/orders/**' }],
+      ] as [string, string, object?][]) {
+        assertRefused(await client.send(method, path, { token, json }), 401, 'auth_invalid');
+      }
+      // Theirs by id, at a URL of our own.
+      const answer = await client.send('GET', `/acme/shop/users/${other.user.uuid}`, { token });
+      assert.ok([401, 404].includes(answer.status), answer.text);
+      const ended = await client.send('PUT', `/acme/shop/users/ann/revoketoken?token=${other.access_token}`, {
+        token,
+      });
+      assertRefused(ended, 401, 'unauthorized');
+      assert.equal((await server.introspect(other.access_token, 'other-api')).active, true);
+    }
+    for (const token of [tokens.ann, tokens.app]) {
+      for (const [method, path] of [
+        ['GET', '/acme/machine/users/ann'],
+        ['GET', '/acme/machine/users/me'],
+        ['GET', '/acme/machine/credentials'],
+        ['POST', '/acme/machine/credentials'],
+      ] as const) {
+        assertRefused(await client.send(method, path, { token }), 401, 'unauthorized');
+      }
+    }
+    const foreign = await client.credentials('other-org', OTHER_SECRET, '/other/other-shop/token');
+    assertRefused(
+      await client.send('POST', '/acme/shop/credentials', { token: foreign.json.access_token }),
+      401,
+      'auth_invalid',
+    );
+  });
+
+  test('LG-05 a user of an application is nobody at the management, and an administrator nobody in the application', async () => {
+    const ann = await client.user('ann');
+    for (const [method, path] of [
+      ['GET', '/management/me'],
+      ['PUT', '/management/users/ann/revoketokens'],
+      ['PUT', '/management/users/me/revoketokens'],
+      ['PUT', `/management/users/me/revoketoken?token=${ann}`],
+      ['GET', '/management/organizations/acme/credentials'],
+      ['POST', '/management/orgs/acme/credentials'],
+    ] as const) {
+      assertRefused(await client.send(method, path, { token: ann }), 401, 'unauthorized');
+    }
+    const root = await client.root();
+    assertRefused(
+      await client.send('GET', '/acme/shop/users/me', { token: root }),
+      404,
+      'service_resource_not_found',
+    );
+    const app = await client.application();
+    assertRefused(await client.send('GET', '/management/me', { token: app }), 401, 'unauthorized');
+    const me = await client.ok(client.send('GET', '/management/me', { token: root }));
+    assert.deepEqual(Object.keys(me), ['access_token', 'expires_in', 'user']);
+    assert.equal(me.access_token, root);
+    assert.ok(me.expires_in > 3500 && me.expires_in <= 3600);
+  });
+
+  test('administrators end their own tokens and nobody else’s', async () => {
+    const [first, second, third] = [await client.root(), await client.root(), await client.root()];
+    const ann = await client.user('ann');
+    const revoke = (path: string, token: string) =>
+      client.send('PUT', `/management/users/${path}`, { token });
+    assertRefused(await revoke('foreign/revoketokens', first), 401, 'unauthorized');
+    assertRefused(await revoke(`root/revoketoken?token=${ann}`, first), 401, 'unauthorized');
+    assertRefused(await revoke('root/revoketokens', await client.organization()), 401, 'unauthorized');
+    const one = await client.ok(revoke(`root@acme.example/revoketoken?token=${second}`, first));
+    assert.deepEqual(Object.keys(one), ['action', 'timestamp', 'duration']);
+    assert.equal(one.action, 'revoked user tokens');
+    const activity = async () =>
+      Promise.all([first, second, third].map(async (token) => (await server.introspect(token)).active));
+    assert.deepEqual(await activity(), [true, false, true]);
+    await client.ok(client.send('POST', '/management/users/me/revoketokens', { token: first }));
+    assert.deepEqual(await activity(), [false, false, false]);
+    assert.equal((await server.introspect(ann)).active, true);
+    assert.equal((await client.administrator()).status, 200);
+  });
+
+  test('an administrator who is let in no longer is nobody at once', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const root = await mine.root();
+    const { changes, storage } = own.server.foundations;
+    const acme = await storage.directory.organizations.findBy('name', 'acme');
+    const usergrid = { ...acme!.faces!.usergrid!, administrators: false };
+    await changes.organizations.replace({ ...acme!, faces: { usergrid } }, { actor: 'test' });
+    assertRefused(await mine.send('GET', '/acme/shop/users/ann', { token: root }), 401, 'unauthorized');
+  });
+
+  test('users end their tokens, one or all; owners those of their users, and none of others', async () => {
+    const app = await client.application();
+    const [ann, second, bob] = [await client.user('ann'), await client.user('ann'), await client.user('bob')];
+    const revoke = (path: string, token: string) => client.send('PUT', `/acme/shop/users/${path}`, { token });
+    assertRefused(await revoke('bob/revoketokens', ann), 401, 'unauthorized');
+    assertRefused(await revoke(`bob/revoketoken?token=${bob}`, ann), 401, 'unauthorized');
+    assertRefused(await revoke(`ann/revoketoken?token=${bob}`, ann), 401, 'unauthorized');
+    assertRefused(await revoke(`ann/revoketoken?token=${bob}`, app), 401, 'unauthorized');
+    assertRefused(await revoke(`ann/revoketoken?token=${app}`, ann), 401, 'unauthorized');
+    assertRefused(await revoke('ann/revoketoken', ann), 400, 'illegal_argument');
+    assert.equal((await server.introspect(bob)).active, true);
+    const one = await client.ok(revoke(`ann/revoketoken?token=${second}`, app));
+    assert.equal(one.action, 'revoked user token');
+    assert.equal((await server.introspect(second)).active, false);
+    await client.ok(revoke(`ann/revoketoken?token=${second}`, app));
+    const native = await server.post('/oauth/token', 'shop', {
+      grant_type: 'password',
+      username: 'ann',
+      password: PASSWORD,
+    });
+    await client.ok(revoke(`me/revoketoken?token=${native.json.access_token}`, ann));
+    assert.equal((await server.introspect(native.json.access_token)).active, false);
+    await client.ok(revoke('me/revoketokens', ann));
+    assert.equal((await server.introspect(ann)).active, false);
+    for (const owner of [app, await client.organization(), await client.root()]) {
+      const token = await client.user('bob');
+      await client.ok(revoke('bob/revoketokens', owner));
+      assert.equal((await server.introspect(token)).active, false);
+    }
+  });
+
+  test('what a token of a user is asked with is answered with the user, and with nobody’s token', async () => {
+    const ann = await client.user('ann');
+    const path = '/acme/shop/users/ann/token';
+    assertRefused(await client.send('GET', path, { token: ann }), 403, 'unauthorized');
+    for (const token of [await client.application(), await client.organization(), await client.root()]) {
+      const answer = await client.ok(client.send('GET', `${path}?ttl=60000`, { token }));
+      assert.deepEqual(Object.keys(answer), ['user']);
+      assert.deepEqual(Object.keys(answer.user), USER_KEYS);
+      assertRefused(await client.send('GET', `${path}?ttl=derp`, { token }), 400, 'illegal_argument');
+      assertRefused(
+        await client.send('GET', `${path}?ttl=604800001`, { token }),
+        400,
+        'illegal_argument',
+        /604800000/,
+      );
+    }
+    assertRefused(await client.send('GET', path), 401, 'unauthorized');
+  });
+
+  test('an administrator whose token says so acts for a user, who may no more than before', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      const [shop] = acme.applications;
+      acme.resources[0].scopes.push('users:impersonate');
+      shop.scopes.push('users:impersonate');
+      shop.grants.push('token_exchange');
+      shop.permissions = { isAdmin: true, tables: {} };
+      acme.roles.push({ name: 'chief', permissions: { isAdmin: true, tables: {} } });
+      acme.users.push({ username: 'chief', password: PASSWORD, application: 'shop', roles: ['chief'] });
+    });
+    const mine = createClient(own);
+    const root = await mine.root();
+    const path = '/acme/shop/users/bob/token';
+    const answer = await mine.ok(mine.send('GET', `${path}?ttl=60000`, { token: root }));
+    assert.deepEqual(Object.keys(answer), ['access_token', 'expires_in', 'user']);
+    assert.equal(answer.expires_in, 60);
+    const seen = await own.introspect(answer.access_token);
+    assert.deepEqual([seen.username, tablesOf(seen)], ['bob', { orders: 'r' }]);
+    assert.match(seen.act.sub, /^management\//);
+    const me = await mine.ok(mine.send('GET', '/acme/shop/users/me', { token: answer.access_token }));
+    assert.equal(me.entities[0].username, 'bob');
+    const chief = await mine.send('GET', '/acme/shop/users/chief/token', { token: root });
+    assertRefused(chief, 401, 'unauthorized');
+    for (const token of [await mine.application(), await mine.organization()]) {
+      assert.deepEqual(Object.keys(await mine.ok(mine.send('GET', path, { token }))), ['user']);
+    }
+    await mine.ok(mine.send('PUT', `/management/users/me/revoketoken?token=${root}`, { token: root }));
+    assert.equal((await own.introspect(answer.access_token)).active, false);
+  });
+
+  test('a user sets a password with the old one, an owner without, and what was got with the old one ends', async () => {
+    const [ann, bob, app] = [await client.user('ann'), await client.user('bob'), await client.application()];
+    const set = (name: string, token: string, json: object, method = 'PUT') =>
+      client.send(method, `/acme/shop/users/${name}/password`, { token, json });
+    const change = { oldpassword: PASSWORD, newpassword: NEW_PASSWORD };
+    for (const oldpassword of ['wrong', '', undefined, 7]) {
+      const answer = await set('ann', ann, { ...change, oldpassword });
+      assertRefused(answer, 400, 'auth_invalid_username_or_password');
+    }
+    assertRefused(await set('ann', bob, change), 401, 'unauthorized');
+    assertRefused(await set('ann', ann, { oldpassword: PASSWORD }), 400, 'illegal_argument');
+    assertRefused(
+      await set('ann', ann, { ...change, newpassword: 'short' }),
+      400,
+      'illegal_argument',
+      /^password /,
+    );
+    assertRefused(await set('ann', ann, { ...change, newpassword: ['x'] }), 400, 'illegal_argument');
+    assert.equal((await server.introspect(ann)).active, true);
+    assert.equal((await client.ok(set('me', ann, change))).action, 'set user password');
+    assert.equal((await server.introspect(ann)).active, false);
+    assertWrongLogin(await client.password('ann'));
+    assert.equal((await client.password('ann', { password: NEW_PASSWORD })).status, 200);
+    await client.ok(set('ann', app, { newpassword: PASSWORD }, 'POST'));
+    assert.equal((await client.password('ann')).status, 200);
+  });
+
+  test('LG-07 guesses of the old password count like logins', async () => {
+    await using small = await start();
+    const mine = createClient(small);
+    const ann = await mine.user('ann');
+    const json = { oldpassword: 'wrong', newpassword: NEW_PASSWORD };
+    const guess = () => mine.send('PUT', '/acme/shop/users/me/password', { token: ann, json });
+    for (let count = 0; count < 10; count += 1) assert.equal((await guess()).status, 400);
+    const late = await guess();
+    assert.equal(late.status, 429);
+    assert.ok(Number(late.headers.get('retry-after')) > 0);
+    assert.equal((await mine.password('ann')).status, 429);
+  });
+
+  test('owners make users and remove them, with their tokens', async () => {
+    const app = await client.application();
+    const create = (json: unknown, token: string | undefined = app) =>
+      client.send('POST', '/acme/shop/users', { json, ...(token !== '' && { token }) });
+    const made = await client.ok(
+      create({
+        username: 'eve',
+        email: 'eve@acme.example',
+        name: 'Eve',
+        password: PASSWORD,
+        roles: ['admin'],
+        activated: false,
+        uuid: '0f5c7e0a-0000-4000-8000-000000000000',
+      }),
+    );
+    const [eve] = made.entities;
+    assert.deepEqual(Object.keys(eve), ['uuid', 'type', 'name', ...USER_KEYS.slice(2)]);
+    assert.deepEqual([made.action, eve.name, eve.activated], ['post', 'Eve', true]);
+    assert.ok(!JSON.stringify(made).includes('hmac'), 'no hash');
+    const token = await client.user('eve');
+    assert.deepEqual(await client.tablesOf(token), CLERK, 'the default role and no other');
+    for (const json of [
+      { username: 'EVE', password: PASSWORD },
+      { username: 'evelyn', email: 'eve@acme.example', password: PASSWORD },
+      { username: 'eve@acme.example', password: PASSWORD },
+    ]) {
+      assertRefused(await create(json), 400, 'duplicate_unique_property_exists');
+    }
+    for (const json of [
+      {},
+      [],
+      [{ username: 'x', password: PASSWORD }],
+      { username: 'x', password: 'short' },
+      { username: 'a b', password: PASSWORD },
+      { username: 'me', password: PASSWORD },
+      { username: { $ne: 1 }, password: PASSWORD },
+      { username: 'x', email: 'no address', password: PASSWORD },
+    ]) {
+      assertRefused(await create(json), 400, 'illegal_argument');
+    }
+    for (const other of [await client.user('ann'), '']) {
+      assertRefused(await create({ username: 'x', password: PASSWORD }, other), 401, 'unauthorized');
+    }
+    const path = '/acme/shop/users/eve';
+    assertRefused(await client.send('DELETE', path, { token }), 401, 'unauthorized');
+    const removed = await client.ok(
+      client.send('POST', path, { token: app, headers: { 'x-http-method-override': 'DELETE' } }),
+    );
+    assert.deepEqual([removed.action, removed.entities[0].uuid], ['delete', eve.uuid]);
+    assert.equal((await server.introspect(token)).active, false);
+    assertRefused(await client.send('DELETE', path, { token: app }), 404, 'service_resource_not_found');
+    assertWrongLogin(await client.password('eve'));
+  });
+
+  test('an owner may make a user without a password, who logs in once one is set', async () => {
+    const token = await client.organization();
+    await client.ok(client.send('POST', '/acme/shop/users', { token, json: { username: 'fay' } }));
+    assertWrongLogin(await client.password('fay'));
+    const json = { newpassword: PASSWORD };
+    await client.ok(client.send('PUT', '/acme/shop/users/fay/password', { token, json }));
+    assert.equal((await client.password('fay')).status, 200);
+    await client.ok(client.send('DELETE', '/acme/shop/users/fay', { token }));
+  });
+
+  test('strangers register where they may, with a password, and not without end', async () => {
+    await using open = await start({ registration: true }, undefined, {
+      GRANTABLE_REGISTRATION_LIMIT: '3/1h',
+    });
+    const mine = createClient(open);
+    const create = (username: string, json: object = { password: PASSWORD }) =>
+      mine.post('/acme/shop/users', { username, ...json });
+    assertRefused(await create('x', {}), 400, 'illegal_argument');
+    for (const name of ['u1', 'u2', 'u3']) await mine.ok(create(name));
+    const late = await create('u4');
+    assert.deepEqual([late.status, Number(late.headers.get('retry-after')) > 0], [429, true]);
+    assert.deepEqual(await mine.tablesOf(await mine.user('u1')), CLERK);
+    const token = await mine.application();
+    await mine.ok(
+      mine.send('POST', '/acme/shop/users', { token, json: { username: 'u4', password: PASSWORD } }),
+    );
+  });
+
+  test('MT-05 an application is no owner of people who log in elsewhere too', async () => {
+    await using shared = await start({}, ({ organizations: [acme] }) => {
+      for (const application of acme.applications.slice(0, 2)) application.realm = 'organization';
+      for (const user of acme.users.slice(0, 2)) delete user.application;
+      acme.applications[1].grants.push('password');
+    });
+    const mine = createClient(shared);
+    const token = await mine.application('machine');
+    for (const [method, path, json] of [
+      ['GET', '/users/ann'],
+      ['DELETE', '/users/ann'],
+      ['PUT', '/users/ann/password', { newpassword: NEW_PASSWORD }],
+      ['POST', '/users/ann/revoketokens'],
+      ['GET', '/users/ann/token'],
+      ['POST', '/users', { username: 'eve', password: PASSWORD }],
+    ] as [string, string, object?][]) {
+      const answer = await mine.send(method, `/acme/machine${path}`, { token, json });
+      assertRefused(answer, 401, 'unauthorized');
+    }
+    const owner = await mine.organization();
+    await mine.ok(mine.send('GET', '/acme/machine/users/ann', { token: owner }));
+  });
+
+  test('MT-05 MT-06 an application that somebody registered owns nothing that it shares', async () => {
+    const { changes, rings, storage } = server.server.foundations;
+    const shop = (await storage.directory.applications.findBy('clientId', 'shop'))!;
+    const { id: _, number: __, version: ___, createdAt: ____, secretHash: _____, ...facts } = shop;
+    const secret = 'secret-of-registered-'.padEnd(40, 'x');
+    const registered = await changes.applications.create(
+      {
+        ...facts,
+        name: 'registered',
+        clientId: 'registered',
+        secretHash: hashClientSecret(rings.clientSecrets, secret),
+        owner: (await userOf('bob'))!.id,
+        registeredThrough: shop.id,
+      },
+      { actor: 'test' },
+    );
+    const path = `/acme/${registered.id}`;
+    const token = await client.tokenOf(client.credentials('registered', secret, `${path}/token`));
+    assert.deepEqual(await client.tablesOf(token), { orders: 'r' }, 'no more than who registered it');
+    for (const [method, below, json] of [
+      ['GET', '/users/ann'],
+      ['DELETE', '/users/ann'],
+      ['PUT', '/users/ann/password', { newpassword: NEW_PASSWORD }],
+      ['POST', '/users', { username: 'eve', password: PASSWORD }],
+      ['GET', '/roles/reader/permissions'],
+      ['POST', '/roles/clerk/permissions', { permission: 'get:/orders/**' }],
+      ['PUT', '', { accesstokenttl: 1000 }],
+      ['POST', '/credentials'],
+    ] as [string, string, object?][]) {
+      assertRefused(await client.send(method, path + below, { token, json }), 401, 'unauthorized');
+    }
+    const answer = await client.ok(client.administrator());
+    assert.ok(!Object.keys(answer.user.organizations.acme.applications).includes('registered'));
+    await changes.applications.remove(registered, { actor: 'test' });
+  });
+
+  test('a role’s permissions are read, given and taken as patterns, and living tokens follow', async () => {
+    const app = await client.application();
+    const path = '/acme/shop/roles/reader/permissions';
+    const shown = await client.ok(client.send('GET', path, { token: app }));
+    assert.deepEqual([shown.path, shown.data], ['/roles/reader/permissions', ['get:/orders/**']]);
+    const bob = await client.user('bob');
+    const added = await client.ok(
+      client.send('POST', path, { token: app, json: { permission: 'get,put:/orders/**' } }),
+    );
+    assert.deepEqual(added.data, ['get,put:/orders/**']);
+    await client.ok(client.send('POST', path, { token: app, json: { permission: 'get:/products' } }));
+    assert.deepEqual(await client.tablesOf(bob), { orders: 'r' }, 'what was given before stays as it was');
+    const later = await client.user('bob');
+    assert.deepEqual(await client.tablesOf(later), { orders: 'ru', products: 'r' });
+    const taken = await client.ok(
+      client.send(
+        'DELETE',
+        `${path}?permission=${encodeURIComponent('put:/orders/*')}&permission=get:/products`,
+        {
+          token: app,
+        },
+      ),
+    );
+    assert.deepEqual(taken.data, ['get:/orders/**']);
+    assert.deepEqual(await client.tablesOf(later), { orders: 'r' });
+    const named = await client.ok(client.send('GET', '/acme/shop/roles/default/permissions', { token: app }));
+    assert.deepEqual(named.data, ['get,put,post:/orders/**', 'get:/products/**']);
+    assertRefused(
+      await client.send('GET', '/acme/shop/roles/nobody/permissions', { token: app }),
+      404,
+      'service_resource_not_found',
+    );
+  });
+
+  test('MT-05 a role gets no more than the token of who gives, and loses no more', async () => {
+    const [app, org, root, ann] = [
+      await client.application(),
+      await client.organization(),
+      await client.root(),
+      await client.user('ann'),
+    ];
+    const path = '/acme/shop/roles/reader/permissions';
+    const before = await roleOf('reader');
+    const give = (token: string | undefined, permission: unknown) =>
+      client.send('POST', path, { json: { permission }, ...(token !== undefined && { token }) });
+    const take = (token: string, permission: string) =>
+      client.send('DELETE', `${path}?permission=${encodeURIComponent(permission)}`, { token });
+    for (const token of [app, root]) {
+      assertRefused(await give(token, 'delete:/orders/**'), 401, 'unauthorized', /orders:delete/);
+      assertRefused(await give(token, 'get,put,post,delete:/**'), 401, 'unauthorized');
+      assertRefused(await take(token, 'delete:/orders/**'), 401, 'unauthorized');
+      assertRefused(await take(token, 'get,put,post,delete:/**'), 401, 'unauthorized');
+    }
+    for (const token of [ann, undefined]) {
+      assertRefused(await give(token, 'get:/orders/**'), 401, 'unauthorized');
+    }
+    assertRefused(await take(ann, 'get:/orders/**'), 401, 'unauthorized');
+    assertRefused(await client.send('GET', path, { token: ann }), 401, 'unauthorized');
+    const machine = await client.application('machine');
+    assertRefused(await give(machine, 'get:/orders/**'), 401, 'unauthorized');
+    assert.deepEqual(await roleOf('reader'), before, 'nothing was written');
+    await client.ok(give(org, 'delete:/orders/**'));
+    const bob = await client.user('bob');
+    assert.deepEqual(await client.tablesOf(bob), { orders: 'r' }, 'the ceiling of the application stays');
+    const all = await client.ok(give(org, 'get,put,post,delete:/**'));
+    assert.deepEqual(all.data, ['get,put,post,delete:/**']);
+    assert.deepEqual(await client.tablesOf(await client.user('bob')), CLERK);
+    await client.ok(take(org, 'delete,get,put,post:/*'));
+    await client.ok(give(org, 'get:/orders/**'));
+    assert.deepEqual(await client.tablesOf(await client.user('bob')), { orders: 'r' });
+  });
+
+  test('what cannot be said in tables is refused, and nothing is written', async () => {
+    const org = await client.organization();
+    const path = '/acme/shop/roles/reader/permissions';
+    const before = await roleOf('reader');
+    for (const permission of [
+      undefined,
+      '',
+      7,
+      ['get:/orders'],
+      'get',
+      'get:orders',
+      '/orders',
+      ':/orders',
+      'GET:/orders',
+      'patch:/orders',
+      'get,:/orders',
+      'get:/',
+      'get:/**',
+      'get,put,post:/*',
+      'get:/***',
+      'get:/nothing/**',
+      'get:/orders/1',
+      'get:/orders/*/x',
+      'get:/orders/**/x',
+      'get:/ord*',
+      'get:/orders?',
+      `get:/users/${CALLER}`,
+      `get:/${CALLER}/**`,
+      'get:/users/me',
+      'get:/%',
+      'get:/%00',
+      'get:/__proto__',
+      'get:/constructor/**',
+      `get:/${'x'.repeat(2000)}`,
+    ]) {
+      const answer = await client.send('POST', path, { token: org, json: { permission } });
+      assertRefused(answer, 400, 'illegal_argument', /^permission /);
+      if (typeof permission === 'string') {
+        const query = `?permission=${encodeURIComponent(permission)}`;
+        assertRefused(await client.send('DELETE', path + query, { token: org }), 400, 'illegal_argument');
+      }
+    }
+    assertRefused(await client.send('DELETE', path, { token: org }), 400, 'illegal_argument');
+    assert.deepEqual(await roleOf('reader'), before);
+    const dotted = 'get:/public%2Eusers/**';
+    const added = await client.ok(client.send('POST', path, { token: org, json: { permission: dotted } }));
+    assert.deepEqual(added.data, ['get:/orders/**', 'get:/public.users/**']);
+    await client.ok(client.send('DELETE', `${path}?permission=get:/public.users`, { token: org }));
+  });
+
+  test('a role that speaks of a resource of other applications is none of this one', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      acme.roles.push({
+        name: 'opaque',
+        resource: 'https://opaque.acme.example/',
+        permissions: { isAdmin: false, tables: { orders: { read: true } } },
+      });
+      acme.applications[2].permissions = { isAdmin: true, tables: {} };
+    });
+    const mine = createClient(own);
+    const admin = await mine.application('admin');
+    const foreign = '/acme/admin/roles/opaque/permissions';
+    assertRefused(await mine.send('GET', foreign, { token: admin }), 404, 'service_resource_not_found');
+    const path = '/acme/shop/roles/opaque/permissions';
+    const shop = await mine.application();
+    await mine.ok(mine.send('GET', path, { token: shop }));
+    const json = { permission: 'get:/orders/**' };
+    const answer = await mine.send('POST', path, { token: shop, json });
+    assertRefused(answer, 401, 'unauthorized');
+    assert.equal((await own.introspect(shop)).aud, RESOURCE, 'its token speaks of another resource');
+  });
+
+  test('secrets are shown where they can be, and made anew', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const [app, org, root] = [await mine.application(), await mine.organization(), await mine.root()];
+    const shown = await mine.ok(mine.send('GET', '/acme/shop/credentials', { token: app }));
+    assert.deepEqual(Object.keys(shown), ['credentials', 'action', 'status', 'timestamp', 'duration']);
+    assert.deepEqual(shown.credentials, { client_id: 'shop', client_secret: null });
+    const machine = await mine.application('machine');
+    assertRefused(await mine.send('POST', '/acme/shop/credentials', { token: machine }), 401, 'unauthorized');
+    for (const token of [app, org, root]) {
+      const { credentials } = await mine.ok(mine.send('POST', '/acme/shop/credentials', { token }));
+      assert.match(credentials.client_secret, /^[0-9a-f]{64}$/);
+      const again = await mine.ok(mine.send('GET', '/acme/shop/credentials', { token }));
+      assert.deepEqual(again.credentials, credentials);
+      await mine.ok(mine.credentials('shop', credentials.client_secret, '/acme/shop/token'));
+    }
+    assertWrongLogin(await mine.credentials('shop', own.secretOf('shop'), '/acme/shop/token'));
+    assert.equal((await own.introspect(app)).active, true, 'tokens stay');
+    for (const path of ['/management/organizations/acme/credentials', '/management/orgs/acme/credentials']) {
+      assertRefused(await mine.send('POST', path, { token: app }), 401, 'unauthorized');
+      assertRefused(await mine.send('GET', path), 401, 'unauthorized');
+      const { credentials } = await mine.ok(mine.send('POST', path, { token: org }));
+      assert.deepEqual((await mine.ok(mine.send('GET', path, { token: root }))).credentials, credentials);
+      await mine.ok(mine.credentials('acme-org', credentials.client_secret, '/token'));
+    }
+    assertRefused(await mine.send('POST', '/acme/spa/credentials', { token: org }), 400, 'illegal_argument');
+  });
+
+  test('an organization without an id of its own has none to show', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      delete acme.clientId;
+      delete acme.clientSecret;
+    });
+    const mine = createClient(own);
+    const path = '/management/organizations/acme/credentials';
+    const token = await mine.root();
+    for (const method of ['GET', 'POST']) {
+      assertRefused(await mine.send(method, path, { token }), 404, 'service_resource_not_found');
+    }
+  });
+
+  test('an owner says how long tokens of the application’s users live', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const [app, ann] = [await mine.application(), await mine.user('ann')];
+    const set = (accesstokenttl: unknown, token = app) =>
+      mine.send('PUT', '/acme/shop', { token, json: { accesstokenttl, name: 'x' } });
+    assertRefused(await set(1000, ann), 401, 'unauthorized');
+    for (const value of [undefined, null, '', 'x', -1, 1.5, {}, 30 * DAY * 1000 + 1]) {
+      assertRefused(await set(value), 400, 'illegal_argument', /^accesstokenttl /);
+    }
+    const answer = await mine.ok(set(1_800_000));
+    assert.deepEqual([answer.action, answer.entities[0].accesstokenttl], ['put', 1_800_000]);
+    assert.equal(answer.entities[0].name, 'acme/shop');
+    assert.equal((await mine.ok(mine.password('ann'))).expires_in, 1800);
+    assert.equal((await mine.ok(mine.password('ann', { ttl: 0 }))).expires_in, 1800);
+    assertRefused(await mine.password('ann', { ttl: 1_800_001 }), 400, 'illegal_argument', /1800000/);
+    const secret = own.secretOf('shop');
+    assert.equal((await mine.ok(mine.credentials('shop', secret, '/acme/shop/token'))).expires_in, 3600);
+    for (const token of [await mine.organization(), await mine.root()]) await mine.ok(set('0', token));
+    const { access_token, expires_in } = await mine.ok(mine.password('ann'));
+    assert.equal(expires_in, 30 * DAY);
+    own.clock.offset = 29 * DAY * 1000;
+    assert.equal((await own.introspect(access_token)).active, true);
+    own.clock.offset = 0;
+  });
+
+  test('its default lifetime is what the operator says', async () => {
+    await using own = await start({ ttl: 600 });
+    const mine = createClient(own);
+    for (const ask of [mine.password('ann'), mine.administrator()]) {
+      assert.equal((await mine.ok(ask)).expires_in, 600);
+    }
+    assert.equal((await mine.ok(mine.password('ann', { ttl: 0 }))).expires_in, WEEK);
+  });
+
+  test('two who change the same at once are told, and nothing is an error of ours', async () => {
+    const org = await client.organization();
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) =>
+        client.send('PUT', '/acme/machine', { token: org, json: { accesstokenttl: 60_000 + index } }),
+      ),
+    );
+    const statuses = new Set(answers.map(({ status }) => status));
+    assert.ok(statuses.has(200));
+    for (const status of statuses) assert.ok([200, 409].includes(status), String(status));
+  });
+
+  test('LG-01 bodies of the other older APIs are told what is wrong with them', async () => {
+    const before = await countRows(server);
+    for (const body of [
+      { login: 'ann', password: PASSWORD },
+      { data: [{ email: 'ann', password: PASSWORD }], context: { domain: 'x' } },
+      { authTokenType: 'AM', authTokenAM: { u: 'ann', p: PASSWORD } },
+      { username: 'ann', password: PASSWORD, scopes: ['consumer'] },
+    ]) {
+      for (const path of ['/token', '/management/token', '/acme/shop/token']) {
+        assertWrongLogin(await client.post(path, body));
+      }
+    }
+    assert.equal(await countRows(server), before);
+    for (const method of ['PUT', 'DELETE', 'PATCH']) {
+      assert.equal((await client.send(method, '/acme/shop/token')).status, 404);
+    }
+    assert.equal(
+      (await client.send('GET', '/acme/shop/users', { token: await client.application() })).status,
+      404,
+    );
+  });
+
+  test('below a prefix it is as at the root, and a path of its own names no organization', async () => {
+    await using own = await start({}, undefined, { GRANTABLE_FACE_PREFIXES: 'usergrid=/grid' });
+    const mine = createClient(own);
+    const ann = await mine.tokenOf(mine.password('ann', {}, '/grid/acme/shop/token'));
+    const answer = await mine.ok(mine.send('GET', '/grid/acme/shop/users/me', { token: ann }));
+    assert.equal(answer.uri, `${own.issuer}/grid/acme/shop/users`);
+    assert.equal((await mine.password('ann')).status, 404);
+    const root = await mine.tokenOf(mine.administrator({}, '/grid/management/token'));
+    const json = { accesstokenttl: 1000 };
+    assert.equal((await mine.send('PUT', '/grid/management/token', { token: root, json })).status, 404);
+    assert.equal((await mine.ok(mine.password('ann', {}, '/grid/acme/shop/token'))).expires_in, 3600);
+  });
+});
