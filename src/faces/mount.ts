@@ -158,10 +158,10 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     ctx.set('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
   }
 
-  /** Read once, whichever face it turns out to be for. */
+  /** Read once, whichever face it turns out to be for: what cannot be read is told alike however often it is asked. */
   async function readBody(ctx: Context): Promise<unknown> {
-    ctx.state.faceText ??= await body.read(ctx, face.bodyLimit);
-    return parseBody(ctx.state.faceText, face.bodies, ctx.get('Content-Type'));
+    ctx.state.faceText ??= body.read(ctx, face.bodyLimit);
+    return parseBody(await ctx.state.faceText, face.bodies, ctx.get('Content-Type'));
   }
 
   async function isForAnother(ctx: Context): Promise<boolean> {

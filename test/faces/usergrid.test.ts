@@ -1368,6 +1368,25 @@ describe('Usergrid: the API around the tokens', () => {
     );
   });
 
+  test('a body that cannot be read is told alike where another of the older APIs was asked before', async () => {
+    await using both = await start({}, ({ organizations: [acme] }) => {
+      acme.faces.devicehive = { application: 'shop' };
+    });
+    const mine = createClient(both);
+    for (const [body, status] of [
+      ['\u0000', 400],
+      ['{', 400],
+      ['x'.repeat(70_000), 413],
+    ] as const) {
+      const answer = await mine.send('POST', '/token', { body });
+      assert.equal(answer.status, status, answer.text);
+      assert.ok('exception' in answer.json);
+    }
+    const login = await mine.post('/token', { login: 'ann', password: PASSWORD });
+    assert.deepEqual([login.status, Object.keys(login.json)], [201, ['accessToken', 'refreshToken']]);
+    assert.equal((await mine.administrator({}, '/token')).status, 200);
+  });
+
   test('below a prefix it is as at the root, and a path of its own names no organization', async () => {
     await using own = await start({}, undefined, { GRANTABLE_FACE_PREFIXES: 'usergrid=/grid' });
     const mine = createClient(own);
