@@ -118,7 +118,9 @@ const fusio = z.strictObject({
       "`true`: `client_credentials` takes a person's name and password instead of an application's key and secret. Off in a new one.",
     ),
   ttl: ttl.describe('Seconds that access tokens live; 2 days if never set.'),
-  refreshTtl: refreshTtl.describe('Seconds that a login can be renewed; 3 days if never set.'),
+  refreshTtl: refreshTtl.describe(
+    'Seconds that a refresh token is good, counted anew at each refresh, until the login ends (`GRANTABLE_LOGIN_TTL`); 3 days if never set.',
+  ),
   activationUrl: mailUrl
     .exactOptional()
     .describe('Where the mail to somebody who registered leads to; without it the mail has the token alone.'),

@@ -68,19 +68,18 @@ function authoritiesOf(row: TokenRow | LoginRow): readonly Bound[] {
   return [...(('bounds' in row && row.bounds) || []), own];
 }
 
-/** Each application must still let the next one exchange its tokens. */
+/** Each application must still let the next one exchange its tokens, unless its subject acted for the next one's. */
 async function findApplications(
   view: DirectoryView,
   authorities: readonly Bound[],
 ): Promise<Application[] | undefined> {
   const applications: Application[] = [];
-  for (const authority of authorities) {
+  for (const [index, authority] of authorities.entries()) {
     const application = (await view.findApplicationById(authority.application))?.application;
-    const previous = applications.at(-1);
     if (!application) return undefined;
-    if (previous && previous.id !== application.id && !previous.mayExchange.includes(application.id)) {
-      return undefined;
-    }
+    const previous = applications.at(-1);
+    const isFree = !previous || previous.id === application.id || authorities[index - 1]?.acts === true;
+    if (!isFree && !previous.mayExchange.includes(application.id)) return undefined;
     applications.push(application);
   }
   return applications;

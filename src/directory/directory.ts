@@ -84,6 +84,8 @@ export interface FaceTokens {
   readonly ttl: number;
   /** Seconds that a login lasts; the server's own if absent. */
   readonly loginTtl?: number;
+  /** Seconds that a refresh token is good, counted anew at each refresh; as long as the login if absent. */
+  readonly refreshAge?: number;
   /** Whether a refresh leaves the refresh token as it is. */
   readonly keepsRefreshToken?: boolean;
   /** Whether a refresh ends the access tokens that the login had before. */

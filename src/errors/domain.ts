@@ -48,6 +48,9 @@ export class AccountClosed extends ProofRejected {
   }
 }
 
+/** A refresh token that was good is too old to go on with; only whoever holds it is told. */
+export class RefreshTokenTooOld extends ProofRejected {}
+
 /** The application may not use this grant (RFC 6749 section 5.2 `unauthorized_client`). */
 export class GrantNotAllowed extends DomainError {
   readonly code = 'grant_not_allowed';

@@ -103,6 +103,8 @@ export interface Face {
   readonly routes: Readonly<Record<string, FaceAction>>;
   /** Further paths below which all of it is served too. */
   readonly alsoBelow?: readonly string[];
+  /** Whether a slash at the end of a path makes no difference. */
+  readonly slashAtEnd?: boolean;
   /** At paths that it shares with another face: whether a request is for it. */
   readonly isFor?: (path: string, body: unknown) => boolean;
   /** How bodies are read. `json or form`: what begins with `{` or `[` is JSON whatever type it says to be. */

@@ -20,6 +20,8 @@ import { findTenant, type Named } from './tenants.ts';
 
 const PREFLIGHT_SECONDS = 600;
 
+type Prefixes = Readonly<Record<string, string>>;
+
 /** What the mount needs of the shell and of the provider. */
 export interface MountDeps extends Tokens {
   readonly directory: Directory;
@@ -32,7 +34,7 @@ export interface MountDeps extends Tokens {
     giveForm(ctx: Context, form: Record<string, unknown>): Promise<void>;
   };
   /** Paths below which faces are served instead of at the root, by their names. */
-  readonly prefixes: Readonly<Record<string, string>>;
+  readonly prefixes: Prefixes;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -64,23 +66,23 @@ interface Route {
 
 const firstSegmentOf = (path: string): string => path.slice(1, (path.indexOf('/', 1) + 1 || Infinity) - 1);
 
-/** Every spelling but the one that is written down is another path. */
-function toRoute(method: string, path: string, action: FaceAction): Route {
+/** Every spelling but the one that is written down is another path, but for a slash at the end where a face says so. */
+function toRoute(method: string, path: string, action: FaceAction, slashAtEnd: boolean): Route {
   const first = firstSegmentOf(path);
   return {
     method,
     action,
     firstSegment: first.startsWith(':') ? undefined : first,
-    matches: match(path, { sensitive: true, trailing: false, decode: false }),
+    matches: match(path, { sensitive: true, trailing: slashAtEnd, decode: false }),
   };
 }
 
-function toRoutes({ routes, alsoBelow = [], name }: Face, prefixes: MountDeps['prefixes']): Route[] {
+function toRoutes({ routes, alsoBelow = [], slashAtEnd = false, name }: Face, prefixes: Prefixes): Route[] {
   const bases = [prefixes[name] ?? '', ...alsoBelow];
   return bases.flatMap((base) =>
     Object.entries(routes).map(([route, action]) => {
       const [method = '', path = ''] = route.split(' ');
-      return toRoute(method, base + path, action);
+      return toRoute(method, base + path, action, slashAtEnd);
     }),
   );
 }
@@ -94,11 +96,12 @@ export function createMount(face: Face, deps: MountDeps): Mount {
   const { directory, body, now } = deps;
   const routes = toRoutes(face, deps.prefixes);
   const bySegment = Map.groupBy(routes, ({ firstSegment }) => firstSegment);
+  const taken = new Set([...reservedNames, ...Object.values(deps.prefixes).map(firstSegmentOf)]);
 
   /** What names an organization is looked at last: none is named as a path of ours begins. */
   function routesAt(path: string): { route: Route; params: Params }[] {
     const first = firstSegmentOf(path);
-    const candidates = bySegment.get(first) ?? (reservedNames.has(first) ? [] : bySegment.get(undefined));
+    const candidates = bySegment.get(first) ?? (taken.has(first) ? [] : bySegment.get(undefined));
     return (candidates ?? []).flatMap((route) => {
       const found = route.matches(path);
       // Below a prefix a path of the face's own may look like one that names an organization.

@@ -10,8 +10,9 @@ function toRef({ datasource, userTable, groups }: AccountRef): AccountRef {
   return { datasource, userTable, groups };
 }
 
-function boundsOf(token: SubjectToken, own: Bound): readonly Bound[] {
+function boundsOf(token: SubjectToken, own: Bound, acts: boolean): readonly Bound[] {
   const parent: Bound = {
+    ...(acts && { acts }),
     application: token.application,
     ...((token.isUser || token.account) && { subject: token.subject }),
     ...(token.account && { account: toRef(token.account.facts) }),
@@ -23,11 +24,17 @@ function boundsOf(token: SubjectToken, own: Bound): readonly Bound[] {
 /**
  * @param own application and subject of what is made
  * @param act who acts for the subject (RFC 8693 section 4.1)
+ * @param hasPower whether that takes no leave of the application that the token was issued to
  */
-export function chainOf(token: SubjectToken, own: Bound, act: TokenRow['act']): NonNullable<Proof['chain']> {
+export function chainOf(
+  token: SubjectToken,
+  own: Bound,
+  act: TokenRow['act'],
+  hasPower = false,
+): NonNullable<Proof['chain']> {
   return {
     depth: token.depth + 1,
-    bounds: boundsOf(token, own),
+    bounds: boundsOf(token, own, hasPower),
     ...(token.connection !== undefined && { connection: token.connection }),
     ...(act && { act }),
   };

@@ -6,6 +6,7 @@ import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginStore } from '../storage/contract.ts';
+import { createActForUserGrant } from './act-for-user.ts';
 import { createAuthorizationCodeGrant } from './authorization-code.ts';
 import { clientCredentials } from './client-credentials.ts';
 import { type ConnectDeps, createConnectGrant } from './connect.ts';
@@ -43,6 +44,7 @@ export function createGrants(deps: GrantsDeps): readonly Grant[] {
     createAuthorizationCodeGrant(deps),
     createTokenExchangeGrant(deps),
     createDerivedLoginGrant(deps),
+    createActForUserGrant(deps),
     createConnectGrant(deps.connect),
   ];
 }

@@ -6,7 +6,7 @@
 import type { DatabaseLogins } from '../datasources/logins.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
-import { ProofRejected } from '../errors/domain.ts';
+import { ProofRejected, RefreshTokenTooOld } from '../errors/domain.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
@@ -99,6 +99,11 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         throw new ProofRejected({ reason: 'refresh token of another application' });
       }
       if (login.face !== through?.face) throw new ProofRejected({ reason: 'refresh token of another API' });
+      const { refreshAge } = through?.token ?? {};
+      const since = login.rotatedAt ?? login.createdAt;
+      if (refreshAge !== undefined && now() >= since + refreshAge * 1000) {
+        throw new RefreshTokenTooOld({ reason: 'refresh token too old' });
+      }
       const user = parseUserSubject(login.subject) ? await users.findBySubject(login.subject) : undefined;
       if (login.user !== undefined && (!user || user.realm !== request.client.application.realm)) {
         throw new ProofRejected({ reason: 'the user is gone or disabled' });

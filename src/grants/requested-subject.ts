@@ -33,6 +33,12 @@ async function hasAdminRole(view: DirectoryView, { roles }: User): Promise<boole
   return held.some((role) => role?.permissions.isAdmin || role?.scopes.includes(IMPERSONATE_SCOPE));
 }
 
+/** Whatever is left of it below an application's ceiling, and whichever resource it is of. */
+export async function isAdministrator(view: DirectoryView, user: User, resource: Resource): Promise<boolean> {
+  const { permissions, scopes } = await findHeld(view, user, resource);
+  return permissions.isAdmin || scopes.has(IMPERSONATE_SCOPE) || hasAdminRole(view, user);
+}
+
 /**
  * @param requested `requested_subject`, another one than the token's
  * @returns the user to mint for
@@ -57,10 +63,8 @@ export async function findRequestedUser(
   if (user?.organization !== token.organization) {
     throw new RequestedSubjectRefused('no such user in the organization');
   }
-  // Whatever is left of it below this application's ceiling, and whichever resource it is of.
-  const { permissions, scopes } = await findHeld(view, user, resource);
-  const isAdministrator =
-    permissions.isAdmin || scopes.has(IMPERSONATE_SCOPE) || (await hasAdminRole(view, user));
-  if (isAdministrator) throw new RequestedSubjectRefused('the user is an administrator');
+  if (await isAdministrator(view, user, resource)) {
+    throw new RequestedSubjectRefused('the user is an administrator');
+  }
   return user;
 }

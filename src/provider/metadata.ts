@@ -1,8 +1,10 @@
 /** Authorization server metadata (RFC 8414): what the engine says, cut down to what is live. */
 import type { Middleware } from 'koa';
 import type { Directory } from '../directory/directory.ts';
+import { ACT_FOR_USER } from '../grants/act-for-user.ts';
 import { CONNECT } from '../grants/connect.ts';
 import { DATABASE_USER } from '../grants/database-user.ts';
+import { DERIVED_LOGIN } from '../grants/derived-login.ts';
 
 export const METADATA_PATHS = [
   '/.well-known/openid-configuration',
@@ -15,7 +17,7 @@ const ONLY_WHILE_USED: Readonly<Record<string, string>> = {
   [DATABASE_USER]: 'database_user',
 };
 /** Those that the engine has and nobody uses, and those that only faces use. */
-const NEVER = ['implicit', CONNECT];
+const NEVER = ['implicit', CONNECT, DERIVED_LOGIN, ACT_FOR_USER];
 
 export function createMetadata({ directory }: { directory: Directory }): Middleware {
   return async function metadata(ctx, next) {

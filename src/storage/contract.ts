@@ -137,6 +137,8 @@ export interface Bound {
   readonly subject?: string;
   /** Where the subject was a database account. */
   readonly account?: AccountRef;
+  /** It had power over the next one in the chain, who needs no leave of its application. */
+  readonly acts?: boolean;
 }
 
 /** Through which user table somebody logged in, and what its row said of roles. */

@@ -16,7 +16,8 @@ import {
   tokenOf,
 } from './fusio-client.ts';
 
-const DAY = 86_400_000;
+const DAY_SECONDS = 86_400;
+const DAY = DAY_SECONDS * 1000;
 
 describe('Fusio', () => {
   let server: TestServer;
@@ -140,27 +141,42 @@ describe('Fusio', () => {
     assertRefused(await client.renew(tampered(second.refresh_token)), 400, 'Invalid refresh token');
   });
 
-  test('a login lasts three days from the password, whatever is renewed, and then it is told to be expired', async () => {
-    const login = loginOf(await client.login());
-    server.clock.offset = 2 * DAY + 1_000;
-    assertRefused(await client.whoami(login.token), 401, 'Invalid access token');
-    const renewed = loginOf(await client.renew(login.refresh_token));
-    assert.ok(renewed.expires_in <= 86_400, 'no token outlives its login');
-    server.clock.offset = 3 * DAY + 1_000;
-    assertRefused(await client.renew(renewed.refresh_token), 400, 'Refresh token is expired');
-    assertRefused(await client.renew(login.refresh_token), 400, 'Invalid refresh token');
+  test('a refresh token is good for three days, each anew until the login ends, and then it is told', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const login = loginOf(await mine.login());
+    own.clock.offset = 2 * DAY + 1_000;
+    assertRefused(await mine.whoami(login.token), 401, 'Invalid access token');
+    const renewed = loginOf(await mine.renew(login.refresh_token));
+    assert.equal(renewed.expires_in, 2 * DAY_SECONDS);
+    own.clock.offset = 4 * DAY;
+    const again = loginOf(await mine.renew(renewed.refresh_token));
+    own.clock.offset = 7 * DAY + 1_000;
+    assertRefused(await mine.renew(again.refresh_token), 400, 'Refresh token is expired');
     assertOAuthError(
-      await client.token({ grant_type: 'refresh_token', refresh_token: renewed.refresh_token }),
+      await mine.token({ grant_type: 'refresh_token', refresh_token: again.refresh_token }),
       400,
       'invalid_request',
       'Refresh token is expired',
     );
-    server.clock.offset = 0;
-    await using own = await start({ ttl: 600, refreshTtl: 1_200 });
-    const short = createClient(own);
+  });
+
+  test('RT-06 no refreshing makes a login longer than a login may be', async () => {
+    await using own = await start({}, { GRANTABLE_LOGIN_TTL: '5d' });
+    const mine = createClient(own);
+    const login = loginOf(await mine.login());
+    own.clock.offset = 2 * DAY;
+    const second = loginOf(await mine.renew(login.refresh_token));
+    own.clock.offset = 4 * DAY;
+    const third = loginOf(await mine.renew(second.refresh_token));
+    assert.ok(third.expires_in <= DAY_SECONDS, 'no token outlives its login');
+    own.clock.offset = 5 * DAY + 1_000;
+    assertRefused(await mine.renew(third.refresh_token), 400, 'Refresh token is expired');
+    await using small = await start({ ttl: 600, refreshTtl: 1_200 });
+    const short = createClient(small);
     const answer = loginOf(await short.login());
     assert.equal(answer.expires_in, 600);
-    own.clock.offset = 1_201_000;
+    small.clock.offset = 1_201_000;
     assertRefused(await short.renew(answer.refresh_token), 400, 'Refresh token is expired');
   });
 

@@ -4,6 +4,7 @@ import { text as readText } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { hashClientSecret } from '../../src/directory/client-secrets.ts';
 import {
+  basic,
   OTHER_RESOURCE,
   PASSWORD,
   RESOURCE,
@@ -473,7 +474,7 @@ describe('Usergrid: tokens of four principals', () => {
         }
       }
     }
-    for (const path of ['/acme/shop/token/', '/acme/shop/Token', '/acme//shop/token', '/management/Token']) {
+    for (const path of ['/acme/shop/token//', '/acme/shop/Token', '/acme//shop/token', '/management/Token']) {
       assert.equal((await client.password('ann', {}, path)).status, 404, path);
     }
     for (const path of ['/acme/../other/other-shop/token', '/acme/shop/%2e%2e/token']) {
@@ -535,6 +536,35 @@ describe('Usergrid: tokens of four principals', () => {
     const late = await credentials('machine', small.secretOf('machine'), '/acme/machine/token');
     assert.equal(late.status, 429);
     assert.equal((await small.token('machine')).status, 429);
+  });
+
+  test('what clients are in the habit of: a slash at the end, `user` for `users`, no content type at all', async () => {
+    for (const path of ['/acme/shop/token/', '/management/token/']) {
+      const fields = path.startsWith('/acme') ? {} : { username: 'root', password: ADMIN_PASSWORD };
+      assert.equal((await client.password('ann', fields, path)).status, 200, path);
+    }
+    const token = await client.user('ann');
+    for (const path of [
+      '/acme/shop/users/me/?path=%2Fusers%2Fme',
+      '/acme/shop/user/me',
+      '/acme/shop/user/ann/',
+    ]) {
+      assert.equal((await client.ok(client.send('GET', path, { token }))).entities[0].username, 'ann', path);
+    }
+    const { hostname, port } = new URL(server.issuer);
+    const bare = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+      const sent = sendRaw(
+        { hostname, port, path: '/acme/shop/token?access_token=', method: 'POST' },
+        async (message) => resolve({ status: message.statusCode, text: await readText(message) }),
+      );
+      sent
+        .on('error', reject)
+        .end(
+          JSON.stringify({ grant_type: 'password', username: 'ann', password: PASSWORD, ttl: 86_400_000 }),
+        );
+    });
+    assert.equal(bare.status, 200, bare.text);
+    assert.equal(JSON.parse(bare.text).expires_in, DAY);
   });
 
   test('LG-09 it is found for organizations that switched it on', async () => {
@@ -884,53 +914,64 @@ describe('Usergrid: the API around the tokens', () => {
     }
   });
 
-  test('what a token of a user is asked with is answered with the user, and with nobody’s token', async () => {
-    const ann = await client.user('ann');
-    const path = '/acme/shop/users/ann/token';
-    assertRefused(await client.send('GET', path, { token: ann }), 403, 'unauthorized');
-    for (const token of [await client.application(), await client.organization(), await client.root()]) {
-      const answer = await client.ok(client.send('GET', `${path}?ttl=60000`, { token }));
-      assert.deepEqual(Object.keys(answer), ['user']);
-      assert.deepEqual(Object.keys(answer.user), USER_KEYS);
-      assertRefused(await client.send('GET', `${path}?ttl=derp`, { token }), 400, 'illegal_argument');
-      assertRefused(
-        await client.send('GET', `${path}?ttl=604800001`, { token }),
-        400,
-        'illegal_argument',
-        /604800000/,
-      );
-    }
-    assertRefused(await client.send('GET', path), 401, 'unauthorized');
-  });
-
-  test('an administrator whose token says so acts for a user, who may no more than before', async () => {
+  test('who has power over a user gets a token for them, bounded by the rights of both', async () => {
     await using own = await start({}, ({ organizations: [acme] }) => {
       const [shop] = acme.applications;
-      acme.resources[0].scopes.push('users:impersonate');
-      shop.scopes.push('users:impersonate');
-      shop.grants.push('token_exchange');
-      shop.permissions = { isAdmin: true, tables: {} };
+      shop.permissions = { isAdmin: false, tables: { orders: { read: true, update: true } } };
       acme.roles.push({ name: 'chief', permissions: { isAdmin: true, tables: {} } });
       acme.users.push({ username: 'chief', password: PASSWORD, application: 'shop', roles: ['chief'] });
     });
     const mine = createClient(own);
-    const root = await mine.root();
-    const path = '/acme/shop/users/bob/token';
-    const answer = await mine.ok(mine.send('GET', `${path}?ttl=60000`, { token: root }));
-    assert.deepEqual(Object.keys(answer), ['access_token', 'expires_in', 'user']);
-    assert.equal(answer.expires_in, 60);
-    const seen = await own.introspect(answer.access_token);
-    assert.deepEqual([seen.username, tablesOf(seen)], ['bob', { orders: 'r' }]);
-    assert.match(seen.act.sub, /^management\//);
-    const me = await mine.ok(mine.send('GET', '/acme/shop/users/me', { token: answer.access_token }));
-    assert.equal(me.entities[0].username, 'bob');
-    const chief = await mine.send('GET', '/acme/shop/users/chief/token', { token: root });
-    assertRefused(chief, 401, 'unauthorized');
-    for (const token of [await mine.application(), await mine.organization()]) {
-      assert.deepEqual(Object.keys(await mine.ok(mine.send('GET', path, { token }))), ['user']);
+    const path = '/acme/shop/users/ann/token';
+    assertRefused(await mine.send('GET', path), 401, 'unauthorized');
+    assertRefused(await mine.send('GET', path, { token: await mine.user('ann') }), 403, 'unauthorized');
+    const secret = own.secretOf('shop');
+    const basicHeader = { headers: { authorization: basic('shop', secret) } };
+    const got: string[] = [];
+    for (const [asker, sub] of [
+      [{ token: await mine.application() }, /^client:/],
+      [{ token: await mine.organization() }, /^client:/],
+      [{ token: await mine.root() }, /^management\//],
+      [basicHeader, /^client:/],
+    ] as const) {
+      const answer = await mine.ok(mine.send('GET', `${path}?ttl=60000`, asker));
+      assert.deepEqual(Object.keys(answer), ['access_token', 'expires_in', 'user']);
+      assert.deepEqual(Object.keys(answer.user), USER_KEYS);
+      assert.equal(answer.expires_in, 60);
+      const seen = await own.introspect(answer.access_token);
+      assert.deepEqual([seen.active, seen.username, tablesOf(seen)], [true, 'ann', { orders: 'ru' }]);
+      assert.match(seen.act.sub, sub);
+      const me = await mine.ok(mine.send('GET', '/acme/shop/users/me', { token: answer.access_token }));
+      assert.equal(me.entities[0].username, 'ann');
+      // It is hers, and gives nobody else's.
+      assertRefused(await mine.send('GET', path, { token: answer.access_token }), 403, 'unauthorized');
+      assertRefused(await mine.send('GET', `${path}?ttl=derp`, asker), 400, 'illegal_argument');
+      assertRefused(
+        await mine.send('GET', `${path}?ttl=604800001`, asker),
+        400,
+        'illegal_argument',
+        /604800000/,
+      );
+      assertRefused(await mine.send('GET', '/acme/shop/users/chief/token', asker), 401, 'unauthorized');
+      assertRefused(
+        await mine.send('GET', '/acme/shop/users/nobody/token', asker),
+        404,
+        'service_resource_not_found',
+      );
+      got.push(answer.access_token);
     }
-    await mine.ok(mine.send('PUT', `/management/users/me/revoketoken?token=${root}`, { token: root }));
-    assert.equal((await own.introspect(answer.access_token)).active, false);
+    const { changes, storage } = own.server.foundations;
+    const acme = await storage.directory.organizations.findBy('name', 'acme');
+    const clerk = await storage.directory.roles.findBy('name', `${acme?.id}/clerk`);
+    assert.ok(acme && clerk);
+    const less = { isAdmin: false, tables: [{ table: 'orders', actions: 'r' }] };
+    await changes.roles.replace({ ...clerk, permissions: less }, { actor: 'test' });
+    for (const token of got) assert.deepEqual(tablesOf(await own.introspect(token)), { orders: 'r' });
+    const root = await storage.directory.users.findBy('username', 'management/root');
+    assert.ok(root);
+    await changes.users.replace({ ...root, enabled: false }, { actor: 'test' });
+    const active = await Promise.all(got.map(async (token) => (await own.introspect(token)).active));
+    assert.deepEqual(active, [true, true, false, true]);
   });
 
   test('a user sets a password with the old one, an owner without, and what was got with the old one ends', async () => {

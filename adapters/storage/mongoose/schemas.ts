@@ -185,6 +185,7 @@ const bound = part({
   application: text,
   subject: String,
   account: part({ datasource: text, userTable: text, groups: [String] }),
+  acts: Boolean,
 });
 
 /** What was made from something that was made before. */

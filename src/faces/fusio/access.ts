@@ -32,7 +32,10 @@ export async function requireScope(request: FaceRequest, scope: string): Promise
   return token;
 }
 
-/** Somebody who logged in with a password of theirs, as one of this face's users. @throws Refusal 401 */
+/**
+ * Somebody who logged in with a password of theirs, as one of this face's users, through its own application: what
+ * another application was given is no permission to give more away. @throws Refusal 401
+ */
 export async function requirePerson(
   request: FaceRequest,
   scope: string,
@@ -40,6 +43,7 @@ export async function requirePerson(
 ): Promise<Person> {
   const token = await requireScope(request, scope);
   const user = token.user === undefined ? undefined : await users.findBySubject(token.subject);
-  if (user?.realm !== request.client.application.realm) throw new Refusal(401, OUT_OF_SCOPE);
+  const { id, realm } = request.client.application;
+  if (user?.realm !== realm || token.application !== id) throw new Refusal(401, OUT_OF_SCOPE);
   return { user, token };
 }

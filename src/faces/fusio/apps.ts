@@ -5,10 +5,10 @@ import { RegistrationClosed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import { type FaceAction, type FaceRequest, Reply } from '../face.ts';
-import { requirePerson } from './access.ts';
+import { type Person, requirePerson } from './access.ts';
 import { malformed } from './failures.ts';
 import { authorOf, type Fields, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
-import { findScopes, pickScopes } from './scopes.ts';
+import { findScopes, pickScopes, within } from './scopes.ts';
 
 export interface AppsDeps {
   readonly users: Pick<Users, 'findBySubject'>;
@@ -40,24 +40,25 @@ const toEntry = (application: Application, { number: userId }: User) => ({
 const done = (message: string, { number }: Application) => ({ success: true, message, id: String(number) });
 
 export function createAppRoutes({ users, applications }: AppsDeps): Readonly<Record<string, FaceAction>> {
-  async function requireOwn(request: FaceRequest): Promise<{ application: Application; user: User }> {
-    const { user } = await requirePerson(request, 'consumer', users);
+  async function requireOwn(request: FaceRequest): Promise<Person & { application: Application }> {
+    const person = await requirePerson(request, 'consumer', users);
+    const { user } = person;
     const { id = '' } = request.params;
     const own = await applications.findOwn(user);
     const application = own.find(({ number }) => String(number) === id);
     if (!application) throw new Refusal(404, 'Could not find app');
-    return { application, user };
+    return { application, ...person };
   }
 
   /** @param before what stays as it is where nothing is said of it */
   async function readFacts(
     { view, client }: FaceRequest,
     fields: Fields,
-    user: User,
+    { user, token }: Person,
     before?: Application,
   ): Promise<ApplicationFacts> {
     const asked = findList(fields, 'scopes') ?? before?.scopes ?? [];
-    const scopes = pickScopes(asked, await findScopes(view, client.application, user));
+    const scopes = pickScopes(asked, within(await findScopes(view, client.application, user), token));
     if (scopes.length === 0) throw malformed('Provide at least one valid scope for the app');
     const name =
       before && fields.name === undefined
@@ -92,8 +93,9 @@ export function createAppRoutes({ users, applications }: AppsDeps): Readonly<Rec
     },
 
     async 'POST /consumer/app'(request) {
-      const { user } = await requirePerson(request, 'consumer', users);
-      const facts = await readFacts(request, fieldsOf(request), user);
+      const person = await requirePerson(request, 'consumer', users);
+      const { user } = person;
+      const facts = await readFacts(request, fieldsOf(request), person);
       const through = await request.view.findApplicationById(request.client.application.id);
       if (!through) throw new Refusal(404, 'Could not find app');
       const { application } = await applications
@@ -115,9 +117,9 @@ export function createAppRoutes({ users, applications }: AppsDeps): Readonly<Rec
     },
 
     async 'PUT /consumer/app/:id'(request) {
-      const { application, user } = await requireOwn(request);
-      const facts = await readFacts(request, fieldsOf(request), user, application);
-      await applications.update(application, facts, authorOf(request, user));
+      const { application, ...person } = await requireOwn(request);
+      const facts = await readFacts(request, fieldsOf(request), person, application);
+      await applications.update(application, facts, authorOf(request, person.user));
       return done('App successfully updated', application);
     },
 

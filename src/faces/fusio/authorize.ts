@@ -8,7 +8,7 @@ import { requirePerson } from './access.ts';
 import { type CodeParts, joinCode } from './code-text.ts';
 import { malformed } from './failures.ts';
 import { fieldsOf, findText, readScopes, requireText } from './requests.ts';
-import { findScopes, parseScopes, pickScopes } from './scopes.ts';
+import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
 
 export interface AuthorizeDeps {
   readonly users: Pick<Users, 'findBySubject'>;
@@ -91,7 +91,7 @@ export function createAuthorizeRoutes({ users, codes }: AuthorizeDeps): Readonly
       if (!application?.grants.includes('authorization_code')) throw malformed('Unknown client id');
       const redirectUri = readRedirectUri(findText(fields, 'redirectUri'), application);
       const asked = readScopes(fields);
-      const scopes = pickScopes(asked, await findScopes(request.view, application, user));
+      const scopes = pickScopes(asked, within(await findScopes(request.view, application, user), token));
       if (scopes.length === 0) throw malformed('No valid scopes provided');
       const state = findText(fields, 'state');
       const echoed = state === undefined ? {} : { state };

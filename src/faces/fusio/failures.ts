@@ -23,9 +23,9 @@ export function oauthError(error: string, description: string): Refusal {
 export const unknownCredentials = (): Refusal => oauthError('invalid_client', UNKNOWN_CREDENTIALS);
 
 /** For `catch`: tells a proof that was rejected in this way. @throws always */
-export function insteadOfRejected(toRefusal: () => Refusal | Promise<Refusal>) {
+export function insteadOfRejected(toRefusal: (error: ProofRejected) => Refusal | Promise<Refusal>) {
   return async (error: unknown): Promise<never> => {
-    throw error instanceof ProofRejected ? await toRefusal() : error;
+    throw error instanceof ProofRejected ? await toRefusal(error) : error;
   };
 }
 

@@ -1,5 +1,6 @@
 /** What this face asks of the token endpoint, and what its clients expect of the tokens. */
 import type { Users } from '../../directory/users.ts';
+import { RefreshTokenTooOld } from '../../errors/domain.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { AskForToken, AskOptions, Credentials, FaceRequest } from '../face.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
@@ -28,7 +29,7 @@ export interface Questions {
 
 export interface QuestionsDeps {
   readonly users: Pick<Users, 'find'>;
-  /** Whether it was the refresh token of a login until that expired. */
+  /** Whether it was the refresh token of a login until that ended of its own accord. */
   readonly hasLoginExpired: (refreshToken: string) => Promise<boolean>;
 }
 
@@ -59,7 +60,7 @@ export function createQuestions({ users, hasLoginExpired }: QuestionsDeps): Ques
         token: {
           format: 'jwt',
           ttl,
-          loginTtl: refreshTtl,
+          refreshAge: refreshTtl,
           endsEarlier: true,
           claims: (_, user) => describe(user ?? owner),
         },
@@ -71,8 +72,8 @@ export function createQuestions({ users, hasLoginExpired }: QuestionsDeps): Ques
     refresh(refreshToken, question) {
       const form = { grant_type: 'refresh_token', refresh_token: refreshToken };
       return questions.askFor(form, question).catch(
-        insteadOfRejected(async () => {
-          const isOver = await hasLoginExpired(refreshToken);
+        insteadOfRejected(async (error) => {
+          const isOver = error instanceof RefreshTokenTooOld || (await hasLoginExpired(refreshToken));
           return malformed(isOver ? 'Refresh token is expired' : 'Invalid refresh token');
         }),
       );

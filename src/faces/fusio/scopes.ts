@@ -1,6 +1,7 @@
 /** Fusio's scopes: how they are asked for and told, and which somebody may have. */
 import type { DirectoryView } from '../../directory/directory.ts';
 import { findRights } from '../../directory/rights.ts';
+import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 
 /** Those that routes of this face ask for, in the order in which they are told. */
@@ -25,6 +26,12 @@ export function pickScopes(asked: readonly string[] | undefined, allowed: readon
   if (asked === undefined) return [...allowed];
   const wanted = new Set(asked);
   return allowed.filter((scope) => wanted.has(scope) || wanted.has(scope.split('.', 1)[0] as string));
+}
+
+/** Nobody gives an application more than the token has that they ask with. */
+export function within(scopes: readonly string[], { scope }: Pick<TokenRow, 'scope'>): string[] {
+  const own = new Set(scope.split(' '));
+  return scopes.filter((name) => own.has(name));
 }
 
 /** All that there are for an application, or for somebody through it. */

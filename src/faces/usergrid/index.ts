@@ -46,7 +46,6 @@ export function createUsergrid(deps: UsergridDeps): Face {
   const toAuthorization: FaceAction = async (request) => authorize(request, issuer);
 
   const application = '/:organization/:application';
-  const user = `${application}/users/:user`;
   const administrator = '/management/users/:user';
   const permissions = `${application}/roles/:role/permissions`;
 
@@ -60,8 +59,22 @@ export function createUsergrid(deps: UsergridDeps): Face {
     [`POST ${path}`]: within(administration.renewOrganizationKeys),
   });
 
+  const usersAt = (path: string): Record<string, FaceAction> => {
+    const user = `${path}/:user`;
+    return {
+      [`POST ${path}`]: within(users.create),
+      [`GET ${user}`]: within(users.read),
+      [`DELETE ${user}`]: within(users.remove),
+      [`GET ${user}/token`]: users.readToken,
+      ...onPutAndPost(`${user}/password`, within(users.setPassword)),
+      ...onPutAndPost(`${user}/revoketokens`, within(users.revokeTokens)),
+      ...onPutAndPost(`${user}/revoketoken`, within(users.revokeToken)),
+    };
+  };
+
   return {
     name: 'usergrid',
+    slashAtEnd: true,
     isFor: (path, body) =>
       path !== '/token' || !(typeof body === 'object' && body !== null && Object.hasOwn(body, 'login')),
     bodies: 'json or form',
@@ -69,7 +82,7 @@ export function createUsergrid(deps: UsergridDeps): Face {
     headers: [],
     bodyLimit: BODY_LIMIT,
     ...createFailures(now),
-    grants: (own) => own.filter((grant) => grant === 'password' || grant === 'token_exchange'),
+    grants: (own) => [...own.filter((grant) => grant === 'password'), 'act_for_user'],
     routes: {
       'POST /token': tokens.post('management'),
       'GET /token': tokens.get('management'),
@@ -94,13 +107,9 @@ export function createUsergrid(deps: UsergridDeps): Face {
       [`GET ${application}/credentials`]: within(administration.readKeys),
       [`POST ${application}/credentials`]: within(administration.renewKeys),
       [`PUT ${application}`]: within(administration.changeApplication),
-      [`POST ${application}/users`]: within(users.create),
-      [`GET ${user}`]: within(users.read),
-      [`DELETE ${user}`]: within(users.remove),
-      [`GET ${user}/token`]: users.readToken,
-      ...onPutAndPost(`${user}/password`, within(users.setPassword)),
-      ...onPutAndPost(`${user}/revoketokens`, within(users.revokeTokens)),
-      ...onPutAndPost(`${user}/revoketoken`, within(users.revokeToken)),
+      ...usersAt(`${application}/users`),
+      // Some clients of the original say it so.
+      ...usersAt(`${application}/user`),
       [`GET ${permissions}`]: within(administration.readPermissions),
       [`POST ${permissions}`]: within(administration.addPermission),
       [`DELETE ${permissions}`]: within(administration.removePermissions),

@@ -5,10 +5,8 @@ import type { PasswordChange } from '../../directory/password-change.ts';
 import type { Register } from '../../directory/registration.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import type { Users } from '../../directory/users.ts';
-import { LONGEST_EXCHANGE } from '../../grants/expiry.ts';
-import { IMPERSONATE_SCOPE } from '../../grants/requested-subject.ts';
-import { ACCESS_TOKEN_TYPE } from '../../grants/subject-token.ts';
-import { TOKEN_EXCHANGE } from '../../grants/token-exchange.ts';
+import { PermissionsNotAllowed } from '../../errors/domain.ts';
+import { ACT_FOR_USER } from '../../grants/act-for-user.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { AskForToken, FaceRequest } from '../face.ts';
@@ -110,28 +108,14 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
     );
   }
 
-  /**
-   * Nobody gets a token of somebody else for nothing: only administrators whose token says that they may act for
-   * others. What others have presented is theirs, and must not be taken for the user's.
-   */
-  async function findTokenFor(
-    user: User,
-    { kind, token, row }: Principal,
-    seconds: number,
-    { client }: FaceRequest,
-    ask: AskForToken,
-  ) {
-    const isTold = row.permissions.isAdmin && row.scope.split(' ').includes(IMPERSONATE_SCOPE);
-    if (kind !== 'administrator' || !isTold || !client.application.grants.includes('token_exchange'))
-      return {};
-    const answer = await ask({
-      grant_type: TOKEN_EXCHANGE,
-      subject_token: token,
-      subject_token_type: ACCESS_TOKEN_TYPE,
-      requested_subject: userSubject(user),
-      expires_in: String(Math.min(seconds, LONGEST_EXCHANGE)),
-    }).catch((error: unknown) => {
-      throw isWrongLogin(error) ? new UsergridRefusal('unauthorized') : error;
+  /** Bounded by the rights of both; it says in `act` who asked. */
+  async function findTokenFor(user: User, { token }: Principal, seconds: number, ask: AskForToken) {
+    const answer = await ask(
+      { grant_type: ACT_FOR_USER, subject_token: token, requested_subject: userSubject(user) },
+      { token: { ttl: seconds } },
+    ).catch((error: unknown) => {
+      const isRefused = isWrongLogin(error) || error instanceof PermissionsNotAllowed;
+      throw isRefused ? new UsergridRefusal('unauthorized') : error;
     });
     return { access_token: answer.access_token, expires_in: answer.expires_in };
   }
@@ -187,7 +171,7 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
       const principal = await principals.require(request, ask);
       if (principal.kind === 'user') throw new UsergridRefusal('unauthorized', undefined, { status: 403 });
       const { user } = await requireTarget(request, principal);
-      const token = await findTokenFor(user, principal, seconds, request, ask);
+      const token = await findTokenFor(user, principal, seconds, ask);
       return { ...token, user: describeUser(user) };
     },
 

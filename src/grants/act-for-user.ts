@@ -1,0 +1,103 @@
+/**
+ * A token for a user of an application, asked for by whoever the user's rights come from: the application itself, its
+ * organization, or an administrator of that. It is bounded by the rights of both, dies with either, and says in `act`
+ * who asked. Only faces ask for this; natively it takes the scope `users:impersonate` (`requested-subject.ts`).
+ */
+import type { DirectoryView } from '../directory/directory.ts';
+import { findRights, type ResourceRights } from '../directory/rights.ts';
+import type { Users } from '../directory/users.ts';
+import { PermissionsNotAllowed, ProofRejected, UnknownResource } from '../errors/domain.ts';
+import { intersect } from '../permissions/permissions.ts';
+import type { Resource, User } from '../storage/nouns.ts';
+import { chainOf, MAX_DEPTH } from './chain.ts';
+import type { Grant, GrantRequest } from './contract.ts';
+import { requireText } from './parameters.ts';
+import { actFor, isAdministrator } from './requested-subject.ts';
+import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
+
+export const ACT_FOR_USER = 'urn:grantable:grant-type:act-for-user';
+
+export interface ActForUserDeps {
+  readonly subjectTokens: SubjectTokens;
+  readonly users: Pick<Users, 'findBySubject'>;
+}
+
+export function createActForUserGrant({ subjectTokens, users }: ActForUserDeps): Grant {
+  async function requireToken(request: GrantRequest): Promise<SubjectToken> {
+    const { client, through, parameters } = request;
+    const value = requireText(parameters, 'subject_token');
+    const token = await subjectTokens.find(value, ACCESS_TOKEN_TYPE, request);
+    if (!token || token.face !== through?.face || token.organization !== client.organization.id) {
+      throw new ProofRejected({ reason: 'no living access token of this API and organization' });
+    }
+    if (token.depth >= MAX_DEPTH) throw new ProofRejected({ reason: `derived ${MAX_DEPTH} times already` });
+    return token;
+  }
+
+  /** Somebody without power over the application's users must not get it by asking. */
+  async function requirePower(
+    token: SubjectToken,
+    { client, view }: GrantRequest,
+  ): Promise<User | undefined> {
+    const { id } = client.application;
+    if (token.isUser) {
+      const user = await users.findBySubject(token.subject);
+      if (user?.administers.includes(client.organization.id)) return user;
+    } else if (!token.account) {
+      const asking = (await view.findApplicationById(token.application))?.application;
+      // Those who log in elsewhere too, or at an application that somebody registered, are not its own.
+      const isOwner = asking?.id === id && asking.realm === `application:${id}` && asking.owner === undefined;
+      if (isOwner || asking?.isOrganization) return undefined;
+    }
+    throw new PermissionsNotAllowed({ description: 'the token may not act for users of the application' });
+  }
+
+  /** What the asker may do there: what the token says, where it speaks of that resource. */
+  async function requireRights(
+    token: SubjectToken,
+    asker: User | undefined,
+    resource: Resource,
+    view: DirectoryView,
+  ): Promise<ResourceRights> {
+    const active = await view.findApplicationById(token.application);
+    const rights = active && (await findRights(view, active.application, resource, asker));
+    if (!rights) throw new UnknownResource({ description: 'the asker may have no tokens for this resource' });
+    if (token.resource !== resource.identifier) return rights;
+    return { ...rights, permissions: intersect(rights.permissions, token.permissions) };
+  }
+
+  return {
+    type: ACT_FOR_USER,
+    name: 'act_for_user',
+    parameters: ['subject_token', 'requested_subject'],
+    async prove(request) {
+      const { client, parameters, view } = request;
+      const { application } = client;
+      const subject = requireText(parameters, 'requested_subject');
+      const token = await requireToken(request);
+      const asker = await requirePower(token, request);
+      const user = await users.findBySubject(subject);
+      if (user?.realm !== application.realm) throw new ProofRejected({ reason: 'no such user here' });
+      const resource =
+        application.resource === undefined ? undefined : await view.findResource(application.resource);
+      if (!resource) throw new UnknownResource({ description: 'the application has no resource' });
+      if (await isAdministrator(view, user, resource)) {
+        throw new PermissionsNotAllowed({ description: 'the user is an administrator' });
+      }
+      const rights = await requireRights(token, asker, resource, view);
+      return {
+        subject,
+        user,
+        // Itself is the last of its nodes; what hangs below the asker outlives a short token of theirs.
+        ancestors: token.nodes.slice(0, -1),
+        parent: {
+          resource: resource.identifier,
+          scope: [...rights.scopes].join(' '),
+          permissions: rights.permissions,
+        },
+        chain: chainOf(token, { application: application.id, subject }, actFor(token), true),
+        startsLogin: false,
+      };
+    },
+  };
+}
