@@ -567,6 +567,23 @@ describe('Usergrid: tokens of four principals', () => {
     assert.equal(JSON.parse(bare.text).expires_in, DAY);
   });
 
+  test('whether a name or an address is taken is asked by who has power over the users', async () => {
+    const ask = (ql: string, token?: string) =>
+      client.send('GET', `/acme/shop/users/?ql=${encodeURIComponent(ql)}`, {
+        ...(token !== undefined && { token }),
+      });
+    const app = await client.application();
+    const namesOf = ({ json }: Answer) => json.entities.map(({ username }: { username: string }) => username);
+    const both = "select * where username = 'bob' or email = 'ann@acme.example'";
+    assert.deepEqual(namesOf(await ask(both, app)), ['bob', 'ann']);
+    assert.deepEqual(namesOf(await ask("username = 'nobody'", app)), []);
+    assertRefused(await ask(both), 401, 'unauthorized');
+    assertRefused(await ask(both, await client.user('ann')), 401, 'unauthorized');
+    for (const ql of ['', 'select *', "password = 'x'", "username = 'a' and email = 'b'", "username > ''"]) {
+      assertRefused(await ask(ql, app), 400, 'illegal_argument');
+    }
+  });
+
   test('LG-09 it is found for organizations that switched it on', async () => {
     await using half = await start({ enabled: false });
     for (const path of [
@@ -1404,7 +1421,7 @@ describe('Usergrid: the API around the tokens', () => {
       assert.equal((await client.send(method, '/acme/shop/token')).status, 404);
     }
     assert.equal(
-      (await client.send('GET', '/acme/shop/users', { token: await client.application() })).status,
+      (await client.send('DELETE', '/acme/shop/users', { token: await client.application() })).status,
       404,
     );
   });

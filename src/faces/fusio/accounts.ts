@@ -49,14 +49,39 @@ export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string,
     return (first === undefined ? undefined : await view.findRole(first))?.number ?? null;
   }
 
+  /** An application that somebody registered acts as them; one that the operator made, as itself. */
+  async function describeApplication(id: string, { view }: FaceRequest) {
+    const active = await view.findApplicationById(id);
+    if (!active) throw new Refusal(404, 'Could not find user');
+    const { application } = active;
+    if (application.owner !== undefined) return { owner: application.owner };
+    return {
+      itself: {
+        id: application.number,
+        roleId: null,
+        planId: null,
+        status: ACTIVE,
+        name: application.name,
+        email: null,
+        points: null,
+        scopes: await findScopes(view, application),
+        plans: [],
+        metadata: null,
+        date: toDateTime(application.createdAt),
+      },
+    };
+  }
+
   return {
     async 'GET /authorization/whoami'(request) {
       const token = await requireScope(request, 'authorization');
       const { view, client } = request;
-      // An application that somebody registered acts as them.
-      const id =
-        token.user ?? (await view.findApplicationById(token.application))?.application.owner ?? undefined;
-      const user = id === undefined ? undefined : await users.find(id);
+      const { owner, itself } =
+        token.user === undefined
+          ? await describeApplication(token.application, request)
+          : { owner: token.user };
+      if (itself) return itself;
+      const user = owner === undefined ? undefined : await users.find(owner);
       if (!user || !isActive(user)) throw new Refusal(404, 'Could not find user');
       return {
         id: user.number,

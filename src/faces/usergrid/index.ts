@@ -63,6 +63,7 @@ export function createUsergrid(deps: UsergridDeps): Face {
     const user = `${path}/:user`;
     return {
       [`POST ${path}`]: within(users.create),
+      [`GET ${path}`]: within(users.find),
       [`GET ${user}`]: within(users.read),
       [`DELETE ${user}`]: within(users.remove),
       [`GET ${user}/token`]: users.readToken,

@@ -15,6 +15,7 @@ import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
 import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
 import { findUserOf, lifetimeOf, lifetimesOfUsers } from './tokens.ts';
+import { parseUserQuery } from './user-query.ts';
 
 /** Seconds: of a token that is asked for only to see whether a password is right. */
 const PROOF_TTL = 1;
@@ -38,6 +39,8 @@ type Answer = (request: FaceRequest, ask: AskForToken) => Promise<Record<string,
 
 export interface UserRoutes {
   readonly create: Answer;
+  /** Those that a query names. */
+  readonly find: Answer;
   readonly read: Answer;
   readonly remove: Answer;
   readonly readToken: Answer;
@@ -84,8 +87,8 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
     return { principal, user: principal.user, isSelf };
   }
 
-  const entities = (action: 'get' | 'post' | 'delete', user: User, request: FaceRequest) =>
-    toEnvelope({ action, path: '/users', entities: [toUserEntity(user)] }, request, base());
+  const entities = (action: 'get' | 'post' | 'delete', people: readonly User[], request: FaceRequest) =>
+    toEnvelope({ action, path: '/users', entities: people.map(toUserEntity) }, request, base());
 
   /** Strangers where they may register, and then no faster than anywhere else. */
   async function requireMayRegister(principal: Principal | undefined, request: FaceRequest): Promise<void> {
@@ -150,19 +153,29 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
         ...wanted,
         author: authorOf(principal, request),
       });
-      return entities('post', user, request);
+      return entities('post', [user], request);
+    },
+
+    async find(request, ask) {
+      const principal = await principals.require(request, ask);
+      if (!administersUsers(principal, request)) throw new UsergridRefusal('unauthorized');
+      const names = parseUserQuery(findInQuery(request, 'ql'));
+      const { realm } = request.client.application;
+      const found = await Promise.all(names.map((name) => findUserOf(realm, name, users)));
+      const people = new Map(found.flatMap((user) => (user ? [[user.id, user] as const] : [])));
+      return entities('get', [...people.values()], request);
     },
 
     async read(request, ask) {
       const { user } = await target(request, ask);
-      return entities('get', user, request);
+      return entities('get', [user], request);
     },
 
     async remove(request, ask) {
       const { user, principal, isSelf } = await target(request, ask);
       if (isSelf) throw new UsergridRefusal('unauthorized');
       await deps.removeUser(user, authorOf(principal, request));
-      return entities('delete', user, request);
+      return entities('delete', [user], request);
     },
 
     async readToken(request, ask) {
