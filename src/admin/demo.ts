@@ -65,6 +65,9 @@ function demoFile(secrets: DemoSecrets): string {
         faces: {
           sunbreak: { application: 'sites', registration: true },
           apiMaker: { application: 'login' },
+          devicehive: { application: 'login' },
+          usergrid: {},
+          fusio: { application: 'login', registration: true },
         },
         resources: [
           {
@@ -130,6 +133,7 @@ function demoFile(secrets: DemoSecrets): string {
             email: 'ann@demo.example',
             application: 'login',
             roles: ['clerk'],
+            devicehive: { networks: ['1'] },
           },
         ],
         datasources: [
@@ -198,7 +202,18 @@ curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=${DATABASE_
 # 10. The same in the words of another older API (API Maker).
 curl -sw '\\n' ${issuer}/api/system-api/demo/token -H 'Content-Type: application/json' -d '{"authTokenType":"AM_DB","authTokenAMDB":{"instance":"crm","database":"main","collection":"customers","usernameColumn":"email","passwordColumn":"password_hash","u":"bea@demo.example","p":"${secrets.password}"}}'
 
-# 11. The public side.
+# 11. Usergrid: the path names organization and application.
+curl -sw '\\n' ${issuer}/demo/login/token -H 'Content-Type: application/json' -d '{"grant_type":"password","username":"ann","password":"${secrets.password}"}'
+
+# 12. DeviceHive: ann logs in, and makes a token that may read devices of her network and nothing else.
+DEVICES=$(curl -s ${issuer}/token -H 'Content-Type: application/json' -d '{"login":"ann","password":"${secrets.password}"}' | ${pick('accessToken')})
+USER_ID=$(echo $DEVICES | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | sed -E 's/.*"u":([0-9]+).*/\\1/')
+curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Authorization: Bearer $DEVICES" -d '{"userId":'$USER_ID',"actions":["GetDevice"]}'
+
+# 13. Fusio: the same login gives a token with scopes.
+curl -sw '\\n' ${issuer}/consumer/login -H 'Content-Type: application/json' -d '{"username":"ann","password":"${secrets.password}"}'
+
+# 14. The public side.
 curl -sw '\\n' ${issuer}/.well-known/openid-configuration
 curl -sw '\\n' ${issuer}/oauth/jwks
 
