@@ -8,18 +8,13 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Author, Changes } from '../directory/changes.ts';
 import { isUsable } from '../directory/current-rights.ts';
+import { despiteOthers } from '../directory/despite-others.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { findConnectionRights, type ResourceRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { AlreadyTaken, RegistrationClosed } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';
-import {
-  type AuditLog,
-  Conflict,
-  type DirectoryStore,
-  type TokenStore,
-  VersionConflict,
-} from '../storage/contract.ts';
+import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
 import type { Application, Connection, ConnectionSecret, Resource, User } from '../storage/nouns.ts';
 import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
 import { isWithin } from './networks.ts';
@@ -29,7 +24,6 @@ import type { ConnectionUses, Use } from './uses.ts';
 export const DEFAULT_LIFETIME = 365 * 86_400_000;
 
 /** At one connection, by several at once. */
-const ATTEMPTS = 10;
 
 /** What a connection is made from. */
 export type NewConnection = Pick<
@@ -115,18 +109,6 @@ function isEqual(a: string, b: string): boolean {
 export function createSecret(id: string, now: number): { token: string; secret: ConnectionSecret } {
   const token = createConnectionToken(id);
   return { token, secret: { id: randomUUID(), hash: hashConnectionToken(token), createdAt: now } };
-}
-
-/** Tries again, from what is there then, when somebody else changed the same at the same time. */
-async function despiteOthers<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const isRace = error instanceof Conflict || error instanceof VersionConflict;
-      if (!isRace || attempt === ATTEMPTS) throw error;
-    }
-  }
 }
 
 export function createConnections(deps: ConnectionsDeps): Connections {

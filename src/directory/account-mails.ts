@@ -3,7 +3,6 @@
  * secret that is good once, for an hour. No link is made of anything that a request says.
  */
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
-import type { Mail } from '../mail/mail.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { despiteOthers } from './despite-others.ts';
@@ -42,8 +41,15 @@ export interface AccountMails {
   ): Promise<void>;
 }
 
+/** Who sends mails. */
+export interface Mails {
+  readonly available: boolean;
+  /** @throws MalformedRequest for what cannot be sent; Unavailable */
+  send(letter: { readonly to: string; readonly subject: string; readonly text: string }): Promise<void>;
+}
+
 export interface AccountMailsDeps {
-  readonly mail: Mail;
+  readonly mail: Mails;
   readonly tokens: OneTimeTokens;
   readonly users: Pick<Users, 'find' | 'findByLogin'>;
   readonly changes: Pick<Changes, 'users'>;

@@ -1,7 +1,7 @@
 /** Changes that mean the same whatever somebody else changes at the same time. */
 import { Conflict, VersionConflict } from '../storage/contract.ts';
 
-const ATTEMPTS = 5;
+const ATTEMPTS = 10;
 
 /**
  * Tries again when somebody else changed the same at the same time.
