@@ -23,8 +23,6 @@ import type { ConnectionUses, Use } from './uses.ts';
 /** Milliseconds that a connection lives unless something else is said. */
 export const DEFAULT_LIFETIME = 365 * 86_400_000;
 
-/** At one connection, by several at once. */
-
 /** What a connection is made from. */
 export type NewConnection = Pick<
   Connection,
