@@ -100,11 +100,12 @@ test('the lines that the first start prints work as they stand', async (t) => {
   const lines = text.split('\n').filter((line) => /^(curl|[A-Z]+=)/.test(line));
   const { stdout } = await promisify(execFile)('bash', ['-c', lines.join('\n')]);
   const answers = stdout.split('\n').filter((line) => line.startsWith('{'));
-  assert.equal(answers.length, 11);
+  assert.equal(answers.length, 14);
   const kinds = answers.map((answer) => Object.keys(JSON.parse(answer))[0]);
   assert.deepEqual(kinds, [
     ...['access_token', 'active', 'active', 'access_token', 'error'],
-    ...['active', 'active', 'access_token', 'success', 'authorization_endpoint', 'keys'],
+    ...['active', 'active', 'access_token', 'success', 'access_token', 'accessToken', 'token'],
+    ...['authorization_endpoint', 'keys'],
   ]);
   const actives = answers.map((answer) => JSON.parse(answer).active).filter((active) => active !== undefined);
   assert.deepEqual(actives, [true, false, true, true]);
