@@ -207,8 +207,8 @@ curl -sw '\\n' ${issuer}/demo/login/token -H 'Content-Type: application/json' -d
 
 # 12. DeviceHive: ann logs in, and makes a token that may read devices of her network and nothing else.
 DEVICES=$(curl -s ${issuer}/token -H 'Content-Type: application/json' -d '{"login":"ann","password":"${secrets.password}"}' | ${pick('accessToken')})
-USER_ID=$(echo $DEVICES | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | sed -E 's/.*"u":([0-9]+).*/\\1/')
-curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Authorization: Bearer $DEVICES" -d '{"userId":'$USER_ID',"actions":["GetDevice"]}'
+ID=$(echo $DEVICES | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | sed -E 's/.*"u":([0-9]+).*/\\1/')
+curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Authorization: Bearer $DEVICES" -d '{"userId":'$ID',"actions":["GetDevice"]}'
 
 # 13. Fusio: the same login gives a token with scopes.
 curl -sw '\\n' ${issuer}/consumer/login -H 'Content-Type: application/json' -d '{"username":"ann","password":"${secrets.password}"}'
