@@ -24,7 +24,7 @@ import { fittingSigningMode } from './provider/external-key.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
-import { createSelfService } from './self-service.ts';
+import { createSelfAdministration } from './self-administration.ts';
 import { createSystem, type System } from './system.ts';
 
 /** Seconds that a browser session lasts. */
@@ -101,7 +101,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   unfinished.defer(() => foundations.close());
   const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
   const started = await fillDirectory(foundations);
-  const selfService = createSelfService(foundations, log);
+  const selfAdministration = createSelfAdministration(foundations, log);
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
   const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
   const cookieKeys = () => rings.cookies.all().map(({ key }) => key.toString('base64url'));
@@ -122,14 +122,14 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     connect: {
       users,
       connections: foundations.connections,
-      register: selfService.register,
+      register: selfAdministration.register,
       domains: createDomains({
         issuer: config.issuer,
         store: storage.directory,
         changes: foundations.changes,
       }),
-      limitRegistration: selfService.limitRegistration,
-      removeUser: (user, author) => foundations.changes.users.remove(user, author),
+      limitRegistration: selfAdministration.limitRegistration,
+      removeUser: selfAdministration.removeUser,
     },
     refreshTokens: foundations.refreshTokens,
     refreshJwts: foundations.refreshJwts,
@@ -150,7 +150,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     interactions: provider.interactions,
     directory,
     users,
-    passwordChange: selfService.passwordChange,
+    passwordChange: selfAdministration.passwordChange,
     views,
     formKeys: rings.forms,
     findForm,
@@ -168,7 +168,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     prefixes: config.facePrefixes,
     issuer: config.issuer,
     users,
-    ...selfService,
+    ...selfAdministration,
     codes: provider.codes,
     findAccessToken: provider.findAccessToken,
     hasExpired: provider.hasExpired,

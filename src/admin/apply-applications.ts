@@ -17,6 +17,8 @@ import { createNounId, type Extras, type Plan } from './apply-plan.ts';
 export interface ApplicationDeps {
   readonly store: DirectoryStore;
   readonly clientSecrets: SecretKeys;
+  /** Secrets that were renewed since are set to those of the file. */
+  readonly resetSecrets?: boolean;
 }
 
 export async function planApplication(
@@ -129,7 +131,7 @@ export function planCredentials(
   authMethod: AuthMethod,
   { clientSecret, jwks }: Pick<ApplyApplication, 'clientSecret' | 'jwks'>,
   before: Application | undefined,
-  { clientSecrets }: ApplicationDeps,
+  { clientSecrets, resetSecrets }: ApplicationDeps,
 ): Credentials {
   if (authMethod === 'none') return {};
   if (authMethod === 'private_key_jwt') {
@@ -142,6 +144,13 @@ export function planCredentials(
     clientSecret !== undefined &&
     isClientSecret(clientSecrets, clientSecret, before.secretHash)
   ) {
+    return keptSecret(before);
+  }
+  if (before?.secretSeed !== undefined && clientSecret !== undefined && !resetSecrets) {
+    // Whoever renewed it may have done so because the one in the file has leaked.
+    plan.notes.push(
+      `${name} got another secret than the file says; it stays (--reset-passwords sets that of the file)`,
+    );
     return keptSecret(before);
   }
   if (clientSecret !== undefined) return { secretHash: hashClientSecret(clientSecrets, clientSecret) };

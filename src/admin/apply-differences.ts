@@ -71,6 +71,7 @@ const spellers: Spellers = {
       mayExchange,
       jwks,
       secretHash,
+      secretSeed: _seed,
       organization,
       number,
       version,

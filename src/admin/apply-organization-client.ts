@@ -1,14 +1,12 @@
 /** The organization as a client of its own, which may do everything with each of its resources. */
 import type { ApplyOrganization } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
+import { ORGANIZATION_CLIENT } from '../directory/names.ts';
 import { EVERYTHING } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Organization } from '../storage/nouns.ts';
 import { type ApplicationDeps, planCredentials } from './apply-applications.ts';
 import type { Plan } from './apply-plan.ts';
-
-/** Reserved, so that no application that an operator describes has it. */
-const NAME = 'organization';
 
 export async function planOrganizationClient(
   plan: Plan,
@@ -17,9 +15,16 @@ export async function planOrganizationClient(
   deps: ApplicationDeps,
 ): Promise<void> {
   const { store } = deps;
-  const before = await store.applications.findBy('name', `${organization.id}/${NAME}`);
+  const named = await store.applications.findBy('name', `${organization.id}/${ORGANIZATION_CLIENT}`);
+  const before = named?.isOrganization ? named : undefined;
   const clientId = entry.clientId ?? before?.clientId;
   const name = `organization ${organization.name}`;
+  if (named && !before && clientId !== undefined) {
+    plan.problems.push(
+      `${name} has an application named ${ORGANIZATION_CLIENT}, which is the name of its own client`,
+    );
+    return;
+  }
   if (clientId === undefined) {
     if (entry.clientSecret !== undefined) plan.problems.push(`${name} has a clientSecret without a clientId`);
     return;
@@ -51,7 +56,7 @@ export async function planOrganizationClient(
     before,
     {
       organization: organization.id,
-      name: NAME,
+      name: ORGANIZATION_CLIENT,
       isOrganization: true,
       enabled: before?.enabled ?? true,
       realm: `organization:${organization.id}`,

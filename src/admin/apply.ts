@@ -56,7 +56,7 @@ export interface ApplyDeps extends Pick<DatasourceDeps, 'datasources' | 'credent
 export interface ApplyOptions {
   /** Nothing is written, the report says what would be. */
   readonly dryRun?: boolean;
-  /** Passwords of people who are there already are set to those of the file. */
+  /** Passwords of people who are there already, and secrets that were renewed, are set to those of the file. */
   readonly resetPasswords?: boolean;
   /** `false`: passwords of people who are there already are not even compared, which saves a hash each. */
   readonly comparePasswords?: boolean;
@@ -138,6 +138,7 @@ async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions)
   const { store, passwords, now } = deps;
   const { resetPasswords = false, comparePasswords = true } = options;
   const people: PeopleDeps = { store, passwords, now, resetPasswords, comparePasswords };
+  const secrets = { store, clientSecrets: deps.clientSecrets, resetSecrets: resetPasswords };
   const plan = createPlan(store);
   const organizations: [Organization, ApplyOrganization, ApplicationIds][] = [];
   for (const entry of file.organizations ?? []) {
@@ -154,9 +155,9 @@ async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions)
     for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
     await checkDefaultRole(plan, organization, store);
     for (const application of entry.applications ?? []) {
-      await planApplication(plan, organization, application, ids, deps);
+      await planApplication(plan, organization, application, ids, secrets);
     }
-    await planOrganizationClient(plan, organization, entry, deps);
+    await planOrganizationClient(plan, organization, entry, secrets);
     await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, people));
     for (const connection of entry.connections ?? []) {
       await planConnection(plan, organization, connection, deps);

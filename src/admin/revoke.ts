@@ -4,6 +4,7 @@ import type { Author } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { accountNode, datasourceOf } from '../directory/database-accounts.ts';
 import { createEndings } from '../directory/endings.ts';
+import { isNounId } from '../directory/names.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
@@ -30,8 +31,6 @@ export interface Revoked {
   readonly what: string;
 }
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** @returns undefined if no such token is alive */
 export async function revokeToken(
   presented: string,
@@ -43,8 +42,7 @@ export async function revokeToken(
     const id = deps.refreshTokens.loginOf(value);
     const login = id === undefined ? undefined : await deps.logins.find(id, deps.now());
     if (!login) return undefined;
-    await deps.registry.endLogin(login);
-    await append(deps, author, 'login.revoked', { ...login, client: login.clientId }, { id: login.id });
+    await createEndings(deps).endLogin(login, author);
     return { what: `login ${login.id} of ${login.subject}, and all tokens that came from it` };
   }
   const connection = await deps.connections.identify(value);
@@ -54,8 +52,7 @@ export async function revokeToken(
     ? verified && (await deps.registry.findRow('jwt', verified.jti))
     : await deps.registry.findRow('opaque', value);
   if (!row) return undefined;
-  await deps.registry.endToken(row);
-  await append(deps, author, 'token.revoked', { ...row, client: row.clientId }, { id: row.id });
+  await createEndings(deps).endToken(row, author);
   return { what: `token ${row.id} of ${row.subject}, and all tokens that came from it` };
 }
 
@@ -155,7 +152,7 @@ async function append(
 
 /** @param name a UUID, a clientId, or `organization/application` */
 export async function findApplication(store: DirectoryStore, name: string): Promise<Application | undefined> {
-  if (UUID.test(name)) {
+  if (isNounId(name)) {
     const application = await store.applications.get(name);
     if (application) return application;
   }
@@ -171,7 +168,7 @@ export async function findApplication(store: DirectoryStore, name: string): Prom
 
 /** @param name a UUID, or `organization/connection` */
 export async function findConnection(store: DirectoryStore, name: string): Promise<Connection | undefined> {
-  if (UUID.test(name)) return store.connections.get(name);
+  if (isNounId(name)) return store.connections.get(name);
   const at = name.indexOf('/');
   const organization = await store.organizations.findBy('name', name.slice(0, at));
   return organization && store.connections.findBy('name', `${organization.id}/${name.slice(at + 1)}`);
@@ -182,7 +179,7 @@ export async function findConnection(store: DirectoryStore, name: string): Promi
  *   or `management/username`. A name that fits several users gives all of them.
  */
 export async function findUsers(store: DirectoryStore, name: string): Promise<User[]> {
-  if (UUID.test(name)) {
+  if (isNounId(name)) {
     const user = await store.users.get(name);
     if (user) return [user];
   }

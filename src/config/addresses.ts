@@ -5,25 +5,6 @@ const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 const HOSTNAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`);
 const NAME_AND_PORT = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
 
-/** How paths of the server's own begin, now and where more are to come. None is ever somebody else's. */
-export const ownFirstSegments: ReadonlySet<string> = new Set([
-  '.well-known',
-  'account',
-  'admin',
-  'assets',
-  'device',
-  'docs',
-  'healthz',
-  'interaction',
-  'livez',
-  'metrics',
-  'oauth',
-  'portal',
-  'readyz',
-  'resources',
-  'static',
-]);
-
 /** A name of the DNS in lower case, or an IP address without brackets. */
 export function isHostname(text: string): boolean {
   if (isIP(text)) return true;

@@ -1,10 +1,11 @@
 /** How the text of an environment variable becomes a value. What a schema says of bad text ends a sentence about it. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { ownFirstSegments } from '../directory/names.ts';
 import { isLoopback } from '../directory/redirect-uris.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import type { FaceName } from '../storage/nouns.ts';
-import { isHostname, ownFirstSegments } from './addresses.ts';
+import { isHostname } from './addresses.ts';
 import { quote } from './printable.ts';
 import { didYouMean } from './similar.ts';
 

@@ -2,7 +2,7 @@
  * Mails to people about their accounts: activating one that was registered, and setting a forgotten password. Each has a
  * secret that is good once, for an hour. No link is made of anything that a request says.
  */
-import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
+import { MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { despiteOthers } from './despite-others.ts';
@@ -21,12 +21,13 @@ export interface AccountMails {
   readonly available: boolean;
   /** @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone */
   sendActivation(user: User, link: string | undefined): Promise<void>;
-  /** Lets somebody who registered log in. @throws ProofRejected for a token that is not good */
+  /** Lets somebody who registered log in. @throws ProofRejected for a token that is not good; AccountGone */
   activate(token: string, realm: Realm, author: (user: User) => Author): Promise<void>;
   /**
    * To whoever has that email address; nobody learns whether anybody has. Who has not activated the account yet gets
    * that mail anew, or would never get in when the first one was lost. The caller does not wait for it: how long it
    * takes says what it did.
+   * @throws Unavailable when no mails can be sent at all
    */
   sendPasswordReset(realm: Realm, email: string, links: MailLinks): void;
   /**
@@ -40,6 +41,9 @@ export interface AccountMails {
     author: (user: User) => Author,
   ): Promise<void>;
 }
+
+/** The token was good, and whom it was for is not there any more. */
+export class AccountGone extends ProofRejected {}
 
 /** Who sends mails. */
 export interface Mails {
@@ -60,6 +64,12 @@ export interface AccountMailsDeps {
 
 /** Seconds. */
 const LIFETIME = 3600;
+const RETRY_AFTER = 3600;
+
+/** @throws Unavailable */
+export function requireMails({ available }: Pick<Mails, 'available'>): void {
+  if (!available) throw new Unavailable(RETRY_AFTER, { reason: 'there is no mail server' });
+}
 
 function letterOf(intro: string, token: string, link: string | undefined): string {
   const leads = link === undefined ? [] : [link.replace('{token}', encodeURIComponent(token)), ''];
@@ -71,6 +81,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
 
   async function requireUser(id: string | undefined, realm: Realm): Promise<User> {
     const user = id === undefined ? undefined : await users.find(id);
+    if (id !== undefined && !user) throw new AccountGone({ reason: 'the account was removed' });
     if (user?.realm !== realm) throw new ProofRejected({ reason: 'no such one-time token of this realm' });
     return user;
   }
@@ -107,6 +118,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       });
     },
     sendPasswordReset(realm, email, links) {
+      requireMails(mail);
       void sendReset(realm, email, links).catch(onFailure);
     },
     async resetPassword(token, newPassword, application, author) {

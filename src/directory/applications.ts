@@ -33,11 +33,11 @@ export interface Applications {
   remove(application: Application, author: Author): Promise<void>;
   /** Those that somebody registered, in the order in which they were. */
   findOwn(owner: User): Promise<readonly Application[]>;
-  /** Gives it another secret, which ends the one before; its tokens stay. @throws VersionConflict */
+  /** Gives it another secret, which ends the one before; its tokens stay. */
   renewSecret(application: Application, author: Author): Promise<string>;
   /** Its secret, if that can be shown again: one that an operator chose cannot. */
   findSecret(application: Application): string | undefined;
-  /** @param seconds that tokens of its users live at most, and unless they ask for less @throws VersionConflict */
+  /** @param seconds that tokens of its users live at most, and unless they ask for less */
   limitUserTokens(application: Application, seconds: number, author: Author): Promise<Application>;
 }
 
@@ -144,19 +144,26 @@ export function createApplications({ store, changes, clientSecrets }: Applicatio
 
     findOwn,
 
-    async renewSecret(application, author) {
-      const stored = await current(application);
-      const { secret, ...kept } = createDerivedSecret(clientSecrets, stored.id);
-      await changes.applications.replace({ ...stored, ...kept }, author);
-      return secret;
-    },
+    renewSecret: (application, author) =>
+      despiteOthers(async () => {
+        const stored = await current(application);
+        const { secret, ...kept } = createDerivedSecret(clientSecrets, stored.id);
+        await changes.applications.replace({ ...stored, ...kept }, author);
+        return secret;
+      }),
 
     findSecret: (application) => findDerivedSecret(clientSecrets, application),
 
-    async limitUserTokens(application, seconds, author) {
-      return changes.applications.replace({ ...(await current(application)), userTokenTtl: seconds }, author);
-    },
+    limitUserTokens: (application, seconds, author) =>
+      despiteOthers(async () =>
+        changes.applications.replace({ ...(await current(application)), userTokenTtl: seconds }, author),
+      ),
   };
+}
+
+/** Whether it proves itself with a secret. */
+export function usesSecret({ authMethod }: Pick<Application, 'authMethod'>): boolean {
+  return authMethod === 'client_secret_basic' || authMethod === 'client_secret_post';
 }
 
 /** As whoever registered it called it. */

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 /** Secrets, hashed or sealed; that they changed is said, and no more. */
 const SECRET_FIELDS: ReadonlySet<string> = new Set([
   'secretHash',
+  'secretSeed',
   'passwordHash',
   'secrets',
   'sealedPassword',

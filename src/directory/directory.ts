@@ -6,17 +6,11 @@
  * revision changes, which is asked at each request: what one process changed holds in the others at once.
  */
 import { LRUCache } from 'lru-cache';
-import type { DirectoryStore, TokenRow } from '../storage/contract.ts';
-import type {
-  Application,
-  Datasource,
-  FaceName,
-  Organization,
-  Resource,
-  Role,
-  User,
-} from '../storage/nouns.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
 import { eachNoun } from './collections.ts';
+import { ORGANIZATION_CLIENT } from './names.ts';
+import type { Through } from './through.ts';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */
 const NOUNS_KEPT = 5_000;
@@ -38,6 +32,8 @@ export interface DirectoryView {
   findOrganizationNamed(name: string): Promise<Organization | undefined>;
   /** By its name in the organization; undefined too when it or its organization is disabled. */
   findApplicationNamed(organization: string, name: string): Promise<ActiveApplication | undefined>;
+  /** The organization as a client of its own; undefined too when it has none, or one of them is disabled. */
+  findOrganizationClient(organization: string): Promise<ActiveApplication | undefined>;
   /** The first of the organization that has a resource of its own. */
   findFirstApplication(organization: string): Promise<ActiveApplication | undefined>;
   /** The enabled ones of an organization. */
@@ -57,47 +53,6 @@ export interface DirectoryView {
   grantsInUse(): Promise<ReadonlySet<string>>;
   /** Faces that any enabled organization has switched on. */
   facesInUse(): Promise<ReadonlySet<FaceName>>;
-}
-
-/** What a request that came through a face brings along; no parameter and no header can say so. */
-export interface Through {
-  readonly face: FaceName;
-  /** Whether strangers may register. */
-  readonly registration: boolean;
-  /** Further nodes that what is made hangs below. */
-  readonly nodes: readonly string[];
-  readonly token?: FaceTokens;
-  /** Scopes that the face's own routes ask for: good on those, and for every user of its application. */
-  readonly scopes?: readonly string[];
-  /** Which of the allowed scopes a request means; without it one that asks for more is refused. */
-  readonly pickScopes?: (asked: readonly string[], allowed: readonly string[]) => readonly string[];
-  /** Answers with a refresh token although the grant has none, or nobody asked for `offline_access`. */
-  readonly startsLogin?: boolean;
-  /** Whether its tokens speak of devices. */
-  readonly devices?: boolean;
-}
-
-/** What a face's clients expect of tokens, instead of what the resource says of them. */
-export interface FaceTokens {
-  readonly format?: 'jwt';
-  /** Seconds. */
-  readonly ttl: number;
-  /** Seconds that a login lasts; the server's own if absent. */
-  readonly loginTtl?: number;
-  /** Seconds that a refresh token is good, counted anew at each refresh; as long as the login if absent. */
-  readonly refreshAge?: number;
-  /** Whether a refresh leaves the refresh token as it is. */
-  readonly keepsRefreshToken?: boolean;
-  /** Whether a refresh ends the access tokens that the login had before. */
-  readonly endsEarlier?: boolean;
-  /** Of an access token that is a JWT, beside those that every token has. */
-  readonly claims?: (row: TokenRow, user: User | undefined) => Readonly<Record<string, unknown>>;
-  /** Makes a new refresh token a JWT around ours, with these claims; nothing secret. */
-  readonly refreshClaims?: (
-    row: TokenRow,
-    user: User | undefined,
-    login: { readonly expiresAt: number },
-  ) => Readonly<Record<string, unknown>>;
 }
 
 export interface RequestView {
@@ -213,11 +168,16 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     ),
     findApplicationById: remembering(async (id) => active(await store.applications.get(id))),
     findApplicationNamed: async (organization, name) => findNamed(`${organization}/${name}`),
+    findOrganizationClient: async (organization) => {
+      const named = await findNamed(`${organization}/${ORGANIZATION_CLIENT}`);
+      return named?.application.isOrganization ? named : undefined;
+    },
     findFirstApplication: remembering(async (organization) => {
-      const first = (await findApplications(organization))?.find(
-        ({ resource, isOrganization }) => resource !== undefined && !isOrganization,
-      );
-      return active(first);
+      for await (const application of eachNoun(store.applications, organization)) {
+        const { enabled, resource, isOrganization } = application;
+        if (enabled && resource !== undefined && !isOrganization) return active(application);
+      }
+      return undefined;
     }),
     findApplications: findApplications as DirectoryView['findApplications'],
     findOrganization: organizations,

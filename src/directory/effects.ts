@@ -18,11 +18,15 @@ interface Rules<T> {
   /** Whoever got in by the old value must not stay in. */
   readonly restarting: readonly (keyof T)[];
   /** Rights are read from these. Widening is not told apart: recomputing then gives what was there. */
-  readonly narrowing: readonly (keyof T)[];
+  readonly narrowing: readonly (keyof T | ((noun: T) => unknown))[];
 }
 
 const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
-  organizations: { ending: 'ends', restarting: [], narrowing: ['faces'] },
+  organizations: {
+    ending: 'ends',
+    restarting: [],
+    narrowing: [({ faces }) => faces?.devicehive?.plugins],
+  },
   applications: {
     ending: 'ends',
     restarting: ['realm'],
@@ -47,7 +51,10 @@ export function effectOf<C extends CollectionName>(
   after: Nouns[C] | undefined,
 ): Effect {
   const { ending, restarting, narrowing } = rules[collection] as Rules<Nouns[C]>;
-  const differs = (field: keyof Nouns[C]): boolean => !isDeepStrictEqual(before[field], after?.[field]);
+  type Part = Rules<Nouns[C]>['narrowing'][number];
+  const read = (noun: Nouns[C] | undefined, part: Part): unknown =>
+    noun && (typeof part === 'function' ? part(noun) : noun[part]);
+  const differs = (part: Part): boolean => !isDeepStrictEqual(read(before, part), read(after, part));
   if (!after?.enabled) return before.enabled ? ending : narrowing.some(differs) ? 'narrows' : 'none';
   if (!before.enabled) return ending === 'ends' ? 'returns' : 'narrows';
   if (restarting.some(differs)) return 'restarts';

@@ -1,12 +1,14 @@
 /** Ending tokens and logins on somebody's word, with the audit entry that says on whose. */
 import type { Registry } from '../registry/registry.ts';
-import type { AuditLog, TokenRow } from '../storage/contract.ts';
+import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
 import type { User } from '../storage/nouns.ts';
 import type { Author } from './changes.ts';
 
 export interface Endings {
   /** Ends the token and all that hangs below it. */
   endToken(token: TokenRow, author: Author): Promise<void>;
+  /** Ends the login: its refresh token and every token that came from it. */
+  endLogin(login: LoginRow, author: Author): Promise<void>;
   /** Ends the login that the token belongs to, with all that came from it; where it belongs to none, the token. */
   endLoginOf(token: TokenRow, author: Author): Promise<void>;
   /** Ends every token and login of the user; a new login is possible. */
@@ -48,13 +50,17 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
     await append('token.revoked', token, author, { id: token.id });
   }
 
+  async function endLogin(login: LoginRow, author: Author): Promise<void> {
+    await registry.endLogin(login);
+    await append('login.revoked', login, author, { id: login.id });
+  }
+
   return {
     endToken,
+    endLogin,
     async endLoginOf(token, author) {
       const login = token.login === undefined ? undefined : await registry.findLogin(token.login);
-      if (!login) return endToken(token, author);
-      await registry.endLogin(login);
-      await append('login.revoked', token, author, { id: login.id });
+      return login ? endLogin(login, author) : endToken(token, author);
     },
     async endAllOf(user, author) {
       const { id, organization } = user;

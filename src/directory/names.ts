@@ -1,9 +1,7 @@
-/**
- * Names that no organization may have, because a path of the server starts with them: its own, those of the older
- * token APIs it can answer for, and those that browsers, proxies and certificate issuers ask for unasked.
- */
-export const reservedNames: ReadonlySet<string> = new Set([
-  // Ours.
+/** Names that are ours, or mean something already. */
+
+/** First segments of the server's own paths. */
+export const ownFirstSegments: ReadonlySet<string> = new Set([
   '.well-known',
   'account',
   'admin',
@@ -19,6 +17,14 @@ export const reservedNames: ReadonlySet<string> = new Set([
   'readyz',
   'resources',
   'static',
+]);
+
+/**
+ * Names that no organization may have, because a path of the server starts with them: its own, those of the older
+ * token APIs it can answer for, and those that browsers, proxies and certificate issuers ask for unasked.
+ */
+export const reservedNames: ReadonlySet<string> = new Set([
+  ...ownFirstSegments,
   // Older token APIs.
   'api',
   'apps',
@@ -52,3 +58,13 @@ export const reservedNames: ReadonlySet<string> = new Set([
   'null',
   'undefined',
 ]);
+
+/** Of the application that the organization itself is, reserved so that no other has it. */
+export const ORGANIZATION_CLIENT = 'organization';
+
+const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether it is how ids of nouns are written, by which they can be named too. */
+export function isNounId(text: string): boolean {
+  return NOUN_ID.test(text);
+}

@@ -1,12 +1,8 @@
 /** Strangers who register, and show with a mail that the email address is theirs before they can log in. */
-import { Unavailable } from '../errors/domain.ts';
 import type { User } from '../storage/nouns.ts';
-import type { AccountMails } from './account-mails.ts';
+import { type AccountMails, requireMails } from './account-mails.ts';
 import type { Changes } from './changes.ts';
 import type { Register, Registrant } from './registration.ts';
-
-/** Seconds. */
-const RETRY_AFTER = 3600;
 
 /**
  * @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone
@@ -31,7 +27,7 @@ export function createRegisterByMail({
   limitRegistration: (address: string) => Promise<void>;
 }): RegisterByMail {
   return async (registrant, link) => {
-    if (!accountMails.available) throw new Unavailable(RETRY_AFTER, { reason: 'there is no mail server' });
+    requireMails(accountMails);
     await limitRegistration(registrant.author.address ?? '');
     const user = await register({ ...registrant, pending: true });
     try {

@@ -5,6 +5,8 @@ import {
   createPermissions,
   describeDifference,
   difference,
+  isEmpty,
+  NOTHING,
   type Permissions,
   union,
 } from '../permissions/permissions.ts';
@@ -23,7 +25,7 @@ export interface RoleChanges {
    * @throws PermissionsNotAllowed; VersionConflict
    */
   allow(role: Role, added: Permissions, within: Permissions, author: Author): Promise<Role>;
-  /** @throws VersionConflict */
+  /** @throws PermissionsNotAllowed, VersionConflict */
   disallow(role: Role, removed: Permissions, author: Author): Promise<Role>;
 }
 
@@ -32,10 +34,12 @@ export interface RoleChangesDeps {
   readonly changes: Pick<Changes, 'roles'>;
 }
 
-/** What is left of a set without the cells of another; admin loses itself only, because it has no cells. */
+/** What is left of a set without the cells of another. @throws PermissionsNotAllowed for admin, which has no cells */
 function without(permissions: Permissions, removed: Permissions): Permissions {
-  if (permissions.isAdmin) return removed.isAdmin ? createPermissions([]) : permissions;
-  if (removed.isAdmin) return createPermissions([]);
+  if (removed.isAdmin) return NOTHING;
+  if (permissions.isAdmin && !isEmpty(removed)) {
+    throw new PermissionsNotAllowed({ description: 'admin can be taken away as a whole only' });
+  }
   return createPermissions(
     [...permissions.masks].map(([table, mask]) => [table, mask & ~(removed.masks.get(table) ?? 0)]),
   );

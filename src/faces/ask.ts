@@ -1,6 +1,7 @@
 /** A face's request to the token endpoint: the same chain as everybody's, with the form that the face wrote. */
 import type { Context, Middleware } from 'koa';
-import type { ActiveApplication, Directory, DirectoryView, Through } from '../directory/directory.ts';
+import type { ActiveApplication, Directory, DirectoryView } from '../directory/directory.ts';
+import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';

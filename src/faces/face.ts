@@ -6,7 +6,8 @@
  *
  * This file: what a face is.
  */
-import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { Through } from '../directory/through.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 

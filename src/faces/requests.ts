@@ -12,13 +12,16 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/_-]+={0,2})$/i;
 const MAX_FIELDS = 200;
 
+/** The body is not what it says to be. */
+export class UnreadableBody extends Refusal {}
+
 function parseJson(text: string): unknown {
   try {
     return parseJsonText(text);
   } catch (error) {
     if (!(error instanceof PermissionsError)) throw error;
     if (error.code === 'too_large') throw new Refusal(413, 'the body is too large');
-    throw new Refusal(400, 'the body is no JSON, or holds names that are not allowed', { error: 'not_json' });
+    throw new UnreadableBody(400, 'the body is no JSON, or holds names that are not allowed');
   }
 }
 

@@ -1,10 +1,9 @@
 /** Whose face answers a request, and as which client. */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import { isNounId } from '../directory/names.ts';
 import type { Organization } from '../storage/nouns.ts';
 import type { Tenant } from './ask.ts';
 import type { Face } from './face.ts';
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** What a path names, still encoded; neither names nor ids need encoding. */
 export interface Named {
@@ -18,21 +17,26 @@ async function findOrganization(
   name: string | undefined,
 ): Promise<Organization | undefined> {
   if (name === undefined) return view.findOrganizationOf(host);
-  if (!UUID.test(name)) return view.findOrganizationNamed(name);
+  if (!isNounId(name)) return view.findOrganizationNamed(name);
   const organization = await view.findOrganization(name);
   return organization?.enabled ? organization : undefined;
 }
 
-/** The one that the path names, else that of the settings, else the organization's first with a resource. */
+/**
+ * The one that the path names, else that of the settings, else the organization as a client of its own, else its first
+ * application with a resource.
+ */
 async function findApplication(
   view: DirectoryView,
   organization: Organization,
   named: string | undefined,
   configured: string | undefined,
 ): Promise<ActiveApplication | undefined> {
-  if (named !== undefined && !UUID.test(named)) return view.findApplicationNamed(organization.id, named);
+  if (named !== undefined && !isNounId(named)) return view.findApplicationNamed(organization.id, named);
   const id = named ?? configured;
-  return id === undefined ? view.findFirstApplication(organization.id) : view.findApplicationById(id);
+  if (id !== undefined) return view.findApplicationById(id);
+  const own = await view.findOrganizationClient(organization.id);
+  return own ?? view.findFirstApplication(organization.id);
 }
 
 /** @returns undefined if the face is switched off there, or what the path names is not there */
@@ -48,7 +52,7 @@ export async function findTenant(
   const active = await findApplication(view, organization, named.application, settings.application);
   if (active?.application.organization !== organization.id) return undefined;
   // The organization as a client of its own is none of its applications.
-  if (active.application.isOrganization) return undefined;
+  if (active.application.isOrganization && named.application !== undefined) return undefined;
   const { secretHash: _, jwks: __, ...application } = active.application;
   const client = {
     organization,

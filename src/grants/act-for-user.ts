@@ -4,6 +4,7 @@
  * who asked. Only faces ask for this; natively it takes the scope `users:impersonate` (`requested-subject.ts`).
  */
 import type { DirectoryView } from '../directory/directory.ts';
+import { hasPowerOverUsers } from '../directory/power.ts';
 import { findRights, type ResourceRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { PermissionsNotAllowed, ProofRejected, UnknownResource } from '../errors/domain.ts';
@@ -39,16 +40,10 @@ export function createActForUserGrant({ subjectTokens, users }: ActForUserDeps):
     token: SubjectToken,
     { client, view }: GrantRequest,
   ): Promise<User | undefined> {
-    const { id } = client.application;
-    if (token.isUser) {
-      const user = await users.findBySubject(token.subject);
-      if (user?.administers.includes(client.organization.id)) return user;
-    } else if (!token.account) {
-      const asking = (await view.findApplicationById(token.application))?.application;
-      // Those who log in elsewhere too, or at an application that somebody registered, are not its own.
-      const isOwner = asking?.id === id && asking.realm === `application:${id}` && asking.owner === undefined;
-      if (isOwner || asking?.isOrganization) return undefined;
-    }
+    const user = token.isUser ? await users.findBySubject(token.subject) : undefined;
+    const isItself = !token.isUser && !token.account;
+    const active = isItself ? await view.findApplicationById(token.application) : undefined;
+    if (hasPowerOverUsers({ user, application: active?.application }, client.application)) return user;
     throw new PermissionsNotAllowed({ description: 'the token may not act for users of the application' });
   }
 

@@ -1,8 +1,9 @@
 /** What a grant is: one file each that proves who is asking, and what it hands to those who decide and issue. */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { DatabaseAccount } from '../datasources/logins.ts';
-import type { ActiveApplication, DirectoryView, Through } from '../directory/directory.ts';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
+import type { Through } from '../directory/through.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { TokenRow } from '../storage/contract.ts';

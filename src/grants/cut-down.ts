@@ -1,6 +1,7 @@
 /** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
-import type { DirectoryView, Through } from '../directory/directory.ts';
+import type { DirectoryView } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
+import type { Through } from '../directory/through.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
 import {
   allowsNothing,

@@ -9,6 +9,7 @@ import { findDeviceRights } from '../directory/device-rights.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import { type DeviceAccess, DIMENSIONS, intersectAccess, toReach } from '../permissions/device-access.ts';
+import { NOTHING } from '../permissions/permissions.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
@@ -117,8 +118,9 @@ export function createDerivedLoginGrant({ subjectTokens, users, registry, now }:
         user,
         asked: {
           resource: undefined,
-          scopes: undefined,
-          permissions: undefined,
+          // Whoever asks for devices hands on nothing else.
+          scopes: [],
+          permissions: NOTHING,
           devices: { ...intersectAccess(token.devices, held), ...wanted },
         },
         ...(token.authTime !== undefined && !isAnother && { authTime: token.authTime }),

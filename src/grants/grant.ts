@@ -6,9 +6,10 @@
  */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { findDeviceRights } from '../directory/device-rights.ts';
-import type { ActiveApplication, Directory, Through } from '../directory/directory.ts';
+import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import { applicationSubject } from '../directory/subjects.ts';
+import type { Through } from '../directory/through.ts';
 import { isActive, type Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';

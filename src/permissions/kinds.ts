@@ -19,8 +19,7 @@ export interface Explanation<Rights, Right> {
 
 /**
  * One kind of authorization detail (RFC 9396 section 2): how rights of this kind are read from a request, compared, cut
- * down, accounted for and written into a token. Whoever narrows or issues needs no more than this, so a kind is added
- * by implementing it. `intersect` must be associative, commutative and idempotent, and never allow more than either
+ * down, accounted for and written into a token. `intersect` must be associative, commutative and idempotent, and never allow more than either
  * side; `contains(a, b)` must hold exactly when `intersect(a, b)` equals `b`.
  */
 export interface DetailKind<Rights, Right> {

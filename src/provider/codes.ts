@@ -10,6 +10,7 @@ import { findRights } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import { agree } from '../grants/consent.ts';
+import { NOTHING } from '../permissions/permissions.ts';
 import type { AuditLog } from '../storage/contract.ts';
 import type { Application, User } from '../storage/nouns.ts';
 
@@ -65,7 +66,8 @@ export function createCodes({ provider, directory, audit, now }: CodesDeps): Cod
     const { Grant } = provider();
     const consent = new Grant({ accountId: userSubject(user), clientId: application.clientId });
     consent.addResourceScope(resource.identifier, scopes.join(' '));
-    agree(consent, resource.identifier, rights.permissions);
+    // Scopes are all that was shown.
+    agree(consent, resource.identifier, NOTHING);
     const id = await consent.save();
     await audit.append({
       at: now(),

@@ -5,7 +5,9 @@
  */
 import type { Context, Middleware, Next } from 'koa';
 import type { Connections } from '../connections/connections.ts';
+import type { Author } from '../directory/changes.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
+import { createEndings } from '../directory/endings.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { toDetails } from '../permissions/details.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
@@ -180,7 +182,7 @@ export function createIntrospection(deps: InspectionDeps): Middleware {
 }
 
 async function endConnection(
-  { state }: Context,
+  ctx: Context,
   connection: Connection,
   client: Application,
   { connections }: InspectionDeps,
@@ -188,15 +190,20 @@ async function endConnection(
   if (connection.application !== client.id) {
     throw new MalformedRequest({ description: 'the token was issued to another client' });
   }
-  await connections.end(connection, {
-    actor: `client:${client.id}`,
+  await connections.end(connection, authorOf(ctx, client));
+}
+
+function authorOf({ state }: Context, { id }: Application): Author {
+  return {
+    actor: `client:${id}`,
     ...(typeof state.address === 'string' && { address: state.address }),
     ...(typeof state.requestId === 'string' && { requestId: state.requestId }),
-  });
+  };
 }
 
 /** Around the engine's revocation endpoint: ends a token and what hangs below it, a login, or a connection. */
 export function createRevocation(deps: InspectionDeps): Middleware {
+  const endings = createEndings(deps);
   return async function revoke(ctx, next) {
     const request = await authenticated(ctx, next, deps);
     if (!request) return;
@@ -209,18 +216,8 @@ export function createRevocation(deps: InspectionDeps): Middleware {
     if (row.application !== request.client.id) {
       throw new MalformedRequest({ description: 'the token was issued to another client' });
     }
-    if ('token' in found) await deps.registry.endToken(found.token);
-    else await deps.registry.endLogin(found.login);
-    await deps.audit.append({
-      at: deps.now(),
-      event: 'token' in found ? 'token.revoked' : 'login.revoked',
-      outcome: 'changed',
-      subject: row.subject,
-      client: row.clientId,
-      organization: row.organization,
-      details: { id: row.id },
-      ...(typeof ctx.state.address === 'string' && { address: ctx.state.address }),
-      ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
-    });
+    const author = authorOf(ctx, request.client);
+    if ('token' in found) await endings.endToken(found.token, author);
+    else await endings.endLogin(found.login, author);
   };
 }

@@ -296,7 +296,11 @@ describe('DeviceHive', () => {
     });
     const seen = await server.introspect(minted.accessToken);
     assert.deepEqual([seen.username, seen.act.sub], ['bob', decodeJwt(root.accessToken).sub]);
-    assert.deepEqual(tablesOf(seen), { orders: 'r' });
+    assert.deepEqual(
+      [tablesOf(seen), seen.scope],
+      [{}, undefined],
+      'whoever asks for devices hands on nothing else',
+    );
     await denied(root.accessToken, { userId: numbers.bob, actions: ['GetNetwork'] });
     const all = { actions: ['*'], networkIds: ['*'], deviceTypeIds: ['*'] };
     const theirs = payloadOf(
@@ -405,7 +409,6 @@ describe('DeviceHive', () => {
       actions: ['GetDevice'],
       networks: ['7'],
       deviceTypes: ['2'],
-      topics: ['plugin_topic_x'],
     });
     const again = await mine.refresh(minted.refreshToken);
     assert.deepEqual(payloadOf(again.json.accessToken).a, [3]);
@@ -482,6 +485,10 @@ describe('DeviceHive', () => {
     await told('garbage', 'Token is not valid');
     await told(made.refreshToken, 'Invalid token type');
     await told(ann.accessToken, 'Plugin is not found');
+    const nowhere = { userId: u, actions: ['ManagePlugin'], networkIds: [], deviceTypeIds: [] };
+    const pair = pairOf(await client.create(ann.accessToken, nowhere));
+    await told(pair.accessToken, 'Plugin is not found');
+    pairOf(await client.pluginCreate(pair.accessToken, { a: [16], tpc: 'plugin_topic_x' }));
     const everything = pairOf(
       await client.pluginCreate(ann.accessToken, { a: [0], t: 0, tpc: 'plugin_topic_x' }),
     );

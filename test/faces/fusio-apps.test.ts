@@ -206,7 +206,7 @@ describe('Fusio, codes', () => {
     const seen = await server.introspect(answer.access_token);
     assert.deepEqual([seen.username, seen.client_id], ['ann', SHOP]);
     assert.equal(seen.scope, 'authorization orders.read');
-    assert.deepEqual(tablesOf(seen), { orders: 'cru', products: 'r' });
+    assert.deepEqual(tablesOf(seen), {});
     assert.equal(decodeJwt(answer.access_token).name, 'ann');
     const renewed = tokenOf(
       await client.token({ grant_type: 'refresh_token', refresh_token: answer.refresh_token }),

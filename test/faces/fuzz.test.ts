@@ -65,6 +65,11 @@ const bodies: Readonly<Record<Face['name'], readonly string[]>> = {
   ],
 };
 
+/** Where a mail is sent, which may have to wait. */
+const MAILS = /^\/consumer\/(?:register|password_reset)$/;
+const isNoFailure = (status: number, path: string): boolean =>
+  status < 500 || (status === 503 && MAILS.test(path));
+
 const GIVEN = /"(?:access_?token|refresh_?token|token|appSecret|client_secret)":\s*"[^"]/i;
 
 function pathOf(route: string): [method: string, path: string] {
@@ -139,7 +144,7 @@ describe('LG-01 what belongs to one of the older APIs is nothing to the others',
             for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
               const { status, text } = await send(method, path, body, { 'content-type': type });
               const what = `${method} ${path} <- ${other} as ${type}: ${status} ${text}`;
-              assert.ok(status < 500 || status === 503, what);
+              assert.ok(isNoFailure(status, path), what);
               assert.doesNotMatch(text, GIVEN, what);
             }
           }
@@ -217,7 +222,7 @@ describe('LG-01 what belongs to one of the older APIs is nothing to the others',
               ...(proof !== undefined && { authorization: proof }),
             });
             const what = `${method} ${path}${search} ${proof} ${JSON.stringify(body)}: ${status} ${text}`;
-            assert.ok(status < 500 || status === 503, what);
+            assert.ok(isNoFailure(status, path), what);
             assert.doesNotMatch(text, GIVEN, what);
           },
         ),

@@ -210,7 +210,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
         }
         const topic = topicOf(row);
         const { plugins = [] } = request.settings;
-        if (!isOfPlugin(row) || !plugins.some((known) => known.topic === topic))
+        if (!isOfPlugin(token) || !plugins.some((known) => known.topic === topic))
           throw new DeviceHiveRefusal(401, 'Plugin is not found');
         return { a: actionIdsOf(row), e: toDateTime(row.expiresAt * 1000), t: ACCESS, tpc: topic };
       },

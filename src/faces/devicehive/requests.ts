@@ -114,6 +114,12 @@ function parseTime(value: unknown, now: number): number | undefined {
   return time;
 }
 
+/** Topics are of use to whoever may make tokens for plugins, and to nobody else. */
+function withTopics(actions: readonly string[]): WantedDevices {
+  const hasUse = actions.includes(ALL) || actions.includes('ManagePlugin');
+  return hasUse ? { actions } : { actions, topics: [] };
+}
+
 /** @param now milliseconds @throws DeviceHiveRefusal 400 */
 export function parsePair(body: unknown, now: number): PairRequest {
   const { userId, actions, networkIds, deviceTypeIds, expiration, refreshExpiration } = requireObject(body);
@@ -124,7 +130,7 @@ export function parsePair(body: unknown, now: number): PairRequest {
   return {
     userId,
     devices: {
-      actions: parseActions(actions),
+      ...withTopics(parseActions(actions)),
       ...(networks && { networks }),
       ...(deviceTypes && { deviceTypes }),
     },

@@ -1,5 +1,5 @@
 /** What DeviceHive's clients read in tokens: a claim `payload`, beside those that every token of ours has. */
-import type { FaceTokens } from '../../directory/directory.ts';
+import type { FaceTokens } from '../../directory/through.ts';
 import { DEVICE_ACCESS } from '../../permissions/device-access.ts';
 import { findActionId } from '../../permissions/devicehive-actions.ts';
 import type { TokenRow } from '../../storage/contract.ts';
@@ -35,9 +35,16 @@ export function mayDo({ devices }: TokenRow, action: string): boolean {
   return actions.includes(ALL) || actions.includes(action);
 }
 
-/** It reaches a topic and no device. */
-export function isOfPlugin({ devices }: TokenRow): boolean {
-  return devices?.networks.length === 0 && devices.deviceTypes.length === 0 && devices.topics.length > 0;
+/** @param token whose signature was found to be right */
+export function isOfPlugin(token: string): boolean {
+  const [, claims = ''] = token.split('.');
+  try {
+    const { payload } = JSON.parse(Buffer.from(claims, 'base64url').toString());
+    return typeof payload?.tpc === 'string';
+  } catch {
+    // An opaque one has no claims.
+    return false;
+  }
 }
 
 /** The only topic of a plugin's token. */

@@ -1,9 +1,9 @@
 /** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
-import type { AccountMails } from '../../directory/account-mails.ts';
+import { AccountGone, type AccountMails, requireMails } from '../../directory/account-mails.ts';
 import type { RegisterByMail } from '../../directory/registration-by-mail.ts';
 import { findableEmail } from '../../directory/usernames.ts';
 import { isActive, type Users } from '../../directory/users.ts';
-import { AlreadyTaken, MalformedRequest, Unavailable } from '../../errors/domain.ts';
+import { AlreadyTaken, MalformedRequest } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
@@ -20,8 +20,6 @@ export interface AccountsDeps {
   readonly limitRegistration: (address: string) => Promise<void>;
 }
 
-/** Seconds. */
-const RETRY_AFTER = 3600;
 /** As the original has it: none that looks like an email address, which somebody else could log in with. */
 const NAME = /^[A-Za-z0-9._-]{3,255}$/;
 const PRINTABLE_ASCII = /^[!-~]*$/;
@@ -39,10 +37,6 @@ function tellPassword(error: unknown): never {
 
 export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string, FaceAction>> {
   const { users, registerByMail, accountMails, limitRegistration } = deps;
-
-  function requireMails(): void {
-    if (!accountMails.available) throw new Unavailable(RETRY_AFTER, { reason: 'there is no mail server' });
-  }
 
   async function findRoleNumber({ view }: FaceRequest, { roles }: User): Promise<number | null> {
     const [first] = roles;
@@ -125,14 +119,18 @@ export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string,
       const { realm } = request.client.application;
       await accountMails
         .activate(token, realm, (user) => authorOf(request, user))
-        .catch(insteadOfRejected(() => malformed('Invalid token provided')));
+        .catch(
+          insteadOfRejected((error) =>
+            malformed(error instanceof AccountGone ? 'Could not find user' : 'Invalid token provided'),
+          ),
+        );
       return done('Activation successful');
     },
 
     async 'POST /consumer/password_reset'(request) {
       const { settings, client, address } = request;
       const email = requireText(fieldsOf(request), 'email', 'No email was provided');
-      requireMails();
+      requireMails(accountMails);
       await limitRegistration(address);
       accountMails.sendPasswordReset(client.application.realm, email, {
         activation: settings.activationUrl,

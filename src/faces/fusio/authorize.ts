@@ -1,5 +1,5 @@
 /** Somebody lets an application act for them: what it would get is shown, and a code is made for it. */
-import { displayNameOf } from '../../directory/applications.ts';
+import { displayNameOf, usesSecret } from '../../directory/applications.ts';
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { Application, User } from '../../storage/nouns.ts';
@@ -29,8 +29,6 @@ export interface AuthorizeDeps {
 /** Without one to send people to, as the original says it. */
 const NOWHERE = '#';
 
-const WITH_SECRET = ['client_secret_basic', 'client_secret_post'];
-
 /** An application of the people of this face, with a secret to redeem a code with. */
 async function findApplication(
   { view, organization, client }: FaceRequest,
@@ -38,7 +36,7 @@ async function findApplication(
 ): Promise<Application | undefined> {
   const active = await view.findApplication(clientId);
   const application = active?.organization.id === organization.id ? active.application : undefined;
-  if (!application || !WITH_SECRET.includes(application.authMethod)) return undefined;
+  if (!application || !usesSecret(application)) return undefined;
   return application.realm === client.application.realm ? application : undefined;
 }
 

@@ -1,5 +1,6 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
-import type { Applications } from '../../directory/applications.ts';
+import { type Applications, usesSecret } from '../../directory/applications.ts';
+import { findRights } from '../../directory/rights.ts';
 import type { RoleChanges } from '../../directory/role-changes.ts';
 import { LONGEST_TOKEN } from '../../grants/expiry.ts';
 import {
@@ -43,8 +44,6 @@ export interface Administration {
   readonly changeApplication: Answer;
 }
 
-const SECRET_METHODS = ['client_secret_basic', 'client_secret_post'];
-
 export function createAdministration(deps: AdministrationDeps): Administration {
   const { principals, applications, roleChanges, base, now } = deps;
 
@@ -68,10 +67,9 @@ export function createAdministration(deps: AdministrationDeps): Administration {
   }
 
   async function requireOrganizationClient({ view, organization }: FaceRequest): Promise<Application> {
-    const all = await view.findApplications(organization.id);
-    const own = all.find(({ isOrganization }) => isOrganization);
+    const own = await view.findOrganizationClient(organization.id);
     if (!own) throw new UsergridRefusal('service_resource_not_found');
-    return own;
+    return own.application;
   }
 
   function showKeys({ clientId }: Application, secret: string | undefined, action: string) {
@@ -84,10 +82,28 @@ export function createAdministration(deps: AdministrationDeps): Administration {
   }
 
   async function renewSecret(application: Application, principal: Principal, request: FaceRequest) {
-    if (!SECRET_METHODS.includes(application.authMethod)) {
+    if (!usesSecret(application)) {
       throw new UsergridRefusal('illegal_argument', 'the application has no secret');
     }
     return applications.renewSecret(application, authorOf(principal, request));
+  }
+
+  /**
+   * What whoever asks may do there: what the token says, where it speaks of that resource. Who may do everything with
+   * the organization may do so with its other resources too.
+   */
+  async function findOwnRights(
+    principal: Principal,
+    resource: Resource,
+    { view }: FaceRequest,
+  ): Promise<Permissions> {
+    const { row } = principal;
+    if (row.resource === resource.identifier) return fromStored(row.permissions);
+    if (principal.kind === 'application') return NOTHING;
+    const user = principal.kind === 'administrator' ? principal.user : undefined;
+    const active = await view.findApplicationById(row.application);
+    const rights = active && (await findRights(view, active.application, resource, user));
+    return rights?.permissions ?? NOTHING;
   }
 
   interface Place {
@@ -106,9 +122,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
     const isOwn = client.application.ceilings.some(({ resource }) => resource === role?.resource);
     const resource = role?.enabled && isOwn ? await view.findResource(role.resource) : undefined;
     if (!role || !resource) throw new UsergridRefusal('service_resource_not_found');
-    const { row } = principal;
-    const within = row.resource === role.resource ? fromStored(row.permissions) : NOTHING;
-    return { principal, role, resource, within };
+    return { principal, role, resource, within: await findOwnRights(principal, resource, request) };
   }
 
   function showRole(action: 'get' | 'post' | 'delete', role: Role, request: FaceRequest) {

@@ -16,6 +16,7 @@ import {
 } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { type Face, type FaceFailure, Reply } from '../face.ts';
+import { UnreadableBody } from '../requests.ts';
 
 const SECURITY = 'org.apache.usergrid.rest.exceptions.SecurityException';
 
@@ -143,7 +144,7 @@ function codeOf(error: unknown, status: number): Code | undefined {
   if ([PermissionsNotAllowed, RegistrationClosed, ProofRejected].some((type) => error instanceof type)) {
     return 'unauthorized';
   }
-  if (error instanceof Refusal && error.error === 'not_json') return 'json_parse';
+  if (error instanceof UnreadableBody) return 'json_parse';
   if (status === 404) return 'not_found';
   return status === 400 ? 'illegal_argument' : undefined;
 }

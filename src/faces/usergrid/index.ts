@@ -76,8 +76,6 @@ export function createUsergrid(deps: UsergridDeps): Face {
   return {
     name: 'usergrid',
     slashAtEnd: true,
-    isFor: (path, body) =>
-      path !== '/token' || !(typeof body === 'object' && body !== null && Object.hasOwn(body, 'login')),
     bodies: 'json or form',
     origins: 'listed',
     headers: [],

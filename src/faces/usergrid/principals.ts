@@ -3,6 +3,7 @@
  * Each comes with a token that was got through this API, or with credentials that are traded for one of a few seconds.
  */
 import type { Author } from '../../directory/changes.ts';
+import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../directory/power.ts';
 import type { Users } from '../../directory/users.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
@@ -20,7 +21,7 @@ export type Principal = {
   readonly row: TokenRow;
 } & (
   | { readonly kind: 'user' | 'administrator'; readonly user: User }
-  | { readonly kind: 'application' | 'organization' }
+  | { readonly kind: 'application' | 'organization'; readonly application: Application }
 );
 
 export interface Principals {
@@ -49,20 +50,17 @@ export async function toCredentialsForm(
   };
 }
 
+const powerful = (principal: Principal): Powerful =>
+  'user' in principal ? { user: principal.user } : { application: principal.application };
+
 /** Whether it may do with the application what only who owns it does. */
-export function administers({ kind, row }: Principal, { client }: FaceRequest): boolean {
-  if (kind === 'organization' || kind === 'administrator') return true;
-  const { id, owner } = client.application;
-  // One that somebody registered shares users, roles and lifetimes with the one it was registered through.
-  return kind === 'application' && row.application === id && owner === undefined;
+export function administers(principal: Principal, { client }: FaceRequest): boolean {
+  return hasPowerOver(powerful(principal), client.application);
 }
 
-/** Whether it may read and change other people: those who log in elsewhere too are not an application's own. */
-export function administersUsers(principal: Principal, request: FaceRequest): boolean {
-  const { id, realm } = request.client.application;
-  return (
-    administers(principal, request) && (principal.kind !== 'application' || realm === `application:${id}`)
-  );
+/** Whether it may read and change the application's people. */
+export function administersUsers(principal: Principal, { client }: FaceRequest): boolean {
+  return hasPowerOverUsers(powerful(principal), client.application);
 }
 
 /** For the audit. */
@@ -86,7 +84,9 @@ export function createPrincipals({ users }: { users: Pick<Users, 'find'> }): Pri
     const { view, settings, organization } = request;
     if (row.user === undefined) {
       const active = await view.findApplicationById(row.application);
-      return { token, row, kind: active?.application.isOrganization ? 'organization' : 'application' };
+      if (!active) throw new UsergridRefusal('auth_invalid');
+      const { application } = active;
+      return { token, row, kind: application.isOrganization ? 'organization' : 'application', application };
     }
     const user = await users.find(row.user);
     if (!user) throw new UsergridRefusal('auth_invalid');

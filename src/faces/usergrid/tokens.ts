@@ -4,6 +4,7 @@
  * with an id and a secret.
  */
 import type { FindAdministrators } from '../../directory/administrators.ts';
+import { isNounId } from '../../directory/names.ts';
 import type { Users } from '../../directory/users.ts';
 import type { Realm } from '../../storage/nouns.ts';
 import type { AskForToken, AskOptions, FaceAction, FaceRequest } from '../face.ts';
@@ -15,7 +16,6 @@ import { parseTokenBody, parseTokenQuery, type TokenFields } from './requests.ts
 /** Seconds. */
 const USUAL_TTL = 3_600;
 const LONGEST_TTL = 7 * 86_400;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Whose endpoint it is. */
 export type Tree = 'application' | 'management';
@@ -53,7 +53,8 @@ export function lifetimeOf(ttl: number | undefined, { usual, longest }: Lifetime
 
 /** By name, email address, or id. @returns undefined as well for an id of another realm */
 export async function findUserOf(realm: Realm, name: string, users: Pick<Users, 'find' | 'findByLogin'>) {
-  const user = UUID.test(name) ? await users.find(name.toLowerCase()) : undefined;
+  const id = name.toLowerCase();
+  const user = isNounId(id) ? await users.find(id) : undefined;
   return user?.realm === realm ? user : users.findByLogin(realm, name);
 }
 
@@ -94,7 +95,7 @@ export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps
     if (username === undefined || password === undefined) throw wrongLogin('a field is missing');
     if (isManagement && !settings.administrators) throw wrongLogin('administrators may not log in here');
     const realm = isManagement ? 'management' : client.application.realm;
-    const named = UUID.test(username) ? await findUserOf(realm, username, users) : undefined;
+    const named = isNounId(username.toLowerCase()) ? await findUserOf(realm, username, users) : undefined;
     const { row, head } = await askFor(
       { grant_type: 'password', username: named?.username ?? username, password },
       { token: { ttl: seconds }, ...(isManagement && { realm: 'management' }) },

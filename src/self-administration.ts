@@ -14,7 +14,7 @@ import type { Logger } from './http/log.ts';
 import { createMail } from './mail/mail.ts';
 import type { User } from './storage/nouns.ts';
 
-export interface SelfService {
+export interface SelfAdministration {
   readonly register: Register;
   readonly removeUser: (user: User, author: Author) => Promise<void>;
   readonly findAdministrators: FindAdministrators;
@@ -28,7 +28,7 @@ export interface SelfService {
   readonly endings: Endings;
 }
 
-export function createSelfService(foundations: Foundations, log: Logger): SelfService {
+export function createSelfAdministration(foundations: Foundations, log: Logger): SelfAdministration {
   const { config, storage, changes, passwords, users, registry, rings, throttle, now } = foundations;
   const store = storage.directory;
   const passwordChange = createPasswordChange({ changes, passwords, now });
@@ -51,7 +51,7 @@ export function createSelfService(foundations: Foundations, log: Logger): SelfSe
   return {
     register,
     removeUser: (user, author) => changes.users.remove(user, author),
-    findAdministrators: createFindAdministrators(store),
+    findAdministrators: createFindAdministrators(store, now),
     registerByMail: createRegisterByMail({ register, accountMails, changes, limitRegistration }),
     limitRegistration,
     passwordChange,
