@@ -12,6 +12,7 @@ import { type AuditLog, type NodeScope, type Storage, VersionConflict } from '..
 import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
+import { credentialsNode } from './credentials-node.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
 import { reservedNames } from './names.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
@@ -158,9 +159,19 @@ function createNounChanges<C extends CollectionName>(
     return result;
   }
 
+  /** What was made with the secret before must not live on beside what the new one is for. */
+  async function endCredentials({ id }: Nouns[C], scope: NodeScope): Promise<void> {
+    const at = now();
+    await registry.markLasting(credentialsNode(id), { revokedAt: at, restoredAt: at }, scope);
+  }
+
   async function replace(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
     const effect = effectOf(collection, before, after);
+    const hasOtherSecret = (before as Application).secretHash !== (after as Application).secretHash;
+    const scope = scopeOf(collection, before);
+    if (hasOtherSecret) await endCredentials(before, scope);
     const stored = await marked(before, effect, () => nouns.replace(after));
+    if (hasOtherSecret) await endCredentials(before, scope);
     await append('changed', stored, { effect, fields: describeChange(before, stored) }, author);
     return stored;
   }

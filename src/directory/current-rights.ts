@@ -18,8 +18,9 @@ import type { Application, Connection, Resource, User } from '../storage/nouns.t
 import { findAccountHolder } from './database-accounts.ts';
 import { findDeviceRights } from './device-rights.ts';
 import type { Directory, DirectoryView } from './directory.ts';
-import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';
-import { isActive, type Users } from './users.ts';
+import { findRegistrant } from './registrants.ts';
+import { findConnectionRights, findRights, type Holder, mayHaveOfFace, withinCatalogue } from './rights.ts';
+import type { Users } from './users.ts';
 
 /** Scopes of OpenID Connect say who somebody is; rights over a resource do not touch them. */
 const IDENTITY_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
@@ -100,19 +101,30 @@ export function createCurrentRights({
   async function findBounding(
     view: DirectoryView,
     { subject, account }: Bound,
-    { owner }: Application,
+    application: Application,
   ): Promise<Bounding | undefined> {
-    if (subject === undefined) {
-      if (owner === undefined) return {};
-      const registrant = await users.find(owner);
-      return registrant && isActive(registrant) ? { holder: registrant } : undefined;
-    }
+    const registered = await findRegistrant(application, users);
+    if (!registered) return undefined;
+    const { registrant } = registered;
+    if (subject === undefined) return registrant ? { holder: registrant } : {};
     if (account) {
       const holder = await findAccountHolder(view, subject, account);
       return holder && { holder };
     }
     const user = await users.findBySubject(subject);
     return user && { holder: user, user };
+  }
+
+  /** Administrators use an older API as long as the organization lets them. */
+  async function isLetIn(
+    view: DirectoryView,
+    { realm }: User,
+    application: Application,
+    { face, organization }: TokenRow | LoginRow,
+  ): Promise<boolean> {
+    if (face === undefined || realm !== 'management' || application.realm === realm) return true;
+    const { faces } = (await view.findOrganization(organization)) ?? {};
+    return faces?.[face]?.administrators === true;
   }
 
   async function rightsThroughConnection(
@@ -143,7 +155,11 @@ export function createCurrentRights({
       const { holder, user } = bounding;
       const rights = resource && (await findRights(view, application, resource, holder));
       if (resource && !rights) return undefined;
+      if (user && !(await isLetIn(view, user, application, row))) return undefined;
       const devices = user && row.devices && (await findDeviceRights(view, user, row.organization));
+      // Who has a pair made for somebody else may do everything with devices.
+      const isAnother = authority.subject !== undefined && authority.subject !== row.subject;
+      if (devices && isAnother && devices.actions !== '*') return undefined;
       if (rights) held.push({ ...rights, ...(devices && { devices }) });
     }
     const connection = 'connection' in row ? row.connection : undefined;
@@ -156,8 +172,10 @@ export function createCurrentRights({
     const held = await findBoundRights(row);
     if (!held) return undefined;
     if (row.resource === undefined) return { scope: row.scope, permissions: row.permissions };
-    const resource = await (await directory.view()).findResource(row.resource);
-    if (!resource) return undefined;
+    const view = await directory.view();
+    const resource = await view.findResource(row.resource);
+    const application = (await view.findApplicationById(row.application))?.application;
+    if (!resource || !application) return undefined;
     const stored = fromStored(row.permissions);
     const left = held.reduce(
       (sofar, { permissions }) => intersect(sofar, permissions),
@@ -173,7 +191,7 @@ export function createCurrentRights({
     if (isNothingLeft && (!isEmpty(stored) || hadDevices)) return undefined;
     const isKept = (name: string): boolean =>
       IDENTITY_SCOPES.includes(name) ||
-      row.faceScopes?.includes(name) === true ||
+      (row.faceScopes?.includes(name) === true && mayHaveOfFace(application, name)) ||
       held.every(({ scopes }) => scopes.has(name));
     return {
       scope: row.scope.split(' ').filter(isKept).join(' '),

@@ -12,6 +12,9 @@ import { eachNoun } from './collections.ts';
 import { ORGANIZATION_CLIENT } from './names.ts';
 import type { Through } from './through.ts';
 
+/** What every application that somebody registered may use: it asks for itself. */
+const OWN_GRANT = 'client_credentials';
+
 /** Nouns of one kind kept in memory; more are read again when needed. */
 const NOUNS_KEPT = 5_000;
 
@@ -137,10 +140,22 @@ async function gatherHosts(store: DirectoryStore): Promise<ReadonlyMap<string, O
 function createView(store: DirectoryStore, revision: number): DirectoryView {
   const hosts = once(() => gatherHosts(store));
   const organizations = remembering((id) => store.organizations.get(id));
-  const active = async (application: Application | undefined): Promise<ActiveApplication | undefined> => {
+  const active = async (stored: Application | undefined): Promise<ActiveApplication | undefined> => {
+    const application = stored && (await asThrough(stored));
     if (!application?.enabled) return undefined;
     const organization = await organizations(application.organization);
     return organization?.enabled ? { application, organization } : undefined;
+  };
+  /** One that somebody registered, with no grant that the one it was registered through has lost; gone with that one. */
+  const asThrough = async (application: Application): Promise<Application | undefined> => {
+    if (application.registeredThrough === undefined) return application;
+    const through = await store.applications.get(application.registeredThrough);
+    if (!through?.enabled) return undefined;
+    const { grants } = application;
+    return {
+      ...application,
+      grants: grants.filter((grant) => grant === OWN_GRANT || through.grants.includes(grant)),
+    };
   };
   const findNamed = remembering(async (name) => active(await store.applications.findBy('name', name)));
   const findApplications = remembering(async (organization) => {
@@ -174,8 +189,8 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     },
     findFirstApplication: remembering(async (organization) => {
       for await (const application of eachNoun(store.applications, organization)) {
-        const { enabled, resource, isOrganization } = application;
-        if (enabled && resource !== undefined && !isOrganization) return active(application);
+        const { enabled, resource, isOrganization, owner } = application;
+        if (enabled && resource !== undefined && !isOrganization && owner === undefined) return active(application);
       }
       return undefined;
     }),

@@ -25,7 +25,11 @@ const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
   organizations: {
     ending: 'ends',
     restarting: [],
-    narrowing: [({ faces }) => faces?.devicehive?.plugins],
+    narrowing: [
+      ({ faces }) => faces?.devicehive?.plugins,
+      ({ faces }) => faces?.devicehive?.administrators,
+      ({ faces }) => faces?.usergrid?.administrators,
+    ],
   },
   applications: {
     ending: 'ends',

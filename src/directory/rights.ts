@@ -104,17 +104,36 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
   return { permissions: withinCatalogue(permissions, resource), scopes, roles, roleIds, as };
 }
 
-/** The ceiling, and of an application that somebody registered through another: no more than that one's. */
-async function findWholeCeiling(
+/** The ceiling and the scopes of an application. */
+interface Bounds {
+  readonly ceiling: Permissions;
+  readonly scopes: readonly string[];
+}
+
+/** Of one that somebody registered through another: no more than that one's. */
+async function findBounds(
   view: RoleView,
   application: Application,
   resource: Resource,
-): Promise<Permissions | undefined> {
+): Promise<Bounds | undefined> {
   const own = findCeiling(application, resource);
-  if (!own || application.registeredThrough === undefined) return own;
-  const through = await view.findApplicationById(application.registeredThrough);
-  const above = through && findCeiling(through.application, resource);
-  return above && intersect(own, above);
+  const scopes = resource.scopes.filter((scope) => application.scopes.includes(scope));
+  if (!own || application.registeredThrough === undefined) return own && { ceiling: own, scopes };
+  const through = (await view.findApplicationById(application.registeredThrough))?.application;
+  const above = through && findCeiling(through, resource);
+  if (!above) return undefined;
+  return {
+    ceiling: intersect(own, above),
+    scopes: scopes.filter((scope) => through.scopes.includes(scope)),
+  };
+}
+
+/** Whether an application may have a scope that routes of an older API ask for: one that somebody registered, if named. */
+export function mayHaveOfFace(
+  { registeredThrough, scopes }: Pick<Application, 'registeredThrough' | 'scopes'>,
+  scope: string,
+): boolean {
+  return registeredThrough === undefined || scopes.includes(scope);
 }
 
 /**
@@ -127,10 +146,10 @@ export async function findRights(
   resource: Resource,
   user?: Holder,
 ): Promise<ResourceRights | undefined> {
-  const ceiling = await findWholeCeiling(view, application, resource);
-  if (!ceiling || resource.organization !== application.organization) return undefined;
+  const bounds = await findBounds(view, application, resource);
+  if (!bounds || resource.organization !== application.organization) return undefined;
+  const { ceiling, scopes: allowedScopes } = bounds;
   const known = withinCatalogue(ceiling, resource);
-  const allowedScopes = resource.scopes.filter((scope) => application.scopes.includes(scope));
   const steps = [
     { name: `ceiling of application ${application.name}`, permissions: ceiling },
     { name: `catalogue of resource ${resource.name}`, permissions: known },

@@ -23,6 +23,15 @@ export interface AskDeps {
   readonly giveForm: (ctx: Context, form: Record<string, unknown>) => Promise<void>;
 }
 
+/** What proves a client to the token endpoint, which takes the face's word for it. */
+const NOT_OF_THE_FACE = [
+  'authorization',
+  'origin',
+  'dpop',
+  'oauth-client-attestation',
+  'oauth-client-attestation-pop',
+];
+
 /** Within the request the face's client can be found, and no application of another organization. */
 function viewOf(
   view: DirectoryView,
@@ -95,8 +104,7 @@ export function createAsk(
     const narrowed = viewOf(view, tenant, clients);
     directory.decideBy(ctx.req, { view: narrowed, asOf, through });
     const { method, url } = ctx;
-    delete ctx.req.headers.authorization;
-    delete ctx.req.headers.origin;
+    for (const name of NOT_OF_THE_FACE) delete ctx.req.headers[name];
     const application = credentials && (await narrowed.findApplication(credentials.clientId))?.application;
     const proof = proofOf(ctx, credentials, application, tenant.client.application.clientId);
     await giveForm(ctx, { ...proof, ...form });
@@ -108,7 +116,8 @@ export function createAsk(
     ctx.body = null;
     ctx.status = 200;
     try {
-      await tokenEndpoint(ctx, async () => undefined);
+      // The engine gives a context its own facts once, and a request may have more than one question.
+      await tokenEndpoint(Object.create(ctx) as Context, async () => undefined);
     } finally {
       Object.assign(ctx, { method, url });
       ctx.remove('WWW-Authenticate');

@@ -1,4 +1,5 @@
 /** RFC 6749 section 4.4: the application asks for itself. Its authentication was the proof. */
+import { credentialsNode } from '../directory/credentials-node.ts';
 import { applicationSubject } from '../directory/subjects.ts';
 import type { Grant } from './contract.ts';
 
@@ -6,7 +7,12 @@ export const clientCredentials: Grant = {
   type: 'client_credentials',
   name: 'client_credentials',
   parameters: [],
-  async prove({ client }) {
-    return { subject: applicationSubject(client.application), startsLogin: false };
+  async prove({ client: { application }, through }) {
+    return {
+      subject: applicationSubject(application),
+      // Natively there is no login, and a token dies soon: an operator may change a secret without an interruption.
+      ...(through && { ancestors: [credentialsNode(application.id)] }),
+      startsLogin: false,
+    };
   },
 };

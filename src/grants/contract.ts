@@ -108,6 +108,4 @@ export interface Decision {
   /** Absent: the token does not speak of devices. */
   readonly devices?: DeviceAccess;
   readonly scopes: readonly string[];
-  /** The user who registered the application that asks for itself. */
-  readonly owner?: User;
 }

@@ -5,7 +5,9 @@
  * for this (RFC 8693 gives no refresh tokens).
  */
 import { z } from 'zod';
+import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findDeviceRights } from '../directory/device-rights.ts';
+import { parseUserSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import { type DeviceAccess, DIMENSIONS, intersectAccess, toReach } from '../permissions/device-access.ts';
@@ -26,6 +28,7 @@ export interface DerivedLoginDeps {
   readonly subjectTokens: SubjectTokens;
   readonly users: Pick<Users, 'findBySubject'>;
   readonly registry: Pick<Registry, 'findLogin'>;
+  readonly limit: ExchangeLimit;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -57,7 +60,15 @@ interface Parent {
   readonly expiresAt: number;
 }
 
-export function createDerivedLoginGrant({ subjectTokens, users, registry, now }: DerivedLoginDeps): Grant {
+/** Id of whoever logged in: with what was made for others, or in another login, nobody has more turns. */
+function originOf({ bounds, subject }: SubjectToken): string {
+  const first = bounds[0]?.subject ?? subject;
+  return parseUserSubject(first)?.id ?? first;
+}
+
+export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
+  const { subjectTokens, users, registry, limit, now } = deps;
+
   async function requireParent(request: GrantRequest): Promise<Parent> {
     const { parameters, client, through } = request;
     const value = requireText(parameters, 'subject_token');
@@ -108,6 +119,7 @@ export function createDerivedLoginGrant({ subjectTokens, users, registry, now }:
       const loginTtl = parseUntil(request, 'refresh_expires_at');
       const parent = await requireParent(request);
       const { token, expiresAt } = parent;
+      await limit(originOf(token));
       const user = await requireUser(parent, request);
       const held = await findDeviceRights(request.view, user, request.client.organization.id);
       const subject = findText(request.parameters, 'requested_subject') ?? token.subject;

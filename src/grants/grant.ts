@@ -7,13 +7,13 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { findDeviceRights } from '../directory/device-rights.ts';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
-import { findRights } from '../directory/rights.ts';
+import { findRegistrant } from '../directory/registrants.ts';
+import { findRights, mayHaveOfFace } from '../directory/rights.ts';
 import { applicationSubject } from '../directory/subjects.ts';
 import type { Through } from '../directory/through.ts';
-import { isActive, type Users } from '../directory/users.ts';
+import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
-import type { User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
 import { cutDown, knownScopes } from './cut-down.ts';
 import { type Asked, parseAsked } from './request.ts';
@@ -53,8 +53,12 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
       reason: 'served by the face it was registered through',
     });
   }
-  const owner = await findOwner(client, proof, deps);
-  const holder = proof.user ?? proof.account?.holder ?? owner;
+  const registered = await findRegistrant(client.application, deps.users);
+  if (!registered) throw new ProofRejected({ reason: 'who registered the application is gone or disabled' });
+  const { registrant } = registered;
+  // It may, for itself, no more than they.
+  const isItself = proof.subject === applicationSubject(client.application);
+  const holder = proof.user ?? proof.account?.holder ?? (isItself ? registrant : undefined);
   const rights = resource && (await findRights(view, client.application, resource, holder));
   if (resource && !rights) {
     throw new UnknownResource({ description: 'the application may not have tokens for this resource' });
@@ -83,7 +87,6 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
       permissions,
       scopes,
       ...(devices && { devices }),
-      ...(owner && { owner }),
     });
   } catch (error) {
     if (findStoreUnavailable(error)) proof.unanswered?.();
@@ -95,20 +98,7 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
 /** One that somebody registered has those that it was registered with. */
 function faceScopesOf({ application }: ActiveApplication, through: Through | undefined): readonly string[] {
   const { scopes = [] } = through ?? {};
-  if (application.registeredThrough === undefined) return scopes;
-  return scopes.filter((scope) => application.scopes.includes(scope));
-}
-
-/** An application that somebody registered may, for itself, no more than they. @throws ProofRejected if they are gone */
-async function findOwner(
-  { application }: ActiveApplication,
-  { subject }: Proof,
-  { users }: GrantDeps,
-): Promise<User | undefined> {
-  if (application.owner === undefined || subject !== applicationSubject(application)) return undefined;
-  const owner = await users.find(application.owner);
-  if (owner && isActive(owner)) return owner;
-  throw new ProofRejected({ reason: 'who registered the application is gone or disabled' });
+  return scopes.filter((scope) => mayHaveOfFace(application, scope));
 }
 
 function definedOf(asked: Asked): Partial<Asked> {

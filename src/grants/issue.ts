@@ -10,6 +10,7 @@ import { fitsIntoHeader, fitsIntoToken } from '../permissions/size.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
+import { scopeMember } from '../registry/scope.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
@@ -68,13 +69,13 @@ function rowFor(
   }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
 ): TokenRow {
   const { client, asOf, address, ctx } = request;
-  const { grant, proof, resource, rights, permissions, devices, scopes, owner } = decision;
+  const { grant, proof, resource, rights, permissions, devices, scopes } = decision;
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
   if (application.registeredThrough !== undefined) ancestors.add(application.registeredThrough);
   const holder = proof.user ?? proof.account?.holder;
   if (holder) ancestors.add(holder.id);
-  if (owner) ancestors.add(owner.id);
+  if (application.owner !== undefined) ancestors.add(application.owner);
   for (const id of rights?.roleIds ?? []) ancestors.add(id);
   if (resource) ancestors.add(resource.id);
   for (const id of proof.ancestors ?? []) ancestors.add(id);
@@ -134,7 +135,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     iat: row.issuedAt,
     jti: row.id,
     client_id: row.clientId,
-    ...(row.scope !== '' && { scope: row.scope }),
+    ...scopeMember(row),
     permissions: toPermissionsJson(decision.permissions),
     authorization_details: toDetails(decision.permissions, decision.devices, row.resource ?? ''),
     org: organization.name,

@@ -4,6 +4,7 @@
  * same successor, so a client whose connection broke can retry. Later reuse ends the login.
  */
 import type { DatabaseLogins } from '../datasources/logins.ts';
+import { usesSecret } from '../directory/applications.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected, RefreshTokenTooOld } from '../errors/domain.ts';
@@ -97,6 +98,11 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       if (!login) throw new ProofRejected({ reason: 'unknown, ended or expired refresh token' });
       if (login.application !== request.client.application.id) {
         throw new ProofRejected({ reason: 'refresh token of another application' });
+      }
+      // A client that proves nothing may go on with nothing but what it started itself.
+      const { application } = request.client;
+      if (login.clientId !== application.clientId && !usesSecret(application)) {
+        throw new ProofRejected({ reason: 'refresh token of a client that authenticates' });
       }
       if (login.face !== through?.face) throw new ProofRejected({ reason: 'refresh token of another API' });
       const { refreshAge } = through?.token ?? {};

@@ -15,6 +15,7 @@ import { toPermissionsJson } from '../permissions/seed-shape.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
+import { scopeMember } from '../registry/scope.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Application, Connection } from '../storage/nouns.ts';
@@ -126,7 +127,7 @@ async function describe(
     sub: row.subject,
     ...(row.resource !== undefined && { aud: row.resource }),
     client_id: row.clientId,
-    ...(row.scope !== '' && { scope: row.scope }),
+    ...scopeMember(row),
     permissions: toPermissionsJson(permissions),
     authorization_details: toDetails(
       permissions,

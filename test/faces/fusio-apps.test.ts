@@ -80,7 +80,7 @@ describe('Fusio, applications of people', () => {
     const changed = (await get(`/consumer/app/${app.id}`)).json;
     assert.deepEqual([changed.name, changed.url, changed.scopes], ['Renamed', '', ['orders.read']]);
     assert.deepEqual([changed.appKey, changed.appSecret], [app.appKey, app.appSecret]);
-    assert.equal((await server.introspect(token.access_token)).scope, 'authorization orders.read');
+    assert.equal((await server.introspect(token.access_token)).scope, 'orders.read');
     assert.equal((await put({ name: 'Again' })).status, 200);
     assert.deepEqual((await get(`/consumer/app/${app.id}`)).json.scopes, ['orders.read'], 'stays as it was');
     const many = await Promise.all(Array.from({ length: 5 }, (_, index) => put({ name: `Name ${index}` })));
@@ -205,7 +205,7 @@ describe('Fusio, codes', () => {
     assert.deepEqual([answer.expires_in, answer.scope], [172_800, 'authorization,orders.read']);
     const seen = await server.introspect(answer.access_token);
     assert.deepEqual([seen.username, seen.client_id], ['ann', SHOP]);
-    assert.equal(seen.scope, 'authorization orders.read');
+    assert.equal(seen.scope, 'orders.read');
     assert.deepEqual(tablesOf(seen), {});
     assert.equal(decodeJwt(answer.access_token).name, 'ann');
     const renewed = tokenOf(

@@ -12,6 +12,13 @@ import {
 } from '../support/server.ts';
 
 export const ALL = 'authorization,consumer,default,orders.read,orders.write';
+
+/** What a resource server sees of scopes that an answer told: those of the API itself are good on its routes only. */
+export function seenOf(scope: string): string | undefined {
+  const own = ['authorization', 'consumer', 'default'];
+  const left = scope.split(',').filter((name) => !own.includes(name));
+  return left.length === 0 ? undefined : left.join(' ');
+}
 export const SHOP = 'shop';
 
 export interface Answer {

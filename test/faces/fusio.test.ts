@@ -12,6 +12,7 @@ import {
   createClient,
   loginOf,
   SHOP,
+  seenOf,
   start,
   tokenOf,
 } from './fusio-client.ts';
@@ -40,7 +41,8 @@ describe('Fusio', () => {
       assert.equal(Number(claims.exp) - Number(claims.iat), 172_800);
       const seen = await server.introspect(login.token);
       assert.deepEqual([seen.active, seen.username, seen.client_id], [true, 'ann', 'acme.fusio']);
-      assert.equal(seen.scope, ALL.replaceAll(',', ' '));
+      assert.equal(seen.scope, seenOf(ALL));
+      assert.equal(claims.scope, seenOf(ALL));
       assert.deepEqual(tablesOf(seen), { orders: 'cru', products: 'r' });
     }
     const bob = loginOf(await client.login('bob'));
@@ -71,7 +73,7 @@ describe('Fusio', () => {
     ] as const) {
       const answer = tokenOf(await client.token({ grant_type: 'client_credentials', scope }));
       assert.equal(answer.scope, given);
-      assert.equal((await server.introspect(answer.access_token)).scope, given.replaceAll(',', ' '));
+      assert.equal((await server.introspect(answer.access_token)).scope, seenOf(given));
     }
     for (const scope of ['backend', ',', 'orders.read;default', 'x'.repeat(10_000)]) {
       const answer = await client.token({ grant_type: 'client_credentials', scope });
@@ -123,7 +125,7 @@ describe('Fusio', () => {
     assert.equal(second.scope, 'consumer,orders.read');
     assert.notEqual(second.refresh_token, first.refresh_token);
     assert.equal((await server.introspect(first.token)).active, false, 'the earlier one has ended');
-    assert.equal((await server.introspect(second.token)).scope, 'consumer orders.read');
+    assert.equal((await server.introspect(second.token)).scope, 'orders.read');
     assert.equal(decodeJwt(second.token).email, 'ann@acme.example');
     const retried = loginOf(await client.renew(first.refresh_token));
     assert.equal(retried.refresh_token, second.refresh_token, 'whose connection broke gets the same');

@@ -1,5 +1,6 @@
 /** Somebody lets an application act for them: what it would get is shown, and a code is made for it. */
 import { displayNameOf, usesSecret } from '../../directory/applications.ts';
+import { findRegistrant } from '../../directory/registrants.ts';
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { Application, User } from '../../storage/nouns.ts';
@@ -11,7 +12,7 @@ import { fieldsOf, findText, readScopes, requireText } from './requests.ts';
 import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
 
 export interface AuthorizeDeps {
-  readonly users: Pick<Users, 'findBySubject'>;
+  readonly users: Pick<Users, 'find' | 'findBySubject'>;
   readonly codes: {
     /** @param request `redirectUri` is one that the application lists, or undefined: nobody is sent anywhere */
     create(request: {
@@ -33,10 +34,12 @@ const NOWHERE = '#';
 async function findApplication(
   { view, organization, client }: FaceRequest,
   clientId: string,
+  users: Pick<Users, 'find'>,
 ): Promise<Application | undefined> {
   const active = await view.findApplication(clientId);
   const application = active?.organization.id === organization.id ? active.application : undefined;
   if (!application || !usesSecret(application)) return undefined;
+  if (!(await findRegistrant(application, users))) return undefined;
   return application.realm === client.application.realm ? application : undefined;
 }
 
@@ -67,7 +70,7 @@ export function createAuthorizeRoutes({ users, codes }: AuthorizeDeps): Readonly
   return {
     async 'GET /consumer/authorize'(request) {
       const { query, view } = request;
-      const application = await findApplication(request, query.get('client_id') ?? '');
+      const application = await findApplication(request, query.get('client_id') ?? '', users);
       if (!application) throw new Refusal(404, 'Could not find app');
       const asked = parseScopes(query.get('scope') ?? '');
       const all = await findScopes(view, application);
@@ -85,7 +88,7 @@ export function createAuthorizeRoutes({ users, codes }: AuthorizeDeps): Readonly
       const fields = fieldsOf(request);
       if (fields.responseType !== 'code') throw malformed('Invalid response type');
       const clientId = requireText(fields, 'clientId', 'No client id provided');
-      const application = await findApplication(request, clientId);
+      const application = await findApplication(request, clientId, users);
       if (!application?.grants.includes('authorization_code')) throw malformed('Unknown client id');
       const redirectUri = readRedirectUri(findText(fields, 'redirectUri'), application);
       const asked = readScopes(fields);

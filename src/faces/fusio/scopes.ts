@@ -1,6 +1,6 @@
 /** Fusio's scopes: how they are asked for and told, and which somebody may have. */
 import type { DirectoryView } from '../../directory/directory.ts';
-import { findRights } from '../../directory/rights.ts';
+import { findRights, mayHaveOfFace } from '../../directory/rights.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 
@@ -40,8 +40,8 @@ export async function findScopes(
   application: Application,
   user?: User,
 ): Promise<readonly string[]> {
-  const { registeredThrough, scopes, resource: identifier } = application;
-  const own = OWN_SCOPES.filter((scope) => registeredThrough === undefined || scopes.includes(scope));
+  const { resource: identifier } = application;
+  const own = OWN_SCOPES.filter((scope) => mayHaveOfFace(application, scope));
   const resource = identifier === undefined ? undefined : await view.findResource(identifier);
   const rights = resource && (await findRights(view, application, resource, user));
   return [...new Set([...own, ...(rights?.scopes ?? [])])];

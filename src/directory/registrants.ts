@@ -1,0 +1,13 @@
+/** Whoever registered an application: without them it is of use to nobody. */
+import type { Application, User } from '../storage/nouns.ts';
+import { isActive, type Users } from './users.ts';
+
+/** @returns without a registrant for one that an operator made; undefined: they are gone or disabled */
+export async function findRegistrant(
+  { owner }: Pick<Application, 'owner'>,
+  users: Pick<Users, 'find'>,
+): Promise<{ readonly registrant?: User } | undefined> {
+  if (owner === undefined) return {};
+  const registrant = await users.find(owner);
+  return registrant && isActive(registrant) ? { registrant } : undefined;
+}
