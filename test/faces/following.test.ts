@@ -244,6 +244,19 @@ describe('tokens of the other faces follow', () => {
     assert.equal(again.status, 200);
   });
 
+  test('RT-08 a plugin has no creator any more when that user is removed, whoever has the name next', async () => {
+    await using server = await startFor();
+    const { storage, changes } = server.server.foundations;
+    const acme = await storage.directory.organizations.findBy('name', 'acme');
+    assert.ok(acme?.faces?.devicehive);
+    const plugins = ['ann', 'bob'].map((creator) => ({ topic: `plugin_topic_${creator}`, creator }));
+    const faces = { ...acme.faces, devicehive: { ...acme.faces.devicehive, plugins } };
+    await changes.organizations.replace({ ...acme, faces }, AUTHOR);
+    await changes.users.remove(await userOf(server, 'ann'), AUTHOR);
+    const left = (await storage.directory.organizations.get(acme.id))?.faces?.devicehive;
+    assert.deepEqual(left, { ...faces.devicehive, plugins: [plugins[1]] });
+  });
+
   for (const lane of ['0', '1']) {
     test(`a request with two questions is answered, fast lane ${lane}, whatever way the secret goes`, async () => {
       await using server = await startFor({ GRANTABLE_FAST_LANE: lane });
