@@ -78,9 +78,11 @@ export function intersectAccess(a: DeviceAccess, b: DeviceAccess): DeviceAccess 
   return forEach((dimension) => meet(a[dimension], b[dimension]));
 }
 
-/** Without an action nothing can be done to anything. */
-export function allowsNothing({ actions }: DeviceAccess): boolean {
-  return actions !== '*' && actions.size === 0;
+const isNone = (reach: Reach): boolean => reach !== '*' && reach.size === 0;
+
+/** Without an action nothing can be done, and with actions nothing to nothing. */
+export function allowsNothing({ actions, networks, deviceTypes, topics }: DeviceAccess): boolean {
+  return isNone(actions) || [networks, deviceTypes, topics].every(isNone);
 }
 
 const toList = (reach: Reach): string[] => (reach === '*' ? ['*'] : [...reach].sort());

@@ -3,10 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import {
+  allowsNothing,
   containsAccess,
   type DeviceAccess,
+  DIMENSIONS,
   fromStoredAccess,
   intersectAccess,
+  NO_DEVICE_ACCESS,
 } from '../../src/permissions/device-access.ts';
 import { CLIENT_ACTIONS, findActionId, findActionName } from '../../src/permissions/devicehive-actions.ts';
 import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
@@ -68,6 +71,20 @@ async function seenOf(server: TestServer, token: string): Promise<DeviceAccess> 
   assert.deepEqual([n, dt], [networks, deviceTypes]);
   return fromStoredAccess({ actions, networks, deviceTypes, topics });
 }
+
+test('PM-07 what allows nothing has no action, or nothing to do it to, and narrowing leaves it so', () => {
+  const some = fc.subarray(['GetDevice', 'ManageToken']).map((list) => new Set(list));
+  const reach = fc.oneof(some, fc.constant('*' as const));
+  const access = fc.record({ actions: reach, networks: reach, deviceTypes: reach, topics: reach });
+  const law = fc.property(access, access, (a, b) => {
+    const has = DIMENSIONS.filter((dimension) => a[dimension] === '*' || a[dimension].size > 0);
+    const isEnough = has.includes('actions') && has.length > 1;
+    assert.equal(allowsNothing(a), !isEnough);
+    if (!isEnough) assert.ok(allowsNothing(intersectAccess(a, b)));
+  });
+  fc.assert(law);
+  assert.ok(allowsNothing(NO_DEVICE_ACCESS));
+});
 
 test('LG-03 PM-07 whatever chain of pairs is asked for, none is above the one before, the asked or the user', async () => {
   await using server = await startServer({

@@ -526,7 +526,9 @@ describe('DeviceHive', () => {
     }
     const foreign = await server.token('machine', {
       resource: RESOURCE,
-      authorization_details: JSON.stringify([{ type: 'devicehive', actions: ['GetDevice'] }]),
+      authorization_details: JSON.stringify([
+        { type: 'devicehive', actions: ['GetDevice'], networks: ['4'] },
+      ]),
     });
     assert.equal(foreign.json.error, 'invalid_authorization_details');
   });

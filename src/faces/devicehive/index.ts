@@ -12,6 +12,7 @@ import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
 import { type AskForToken, type Face, type FaceRequest, Reply } from '../face.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, SilentRefusal, toFailure, UNAUTHORIZED } from './errors.ts';
+import { isLetIn, mayRefresh } from './let-in.ts';
 import {
   parseLogin,
   parsePair,
@@ -54,17 +55,18 @@ const created = (answer: Record<string, unknown>): Reply =>
 
 export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHiveDeps): Face {
   /** A name that an administrator of the organization has is looked for among them, and nowhere else. */
-  async function realmOf(login: string, { settings, organization }: FaceRequest) {
-    if (!settings.administrators) return undefined;
+  async function realmOf(login: string, request: FaceRequest) {
+    if (!request.settings.administrators) return undefined;
     const administrator = await users.findByLogin('management', login);
-    return administrator?.administers.includes(organization.id) ? 'management' : undefined;
+    return administrator && isLetIn(administrator, request) ? 'management' : undefined;
   }
 
   async function requireCaller(request: FaceRequest, action: string): Promise<Caller> {
     const token = BEARER.exec(request.header('authorization'))?.[1];
     const row = token === undefined ? undefined : await request.findToken(token);
     const user = row && (await users.findBySubject(row.subject));
-    if (token === undefined || !row?.devices || !user) {
+    // A plugin's token is handed on to whoever runs the plugin, and that is not its creator.
+    if (token === undefined || !row?.devices || !user || isOfPlugin(token) || !isLetIn(user, request)) {
       const isOver = token !== undefined && (await request.hasExpired(token));
       throw new DeviceHiveRefusal(401, isOver ? 'Token expired' : UNAUTHORIZED);
     }
@@ -173,6 +175,9 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
           throw new SilentRefusal('no refresh token of this API');
         }
         if (facts.expiresAt <= now()) throw new DeviceHiveRefusal(401, 'Token has expired');
+        if (!(await mayRefresh(facts, request, users))) {
+          throw new SilentRefusal('administrator or plugin that is let in no more');
+        }
         const answer = await ask(
           { grant_type: 'refresh_token', refresh_token: refreshToken },
           {

@@ -18,7 +18,10 @@ const ACCESS = 1;
 /** Who refreshes: in which realm, and whether for a plugin. */
 export interface RefreshFacts {
   readonly realm: 'management' | undefined;
+  /** Number of the user; a plugin is none. */
+  readonly user: number | undefined;
   readonly isOfPlugin: boolean;
+  readonly topic: string | undefined;
   /** Milliseconds. */
   readonly expiresAt: number;
 }
@@ -90,13 +93,16 @@ export function readRefreshClaims(claims: Readonly<Record<string, unknown>>): Re
   const { kind, exp, payload, realm } = claims as {
     kind?: unknown;
     exp?: unknown;
-    payload?: object;
+    payload?: { u?: unknown; tpc?: unknown };
     realm?: unknown;
   };
   if (kind !== DEVICE_ACCESS || typeof exp !== 'number' || typeof payload !== 'object') return undefined;
+  const { u: user, tpc: topic } = payload;
   return {
     realm: realm === 'management' ? realm : undefined,
-    isOfPlugin: 'tpc' in payload,
+    user: typeof user === 'number' ? user : undefined,
+    isOfPlugin: topic !== undefined,
+    topic: typeof topic === 'string' ? topic : undefined,
     expiresAt: exp * 1000,
   };
 }

@@ -1,0 +1,29 @@
+/** Whom the settings let in now: what somebody holds may have been given when they said otherwise. */
+import type { Users } from '../../directory/users.ts';
+import type { User } from '../../storage/nouns.ts';
+import type { FaceRequest } from '../face.ts';
+import type { RefreshFacts } from './tokens.ts';
+
+type Now = Pick<FaceRequest, 'settings' | 'organization'>;
+
+/** Administrators are of no organization, so who may come here is said by it and by them. */
+export function isLetIn({ realm, administers }: User, { settings, organization }: Now): boolean {
+  return (
+    realm !== 'management' || (settings.administrators === true && administers.includes(organization.id))
+  );
+}
+
+/** A refresh token lasts for months, and names the user it was made for; that of a plugin names its topic only. */
+export async function mayRefresh(
+  { realm, user: number, isOfPlugin, topic }: RefreshFacts,
+  now: Now,
+  users: Pick<Users, 'findByLogin' | 'findNumber'>,
+): Promise<boolean> {
+  const plugin = now.settings.plugins?.find((known) => known.topic === topic);
+  if (isOfPlugin && !plugin) return false;
+  if (realm !== 'management') return true;
+  const user = plugin
+    ? await users.findByLogin(realm, plugin.creator)
+    : number !== undefined && (await users.findNumber(number));
+  return user ? user.realm === realm && isLetIn(user, now) : false;
+}

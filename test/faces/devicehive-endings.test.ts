@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decodeJwt } from 'jose';
+import { isLetIn, mayRefresh } from '../../src/faces/devicehive/let-in.ts';
+import type { RefreshFacts } from '../../src/faces/devicehive/tokens.ts';
+import type { FaceSettings, Organization, User } from '../../src/storage/nouns.ts';
+import { PASSWORD, startServer, type TestServer, tablesOf } from '../support/server.ts';
+
+const ADMIN_PASSWORD = 'correct-horse-battery-staple';
+const AUTHOR = { actor: 'test' };
+const TOPIC = 'plugin_topic_x';
+const UNAUTHORIZED = [401, '{"error":401,"message":"Unauthorized"}'];
+const REFUSED_SILENTLY = [401, ''];
+
+interface Pair {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+}
+
+type Settings = Record<string, any>;
+
+async function start(env: Record<string, string> = {}, plugins = [{ topic: TOPIC, creator: 'ann' }]) {
+  const server = await startServer({
+    env,
+    fixture(fixture) {
+      const [acme] = fixture.organizations;
+      acme.faces = { devicehive: { application: 'shop', administrators: true, plugins } };
+      acme.users[0].devicehive = { networks: ['4'], deviceTypes: ['2'] };
+      fixture.administrators = [{ username: 'root', password: ADMIN_PASSWORD, organizations: ['acme'] }];
+    },
+  });
+  return { server, client: createClient(server), [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+function createClient({ issuer }: TestServer) {
+  async function post(path: string, body: object, token?: string) {
+    const response = await fetch(issuer + path, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+  async function pair(path: string, body: object, token?: string): Promise<Pair> {
+    const { status, text } = await post(path, body, token);
+    assert.equal(status, 201, text);
+    return JSON.parse(text);
+  }
+  const told = async (answer: ReturnType<typeof post>) => [(await answer).status, (await answer).text];
+  return {
+    post,
+    login: () => pair('/token', { login: 'ann', password: PASSWORD }),
+    loginAsRoot: () => pair('/token', { login: 'root', password: ADMIN_PASSWORD }),
+    makePair: (token: string, body: object) => pair('/token/create', body, token),
+    makePlugin: (token: string) => pair('/token/plugin/create', { a: [0], tpc: TOPIC }, token),
+    refresh: (refreshToken: string) => pair('/token/refresh', { refreshToken }),
+    toldOfPair: (token: string, userId: number) =>
+      told(post('/token/create', { userId, actions: [3] }, token)),
+    toldOfPlugin: (token: string) => told(post('/token/plugin/create', { a: [0], tpc: TOPIC }, token)),
+    toldOfRefresh: (refreshToken: string) => told(post('/token/refresh', { refreshToken })),
+  };
+}
+
+const numberOf = (token: string): number => (decodeJwt(token).payload as { u: number }).u;
+
+async function setDeviceHive({ server }: TestServer, settings: Settings): Promise<void> {
+  const { changes, storage } = server.foundations;
+  const acme = await storage.directory.organizations.findBy('name', 'acme');
+  assert.ok(acme?.faces?.devicehive);
+  const devicehive = { ...acme.faces.devicehive, ...settings };
+  await changes.organizations.replace({ ...acme, faces: { ...acme.faces, devicehive } }, AUTHOR);
+}
+
+async function setAdministers({ server }: TestServer, administers: string[] | undefined): Promise<void> {
+  const { changes, storage } = server.foundations;
+  const root = await storage.directory.users.findBy('username', 'management/root');
+  const acme = await storage.directory.organizations.findBy('name', 'acme');
+  assert.ok(root && acme);
+  await changes.users.replace({ ...root, administers: administers ?? [acme.id] }, AUTHOR);
+}
+
+describe('DeviceHive: who is let in no more', () => {
+  const ways: [string, (server: TestServer) => Promise<void>][] = [
+    ['administrators are switched off', (server) => setDeviceHive(server, { administrators: false })],
+    ['they administer the organization no more', (server) => setAdministers(server, [])],
+  ];
+  for (const [what, lock] of ways) {
+    test(`LG-03 administrators lose all that they got here when ${what}`, async () => {
+      await using own = await start({}, [{ topic: TOPIC, creator: 'root' }]);
+      const { client, server } = own;
+      const login = await client.loginAsRoot();
+      const number = numberOf(login.accessToken);
+      const below = await client.makePair(login.accessToken, { userId: number, actions: ['*'] });
+      const plugin = await client.makePlugin(login.accessToken);
+      await lock(server);
+      for (const { accessToken, refreshToken } of [login, below, plugin]) {
+        assert.deepEqual(await client.toldOfPair(accessToken, number), UNAUTHORIZED);
+        assert.deepEqual(await client.toldOfPlugin(accessToken), UNAUTHORIZED);
+        assert.deepEqual(await client.toldOfRefresh(refreshToken), REFUSED_SILENTLY);
+        assert.equal((await server.introspect(accessToken)).active, false);
+      }
+    });
+  }
+
+  test('LG-03 an ordinary user stays when administrators are switched off', async () => {
+    await using own = await start();
+    const { client, server } = own;
+    const { accessToken, refreshToken } = await client.login();
+    await setDeviceHive(server, { administrators: false });
+    await client.makePair(accessToken, { userId: numberOf(accessToken), actions: [3] });
+    await client.refresh(refreshToken);
+    assert.equal((await server.introspect(accessToken)).active, true);
+  });
+});
+
+test('LG-03 who may refresh is asked of the settings, whatever the login has left', async () => {
+  const root = { realm: 'management', administers: ['acme'] } as unknown as User;
+  const organization = { id: 'acme' } as Organization;
+  const now = (settings: Settings) => ({ organization, settings: settings as FaceSettings });
+  const [on, off] = [now({ administrators: true }), now({ administrators: false })];
+  const facts = { realm: 'management', user: 7, isOfPlugin: false, topic: undefined, expiresAt: 0 } as const;
+  const may = (some: Partial<RefreshFacts>, settings: Settings, found: User | undefined = root) =>
+    mayRefresh({ ...facts, ...some }, now(settings), {
+      findNumber: async (number) => (number === 7 ? found : undefined),
+      findByLogin: async (_, login) => (login === 'root' ? found : undefined),
+    });
+  assert.deepEqual([isLetIn(root, on), isLetIn(root, off)], [true, false]);
+  assert.equal(isLetIn({ ...root, administers: ['other'] }, on), false);
+  assert.equal(isLetIn({ ...root, realm: 'application:shop', administers: [] }, off), true);
+  const plugin = { user: undefined, isOfPlugin: true, topic: TOPIC };
+  const [ofRoot, ofAnn] = ['root', 'ann'].map((creator) => [{ topic: TOPIC, creator }]);
+  const cases: [boolean, Promise<boolean>][] = [
+    [true, may({}, { administrators: true })],
+    [false, may({}, { administrators: false })],
+    [false, may({}, { administrators: true }, { ...root, administers: [] })],
+    [false, may({}, { administrators: true }, { ...root, realm: 'application:shop' })],
+    [false, may({ user: undefined }, { administrators: true })],
+    [true, may({ realm: undefined }, {})],
+    [true, may(plugin, { administrators: true, plugins: ofRoot })],
+    [false, may(plugin, { administrators: false, plugins: ofRoot })],
+    [false, may(plugin, { administrators: true, plugins: ofAnn })],
+    [true, may({ ...plugin, realm: undefined }, { plugins: ofAnn })],
+    [false, may({ ...plugin, realm: undefined }, {})],
+    [false, may({ ...plugin, realm: undefined, topic: undefined }, { plugins: ofAnn })],
+  ];
+  for (const [index, [expected, found]] of cases.entries()) assert.equal(await found, expected, `${index}`);
+});
+
+describe('DeviceHive: plugins are no users', () => {
+  test('LG-03 the token of a plugin makes no tokens, for devices or for plugins', async () => {
+    await using own = await start();
+    const { client } = own;
+    const { accessToken } = await client.login();
+    const plugin = await client.makePlugin(accessToken);
+    const refreshed = await client.refresh(plugin.refreshToken);
+    for (const token of [plugin.accessToken, refreshed.accessToken]) {
+      assert.deepEqual(await client.toldOfPair(token, numberOf(accessToken)), UNAUTHORIZED);
+      assert.deepEqual(await client.toldOfPlugin(token), UNAUTHORIZED);
+    }
+  });
+
+  const losses: [string, { topic: string; creator: string }[]][] = [
+    ['is there no more', []],
+    ['is somebody else’s', [{ topic: TOPIC, creator: 'bob' }]],
+  ];
+  for (const [what, plugins] of losses) {
+    test(`LG-03 the tokens of a plugin end when its topic ${what}, those of its creator do not`, async () => {
+      await using own = await start();
+      const { client, server } = own;
+      const login = await client.login();
+      const plugin = await client.makePlugin(login.accessToken);
+      const nowhere = await client.makePair(login.accessToken, {
+        userId: numberOf(login.accessToken),
+        actions: ['ManageToken'],
+        networkIds: [],
+        deviceTypeIds: [],
+      });
+      await setDeviceHive(server, { plugins });
+      assert.deepEqual(await client.toldOfRefresh(plugin.refreshToken), REFUSED_SILENTLY);
+      const path = `/token/plugin/authenticate?token=${plugin.accessToken}`;
+      assert.equal((await fetch(server.issuer + path)).status, 401);
+      assert.equal((await server.introspect(plugin.accessToken)).active, false);
+      const seen = await server.introspect(login.accessToken);
+      assert.deepEqual([seen.active, tablesOf(seen)], [true, { orders: 'cru', products: 'r' }]);
+      assert.equal((await server.introspect(nowhere.accessToken)).active, true, 'it had nothing to lose');
+      await client.refresh(login.refreshToken);
+    });
+  }
+});
+
+test('TX-12 whoever makes pairs without end is slowed down, whichever of their tokens they use', async () => {
+  await using own = await start({ GRANTABLE_EXCHANGE_LIMIT: '4/1m' });
+  const { client, server } = own;
+  const root = await client.loginAsRoot();
+  const ann = await client.login();
+  const asAnn = await client.makePair(root.accessToken, {
+    userId: numberOf(ann.accessToken),
+    actions: ['ManageToken', 3],
+  });
+  const again = await client.loginAsRoot();
+  for (const token of [root.accessToken, again.accessToken]) {
+    await client.makePair(token, { userId: numberOf(root.accessToken), actions: ['*'] });
+  }
+  const asAnnToo = { userId: numberOf(ann.accessToken), actions: ['ManageToken'] };
+  await client.makePair(asAnn.accessToken, asAnnToo);
+  for (const token of [root.accessToken, again.accessToken, asAnn.accessToken]) {
+    const refused = await client.post('/token/create', asAnnToo, token);
+    assert.equal(refused.status, 429, refused.text);
+    assert.equal(JSON.parse(refused.text).error, 429);
+    assert.ok(Number(refused.headers.get('retry-after')) > 0);
+  }
+  await client.makePair(ann.accessToken, asAnnToo);
+  server.clock.offset = 61_000;
+  await client.makePair(root.accessToken, asAnnToo);
+});
