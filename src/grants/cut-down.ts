@@ -4,12 +4,12 @@ import type { ResourceRights } from '../directory/rights.ts';
 import type { Through } from '../directory/through.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
 import {
-  allowsNothing,
   containsAccess,
   type DeviceAccess,
   describeMissingAccess,
   intersectAccess,
   missingAccess,
+  namesNoAction,
 } from '../permissions/device-access.ts';
 import {
   contains,
@@ -106,7 +106,7 @@ function cutDevices(
 ): DeviceAccess | undefined {
   const above = parent ? parent.devices : held;
   const allowed = held && above && intersectAccess(held, above);
-  if (asked === undefined || (!allowed && allowsNothing(asked))) return allowed;
+  if (asked === undefined || (!allowed && namesNoAction(asked))) return allowed;
   if (!allowed) throw new PermissionsNotAllowed({ description: 'the token cannot speak of devices' });
   if (!containsAccess(allowed, asked)) {
     throw new PermissionsNotAllowed({ description: describeMissingAccess(missingAccess(asked, allowed)) });

@@ -16,7 +16,7 @@ import { toOAuthError } from '../errors/oauth.ts';
 import { knownScopes, OPENID_SCOPES, refuseUnknownTables } from '../grants/cut-down.ts';
 import { parseAsked } from '../grants/request.ts';
 import { parseAuthorizationDetails, toAuthorizationDetails } from '../permissions/authorization-details.ts';
-import { allowsNothing } from '../permissions/device-access.ts';
+import { namesNoAction } from '../permissions/device-access.ts';
 import {
   contains,
   describeDifference,
@@ -102,7 +102,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
   const beyond = asked.scopes?.find((scope) => !allowed.has(scope));
   if (beyond !== undefined)
     throw new ScopeNotAllowed({ description: `scope is not allowed: ${beyond.slice(0, 100)}` });
-  if (asked.devices && !allowsNothing(asked.devices))
+  if (asked.devices && !namesNoAction(asked.devices))
     throw new PermissionsNotAllowed({ description: 'devices cannot be asked for here' });
   if (asked.permissions && !rights)
     throw new PermissionsNotAllowed({ description: 'permissions need a resource' });

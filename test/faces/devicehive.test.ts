@@ -526,9 +526,7 @@ describe('DeviceHive', () => {
     }
     const foreign = await server.token('machine', {
       resource: RESOURCE,
-      authorization_details: JSON.stringify([
-        { type: 'devicehive', actions: ['GetDevice'], networks: ['4'] },
-      ]),
+      authorization_details: JSON.stringify([{ type: 'devicehive', actions: ['GetDevice'] }]),
     });
     assert.equal(foreign.json.error, 'invalid_authorization_details');
   });
