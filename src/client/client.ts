@@ -62,8 +62,8 @@ export function createClient(options: ClientOptions): Client {
   let held: Held | undefined = options.tokens ? { tokens: options.tokens } : undefined;
   let renewing: Promise<void> | undefined;
   let pause: { readonly until: number; readonly error: unknown } | undefined;
-  /** What the server could not be told of. */
-  let unrevoked: TokenSet | undefined;
+  /** Ended, and the server does not know: they live there, whoever has logged in since. */
+  const unrevoked = new Set<TokenSet>();
   /** Logins and revocations are counted when they are called: what was called earlier and ends later is not wanted. */
   let turns = 0;
   let heldTurn = 0;
@@ -76,11 +76,22 @@ export function createClient(options: ClientOptions): Client {
     await onToken?.(next?.tokens);
   }
 
-  async function end({ refreshToken, accessToken }: TokenSet): Promise<void> {
+  /** What fails stays to be ended. */
+  async function end(tokens: TokenSet): Promise<void> {
+    const { refreshToken, accessToken } = tokens;
+    unrevoked.add(tokens);
     await endpoint.postTwice(REVOCATION_PATH, {
       token: refreshToken ?? accessToken,
       token_type_hint: refreshToken === undefined ? 'access_token' : 'refresh_token',
     });
+    unrevoked.delete(tokens);
+  }
+
+  /** @throws the first of what failed, when all have been tried */
+  async function endAll(): Promise<void> {
+    const ends = await Promise.allSettled([...unrevoked].map(end));
+    const failed = ends.find((each) => each.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   async function obtain(form: Form, isRepeatable = false): Promise<TokenSet> {
@@ -93,7 +104,6 @@ export function createClient(options: ClientOptions): Client {
     }
     if (turn > heldTurn) {
       heldTurn = turn;
-      unrevoked = undefined;
       await hold({ tokens, again: isRepeatable ? form : undefined });
     }
     return tokens;
@@ -211,14 +221,11 @@ export function createClient(options: ClientOptions): Client {
     async revoke() {
       turns += 1;
       revokedTurn = turns;
-      const tokens = held?.tokens ?? unrevoked;
-      if (!tokens) return;
-      unrevoked = tokens;
+      if (held) unrevoked.add(held.tokens);
       try {
         if (held) await hold(undefined);
       } finally {
-        await end(tokens);
-        if (unrevoked === tokens) unrevoked = undefined;
+        await endAll();
       }
     },
   };

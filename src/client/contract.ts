@@ -3,7 +3,7 @@ import type { Ask } from './ask.ts';
 import type { TokenSet } from './token-set.ts';
 
 export interface ClientOptions {
-  /** URL of the authorization server. */
+  /** URL of the authorization server: https, or http on this machine (`localhost`, 127.0.0.0/8, `::1`). */
   readonly issuer: string;
   readonly clientId: string;
   /** Sent as `client_secret_basic`. Not in a browser, where everybody could read it: a public client has none. */
@@ -114,7 +114,8 @@ export interface Client {
   /**
    * Ends the login, or the token if it has no refresh token (RFC 7009). The tokens are forgotten at once, whatever the
    * server says; nothing held is no error.
-   * @throws GrantableError if the server cannot be told; calling it again tells it again
+   * @throws GrantableError if the server cannot be told; calling it again tells it again, of everything that it has not
+   *   been told of, although somebody has logged in meanwhile
    */
   revoke(): Promise<void>;
 }

@@ -44,11 +44,18 @@ function basicAuthorization(clientId: string, clientSecret: string): string {
   return `Basic ${btoa(`${formEncode(clientId)}:${formEncode(clientSecret)}`)}`;
 }
 
+/** As `URL` spells a host that is this machine (RFC 8252 section 7.3). */
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
+
 /** RFC 8414 section 2. @throws TypeError */
 function requireIssuer(issuer: string): string {
-  const { protocol, search, hash, username, password } = new URL(issuer);
-  if (!/^https?:$/.test(protocol) || search + hash + username + password !== '') {
+  const { protocol, hostname, username, password } = new URL(issuer);
+  // Of an empty query or fragment `URL` says nothing, and what follows it would be no path.
+  if (!/^https?:$/.test(protocol) || /[?#]/.test(issuer) || username + password !== '') {
     throw new TypeError('issuer must be an http or https URL without query, fragment and credentials');
+  }
+  if (protocol === 'http:' && !LOOPBACK.test(hostname)) {
+    throw new TypeError('issuer must be https: over http everybody on the way reads passwords and tokens');
   }
   return issuer.replace(/\/+$/, '');
 }

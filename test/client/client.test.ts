@@ -176,9 +176,39 @@ describe('the client', () => {
         'ftp://a.b',
         'https://u:p@a.b',
         'https://a.b/?x',
+        'https://a.b/?',
+        'https://a.b/#',
         'data:,x',
       ]) {
         assert.throws(() => createProbe(server, { issuer }), TypeError, issuer);
+      }
+    });
+
+    test('and sends no secret in the clear but to the machine that it runs on', () => {
+      for (const issuer of [
+        'http://localhost:9000',
+        'http://127.0.0.1',
+        'http://127.8.9.1:80/tenant',
+        'http://[::1]:9000',
+        'http://LOCALHOST/',
+      ]) {
+        createProbe(server, { issuer });
+      }
+      for (const issuer of [
+        'http://login.example',
+        'http://10.0.0.1',
+        'http://128.0.0.1',
+        'http://127.0.0.1.example',
+        'http://localhost.example',
+        'http://notlocalhost',
+        'http://[::2]',
+        'http://[::ffff:7f00:1]',
+      ]) {
+        assert.throws(
+          () => createProbe(server, { issuer }),
+          { name: 'TypeError', message: /must be https/ },
+          issuer,
+        );
       }
     });
   });
@@ -337,6 +367,23 @@ describe('the client', () => {
       await client.revoke();
       assert.equal(await isActive(accessToken), false);
       assert.equal(told.length, 2);
+    });
+
+    test('every one that the server could not be told of, whoever logged in meanwhile', async () => {
+      const { client, wire, logIn } = createProbe(server);
+      const first = await logIn();
+      wire.disturb(cut, cut);
+      await assert.rejects(client.revoke(), { error: 'network_error' });
+      const second = await client.login('bob', PASSWORD);
+      wire.disturb(cut, cut, cut, cut);
+      await assert.rejects(client.revoke(), { error: 'network_error' });
+      const third = await client.clientCredentials();
+      for (const { accessToken } of [first, second, third]) assert.ok(await isActive(accessToken));
+      await client.revoke();
+      for (const { accessToken } of [first, second, third]) assert.equal(await isActive(accessToken), false);
+      const { length } = wire.requests;
+      await client.revoke();
+      assert.equal(wire.requests.length, length, 'of what the server knows it is not told again');
     });
 
     test('also when that cannot be kept', async () => {

@@ -323,6 +323,30 @@ describe('the client, when something goes wrong', () => {
       assert.equal(await isActive(given?.access_token ?? ''), false);
     });
 
+    test('what such a login gave is ended at the next revoke(), if the server could not be told', async () => {
+      const { client, wire } = createProbe(server);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let given: { access_token: string } | undefined;
+      wire.disturb(
+        async (go) => {
+          const response = await go();
+          given = (await response.clone().json()) as { access_token: string };
+          await promise;
+          return response;
+        },
+        cut,
+        cut,
+      );
+      const refused = assert.rejects(client.login('ann', PASSWORD), { error: 'revoked' });
+      await until(() => given !== undefined);
+      await client.revoke();
+      resolve();
+      await refused;
+      assert.ok(await isActive(given?.access_token ?? ''));
+      await client.revoke();
+      assert.equal(await isActive(given?.access_token ?? ''), false);
+    });
+
     test('of two logins the one that was called last is held, whichever ends first', async () => {
       const { client, wire, told } = createProbe(server);
       const { promise, resolve } = Promise.withResolvers<void>();
