@@ -55,10 +55,13 @@ function toRows({ resource, permissions }: AskedTables): TableRow[] {
   }));
 }
 
-/** The host of the redirect URI; of an app's own scheme, which has none, the scheme (RFC 8252 section 7.1). */
+/**
+ * The host of the redirect URI; of an app's own scheme the scheme (RFC 8252 section 7.1): what stands where a host would
+ * is of the app's own choice.
+ */
 function toHost(redirectUri: unknown): string {
   const { host, protocol } = new URL(String(redirectUri));
-  return host || protocol;
+  return /^https?:$/.test(protocol) ? host : protocol;
 }
 
 export function showConsent(

@@ -15,6 +15,8 @@ import {
 
 const MARKUP = `"><img src=x onerror="alert(1)">'&`;
 const READS_ORDERS = '{"isAdmin":false,"tables":{"orders":{"read":true}}}';
+/** Looks like a place of the operator's, and is whatever app says that the scheme is its own. */
+const OWN_SCHEME = 'com.example.app://app.acme.example/callback';
 const CLERK = { orders: ['create', 'read', 'update'], products: ['read'] };
 
 describe('consent', () => {
@@ -39,6 +41,17 @@ describe('consent', () => {
           application: 'web',
           roles: [role],
         });
+        const web = acme.applications.find(({ name }: { name: string }) => name === 'web');
+        acme.applications.push({
+          ...web,
+          name: 'phone',
+          clientId: 'phone',
+          clientSecret: undefined,
+          authMethod: 'none',
+          native: true,
+          redirectUris: [OWN_SCHEME],
+        });
+        acme.users.push({ ...acme.users[0], application: 'phone' });
         for (const name of ['rita', 'rob']) acme.users.push(person(name, 'reader'));
         acme.users.push(person('olga', 'owner'), person('audrey', 'auditor'));
       },
@@ -84,6 +97,12 @@ describe('consent', () => {
     assert.match(page.text, /access lasts 1 hour\./);
     assert.match(page.text, /renew it by itself for up to \d+ days?\./);
     assert.ok(page.text.includes(RESOURCE));
+  });
+
+  test('AZ-19 an app that owns a scheme is shown by it, and by no host that it may have made up', async () => {
+    const { page } = await consentPage({ client_id: 'phone', redirect_uri: OWN_SCHEME });
+    assert.match(page.text, /<strong>com\.example\.app:</);
+    assert.ok(!page.text.includes('app.acme.example'));
   });
 
   test('AZ-19 tables that the request leaves out are shown, because the token will allow them', async () => {
