@@ -12,6 +12,7 @@ import { createRoleChanges, type RoleChanges } from './directory/role-changes.ts
 import type { Foundations } from './foundations.ts';
 import type { Logger } from './http/log.ts';
 import { createMail } from './mail/mail.ts';
+import type { LoginRow } from './storage/contract.ts';
 import type { User } from './storage/nouns.ts';
 
 export interface SelfAdministration {
@@ -26,10 +27,13 @@ export interface SelfAdministration {
   readonly applications: Applications;
   readonly roleChanges: RoleChanges;
   readonly endings: Endings;
+  /** The living login that a refresh token belongs to, in whatever form it was given out. */
+  readonly findLogin: (refreshToken: string) => Promise<LoginRow | undefined>;
 }
 
 export function createSelfAdministration(foundations: Foundations, log: Logger): SelfAdministration {
   const { config, storage, changes, passwords, users, registry, rings, throttle, now } = foundations;
+  const { refreshJwts, refreshTokens } = foundations;
   const store = storage.directory;
   const passwordChange = createPasswordChange({ changes, passwords, now });
   const register = createRegister({ store, changes, passwords, now });
@@ -56,8 +60,18 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
     limitRegistration,
     passwordChange,
     accountMails,
-    applications: createApplications({ store, changes, clientSecrets: rings.clientSecrets }),
+    applications: createApplications({
+      store,
+      changes,
+      clientSecrets: rings.clientSecrets,
+      audit: storage.audit,
+      now,
+    }),
     roleChanges: createRoleChanges({ store, changes }),
     endings: createEndings({ registry, audit: storage.audit, now }),
+    async findLogin(refreshToken) {
+      const id = refreshTokens.loginOf(await refreshJwts.unwrap(refreshToken));
+      return id === undefined ? undefined : registry.findLogin(id);
+    },
   };
 }

@@ -173,6 +173,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     findAccessToken: provider.findAccessToken,
     hasExpired: provider.hasExpired,
     hasLoginExpired: provider.hasLoginExpired,
+    audit: storage.audit,
     body: { read: readText, giveForm },
     now,
   });

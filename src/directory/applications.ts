@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
+import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
@@ -33,10 +33,13 @@ export interface Applications {
   remove(application: Application, author: Author): Promise<void>;
   /** Those that somebody registered, in the order in which they were. */
   findOwn(owner: User): Promise<readonly Application[]>;
-  /** Gives it another secret, which ends the one before; its tokens stay. */
+  /**
+   * Gives it another secret, which ends the one before, with what older APIs gave for it alone; all other tokens stay.
+   * @throws VersionConflict if it was changed since it was read: of two who do so at once only one has the secret
+   */
   renewSecret(application: Application, author: Author): Promise<string>;
-  /** Its secret, if that can be shown again: one that an operator chose cannot. */
-  findSecret(application: Application): string | undefined;
+  /** Its secret, if that can be shown again: one that an operator chose cannot. The audit says to whom it was. */
+  showSecret(application: Application, author: Author): Promise<string | undefined>;
   /** @param seconds that tokens of its users live at most, and unless they ask for less */
   limitUserTokens(application: Application, seconds: number, author: Author): Promise<Application>;
 }
@@ -45,6 +48,9 @@ export interface ApplicationsDeps {
   readonly store: Pick<DirectoryStore, 'applications'>;
   readonly changes: Pick<Changes, 'applications'>;
   readonly clientSecrets: SecretKeys;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 /** Of one person. */
@@ -53,11 +59,13 @@ const MOST_OWN = 50;
 const GRANTS = ['client_credentials', 'password', 'refresh_token', 'authorization_code'];
 
 const MAX_NAME = 100;
+/** Breaks the line, turns it round, or is not seen, so that two names look alike and one like none. */
+const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u;
 
 /** @throws MalformedRequest */
 function requireSound(facts: ApplicationFacts): ApplicationFacts {
   const name = facts.name.trim();
-  if (name === '' || name.length > MAX_NAME || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(name)) {
+  if (name === '' || name.length > MAX_NAME || UNSEEN.test(name)) {
     throw new MalformedRequest({ description: `name must be a line of at most ${MAX_NAME} characters` });
   }
   const problem = facts.homepage === undefined ? undefined : findRedirectUriProblem(facts.homepage);
@@ -65,13 +73,26 @@ function requireSound(facts: ApplicationFacts): ApplicationFacts {
   return { ...facts, name };
 }
 
-export function createApplications({ store, changes, clientSecrets }: ApplicationsDeps): Applications {
+const tooMany = (): RegistrationClosed =>
+  new RegistrationClosed({ description: `nobody may have more than ${MOST_OWN} applications` });
+
+export function createApplications(deps: ApplicationsDeps): Applications {
+  const { store, changes, clientSecrets, audit, now } = deps;
+
   async function findOwn(owner: User): Promise<Application[]> {
     const own: Application[] = [];
     for await (const application of eachNoun(store.applications, owner.organization)) {
       if (application.owner === owner.id) own.push(application);
     }
     return own;
+  }
+
+  /** Those who register at once have all been let in: the last of them take back what is too many. */
+  async function requireNotTooMany(application: Application, owner: User, author: Author): Promise<void> {
+    const own = (await findOwn(owner)).sort((one, other) => one.number - other.number);
+    if (own.findIndex(({ id }) => id === application.id) < MOST_OWN) return;
+    await changes.applications.remove(application, author);
+    throw tooMany();
   }
 
   /** As it is in the store, not as a view of the directory remembers it. */
@@ -84,9 +105,7 @@ export function createApplications({ store, changes, clientSecrets }: Applicatio
   return {
     async register(facts, owner, through, author) {
       const { name, homepage, scopes } = requireSound(facts);
-      if ((await findOwn(owner)).length >= MOST_OWN) {
-        throw new RegistrationClosed({ description: `nobody may have more than ${MOST_OWN} applications` });
-      }
+      if ((await findOwn(owner)).length >= MOST_OWN) throw tooMany();
       const id = randomUUID();
       const { secret, secretSeed, secretHash } = createDerivedSecret(clientSecrets, id);
       const application = await changes.applications.create(
@@ -117,6 +136,7 @@ export function createApplications({ store, changes, clientSecrets }: Applicatio
         },
         author,
       );
+      await requireNotTooMany(application, owner, author);
       return { application, secret };
     },
 
@@ -144,15 +164,22 @@ export function createApplications({ store, changes, clientSecrets }: Applicatio
 
     findOwn,
 
-    renewSecret: (application, author) =>
-      despiteOthers(async () => {
-        const stored = await current(application);
-        const { secret, ...kept } = createDerivedSecret(clientSecrets, stored.id);
-        await changes.applications.replace({ ...stored, ...kept }, author);
-        return secret;
-      }),
+    async renewSecret(application, author) {
+      const { version } = application;
+      const { secret, ...kept } = createDerivedSecret(clientSecrets, application.id);
+      await changes.applications.replace({ ...(await current(application)), version, ...kept }, author);
+      return secret;
+    },
 
-    findSecret: (application) => findDerivedSecret(clientSecrets, application),
+    async showSecret(application, author) {
+      const secret = findDerivedSecret(clientSecrets, application);
+      if (secret === undefined) return undefined;
+      const { id, clientId, organization } = application;
+      const event = 'application.secret_shown';
+      const facts = { subject: id, client: clientId, organization };
+      await audit.append({ at: now(), event, outcome: 'allowed', ...author, ...facts });
+      return secret;
+    },
 
     limitUserTokens: (application, seconds, author) =>
       despiteOthers(async () =>

@@ -190,7 +190,8 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     findFirstApplication: remembering(async (organization) => {
       for await (const application of eachNoun(store.applications, organization)) {
         const { enabled, resource, isOrganization, owner } = application;
-        if (enabled && resource !== undefined && !isOrganization && owner === undefined) return active(application);
+        const isOwn = !isOrganization && owner === undefined;
+        if (enabled && resource !== undefined && isOwn) return active(application);
       }
       return undefined;
     }),

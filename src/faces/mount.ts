@@ -13,6 +13,7 @@ import {
 } from '../errors/domain.ts';
 import { type Failure, toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
+import type { AuditLog } from '../storage/contract.ts';
 import { createAsk, type Tenant } from './ask.ts';
 import { type Face, type FaceAction, type FaceFailure, Reply } from './face.ts';
 import { createFaceRequest, parseBody, type Tokens } from './requests.ts';
@@ -35,6 +36,7 @@ export interface MountDeps extends Tokens {
   };
   /** Paths below which faces are served instead of at the root, by their names. */
   readonly prefixes: Prefixes;
+  readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -93,7 +95,7 @@ export interface Mount {
 }
 
 export function createMount(face: Face, deps: MountDeps): Mount {
-  const { directory, body, now } = deps;
+  const { directory, body, audit, now } = deps;
   const routes = toRoutes(face, deps.prefixes);
   const bySegment = Map.groupBy(routes, ({ firstSegment }) => firstSegment);
   const taken = new Set([...reservedNames, ...Object.values(deps.prefixes).map(firstSegmentOf)]);
@@ -136,6 +138,22 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     const result = face.fail(told);
     tell(ctx, result instanceof Reply ? result : new Reply(status, result));
     if (failure.retryAfter !== undefined) ctx.set('Retry-After', String(failure.retryAfter));
+  }
+
+  /** Whoever was not let in. What the token endpoint refused is in the audit already, on its own word. */
+  async function auditRefusal(ctx: Context, { organization }: Tenant): Promise<void> {
+    const { status, path, state } = ctx;
+    if (state.failure !== undefined || (status !== 401 && status !== 403)) return;
+    await audit.append({
+      at: now(),
+      event: 'request.refused',
+      outcome: 'denied',
+      organization: organization.id,
+      details: { path, status, face: face.name },
+      ...(typeof state.reason === 'string' && { reason: state.reason }),
+      ...(typeof state.address === 'string' && { address: state.address }),
+      ...(typeof state.requestId === 'string' && { requestId: state.requestId }),
+    });
   }
 
   /** Pages of other origins may read the answer (Fetch Standard, CORS). */
@@ -197,6 +215,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       tell(ctx, await route.action(request, createAsk(ctx, face.name, tenant, view, askDeps)));
     } catch (error) {
       tellFailure(ctx, error, started);
+      await auditRefusal(ctx, tenant).catch((failure: unknown) => tellFailure(ctx, failure, started));
     }
     allowOrigin(ctx, origin, tenant);
   }

@@ -53,6 +53,8 @@ export async function findTenant(
   if (active?.application.organization !== organization.id) return undefined;
   // The organization as a client of its own is none of its applications.
   if (active.application.isOrganization && named.application !== undefined) return undefined;
+  // One that somebody registered has neither people nor settings of its own that an older API could be about.
+  if (active.application.owner !== undefined) return undefined;
   const { secretHash: _, jwks: __, ...application } = active.application;
   const client = {
     organization,

@@ -651,6 +651,18 @@ describe('Usergrid: tokens of four principals', () => {
     });
     assert.deepEqual([posted.status, posted.headers.get('location')], [303, got.headers.get('location')]);
   });
+
+  test('what is led on with a browser is no longer than a browser takes', async () => {
+    const path = '/acme/web/authorize?response_type=code&client_id=web';
+    const led = await client.send('GET', `${path}&state=${'x'.repeat(2048)}`);
+    assert.equal(led.status, 302);
+    for (const name of ['redirect_uri', 'scope', 'state', 'code_challenge']) {
+      const text = 'x'.repeat(2049);
+      assertRefused(await client.send('GET', `${path}&${name}=${text}`), 400, 'illegal_argument', /too long/);
+      const posted = await client.send('POST', '/management/authorize', { form: { [name]: text } });
+      assertRefused(posted, 400, 'illegal_argument', /too long/);
+    }
+  });
 });
 
 describe('Usergrid: the API around the tokens', () => {
@@ -897,7 +909,7 @@ describe('Usergrid: the API around the tokens', () => {
     const acme = await storage.directory.organizations.findBy('name', 'acme');
     const usergrid = { ...acme!.faces!.usergrid!, administrators: false };
     await changes.organizations.replace({ ...acme!, faces: { usergrid } }, { actor: 'test' });
-    assertRefused(await mine.send('GET', '/acme/shop/users/ann', { token: root }), 401, 'unauthorized');
+    assertRefused(await mine.send('GET', '/acme/shop/users/ann', { token: root }), 401, 'auth_invalid');
   });
 
   test('users end their tokens, one or all; owners those of their users, and none of others', async () => {
@@ -929,6 +941,27 @@ describe('Usergrid: the API around the tokens', () => {
       await client.ok(revoke('bob/revoketokens', owner));
       assert.equal((await server.introspect(token)).active, false);
     }
+  });
+
+  test('a refresh token of the user ends with its login, and nobody else’s does', async () => {
+    const native = async (username: string) =>
+      (await server.post('/oauth/token', 'shop', { grant_type: 'password', username, password: PASSWORD }))
+        .json;
+    const isActive = async ({ access_token }: Record<string, any>) =>
+      (await server.introspect(access_token)).active;
+    const [mine, others] = [await native('ann'), await native('bob')];
+    const token = await client.user('ann');
+    const revoke = (value: string) =>
+      client.send('PUT', `/acme/shop/users/me/revoketoken?token=${value}`, { token });
+    assertRefused(await revoke(others.refresh_token), 401, 'unauthorized');
+    assert.equal(await isActive(others), true);
+    assert.equal((await client.ok(revoke(mine.refresh_token))).action, 'revoked user token');
+    assert.equal(await isActive(mine), false);
+    const { refresh_token } = mine;
+    const again = await server.post('/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token });
+    assert.equal(again.status, 400);
+    await client.ok(revoke(mine.refresh_token));
+    assert.equal((await server.introspect(token)).active, true, 'only that login');
   });
 
   test('who has power over a user gets a token for them, bounded by the rights of both', async () => {
@@ -991,6 +1024,26 @@ describe('Usergrid: the API around the tokens', () => {
     assert.deepEqual(active, [true, true, false, true]);
   });
 
+  test('a token for a user outlives the token of who asked, and not who asked', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const path = '/acme/shop/users/ann/token';
+    const isActive = async (token: string) => (await own.introspect(token)).active;
+    const [root, app] = [await mine.root(), await mine.application()];
+    const ofRoot = await mine.tokenOf(mine.send('GET', path, { token: root }));
+    const ofApplication = await mine.tokenOf(mine.send('GET', path, { token: app }));
+    for (const token of [root, app]) await own.post('/oauth/revoke', 'shop', { token });
+    await mine.ok(
+      mine.send('PUT', `/management/users/me/revoketoken?token=${root}`, { token: await mine.root() }),
+    );
+    assert.deepEqual([await isActive(root), await isActive(app)], [false, false]);
+    assert.deepEqual([await isActive(ofRoot), await isActive(ofApplication)], [true, true]);
+    await mine.ok(mine.send('PUT', '/management/users/me/revoketokens', { token: await mine.root() }));
+    assert.deepEqual([await isActive(ofRoot), await isActive(ofApplication)], [false, true]);
+    await mine.ok(mine.send('POST', '/acme/shop/credentials', { token: await mine.organization() }));
+    assert.equal(await isActive(ofApplication), false, 'nor its secret');
+  });
+
   test('a user sets a password with the old one, an owner without, and what was got with the old one ends', async () => {
     const [ann, bob, app] = [await client.user('ann'), await client.user('bob'), await client.application()];
     const set = (name: string, token: string, json: object, method = 'PUT') =>
@@ -1016,6 +1069,32 @@ describe('Usergrid: the API around the tokens', () => {
     assert.equal((await client.password('ann', { password: NEW_PASSWORD })).status, 200);
     await client.ok(set('ann', app, { newpassword: PASSWORD }, 'POST'));
     assert.equal((await client.password('ann')).status, 200);
+  });
+
+  test('a password that was changed after the old one was shown is not changed over', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const [ann, app] = [await mine.user('ann'), await mine.application()];
+    const set = (token: string, json: object) =>
+      mine.send('PUT', '/acme/shop/users/ann/password', { token, json });
+    const { users } = own.server.foundations;
+    const find = users.find.bind(users);
+    let reads = 0;
+    let lastRead = Infinity;
+    users.find = async (id) => {
+      reads += 1;
+      if (reads === lastRead) {
+        users.find = find;
+        await mine.ok(set(app, { newpassword: NEW_PASSWORD }));
+      }
+      return find(id);
+    };
+    assert.equal((await set(ann, { oldpassword: PASSWORD, newpassword: 'short' })).status, 400);
+    [lastRead, reads] = [reads, 0];
+    const late = await set(ann, { oldpassword: PASSWORD, newpassword: 'password-of-a-thief' });
+    assertRefused(late, 409, 'web_application', /changed meanwhile/);
+    assert.equal((await mine.password('ann', { password: NEW_PASSWORD })).status, 200);
+    assertWrongLogin(await mine.password('ann', { password: 'password-of-a-thief' }));
   });
 
   test('LG-07 guesses of the old password count like logins', async () => {
@@ -1113,6 +1192,20 @@ describe('Usergrid: the API around the tokens', () => {
     );
   });
 
+  test('strangers register only where users log in with a password', async () => {
+    await using open = await start({ registration: true });
+    const mine = createClient(open);
+    const json = { username: 'eve', password: PASSWORD };
+    for (const name of ['machine', 'web', 'shop-api']) {
+      for (const body of [json, { username: 'eve' }]) {
+        assertRefused(await mine.post(`/acme/${name}/users`, body), 401, 'unauthorized');
+      }
+    }
+    await mine.ok(mine.post('/acme/shop/users', json));
+    const token = await mine.organization();
+    await mine.ok(mine.send('POST', '/acme/web/users', { token, json }));
+  });
+
   test('MT-05 an application is no owner of people who log in elsewhere too', async () => {
     await using shared = await start({}, ({ organizations: [acme] }) => {
       for (const application of acme.applications.slice(0, 2)) application.realm = 'organization';
@@ -1144,6 +1237,8 @@ describe('Usergrid: the API around the tokens', () => {
     const registered = await changes.applications.create(
       {
         ...facts,
+        // Before all others.
+        id: '00000000-0000-4000-8000-000000000000',
         name: 'registered',
         clientId: 'registered',
         secretHash: hashClientSecret(rings.clientSecrets, secret),
@@ -1152,9 +1247,9 @@ describe('Usergrid: the API around the tokens', () => {
       },
       { actor: 'test' },
     );
-    const path = `/acme/${registered.id}`;
-    const token = await client.tokenOf(client.credentials('registered', secret, `${path}/token`));
+    const token = await client.tokenOf(client.credentials('registered', secret, '/management/token'));
     assert.deepEqual(await client.tablesOf(token), { orders: 'r' }, 'no more than who registered it');
+    const own = `/acme/${registered.id}`;
     for (const [method, below, json] of [
       ['GET', '/users/ann'],
       ['DELETE', '/users/ann'],
@@ -1165,8 +1260,17 @@ describe('Usergrid: the API around the tokens', () => {
       ['PUT', '', { accesstokenttl: 1000 }],
       ['POST', '/credentials'],
     ] as [string, string, object?][]) {
-      assertRefused(await client.send(method, path + below, { token, json }), 401, 'unauthorized');
+      assertRefused(await client.send(method, `/acme/shop${below}`, { token, json }), 401, 'unauthorized');
+      const lost = await client.send(method, own + below, { token, json });
+      assertRefused(lost, 404, 'organization_application_not_found');
     }
+    for (const path of [own, `/acme/${encodeURIComponent(registered.name)}`]) {
+      assert.equal((await client.password('ann', {}, `${path}/token`)).status, 404, path);
+    }
+    const first = await (await server.server.foundations.directory.view()).findFirstApplication(
+      shop.organization,
+    );
+    assert.equal(first?.application.owner, undefined, 'nor does it stand for the organization');
     const answer = await client.ok(client.administrator());
     assert.ok(!Object.keys(answer.user.organizations.acme.applications).includes('registered'));
     await changes.applications.remove(registered, { actor: 'test' });
@@ -1327,23 +1431,93 @@ describe('Usergrid: the API around the tokens', () => {
     assert.deepEqual(shown.credentials, { client_id: 'shop', client_secret: null });
     const machine = await mine.application('machine');
     assertRefused(await mine.send('POST', '/acme/shop/credentials', { token: machine }), 401, 'unauthorized');
+    const ann = await mine.user('ann');
+    let latest = app;
     for (const token of [app, org, root]) {
       const { credentials } = await mine.ok(mine.send('POST', '/acme/shop/credentials', { token }));
       assert.match(credentials.client_secret, /^[0-9a-f]{64}$/);
-      const again = await mine.ok(mine.send('GET', '/acme/shop/credentials', { token }));
+      assert.equal((await own.introspect(latest)).active, false, 'what the secret before gave has ended');
+      latest = await mine.tokenOf(mine.credentials('shop', credentials.client_secret, '/acme/shop/token'));
+      const again = await mine.ok(mine.send('GET', '/acme/shop/credentials', { token: latest }));
       assert.deepEqual(again.credentials, credentials);
-      await mine.ok(mine.credentials('shop', credentials.client_secret, '/acme/shop/token'));
     }
     assertWrongLogin(await mine.credentials('shop', own.secretOf('shop'), '/acme/shop/token'));
-    assert.equal((await own.introspect(app)).active, true, 'tokens stay');
+    for (const token of [ann, org]) assert.equal((await own.introspect(token)).active, true, 'others stay');
+    let owner = org;
     for (const path of ['/management/organizations/acme/credentials', '/management/orgs/acme/credentials']) {
-      assertRefused(await mine.send('POST', path, { token: app }), 401, 'unauthorized');
+      assertRefused(await mine.send('POST', path, { token: latest }), 401, 'unauthorized');
       assertRefused(await mine.send('GET', path), 401, 'unauthorized');
-      const { credentials } = await mine.ok(mine.send('POST', path, { token: org }));
+      const { credentials } = await mine.ok(mine.send('POST', path, { token: owner }));
       assert.deepEqual((await mine.ok(mine.send('GET', path, { token: root }))).credentials, credentials);
-      await mine.ok(mine.credentials('acme-org', credentials.client_secret, '/token'));
+      owner = await mine.tokenOf(mine.credentials('acme-org', credentials.client_secret, '/token'));
     }
-    assertRefused(await mine.send('POST', '/acme/spa/credentials', { token: org }), 400, 'illegal_argument');
+    assertRefused(
+      await mine.send('POST', '/acme/spa/credentials', { token: owner }),
+      400,
+      'illegal_argument',
+    );
+  });
+
+  test('whose secret was told to be the new one has it, however many ask at once', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const token = await mine.organization();
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => mine.send('POST', '/acme/machine/credentials', { token })),
+    );
+    for (const { status, text } of answers) assert.ok([200, 409].includes(status), text);
+    const told = answers.flatMap(({ status, json }) => (status === 200 ? [json.credentials] : []));
+    const { credentials } = await mine.ok(mine.send('GET', '/acme/machine/credentials', { token }));
+    assert.ok(told.some(({ client_secret }) => client_secret === credentials.client_secret));
+  });
+
+  test('SE-05 who is shown a secret, and who is refused, is in the audit', async () => {
+    await using own = await start();
+    const mine = createClient(own);
+    const [org, ann] = [await mine.organization(), await mine.user('ann')];
+    const entries = async () =>
+      (await own.server.foundations.storage.audit.page({ limit: 500 })).entries.toReversed();
+    const since = async (work: () => Promise<unknown>) => {
+      const { length } = await entries();
+      await work();
+      return (await entries()).slice(length);
+    };
+    const shop = (await own.server.foundations.storage.directory.applications.findBy('clientId', 'shop'))!;
+    const path = '/acme/shop/credentials';
+    assert.deepEqual(await since(() => mine.send('GET', path, { token: org })), [], 'there is none to show');
+    const { credentials } = await mine.ok(mine.send('POST', path, { token: org }));
+    const shown = await since(() => mine.send('GET', path, { token: org }));
+    assert.deepEqual(
+      shown.map(({ event, outcome, subject, client, organization }) => [
+        event,
+        outcome,
+        subject,
+        client,
+        organization,
+      ]),
+      [['application.secret_shown', 'allowed', shop.id, 'shop', shop.organization]],
+    );
+    assert.match(String(shown[0]?.actor), /^client:/);
+    assert.ok(!JSON.stringify(shown).includes(credentials.client_secret));
+    for (const [method, denied, token, status] of [
+      ['GET', path, ann, 401],
+      ['GET', '/acme/shop/users/bob', ann, 401],
+      ['GET', '/acme/shop/users/bob', undefined, 401],
+      ['GET', '/acme/shop/users/bob/token', ann, 403],
+      ['DELETE', '/acme/shop/users/bob', ann, 401],
+    ] as [string, string, string | undefined, number][]) {
+      const found = await since(() => mine.send(method, denied, { ...(token && { token }) }));
+      assert.deepEqual(
+        found.map(({ event, outcome, details, organization }) => [event, outcome, details, organization]),
+        [['request.refused', 'denied', { path: denied, status, face: 'usergrid' }, shop.organization]],
+      );
+      assert.ok(found[0]?.reason && found[0].address && found[0].requestId);
+    }
+    const wrong = { authorization: basic('shop', 'wrong') };
+    const once = await since(() => mine.send('GET', '/acme/shop/users/bob', { headers: wrong }));
+    assert.equal(once.length, 1, 'what the token endpoint refused is there once');
+    const unknown = await since(() => mine.send('GET', '/acme/shop/users/nobody', { token: org }));
+    assert.deepEqual(unknown, []);
   });
 
   test('an organization without an id of its own has none to show', async () => {

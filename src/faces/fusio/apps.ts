@@ -12,7 +12,7 @@ import { findScopes, pickScopes, within } from './scopes.ts';
 
 export interface AppsDeps {
   readonly users: Pick<Users, 'findBySubject'>;
-  readonly applications: Pick<Applications, 'findOwn' | 'register' | 'update' | 'remove' | 'findSecret'>;
+  readonly applications: Pick<Applications, 'findOwn' | 'register' | 'update' | 'remove' | 'showSecret'>;
 }
 
 const PER_PAGE = 16;
@@ -112,7 +112,7 @@ export function createAppRoutes({ users, applications }: AppsDeps): Readonly<Rec
     async 'GET /consumer/app/:id'(request) {
       const { application, user } = await requireOwn(request);
       const { id, status, name, url, appKey } = toEntry(application, user);
-      const appSecret = applications.findSecret(application) ?? null;
+      const appSecret = (await applications.showSecret(application, authorOf(request, user))) ?? null;
       return { id, status, name, url, appKey, appSecret, scopes: application.scopes, tokens: [] };
     },
 

@@ -22,7 +22,7 @@ import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
 
 export interface AdministrationDeps {
   readonly principals: Principals;
-  readonly applications: Pick<Applications, 'findSecret' | 'renewSecret' | 'limitUserTokens'>;
+  readonly applications: Pick<Applications, 'showSecret' | 'renewSecret' | 'limitUserTokens'>;
   readonly roleChanges: RoleChanges;
   /** The URL below which the face is served. */
   readonly base: () => string;
@@ -145,9 +145,10 @@ export function createAdministration(deps: AdministrationDeps): Administration {
     },
 
     async readKeys(request, ask) {
-      await requireOver(request, ask);
+      const principal = await requireOver(request, ask);
       const application = await requireApplication(request);
-      return showKeys(application, applications.findSecret(application), 'get application keys');
+      const secret = await applications.showSecret(application, authorOf(principal, request));
+      return showKeys(application, secret, 'get application keys');
     },
 
     async renewKeys(request, ask) {
@@ -158,10 +159,10 @@ export function createAdministration(deps: AdministrationDeps): Administration {
     },
 
     async readOrganizationKeys(request, ask) {
-      await requireOverOrganization(request, ask);
+      const principal = await requireOverOrganization(request, ask);
       const application = await requireOrganizationClient(request);
-      const action = 'get organization client credentials';
-      return showKeys(application, applications.findSecret(application), action);
+      const secret = await applications.showSecret(application, authorOf(principal, request));
+      return showKeys(application, secret, 'get organization client credentials');
     },
 
     async renewOrganizationKeys(request, ask) {

@@ -3,6 +3,7 @@
  * goes to the authorization endpoint, where people log in and a code is a code.
  */
 import { type FaceRequest, Reply } from '../face.ts';
+import { UsergridRefusal } from './errors.ts';
 import { fieldsOf } from './requests.ts';
 
 const AUTHORIZATION_PATH = '/oauth/authorize';
@@ -17,13 +18,18 @@ const PARAMETERS = [
   'code_challenge_method',
 ];
 
-/** Whatever else was sent, such as a password, is left behind. */
+/** Characters of one of them: all come back in a header. */
+const LONGEST = 2048;
+
+/** Whatever else was sent, such as a password, is left behind. @throws UsergridRefusal */
 export function authorize({ method, query, body }: FaceRequest, issuer: string): Reply {
   const fields = fieldsOf(body);
   const parameters = new URLSearchParams();
   for (const name of PARAMETERS) {
     const value = query.get(name) ?? fields[name];
-    if (typeof value === 'string') parameters.set(name, value);
+    if (typeof value !== 'string') continue;
+    if (value.length > LONGEST) throw new UsergridRefusal('illegal_argument', `${name} is too long`);
+    parameters.set(name, value);
   }
   const status = method === 'POST' ? 303 : 302;
   return new Reply(status, undefined, { Location: `${issuer}${AUTHORIZATION_PATH}?${parameters}` });

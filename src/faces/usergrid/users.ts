@@ -7,7 +7,8 @@ import { userSubject } from '../../directory/subjects.ts';
 import type { Users } from '../../directory/users.ts';
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
 import { ACT_FOR_USER } from '../../grants/act-for-user.ts';
-import type { TokenRow } from '../../storage/contract.ts';
+import { Refusal } from '../../http/refusal.ts';
+import type { LoginRow, TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { AskForToken, FaceRequest } from '../face.ts';
 import { describeUser, toEnvelope, toUserEntity } from './entities.ts';
@@ -25,9 +26,11 @@ export interface UserRoutesDeps {
   readonly users: Pick<Users, 'find' | 'findByLogin'>;
   readonly register: Register;
   readonly passwordChange: PasswordChange;
-  readonly endings: Pick<Endings, 'endToken' | 'endAllOf'>;
+  readonly endings: Pick<Endings, 'endToken' | 'endLogin' | 'endAllOf'>;
   /** The living access token; undefined for anything else. */
   readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  /** The living login that a refresh token belongs to; undefined for anything else. */
+  readonly findLogin: (refreshToken: string) => Promise<LoginRow | undefined>;
   readonly removeUser: (user: User, author: Author) => Promise<void>;
   /** Takes one registration from an address. @throws TooManyAttempts */
   readonly limitRegistration: (address: string) => Promise<void>;
@@ -90,10 +93,14 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
   const entities = (action: 'get' | 'post' | 'delete', people: readonly User[], request: FaceRequest) =>
     toEnvelope({ action, path: '/users', entities: people.map(toUserEntity) }, request, base());
 
+  /** Where nobody logs in with a password, one of a stranger's own choice would be of no use to them. */
+  const takesStrangers = ({ settings, client }: FaceRequest): boolean =>
+    settings.registration && client.application.grants.includes('password');
+
   /** Strangers where they may register, and then no faster than anywhere else. */
   async function requireMayRegister(principal: Principal | undefined, request: FaceRequest): Promise<void> {
     if (principal && administersUsers(principal, request)) return;
-    if (!request.settings.registration) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
+    if (!takesStrangers(request)) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
     await deps.limitRegistration(request.address);
   }
 
@@ -133,9 +140,14 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
     const token = findInQuery(request, 'token');
     if (token === undefined) throw new UsergridRefusal('illegal_argument', 'token is required');
     const row = await deps.findAccessToken(token);
-    const isOwn = row?.user === user.id && row.organization === request.organization.id;
-    if (row && !isOwn) throw new UsergridRefusal('unauthorized');
-    if (row) await endings.endToken(row, authorOf(principal, request));
+    // A refresh token is its login: to end it is to end all that came from it.
+    const login = row ? undefined : await deps.findLogin(token);
+    const found = row ?? login;
+    const isOwn = found?.user === user.id && found.organization === request.organization.id;
+    if (found && !isOwn) throw new UsergridRefusal('unauthorized');
+    const author = authorOf(principal, request);
+    if (row) await endings.endToken(row, author);
+    if (login) await endings.endLogin(login, author);
     return { action };
   }
 
@@ -144,7 +156,7 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
       const principal = await principals.find(request, ask);
       const wanted = parseNewUser(request.body);
       const mayLackPassword = principal !== undefined && administersUsers(principal, request);
-      if (wanted.password === undefined && !mayLackPassword && request.settings.registration) {
+      if (wanted.password === undefined && !mayLackPassword && takesStrangers(request)) {
         throw new UsergridRefusal('illegal_argument', 'password is required');
       }
       await requireMayRegister(principal, request);
@@ -195,6 +207,10 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
       // A login with the old one may have written it anew.
       const current = await users.find(user.id);
       if (!current) throw new UsergridRefusal('service_resource_not_found');
+      // It may have been the one that was shown, and that is no longer theirs.
+      if (isSelf && current.passwordChangedAt !== user.passwordChangedAt) {
+        throw new Refusal(409, 'the password was changed meanwhile, try again');
+      }
       const { client, organization } = request;
       await deps.passwordChange({
         user: current,
