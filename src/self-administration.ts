@@ -12,6 +12,7 @@ import { createRoleChanges, type RoleChanges } from './directory/role-changes.ts
 import type { Foundations } from './foundations.ts';
 import type { Logger } from './http/log.ts';
 import { createMail } from './mail/mail.ts';
+import { createRecipientLimit } from './mail/recipient-limit.ts';
 import type { LoginRow } from './storage/contract.ts';
 import type { User } from './storage/nouns.ts';
 
@@ -32,7 +33,7 @@ export interface SelfAdministration {
 }
 
 export function createSelfAdministration(foundations: Foundations, log: Logger): SelfAdministration {
-  const { config, storage, changes, passwords, users, registry, rings, throttle, now } = foundations;
+  const { config, storage, changes, passwords, registry, rings, throttle, now } = foundations;
   const { refreshJwts, refreshTokens } = foundations;
   const store = storage.directory;
   const passwordChange = createPasswordChange({ changes, passwords, now });
@@ -47,9 +48,13 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
       now,
     }),
     tokens: createOneTimeTokens({ artifacts: storage.artifacts, now }),
-    users,
+    store,
     changes,
     passwordChange,
+    audit: storage.audit,
+    takeMail: createRecipientLimit({ counters: storage.counters, now }),
+    limits: throttle,
+    now,
     onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),
   });
   return {

@@ -1,44 +1,64 @@
 /**
  * Mails to people about their accounts: activating one that was registered, and setting a forgotten password. Each has a
- * secret that is good once, for an hour. No link is made of anything that a request says.
+ * secret that is good once, for a short time, and only while the account has the address that it was mailed to. No link
+ * is made of anything that a request says.
+ *
+ * Nobody learns from here who has an account: what is done for an address without one is the same but for the mail.
  */
-import { MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
-import type { Application, Realm, User } from '../storage/nouns.ts';
+import { randomInt, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DomainError, MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
+import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
+import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { despiteOthers } from './despite-others.ts';
-import type { OneTimeTokens } from './one-time-tokens.ts';
+import type { OneTimePurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
 import { type PasswordChange, requireAcceptable } from './password-change.ts';
-import { isActive, type Users } from './users.ts';
+import { findableEmail } from './usernames.ts';
 
-/** Where mails lead to, with `{token}` in it; a mail without one has the token alone. */
-export interface MailLinks {
-  readonly activation: string | undefined;
-  readonly passwordReset: string | undefined;
-}
+/** @param user undefined as long as nobody knows who it is */
+export type AuthorOf = (user?: User) => Author;
 
 export interface AccountMails {
   /** Whether mails can be sent at all. */
   readonly available: boolean;
   /** @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone */
   sendActivation(user: User, link: string | undefined): Promise<void>;
-  /** Lets somebody who registered log in. @throws ProofRejected for a token that is not good; AccountGone */
-  activate(token: string, realm: Realm, author: (user: User) => Author): Promise<void>;
   /**
-   * To whoever has that email address; nobody learns whether anybody has. Who has not activated the account yet gets
-   * that mail anew, or would never get in when the first one was lost. The caller does not wait for it: how long it
-   * takes says what it did.
+   * To whoever has the address that somebody tried to register: that there is an account already, and no token. Takes
+   * as long as `sendActivation`, and fails as it does.
+   * @param holder who has the address, as far as anybody knows
+   */
+  sendAlreadyRegistered(
+    application: Application,
+    email: string,
+    holder: User | undefined,
+    author: Author,
+  ): Promise<void>;
+  /**
+   * Lets somebody who registered log in.
+   * @throws ProofRejected for a token that is not good; AccountGone; TooManyAttempts
+   */
+  activate(token: string, application: Application, authorOf: AuthorOf): Promise<void>;
+  /**
+   * To whoever has that email address; nobody learns whether anybody has. Who has not activated the account yet gets the
+   * same mail: setting a password with it activates the account too, and ends the password that somebody else may have
+   * registered it with. The caller does not wait for it: how long it takes says what it did. For the same reason it
+   * begins only some time later, so that it does not slow down the next request either.
+   * @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone
    * @throws Unavailable when no mails can be sent at all
    */
-  sendPasswordReset(realm: Realm, email: string, links: MailLinks): void;
+  sendPasswordReset(application: Application, email: string, link: string | undefined, author: Author): void;
   /**
-   * @throws ProofRejected for a token that is not good; MalformedRequest when the password will not do, and then the
-   *   token is good as before, unless the password is the person's own name
+   * Of whoever has not activated the account yet it does that too.
+   * @throws ProofRejected for a token that is not good; TooManyAttempts; MalformedRequest when the password will not do,
+   *   and then the token is good as before, unless the password is the person's own name
    */
   resetPassword(
     token: string,
     newPassword: string,
     application: Application,
-    author: (user: User) => Author,
+    authorOf: AuthorOf,
   ): Promise<void>;
 }
 
@@ -55,51 +75,143 @@ export interface Mails {
 export interface AccountMailsDeps {
   readonly mail: Mails;
   readonly tokens: OneTimeTokens;
-  readonly users: Pick<Users, 'find' | 'findByLogin'>;
+  readonly store: { readonly users: Pick<DirectoryStore['users'], 'get' | 'findBy'> };
   readonly changes: Pick<Changes, 'users'>;
   readonly passwordChange: PasswordChange;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Takes one mail to a recipient. @returns whether it may be sent */
+  readonly takeMail: (kind: OneTimePurpose, recipient: string) => Promise<boolean>;
+  /** Counts tokens that are not good, by address: each of them is an audit entry, which strangers must not make many of. */
+  readonly limits: {
+    /** @throws TooManyAttempts */
+    requireAddressNotBlocked(address: string): void;
+    addressFailure(address: string): Promise<void>;
+  };
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** What nobody waits for begins after it. Injected by tests. */
+  readonly delay?: () => Promise<void>;
   /** Told of what nobody waits for. */
   readonly onFailure: (error: unknown) => void;
 }
 
+interface Kind {
+  /** Seconds. */
+  readonly lifetime: number;
+  readonly asWords: string;
+}
+
+const kinds: { readonly [P in OneTimePurpose]: Kind } = {
+  activation: { lifetime: 3600, asWords: 'one hour' },
+  'password-reset': { lifetime: 900, asWords: '15 minutes' },
+};
 /** Seconds. */
-const LIFETIME = 3600;
 const RETRY_AFTER = 3600;
+/** Milliseconds. */
+const SHORTEST_DELAY = 100;
+const LONGEST_DELAY = 600;
 
 /** @throws Unavailable */
 export function requireMails({ available }: Pick<Mails, 'available'>): void {
   if (!available) throw new Unavailable(RETRY_AFTER, { reason: 'there is no mail server' });
 }
 
-function letterOf(intro: string, token: string, link: string | undefined): string {
+/** Not known to anybody outside, and nothing that keeps a process from ending. */
+function aWhile(): Promise<void> {
+  return sleep(randomInt(SHORTEST_DELAY, LONGEST_DELAY), undefined, { ref: false });
+}
+
+function letterOf(intro: string, purpose: OneTimePurpose, token: string, link: string | undefined): string {
   const leads = link === undefined ? [] : [link.replace('{token}', encodeURIComponent(token)), ''];
-  return [intro, '', ...leads, `Token: ${token}`, '', 'It is good once, for one hour.', ''].join('\n');
+  const lifetime = `It is good once, for ${kinds[purpose].asWords}.`;
+  return [intro, '', ...leads, `Token: ${token}`, '', lifetime, ''].join('\n');
 }
 
 export function createAccountMails(deps: AccountMailsDeps): AccountMails {
-  const { mail, tokens, users, changes, passwordChange, onFailure } = deps;
+  const { mail, tokens, store, changes, passwordChange, takeMail, limits, now, delay = aWhile } = deps;
 
-  async function requireUser(id: string | undefined, realm: Realm): Promise<User> {
-    const user = id === undefined ? undefined : await users.find(id);
-    if (id !== undefined && !user) throw new AccountGone({ reason: 'the account was removed' });
-    if (user?.realm !== realm) throw new ProofRejected({ reason: 'no such one-time token of this realm' });
+  async function record(
+    event: string,
+    { clientId, organization }: Application,
+    author: Author,
+    { subject, reason }: { readonly subject?: string | undefined; readonly reason?: string | undefined },
+  ): Promise<void> {
+    await deps.audit.append({
+      at: now(),
+      event,
+      outcome: reason === undefined ? 'allowed' : 'denied',
+      ...author,
+      client: clientId,
+      organization,
+      ...(subject !== undefined && { subject }),
+      ...(reason !== undefined && { reason }),
+    });
+  }
+
+  const createToken = (purpose: OneTimePurpose, user: string, email: string | undefined): Promise<string> =>
+    tokens.create(purpose, user, kinds[purpose].lifetime, email);
+
+  /** Work as for a real one, whose value nobody gets to know. */
+  async function createDecoy(purpose: OneTimePurpose, email: string | undefined): Promise<void> {
+    await createToken(purpose, randomUUID(), email);
+  }
+
+  /** @throws ProofRejected; AccountGone */
+  async function requireUser({ user: id, email }: Redeemed, { realm }: Application): Promise<User> {
+    const user = await store.users.get(id);
+    if (!user) throw new AccountGone({ reason: 'the account was removed' });
+    if (user.realm !== realm) throw new ProofRejected({ reason: 'the one-time token is of another realm' });
+    if (email === undefined || user.canonicalEmail !== email) {
+      throw new ProofRejected({ reason: 'the email address was changed since' });
+    }
     return user;
   }
 
-  async function sendActivation(user: User, link: string | undefined): Promise<void> {
-    if (user.email === undefined) throw new MalformedRequest({ description: 'there is no email address' });
-    const token = await tokens.create('activation', user.id, LIFETIME);
-    const intro = `Welcome, ${user.username}. Activate your account to log in.`;
-    await mail.send({ to: user.email, subject: 'Activate your account', text: letterOf(intro, token, link) });
+  /** Uses the token up, and records what is refused. */
+  async function redeem(
+    { purpose, event, token }: { purpose: OneTimePurpose; event: string; token: string },
+    application: Application,
+    authorOf: AuthorOf,
+    use: (user: User, redeemed: Redeemed) => Promise<void>,
+  ): Promise<void> {
+    const stranger = authorOf();
+    const address = stranger.address ?? '';
+    limits.requireAddressNotBlocked(address);
+    const redeemed = await tokens.redeem(purpose, token);
+    try {
+      if (!redeemed) throw new ProofRejected({ reason: 'no such one-time token' });
+      await despiteOthers(async () => use(await requireUser(redeemed, application), redeemed));
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      if (error instanceof ProofRejected) await limits.addressFailure(address);
+      const reason = error.reason ?? error.description ?? error.code;
+      await record(event, application, stranger, { subject: redeemed?.user, reason });
+      throw error;
+    }
   }
 
-  async function sendReset(realm: Realm, email: string, links: MailLinks): Promise<void> {
-    const user = await users.findByLogin(realm, email);
-    if (user?.email === undefined || !user.enabled) return;
-    if (!isActive(user)) return sendActivation(user, links.activation);
-    const token = await tokens.create('password-reset', user.id, LIFETIME);
+  async function sendReset(
+    application: Application,
+    email: string,
+    link: string | undefined,
+    author: Author,
+  ): Promise<void> {
+    const { realm } = application;
+    const purpose = 'password-reset';
+    const address = findableEmail(email);
+    const isWithin = await takeMail(purpose, `${realm}/${address ?? email}`);
+    // By the address and nothing else: whoever knows only a name sends nobody mails.
+    const user = await store.users.findBy('email', `${realm}/${address ?? ''}`);
+    const isServed = isWithin && user?.enabled === true;
+    const reason = !isWithin ? 'too many mails' : user ? 'user disabled' : 'unknown email address';
+    await record('password_reset.requested', application, author, {
+      subject: user?.id,
+      reason: isServed ? undefined : reason,
+    });
+    if (!isServed || user.email === undefined) return createDecoy(purpose, address);
+    const token = await createToken(purpose, user.id, user.canonicalEmail);
     const intro = 'Somebody asked to set a new password for your account. If it was not you, do nothing.';
-    const text = letterOf(intro, token, links.passwordReset);
+    const text = letterOf(intro, purpose, token, link);
     await mail.send({ to: user.email, subject: 'Set a new password', text });
   }
 
@@ -107,31 +219,60 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     get available() {
       return mail.available;
     },
-    sendActivation,
-    async activate(token, realm, author) {
-      const redeemed = await tokens.redeem('activation', token);
-      await despiteOthers(async () => {
-        const user = await requireUser(redeemed?.user, realm);
+    async sendActivation(user, link) {
+      if (user.email === undefined) throw new MalformedRequest({ description: 'there is no email address' });
+      const purpose = 'activation';
+      // Counted and never refused: there is one for each account, and it is the only way in. Uncounted, one mail more
+      // about an address would tell that it was not registered before.
+      await takeMail(purpose, `${user.realm}/${user.canonicalEmail}`);
+      const token = await createToken(purpose, user.id, user.canonicalEmail);
+      const intro =
+        `Welcome, ${user.username}. Activate your account to log in.\n` +
+        'If it was not you who registered, do nothing: somebody else knows the password.';
+      const text = letterOf(intro, purpose, token, link);
+      await mail.send({ to: user.email, subject: 'Activate your account', text });
+    },
+    async sendAlreadyRegistered(application, email, holder, author) {
+      const purpose = 'activation';
+      const address = findableEmail(email);
+      const isWithin = await takeMail(purpose, `${application.realm}/${address ?? email}`);
+      await createDecoy(purpose, address);
+      const reason = 'the email address is registered already';
+      await record('registration.refused', application, author, { subject: holder?.id, reason });
+      if (!isWithin) return;
+      // What was typed may be another mailbox that is compared as the same.
+      const to = holder?.canonicalEmail === address ? holder?.email : undefined;
+      const text = [
+        'Somebody tried to register an account with this email address, and there is one already.',
+        'If it was you, log in, or ask for a new password if you do not know it. If it was not you, do nothing.',
+        '',
+      ].join('\n');
+      await mail.send({ to: to ?? email, subject: 'You have an account already', text });
+    },
+    async activate(token, application, authorOf) {
+      const asked = { purpose: 'activation', event: 'activation.refused', token } as const;
+      await redeem(asked, application, authorOf, async (user) => {
         if (!user.pending) throw new ProofRejected({ reason: 'the account is active already' });
         const { pending: _, ...activated } = user;
-        await changes.users.replace({ ...activated, emailVerified: true }, author(user));
+        await changes.users.replace({ ...activated, emailVerified: true }, authorOf(user));
       });
     },
-    sendPasswordReset(realm, email, links) {
+    sendPasswordReset(application, email, link, author) {
       requireMails(mail);
-      void sendReset(realm, email, links).catch(onFailure);
+      void delay()
+        .then(() => sendReset(application, email, link, author))
+        .catch(deps.onFailure);
     },
-    async resetPassword(token, newPassword, application, author) {
-      const { realm, minPasswordLength: minLength, organization: queue } = application;
+    async resetPassword(token, newPassword, application, authorOf) {
+      const { minPasswordLength: minLength, organization: queue } = application;
       requireAcceptable(newPassword, minLength);
-      const redeemed = await tokens.redeem('password-reset', token);
-      await despiteOthers(async () => {
-        const user = await requireUser(redeemed?.user, realm);
-        const changedAt = user.passwordChangedAt ?? 0;
-        if (!redeemed || !isActive(user) || changedAt > redeemed.createdAt) {
+      const asked = { purpose: 'password-reset', event: 'password_reset.refused', token } as const;
+      await redeem(asked, application, authorOf, async (user, { createdAt }) => {
+        if (!user.enabled || (user.passwordChangedAt ?? 0) > createdAt) {
           throw new ProofRejected({ reason: 'the account is closed, or its password was changed since' });
         }
-        await passwordChange({ user, newPassword, minLength, queue, author: author(user) });
+        const activates = user.pending === true;
+        await passwordChange({ user, newPassword, minLength, queue, activates, author: authorOf(user) });
       });
     },
   };

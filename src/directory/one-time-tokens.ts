@@ -13,14 +13,17 @@ export interface Redeemed {
   readonly user: string;
   /** Milliseconds. What changed since then, such as a password, may make it too old for its purpose. */
   readonly createdAt: number;
+  /** The address that it was mailed to, in the form that is compared. Whose address is another by now has not got it. */
+  readonly email?: string;
 }
 
 export interface OneTimeTokens {
   /**
    * @param user id
    * @param seconds that it is good for
+   * @param email that it will be mailed to, in the form that is compared
    */
-  create(purpose: OneTimePurpose, user: string, seconds: number): Promise<string>;
+  create(purpose: OneTimePurpose, user: string, seconds: number, email?: string): Promise<string>;
   /** Uses it up. Exactly one of any number of parallel callers, in any number of processes, is told the user. */
   redeem(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined>;
 }
@@ -47,10 +50,11 @@ export function createOneTimeTokens({
   now: () => number;
 }): OneTimeTokens {
   return {
-    async create(purpose, user, seconds) {
+    async create(purpose, user, seconds, email) {
       const token = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
       const createdAt = now();
-      const artifact = { payload: { user, createdAt }, expiresAt: createdAt + seconds * 1000 };
+      const payload = { user, createdAt, ...(email !== undefined && { email }) };
+      const artifact = { payload, expiresAt: createdAt + seconds * 1000 };
       const isNew = await artifacts.insert(modelOf(purpose), keyOf(purpose, token), artifact, createdAt);
       if (!isNew) throw new Error('a random value came up twice');
       return token;

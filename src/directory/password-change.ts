@@ -21,6 +21,11 @@ export interface PasswordChangeRequest {
   readonly minLength: number | undefined;
   /** Whose share of the hash queue it takes. */
   readonly queue: string;
+  /**
+   * They have shown that the email address is theirs, so whoever registered and waits for that may log in: with the new
+   * password, and never with one that somebody else chose before.
+   */
+  readonly activates?: boolean;
   readonly author: Author;
 }
 
@@ -40,7 +45,7 @@ export function requireAcceptable(newPassword: string, minLength: number | undef
 }
 
 export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
-  return async ({ user, newPassword, minLength, queue, author }) => {
+  return async ({ user, newPassword, minLength, queue, activates = false, author }) => {
     const isAdministrator = user.realm === 'management';
     checkNewPassword(newPassword, {
       minLength: isAdministrator ? ADMINISTRATOR_LENGTH : (minLength ?? USER_LENGTH),
@@ -49,6 +54,8 @@ export function createPasswordChange({ changes, passwords, now }: PasswordChange
     });
     const passwordHash = await passwords.hash(newPassword, queue);
     // The hash changed, so `changes` ends what is older: before it is written and once more after.
-    await changes.users.replace({ ...user, passwordHash, passwordChangedAt: now() }, author);
+    const changed = { ...user, passwordHash, passwordChangedAt: now() };
+    const { pending: _, ...activated } = changed;
+    await changes.users.replace(activates ? { ...activated, emailVerified: true } : changed, author);
   };
 }

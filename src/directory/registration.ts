@@ -1,13 +1,18 @@
 /** Strangers who register: a user with a password of their own choice, and the roles that everybody gets. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
-import type { Application, User } from '../storage/nouns.ts';
+import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { eachNoun } from './collections.ts';
+import { despiteOthers } from './despite-others.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
 import { canonicalEmail, canonicalUsername } from './usernames.ts';
 
 const MIN_PASSWORD_LENGTH = 8;
+/** How often, and after how many milliseconds, one looks again whether the other of two has gone. */
+const LOOKS = 5;
+const LOOK_AGAIN_AFTER = 40;
 
 export interface Registrant {
   /** Whose realm it is. */
@@ -23,9 +28,19 @@ export interface Registrant {
   readonly author: Author;
 }
 
+/** The name is free and the email address is somebody's, which a door may keep to itself. */
+export class EmailTaken extends AlreadyTaken {
+  /** Absent if they are gone already. */
+  readonly holder: User | undefined;
+  constructor(description: string, holder: User | undefined, cause?: unknown) {
+    super({ description, ...(cause !== undefined && { cause }) });
+    this.holder = holder;
+  }
+}
+
 /**
- * @throws MalformedRequest when the address or the password will not do; AlreadyTaken; Unavailable when the hash queue
- *   is full
+ * @throws MalformedRequest when the address or the password will not do; AlreadyTaken; EmailTaken, which takes as long
+ *   as a registration; Unavailable when the hash queue is full
  */
 export type Register = (registrant: Registrant) => Promise<User>;
 
@@ -47,6 +62,41 @@ export function createRegister({
     return roles;
   }
 
+  /** Names and addresses are typed into one field, so neither may be the other of anybody. */
+  async function findHolder(realm: Realm, name: string, except?: string): Promise<User | undefined> {
+    for (const key of ['username', 'email']) {
+      const user = await store.users.findBy(key, `${realm}/${name}`);
+      if (user && user.id !== except) return user;
+    }
+    return undefined;
+  }
+
+  /** Whoever has the name as their address, or the address as their name. */
+  async function findOther({ id, realm, canonicalUsername: name, canonicalEmail: email }: User) {
+    const other = await findHolder(realm, name, id);
+    return other || email === undefined ? other : findHolder(realm, email, id);
+  }
+
+  /**
+   * No index of the store spans names and addresses, so of two who register at once each looks once more when both are
+   * written: the later one goes. A store may give out the lower number and write it last, and then the other one has
+   * not seen it: whoever finds that the other one stays goes too.
+   * @throws AlreadyTaken when the user has been removed again
+   */
+  async function requireAlone(user: User, description: string, author: Author): Promise<void> {
+    for (let look = 1; ; look += 1) {
+      const other = await findOther(user);
+      if (!other) return;
+      if (other.number < user.number || look === LOOKS) break;
+      await sleep(LOOK_AGAIN_AFTER);
+    }
+    await despiteOthers(async () => {
+      const current = await store.users.get(user.id);
+      if (current) await changes.users.remove(current, author);
+    });
+    throw new AlreadyTaken({ description });
+  }
+
   return async ({ application, email, password, displayName, pending, author, ...given }) => {
     const { realm, organization, minPasswordLength } = application;
     const username = given.username ?? email;
@@ -62,18 +112,18 @@ export function createRegister({
         ...(email !== undefined && { email }),
       });
     }
-    // Both are typed into one field, so neither may be the other of anybody.
-    const isKnown = async (name: string): Promise<boolean> =>
-      (await store.users.findBy('username', `${realm}/${name}`)) !== undefined ||
-      (await store.users.findBy('email', `${realm}/${name}`)) !== undefined;
-    const isTaken = async (): Promise<boolean> =>
-      (await isKnown(names.canonicalUsername)) ||
-      (names.canonicalEmail !== undefined && (await isKnown(names.canonicalEmail)));
     const taken = given.username === undefined ? 'the email address' : 'the user name or the email address';
-    if (await isTaken()) throw new AlreadyTaken({ description: `${taken} is registered already` });
+    const description = `${taken} is registered already`;
+    const find = (name: string | undefined) => (name === undefined ? undefined : findHolder(realm, name));
+    const nameHolder = await find(names.canonicalUsername);
+    if (nameHolder) throw new AlreadyTaken({ description });
+    const emailHolder = await find(names.canonicalEmail);
+    // Also where the address is taken: how long it takes must not tell.
     const passwordHash = password === undefined ? undefined : await passwords.hash(password, organization);
+    if (emailHolder) throw new EmailTaken(description, emailHolder);
+    let user: User;
     try {
-      return await changes.users.create(
+      user = await changes.users.create(
         {
           enabled: true,
           realm,
@@ -93,8 +143,12 @@ export function createRegister({
       );
     } catch (error) {
       // Somebody registered it in the meantime, whichever check found him first.
-      if (!(error instanceof Conflict) && !(await isTaken())) throw error;
-      throw new AlreadyTaken({ description: `${taken} is registered already`, cause: error });
+      if (await find(names.canonicalUsername)) throw new AlreadyTaken({ description, cause: error });
+      const holder = await find(names.canonicalEmail);
+      if (holder || error instanceof Conflict) throw new EmailTaken(description, holder, error);
+      throw error;
     }
+    await requireAlone(user, description, author);
+    return user;
   };
 }

@@ -12,19 +12,26 @@ async function mailsOf({ dataDir }: TestServer): Promise<ReadonlySet<string>> {
   return new Set(await readdir(join(dataDir, 'mail')).catch(() => []));
 }
 
-/** The mail that comes after those that were there, with the token in it. */
+/** The mail that comes after those that were there. It is whole when it ends with an end of line. */
+async function nextText(server: TestServer, before: ReadonlySet<string>): Promise<string> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const [name] = (await mailsOf(server)).difference(before);
+    const mail = name && (await readFile(join(server.dataDir, 'mail', name), 'utf8'));
+    if (mail?.endsWith('\n')) return mail;
+    await sleep(10);
+  }
+  throw new Error('no mail came');
+}
+
+/** The next mail, with the token in it. */
 async function nextMail(
   server: TestServer,
   before: ReadonlySet<string>,
 ): Promise<{ mail: string; token: string }> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const [name] = (await mailsOf(server)).difference(before);
-    const mail = name && (await readFile(join(server.dataDir, 'mail', name), 'utf8'));
-    const token = mail && /^Token: (\S+)$/m.exec(mail)?.[1];
-    if (mail && token) return { mail, token };
-    await sleep(10);
-  }
-  throw new Error('no mail came');
+  const mail = await nextText(server, before);
+  const token = /^Token: (\S+)$/m.exec(mail)?.[1];
+  assert.ok(token, mail);
+  return { mail, token };
 }
 
 describe('Fusio, registration and forgotten passwords', () => {
@@ -102,7 +109,7 @@ describe('Fusio, registration and forgotten passwords', () => {
       ],
       [{ ...ok, name: 'ann' }, 'User name already exists'],
       [{ ...ok, name: 'ANN' }, 'User name already exists'],
-      [{ ...ok, email: 'ann@acme.example' }, 'User name already exists'],
+      [{ ...ok, name: 'ann', email: 'ann@acme.example' }, 'User name already exists'],
     ] as const) {
       assertRefused(await register(body), 400, message);
     }
@@ -122,39 +129,157 @@ describe('Fusio, registration and forgotten passwords', () => {
     assert.equal((await register({ name: 'fay', email: 'fay@acme.example' })).status, 200);
   });
 
-  test('an activation is good for an hour and in its own organization, and asking for a password sends it anew', async () => {
+  /** Answers that are asked for and the mail that comes then. */
+  async function mailAfter(work: () => Promise<{ status: number; text: string }>) {
     const before = await mailsOf(server);
-    await register({ name: 'gil', email: 'gil@acme.example' });
-    const { token } = await nextMail(server, before);
-    server.clock.offset = 3_601_000;
-    assertRefused(await activate(token), 400, 'Invalid token provided');
-    const second = await mailsOf(server);
-    const reset = await client.send('POST', '/consumer/password_reset', { email: 'gil@acme.example' });
-    assert.equal(reset.status, 200);
-    const again = await nextMail(server, second);
-    assert.match(again.mail, /^Subject: Activate your account$/m);
-    assertRefused(
-      await client.send('PUT', '/consumer/password_reset', {
-        token: again.token,
-        newPassword: 'another!123',
-      }),
-      400,
-      'Invalid token provided',
+    const { status, text } = await work();
+    assert.equal(status, 200, text);
+    return nextMail(server, before);
+  }
+  const askReset = (email: string) => client.send('POST', '/consumer/password_reset', { email });
+  const setPassword = (token: string, newPassword: string) =>
+    client.send('PUT', '/consumer/password_reset', { token, newPassword });
+  const readUser = async (name: string) => {
+    const { users, applications } = server.server.foundations.storage.directory;
+    const shop = await applications.findBy('clientId', 'shop');
+    const user = await users.findBy('username', `${shop?.realm}/${name}`);
+    assert.ok(user);
+    return user;
+  };
+  const changeEmail = async (name: string, email: string) =>
+    server.server.foundations.changes.users.replace(
+      { ...(await readUser(name)), email, canonicalEmail: email },
+      { actor: 'test' },
     );
-    const third = await mailsOf(server);
-    await client.send('POST', '/consumer/password_reset', { email: 'gil@acme.example' });
-    const last = await nextMail(server, third);
-    assertRefused(await activate(last.token, { Host: 'other.localhost' }), 400, 'Invalid token provided');
-    assert.equal((await activate(again.token)).status, 200);
+  const lastEntries = async (event: string) =>
+    (await server.server.foundations.storage.audit.page({ limit: 100 })).entries.filter(
+      (entry) => entry.event === event,
+    );
+
+  test('an activation is good for an hour and in its own organization', async () => {
+    const first = await mailAfter(() => register({ name: 'gil', email: 'gil@acme.example' }));
+    assert.match(first.mail, /It is good once, for one hour\./);
+    assertRefused(await activate(first.token, { Host: 'other.localhost' }), 400, 'Invalid token provided');
+    const second = await mailAfter(() => register({ name: 'hal', email: 'hal@acme.example' }));
+    server.clock.offset = 3_590_000;
+    assert.equal((await activate(second.token)).status, 200);
+    const third = await mailAfter(() => register({ name: 'ian', email: 'ian@acme.example' }));
+    server.clock.offset = 7_200_000;
+    assertRefused(await activate(third.token), 400, 'Invalid token provided');
     server.clock.offset = 0;
-    loginOf(await login('gil', 'foobar!123'));
+    loginOf(await login('hal', 'foobar!123'));
   });
 
-  test('a forgotten password is set with a mail, which ends all that was, and nobody learns who is there', async () => {
+  test('7 whoever registers a stranger’s address never gets in: a password set by mail replaces theirs and activates', async () => {
+    const first = await mailAfter(() =>
+      register({ name: 'mallory', email: 'victim@acme.example', password: 'attacker!123' }),
+    );
+    const { mail, token } = await mailAfter(() => askReset('victim@acme.example'));
+    assert.match(mail, /^Subject: Set a new password$/m);
+    assertRefused(await activate(token), 400, 'Invalid token provided');
+    assert.equal((await setPassword(token, 'victims!own1')).status, 200);
+    const user = await readUser('mallory');
+    assert.deepEqual([user.pending, user.emailVerified], [undefined, true]);
+    assertRefused(await login('victim@acme.example', 'attacker!123'), 400, 'Invalid name or password');
+    loginOf(await login('victim@acme.example', 'victims!own1'));
+    assertRefused(await activate(first.token), 400, 'Invalid token provided');
+  });
+
+  test('12 AC-10 a reset is good for 15 minutes, and the mail says so', async () => {
+    const { token } = await mailAfter(() => register({ name: 'joe', email: 'joe@acme.example' }));
+    await activate(token);
+    const early = await mailAfter(() => askReset('joe@acme.example'));
+    assert.match(early.mail, /It is good once, for 15 minutes\./);
+    server.clock.offset = 890_000;
+    assert.equal((await setPassword(early.token, 'another!123')).status, 200);
+    const late = await mailAfter(() => askReset('joe@acme.example'));
+    server.clock.offset = 1_800_000;
+    assertRefused(await setPassword(late.token, 'third!12345'), 400, 'Invalid token provided');
+    server.clock.offset = 0;
+  });
+
+  test('12 AC-10 a token that was mailed to a former address is good for nothing', async () => {
+    const activation = await mailAfter(() => register({ name: 'kim', email: 'kim@acme.example' }));
+    await changeEmail('kim', 'boss@acme.example');
+    assertRefused(await activate(activation.token), 400, 'Invalid token provided');
+    assert.deepEqual([(await readUser('kim')).pending, (await readUser('kim')).emailVerified], [true, false]);
+    const reset = await mailAfter(() => askReset('boss@acme.example'));
+    await changeEmail('kim', 'kim@acme.example');
+    assertRefused(await setPassword(reset.token, 'another!123'), 400, 'Invalid token provided');
+  });
+
+  test('10 AC-09 a registration with somebody’s address is answered like any other, and tells them by mail', async () => {
+    const { mail: welcome } = await mailAfter(() => register({ name: 'lea', email: 'lea@acme.example' }));
+    const [users, before] = [await countUsers(), await mailsOf(server)];
+    const fresh = await register({ name: 'max', email: 'max@acme.example' });
+    await nextMail(server, before);
+    const between = await mailsOf(server);
+    const taken = await register({ name: 'lea-2', email: 'LEA@acme.example' });
+    assert.deepEqual([taken.status, taken.text], [fresh.status, fresh.text]);
+    const text = await nextText(server, between);
+    assert.match(text, /^To: lea@acme\.example$/m, 'as the account has it');
+    assert.match(text, /^Subject: You have an account already$/m);
+    assert.ok(!/Token|gmt_|https?:/.test(text), text);
+    assert.match(welcome, /If it was not you who registered, do nothing/);
+    assert.equal(await countUsers(), users + 1);
+    const [entry] = await lastEntries('registration.refused');
+    assert.deepEqual([entry?.outcome, entry?.subject], ['denied', (await readUser('lea')).id]);
+    // The welcome counts too, or one mail more would tell that there was nobody before.
+    for (const name of ['lea-3', 'lea-4', 'lea-5']) {
+      const again = await register({ name, email: 'lea@acme.example' });
+      assert.deepEqual([again.status, again.text], [fresh.status, fresh.text]);
+    }
+    assert.equal((await mailsOf(server)).size, between.size + 2);
+  });
+
+  test('22 SE-05 tokens that are not good, and mails that are asked for, are in the audit log', async () => {
+    const wrong = `gmt_${'a'.repeat(43)}`;
+    await activate(wrong);
+    await setPassword(wrong, 'another!123');
+    const { token } = await mailAfter(() => register({ name: 'ned', email: 'ned@acme.example' }));
+    await activate(token);
+    const { id } = await readUser('ned');
+    const reset = await mailAfter(() => askReset('ned@acme.example'));
+    await changeEmail('ned', 'ned2@acme.example');
+    await setPassword(reset.token, 'another!123');
+    const events = ['activation.refused', 'password_reset.refused', 'password_reset.requested'];
+    const [activation, refused, requested] = await Promise.all(events.map(lastEntries));
+    assert.deepEqual(
+      [activation?.[0]?.outcome, activation?.[0]?.reason, activation?.[0]?.subject],
+      ['denied', 'no such one-time token', undefined],
+    );
+    assert.deepEqual(
+      refused?.slice(0, 2).map(({ outcome, reason, subject }) => [outcome, reason, subject]),
+      [
+        ['denied', 'the email address was changed since', id],
+        ['denied', 'no such one-time token', undefined],
+      ],
+    );
+    assert.deepEqual([requested?.[0]?.outcome, requested?.[0]?.subject], ['allowed', id]);
+    for (const entry of [activation?.[0], refused?.[0], requested?.[0]]) {
+      assert.ok(entry?.address && entry.requestId && entry.client && entry.organization);
+      const text = JSON.stringify(entry);
+      assert.ok(![wrong, reset.token, 'ned@'].some((secret) => text.includes(secret)), text);
+    }
+  });
+
+  test('22 DO-09 an address with too many tokens that are not good is refused before anything is written', async () => {
+    await using small = await start({}, { GRANTABLE_ADDRESS_LIMIT: '3/2m' });
+    const there = createClient(small);
+    const tries = [];
+    for (let at = 0; at < 6; at += 1) {
+      tries.push((await there.send('POST', '/consumer/activate', { token: `foobar${at}` })).status);
+    }
+    assert.deepEqual(tries, [400, 400, 400, 403, 403, 403]);
+    const { entries } = await small.server.foundations.storage.audit.page({ limit: 100 });
+    assert.equal(entries.filter(({ event }) => event === 'activation.refused').length, 3);
+  });
+
+  test('11 a forgotten password is set with a mail to an address and not to a name, which ends all that was, and nobody learns who is there', async () => {
     const pair = loginOf(await client.login());
     const before = await mailsOf(server);
     const answers = [];
-    for (const email of ['nobody@acme.example', 'no address', 'gone', 'ann@acme.example']) {
+    for (const email of ['nobody@acme.example', 'no address', 'gone', 'bob', 'ann', 'ann@acme.example']) {
       answers.push((await client.send('POST', '/consumer/password_reset', { email })).text);
     }
     assert.deepEqual([...new Set(answers)], ['{"success":true,"message":"Password reset email was send"}']);

@@ -116,9 +116,8 @@ export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string,
 
     async 'POST /consumer/activate'(request) {
       const token = requireText(fieldsOf(request), 'token', 'No token provided');
-      const { realm } = request.client.application;
       await accountMails
-        .activate(token, realm, (user) => authorOf(request, user))
+        .activate(token, request.client.application, (user) => authorOf(request, user))
         .catch(
           insteadOfRejected((error) =>
             malformed(error instanceof AccountGone ? 'Could not find user' : 'Invalid token provided'),
@@ -132,10 +131,7 @@ export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string,
       const email = requireText(fieldsOf(request), 'email', 'No email was provided');
       requireMails(accountMails);
       await limitRegistration(address);
-      accountMails.sendPasswordReset(client.application.realm, email, {
-        activation: settings.activationUrl,
-        passwordReset: settings.passwordResetUrl,
-      });
+      accountMails.sendPasswordReset(client.application, email, settings.passwordResetUrl, authorOf(request));
       return done('Password reset email was send');
     },
 

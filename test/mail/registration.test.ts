@@ -1,0 +1,108 @@
+/** Strangers who register at the same time. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Passwords } from '../../src/directory/passwords.ts';
+import { createRegister, EmailTaken } from '../../src/directory/registration.ts';
+import { AlreadyTaken } from '../../src/errors/domain.ts';
+import { AUTHOR, openFixture } from '../directory/fixture.ts';
+
+const EMAIL = 'victim@acme.example';
+
+/** @param parties who hash their passwords only when all of them have seen that their names are free */
+async function open(t: TestContext, parties: number) {
+  const { storage, changes, application, now } = await openFixture(t);
+  const gate = Promise.withResolvers<void>();
+  let hashes = 0;
+  const passwords: Passwords = {
+    async hash() {
+      hashes += 1;
+      if (hashes >= parties) gate.resolve();
+      await gate.promise;
+      return 'hmac-bcrypt$passwords-1$x';
+    },
+    verify: () => assert.fail(),
+  };
+  const password = 'correct-horse-7';
+  return {
+    register: createRegister({ store: storage.directory, changes, passwords, now }),
+    registrant: { application, password, author: AUTHOR },
+    hashes: () => hashes,
+    storage,
+    changes,
+    application,
+  };
+}
+
+test('M5 of two who register one’s name as the other’s address at the same time, one is left', async (t) => {
+  for (let round = 0; round < 5; round += 1) {
+    await t.test(async (inner) => {
+      const { register, registrant, storage, application } = await open(inner, 2);
+      const both = [
+        register({ ...registrant, username: EMAIL }),
+        register({ ...registrant, username: 'victim', email: EMAIL }),
+      ];
+      const results = await Promise.allSettled(round % 2 ? both : both.reverse());
+      const [done] = results.filter((result) => result.status === 'fulfilled');
+      const [refused] = results.filter((result) => result.status === 'rejected');
+      assert.ok(done && refused?.reason instanceof AlreadyTaken, JSON.stringify(results));
+      const { items } = await storage.directory.users.page({ limit: 100 });
+      const people = items.filter(({ realm, username }) => realm === application.realm && username !== 'ann');
+      assert.deepEqual(
+        people.map(({ id }) => id),
+        [done.value.id],
+      );
+    });
+  }
+});
+
+test('M5 whoever has the lower number goes too when the other one stays', async (t) => {
+  const { register, registrant, storage, changes, application } = await open(t, 1);
+  const { users } = storage.directory;
+  // Stands for a store that gave this one the number before, and wrote the other one first.
+  const late = createRegister({
+    store: storage.directory,
+    changes: {
+      users: {
+        ...changes.users,
+        async create(noun, author) {
+          const user = await changes.users.create(noun, author);
+          const { id: _, ...given } = user;
+          await users.insert({
+            ...given,
+            id: 'established',
+            username: 'v',
+            canonicalUsername: 'v',
+            email: EMAIL,
+            canonicalEmail: EMAIL,
+          });
+          return user;
+        },
+      },
+    },
+    passwords: { hash: async () => 'hmac-bcrypt$passwords-1$x', verify: () => assert.fail() },
+    now: Date.now,
+  });
+  await assert.rejects(late({ ...registrant, username: EMAIL }), AlreadyTaken);
+  assert.equal(await users.findBy('username', `${application.realm}/${EMAIL}`), undefined);
+  assert.ok(await users.get('established'));
+  await assert.rejects(register({ ...registrant, username: EMAIL }), AlreadyTaken);
+});
+
+test('10 AC-09 an address that is taken costs a hash as a free one does; a name that is taken does not', async (t) => {
+  const { register, registrant, hashes } = await open(t, 1);
+  const holder = await register({ ...registrant, username: 'victim', email: EMAIL });
+  assert.equal(hashes(), 1);
+  await assert.rejects(
+    register({ ...registrant, username: 'other', email: EMAIL.toUpperCase() }),
+    (error) => {
+      assert.ok(error instanceof EmailTaken);
+      assert.equal(error.holder?.id, holder.id);
+      return true;
+    },
+  );
+  assert.equal(hashes(), 2);
+  const isOfName = (error: unknown) => error instanceof AlreadyTaken && !(error instanceof EmailTaken);
+  await assert.rejects(register({ ...registrant, username: 'victim', email: 'b@acme.example' }), isOfName);
+  await assert.rejects(register({ ...registrant, username: 'victim', email: EMAIL }), isOfName);
+  assert.equal(hashes(), 2);
+});
