@@ -171,6 +171,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     ...selfAdministration,
     codes: provider.codes,
     findAccessToken: provider.findAccessToken,
+    isSigned: provider.isSigned,
     hasExpired: provider.hasExpired,
     hasLoginExpired: provider.hasLoginExpired,
     audit: storage.audit,

@@ -44,6 +44,8 @@ export interface FaceRequest {
   header(name: string): string;
   /** A living access token that was asked for through this face, for this organization; undefined for anything else. */
   findToken(value: string): Promise<TokenRow | undefined>;
+  /** Whether it is a JWT that we signed as an access token, of whatever API and organization; it may have ended. */
+  isSigned(value: string): Promise<boolean>;
   /** Whether it was an access token of ours until it expired. */
   hasExpired(value: string): Promise<boolean>;
   /** Whether it was made in this process, by a program that embeds the server. */

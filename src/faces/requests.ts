@@ -90,6 +90,8 @@ export interface RequestParts {
 export interface Tokens {
   /** The living one; undefined for anything else. */
   readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  /** Whether it is a JWT that we signed; it may have ended. */
+  readonly isSigned: (value: string) => Promise<boolean>;
   /** Whether it was one of ours until it expired. */
   readonly hasExpired: (value: string) => Promise<boolean>;
 }
@@ -116,6 +118,7 @@ export function createFaceRequest(ctx: Context, parts: RequestParts): FaceReques
       const row = await tokens.findAccessToken(value);
       return row?.face === face.name && row.organization === tenant.organization.id ? row : undefined;
     },
+    isSigned: (value) => tokens.isSigned(value),
     hasExpired: (value) => tokens.hasExpired(value),
     isOwn: own.has(ctx.req),
   };

@@ -73,6 +73,8 @@ export interface ProviderParts {
   readonly routes: Middleware;
   /** The living access token; undefined for anything else. */
   readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  /** Whether we signed it as an access token, and its time is not over; it may have ended. */
+  readonly isSigned: (value: string) => Promise<boolean>;
   /** Whether it was an access token of ours until it expired. */
   readonly hasExpired: (value: string) => Promise<boolean>;
   /** Whether it was the refresh token of a login until that expired, as long as nobody has cleaned up since. */
@@ -235,6 +237,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       const verified = await jwtVerifier.verify(value);
       return verified && registry.find('jwt', verified.jti);
     },
+    isSigned: async (value) => (await jwtVerifier.verify(value)) !== undefined,
     hasExpired: (value) => (looksLikeJwt(value) ? jwtVerifier.hasExpired(value) : registry.hasExpired(value)),
     async hasLoginExpired(value) {
       const token = await refreshJwts.unwrap(value);

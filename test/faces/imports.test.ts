@@ -14,7 +14,7 @@ const MAY_RUN = [
   /^src\/errors\/domain\.ts$/,
   /^src\/http\/(?:errors|refusal)\.ts$/,
   /^src\/permissions\//,
-  /^src\/directory\/(?:account-mails|applications|names|power|rights|subjects|usernames|users)\.ts$/,
+  /^src\/directory\/(?:account-mails|applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|subject-token|token-exchange)\.ts$/,
   /^src\/connections\/connections\.ts$/,
@@ -24,6 +24,7 @@ const MAY_RUN = [
 const FUNCTIONS_OF_OTHERS = new Map([
   ['src/directory/account-mails.ts', ['AccountGone', 'requireMails']],
   ['src/directory/applications.ts', ['displayNameOf', 'usesSecret']],
+  ['src/directory/registrants.ts', ['findRegistrant']],
   ['src/directory/users.ts', ['isActive']],
   ['src/connections/connections.ts', ['issuedNode']],
   ['src/grants/act-for-user.ts', ['ACT_FOR_USER']],

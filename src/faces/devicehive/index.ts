@@ -21,7 +21,7 @@ import {
   type WantedDevices,
   withinTheirs,
 } from './requests.ts';
-import { actionIdsOf, isOfPlugin, mayDo, readRefreshClaims, tokensFor, topicOf } from './tokens.ts';
+import { actionIdsOf, findTopic, mayDo, readRefreshClaims, tokensFor } from './tokens.ts';
 
 const BODY_LIMIT = 64 * 1024;
 /** The version whose API this is. */
@@ -66,7 +66,13 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
     const row = token === undefined ? undefined : await request.findToken(token);
     const user = row && (await users.findBySubject(row.subject));
     // A plugin's token is handed on to whoever runs the plugin, and that is not its creator.
-    if (token === undefined || !row?.devices || !user || isOfPlugin(token) || !isLetIn(user, request)) {
+    if (
+      token === undefined ||
+      !row?.devices ||
+      !user ||
+      findTopic(token) !== undefined ||
+      !isLetIn(user, request)
+    ) {
       const isOver = token !== undefined && (await request.hasExpired(token));
       throw new DeviceHiveRefusal(401, isOver ? 'Token expired' : UNAUTHORIZED);
     }
@@ -208,15 +214,16 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
         const token = request.query.get('token') ?? '';
         if (token === '') throw new DeviceHiveRefusal(401, 'Token is empty');
         const row = await request.findToken(token);
+        // Without its topic a plugin's token has ended.
+        const topic = row || (await request.isSigned(token)) ? findTopic(token) : undefined;
+        const { plugins = [] } = request.settings;
+        const isGone = topic !== undefined && !plugins.some((known) => known.topic === topic);
+        if (isGone || (row && topic === undefined)) throw new DeviceHiveRefusal(401, 'Plugin is not found');
         if (!row) {
           if (await request.hasExpired(token)) throw new DeviceHiveRefusal(401, 'Token has expired');
           const isRefresh = (await refreshJwts.open(token)) !== undefined;
           throw new DeviceHiveRefusal(401, isRefresh ? 'Invalid token type' : 'Token is not valid');
         }
-        const topic = topicOf(row);
-        const { plugins = [] } = request.settings;
-        if (!isOfPlugin(token) || !plugins.some((known) => known.topic === topic))
-          throw new DeviceHiveRefusal(401, 'Plugin is not found');
         return { a: actionIdsOf(row), e: toDateTime(row.expiresAt * 1000), t: ACCESS, tpc: topic };
       },
     },

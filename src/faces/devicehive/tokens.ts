@@ -38,15 +38,15 @@ export function mayDo({ devices }: TokenRow, action: string): boolean {
   return actions.includes(ALL) || actions.includes(action);
 }
 
-/** @param token whose signature was found to be right */
-export function isOfPlugin(token: string): boolean {
+/** @param token whose signature was found to be right @returns the topic of a plugin's; undefined for a user's */
+export function findTopic(token: string): string | undefined {
   const [, claims = ''] = token.split('.');
   try {
     const { payload } = JSON.parse(Buffer.from(claims, 'base64url').toString());
-    return typeof payload?.tpc === 'string';
+    return typeof payload?.tpc === 'string' ? payload.tpc : undefined;
   } catch {
     // An opaque one has no claims.
-    return false;
+    return undefined;
   }
 }
 
