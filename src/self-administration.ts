@@ -12,7 +12,6 @@ import { createRoleChanges, type RoleChanges } from './directory/role-changes.ts
 import type { Foundations } from './foundations.ts';
 import type { Logger } from './http/log.ts';
 import { createMail } from './mail/mail.ts';
-import { createRecipientLimit } from './mail/recipient-limit.ts';
 import type { LoginRow } from './storage/contract.ts';
 import type { User } from './storage/nouns.ts';
 
@@ -52,7 +51,6 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
     changes,
     passwordChange,
     audit: storage.audit,
-    takeMail: createRecipientLimit({ counters: storage.counters, now }),
     limits: throttle,
     now,
     onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),

@@ -79,10 +79,10 @@ export interface AccountMailsDeps {
   readonly changes: Pick<Changes, 'users'>;
   readonly passwordChange: PasswordChange;
   readonly audit: Pick<AuditLog, 'append'>;
-  /** Takes one mail to a recipient. @returns whether it may be sent */
-  readonly takeMail: (kind: OneTimePurpose, recipient: string) => Promise<boolean>;
-  /** Counts tokens that are not good, by address: each of them is an audit entry, which strangers must not make many of. */
   readonly limits: {
+    /** Takes one mail to a recipient. @returns whether it may be sent */
+    mail(kind: OneTimePurpose, recipient: string): Promise<boolean>;
+    // Tokens that are not good are counted by address: each is an audit entry, which strangers must not make many of.
     /** @throws TooManyAttempts */
     requireAddressNotBlocked(address: string): void;
     addressFailure(address: string): Promise<void>;
@@ -128,7 +128,7 @@ function letterOf(intro: string, purpose: OneTimePurpose, token: string, link: s
 }
 
 export function createAccountMails(deps: AccountMailsDeps): AccountMails {
-  const { mail, tokens, store, changes, passwordChange, takeMail, limits, now, delay = aWhile } = deps;
+  const { mail, tokens, store, changes, passwordChange, limits, now, delay = aWhile } = deps;
 
   async function record(
     event: string,
@@ -199,7 +199,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     const { realm } = application;
     const purpose = 'password-reset';
     const address = findableEmail(email);
-    const isWithin = await takeMail(purpose, `${realm}/${address ?? email}`);
+    const isWithin = await limits.mail(purpose, `${realm}/${address ?? email}`);
     // By the address and nothing else: whoever knows only a name sends nobody mails.
     const user = await store.users.findBy('email', `${realm}/${address ?? ''}`);
     const isServed = isWithin && user?.enabled === true;
@@ -224,7 +224,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       const purpose = 'activation';
       // Counted and never refused: there is one for each account, and it is the only way in. Uncounted, one mail more
       // about an address would tell that it was not registered before.
-      await takeMail(purpose, `${user.realm}/${user.canonicalEmail}`);
+      await limits.mail(purpose, `${user.realm}/${user.canonicalEmail}`);
       const token = await createToken(purpose, user.id, user.canonicalEmail);
       const intro =
         `Welcome, ${user.username}. Activate your account to log in.\n` +
@@ -235,7 +235,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     async sendAlreadyRegistered(application, email, holder, author) {
       const purpose = 'activation';
       const address = findableEmail(email);
-      const isWithin = await takeMail(purpose, `${application.realm}/${address ?? email}`);
+      const isWithin = await limits.mail(purpose, `${application.realm}/${address ?? email}`);
       await createDecoy(purpose, address);
       const reason = 'the email address is registered already';
       await record('registration.refused', application, author, { subject: holder?.id, reason });

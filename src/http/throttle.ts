@@ -49,6 +49,8 @@ const ADDRESS_REMEMBERED = 30 * 86_400;
 /** Seconds left at which a login renews the memory of its address; at each login would be a write too many. */
 const ADDRESS_RENEWED = 29 * 86_400;
 const BLOCKS_KEPT = 10_000;
+/** Of one kind that one recipient gets in a window, in seconds, from the first of them. */
+const MAILS = { points: 3, window: 3_600 };
 
 /** One guess, already taken. Exactly one of its methods is called, once. */
 export interface Attempt extends Guess {
@@ -74,6 +76,13 @@ export interface Throttle extends GuessLimits {
   clientSecretFailure(clientId: string, address: string): Promise<void>;
   /** Takes one registration from the address. @throws TooManyAttempts */
   registration(address: string): Promise<void>;
+  /**
+   * Takes one mail that strangers ask for, whether or not there is anybody to get it: what is counted must tell nobody
+   * who is there. So nobody's mailbox is filled from many source addresses.
+   * @param kind mails of one kind use up none of another
+   * @returns whether it may be sent
+   */
+  mail(kind: string, recipient: string): Promise<boolean>;
   /** @throws TooManyAttempts */
   requireAddressNotBlocked(address: string): void;
   addressFailure(address: string): Promise<void>;
@@ -153,6 +162,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     now,
   );
   const registrations = limiter('registration', limits.registration.points, limits.registration.window);
+  const mails = limiter('mail', MAILS.points, MAILS.window);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
   /** @param delays how many the account had already */
@@ -218,6 +228,14 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
           : refusal;
       });
     },
+    mail: (kind, recipient) =>
+      mails.consume(keyOf(kind, recipient)).then(
+        () => true,
+        (refusal) => {
+          if (refusal instanceof RateLimiterRes) return false;
+          throw refusal;
+        },
+      ),
     requireAddressNotBlocked: (address) => addresses.require(() => keyOf(addressKey(address))),
     addressFailure: (address) => addresses.add(keyOf(addressKey(address))),
   };

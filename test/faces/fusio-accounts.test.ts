@@ -170,7 +170,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     loginOf(await login('hal', 'foobar!123'));
   });
 
-  test('7 whoever registers a stranger’s address never gets in: a password set by mail replaces theirs and activates', async () => {
+  test('whoever registers a stranger’s address never gets in: a password set by mail replaces theirs and activates', async () => {
     const first = await mailAfter(() =>
       register({ name: 'mallory', email: 'victim@acme.example', password: 'attacker!123' }),
     );
@@ -185,7 +185,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     assertRefused(await activate(first.token), 400, 'Invalid token provided');
   });
 
-  test('12 AC-10 a reset is good for 15 minutes, and the mail says so', async () => {
+  test('AC-10 a reset is good for 15 minutes, and the mail says so', async () => {
     const { token } = await mailAfter(() => register({ name: 'joe', email: 'joe@acme.example' }));
     await activate(token);
     const early = await mailAfter(() => askReset('joe@acme.example'));
@@ -198,7 +198,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     server.clock.offset = 0;
   });
 
-  test('12 AC-10 a token that was mailed to a former address is good for nothing', async () => {
+  test('AC-10 a token that was mailed to a former address is good for nothing', async () => {
     const activation = await mailAfter(() => register({ name: 'kim', email: 'kim@acme.example' }));
     await changeEmail('kim', 'boss@acme.example');
     assertRefused(await activate(activation.token), 400, 'Invalid token provided');
@@ -208,7 +208,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     assertRefused(await setPassword(reset.token, 'another!123'), 400, 'Invalid token provided');
   });
 
-  test('10 AC-09 a registration with somebody’s address is answered like any other, and tells them by mail', async () => {
+  test('AC-09 a registration with somebody’s address is answered like any other, and tells them by mail', async () => {
     const { mail: welcome } = await mailAfter(() => register({ name: 'lea', email: 'lea@acme.example' }));
     const [users, before] = [await countUsers(), await mailsOf(server)];
     const fresh = await register({ name: 'max', email: 'max@acme.example' });
@@ -232,7 +232,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     assert.equal((await mailsOf(server)).size, between.size + 2);
   });
 
-  test('22 SE-05 tokens that are not good, and mails that are asked for, are in the audit log', async () => {
+  test('SE-05 tokens that are not good, and mails that are asked for, are in the audit log', async () => {
     const wrong = `gmt_${'a'.repeat(43)}`;
     await activate(wrong);
     await setPassword(wrong, 'another!123');
@@ -263,7 +263,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     }
   });
 
-  test('22 DO-09 an address with too many tokens that are not good is refused before anything is written', async () => {
+  test('DO-09 an address with too many tokens that are not good is refused before anything is written', async () => {
     await using small = await start({}, { GRANTABLE_ADDRESS_LIMIT: '3/2m' });
     const there = createClient(small);
     const tries = [];
@@ -275,7 +275,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     assert.equal(entries.filter(({ event }) => event === 'activation.refused').length, 3);
   });
 
-  test('11 a forgotten password is set with a mail to an address and not to a name, which ends all that was, and nobody learns who is there', async () => {
+  test('a forgotten password is set with a mail to an address and not to a name, which ends all that was, and nobody learns who is there', async () => {
     const pair = loginOf(await client.login());
     const before = await mailsOf(server);
     const answers = [];
