@@ -50,7 +50,7 @@ export interface AccountMails {
    */
   sendPasswordReset(application: Application, email: string, link: string | undefined, author: Author): void;
   /**
-   * Of whoever has not activated the account yet it does that too.
+   * Of whoever has not activated the account yet it does that too. A mail tells them that it was done.
    * @throws ProofRejected for a token that is not good; TooManyAttempts; MalformedRequest when the password will not do,
    *   and then the token is good as before, unless the password is the person's own name
    */
@@ -215,6 +215,17 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     await mail.send({ to: user.email, subject: 'Set a new password', text });
   }
 
+  /** Whoever reads another's mail may have set it: nobody waits for this, and what was done stays done without it. */
+  async function tellChanged({ username, email }: User): Promise<void> {
+    if (email === undefined) return;
+    const text = [
+      `A new password was set for your account ${username}, and everybody who was logged in there has been logged out.`,
+      'If it was not you, ask for another one, and look through the applications that are registered in your name.',
+      '',
+    ].join('\n');
+    await mail.send({ to: email, subject: 'Your password was changed', text });
+  }
+
   return {
     get available() {
       return mail.available;
@@ -273,6 +284,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
         }
         const activates = user.pending === true;
         await passwordChange({ user, newPassword, minLength, queue, activates, author: authorOf(user) });
+        void tellChanged(user).catch(deps.onFailure);
       });
     },
   };

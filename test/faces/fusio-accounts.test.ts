@@ -139,6 +139,12 @@ describe('Fusio, registration and forgotten passwords', () => {
   const askReset = (email: string) => client.send('POST', '/consumer/password_reset', { email });
   const setPassword = (token: string, newPassword: string) =>
     client.send('PUT', '/consumer/password_reset', { token, newPassword });
+  /** A mail says that it was done. */
+  async function setAnother(token: string, newPassword: string): Promise<string> {
+    const before = await mailsOf(server);
+    assert.equal((await setPassword(token, newPassword)).status, 200);
+    return nextText(server, before);
+  }
   const readUser = async (name: string) => {
     const { users, applications } = server.server.foundations.storage.directory;
     const shop = await applications.findBy('clientId', 'shop');
@@ -177,7 +183,10 @@ describe('Fusio, registration and forgotten passwords', () => {
     const { mail, token } = await mailAfter(() => askReset('victim@acme.example'));
     assert.match(mail, /^Subject: Set a new password$/m);
     assertRefused(await activate(token), 400, 'Invalid token provided');
-    assert.equal((await setPassword(token, 'victims!own1')).status, 200);
+    const told = await setAnother(token, 'victims!own1');
+    assert.match(told, /^To: victim@acme\.example$/m);
+    assert.match(told, /^Subject: Your password was changed$/m);
+    assert.doesNotMatch(told, /Token|victims!own1/);
     const user = await readUser('mallory');
     assert.deepEqual([user.pending, user.emailVerified], [undefined, true]);
     assertRefused(await login('victim@acme.example', 'attacker!123'), 400, 'Invalid name or password');
@@ -191,7 +200,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     const early = await mailAfter(() => askReset('joe@acme.example'));
     assert.match(early.mail, /It is good once, for 15 minutes\./);
     server.clock.offset = 890_000;
-    assert.equal((await setPassword(early.token, 'another!123')).status, 200);
+    await setAnother(early.token, 'another!123');
     const late = await mailAfter(() => askReset('joe@acme.example'));
     server.clock.offset = 1_800_000;
     assertRefused(await setPassword(late.token, 'third!12345'), 400, 'Invalid token provided');
