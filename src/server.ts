@@ -102,6 +102,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
   const started = await fillDirectory(foundations);
   const selfAdministration = createSelfAdministration(foundations, log);
+  unfinished.defer(() => selfAdministration.accountMails.settle());
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
   const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
   const cookieKeys = () => rings.cookies.all().map(({ key }) => key.toString('base64url'));

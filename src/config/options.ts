@@ -339,7 +339,7 @@ export const options = {
     type: 'a whole number from 1 to 1000000000',
     default: '1000000',
     meaning:
-      'How many living tokens may descend from one connection, or from whoever makes pairs of tokens, before further ones get 429. Counted once a minute.',
+      'How many living tokens may descend from one connection before further exchanges get 429. Counted once a minute.',
     schema: wholeNumber(1, 1_000_000_000),
   },
   accessTokenTtl: {

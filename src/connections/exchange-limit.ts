@@ -6,13 +6,18 @@
 import { LRUCache } from 'lru-cache';
 import { TooManyAttempts } from '../errors/domain.ts';
 
-const CONNECTIONS_COUNTED = 50_000;
+const ORIGINS_COUNTED = 50_000;
 /** Milliseconds. */
 const RECOUNTED_AFTER = 60_000;
 const RECOUNTED_AT_THE_LIMIT_AFTER = 1_000;
 
-/** Takes one trade. @throws TooManyAttempts */
-export type ExchangeLimit = (connection: string) => Promise<void>;
+/**
+ * Takes one trade.
+ * @param origin what the trades of are counted: a connection, or somebody who has pairs of tokens made from theirs, of
+ *   whom no living tokens are counted
+ * @throws TooManyAttempts
+ */
+export type ExchangeLimit = (origin: string, kind?: 'connection' | 'user') => Promise<void>;
 
 export interface ExchangeLimitDeps {
   /** Trades in a window of so many seconds, which begins with its first trade. */
@@ -36,25 +41,25 @@ interface Living {
 
 function tooMany(ms: number, reason: string): TooManyAttempts {
   return new TooManyAttempts(Math.max(1, Math.ceil(ms / 1000)), {
-    description: 'the connection is used too often, try again later',
+    description: 'too many tokens are made, try again later',
     reason,
   });
 }
 
 export function createExchangeLimit({ trades, living, countLiving, now }: ExchangeLimitDeps): ExchangeLimit {
-  const windows = new LRUCache<string, Window>({ max: CONNECTIONS_COUNTED });
-  const counts = new LRUCache<string, Living>({ max: CONNECTIONS_COUNTED });
+  const windows = new LRUCache<string, Window>({ max: ORIGINS_COUNTED });
+  const counts = new LRUCache<string, Living>({ max: ORIGINS_COUNTED });
 
-  function takeTrade(connection: string): void {
+  function takeTrade(origin: string): void {
     const at = now();
-    const running = windows.get(connection);
+    const running = windows.get(origin);
     if (!running || running.until <= at) {
-      windows.set(connection, { count: 1, until: at + trades.seconds * 1000 });
+      windows.set(origin, { count: 1, until: at + trades.seconds * 1000 });
       return;
     }
     running.count += 1;
     if (running.count > trades.points) {
-      throw tooMany(running.until - at, `connection ${connection}: more trades than its limit`);
+      throw tooMany(running.until - at, `${origin}: more trades than its limit`);
     }
   }
 
@@ -69,11 +74,12 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
     return counted;
   }
 
-  return async (connection) => {
-    takeTrade(connection);
-    const counted = await count(connection);
+  return async (origin, kind = 'connection') => {
+    takeTrade(`${kind} ${origin}`);
+    if (kind === 'user') return;
+    const counted = await count(origin);
     if (counted.count >= living) {
-      throw tooMany(RECOUNTED_AFTER, `connection ${connection}: more living tokens than its limit`);
+      throw tooMany(RECOUNTED_AFTER, `connection ${origin}: more living tokens than its limit`);
     }
     counted.count += 1;
   };

@@ -49,6 +49,8 @@ export interface AccountMails {
    * @throws Unavailable when no mails can be sent at all
    */
   sendPasswordReset(application: Application, email: string, link: string | undefined, author: Author): void;
+  /** To be called before the store is closed: what was answered already is done. */
+  settle(): Promise<void>;
   /**
    * Of whoever has not activated the account yet it does that too. A mail tells them that it was done.
    * @throws ProofRejected for a token that is not good; TooManyAttempts; MalformedRequest when the password will not do,
@@ -82,6 +84,8 @@ export interface AccountMailsDeps {
   readonly limits: {
     /** Takes one mail to a recipient. @returns whether it may be sent */
     mail(kind: OneTimePurpose, recipient: string): Promise<boolean>;
+    /** Gives one back that could not be sent. */
+    mailAbandoned(kind: OneTimePurpose, recipient: string): Promise<void>;
     // Tokens that are not good are counted by address: each is an audit entry, which strangers must not make many of.
     /** @throws TooManyAttempts */
     requireAddressNotBlocked(address: string): void;
@@ -116,9 +120,9 @@ export function requireMails({ available }: Pick<Mails, 'available'>): void {
   if (!available) throw new Unavailable(RETRY_AFTER, { reason: 'there is no mail server' });
 }
 
-/** Not known to anybody outside, and nothing that keeps a process from ending. */
+/** Not known to anybody outside. */
 function aWhile(): Promise<void> {
-  return sleep(randomInt(SHORTEST_DELAY, LONGEST_DELAY), undefined, { ref: false });
+  return sleep(randomInt(SHORTEST_DELAY, LONGEST_DELAY));
 }
 
 function letterOf(intro: string, purpose: OneTimePurpose, token: string, link: string | undefined): string {
@@ -129,6 +133,13 @@ function letterOf(intro: string, purpose: OneTimePurpose, token: string, link: s
 
 export function createAccountMails(deps: AccountMailsDeps): AccountMails {
   const { mail, tokens, store, changes, passwordChange, limits, now, delay = aWhile } = deps;
+
+  const underWay = new Set<Promise<void>>();
+  /** What nobody waits for but who stops the server. */
+  function later(work: Promise<void>): void {
+    const done = work.catch(deps.onFailure).finally(() => underWay.delete(done));
+    underWay.add(done);
+  }
 
   async function record(
     event: string,
@@ -246,7 +257,8 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     async sendAlreadyRegistered(application, email, holder, author) {
       const purpose = 'activation';
       const address = findableEmail(email);
-      const isWithin = await limits.mail(purpose, `${application.realm}/${address ?? email}`);
+      const recipient = `${application.realm}/${address ?? email}`;
+      const isWithin = await limits.mail(purpose, recipient);
       await createDecoy(purpose, address);
       const reason = 'the email address is registered already';
       await record('registration.refused', application, author, { subject: holder?.id, reason });
@@ -258,7 +270,13 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
         'If it was you, log in, or ask for a new password if you do not know it. If it was not you, do nothing.',
         '',
       ].join('\n');
-      await mail.send({ to: to ?? email, subject: 'You have an account already', text });
+      // While no mail can be sent a new address is told so each time, and so is this one.
+      await mail
+        .send({ to: to ?? email, subject: 'You have an account already', text })
+        .catch(async (error) => {
+          await limits.mailAbandoned(purpose, recipient);
+          throw error;
+        });
     },
     async activate(token, application, authorOf) {
       const asked = { purpose: 'activation', event: 'activation.refused', token } as const;
@@ -270,9 +288,10 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     },
     sendPasswordReset(application, email, link, author) {
       requireMails(mail);
-      void delay()
-        .then(() => sendReset(application, email, link, author))
-        .catch(deps.onFailure);
+      later(delay().then(() => sendReset(application, email, link, author)));
+    },
+    async settle() {
+      await Promise.all(underWay);
     },
     async resetPassword(token, newPassword, application, authorOf) {
       const { minPasswordLength: minLength, organization: queue } = application;
@@ -284,7 +303,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
         }
         const activates = user.pending === true;
         await passwordChange({ user, newPassword, minLength, queue, activates, author: authorOf(user) });
-        void tellChanged(user).catch(deps.onFailure);
+        later(tellChanged(user));
       });
     },
   };

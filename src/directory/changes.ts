@@ -1,6 +1,6 @@
 /**
  * Writing to the directory. Every change but a rehash goes through here, because a change of the directory is a change
- * of the rights of living tokens: each writes at most one node record, whatever hangs below, and one audit entry.
+ * of the rights of living tokens: each writes a node record or two, whatever hangs below, and one audit entry.
  *
  * Order: mark, change, mark again. After a crash in between no right is alive that was taken away, and a token made
  * from the old state in between does not survive. Nothing here needs transactions.
@@ -8,14 +8,22 @@
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type AuditLog, type NodeScope, type Storage, VersionConflict } from '../storage/contract.ts';
+import {
+  type AuditLog,
+  type NodeMark,
+  type NodeScope,
+  type Storage,
+  VersionConflict,
+} from '../storage/contract.ts';
 import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
 import { credentialsNode } from './credentials-node.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
 import { reservedNames } from './names.ts';
+import { forgetCreator } from './plugin-creators.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
+import { registrantNode } from './registrants.ts';
 import { removeContents, requireUnused } from './removal.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
@@ -96,13 +104,29 @@ function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeS
   };
 }
 
+/** What others have through applications of a user ends with the user, and not with a password. */
+function nodesOf<C extends CollectionName>(collection: C, { id }: Nouns[C], effect: Effect): string[] {
+  const concernsOthers = collection === 'users' && (effect === 'ends' || effect === 'returns');
+  return concernsOthers ? [id, registrantNode(id)] : [id];
+}
+
 export function createChanges(deps: ChangesDeps): Changes {
+  const store = deps.storage.directory;
+  const organizations = createNounChanges('organizations', deps);
+  const users = createNounChanges('users', deps);
   return {
-    organizations: createNounChanges('organizations', deps),
+    organizations,
     applications: createNounChanges('applications', deps),
     roles: createNounChanges('roles', deps),
     resources: createNounChanges('resources', deps),
-    users: createNounChanges('users', deps),
+    users: {
+      ...users,
+      async remove(user, author) {
+        const before = await store.users.get(user.id);
+        if (before?.version === user.version) await forgetCreator(before, store, { organizations }, author);
+        await users.remove(user, author);
+      },
+    },
     connections: createNounChanges('connections', deps),
     datasources: createNounChanges('datasources', deps),
   };
@@ -151,11 +175,13 @@ function createNounChanges<C extends CollectionName>(
 
   async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
     const scope = scopeOf(collection, noun);
-    const first = markBefore(effect, now());
-    if (first) await registry.markLasting(noun.id, first, scope);
+    const nodes = nodesOf(collection, noun, effect);
+    const markAll = async (mark: NodeMark | undefined): Promise<void> => {
+      for (const node of mark ? nodes : []) await registry.markLasting(node, mark as NodeMark, scope);
+    };
+    await markAll(markBefore(effect, now()));
     const result = await change();
-    const second = markAfter(effect, now());
-    if (second) await registry.markLasting(noun.id, second, scope);
+    await markAll(markAfter(effect, now()));
     return result;
   }
 

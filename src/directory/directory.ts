@@ -140,6 +140,7 @@ async function gatherHosts(store: DirectoryStore): Promise<ReadonlyMap<string, O
 function createView(store: DirectoryStore, revision: number): DirectoryView {
   const hosts = once(() => gatherHosts(store));
   const organizations = remembering((id) => store.organizations.get(id));
+  const above = remembering((id) => store.applications.get(id));
   const active = async (stored: Application | undefined): Promise<ActiveApplication | undefined> => {
     const application = stored && (await asThrough(stored));
     if (!application?.enabled) return undefined;
@@ -149,7 +150,7 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
   /** One that somebody registered, with no grant that the one it was registered through has lost; gone with that one. */
   const asThrough = async (application: Application): Promise<Application | undefined> => {
     if (application.registeredThrough === undefined) return application;
-    const through = await store.applications.get(application.registeredThrough);
+    const through = await above(application.registeredThrough);
     if (!through?.enabled) return undefined;
     const { grants } = application;
     return {

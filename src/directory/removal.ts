@@ -1,8 +1,7 @@
 /** What goes with a noun that is removed, and what stands against removing it. */
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { CollectionName, FaceSettings, Nouns, Realm, Resource, User } from '../storage/nouns.ts';
+import type { CollectionName, Nouns, Realm, Resource } from '../storage/nouns.ts';
 import { collectionOf, eachNoun } from './collections.ts';
-import { despiteOthers } from './despite-others.ts';
 import { StillInUse } from './references.ts';
 
 const NAMED_IN_A_SENTENCE = 5;
@@ -61,7 +60,6 @@ export async function removeContents<C extends CollectionName>(
   }
   if (collection === 'users') {
     const { id, organization } = noun as Nouns['users'];
-    await forgetCreator(store, noun as Nouns['users']);
     if (organization !== undefined) {
       await removeAll(store, 'applications', organization, ({ owner }) => owner === id);
     }
@@ -78,20 +76,6 @@ export async function removeContents<C extends CollectionName>(
       await removeAll(store, inside, noun.id, () => true);
     }
   }
-}
-
-/** A plugin names its creator by user name, which somebody else may have next. */
-async function forgetCreator(store: DirectoryStore, { organization, realm, username }: User): Promise<void> {
-  if (organization === undefined) return;
-  await despiteOthers(async () => {
-    const own = await store.organizations.get(organization);
-    const { application, plugins = [], ...settings } = own?.faces?.devicehive ?? {};
-    const left = plugins.filter(({ creator }) => creator !== username);
-    if (!own || application === undefined || left.length === plugins.length) return;
-    if ((await store.applications.get(application))?.realm !== realm) return;
-    const devicehive = { ...(settings as FaceSettings), application, plugins: left };
-    await store.organizations.replace({ ...own, faces: { ...own.faces, devicehive } });
-  });
 }
 
 async function removeAll<C extends CollectionName>(

@@ -13,7 +13,7 @@ import {
 } from '../errors/domain.ts';
 import { type Failure, toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
-import type { AuditLog } from '../storage/contract.ts';
+import type { AuditLog, TokenRow } from '../storage/contract.ts';
 import { createAsk, type Tenant } from './ask.ts';
 import { type Face, type FaceAction, type FaceFailure, Reply } from './face.ts';
 import { createFaceRequest, parseBody, type Tokens } from './requests.ts';
@@ -94,6 +94,9 @@ export interface Mount {
   hasPath(path: string): boolean;
 }
 
+/** Characters. */
+const LONGEST_PATH_TOLD = 200;
+
 export function createMount(face: Face, deps: MountDeps): Mount {
   const { directory, body, audit, now } = deps;
   const routes = toRoutes(face, deps.prefixes);
@@ -140,16 +143,22 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     if (failure.retryAfter !== undefined) ctx.set('Retry-After', String(failure.retryAfter));
   }
 
-  /** Whoever was not let in. What the token endpoint refused is in the audit already, on its own word. */
+  /**
+   * Somebody with a living token who was not let in; of strangers the log tells, or they could fill the audit. What the
+   * token endpoint refused is there already, on its own word.
+   */
   async function auditRefusal(ctx: Context, { organization }: Tenant): Promise<void> {
     const { status, path, state } = ctx;
-    if (state.failure !== undefined || (status !== 401 && status !== 403)) return;
+    const bearer = state.bearer as TokenRow | undefined;
+    if (!bearer || state.failure !== undefined || (status !== 401 && status !== 403)) return;
     await audit.append({
       at: now(),
       event: 'request.refused',
       outcome: 'denied',
+      subject: bearer.subject,
+      client: bearer.clientId,
       organization: organization.id,
-      details: { path, status, face: face.name },
+      details: { path: path.slice(0, LONGEST_PATH_TOLD), status, face: face.name },
       ...(typeof state.reason === 'string' && { reason: state.reason }),
       ...(typeof state.address === 'string' && { address: state.address }),
       ...(typeof state.requestId === 'string' && { requestId: state.requestId }),

@@ -116,7 +116,9 @@ export function createFaceRequest(ctx: Context, parts: RequestParts): FaceReques
     header: (name) => headers[name] ?? '',
     async findToken(value) {
       const row = await tokens.findAccessToken(value);
-      return row?.face === face.name && row.organization === tenant.organization.id ? row : undefined;
+      if (row?.face !== face.name || row.organization !== tenant.organization.id) return undefined;
+      ctx.state.bearer = row;
+      return row;
     },
     isSigned: (value) => tokens.isSigned(value),
     hasExpired: (value) => tokens.hasExpired(value),

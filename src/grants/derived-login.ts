@@ -119,7 +119,7 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
       const loginTtl = parseUntil(request, 'refresh_expires_at');
       const parent = await requireParent(request);
       const { token, expiresAt } = parent;
-      await limit(originOf(token));
+      await limit(originOf(token), 'user');
       const user = await requireUser(parent, request);
       const held = await findDeviceRights(request.view, user, request.client.organization.id);
       const subject = findText(request.parameters, 'requested_subject') ?? token.subject;

@@ -2,6 +2,8 @@
  * Makes what was decided: the token, its registry row, the refresh token, the ID token, the answer. Both formats, all
  * grants. The row is written before the answer leaves; a row that cannot be written means no answer.
  */
+import { registrantNode } from '../directory/registrants.ts';
+import { applicationSubject } from '../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import { toDetails } from '../permissions/details.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
@@ -75,7 +77,10 @@ function rowFor(
   if (application.registeredThrough !== undefined) ancestors.add(application.registeredThrough);
   const holder = proof.user ?? proof.account?.holder;
   if (holder) ancestors.add(holder.id);
-  if (application.owner !== undefined) ancestors.add(application.owner);
+  if (application.owner !== undefined) {
+    const isItself = proof.subject === applicationSubject(application);
+    ancestors.add(isItself ? application.owner : registrantNode(application.owner));
+  }
   for (const id of rights?.roleIds ?? []) ancestors.add(id);
   if (resource) ancestors.add(resource.id);
   for (const id of proof.ancestors ?? []) ancestors.add(id);

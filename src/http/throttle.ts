@@ -49,8 +49,11 @@ const ADDRESS_REMEMBERED = 30 * 86_400;
 /** Seconds left at which a login renews the memory of its address; at each login would be a write too many. */
 const ADDRESS_RENEWED = 29 * 86_400;
 const BLOCKS_KEPT = 10_000;
-/** Of one kind that one recipient gets in a window, in seconds, from the first of them. */
-const MAILS = { points: 3, window: 3_600 };
+/**
+ * Of one kind that one recipient gets in a window, in seconds, from the first of them: no longer than what they bring is
+ * good, so that whoever gets no further one has one that is.
+ */
+const MAILS = { points: 3, window: 900 };
 
 /** One guess, already taken. Exactly one of its methods is called, once. */
 export interface Attempt extends Guess {
@@ -83,6 +86,8 @@ export interface Throttle extends GuessLimits {
    * @returns whether it may be sent
    */
   mail(kind: string, recipient: string): Promise<boolean>;
+  /** Gives one back that could not be sent. */
+  mailAbandoned(kind: string, recipient: string): Promise<void>;
   /** @throws TooManyAttempts */
   requireAddressNotBlocked(address: string): void;
   addressFailure(address: string): Promise<void>;
@@ -236,6 +241,9 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
           throw refusal;
         },
       ),
+    async mailAbandoned(kind, recipient) {
+      await mails.reward(keyOf(kind, recipient));
+    },
     requireAddressNotBlocked: (address) => addresses.require(() => keyOf(addressKey(address))),
     addressFailure: (address) => addresses.add(keyOf(addressKey(address))),
   };

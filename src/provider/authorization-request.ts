@@ -4,6 +4,7 @@
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
+import { findRegistrant } from '../directory/registrants.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import {
@@ -92,7 +93,10 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
   refuseEmptyDetails(ctx);
   refuseFragments(params);
   const active = await (await deps.directory.view()).findApplication(client.clientId);
-  if (!active) throw new UnknownResource({ description: 'the application is disabled' });
+  // Nobody is asked for a password, or for a consent, that nothing comes of.
+  if (!active || !(await findRegistrant(active.application, deps.users))) {
+    throw new UnknownResource({ description: 'the application is disabled' });
+  }
   const view = await deps.directory.view();
   const resource = singleResource(params.resource);
   const asked = parseAsked({ ...params, resource }, await knownScopes(view, active.application));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createVerifier } from '../../src/resource-server/index.ts';
-import { PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { PASSWORD, REDIRECT_URI, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { appOf, type Client, createClient, loginOf, SHOP, start, tokenOf } from './fusio-client.ts';
 
 const AUTHOR = { actor: 'test' };
@@ -58,6 +58,43 @@ describe('applications of people follow', () => {
     for (const refused of [await login(), await renew(), await agree()]) assert.equal(refused.status, 400);
     await changes.users.replace({ ...(await userOf(server, 'bob')), enabled: true }, AUTHOR);
     assert.equal((await login()).status, 200);
+  });
+
+  test('whoever registered one: that they log in anew, with another password or not, is nothing to others', async () => {
+    const { renew, isActive, key } = await arrange();
+    const own = tokenOf(await client.token({ grant_type: 'client_credentials' }, key));
+    const { changes, registry } = server.server.foundations;
+    const bob = await userOf(server, 'bob');
+    const now = Date.now();
+    await registry.markLasting(bob.id, { revokedAt: now, restoredAt: now });
+    await changes.users.replace(
+      { ...bob, passwordHash: (await userOf(server, 'ann')).passwordHash ?? '' },
+      AUTHOR,
+    );
+    assert.equal(await isActive(), true);
+    assert.equal((await renew()).status, 200);
+    assert.equal((await server.introspect(own.access_token)).active, false, 'what is theirs ends');
+  });
+
+  test('whoever registered one: disabled, nobody is asked for a password for it', async () => {
+    const { app } = await arrange();
+    const { changes } = server.server.foundations;
+    const authorize = async () => {
+      const query = new URLSearchParams({
+        client_id: app.appKey,
+        response_type: 'code',
+        redirect_uri: REDIRECT_URI,
+        scope: 'openid',
+        code_challenge: 'x'.repeat(43),
+        code_challenge_method: 'S256',
+      });
+      const answer = await fetch(`${server.issuer}/oauth/authorize?${query}`, { redirect: 'manual' });
+      return answer.headers.get('location') ?? '';
+    };
+    assert.match(await authorize(), /\/interaction\//);
+    await changes.users.replace({ ...(await userOf(server, 'bob')), enabled: false }, AUTHOR);
+    assert.doesNotMatch(await authorize(), /\/interaction\//);
+    await changes.users.replace({ ...(await userOf(server, 'bob')), enabled: true }, AUTHOR);
   });
 
   test('TX-06 what it was registered through: scopes and grants lost there are lost here', async () => {

@@ -1502,7 +1502,6 @@ describe('Usergrid: the API around the tokens', () => {
     for (const [method, denied, token, status] of [
       ['GET', path, ann, 401],
       ['GET', '/acme/shop/users/bob', ann, 401],
-      ['GET', '/acme/shop/users/bob', undefined, 401],
       ['GET', '/acme/shop/users/bob/token', ann, 403],
       ['DELETE', '/acme/shop/users/bob', ann, 401],
     ] as [string, string, string | undefined, number][]) {
@@ -1518,6 +1517,12 @@ describe('Usergrid: the API around the tokens', () => {
     assert.equal(once.length, 1, 'what the token endpoint refused is there once');
     const unknown = await since(() => mine.send('GET', '/acme/shop/users/nobody', { token: org }));
     assert.deepEqual(unknown, []);
+    for (const token of [undefined, 'a-strangers']) {
+      const strangers = await since(() =>
+        mine.send('GET', '/acme/shop/users/bob', { ...(token && { token }) }),
+      );
+      assert.deepEqual(strangers, [], 'DO-09 who is nobody fills no audit');
+    }
   });
 
   test('an organization without an id of its own has none to show', async () => {
