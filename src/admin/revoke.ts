@@ -10,7 +10,7 @@ import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
-import type { AuditLog, DirectoryStore, LoginStore, NodeScope } from '../storage/contract.ts';
+import type { AuditLog, DirectoryStore, LoginStore } from '../storage/contract.ts';
 import type { Application, Connection, Organization, Realm, User } from '../storage/nouns.ts';
 
 export interface RevokeDeps {
@@ -85,8 +85,8 @@ export async function revokeAccount(
   const datasource = id === undefined ? undefined : await deps.store.datasources.get(id);
   if (!datasource) return undefined;
   const { organization } = datasource;
-  await endWhatIsOlder(accountNode(subject), deps, { organization });
-  await append(deps, author, 'account.revoked', { subject, organization });
+  const whom = { subject, organization };
+  await createEndings(deps).endOlder(accountNode(subject), 'account.revoked', whom, author);
   return { what: `all tokens and logins of ${subject}` };
 }
 
@@ -97,8 +97,8 @@ export async function revokeApplication(
   author: Author,
 ): Promise<Revoked> {
   const { id, organization, clientId } = application;
-  await endWhatIsOlder(id, deps, { organization });
-  await append(deps, author, 'application.revoked', { subject: id, organization, client: clientId });
+  const whom = { subject: id, organization, clientId };
+  await createEndings(deps).endOlder(id, 'application.revoked', whom, author);
   return { what: `all tokens and logins of application ${application.name}` };
 }
 
@@ -108,11 +108,8 @@ export async function revokeOrganization(
   deps: RevokeDeps,
   author: Author,
 ): Promise<Revoked> {
-  await endWhatIsOlder(organization.id, deps, { organization: organization.id });
-  await append(deps, author, 'organization.revoked', {
-    subject: organization.id,
-    organization: organization.id,
-  });
+  const whom = { subject: organization.id, organization: organization.id };
+  await createEndings(deps).endOlder(organization.id, 'organization.revoked', whom, author);
   return { what: `all tokens and logins of organization ${organization.name}` };
 }
 
@@ -124,30 +121,6 @@ export async function revokeEverything(deps: RevokeDeps, author: Author): Promis
     count += 1;
   }
   return { what: `all tokens and logins of ${count} organization${count === 1 ? '' : 's'}` };
-}
-
-async function endWhatIsOlder(node: string, { registry, now }: RevokeDeps, scope: NodeScope): Promise<void> {
-  const at = now();
-  await registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
-}
-
-async function append(
-  { audit, now }: RevokeDeps,
-  author: Author,
-  event: string,
-  { subject, client, organization }: { subject: string; client?: string; organization?: string },
-  details?: Record<string, unknown>,
-): Promise<void> {
-  await audit.append({
-    at: now(),
-    event,
-    outcome: 'changed',
-    ...author,
-    subject,
-    ...(client !== undefined && { client }),
-    ...(organization !== undefined && { organization }),
-    ...(details && { details }),
-  });
 }
 
 /** @param name a UUID, a clientId, or `organization/application` */

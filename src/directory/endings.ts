@@ -4,6 +4,9 @@ import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
 import type { User } from '../storage/nouns.ts';
 import type { Author } from './changes.ts';
 
+/** For the audit. */
+type Whom = Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>;
+
 export interface Endings {
   /** Ends the token and all that hangs below it. */
   endToken(token: TokenRow, author: Author): Promise<void>;
@@ -11,6 +14,8 @@ export interface Endings {
   endLogin(login: LoginRow, author: Author): Promise<void>;
   /** Ends the login that the token belongs to, with all that came from it; where it belongs to none, the token. */
   endLoginOf(token: TokenRow, author: Author): Promise<void>;
+  /** Ends every token and login there is below the node; what is made later lives. */
+  endOlder(node: string, event: string, whom: Whom, author: Author): Promise<void>;
   /** Ends every token and login of the user; a new login is possible. */
   endAllOf(user: User, author: Author): Promise<void>;
 }
@@ -25,11 +30,7 @@ export interface EndingsDeps {
 export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
   async function append(
     event: string,
-    {
-      subject,
-      organization,
-      clientId,
-    }: Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>,
+    { subject, organization, clientId }: Whom,
     author: Author,
     details?: Record<string, unknown>,
   ): Promise<void> {
@@ -55,6 +56,14 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
     await append('login.revoked', login, author, { id: login.id });
   }
 
+  async function endOlder(node: string, event: string, whom: Whom, author: Author): Promise<void> {
+    const { organization } = whom;
+    const at = now();
+    const scope = organization === undefined ? {} : { organization };
+    await registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
+    await append(event, whom, author);
+  }
+
   return {
     endToken,
     endLogin,
@@ -62,12 +71,13 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
       const login = token.login === undefined ? undefined : await registry.findLogin(token.login);
       return login ? endLogin(login, author) : endToken(token, author);
     },
-    async endAllOf(user, author) {
-      const { id, organization } = user;
-      const at = now();
-      const scope = organization === undefined ? {} : { organization };
-      await registry.markLasting(id, { revokedAt: at, restoredAt: at }, scope);
-      await append('user.revoked', { subject: id, ...scope }, author);
-    },
+    endOlder,
+    endAllOf: ({ id, organization }, author) =>
+      endOlder(
+        id,
+        'user.revoked',
+        { subject: id, ...(organization !== undefined && { organization }) },
+        author,
+      ),
   };
 }
