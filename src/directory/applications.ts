@@ -11,6 +11,7 @@ import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './clien
 import { eachNoun } from './collections.ts';
 import { despiteOthers } from './despite-others.ts';
 import { findRedirectUriProblem, hasOwnScheme } from './redirect-uris.ts';
+import { mayUseGrant } from './rights.ts';
 
 /** What somebody says of an application of theirs. */
 export interface ApplicationFacts {
@@ -73,6 +74,18 @@ function requireSound(facts: ApplicationFacts): ApplicationFacts {
   return { ...facts, name };
 }
 
+/** What is stored of what somebody says. */
+function toFields({ name, homepage, scopes }: ApplicationFacts, id: string) {
+  return {
+    // Unique in the organization, where two people may choose one name.
+    name: `${name} (${id})`,
+    scopes: [...scopes],
+    redirectUris: homepage === undefined ? [] : [homepage],
+    native: homepage !== undefined && hasOwnScheme(homepage),
+    ...(homepage !== undefined && { homepage }),
+  };
+}
+
 const tooMany = (): RegistrationClosed =>
   new RegistrationClosed({ description: `nobody may have more than ${MOST_OWN} applications` });
 
@@ -104,7 +117,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
 
   return {
     async register(facts, owner, through, author) {
-      const { name, homepage, scopes } = requireSound(facts);
+      const sound = requireSound(facts);
       if ((await findOwn(owner)).length >= MOST_OWN) throw tooMany();
       const id = randomUUID();
       const { secret, secretSeed, secretHash } = createDerivedSecret(clientSecrets, id);
@@ -112,27 +125,22 @@ export function createApplications(deps: ApplicationsDeps): Applications {
         {
           id,
           organization: through.organization,
-          // Unique in the organization, where two people may choose one name.
-          name: `${name} (${id})`,
           enabled: true,
           realm: through.realm,
           clientId: randomUUID(),
           authMethod: 'client_secret_basic',
           secretHash,
           secretSeed,
-          grants: GRANTS.filter((grant) => grant === 'client_credentials' || through.grants.includes(grant)),
-          scopes: [...scopes],
-          redirectUris: homepage === undefined ? [] : [homepage],
+          grants: GRANTS.filter((grant) => mayUseGrant(grant, through)),
+          ...toFields(sound, id),
           postLogoutRedirectUris: [],
           allowedOrigins: [],
-          native: homepage !== undefined && hasOwnScheme(homepage),
           ...(through.resource !== undefined && { resource: through.resource }),
           ceilings: through.ceilings,
           introspects: [],
           mayExchange: [],
           owner: owner.id,
           registeredThrough: through.id,
-          ...(homepage !== undefined && { homepage }),
         },
         author,
       );
@@ -141,20 +149,10 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     },
 
     async update(application, facts, author) {
-      const { name, homepage, scopes } = requireSound(facts);
+      const sound = requireSound(facts);
       return despiteOthers(async () => {
         const { homepage: _, ...stored } = await current(application);
-        return changes.applications.replace(
-          {
-            ...stored,
-            name: `${name} (${stored.id})`,
-            scopes: [...scopes],
-            redirectUris: homepage === undefined ? [] : [homepage],
-            native: homepage !== undefined && hasOwnScheme(homepage),
-            ...(homepage !== undefined && { homepage }),
-          },
-          author,
-        );
+        return changes.applications.replace({ ...stored, ...toFields(sound, stored.id) }, author);
       });
     },
 

@@ -10,10 +10,8 @@ import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
 import { eachNoun } from './collections.ts';
 import { ORGANIZATION_CLIENT } from './names.ts';
+import { mayUseGrant } from './rights.ts';
 import type { Through } from './through.ts';
-
-/** What every application that somebody registered may use: it asks for itself. */
-const OWN_GRANT = 'client_credentials';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */
 const NOUNS_KEPT = 5_000;
@@ -152,11 +150,7 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     if (application.registeredThrough === undefined) return application;
     const through = await above(application.registeredThrough);
     if (!through?.enabled) return undefined;
-    const { grants } = application;
-    return {
-      ...application,
-      grants: grants.filter((grant) => grant === OWN_GRANT || through.grants.includes(grant)),
-    };
+    return { ...application, grants: application.grants.filter((grant) => mayUseGrant(grant, through)) };
   };
   const findNamed = remembering(async (name) => active(await store.applications.findBy('name', name)));
   const findApplications = remembering(async (organization) => {
