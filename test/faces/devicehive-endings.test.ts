@@ -4,10 +4,10 @@ import { decodeJwt } from 'jose';
 import { isLetIn, mayRefresh } from '../../src/faces/devicehive/let-in.ts';
 import type { RefreshFacts } from '../../src/faces/devicehive/tokens.ts';
 import type { FaceSettings, Organization, User } from '../../src/storage/nouns.ts';
+import { AUTHOR } from '../support/exchange.ts';
 import { PASSWORD, startServer, type TestServer, tablesOf } from '../support/server.ts';
 
 const ADMIN_PASSWORD = 'correct-horse-battery-staple';
-const AUTHOR = { actor: 'test' };
 const TOPIC = 'plugin_topic_x';
 const UNAUTHORIZED = [401, '{"error":401,"message":"Unauthorized"}'];
 const REFUSED_SILENTLY = [401, ''];

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createVerifier } from '../../src/resource-server/index.ts';
+import { AUTHOR } from '../support/exchange.ts';
 import { PASSWORD, REDIRECT_URI, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { appOf, type Client, createClient, loginOf, SHOP, start, tokenOf } from './fusio-client.ts';
 
-const AUTHOR = { actor: 'test' };
 const CODE = 'authorization_code';
 
 async function userOf({ server }: TestServer, username: string) {

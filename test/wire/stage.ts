@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { AUTHOR } from '../support/exchange.ts';
 import { startServer, type TestServer, tablesOf } from '../support/server.ts';
 import { type Known, match, render } from './matching.ts';
 import type { Claims, Introspection, RecordedRequest, RecordedResponse, Step } from './recordings.ts';
@@ -27,8 +28,6 @@ interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
-
-const AUTHOR = { actor: 'test' };
 
 export class Stage {
   readonly #server: TestServer;
