@@ -71,7 +71,7 @@ export function createApp(deps: AppDeps): Koa {
     health.metrics.middleware,
     // Outside the error boundary, so that errors have them too.
     createSecurityHeaders({ issuer }),
-    createErrorBoundary({ log, views }),
+    createErrorBoundary({ log, views, isFacePath: deps.isFacePath }),
     // What nobody below has answered.
     createNotFound(),
     // Before the hosts are checked: load balancers ask by address.

@@ -17,6 +17,7 @@ import {
 } from '../errors/domain.ts';
 import { findStoreUnavailable, VersionConflict } from '../storage/contract.ts';
 import type { Logger } from './log.ts';
+import { wantsPage } from './pages.ts';
 import { Refusal } from './refusal.ts';
 import type { Views } from './views.ts';
 
@@ -116,8 +117,15 @@ const TAKEN_BACK = [
   'Set-Cookie',
 ];
 
+export interface BoundaryDeps {
+  readonly log: Logger;
+  readonly views: Views;
+  /** Whether an older token API is answered at a path: its clients read JSON. */
+  readonly isFacePath: (path: string) => boolean;
+}
+
 /** JSON for programs, a page for people. 5xx carry the request id, under which the log has the cause. */
-export function answerFailure(ctx: Context, failure: Failure, views: Views): void {
+export function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: BoundaryDeps): void {
   const { status, error, description, retryAfter, headers } = failure;
   const requestId = status >= 500 ? String(ctx.state.requestId ?? '') : undefined;
   for (const name of TAKEN_BACK) ctx.remove(name);
@@ -126,7 +134,7 @@ export function answerFailure(ctx: Context, failure: Failure, views: Views): voi
   if (headers) ctx.set(headers);
   if (retryAfter !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(retryAfter))));
   ctx.vary('Accept');
-  if (ctx.accepts('json', 'html') === 'html') {
+  if (!isFacePath(ctx.path) && wantsPage(ctx, status)) {
     ctx.body = views.render('error', { error, description, requestId });
     ctx.type = 'html';
     return;
@@ -139,11 +147,14 @@ export function answerFailure(ctx: Context, failure: Failure, views: Views): voi
 }
 
 /** A page that cannot be drawn must not hide the error that it was for. */
-function answer(ctx: Context, failure: Failure, views: Views, log: Logger): void {
+function answer(ctx: Context, failure: Failure, deps: BoundaryDeps): void {
   try {
-    answerFailure(ctx, failure, views);
+    answerFailure(ctx, failure, deps);
   } catch (error) {
-    log.error({ err: error, requestId: ctx.state.requestId }, 'the page for an error could not be drawn');
+    deps.log.error(
+      { err: error, requestId: ctx.state.requestId },
+      'the page for an error could not be drawn',
+    );
     ctx.status = failure.status;
     ctx.type = 'text';
     ctx.body = `${failure.description}\n`;
@@ -165,18 +176,18 @@ function isAnswerOfEngine(failure: unknown): boolean {
 /**
  * Leaves for the log, in `ctx.state`: `reason`, and `unforeseen` where the stack is needed to know what happened.
  */
-export function createErrorBoundary({ log, views }: { log: Logger; views: Views }): Middleware {
+export function createErrorBoundary(deps: BoundaryDeps): Middleware {
   return async function errorBoundary(ctx, next) {
     try {
       await next();
       ctx.state.unforeseen = findUnforeseen(ctx);
-      if (ctx.state.unforeseen !== undefined && ctx.status >= 500) answer(ctx, UNFORESEEN, views, log);
+      if (ctx.state.unforeseen !== undefined && ctx.status >= 500) answer(ctx, UNFORESEEN, deps);
     } catch (error) {
       const failure = toFailure(error);
       ctx.state.reason ??= reasonOf(error);
       // `throw undefined` must leave a line in the log too.
       if (!failure) ctx.state.unforeseen = error ?? new Error('nothing was thrown');
-      answer(ctx, failure ?? UNFORESEEN, views, log);
+      answer(ctx, failure ?? UNFORESEEN, deps);
     }
     addRequestId(ctx);
   };

@@ -8,6 +8,7 @@ const METHODS: ReadonlyMap<string, string> = new Map([
   ['/oauth/token', 'POST, OPTIONS'],
   ['/oauth/introspect', 'POST, OPTIONS'],
   ['/oauth/revoke', 'POST, OPTIONS'],
+  ['/oauth/revocations', 'GET, POST, OPTIONS'],
   ['/oauth/userinfo', 'GET, POST, OPTIONS'],
   ['/oauth/logout', 'GET'],
   ['/oauth/jwks', 'GET, HEAD, OPTIONS'],

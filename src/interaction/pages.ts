@@ -1,4 +1,5 @@
 /** Pages that the engine asks for by itself: errors, and the two of a logout. */
+import { wantsPage } from '../http/pages.ts';
 import type { Views } from '../http/views.ts';
 import type { EnginePages } from '../provider/configuration.ts';
 
@@ -11,7 +12,12 @@ const TEXTS: Readonly<Record<string, string>> = {
 export function createPages({ views }: { views: Views }): EnginePages {
   return {
     interactionUrl: (uid) => `/interaction/${uid}`,
-    async renderError(ctx, { error, error_description }) {
+    async renderError(ctx, answer) {
+      if (!wantsPage(ctx, ctx.status)) {
+        ctx.body = answer;
+        return;
+      }
+      const { error, error_description } = answer;
       ctx.type = 'html';
       ctx.body = views.render('error', {
         error,

@@ -208,6 +208,8 @@ export function createRevocation(deps: InspectionDeps): Middleware {
   return async function revoke(ctx, next) {
     const request = await authenticated(ctx, next, deps);
     if (!request) return;
+    // The engine says nothing, as text: clients that read JSON only would throw.
+    ctx.body = {};
     const connection = await deps.connections.identify(request.value);
     if (connection) return endConnection(ctx, connection, request.client, deps);
     const found = await find(request.value, deps);

@@ -226,7 +226,7 @@ describe('the revocation feed', () => {
       assert.equal(refused.status, 400, query);
       assert.equal(((await refused.json()) as { error: string }).error, 'invalid_request');
     }
-    assert.equal((await ask('', 'shop-api', { method: 'PUT' })).status, 404);
+    assert.equal((await ask('', 'shop-api', { method: 'PUT' })).status, 405);
     const evil = await ask('', 'shop-api', { headers: { origin: 'https://evil.example' } });
     assert.equal(evil.headers.get('access-control-allow-origin'), null);
   });

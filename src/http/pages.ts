@@ -1,0 +1,18 @@
+/**
+ * Whether an answer is a page for a person or JSON for a program. `Accept` alone does not tell: Java's
+ * HttpURLConnection prefers html by default, and reads JSON.
+ */
+import type { Context } from 'koa';
+
+/** The server's own endpoints for programs, and the paths below `/oauth` that browsers are led to. */
+const ENDPOINTS = /^\/(?:oauth|\.well-known|healthz|readyz|metrics)(?:\/|$)/i;
+const LOGIN_AND_LOGOUT = /^\/oauth\/(?:authorize|logout)(?:\/|$)/;
+/** A browser that was led to a login or logout does not cause these; a program that is being written does. */
+const CAUSED_BY_PROGRAMS = new Set([404, 405, 413, 415]);
+
+/** @param status of the answer */
+export function wantsPage(ctx: Context, status: number): boolean {
+  const isOfPrograms =
+    ENDPOINTS.test(ctx.path) && (!LOGIN_AND_LOGOUT.test(ctx.path) || CAUSED_BY_PROGRAMS.has(status));
+  return !isOfPrograms && ctx.accepts('json', 'html') === 'html';
+}
