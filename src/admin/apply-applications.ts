@@ -7,6 +7,7 @@ import {
   isClientSecret,
   type SecretKeys,
 } from '../directory/client-secrets.ts';
+import { needsPkce } from '../directory/redirect-uris.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -44,6 +45,7 @@ export async function planApplication(
 
   const minPasswordLength = entry.minPasswordLength ?? before?.minPasswordLength;
   const maxExchangeTtl = entry.maxExchangeTtl ?? before?.maxExchangeTtl;
+  const pkce = entry.pkce ?? before?.pkce;
   const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
   plan.add(
     'applications',
@@ -64,6 +66,7 @@ export async function planApplication(
       postLogoutRedirectUris: entry.postLogoutRedirectUris ?? before?.postLogoutRedirectUris ?? [],
       allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
       native: entry.native ?? before?.native ?? false,
+      ...(pkce === 'optional' && { pkce }),
       ...targets,
       introspects: entry.introspects ?? before?.introspects ?? [],
       mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
@@ -178,6 +181,15 @@ function checkAsWhole(
   }
   if (grants.includes('authorization_code') && redirectUris.length === 0)
     say('needs redirectUris for authorization_code');
+  const pkce = entry.pkce ?? before?.pkce;
+  if (pkce === 'optional' && authMethod === 'none')
+    say('may not have pkce: optional with the authMethod none');
+  const always = pkce === 'optional' ? redirectUris.filter(needsPkce) : [];
+  if (always.length > 0 && always.length === redirectUris.length) {
+    say('may not have pkce: optional, because PKCE is always required at each of its redirectUris');
+  } else if (always.length > 0) {
+    plan.notes.push(`${name} has pkce: optional; PKCE stays required at ${always.join(', ')}`);
+  }
   if (entry.clientSecret !== undefined && (authMethod === 'none' || authMethod === 'private_key_jwt')) {
     say(`has no use for a clientSecret with the authMethod ${authMethod}`);
   }

@@ -72,6 +72,7 @@ const spellers: Spellers = {
       jwks,
       secretHash,
       secretSeed: _seed,
+      pkce,
       organization,
       number,
       version,
@@ -81,6 +82,7 @@ const spellers: Spellers = {
     nameOfId,
   ) => ({
     ...others,
+    pkce: pkce ?? 'required',
     mayExchange: mayExchange.map(nameOfId),
     ...(registeredCeiling && { permissions: spellPermissions(registeredCeiling) }),
     realm: realm === `application:${id}` ? 'application' : 'organization',

@@ -3,7 +3,7 @@
  * a name that it does not define may be in the store, which whoever applies it looks into.
  */
 import { checkNewPassword } from '../directory/passwords.ts';
-import { hasOwnScheme } from '../directory/redirect-uris.ts';
+import { hasOwnScheme, needsPkce } from '../directory/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../directory/usernames.ts';
 import { findWrongRights } from './apply-rights.ts';
 import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './apply-schema.ts';
@@ -87,6 +87,7 @@ function findRepeated<T>(
 function inApplication([path, application]: Placed<ApplyApplication>): Contradiction[] {
   const { authMethod, clientSecret, jwks, grants, redirectUris, native, permissions, resource, resources } =
     application;
+  const { pkce } = application;
   const wrong: [key: string, isWrong: boolean, message: string][] = [
     [
       'clientSecret',
@@ -107,6 +108,19 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
       'grants',
       authMethod === 'none' && grants?.includes('token_exchange') === true,
       'holds token_exchange, which needs an authMethod other than none',
+    ],
+    [
+      'pkce',
+      pkce === 'optional' && authMethod === 'none',
+      'is optional, which needs an authMethod other than none: PKCE is all that protects the code of a public application',
+    ],
+    [
+      'pkce',
+      pkce === 'optional' &&
+        redirectUris !== undefined &&
+        redirectUris.length > 0 &&
+        redirectUris.every(needsPkce),
+      'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
     ],
     [
       'redirectUris',

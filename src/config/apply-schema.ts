@@ -140,6 +140,12 @@ export const application = z
       .exactOptional()
       .describe('Origins of pages whose scripts may call the token endpoint (CORS).'),
     native: z.boolean().exactOptional().describe('`true`: an application on a phone or desktop (RFC 8252).'),
+    pkce: z
+      .enum(['required', 'optional'])
+      .exactOptional()
+      .describe(
+        '`optional`: a login may leave PKCE out. Only for an application that authenticates, and only at redirect URIs with `https`. A new application has `required`.',
+      ),
     realm: z
       .enum(['application', 'organization'])
       .exactOptional()

@@ -25,6 +25,11 @@ export function hasOwnScheme(uri: string): boolean {
   return !/^https?:/i.test(uri);
 }
 
+/** True where another application on the same device may receive the code: only PKCE keeps it from using it. */
+export function needsPkce(uri: string): boolean {
+  return hasOwnScheme(uri) || (URL.canParse(uri) && isLoopback(new URL(uri).hostname));
+}
+
 /**
  * RFC 9700 section 2.1, RFC 8252 section 7.
  * @returns what is wrong with it, as the end of a sentence

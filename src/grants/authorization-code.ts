@@ -5,6 +5,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { userClaims } from '../directory/accounts.ts';
+import { needsPkce } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
@@ -34,13 +35,25 @@ function isVerifier(verifier: string, challenge: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
+/** A verifier without a challenge shows that the challenge was taken out of the request (RFC 9700 section 4.8.2). */
+function mismatchWithoutChallenge(
+  { redirectUri = '' }: AuthorizationCode,
+  { parameters, client }: GrantRequest,
+): string | undefined {
+  if (parameters.code_verifier !== undefined) return 'code_verifier for a code without a challenge';
+  const { pkce, authMethod } = client.application;
+  const mayOmit = pkce === 'optional' && authMethod !== 'none' && !needsPkce(redirectUri);
+  return mayOmit ? undefined : 'code without a challenge';
+}
+
 /** Why this request may not have the code; undefined if it may. */
 function mismatch(code: AuthorizationCode, request: GrantRequest): string | undefined {
   const { parameters, client } = request;
   if (code.clientId !== client.application.clientId) return 'code of another client';
   if (code.redirectUri !== parameters.redirect_uri) return 'redirect_uri is not the one of the request';
+  if (code.codeChallenge === undefined) return mismatchWithoutChallenge(code, request);
   if (typeof parameters.code_verifier !== 'string') return 'no code_verifier';
-  if (code.codeChallengeMethod !== 'S256' || !code.codeChallenge) return 'code without a challenge';
+  if (code.codeChallengeMethod !== 'S256') return 'code without a challenge of S256';
   return isVerifier(parameters.code_verifier, code.codeChallenge) ? undefined : 'wrong code_verifier';
 }
 

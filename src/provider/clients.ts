@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
+import { needsPkce } from '../directory/redirect-uris.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
@@ -14,6 +15,17 @@ type Client = InstanceType<Provider['Client']>;
 const CLIENTS_KEPT = 5_000;
 /** The engine's names of the routes on which clients authenticate. */
 const AUTHENTICATED_ROUTES = ['token', 'introspection', 'revocation'];
+
+/** Our own member of a client's metadata. */
+const PKCE = 'pkce';
+export const OWN_CLIENT_METADATA = [PKCE];
+
+/** Whether an authorization request of this client may go without a code challenge. */
+export function mayOmitPkce(client: Client, redirectUri: unknown): boolean {
+  const isPublic = client.clientAuthMethod === 'none';
+  const isOptional = client[PKCE] === 'optional';
+  return isOptional && !isPublic && typeof redirectUri === 'string' && !needsPkce(redirectUri);
+}
 
 /** Whose guesses of a client's secret are counted. */
 export interface SecretLimits {
@@ -44,6 +56,7 @@ export function toClientMetadata(
     post_logout_redirect_uris: [...application.postLogoutRedirectUris],
     ...(usesCode && { scope: OPENID_SCOPES.join(' ') }),
     authorization_details_types: [...DETAIL_TYPES],
+    [PKCE]: application.pkce ?? 'required',
   };
 }
 

@@ -13,6 +13,7 @@ import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { requireSoundAssertion } from './client-assertions.ts';
+import { mayOmitPkce, OWN_CLIENT_METADATA } from './clients.ts';
 
 /** Pages that the engine shows by itself. */
 export interface EnginePages {
@@ -148,7 +149,8 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
     scopes: [...OPENID_SCOPES],
     responseTypes: ['code'],
     subjectTypes: ['public'],
-    pkce: { required: () => true },
+    extraClientMetadata: { properties: [...OWN_CLIENT_METADATA] },
+    pkce: { required: (ctx, client) => !mayOmitPkce(client, ctx.oidc.params?.redirect_uri) },
     allowOmittingSingleRegisteredRedirectUri: false,
     acceptQueryParamAccessTokens: false,
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],

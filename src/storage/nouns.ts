@@ -105,6 +105,8 @@ export interface Application extends Noun {
   readonly postLogoutRedirectUris: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly native: boolean;
+  /** Whether its logins may go without a code challenge; absent: they may not. */
+  readonly pkce?: 'optional';
   /** Identifier of the resource its tokens are for unless a request names another of `ceilings`. */
   readonly resource?: string;
   readonly ceilings: readonly Ceiling[];

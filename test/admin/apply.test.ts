@@ -214,6 +214,30 @@ test('a dry run says the same, and writes nothing', async (t) => {
   assert.match(text, /1 secret would be made and kept in/);
 });
 
+test('pkce is shown when it changes, kept when left out, and refused where it must be used', async (t) => {
+  const administration = await openAdministration(t);
+  const apply = (application: object, options = {}) =>
+    administration.apply(
+      fileOf({
+        organizations: [{ name: 'acme', applications: [{ name: 'shop', clientId: 'shop', ...application }] }],
+      }),
+      options,
+    );
+  const stored = async () => (await requireApplication(administration, 'shop')).pkce;
+  const both = ['https://shop.example/cb', 'http://localhost/cb'];
+  await apply({ redirectUris: both, grants: ['authorization_code'] });
+  const report = await apply({ pkce: 'optional' }, { dryRun: true });
+  assert.deepEqual(report.changes[0]?.fields, [{ field: 'pkce', from: 'required', to: 'optional' }]);
+  assert.match(String(report.notes), /PKCE stays required at http:\/\/localhost\/cb/);
+  await apply({ pkce: 'optional' });
+  await apply({ enabled: true });
+  assert.equal(await stored(), 'optional');
+  await assert.rejects(apply({ authMethod: 'none' }), /may not have pkce: optional with the authMethod none/);
+  await assert.rejects(apply({ redirectUris: ['http://localhost/cb'] }), /PKCE is always required at each/);
+  await apply({ pkce: 'required' });
+  assert.equal(await stored(), undefined);
+});
+
 test('SE-03 secrets that are made go to their own file, 0600, and nowhere else', async (t) => {
   const administration = await openAdministration(t);
   const path = join(administration.config.dataDir, 'generated-secrets.txt');

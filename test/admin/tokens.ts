@@ -30,6 +30,7 @@ export const acme = fileOf({
           clientId: 'shop-client',
           clientSecret: 's3cret-of-32-or-more-characters-x',
           grants: ['password', 'refresh_token'],
+          pkce: 'optional',
           scopes: ['orders.read'],
           resource: RESOURCE,
           permissions: {

@@ -477,6 +477,12 @@ test('grants and proofs that contradict each other are refused', () => {
     [`authMethod: none, ${secret}`, /clientSecret is of no use with the authMethod none/],
     [`authMethod: private_key_jwt, ${jwks}, ${secret}`, /clientSecret is of no use/],
     [`authMethod: client_secret_post, ${jwks}`, /jwks is of no use/],
+    ['authMethod: none, pkce: optional', /pkce is optional, which needs an authMethod other than none/],
+    [
+      'pkce: optional, redirectUris: ["http://127.0.0.1/cb"]',
+      /pkce is optional, but each redirect URI is on this machine/,
+    ],
+    ['pkce: never', /pkce must be one of required, optional/],
     ['authMethod: none, grants: [client_credentials]', /grants holds client_credentials/],
     ['grants: [authorization_code], redirectUris: []', /redirectUris is empty/],
     ['jwks: { keys: [] }', /keys is empty/],

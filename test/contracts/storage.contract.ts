@@ -502,6 +502,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           secretSeed: 'seed',
           userTokenTtl: 60,
           isOrganization: true,
+          pkce: 'optional',
         });
         assert.deepEqual(await applications.get(shop.id), shop);
         const devicehive = { actions: ['GetDevice'], networks: ['4'] };

@@ -247,6 +247,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     postLogoutRedirectUris: [String],
     allowedOrigins: [String],
     native: flag,
+    pkce: String,
     resource: String,
     ceilings: [part({ resource: text, permissions: { type: permissions, required: true } })],
     registeredCeiling: permissions,
