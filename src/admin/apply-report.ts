@@ -1,5 +1,5 @@
 /** What applying a file did, or would do, for people. */
-import { toOneLine } from '../config/printable.ts';
+import { toOneLine } from '../errors/texts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, Datasource, Organization, User } from '../storage/nouns.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';

@@ -1,5 +1,5 @@
 /** An explanation as lines of text. */
-import { toOneLine } from '../config/printable.ts';
+import { toOneLine } from '../errors/texts.ts';
 import { DIMENSIONS } from '../permissions/device-access.ts';
 import type { Step } from '../permissions/kinds.ts';
 import type { Permissions } from '../permissions/permissions.ts';

@@ -7,8 +7,8 @@ import {
 } from '../admin/connections.ts';
 import { findConnection, revokeConnection } from '../admin/revoke.ts';
 import { connection as connectionSchema } from '../config/apply-schema.ts';
-import { toOneLine } from '../config/printable.ts';
 import { duration } from '../config/values.ts';
+import { toOneLine } from '../errors/texts.ts';
 import type { Connection } from '../storage/nouns.ts';
 import {
   type Command,

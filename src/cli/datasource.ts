@@ -1,5 +1,5 @@
 import { findDatasource, testDatasource } from '../admin/datasources.ts';
-import { toOneLine } from '../config/printable.ts';
+import { toOneLine } from '../errors/texts.ts';
 import {
   type Command,
   CommandFailed,

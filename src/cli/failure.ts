@@ -3,8 +3,8 @@ import { ApplyRefused } from '../admin/apply.ts';
 import { BadExport } from '../admin/import.ts';
 import { ApplyFileError } from '../config/apply-file.ts';
 import { ConfigError } from '../config/config.ts';
-import { toOneLine } from '../config/printable.ts';
 import { DomainError } from '../errors/domain.ts';
+import { toOneLine } from '../errors/texts.ts';
 import { CannotListen } from '../http/listen.ts';
 import {
   CannotOpenStore,

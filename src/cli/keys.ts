@@ -1,4 +1,4 @@
-import { toOneLine } from '../config/printable.ts';
+import { toOneLine } from '../errors/texts.ts';
 import { removeSigningKey, rotateSigningKeys, type SigningKeys } from '../provider/signing-keys.ts';
 import {
   type Command,

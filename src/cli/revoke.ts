@@ -10,8 +10,8 @@ import {
   revokeToken,
   revokeUser,
 } from '../admin/revoke.ts';
-import { toOneLine } from '../config/printable.ts';
 import type { Author } from '../directory/changes.ts';
+import { toOneLine } from '../errors/texts.ts';
 import type { User } from '../storage/nouns.ts';
 import {
   type Command,

@@ -1,6 +1,7 @@
 /** Finds the command that was typed and runs it. */
-import { toOneLine } from '../config/printable.ts';
+
 import { didYouMean } from '../config/similar.ts';
+import { toOneLine } from '../errors/texts.ts';
 import { type Command, type CommandIo, DONE, MISUSED, UsageError, writeLines } from './command.ts';
 import { toFailure } from './failure.ts';
 

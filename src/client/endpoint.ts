@@ -57,7 +57,7 @@ function requireIssuer(issuer: string): string {
   if (protocol === 'http:' && !LOOPBACK.test(hostname)) {
     throw new TypeError('issuer must be https: over http everybody on the way reads passwords and tokens');
   }
-  return issuer.replace(/\/+$/, '');
+  return issuer.replace(/(?<!\/)\/+$/, '');
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

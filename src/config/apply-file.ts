@@ -1,10 +1,10 @@
 /** Reads an apply file: YAML or JSON to an `ApplyFile`, or to a list of everything that is wrong with it and where. */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { toOneLine } from '../errors/texts.ts';
 import { findContradictions } from './apply-contradictions.ts';
 import { findValue, nameOf, toProblems } from './apply-problems.ts';
 import { type ApplyFile, applyFile } from './apply-schema.ts';
-import { toOneLine } from './printable.ts';
 import { type Located, type Path, readYaml } from './yaml-document.ts';
 
 export { reservedNames } from '../directory/names.ts';

@@ -1,10 +1,11 @@
 /** The configuration as everybody past `load` sees it: typed, whole, frozen; no defaults and no text to parse. */
+
+import { toOneLine } from '../errors/texts.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import type { TrustedProxies } from './addresses.ts';
 import type { ApplyFile } from './apply-schema.ts';
 import type { LogLevel, Signing } from './options.ts';
-import { toOneLine } from './printable.ts';
 import type { Limit, StoragePlace } from './values.ts';
 
 export interface Config {

@@ -2,12 +2,12 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
+import { quote } from '../errors/texts.ts';
 import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
 import { createTrustedProxies } from './addresses.ts';
 import { ApplyFileError, loadApplyFile } from './apply-file.ts';
 import { type Config, ConfigError, type Problem } from './config.ts';
 import { isIgnoredName, type Option, options, type Rule, type Values } from './options.ts';
-import { quote } from './printable.ts';
 import { didYouMean } from './similar.ts';
 import type { StoragePlace } from './values.ts';
 

@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { ownFirstSegments } from '../directory/names.ts';
 import { isLoopback } from '../directory/redirect-uris.ts';
+import { quote } from '../errors/texts.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import type { FaceName } from '../storage/nouns.ts';
 import { isHostname } from './addresses.ts';
-import { quote } from './printable.ts';
 import { didYouMean } from './similar.ts';
 
 /** An amount of something within a time. */

@@ -11,6 +11,7 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
+import { reasonOf } from '../errors/reason.ts';
 import { type Failure, toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { AuditLog, TokenRow } from '../storage/contract.ts';
@@ -135,7 +136,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
   function tellFailure(ctx: Context, error: unknown, started: number): void {
     const failure = toFailure(error);
     if (!failure) throw error;
-    ctx.state.reason ??= error instanceof Error ? error.message : undefined;
+    ctx.state.reason ??= reasonOf(error);
     const status = statusOf(error, failure);
     const told: FaceFailure = { ...factsOf(ctx, started), status, description: failure.description, error };
     const result = face.fail(told);

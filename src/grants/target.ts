@@ -1,6 +1,7 @@
 /** Which resource a token is for. */
 import type { DirectoryView } from '../directory/directory.ts';
 import { UnknownResource } from '../errors/domain.ts';
+import { quote } from '../errors/texts.ts';
 import type { Application, Resource } from '../storage/nouns.ts';
 import type { Proof } from './contract.ts';
 import type { Asked } from './request.ts';
@@ -27,6 +28,6 @@ export async function findTarget(
   }
   const resource = await view.findResource(identifier);
   if (!resource)
-    throw new UnknownResource({ description: 'unknown resource', reason: `resource ${identifier}` });
+    throw new UnknownResource({ description: 'unknown resource', reason: `resource ${quote(identifier)}` });
   return resource;
 }

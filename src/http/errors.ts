@@ -15,6 +15,7 @@ import {
   Unavailable,
   UnknownResource,
 } from '../errors/domain.ts';
+import { reasonOf } from '../errors/reason.ts';
 import { findStoreUnavailable, VersionConflict } from '../storage/contract.ts';
 import type { Logger } from './log.ts';
 import { wantsPage } from './pages.ts';
@@ -98,14 +99,6 @@ export function toFailure(error: unknown): Failure | undefined {
   return error instanceof Error ? fromForeignError(error) : undefined;
 }
 
-/** For the log: our own words only. */
-function reasonOf(error: unknown): string | undefined {
-  const away = findStoreUnavailable(error);
-  if (away) return away.message;
-  if (error instanceof Refusal || error instanceof DomainError) return error.reason ?? error.description;
-  return error instanceof Error ? error.name : undefined;
-}
-
 /** What was said of the answer that is not sent: its body, where it led to, and cookies of what was not stored. */
 const TAKEN_BACK = [
   'Content-Type',
@@ -184,7 +177,7 @@ export function createErrorBoundary(deps: BoundaryDeps): Middleware {
       if (ctx.state.unforeseen !== undefined && ctx.status >= 500) answer(ctx, UNFORESEEN, deps);
     } catch (error) {
       const failure = toFailure(error);
-      ctx.state.reason ??= reasonOf(error);
+      ctx.state.reason ??= findStoreUnavailable(error)?.message ?? reasonOf(error);
       // `throw undefined` must leave a line in the log too.
       if (!failure) ctx.state.unforeseen = error ?? new Error('nothing was thrown');
       answer(ctx, failure ?? UNFORESEEN, deps);

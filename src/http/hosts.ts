@@ -4,6 +4,7 @@
  */
 import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
+import { quote } from '../errors/texts.ts';
 import { Refusal } from './refusal.ts';
 
 /** What servers call, never what people see. */
@@ -76,7 +77,7 @@ export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middlewar
         'this server does not answer under that host: call it by the URL of its issuer',
         {
           error: 'misdirected_request',
-          reason: `host ${host.slice(0, 100)}`,
+          reason: `host ${quote(host)}`,
         },
       );
     }

@@ -5,6 +5,7 @@ import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import type { PasswordChange } from '../directory/password-change.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { MalformedRequest } from '../errors/domain.ts';
+import { reasonOf } from '../errors/reason.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Views } from '../http/views.ts';
 import { VersionConflict } from '../storage/contract.ts';
@@ -99,7 +100,7 @@ async function change(
   } catch (error) {
     if (error instanceof MalformedRequest) {
       ctx.status = 400;
-      ctx.state.reason = error.description;
+      ctx.state.reason = reasonOf(error);
       return `The new ${error.description ?? 'password will not do'}.`;
     }
     if (error instanceof VersionConflict) {

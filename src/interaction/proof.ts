@@ -2,7 +2,8 @@
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
-import { DomainError, ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
+import { ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
+import { reasonOf } from '../errors/reason.ts';
 import type { AuditLog } from '../storage/contract.ts';
 import type { User } from '../storage/nouns.ts';
 
@@ -58,7 +59,7 @@ async function record(
   { client, event }: ProofRequest,
   error: unknown,
 ): Promise<void> {
-  const reason = error instanceof DomainError ? (error.reason ?? error.description ?? error.code) : undefined;
+  const reason = reasonOf(error);
   ctx.state.reason = reason;
   await audit.append({
     at: now(),

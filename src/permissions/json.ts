@@ -75,8 +75,11 @@ export function parseJsonText(text: string): unknown {
   return value;
 }
 
-/** A string with the colon after it if it is a name, or a brace: enough to follow objects in text known to be JSON. */
-const NAME_OR_BRACE = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}]/g;
+/**
+ * A string with the colon after it if it is a name, or a brace: enough to follow objects in text known to be JSON. The
+ * closing quote is optional so that a match never fails once it has begun, which keeps the search linear.
+ */
+const NAME_OR_BRACE = /"(?:[^"\\]|\\.)*"?(\s*:)?|[{}]/g;
 
 function requireUniqueNames(json: string): void {
   const open: Set<string>[] = [];

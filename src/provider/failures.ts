@@ -3,18 +3,9 @@
  * audit. The reason never reaches the client.
  */
 import type { Middleware } from 'koa';
-import { errors } from 'oidc-provider';
-import { DomainError, TooManyAttempts, Unavailable } from '../errors/domain.ts';
+import { TooManyAttempts, Unavailable } from '../errors/domain.ts';
+import { reasonOf } from '../errors/reason.ts';
 import { type AuditLog, findStoreUnavailable } from '../storage/contract.ts';
-
-/** Safe to log: our own reasons, and the engine's private detail, which names no secret. */
-function reasonOf(failure: unknown): string {
-  if (failure instanceof DomainError) return failure.reason ?? failure.description ?? failure.code;
-  if (failure instanceof errors.OIDCProviderError) {
-    return failure.error_detail ?? failure.error_description ?? failure.error;
-  }
-  return failure instanceof Error ? failure.name : 'unknown';
-}
 
 export function createFailures({ audit, now }: { audit: AuditLog; now: () => number }): Middleware {
   return async function failures(ctx, next) {
@@ -23,7 +14,7 @@ export function createFailures({ audit, now }: { audit: AuditLog; now: () => num
     if (failure === undefined) return;
     // The error boundary answers that alike for everybody, in place of what the engine said.
     if (findStoreUnavailable(failure)) throw failure;
-    ctx.state.reason = reasonOf(failure);
+    ctx.state.reason = reasonOf(failure) ?? 'unknown';
     if (failure instanceof TooManyAttempts || failure instanceof Unavailable) {
       ctx.set('Retry-After', String(failure.retryAfter));
     }

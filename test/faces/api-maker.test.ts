@@ -103,6 +103,20 @@ describe('API Maker', () => {
     return json.data;
   };
 
+  test('the name of an unknown member is told back quoted and cut', async () => {
+    const name = '-eyJgit'.repeat(9_000);
+    const bodies = [
+      { ...AM, [name]: 1 },
+      { authTokenType: 'AM', authTokenAM: { ...AM.authTokenAM, [name]: 1 } },
+    ];
+    for (const body of bodies) {
+      const { status, text } = await ask(server, body);
+      assert.equal(status, 400);
+      assert.match(text, /\\".*\.\.\.\\" is unknown/);
+      assert.ok(text.length < 600, text);
+    }
+  });
+
   test('the requests of the document are answered as it shows, and as tokens that are ours', async () => {
     for (const [request, username, tables] of [
       [AM, 'ann', { orders: 'cru', products: 'r' }],

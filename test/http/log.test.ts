@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { createLogger, takeOverConsole } from '../../src/http/log.ts';
+import { Refusal } from '../../src/http/refusal.ts';
 import { startServer } from '../support/server.ts';
 import { HOST, startShell } from './shell.ts';
 
@@ -47,6 +48,18 @@ test('SE-04 hostile paths and headers make one line with what was sent', async (
   for (const line of shell.lines) assert.ok(isOneLine(line), JSON.stringify(line));
   assert.equal(shell.log[0]?.path.length, 200);
   assert.equal(shell.log[0]?.address, '127.0.0.1');
+});
+
+test('a reason that quotes 63 KB of a request is cut to 200 characters', async () => {
+  await using shell = await startShell({
+    routes: [
+      () => {
+        throw new Refusal(400, 'no', { reason: '-git'.repeat(16_000) });
+      },
+    ],
+  });
+  await shell.ask('/oauth/token');
+  assert.equal(shell.log[0]?.reason.length, 200);
 });
 
 test('a request leaves one line that says what, how, how long, who and why, without its query', async () => {

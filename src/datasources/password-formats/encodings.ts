@@ -7,7 +7,8 @@ const HEX = /^(?:[0-9A-Fa-f]{2})+$/;
 export function fromBase64(text: string): Buffer | undefined {
   if (!BASE64.test(text)) return undefined;
   const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '') ? bytes : undefined;
+  const [digits] = text.split('=', 1);
+  return bytes.toString('base64').split('=', 1)[0] === digits ? bytes : undefined;
 }
 
 /** Passlib's `ab64`: without padding, and with a dot for the plus. */

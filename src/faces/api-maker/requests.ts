@@ -1,5 +1,6 @@
 /** The body of API Maker's token request: which kind of token, and the one block that belongs to it. */
 import { z } from 'zod';
+import { cut, quote } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
 
 /** A field is missing, unknown or ill-typed (HTTP 400). */
@@ -10,6 +11,9 @@ export class FieldRefused extends Refusal {
     this.field = field;
   }
 }
+
+/** UTF-16 units of a member's name that are told back. */
+const MAX_NAME = 64;
 
 const text = z.string().min(1).max(1024);
 const jwt = z.string().min(1).max(8192);
@@ -61,17 +65,20 @@ export type TokenRequest = {
   | { readonly type: 'AM_DB'; readonly login: RowLogin | Renewal }
 );
 
+/** @param path ends with a dot where the member is not at the top */
+function unknownField(name: string, path = ''): FieldRefused {
+  const field = `${path}${cut(name, MAX_NAME)}`;
+  return new FieldRefused(field, `${quote(field)} is unknown`);
+}
+
 /** @throws FieldRefused naming the field and no value */
 function parse<T extends z.ZodType>(schema: T, value: unknown, block: string): z.output<T> {
   const { data, error } = schema.safeParse(value);
   if (!error) return data as z.output<T>;
   const [issue] = error.issues;
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const field = [block, ...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
-  throw new FieldRefused(
-    field,
-    unknown === undefined ? `${field} is required, as text` : `${field} is unknown`,
-  );
+  const field = [block, ...(issue?.path ?? [])].join('.');
+  if (issue?.code === 'unrecognized_keys') throw unknownField(issue.keys[0] ?? '', `${field}.`);
+  throw new FieldRefused(field, `${field} is required, as text`);
 }
 
 const isRenewal = (block: unknown): boolean =>
@@ -112,7 +119,7 @@ export function parseTokenRequest(body: unknown): TokenRequest {
     throw new FieldRefused('authTokenType', 'authTokenType is required: AM or AM_DB');
   }
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw new FieldRefused(unknown, `${unknown} is unknown`);
+  if (unknown !== undefined) throw unknownField(unknown);
   const superfluous = type === 'AM' ? authTokenAMDB : authTokenAM;
   if (superfluous !== undefined) {
     const name = type === 'AM' ? 'authTokenAMDB' : 'authTokenAM';

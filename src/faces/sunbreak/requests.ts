@@ -1,10 +1,13 @@
 /** The bodies of Sunbreak's requests. Each field has one reading, and what has none is a 400. */
 import { z } from 'zod';
+import { cut } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import { type PermissionsJson, parsePermissions, toPermissionsJson } from '../../permissions/seed-shape.ts';
 
 const MAX_VISITORS = 100;
+/** UTF-16 units of the path to a member that are told back. */
+const MAX_PATH = 100;
 
 const text = z.string().min(1).max(1024);
 const visitor = z.int().nonnegative();
@@ -38,7 +41,10 @@ function parse<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   const { data, error } = schema.safeParse(body);
   if (!error) return data as z.output<T>;
   const path = error.issues[0]?.path.join('.') ?? '';
-  throw new Refusal(400, path === '' ? 'the body must be a JSON object' : `${path} is missing or ill-typed`);
+  throw new Refusal(
+    400,
+    path === '' ? 'the body must be a JSON object' : `${cut(path, MAX_PATH)} is missing or ill-typed`,
+  );
 }
 
 export interface ConnectRequest {

@@ -8,7 +8,12 @@ export function toOneLine(text: string): string {
   return text.replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** @param most UTF-16 units of the whole, three dots included where something is left out */
+export function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most - 3).toWellFormed()}...` : text;
+}
+
 /** In quotes, cut to what fits into a sentence. */
 export function quote(text: string): string {
-  return toOneLine(JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text));
+  return toOneLine(JSON.stringify(cut(text, MAX_SHOWN)));
 }
