@@ -11,7 +11,7 @@ const IMPORT = /\b(?:import|export)\b[^;'"]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\
 /** What a face runs beside its own code: words and rules that check no password, make no token, touch no store. */
 const MAY_RUN = [
   /^src\/faces\//,
-  /^src\/errors\/domain\.ts$/,
+  /^src\/errors\/(?:domain|reason|texts)\.ts$/,
   /^src\/http\/(?:errors|refusal)\.ts$/,
   /^src\/permissions\//,
   /^src\/directory\/(?:account-mails|applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
