@@ -353,7 +353,8 @@ export const options = {
     name: 'GRANTABLE_LOGIN_TTL',
     type: 'a duration from 1m to 365d: seconds, or a number with s, m, h or d',
     default: '30d',
-    meaning: 'How long a login can be refreshed, counted from the login; refreshing does not extend it.',
+    meaning:
+      'How long a login can be refreshed, counted from the login; refreshing does not extend it. A login in the browser with `openid` and without `offline_access` lasts 14 days at most.',
     schema: duration(60, 365 * 86_400),
   },
   signing: {

@@ -14,7 +14,7 @@ export interface Through {
   readonly scopes?: readonly string[];
   /** Which of the allowed scopes a request means; without it one that asks for more is refused. */
   readonly pickScopes?: (asked: readonly string[], allowed: readonly string[]) => readonly string[];
-  /** Answers with a refresh token although the grant has none, or nobody asked for `offline_access`. */
+  /** Answers with a refresh token although the grant has none. */
   readonly startsLogin?: boolean;
   /** Whether its tokens speak of devices. */
   readonly devices?: boolean;

@@ -14,6 +14,7 @@ import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
+import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
 import { requireText } from './parameters.ts';
 import type { Unanswered } from './unanswered.ts';
 
@@ -81,11 +82,13 @@ export function createAuthorizationCodeGrant({
   registry,
   users,
   unanswered,
+  lifetimes,
   now,
 }: {
   registry: Registry;
   users: Users;
   unanswered: Unanswered;
+  lifetimes: LoginLifetimes;
   now: () => number;
 }): Grant {
   /**
@@ -157,6 +160,7 @@ export function createAuthorizationCodeGrant({
         claims: () => userClaims(user),
       });
       const resource = typeof code.resource === 'string' ? code.resource : undefined;
+      const scopes = openid.scope.split(' ');
       return {
         subject: userSubject(user),
         user,
@@ -169,6 +173,8 @@ export function createAuthorizationCodeGrant({
           permissions: agreedTo(code, grant, resource),
         },
         startsLogin: true,
+        // Otherwise it lasts as the face or the server says.
+        ...(lastsWithSession(scopes) && { loginTtl: browserLoginTtl(scopes, lifetimes) }),
         async spend() {
           await code.consume();
           return undefined;

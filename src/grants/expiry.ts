@@ -14,6 +14,23 @@ export function exchangeTtl(limits: readonly (number | undefined)[]): number {
   return Math.min(LONGEST_EXCHANGE, ...limits.filter((seconds) => seconds !== undefined));
 }
 
+/** Seconds. */
+export interface LoginLifetimes {
+  readonly login: number;
+  /** Of a browser session that is not used. */
+  readonly session: number;
+}
+
+/** Whether a login in the browser goes on only while the person is there: it says who they are, and asked for no more. */
+export function lastsWithSession(scopes: readonly string[]): boolean {
+  return scopes.includes('openid') && !scopes.includes('offline_access');
+}
+
+/** Seconds that the application can refresh a login in the browser. */
+export function browserLoginTtl(scopes: readonly string[], { login, session }: LoginLifetimes): number {
+  return lastsWithSession(scopes) ? Math.min(login, session) : login;
+}
+
 /** Whether something that lives for a second at least can be made from it. */
 export function isAboutToExpire(expiresAt: number | undefined, now: number): boolean {
   return expiresAt !== undefined && expiresAt - now < 1000;

@@ -13,6 +13,7 @@ import { type ConnectDeps, createConnectGrant } from './connect.ts';
 import type { Grant } from './contract.ts';
 import { createDatabaseUserGrant } from './database-user.ts';
 import { createDerivedLoginGrant } from './derived-login.ts';
+import type { LoginLifetimes } from './expiry.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
 import type { SubjectTokens } from './subject-token.ts';
@@ -31,6 +32,7 @@ export interface GrantsDeps {
   readonly limit: ExchangeLimit;
   readonly connect: ConnectDeps;
   readonly audit: AuditLog;
+  readonly lifetimes: LoginLifetimes;
   /** Milliseconds. */
   readonly now: () => number;
 }

@@ -214,10 +214,9 @@ function startLogin(
   };
 }
 
-function wantsLogin({ client, through }: GrantRequest, { proof, scopes }: Decision): boolean {
+function wantsLogin({ client, through }: GrantRequest, { proof }: Decision): boolean {
   const starts = proof.startsLogin || through?.startsLogin === true;
-  if (!starts || !client.application.grants.includes('refresh_token')) return false;
-  return proof.openid === undefined || through?.startsLogin === true || scopes.includes('offline_access');
+  return starts && client.application.grants.includes('refresh_token');
 }
 
 export function createIssue(deps: IssueDeps): Issue {

@@ -4,20 +4,23 @@
  */
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
+import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from '../grants/expiry.ts';
 import type { Views } from '../http/views.ts';
 import { ACTIONS } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
 import type { User } from '../storage/nouns.ts';
-import { toDuration } from './duration.ts';
+import { toDay, toDuration } from './duration.ts';
 import { FORM_TOKEN, type Forms } from './forms.ts';
 
 export interface ConsentDeps {
   readonly views: Views;
   readonly forms: Forms;
   /** Seconds. */
-  readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
+  readonly lifetimes: LoginLifetimes & { readonly userinfoToken: number };
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 export interface ConsentRequest {
@@ -64,9 +67,19 @@ function toHost(redirectUri: unknown): string {
   return /^https?:$/.test(protocol) ? host : protocol;
 }
 
+/** How long the application can renew its access. @param now milliseconds */
+function toLogin(scopes: readonly string[], lifetimes: LoginLifetimes, now: number) {
+  const seconds = browserLoginTtl(scopes, lifetimes);
+  return {
+    lifetime: toDuration(seconds),
+    until: toDay(now + seconds * 1000),
+    lastsWithSession: lastsWithSession(scopes),
+  };
+}
+
 export function showConsent(
   ctx: Context,
-  { views, forms, lifetimes }: ConsentDeps,
+  { views, forms, lifetimes, now }: ConsentDeps,
   { interaction, client, user, tables }: ConsentRequest,
 ): void {
   const { uid, params } = interaction;
@@ -85,7 +98,9 @@ export function showConsent(
     actions: ACTIONS,
     tables: tables ? toRows(tables) : [],
     accessLifetime: toDuration(tables?.resource.token.ttl ?? lifetimes.userinfoToken),
-    loginLifetime: scopes.includes('offline_access') ? toDuration(lifetimes.login) : undefined,
+    login: client.application.grants.includes('refresh_token')
+      ? toLogin(scopes, lifetimes, now())
+      : undefined,
     action: `/interaction/${uid}/consent`,
     cancel: `/interaction/${uid}/abort`,
     tokenName: FORM_TOKEN,

@@ -1,4 +1,4 @@
-/** Lengths of time for people. */
+/** Lengths and points of time for people. */
 
 const UNITS = [
   ['day', 86_400],
@@ -17,4 +17,9 @@ export function toDuration(seconds: number): string {
     if (count > 0) parts.push(`${count} ${unit}${count === 1 ? '' : 's'}`);
   }
   return parts.join(' ');
+}
+
+/** @param at milliseconds @returns such as `29 December 2026`, of the clock at Greenwich */
+export function toDay(at: number): string {
+  return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(at);
 }

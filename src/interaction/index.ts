@@ -50,7 +50,7 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   const forms = createForms({ issuer, keys: deps.formKeys, findForm: deps.findForm });
   const proof: ProofDeps = { users, audit, now };
   const login: LoginDeps = { ...proof, views, forms };
-  const consent: ConsentDeps = { views, forms, lifetimes };
+  const consent: ConsentDeps = { views, forms, lifetimes, now };
   const account: AccountDeps = { ...proof, issuer, directory, passwordChange, views, forms };
 
   /** The interaction whose cookie this browser has, which must be the one in the address (AZ-12). */

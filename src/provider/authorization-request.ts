@@ -69,6 +69,19 @@ function refuseRepeatedScopes({ query }: KoaContextWithOIDC): void {
   }
 }
 
+/**
+ * The engine has dropped `offline_access` unless `prompt` holds `consent`. The consent page says what it means, and
+ * shows it again when it is asked for anew, so any `prompt` will do.
+ */
+function restoreOfflineAccess({ oidc, query }: KoaContextWithOIDC): void {
+  const { params, client, body } = oidc;
+  const sent = body?.scope ?? query.scope;
+  if (!params || typeof sent !== 'string' || !client?.grantTypeAllowed('refresh_token')) return;
+  if (!sent.split(' ').includes('offline_access')) return;
+  const scopes = typeof params.scope === 'string' ? params.scope.split(' ') : [];
+  params.scope = [...new Set([...scopes, 'offline_access'])].join(' ');
+}
+
 /** The engine forgets an empty list; forgotten, it would ask for every table. */
 function refuseEmptyDetails({ query }: KoaContextWithOIDC): void {
   if (
@@ -92,6 +105,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
   refuseRepeatedScopes(ctx);
   refuseEmptyDetails(ctx);
   refuseFragments(params);
+  restoreOfflineAccess(ctx);
   const active = await (await deps.directory.view()).findApplication(client.clientId);
   // Nobody is asked for a password, or for a consent, that nothing comes of.
   if (!active || !(await findRegistrant(active.application, deps.users))) {

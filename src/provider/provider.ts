@@ -152,6 +152,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     limit: deps.exchangeLimit,
     connect: deps.connect,
     audit,
+    lifetimes: deps.lifetimes,
     now,
   });
   const issue = createIssue({
