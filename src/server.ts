@@ -8,6 +8,7 @@ import { startBackground } from './background.ts';
 import { parseApplyFile } from './config/apply-file.ts';
 import type { Config } from './config/config.ts';
 import { createDomains } from './connections/domains.ts';
+import { createIsListedOrigin } from './directory/listed-origins.ts';
 import { createFaces } from './faces/index.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
@@ -18,6 +19,7 @@ import { type Counts, createMetrics } from './http/metrics.ts';
 import { createViews, packageFolder } from './http/views.ts';
 import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interaction/index.ts';
 import { whenStoreIsThere } from './open-storage.ts';
+import { BROWSER_PATHS } from './provider/client-origins.ts';
 import { PATHS } from './provider/configuration.ts';
 import type { Engine } from './provider/engine.ts';
 import { fittingSigningMode } from './provider/external-key.ts';
@@ -216,6 +218,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       maxAge: JWKS_CACHE_SECONDS,
     },
     isFacePath: faces.hasPath,
+    cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
     routes: [interaction, faces.routes, provider.routes],
   });
 

@@ -138,7 +138,9 @@ export const application = z
     postLogoutRedirectUris: listOf(redirectUri).exactOptional().describe('Where a logout may lead to.'),
     allowedOrigins: listOf(origin)
       .exactOptional()
-      .describe('Origins of pages whose scripts may call the token endpoint (CORS).'),
+      .describe(
+        'Origins of pages whose scripts may call the token, userinfo and revocation endpoints and faces (CORS): of `https` or `http`, of apps (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) and of browser extensions (`chrome-extension://...`, `moz-extension://...`, `safari-web-extension://...`).',
+      ),
     native: z.boolean().exactOptional().describe('`true`: an application on a phone or desktop (RFC 8252).'),
     pkce: z
       .enum(['required', 'optional'])

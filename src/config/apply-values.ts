@@ -159,11 +159,18 @@ export const host = text('a host name, with or without port', (value) =>
 
 export const redirectUri = text('an absolute URI', findRedirectUriProblem);
 
+/** Schemes of the pages of apps and browser extensions; what stands behind `://` is what their platform says. */
+const APP_ORIGIN =
+  /^(?:capacitor|ionic|tauri|chrome-extension|moz-extension|safari-web-extension):\/\/[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[1-9]\d{0,4})?$/;
+
 export const origin = text('an origin', (value) => {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
-  if (!url || !isWeb) return 'is no origin such as https://app.example.com';
+  if (APP_ORIGIN.test(value)) return undefined;
   if (value.includes('*')) return 'has a wildcard; each origin must be listed whole';
+  const url = URL.parse(value);
+  const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (!url || !isWeb) {
+    return 'is not an origin such as https://app.example.com, capacitor://localhost or chrome-extension://<id>';
+  }
   return url.origin === value ? undefined : `is not in the plain form of an origin, ${url.origin}`;
 });
 

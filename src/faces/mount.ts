@@ -20,7 +20,9 @@ import { type Face, type FaceAction, type FaceFailure, Reply } from './face.ts';
 import { createFaceRequest, parseBody, type Tokens } from './requests.ts';
 import { findTenant, type Named } from './tenants.ts';
 
-const PREFLIGHT_SECONDS = 600;
+/** What pages of other origins may send. A method that a path does not have is told as a 404, which they can read. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
 
 type Prefixes = Readonly<Record<string, string>>;
 
@@ -166,27 +168,10 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     });
   }
 
-  /** Pages of other origins may read the answer (Fetch Standard, CORS). */
-  function allowOrigin(ctx: Context, origin: string, { client }: Tenant): boolean {
-    if (face.origins === 'any') {
-      ctx.set('Access-Control-Allow-Origin', '*');
-      return true;
-    }
-    ctx.vary('Origin');
-    const isListed = client.application.allowedOrigins.includes(origin);
-    if (isListed) ctx.set('Access-Control-Allow-Origin', origin);
-    return isListed;
-  }
-
-  function answerPreflight(ctx: Context, tenant: Tenant, methods: readonly string[]): void {
+  function answerPreflight(ctx: Context): void {
     ctx.status = 204;
-    if (!allowOrigin(ctx, ctx.get('Origin'), tenant)) return;
-    ctx.set('Access-Control-Allow-Methods', [...new Set([...methods, 'POST'])].join(', '));
-    ctx.set(
-      'Access-Control-Allow-Headers',
-      ['Authorization', 'Content-Type', 'X-HTTP-Method-Override', ...face.headers].join(', '),
-    );
-    ctx.set('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
+    if (face.origins === 'any') ctx.state.readers = '*';
+    ctx.state.preflight = { methods: METHODS, headers: [...HEADERS, ...face.headers] };
   }
 
   /** Read once, whichever face it turns out to be for: what cannot be read is told alike however often it is asked. */
@@ -209,7 +194,6 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     view: DirectoryView,
     started: number,
   ): Promise<void> {
-    const origin = ctx.get('Origin');
     ctx.state.hadAuthorization = ctx.get('Authorization') !== '';
     const { organization: _, application: __, ...others } = params;
     try {
@@ -221,13 +205,13 @@ export function createMount(face: Face, deps: MountDeps): Mount {
         body: await readBody(ctx),
         tokens: deps,
       });
+      ctx.state.readers ??= tenant.client.application.allowedOrigins;
       const askDeps = { directory, tokenEndpoint: deps.tokenEndpoint, giveForm: body.giveForm };
       tell(ctx, await route.action(request, createAsk(ctx, face.name, tenant, view, askDeps)));
     } catch (error) {
       tellFailure(ctx, error, started);
       await auditRefusal(ctx, tenant).catch((failure: unknown) => tellFailure(ctx, failure, started));
     }
-    allowOrigin(ctx, origin, tenant);
   }
 
   /** An organization that does not have the face and one that is not there are told alike. */
@@ -249,18 +233,13 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       const named = first.params as Named;
       const tenant = await findTenant(face, view, String(ctx.state.host ?? ctx.host), named);
       if (!tenant) return (await answerUnknown(ctx, named, view, started)) ? undefined : next();
-      if (ctx.method === 'OPTIONS') {
-        return answerPreflight(
-          ctx,
-          tenant,
-          found.map(({ route }) => route.method),
-        );
-      }
+      if (ctx.method === 'OPTIONS') return answerPreflight(ctx);
       if (await isForAnother(ctx)) {
         await next();
         // Where nobody else answers there, it is this one's after all.
         if (ctx.status !== 404 || (ctx.body ?? null) !== null) return;
       }
+      if (face.origins === 'any') ctx.state.readers = '*';
       const method = methodOf(ctx);
       const chosen = found.find(({ route }) => route.method === method);
       if (chosen) return answer(ctx, chosen, tenant, view, started);

@@ -8,6 +8,7 @@ import Koa, { type Middleware } from 'koa';
 import { createAccessLog } from './access-log.ts';
 import { createAssets } from './assets.ts';
 import { createFormReader } from './body.ts';
+import { type CorsDeps, createCors } from './cors.ts';
 import { createDocuments, type DocumentsDeps } from './documents.ts';
 import { createErrorBoundary } from './errors.ts';
 import { createHealth, type HealthDeps } from './health.ts';
@@ -29,6 +30,8 @@ export interface AppDeps {
   readonly assetFolders: readonly string[];
   readonly health: HealthDeps;
   readonly documents: DocumentsDeps;
+  /** Where pages of other origins may ask, and which origins are listed. */
+  readonly cors: Pick<CorsDeps, 'paths' | 'isListed'>;
   /** What the server is for, in order. */
   readonly routes: readonly Middleware[];
 }
@@ -55,7 +58,8 @@ function logBroken(app: Koa, log: Logger): void {
 /**
  * What `routes` find of a request: `ctx.state.requestId` and `ctx.state.address`; Koa's own origin, host and protocol,
  * which are the issuer's; `findForm(ctx)`. What they may leave in `ctx.state`: `clientId` and `reason` for the log,
- * `failure` (what an engine answered with an error of its own), `issuedGrant` for the metrics; `allowFormTarget`.
+ * `failure` (what an engine answered with an error of its own), `issuedGrant` for the metrics; `allowFormTarget`;
+ * `readers` and `preflight` for pages of other origins.
  */
 export function createApp(deps: AppDeps): Koa {
   const { issuer, hosts, trustedProxies, log, views, health } = deps;
@@ -71,6 +75,7 @@ export function createApp(deps: AppDeps): Koa {
     health.metrics.middleware,
     // Outside the error boundary, so that errors have them too.
     createSecurityHeaders({ issuer }),
+    createCors({ ...deps.cors, publicPaths: deps.documents.paths, isFacePath: deps.isFacePath }),
     createErrorBoundary({ log, views, isFacePath: deps.isFacePath }),
     // What nobody below has answered.
     createNotFound(),

@@ -38,7 +38,6 @@ function forgetRequest(ctx: Context): void {
 function send(ctx: Context, document: Kept, maxAge: number): void {
   forgetRequest(ctx);
   ctx.status = 200;
-  ctx.set('Access-Control-Allow-Origin', '*');
   ctx.set('Cache-Control', `public, max-age=${maxAge}`);
   ctx.set('ETag', document.etag);
   if (ctx.fresh) {

@@ -1,8 +1,8 @@
 /** The provider's middleware in the order in which a request meets it. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
+import { createClientOrigins } from './client-origins.ts';
 import { PATHS } from './configuration.ts';
-import { createCors } from './cors.ts';
 import type { Engine } from './engine.ts';
 import { createFailures } from './failures.ts';
 import { createIntrospection, createRevocation, type InspectionDeps } from './inspection.ts';
@@ -45,7 +45,7 @@ export function createProviderRoutes({
     exactPaths,
     ...(fastLane ? [fastLane] : []),
     createRequestNotes(),
-    createCors({ directory }),
+    createClientOrigins({ directory }),
     createFailures({ audit, now }),
     onPaths(METADATA_PATHS, createMetadata({ directory })),
     onPaths([PATHS.introspection], createIntrospection(inspection)),

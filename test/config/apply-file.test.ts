@@ -330,11 +330,18 @@ test('AZ-02 redirect URIs that lead nowhere safe are refused', () => {
   );
 });
 
-test('allowed origins are origins', () => {
-  assert.deepEqual(
-    problemsOf(application('allowedOrigins: [https://app.example, "http://localhost:5173"]')),
-    [],
-  );
+test('allowed origins are origins of pages, apps and browser extensions', () => {
+  const good = [
+    'https://app.example',
+    'http://localhost:5173',
+    'capacitor://localhost',
+    'ionic://localhost',
+    'tauri://localhost',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+    'moz-extension://0f5c7b1e-6a5e-4c6e-9d52-6c1c7f8f0a11',
+    'safari-web-extension://0F5C7B1E-6A5E-4C6E-9D52-6C1C7F8F0A11',
+  ];
+  assert.deepEqual(problemsOf(application(`allowedOrigins: ${JSON.stringify(good)}`)), []);
   for (const origin of [
     'https://app.example/',
     'https://app.example/x',
@@ -346,6 +353,13 @@ test('allowed origins are origins', () => {
     'https://app.example:443',
     'com.example.app:/',
     'https://a@app.example',
+    'capacitor://localhost/',
+    'capacitor://',
+    'capacitor:localhost',
+    'tauri://*',
+    'chrome-extension://a@b',
+    'file://localhost',
+    'javascript://localhost',
   ]) {
     assertOneProblem(application(`allowedOrigins: [${quoted(origin)}]`), /allowedOrigins\[0\] (?:is|has)/);
   }

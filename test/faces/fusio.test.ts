@@ -444,7 +444,7 @@ describe('Fusio', () => {
       assert.equal((await client.whoami(pair.token)).status, 200);
       const answer = await revoke(pair);
       assert.equal(answer.status, 200);
-      if (answer.text !== '') assert.deepEqual(answer.json, { success: true });
+      assert.match(answer.text, /^(?:\{\}|\{"success":true\})$/);
       assert.equal((await server.introspect(pair.token)).active, false);
       assert.equal((await server.introspect(pair.refresh_token, SHOP)).active, false);
       assertRefused(await client.whoami(pair.token), 401, 'Invalid access token');

@@ -68,6 +68,7 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
     issuer,
     hosts: options.hosts ?? [],
     isFacePath: () => false,
+    cors: { paths: [], isListed: async () => false },
     trustedProxies: createTrustedProxies(options.trustedProxies ?? []),
     cookieKeys: () => ['a-key-for-cookies'],
     log: createLogger({

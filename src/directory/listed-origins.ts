@@ -1,0 +1,15 @@
+/** Whether an application lists an origin, also while the store is away: pages must be able to read that it is. */
+import type { Directory } from './directory.ts';
+
+export function createIsListedOrigin(
+  directory: Pick<Directory, 'view'>,
+): (origin: string) => Promise<boolean> {
+  let latest: ReadonlySet<string> = new Set();
+  return async (origin) => {
+    latest = await directory.view().then(
+      (view) => view.allowedOrigins(),
+      () => latest,
+    );
+    return latest.has(origin);
+  };
+}

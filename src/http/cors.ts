@@ -1,0 +1,77 @@
+/**
+ * Which pages of other origins may read an answer (Fetch Standard, CORS). An answer to a client is for the origins that
+ * the client lists. A failure before the client is known is for every origin that an application lists, or a page could
+ * not tell it from a broken network. No answer depends on cookies, so credentials are never allowed.
+ *
+ * Routes leave in `ctx.state`: `readers`, the origins of the client, or `*` for every page; `preflight`, what pages may
+ * send, where they have answered the question of a browser that comes before a request.
+ */
+import type { Context, Middleware } from 'koa';
+
+export interface CorsDeps {
+  /** Paths whose answers are for pages of listed origins. */
+  readonly paths: readonly string[];
+  /** Paths whose answers are for every page. */
+  readonly publicPaths: readonly string[];
+  readonly isFacePath: (path: string) => boolean;
+  /** Whether an application lists the origin. */
+  readonly isListed: (origin: string) => Promise<boolean>;
+}
+
+interface Preflight {
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+}
+
+const PREFLIGHT_SECONDS = 600;
+const EXPOSED = 'WWW-Authenticate, Retry-After';
+
+function forgetOrigin(ctx: Context): void {
+  for (const name of ctx.res.getHeaderNames()) {
+    if (name.startsWith('access-control-')) ctx.remove(name);
+  }
+}
+
+function tellReader(ctx: Context, reader: string): void {
+  ctx.set('Access-Control-Allow-Origin', reader);
+  const preflight: Preflight | undefined = ctx.state.preflight;
+  if (preflight) {
+    ctx.set('Access-Control-Allow-Methods', preflight.methods.join(', '));
+    ctx.set('Access-Control-Allow-Headers', preflight.headers.join(', '));
+    ctx.set('Access-Control-Max-Age', String(PREFLIGHT_SECONDS));
+  } else {
+    ctx.set('Access-Control-Expose-Headers', EXPOSED);
+  }
+}
+
+export function createCors({ paths, publicPaths, isFacePath, isListed }: CorsDeps): Middleware {
+  const forListed = new Set(paths);
+  const forAll = new Set(publicPaths);
+
+  async function findReader(ctx: Context, origin: string): Promise<string | undefined> {
+    const { readers, preflight }: { readers?: readonly string[] | '*'; preflight?: Preflight } = ctx.state;
+    if (readers === '*') return readers;
+    ctx.vary('Origin');
+    if (origin === '') return undefined;
+    // A preflight names no client either.
+    const isClientUnknown = preflight !== undefined || (readers === undefined && ctx.status >= 400);
+    const isReader = isClientUnknown ? await isListed(origin) : readers?.includes(origin);
+    return isReader ? origin : undefined;
+  }
+
+  return async function cors(ctx, next) {
+    const { path } = ctx;
+    // A face takes the header out of the request.
+    const origin = ctx.get('Origin');
+    await next();
+    if (forAll.has(path)) {
+      ctx.set('Access-Control-Allow-Origin', '*');
+      return;
+    }
+    const isForPages = forListed.has(path) || isFacePath(path);
+    const reader = isForPages ? await findReader(ctx, origin) : undefined;
+    // The engine allows every origin.
+    forgetOrigin(ctx);
+    if (reader !== undefined) tellReader(ctx, reader);
+  };
+}
