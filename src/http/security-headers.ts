@@ -1,7 +1,6 @@
 /** Headers that keep browsers and caches from helping an attacker; for every answer, also errors. */
 import type { Context, Middleware } from 'koa';
 
-const FORM_ACTION = "form-action 'self'";
 /** The engine adds the hash of its one script (`response_mode=form_post`) to the list it finds here. */
 const NO_SCRIPT = "script-src 'none'";
 
@@ -10,59 +9,56 @@ const POLICY = [
   NO_SCRIPT,
   "style-src 'self'",
   "img-src 'self'",
-  FORM_ACTION,
+  "object-src 'none'",
   "frame-ancestors 'none'",
   "base-uri 'none'",
 ].join('; ');
 
+const OWN_FORMS = "form-action 'self'";
+
 /** For this host only: what runs on names below it is not ours to decide. */
 const HSTS = 'max-age=31536000';
 
-/** The source of a URI in the policy; the scheme alone for apps' own schemes (RFC 8252 section 7.1). */
-function toSource(uri: string): string | undefined {
-  const url = URL.parse(uri);
-  return url?.origin === 'null' ? url.protocol : url?.origin;
-}
+const EVERYWHERE = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=()',
+  'Cache-Control': 'no-store',
+};
+
+/** Where a client sends a person and gets an answer through the browser: logins and logouts, each redirect of them too. */
+const BETWEEN_CLIENTS = /^\/(?:oauth\/(?:authorize|logout)|interaction)(?:\/|$)/;
 
 /**
- * Lets the forms of this answer's page end at `uri`: Chromium applies `form-action` to the redirects after a POST too.
- * Those who may not import this set `ctx.state.formAction` to a list of such URIs.
- *
- * @param uri absolute, checked to be one of the client's
+ * Their forms end in redirects that lead on to wherever the client likes, and Chromium and WebKit hold `form-action`
+ * against each of them. A client that opened them in a pop-up waits for a message from it, which an opener policy on
+ * any answer would cut off.
  */
-export function allowFormTarget(ctx: Context, uri: string): void {
-  const uris: readonly string[] = ctx.state.formAction ?? [];
-  ctx.state.formAction = [...uris, uri];
-}
+const BETWEEN_CLIENTS_HEADERS = { ...EVERYWHERE, 'Content-Security-Policy': POLICY };
 
-/** For the few answers that need more than the rest. */
-function extendPolicy(ctx: Context): void {
-  const { formAction } = ctx.state;
-  let policy = ctx.response.get('Content-Security-Policy');
-  if (policy === POLICY && formAction === undefined) return;
-  if (Array.isArray(formAction)) {
-    const sources = new Set(formAction.map(toSource).filter((source) => source !== undefined));
-    policy = policy.replace(FORM_ACTION, () => [FORM_ACTION, ...sources].join(' '));
+const OTHER_HEADERS = {
+  ...EVERYWHERE,
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Content-Security-Policy': `${POLICY}; ${OWN_FORMS}`,
+};
+
+/** Beside the hash that the engine added, 'none' would only make browsers complain. */
+function settleScripts(ctx: Context): void {
+  const policy = ctx.response.get('Content-Security-Policy');
+  if (policy.includes(`${NO_SCRIPT} '`)) {
+    ctx.set('Content-Security-Policy', policy.replace(`${NO_SCRIPT} '`, "script-src '"));
   }
-  // Beside a source, 'none' would only make browsers complain.
-  ctx.set('Content-Security-Policy', policy.replace(`${NO_SCRIPT} '`, "script-src '"));
 }
 
 export function createSecurityHeaders({ issuer }: { issuer: string }): Middleware {
-  const headers = {
-    'X-Content-Type-Options': 'nosniff',
-    'X-Frame-Options': 'DENY',
-    'Referrer-Policy': 'no-referrer',
-    'Cross-Origin-Opener-Policy': 'same-origin',
-    'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=()',
-    'Content-Security-Policy': POLICY,
-    'Cache-Control': 'no-store',
-    ...(issuer.startsWith('https:') && { 'Strict-Transport-Security': HSTS }),
-  };
-  const pairs = Object.entries(headers);
+  const transport = issuer.startsWith('https:') ? { 'Strict-Transport-Security': HSTS } : {};
+  const betweenClients = Object.entries({ ...BETWEEN_CLIENTS_HEADERS, ...transport });
+  const others = Object.entries({ ...OTHER_HEADERS, ...transport });
   return async function securityHeaders(ctx, next) {
-    for (const [name, value] of pairs) ctx.res.setHeader(name, value);
+    const isBetweenClients = BETWEEN_CLIENTS.test(ctx.path);
+    for (const [name, value] of isBetweenClients ? betweenClients : others) ctx.res.setHeader(name, value);
     await next();
-    if (!ctx.headerSent) extendPolicy(ctx);
+    if (isBetweenClients && !ctx.headerSent) settleScripts(ctx);
   };
 }

@@ -67,8 +67,6 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
     const client = await (await directory.view()).findApplication(String(interaction.params.client_id));
     if (!client) return expired('the application is gone or disabled');
     ctx.state.clientId = client.application.clientId;
-    // Chromium holds the redirect at the end to the form's policy too.
-    ctx.state.formAction = [String(interaction.params.redirect_uri)];
     return { interaction, client };
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { createPkce, type Pkce } from '../support/browser.ts';
-import { chromiumMissing, type Site, startChromium, startSite } from '../support/chromium.ts';
+import { chromiumMissing, openTab, type Site, startChromium, startSite } from '../support/chromium.ts';
 import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 import { createFlow } from './flow.ts';
 
@@ -31,21 +31,6 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
     await elsewhere[Symbol.asyncDispose]();
   });
 
-  /** A person's browser with a page of its own, and everything that it complained of. */
-  async function open(options: { javaScriptEnabled?: boolean; width?: number } = {}) {
-    const context = await browser.newContext({
-      javaScriptEnabled: options.javaScriptEnabled ?? true,
-      viewport: { width: options.width ?? 1_000, height: 800 },
-    });
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(String(error)));
-    return { page, complaints, [Symbol.asyncDispose]: () => context.close() };
-  }
-
   function request(parameters: Record<string, string> = {}, pkce: Pkce = createPkce()) {
     return createFlow(server).request({ redirect_uri: `${site.origin}/callback`, ...parameters }, pkce);
   }
@@ -60,7 +45,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
 
   for (const javaScriptEnabled of [false, true]) {
     test(`WB-05 a login ends at the client ${javaScriptEnabled ? 'without a complaint' : 'without JavaScript'}, and the code is good`, async () => {
-      await using tab = await open({ javaScriptEnabled });
+      await using tab = await openTab(browser, { javaScriptEnabled });
       const { url, pkce } = request();
       await tab.page.goto(url);
       await logIn(tab.page);
@@ -82,7 +67,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
   }
 
   test('WB-05 response_mode=form_post ends at the client', async () => {
-    await using tab = await open();
+    await using tab = await openTab(browser);
     await tab.page.goto(request({ response_mode: 'form_post' }).url);
     await logIn(tab.page);
     const posted = site.requests.findLast(({ method }) => method === 'POST');
@@ -98,7 +83,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
   });
 
   test('the whole login can be done with the keyboard, on a narrow screen', async () => {
-    await using tab = await open({ width: 360 });
+    await using tab = await openTab(browser, { width: 360 });
     const { page } = tab;
     await page.goto(request().url);
     const assertReadable = async (): Promise<void> => {
@@ -130,7 +115,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
   });
 
   test('a logout ends the session and leads to where the client registered', async () => {
-    await using tab = await open();
+    await using tab = await openTab(browser);
     const { page } = tab;
     await page.goto(request().url);
     await logIn(page);
@@ -144,7 +129,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
   });
 
   test('TE-01 a page of a listed origin can redeem its code, one of another cannot read the answer', async () => {
-    await using tab = await open();
+    await using tab = await openTab(browser);
     const { page } = tab;
     for (const [at, isListed] of [
       [site, true],

@@ -231,10 +231,10 @@ describe('consent', () => {
     codeOf(new URL((await browser.submit(page, '/consent')).url));
   });
 
-  test('WB-05 the policy lets the form end at the client and nowhere else', async () => {
+  test('WB-05 the policy lets the form end wherever the client leads', async () => {
     const { page } = await consentPage();
     const policy = page.headers.get('content-security-policy') ?? '';
-    assert.match(policy, /form-action 'self' https:\/\/app\.acme\.example;/);
+    assert.doesNotMatch(policy, /form-action/);
     assert.match(policy, /frame-ancestors 'none'/);
     assert.doesNotMatch(policy, /unsafe/);
   });

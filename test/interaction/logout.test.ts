@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { authorizeUrl, createBrowser, createPkce, type Page } from '../support/browser.ts';
+import { authorizeUrl, createBrowser, createPkce } from '../support/browser.ts';
 import { REDIRECT_URI, startServer, type TestServer } from '../support/server.ts';
 import { codeOf, createFlow, errorOf, type Flow } from './flow.ts';
 
@@ -37,8 +37,6 @@ describe('logout', () => {
     `${server.issuer}/oauth/logout?${new URLSearchParams(parameters)}`;
   const silently = (parameters: Record<string, string> = {}) =>
     flow.request({ prompt: 'none', ...parameters }).url;
-  const formActionOf = ({ headers }: Page): string =>
-    /form-action ([^;]*)/.exec(headers.get('content-security-policy') ?? '')?.[1] ?? '';
 
   test('logging out ends the session and what was made without offline_access', async () => {
     const browser = createBrowser(server.issuer);
@@ -65,16 +63,6 @@ describe('logout', () => {
     assert.equal((await server.introspect(access_token)).active, true);
     const form = { grant_type: 'refresh_token', refresh_token };
     assert.equal((await server.post('/oauth/token', 'web', form)).status, 200);
-  });
-
-  test('WB-05 the policy lets the form of a logout end at the registered address', async () => {
-    const browser = createBrowser(server.issuer);
-    const { id_token } = await flow.tokens(browser);
-    const asked = { id_token_hint: id_token, post_logout_redirect_uri: BYE };
-    assert.equal(formActionOf(await browser.get(logoutUrl(asked))), `'self' ${new URL(BYE).origin}`);
-    assert.equal(formActionOf(await browser.get(logoutUrl())), "'self'");
-    const nobody = await createBrowser(server.issuer).get(logoutUrl(asked));
-    assert.equal(formActionOf(nobody), `'self' ${new URL(BYE).origin}`);
   });
 
   test('of one application only: the others, and the session, live on', async () => {
@@ -118,10 +106,8 @@ describe('logout', () => {
       const asked = { id_token_hint: id_token, post_logout_redirect_uri: uri };
       const page = await browser.get(logoutUrl(asked));
       assert.equal(page.status, 400, uri);
-      assert.equal(formActionOf(page), "'self'", uri);
     }
     const unasked = await browser.get(logoutUrl({ post_logout_redirect_uri: 'https://evil.example/' }));
-    assert.equal(formActionOf(unasked), "'self'");
     const done = await browser.submit(unasked, '/oauth/logout/confirm', { logout: 'yes' });
     assert.equal(new URL(done.url).origin, server.issuer);
   });

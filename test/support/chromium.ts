@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -17,6 +17,30 @@ export function chromiumMissing(): string | false {
 export function startChromium(): Promise<Browser> {
   const executablePath = PATHS.find((path) => existsSync(path)) as string;
   return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+}
+
+export interface Tab extends AsyncDisposable {
+  readonly page: Page;
+  /** What the browser complained of on the page. */
+  readonly complaints: string[];
+}
+
+/** A person's browser, with cookies of its own, and one page in it. */
+export async function openTab(
+  browser: Browser,
+  options: { javaScriptEnabled?: boolean; width?: number } = {},
+): Promise<Tab> {
+  const context = await browser.newContext({
+    javaScriptEnabled: options.javaScriptEnabled ?? true,
+    viewport: { width: options.width ?? 1_000, height: 800 },
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  return { page, complaints, [Symbol.asyncDispose]: () => context.close() };
 }
 
 export interface Site extends AsyncDisposable {
@@ -34,20 +58,38 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(await request.toArray()).toString();
 }
 
-/** A client's site: answers everything with the same page, and remembers what it was asked. */
-export async function startSite(): Promise<Site> {
+export interface SiteOptions {
+  readonly host?: string;
+  /** Path to where it leads. */
+  readonly redirects?: Readonly<Record<string, string>>;
+  /** Path to the HTML that stands there; everywhere else stands the same page. */
+  readonly pages?: Readonly<Record<string, string>>;
+}
+
+const PAGE = '<!doctype html><html lang="en"><title>client</title><link rel="icon" href="data:,"><p>here</p>';
+
+/** A client's site, which remembers what it was asked. */
+export async function startSite({
+  host = '127.0.0.1',
+  redirects = {},
+  pages = {},
+}: SiteOptions = {}): Promise<Site> {
   const requests: Site['requests'] = [];
   const server = createServer(async (request, response) => {
     const { url = '', method = '', headers } = request;
     requests.push({ url, method, referrer: headers.referer ?? '', body: await textOf(request) });
+    const { pathname } = new URL(url, 'http://site');
+    const location = redirects[pathname];
+    if (location !== undefined) {
+      response.writeHead(302, { location }).end();
+      return;
+    }
     response.setHeader('content-type', 'text/html');
-    response.end(
-      '<!doctype html><html lang="en"><title>client</title><link rel="icon" href="data:,"><p>here</p>',
-    );
+    response.end(pages[pathname] ?? PAGE);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin: `http://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
     requests,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
