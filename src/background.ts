@@ -3,6 +3,8 @@ import type { Foundations } from './foundations.ts';
 
 /** Another process' new key holds here after this long at most; well below the time it is published before it signs. */
 const KEYS_EVERY_MS = 1_000;
+/** Times as long as it took: reading a large directory anew takes a twentieth of the time at most. */
+const PAUSE_AFTER_READING = 20;
 const SWEEP_EVERY_MS = 10_000;
 /** Small, so that no request waits long behind one. */
 const SWEEP_ROWS = 500;
@@ -10,7 +12,7 @@ const SWEEP_ROWS = 500;
 const SWEEP_PAUSE_MS = 50;
 
 export interface BackgroundDeps {
-  readonly foundations: Pick<Foundations, 'signingKeys' | 'storage' | 'vault' | 'now'>;
+  readonly foundations: Pick<Foundations, 'signingKeys' | 'followSigningAlgs' | 'storage' | 'vault' | 'now'>;
   /** Called when the published keys or the server's own secrets changed. */
   readonly keysChanged: () => void;
   readonly log: (error: unknown, what: string) => void;
@@ -46,7 +48,7 @@ function repeat(everyMs: number, work: () => Promise<number | undefined>, failed
 }
 
 export function startBackground({ foundations, keysChanged, log }: BackgroundDeps): Background {
-  const { signingKeys, storage, vault, now } = foundations;
+  const { signingKeys, followSigningAlgs, storage, vault, now } = foundations;
   const stopKeys = repeat(
     KEYS_EVERY_MS,
     async () => {
@@ -57,6 +59,15 @@ export function startBackground({ foundations, keysChanged, log }: BackgroundDep
     },
     (error) => log(error, 'keys could not be read again'),
   );
+  const stopFollowing = repeat(
+    KEYS_EVERY_MS,
+    async () => {
+      const started = performance.now();
+      if (await followSigningAlgs()) keysChanged();
+      return Math.max(KEYS_EVERY_MS, PAUSE_AFTER_READING * (performance.now() - started));
+    },
+    (error) => log(error, 'the named signing algorithms could not be followed'),
+  );
   const stopSweep = repeat(
     SWEEP_EVERY_MS,
     async () => ((await storage.sweep(now(), SWEEP_ROWS)) === SWEEP_ROWS ? SWEEP_PAUSE_MS : undefined),
@@ -64,7 +75,7 @@ export function startBackground({ foundations, keysChanged, log }: BackgroundDep
   );
   return {
     async stop() {
-      await Promise.all([stopKeys(), stopSweep()]);
+      await Promise.all([stopKeys(), stopFollowing(), stopSweep()]);
     },
   };
 }

@@ -44,6 +44,8 @@ export interface Foundations {
     readonly forms: SecretRing;
   };
   readonly signingKeys: SigningKeys;
+  /** Makes and retires signing keys as the directory names algorithms; true if what is published or signs changed. */
+  followSigningAlgs(): Promise<boolean>;
   readonly directory: Directory;
   readonly hashQueue: HashQueue;
   readonly passwords: Passwords;
@@ -168,6 +170,10 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       vault,
       rings: { cookies, clientSecrets, forms },
       signingKeys,
+      async followSigningAlgs() {
+        const { named } = await (await directory.view()).algChoices();
+        return signingKeys.follow(named, longestLifetime);
+      },
       directory,
       hashQueue,
       passwords,

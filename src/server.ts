@@ -23,9 +23,10 @@ import { BROWSER_PATHS } from './provider/client-origins.ts';
 import { PATHS } from './provider/configuration.ts';
 import type { Engine } from './provider/engine.ts';
 import { fittingSigningMode } from './provider/external-key.ts';
+import { JWKS_CACHE_SECONDS } from './provider/key-plan.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
-import { JWKS_CACHE_SECONDS } from './provider/signing-keys.ts';
+
 import { createSelfAdministration } from './self-administration.ts';
 import { createSystem, type System } from './system.ts';
 
@@ -103,6 +104,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   unfinished.defer(() => foundations.close());
   const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
   const started = await fillDirectory(foundations);
+  await foundations.followSigningAlgs();
   const selfAdministration = createSelfAdministration(foundations, log);
   unfinished.defer(() => selfAdministration.accountMails.settle());
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];

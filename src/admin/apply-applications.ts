@@ -12,6 +12,7 @@ import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, AuthMethod, Ceiling, Organization } from '../storage/nouns.ts';
+import { algsBefore, ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type ApplicationIds, checkRights, NOTHING_STORED } from './apply-organizations.ts';
 import { createNounId, type Extras, type Plan } from './apply-plan.ts';
 
@@ -71,12 +72,24 @@ export async function planApplication(
       introspects: entry.introspects ?? before?.introspects ?? [],
       mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
       ...carriedOn(before),
+      ...planIdTokenAlg(entry, before),
       ...(maxExchangeTtl !== undefined && { maxExchangeTtl }),
       ...(minPasswordLength !== undefined && { minPasswordLength }),
     },
     { ...(generated && { generated }), ...(madeUp && { madeUp }) },
   );
   checkAsWhole(plan, name, authMethod, entry, before);
+}
+
+function planIdTokenAlg(
+  { idTokenAlg }: ApplyApplication,
+  before: Application | undefined,
+): Pick<Application, 'idTokenAlg' | 'idTokenAlgsBefore'> {
+  const alg = idTokenAlg ?? before?.idTokenAlg;
+  if (alg === undefined) return {};
+  const { idTokenAlg: last = ID_TOKEN_ALG, idTokenAlgsBefore = [] } = before ?? {};
+  const earlier = before && algsBefore(alg, [last, ...idTokenAlgsBefore]);
+  return { idTokenAlg: alg, ...(earlier && { idTokenAlgsBefore: earlier }) };
 }
 
 /** What no file speaks of. */

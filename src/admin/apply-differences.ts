@@ -29,6 +29,11 @@ export function spellPermissions({ isAdmin, tables }: StoredPermissions): string
     .join(', ');
 }
 
+/** What was named before an algorithm follows from it. */
+function spellToken({ algsBefore: _before, ...token }: Nouns['resources']['token']): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(token).map(([field, value]) => [`token.${field}`, value]));
+}
+
 const spellers: Spellers = {
   organizations: ({ name, enabled, default: isDefault, hosts, faces = {} }, nameOfId) => ({
     name,
@@ -52,7 +57,7 @@ const spellers: Spellers = {
     tables: tables.map((table) => (table.name === table.id ? table.id : `${table.id} (${table.name})`)),
     scopes,
     channel,
-    ...Object.fromEntries(Object.entries(token).map(([field, value]) => [`token.${field}`, value])),
+    ...spellToken(token),
   }),
   roles: ({ name, enabled, default: isDefault, resource, scopes, permissions }) => ({
     name,
@@ -73,6 +78,7 @@ const spellers: Spellers = {
       secretHash,
       secretSeed: _seed,
       pkce,
+      idTokenAlgsBefore: _algsBefore,
       organization,
       number,
       version,

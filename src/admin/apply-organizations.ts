@@ -5,6 +5,7 @@ import { type Permissions, unknownTables } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { FaceName, FaceSettings, Organization, Resource } from '../storage/nouns.ts';
+import { ACCESS_TOKEN_ALG, algsBefore } from '../storage/signing-algs.ts';
 import { createNounId, type Plan } from './apply-plan.ts';
 
 export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
@@ -139,6 +140,8 @@ export async function planResource(
   }
   const knownNames = new Map(stored?.tables.map((table) => [table.id, table.name]));
   const channel = entry.channel ?? stored?.channel;
+  const alg = entry.token?.alg ?? stored?.token.alg ?? ACCESS_TOKEN_ALG;
+  const earlier = stored && algsBefore(alg, [stored.token.alg, ...(stored.token.algsBefore ?? [])]);
   plan.add('resources', name, stored, {
     organization: organization.id,
     identifier,
@@ -153,7 +156,8 @@ export async function planResource(
     token: {
       format: entry.token?.format ?? stored?.token.format ?? 'jwt',
       ttl: entry.token?.ttl ?? stored?.token.ttl ?? accessTokenTtl,
-      alg: entry.token?.alg ?? stored?.token.alg ?? 'ES256',
+      alg,
+      ...(earlier && { algsBefore: earlier }),
       overflow: entry.token?.overflow ?? stored?.token.overflow ?? 'refuse',
     },
     ...(channel !== undefined && { channel }),

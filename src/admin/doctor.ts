@@ -7,13 +7,16 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/config.ts';
+import { gatherAlgChoices } from '../directory/alg-choices.ts';
 import { nameOf } from '../directory/changes.ts';
 import { collectionOf, eachNoun } from '../directory/collections.ts';
 import { createLookup, findBrokenReferences } from '../directory/references.ts';
-import { SIGNING_ALGS, type SigningKeys } from '../provider/signing-keys.ts';
+import { SIGNATURES } from '../provider/external-key.ts';
+import type { SigningKey, SigningKeys } from '../provider/signing-keys.ts';
 import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../storage/nouns.ts';
+import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 import { generatedSecretsPath } from './generated-secrets.ts';
 
 export interface Finding {
@@ -109,31 +112,44 @@ export async function examineStore({ storage, signingKeys, now }: ExamineDeps): 
       ? [ok('The store is whole.')]
       : damage.map((each) => wrong(`The store is damaged: ${each}.`))),
     ok('The master key opens the keys of the store.'),
-    ...examineSigningKeys(signingKeys),
+    ...(await examineSigningKeys(storage, signingKeys)),
     await examineClock(storage, now()),
     ...(await examineDirectory(storage)),
   ];
 }
 
-function examineSigningKeys(signingKeys: SigningKeys): Finding[] {
-  return SIGNING_ALGS.map((alg) => {
-    const [next] = signingKeys
-      .published()
-      .filter((key) => key.alg === alg && signingKeys.stateOf(key) === 'next');
-    try {
-      const { kid, privateKey, publicJwk } = signingKeys.active(alg);
-      const probe = Buffer.from('probe');
-      const digest = alg === 'EdDSA' ? null : 'sha256';
-      const publicKey = createPublicKey({ key: publicJwk as never, format: 'jwk' });
-      if (!verify(digest, probe, publicKey, sign(digest, probe, privateKey))) {
-        return wrong(`What the ${alg} key ${kid} signs is not verified by its public key.`);
-      }
-      const soon = next ? `, from ${new Date(next.activeFrom).toISOString()} on ${next.kid}` : '';
-      return ok(`${alg} tokens are signed with the key ${kid}${soon}.`);
-    } catch (error) {
-      return wrong(`There is no key that signs ${alg} tokens: ${(error as Error).message}.`);
+async function examineSigningKeys({ directory }: Storage, signingKeys: SigningKeys): Promise<Finding[]> {
+  const published = signingKeys.published();
+  if (published.length === 0) {
+    return [ok('There are no signing keys yet: the first start of the server makes them.')];
+  }
+  const { named } = await gatherAlgChoices(directory);
+  const algs = new Set<SigningAlg | undefined>([ACCESS_TOKEN_ALG, ...named.map(([alg]) => alg)]);
+  return SIGNING_ALGS.filter((alg) => algs.has(alg)).map((alg) => {
+    const own = published.filter((key) => key.alg === alg);
+    const [first] = own;
+    if (!first) return warning(`There is no key yet for ${alg}: a running server makes it within seconds.`);
+    const probe = Buffer.from('probe');
+    const { digest, options } = SIGNATURES[alg];
+    const signature = sign(digest, probe, { key: first.privateKey, ...options });
+    if (!isSignedBy(first, probe, signature)) {
+      return wrong(`What the ${alg} key ${first.kid} signs is not verified by its public key.`);
     }
+    const next = own.find((key) => signingKeys.stateOf(key) === 'next');
+    const soon = next ? `, from ${new Date(next.activeFrom).toISOString()} on ${next.kid}` : '';
+    return ok(`${alg} tokens are signed with the key ${first.kid}${soon}.`);
   });
+}
+
+/** What is no public key at all is not the right one either. */
+function isSignedBy({ alg, publicJwk }: SigningKey, data: Buffer, signature: Buffer): boolean {
+  const { digest, options } = SIGNATURES[alg];
+  try {
+    const key = createPublicKey({ key: publicJwk as never, format: 'jwk' });
+    return verify(digest, data, { key, ...options }, signature);
+  } catch {
+    return false;
+  }
 }
 
 /** Tokens live by the clock: one that was set back revives what has expired. */

@@ -18,7 +18,7 @@ export const keys: Command = {
   summary: 'Lists, rotates and removes the keys that sign tokens; a running server follows by itself.',
   usage: ['keys list', 'keys rotate [--now]', 'keys remove KID'],
   details: [
-    'rotate makes a new key for each algorithm. It is published at once and signs five minutes later, when everybody',
+    'rotate makes a new key for each algorithm in use. It is published at once and signs five minutes later, when everybody',
     'has seen it; the keys before it stay published for the longest lifetime that a token may have.',
     '',
     '  --now   the new keys sign at once; whoever still keeps the old key set refuses their tokens for a while',
@@ -36,7 +36,8 @@ export const keys: Command = {
 
 async function list(args: readonly string[], io: CommandIo): Promise<number> {
   readArguments(args, {}, 0);
-  return withStore(io, {}, async ({ signingKeys }) => {
+  return withStore(io, {}, async ({ signingKeys, followSigningAlgs }) => {
+    await followSigningAlgs();
     writeLines(io.stdout, describeKeys(signingKeys));
     return DONE;
   });
@@ -47,6 +48,7 @@ async function rotate(args: readonly string[], io: CommandIo): Promise<number> {
   const immediately = values.now ?? false;
   return withStore(io, {}, async (opened) => {
     const { storage, vault, now, longestLifetime, signingKeys } = opened;
+    await opened.followSigningAlgs();
     const made = await rotateSigningKeys(
       { keys: storage.keys, vault, now },
       { immediately, longestLifetime },

@@ -1,5 +1,6 @@
 /** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
 import { z } from 'zod';
+import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { datasource } from './apply-datasources.ts';
 import { deviceRights, faces } from './apply-faces.ts';
 import {
@@ -39,6 +40,8 @@ export const grants = [
 
 const grant = z.enum(grants, { error: `is an unknown grant; known are ${grants.join(', ')}` });
 
+const signingAlg = z.enum(SIGNING_ALGS);
+
 const enabled = z.boolean().exactOptional();
 
 const table = z.strictObject({
@@ -54,10 +57,11 @@ const token = z.strictObject({
     .max(7 * 86_400)
     .exactOptional()
     .describe('Seconds that access tokens live. A new resource has `GRANTABLE_ACCESS_TOKEN_TTL`.'),
-  alg: z
-    .enum(['ES256', 'RS256', 'EdDSA'])
+  alg: signingAlg
     .exactOptional()
-    .describe('Signs JWTs. A new resource has `ES256`.'),
+    .describe(
+      `Signs JWTs. A new resource has \`${ACCESS_TOKEN_ALG}\`. One that the server has no key for signs five minutes later; the one before it signs until then.`,
+    ),
   overflow: z
     .enum(['refuse', 'reference'])
     .exactOptional()
@@ -181,6 +185,11 @@ export const application = z
       .exactOptional()
       .describe(
         'Names of the applications that may exchange its tokens and connection tokens, beside itself.',
+      ),
+    idTokenAlg: signingAlg
+      .exactOptional()
+      .describe(
+        `Signs its ID tokens. A new application has \`${ID_TOKEN_ALG}\`, which every OpenID Connect client knows. One that the server has no key for signs five minutes later; the one before it signs until then.`,
       ),
     maxExchangeTtl: exchangeTtl
       .exactOptional()

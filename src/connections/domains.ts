@@ -3,6 +3,7 @@ import type { Author, Changes } from '../directory/changes.ts';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import type { Application, Organization, Resource, User } from '../storage/nouns.ts';
+import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 
 const DOMAIN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,251}[A-Za-z0-9]$|^[A-Za-z0-9]$/;
 
@@ -61,7 +62,7 @@ export function createDomains({
             catalogue: 'open',
             tables: [],
             scopes: [],
-            token: { format: 'jwt', ttl: TOKEN_TTL, alg: 'ES256', overflow: 'refuse' },
+            token: { format: 'jwt', ttl: TOKEN_TTL, alg: ACCESS_TOKEN_ALG, overflow: 'refuse' },
             channel,
             registeredBy: application.id,
             owner: owner.id,

@@ -8,6 +8,7 @@
 import { LRUCache } from 'lru-cache';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
+import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachNoun } from './collections.ts';
 import { ORGANIZATION_CLIENT } from './names.ts';
 import { mayUseGrant } from './rights.ts';
@@ -52,6 +53,8 @@ export interface DirectoryView {
   allowedOrigins(): Promise<ReadonlySet<string>>;
   /** Names of grants that any enabled application may use. */
   grantsInUse(): Promise<ReadonlySet<string>>;
+  /** What the tokens of resources and applications are signed with. */
+  algChoices(): Promise<AlgChoices>;
   /** Faces that any enabled organization has switched on. */
   facesInUse(): Promise<ReadonlySet<FaceName>>;
 }
@@ -173,6 +176,7 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     }),
     allowedOrigins: once(() => gather(store, ({ allowedOrigins }) => allowedOrigins)),
     grantsInUse: once(() => gather(store, ({ grants }) => grants)),
+    algChoices: once(() => gatherAlgChoices(store)),
     findApplication: remembering(async (clientId) =>
       active(await store.applications.findBy('clientId', clientId)),
     ),

@@ -9,11 +9,15 @@ type IdToken = InstanceType<KoaContextWithOIDC['oidc']['provider']['IdToken']> &
   mask?: object;
 };
 
-/** @returns undefined unless `openid` is among the scopes */
+/**
+ * @param accessToken the one that the ID token comes with
+ * @returns undefined unless `openid` is among the scopes
+ */
 export async function issueIdToken(
   ctx: KoaContextWithOIDC,
   proof: Proof & { readonly openid: OpenIdFacts },
   scopes: readonly string[],
+  accessToken: string,
 ): Promise<string | undefined> {
   if (!scopes.includes('openid')) return undefined;
   if (!proof.user) throw new Error('an ID token speaks of somebody');
@@ -32,5 +36,7 @@ export async function issueIdToken(
   if (requested && typeof requested === 'object') token.mask = requested;
   if (openid.nonce !== undefined) token.set('nonce', openid.nonce);
   if (openid.sid !== undefined) token.set('sid', openid.sid);
+  // The engine puts the hash in its place (section 3.1.3.6).
+  token.set('at_hash', accessToken);
   return token.issue({ use: 'idtoken' });
 }

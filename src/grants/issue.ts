@@ -16,6 +16,7 @@ import { scopeMember } from '../registry/scope.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
+import { type AlgChoice, accessTokenAlgs } from '../storage/signing-algs.ts';
 import type { Decision, GrantRequest, Issue, OpenIdFacts } from './contract.ts';
 import { earlierTokensNode } from './earlier-tokens.ts';
 import { expiryOf } from './expiry.ts';
@@ -28,7 +29,7 @@ export interface IssueDeps {
   readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: Pick<RefreshJwts, 'sign'>;
   /** A JWT of exactly these claims, which are given as JSON. */
-  readonly sign: (claims: string, alg: Resource['token']['alg']) => Promise<string>;
+  readonly sign: (claims: string, choice: AlgChoice) => Promise<string>;
   /** Seconds. */
   readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
   readonly now: () => number;
@@ -162,7 +163,10 @@ async function mint(
   resource: Resource | undefined,
 ): Promise<string> {
   if (row.format === 'jwt' && resource) {
-    const [value] = await Promise.all([sign(claims, resource.token.alg), registry.record(row.id, row)]);
+    const [value] = await Promise.all([
+      sign(claims, accessTokenAlgs(resource.token)),
+      registry.record(row.id, row),
+    ]);
     return value;
   }
   const value = createOpaqueAccessToken();
@@ -245,7 +249,7 @@ export function createIssue(deps: IssueDeps): Issue {
     const bare = started?.refreshToken ?? continued;
     const refreshToken =
       bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
-    const idToken = proof.openid && (await issueIdToken(ctx, proof as Proofed, decision.scopes));
+    const idToken = proof.openid && (await issueIdToken(ctx, proof as Proofed, decision.scopes, accessToken));
     return {
       access_token: accessToken,
       token_type: 'Bearer',

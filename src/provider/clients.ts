@@ -9,6 +9,7 @@ import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
 import type { Application } from '../storage/nouns.ts';
+import type { SigningAlg } from '../storage/signing-algs.ts';
 
 type Client = InstanceType<Provider['Client']>;
 
@@ -34,10 +35,14 @@ export interface SecretLimits {
   clientSecretFailure(clientId: string, address: string): Promise<void>;
 }
 
-/** OpenID Connect registration metadata of an application. */
+/**
+ * OpenID Connect registration metadata of an application.
+ * @param idTokenAlg what its ID tokens are signed with at this moment
+ */
 export function toClientMetadata(
   application: Application,
   grants: readonly Grant[],
+  idTokenAlg: SigningAlg,
 ): Record<string, unknown> {
   // One that somebody registered need not have said where it is; the engine takes no such client as one of browsers.
   const usesCode = application.grants.includes('authorization_code') && application.redirectUris.length > 0;
@@ -57,6 +62,7 @@ export function toClientMetadata(
     ...(usesCode && { scope: OPENID_SCOPES.join(' ') }),
     authorization_details_types: [...DETAIL_TYPES],
     [PKCE]: application.pkce ?? 'required',
+    id_token_signed_response_alg: idTokenAlg,
   };
 }
 

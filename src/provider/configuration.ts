@@ -12,6 +12,7 @@ import { lastsWithSession } from '../grants/expiry.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
+import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { requireSoundAssertion } from './client-assertions.ts';
 import { mayOmitPkce, OWN_CLIENT_METADATA } from './clients.ts';
@@ -170,10 +171,9 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
       short: cookie,
     },
     enabledJWA: {
-      clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA'],
-      idTokenSigningAlgValues: ['ES256', 'RS256', 'EdDSA'],
+      clientAuthSigningAlgValues: [...SIGNING_ALGS],
+      idTokenSigningAlgValues: [...SIGNING_ALGS],
     },
-    clientDefaults: { id_token_signed_response_alg: 'ES256' },
     assertJwtClientAuthClaimsAndHeader: async (_ctx, claims, header) =>
       requireSoundAssertion(claims, header, { issuer, now }),
     features: {

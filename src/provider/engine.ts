@@ -19,6 +19,7 @@ import { COMMON_PARAMETERS } from '../grants/request.ts';
 import { type SecretLimits, takeOverClients } from './clients.ts';
 import { type EngineDeps as ConfigurationDeps, createConfiguration } from './configuration.ts';
 import { LocalSigningKey, type SigningMode } from './external-key.ts';
+import { takeEarlierHints } from './id-token-hints.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 export interface EngineDeps {
@@ -87,6 +88,7 @@ function build(deps: EngineDeps): { provider: Provider; middleware: Middleware }
     clientSecrets: deps.clientSecrets,
     limits: deps.secretLimits,
   });
+  takeEarlierHints(provider);
   keepFailures(provider);
   return { provider, middleware: compose(provider.middleware as never) as unknown as Middleware };
 }

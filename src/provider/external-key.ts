@@ -2,11 +2,10 @@
  * Signing with node:crypto behind the engine's `ExternalSigningKey`. OpenSSL is asked for DER and the two numbers are
  * put side by side here: asking it for the JOSE form halves the rate of ES256 on Node 24.
  */
-import { createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { constants, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { ExternalSigningKey } from 'oidc-provider';
-
-export type SigningAlg = 'ES256' | 'RS256' | 'EdDSA';
+import type { SigningAlg } from '../storage/signing-algs.ts';
 
 /** `pool`: on libuv's threads, best while cores are to spare. `sync`: on the event loop, best with a worker per core. */
 export type SigningMode = 'pool' | 'sync';
@@ -33,7 +32,14 @@ export function derToJose(der: Buffer): Buffer {
   return out;
 }
 
-const DIGESTS: Record<SigningAlg, string | null> = { ES256: 'sha256', RS256: 'sha256', EdDSA: null };
+/** How node:crypto is asked to sign and to verify with each algorithm. */
+export const SIGNATURES: Readonly<Record<SigningAlg, { digest: string | null; options: object }>> = {
+  ES256: { digest: 'sha256', options: {} },
+  RS256: { digest: 'sha256', options: {} },
+  // RFC 7518 section 3.5: the salt is as long as the hash.
+  PS256: { digest: 'sha256', options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } },
+  EdDSA: { digest: null, options: {} },
+};
 
 export class LocalSigningKey extends ExternalSigningKey {
   readonly #privateKey: KeyObject;
@@ -49,7 +55,7 @@ export class LocalSigningKey extends ExternalSigningKey {
     this.#alg = key.alg;
     this.#privateKey = key.privateKey;
     this.#publicKey = createPublicKey(key.privateKey);
-    this.#sync = mode === 'sync' && key.alg !== 'RS256';
+    this.#sync = mode === 'sync' && key.privateKey.asymmetricKeyType !== 'rsa';
   }
 
   override get kid(): string {
@@ -65,12 +71,12 @@ export class LocalSigningKey extends ExternalSigningKey {
   }
 
   override async sign(data: Uint8Array): Promise<Buffer> {
+    const { digest, options } = SIGNATURES[this.#alg];
+    const key = { key: this.#privateKey, ...options };
     const signature = this.#sync
-      ? sign(DIGESTS[this.#alg], data, this.#privateKey)
+      ? sign(digest, data, key)
       : await new Promise<Buffer>((resolve, reject) => {
-          sign(DIGESTS[this.#alg], data, this.#privateKey, (error, value) =>
-            error ? reject(error) : resolve(value),
-          );
+          sign(digest, data, key, (error, value) => (error ? reject(error) : resolve(value)));
         });
     return this.#alg === 'ES256' ? derToJose(signature) : signature;
   }

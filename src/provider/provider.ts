@@ -20,6 +20,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage, TokenRow } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
+import { idTokenAlgs } from '../storage/signing-algs.ts';
 import { type SecretLimits, toClientMetadata } from './clients.ts';
 import { type Codes, createCodes } from './codes.ts';
 import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
@@ -172,7 +173,10 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       const { ctx } = Provider;
       const view = ctx ? (await directory.viewFor(ctx.req)).view : await directory.view();
       const client = await view.findApplication(clientId);
-      return client && (toClientMetadata(client.application, grants) as AdapterPayload);
+      if (!client) return undefined;
+      const { application } = client;
+      const { alg } = signingKeys.active(...idTokenAlgs(application));
+      return toClientMetadata(application, grants, alg) as AdapterPayload;
     },
     findAccessToken: createFindAccessToken(deps),
     endGrant: (grantId) => registry.mark(grantNode(grantId), { revokedAt: now() }),
@@ -249,7 +253,13 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
         login !== undefined && login.expiresAt <= now() && login.current.equals(refreshTokens.hash(token))
       );
     },
-    routes: createProviderRoutes({ engine, inspection, revocations, ...(fastLane && { fastLane }) }),
+    routes: createProviderRoutes({
+      engine,
+      inspection,
+      revocations,
+      signingKeys,
+      ...(fastLane && { fastLane }),
+    }),
     feed,
     keysChanged() {
       jwtVerifier.forget();

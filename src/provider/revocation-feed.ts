@@ -14,6 +14,7 @@ import { MalformedRequest } from '../errors/domain.ts';
 import type { Feed, FeedPage } from '../registry/feed.ts';
 import type { NodeRecord } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
+import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { PATHS } from './configuration.ts';
 import { authenticateClient, type InspectionDeps } from './inspection.ts';
 import type { SignJwt } from './sign-jwt.ts';
@@ -115,7 +116,7 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
       reset: page.reset,
       nodes: page.nodes.map(spell),
     };
-    return sign(JSON.stringify(claims), 'ES256');
+    return sign(JSON.stringify(claims), [ACCESS_TOKEN_ALG]);
   }
 
   return async function revocations(ctx, next) {

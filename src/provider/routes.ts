@@ -9,11 +9,13 @@ import { createIntrospection, createRevocation, type InspectionDeps } from './in
 import { createMetadata, METADATA_PATHS } from './metadata.ts';
 import { createRequestNotes } from './request-notes.ts';
 import { REVOCATIONS_PATH } from './revocation-feed.ts';
+import type { SigningKeys } from './signing-keys.ts';
 
 export interface ProviderRoutesDeps {
   readonly engine: Engine;
   readonly inspection: InspectionDeps;
   readonly revocations: Middleware;
+  readonly signingKeys: SigningKeys;
   /** Absent when it is switched off. */
   readonly fastLane?: Middleware;
 }
@@ -38,6 +40,7 @@ export function createProviderRoutes({
   engine,
   inspection,
   revocations,
+  signingKeys,
   fastLane,
 }: ProviderRoutesDeps): Middleware {
   const { audit, directory, now } = inspection;
@@ -47,7 +50,7 @@ export function createProviderRoutes({
     createRequestNotes(),
     createClientOrigins({ directory }),
     createFailures({ audit, now }),
-    onPaths(METADATA_PATHS, createMetadata({ directory })),
+    onPaths(METADATA_PATHS, createMetadata({ directory, signingKeys })),
     onPaths([PATHS.introspection], createIntrospection(inspection)),
     onPaths([PATHS.revocation], createRevocation(inspection)),
     onPaths([REVOCATIONS_PATH], revocations),

@@ -1,12 +1,13 @@
 /** JWTs of ours, such as access tokens (RFC 9068): signed with the key of their algorithm that is active now. */
-import { LocalSigningKey, type SigningAlg, type SigningMode } from './external-key.ts';
+import type { AlgChoice, SigningAlg } from '../storage/signing-algs.ts';
+import { LocalSigningKey, type SigningMode } from './external-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 /**
  * @param claims as JSON
  * @returns the compact form
  */
-export type SignJwt = (claims: string, alg: SigningAlg) => Promise<string>;
+export type SignJwt = (claims: string, choice: AlgChoice) => Promise<string>;
 
 interface Signer {
   readonly kid: string;
@@ -27,8 +28,8 @@ export function createSignJwt({
   mode: SigningMode;
 }): SignJwt {
   const signers = new Map<SigningAlg, Signer>();
-  const signerFor = (alg: SigningAlg): Signer => {
-    const { kid, privateKey } = signingKeys.active(alg);
+  const signerFor = (choice: AlgChoice): Signer => {
+    const { kid, alg, privateKey } = signingKeys.active(...choice);
     const known = signers.get(alg);
     if (known?.kid === kid) return known;
     const header = encode(JSON.stringify({ alg, typ, kid }));
@@ -36,8 +37,8 @@ export function createSignJwt({
     signers.set(alg, signer);
     return signer;
   };
-  return async (claims, alg) => {
-    const { header, key } = signerFor(alg);
+  return async (claims, choice) => {
+    const { header, key } = signerFor(choice);
     const input = `${header}.${encode(claims)}`;
     return `${input}.${(await key.sign(Buffer.from(input))).toString('base64url')}`;
   };

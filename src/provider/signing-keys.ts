@@ -1,17 +1,21 @@
 /**
- * The signing keys: one active per algorithm, the next one published before it signs, retired ones published until
- * the last token they signed has expired. Private parts are sealed in the store.
+ * The signing keys: per algorithm that a resource or an application names one active, the next one published before it
+ * signs, retired ones published until the last token they signed has expired. Private parts are sealed in the store.
+ * `key-plan.ts` says when a key signs.
  */
 import { createHmac, createPrivateKey, generateKeyPair, hash, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
+import { type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 import type { Vault } from '../storage/vault.ts';
-import type { SigningAlg } from './external-key.ts';
-
-export const SIGNING_ALGS: readonly SigningAlg[] = ['ES256', 'RS256', 'EdDSA'];
-
-/** Seconds that others may cache the JWKS: a new key is published at least this long before it signs. */
-export const JWKS_CACHE_SECONDS = 300;
+import {
+  chooseSigner,
+  findSigner,
+  isPublished,
+  JWKS_CACHE_SECONDS,
+  type KeyStep,
+  planKeys,
+} from './key-plan.ts';
 
 const PURPOSE = 'signing';
 const generate = promisify(generateKeyPair);
@@ -33,13 +37,18 @@ export type KeyState = 'next' | 'active' | 'retired';
 export interface SigningKeys {
   /** All published keys, per algorithm the active one first. */
   published(): readonly SigningKey[];
-  /** The key that signs at this moment. @throws Error if there is none */
-  active(alg: SigningAlg): SigningKey;
+  /** The key that signs at this moment for a choice. @throws Error if there is none */
+  active(...choice: AlgChoice): SigningKey;
   stateOf(key: SigningKey): KeyState;
-  /** Re-reads the store if any key changed; true if the set that is published changed. */
+  /** Re-reads the store if any key changed; true if what is published or signs changed. */
   refresh(): Promise<boolean>;
-  /** Milliseconds until the next change that needs no write: a key becomes active, or is no longer published. */
-  untilNextChange(): number;
+  /**
+   * Makes, retires and takes back keys as the directory names algorithms; every process may do so at any time.
+   * @param choices of all resources and applications
+   * @param longestLifetime seconds that a token may live
+   * @returns true if what is published or signs changed
+   */
+  follow(choices: readonly AlgChoice[], longestLifetime: number): Promise<boolean>;
 }
 
 export interface SigningKeysDeps {
@@ -51,8 +60,8 @@ export interface SigningKeysDeps {
 
 async function createKeyPair(alg: SigningAlg): Promise<KeyObject> {
   if (alg === 'ES256') return (await generate('ec', { namedCurve: 'P-256' })).privateKey;
-  if (alg === 'RS256') return (await generate('rsa', { modulusLength: 2048 })).privateKey;
-  return (await generate('ed25519')).privateKey;
+  if (alg === 'EdDSA') return (await generate('ed25519')).privateKey;
+  return (await generate('rsa', { modulusLength: 2048 })).privateKey;
 }
 
 function publicJwkOf(privateKey: KeyObject): Record<string, unknown> {
@@ -111,29 +120,27 @@ async function listSigningKeys(keys: KeyStore): Promise<StoredKey[]> {
 }
 
 /**
- * Makes what is missing. Two processes that start at once must end with one first key per algorithm: its `kid` comes
- * from a secret of this deployment on which both agree, so that only one of them can insert it, and a deployment made
- * anew has others. The `kid` of later keys is their thumbprint.
+ * Two processes that plan the same must end with one key: its `kid` comes from a secret of this deployment on which
+ * both agree, so that only one of them can insert it, and a deployment made anew has others.
  */
-async function ensureFirstKeys(deps: SigningKeysDeps): Promise<void> {
-  const stored = await listSigningKeys(deps.keys);
-  const missing = SIGNING_ALGS.filter((alg) => !stored.some((key) => key.alg === alg));
-  if (missing.length === 0) return;
+async function carryOut(step: KeyStep, deps: SigningKeysDeps): Promise<void> {
+  if (step.kind === 'replace') return deps.keys.replace(step.key);
+  const { alg, activeFrom, after } = step;
   const { key } = await deps.vault.secret('firstSigningKeys');
-  for (const alg of missing) {
-    await storeNewKey(deps, alg, deps.now(), createHmac('sha256', key).update(alg).digest('base64url'));
-  }
+  const name = after === undefined ? alg : `${alg} after ${after}`;
+  await storeNewKey(deps, alg, activeFrom, createHmac('sha256', key).update(name).digest('base64url'));
 }
 
+/** A store that no server has started on has none yet; the first `follow` makes them. */
 export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKeys> {
   const { keys, vault, now } = deps;
-  await ensureFirstKeys(deps);
   let revision = await keys.revision();
   const opened = new Map<string, SigningKey>();
-  let all: SigningKey[] = [];
+  let stored: readonly StoredKey[] = [];
+  let all: readonly SigningKey[] = [];
 
   async function read(): Promise<void> {
-    const stored = await listSigningKeys(keys);
+    stored = await listSigningKeys(keys);
     all = stored.map((key) => {
       const known = opened.get(key.id);
       const current = known ? { ...open({ ...key }, vault), privateKey: known.privateKey } : open(key, vault);
@@ -142,61 +149,55 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
     });
   }
 
-  const isPublished = (key: SigningKey): boolean => key.expiresAt === undefined || key.expiresAt > now();
-  /** A clock that was set back to before the first key must not stop the server: the oldest key signs then. */
-  const active = (alg: SigningAlg): SigningKey | undefined => {
-    const candidates = all
-      .filter(
-        (key) =>
-          key.alg === alg &&
-          isPublished(key) &&
-          !(key.retiredAt !== undefined && key.retiredAt <= key.activeFrom),
-      )
-      .sort((a, b) => a.activeFrom - b.activeFrom);
-    return candidates.findLast(({ activeFrom }) => activeFrom <= now()) ?? candidates[0];
-  };
   const published = (): SigningKey[] => {
-    const first = SIGNING_ALGS.flatMap((alg) => active(alg) ?? []);
-    return [...first, ...all.filter((key) => isPublished(key) && !first.includes(key))];
+    const first = SIGNING_ALGS.flatMap((alg) => chooseSigner(all, [alg], now()) ?? []);
+    return [...first, ...all.filter((key) => isPublished(key, now()) && !first.includes(key))];
+  };
+  const stateOf = (key: SigningKey): KeyState => {
+    if (key.activeFrom > now()) return 'next';
+    const isRetired = key.retiredAt !== undefined && key.retiredAt <= now();
+    return !isRetired && findSigner(all, key.alg, now()) === key ? 'active' : 'retired';
   };
   const fingerprint = (): string =>
     published()
-      .map(({ kid }) => kid)
+      .map((key) => `${key.kid} ${stateOf(key)}`)
       .join(' ');
 
   await read();
   let lastFingerprint = fingerprint();
+  async function refresh(): Promise<boolean> {
+    const latest = await keys.revision();
+    if (latest !== revision) {
+      revision = latest;
+      await read();
+    }
+    const current = fingerprint();
+    const changed = current !== lastFingerprint;
+    lastFingerprint = current;
+    return changed;
+  }
+
   return {
     published,
-    active(alg) {
-      const key = active(alg);
-      if (!key) throw new Error(`no active signing key for ${alg}`);
+    active(...choice) {
+      const key = chooseSigner(all, choice, now());
+      if (!key) throw new Error(`no active signing key for ${choice.join(', ')}`);
       return key;
     },
-    stateOf(key) {
-      if (active(key.alg) === key) return 'active';
-      return key.activeFrom > now() ? 'next' : 'retired';
-    },
-    async refresh() {
-      const latest = await keys.revision();
-      if (latest !== revision) {
-        revision = latest;
-        await read();
-      }
-      const current = fingerprint();
-      const changed = current !== lastFingerprint;
-      lastFingerprint = current;
-      return changed;
-    },
-    untilNextChange() {
-      const moments = all.flatMap(({ activeFrom, expiresAt }) => [activeFrom, expiresAt ?? 0]);
-      return Math.min(...moments.filter((moment) => moment > now()), Number.POSITIVE_INFINITY) - now();
+    stateOf,
+    refresh,
+    async follow(choices, longestLifetime) {
+      const changedBefore = await refresh();
+      const steps = planKeys(stored, choices, { now: now(), longestLifetime });
+      if (steps.length === 0) return changedBefore;
+      for (const step of steps) await carryOut(step, deps);
+      return (await refresh()) || changedBefore;
     },
   };
 }
 
 /**
- * A new key for each algorithm: published at once, signing after the JWKS' cache time, or at once with `immediately`.
+ * A new key for each algorithm in use: published at once, signing after the JWKS' cache time, or at once with `immediately`.
  * The keys before it stay published until the last token they can have signed has expired.
  * @param longestLifetime seconds that a token may live
  */
@@ -207,7 +208,8 @@ export async function rotateSigningKeys(
   const activeFrom = immediately ? deps.now() : deps.now() + JWKS_CACHE_SECONDS * 1000;
   const before = await listSigningKeys(deps.keys);
   const made: StoredKey[] = [];
-  for (const alg of SIGNING_ALGS) made.push(await storeNewKey(deps, alg, activeFrom));
+  const inUse = new Set(before.filter(({ retiredAt }) => retiredAt === undefined).map(({ alg }) => alg));
+  for (const alg of inUse) made.push(await storeNewKey(deps, alg as SigningAlg, activeFrom));
   for (const key of before) {
     if (key.retiredAt === undefined || key.retiredAt > activeFrom) {
       await deps.keys.replace({
@@ -230,8 +232,9 @@ export async function removeSigningKey(deps: SigningKeysDeps, kid: string): Prom
   if (!compromised) throw new Error(`no signing key ${kid}`);
   const others = stored.filter((key) => key.alg === compromised.alg && key.id !== kid);
   const next = others.find((key) => key.retiredAt === undefined);
-  if (!next) await storeNewKey(deps, compromised.alg as SigningAlg, deps.now());
+  const signs = compromised.retiredAt === undefined || compromised.retiredAt > deps.now();
+  if (!next && signs) await storeNewKey(deps, compromised.alg as SigningAlg, deps.now());
   // Published already, so it need not wait for its time.
-  else if (next.activeFrom > deps.now()) await deps.keys.replace({ ...next, activeFrom: deps.now() });
+  else if (next && next.activeFrom > deps.now()) await deps.keys.replace({ ...next, activeFrom: deps.now() });
   await deps.keys.remove(kid);
 }

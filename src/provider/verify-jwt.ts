@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 const REMEMBERED_TOKENS = 10_000;
@@ -55,7 +56,7 @@ export function createJwtVerifier({
     const { payload } = await jwtVerify(value, currentKeySet(), {
       issuer,
       typ: 'at+jwt',
-      algorithms: ['ES256', 'RS256', 'EdDSA'],
+      algorithms: [...SIGNING_ALGS],
       requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id'],
       currentDate: new Date(now()),
     });

@@ -3,6 +3,7 @@
  * server and its feed of revocations, or every token by introspection (RFC 7662). What cannot be told is refused.
  */
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { AccessError } from './errors.ts';
 import { createIntrospect } from './introspection.ts';
 import { followRevocations } from './revocations.ts';
@@ -92,7 +93,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
         issuer,
         audience: resource,
         typ: 'at+jwt',
-        algorithms: ['ES256', 'RS256', 'EdDSA'],
+        algorithms: [...SIGNING_ALGS],
         requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id', 'anc', 'as_of'],
         currentDate: new Date(now()),
       });

@@ -5,6 +5,7 @@
 
 import type { StoredDeviceAccess } from '../permissions/device-access.ts';
 import type { StoredPermissions } from '../permissions/stored.ts';
+import type { AlgChoice, SigningAlg } from './signing-algs.ts';
 
 export type { StoredDeviceAccess } from '../permissions/device-access.ts';
 export type { StoredPermissions } from '../permissions/stored.ts';
@@ -130,6 +131,10 @@ export interface Application extends Noun {
   readonly homepage?: string;
   /** Its secret was derived from a key of the server's and this, so that it can be shown again. */
   readonly secretSeed?: string;
+  /** Signs its ID tokens; absent: RS256. */
+  readonly idTokenAlg?: SigningAlg;
+  /** What signs until the key of `idTokenAlg` may, the latest first; absent: nothing was named before. */
+  readonly idTokenAlgsBefore?: AlgChoice;
   /** Usergrid: seconds that its users' tokens live, at most and unless they ask for less. */
   readonly userTokenTtl?: number;
 }
@@ -161,7 +166,9 @@ export interface Resource extends Noun {
     readonly format: 'jwt' | 'opaque';
     /** Seconds. */
     readonly ttl: number;
-    readonly alg: 'ES256' | 'RS256' | 'EdDSA';
+    readonly alg: SigningAlg;
+    /** What signs until the key of `alg` may, the latest first; absent: nothing was named before. */
+    readonly algsBefore?: AlgChoice;
     /** `reference`: permissions too large for a JWT are handed out behind an opaque token instead of being refused. */
     readonly overflow: 'refuse' | 'reference';
   };

@@ -125,6 +125,36 @@ test('what is left out has its documented default, and names mean what they name
   assert.equal(user.id, ann?.id);
 });
 
+test('another algorithm is shown, and the one before it stays known', async (t) => {
+  const administration = await openAdministration(t);
+  await administration.apply(acme);
+  const naming = (idTokenAlg: string, alg: string) =>
+    fileOf({
+      organizations: [
+        {
+          name: 'acme',
+          resources: [{ identifier: RESOURCE, token: { alg } }],
+          applications: [{ name: 'shop', idTokenAlg }],
+        },
+      ],
+    });
+  const report = await administration.apply(naming('PS256', 'RS256'));
+  assert.deepEqual(
+    report.changes
+      .flatMap(({ fields }) => fields)
+      .map(({ field }) => field)
+      .sort(),
+    ['idTokenAlg', 'token.alg'],
+  );
+  await administration.apply(naming('EdDSA', 'RS256'));
+  const shop = await requireApplication(administration, 'shop');
+  assert.equal(shop.idTokenAlg, 'EdDSA');
+  assert.deepEqual(shop.idTokenAlgsBefore, ['PS256', 'RS256']);
+  const resource = await administration.storage.directory.resources.findBy('identifier', RESOURCE);
+  assert.deepEqual(resource?.token.algsBefore, ['ES256']);
+  assert.deepEqual((await administration.apply(naming('EdDSA', 'RS256'))).changes, []);
+});
+
 test('what changes is shown with its old and its new value, and what the file leaves out stays', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(acme);

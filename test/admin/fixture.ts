@@ -23,6 +23,7 @@ export async function openAdministration(
   );
   const clock = { offset: 0 };
   const foundations = await openFoundations(config, () => Date.now() + clock.offset);
+  await foundations.followSigningAlgs();
   t.after(async () => {
     await foundations.close();
     await rm(dataDir, { recursive: true });

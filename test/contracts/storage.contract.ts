@@ -71,7 +71,7 @@ function resource(identifier: string, channel?: string): Omit<Resource, 'number'
     catalogue: 'open',
     tables: [],
     scopes: [],
-    token: { format: 'jwt', ttl: 60, alg: 'ES256', overflow: 'refuse' },
+    token: { format: 'jwt', ttl: 60, alg: 'ES256', algsBefore: ['RS256'], overflow: 'refuse' },
     ...(channel !== undefined && { channel, registeredBy: randomUUID(), owner: randomUUID() }),
   };
 }
@@ -503,6 +503,8 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           userTokenTtl: 60,
           isOrganization: true,
           pkce: 'optional',
+          idTokenAlg: 'EdDSA',
+          idTokenAlgsBefore: ['RS256'],
         });
         assert.deepEqual(await applications.get(shop.id), shop);
         const devicehive = { actions: ['GetDevice'], networks: ['4'] };

@@ -5,13 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import { JWKS_CACHE_SECONDS } from '../../src/provider/key-plan.ts';
 import {
-  JWKS_CACHE_SECONDS,
-  loadSigningKeys,
+  loadSigningKeys as load,
   removeSigningKey,
   rotateSigningKeys,
+  type SigningKeys,
+  type SigningKeysDeps,
 } from '../../src/provider/signing-keys.ts';
+import { type AlgChoice, accessTokenAlgs, idTokenAlgs } from '../../src/storage/signing-algs.ts';
 import { openVault } from '../../src/storage/vault.ts';
+
+const LONGEST = 30 * 86_400;
+const NAMED: readonly AlgChoice[] = [idTokenAlgs({}), accessTokenAlgs({ alg: 'EdDSA' })];
 
 test('signing keys', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'grantable-keys-'));
@@ -26,6 +32,11 @@ test('signing keys', async (t) => {
     now,
   });
   const deps = { keys: storage.keys, vault, now };
+  const loadSigningKeys = async (given: SigningKeysDeps): Promise<SigningKeys> => {
+    const keys = await load(given);
+    await keys.follow(NAMED, LONGEST);
+    return keys;
+  };
 
   await t.test('JW-07 of processes that start at once all sign with the same keys', async () => {
     const loaded = await Promise.all(Array.from({ length: 5 }, () => loadSigningKeys(deps)));

@@ -33,7 +33,7 @@ export function createDiscoveryRoutes(base: string, issuer: string): Readonly<Re
         ...(await describe(request)),
         subject_types_supported: ['public'],
         // Not the original's: tokens are verified with the public keys.
-        id_token_signing_alg_values_supported: [resource?.token.alg ?? 'ES256'],
+        id_token_signing_alg_values_supported: resource ? [resource.token.alg] : [],
       };
     },
 

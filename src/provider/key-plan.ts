@@ -1,0 +1,117 @@
+/**
+ * When a signing key signs and is published, and what has to be done to the keys when the directory names other
+ * algorithms. Nothing here reads or writes.
+ */
+import type { StoredKey } from '../storage/contract.ts';
+import { ACCESS_TOKEN_ALG, type AlgChoice, type SigningAlg } from '../storage/signing-algs.ts';
+
+/** Seconds that others may cache the JWKS: a new key is published at least this long before it signs. */
+export const JWKS_CACHE_SECONDS = 300;
+
+/** Times in milliseconds. */
+export type KeyTimes = Pick<StoredKey, 'alg' | 'activeFrom' | 'retiredAt' | 'expiresAt'>;
+
+export function isPublished({ expiresAt }: KeyTimes, now: number): boolean {
+  return expiresAt === undefined || expiresAt > now;
+}
+
+/** The published keys of an algorithm that sign at some time, oldest first. */
+function signersOf<K extends KeyTimes>(keys: readonly K[], alg: SigningAlg, now: number): K[] {
+  return keys
+    .filter((key) => {
+      const wasOvertaken = key.retiredAt !== undefined && key.retiredAt <= key.activeFrom;
+      return key.alg === alg && isPublished(key, now) && !wasOvertaken;
+    })
+    .sort((a, b) => a.activeFrom - b.activeFrom);
+}
+
+/** The key of an algorithm that signs at this moment. */
+export function findSigner<K extends KeyTimes>(
+  keys: readonly K[],
+  alg: SigningAlg,
+  now: number,
+): K | undefined {
+  return signersOf(keys, alg, now).findLast(({ activeFrom }) => activeFrom <= now);
+}
+
+/**
+ * The key that signs for a choice at this moment. A clock that was set back to before the first key must not stop the
+ * server: the oldest key signs then.
+ */
+export function chooseSigner<K extends KeyTimes>(
+  keys: readonly K[],
+  choice: AlgChoice,
+  now: number,
+): K | undefined {
+  for (const find of [
+    (alg: SigningAlg) => findSigner(keys, alg, now),
+    (alg: SigningAlg) => signersOf(keys, alg, now)[0],
+  ]) {
+    for (const alg of choice) {
+      const key = find(alg);
+      if (key) return key;
+    }
+  }
+  return undefined;
+}
+
+export type KeyStep =
+  /** `after`: the latest key that the algorithm had. Two processes that plan the same make one key. */
+  | {
+      readonly kind: 'make';
+      readonly alg: SigningAlg;
+      readonly activeFrom: number;
+      readonly after?: string | undefined;
+    }
+  | { readonly kind: 'replace'; readonly key: StoredKey };
+
+/** What is named, and what signs instead until its key may. The algorithm of the revocation feed comes last. */
+function neededAlgs(stored: readonly StoredKey[], choices: readonly AlgChoice[], now: number): SigningAlg[] {
+  const needed = new Set<SigningAlg>();
+  for (const choice of choices) {
+    if (choice[0]) needed.add(choice[0]);
+    const signer = chooseSigner(stored, choice, now);
+    if (signer) needed.add(signer.alg as SigningAlg);
+  }
+  needed.delete(ACCESS_TOKEN_ALG);
+  return [...needed, ACCESS_TOKEN_ALG];
+}
+
+function retire(key: StoredKey, now: number, longestLifetime: number): StoredKey {
+  const hasSigned = key.activeFrom <= now;
+  return { ...key, retiredAt: now, expiresAt: hasSigned ? now + longestLifetime * 1000 : now };
+}
+
+/**
+ * A key for each named algorithm that has none; the keys of algorithms that nothing names are retired, and taken back
+ * into use when they are named again while they are published. Keys of a store that no server has published anything of
+ * sign at once: the one of the revocation feed is made last, so a start that was interrupted still finds such a store.
+ *
+ * @param stored all signing keys
+ * @param longestLifetime seconds that a token may live
+ */
+export function planKeys(
+  stored: readonly StoredKey[],
+  choices: readonly AlgChoice[],
+  { now, longestLifetime }: { now: number; longestLifetime: number },
+): KeyStep[] {
+  const isNew = !stored.some(({ alg }) => alg === ACCESS_TOKEN_ALG);
+  const needed = neededAlgs(stored, choices, now);
+  const made = needed.flatMap((alg): KeyStep[] => {
+    const latest = stored
+      .filter((key) => key.alg === alg)
+      .sort((a, b) => a.activeFrom - b.activeFrom)
+      .at(-1);
+    if (latest && latest.retiredAt === undefined) return [];
+    if (latest && isPublished(latest, now + JWKS_CACHE_SECONDS * 1000)) {
+      const { retiredAt: _retired, expiresAt: _expires, ...key } = latest;
+      return [{ kind: 'replace', key }];
+    }
+    const activeFrom = isNew ? now : now + JWKS_CACHE_SECONDS * 1000;
+    return [{ kind: 'make', alg, activeFrom, after: latest?.id }];
+  });
+  const retired = stored
+    .filter(({ alg, retiredAt }) => retiredAt === undefined && !needed.includes(alg as SigningAlg))
+    .map((key): KeyStep => ({ kind: 'replace', key: retire(key, now, longestLifetime) }));
+  return [...made, ...retired];
+}
