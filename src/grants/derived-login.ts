@@ -98,15 +98,16 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
     return user;
   }
 
-  /** Seconds until then. */
+  /** Seconds until then, at least one: tokens end with a second. */
   function parseUntil({ parameters }: GrantRequest, name: string): number | undefined {
     const text = findText(parameters, name);
     if (text === undefined) return undefined;
-    const seconds = Math.floor(Number(text) / 1000) - Math.floor(now() / 1000);
-    if (!Number.isSafeInteger(seconds) || seconds < 1) {
+    const at = now();
+    const time = Number(text);
+    if (!Number.isSafeInteger(time) || time <= at) {
       throw new MalformedRequest({ description: `${name} must be a time to come, in milliseconds` });
     }
-    return seconds;
+    return Math.max(1, Math.floor(time / 1000) - Math.floor(at / 1000));
   }
 
   return {

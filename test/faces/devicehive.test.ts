@@ -366,7 +366,7 @@ describe('DeviceHive', () => {
     assert.deepEqual([wrongType.status, wrongType.json.message], [401, 'Invalid token type']);
     for (const value of [tampered(pair.refreshToken), 'x.y.z', 'garbage']) {
       const refused = await client.refresh(value);
-      assert.deepEqual([refused.status, refused.text], [401, '']);
+      assert.deepEqual([refused.status, refused.json], [401, { error: 401, message: 'Unauthorized' }]);
     }
     assert.equal((await client.refresh(undefined)).status, 400);
     assert.equal((await client.create(pair.refreshToken, { userId })).json.message, 'Unauthorized');
@@ -386,7 +386,7 @@ describe('DeviceHive', () => {
     }
     for (const { refreshToken } of [login, minted, below]) {
       const refused = await client.refresh(refreshToken);
-      assert.deepEqual([refused.status, refused.text], [401, '']);
+      assert.deepEqual([refused.status, refused.json], [401, { error: 401, message: 'Unauthorized' }]);
     }
   });
 

@@ -171,8 +171,8 @@ export interface TestServer extends AsyncDisposable {
   readonly server: GrantableServer;
   readonly issuer: string;
   readonly dataDir: string;
-  /** Milliseconds; moves the server's clock. */
-  clock: { offset: number };
+  /** Milliseconds: `offset` moves the server's clock, `stoppedAt` stops it there. */
+  clock: { offset: number; stoppedAt?: number };
   secretOf(clientId: string): string;
   /** POST of a form, authenticated as `client` by Basic unless it is undefined. */
   post(
@@ -227,7 +227,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   options.fixture?.(fixture);
   const applyFile = join(dataDir, 'apply.json');
   await writeFile(applyFile, JSON.stringify(fixture));
-  const clock = { offset: 0 };
+  const clock: TestServer['clock'] = { offset: 0 };
   const port = await freePort();
   const storage = await storageForTests();
   const start = async () =>
@@ -244,7 +244,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         },
         { cwd: dataDir, readApplyFile: true },
       ),
-      { now: () => Date.now() + clock.offset },
+      { now: () => clock.stoppedAt ?? Date.now() + clock.offset },
     );
   let server = await start();
   const issuer = `http://localhost:${port}`;

@@ -1,7 +1,7 @@
-/** How DeviceHive tells of failures: `{"error": <status>, "message": <text>}`, and in some cases nothing at all. */
+/** How DeviceHive tells of failures: `{"error": <status>, "message": <text>}`. */
 import { AccountClosed, PermissionsNotAllowed, ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
-import { type FaceFailure, Reply } from '../face.ts';
+import type { FaceFailure } from '../face.ts';
 
 export const INVALID_PARAMETERS = 'Invalid request parameters';
 export const ACCESS_DENIED = 'Access is denied';
@@ -10,11 +10,9 @@ export const UNAUTHORIZED = 'Unauthorized';
 /** Told in the original's own words. */
 export class DeviceHiveRefusal extends Refusal {}
 
-/** A refresh that is refused is told with a status and no body. */
-export class SilentRefusal extends Refusal {
-  constructor(reason: string) {
-    super(401, UNAUTHORIZED, { reason });
-  }
+/** @param reason for the log only */
+export function unauthorized(reason: string): DeviceHiveRefusal {
+  return new DeviceHiveRefusal(401, UNAUTHORIZED, { reason });
 }
 
 function messageOf({ error, status, description }: FaceFailure): string {
@@ -26,7 +24,5 @@ function messageOf({ error, status, description }: FaceFailure): string {
 }
 
 export function toFailure(failure: FaceFailure): unknown {
-  const { error, status } = failure;
-  if (error instanceof SilentRefusal) return new Reply(status, undefined);
-  return { error: status, message: messageOf(failure) };
+  return { error: failure.status, message: messageOf(failure) };
 }

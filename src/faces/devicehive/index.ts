@@ -11,7 +11,7 @@ import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
 import { type AskForToken, type Face, type FaceRequest, Reply } from '../face.ts';
-import { ACCESS_DENIED, DeviceHiveRefusal, SilentRefusal, toFailure, UNAUTHORIZED } from './errors.ts';
+import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
 import { isLetIn, mayRefresh } from './let-in.ts';
 import {
   parseLogin,
@@ -178,11 +178,11 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
           const isAccess =
             (await request.findToken(refreshToken)) !== undefined || (await request.hasExpired(refreshToken));
           if (isAccess) throw new DeviceHiveRefusal(401, 'Invalid token type');
-          throw new SilentRefusal('no refresh token of this API');
+          throw unauthorized('no refresh token of this API');
         }
         if (facts.expiresAt <= now()) throw new DeviceHiveRefusal(401, 'Token has expired');
         if (!(await mayRefresh(facts, request, users))) {
-          throw new SilentRefusal('administrator or plugin that is let in no more');
+          throw unauthorized('administrator or plugin that is let in no more');
         }
         const answer = await ask(
           { grant_type: 'refresh_token', refresh_token: refreshToken },
@@ -192,7 +192,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
             ...(facts.realm && { realm: facts.realm }),
           },
         ).catch((error: unknown) => {
-          throw error instanceof ProofRejected ? new SilentRefusal(error.message) : error;
+          throw error instanceof ProofRejected ? unauthorized(error.message) : error;
         });
         return new Reply(201, { accessToken: answer.access_token });
       },

@@ -1,5 +1,6 @@
 /** The bodies of DeviceHive's requests: names, numbers and texts are taken where the original takes them. */
 import { findActionId, findActionName } from '../../permissions/devicehive-actions.ts';
+import { parseDateTime } from './date-time.ts';
 import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
 
 /** What a token may be made for; a dimension that is absent stands for all that its holder has. */
@@ -51,7 +52,9 @@ function requireObject(body: unknown): Body {
 
 /** @throws DeviceHiveRefusal 400 */
 export function parseLogin(body: unknown): { login: string; password: string } {
-  const { login, password } = requireObject(body);
+  const { login, password: given } = requireObject(body);
+  // A number is the text of its digits, as the original reads it.
+  const password = typeof given === 'number' ? String(given) : given;
   const isGiven = (value: unknown): value is string => typeof value === 'string' && value !== '';
   if (!isGiven(login) || !isGiven(password)) {
     throw new DeviceHiveRefusal(400, 'Invalid or empty authorization request parameters');
@@ -97,20 +100,12 @@ function parseIds(value: unknown): readonly string[] | undefined {
   return ids.includes(ALL) ? [ALL] : [...new Set(ids)];
 }
 
-const ISO_WITHOUT_ZONE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?$/;
-const EPOCH = /^\d{10,15}$/;
-
 /** @param now milliseconds @returns milliseconds; undefined if none is given @throws DeviceHiveRefusal 400 for one that is over */
 function parseTime(value: unknown, now: number): number | undefined {
   if (value === undefined || value === null) return undefined;
-  const text = String(value);
-  const isText = typeof value === 'string' || typeof value === 'number';
-  const time = EPOCH.test(text)
-    ? Number(text)
-    : Date.parse(ISO_WITHOUT_ZONE.test(text) ? `${text}Z` : /^\d{4}-/.test(text) ? text : '');
-  if (!isText || !Number.isSafeInteger(time) || time <= now + 1000) {
-    throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
-  }
+  const time =
+    typeof value === 'string' || typeof value === 'number' ? parseDateTime(String(value)) : undefined;
+  if (time === undefined || time <= now) throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
   return time;
 }
 

@@ -79,12 +79,15 @@ export function tokensFor(
     loginTtl: refreshTtl,
     keepsRefreshToken: true,
     claims: (row, user) => ({ payload: payloadOf(row, user, ACCESS, row.expiresAt * 1000, isOfPlugin) }),
-    refreshClaims: (row, user, { expiresAt }) => ({
-      exp: Math.floor(expiresAt / 1000),
-      kind: DEVICE_ACCESS,
-      ...(realm && { realm }),
-      payload: payloadOf(row, user, REFRESH, expiresAt, isOfPlugin),
-    }),
+    refreshClaims(row, user, { expiresAt }) {
+      const exp = Math.floor(expiresAt / 1000);
+      return {
+        exp,
+        kind: DEVICE_ACCESS,
+        ...(realm && { realm }),
+        payload: payloadOf(row, user, REFRESH, exp * 1000, isOfPlugin),
+      };
+    },
   };
 }
 
