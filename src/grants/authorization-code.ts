@@ -9,12 +9,13 @@ import { needsPkce } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
-import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
+import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
+import { readKept } from './kept-request.ts';
 import { requireText } from './parameters.ts';
 import type { Unanswered } from './unanswered.ts';
 
@@ -72,10 +73,11 @@ function openIdFacts(code: AuthorizationCode): OpenIdFacts {
   };
 }
 
-/** What was on the page: a role that has grown since gives no more than that. */
-function agreedTo(code: AuthorizationCode, consent: Consent, resource: string | undefined): Permissions {
-  if (resource === undefined) return EVERYTHING;
-  return code.rar ? parseAuthorizationDetails(code.rar, resource).permissions : findAgreed(consent, resource);
+/** What was asked for, else what was on the page: a role that has grown since gives no more than that. */
+function agreedTo(code: AuthorizationCode, consent: Consent, resource: string | undefined) {
+  const { tables, asScopes } = readKept(code.rar) ?? {};
+  const agreed = (): Permissions => (resource === undefined ? EVERYTHING : findAgreed(consent, resource));
+  return { permissions: tables ? fromStored(tables) : agreed(), ...(asScopes && { asScopes }) };
 }
 
 export function createAuthorizationCodeGrant({
@@ -170,7 +172,7 @@ export function createAuthorizationCodeGrant({
         parent: {
           resource,
           scope: openid.scope,
-          permissions: agreedTo(code, grant, resource),
+          ...agreedTo(code, grant, resource),
         },
         startsLogin: true,
         // Otherwise it lasts as the face or the server says.

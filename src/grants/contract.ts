@@ -52,6 +52,8 @@ export interface Proof {
     readonly resource: string | undefined;
     readonly scope: string;
     readonly permissions: Permissions;
+    /** They were asked for as table scopes. */
+    readonly asScopes?: boolean;
     /** Absent: it does not speak of devices. */
     readonly devices?: DeviceAccess;
     /** Milliseconds: what is made from it dies no later. */

@@ -27,7 +27,7 @@ import { type Asked, rethrowPermissionsError } from './request.ts';
 /** OpenID Connect scopes; they belong to logins in the browser, not to a resource. */
 export const OPENID_SCOPES = ['openid', 'profile', 'email', 'offline_access'] as const;
 
-const isOpenIdScope = (scope: string): boolean => (OPENID_SCOPES as readonly string[]).includes(scope);
+export const isOpenIdScope = (scope: string): boolean => (OPENID_SCOPES as readonly string[]).includes(scope);
 
 type IsKnown = (scope: string) => boolean;
 

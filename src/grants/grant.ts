@@ -13,6 +13,7 @@ import { applicationSubject } from '../directory/subjects.ts';
 import type { Through } from '../directory/through.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
+import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
 import { cutDown, knownScopes } from './cut-down.ts';
@@ -41,7 +42,9 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
   const faceScopes = faceScopesOf(client, through);
-  const asked = parseAsked(parameters, (scope) => faceScopes.includes(scope) || isKnownScope(scope));
+  const asked = parseAsked(parameters, (scopes) =>
+    splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
+  );
 
   const proof = await grant.prove(request);
   deps.onProof?.(proof);

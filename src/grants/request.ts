@@ -10,7 +10,7 @@ import type { DeviceAccess } from '../permissions/device-access.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { parsePermissionsText } from '../permissions/seed-shape.ts';
-import { splitTableScopes } from '../permissions/table-scopes.ts';
+import type { SplitScopes } from '../permissions/table-scopes.ts';
 
 /** What a request asks for; undefined means "all that is allowed". */
 export interface Asked {
@@ -18,6 +18,8 @@ export interface Asked {
   readonly resource: string | undefined;
   readonly scopes: readonly string[] | undefined;
   readonly permissions: Permissions | undefined;
+  /** The permissions are spelled as table scopes: what is wrong with them is wrong with the scope. */
+  readonly asScopes?: boolean;
   readonly devices?: DeviceAccess | undefined;
 }
 
@@ -48,15 +50,25 @@ export function rethrowPermissionsError(error: unknown): never {
   throw new PermissionsNotAllowed(options);
 }
 
+/** @throws ScopeNotAllowed for a table scope that makes no sense */
+function split(scopes: readonly string[], splitScopes: (scopes: readonly string[]) => SplitScopes) {
+  try {
+    return splitScopes(scopes);
+  } catch (error) {
+    if (!(error instanceof PermissionsError)) throw error;
+    throw new ScopeNotAllowed({ description: error.message, cause: error });
+  }
+}
+
 /**
  * @param parameters of the token endpoint, or of an authorization request
- * @param isKnownScope whether a scope is declared somewhere, so that it is no table scope
+ * @param splitScopes takes the table scopes out of all scopes of the request
  * @throws MalformedRequest when permissions are spelled in more than one way; PermissionsNotAllowed, ScopeNotAllowed,
  *   UnknownResource when one makes no sense
  */
 export function parseAsked(
   parameters: Readonly<Record<string, unknown>>,
-  isKnownScope: (scope: string) => boolean,
+  splitScopes: (scopes: readonly string[]) => SplitScopes,
 ): Asked {
   const text = (name: string): string | undefined => {
     const value = parameters[name];
@@ -67,8 +79,8 @@ export function parseAsked(
   const seedShape = text('permissions');
   try {
     const requested = parseScopes(text('scope'));
-    const split = requested && splitTableScopes(requested, isKnownScope);
-    const spellings = [details, seedShape, split?.permissions].filter((spelling) => spelling !== undefined);
+    const scopes = requested && split(requested, splitScopes);
+    const spellings = [details, seedShape, scopes?.permissions].filter((spelling) => spelling !== undefined);
     if (spellings.length > 1) {
       throw new MalformedRequest({
         description:
@@ -79,12 +91,13 @@ export function parseAsked(
     return {
       resource: resource ?? spelled?.resource,
       // Asking for tables by scope says nothing about other scopes, nor the reverse.
-      scopes: split && (split.rest.length > 0 || !split.permissions) ? split.rest : undefined,
+      scopes: scopes && (scopes.rest.length > 0 || !scopes.permissions) ? scopes.rest : undefined,
       permissions:
         spelled?.permissions ??
         (seedShape === undefined
-          ? split?.permissions
+          ? scopes?.permissions
           : parsePermissionsText(seedShape, { unknownFlags: 'refuse' })),
+      ...(scopes?.permissions && { asScopes: true }),
       devices: devicesAsked(spelled),
     };
   } catch (error) {

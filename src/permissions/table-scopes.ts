@@ -5,6 +5,7 @@ import { createPermissions, EVERYTHING, type Permissions } from './permissions.t
 import { requireTableId } from './table-ids.ts';
 
 const ADMIN_SCOPE = '*:admin';
+const ALL_TABLES = '*';
 const MAX_TABLE_SCOPES = MAX_TABLES * ACTIONS.length;
 
 export interface SplitScopes {
@@ -42,17 +43,52 @@ export function splitTableScopes(
   return { permissions: cells.length > 0 ? createPermissions(cells) : undefined, rest };
 }
 
-function decodeTableId(encoded: string): string {
-  let id: string;
-  try {
-    id = decodeURIComponent(encoded);
-  } catch {
-    throw new PermissionsError(
-      'malformed',
-      `The scope for ${quoteName(encoded)} has broken percent-encoding.`,
-    );
+/** What a scope is held against to tell whether it is a table scope. */
+export interface Catalogue {
+  readonly ids: ReadonlySet<string>;
+  /** There may be further tables, of any name. */
+  readonly isOpen: boolean;
+}
+
+/**
+ * What one scope asks of the tables of a resource; undefined for one that is not a table scope there. An open catalogue
+ * cannot tell a wrong table from a right one, so everything that ends in an action is a table scope of it.
+ * @throws PermissionsError (malformed) for an unknown action on a table, and for an id that no table can have
+ */
+export function readTableScope(scope: string, { ids, isOpen }: Catalogue): Permissions | undefined {
+  if (scope === ADMIN_SCOPE) return EVERYTHING;
+  const colon = scope.lastIndexOf(':');
+  if (colon < 0) return undefined;
+  const action = scope.slice(colon + 1);
+  const bit = toBit(action);
+  const encoded = scope.slice(0, colon);
+  const id = findDecoded(encoded);
+  if (id !== undefined && (id === ALL_TABLES || ids.has(id))) {
+    if (bit === 0) throw unknownAction(action);
+    return createPermissions([[requireTableId(id), bit]]);
   }
-  return requireTableId(id);
+  return isOpen && bit !== 0 ? createPermissions([[decodeTableId(encoded), bit]]) : undefined;
+}
+
+function unknownAction(action: string): PermissionsError {
+  return new PermissionsError(
+    'malformed',
+    `Unknown action ${quoteName(action)} in a scope for a table. Use ${ACTIONS.slice(0, -1).join(', ')} or ${ACTIONS.at(-1)}.`,
+  );
+}
+
+function findDecoded(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeTableId(encoded: string): string {
+  const id = findDecoded(encoded);
+  if (id !== undefined) return requireTableId(id);
+  throw new PermissionsError('malformed', `The scope for ${quoteName(encoded)} has broken percent-encoding.`);
 }
 
 /** The scopes that ask for exactly these permissions; every one is a valid scope token (RFC 6749 section 3.3). */

@@ -14,18 +14,23 @@ import {
   UnknownResource,
 } from '../errors/domain.ts';
 import { toOAuthError } from '../errors/oauth.ts';
-import { knownScopes, OPENID_SCOPES, refuseUnknownTables } from '../grants/cut-down.ts';
-import { parseAsked } from '../grants/request.ts';
-import { parseAuthorizationDetails, toAuthorizationDetails } from '../permissions/authorization-details.ts';
+import { isOpenIdScope, knownScopes, refuseUnknownTables } from '../grants/cut-down.ts';
+import { type KeptRequest, readKept, writeKept } from '../grants/kept-request.ts';
+import { type Asked, parseAsked } from '../grants/request.ts';
 import { namesNoAction } from '../permissions/device-access.ts';
 import {
   contains,
   describeDifference,
   difference,
+  intersect,
   NOTHING,
   type Permissions,
 } from '../permissions/permissions.ts';
+import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import type { User } from '../storage/nouns.ts';
+import { type AskedScopes, type ScopeLimits, sortScopes } from './asked-scopes.ts';
+
+const NO_TABLES = toStored(NOTHING);
 
 export interface AuthorizationRequestDeps {
   readonly directory: Directory;
@@ -54,6 +59,8 @@ async function requireRights(
   return { ...rights, resource: found };
 }
 
+type Rights = Awaited<ReturnType<typeof requireRights>>;
+
 /** @throws UnknownResource if there are several */
 export function singleResource(resource: unknown): string | undefined {
   if (!Array.isArray(resource)) return typeof resource === 'string' ? resource : undefined;
@@ -61,25 +68,9 @@ export function singleResource(resource: unknown): string | undefined {
   return resource[0];
 }
 
-/** The engine has dropped repetitions from its parameters by now; every other endpoint refuses them. */
-function refuseRepeatedScopes({ query }: KoaContextWithOIDC): void {
-  const sent = typeof query.scope === 'string' ? query.scope.split(' ') : [];
-  if (new Set(sent).size !== sent.length) {
-    throw new ScopeNotAllowed({ description: 'scope holds repeated values' });
-  }
-}
-
-/**
- * The engine has dropped `offline_access` unless `prompt` holds `consent`. The consent page says what it means, and
- * shows it again when it is asked for anew, so any `prompt` will do.
- */
-function restoreOfflineAccess({ oidc, query }: KoaContextWithOIDC): void {
-  const { params, client, body } = oidc;
-  const sent = body?.scope ?? query.scope;
-  if (!params || typeof sent !== 'string' || !client?.grantTypeAllowed('refresh_token')) return;
-  if (!sent.split(' ').includes('offline_access')) return;
-  const scopes = typeof params.scope === 'string' ? params.scope.split(' ') : [];
-  params.scope = [...new Set([...scopes, 'offline_access'])].join(' ');
+/** As the client sent it: the engine drops repetitions, `offline_access`, and without a resource all that it does not know. */
+function sentScope({ oidc, query }: KoaContextWithOIDC): unknown {
+  return oidc.body?.scope ?? query.scope;
 }
 
 /** The engine forgets an empty list; forgotten, it would ask for every table. */
@@ -99,47 +90,98 @@ function refuseFragments(params: Record<string, unknown>): void {
   throw new MalformedRequest({ description: 'response_mode must be query or form_post' });
 }
 
+/** What is left of a request after what cannot be given was left out of its scopes. */
+interface Left {
+  readonly scopes: readonly string[];
+  readonly leftOut: boolean;
+  /** What is kept of what it asks of its resource. */
+  readonly kept: KeptRequest | undefined;
+}
+
+/**
+ * Writes what is left into the parameters, from which the engine makes everything else. Something that was left out
+ * never becomes "nothing asked", which would ask for all: the request gets only what else it named.
+ * @throws ScopeNotAllowed if nothing is left
+ */
+function keep(ctx: KoaContextWithOIDC, { scopes, leftOut, kept }: Left): void {
+  const { params, resourceServers } = ctx.oidc;
+  if (!params) return;
+  const tables = leftOut ? (kept?.tables ?? NO_TABLES) : kept?.tables;
+  const hasTables = tables !== undefined && (tables.isAdmin || tables.tables.length > 0);
+  const namesNone = scopes.length === 0 && !(hasTables && kept?.asScopes);
+  if (namesNone && (leftOut || !kept?.allScopes)) {
+    throw new ScopeNotAllowed({ description: 'none of the scopes can be given' });
+  }
+  const isIdentityOnly = leftOut && !hasTables && !kept?.namesResource && scopes.every(isOpenIdScope);
+  if (kept && isIdentityOnly) {
+    params.resource = undefined;
+    delete resourceServers?.[kept.resource];
+  }
+  params.scope = scopes.join(' ') || undefined;
+  params.authorization_details =
+    kept && !isIdentityOnly ? JSON.stringify(writeKept({ ...kept, ...(tables && { tables }) })) : undefined;
+}
+
+/** Details and `permissions` are given in full or refused; of scopes, what cannot be given was left out before. */
+function refuseImpossible({ devices, permissions }: Asked, rights: Rights | undefined): void {
+  if (devices && !namesNoAction(devices))
+    throw new PermissionsNotAllowed({ description: 'devices cannot be asked for here' });
+  if (!permissions) return;
+  if (!rights) throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
+  if (contains(NOTHING, permissions))
+    throw new PermissionsNotAllowed({ description: 'ask for something of some table, or leave tables out' });
+  refuseUnknownTables(permissions, rights.resource);
+  refuseBeyond(permissions, rights.permissions);
+}
+
 async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps): Promise<void> {
   const { params, client } = ctx.oidc;
   if (!params || !client) return;
-  refuseRepeatedScopes(ctx);
   refuseEmptyDetails(ctx);
   refuseFragments(params);
-  restoreOfflineAccess(ctx);
-  const active = await (await deps.directory.view()).findApplication(client.clientId);
+  const view = await deps.directory.view();
+  const active = await view.findApplication(client.clientId);
   // Nobody is asked for a password, or for a consent, that nothing comes of.
   if (!active || !(await findRegistrant(active.application, deps.users))) {
     throw new UnknownResource({ description: 'the application is disabled' });
   }
-  const view = await deps.directory.view();
   const resource = singleResource(params.resource);
-  const asked = parseAsked({ ...params, resource }, await knownScopes(view, active.application));
   const rights = resource === undefined ? undefined : await requireRights(deps, client.clientId, resource);
-
-  const allowed = new Set<string>([...OPENID_SCOPES, ...(rights?.scopes ?? [])]);
-  const beyond = asked.scopes?.find((scope) => !allowed.has(scope));
-  if (beyond !== undefined)
-    throw new ScopeNotAllowed({ description: `scope is not allowed: ${beyond.slice(0, 100)}` });
-  if (asked.devices && !namesNoAction(asked.devices))
-    throw new PermissionsNotAllowed({ description: 'devices cannot be asked for here' });
-  if (asked.permissions && !rights)
-    throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
-  if (asked.permissions && contains(NOTHING, asked.permissions))
-    throw new PermissionsNotAllowed({ description: 'ask for something of some table, or leave tables out' });
-  if (asked.permissions && rights) {
-    refuseUnknownTables(asked.permissions, rights.resource);
-    refuseBeyond(asked.permissions, rights.permissions);
-  }
-
+  const isDeclared = await knownScopes(view, active.application);
+  const limits: ScopeLimits = {
+    resource: rights?.resource,
+    rights,
+    isDeclared,
+    mayRefresh: client.grantTypeAllowed('refresh_token'),
+  };
+  let sorted: AskedScopes | undefined;
+  const asked = parseAsked({ ...params, resource, scope: sentScope(ctx) }, (scopes) => {
+    sorted = sortScopes(scopes, limits);
+    return sorted;
+  });
+  refuseImpossible(asked, rights);
   params.permissions = undefined;
-  params.scope = (asked.scopes ?? [...(rights?.scopes ?? [])]).join(' ') || undefined;
-  params.authorization_details =
-    asked.permissions && resource !== undefined
-      ? JSON.stringify(toAuthorizationDetails(asked.permissions, resource))
-      : undefined;
-  if (params.scope === undefined && params.authorization_details === undefined) {
+  const { leftOut = false } = sorted ?? {};
+  const tables = sorted?.tables ?? (asked.permissions && toStored(asked.permissions));
+  const allScopes = asked.scopes === undefined && !leftOut;
+  const scopes = asked.scopes ?? (allScopes && rights ? [...rights.scopes] : []);
+  if (scopes.length === 0 && allScopes && !tables) {
     throw new ScopeNotAllowed({ description: 'ask for a scope or for authorization_details' });
   }
+  keep(ctx, {
+    scopes,
+    leftOut,
+    kept:
+      resource === undefined
+        ? undefined
+        : {
+            resource,
+            ...(tables && { tables }),
+            ...(asked.asScopes && { asScopes: true }),
+            ...(allScopes && { allScopes: true }),
+            ...(ctx.query.resource !== undefined && { namesResource: true }),
+          },
+  });
 }
 
 /** For the engine's `extraParams`: called for every authorization request, after its own checks of the parameters. */
@@ -154,21 +196,65 @@ export function createRequestNormalizer(deps: AuthorizationRequestDeps) {
   };
 }
 
+/** What somebody has of tables that were asked for as scopes; the very same if they have all of them. */
+function tablesHeld(asked: StoredPermissions, held: Permissions): StoredPermissions {
+  if (contains(held, fromStored(asked))) return asked;
+  const named = fromStored({ ...asked, isAdmin: false });
+  return { ...toStored(intersect(named, held)), isAdmin: asked.isAdmin && held.isAdmin };
+}
+
+function detailsOf(params: Readonly<Record<string, unknown>> | undefined): unknown {
+  const details = params?.authorization_details;
+  return details === undefined ? undefined : JSON.parse(String(details));
+}
+
+/** What is kept of the request to which these parameters belong; undefined if it is about no resource. */
+export function keptOf(params: Readonly<Record<string, unknown>> | undefined): KeptRequest | undefined {
+  return readKept(detailsOf(params));
+}
+
 /**
- * What goes into the code, once it is known who logged in: all that was asked for, or an error. Somebody with fewer
- * rights gets no code, instead of one that says less than the client thinks.
+ * Leaves out what the person who logged in may not have. For the engine's policy, which comes here each time before
+ * anybody is asked for a consent.
+ */
+export function createLeaveOutForPerson(deps: AuthorizationRequestDeps) {
+  return async function leaveOutForPerson(ctx: KoaContextWithOIDC): Promise<void> {
+    const { params, client, account } = ctx.oidc;
+    const kept = keptOf(params);
+    const user = kept && account && (await deps.users.findBySubject(account.accountId));
+    if (!kept || !client || !user) return;
+    try {
+      const rights = await requireRights(deps, client.clientId, kept.resource, user);
+      const asked = String(params?.scope ?? '')
+        .split(' ')
+        .filter((scope) => scope !== '');
+      const held = asked.filter((scope) => isOpenIdScope(scope) || rights.scopes.has(scope));
+      const tables = kept.asScopes && kept.tables ? tablesHeld(kept.tables, rights.permissions) : kept.tables;
+      const leftOut = tables !== kept.tables || (!kept.allScopes && held.length < asked.length);
+      const scopes = leftOut && kept.allScopes ? [] : held;
+      keep(ctx, { scopes, leftOut, kept: { ...kept, ...(tables && { tables }) } });
+    } catch (error) {
+      ctx.state.failure = error;
+      throw toOAuthError(error);
+    }
+  };
+}
+
+/**
+ * What goes into the code, once it is known who logged in. Tables that are asked for as details are given in full, or
+ * there is no code: one that says less than the client thinks helps nobody.
  */
 export function createGrantSourceDetails(deps: AuthorizationRequestDeps) {
   return async function authorizationDetailsForGrantSource(ctx: KoaContextWithOIDC) {
     const { params, client, session } = ctx.oidc;
-    if (params?.authorization_details === undefined || !client) return undefined;
-    const details = JSON.parse(String(params.authorization_details));
-    const resource = singleResource(params.resource);
+    const details = detailsOf(params);
+    const kept = readKept(details);
+    if (!kept || !client) return undefined;
     const user = session?.accountId ? await deps.users.findBySubject(session.accountId) : undefined;
-    if (resource === undefined || !user) throw new errors.AccessDenied('nobody is logged in');
+    if (!user) throw new errors.AccessDenied('nobody is logged in');
     try {
-      const rights = await requireRights(deps, client.clientId, resource, user);
-      refuseBeyond(parseAuthorizationDetails(details, resource).permissions, rights.permissions);
+      const rights = await requireRights(deps, client.clientId, kept.resource, user);
+      if (kept.tables) refuseBeyond(fromStored(kept.tables), rights.permissions);
     } catch (error) {
       ctx.state.failure = error;
       throw toOAuthError(error);

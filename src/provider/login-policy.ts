@@ -5,7 +5,7 @@ import { parseUserSubject } from '../directory/subjects.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
 
-const { Check, base } = interactionPolicy;
+const { Check, Prompt, base } = interactionPolicy;
 
 /**
  * The engine asks at every request that spells out tables and at none that leaves them out, although the latter gets
@@ -36,6 +36,19 @@ function addTableConsent(policy: interactionPolicy.DefaultPolicy, findAskedTable
   );
 }
 
+/** A step that asks nothing: between login and consent, so that a consent is about what can be given only. */
+function addLeavingOut(
+  policy: interactionPolicy.DefaultPolicy,
+  leaveOut: (ctx: KoaContextWithOIDC) => Promise<void>,
+): void {
+  const check = new Check('left_out', 'never due', async (ctx: KoaContextWithOIDC) => {
+    await leaveOut(ctx);
+    return Check.NO_NEED_TO_PROMPT;
+  });
+  const beforeConsent = policy.findIndex(({ name }) => name === 'consent');
+  policy.add(new Prompt({ name: 'leaving_out', requestable: false }, check), beforeConsent);
+}
+
 /**
  * A browser session belongs to a realm and dies with what ended its account's logins. The engine keeps one account
  * per session and never asks whether a client may serve it; at `prompt=none` these checks end in `login_required`.
@@ -44,12 +57,15 @@ export function createLoginPolicy({
   registry,
   directory,
   findAskedTables,
+  leaveOutForPerson,
 }: {
   registry: Registry;
   directory: Directory;
   findAskedTables: FindAskedTables;
+  leaveOutForPerson: (ctx: KoaContextWithOIDC) => Promise<void>;
 }): interactionPolicy.DefaultPolicy {
   const policy = base();
+  addLeavingOut(policy, leaveOutForPerson);
   addTableConsent(policy, findAskedTables);
   const login = policy.get('login');
   login?.checks.add(

@@ -21,6 +21,7 @@ import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage, TokenRow } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
+import { createLeaveOutForPerson } from './authorization-request.ts';
 import { type SecretLimits, toClientMetadata } from './clients.ts';
 import { type Codes, createCodes } from './codes.ts';
 import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
@@ -182,6 +183,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     endGrant: (grantId) => registry.mark(grantNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables({ directory, users });
+  const leaveOutForPerson = createLeaveOutForPerson({ directory, users });
   const grantDeps = { directory, users, issue };
   const engine = createEngine({
     configuration: () => ({
@@ -191,7 +193,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       findGrantedResource: createFindGrantedResource(deps, subjectTokens),
       adapter,
       cookieKeys: deps.cookieKeys(),
-      policy: () => createLoginPolicy({ registry, directory, findAskedTables }),
+      policy: () => createLoginPolicy({ registry, directory, findAskedTables, leaveOutForPerson }),
       lifetimes: { session: deps.lifetimes.session, grant: deps.lifetimes.login },
       pages: deps.pages,
       now,

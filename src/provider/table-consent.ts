@@ -7,10 +7,10 @@ import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { type Consent, findAgreed } from '../grants/consent.ts';
-import { parseAuthorizationDetails } from '../permissions/authorization-details.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
+import { fromStored } from '../permissions/stored.ts';
 import type { Resource } from '../storage/nouns.ts';
-import { singleResource } from './authorization-request.ts';
+import { keptOf, singleResource } from './authorization-request.ts';
 
 export interface AskedTables {
   readonly resource: Resource;
@@ -46,13 +46,9 @@ export function createFindAskedTables({
     ]);
     const rights = client && resource && user && (await findRights(view, client.application, resource, user));
     if (!resource || !rights) return undefined;
-    const details = params.authorization_details;
+    const tables = keptOf(params)?.tables;
     // Nothing asked for means all that is allowed, so that is what has to be agreed to.
-    const permissions =
-      typeof details === 'string'
-        ? parseAuthorizationDetails(JSON.parse(details), identifier).permissions
-        : rights.permissions;
-    return { resource, permissions };
+    return { resource, permissions: tables ? fromStored(tables) : rights.permissions };
   };
 }
 

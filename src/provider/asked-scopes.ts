@@ -1,0 +1,59 @@
+/**
+ * Which scopes of an authorization request can be given. The rest are left out, because clients ask for what their
+ * library or another server knows; that something was left out is told, so that it never passes for "nothing asked".
+ */
+import { isOpenIdScope } from '../grants/cut-down.ts';
+import { contains, createPermissions, EVERYTHING, type Permissions } from '../permissions/permissions.ts';
+import { type StoredPermissions, toStored } from '../permissions/stored.ts';
+import { readTableScope, type SplitScopes } from '../permissions/table-scopes.ts';
+import type { Resource } from '../storage/nouns.ts';
+
+export interface ScopeLimits {
+  /** Undefined: the request is about no resource, so that it can only ask who somebody is. */
+  readonly resource: Pick<Resource, 'tables' | 'catalogue'> | undefined;
+  /** What the application may have of the resource. */
+  readonly rights: { readonly scopes: ReadonlySet<string>; readonly permissions: Permissions } | undefined;
+  /** Whether the application or one of its resources declares a scope. */
+  readonly isDeclared: (scope: string) => boolean;
+  /** Whether the application may use refresh tokens. */
+  readonly mayRefresh: boolean;
+}
+
+export interface AskedScopes extends SplitScopes {
+  /** The same as `permissions`, with the tables that were named beside `*:admin`. */
+  readonly tables: StoredPermissions | undefined;
+  readonly leftOut: boolean;
+}
+
+/** @throws PermissionsError for a table scope with an unknown action, or for a table that cannot exist */
+export function sortScopes(scopes: readonly string[], limits: ScopeLimits): AskedScopes {
+  const { resource, rights, isDeclared, mayRefresh } = limits;
+  const catalogue = resource && {
+    ids: new Set(resource.tables.map(({ id }) => id)),
+    isOpen: resource.catalogue === 'open',
+  };
+  const readTables = (scope: string): Permissions | undefined =>
+    catalogue && !isDeclared(scope) ? readTableScope(scope, catalogue) : undefined;
+
+  const rest: string[] = [];
+  const given: Permissions[] = [];
+  let leftOut = false;
+  for (const scope of scopes) {
+    const tables = readTables(scope);
+    if (scope === 'offline_access') {
+      // It says nothing of tables, so nothing is lost where there is no refreshing.
+      if (mayRefresh) rest.push(scope);
+    } else if (isOpenIdScope(scope) || rights?.scopes.has(scope)) rest.push(scope);
+    else if (tables && rights && contains(rights.permissions, tables)) given.push(tables);
+    else leftOut = true;
+  }
+  if (given.length === 0) return { rest, permissions: undefined, tables: undefined, leftOut };
+  const isAdmin = given.includes(EVERYTHING);
+  const named = createPermissions(given.flatMap(({ masks }) => [...masks]));
+  return {
+    rest,
+    permissions: isAdmin ? EVERYTHING : named,
+    tables: { ...toStored(named), isAdmin },
+    leftOut,
+  };
+}
