@@ -194,6 +194,10 @@ function checkAsWhole(
   }
   if (grants.includes('authorization_code') && redirectUris.length === 0)
     say('needs redirectUris for authorization_code');
+  const introspects = entry.introspects ?? before?.introspects ?? [];
+  if (authMethod === 'none' && introspects.length > 0) {
+    say('may not introspect with the authMethod none: leave introspects out, or empty it');
+  }
   const pkce = entry.pkce ?? before?.pkce;
   if (pkce === 'optional' && authMethod === 'none')
     say('may not have pkce: optional with the authMethod none');

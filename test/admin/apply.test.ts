@@ -533,6 +533,20 @@ test('an application that moves to another resource keeps no rights to the one b
   assert.deepEqual((await requireApplication(administration, 'shop')).ceilings[0]?.permissions.tables, []);
 });
 
+test('an application that introspects cannot become a public one', async (t) => {
+  const administration = await openAdministration(t);
+  const resources = [{ identifier: RESOURCE, tables: [{ id: 'orders' }] }];
+  const apply = (application: object) =>
+    administration.apply(
+      fileOf({
+        organizations: [{ name: 'acme', resources, applications: [{ name: 'api', ...application }] }],
+      }),
+    );
+  await apply({ introspects: [RESOURCE] });
+  await assert.rejects(apply({ authMethod: 'none' }), /may not introspect with the authMethod none/);
+  await apply({ authMethod: 'none', introspects: [] });
+});
+
 test('a proof of another kind puts the old one away', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(acme);

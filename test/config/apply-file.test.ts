@@ -491,6 +491,10 @@ test('grants and proofs that contradict each other are refused', () => {
     [`authMethod: none, ${secret}`, /clientSecret is of no use with the authMethod none/],
     [`authMethod: private_key_jwt, ${jwks}, ${secret}`, /clientSecret is of no use/],
     [`authMethod: client_secret_post, ${jwks}`, /jwks is of no use/],
+    [
+      'authMethod: none, introspects: [https://api.acme.example/]',
+      /introspects needs an authMethod other than none/,
+    ],
     ['authMethod: none, pkce: optional', /pkce is optional, which needs an authMethod other than none/],
     [
       'pkce: optional, redirectUris: ["http://127.0.0.1/cb"]',
