@@ -60,6 +60,16 @@ const REMEMBERED_SECRETS = 10_000;
  */
 const remembered = new LRUCache<string, Buffer>({ max: REMEMBERED_SECRETS });
 
+/** Compares each of the spellings that a secret may have, whichever is right. */
+export function isAnyClientSecret(
+  keys: SecretKeys,
+  spellings: readonly string[],
+  stored: string | undefined,
+): boolean {
+  const distinct = [...new Set(spellings)];
+  return distinct.map((secret) => isClientSecret(keys, secret, stored)).includes(true);
+}
+
 /** Compares in constant time; false for a hash made under a key that is gone. */
 export function isClientSecret(keys: SecretKeys, secret: string, stored: string | undefined): boolean {
   if (stored === undefined) return false;

@@ -4,7 +4,7 @@ import type { ActiveApplication, Directory, DirectoryView } from '../directory/d
 import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
 import { Refusal } from '../http/refusal.ts';
-import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
+import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { AskForToken, AskOptions, Credentials } from './face.ts';
 
 const TOKEN_PATH = '/oauth/token';
@@ -58,26 +58,10 @@ function withRealm(tenant: Tenant, realm: AskOptions['realm']): Tenant {
   return { ...tenant, client: { ...client, application: { ...client.application, realm, grants } } };
 }
 
-/** RFC 6749 section 2.3.1 */
-function basicOf({ clientId, clientSecret }: Credentials): string {
-  const encode = (text: string): string => encodeURIComponent(text).replaceAll('%20', '+');
-  return `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`;
-}
-
-/** A secret goes where the application's `authMethod` wants it: whoever uses an older API need not know of that. */
-function proofOf(
-  ctx: Context,
-  credentials: Credentials | undefined,
-  application: Application | undefined,
-  face: string,
-): Record<string, string> {
+/** The client's own secret, which is as good in the form as in a header; without one it is the face that asks. */
+function proofOf(credentials: Credentials | undefined, face: string): Record<string, string> {
   if (!credentials) return { client_id: face };
-  const { clientId, clientSecret } = credentials;
-  if (application?.authMethod === 'client_secret_post') {
-    return { client_id: clientId, client_secret: clientSecret };
-  }
-  ctx.req.headers.authorization = basicOf(credentials);
-  return {};
+  return { client_id: credentials.clientId, client_secret: credentials.clientSecret };
 }
 
 function toRefusal(ctx: Context): unknown {
@@ -105,8 +89,7 @@ export function createAsk(
     directory.decideBy(ctx.req, { view: narrowed, asOf, through });
     const { method, url } = ctx;
     for (const name of NOT_OF_THE_FACE) delete ctx.req.headers[name];
-    const application = credentials && (await narrowed.findApplication(credentials.clientId))?.application;
-    const proof = proofOf(ctx, credentials, application, tenant.client.application.clientId);
+    const proof = proofOf(credentials, tenant.client.application.clientId);
     await giveForm(ctx, { ...proof, ...form });
     ctx.url = TOKEN_PATH;
     ctx.req.headers.accept = 'application/json';

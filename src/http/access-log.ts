@@ -15,6 +15,9 @@ class RequestLine extends CleanMembers {
   readonly ms: number;
   readonly address: string;
   readonly clientId: string | undefined;
+  /** How the client authenticated and how it is registered to, where that differs. */
+  readonly authMethod: string | undefined;
+  readonly registeredAuthMethod: string | undefined;
   readonly reason: string | undefined;
 
   constructor({ state, status }: Context, method: string, path: string, started: number) {
@@ -26,6 +29,8 @@ class RequestLine extends CleanMembers {
     this.ms = Math.round((performance.now() - started) * 10) / 10;
     this.address = state.address;
     this.clientId = state.clientId;
+    this.authMethod = state.clientAuth?.used;
+    this.registeredAuthMethod = state.clientAuth?.registered;
     this.reason = state.reason;
   }
 }

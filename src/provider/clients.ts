@@ -1,15 +1,17 @@
 /** Applications as the engine's clients. */
 import { LRUCache } from 'lru-cache';
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
+import { usesSecret } from '../directory/applications.ts';
+import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { needsPkce } from '../directory/redirect-uris.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
-import type { Application } from '../storage/nouns.ts';
+import type { Application, AuthMethod } from '../storage/nouns.ts';
 import type { SigningAlg } from '../storage/signing-algs.ts';
+import { NO_CLIENT, presentedMethod, spellingsOf } from './client-credentials.ts';
 
 type Client = InstanceType<Provider['Client']>;
 
@@ -69,11 +71,12 @@ export function toClientMetadata(
 /**
  * Clients are built from their metadata once per revision of the directory, instead of at each request; whether they
  * are still enabled is seen at each request because the view is of the latest revision.
+ * @param found is told of each that was looked for
  */
 function rememberClients(
   provider: Provider,
   directory: Directory,
-  unknown: (id: string) => Promise<void>,
+  found: (id: string, client: Client | undefined) => Promise<void>,
 ): void {
   const Client = provider.Client as unknown as { find(id: string): Promise<Client | undefined> };
   const build = Client.find.bind(Client);
@@ -88,12 +91,20 @@ function rememberClients(
       clientsOf.set(view, clients);
     }
     const known = clients.get(id);
-    if (known) return known;
-    const client = await build(id);
-    if (client) clients.set(id, client);
-    else await unknown(id);
+    const client = known ?? (await build(id));
+    if (client && !known) clients.set(id, client);
+    await found(id, client);
     return client;
   };
+}
+
+/** Why a client may not authenticate in this way, whatever it proves; for the log. */
+function findProblem(ctx: KoaContextWithOIDC, used: AuthMethod, registered: AuthMethod): string | undefined {
+  const fits =
+    used === registered || (usesSecret({ authMethod: used }) && usesSecret({ authMethod: registered }));
+  if (!fits) return `the client used ${used}, and is registered with ${registered}`;
+  if (registered === 'none' && ctx.oidc.route === 'introspection') return 'a public client cannot introspect';
+  return undefined;
 }
 
 /** Takes over what the engine does with client secrets and refuses grants by the standard's own error. */
@@ -119,23 +130,31 @@ export function takeOverClients(
     return matches;
   }
 
-  // Unknown clients are counted like wrong secrets, or the limit would tell which clients exist.
-  rememberClients(provider, deps.directory, async (id) => {
+  /** The engine looks the client up when it has read the request, and before it looks at any proof. */
+  rememberClients(provider, deps.directory, async (id, client) => {
     const { ctx } = Provider;
-    if (!ctx || !AUTHENTICATED_ROUTES.includes(String(ctx.oidc.route))) return;
-    // Without a secret nothing was guessed, of an unknown client as of a known one.
-    const hasSecret = ctx.get('Authorization') !== '' || ctx.oidc.body?.client_secret !== undefined;
-    if (hasSecret) await guess(id, () => false);
+    if (!ctx || ctx.oidc.client || !AUTHENTICATED_ROUTES.includes(String(ctx.oidc.route))) return;
+    if (id === NO_CLIENT)
+      throw new errors.InvalidClientAuth('no client authentication, or not by HTTP Basic');
+    const used = presentedMethod(ctx, ctx.oidc.params ?? {});
+    const registered = client?.clientAuthMethod as AuthMethod | undefined;
+    if (client && used !== registered) ctx.state.clientAuth = { used, registered };
+    // Without a secret nothing was guessed. Where no secret can be right it counts as a wrong one: of a client that does
+    // not exist, or the limit would tell which ones do, and of one that has no secret.
+    const isSecret = usesSecret({ authMethod: used });
+    const wantsSecret = registered !== undefined && usesSecret({ authMethod: registered });
+    if (isSecret && !wantsSecret) await guess(id, () => false);
+    if (!client) return;
+    const problem = findProblem(ctx, used, registered as AuthMethod);
+    if (problem === undefined) return;
+    ctx.oidc.entity('Client', client);
+    throw new errors.InvalidClientAuth(problem);
   });
   const { prototype } = provider.Client as unknown as { prototype: Client & Record<string, unknown> };
 
   prototype.compareClientSecret = function compareClientSecret(this: Client, secret: string) {
-    // The engine takes either way for both methods; only the registered one counts.
-    const method = Provider.ctx?.get('Authorization') ? 'client_secret_basic' : 'client_secret_post';
-    return guess(
-      this.clientId,
-      () => method === this.clientAuthMethod && isClientSecret(clientSecrets, secret, this.clientSecret),
-    );
+    const spellings = spellingsOf(Provider.ctx as KoaContextWithOIDC, secret);
+    return guess(this.clientId, () => isAnyClientSecret(clientSecrets, spellings, this.clientSecret));
   } as never;
 
   prototype.grantTypeAllowed = function grantTypeAllowed(this: Client, type: string) {

@@ -8,6 +8,7 @@
  */
 import type { Context, Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import { usesSecret } from '../directory/applications.ts';
 import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
@@ -67,7 +68,10 @@ async function authenticate(ctx: Context, deps: FastLaneDeps): Promise<Applicati
   if (!credentials) return undefined;
   const { view } = await deps.directory.viewFor(ctx.req);
   const application = (await view.findApplication(credentials.clientId))?.application;
-  if (application?.authMethod !== 'client_secret_basic') return undefined;
+  if (!application || !usesSecret(application)) return undefined;
+  const { authMethod } = application;
+  if (authMethod !== 'client_secret_basic')
+    ctx.state.clientAuth = { used: 'client_secret_basic', registered: authMethod };
   deps.secretLimits.requireClientNotBlocked(application.clientId, String(ctx.state.address));
   return isClientSecret(deps.clientSecrets, credentials.secret, application.secretHash)
     ? application

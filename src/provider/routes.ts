@@ -1,6 +1,7 @@
 /** The provider's middleware in the order in which a request meets it. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
+import { createClientCredentials } from './client-credentials.ts';
 import { createClientOrigins } from './client-origins.ts';
 import { PATHS } from './configuration.ts';
 import type { Engine } from './engine.ts';
@@ -54,6 +55,7 @@ export function createProviderRoutes({
     onPaths([PATHS.introspection], createIntrospection(inspection)),
     onPaths([PATHS.revocation], createRevocation(inspection)),
     onPaths([REVOCATIONS_PATH], revocations),
+    onPaths([PATHS.token, PATHS.introspection, PATHS.revocation], createClientCredentials(inspection)),
     engine.middleware,
   ]);
 }

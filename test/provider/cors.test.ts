@@ -65,7 +65,7 @@ describe('pages of other origins', () => {
     ['userinfo: no token', 401, ['GET', '/oauth/userinfo']],
     ['userinfo: a bad token', 401, ['GET', '/oauth/userinfo', undefined, { authorization: 'Bearer x' }]],
     ['token: an unknown client', 401, ['POST', '/oauth/token', 'grant_type=x&client_id=x&client_secret=y']],
-    ['token: no client', 400, ['POST', '/oauth/token', 'grant_type=client_credentials']],
+    ['token: no client', 401, ['POST', '/oauth/token', 'grant_type=client_credentials']],
     ['token: too large', 413, ['POST', '/oauth/token', `a=${'x'.repeat(60_000)}`]],
     ['token: compressed', 415, ['POST', '/oauth/token', 'a=b', { 'content-encoding': 'gzip' }]],
     ['token: JSON', 400, ['POST', '/oauth/token', '{}', JSON_TYPE]],

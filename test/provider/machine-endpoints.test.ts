@@ -25,7 +25,7 @@ describe('programs that send the Accept header of Java', () => {
   const wrongSecret = { authorization: basic('machine', 'wrong') };
 
   const failures: readonly (readonly [string, number, () => Promise<Response>])[] = [
-    ['token: no client', 400, () => ask('/oauth/token', 'POST', form({ grant_type: 'client_credentials' }))],
+    ['token: no client', 401, () => ask('/oauth/token', 'POST', form({ grant_type: 'client_credentials' }))],
     ['token: a wrong secret', 401, () => ask('/oauth/token', 'POST', form({ grant_type: 'x' }), wrongSecret)],
     [
       'token: an unknown client',

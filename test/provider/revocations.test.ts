@@ -208,7 +208,7 @@ describe('the revocation feed', () => {
   });
 
   test('is for authenticated servers of a resource: everybody else is refused', async () => {
-    assert.equal((await fetch(`${server.issuer}/oauth/revocations`)).status, 400);
+    assert.equal((await fetch(`${server.issuer}/oauth/revocations`)).status, 401);
     const wrong = await fetch(`${server.issuer}/oauth/revocations`, {
       headers: { authorization: basic('shop-api', 'wrong') },
     });

@@ -102,24 +102,20 @@ describe('client authentication', () => {
     assert.equal((await present(await assertion(), { client_secret: 'x' })).json.error, 'invalid_request');
   });
 
-  test('TE-05 another method than the registered one, an unknown client and a wrong secret answer alike', async () => {
+  test('TE-05 an unknown client, a wrong secret and another kind of method answer alike', async () => {
     const machine = server.secretOf('machine');
     const answers = await Promise.all([
-      server.post('/oauth/token', undefined, { ...CC, client_id: 'machine', client_secret: machine }),
-      server.post('/oauth/token', undefined, CC, { authorization: basic('posting', machine) }),
       server.post('/oauth/token', undefined, { ...CC, client_id: 'nobody', client_secret: 'x' }),
       server.post('/oauth/token', undefined, { ...CC, client_id: 'posting', client_secret: 'x' }),
+      server.post('/oauth/token', undefined, { ...CC, client_id: 'keyed', client_secret: machine }),
+      server.post('/oauth/token', undefined, { ...CC, client_id: 'spa', client_secret: machine }),
       server.post('/oauth/token', undefined, { ...CC, client_id: 'machine' }),
+      server.post('/oauth/token', undefined, CC),
     ]);
     for (const { status, json } of answers) {
       assert.equal(status, 401, JSON.stringify(json));
-      assert.deepEqual(json, answers[2]?.json);
+      assert.deepEqual(json, answers[0]?.json);
     }
-    assert.equal(
-      (await server.post('/oauth/token', undefined, { ...CC, client_id: 'posting', client_secret: machine }))
-        .status,
-      200,
-    );
   });
 
   test('TE-06 broken Basic headers are refused without a stack trace', async () => {

@@ -164,10 +164,10 @@ describe('forged and foreign tokens', () => {
     for (const client of ['shop', 'web', 'other-shop', 'other-api']) {
       assert.deepEqual(await server.introspect(jwt, client), { active: false }, client);
     }
-    assert.equal((await server.post('/oauth/introspect', undefined, { token: jwt })).status, 400);
+    assert.equal((await server.post('/oauth/introspect', undefined, { token: jwt })).status, 401);
     assert.equal(
-      (await server.post('/oauth/introspect', undefined, { token: jwt, client_id: 'spa' })).json.active,
-      false,
+      (await server.post('/oauth/introspect', undefined, { token: jwt, client_id: 'spa' })).json.error,
+      'invalid_client',
     );
   });
 

@@ -7,6 +7,7 @@ import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
+import type { Logger } from '../../src/http/log.ts';
 import { createServer, type GrantableServer } from '../../src/server.ts';
 import { storageForTests } from './mongodb.ts';
 
@@ -191,6 +192,8 @@ export interface TestServerOptions {
   readonly env?: Record<string, string>;
   /** Changes a copy of the fixture before it is applied. */
   readonly fixture?: (fixture: any) => void;
+  /** Instead of none. */
+  readonly log?: Logger;
   /** Instead of a folder of its own, which is removed at the end. */
   readonly dataDir?: string;
 }
@@ -244,7 +247,10 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         },
         { cwd: dataDir, readApplyFile: true },
       ),
-      { now: () => clock.stoppedAt ?? Date.now() + clock.offset },
+      {
+        now: () => clock.stoppedAt ?? Date.now() + clock.offset,
+        ...(options.log && { log: options.log }),
+      },
     );
   let server = await start();
   const issuer = `http://localhost:${port}`;

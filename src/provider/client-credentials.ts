@@ -1,0 +1,107 @@
+/**
+ * How a client presents itself at the token, introspection and revocation endpoints, as far as libraries do it in more
+ * ways than the engine reads: HTTP Basic without form-encoding (RFC 6749 section 2.3.1 wants it, many leave it out),
+ * an empty secret, a scheme other than Basic, and nothing at all. What is right is decided in `clients.ts`.
+ */
+import type { Context, Middleware } from 'koa';
+import type { AuthMethod } from '../storage/nouns.ts';
+
+type Form = Record<string, unknown>;
+
+export interface ClientCredentialsDeps {
+  readonly form: {
+    read(ctx: Context): Form | undefined;
+    replace(ctx: Context, form: Form): void;
+  };
+}
+
+/** What stands for a client that did not say who it is: ids of clients hold no blank. */
+export const NO_CLIENT = ' ';
+
+const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/i;
+const VISIBLE = /^[!-~]+$/;
+
+interface Credentials {
+  readonly clientId: string;
+  /** Each spelling that the secret may have: as it was sent, and form-decoded. */
+  readonly secrets: readonly [asSent: string, decoded: string];
+}
+
+/** @returns undefined for what is not form-encoded */
+function formDecode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text.replaceAll('+', '%20'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** RFC 6749 section 2.3.1 */
+export function basicOf(clientId: string, secret: string): string {
+  return `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`).toString('base64')}`;
+}
+
+/** @returns undefined for a header that the engine refuses */
+function readBasic(header: string): Credentials | undefined {
+  const encoded = BASIC.exec(header)?.[1];
+  const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon === -1) return undefined;
+  const [id, secret] = [text.slice(0, colon), text.slice(colon + 1)];
+  const decodedId = formDecode(id);
+  return {
+    clientId: decodedId !== undefined && VISIBLE.test(decodedId) ? decodedId : id,
+    secrets: [secret, formDecode(secret) ?? secret],
+  };
+}
+
+/** The engine takes a member that is empty for one that is not there. */
+const isGiven = (value: unknown): boolean => value !== undefined && value !== '';
+
+/** How the client of this request proves itself. */
+export function presentedMethod({ headers }: Context, form: Readonly<Form>): AuthMethod {
+  if (isGiven(form.client_assertion)) return 'private_key_jwt';
+  if (isGiven(headers.authorization)) return 'client_secret_basic';
+  return isGiven(form.client_secret) ? 'client_secret_post' : 'none';
+}
+
+/** The spellings that the secret of a request may have. @param secret as the engine read it */
+export function spellingsOf({ state }: Context, secret: string): readonly string[] {
+  return state.basicSecrets ?? [secret];
+}
+
+function readAuthorization(ctx: Context, header: string, form: Form, deps: ClientCredentialsDeps): void {
+  const isAlone = !isGiven(form.client_secret) && !isGiven(form.client_assertion);
+  if (!/^Basic\b/i.test(header)) {
+    // Still answered with the scheme that would do.
+    if (isAlone) ctx.req.headers.authorization = basicOf(NO_CLIENT, '-');
+    return;
+  }
+  const credentials = readBasic(header);
+  if (!credentials) return;
+  const { clientId, secrets } = credentials;
+  const [asSent, decoded] = secrets;
+  if (asSent !== '') {
+    ctx.state.basicSecrets = secrets;
+    ctx.req.headers.authorization = basicOf(clientId || NO_CLIENT, decoded);
+  } else if (isAlone && (!isGiven(form.client_id) || form.client_id === clientId)) {
+    // An empty secret is none (RFC 6749 section 2.3.1).
+    delete ctx.req.headers.authorization;
+    deps.form.replace(ctx, { ...form, client_id: clientId || NO_CLIENT });
+  }
+}
+
+/** Before the engine: spells what the client sent in the one way that the engine reads as it was meant. */
+export function createClientCredentials(deps: ClientCredentialsDeps): Middleware {
+  return function clientCredentials(ctx, next) {
+    const form = ctx.method === 'POST' ? deps.form.read(ctx) : undefined;
+    if (!form) return next();
+    ctx.state.basicSecrets = undefined;
+    const header = ctx.req.headers.authorization;
+    if (isGiven(header)) readAuthorization(ctx, String(header), form, deps);
+    else if (!isGiven(form.client_id) && !isGiven(form.client_assertion)) {
+      deps.form.replace(ctx, { ...form, client_id: NO_CLIENT });
+    }
+    return next();
+  };
+}
