@@ -103,6 +103,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   });
   unfinished.defer(() => foundations.close());
   const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
+  for (const warning of storage.warnings) log.warn(warning);
   const started = await fillDirectory(foundations);
   await foundations.followSigningAlgs();
   const selfAdministration = createSelfAdministration(foundations, log);

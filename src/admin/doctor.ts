@@ -108,6 +108,7 @@ export async function examineStore({ storage, signingKeys, now }: ExamineDeps): 
   const damage = await storage.verify();
   return [
     ok(`The store can be written to: ${storage.description}.`),
+    ...storage.warnings.map(warning),
     ...(damage.length === 0
       ? [ok('The store is whole.')]
       : damage.map((each) => wrong(`The store is damaged: ${each}.`))),

@@ -15,6 +15,8 @@ const BEARER = /^Bearer +(\S+)$/i;
 
 /** Milliseconds. */
 const CHECK_TIMEOUT_MS = 2_000;
+/** What is missing is looked for again at each request after this. */
+const RETRY_AFTER_SECONDS = 1;
 /** However often `/readyz` is asked, by whomever: the store is not. */
 const CHECK_KEPT_MS = 500;
 
@@ -79,6 +81,7 @@ export function createHealth(deps: HealthDeps): Middleware {
       const missing = isStopping?.() ? ['the server is stopping'] : await check();
       ctx.status = missing.length === 0 ? 200 : 503;
       ctx.body = missing.length === 0 ? { status: 'ready' } : { status: 'not ready', missing };
+      if (missing.length > 0) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
     } else if (ctx.path === '/metrics' && maySeeMetrics(ctx, metricsToken)) {
       ctx.body = await metrics.text();
       ctx.type = metrics.contentType;

@@ -363,6 +363,8 @@ export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[
 export interface Storage {
   /** Product and version, for people. */
   readonly description: string;
+  /** Sentences for the operator on what this store does not promise, although Grantable can do without it. */
+  readonly warnings: readonly string[];
   readonly artifacts: ArtifactStore;
   readonly tokens: TokenStore;
   readonly logins: LoginStore;

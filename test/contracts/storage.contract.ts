@@ -3,8 +3,12 @@
  * knows which store it is.
  */
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import type { Config } from '../../src/config/config.ts';
 import {
   Conflict,
   type LoginRow,
@@ -16,11 +20,15 @@ import type { Application, Connection, Organization, Resource, User } from '../.
 
 export interface OpenStore {
   readonly storage: Storage;
+  /** How a process of its own opens it. */
+  readonly config: Config['storage'];
   /** Another handle on the same data, as another process would have. */
   another(): Promise<Storage>;
   close(): Promise<void>;
 }
 
+const MARKER = join(import.meta.dirname, 'mark-nodes.ts');
+const NODES = 200;
 const NOW = 1_800_000_000_000;
 const MINUTE = 60_000;
 const key = () => randomBytes(16);
@@ -369,6 +377,25 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         for (let round = 0; round < 20; round += 1) {
           await storage.nodes.mark(`n${round}`, { revokedAt: round + 1 }, NOW);
           assert.equal((await other.nodes.read([`n${round}`]))[0]?.revokedAt, round + 1);
+        }
+      });
+
+      test('of 200 new nodes that four processes mark at once none loses a mark', async () => {
+        const marks = [{ revokedAt: 1 }, { restoredAt: 2 }, { narrowedAt: 3 }, { revokedAt: 4 }];
+        const markers = marks.map((mark) =>
+          fork(
+            MARKER,
+            [open.config, NODES, mark].map((argument) => JSON.stringify(argument)),
+          ),
+        );
+        const ended = markers.map((marker) => once(marker, 'exit'));
+        await Promise.all(markers.map((marker) => once(marker, 'message')));
+        for (const marker of markers) marker.send('go');
+        for (const [code] of await Promise.all(ended)) assert.equal(code, 0);
+        const found = await storage.nodes.read(Array.from({ length: NODES }, (_, index) => `n${index}`));
+        assert.equal(found.length, NODES);
+        for (const { revokedAt, restoredAt, narrowedAt } of found) {
+          assert.deepEqual([revokedAt, restoredAt, narrowedAt], [4, 2, 3]);
         }
       });
 

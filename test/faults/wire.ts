@@ -1,8 +1,6 @@
 /** A proxy in front of a MongoDB server that understands enough of the wire protocol to fail in chosen ways. */
 import { connect, createServer, type Socket } from 'node:net';
-import mongoose from 'mongoose';
-
-const { BSON } = mongoose.mongo;
+import { answeredBy, answerTo, commandOf, createSplitter, idOf } from '../support/mongo-messages.ts';
 
 /**
  * `cut`: connections end. `not primary`: commands are refused as a server does that has lost an election. `stall`:
@@ -17,45 +15,10 @@ export interface Wire extends AsyncDisposable {
   readonly met: number;
 }
 
-const HEADER_BYTES = 16;
-const OP_MSG = 2013;
-/** Behind the header: flags, then the kind of the one section, which is a document. */
-const DOCUMENT_AT = HEADER_BYTES + 5;
 const WRITES = new Set(['insert', 'update', 'delete', 'findAndModify', 'findandmodify']);
 const MONITORING = new Set(['hello', 'ismaster', 'isMaster', 'buildInfo', 'endSessions']);
 
-/** Cuts a stream of bytes into messages. */
-function createSplitter(take: (message: Buffer) => void): (chunk: Buffer) => void {
-  let rest = Buffer.alloc(0);
-  return (chunk) => {
-    rest = Buffer.concat([rest, chunk]);
-    while (rest.length >= 4 && rest.length >= rest.readInt32LE(0)) {
-      const length = rest.readInt32LE(0);
-      take(rest.subarray(0, length));
-      rest = rest.subarray(length);
-    }
-  };
-}
-
-function commandOf(message: Buffer): string | undefined {
-  if (message.readInt32LE(12) !== OP_MSG || message[DOCUMENT_AT - 1] !== 0) return undefined;
-  const length = message.readInt32LE(DOCUMENT_AT);
-  return Object.keys(BSON.deserialize(message.subarray(DOCUMENT_AT, DOCUMENT_AT + length)))[0];
-}
-
-function notPrimary(request: Buffer): Buffer {
-  const document = BSON.serialize({
-    ok: 0,
-    code: 10_107,
-    codeName: 'NotWritablePrimary',
-    errmsg: 'not primary',
-  });
-  const head = Buffer.alloc(DOCUMENT_AT);
-  head.writeInt32LE(DOCUMENT_AT + document.length, 0);
-  head.writeInt32LE(request.readInt32LE(4), 8);
-  head.writeInt32LE(OP_MSG, 12);
-  return Buffer.concat([head, document]);
-}
+const NOT_PRIMARY = { ok: 0, code: 10_107, codeName: 'NotWritablePrimary', errmsg: 'not primary' };
 
 export async function startWire(target: number): Promise<Wire> {
   const sockets = new Set<Socket>();
@@ -85,16 +48,16 @@ export async function startWire(target: number): Promise<Wire> {
         resumed.push(() => forward(message));
         return;
       }
-      const command = commandOf(message);
+      const [command] = Object.keys(commandOf(message) ?? {});
       if (fault === 'cut') {
         met += 1;
         end();
       } else if (fault === 'not primary' && command !== undefined && !MONITORING.has(command)) {
         met += 1;
-        client.write(notPrimary(message));
+        client.write(answerTo(message, NOT_PRIMARY));
       } else {
         if (fault === 'drop acknowledgements' && command !== undefined && WRITES.has(command)) {
-          lost.add(message.readInt32LE(4));
+          lost.add(idOf(message));
         }
         upstream.write(message);
       }
@@ -103,7 +66,7 @@ export async function startWire(target: number): Promise<Wire> {
     upstream.on(
       'data',
       createSplitter((answer) => {
-        if (!lost.has(answer.readInt32LE(8))) {
+        if (!lost.has(answeredBy(answer))) {
           client.write(answer);
           return;
         }

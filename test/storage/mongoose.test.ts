@@ -20,6 +20,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     const opened: Storage[] = [await openMongooseStorage({ url })];
     return {
       storage: opened[0] as Storage,
+      config: { kind: 'mongodb', url },
       async another() {
         const storage = await openMongooseStorage({ url });
         opened.push(storage);

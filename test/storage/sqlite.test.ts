@@ -19,6 +19,7 @@ storageContract('SQLite', async () => {
   const opened: Storage[] = [await openSqliteStorage({ path })];
   return {
     storage: opened[0] as Storage,
+    config: { kind: 'sqlite', path },
     async another() {
       const storage = await openSqliteStorage({ path });
       opened.push(storage);

@@ -1,5 +1,6 @@
 /** The connection, and noticing when the driver has stopped looking after it. */
-import { type Connection, type ConnectOptions, createConnection } from 'mongoose';
+import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
+import { CannotOpenStore, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { guarded } from './errors.ts';
 
 /** Milliseconds. Whoever waits is answered with 503 before his own patience ends. */
@@ -31,6 +32,30 @@ const OPTIONS: ConnectOptions = {
   retryReads: true,
 };
 
+/** Milliseconds. */
+const OTHERWISE_MS = 500;
+const TLS_MISMATCH =
+  'The database answers only when it is asked with the other setting of tls: set tls=true in GRANTABLE_STORAGE where the database speaks TLS, tls=false where it does not.';
+
+/**
+ * Whether a server that does not answer does so when TLS is switched round. Without it a server with the wrong setting
+ * looks like one that is away. No credentials are sent.
+ */
+async function answersOtherwise(url: string): Promise<boolean> {
+  try {
+    const { hosts, tls } = new mongo.MongoClient(url).options;
+    const other = new mongo.MongoClient(`mongodb://${hosts.join(',')}/`, {
+      ...(tls ? { tls: false } : { tls: true, tlsAllowInvalidCertificates: true }),
+      serverSelectionTimeoutMS: OTHERWISE_MS,
+      connectTimeoutMS: OTHERWISE_MS,
+    });
+    await other.connect().finally(() => other.close());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export interface LivingConnection {
   readonly connection: Connection;
   close(): Promise<void>;
@@ -41,7 +66,7 @@ export interface LivingConnection {
  * request fails although the server is there. A new client has a new one.
  *
  * @param silence milliseconds without a heartbeat
- * @throws StoreUnavailable
+ * @throws StoreUnavailable, CannotOpenStore, and the driver's own errors of a URL or of credentials
  */
 export async function connect(url: string, silence = SILENCE_MS): Promise<LivingConnection> {
   const connection = createConnection(url, OPTIONS);
@@ -49,6 +74,9 @@ export async function connect(url: string, silence = SILENCE_MS): Promise<Living
     await guarded(() => connection.asPromise());
   } catch (error) {
     await connection.close();
+    if (error instanceof StoreUnavailable && (await answersOtherwise(url))) {
+      throw new CannotOpenStore(TLS_MISMATCH, { cause: error });
+    }
     throw error;
   }
   let lastHeartbeat = performance.now();

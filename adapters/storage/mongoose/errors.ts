@@ -1,11 +1,24 @@
-/** Which of the driver's errors pass by themselves, and what can be wrong with a database, each one clear sentence. */
-import { MongooseError, mongo } from 'mongoose';
+/** Which of the driver's errors pass by themselves, and which unique key a write clashed with. */
+import mongoose, { MongooseError, mongo } from 'mongoose';
 import { Conflict, StoreUnavailable } from '../../../src/storage/contract.ts';
 
 const DUPLICATE_KEY = 11_000;
-/** Server errors of an election, a shutdown, a time limit or a write concern that was not met in time. */
+
+/** As servers over PostgreSQL pass them on: five characters, six bits each, the first one lowest. */
+const packed = (sqlState: string): number =>
+  [...sqlState].reduce((code, char, index) => code + ((char.charCodeAt(0) - 48) << (6 * index)), 0);
+
+/**
+ * Server errors of an election, a shutdown, a time limit or a write concern that was not met in time; an internal
+ * error, which is what a front says whose database is down; and what PostgreSQL says of its own start, stop, lost
+ * connections, used up connections, deadlocks and being a standby.
+ */
 const PASSING = new Set([
-  6, 7, 50, 63, 64, 89, 91, 133, 150, 189, 234, 262, 9001, 10_107, 11_600, 11_602, 13_388, 13_435, 13_436,
+  1,
+  ...[6, 7, 50, 63, 64, 89, 91, 133, 150, 189, 234, 262, 9001],
+  ...[10_107, 11_600, 11_602, 13_388, 13_435, 13_436],
+  ...['08001', '08003', '08004', '08006', '25006', '40001', '40P01', '53300'].map(packed),
+  ...['57P01', '57P02', '57P03'].map(packed),
 ]);
 
 export function isDuplicate(error: unknown): error is mongo.MongoServerError {
@@ -15,17 +28,29 @@ export function isDuplicate(error: unknown): error is mongo.MongoServerError {
 /** Of a socket that ended while a command was written, which the driver passes on as they are. */
 const BROKEN_CONNECTION = new Set(['EPIPE', 'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT']);
 
+/** Of a name that a name server does not know yet, or of a name server that does not answer. */
+const UNRESOLVED = new Set(['ENOTFOUND', 'ENODATA', 'ESERVFAIL', 'ETIMEOUT', 'EAI_AGAIN', 'EAI_NODATA']);
+
+const codeOf = (error: unknown): string => String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+
 /** Mongoose does not ask the driver while it knows itself to be disconnected, and has no class for saying so. */
 function isDisconnected(error: unknown): boolean {
   return error instanceof MongooseError && error.message.includes('bufferCommands');
 }
 
-function passes(error: unknown): boolean {
+/** Mongoose wraps the driver's error of the first connection in a class of its own. */
+const SELECTION_ERRORS = [mongo.MongoServerSelectionError, mongoose.Error.MongooseServerSelectionError];
+
+const isSelectionError = (error: unknown): boolean => SELECTION_ERRORS.some((type) => error instanceof type);
+
+/** Whether the same may work later. */
+export function passes(error: unknown): boolean {
   if (
     isDisconnected(error) ||
-    BROKEN_CONNECTION.has((error as NodeJS.ErrnoException).code ?? '') ||
+    isSelectionError(error) ||
+    BROKEN_CONNECTION.has(codeOf(error)) ||
+    UNRESOLVED.has(codeOf(error)) ||
     error instanceof mongo.MongoNetworkError ||
-    error instanceof mongo.MongoServerSelectionError ||
     error instanceof mongo.MongoWriteConcernError ||
     error instanceof mongo.MongoNotConnectedError ||
     error instanceof mongo.MongoTopologyClosedError ||
@@ -36,15 +61,48 @@ function passes(error: unknown): boolean {
   return error instanceof mongo.MongoServerError && PASSING.has(Number(error.code));
 }
 
-/** The name of a unique index ends in the name of the key that it guards: `unique.username`. */
+/**
+ * What each server of the topology answered when the driver chose one, as far as it did; empty for other errors.
+ */
+export function serverErrorsOf(error: unknown): readonly (Error | null)[] {
+  if (!isSelectionError(error)) return [];
+  const { reason } = error as { reason?: { servers?: ReadonlyMap<string, { error: Error | null }> } };
+  return [...(reason?.servers?.values() ?? [])].map((server) => server.error);
+}
+
+const MESSAGE_LENGTH = 200;
+
+/** A message from outside, cut to one that fits a line. */
+export const quoted = (message: string): string => `"${message.slice(0, MESSAGE_LENGTH)}"`;
+
+/** Why the database cannot be used now. */
+function whyAway(error: unknown): string {
+  const [of = error] = serverErrorsOf(error).filter((each) => each !== null);
+  const { cause } = of as Error;
+  const root = cause instanceof Error ? cause : of;
+  const { hostname } = root as { hostname?: string };
+  if (UNRESOLVED.has(codeOf(root))) {
+    return `the host name ${quoted(hostname ?? 'unknown')} of the database does not resolve (${codeOf(root)})`;
+  }
+  const { message } = root as Error;
+  if (!(root instanceof mongo.MongoServerError)) return `the database does not answer: ${quoted(message)}`;
+  return `the database answers with an error: ${quoted(message)} (code ${root.code})`;
+}
+
+/**
+ * The name of a unique index ends in the name of the key that it guards: `unique.username`. Servers word it as
+ * `index: unique.username dup key` or `Index 'unique.username'`, with or without a key pattern beside it.
+ */
 function clashingKey({ keyPattern, message }: mongo.MongoServerError): string {
-  const [field = /index: (\S+)/.exec(message)?.[1] ?? 'id'] = Object.keys(keyPattern ?? {});
-  return field === '_id' || field === '_id_' ? 'id' : field.replace(/^unique[._]/, '');
+  const [field] = Object.keys(keyPattern ?? {});
+  const index =
+    field ?? /\bunique[._]\w+/.exec(message)?.[0] ?? /\bindex\b\W*(\w+)/i.exec(message)?.[1] ?? 'id';
+  return /^_id_?$/.test(index) ? 'id' : index.replace(/^unique[._]/, '');
 }
 
 /** An election, a lost connection: an answer of 503, and later it works again. */
 export function toStoreError(error: unknown): unknown {
-  if (passes(error)) return new StoreUnavailable('the database does not answer', { cause: error });
+  if (passes(error)) return new StoreUnavailable(whyAway(error), { cause: error });
   return isDuplicate(error) ? new Conflict(clashingKey(error)) : error;
 }
 
@@ -55,16 +113,4 @@ export async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
   } catch (error) {
     throw toStoreError(error);
   }
-}
-
-/** As `guarded`, for an upsert: of two that make the document at once, one is told that it is there already. */
-export function retried<T>(upsert: () => PromiseLike<T>): Promise<T> {
-  return guarded(async () => {
-    try {
-      return await upsert();
-    } catch (error) {
-      if (isDuplicate(error)) return upsert();
-      throw error;
-    }
-  });
 }

@@ -5,7 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Model } from 'mongoose';
-import { guarded, retried } from './errors.ts';
+import { guarded } from './errors.ts';
+import { setOrInsert, updateOrInsert } from './one-document.ts';
 import type { HeadDocument } from './schemas.ts';
 
 /** Milliseconds after which whoever announced something and never withdrew it counts as dead. */
@@ -32,24 +33,33 @@ export interface Heads {
 }
 
 export function createHeads(model: Model<HeadDocument>): Heads {
-  /** @returns the number that `change`, which raises it by one, has given */
-  async function raiseWith(name: string, change: object): Promise<number> {
-    // The state before, because it is one moment's on every server; some give the latest for the state after.
-    const run = () =>
-      model
-        .findOneAndUpdate({ _id: name }, change as never, {
-          upsert: true,
-          returnDocument: 'before',
-          projection: { value: 1 },
-        })
-        .lean();
-    return ((await retried(run))?.value ?? 0) + 1;
+  /**
+   * Raises the number by one.
+   * @param pending announced with it
+   * @returns the number that this gave
+   */
+  async function raiseByOne(name: string, pending?: Pending): Promise<number> {
+    const change = { $inc: { value: 1 }, ...(pending && { $push: { pending } }) };
+    const before = await updateOrInsert(
+      // The state before, because it is one moment's on every server; some give the latest for the state after.
+      async () => {
+        const head = await model
+          .findOneAndUpdate({ _id: name }, change, { returnDocument: 'before', projection: { value: 1 } })
+          .lean();
+        return head?.value;
+      },
+      () => model.create({ _id: name, value: 1, pending: pending ? [pending] : [] }),
+    );
+    return (before ?? 0) + 1;
   }
 
   return {
-    next: (name) => raiseWith(name, { $inc: { value: 1 } }),
+    next: (name) => raiseByOne(name),
     async raise(name, least) {
-      await retried(() => model.updateOne({ _id: name }, { $max: { value: least } }, { upsert: true }));
+      await setOrInsert(
+        () => model.updateOne({ _id: name }, { $max: { value: least } }),
+        () => model.create({ _id: name, value: least, pending: [] }),
+      );
     },
     async read(name) {
       return (await guarded(() => model.findOne({ _id: name }).lean())) ?? undefined;
@@ -62,7 +72,7 @@ export function createHeads(model: Model<HeadDocument>): Heads {
         floor: note?.floor ?? 0,
         ...(note && { note: note.text }),
       };
-      return { key, value: await raiseWith(name, { $inc: { value: 1 }, $push: { pending } }) };
+      return { key, value: await raiseByOne(name, pending) };
     },
     async withdraw(name, key) {
       await guarded(() =>

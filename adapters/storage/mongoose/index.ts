@@ -3,28 +3,56 @@
  * of `src/storage/contract.ts` with single-document operations alone and knows nothing else of ours.
  */
 import type { Connection } from 'mongoose';
-import type { Storage } from '../../../src/storage/contract.ts';
+import { type Storage, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { createAudit, createDirectoryStore, createKeys } from './administration.ts';
-import { connect } from './connection.ts';
+import { connect, type LivingConnection } from './connection.ts';
 import { createDump } from './dump.ts';
-import { createHeads } from './heads.ts';
+import { guarded } from './errors.ts';
+import { createHeads, type Heads } from './heads.ts';
 import { sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
 import { createNodes } from './nodes.ts';
 import { probe } from './probe.ts';
 import { createArtifacts, createCounters, createLogins, createTokens } from './protocol.ts';
-import { createModels } from './schemas.ts';
+import { toOpeningError } from './refusals.ts';
+import { createModels, type Models } from './schemas.ts';
 
 async function describe(connection: Connection): Promise<string> {
   const { db, host, port, name } = connection;
-  const info = await db?.admin().buildInfo();
+  const info = await guarded(async () => db?.admin().buildInfo());
   const hello = await db
     ?.admin()
     .command({ hello: 1 })
     .catch(() => undefined);
-  const kind =
-    hello?.msg === 'isdbgrid' ? 'sharded' : hello?.setName ? `replica set ${hello.setName}` : 'one server';
+  // Fronts of other databases say the same of themselves as MongoDB's own router.
+  const isRouter = hello?.msg === 'isdbgrid';
+  const kind = isRouter ? 'behind a router' : hello?.setName ? `replica set ${hello.setName}` : 'one server';
   return `MongoDB ${info?.version} (${kind}) at ${host}:${port}/${name}`;
+}
+
+/** All that is done to a store before it is used, which may be done again. */
+async function prepare(connection: Connection, models: Models, heads: Heads) {
+  const warnings = await probe(models.heads);
+  await migrate(connection, heads);
+  return { warnings, description: await describe(connection) };
+}
+
+/** Once more where a connection broke on the way; a database that is away is for the caller to wait for. */
+async function twice<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return work();
+    throw error;
+  }
+}
+
+async function reach(url: string): Promise<LivingConnection> {
+  try {
+    return await connect(url);
+  } catch (error) {
+    throw toOpeningError(error);
+  }
 }
 
 /**
@@ -32,14 +60,13 @@ async function describe(connection: Connection): Promise<string> {
  * @throws StoreUnavailable when it cannot be reached now; CannotOpenStore, NewerDatabase: nothing was changed
  */
 export async function openMongooseStorage({ url }: { url: string }): Promise<Storage> {
-  const { connection, close } = await connect(url);
+  const { connection, close } = await reach(url);
   try {
     const models = createModels(connection);
     const heads = createHeads(models.heads);
-    await probe(models.heads);
-    await migrate(connection, heads);
+    const prepared = await twice(() => prepare(connection, models, heads));
     return {
-      description: await describe(connection),
+      ...prepared,
       artifacts: createArtifacts(models),
       tokens: createTokens(models),
       logins: createLogins(models),
@@ -64,6 +91,6 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
     };
   } catch (error) {
     await close();
-    throw error;
+    throw toOpeningError(error);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Collections and indexes, numbered; each migration may be run again over what it made. Every index has a name.
+ * Collections and indexes, under one number. Every index has a name.
  *
  * TTL indexes only help to keep the collections small: no query relies on them. They wait an hour longer than the
  * expiry says, so that a server whose clock is fast removes nothing that lives.
@@ -7,6 +7,7 @@
 import type { Connection, mongo } from 'mongoose';
 import { NewerDatabase } from '../../../src/storage/contract.ts';
 import { uniqueKeys } from '../../../src/storage/nouns.ts';
+import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
 
 /** Seconds. */
@@ -48,32 +49,27 @@ export const INDEXES: readonly Index[] = [
   ]),
 ];
 
+/** All indexes of a collection in one command: some servers take seconds for each. */
 async function createIndexes(connection: Connection): Promise<void> {
-  for (const { collection, name, key, options } of INDEXES) {
-    await connection.collection(collection).createIndex(key, { name, ...options });
+  for (const [collection, indexes] of Map.groupBy(INDEXES, (index) => index.collection)) {
+    const specs = indexes.map(({ name, key, options }) => ({ name, key, ...options }));
+    await guarded(() => connection.collection(collection).createIndexes(specs));
   }
 }
 
-/** An index that is added needs a step of its own for the databases that have taken all before. */
-const MIGRATIONS: readonly ((connection: Connection) => Promise<void>)[] = [
-  createIndexes,
-  createIndexes,
-  createIndexes,
-];
-
+/** Raised by each change of the indexes, so that databases of before get them. */
+const VERSION = 3;
 const SCHEMA = 'schema';
 
-/** @throws NewerDatabase, nothing was changed */
+/** May be run again after it was interrupted. @throws NewerDatabase, nothing was changed */
 export async function migrate(connection: Connection, heads: Heads): Promise<void> {
   const version = (await heads.read(SCHEMA))?.value ?? 0;
-  if (version > MIGRATIONS.length) {
+  if (version > VERSION) {
     throw new NewerDatabase(
-      `The database was written by a newer version of Grantable (schema ${version}, known is ${MIGRATIONS.length}).`,
+      `The database was written by a newer version of Grantable (schema ${version}, known is ${VERSION}).`,
     );
   }
-  for (const [done, step] of MIGRATIONS.entries()) {
-    if (done < version) continue;
-    await step(connection);
-    await heads.raise(SCHEMA, done + 1);
-  }
+  if (version === VERSION) return;
+  await createIndexes(connection);
+  await heads.raise(SCHEMA, VERSION);
 }

@@ -1,8 +1,9 @@
 /** What happened to nodes, and the order in which it is told to those who follow. */
 import { trusted } from 'mongoose';
 import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
-import { guarded, retried } from './errors.ts';
+import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
+import { setOrInsert } from './one-document.ts';
 import type { Models, NodeDocument } from './schemas.ts';
 
 /** The number of the last change of any node. */
@@ -39,12 +40,10 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
 
   async function write({ id, mark, expiresAt, scope = {} }: Note, change: number): Promise<void> {
     const known = Object.keys(scope).length > 0;
-    await retried(() =>
-      nodes.updateOne(
-        { _id: id },
-        { $max: { ...mark, expiresAt: new Date(expiresAt), change }, ...(known && { $set: scope }) },
-        { upsert: true },
-      ),
+    const growing = { ...mark, expiresAt: new Date(expiresAt), change };
+    await setOrInsert(
+      () => nodes.updateOne({ _id: id }, { $max: growing, ...(known && { $set: scope }) }),
+      () => nodes.create({ _id: id, ...growing, ...scope }),
     );
   }
 

@@ -9,7 +9,8 @@ import type {
   TokenRow,
   TokenStore,
 } from '../../../src/storage/contract.ts';
-import { guarded, isDuplicate, retried } from './errors.ts';
+import { guarded } from './errors.ts';
+import { insertOnce, setOrInsert } from './one-document.ts';
 import type { ArtifactDocument, CounterDocument, LoginDocument, Models, TokenDocument } from './schemas.ts';
 
 const after = (now: number) => trusted({ $gt: new Date(now) });
@@ -22,19 +23,6 @@ export const toBuffer = (bytes: unknown): Buffer => {
     ? bytes
     : Buffer.from((Buffer.isBuffer(buffer) ? buffer : bytes) as Uint8Array);
 };
-
-/** @returns whether it was written; false if there is one with this id */
-async function insertOnce(work: () => PromiseLike<unknown>): Promise<boolean> {
-  return guarded(async () => {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      if (isDuplicate(error)) return false;
-      throw error;
-    }
-  });
-}
 
 export function toArtifact(document: ArtifactDocument): Artifact {
   return {
@@ -59,7 +47,10 @@ export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): Artif
         ...(consumedAt !== undefined && { consumedAt }),
       };
       const put = (id: Buffer, set: object, unset: object = {}) =>
-        retried(() => artifacts.updateOne({ _id: id }, { $set: set, ...unset } as never, { upsert: true }));
+        setOrInsert(
+          () => artifacts.updateOne({ _id: id }, { $set: set, ...unset } as never),
+          () => artifacts.create({ _id: id, ...set } as ArtifactDocument),
+        );
       await put(key, fields, uid ? {} : { $unset: { uid: 1 } });
       // A document of its own, so that the second key finds its shard as the first one does.
       if (uid) await put(uid, { model, target: key, expiresAt: fields.expiresAt });
@@ -234,12 +225,10 @@ export function createCounters({ counters }: Pick<Models, 'counters'>): Counters
       return found ? toWindow(found) : undefined;
     },
     async set(key, points, expiresAt) {
-      await retried(() =>
-        counters.updateOne(
-          { _id: key },
-          { $set: { points, expiresAt: new Date(expiresAt) } },
-          { upsert: true },
-        ),
+      const window = { points, expiresAt: new Date(expiresAt) };
+      await setOrInsert(
+        () => counters.updateOne({ _id: key }, { $set: window }),
+        () => counters.create({ _id: key, ...window }),
       );
     },
     async remove(key) {

@@ -18,6 +18,7 @@ export async function openSqliteStorage({ path }: { path: string }): Promise<Sto
   const version = database.get('SELECT sqlite_version() AS version')?.version;
   return {
     description: `SQLite ${version} at ${path}`,
+    warnings: [],
     artifacts: createArtifacts(database),
     tokens: createTokens(database),
     logins: createLogins(database),
