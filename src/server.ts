@@ -17,7 +17,12 @@ import { type Listening, listen } from './http/listen.ts';
 import { createLogger, type Logger } from './http/log.ts';
 import { type Counts, createMetrics } from './http/metrics.ts';
 import { createViews, packageFolder } from './http/views.ts';
-import { createInteractionRoutes, createPages, REQUIRED_VIEWS } from './interaction/index.ts';
+import {
+  createInteractionRoutes,
+  createPages,
+  createPostedRequests,
+  REQUIRED_VIEWS,
+} from './interaction/index.ts';
 import { whenStoreIsThere } from './open-storage.ts';
 import { BROWSER_PATHS } from './provider/client-origins.ts';
 import { PATHS } from './provider/configuration.ts';
@@ -164,6 +169,12 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     lifetimes,
     now,
   });
+  const postedRequests = createPostedRequests({
+    issuer: config.issuer,
+    artifacts: storage.artifacts,
+    findForm,
+    now,
+  });
 
   const faces = createFaces({
     directory,
@@ -222,7 +233,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     },
     isFacePath: faces.hasPath,
     cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
-    routes: [interaction, faces.routes, provider.routes],
+    routes: [interaction, faces.routes, postedRequests, provider.routes],
   });
 
   const background = startBackground({

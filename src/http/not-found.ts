@@ -4,13 +4,13 @@ import { Refusal } from './refusal.ts';
 
 /** Of the paths that do not answer every method. */
 const METHODS: ReadonlyMap<string, string> = new Map([
-  ['/oauth/authorize', 'GET'],
+  ['/oauth/authorize', 'GET, POST'],
   ['/oauth/token', 'POST, OPTIONS'],
   ['/oauth/introspect', 'POST, OPTIONS'],
   ['/oauth/revoke', 'POST, OPTIONS'],
   ['/oauth/revocations', 'GET, POST, OPTIONS'],
   ['/oauth/userinfo', 'GET, POST, OPTIONS'],
-  ['/oauth/logout', 'GET'],
+  ['/oauth/logout', 'GET, POST'],
   ['/oauth/jwks', 'GET, HEAD, OPTIONS'],
   ['/.well-known/openid-configuration', 'GET, HEAD, OPTIONS'],
   ['/.well-known/oauth-authorization-server', 'GET, HEAD, OPTIONS'],

@@ -10,9 +10,13 @@ const LOGIN_AND_LOGOUT = /^\/oauth\/(?:authorize|logout)(?:\/|$)/;
 /** A browser that was led to a login or logout does not cause these; a program that is being written does. */
 const CAUSED_BY_PROGRAMS = new Set([404, 405, 413, 415]);
 
+export function isLoginOrLogout(path: string): boolean {
+  return LOGIN_AND_LOGOUT.test(path);
+}
+
 /** @param status of the answer */
 export function wantsPage(ctx: Context, status: number): boolean {
   const isOfPrograms =
-    ENDPOINTS.test(ctx.path) && (!LOGIN_AND_LOGOUT.test(ctx.path) || CAUSED_BY_PROGRAMS.has(status));
+    ENDPOINTS.test(ctx.path) && (!isLoginOrLogout(ctx.path) || CAUSED_BY_PROGRAMS.has(status));
   return !isOfPrograms && ctx.accepts('json', 'html') === 'html';
 }

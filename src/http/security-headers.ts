@@ -1,5 +1,6 @@
 /** Headers that keep browsers and caches from helping an attacker; for every answer, also errors. */
 import type { Context, Middleware } from 'koa';
+import { isLoginOrLogout } from './pages.ts';
 
 /** The engine adds the hash of its one script (`response_mode=form_post`) to the list it finds here. */
 const NO_SCRIPT = "script-src 'none'";
@@ -27,13 +28,12 @@ const EVERYWHERE = {
   'Cache-Control': 'no-store',
 };
 
-/** Where a client sends a person and gets an answer through the browser: logins and logouts, each redirect of them too. */
-const BETWEEN_CLIENTS = /^\/(?:oauth\/(?:authorize|logout)|interaction)(?:\/|$)/;
+const INTERACTION = /^\/interaction(?:\/|$)/;
 
 /**
- * Their forms end in redirects that lead on to wherever the client likes, and Chromium and WebKit hold `form-action`
- * against each of them. A client that opened them in a pop-up waits for a message from it, which an opener policy on
- * any answer would cut off.
+ * For pages and redirects that a client sends a person through. Their forms end in redirects that lead on to wherever
+ * the client likes, and Chromium and WebKit hold `form-action` against each of them. A client that opened them in a
+ * pop-up waits for a message from it, which an opener policy on any answer would cut off.
  */
 const BETWEEN_CLIENTS_HEADERS = { ...EVERYWHERE, 'Content-Security-Policy': POLICY };
 
@@ -56,7 +56,7 @@ export function createSecurityHeaders({ issuer }: { issuer: string }): Middlewar
   const betweenClients = Object.entries({ ...BETWEEN_CLIENTS_HEADERS, ...transport });
   const others = Object.entries({ ...OTHER_HEADERS, ...transport });
   return async function securityHeaders(ctx, next) {
-    const isBetweenClients = BETWEEN_CLIENTS.test(ctx.path);
+    const isBetweenClients = isLoginOrLogout(ctx.path) || INTERACTION.test(ctx.path);
     for (const [name, value] of isBetweenClients ? betweenClients : others) ctx.res.setHeader(name, value);
     await next();
     if (isBetweenClients && !ctx.headerSent) settleScripts(ctx);

@@ -1,7 +1,8 @@
 /**
  * Pages for people: login, consent, logout, changing the password. They work without JavaScript. What a page decides
  * it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
- * `directory`, looks to `views`. Routes: `/interaction/*`, `/account/*`.
+ * `directory`, looks to `views`. Routes: `/interaction/*`, `/account/*`, and POST
+ * of authorization and logout requests.
  */
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
@@ -20,6 +21,7 @@ import { type LoginDeps, showLogin, submitLogin } from './login.ts';
 import type { ProofDeps } from './proof.ts';
 
 export { createPages } from './pages.ts';
+export { createPostedRequests } from './posted-requests.ts';
 
 /** Templates that must be there. */
 export const REQUIRED_VIEWS = ['login', 'consent', 'password', 'logout', 'logged-out'];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -48,6 +49,30 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
   const either = (index: number): string => (servers[index % PROCESSES] as ChildServer).issuer;
   const inParallel = <T>(work: (issuer: string) => Promise<T>): Promise<T[]> =>
     Promise.all(Array.from({ length: 50 }, (_, index) => work(either(index))));
+
+  test('of 50 parallel continuations of one posted request exactly one succeeds', async () => {
+    const body = new URLSearchParams({ client_id: 'web', response_type: 'code', redirect_uri: REDIRECT_URI });
+    const posted = await fetch(`${first.issuer}/oauth/authorize`, {
+      method: 'POST',
+      redirect: 'manual',
+      body,
+    });
+    const cookie = posted.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+    const location = posted.headers.get('location') ?? '';
+    // Pages are served under the issuer's host only, which a load balancer would hand on.
+    const { host } = new URL(first.issuer);
+    const statuses = await inParallel(
+      (issuer) =>
+        new Promise<number | undefined>((resolve, reject) => {
+          get(issuer + location, { headers: { host, cookie } }, (response) => {
+            response.resume();
+            resolve(response.statusCode);
+          }).on('error', reject);
+        }),
+    );
+    const refused = statuses.filter((status) => status === 400);
+    assert.equal(refused.length, 49);
+  });
 
   test(`AZ-10 of 50 parallel redemptions of one code exactly one succeeds, ${ROUNDS} times`, async () => {
     for (let round = 0; round < ROUNDS; round += 1) {

@@ -200,7 +200,7 @@ test('unknown paths are 404, wrong methods 405 with what is allowed', async () =
     ['GET', '/oauth/token', 'POST, OPTIONS'],
     ['PUT', '/oauth/introspect', 'POST, OPTIONS'],
     ['DELETE', '/oauth/userinfo', 'GET, POST, OPTIONS'],
-    ['POST', '/oauth/authorize', 'GET'],
+    ['PUT', '/oauth/authorize', 'GET, POST'],
   ] as const) {
     const { status, headers } = await shell.ask(path, { method });
     assert.equal(status, 405, path);

@@ -161,4 +161,68 @@ describe('redirects in Chromium', { skip: chromiumMissing() }, () => {
     assert.equal(answer.origin, site.origin);
     assert.ok(new URLSearchParams(answer.data).get('code'));
   });
+
+  /** From a page of another site. */
+  function post(page: Page, path: string, fields: Record<string, string>): Promise<void> {
+    // As text, because the page's own names are not known here.
+    return page.evaluate(`{
+      const form = Object.assign(document.createElement('form'), {
+        method: 'post',
+        action: ${JSON.stringify(server.issuer + path)},
+      });
+      for (const [name, value] of Object.entries(${JSON.stringify(fields)})) {
+        form.append(Object.assign(document.createElement('input'), { name, value }));
+      }
+      document.body.append(form);
+      form.submit();
+    }`);
+  }
+
+  test('another site posts a request, and the session that the browser has answers it', async () => {
+    await using tab = await openTab(browser);
+    const { page } = tab;
+    const url = new URL(authorize(`${loopback.origin}/callback`));
+    await page.goto(elsewhere.origin);
+    await post(page, url.pathname, Object.fromEntries(url.searchParams));
+    await page.waitForSelector('form[action$="/login"]');
+    await logIn(page);
+    await agree(page);
+    await page.waitForURL(`${loopback.origin}/callback?*`);
+    await page.goto(elsewhere.origin);
+    await post(page, url.pathname, { ...Object.fromEntries(url.searchParams), prompt: 'none' });
+    await page.waitForURL(`${loopback.origin}/callback?*`);
+    assert.ok(new URL(page.url()).searchParams.get('code'));
+    const cookies = await page.context().cookies(server.issuer);
+    assert.deepEqual(
+      cookies.filter(({ name }) => name.startsWith('posted-')),
+      [],
+    );
+    assert.deepEqual(tab.complaints, []);
+  });
+
+  test('another site posts a logout, and the session that the browser has ends', async () => {
+    await using tab = await openTab(browser);
+    const { page } = tab;
+    const { url, pkce } = createFlow(server).request({ redirect_uri: `${loopback.origin}/callback` });
+    await toConsent(page, url);
+    await agree(page);
+    await page.waitForURL(`${loopback.origin}/callback?*`);
+    const code = new URL(page.url()).searchParams.get('code') ?? '';
+    const redeemed = await createFlow(server).redeem(code, pkce.verifier, 'web', {
+      redirect_uri: `${loopback.origin}/callback`,
+    });
+    const visited: string[] = [];
+    page.on('request', (request) => visited.push(request.url()));
+    await page.goto(elsewhere.origin);
+    const bye = `${loopback.origin}/bye`;
+    const { id_token } = redeemed.json;
+    await post(page, '/oauth/logout', { id_token_hint: id_token, post_logout_redirect_uri: bye });
+    await page.waitForSelector('text=web asks to log you out');
+    await page.click('button >> nth=0');
+    await page.waitForURL(bye);
+    assert.ok(!visited.some((each) => each.includes(id_token)));
+    await page.goto(authorize(`${loopback.origin}/callback`, { prompt: 'none' }));
+    assert.equal(new URL(page.url()).searchParams.get('error'), 'login_required');
+    assert.deepEqual(tab.complaints, []);
+  });
 });

@@ -1,0 +1,108 @@
+/**
+ * Authorization and logout requests that come by POST (OpenID Connect Core 3.1.2.1, RP-Initiated Logout 2). A browser
+ * that posts a form of another site sends no `SameSite=Lax` cookie, hence no session; the GET that follows a 303 brings
+ * them. So the parameters wait in the store for that GET, and it reaches the engine as if it had carried them.
+ */
+import { hash, randomBytes } from 'node:crypto';
+import type { Context, Middleware } from 'koa';
+import { Refusal } from '../http/refusal.ts';
+import { PATHS } from '../provider/configuration.ts';
+import type { ArtifactStore } from '../storage/contract.ts';
+import { decrypt, encrypt } from '../storage/sealing.ts';
+
+export interface PostedRequestsDeps {
+  readonly issuer: string;
+  readonly artifacts: Pick<ArtifactStore, 'insert' | 'find' | 'consume'>;
+  readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+type Parameters = Record<string, unknown>;
+
+const ENDPOINTS: readonly string[] = [PATHS.authorization, PATHS.end_session];
+const MODEL = 'PostedRequest';
+/** The query parameter that holds the id. */
+const ID = 'posted_request';
+const SECRET_BYTES = 16;
+const LIFETIME_MS = 60_000;
+/** About as much as a GET can carry. */
+const MAX_BYTES = 16_384;
+
+/** Made of what the address and the cookie hold: either of them alone, or the store, opens nothing. */
+function keysOf(path: string, id: string, secret: string): { handle: Buffer; seal: Buffer } {
+  const keyFor = (use: string): Buffer => hash('sha256', [use, path, id, secret].join('\0'), 'buffer');
+  return { handle: keyFor('posted request').subarray(0, 16), seal: keyFor('posted request, sealed') };
+}
+
+function queryOf(id: string, { client_id: clientId }: Parameters): string {
+  return new URLSearchParams({
+    ...(typeof clientId === 'string' && { client_id: clientId }),
+    [ID]: id,
+  }).toString();
+}
+
+/** To be called before the engine's routes. */
+export function createPostedRequests({ issuer, artifacts, findForm, now }: PostedRequestsDeps): Middleware {
+  const isSecure = issuer.startsWith('https:');
+  // Tabs that post at once rarely share one of the 64 names; a hostile page cannot pile up more of them than that.
+  const cookieName = (id: string): string => `${isSecure ? '__Host-' : ''}posted-${id.slice(0, 1)}`;
+  const cookie = { httpOnly: true, sameSite: 'lax', secure: isSecure, signed: false, path: '/' } as const;
+
+  async function keep(ctx: Context): Promise<void> {
+    if (ctx.querystring !== '') {
+      throw new Refusal(400, 'a POST has its parameters in the body and none in the query');
+    }
+    const parameters = findForm(ctx);
+    if (!parameters) {
+      throw new Refusal(415, 'send the parameters as application/x-www-form-urlencoded');
+    }
+    const text = Buffer.from(JSON.stringify(parameters));
+    if (text.length > MAX_BYTES) {
+      throw new Refusal(413, `the parameters are larger than ${MAX_BYTES} bytes`);
+    }
+    const id = randomBytes(SECRET_BYTES).toString('base64url');
+    const secret = randomBytes(SECRET_BYTES).toString('base64url');
+    const { handle, seal } = keysOf(ctx.path, id, secret);
+    const payload = { sealed: encrypt(seal, text, MODEL) };
+    await artifacts.insert(MODEL, handle, { payload, expiresAt: now() + LIFETIME_MS }, now());
+    ctx.cookies.set(cookieName(id), secret, { ...cookie, maxAge: LIFETIME_MS });
+    ctx.status = 303;
+    ctx.redirect(`${ctx.path}?${queryOf(id, parameters)}`);
+  }
+
+  /** What was posted, once. @throws Refusal */
+  async function take(ctx: Context, id: string): Promise<Parameters> {
+    const secret = ctx.cookies.get(cookieName(id), { signed: false }) ?? '';
+    const { handle, seal } = keysOf(ctx.path, id, secret);
+    const kept = await artifacts.find(MODEL, handle, now());
+    const text = kept && decrypt(seal, String(kept.payload.sealed), MODEL);
+    if (!text) {
+      throw new Refusal(
+        400,
+        'this request has expired or was begun in another browser: go back to the application and start again',
+        { reason: 'no posted request for this id and cookie' },
+      );
+    }
+    const parameters: Parameters = JSON.parse(text.toString());
+    if (ctx.querystring !== queryOf(id, parameters)) {
+      throw new Refusal(400, 'parameters were added to a request that was posted');
+    }
+    if (!(await artifacts.consume(MODEL, handle, now()))) {
+      throw new Refusal(400, 'this request was used already: go back to the application and start again');
+    }
+    ctx.cookies.set(cookieName(id), null, cookie);
+    return parameters;
+  }
+
+  return async function postedRequests(ctx, next) {
+    if (!ENDPOINTS.includes(ctx.path)) return next();
+    if (ctx.method === 'POST') return keep(ctx);
+    const id = ctx.query[ID];
+    if (ctx.method !== 'GET' || id === undefined) return next();
+    const parameters = await take(ctx, String(id));
+    // Koa's own setter would write them into the URL, where an ID token must never stand.
+    Object.defineProperty(ctx, 'query', { value: parameters });
+    return next();
+  };
+}
