@@ -98,7 +98,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       ]);
     const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
     const directory = createDirectory({ store: storage.directory, now });
-    const hashQueue = createHashQueue({ limit: config.hashQueue, now });
+    const hashQueue = createHashQueue({ limit: config.hashQueue, now, addressKey });
     const passwords = createPasswords({ queue: hashQueue, cost: config.bcryptCost, secrets: passwordKeys });
     const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });
     const users = createUsers({
@@ -120,6 +120,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       credentials,
       limits: throttle,
       queue: hashQueue,
+      hashCosts: config.hashCosts,
       markKeys,
     });
     const longestLifetime = Math.max(config.ttl.login, LONGEST_TOKEN);

@@ -208,7 +208,8 @@ async function planPassword(
     const value = randomBytes(18).toString('base64url');
     return { password: value, generated: { kind: 'password', value } };
   }
-  if (before && (await passwords.verify(password, before.passwordHash, queue)).ok) return kept;
+  if (before && (await passwords.verify(password, before.passwordHash, { organization: queue })).ok)
+    return kept;
   if (before && !resetPasswords) {
     plan.notes.push(`${name} has another password than the file says; it stays (--reset-passwords sets it)`);
     return kept;

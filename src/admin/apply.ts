@@ -188,7 +188,9 @@ async function hashPasswords(steps: Step[], { passwords, now }: ApplyDeps): Prom
     await Promise.all(
       waiting.slice(from, from + SIDE_BY_SIDE).map(async (step) => {
         const user = step.after as User;
-        const passwordHash = await passwords.hash(step.password as string, user.organization ?? 'management');
+        const passwordHash = await passwords.hash(step.password as string, {
+          organization: user.organization ?? 'management',
+        });
         Object.assign(user, { passwordHash, passwordChangedAt: now() });
       }),
     );

@@ -3,6 +3,7 @@
 import { type Connector, DatasourceAway } from '../datasources/connector.ts';
 import { type Credentials, formatSettings } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';
+import type { Costs } from '../datasources/password-formats/contract.ts';
 import { describeStored, parseStored, verifyParsed } from '../datasources/password-formats/index.ts';
 import {
   columnsOf,
@@ -21,6 +22,7 @@ export interface DatasourceTestDeps {
   readonly store: DirectoryStore;
   readonly datasources: Pick<Datasources, 'inspect'>;
   readonly credentials: Credentials;
+  readonly config: { readonly hashCosts: Costs };
   readonly changes: Pick<Changes, 'datasources'>;
 }
 
@@ -119,11 +121,11 @@ async function testPerson(
   datasource: Datasource,
   table: UserTable,
   password: string,
-  { credentials, store }: DatasourceTestDeps,
+  { credentials, config, store }: DatasourceTestDeps,
 ): Promise<TestStep[]> {
   const subject = accountSubject(datasource, table, person.id);
   const { description } = describeStored(person.stored.hash);
-  const parsed = parseStored(formatSettings(datasource, table, credentials), person.stored);
+  const parsed = parseStored(formatSettings(datasource, table, credentials, config.hashCosts), person.stored);
   const names = await Promise.all(
     rolesOf(table, person.groups).map(async (id) => (await store.roles.get(id))?.name ?? id),
   );
@@ -138,7 +140,7 @@ async function testPerson(
       ? { ok: true, says: `It is of the declared format ${table.passwordFormat}.` }
       : {
           ok: false,
-          says: `It is not of the declared format ${table.passwordFormat}, or would cost too much.`,
+          says: `It is not of the declared format ${table.passwordFormat}, or costs more than GRANTABLE_HASH_COSTS allows.`,
         },
     ...(isRight === undefined
       ? []

@@ -39,6 +39,8 @@ export interface Config {
   readonly bcryptCost: number;
   /** Password hashes that may wait. */
   readonly hashQueue: number;
+  /** How dear the stored passwords of datasources may be. */
+  readonly hashCosts: 'usual' | 'dear';
   readonly throttle: {
     /** Wrong passwords of one account. */
     readonly account: Limit;

@@ -137,6 +137,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     logLevel: values.logLevel,
     bcryptCost: values.bcryptCost,
     hashQueue: values.hashQueue,
+    hashCosts: values.hashCosts,
     throttle:
       accountLimit && addressLimit && clientLimit && registrationLimit && exchangeLimit
         ? {

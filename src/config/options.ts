@@ -296,6 +296,18 @@ export const options = {
       'How many logins may wait for their password to be hashed; further ones get 503 with `Retry-After`.',
     schema: wholeNumber(1, 10_000),
   },
+  hashCosts: {
+    name: 'GRANTABLE_HASH_COSTS',
+    type: '`usual` or `dear`',
+    default: 'usual',
+    meaning:
+      'How dear the stored passwords of datasources may be. `usual`: Argon2 up to 64 MiB and 4 passes, SHA-crypt up to 200,000 rounds and passwords of 256 bytes. `dear`: 256 MiB, 10 passes, 1,000,000 rounds and 1,024 bytes.',
+    schema: oneOf('usual', 'dear'),
+    insecure: {
+      when: ({ hashCosts }) => hashCosts === 'dear',
+      says: 'GRANTABLE_HASH_COSTS=dear: one login of a datasource may take seconds, and others wait for it.',
+    },
+  },
   accountLimit: {
     name: 'GRANTABLE_ACCOUNT_LIMIT',
     type: '<attempts>/<duration of at most 1d>, such as 10/15m',

@@ -4,6 +4,7 @@
  */
 import type { Datasource, UserTable } from '../storage/nouns.ts';
 import type { Vault } from '../storage/vault.ts';
+import type { Costs } from './password-formats/contract.ts';
 import type { FormatSettings, PasswordFormat } from './password-formats/index.ts';
 
 type Owner = { readonly id: string; readonly organization: string };
@@ -28,8 +29,10 @@ export function formatSettings(
   datasource: Datasource,
   { passwordFormat, saltOrder, sealedSecret }: UserTable,
   credentials: Pick<Credentials, 'open'>,
+  costs: Costs,
 ): FormatSettings {
   return {
+    costs,
     format: passwordFormat as PasswordFormat,
     ...(saltOrder && { saltOrder }),
     ...(sealedSecret !== undefined && { secret: credentials.open(sealedSecret, datasource) }),

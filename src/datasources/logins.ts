@@ -6,6 +6,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { accountNode, accountSubject, findUserTable, rolesOf } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';
+import type { HashQueue } from '../directory/hash-queue.ts';
 import type { Holder } from '../directory/rights.ts';
 import type { GuessLimits } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
@@ -15,6 +16,7 @@ import type { SecretRing } from '../storage/vault.ts';
 import type { Row } from './connector.ts';
 import { type Credentials, formatSettings } from './credentials.ts';
 import type { Datasources } from './datasources.ts';
+import type { Costs } from './password-formats/contract.ts';
 import {
   dummyFor,
   type FormatSettings,
@@ -77,9 +79,9 @@ export interface DatabaseLogins {
 export interface DatabaseLoginsDeps {
   readonly datasources: Pick<Datasources, 'findRows'>;
   readonly credentials: Credentials;
-  readonly limits: GuessLimits & { requireAddressNotBlocked(address: string): void };
-  /** Runs one hash at a time, fairly between organizations. */
-  readonly queue: { run<T>(organization: string, work: () => Promise<T>): Promise<T> };
+  readonly limits: GuessLimits;
+  readonly queue: Pick<HashQueue, 'run'>;
+  readonly hashCosts: Costs;
   /** Keys of the marks that tell one stored password from another. */
   readonly markKeys: Pick<SecretRing, 'current' | 'byId'>;
 }
@@ -146,7 +148,7 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   const latest = new LRUCache<string, Row>({ max: TABLES_KEPT });
 
   const settingsOf = ({ datasource, table }: Found): FormatSettings =>
-    formatSettings(datasource, table, credentials);
+    formatSettings(datasource, table, credentials, deps.hashCosts);
 
   function markOf({ stored, passwordChangedAt }: Person, { id, key } = markKeys.current()): string {
     const { hash, salt } = stored;
@@ -209,42 +211,42 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
     };
   }
 
+  async function findRows(asked: Found | undefined, username: string): Promise<readonly Row[]> {
+    if (!asked) return [];
+    const { datasource, table } = asked;
+    return datasources.findRows(datasource, {
+      database: table.database,
+      collection: table.collection,
+      columns: columnsOf(table),
+      where: [{ column: table.usernameColumn, equals: username }, ...fixedConditions(table)],
+    });
+  }
+
   return {
     async authenticate({ organization, realm, tuple, username, password, address, view }) {
       requireAskable(username);
-      limits.requireAddressNotBlocked(address);
       const all = await view.findDatasources(organization);
       const named = findNamed(all, tuple, realm);
       const asked = named ?? findDecoy(all, tuple);
-      const { table } = asked ?? {};
-      const rows =
-        asked && table
-          ? await datasources.findRows(asked.datasource, {
-              database: table.database,
-              collection: table.collection,
-              columns: columnsOf(table),
-              where: [
-                { column: table.usernameColumn, equals: named ? username : randomUUID() },
-                ...fixedConditions(table),
-              ],
-            })
-          : [];
+      // Before the customer's database is asked, which a guess that is refused must not cost anything.
+      const attempt = await limits.passwordAttempt(`datasource/${asked?.table.id}/${username}`, address);
+      const rows = await findRows(asked, named ? username : randomUUID()).catch(async (error) => {
+        await attempt.abandoned();
+        throw error;
+      });
       const looked = asked ? look(asked, rows, username) : NOBODY;
       const account = named ? looked.account : undefined;
-      const stored = account ? looked.password : dummyFor(NO_FORMAT, looked.password);
-      const attempt = await limits.passwordAttempt(
-        account?.subject ?? `datasource/${table?.id}/${username}`,
-        address,
-      );
+      const mayLook = await attempt.reach(account?.subject);
+      const stored = account && mayLook ? looked.password : dummyFor(NO_FORMAT, looked.password);
       const ok = await queue
-        .run(organization, () => verifyParsed(stored, password))
+        .run({ organization, address }, () => verifyParsed(stored, password))
         .catch(async (error) => {
-          await attempt.abandoned();
+          await attempt.crowdedOut();
           throw error;
         });
       if (!account || !looked.isActive || !ok) {
         await attempt.failed();
-        throw new ProofRejected({ reason: reasonOf({ named, rows, account, ok }) });
+        throw new ProofRejected({ reason: reasonOf({ named, rows, account, mayLook, ok }) });
       }
       await attempt.succeeded();
       return account;
@@ -274,11 +276,13 @@ function reasonOf(facts: {
   named: Found | undefined;
   rows: readonly Row[];
   account: DatabaseAccount | undefined;
+  mayLook: boolean;
   ok: boolean;
 }): string {
   if (!facts.named) return 'no such user table is registered for this application';
   if (facts.rows.length === 0) return 'no row has this user name';
   if (facts.rows.length > 1) return 'more than one row has this user name';
   if (!facts.account) return 'the row has no usable key, or is not of this user name';
+  if (!facts.mayLook) return 'the account has no guesses left';
   return facts.ok ? 'the row is not active' : 'wrong password';
 }

@@ -52,7 +52,7 @@ export function createPasswordChange({ changes, passwords, now }: PasswordChange
       username: user.username,
       ...(user.email !== undefined && { email: user.email }),
     });
-    const passwordHash = await passwords.hash(newPassword, queue);
+    const passwordHash = await passwords.hash(newPassword, { organization: queue, address: author.address });
     // The hash changed, so `changes` ends what is older: before it is written and once more after.
     const changed = { ...user, passwordHash, passwordChangedAt: now() };
     const { pending: _, ...activated } = changed;

@@ -14,7 +14,7 @@ import { createHmac } from 'node:crypto';
 import bcrypt from 'bcrypt';
 import { MalformedRequest } from '../errors/domain.ts';
 import { isBlocked } from './block-list.ts';
-import type { HashQueue } from './hash-queue.ts';
+import type { HashQueue, HashShare } from './hash-queue.ts';
 
 /** Bytes of UTF-8. */
 const MAX_PASSWORD_BYTES = 1024;
@@ -39,11 +39,10 @@ export interface Verification {
 
 export interface Passwords {
   /**
-   * @param organization whose share of the hash queue it takes
    * @returns the form to store
    * @throws MalformedRequest beyond 1 KB or when not well-formed; Unavailable when the queue is full
    */
-  hash(password: string, organization: string): Promise<string>;
+  hash(password: string, share: HashShare): Promise<string>;
   /**
    * Takes as long for an unknown user (`stored` undefined), an unusable hash, a password that is too long and a
    * cheaper hash as for a wrong password. Only hashes dearer than the configured cost take longer: configure at
@@ -51,7 +50,7 @@ export interface Passwords {
    *
    * @throws Unavailable when the queue is full
    */
-  verify(password: string, stored: string | undefined, organization: string): Promise<Verification>;
+  verify(password: string, stored: string | undefined, share: HashShare): Promise<Verification>;
 }
 
 export interface PasswordsDeps {
@@ -120,18 +119,18 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
   }
 
   return {
-    async hash(password, organization) {
+    async hash(password, share) {
       if (isTooLong(password) || !password.isWellFormed()) {
         throw new MalformedRequest({ description: 'password is too long or not valid Unicode' });
       }
       const { id, key } = secrets.current();
-      const hashed = await queue.run(organization, () => bcrypt.hash(prehash(key, password), cost));
+      const hashed = await queue.run(share, () => bcrypt.hash(prehash(key, password), cost));
       return `hmac-bcrypt$${id}$${hashed}`;
     },
 
-    async verify(password, stored, organization) {
+    async verify(password, stored, share) {
       const comparison = stored === undefined ? undefined : toComparison(password, stored);
-      return queue.run(organization, async () => {
+      return queue.run(share, async () => {
         if (!comparison) {
           await idle(cost);
           return WRONG;

@@ -119,7 +119,10 @@ export function createRegister({
     if (nameHolder) throw new AlreadyTaken({ description });
     const emailHolder = await find(names.canonicalEmail);
     // Also where the address is taken: how long it takes must not tell.
-    const passwordHash = password === undefined ? undefined : await passwords.hash(password, organization);
+    const passwordHash =
+      password === undefined
+        ? undefined
+        : await passwords.hash(password, { organization, address: author.address });
     if (emailHolder) throw new EmailTaken(description, emailHolder);
     let user: User;
     try {

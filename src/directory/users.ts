@@ -2,22 +2,36 @@
 import { AccountClosed, ProofRejected } from '../errors/domain.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import type { Realm, User } from '../storage/nouns.ts';
+import type { HashShare } from './hash-queue.ts';
 import type { Passwords } from './passwords.ts';
 import { parseUserSubject } from './subjects.ts';
 import { findableEmail, findableUsername } from './usernames.ts';
 
 /** Counts guesses; what it throws is what the caller gets. */
 export interface GuessLimits {
-  /** Takes one guess before the password is looked at. @throws TooManyAttempts */
-  passwordAttempt(account: string, address: string): Promise<Guess>;
+  /**
+   * Takes one guess of a name as it was typed, before anybody looks for the account.
+   * @param name with its realm, in canonical form
+   * @throws TooManyAttempts when the name or the address has none left
+   */
+  passwordAttempt(name: string, address: string): Promise<Guess>;
 }
 
-/** Exactly one of its methods is called. */
+/** One guess, taken already. Of the methods other than `reach` exactly one is called. */
 export interface Guess {
+  /**
+   * Takes one guess of the account behind the name too. Names of one account share its guesses, and whether two names
+   * do is not told: without one left, the password is not looked at and the answer is that to a wrong one.
+   * @param account undefined for none, which costs as much
+   * @returns whether there was one left
+   */
+  reach(account: string | undefined): Promise<boolean>;
   succeeded(): Promise<void>;
   failed(): Promise<void>;
-  /** The password was not looked at. */
+  /** The password was not looked at, which was not the client's fault. */
   abandoned(): Promise<void>;
+  /** The password was not looked at because too many came at once: counts for the address, not for the name. */
+  crowdedOut(): Promise<void>;
 }
 
 export interface Users {
@@ -30,7 +44,7 @@ export interface Users {
   findByLogin(realm: Realm, login: string): Promise<User | undefined>;
   /**
    * @param queue whose share of the hash queue it takes: the organization's id
-   * @throws ProofRejected alike for unknown and wrong; AccountClosed for a right password of somebody who may not log
+   * @throws ProofRejected alike for unknown, wrong, and an account whose guesses were used up under other names; AccountClosed for a right password of somebody who may not log
    *   in; TooManyAttempts; Unavailable when the queue is full
    */
   authenticate(request: {
@@ -68,8 +82,8 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
   }
 
   /** A stale write is no loss: the next login tries again. */
-  async function rehash(user: User, password: string, queue: string): Promise<User> {
-    const passwordHash = await passwords.hash(password, queue);
+  async function rehash(user: User, password: string, share: HashShare): Promise<User> {
+    const passwordHash = await passwords.hash(password, share);
     return users.replace({ ...user, passwordHash });
   }
 
@@ -83,19 +97,22 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
     },
     findByLogin,
     async authenticate({ realm, login, password, address, queue }) {
+      const name = findableUsername(login) ?? findableEmail(login) ?? login;
+      const attempt = await limits.passwordAttempt(`${realm}/${name}`, address);
       const user = await findByLogin(realm, login);
-      // One account has one counter whichever of its names was typed; a name without account is counted as itself.
-      const account = `${realm}/${user ? user.canonicalUsername : (findableUsername(login) ?? login)}`;
-      const attempt = await limits.passwordAttempt(account, address);
+      const mayLook = await attempt.reach(user && `${realm}/${user.canonicalUsername}`);
+      const share = { organization: queue, address };
       const { ok, rehash: outdated } = await passwords
-        .verify(password, user?.passwordHash, queue)
+        .verify(password, mayLook ? user?.passwordHash : undefined, share)
         .catch(async (error) => {
-          await attempt.abandoned();
+          await attempt.crowdedOut();
           throw error;
         });
       if (!user || !ok) {
         await attempt.failed();
-        throw new ProofRejected({ reason: user ? 'wrong password' : 'unknown user' });
+        throw new ProofRejected({
+          reason: !user ? 'unknown user' : mayLook ? 'wrong password' : 'the account has no guesses left',
+        });
       }
       if (!isActive(user)) {
         await attempt.failed();
@@ -104,7 +121,7 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
       await attempt.succeeded();
       if (!outdated) return user;
       try {
-        return await rehash(user, password, queue);
+        return await rehash(user, password, share);
       } catch (cause) {
         await audit.append({
           at: now(),

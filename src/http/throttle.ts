@@ -11,7 +11,7 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Guess, GuessLimits } from '../directory/users.ts';
+import type { GuessLimits } from '../directory/users.ts';
 import { TooManyAttempts } from '../errors/domain.ts';
 import type { Counters } from '../storage/contract.ts';
 import { addressKey } from './address-key.ts';
@@ -48,6 +48,8 @@ const WEIGHT_OF_DELAY = 10;
 const ADDRESS_REMEMBERED = 30 * 86_400;
 /** Seconds left at which a login renews the memory of its address; at each login would be a write too many. */
 const ADDRESS_RENEWED = 29 * 86_400;
+/** Seconds: who comes back when the delay of the name is over must not find one of the account still running. */
+const HEAD_START = 1;
 const BLOCKS_KEPT = 10_000;
 /**
  * Of one kind that one recipient gets in a window, in seconds, from the first of them: no longer than what they bring is
@@ -55,24 +57,7 @@ const BLOCKS_KEPT = 10_000;
  */
 const MAILS = { points: 3, window: 900 };
 
-/** One guess, already taken. Exactly one of its methods is called, once. */
-export interface Attempt extends Guess {
-  /** The account has all its guesses again. */
-  succeeded(): Promise<void>;
-  /** The password was wrong or the account is not there: the address has one failure more. */
-  failed(): Promise<void>;
-  /** The guess is given back. */
-  abandoned(): Promise<void>;
-}
-
 export interface Throttle extends GuessLimits {
-  /**
-   * Takes one guess. To be called before the password is looked at, by every door.
-   *
-   * @param account realm and canonical username, whether or not it exists
-   * @throws TooManyAttempts when the account or the address has no guess left
-   */
-  passwordAttempt(account: string, address: string): Promise<Attempt>;
   /** @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many of any */
   requireClientNotBlocked(clientId: string, address: string): void;
   /** Counts for the client at this address, so that no stranger can lock out a client, and for the address. */
@@ -103,6 +88,14 @@ export interface ThrottleDeps {
 /** Names come from strangers, at any length; 128 bits of their hash do. */
 function keyOf(...parts: readonly string[]): string {
   return hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 22);
+}
+
+/** A guess that was taken: exactly one of its methods is called. */
+interface Taken {
+  /** All guesses are there again. */
+  succeeded(): Promise<void>;
+  failed(): Promise<void>;
+  givenBack(): Promise<void>;
 }
 
 function tooMany(ms: number, reason: string): TooManyAttempts {
@@ -170,51 +163,87 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   const mails = limiter('mail', MAILS.points, MAILS.window);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
-  /** @param delays how many the account had already */
-  async function takeGuess(key: string, delays: number): Promise<{ isFirst: boolean; isLast: boolean }> {
+  /**
+   * One guess of a name or of an account.
+   * @param earlier seconds by which its delays end before those of others that begin at the same time
+   * @throws TooManyAttempts when there is none left
+   */
+  async function take(subject: string, from: string, earlier: number): Promise<Taken> {
+    const here = keyOf(subject, from);
+    const known = await addressesOfAccount.get(here);
+    const key = known ? here : keyOf(subject);
+    const weight = (await weights.get(key))?.consumedPoints ?? 0;
+    const delays = Math.floor(weight / WEIGHT_OF_DELAY);
     // Once delayed there is one guess at a time: it takes all the points.
     const points = delays > 0 ? password.guesses : 1;
     const { consumedPoints } = await guesses.consume(key, points).catch((refusal) => {
       throw refusal instanceof RateLimiterRes
-        ? tooMany(refusal.msBeforeNext, 'too many wrong passwords for this account')
+        ? tooMany(refusal.msBeforeNext, 'too many wrong passwords for this name')
         : refusal;
     });
     const isLast = consumedPoints >= password.guesses;
     if (isLast) {
+      const delay = Math.min(password.firstDelay * 2 ** delays, password.longestDelay);
       // The delay begins before the password is looked at: whoever comes in the meantime is already too late.
-      await guesses.block(key, Math.min(password.firstDelay * 2 ** delays, password.longestDelay));
+      await guesses.block(key, delay - earlier);
       await weights.set(key, (delays + 1) * WEIGHT_OF_DELAY, DELAYS_REMEMBERED);
     }
-    return { isFirst: consumedPoints === 1, isLast };
+    return {
+      async succeeded() {
+        await guesses.delete(key);
+        if (weight > 0 || isLast) await weights.delete(key);
+        if (!known || known.msBeforeNext < ADDRESS_RENEWED * 1000) {
+          await addressesOfAccount.set(here, 1, ADDRESS_REMEMBERED);
+        }
+      },
+      async failed() {
+        if (consumedPoints === 1 && !isLast) await weights.penalty(key);
+      },
+      async givenBack() {
+        // The last guess has begun a delay, which is not taken back; nor is anything given to a window begun since.
+        if (isLast) return;
+        const window = await guesses.get(key);
+        if (window && window.consumedPoints > 0) await guesses.reward(key);
+      },
+    };
   }
 
   return {
-    async passwordAttempt(account, address) {
+    async passwordAttempt(name, address) {
       const from = addressKey(address);
-      const here = keyOf(account, from);
       const addressCount = keyOf(from);
       await addresses.requireInStore(addressCount);
-      const known = await addressesOfAccount.get(here);
-      const key = known ? here : keyOf(account);
-      const weight = (await weights.get(key))?.consumedPoints ?? 0;
-      const { isFirst, isLast } = await takeGuess(key, Math.floor(weight / WEIGHT_OF_DELAY));
+      const ofName = await take(`name ${name}`, from, 0).catch(async (refusal) => {
+        // Who goes on guessing costs us a look each time.
+        if (refusal instanceof TooManyAttempts) await addresses.add(addressCount);
+        throw refusal;
+      });
+      const taken = [ofName];
+      const all = (what: keyof Taken) => Promise.all(taken.map((guess) => guess[what]()));
       return {
-        async succeeded() {
-          await guesses.delete(key);
-          if (weight > 0 || isLast) await weights.delete(key);
-          if (!known || known.msBeforeNext < ADDRESS_RENEWED * 1000) {
-            await addressesOfAccount.set(here, 1, ADDRESS_REMEMBERED);
+        async reach(account) {
+          const subject = account === undefined ? `nobody ${name}` : `account ${account}`;
+          try {
+            taken.push(await take(subject, from, HEAD_START));
+            return true;
+          } catch (refusal) {
+            if (refusal instanceof TooManyAttempts) return false;
+            throw refusal;
           }
         },
+        async succeeded() {
+          await all('succeeded');
+        },
         async failed() {
-          if (isFirst && !isLast) await weights.penalty(key);
+          await all('failed');
           await addresses.add(addressCount);
         },
         async abandoned() {
-          // The last guess has begun a delay, which is not taken back; nor is anything given to a window begun since.
-          if (isLast) return;
-          const window = await guesses.get(key);
-          if (window && window.consumedPoints > 0) await guesses.reward(key);
+          await all('givenBack');
+        },
+        async crowdedOut() {
+          await all('givenBack');
+          await addresses.add(addressCount);
         },
       };
     },

@@ -71,6 +71,7 @@ test('an empty environment gives the defaults and says that the master key lies 
       logLevel: 'info',
       bcryptCost: 12,
       hashQueue: 100,
+      hashCosts: 'usual',
       workers: 1,
       throttle: {
         account: { points: 10, seconds: 900 },

@@ -12,6 +12,7 @@ import {
   passwordFormats,
   verifyParsed,
 } from '../../src/datasources/password-formats/index.ts';
+import { shaCryptDigest } from '../../src/datasources/password-formats/sha-crypt-digest.ts';
 
 interface Vector extends FormatSettings {
   readonly madeBy: string;
@@ -27,7 +28,7 @@ const vectors = readFileSync(file, 'utf8')
   .map((line) => JSON.parse(line) as Vector);
 
 async function isRight(vector: Vector, password: string, hash: unknown = vector.hash): Promise<boolean> {
-  const parsed = parseStored(vector, { hash, salt: vector.salt });
+  const parsed = parseStored({ ...vector, costs: 'dear' }, { hash, salt: vector.salt });
   return parsed !== undefined && verifyParsed(parsed, password);
 }
 
@@ -126,6 +127,35 @@ describe('stored passwords of other systems', () => {
     }
   });
 
+  test('hashes dearer than usual are verified only where the operator says so', () => {
+    const [salt, digest] = ['A'.repeat(22), 'A'.repeat(43)];
+    for (const [format, hash] of [
+      ['argon2', `$argon2id$v=19$m=65537,t=1,p=1$${salt}$${digest}`],
+      ['argon2', `$argon2id$v=19$m=1024,t=5,p=1$${salt}$${digest}`],
+      ['django', `argon2$argon2id$v=19$m=65537,t=1,p=1$${salt}$${digest}`],
+      ['php', `$argon2id$v=19$m=1024,t=5,p=1$${salt}$${digest}`],
+      ['sha-crypt', `$6$rounds=200001$salt$${'.'.repeat(86)}`],
+    ] as const) {
+      assert.equal(parseStored({ format }, { hash }), undefined, hash);
+      assert.ok(parseStored({ format, costs: 'dear' }, { hash }), hash);
+    }
+  });
+
+  test('SHA-crypt takes passwords of 256 bytes, and longer ones where the operator says so', async () => {
+    const hash = `$5$rounds=1000$saltsaltsaltsalt$${'.'.repeat(43)}`;
+    const password = 'x'.repeat(257);
+    const digest = shaCryptDigest('sha256', Buffer.from(password), Buffer.from('saltsaltsaltsalt'), 1_000);
+    const stored = { hash: hash.replace(/[.]+$/, digest) };
+    for (const [costs, expected] of [
+      ['usual', false],
+      ['dear', true],
+    ] as const) {
+      const parsed = parseStored({ format: 'sha-crypt', costs }, stored);
+      assert.ok(parsed);
+      assert.equal(await verifyParsed(parsed, password), expected, costs);
+    }
+  });
+
   test('DB-11 somebody who is not there costs as much as somebody who is, and never gets in', async () => {
     const medians = async (work: () => Promise<boolean>): Promise<number> => {
       const times: number[] = [];
@@ -155,7 +185,7 @@ describe('stored passwords of other systems', () => {
   test('the event loop goes on while the digests of a costly password are made', async () => {
     const delay = monitorEventLoopDelay({ resolution: 5 });
     const hash = `$6$rounds=300000$saltstring$${'.'.repeat(86)}`;
-    const parsed = parseStored({ format: 'sha-crypt' }, { hash });
+    const parsed = parseStored({ format: 'sha-crypt', costs: 'dear' }, { hash });
     assert.ok(parsed);
     await verifyParsed(parsed, 'warming the thread up').catch(() => undefined);
     delay.enable();

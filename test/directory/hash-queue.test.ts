@@ -3,10 +3,11 @@ import { createHmac, webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import bcrypt from 'bcrypt';
-import { createHashQueue, type HashQueue } from '../../src/directory/hash-queue.ts';
+import { createHashQueue, type HashQueue, type HashShare } from '../../src/directory/hash-queue.ts';
 import { Unavailable } from '../../src/errors/domain.ts';
 
 const clock = () => performance.now();
+const of = (organization: string, address?: string): HashShare => ({ organization, address });
 const SALT = '$2b$04$abcdefghijklmnopqrstuu';
 
 /** Work that ends when it is told to. */
@@ -27,7 +28,7 @@ function watch(run: Promise<unknown>): { outcome?: unknown } {
 
 async function isRefused(queue: HashQueue, organization: string): Promise<Unavailable> {
   const error = await queue
-    .run(organization, async () => undefined)
+    .run(of(organization), async () => undefined)
     .then(
       () => assert.fail('was let in'),
       (refusal) => refusal,
@@ -39,14 +40,14 @@ async function isRefused(queue: HashQueue, organization: string): Promise<Unavai
 test('hash queue', async (t) => {
   await t.test('gives back what the work gives and throws what it throws, and goes on', async () => {
     const queue = createHashQueue({ limit: 1, now: clock, concurrency: 1 });
-    assert.equal(await queue.run('a', () => bcrypt.hash('x', SALT)), await bcrypt.hash('x', SALT));
+    assert.equal(await queue.run(of('a'), () => bcrypt.hash('x', SALT)), await bcrypt.hash('x', SALT));
     await assert.rejects(
-      queue.run('a', async () => {
+      queue.run(of('a'), async () => {
         throw new TypeError('broken');
       }),
       TypeError,
     );
-    assert.equal(await queue.run('a', async () => 'still here'), 'still here');
+    assert.equal(await queue.run(of('a'), async () => 'still here'), 'still here');
     assert.deepEqual([queue.running(), queue.waiting()], [0, 0]);
   });
 
@@ -55,7 +56,7 @@ test('hash queue', async (t) => {
     let most = 0;
     await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
-        queue.run(`org-${i % 4}`, async () => {
+        queue.run(of(`org-${i % 4}`), async () => {
           most = Math.max(most, queue.running());
           await bcrypt.hash('x', SALT);
         }),
@@ -65,45 +66,105 @@ test('hash queue', async (t) => {
     assert.deepEqual([queue.running(), queue.waiting()], [0, 0]);
   });
 
+  /** One hash at a time; each takes as long by the clock as it says. */
+  function createClockedQueue() {
+    let now = 0;
+    const queue = createHashQueue({ limit: 100, now: () => now, concurrency: 1 });
+    const entered: string[] = [];
+    const run = (share: HashShare, ms: number) =>
+      queue.run(share, async () => {
+        entered.push(share.address ?? share.organization);
+        await wait(0);
+        now += ms;
+      });
+    return { run, entered };
+  }
+
+  async function orderOf(hashes: readonly (readonly [HashShare, number])[]): Promise<string> {
+    const { run, entered } = createClockedQueue();
+    await Promise.all(hashes.map(([share, ms]) => run(share, ms)));
+    return entered.join(' ');
+  }
+  const times = (count: number, share: HashShare, ms: number) => Array(count).fill([share, ms] as const);
+
   await t.test(
     'DO-05 a flood of one organization costs another one turn, not a place behind it',
     async () => {
-      const queue = createHashQueue({ limit: 100, now: clock, concurrency: 2 });
-      const entered: string[] = [];
-      const login = (organization: string) =>
-        queue.run(organization, async () => {
-          entered.push(organization);
-          await bcrypt.hash('x', SALT);
-        });
-      const flood = Array.from({ length: 60 }, () => login('flood'));
-      const quiet = [login('quiet'), login('quiet'), login('other')];
-      await Promise.all([...flood, ...quiet]);
-      assert.deepEqual(entered.slice(0, 7), ['flood', 'flood', 'flood', 'quiet', 'other', 'flood', 'quiet']);
+      const hashes = [
+        ...times(6, of('flood'), 250),
+        ...times(2, of('quiet'), 250),
+        ...times(1, of('other'), 250),
+      ];
+      assert.equal(await orderOf(hashes), 'flood quiet other flood quiet flood flood flood flood');
     },
   );
+
+  await t.test('organizations get equal time, however dear the hashes of one are', async () => {
+    const order = await orderOf([...times(4, of('dear'), 2_000), ...times(12, of('cheap'), 250)]);
+    const before = order.split(' ').slice(0, 10);
+    assert.ok(before.filter((name) => name === 'dear').length <= 2, order);
+  });
+
+  await t.test('the addresses of one organization get equal time too', async () => {
+    const hashes = [...times(5, of('acme', 'flood'), 250), ...times(2, of('acme', 'quiet'), 250)];
+    assert.equal(await orderOf(hashes), 'flood quiet flood quiet flood flood flood');
+  });
+
+  await t.test('a line that was empty saves up nothing', async () => {
+    const { run, entered } = createClockedQueue();
+    const early = Array.from({ length: 20 }, () => run(of('early'), 250));
+    await Promise.all(early.slice(0, 10));
+    await Promise.all([...early, ...Array.from({ length: 8 }, () => run(of('late'), 250))]);
+    assert.deepEqual(entered.slice(11, 15).toSorted(), ['early', 'early', 'late', 'late']);
+  });
+
+  await t.test('a full room makes place between the addresses of one organization', async () => {
+    const queue = createHashQueue({ limit: 4, now: clock, concurrency: 1 });
+    const gate = createGate();
+    const flood = Array.from({ length: 5 }, () => watch(queue.run(of('acme', 'flood'), gate.work)));
+    const quiet = queue.run(of('acme', 'quiet'), gate.work);
+    await wait(0);
+    assert.ok(flood[4]?.outcome instanceof Unavailable, 'the last of the flood had to go');
+    await assert.rejects(queue.run(of('acme', 'flood'), gate.work), Unavailable);
+    gate.open();
+    await quiet;
+  });
+
+  await t.test('addresses of one network count as one', async () => {
+    const queue = createHashQueue({ limit: 2, now: clock, addressKey: () => 'net', concurrency: 1 });
+    const gate = createGate();
+    const runs = ['1', '2', '3'].map((address) => queue.run(of('acme', address), gate.work));
+    await assert.rejects(queue.run(of('acme', '4'), gate.work), Unavailable);
+    gate.open();
+    await Promise.all(runs);
+  });
 
   await t.test('a full room refuses with the seconds after which it has emptied', async () => {
     let now = 0;
     const queue = createHashQueue({ limit: 2, now: () => now, concurrency: 1 });
     for (let i = 0; i < 100; i += 1) {
-      await queue.run('a', async () => {
+      await queue.run(of('a'), async () => {
         now += 3000;
       });
     }
     const gate = createGate();
-    const runs = [queue.run('a', gate.work), queue.run('a', gate.work), queue.run('a', gate.work)];
+    const runs = [
+      queue.run(of('a'), gate.work),
+      queue.run(of('a'), gate.work),
+      queue.run(of('a'), gate.work),
+    ];
     assert.deepEqual([queue.running(), queue.waiting()], [1, 2]);
     // Three before it, three seconds each.
     assert.equal((await isRefused(queue, 'a')).retryAfter, 9);
     gate.open();
     await Promise.all(runs);
-    assert.equal(await queue.run('a', async () => 'in'), 'in');
+    assert.equal(await queue.run(of('a'), async () => 'in'), 'in');
   });
 
   await t.test('says one second at least', async () => {
     const queue = createHashQueue({ limit: 0, now: clock, concurrency: 1 });
     const gate = createGate();
-    const run = queue.run('a', gate.work);
+    const run = queue.run(of('a'), gate.work);
     assert.equal((await isRefused(queue, 'a')).retryAfter, 1);
     gate.open();
     await run;
@@ -114,15 +175,15 @@ test('hash queue', async (t) => {
     async () => {
       const queue = createHashQueue({ limit: 4, now: clock, concurrency: 1 });
       const gate = createGate();
-      const runs = Array.from({ length: 5 }, () => queue.run('flood', gate.work));
+      const runs = Array.from({ length: 5 }, () => queue.run(of('flood'), gate.work));
       const flood = runs.map(watch);
-      const quiet = watch(queue.run('quiet', gate.work));
+      const quiet = watch(queue.run(of('quiet'), gate.work));
       await wait(0);
       assert.ok(flood[4]?.outcome instanceof Unavailable, 'the last of the flood had to go');
       assert.deepEqual([flood[3]?.outcome, quiet.outcome], [undefined, undefined]);
       assert.equal(queue.waiting(), 4);
 
-      const quietAgain = watch(queue.run('quiet', gate.work));
+      const quietAgain = watch(queue.run(of('quiet'), gate.work));
       await wait(0);
       assert.ok(flood[3]?.outcome instanceof Unavailable, 'three against one: two against two');
       assert.equal(quietAgain.outcome, undefined);
@@ -144,7 +205,7 @@ test('hash queue', async (t) => {
   await t.test('a room in which each has one place refuses the next organization', async () => {
     const queue = createHashQueue({ limit: 2, now: clock, concurrency: 1 });
     const gate = createGate();
-    const runs = ['a', 'a', 'b'].map((organization) => queue.run(organization, gate.work));
+    const runs = ['a', 'a', 'b'].map((organization) => queue.run(of(organization), gate.work));
     await isRefused(queue, 'c');
     gate.open();
     await Promise.all(runs);
@@ -155,7 +216,7 @@ test('hash queue', async (t) => {
     const key = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
     let finished = 0;
     const flood = Array.from({ length: 12 }, () =>
-      queue.run('flood', async () => {
+      queue.run(of('flood'), async () => {
         await bcrypt.hash(createHmac('sha256', 'k').update('x').digest('base64'), 9);
         finished += 1;
       }),

@@ -70,7 +70,7 @@ describe('what ends or narrows a connection', () => {
         'the password of its owner was changed',
         async (owner) =>
           changes.users.replace(
-            { ...owner, passwordHash: await passwords.hash('another-long-password', 'x') },
+            { ...owner, passwordHash: await passwords.hash('another-long-password', { organization: 'x' }) },
             AUTHOR,
           ),
       ],
@@ -143,7 +143,7 @@ describe('what ends or narrows a connection', () => {
     }
     const bob = await storage.directory.users.findBy('username', `${realm}/bob`);
     assert.ok(bob && organization);
-    const passwordHash = await foundations().passwords.hash('correct-horse-battery', organization);
+    const passwordHash = await foundations().passwords.hash('correct-horse-battery', { organization });
     await changes.users.replace({ ...bob, roles, passwordHash }, AUTHOR);
     const answer = await server.post('/oauth/token', 'shop', {
       grant_type: 'password',

@@ -70,6 +70,18 @@ async function guessTimes(
   return looked;
 }
 
+/** How many failures more the address may have before it is blocked. */
+async function failuresLeft(throttle: Throttle, address: string): Promise<number> {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      throttle.requireAddressNotBlocked(address);
+    } catch {
+      return failures;
+    }
+    await throttle.addressFailure(address);
+  }
+}
+
 /** Each from an address of its own. */
 async function guessFromEverywhere(times: number, throttle: Throttle, account: string): Promise<number> {
   let looked = 0;
@@ -199,7 +211,7 @@ test('guesses of a password', async (t) => {
     assert.equal(await guessTimes(11, throttle, ANN, STRANGER), 10);
   });
 
-  await t.test('cost nothing when the hash queue is full', async (t) => {
+  await t.test('cost the address, and not the name, when the hash queue is full', async (t) => {
     const { throttle, storage } = await startServer(t);
     const now = () => performance.now();
     const queue = createHashQueue({ limit: 0, now, concurrency: 1 });
@@ -217,12 +229,55 @@ test('guesses of a password', async (t) => {
         queue: 'acme',
       });
     const gate = Promise.withResolvers<void>();
-    const busy = queue.run('other', () => gate.promise);
+    const busy = queue.run({ organization: 'other' }, () => gate.promise);
     for (let i = 0; i < 30; i += 1) await assert.rejects(logInAsAnn(), Unavailable);
     gate.resolve();
     await busy;
     for (let i = 0; i < 10; i += 1) await assert.rejects(logInAsAnn(), ProofRejected);
     await assert.rejects(logInAsAnn(), TooManyAttempts);
+    assert.equal(await failuresLeft(throttle, HOME), 100 - 30 - 10 - 1);
+  });
+
+  await t.test('that are refused count for the address', async (t) => {
+    const { throttle } = await startServer(t);
+    await guessTimes(50, throttle, ANN, STRANGER);
+    assert.equal(await failuresLeft(throttle, STRANGER), 50);
+  });
+
+  await t.test('of two names of one account are 10 together, and a refusal does not tell', async (t) => {
+    const { throttle, pass } = await startServer(t);
+    const guessAs = async (name: string): Promise<boolean> => {
+      const attempt = await throttle.passwordAttempt(name, STRANGER);
+      const reached = await attempt.reach(ANN);
+      await attempt.failed();
+      return reached;
+    };
+    const looked: boolean[] = [];
+    for (let i = 0; i < 10; i += 1) looked.push(await guessAs('ann@acme.example'));
+    for (let i = 0; i < 10; i += 1) looked.push(await guessAs('ann'));
+    assert.deepEqual(looked, [...Array(10).fill(true), ...Array(10).fill(false)]);
+    await assert.rejects(guessAs('ann'), TooManyAttempts);
+    pass(MINUTE);
+    assert.equal(
+      await guessAs('ann@acme.example'),
+      true,
+      'the delay of the account ends with that of the name',
+    );
+  });
+
+  await t.test('of a right password under one name make guesses under the other good', async (t) => {
+    const { throttle } = await startServer(t);
+    for (let i = 0; i < 9; i += 1) {
+      const attempt = await throttle.passwordAttempt('ann', HOME);
+      await attempt.reach(ANN);
+      await attempt.failed();
+    }
+    const right = await throttle.passwordAttempt('ann@acme.example', HOME);
+    assert.equal(await right.reach(ANN), true);
+    await right.succeeded();
+    const next = await throttle.passwordAttempt('ann@acme.example', HOME);
+    assert.equal(await next.reach(ANN), true);
+    await next.abandoned();
   });
 
   await t.test('DO-02 count for one account only', async (t) => {

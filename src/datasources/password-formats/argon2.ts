@@ -1,25 +1,27 @@
 /** Argon2 (RFC 9106) in the PHC string format. */
 import { argon2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Format, Verify } from './contract.ts';
+import type { Costs, Format, Verify } from './contract.ts';
 import { fromBase64 } from './encodings.ts';
 
 const PATTERN =
   /^\$(argon2id|argon2i|argon2d)\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
-/** KiB; logins run two at a time. */
-const MOST_MEMORY = 262_144;
-const MOST_PASSES = 10;
+/** Memory in KiB; logins run two at a time. */
+const MOST: Readonly<Record<Costs, { memory: number; passes: number }>> = {
+  usual: { memory: 65_536, passes: 4 },
+  dear: { memory: 262_144, passes: 10 },
+};
 const MOST_LANES = 16;
 
 const derive = promisify(argon2);
 
-export function parseArgon2(text: string): Verify | undefined {
+export function parseArgon2(text: string, costs: Costs): Verify | undefined {
   const [, algorithm, m, t, p, saltText = '', digestText = ''] = PATTERN.exec(text) ?? [];
   const [memory, passes, parallelism] = [Number(m), Number(t), Number(p)];
   const isAffordable =
-    memory <= MOST_MEMORY &&
+    memory <= MOST[costs].memory &&
     passes >= 1 &&
-    passes <= MOST_PASSES &&
+    passes <= MOST[costs].passes &&
     parallelism >= 1 &&
     parallelism <= MOST_LANES;
   if (!isAffordable || memory < 8 * parallelism) return undefined;
@@ -34,4 +36,7 @@ export function parseArgon2(text: string): Verify | undefined {
 /** The least that OWASP recommends. */
 export const TYPICAL_ARGON2 = `$argon2id$v=19$m=19456,t=2,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
-export const argon2Format: Format = { parse: ({ text }) => parseArgon2(text), typical: TYPICAL_ARGON2 };
+export const argon2Format: Format = {
+  parse: ({ text, costs }) => parseArgon2(text, costs),
+  typical: TYPICAL_ARGON2,
+};

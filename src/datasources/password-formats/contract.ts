@@ -3,6 +3,9 @@
 /** Whether a password is the stored one. Takes its time whether or not it is. */
 export type Verify = (password: string) => Promise<boolean>;
 
+/** How dear a stored hash may be. More than `usual` is the operator's choice, because logins wait for each other. */
+export type Costs = 'usual' | 'dear';
+
 export interface Stored {
   readonly text: string;
   /** As the driver gave it. */
@@ -10,6 +13,7 @@ export interface Stored {
   readonly salt: Uint8Array | undefined;
   readonly saltOrder: 'before' | 'after';
   readonly secret: string | undefined;
+  readonly costs: Costs;
 }
 
 export interface Format {

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { parseArgon2 } from './argon2.ts';
 import { parseBcrypt } from './bcrypt.ts';
-import type { Format, Verify } from './contract.ts';
+import type { Costs, Format, Verify } from './contract.ts';
 import { fromBase64 } from './encodings.ts';
 import { pbkdf2Verify } from './pbkdf2.ts';
 import { scryptVerify } from './scrypt.ts';
@@ -26,20 +26,20 @@ function parseBcryptSha256(rest: string): Verify | undefined {
   return verify && ((password) => verify(hash('sha256', password)));
 }
 
-const hashers: Readonly<Record<string, (rest: string) => Verify | undefined>> = {
+const hashers: Readonly<Record<string, (rest: string, costs: Costs) => Verify | undefined>> = {
   pbkdf2_sha256: (rest) => parsePbkdf2('sha256', rest),
   pbkdf2_sha1: (rest) => parsePbkdf2('sha1', rest),
-  argon2: (rest) => parseArgon2(`$${rest}`),
+  argon2: (rest, costs) => parseArgon2(`$${rest}`, costs),
   bcrypt_sha256: parseBcryptSha256,
   bcrypt: parseBcrypt,
   scrypt: parseScrypt,
 };
 
 export const djangoFormat: Format = {
-  parse({ text }) {
+  parse({ text, costs }) {
     const end = text.indexOf('$');
     const name = text.slice(0, Math.max(0, end));
-    return Object.hasOwn(hashers, name) ? hashers[name]?.(text.slice(end + 1)) : undefined;
+    return Object.hasOwn(hashers, name) ? hashers[name]?.(text.slice(end + 1), costs) : undefined;
   },
   typical: `pbkdf2_sha256$600000$salt$${Buffer.alloc(32).toString('base64')}`,
 };

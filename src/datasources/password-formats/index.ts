@@ -4,7 +4,7 @@
  */
 import { argon2Format } from './argon2.ts';
 import { bcryptFormat } from './bcrypt.ts';
-import type { Format, Verify } from './contract.ts';
+import type { Costs, Format, Verify } from './contract.ts';
 import {
   hmacSha256Format,
   md5Format,
@@ -65,6 +65,8 @@ export interface FormatSettings {
   readonly saltOrder?: 'before' | 'after';
   /** The key of `hmac-sha256`. */
   readonly secret?: string;
+  /** Absent: usual. */
+  readonly costs?: Costs;
 }
 
 export interface StoredPassword {
@@ -111,6 +113,7 @@ export function parseStored(
     salt: toSalt(salt),
     saltOrder: settings.saltOrder ?? 'before',
     secret: settings.secret,
+    costs: settings.costs ?? 'usual',
   });
   return verify && { verify };
 }

@@ -4,6 +4,6 @@ import { parseBcrypt } from './bcrypt.ts';
 import type { Format } from './contract.ts';
 
 export const phpFormat: Format = {
-  parse: ({ text }) => (text.startsWith('$2y$') ? parseBcrypt(text) : parseArgon2(text)),
+  parse: ({ text, costs }) => (text.startsWith('$2y$') ? parseBcrypt(text) : parseArgon2(text, costs)),
   typical: `$2y$10$${'.'.repeat(53)}`,
 };
