@@ -68,6 +68,7 @@ export async function planApplication(
       allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
       native: entry.native ?? before?.native ?? false,
       ...(pkce === 'optional' && { pkce }),
+      ...(planAudience(authMethod, entry, before) === 'endpoint' && { assertionAudience: 'endpoint' }),
       ...targets,
       introspects: entry.introspects ?? before?.introspects ?? [],
       mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
@@ -90,6 +91,15 @@ function planIdTokenAlg(
   const { idTokenAlg: last = ID_TOKEN_ALG, idTokenAlgsBefore = [] } = before ?? {};
   const earlier = before && algsBefore(alg, [last, ...idTokenAlgsBefore]);
   return { idTokenAlg: alg, ...(earlier && { idTokenAlgsBefore: earlier }) };
+}
+
+/** It says something of assertions only: an application that proves itself in another way has none. */
+function planAudience(
+  authMethod: AuthMethod,
+  { assertionAudience }: ApplyApplication,
+  before: Application | undefined,
+): ApplyApplication['assertionAudience'] {
+  return authMethod === 'private_key_jwt' ? (assertionAudience ?? before?.assertionAudience) : undefined;
 }
 
 /** What no file speaks of. */
@@ -175,6 +185,10 @@ export function planCredentials(
   return { secretHash: hashClientSecret(clientSecrets, value), generated: { kind: 'clientSecret', value } };
 }
 
+/** The end of a warning about an application. */
+export const ENDPOINT_AUDIENCE =
+  'has assertionAudience: endpoint. What it sends to another server with the same idea may be used here: set issuer as soon as its library can';
+
 /** What stands in the file may fit, and still not fit what the store holds beside it. */
 function checkAsWhole(
   plan: Plan,
@@ -194,6 +208,11 @@ function checkAsWhole(
   }
   if (grants.includes('authorization_code') && redirectUris.length === 0)
     say('needs redirectUris for authorization_code');
+  if (planAudience(authMethod, entry, before) === 'endpoint') {
+    plan.notes.push(`${name} ${ENDPOINT_AUDIENCE}`);
+  } else if (entry.assertionAudience === 'endpoint') {
+    say(`has no use for assertionAudience: endpoint with the authMethod ${authMethod}`);
+  }
   const introspects = entry.introspects ?? before?.introspects ?? [];
   if (authMethod === 'none' && introspects.length > 0) {
     say('may not introspect with the authMethod none: leave introspects out, or empty it');

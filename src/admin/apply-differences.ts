@@ -78,6 +78,7 @@ const spellers: Spellers = {
       secretHash,
       secretSeed: _seed,
       pkce,
+      assertionAudience,
       idTokenAlgsBefore: _algsBefore,
       organization,
       number,
@@ -89,6 +90,7 @@ const spellers: Spellers = {
   ) => ({
     ...others,
     pkce: pkce ?? 'required',
+    assertionAudience: assertionAudience ?? 'issuer',
     mayExchange: mayExchange.map(nameOfId),
     ...(registeredCeiling && { permissions: spellPermissions(registeredCeiling) }),
     realm: realm === `application:${id}` ? 'application' : 'organization',

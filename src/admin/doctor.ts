@@ -17,6 +17,7 @@ import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
+import { ENDPOINT_AUDIENCE } from './apply-applications.ts';
 import { generatedSecretsPath } from './generated-secrets.ts';
 
 export interface Finding {
@@ -193,6 +194,9 @@ async function examineCollection<C extends CollectionName>(
     const name = `Of ${collection}, ${nameOf(noun)}`;
     const broken = await findBrokenReferences(collection, noun, lookup);
     sentences.push(...broken.map((sentence) => `${name} ${sentence}`));
+    if (collection === 'applications' && (noun as Nouns['applications']).assertionAudience === 'endpoint') {
+      sentences.push(`${name} ${ENDPOINT_AUDIENCE}`);
+    }
     const [record] = noun.enabled ? await nodes.read([noun.id]) : [];
     if (record && isEnded(record)) {
       sentences.push(`${name} is enabled, but what it is given is dead: disable and enable it again`);

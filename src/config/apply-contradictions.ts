@@ -87,7 +87,7 @@ function findRepeated<T>(
 function inApplication([path, application]: Placed<ApplyApplication>): Contradiction[] {
   const { authMethod, clientSecret, jwks, grants, redirectUris, native, permissions, resource, resources } =
     application;
-  const { pkce, introspects } = application;
+  const { pkce, introspects, assertionAudience } = application;
   const wrong: [key: string, isWrong: boolean, message: string][] = [
     [
       'clientSecret',
@@ -121,6 +121,11 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
         redirectUris.length > 0 &&
         redirectUris.every(needsPkce),
       'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
+    ],
+    [
+      'assertionAudience',
+      assertionAudience === 'endpoint' && authMethod !== undefined && authMethod !== 'private_key_jwt',
+      `is of no use with the authMethod ${authMethod}`,
     ],
     [
       'introspects',

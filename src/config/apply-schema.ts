@@ -128,6 +128,12 @@ export const application = z
         'How it proves itself. A new application has `client_secret_basic`. `none` is for applications in browsers and on devices, which can keep no secret.',
       ),
     jwks: jwks.exactOptional().describe('Its public keys, for `private_key_jwt`.'),
+    assertionAudience: z
+      .enum(['issuer', 'endpoint'])
+      .exactOptional()
+      .describe(
+        'What `aud` of its assertions may be. `endpoint`: the URL of the token endpoint too, at that endpoint, for libraries that send nothing else; another server that the application trusts could then use such an assertion here. A new application has `issuer`.',
+      ),
     grants: listOf(grant).exactOptional().describe('The grants that it may use. A new application has none.'),
     scopes: listOf(scope)
       .exactOptional()

@@ -1,45 +1,78 @@
 /**
  * What a `private_key_jwt` assertion must say beyond what the engine checks (RFC 7523 section 3, RFC 10070): one
- * audience, the issuer, as a string; a short life; no header that points at keys.
+ * audience, the issuer; a short life; no header that points at keys. It is looked at before the signature, so that the
+ * log names what is wrong in our words; the engine verifies the very same text afterwards.
  */
-import { errors } from 'oidc-provider';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { quote } from '../errors/texts.ts';
+
+/** Seconds that clocks may differ. */
+export const ASSERTION_TOLERANCE = 15;
 
 /** Seconds. */
 const MAX_LIFE = 3600;
-/** Seconds that clocks may differ. */
-const TOLERANCE = 15;
 const KEY_POINTERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64', 'zip'];
 const TYPES = ['jwt', 'client-authentication+jwt', 'application/client-authentication+jwt'];
 
-/** What is wrong with it; undefined if nothing is. */
-function problemOf(
-  claims: Record<string, unknown>,
-  header: Record<string, unknown>,
-  { issuer, now }: { issuer: string; now: () => number },
-): string | undefined {
-  const latest = Math.floor(now() / 1000) + TOLERANCE;
-  const { aud, iss, sub, exp, nbf, iat, jti } = claims;
-  if (aud !== issuer) return 'aud must be the issuer, as a string';
-  if (iss !== sub) return 'iss and sub must be the client_id';
+export interface AssertionContext {
+  readonly issuer: string;
+  /** Taken as audience beside the issuer: the URL of the token endpoint, at it, for applications that are allowed to. */
+  readonly endpoint?: string | undefined;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const show = (value: unknown): string =>
+  quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+
+/** An array of one member says the same as that member (RFC 7519 section 4.1.3). */
+function findAudienceProblem(aud: unknown, { issuer, endpoint }: AssertionContext): string | undefined {
+  const only = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud;
+  if (only === issuer || (endpoint !== undefined && only === endpoint)) return undefined;
+  return `${aud === undefined ? 'aud is missing' : `aud is ${show(aud)}`}: it must be the issuer ${quote(issuer)} and nothing else`;
+}
+
+/** `exp`, `nbf` and `iat`, in seconds. */
+function findTimeProblem(claims: Record<string, unknown>, seconds: number): string | undefined {
+  const { exp } = claims;
   if (typeof exp !== 'number' || !Number.isFinite(exp)) return 'exp must be a number';
-  if (exp > latest + MAX_LIFE) return 'exp is too far away';
-  for (const time of [nbf, iat]) {
-    if (time !== undefined && !(typeof time === 'number' && time <= latest))
-      return 'nbf or iat lies in the future';
+  if (exp <= seconds - ASSERTION_TOLERANCE) return `exp was ${Math.ceil(seconds - exp)} s ago`;
+  const latest = seconds + ASSERTION_TOLERANCE;
+  if (exp > latest + MAX_LIFE) return `exp is more than ${MAX_LIFE} s away`;
+  for (const name of ['nbf', 'iat']) {
+    const time = claims[name];
+    if (time === undefined) continue;
+    if (typeof time !== 'number') return `${name} must be a number`;
+    if (time > latest) return `${name} is ${Math.ceil(time - seconds)} s ahead`;
   }
-  if (typeof jti !== 'string' || jti.length > 256) return 'jti must be a string of at most 256 characters';
-  const pointer = KEY_POINTERS.find((name) => name in header);
-  if (pointer) return `header ${pointer} is not accepted`;
-  if (header.typ !== undefined && !TYPES.includes(String(header.typ).toLowerCase())) return 'wrong typ';
   return undefined;
 }
 
-/** @throws InvalidClientAuth of the engine, with the reason for the log only */
-export function requireSoundAssertion(
-  claims: Record<string, unknown>,
-  header: Record<string, unknown>,
-  context: { issuer: string; now: () => number },
-): void {
-  const problem = problemOf(claims, header, context);
-  if (problem) throw new errors.InvalidClientAuth(problem);
+function findHeaderProblem(header: Record<string, unknown>): string | undefined {
+  const pointer = KEY_POINTERS.find((name) => name in header);
+  if (pointer) return `the header ${pointer} is not accepted`;
+  const { typ } = header;
+  if (typ === undefined || TYPES.includes(String(typ).toLowerCase())) return undefined;
+  return `typ is ${show(typ)}: leave it out, or use client-authentication+jwt`;
+}
+
+/** @returns what is wrong with it, for the log; undefined if nothing is, or if it is no JWT, which the engine says */
+export function findAssertionProblem(assertion: string, context: AssertionContext): string | undefined {
+  let claims: Record<string, unknown>;
+  let header: Record<string, unknown>;
+  try {
+    [claims, header] = [decodeJwt(assertion), decodeProtectedHeader(assertion)];
+  } catch {
+    return undefined;
+  }
+  const { aud, iss, sub, jti } = claims;
+  const problem =
+    findAudienceProblem(aud, context) ??
+    (iss === sub ? undefined : `iss is ${show(iss)} and sub is ${show(sub)}: both must be the client_id`) ??
+    findTimeProblem(claims, Math.floor(context.now() / 1000)) ??
+    (typeof jti === 'string' && jti.length <= 256
+      ? undefined
+      : 'jti must be a string of at most 256 characters') ??
+    findHeaderProblem(header);
+  return problem && `the assertion is refused: ${problem}`;
 }

@@ -11,6 +11,7 @@ import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
 import type { Application, AuthMethod } from '../storage/nouns.ts';
 import type { SigningAlg } from '../storage/signing-algs.ts';
+import { findAssertionProblem } from './client-assertions.ts';
 import { NO_CLIENT, presentedMethod, spellingsOf } from './client-credentials.ts';
 
 type Client = InstanceType<Provider['Client']>;
@@ -19,9 +20,10 @@ const CLIENTS_KEPT = 5_000;
 /** The engine's names of the routes on which clients authenticate. */
 const AUTHENTICATED_ROUTES = ['token', 'introspection', 'revocation'];
 
-/** Our own member of a client's metadata. */
+/** Our own members of a client's metadata. */
 const PKCE = 'pkce';
-export const OWN_CLIENT_METADATA = [PKCE];
+const ASSERTION_AUDIENCE = 'assertion_audience';
+export const OWN_CLIENT_METADATA = [PKCE, ASSERTION_AUDIENCE];
 
 /** Whether an authorization request of this client may go without a code challenge. */
 export function mayOmitPkce(client: Client, redirectUri: unknown): boolean {
@@ -64,6 +66,7 @@ export function toClientMetadata(
     ...(usesCode && { scope: OPENID_SCOPES.join(' ') }),
     authorization_details_types: [...DETAIL_TYPES],
     [PKCE]: application.pkce ?? 'required',
+    [ASSERTION_AUDIENCE]: application.assertionAudience ?? 'issuer',
     id_token_signed_response_alg: idTokenAlg,
   };
 }
@@ -98,21 +101,34 @@ function rememberClients(
   };
 }
 
-/** Why a client may not authenticate in this way, whatever it proves; for the log. */
-function findProblem(ctx: KoaContextWithOIDC, used: AuthMethod, registered: AuthMethod): string | undefined {
+/** Why a client may not authenticate in this way, whether or not the engine finds the proof right; for the log. */
+function findProblem(
+  ctx: KoaContextWithOIDC,
+  client: Client,
+  used: AuthMethod,
+  now: () => number,
+): string | undefined {
+  const { oidc } = ctx;
+  const registered = client.clientAuthMethod as AuthMethod;
   const fits =
     used === registered || (usesSecret({ authMethod: used }) && usesSecret({ authMethod: registered }));
   if (!fits) return `the client used ${used}, and is registered with ${registered}`;
-  if (registered === 'none' && ctx.oidc.route === 'introspection') return 'a public client cannot introspect';
-  return undefined;
+  if (used === 'none' && oidc.route === 'introspection') return 'a public client cannot introspect';
+  if (used !== 'private_key_jwt') return undefined;
+  const takesEndpoint = oidc.route === 'token' && client[ASSERTION_AUDIENCE] === 'endpoint';
+  return findAssertionProblem(String(oidc.params?.client_assertion), {
+    issuer: oidc.issuer,
+    endpoint: takesEndpoint ? oidc.urlFor('token') : undefined,
+    now,
+  });
 }
 
 /** Takes over what the engine does with client secrets and refuses grants by the standard's own error. */
 export function takeOverClients(
   provider: Provider,
-  deps: { directory: Directory; clientSecrets: SecretKeys; limits: SecretLimits },
+  deps: { directory: Directory; clientSecrets: SecretKeys; limits: SecretLimits; now: () => number },
 ): void {
-  const { limits, clientSecrets } = deps;
+  const { limits, clientSecrets, now } = deps;
 
   /** Counts a guess; one that is not allowed any more is refused before it is looked at. */
   async function guess(clientId: string, isRight: () => boolean): Promise<boolean> {
@@ -145,7 +161,7 @@ export function takeOverClients(
     const wantsSecret = registered !== undefined && usesSecret({ authMethod: registered });
     if (isSecret && !wantsSecret) await guess(id, () => false);
     if (!client) return;
-    const problem = findProblem(ctx, used, registered as AuthMethod);
+    const problem = findProblem(ctx, client, used, now);
     if (problem === undefined) return;
     ctx.oidc.entity('Client', client);
     throw new errors.InvalidClientAuth(problem);

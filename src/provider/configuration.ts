@@ -14,7 +14,7 @@ import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
-import { requireSoundAssertion } from './client-assertions.ts';
+import { ASSERTION_TOLERANCE } from './client-assertions.ts';
 import { mayOmitPkce, OWN_CLIENT_METADATA } from './clients.ts';
 
 /** Pages that the engine shows by itself. */
@@ -38,8 +38,6 @@ export interface EngineDeps {
   /** Seconds. */
   readonly lifetimes: { readonly session: number; readonly grant: number };
   readonly pages: EnginePages;
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
 export const PATHS = {
@@ -129,7 +127,7 @@ function validateDetail(ctx: KoaContextWithOIDC, detail: unknown): void {
 }
 
 export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks']): Configuration {
-  const { issuer, now } = deps;
+  const { issuer } = deps;
   const secureCookies = issuer.startsWith('https:');
   const cookie = {
     httpOnly: true,
@@ -157,7 +155,9 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
     acceptQueryParamAccessTokens: false,
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     clientBasedCORS: () => true,
-    clockTolerance: 0,
+    // For client assertions. Codes, sessions and whatever else the engine keeps end on time all the same: the store does
+    // not find them any more, and request objects are not taken.
+    clockTolerance: ASSERTION_TOLERANCE,
     // The engine calls this for every authorization request, with the parameter or without.
     extraParams: { permissions: createRequestNormalizer(deps) },
     cookies: {
@@ -174,8 +174,6 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
       clientAuthSigningAlgValues: [...SIGNING_ALGS],
       idTokenSigningAlgValues: [...SIGNING_ALGS],
     },
-    assertJwtClientAuthClaimsAndHeader: async (_ctx, claims, header) =>
-      requireSoundAssertion(claims, header, { issuer, now }),
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },

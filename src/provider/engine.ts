@@ -32,6 +32,8 @@ export interface EngineDeps {
   readonly directory: Directory;
   readonly clientSecrets: SecretKeys;
   readonly secretLimits: SecretLimits;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 export interface Engine {
@@ -87,6 +89,7 @@ function build(deps: EngineDeps): { provider: Provider; middleware: Middleware }
     directory: deps.directory,
     clientSecrets: deps.clientSecrets,
     limits: deps.secretLimits,
+    now: deps.now,
   });
   takeEarlierHints(provider);
   keepFailures(provider);

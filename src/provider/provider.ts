@@ -196,7 +196,6 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       policy: () => createLoginPolicy({ registry, directory, findAskedTables, leaveOutForPerson }),
       lifetimes: { session: deps.lifetimes.session, grant: deps.lifetimes.login },
       pages: deps.pages,
-      now,
     }),
     grants,
     grantDeps,
@@ -205,6 +204,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     directory,
     clientSecrets: deps.clientSecrets,
     secretLimits: deps.secretLimits,
+    now,
   });
   const inspection: InspectionDeps = {
     issuer,

@@ -108,6 +108,8 @@ export interface Application extends Noun {
   readonly native: boolean;
   /** Whether its logins may go without a code challenge; absent: they may not. */
   readonly pkce?: 'optional';
+  /** `endpoint`: its assertions may name the token endpoint instead of the issuer, at that endpoint. */
+  readonly assertionAudience?: 'endpoint';
   /** Identifier of the resource its tokens are for unless a request names another of `ceilings`. */
   readonly resource?: string;
   readonly ceilings: readonly Ceiling[];

@@ -533,6 +533,31 @@ test('an application that moves to another resource keeps no rights to the one b
   assert.deepEqual((await requireApplication(administration, 'shop')).ceilings[0]?.permissions.tables, []);
 });
 
+test('assertionAudience is shown when it changes, warned of, and of no use without assertions', async (t) => {
+  const administration = await openAdministration(t);
+  const apply = (application: object, options = {}) =>
+    administration.apply(
+      fileOf({
+        organizations: [{ name: 'acme', applications: [{ name: 'job', clientId: 'job', ...application }] }],
+      }),
+      options,
+    );
+  const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] };
+  const stored = async () => (await requireApplication(administration, 'job')).assertionAudience;
+  await apply({ authMethod: 'private_key_jwt', jwks });
+  const report = await apply({ assertionAudience: 'endpoint' }, { dryRun: true });
+  assert.deepEqual(report.changes[0]?.fields, [
+    { field: 'assertionAudience', from: 'issuer', to: 'endpoint' },
+  ]);
+  assert.match(String(report.notes), /acme\/job has assertionAudience: endpoint/);
+  await apply({ assertionAudience: 'endpoint' });
+  assert.match(String((await apply({ enabled: true })).notes), /has assertionAudience: endpoint/);
+  assert.equal(await stored(), 'endpoint');
+  await apply({ authMethod: 'none' });
+  assert.equal(await stored(), undefined);
+  await assert.rejects(apply({ assertionAudience: 'endpoint' }), /no use for assertionAudience: endpoint/);
+});
+
 test('an application that introspects cannot become a public one', async (t) => {
   const administration = await openAdministration(t);
   const resources = [{ identifier: RESOURCE, tables: [{ id: 'orders' }] }];

@@ -3,7 +3,7 @@ import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { examineFolder, examineStore, type Finding } from '../../src/admin/doctor.ts';
-import { openAdministration } from './fixture.ts';
+import { fileOf, openAdministration } from './fixture.ts';
 import { acme } from './tokens.ts';
 
 async function openAcme(t: TestContext) {
@@ -73,6 +73,15 @@ test('a missing or a wrong key is wrong', async (t) => {
   assert.equal(findings.length, 2);
   assert.match(findings[0] ?? '', /^warning: There is no key yet for RS256/);
   assert.match(findings[1] ?? '', /^wrong: .*ES256/);
+});
+
+test('an application whose assertions may name the token endpoint is warned of', async (t) => {
+  const administration = await openAdministration(t);
+  const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] };
+  const job = { name: 'job', authMethod: 'private_key_jwt', jwks, assertionAudience: 'endpoint' };
+  await administration.apply(fileOf({ organizations: [{ name: 'acme', applications: [job] }] }));
+  const findings = notOk(await examineStore(administration)).join();
+  assert.match(findings, /warning: Of applications, job has assertionAudience: endpoint/);
 });
 
 test('nouns that name what is gone, or are enabled but dead, are warned of', async (t) => {

@@ -495,6 +495,10 @@ test('grants and proofs that contradict each other are refused', () => {
       'authMethod: none, introspects: [https://api.acme.example/]',
       /introspects needs an authMethod other than none/,
     ],
+    [
+      'authMethod: client_secret_post, assertionAudience: endpoint',
+      /assertionAudience is of no use with the authMethod client_secret_post/,
+    ],
     ['authMethod: none, pkce: optional', /pkce is optional, which needs an authMethod other than none/],
     [
       'pkce: optional, redirectUris: ["http://127.0.0.1/cb"]',

@@ -530,6 +530,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           userTokenTtl: 60,
           isOrganization: true,
           pkce: 'optional',
+          assertionAudience: 'endpoint',
           idTokenAlg: 'EdDSA',
           idTokenAlgsBefore: ['RS256'],
         });

@@ -139,58 +139,6 @@ describe('client authentication', () => {
     assert.ok(!huge || huge.status === 431);
   });
 
-  test('TE-07 an assertion for this server, signed by the registered key, is accepted, typed or not', async () => {
-    assert.equal((await present(await assertion())).status, 200);
-    assert.equal((await present(await assertion({}, { typ: 'client-authentication+jwt' }))).status, 200);
-  });
-
-  test('TE-07 every assertion that says anything else is refused', async () => {
-    const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-    const wrong: [string, Promise<string>][] = [
-      ['the token endpoint as audience', assertion({ aud: `${server.issuer}/oauth/token` })],
-      ['another audience', assertion({ aud: 'https://other.example' })],
-      ['the issuer in an array', assertion({ aud: [server.issuer] })],
-      ['the issuer in an array with another', assertion({ aud: [server.issuer, 'https://other.example'] })],
-      ['no audience', assertion({ aud: undefined })],
-      ['no expiry', assertion({ exp: undefined })],
-      ['an expiry in a year', assertion({ exp: seconds() + 365 * 86_400 })],
-      ['an expiry that is over', assertion({ exp: seconds() - 60 })],
-      ['no jti', assertion({ jti: undefined })],
-      ['another issuer', assertion({ iss: 'machine' })],
-      ['another subject', assertion({ sub: 'machine' })],
-      ['nbf in the future', assertion({ nbf: seconds() + 600 })],
-      ['a jku', assertion({}, { jku: 'https://evil.example/jwks' })],
-      [
-        'an embedded key',
-        exportJWK(stranger).then(({ d: _, ...jwk }) => assertion({}, { jwk, kid: undefined }, stranger)),
-      ],
-      ['another type', assertion({}, { typ: 'at+jwt' })],
-      ['the key of a stranger', assertion({}, {}, stranger)],
-    ];
-    for (const [what, value] of wrong) {
-      const answer = await present(await value);
-      assert.equal(answer.status, 401, what);
-      assert.equal(answer.json.error, 'invalid_client', what);
-    }
-    const [, body] = (await assertion()).split('.');
-    for (const alg of ['none', 'HS256']) {
-      const header = Buffer.from(JSON.stringify({ alg, kid: 'client-key' })).toString('base64url');
-      assert.equal((await present(`${header}.${body}.`)).status, 401, alg);
-    }
-  });
-
-  test('TE-08 an assertion is good once: in sequence, 50 in parallel, and after a restart', async () => {
-    const once = await assertion();
-    assert.equal((await present(once)).status, 200);
-    assert.equal((await present(once)).status, 401);
-    const raced = await assertion();
-    const answers = await Promise.all(Array.from({ length: 50 }, () => present(raced)));
-    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
-    await server.restart();
-    assert.equal((await present(once)).status, 401);
-    assert.equal((await present(raced)).status, 401);
-  });
-
   test('TE-09 a disabled application, and one of a disabled organization, is invalid_client everywhere', async () => {
     const { changes, storage } = server.server.foundations;
     const token = (await server.token('shop')).json.access_token;

@@ -248,6 +248,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     allowedOrigins: [String],
     native: flag,
     pkce: String,
+    assertionAudience: String,
     resource: String,
     ceilings: [part({ resource: text, permissions: { type: permissions, required: true } })],
     registeredCeiling: permissions,
