@@ -31,12 +31,23 @@ const FOREVER_SECONDS = 10 * 365 * 86_400;
 /** Nothing is kept: the registry holds tokens, refresh tokens are logins, clients live in the directory. */
 const notKept = async (): Promise<undefined> => undefined;
 
-/** A value that the engine would keep in clear although it opens something: the session cookie in an interaction. */
+function without(name: string, members: unknown): Record<string, unknown> {
+  const { [name]: _, ...rest } = members as Record<string, unknown>;
+  return rest;
+}
+
+/**
+ * What the engine would keep in clear although it opens something: of an interaction the session cookie and the ID
+ * token that came as a hint, which it has looked at by then.
+ */
 function withoutSecrets({ jti: _, ...payload }: AdapterPayload): Record<string, unknown> {
-  const { session } = payload;
-  if (session === undefined) return payload;
-  const { cookie: __, ...rest } = session as { cookie?: string };
-  return { ...payload, session: rest };
+  const { session, params, prompt } = payload;
+  return {
+    ...payload,
+    ...(session && { session: without('cookie', session) }),
+    ...(params && { params: without('id_token_hint', params) }),
+    ...(prompt && { prompt: { ...prompt, details: without('id_token_hint', prompt.details) } }),
+  };
 }
 
 function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {

@@ -204,6 +204,18 @@ describe('requests that are posted', () => {
     assert.ok(![...lines, ...rows].some((text) => text.includes(payload)));
   });
 
+  test('the id_token_hint of a login that waits for a person stands in no row', async () => {
+    const browser = createBrowser(server.issuer);
+    const { id_token } = await flow.tokens(browser);
+    const form = asked({ id_token_hint: id_token, prompt: 'login' });
+    const page = await browser.post(server.issuer + AUTHORIZE, form);
+    for await (const row of server.server.foundations.storage.dump.export()) {
+      assert.ok(!JSON.stringify(row).includes(id_token), JSON.stringify(row));
+    }
+    const answer = await flow.logIn(browser, page);
+    codeOf(new URL(answer.url));
+  });
+
   test('a posted authorization request can be answered by form_post', async () => {
     const browser = createBrowser(server.issuer);
     const form = asked({ response_mode: 'form_post', prompt: 'none' });
