@@ -220,7 +220,7 @@ test('TE-01 credentials in the query of the token endpoint are refused', async (
     method: 'POST',
     body: new URLSearchParams({ grant_type: 'client_credentials' }),
   });
-  assert.equal(posted.status, 400);
+  assert.equal(posted.status, 401);
   assert.doesNotMatch((await posted.text()) + (await response.text()), new RegExp(secret));
 });
 
