@@ -29,6 +29,7 @@ import {
 import { type AddToPlan, type PeopleDeps, planAdministrator, planUser } from './apply-people.ts';
 import { createPlan, type Plan, type Step } from './apply-plan.ts';
 import { type ApplyChange, type ApplyReport, describeStep } from './apply-report.ts';
+import { respellResources } from './apply-resource-spellings.ts';
 import {
   disownGeneratedSecret,
   generatedSecretsPath,
@@ -134,12 +135,13 @@ export function createApply(deps: ApplyDeps): Apply {
   };
 }
 
-async function planFile(file: ApplyFile, deps: ApplyDeps, options: ApplyOptions): Promise<Plan> {
+async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions): Promise<Plan> {
   const { store, passwords, now } = deps;
   const { resetPasswords = false, comparePasswords = true } = options;
   const people: PeopleDeps = { store, passwords, now, resetPasswords, comparePasswords };
   const secrets = { store, clientSecrets: deps.clientSecrets, resetSecrets: resetPasswords };
   const plan = createPlan(store);
+  const file = await respellResources(given, store);
   const organizations: [Organization, ApplyOrganization, ApplicationIds][] = [];
   for (const entry of file.organizations ?? []) {
     const { organization, ids } = await planOrganization(plan, entry, deps);

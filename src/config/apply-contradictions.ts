@@ -5,6 +5,7 @@
 import { checkNewPassword } from '../directory/passwords.ts';
 import { hasOwnScheme, needsPkce } from '../directory/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../directory/usernames.ts';
+import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
 import { findWrongRights } from './apply-rights.ts';
 import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './apply-schema.ts';
 import { findRefusal } from './apply-values.ts';
@@ -34,7 +35,7 @@ export function findContradictions(file: ApplyFile): Contradiction[] {
     ),
     ...findRepeated(
       organizations.flatMap(([path, { resources }]) => placed([...path, 'resources'], resources)),
-      ({ identifier }) => identifier,
+      ({ identifier }) => canonicalIdentifier(identifier),
       'identifier',
     ),
     ...findRepeated(
@@ -142,7 +143,7 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
       permissions !== undefined &&
         resource !== undefined &&
         resources !== undefined &&
-        Object.hasOwn(resources, resource),
+        Object.keys(resources).some((other) => isSameResource(other, resource)),
       'is about a resource that resources lists too',
     ],
   ];

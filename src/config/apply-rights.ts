@@ -1,5 +1,6 @@
 /** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
 import type { Permissions } from '../permissions/permissions.ts';
+import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import type { Contradiction } from './apply-contradictions.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './apply-schema.ts';
 import { OWN_SCOPES } from './apply-values.ts';
@@ -22,7 +23,10 @@ export function findWrongRights(
 ): Contradiction[] {
   const defined = new Map(
     organizations.flatMap(([, { name, resources = [] }]) =>
-      resources.map((resource): [string, Defined] => [resource.identifier, { organization: name, resource }]),
+      resources.map((resource): [string, Defined] => [
+        canonicalIdentifier(resource.identifier),
+        { organization: name, resource },
+      ]),
     ),
   );
   return organizations.flatMap(([path, { name, roles = [], applications = [] }]) => {
@@ -67,7 +71,7 @@ function inApplication(application: ApplyApplication, path: Path, sight: Sight):
 }
 
 function inReference(identifier: string, path: Path, { organization, defined }: Sight): Contradiction[] {
-  const owner = defined.get(identifier)?.organization ?? organization;
+  const owner = defined.get(canonicalIdentifier(identifier))?.organization ?? organization;
   return owner === organization ? [] : [{ path, message: `is a resource of the organization ${owner}` }];
 }
 
@@ -77,7 +81,7 @@ function inPermissions(
   path: Path,
   { defined }: Sight,
 ): Contradiction[] {
-  const { tables, catalogue } = defined.get(identifier)?.resource ?? {};
+  const { tables, catalogue } = defined.get(canonicalIdentifier(identifier))?.resource ?? {};
   if (!permissions || !tables || catalogue === 'open') return [];
   const known = new Set(tables.map(({ id }) => id));
   const unknown = [...permissions.masks.keys()].filter((table) => !known.has(table));
@@ -93,7 +97,7 @@ function inScopes(
   path: Path,
   { defined }: Sight,
 ): Contradiction[] {
-  const lists = resources.map((identifier) => defined.get(identifier)?.resource.scopes);
+  const lists = resources.map((identifier) => defined.get(canonicalIdentifier(identifier))?.resource.scopes);
   // One list that only the store knows may hold any scope.
   if (lists.includes(undefined)) return [];
   const known = new Set(lists.flatMap((list) => list ?? []));

@@ -1,6 +1,7 @@
 /** Collections of the store, by name and page by page. */
+import { spellingsOf } from '../permissions/resource-identifiers.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
-import type { CollectionName, Nouns } from '../storage/nouns.ts';
+import type { CollectionName, Nouns, Resource } from '../storage/nouns.ts';
 
 const PAGE_SIZE = 200;
 
@@ -24,4 +25,16 @@ export async function* eachNoun<T>(
     yield* page.items;
     after = page.next;
   } while (after !== undefined);
+}
+
+/** The resource that an identifier names, in any spelling of it. */
+export async function findResourceSpelled(
+  { resources }: Pick<DirectoryStore, 'resources'>,
+  identifier: string,
+): Promise<Resource | undefined> {
+  for (const spelling of spellingsOf(identifier)) {
+    const resource = await resources.findBy('identifier', spelling);
+    if (resource) return resource;
+  }
+  return undefined;
 }

@@ -9,7 +9,7 @@ import { LRUCache } from 'lru-cache';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
-import { eachNoun } from './collections.ts';
+import { eachNoun, findResourceSpelled } from './collections.ts';
 import { ORGANIZATION_CLIENT } from './names.ts';
 import { mayUseGrant } from './rights.ts';
 import type { Through } from './through.ts';
@@ -42,7 +42,7 @@ export interface DirectoryView {
   findApplications(organization: string): Promise<readonly Application[]>;
   /** The enabled one that answers under a host: one that lists it, else the default one. @param host in lower case */
   findOrganizationOf(host: string): Promise<Organization | undefined>;
-  /** @param identifier RFC 8707 resource indicator, compared as a string; undefined too when disabled */
+  /** @param identifier RFC 8707 resource indicator, in any spelling; undefined too when disabled */
   findResource(identifier: string): Promise<Resource | undefined>;
   findRole(id: string): Promise<Role | undefined>;
   /** Undefined too when it or its organization is disabled. */
@@ -205,7 +205,7 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
       return known.get(host) ?? known.get(host.replace(PORT, '')) ?? known.get(DEFAULT);
     },
     findResource: remembering(async (identifier) => {
-      const resource = await store.resources.findBy('identifier', identifier);
+      const resource = await findResourceSpelled(store, identifier);
       return resource?.enabled ? resource : undefined;
     }),
     findDatasource: remembering(async (id) => {

@@ -2,6 +2,7 @@
 import type { DirectoryView } from '../directory/directory.ts';
 import { UnknownResource } from '../errors/domain.ts';
 import { quote } from '../errors/texts.ts';
+import { isSameResource } from '../permissions/resource-identifiers.ts';
 import type { Application, Resource } from '../storage/nouns.ts';
 import type { Proof } from './contract.ts';
 import type { Asked } from './request.ts';
@@ -18,7 +19,7 @@ export async function findTarget(
   asked: Pick<Asked, 'resource'>,
 ): Promise<Resource | undefined> {
   const parent = proof.parent;
-  if (parent && asked.resource !== undefined && asked.resource !== parent.resource) {
+  if (parent && asked.resource !== undefined && !isSameResource(asked.resource, parent.resource)) {
     throw new UnknownResource({ description: 'the resource must be the one that was granted' });
   }
   const identifier = asked.resource ?? (parent ? parent.resource : application.resource);

@@ -3,11 +3,13 @@
  * the token was issued to, or one that its application lists in `mayExchange`. No refresh token: what was traded for
  * can be traded for again.
  */
+
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findAccountHolder } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
+import { isSameResource } from '../permissions/resource-identifiers.ts';
 import type { Application, Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
@@ -66,7 +68,7 @@ function parseLifetime(parameters: Parameters): number | undefined {
 function requireOwnAudience(parameters: Parameters, resource: Resource): void {
   const { audience = [] } = parameters;
   for (const value of Array.isArray(audience) ? audience : [audience]) {
-    if (value !== resource.identifier) {
+    if (!isSameResource(value, resource.identifier)) {
       throw new UnknownResource({ description: 'the audience must be the resource of the subject token' });
     }
   }

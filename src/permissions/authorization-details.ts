@@ -19,6 +19,7 @@ import {
   type Permissions,
   union,
 } from './permissions.ts';
+import { isSameResource } from './resource-identifiers.ts';
 import { requireTableId } from './table-ids.ts';
 
 export const TABLE_ACCESS = 'table_access';
@@ -82,7 +83,7 @@ function requireLocation(detail: JsonObject, known: string | undefined): string 
   if (!Object.hasOwn(detail, 'locations')) return known;
   const locations = requireStrings(detail, 'locations');
   const expected = known ?? locations[0];
-  if (locations.some((location) => location !== expected)) {
+  if (locations.some((location) => !isSameResource(location, expected))) {
     throw new PermissionsError('wrong_location', 'locations names another resource than the request is for.');
   }
   return expected;

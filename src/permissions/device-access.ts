@@ -5,10 +5,12 @@
  * `{"type": "devicehive", "locations": ["<resource>"], "actions": ["GetDevice"], "networks": ["4"], "deviceTypes": ["*"]}`:
  * `*` alone stands for all there are and will be; a member that is left out stands for none.
  */
+
 import { findActionId, findActionName } from './devicehive-actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { type JsonObject, readMember, requireObject, requirePlainJson } from './json.ts';
 import type { DetailKind, Explanation, ParsedDetails, Step } from './kinds.ts';
+import { isSameResource } from './resource-identifiers.ts';
 
 export const DEVICE_ACCESS = 'devicehive';
 
@@ -158,7 +160,7 @@ export function parseDeviceAccess(value: unknown, resource: string | undefined):
   if (Object.hasOwn(detail, 'locations')) {
     for (const named of requireList(detail, 'locations')) {
       location ??= typeof named === 'string' ? named : undefined;
-      if (named !== location) {
+      if (!isSameResource(named, location)) {
         throw new PermissionsError(
           'wrong_location',
           'locations names another resource than the request is for.',

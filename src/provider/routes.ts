@@ -9,6 +9,7 @@ import { createFailures } from './failures.ts';
 import { createIntrospection, createRevocation, type InspectionDeps } from './inspection.ts';
 import { createMetadata, METADATA_PATHS } from './metadata.ts';
 import { createRequestNotes } from './request-notes.ts';
+import { createResourceParameter } from './resource-parameter.ts';
 import { REVOCATIONS_PATH } from './revocation-feed.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -47,6 +48,7 @@ export function createProviderRoutes({
   const { audit, directory, now } = inspection;
   return compose([
     exactPaths,
+    createResourceParameter(inspection),
     ...(fastLane ? [fastLane] : []),
     createRequestNotes(),
     createClientOrigins({ directory }),

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { isCompactJws } from '../registry/compact-jws.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -70,7 +71,7 @@ export function createJwtVerifier({
 
   return {
     async verify(value) {
-      if (value.length > MAX_LENGTH) return undefined;
+      if (value.length > MAX_LENGTH || !isCompactJws(value)) return undefined;
       const key = hash('sha256', value, 'base64url');
       const known = remembered.get(key);
       if (known) return known.exp * 1000 > now() ? known : undefined;
@@ -81,7 +82,7 @@ export function createJwtVerifier({
       return facts;
     },
     async hasExpired(value) {
-      if (value.length > MAX_LENGTH) return false;
+      if (value.length > MAX_LENGTH || !isCompactJws(value)) return false;
       return check(value).then(
         () => false,
         // Said only once the signature is found to be right.

@@ -4,6 +4,7 @@
  */
 import { jwtVerify, SignJWT } from 'jose';
 import type { SecretRing } from '../storage/vault.ts';
+import { isCompactJws } from './compact-jws.ts';
 
 export interface RefreshJwts {
   /** @param claims beside the token; nothing secret, because whoever holds it can read them */
@@ -40,6 +41,7 @@ export function createRefreshJwts({
         .sign(current.key);
     },
     async open(jwt) {
+      if (!isCompactJws(jwt)) return undefined;
       for (const { key } of keys.all()) {
         const verified = await jwtVerify(jwt, key, {
           issuer,

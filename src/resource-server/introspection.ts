@@ -1,6 +1,7 @@
 /** Asking the authorization server about a token (RFC 7662). */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { AccessError } from './errors.ts';
 import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
 
@@ -81,7 +82,7 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     const { claims } = await find(token);
     const isAlive = claims.active === true && typeof claims.exp === 'number' && claims.exp * 1000 > now();
     // A refresh token is alive too, and no access token (RFC 8725 section 3.12).
-    if (!isAlive || claims.aud !== resource || claims.token_type !== 'Bearer') {
+    if (!isAlive || !isSameResource(claims.aud, resource) || claims.token_type !== 'Bearer') {
       throw new AccessError('invalid_token', 'the token is not active here');
     }
     return toVerifiedToken(claims);

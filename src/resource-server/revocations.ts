@@ -2,9 +2,11 @@
  * Follows what the authorization server ends, so that JWTs which are verified here are refused as soon as they are dead
  * there. Each answer of the feed is itself a JWT, and believed only if it is signed, meant for us, and fresh.
  */
+
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { type Standing, standingOf } from '../registry/nodes.ts';
 import { AccessError } from './errors.ts';
 import { basicAuthorization } from './introspection.ts';
@@ -100,7 +102,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
     });
     if (payload.nonce !== nonce) throw new Error('the feed gave an earlier answer');
     const page = payload as unknown as Page;
-    if (!page.resources.includes(resource)) {
+    if (!page.resources.some((each) => isSameResource(each, resource))) {
       isWhole = false;
       throw new Error(`the feed does not speak of ${resource}: the application must list it in introspects`);
     }

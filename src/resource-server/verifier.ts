@@ -3,6 +3,8 @@
  * server and its feed of revocations, or every token by introspection (RFC 7662). What cannot be told is refused.
  */
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { isSameResource, spellingsOf } from '../permissions/resource-identifiers.ts';
+import { isCompactJws } from '../registry/compact-jws.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { AccessError } from './errors.ts';
 import { createIntrospect } from './introspection.ts';
@@ -88,10 +90,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
       : undefined;
 
   async function verifyJwt(token: string): Promise<Record<string, unknown>> {
+    if (!isCompactJws(token)) throw invalid();
     try {
       const { payload } = await jwtVerify(token, keys, {
         issuer,
-        audience: resource,
+        audience: [...spellingsOf(resource)],
         typ: 'at+jwt',
         algorithms: [...SIGNING_ALGS],
         requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id', 'anc', 'as_of'],
@@ -114,7 +117,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const claims = await verifyJwt(token);
       const { jti, anc, aud, as_of: asOf } = claims;
       const isWhole = Array.isArray(anc) && typeof jti === 'string' && typeof asOf === 'number';
-      if (!isWhole || aud !== resource) throw invalid();
+      if (!isWhole || !isSameResource(aud, resource)) throw invalid();
       const standing = await revocations.standingOf([jti, ...anc.map(String)], asOf);
       if (standing === 'ended') throw invalid();
       // Somebody above it may do less now; how much less is not written in the token.

@@ -1,0 +1,74 @@
+/**
+ * `https://host` and `https://host/` name the same resource. An apply file may use both; what is planned uses one: the
+ * spelling of the store, which is the `aud` of tokens that live, else the one with which the file defines the resource.
+ */
+import type { ApplyFile, ApplyOrganization } from '../config/apply-file.ts';
+import { findResourceSpelled } from '../directory/collections.ts';
+import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+
+type Respell = (identifier: string) => string;
+
+/** Every identifier of a resource in the file. */
+function identifiersIn({
+  resources = [],
+  roles = [],
+  applications = [],
+  connections = [],
+}: ApplyOrganization): string[] {
+  return [
+    ...resources.map(({ identifier }) => identifier),
+    ...[...roles, ...applications, ...connections].flatMap(({ resource }) => resource ?? []),
+    ...applications.flatMap((each) => [...Object.keys(each.resources ?? {}), ...(each.introspects ?? [])]),
+  ];
+}
+
+function respelled(organization: ApplyOrganization, respell: Respell): ApplyOrganization {
+  const { resources, roles, applications, connections } = organization;
+  const withResource = <T extends { resource?: string }>(noun: T): T =>
+    noun.resource === undefined ? noun : { ...noun, resource: respell(noun.resource) };
+  return {
+    ...organization,
+    ...(resources && {
+      resources: resources.map((each) => ({ ...each, identifier: respell(each.identifier) })),
+    }),
+    ...(roles && { roles: roles.map(withResource) }),
+    ...(connections && { connections: connections.map(withResource) }),
+    ...(applications && {
+      applications: applications.map((each) => ({
+        ...withResource(each),
+        ...(each.resources && {
+          resources: Object.fromEntries(
+            Object.entries(each.resources).map(([identifier, ceiling]) => [respell(identifier), ceiling]),
+          ),
+        }),
+        ...(each.introspects && { introspects: [...new Set(each.introspects.map(respell))] }),
+      })),
+    }),
+  };
+}
+
+/** The file with one spelling for each resource. */
+export async function respellResources(
+  file: ApplyFile,
+  store: Pick<DirectoryStore, 'resources'>,
+): Promise<ApplyFile> {
+  const { organizations } = file;
+  if (!organizations) return file;
+  const spellings = new Map<string, string>();
+  // What the file defines comes first of each organization, before what others say of it.
+  const defined = organizations.flatMap(({ resources = [] }) =>
+    resources.map(({ identifier }) => identifier),
+  );
+  for (const identifier of [...defined, ...organizations.flatMap(identifiersIn)]) {
+    const canonical = canonicalIdentifier(identifier);
+    if (spellings.has(canonical)) continue;
+    const stored = await findResourceSpelled(store, identifier);
+    spellings.set(canonical, stored?.identifier ?? identifier);
+  }
+  const respell: Respell = (identifier) => spellings.get(canonicalIdentifier(identifier)) ?? identifier;
+  return {
+    ...file,
+    organizations: organizations.map((organization) => respelled(organization, respell)),
+  };
+}
