@@ -72,7 +72,9 @@ const token = z.strictObject({
 
 export const resource = z
   .strictObject({
-    identifier: identifier.describe('What requests call it (RFC 8707). Unique on the server.'),
+    identifier: identifier.describe(
+      'What requests call it (RFC 8707), and the `aud` of its tokens, spelled as when it was made. Unique on the server; `https://host` and `https://host/` are the same.',
+    ),
     name: line.exactOptional().describe('For people; its identifier if left out.'),
     enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
     catalogue: z

@@ -42,6 +42,13 @@ function parseScopes(scope: string | undefined): string[] | undefined {
   return scopes;
 }
 
+/** @throws UnknownResource if there are several */
+export function singleResource(resource: unknown): string | undefined {
+  if (!Array.isArray(resource)) return typeof resource === 'string' ? resource : undefined;
+  if (resource.length > 1) throw new UnknownResource({ description: 'one resource at a time' });
+  return resource[0];
+}
+
 /** Errors of the permission parsers in OAuth's terms. */
 export function rethrowPermissionsError(error: unknown): never {
   if (!(error instanceof PermissionsError)) throw error;
@@ -74,7 +81,7 @@ export function parseAsked(
     const value = parameters[name];
     return typeof value === 'string' && value !== '' ? value : undefined;
   };
-  const resource = text('resource');
+  const resource = singleResource(parameters.resource) || undefined;
   const details = text('authorization_details');
   const seedShape = text('permissions');
   try {

@@ -35,7 +35,19 @@ export function pinOrigin(app: Koa, issuer: string): void {
   });
 }
 
-/** A second Host header, or a request line that names a host, is an attempt to be taken for another. */
+/** The form of a request line that names a host (RFC 9112 section 3.2.2). */
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)(.*)$/is;
+
+/** Of a request line that names the host of the Host header the path is left, as of any other. */
+function takeAbsoluteForm(ctx: Context): void {
+  const { req } = ctx;
+  const [, authority, rest = ''] = ABSOLUTE_FORM.exec(req.url ?? '') ?? [];
+  if (authority === undefined || authority.toLowerCase() !== req.headers.host?.toLowerCase()) return;
+  req.url = rest.startsWith('/') ? rest : `/${rest}`;
+  ctx.originalUrl = req.url;
+}
+
+/** A second Host header, or a request line that names another host, is an attempt to be taken for another. */
 function namesOneHost({ req }: Context): boolean {
   let hosts = 0;
   for (let index = 0; index < req.rawHeaders.length; index += 2) {
@@ -63,6 +75,7 @@ export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middlewar
   const isFurther = (host: string): boolean => further.has(host) || further.has(host.replace(PORT, ''));
 
   return function hostCheck(ctx, next) {
+    takeAbsoluteForm(ctx);
     if (!namesOneHost(ctx)) {
       throw new Refusal(400, 'name exactly one host, in the Host header', {
         reason: 'several hosts or none',

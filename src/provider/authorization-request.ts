@@ -16,7 +16,7 @@ import {
 import { toOAuthError } from '../errors/oauth.ts';
 import { isOpenIdScope, knownScopes, refuseUnknownTables } from '../grants/cut-down.ts';
 import { type KeptRequest, readKept, writeKept } from '../grants/kept-request.ts';
-import { type Asked, parseAsked } from '../grants/request.ts';
+import { type Asked, parseAsked, singleResource } from '../grants/request.ts';
 import { namesNoAction } from '../permissions/device-access.ts';
 import {
   contains,
@@ -60,13 +60,6 @@ async function requireRights(
 }
 
 type Rights = Awaited<ReturnType<typeof requireRights>>;
-
-/** @throws UnknownResource if there are several */
-export function singleResource(resource: unknown): string | undefined {
-  if (!Array.isArray(resource)) return typeof resource === 'string' ? resource : undefined;
-  if (resource.length > 1) throw new UnknownResource({ description: 'one resource at a time' });
-  return resource[0];
-}
 
 /** As the client sent it: the engine drops repetitions, `offline_access`, and without a resource all that it does not know. */
 function sentScope({ oidc, query }: KoaContextWithOIDC): unknown {

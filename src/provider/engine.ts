@@ -74,7 +74,9 @@ function registerGrants(provider: Provider, { grants, grantDeps }: EngineDeps): 
       }
     };
     const parameters = [...COMMON_PARAMETERS, ...grant.parameters];
-    provider.registerGrantType(grant.type, token as never, parameters, [...(grant.repeatable ?? [])]);
+    // Several resources have an error of their own (RFC 8707 section 2.2), which the engine has not.
+    const repeatable = [...(grant.repeatable ?? []), 'resource'];
+    provider.registerGrantType(grant.type, token as never, parameters, repeatable);
   }
 }
 

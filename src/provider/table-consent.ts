@@ -3,14 +3,16 @@
  * must mean the same: the page that shows them, the consent that remembers them, the check that asks again when they
  * have become more. What is agreed to is kept in the engine's Grant.
  */
+
 import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { type Consent, findAgreed } from '../grants/consent.ts';
+import { singleResource } from '../grants/request.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Resource } from '../storage/nouns.ts';
-import { keptOf, singleResource } from './authorization-request.ts';
+import { keptOf } from './authorization-request.ts';
 
 export interface AskedTables {
   readonly resource: Resource;

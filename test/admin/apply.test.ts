@@ -125,6 +125,27 @@ test('what is left out has its documented default, and names mean what they name
   assert.equal(user.id, ann?.id);
 });
 
+test('a resource is the same with and without the slash of an empty path', async (t) => {
+  const administration = await openAdministration(t);
+  await administration.apply(acme);
+  const bare = RESOURCE.slice(0, -1);
+  const respelled = JSON.parse(JSON.stringify({ organizations: [organization] }).replaceAll(RESOURCE, bare));
+  const report = await administration.apply(fileOf(respelled));
+  assert.deepEqual(report.changes, []);
+  const { items } = await administration.storage.directory.resources.page({ limit: 10 });
+  assert.deepEqual(
+    items.map(({ identifier }) => identifier),
+    [RESOURCE],
+  );
+  assert.throws(
+    () =>
+      fileOf({
+        organizations: [{ name: 'acme', resources: [{ identifier: bare }, { identifier: RESOURCE }] }],
+      }),
+    /is there twice/,
+  );
+});
+
 test('another algorithm is shown, and the one before it stays known', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(acme);

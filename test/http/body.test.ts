@@ -187,17 +187,15 @@ test('DO-06 hostile forms of the largest size cost little time', async () => {
   }
 });
 
-test('DO-06 compressed bodies and foreign charsets are refused, not guessed', async (t) => {
+test('DO-06 compressed bodies and other bytes than UTF-8 are refused, not guessed', async (t) => {
   const { shell, post, served } = await startReader();
   await using _ = shell;
   const bomb = gzipSync('a'.repeat(10_000_000));
   const refused: readonly (readonly [string, string | Buffer, Record<string, string>, number])[] = [
     ['gzip', bomb, { 'Content-Encoding': 'gzip' }, 415],
     ['an unknown encoding', 'a=1', { 'Content-Encoding': 'x, gzip' }, 415],
-    ['UTF-16', 'a=1', { 'Content-Type': `${FORM}; charset=utf-16` }, 415],
-    ['UTF-7', 'a=1', { 'Content-Type': `${FORM};charset="utf-7"` }, 415],
-    ['a charset beside UTF-8', 'a=1', { 'Content-Type': `${FORM}; charset=utf-8; charset=utf-16` }, 415],
-    ['an empty charset', 'a=1', { 'Content-Type': `${FORM}; charset=` }, 415],
+    ['UTF-16', Buffer.from('a=1', 'utf16le'), { 'Content-Type': `${FORM}; charset=utf-16` }, 400],
+    ['Latin-1', Buffer.from('a=é', 'latin1'), { 'Content-Type': `${FORM}; charset=iso-8859-1` }, 400],
     ['broken UTF-8', Buffer.from([0x61, 0x3d, 0xc3, 0x28]), {}, 400],
     ['a NUL', Buffer.from('a=1\0b=2'), {}, 400],
   ];
@@ -210,7 +208,9 @@ test('DO-06 compressed bodies and foreign charsets are refused, not guessed', as
     });
   }
   assert.equal(served(), 0);
-  for (const type of [`${FORM}; charset=UTF-8`, `${FORM};charset="utf8"`, `${FORM}; charset=us-ascii`]) {
+  const charsets = ['UTF-8', '"utf8"', 'us-ascii', 'ISO-8859-1', 'windows-1252', 'utf-16', ''];
+  for (const charset of charsets) {
+    const type = `${FORM}; charset=${charset}`;
     assert.equal((await post('a=1', { 'Content-Type': type })).json.handed, 'a=1', type);
   }
   assert.equal((await post('a=1', { 'Content-Encoding': 'identity' })).json.handed, 'a=1');

@@ -51,7 +51,17 @@ test('HD-01 a request for another host gets 421 before anybody sees it', async (
   }
   const lines: readonly (readonly [string, string, string[]])[] = [
     ['an absolute request line', `GET http://${EVIL}/oauth/token HTTP/1.1`, [`Host: ${HOST}`]],
-    ['an absolute request line for our host', `GET ${ISSUER}/oauth/token HTTP/1.1`, [`Host: ${HOST}`]],
+    [
+      'an absolute request line for our host with another Host header',
+      `GET ${ISSUER}/oauth/token HTTP/1.1`,
+      [`Host: ${EVIL}`],
+    ],
+    [
+      'an absolute request line with a name before our host',
+      `GET https://${EVIL}@${HOST}/oauth/token HTTP/1.1`,
+      [`Host: ${HOST}`],
+    ],
+    ['another scheme', `GET ftp://${HOST}/oauth/token HTTP/1.1`, [`Host: ${HOST}`]],
     ['two Host headers', 'GET / HTTP/1.1', [`Host: ${HOST}`, `Host: ${EVIL}`]],
     ['two equal Host headers', 'GET / HTTP/1.1', [`Host: ${HOST}`, `hOST: ${HOST}`]],
     ['no Host header', 'GET / HTTP/1.1', []],
@@ -68,6 +78,27 @@ test('HD-01 a request for another host gets 421 before anybody sees it', async (
     });
   }
   assert.deepEqual(seen, []);
+});
+
+test('HD-01 an absolute request line with our host is served, with another it is refused', async () => {
+  await using shell = await startShell({
+    routes: [
+      (ctx) => {
+        ctx.body = { path: ctx.path, query: ctx.query, url: ctx.req.url, original: ctx.originalUrl };
+      },
+    ],
+  });
+  for (const start of [ISSUER, `http://${HOST}`, `HTTPS://${HOST.toUpperCase()}`]) {
+    const answer = await shell.raw(head(`GET ${start}/oauth/token?a=1 HTTP/1.1`, `Host: ${HOST}`));
+    assert.equal(statusOf(answer), 200, start);
+    const url = '/oauth/token?a=1';
+    const said = JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1));
+    assert.deepEqual(said, { path: '/oauth/token', query: { a: '1' }, url, original: url });
+  }
+  const root = await shell.raw(head(`GET ${ISSUER} HTTP/1.1`, `Host: ${HOST}`));
+  assert.match(root, /"url":"\/"/);
+  const other = await shell.raw(head(`GET https://${EVIL}/oauth/token HTTP/1.1`, `Host: ${EVIL}`));
+  assert.equal(statusOf(other), 421);
 });
 
 test('HD-01 the default port and capitals are the same host', async () => {
