@@ -68,16 +68,23 @@ export interface ServerOptions {
   };
 }
 
-/** The apply file of the configuration, or the demo where there is nothing yet. */
-async function fillDirectory(foundations: Foundations): Promise<GrantableServer['started']> {
+/**
+ * The apply file of the configuration, or the demo where there is nothing yet.
+ * @param whenThere runs again what met a store that was away
+ */
+async function fillDirectory(
+  foundations: Foundations,
+  whenThere: <T>(work: () => Promise<T>) => Promise<T>,
+): Promise<GrantableServer['started']> {
   const { config, storage, apply } = foundations;
-  if (config.apply) return { applied: await apply(config.apply, { comparePasswords: false }) };
-  const isEmpty = (await storage.directory.organizations.page({ limit: 1 })).items.length === 0;
-  if (!config.demo || !isEmpty) return {};
+  const { apply: file } = config;
+  if (file) return { applied: await whenThere(() => apply(file, { comparePasswords: false })) };
+  const { items } = await whenThere(() => storage.directory.organizations.page({ limit: 1 }));
+  if (!config.demo || items.length > 0) return {};
   const demo = createDemo();
   await demo.prepare(config.dataDir);
-  await apply(parseApplyFile(demo.file, 'demo'));
-  const connectionToken = await connectDemo(foundations);
+  await whenThere(() => apply(parseApplyFile(demo.file, 'demo')));
+  const connectionToken = await whenThere(() => connectDemo(foundations));
   return { quickstart: await demo.announce(config.issuer, config.dataDir, connectionToken) };
 }
 
@@ -102,14 +109,16 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     return taken;
   };
   const early = options.joinsOthers ? undefined : await takeAddress();
-  const foundations = await whenStoreIsThere(config, () => openFoundations(config, now), {
-    onAway: (error) => log.warn({ err: error }, 'the store is away: trying again'),
-    ...(options.signal && { signal: options.signal }),
-  });
+  const whenThere = <T>(work: () => Promise<T>): Promise<T> =>
+    whenStoreIsThere(config, work, {
+      onAway: ({ message }) => log.warn({ reason: message }, 'the store is away: trying again'),
+      ...(options.signal && { signal: options.signal }),
+    });
+  const foundations = await whenThere(() => openFoundations(config, now));
   unfinished.defer(() => foundations.close());
   const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
   for (const warning of storage.warnings) log.warn(warning);
-  const started = await fillDirectory(foundations);
+  const started = await fillDirectory(foundations, whenThere);
   await foundations.followSigningAlgs();
   const selfAdministration = createSelfAdministration(foundations, log);
   unfinished.defer(() => selfAdministration.accountMails.settle());

@@ -1,19 +1,98 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createGate } from '../support/gate.ts';
+import { HELLO, startFront } from '../support/mongo-front.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
 import { basic, FIXTURE, freePort } from '../support/server.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const SECRET = 'secret-of-machine-'.padEnd(40, 'x');
 
+/** Milliseconds; the driver itself waits two seconds for a server. */
+const AWAY_MS = process.env.GRANTABLE_TEST_LONG ? 10_000 : 3_500;
+type Away = 'refuses connections' | 'ends each connection' | 'does not answer';
+const WAYS: readonly [Away, workers: number][] = process.env.GRANTABLE_TEST_LONG
+  ? (['refuses connections', 'ends each connection', 'does not answer'] as const).flatMap((away) =>
+      [1, 2].map((workers): [Away, number] => [away, workers]),
+    )
+  : [
+      ['refuses connections', 1],
+      ['ends each connection', 1],
+      ['does not answer', 2],
+    ];
+
+/** A port behind which there is no database. */
+async function beAway(away: Away, port: number): Promise<() => Promise<void>> {
+  if (away === 'refuses connections') return async () => undefined;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+    if (away === 'ends each connection') socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  };
+}
+
+async function startProcess(t: TestContext, env: Record<string, string>) {
+  const folder = await mkdtemp(join(tmpdir(), 'grantable-away-'));
+  await writeFile(join(folder, 'apply.json'), JSON.stringify(FIXTURE));
+  const port = await freePort();
+  const child = spawn(process.execPath, [MAIN, 'serve'], {
+    env: {
+      PATH: process.env.PATH,
+      GRANTABLE_PORT: String(port),
+      GRANTABLE_DATA_DIR: folder,
+      GRANTABLE_APPLY: join(folder, 'apply.json'),
+      GRANTABLE_BCRYPT_COST: '4',
+      GRANTABLE_LOG_LEVEL: 'silent',
+      ...env,
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await ended;
+    await rm(folder, { recursive: true });
+  });
+  const url = `http://localhost:${port}`;
+  const ask = async (path: string, form?: Record<string, string>) => {
+    const response = await fetch(url + path, {
+      ...(form && {
+        method: 'POST',
+        body: new URLSearchParams(form),
+        headers: { authorization: basic('machine', SECRET) },
+      }),
+    }).catch(() => undefined);
+    const text = await response?.text();
+    return { status: response?.status, headers: response?.headers, json: text ? JSON.parse(text) : {} };
+  };
+  const token = () => ask('/oauth/token', { grant_type: 'client_credentials' });
+  const until = async (path: string, status: number) => {
+    for (let tries = 0; tries < 1_200; tries += 1) {
+      if ((await ask(path)).status === status) return;
+      await wait(50);
+    }
+    assert.fail(`${path} never answered ${status}`);
+  };
+  return { child, ended, ask, token, until };
+}
+
 describe('a MongoDB that is away', {
   skip: mongoMissing() || (process.env.MONGODB_URI ? 'a given server cannot be taken away' : false),
+  concurrency: true,
 }, () => {
   let mongo: MongoServer;
   before(async () => {
@@ -21,54 +100,37 @@ describe('a MongoDB that is away', {
   });
   after(() => mongo[Symbol.asyncDispose]());
 
-  test('E4 the server waits for it, answers 503 while it is gone, and goes on by itself', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'grantable-away-'));
-    t.after(() => rm(folder, { recursive: true }));
-    await writeFile(join(folder, 'apply.json'), JSON.stringify(FIXTURE));
-    const [port, gatePort] = [await freePort(), await freePort()];
-    const gate = createGate(Number(mongo.port));
-    const database = new URL(mongo.newUrl()).pathname;
-    const child = spawn(process.execPath, [MAIN, 'serve'], {
-      env: {
-        PATH: process.env.PATH,
-        GRANTABLE_PORT: String(port),
-        GRANTABLE_DATA_DIR: folder,
-        GRANTABLE_APPLY: join(folder, 'apply.json'),
-        GRANTABLE_BCRYPT_COST: '4',
-        GRANTABLE_LOG_LEVEL: 'silent',
-        GRANTABLE_STORAGE: `mongodb://127.0.0.1:${gatePort}${database}`,
-      },
-      stdio: 'ignore',
+  for (const [away, workers] of WAYS) {
+    test(`E4 one that ${away} is waited for, with ${workers} workers`, async (t) => {
+      const gatePort = await freePort();
+      const comeBack = await beAway(away, gatePort);
+      const { child, ask, token, until } = await startProcess(t, {
+        GRANTABLE_STORAGE: `mongodb://127.0.0.1:${gatePort}${new URL(mongo.newUrl()).pathname}`,
+        GRANTABLE_WORKERS: String(workers),
+      });
+      await until('/healthz', 200);
+      await wait(AWAY_MS);
+      assert.equal(child.exitCode, null, 'the server waits');
+      const starting = await ask('/readyz');
+      assert.equal(starting.status, 503);
+      assert.deepEqual(starting.json.missing, ['the store']);
+      assert.equal((await token()).status, 503);
+      await comeBack();
+      const gate = createGate(Number(mongo.port));
+      await gate.open(gatePort);
+      t.after(() => gate.close());
+      await until('/readyz', 200);
+      assert.equal((await token()).status, 200);
     });
-    t.after(() => child.kill('SIGKILL'));
-    const url = `http://localhost:${port}`;
-    const ask = async (path: string, form?: Record<string, string>) => {
-      const response = await fetch(url + path, {
-        ...(form && {
-          method: 'POST',
-          body: new URLSearchParams(form),
-          headers: { authorization: basic('machine', SECRET) },
-        }),
-      }).catch(() => undefined);
-      const text = await response?.text();
-      return { status: response?.status, headers: response?.headers, json: text ? JSON.parse(text) : {} };
-    };
-    const token = () => ask('/oauth/token', { grant_type: 'client_credentials' });
-    const until = async (path: string, status: number) => {
-      for (let tries = 0; tries < 300; tries += 1) {
-        if ((await ask(path)).status === status) return;
-        await wait(50);
-      }
-      assert.fail(`${path} never answered ${status}`);
-    };
+  }
 
-    await until('/healthz', 200);
-    const starting = await ask('/readyz');
-    assert.equal(starting.status, 503);
-    assert.deepEqual(starting.json.missing, ['the store']);
-    assert.equal((await token()).status, 503);
-
+  test('E4 while it is gone answers are 503, and the server goes on by itself', async (t) => {
+    const gatePort = await freePort();
+    const gate = createGate(Number(mongo.port));
     await gate.open(gatePort);
+    const { ask, token, until } = await startProcess(t, {
+      GRANTABLE_STORAGE: `mongodb://127.0.0.1:${gatePort}${new URL(mongo.newUrl()).pathname}`,
+    });
     await until('/readyz', 200);
     const { json } = await token();
     assert.ok(json.access_token);
@@ -88,3 +150,16 @@ describe('a MongoDB that is away', {
     await gate.close();
   });
 });
+
+for (const workers of [1, 2]) {
+  test(`what waiting does not mend ends a server of ${workers} workers in a sentence`, async (t) => {
+    await using front = await startFront(() => ({ ...HELLO, maxWireVersion: 6 }));
+    const { child, ended } = await startProcess(t, {
+      GRANTABLE_STORAGE: `mongodb://127.0.0.1:${front.port}/old`,
+      GRANTABLE_WORKERS: String(workers),
+    });
+    const said = text(child.stderr as Readable);
+    assert.equal((await ended)[0], 1);
+    assert.match(await said, /^The database does not fit the driver of MongoDB: [^\n]*\n$/);
+  });
+}

@@ -41,7 +41,10 @@ function isDisconnected(error: unknown): boolean {
 /** Mongoose wraps the driver's error of the first connection in a class of its own. */
 const SELECTION_ERRORS = [mongo.MongoServerSelectionError, mongoose.Error.MongooseServerSelectionError];
 
-const isSelectionError = (error: unknown): boolean => SELECTION_ERRORS.some((type) => error instanceof type);
+/** The driver has waited for a server, and there was none. */
+export function isSelectionError(error: unknown): boolean {
+  return SELECTION_ERRORS.some((type) => error instanceof type);
+}
 
 /** Whether the same may work later. */
 export function passes(error: unknown): boolean {

@@ -7,7 +7,7 @@ import { type Storage, StoreUnavailable } from '../../../src/storage/contract.ts
 import { createAudit, createDirectoryStore, createKeys } from './administration.ts';
 import { connect, type LivingConnection } from './connection.ts';
 import { createDump } from './dump.ts';
-import { guarded } from './errors.ts';
+import { guarded, isSelectionError } from './errors.ts';
 import { createHeads, type Heads } from './heads.ts';
 import { sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
@@ -37,19 +37,19 @@ async function prepare(connection: Connection, models: Models, heads: Heads) {
   return { warnings, description: await describe(connection) };
 }
 
-/** Once more where a connection broke on the way; a database that is away is for the caller to wait for. */
+/** Once more where a connection broke on the way. For a server that is away the driver has waited already. */
 async function twice<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StoreUnavailable) return work();
+    if (error instanceof StoreUnavailable && !isSelectionError(error.cause)) return work();
     throw error;
   }
 }
 
 async function reach(url: string): Promise<LivingConnection> {
   try {
-    return await connect(url);
+    return await twice(() => connect(url));
   } catch (error) {
     throw toOpeningError(error);
   }
@@ -82,10 +82,7 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
       async backup() {
         throw new Error('MongoDB is copied with its own tools: mongodump, or a snapshot of the disks.');
       },
-      async verify() {
-        await probe(models.heads);
-        return verify(connection);
-      },
+      verify: () => verify(connection),
       dump: createDump(models, heads),
       close,
     };
