@@ -28,7 +28,6 @@ export interface FaceRequest {
   readonly view: DirectoryView;
   /** As it was sent. */
   readonly method: string;
-  readonly path: string;
   /** What the path named beside organization and application, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;

@@ -12,6 +12,7 @@ import {
   UnknownResource,
 } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
+import { quote } from '../errors/texts.ts';
 import { type Failure, toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { AuditLog, TokenRow } from '../storage/contract.ts';
@@ -61,35 +62,56 @@ function methodOf(ctx: Context): string {
 
 type Params = Partial<Record<string, string>>;
 
-interface Route {
-  readonly method: string;
+interface Pattern {
   /** Of every path that it matches; undefined where that names the organization. */
   readonly firstSegment: string | undefined;
   readonly matches: MatchFunction<Params>;
+}
+
+interface Route extends Pattern {
+  readonly method: string;
   readonly action: FaceAction;
 }
+
+/** Clients join a base that ends in a slash with a path that begins with one. */
+const withoutDoubledSlashes = (path: string): string =>
+  path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
 
 const firstSegmentOf = (path: string): string => path.slice(1, (path.indexOf('/', 1) + 1 || Infinity) - 1);
 
 /** Every spelling but the one that is written down is another path, but for a slash at the end where a face says so. */
-function toRoute(method: string, path: string, action: FaceAction, slashAtEnd: boolean): Route {
+function toPattern(path: string, slashAtEnd: boolean): Pattern {
   const first = firstSegmentOf(path);
   return {
-    method,
-    action,
     firstSegment: first.startsWith(':') ? undefined : first,
     matches: match(path, { sensitive: true, trailing: slashAtEnd, decode: false }),
   };
 }
 
-function toRoutes({ routes, alsoBelow = [], slashAtEnd = false, name }: Face, prefixes: Prefixes): Route[] {
-  const bases = [prefixes[name] ?? '', ...alsoBelow];
-  return bases.flatMap((base) =>
-    Object.entries(routes).map(([route, action]) => {
+const basesOf = ({ name, alsoBelow = [] }: Face, prefixes: Prefixes): string[] => [
+  prefixes[name] ?? '',
+  ...alsoBelow,
+];
+
+function toRoutes(face: Face, prefixes: Prefixes): Route[] {
+  return basesOf(face, prefixes).flatMap((base) =>
+    Object.entries(face.routes).map(([route, action]) => {
       const [method = '', path = ''] = route.split(' ');
-      return toRoute(method, base + path, action, slashAtEnd);
+      return { method, action, ...toPattern(base + path, face.slashAtEnd === true) };
     }),
   );
+}
+
+/** Where a path that is not there is told in the words of the face: below its base, at the root beside its paths. */
+function toSurroundings(face: Face, prefixes: Prefixes): Pattern[] {
+  const folders = basesOf(face, prefixes).flatMap((base) =>
+    base === '' ? Object.keys(face.routes).map((route) => route.replace(/^\S+ |\/[^/]*$/g, '')) : [base],
+  );
+  // A path below the longer ones names more of whom it is about.
+  return [...new Set(folders)]
+    .filter((folder) => folder !== '')
+    .sort((a, b) => b.length - a.length)
+    .map((folder) => toPattern(`${folder}/*rest`, true));
 }
 
 export interface Mount {
@@ -102,21 +124,25 @@ const LONGEST_PATH_TOLD = 200;
 
 export function createMount(face: Face, deps: MountDeps): Mount {
   const { directory, body, audit, now } = deps;
-  const routes = toRoutes(face, deps.prefixes);
-  const bySegment = Map.groupBy(routes, ({ firstSegment }) => firstSegment);
   const taken = new Set([...reservedNames, ...Object.values(deps.prefixes).map(firstSegmentOf)]);
 
   /** What names an organization is looked at last: none is named as a path of ours begins. */
-  function routesAt(path: string): { route: Route; params: Params }[] {
-    const first = firstSegmentOf(path);
-    const candidates = bySegment.get(first) ?? (taken.has(first) ? [] : bySegment.get(undefined));
-    return (candidates ?? []).flatMap((route) => {
-      const found = route.matches(path);
-      // Below a prefix a path of the face's own may look like one that names an organization.
-      const isOwn = found && !reservedNames.has(found.params.organization ?? '');
-      return isOwn ? [{ route, params: found.params }] : [];
-    });
+  function createFinder<T extends Pattern>(patterns: readonly T[]) {
+    const bySegment = Map.groupBy(patterns, ({ firstSegment }) => firstSegment);
+    return (path: string): { route: T; params: Params }[] => {
+      const first = firstSegmentOf(path);
+      const candidates = bySegment.get(first) ?? (taken.has(first) ? [] : bySegment.get(undefined));
+      return (candidates ?? []).flatMap((route) => {
+        const found = route.matches(path);
+        // Below a prefix a path of the face's own may look like one that names an organization.
+        const isOwn = found && !reservedNames.has(found.params.organization ?? '');
+        return isOwn ? [{ route, params: found.params }] : [];
+      });
+    };
   }
+
+  const routesAt = createFinder(toRoutes(face, deps.prefixes));
+  const surroundingsAt = createFinder(toSurroundings(face, deps.prefixes));
 
   function tell(ctx: Context, result: unknown): void {
     const reply = result instanceof Reply ? result : new Reply(200, result);
@@ -130,7 +156,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
 
   const factsOf = (ctx: Context, started: number) => ({
     method: ctx.method,
-    path: ctx.path,
+    path: withoutDoubledSlashes(ctx.path),
     hasAuthorization: ctx.state.hadAuthorization === true,
     duration: now() - started,
   });
@@ -184,7 +210,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     if (!face.isFor) return false;
     // What cannot be read is told by whoever comes last.
     const parsed = await readBody(ctx).catch(() => undefined);
-    return !face.isFor(ctx.path, parsed);
+    return !face.isFor(withoutDoubledSlashes(ctx.path), parsed);
   }
 
   async function answer(
@@ -215,35 +241,49 @@ export function createMount(face: Face, deps: MountDeps): Mount {
   }
 
   /** An organization that does not have the face and one that is not there are told alike. */
-  async function answerUnknown(ctx: Context, named: Named, view: DirectoryView, started: number) {
-    const isNamed = named.organization !== undefined;
-    if (!isNamed || !face.failUnknown || !(await view.facesInUse()).has(face.name)) return false;
-    tell(ctx, face.failUnknown(factsOf(ctx, started), named));
-    return true;
+  function tellUnknown(ctx: Context, named: Named, started: number): void {
+    if (named.organization === undefined || !face.failUnknown) {
+      tellFailure(ctx, new Refusal(404, 'there is nothing here'), started);
+    } else {
+      tell(ctx, face.failUnknown(factsOf(ctx, started), named));
+    }
+  }
+
+  function tellWrongMethod(ctx: Context, found: readonly { readonly route: Route }[], started: number): void {
+    const methods = new Set(found.map(({ route }) => route.method));
+    const text = `this path does not answer ${quote(methodOf(ctx))}: use ${[...methods].join(' or ')}`;
+    tellFailure(ctx, new Refusal(404, text), started);
   }
 
   return {
-    hasPath: (path) => routesAt(path).length > 0,
+    hasPath(path) {
+      const plain = withoutDoubledSlashes(path);
+      return routesAt(plain).length > 0 || surroundingsAt(plain).length > 0;
+    },
     async middleware(ctx, next) {
-      const found = routesAt(ctx.path);
-      const [first] = found;
+      const path = withoutDoubledSlashes(ctx.path);
+      const found = routesAt(path);
+      const [first = surroundingsAt(path)[0]] = found;
       if (!first) return next();
       const started = now();
       const { view } = await directory.viewFor(ctx.req);
       const named = first.params as Named;
       const tenant = await findTenant(face, view, String(ctx.state.host ?? ctx.host), named);
-      if (!tenant) return (await answerUnknown(ctx, named, view, started)) ? undefined : next();
-      if (ctx.method === 'OPTIONS') return answerPreflight(ctx);
-      if (await isForAnother(ctx)) {
+      if (!tenant && !(await view.facesInUse()).has(face.name)) return next();
+      const isThere = tenant !== undefined && found.length > 0;
+      if (isThere && ctx.method === 'OPTIONS') return answerPreflight(ctx);
+      if (!isThere || (await isForAnother(ctx))) {
         await next();
         // Where nobody else answers there, it is this one's after all.
         if (ctx.status !== 404 || (ctx.body ?? null) !== null) return;
+        if (ctx.method === 'OPTIONS') return answerPreflight(ctx);
       }
       if (face.origins === 'any') ctx.state.readers = '*';
+      if (!isThere) return tellUnknown(ctx, tenant ? {} : named, started);
       const method = methodOf(ctx);
       const chosen = found.find(({ route }) => route.method === method);
       if (chosen) return answer(ctx, chosen, tenant, view, started);
-      tellFailure(ctx, new Refusal(404, 'there is nothing to do here in this way'), started);
+      tellWrongMethod(ctx, found, started);
     },
   };
 }

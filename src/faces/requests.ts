@@ -107,7 +107,6 @@ export function createFaceRequest(ctx: Context, parts: RequestParts): FaceReques
     ...tenant,
     view,
     method: ctx.method,
-    path: ctx.path,
     params: decodeParams(params),
     query: new URLSearchParams(ctx.querystring),
     body,

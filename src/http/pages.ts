@@ -14,9 +14,12 @@ export function isLoginOrLogout(path: string): boolean {
   return LOGIN_AND_LOGOUT.test(path);
 }
 
+/** Whether only a program can have asked, whatever it says to accept. @param status of the answer */
+export function isForProgram(path: string, status: number): boolean {
+  return ENDPOINTS.test(path) && (!isLoginOrLogout(path) || CAUSED_BY_PROGRAMS.has(status));
+}
+
 /** @param status of the answer */
 export function wantsPage(ctx: Context, status: number): boolean {
-  const isOfPrograms =
-    ENDPOINTS.test(ctx.path) && (!isLoginOrLogout(ctx.path) || CAUSED_BY_PROGRAMS.has(status));
-  return !isOfPrograms && ctx.accepts('json', 'html') === 'html';
+  return !isForProgram(ctx.path, status) && ctx.accepts('json', 'html') === 'html';
 }

@@ -1,5 +1,5 @@
 /** Pages that the engine asks for by itself: errors, and the two of a logout. */
-import { wantsPage } from '../http/pages.ts';
+import { isForProgram } from '../http/pages.ts';
 import type { Views } from '../http/views.ts';
 import type { EnginePages } from '../provider/configuration.ts';
 
@@ -13,7 +13,8 @@ export function createPages({ views }: { views: Views }): EnginePages {
   return {
     interactionUrl: (uid) => `/interaction/${uid}`,
     async renderError(ctx, answer) {
-      if (!wantsPage(ctx, ctx.status)) {
+      // The engine asks only where a page is accepted.
+      if (isForProgram(ctx.path, ctx.status)) {
         ctx.body = answer;
         return;
       }

@@ -495,7 +495,7 @@ describe('Fusio', () => {
     for (const path of ['/consumer/login', '/authorization/token', '/consumer/register']) {
       assert.equal((await there.send('POST', path, {})).status, 404);
     }
-    for (const path of ['/consumer/login/', '/Consumer/login', '/consumer%2Flogin', '/consumer//login']) {
+    for (const path of ['/consumer/login/', '/Consumer/login', '/consumer%2Flogin']) {
       assert.equal(
         (await client.send('POST', path, { username: 'ann', password: PASSWORD })).status,
         404,

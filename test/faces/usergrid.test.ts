@@ -346,7 +346,7 @@ describe('Usergrid: tokens of four principals', () => {
         }
       }
     }
-    for (const path of ['/acme/shop/token//', '/acme/shop/Token', '/acme//shop/token', '/management/Token']) {
+    for (const path of ['/acme/shop/Token', '/acme%2Fshop/token', '/management/Token']) {
       assert.equal((await client.password('ann', {}, path)).status, 404, path);
     }
     for (const path of ['/acme/../other/other-shop/token', '/acme/shop/%2e%2e/token']) {
