@@ -103,6 +103,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     const taken = await listen({
       host: config.host,
       port: config.port,
+      trustedProxies: config.trustedProxies,
       onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
     });
     unfinished.defer(() => taken.stop(0));

@@ -130,7 +130,7 @@ export const options = {
     default: undefined,
     without: 'none',
     meaning:
-      "The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Needed with an `https` issuer. Forwarding headers of others are ignored, and no header ever decides the server's own URL.",
+      "The proxies whose `X-Forwarded-For` is believed. Needed with an `https` issuer. Forwarding headers of others are ignored, and no header ever decides the server's own URL. Any other address may have 1,000 connections at once.",
     schema: list(findProxyProblem),
   },
   datasourceHosts: {

@@ -1,58 +1,126 @@
 /**
- * What open connections may take. At their bound, the one that has waited longest without a request gives way to the
- * new one, so a flood of idle ones keeps nobody out who speaks. One whose body goes on after the answer is ended soon.
+ * What open connections may take. At their bound, the one that has waited longest gives way to the new one, so a flood
+ * of silent ones keeps nobody out who speaks. A connection waits while it has no request, and while the body of its
+ * request has not come. One address has a bound of its own. One whose body goes on after the answer is ended soon.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { addressKey } from './address-key.ts';
 
 export interface Connections {
   open(): number;
   /** Answers under way. */
   running(): Iterable<ServerResponse>;
-  /** Ends those that no request is under way on; Node's own way spares those that never had one. */
+  /** Ends those that wait; Node's own way spares those that never had a request. */
   closeIdle(): void;
 }
 
 export interface ConnectionLimits {
   readonly connections: number;
+  /** Of one address (RFC 4291: of one /64). */
+  readonly connectionsPerAddress: number;
   /** Milliseconds for the rest of a body whose answer was given without it. */
   readonly lateBody: number;
 }
 
-export function boundConnections(server: Server, limits: ConnectionLimits): Connections {
-  /** Without a complete request head, longest first. */
-  const idle = new Set<Socket>();
+/** Connections that count together. */
+class Group {
+  readonly #limit: number;
+  readonly #isWaiting: (socket: Socket) => boolean;
+  /** The longest first. Some may have what they waited for by now: that is looked at when it matters. */
+  readonly waiting = new Set<Socket>();
+  open = 0;
+
+  constructor(limit: number, isWaiting: (socket: Socket) => boolean) {
+    this.#limit = limit;
+    this.#isWaiting = isWaiting;
+  }
+
+  add(socket: Socket): void {
+    this.open += 1;
+    this.waiting.add(socket);
+  }
+
+  remove(socket: Socket): void {
+    this.open -= 1;
+    this.waiting.delete(socket);
+  }
+
+  /** Ends the connection that has waited longest, of those that are too many. */
+  keepBound(): void {
+    if (this.open <= this.#limit) return;
+    for (const socket of this.waiting) {
+      if (this.#isWaiting(socket)) {
+        socket.destroy();
+        return;
+      }
+      this.waiting.delete(socket);
+    }
+  }
+}
+
+/** @param isExempt peers that bound their own clients: trusted proxies, by address */
+export function boundConnections(
+  server: Server,
+  limits: ConnectionLimits,
+  isExempt: (address: string) => boolean = () => false,
+): Connections {
+  const groupsOf = new WeakMap<Socket, readonly Group[]>();
   const running = new Set<ServerResponse>();
-  let open = 0;
+  const underWay = new Map<Socket, IncomingMessage>();
+  const isWaiting = (socket: Socket): boolean => underWay.get(socket)?.complete !== true;
+  const all = new Group(limits.connections, isWaiting);
+  const byAddress = new Map<string, Group>();
+
+  function findGroup(address: string): Group | undefined {
+    if (isExempt(address)) return undefined;
+    const key = addressKey(address);
+    const known = byAddress.get(key);
+    if (known) return known;
+    const group = new Group(limits.connectionsPerAddress, isWaiting);
+    byAddress.set(key, group);
+    return group;
+  }
+
+  /** From now on, until its request is complete. */
+  function startWaiting(socket: Socket): void {
+    for (const { waiting } of groupsOf.get(socket) ?? []) {
+      waiting.delete(socket);
+      waiting.add(socket);
+    }
+  }
 
   server.on('connection', (socket: Socket) => {
-    open += 1;
-    idle.add(socket);
+    const address = socket.remoteAddress ?? '';
+    const own = findGroup(address);
+    const groups = own ? [own, all] : [all];
+    groupsOf.set(socket, groups);
+    for (const group of groups) group.add(socket);
     socket.once('close', () => {
-      open -= 1;
-      idle.delete(socket);
+      for (const group of groups) group.remove(socket);
+      if (own?.open === 0) byAddress.delete(addressKey(address));
     });
-    if (open <= limits.connections) return;
-    const [longest = socket] = idle;
-    longest.destroy();
+    for (const group of groups) if (!socket.destroyed) group.keepBound();
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    idle.delete(socket);
+    startWaiting(socket);
+    underWay.set(socket, request);
     running.add(response);
     // Also when the answer was sent whole.
     response.once('close', () => {
       running.delete(response);
+      underWay.delete(socket);
       if (socket.destroyed) return;
-      idle.add(socket);
+      startWaiting(socket);
       if (!request.complete) setTimeout(() => request.complete || socket.destroy(), limits.lateBody).unref();
     });
   });
   return {
-    open: () => open,
+    open: () => all.open,
     running: () => running,
     closeIdle() {
-      for (const socket of idle) socket.destroy();
+      for (const socket of all.waiting) if (!underWay.has(socket)) socket.destroy();
     },
   };
 }

@@ -2,6 +2,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { boundConnections } from './connections.ts';
+import { plainAddress, type TrustedPeers } from './request-facts.ts';
 
 /** Times in milliseconds. */
 export interface SocketLimits {
@@ -16,6 +17,8 @@ export interface SocketLimits {
   /** For the rest of a body whose answer was given without it. */
   readonly lateBody: number;
   readonly connections: number;
+  /** Of one address that is not a trusted proxy. */
+  readonly connectionsPerAddress: number;
   /** Before a stop closes idle connections: busy clients learn from their next answer that this one ends. */
   readonly farewell: number;
   /** Bytes. */
@@ -30,6 +33,7 @@ export const SOCKET_LIMITS: SocketLimits = {
   keepAlive: 65_000,
   lateBody: 1_000,
   connections: 10_000,
+  connectionsPerAddress: 1_000,
   farewell: 100,
   headBytes: 16_384,
 };
@@ -45,6 +49,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Instead of `SOCKET_LIMITS`. */
   readonly limits?: Partial<SocketLimits>;
+  /** Peers that bound their own clients. */
+  readonly trustedProxies?: TrustedPeers;
   /** Told when a connection could not be accepted. */
   readonly onError?: (error: Error) => void;
 }
@@ -121,10 +127,20 @@ function createLimitedServer(limits: SocketLimits): Server {
  * Takes the address before there is anything to serve: whoever cannot have it has changed nothing yet.
  * @throws CannotListen
  */
-export async function listen({ host, port, limits: given, onError }: ListenOptions): Promise<Listening> {
+export async function listen({
+  host,
+  port,
+  limits: given,
+  trustedProxies,
+  onError,
+}: ListenOptions): Promise<Listening> {
   const limits = { ...SOCKET_LIMITS, ...given };
   const server = createLimitedServer(limits);
-  const connections = boundConnections(server, limits);
+  const connections = boundConnections(
+    server,
+    limits,
+    (address) => trustedProxies?.includes(plainAddress(address)) === true,
+  );
   let stopping = false;
   server.prependListener('request', (_request, response) => {
     if (stopping) response.setHeader('Connection', 'close');

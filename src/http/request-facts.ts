@@ -14,7 +14,7 @@ export interface TrustedPeers {
 }
 
 /** One spelling for each address: IPv4 for what is IPv4 in IPv6, IPv6 compressed (RFC 5952), no zone. */
-function plain(address: string): string {
+export function plainAddress(address: string): string {
   const bare = isIP(address) === 6 ? new SocketAddress({ address, family: 'ipv6' }).address : address;
   return MAPPED_IPV4.exec(bare)?.[1] ?? bare;
 }
@@ -24,7 +24,7 @@ function findAddress(hop: string): string | undefined {
   const text = hop.trim();
   const [, bracketed, dotted] = WITH_PORT.exec(text) ?? [];
   const address = bracketed ?? dotted ?? text;
-  return isIP(address) === 0 ? undefined : plain(address);
+  return isIP(address) === 0 ? undefined : plainAddress(address);
 }
 
 /**
@@ -59,7 +59,7 @@ export function createRequestFacts({ trustedProxies }: { trustedProxies: Trusted
   const peerOf = (socket: Socket): Peer => {
     let peer = peers.get(socket);
     if (!peer) {
-      const address = plain(socket.remoteAddress ?? '');
+      const address = plainAddress(socket.remoteAddress ?? '');
       peer = { address, isTrusted: trustedProxies.includes(address) };
       peers.set(socket, peer);
     }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Middleware } from 'koa';
+import { readBody } from '../../src/http/body.ts';
 import { CannotListen, listen } from '../../src/http/listen.ts';
 import { eventually, HOST, startShell } from './shell.ts';
 
@@ -103,6 +104,58 @@ test(`DO-07 a flood of idle connections cannot keep others out`, async () => {
   assert.ok(open <= connections, `${open} open`);
   assert.ok(held[0]?.isClosed(), 'the oldest gave way');
   for (const { socket } of held) socket.destroy();
+});
+
+/** A head that promises a body which does not come. */
+const SLOW_BODY = `POST /oauth/token HTTP/1.1\r\nHost: ${HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\n`;
+
+const reading: Middleware = async (ctx) => {
+  ctx.body = await readBody(ctx, 1_000);
+};
+
+test('DO-07 connections of one address whose bodies do not come give way to others', async () => {
+  const flood = LONG ? 10_000 : 400;
+  const connections = LONG ? 10_000 : 300;
+  const limits = { connections, connectionsPerAddress: connections / 10 };
+  await using shell = await startShell({ routes: [reading], limits });
+  const held: Watched[] = [];
+  for (let made = 0; made < flood; made += 1) {
+    const one = watch(await shell.connect('127.0.0.2'));
+    one.socket.write(SLOW_BODY);
+    held.push(one);
+    if (made % (flood / 10) === 0) assert.equal((await shell.ask('/healthz')).status, 200);
+  }
+  await eventually(() => held.filter((one) => !one.isClosed()).length <= connections / 10);
+  assert.equal((await shell.ask('/healthz')).status, 200);
+  for (const { socket } of held) socket.destroy();
+});
+
+test('DO-07 bodies that do not come from everywhere keep nobody out either', async () => {
+  await using shell = await startShell({ routes: [reading], limits: { connections: 20 } });
+  const held: Watched[] = [];
+  for (let made = 0; made < 60; made += 1) {
+    const one = watch(await shell.connect(`127.0.1.${made + 1}`));
+    one.socket.write(SLOW_BODY);
+    held.push(one);
+  }
+  assert.equal((await shell.ask('/healthz')).status, 200);
+  assert.ok(held[0]?.isClosed(), 'the one that has waited longest gave way');
+  for (const { socket } of held) socket.destroy();
+});
+
+test('the connections of a trusted proxy are not bounded like those of one client', async () => {
+  const limits = { connections: 100, connectionsPerAddress: 5 };
+  await using shell = await startShell({ trustedProxies: ['127.0.0.3'], limits });
+  const open = async (from: string) => {
+    const held = await Promise.all(Array.from({ length: 20 }, async () => watch(await shell.connect(from))));
+    await eventually(() => from === '127.0.0.3' || held.filter((one) => one.isClosed()).length >= 15);
+    assert.equal((await shell.ask('/healthz')).status, 200);
+    const left = held.filter((one) => !one.isClosed()).length;
+    for (const { socket } of held) socket.destroy();
+    return left;
+  };
+  assert.equal(await open('127.0.0.3'), 20);
+  assert.equal(await open('127.0.0.2'), 5);
 });
 
 test('DO-07 a connection with a request under way does not give way to new ones', async () => {

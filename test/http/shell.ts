@@ -44,7 +44,8 @@ export interface Shell extends AsyncDisposable {
   ask(path: string, options?: AskOptions): Promise<Reply>;
   /** Sends the text as it is. @returns all that came until the server ended the connection */
   raw(message: string | Buffer): Promise<string>;
-  connect(): Promise<Socket>;
+  /** @param from the address to connect from */
+  connect(from?: string): Promise<Socket>;
 }
 
 export interface ShellOptions {
@@ -64,12 +65,13 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
   const lines: string[] = [];
   const viewFolders = options.viewFolders ?? [packageFolder('views')];
   const issuer = options.issuer ?? ISSUER;
+  const trustedProxies = createTrustedProxies(options.trustedProxies ?? []);
   const app = createApp({
     issuer,
     hosts: options.hosts ?? [],
     isFacePath: () => false,
     cors: { paths: [], isListed: async () => false },
-    trustedProxies: createTrustedProxies(options.trustedProxies ?? []),
+    trustedProxies,
     cookieKeys: () => ['a-key-for-cookies'],
     log: createLogger({
       level: options.level ?? 'info',
@@ -90,12 +92,13 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
     host: '127.0.0.1',
     port: 0,
     limits: { farewell: 20, ...options.limits },
+    trustedProxies,
   });
   listening.serve(app.callback());
   const { port } = listening;
 
-  async function open(): Promise<Socket> {
-    const socket = connect(port, '127.0.0.1');
+  async function open(from = '127.0.0.1'): Promise<Socket> {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from });
     await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return socket;
   }
