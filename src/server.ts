@@ -183,6 +183,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     issuer: config.issuer,
     artifacts: storage.artifacts,
     findForm,
+    limit: throttle.postedRequest,
     now,
   });
 

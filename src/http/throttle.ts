@@ -56,6 +56,8 @@ const BLOCKS_KEPT = 10_000;
  * good, so that whoever gets no further one has one that is.
  */
 const MAILS = { points: 3, window: 900 };
+/** Of one address in a window, in seconds: what strangers have kept for a minute stays below 6 MB. */
+const POSTED_REQUESTS = { points: 120, window: 60 };
 
 export interface Throttle extends GuessLimits {
   /** @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many of any */
@@ -64,6 +66,8 @@ export interface Throttle extends GuessLimits {
   clientSecretFailure(clientId: string, address: string): Promise<void>;
   /** Takes one registration from the address. @throws TooManyAttempts */
   registration(address: string): Promise<void>;
+  /** Takes one authorization or logout request that is kept for a minute. @throws TooManyAttempts */
+  postedRequest(address: string): Promise<void>;
   /**
    * Takes one mail that strangers ask for, whether or not there is anybody to get it: what is counted must tell nobody
    * who is there. So nobody's mailbox is filled from many source addresses.
@@ -161,6 +165,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   );
   const registrations = limiter('registration', limits.registration.points, limits.registration.window);
   const mails = limiter('mail', MAILS.points, MAILS.window);
+  const postedRequests = limiter('posted', POSTED_REQUESTS.points, POSTED_REQUESTS.window);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
   /**
@@ -206,6 +211,12 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
         if (window && window.consumedPoints > 0) await guesses.reward(key);
       },
     };
+  }
+
+  async function takePoint(points: CountersLimiter, address: string, reason: string): Promise<void> {
+    await points.consume(keyOf(addressKey(address))).catch((refusal) => {
+      throw refusal instanceof RateLimiterRes ? tooMany(refusal.msBeforeNext, reason) : refusal;
+    });
   }
 
   return {
@@ -255,13 +266,9 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       await clients.add(clientKey(clientId, address));
       await addresses.add(keyOf(addressKey(address)));
     },
-    async registration(address) {
-      await registrations.consume(keyOf(addressKey(address))).catch((refusal) => {
-        throw refusal instanceof RateLimiterRes
-          ? tooMany(refusal.msBeforeNext, 'too many registrations from this address')
-          : refusal;
-      });
-    },
+    registration: (address) => takePoint(registrations, address, 'too many registrations from this address'),
+    postedRequest: (address) =>
+      takePoint(postedRequests, address, 'too many posted requests from this address'),
     mail: (kind, recipient) =>
       mails.consume(keyOf(kind, recipient)).then(
         () => true,

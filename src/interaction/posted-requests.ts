@@ -14,6 +14,8 @@ export interface PostedRequestsDeps {
   readonly issuer: string;
   readonly artifacts: Pick<ArtifactStore, 'insert' | 'find' | 'consume'>;
   readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
+  /** Of an address that has posted too many it throws. */
+  readonly limit: (address: string) => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -43,7 +45,13 @@ function queryOf(id: string, { client_id: clientId }: Parameters): string {
 }
 
 /** To be called before the engine's routes. */
-export function createPostedRequests({ issuer, artifacts, findForm, now }: PostedRequestsDeps): Middleware {
+export function createPostedRequests({
+  issuer,
+  artifacts,
+  findForm,
+  limit,
+  now,
+}: PostedRequestsDeps): Middleware {
   const isSecure = issuer.startsWith('https:');
   // Tabs that post at once rarely share one of the 64 names; a hostile page cannot pile up more of them than that.
   const cookieName = (id: string): string => `${isSecure ? '__Host-' : ''}posted-${id.slice(0, 1)}`;
@@ -61,6 +69,7 @@ export function createPostedRequests({ issuer, artifacts, findForm, now }: Poste
     if (text.length > MAX_BYTES) {
       throw new Refusal(413, `the parameters are larger than ${MAX_BYTES} bytes`);
     }
+    await limit(String(ctx.state.address));
     const id = randomBytes(SECRET_BYTES).toString('base64url');
     const secret = randomBytes(SECRET_BYTES).toString('base64url');
     const { handle, seal } = keysOf(ctx.path, id, secret);

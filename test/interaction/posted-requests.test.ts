@@ -173,6 +173,19 @@ describe('requests that are posted', () => {
     }
   });
 
+  test('an address that posts more than 120 a minute is told to come again', async () => {
+    await using other = await startServer();
+    const body = new URLSearchParams({ client_id: 'web' });
+    const ask = () => fetch(other.issuer + AUTHORIZE, { method: 'POST', redirect: 'manual', body });
+    const answers = await Promise.all(Array.from({ length: 125 }, ask));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.equal(answers.filter(({ status }) => status === 303).length, 120);
+    assert.equal(refused.length, 5);
+    assert.ok(Number(refused[0]?.headers.get('retry-after')) >= 1);
+    other.clock.offset += 60_000;
+    assert.equal((await ask()).status, 303);
+  });
+
   test('a posted logout ends the session and leads to the registered address', async () => {
     const browser = createBrowser(server.issuer);
     const { access_token, id_token } = await flow.tokens(browser);
