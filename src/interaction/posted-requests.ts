@@ -27,6 +27,7 @@ const MODEL = 'PostedRequest';
 /** The query parameter that holds the id. */
 const ID = 'posted_request';
 const SECRET_BYTES = 16;
+const SECRET = /^[\w-]{22}$/;
 const LIFETIME_MS = 60_000;
 /** About as much as a GET can carry. */
 const MAX_BYTES = 16_384;
@@ -82,9 +83,10 @@ export function createPostedRequests({
 
   /** What was posted, once. @throws Refusal */
   async function take(ctx: Context, id: string): Promise<Parameters> {
-    const secret = ctx.cookies.get(cookieName(id), { signed: false }) ?? '';
-    const { handle, seal } = keysOf(ctx.path, id, secret);
-    const kept = await artifacts.find(MODEL, handle, now());
+    // Koa remembers for ever each name of a cookie that was looked for, so strangers must not choose it.
+    const secret = SECRET.test(id) ? ctx.cookies.get(cookieName(id), { signed: false }) : undefined;
+    const { handle, seal } = keysOf(ctx.path, id, secret ?? '');
+    const kept = secret && (await artifacts.find(MODEL, handle, now()));
     const text = kept && decrypt(seal, String(kept.payload.sealed), MODEL);
     if (!text) {
       throw new Refusal(

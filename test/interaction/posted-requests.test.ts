@@ -115,6 +115,24 @@ describe('requests that are posted', () => {
     assert.equal(await continued(browser, location), 303);
   });
 
+  test('what is not an id is refused as one that has expired', async () => {
+    for (const id of [
+      '',
+      '(',
+      'x'.repeat(8_000),
+      '%00',
+      '%0d%0aset-cookie:a=b',
+      '__proto__',
+      '%F0%9F%92%A5',
+    ]) {
+      for (const query of [`posted_request=${id}`, `posted_request=${id}&posted_request=${id}`]) {
+        const { status, headers } = await fetch(`${server.issuer}${LOGOUT}?${query}`);
+        assert.equal(status, 400, query);
+        assert.deepEqual(headers.getSetCookie(), [], query);
+      }
+    }
+  });
+
   test('after 60 s an id is not good, and the sweeper removes what it stood for', async () => {
     const { browser, location } = await post(AUTHORIZE, asked());
     server.clock.offset += 60_000;
