@@ -91,6 +91,13 @@ for (const kind of engines) {
   });
 }
 
+/** Ids of the processes that read SQLite files for us. */
+const readers = (): number[] =>
+  execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes('sqlite-reader'))
+    .map((line) => Number.parseInt(line, 10));
+
 test('DB-09 a query of SQLite that never ends is stopped, and what read it is gone', async () => {
   const sqlite = engines.find(({ name }) => name === 'SQLite');
   assert.ok(sqlite);
@@ -102,10 +109,6 @@ test('DB-09 a query of SQLite that never ends is stopped, and what read it is go
     );
     return [userTable(engine), userTable(engine, { collection: 'endless' })];
   });
-  const readers = () =>
-    execFileSync('ps', ['-o', 'args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line.includes('sqlite-reader'));
   const [answer, ms] = await timed(world.logIn({ ...ann, collection: 'endless' }));
   assert.equal(answer.status, 503, answer.text);
   assert.ok(ms < PATIENCE, `${ms} ms`);
@@ -113,6 +116,39 @@ test('DB-09 a query of SQLite that never ends is stopped, and what read it is go
   assert.deepEqual(readers(), []);
   assert.equal((await world.logIn(ann)).status, 200);
   assert.equal(readers().length, 1);
+});
+
+test('DB-09 a process that reads a SQLite file may die under questions, and nothing else does', async () => {
+  const sqlite = engines.find(({ name }) => name === 'SQLite');
+  assert.ok(sqlite);
+  await using world = await startWorld(sqlite, async (engine) => {
+    await engine.fill('customers', [{ id: 1, email: 'ann@acme.example', password: hash }]);
+    return [userTable(engine)];
+  });
+  for (let time = 0; time < 5; time += 1) {
+    assert.equal((await world.logIn(ann)).status, 200);
+    const [pid] = readers();
+    assert.ok(pid);
+    process.kill(pid, 'SIGKILL');
+    const answers = await Promise.all(Array.from({ length: 4 }, () => world.logIn(ann)));
+    for (const { status } of answers) assert.ok(status === 200 || status === 503, String(status));
+  }
+});
+
+test('DB-09 a value of more than 64 KB is not read, and its row is no database that is away', async () => {
+  const sqlite = engines.find(({ name }) => name === 'SQLite');
+  assert.ok(sqlite);
+  await using world = await startWorld(sqlite, async (engine) => {
+    await engine.fill('customers', [
+      { id: 1, email: 'ann@acme.example', password: hash, note: 'short' },
+      { id: 2, email: 'big@acme.example', password: hash, note: 'x'.repeat(65_537) },
+    ]);
+    return [userTable(engine, { claims: { note: 'note' } })];
+  });
+  for (let time = 0; time < 6; time += 1) {
+    assert.equal((await world.logIn({ ...ann, username: 'big@acme.example' })).status, 400);
+  }
+  assert.equal((await world.logIn(ann)).status, 200);
 });
 
 test('DB-10 a login writes nothing, even through a view that would', {
