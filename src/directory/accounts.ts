@@ -4,7 +4,8 @@ import { userSubject } from './subjects.ts';
 
 /** Claims by scope; metadata and consent speak of the same. */
 export const CLAIMS_BY_SCOPE = {
-  openid: ['sub'],
+  // When and how the person logged in is said by ID tokens only.
+  openid: ['sub', 'auth_time', 'amr'],
   profile: ['name', 'preferred_username', 'updated_at'],
   email: ['email', 'email_verified'],
 } as const;

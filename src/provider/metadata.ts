@@ -6,7 +6,9 @@ import { ACT_FOR_USER } from '../grants/act-for-user.ts';
 import { CONNECT } from '../grants/connect.ts';
 import { DATABASE_USER } from '../grants/database-user.ts';
 import { DERIVED_LOGIN } from '../grants/derived-login.ts';
+import { DEVICE_ACCESS } from '../permissions/device-access.ts';
 import { ID_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
+import { PROMPT_VALUES } from './prompts.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 export const METADATA_PATHS = [
@@ -21,6 +23,8 @@ const ONLY_WHILE_USED: Readonly<Record<string, string>> = {
 };
 /** Those that the engine has and nobody uses, and those that only faces use. */
 const NEVER = ['implicit', CONNECT, DERIVED_LOGIN, ACT_FOR_USER];
+/** The engine would give it to clients that are told of logouts, which there are not. */
+const NEVER_CLAIMED = ['sid'];
 
 /** What ID tokens are signed with now, and what applications have been told that they will be. */
 function idTokenAlgsOf({ idToken }: AlgChoices, signingKeys: SigningKeys): SigningAlg[] {
@@ -28,6 +32,52 @@ function idTokenAlgsOf({ idToken }: AlgChoices, signingKeys: SigningKeys): Signi
     idToken.flatMap((choice) => [signingKeys.active(...choice).alg, ...choice.slice(0, 1)]),
   );
   return algs.size > 0 ? SIGNING_ALGS.filter((alg) => algs.has(alg)) : [ID_TOKEN_ALG];
+}
+
+/** Methods of a client, where public ones are not served: at introspection, and at the revocation feed. */
+const authenticating = (methods: readonly string[]): string[] =>
+  methods.filter((method) => method !== 'none');
+
+/** What the engine says of itself, as far as this changes it. */
+interface EngineMetadata {
+  readonly grant_types_supported: readonly string[];
+  readonly claims_supported: readonly string[];
+  readonly authorization_details_types_supported: readonly string[];
+  readonly token_endpoint_auth_methods_supported: readonly string[];
+  readonly token_endpoint_auth_signing_alg_values_supported: readonly string[];
+}
+
+async function describe(
+  engine: EngineMetadata,
+  directory: Directory,
+  signingKeys: SigningKeys,
+): Promise<Record<string, unknown>> {
+  const view = await directory.view();
+  const [used, faces] = await Promise.all([view.grantsInUse(), view.facesInUse()]);
+  const isLive = (grant: string): boolean => {
+    const name = ONLY_WHILE_USED[grant];
+    return !NEVER.includes(grant) && (name === undefined || used.has(name));
+  };
+  const {
+    token_endpoint_auth_methods_supported: methods,
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgs,
+  } = engine;
+  return {
+    ...engine,
+    grant_types_supported: engine.grant_types_supported.filter(isLive),
+    id_token_signing_alg_values_supported: idTokenAlgsOf(await view.algChoices(), signingKeys),
+    // A fragment is refused, see `authorization-request.ts`.
+    response_modes_supported: ['query', 'form_post'],
+    prompt_values_supported: PROMPT_VALUES,
+    claims_supported: engine.claims_supported.filter((claim) => !NEVER_CLAIMED.includes(claim)),
+    authorization_details_types_supported: engine.authorization_details_types_supported.filter(
+      (type) => type !== DEVICE_ACCESS || faces.has('devicehive'),
+    ),
+    introspection_endpoint_auth_methods_supported: authenticating(methods),
+    introspection_endpoint_auth_signing_alg_values_supported: assertionAlgs,
+    revocation_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgs,
+  };
 }
 
 export function createMetadata({
@@ -39,18 +89,8 @@ export function createMetadata({
 }): Middleware {
   return async function metadata(ctx, next) {
     await next();
-    const body = ctx.body as { grant_types_supported?: string[] } | undefined;
+    const body = ctx.body as EngineMetadata | undefined;
     if (ctx.status !== 200 || !body?.grant_types_supported) return;
-    const view = await directory.view();
-    const used = await view.grantsInUse();
-    const isLive = (grant: string): boolean => {
-      const name = ONLY_WHILE_USED[grant];
-      return !NEVER.includes(grant) && (name === undefined || used.has(name));
-    };
-    ctx.body = {
-      ...body,
-      grant_types_supported: body.grant_types_supported.filter(isLive),
-      id_token_signing_alg_values_supported: idTokenAlgsOf(await view.algChoices(), signingKeys),
-    };
+    ctx.body = await describe(body, directory, signingKeys);
   };
 }

@@ -8,6 +8,7 @@ import type { Engine } from './engine.ts';
 import { createFailures } from './failures.ts';
 import { createIntrospection, createRevocation, type InspectionDeps } from './inspection.ts';
 import { createMetadata, METADATA_PATHS } from './metadata.ts';
+import { createPrompts } from './prompts.ts';
 import { createRequestNotes } from './request-notes.ts';
 import { createResourceParameter } from './resource-parameter.ts';
 import { REVOCATIONS_PATH } from './revocation-feed.ts';
@@ -58,6 +59,7 @@ export function createProviderRoutes({
     onPaths([PATHS.revocation], createRevocation(inspection)),
     onPaths([REVOCATIONS_PATH], revocations),
     onPaths([PATHS.token, PATHS.introspection, PATHS.revocation], createClientCredentials(inspection)),
+    onPaths([PATHS.authorization], createPrompts()),
     engine.middleware,
   ]);
 }
