@@ -12,7 +12,7 @@ const TOKEN_TTL = 86_400;
 
 export interface Domains {
   find(organization: Organization, domain: string): Promise<Resource | undefined>;
-  /** @throws AlreadyTaken when the domain, or another one with the same channel, is somebody's */
+  /** @throws AlreadyTaken when the organization has the domain, or another one with the same channel */
   register(
     domain: string,
     owner: User,
@@ -32,7 +32,8 @@ export function channelOf(domain: string): string {
   return domain.toLowerCase().replace(/[^a-z0-9]/g, '_');
 }
 
-const taken = (cause?: unknown): AlreadyTaken =>
+/** Does not tell whose it is. */
+export const domainTaken = (cause?: unknown): AlreadyTaken =>
   new AlreadyTaken({ description: 'the domain is connected already', ...(cause !== undefined && { cause }) });
 
 export function createDomains({
@@ -51,7 +52,7 @@ export function createDomains({
     find: (organization, domain) => store.resources.findBy('identifier', identifierOf(organization, domain)),
     async register(domain, owner, { organization, application }, author) {
       const channel = channelOf(domain);
-      if (await store.resources.findBy('channel', channel)) throw taken();
+      if (await store.resources.findBy('channel', `${organization.id}/${channel}`)) throw domainTaken();
       try {
         return await changes.resources.create(
           {
@@ -70,7 +71,7 @@ export function createDomains({
           author,
         );
       } catch (error) {
-        throw error instanceof Conflict ? taken(error) : error;
+        throw error instanceof Conflict ? domainTaken(error) : error;
       }
     },
   };

@@ -3,18 +3,12 @@
  * connection to it. Only faces ask for this; the answer is a connection token and no access token.
  */
 import type { Connections, NewConnection } from '../connections/connections.ts';
-import { type Domains, parseDomain } from '../connections/domains.ts';
+import { type Domains, domainTaken, parseDomain } from '../connections/domains.ts';
 import type { Author } from '../directory/changes.ts';
 import type { Register } from '../directory/registration.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
-import {
-  AlreadyTaken,
-  MalformedRequest,
-  ProofRejected,
-  RegistrationClosed,
-  UnknownResource,
-} from '../errors/domain.ts';
+import { MalformedRequest, ProofRejected, RegistrationClosed, UnknownResource } from '../errors/domain.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest } from './contract.ts';
@@ -57,9 +51,15 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
   }
 
   /** A user without the domain that they came for would find their address taken at the next try. */
-  async function registerBoth(request: GrantRequest, domain: string): Promise<[User, Resource]> {
+  async function registerBoth(
+    request: GrantRequest,
+    known: Resource | undefined,
+    domain: string,
+  ): Promise<[User, Resource]> {
     const { client, parameters, address } = request;
+    // Before anything is told of who is registered.
     await deps.limitRegistration(address);
+    if (known) throw domainTaken();
     const name = parameters.name;
     const user = await deps.register({
       application: client.application,
@@ -87,7 +87,8 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     });
     if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });
     if (known && known.owner !== user.id) {
-      throw new AlreadyTaken({ description: 'the domain is connected already' });
+      await deps.limitRegistration(address);
+      throw domainTaken();
     }
     if (known) return [user, known] as const;
     requireRegistration(request);
@@ -117,9 +118,8 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
       const known = await deps.domains.find(request.client.organization, domain);
       const isNew = request.parameters.is_new_user === 'true';
       if (isNew) requireRegistration(request);
-      if (isNew && known) throw new AlreadyTaken({ description: 'the domain is connected already' });
       const [user, resource] = isNew
-        ? await registerBoth(request, domain)
+        ? await registerBoth(request, known, domain)
         : await logIn(request, known, domain);
       return {
         subject: userSubject(user),

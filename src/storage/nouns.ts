@@ -328,7 +328,10 @@ export const uniqueKeys: {
     name: (noun) => `${noun.organization}/${noun.name}`,
   },
   roles: { name: (noun) => `${noun.organization}/${noun.name}` },
-  resources: { identifier: (noun) => noun.identifier, channel: (noun) => noun.channel },
+  resources: {
+    identifier: (noun) => noun.identifier,
+    channel: (noun) => (noun.channel === undefined ? undefined : `${noun.organization}/${noun.channel}`),
+  },
   users: {
     username: (noun) => `${noun.realm}/${noun.canonicalUsername}`,
     email: (noun) => (noun.canonicalEmail === undefined ? undefined : `${noun.realm}/${noun.canonicalEmail}`),

@@ -587,16 +587,24 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await storage.directory.revision(), revision);
       });
 
-      test('a channel belongs to one resource', async () => {
+      test('a channel belongs to one resource of an organization', async () => {
         const { resources } = storage.directory;
         const first = await resources.insert(resource('https://a.example/', 'a_example'));
-        assert.deepEqual(await resources.findBy('channel', 'a_example'), first);
+        assert.deepEqual(await resources.findBy('channel', 'o/a_example'), first);
         await resources.insert(resource('https://b.example/'));
         await resources.insert(resource('https://c.example/'));
         await assert.rejects(resources.insert(resource('https://d.example/', 'a_example')), {
           name: 'Conflict',
           key: 'channel',
         });
+        const elsewhere = { ...resource('https://e.example/', 'a_example'), organization: 'p' };
+        assert.deepEqual(
+          await resources.findBy('channel', 'p/a_example'),
+          undefined,
+          'of another organization',
+        );
+        const second = await resources.insert(elsewhere);
+        assert.deepEqual(await resources.findBy('channel', 'p/a_example'), second);
       });
 
       test('MT-09 of 20 parallel writers of one version exactly one wins', async () => {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { type Answer, basic, PASSWORD, startServer, type TestServer } from '../support/server.ts';
+import { type Answer, basic, PASSWORD, startServer, type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 
 const TABLE = 'c0a45736-6225-4fd0-bd3c-70e956b3e9d6';
@@ -172,6 +172,23 @@ describe('Sunbreak', () => {
       permissions,
       { isAdmin: false, tables: { [TABLE]: { create: false, read: true, update: false, delete: false } } },
     ]);
+  });
+
+  test('the empty list of PHP is an empty map at every depth, and no other list is one', async () => {
+    const token = await connect();
+    const given = [];
+    for (const tables of [[], { [TABLE]: [] }, { [TABLE]: [], posts: { read: true } }]) {
+      const { status, json, text } = await subscribe(token, [{ permissions: { isAdmin: false, tables } }]);
+      assert.equal(status, 200, text);
+      given.push(tablesOf(decodeJwt(json.accessToken)));
+    }
+    assert.deepEqual(given, [{}, {}, { posts: 'r' }]);
+    const body = { data: { permissions, userId: 7 }, context: [] };
+    assert.equal((await call('/api/auth/subscribe', body, { token })).status, 200);
+    for (const tables of [[1], [[]], { [TABLE]: [true] }, { [TABLE]: [[]] }, 'x', null]) {
+      const refused = await subscribe(token, [{ permissions: { isAdmin: false, tables } }]);
+      assert.equal(refused.status, 400, JSON.stringify(tables));
+    }
   });
 
   test('PM-01 names that reach a prototype are refused wherever they stand', async () => {

@@ -66,14 +66,21 @@ export interface Subscription {
   readonly visitor: string | undefined;
 }
 
+/** PHP writes a map without entries as a list. */
+const toMap = (value: unknown): unknown => (Array.isArray(value) && value.length === 0 ? {} : value);
+
+function readTables(tables: unknown): unknown {
+  const named = toMap(tables);
+  if (typeof named !== 'object' || named === null || Array.isArray(named)) return named;
+  return Object.fromEntries(Object.entries(named).map(([table, flags]) => [table, toMap(flags)]));
+}
+
 function readPermissions(permissions: unknown): PermissionsJson {
   const shape = z.object({ isAdmin: z.boolean(), tables: z.unknown().optional() }).safeParse(permissions);
   if (!shape.success) throw new Refusal(400, 'data.permissions is missing or ill-typed');
   const { tables = {} } = permissions as { tables?: unknown };
-  // PHP writes a map without entries as a list.
-  const isEmptyList = Array.isArray(tables) && tables.length === 0;
   try {
-    const whole = { ...(permissions as object), tables: isEmptyList ? {} : tables };
+    const whole = { ...(permissions as object), tables: readTables(tables) };
     return toPermissionsJson(parsePermissions(whole, { unknownFlags: 'ignore' }));
   } catch (error) {
     if (!(error instanceof PermissionsError)) throw error;
