@@ -10,7 +10,7 @@ import {
   toStoredAccess,
 } from '../permissions/device-access.ts';
 import type { Step } from '../permissions/kinds.ts';
-import { intersect, isEmpty, type Permissions } from '../permissions/permissions.ts';
+import { intersect, isEmpty, isWhole, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { Rights } from '../registry/registry.ts';
 import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
@@ -196,6 +196,7 @@ export function createCurrentRights({
     return {
       scope: row.scope.split(' ').filter(isKept).join(' '),
       permissions: toStored(left),
+      ...(row.asScopes && { asScopes: isWhole(stored, left) }),
       ...(devices && { devices: toStoredAccess(devices) }),
     };
   }

@@ -91,6 +91,8 @@ export interface Grant {
   readonly parameters: readonly string[];
   /** Those of them that may be given more than once. */
   readonly repeatable?: readonly string[];
+  /** Libraries add OpenID scopes where there is no ID token: they are ignored, with a note in the log. */
+  readonly ignoresOpenId?: true;
   /** @throws domain errors; ProofRejected for everything that must not be told apart */
   prove(request: GrantRequest): Promise<Proof>;
   /** Makes the answer where it is no access token. */
@@ -107,6 +109,8 @@ export interface Decision {
   readonly resource: Resource | undefined;
   readonly rights: ResourceRights | undefined;
   readonly permissions: Permissions;
+  /** They were asked for as table scopes, which `scope` repeats. */
+  readonly asScopes: boolean;
   /** Absent: the token does not speak of devices. */
   readonly devices?: DeviceAccess;
   readonly scopes: readonly string[];

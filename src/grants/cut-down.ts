@@ -16,6 +16,7 @@ import {
   describeDifference,
   difference,
   intersect,
+  isWhole,
   NOTHING,
   type Permissions,
   requireKnownTables,
@@ -83,20 +84,38 @@ export function refuseUnknownTables(asked: Permissions, resource: Resource): voi
   }
 }
 
+function refuseBeyond(asked: Permissions, allowed: Permissions, resource: Resource): void {
+  refuseUnknownTables(asked, resource);
+  if (contains(allowed, asked)) return;
+  throw new PermissionsNotAllowed({ description: describeDifference(difference(asked, allowed)) });
+}
+
+interface TablesGiven {
+  readonly permissions: Permissions;
+  /** They were asked for as table scopes, here or where the login began. */
+  readonly asScopes: boolean;
+}
+
 function cutPermissions(
-  asked: Permissions | undefined,
+  { permissions: asked, asScopes = false }: Asked,
   resource: Resource,
   rights: ResourceRights,
   parent: Proof['parent'],
-): Permissions {
+): TablesGiven {
   const allowed = parent ? intersect(rights.permissions, parent.permissions) : rights.permissions;
-  if (asked === undefined) return allowed;
-  refuseUnknownTables(asked, resource);
-  if (!contains(allowed, asked)) {
-    const beyond = describeDifference(difference(asked, allowed));
-    throw new PermissionsNotAllowed({ description: beyond });
+  if (asked === undefined) {
+    return {
+      permissions: allowed,
+      asScopes: parent?.asScopes === true && isWhole(parent.permissions, allowed),
+    };
   }
-  return asked;
+  try {
+    refuseBeyond(asked, allowed, resource);
+  } catch (error) {
+    if (!asScopes || !(error instanceof PermissionsNotAllowed)) throw error;
+    throw new ScopeNotAllowed({ description: error.description ?? 'scope is not allowed', cause: error });
+  }
+  return { permissions: asked, asScopes };
 }
 
 function cutDevices(
@@ -131,6 +150,7 @@ export interface CutDownInput {
 /** @throws PermissionsNotAllowed, ScopeNotAllowed */
 export function cutDown(input: CutDownInput): {
   permissions: Permissions;
+  asScopes: boolean;
   scopes: string[];
   devices: DeviceAccess | undefined;
 } {
@@ -140,10 +160,10 @@ export function cutDown(input: CutDownInput): {
   const scopes = cutScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
   if (!resource || !rights) {
     if (asked.permissions) throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
-    return { permissions: NOTHING, scopes, devices: undefined };
+    return { permissions: NOTHING, asScopes: false, scopes, devices: undefined };
   }
   return {
-    permissions: cutPermissions(asked.permissions, resource, rights, proof.parent),
+    ...cutPermissions(asked, resource, rights, proof.parent),
     scopes,
     devices: cutDevices(asked.devices, input.devices, proof.parent),
   };

@@ -16,7 +16,7 @@ import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
-import { cutDown, knownScopes } from './cut-down.ts';
+import { cutDown, isOpenIdScope, knownScopes } from './cut-down.ts';
 import { type Asked, parseAsked } from './request.ts';
 import { findTarget } from './target.ts';
 
@@ -42,9 +42,10 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
   const faceScopes = faceScopesOf(client, through);
-  const asked = parseAsked(parameters, (scopes) =>
+  const named = parseAsked(parameters, (scopes) =>
     splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
   );
+  const asked = grant.ignoresOpenId ? withoutOpenId(named, ctx) : named;
 
   const proof = await grant.prove(request);
   deps.onProof?.(proof);
@@ -68,7 +69,7 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   }
   const speaksOfDevices = through?.devices === true || proof.parent?.devices !== undefined;
   const { user } = proof;
-  const { permissions, scopes, devices } = cutDown({
+  const { permissions, asScopes, scopes, devices } = cutDown({
     asked: wanted,
     proof,
     resource,
@@ -88,6 +89,7 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
       resource,
       rights,
       permissions,
+      asScopes,
       scopes,
       ...(devices && { devices }),
     });
@@ -102,6 +104,14 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
 function faceScopesOf({ application }: ActiveApplication, through: Through | undefined): readonly string[] {
   const { scopes = [] } = through ?? {};
   return scopes.filter((scope) => mayHaveOfFace(application, scope));
+}
+
+/** Nothing else that was named becomes more by it: without any other scope the answer has none. */
+function withoutOpenId(asked: Asked, { state }: KoaContextWithOIDC): Asked {
+  const ignored = asked.scopes?.filter(isOpenIdScope) ?? [];
+  if (ignored.length === 0) return asked;
+  state.note = `ignored scopes of OpenID Connect, which this grant does not give: ${ignored.join(' ')}`;
+  return { ...asked, scopes: asked.scopes?.filter((scope) => !isOpenIdScope(scope)) };
 }
 
 function definedOf(asked: Asked): Partial<Asked> {

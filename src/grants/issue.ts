@@ -72,7 +72,7 @@ function rowFor(
   }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
 ): TokenRow {
   const { client, asOf, address, ctx } = request;
-  const { grant, proof, resource, rights, permissions, devices, scopes } = decision;
+  const { grant, proof, resource, rights, permissions, asScopes, devices, scopes } = decision;
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
   if (application.registeredThrough !== undefined) ancestors.add(application.registeredThrough);
@@ -99,6 +99,7 @@ function rowFor(
     clientId: application.clientId,
     scope: scopes.join(' '),
     permissions: toStored(permissions),
+    ...(asScopes && { asScopes }),
     ...(devices && { devices: toStoredAccess(devices) }),
     ancestors: [...ancestors],
     asOf,
@@ -198,6 +199,7 @@ function startLogin(
       clientId: row.clientId,
       scope: row.scope,
       permissions: row.permissions,
+      ...(row.asScopes && { asScopes: row.asScopes }),
       ancestors: row.ancestors.filter((ancestor) => ancestor !== id && ancestor !== earlierTokensNode(id)),
       asOf: request.asOf,
       createdAt,
@@ -256,7 +258,7 @@ export function createIssue(deps: IssueDeps): Issue {
       expires_in: row.expiresAt - row.issuedAt,
       ...(refreshToken !== undefined && { refresh_token: refreshToken }),
       ...(idToken !== undefined && { id_token: idToken }),
-      ...(row.scope !== '' && { scope: row.scope }),
+      ...scopeMember({ ...row, faceScopes: [] }),
       permissions: claims.permissions,
       authorization_details: claims.authorization_details,
       ...proof.answer,

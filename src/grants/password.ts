@@ -16,6 +16,7 @@ export function createPasswordGrant({ users, now }: { users: Users; now: () => n
     type: 'password',
     name: 'password',
     parameters: ['username', 'password'],
+    ignoresOpenId: true,
     async prove({ parameters, client, address }) {
       const login = requireText(parameters, 'username');
       const password = requireText(parameters, 'password');

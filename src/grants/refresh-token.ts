@@ -139,6 +139,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
           resource: login.resource,
           scope: login.scope,
           permissions: fromStored(login.permissions),
+          ...(login.asScopes && { asScopes: login.asScopes }),
           ...(login.devices && { devices: fromStoredAccess(login.devices) }),
           expiresAt: login.expiresAt,
         },

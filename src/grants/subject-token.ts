@@ -28,6 +28,8 @@ export interface SubjectToken {
   readonly resource?: string;
   readonly scope: string;
   readonly permissions: Permissions;
+  /** They were asked for as table scopes. */
+  readonly asScopes?: boolean;
   readonly devices?: DeviceAccess;
   /** All that what is made from it hangs below, itself included. */
   readonly nodes: readonly string[];
@@ -75,6 +77,7 @@ function fromRow(row: TokenRow): SubjectToken {
     application: row.application,
     scope: row.scope,
     permissions: fromStored(row.permissions),
+    ...(row.asScopes && { asScopes: row.asScopes }),
     ...(row.devices && { devices: fromStoredAccess(row.devices) }),
     nodes: [...row.ancestors, row.id],
     depth: row.depth ?? 0,

@@ -19,6 +19,8 @@ class RequestLine extends CleanMembers {
   readonly authMethod: string | undefined;
   readonly registeredAuthMethod: string | undefined;
   readonly reason: string | undefined;
+  /** What was done otherwise than it was asked for, and not refused. */
+  readonly note: string | undefined;
 
   constructor({ state, status }: Context, method: string, path: string, started: number) {
     super();
@@ -32,6 +34,7 @@ class RequestLine extends CleanMembers {
     this.authMethod = state.clientAuth?.used;
     this.registeredAuthMethod = state.clientAuth?.registered;
     this.reason = state.reason;
+    this.note = state.note;
   }
 }
 

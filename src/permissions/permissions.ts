@@ -84,6 +84,14 @@ export function intersect(a: Permissions, b: Permissions): Permissions {
   return shared.size === 0 ? NOTHING : new Permissions(false, shared);
 }
 
+/**
+ * Whether what is left of permissions can be told in the words in which they were asked for: tables can, each for itself;
+ * of admin, tables are a part that was never named.
+ */
+export function isWhole(asked: Permissions, left: Permissions): boolean {
+  return left.isAdmin || !asked.isAdmin;
+}
+
 /** What either allows. */
 export function union(a: Permissions, b: Permissions): Permissions {
   if (contains(a, b)) return a;

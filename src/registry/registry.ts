@@ -7,6 +7,8 @@ import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 export interface Rights {
   readonly scope: string;
   readonly permissions: TokenRow['permissions'];
+  /** Whether `scope` can still tell the tables that were asked for as scopes. */
+  readonly asScopes?: boolean;
   readonly devices?: NonNullable<TokenRow['devices']>;
 }
 

@@ -1,15 +1,22 @@
-/** What resource servers learn of a token's scopes. */
+/** What the bearer of a token, and resource servers, learn of its scopes. */
+import { fromStored } from '../permissions/stored.ts';
+import { toTableScopes } from '../permissions/table-scopes.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 
+type Row = Pick<TokenRow | LoginRow, 'scope' | 'faceScopes' | 'permissions' | 'asScopes'>;
+
 /**
- * Its scopes without those that only routes of an older API ask for: a resource may have scopes of the same names, and
- * those are not what was given.
- * @returns as a member of claims and of introspection answers; none if nothing is left
+ * Its scopes as they are now: those that it holds by name, and the table scopes that were asked for, derived from what
+ * is left of the permissions. Without those that only routes of an older API ask for: a resource may have scopes of the
+ * same names, and those are not what was given.
+ * @returns as a member of claims and of answers; none if nothing is left
  */
-export function scopeMember({ scope, faceScopes = [] }: Pick<TokenRow | LoginRow, 'scope' | 'faceScopes'>): {
+export function scopeMember({ scope, faceScopes = [], permissions, asScopes = false }: Row): {
   scope?: string;
 } {
-  if (faceScopes.length === 0) return scope === '' ? {} : { scope };
-  const left = scope.split(' ').filter((name) => !faceScopes.includes(name));
-  return left.length === 0 ? {} : { scope: left.join(' ') };
+  if (faceScopes.length === 0 && !asScopes) return scope === '' ? {} : { scope };
+  const named = scope.split(' ').filter((name) => name !== '' && !faceScopes.includes(name));
+  const tables = asScopes ? toTableScopes(fromStored(permissions)) : [];
+  const all = [...named, ...tables];
+  return all.length === 0 ? {} : { scope: all.join(' ') };
 }

@@ -91,6 +91,8 @@ export interface TokenRow {
   readonly resource?: string;
   readonly scope: string;
   readonly permissions: StoredPermissions;
+  /** They were asked for as table scopes, which answers derive from them anew each time. */
+  readonly asScopes?: boolean;
   /** Absent: it does not speak of devices. */
   readonly devices?: StoredDeviceAccess;
   /** Ids of the nodes above it. */
@@ -182,6 +184,8 @@ export interface LoginRow {
   readonly scope: string;
   /** What was granted at login; a refresh gives this ∩ current rights. */
   readonly permissions: StoredPermissions;
+  /** As of a token. */
+  readonly asScopes?: boolean;
   /** Absent: it does not speak of devices. */
   readonly devices?: StoredDeviceAccess;
   readonly ancestors: readonly string[];

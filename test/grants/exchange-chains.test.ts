@@ -135,7 +135,9 @@ interface Living {
 
 const permissionsOf = ({ permissions: json }: Record<string, any>): Permissions =>
   parsePermissions(json, { unknownFlags: 'refuse' });
-const scopesOf = ({ scope = '' }: Record<string, any>): string[] => scope.split(' ').filter(Boolean);
+/** Without table scopes, which repeat permissions. */
+const scopesOf = ({ scope = '' }: Record<string, any>): string[] =>
+  scope.split(' ').filter((name: string) => name !== '' && !name.includes(':'));
 
 /** Introspection against introspection, flag by flag. */
 function assertNotAbove(child: Record<string, any>, parent: Record<string, any>): void {

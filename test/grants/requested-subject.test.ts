@@ -204,7 +204,7 @@ describe('minting for another', () => {
     assert.deepEqual(cells(await mint(root, 'rita')), ['orders:read']);
     assert.deepEqual(cells(await mint(root, 'cleo', { scope: 'orders:create' })), ['orders:create']);
     for (const scope of ['orders:delete', '*:admin', 'products:create']) {
-      assertRefused(await mint(root, 'cleo', { scope }), 'invalid_authorization_details');
+      assertRefused(await mint(root, 'cleo', { scope }), 'invalid_scope');
     }
     assertRefused(await mint(root, 'cleo', { scope: IMPERSONATE }), 'invalid_scope');
     const bare = (await trader.exchange('office', root, { scope: IMPERSONATE })).json.access_token;
@@ -226,7 +226,7 @@ describe('minting for another', () => {
       assert.deepEqual([claims.sub, claims.act], [await subjectOf('cleo'), { sub: await subjectOf('root') }]);
       assert.deepEqual(child.json.permissions, parent.json.permissions);
       for (const scope of ['orders:create', '*:admin']) {
-        assertRefused(await trader.exchange(client, minted, { scope }), 'invalid_authorization_details');
+        assertRefused(await trader.exchange(client, minted, { scope }), 'invalid_scope');
       }
       for (const climb of ['root', 'ruth', 'rita', 'hal']) {
         assertRefused(await mint(minted, climb, { client }), 'invalid_request');

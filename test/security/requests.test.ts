@@ -78,7 +78,7 @@ describe('what a token request may look like', () => {
       'public.users': expected,
     });
     const over = await dotted.token('machine', { scope: 'public.users:update' });
-    assert.equal(over.json.error, 'invalid_authorization_details');
+    assert.equal(over.json.error, 'invalid_scope');
   });
 
   test('PM-06 permissions are one object: no array of one, of none or of two is taken for it', async () => {

@@ -150,6 +150,7 @@ const granted = {
   // Empty is a scope too.
   scope: String,
   permissions: { type: permissions, required: true },
+  asScopes: Boolean,
   devices: String,
   ancestors: [String],
   asOf: number,
