@@ -63,6 +63,7 @@ function openIdFacts(code: AuthorizationCode): OpenIdFacts {
   if (!code.grantId) throw new ProofRejected({ reason: 'code without consent' });
   return {
     scope: code.scope ?? '',
+    clientId: String(code.clientId),
     grantId: code.grantId,
     ...(code.claims && { claims: code.claims as Record<string, unknown> }),
     ...(code.nonce !== undefined && { nonce: code.nonce }),

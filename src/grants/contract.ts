@@ -26,6 +26,8 @@ export interface GrantRequest {
 /** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
 export interface OpenIdFacts {
   readonly scope: string;
+  /** The client that the person agreed to. */
+  readonly clientId: string;
   readonly grantId: string;
   readonly claims?: Record<string, unknown>;
   readonly nonce?: string;
@@ -56,6 +58,8 @@ export interface Proof {
     readonly asScopes?: boolean;
     /** Absent: it does not speak of devices. */
     readonly devices?: DeviceAccess;
+    /** Of a token of a login in the browser: what is made from it is good at userinfo only if it names `openid` itself. */
+    readonly openid?: OpenIdFacts;
     /** Milliseconds: what is made from it dies no later. */
     readonly expiresAt?: number;
   };

@@ -48,15 +48,23 @@ export async function knownScopes(view: DirectoryView, application: Application)
   return answer;
 }
 
+/** A login's own; or, where they are named, those of the login that a token is exchanged from. */
+function openIdScopes(asked: readonly string[] | undefined, { openid, parent }: Proof): ReadonlySet<string> {
+  const scopes = new Set((openid ?? parent?.openid)?.scope.split(' ').filter(isOpenIdScope));
+  if (openid) return scopes;
+  // What was exchanged cannot be refreshed.
+  scopes.delete('offline_access');
+  return asked?.includes('openid') ? scopes : new Set();
+}
+
 function cutScopes(
   asked: readonly string[] | undefined,
   allowed: ReadonlySet<string>,
-  openid: string,
+  openidScopes: ReadonlySet<string>,
   parent: Proof['parent'],
   pick: Through['pickScopes'],
 ): string[] {
   const granted = parent?.scope.split(' ').filter((scope) => scope !== '');
-  const openidScopes = new Set(openid.split(' ').filter(isOpenIdScope));
   const isAllowed = (scope: string): boolean =>
     (isOpenIdScope(scope) ? openidScopes.has(scope) : allowed.has(scope)) &&
     (granted === undefined || granted.includes(scope));
@@ -155,7 +163,7 @@ export function cutDown(input: CutDownInput): {
   devices: DeviceAccess | undefined;
 } {
   const { asked, proof, resource, rights, faceScopes = [], pickScopes } = input;
-  const openid = proof.openid?.scope ?? '';
+  const openid = openIdScopes(asked.scopes, proof);
   const allowed = new Set([...faceScopes, ...(rights?.scopes ?? [])]);
   const scopes = cutScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
   if (!resource || !rights) {

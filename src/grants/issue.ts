@@ -88,6 +88,7 @@ function rowFor(
   if (login) ancestors.add(login);
   const belongsTo = login ?? proof.login;
   if (belongsTo && request.through?.token?.endsEarlier) ancestors.add(earlierTokensNode(belongsTo));
+  const openid = proof.openid ?? (scopes.includes('openid') ? proof.parent?.openid : undefined);
   const issuedAt = Math.floor(now / 1000);
   return {
     id: createNodeId(),
@@ -114,7 +115,7 @@ function rowFor(
     ...(resource && { resource: resource.identifier }),
     ...(proof.authTime !== undefined && { authTime: proof.authTime }),
     ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
-    ...(proof.openid && { engine: { ...proof.openid } }),
+    ...(openid && { engine: { ...openid } }),
     ...proof.chain,
   };
 }

@@ -7,6 +7,7 @@ import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AccountFacts, Bound, TokenRow } from '../storage/contract.ts';
+import type { OpenIdFacts } from './contract.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
@@ -46,6 +47,8 @@ export interface SubjectToken {
   /** Seconds: a limit of the connection's own. */
   readonly maxTokenTtl?: number;
   readonly authTime?: number;
+  /** Of a login in the browser. */
+  readonly openid?: OpenIdFacts;
   readonly act?: TokenRow['act'];
 }
 
@@ -88,6 +91,7 @@ function fromRow(row: TokenRow): SubjectToken {
     ...(row.resource !== undefined && { resource: row.resource }),
     ...(row.connection !== undefined && { connection: row.connection }),
     ...(row.authTime !== undefined && { authTime: row.authTime }),
+    ...(row.engine && { openid: row.engine as unknown as OpenIdFacts }),
     ...(row.act && { act: row.act }),
   };
 }

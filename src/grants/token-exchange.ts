@@ -52,6 +52,14 @@ function requireSupported(parameters: Parameters): void {
   }
 }
 
+/** Who logged in is not who the new token speaks of. */
+function withoutIdentity<T extends Pick<SubjectToken, 'openid'>>({
+  openid: _,
+  ...token
+}: T): Omit<T, 'openid'> {
+  return token;
+}
+
 /** Seconds, if the client wants less than it could have. */
 function parseLifetime(parameters: Parameters): number | undefined {
   const text = parameters.expires_in;
@@ -162,7 +170,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
         ...(account && { account }),
         ...(token.authTime !== undefined && !isAnother && { authTime: token.authTime }),
         ancestors: [...token.nodes, ...(request.through?.nodes ?? [])],
-        parent: token,
+        parent: isAnother ? withoutIdentity(token) : token,
         startsLogin: false,
         chain: chainOf(token, own, act),
         ttl: exchangeTtl([lifetime, token.maxTokenTtl, client.application.maxExchangeTtl]),

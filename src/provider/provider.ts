@@ -74,7 +74,7 @@ export interface ProviderParts {
   readonly codes: Codes;
   readonly routes: Middleware;
   /** The living access token; undefined for anything else. */
-  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  readonly findAccessToken: FindToken;
   /** Whether we signed it as an access token, and its time is not over; it may have ended. */
   readonly isSigned: (value: string) => Promise<boolean>;
   /** Whether it was an access token of ours until it expired. */
@@ -87,10 +87,15 @@ export interface ProviderParts {
   keysChanged(): void;
 }
 
-/** What the engine wants to see of a token at userinfo. */
-function createFindAccessToken({ registry }: ProviderDeps) {
+type FindToken = (value: string) => Promise<TokenRow | undefined>;
+
+/**
+ * What the engine wants to see of a token at userinfo: of any of a login, also of one for a resource, which the engine
+ * would refuse if it knew the audience.
+ */
+function createFindForUserinfo(findToken: FindToken) {
   return async (value: string): Promise<AdapterPayload | undefined> => {
-    const row = await registry.find('opaque', value);
+    const row = await findToken(value);
     const openid = row?.engine as OpenIdFacts | undefined;
     if (!row || !openid) return undefined;
     return {
@@ -100,10 +105,9 @@ function createFindAccessToken({ registry }: ProviderDeps) {
       iat: row.issuedAt,
       exp: row.expiresAt,
       accountId: row.subject,
-      clientId: row.clientId,
+      clientId: openid.clientId,
       grantId: openid.grantId,
       scope: row.scope,
-      ...(row.resource !== undefined && { aud: row.resource }),
       ...(openid.claims && { claims: openid.claims }),
     } as AdapterPayload;
   };
@@ -137,6 +141,11 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   const { storage, directory, users, registry, refreshTokens, refreshJwts, signingKeys, issuer, now } = deps;
   const { audit, logins } = storage;
   const jwtVerifier = createJwtVerifier({ issuer, signingKeys, now });
+  const findAccessToken: FindToken = async (value) => {
+    if (!looksLikeJwt(value)) return registry.find('opaque', value);
+    const verified = await jwtVerifier.verify(value);
+    return verified && registry.find('jwt', verified.jti);
+  };
   const subjectTokens = createSubjectTokens({
     registry,
     connections: deps.connections,
@@ -179,7 +188,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       const { alg } = signingKeys.active(...idTokenAlgs(application));
       return toClientMetadata(application, grants, alg) as AdapterPayload;
     },
-    findAccessToken: createFindAccessToken(deps),
+    findAccessToken: createFindForUserinfo(findAccessToken),
     endGrant: (grantId) => registry.mark(grantNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables({ directory, users });
@@ -239,11 +248,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     engine,
     interactions: createInteractions({ provider: engine.provider, findAskedTables }),
     codes: createCodes({ provider: engine.provider, directory, audit, now }),
-    async findAccessToken(value) {
-      if (!looksLikeJwt(value)) return registry.find('opaque', value);
-      const verified = await jwtVerifier.verify(value);
-      return verified && registry.find('jwt', verified.jti);
-    },
+    findAccessToken,
     isSigned: async (value) => (await jwtVerifier.verify(value)) !== undefined,
     hasExpired: (value) => (looksLikeJwt(value) ? jwtVerifier.hasExpired(value) : registry.hasExpired(value)),
     async hasLoginExpired(value) {

@@ -60,22 +60,6 @@ describe('authorization_code with PKCE', () => {
     assert.equal((await userinfo(json.access_token)).status, 401);
   });
 
-  test('IN-05 userinfo refuses tokens of a resource, tokens in the query, and gives claims of granted scopes only', async () => {
-    const ofResource = await flow.login();
-    const { json } = await flow.redeem(ofResource.code, ofResource.pkce.verifier);
-    const answer = await fetch(`${server.issuer}/oauth/userinfo`, {
-      headers: { authorization: `Bearer ${json.access_token}` },
-    });
-    assert.equal(answer.status, 401);
-    const { code, pkce } = await flow.login({ scope: 'openid' });
-    const token = (await flow.redeem(code, pkce.verifier)).json.access_token;
-    assert.equal((await fetch(`${server.issuer}/oauth/userinfo?access_token=${token}`)).status, 400);
-    const claims = await (
-      await fetch(`${server.issuer}/oauth/userinfo`, { headers: { authorization: `Bearer ${token}` } })
-    ).json();
-    assert.deepEqual(Object.keys(claims as object), ['sub']);
-  });
-
   test('tables are asked for in every spelling, shown at consent, and are what the token says', async () => {
     const spellings: Record<string, string>[] = [
       {
