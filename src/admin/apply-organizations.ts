@@ -3,6 +3,7 @@ import type { ApplyOrganization, ApplyResource, ApplyRole } from '../config/appl
 import { eachNoun } from '../directory/collections.ts';
 import { type Permissions, unknownTables } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
+import { isTableScope } from '../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { FaceName, FaceSettings, Organization, Resource } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, algsBefore } from '../storage/signing-algs.ts';
@@ -142,7 +143,7 @@ export async function planResource(
   const channel = entry.channel ?? stored?.channel;
   const alg = entry.token?.alg ?? stored?.token.alg ?? ACCESS_TOKEN_ALG;
   const earlier = stored && algsBefore(alg, [stored.token.alg, ...(stored.token.algsBefore ?? [])]);
-  plan.add('resources', name, stored, {
+  const resource = plan.add('resources', name, stored, {
     organization: organization.id,
     identifier,
     name: entry.name ?? stored?.name ?? identifier,
@@ -164,6 +165,15 @@ export async function planResource(
     ...(stored?.registeredBy !== undefined && { registeredBy: stored.registeredBy }),
     ...(stored?.owner !== undefined && { owner: stored.owner }),
   });
+  for (const scope of ambiguousScopes(resource)) {
+    plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
+  }
+}
+
+/** What a resource declares is its own, so that asking for a table with such a scope would narrow nothing. */
+function ambiguousScopes({ scopes, tables, catalogue }: Resource): string[] {
+  const known = { ids: new Set(tables.map(({ id }) => id)), isOpen: catalogue === 'open' };
+  return scopes.filter((scope) => isTableScope(scope, known));
 }
 
 export async function planRole(

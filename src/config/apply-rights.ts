@@ -1,6 +1,7 @@
 /** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
+import { isTableScope } from '../permissions/table-scopes.ts';
 import type { Contradiction } from './apply-contradictions.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './apply-schema.ts';
 import { OWN_SCOPES } from './apply-values.ts';
@@ -29,13 +30,23 @@ export function findWrongRights(
       ]),
     ),
   );
-  return organizations.flatMap(([path, { name, roles = [], applications = [] }]) => {
+  return organizations.flatMap(([path, { name, resources = [], roles = [], applications = [] }]) => {
     const sight = { organization: name, defined };
     return [
+      ...resources.flatMap((resource, index) => inResource(resource, [...path, 'resources', index])),
       ...roles.flatMap((role, index) => inRole(role, [...path, 'roles', index], sight)),
       ...applications.flatMap((each, index) => inApplication(each, [...path, 'applications', index], sight)),
     ];
   });
+}
+
+function inResource({ scopes = [], tables = [], catalogue }: ApplyResource, path: Path): Contradiction[] {
+  const known = { ids: new Set(tables.map(({ id }) => id)), isOpen: catalogue === 'open' };
+  return scopes.flatMap((scope, index) =>
+    isTableScope(scope, known)
+      ? [{ path: [...path, 'scopes', index], message: 'is a table scope of the resource: rename the scope' }]
+      : [],
+  );
 }
 
 function inRole({ resource, permissions, scopes }: ApplyRole, path: Path, sight: Sight): Contradiction[] {

@@ -86,7 +86,11 @@ export const resource = z
     tables: listOf(table, ({ id }) => id)
       .exactOptional()
       .describe('All its tables; a table that is no longer listed is taken out of living tokens.'),
-    scopes: listOf(resourceScope).exactOptional().describe('Scopes beside the permissions on tables.'),
+    scopes: listOf(resourceScope)
+      .exactOptional()
+      .describe(
+        'Scopes beside the permissions on tables. None may be a table scope of it, such as `orders:read`.',
+      ),
     token: token.exactOptional().describe('Its access tokens.'),
     channel: channel
       .exactOptional()

@@ -35,11 +35,11 @@ type IsKnown = (scope: string) => boolean;
 /** An application is one object within a view and another in the next, so what is kept here cannot be stale. */
 const remembered = new WeakMap<Application, IsKnown>();
 
-/** Whether a scope is declared by the application or one of its resources: then it is not the name of a table. */
+/** Whether a scope is declared by a resource of the application: then it is not the name of a table. */
 export async function knownScopes(view: DirectoryView, application: Application): Promise<IsKnown> {
   const isKnown = remembered.get(application);
   if (isKnown) return isKnown;
-  const known = new Set<string>([...OPENID_SCOPES, ...application.scopes]);
+  const known = new Set<string>(OPENID_SCOPES);
   for (const { resource } of application.ceilings) {
     for (const scope of (await view.findResource(resource))?.scopes ?? []) known.add(scope);
   }

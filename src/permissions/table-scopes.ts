@@ -17,8 +17,8 @@ export interface SplitScopes {
 
 /**
  * Takes the scopes that ask for tables out of a request's scopes: `<table id>:<action>`, the id percent-encoded and the
- * action behind the last colon, and `*:admin`. A scope that the resource or application declares (`isKnownScope`) is
- * theirs, however it looks; one that ends in no action is not ours either. Throws `PermissionsError`: malformed for broken
+ * action behind the last colon, and `*:admin`. A scope that a resource declares (`isKnownScope`) is its own, however it
+ * looks; one that ends in no action is not ours either. Throws `PermissionsError`: malformed for broken
  * percent-encoding or an impossible table id, too_large for too many of them.
  */
 export function splitTableScopes(
@@ -50,24 +50,37 @@ export interface Catalogue {
   readonly isOpen: boolean;
 }
 
+function splitScope(scope: string): { readonly encoded: string; readonly action: string } | undefined {
+  const colon = scope.lastIndexOf(':');
+  return colon < 0 ? undefined : { encoded: scope.slice(0, colon), action: scope.slice(colon + 1) };
+}
+
+function namesTable(encoded: string, { ids }: Catalogue): boolean {
+  const id = findDecoded(encoded);
+  return id !== undefined && (id === ALL_TABLES || ids.has(id));
+}
+
 /**
- * What one scope asks of the tables of a resource; undefined for one that is not a table scope there. An open catalogue
- * cannot tell a wrong table from a right one, so everything that ends in an action is a table scope of it.
+ * Whether a scope is spelled as one for the tables of a resource. An open catalogue cannot tell a wrong table from a
+ * right one, so everything that ends in an action is a table scope of it.
+ */
+export function isTableScope(scope: string, catalogue: Catalogue): boolean {
+  if (scope === ADMIN_SCOPE) return true;
+  const { encoded = '', action = '' } = splitScope(scope) ?? {};
+  return toBit(action) !== 0 && (catalogue.isOpen || namesTable(encoded, catalogue));
+}
+
+/**
+ * What one scope asks of the tables of a resource; undefined for one that is not a table scope there.
  * @throws PermissionsError (malformed) for an unknown action on a table, and for an id that no table can have
  */
-export function readTableScope(scope: string, { ids, isOpen }: Catalogue): Permissions | undefined {
+export function readTableScope(scope: string, catalogue: Catalogue): Permissions | undefined {
   if (scope === ADMIN_SCOPE) return EVERYTHING;
-  const colon = scope.lastIndexOf(':');
-  if (colon < 0) return undefined;
-  const action = scope.slice(colon + 1);
-  const bit = toBit(action);
-  const encoded = scope.slice(0, colon);
-  const id = findDecoded(encoded);
-  if (id !== undefined && (id === ALL_TABLES || ids.has(id))) {
-    if (bit === 0) throw unknownAction(action);
-    return createPermissions([[requireTableId(id), bit]]);
-  }
-  return isOpen && bit !== 0 ? createPermissions([[decodeTableId(encoded), bit]]) : undefined;
+  const { encoded, action } = splitScope(scope) ?? {};
+  if (encoded === undefined || action === undefined) return undefined;
+  if (isTableScope(scope, catalogue)) return createPermissions([[decodeTableId(encoded), toBit(action)]]);
+  if (namesTable(encoded, catalogue)) throw unknownAction(action);
+  return undefined;
 }
 
 function unknownAction(action: string): PermissionsError {

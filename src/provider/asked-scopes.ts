@@ -13,7 +13,7 @@ export interface ScopeLimits {
   readonly resource: Pick<Resource, 'tables' | 'catalogue'> | undefined;
   /** What the application may have of the resource. */
   readonly rights: { readonly scopes: ReadonlySet<string>; readonly permissions: Permissions } | undefined;
-  /** Whether the application or one of its resources declares a scope. */
+  /** Whether a resource of the application declares a scope. */
   readonly isDeclared: (scope: string) => boolean;
   /** Whether the application may use refresh tokens. */
   readonly mayRefresh: boolean;

@@ -377,6 +377,22 @@ test('an imported hash is taken when the user is made, and not again', async (t)
   assert.deepEqual((await administration.apply(file)).changes, []);
 });
 
+test('a table may not join a resource that declares a scope of its spelling', async (t) => {
+  const administration = await openAdministration(t);
+  const file = (resource: object) =>
+    fileOf({ organizations: [{ name: 'acme', resources: [{ identifier: RESOURCE, ...resource }] }] });
+  await administration.apply(file({ tables: [{ id: 'products' }], scopes: ['orders:read'] }));
+  const expected = [
+    `resource ${RESOURCE} has the scope orders:read, which is a table scope of it: rename the scope`,
+  ];
+  const joining = file({ tables: [{ id: 'products' }, { id: 'orders' }] });
+  assert.deepEqual(await refusal(administration.apply(joining)), expected);
+  assert.deepEqual(await refusal(administration.apply(joining, { dryRun: true })), expected);
+  assert.deepEqual(await refusal(administration.apply(file({ catalogue: 'open' }))), expected);
+  await administration.apply(file({ tables: [{ id: 'orders' }], scopes: ['orders.read'] }));
+  assert.deepEqual(await refusal(administration.apply(file({ scopes: ['orders:read'] }))), expected);
+});
+
 test('MT-05 what belongs to another organization cannot be named', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(acme);

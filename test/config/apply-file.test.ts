@@ -666,6 +666,34 @@ test('references to what the file defines must fit; others are left to the store
   assertOneProblem(role, /t is no table of urn:a:b/);
 });
 
+test('a resource may not declare a scope that is spelled like one for its tables', () => {
+  const file = (members: string) => organization(`resources: [{ identifier: "urn:a:b", ${members} }]`);
+  const closed = (scope: string) => file(`tables: [{ id: orders }, { id: "a:b" }], scopes: [x, "${scope}"]`);
+  for (const scope of [
+    'orders:read',
+    'orders:delete',
+    '%6frders:read',
+    'a:b:read',
+    'a%3Ab:update',
+    '*:admin',
+    '*:read',
+  ]) {
+    assertOneProblem(closed(scope), /scopes\[1\] is a table scope of the resource: rename the scope/);
+  }
+  for (const scope of [
+    'users:impersonate',
+    'orders:export',
+    'orders.read',
+    'ordres:read',
+    'orders:Read',
+    'read',
+  ]) {
+    assert.deepEqual(problemsOf(closed(scope)), [], scope);
+  }
+  assertOneProblem(file('catalogue: open, scopes: ["any:read"]'), /scopes\[0\] is a table scope/);
+  assert.deepEqual(problemsOf(file('catalogue: open, scopes: ["any:export"]')), []);
+});
+
 test('contradictions are found beside wrong values elsewhere, in one round', () => {
   const text = organization(
     'zzz: {}, applications: [{ name: shop, grants: [x] }], users: [{ username: ann, password: short }]',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EVERYTHING } from '../../src/permissions/permissions.ts';
-import { splitTableScopes } from '../../src/permissions/table-scopes.ts';
+import { isTableScope, readTableScope, splitTableScopes } from '../../src/permissions/table-scopes.ts';
 
 const never = () => false;
 
@@ -66,6 +66,37 @@ test('table scopes', async (t) => {
       `${'x'.repeat(129)}:read`,
     ]) {
       assert.throws(() => splitTableScopes(['openid', scope], never), { code: 'malformed' }, scope);
+    }
+  });
+});
+
+test('a scope is held against a catalogue', async (t) => {
+  const closed = { ids: new Set(['orders', 'a:b']), isOpen: false };
+  const open = { ids: new Set(['orders']), isOpen: true };
+  const masksOf = (scope: string, catalogue: typeof closed) => {
+    const asked = readTableScope(scope, catalogue);
+    return asked && [...asked.masks];
+  };
+  await t.test('a closed one knows its tables and no others', () => {
+    assert.deepEqual(masksOf('a%3Ab:read', closed), [['a:b', 2]]);
+    assert.equal(readTableScope('*:admin', closed), EVERYTHING);
+    for (const scope of ['ordres:read', '%zz:read', ':read', 'orders', 'orders.read', 'ordres:reed']) {
+      assert.equal(readTableScope(scope, closed), undefined, scope);
+      assert.equal(isTableScope(scope, closed), false, scope);
+    }
+  });
+  await t.test('an open one takes every table before an action', () => {
+    assert.deepEqual(masksOf('ordres:read', open), [['ordres', 2]]);
+    assert.equal(readTableScope('ordres:reed', open), undefined);
+    for (const scope of ['%zz:read', ':read', '__proto__:read']) {
+      assert.throws(() => readTableScope(scope, open), { code: 'malformed' }, scope);
+    }
+  });
+  await t.test('an unknown action on a table, or on all of them, is refused', () => {
+    for (const catalogue of [closed, open]) {
+      for (const scope of ['orders:reed', 'orders:', '%6frders:READ', '*:reed', '*:read', '%2A:admin']) {
+        assert.throws(() => readTableScope(scope, catalogue), { code: 'malformed' }, scope);
+      }
     }
   });
 });
