@@ -7,7 +7,7 @@ import {
   isClientSecret,
   type SecretKeys,
 } from '../directory/client-secrets.ts';
-import { needsPkce } from '../directory/redirect-uris.ts';
+import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -220,7 +220,7 @@ function checkAsWhole(
   const pkce = entry.pkce ?? before?.pkce;
   if (pkce === 'optional' && authMethod === 'none')
     say('may not have pkce: optional with the authMethod none');
-  const always = pkce === 'optional' ? redirectUris.filter(needsPkce) : [];
+  const always = pkce === 'optional' ? redirectUris.filter(mayReachAnotherProgram) : [];
   if (always.length > 0 && always.length === redirectUris.length) {
     say('may not have pkce: optional, because PKCE is always required at each of its redirectUris');
   } else if (always.length > 0) {

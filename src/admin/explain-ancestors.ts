@@ -55,7 +55,8 @@ async function nameNode(
     const secret = connection.secrets.find((each) => each.id === id);
     if (secret) return `connection token of ${toIso(secret.createdAt)}`;
   }
-  if (id.startsWith('grant:')) return 'consent';
+  if (id.startsWith('consent:')) return 'consent';
+  if (id.startsWith('grant:')) return 'consent in one browser session';
   if (id.startsWith('account:')) return 'database account';
   const [organization, application, role, resource, user, datasource] = await Promise.all([
     directory.organizations.get(id),

@@ -5,7 +5,9 @@ import { eachNoun } from '../directory/collections.ts';
 import { accountNode, datasourceOf } from '../directory/database-accounts.ts';
 import { createEndings } from '../directory/endings.ts';
 import { isNounId } from '../directory/names.ts';
+import { userSubject } from '../directory/subjects.ts';
 import { findableUsername } from '../directory/usernames.ts';
+import { consentNode } from '../grants/consent.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -70,6 +72,24 @@ export async function revokeConnection(
 export async function revokeUser(user: User, deps: RevokeDeps, author: Author): Promise<Revoked> {
   await createEndings(deps).endAllOf(user, author);
   return { what: `all tokens and logins of user ${user.username}` };
+}
+
+/**
+ * Ends what the user let the application do: the consent, and all tokens and logins that came from it. They are asked
+ * again at the next login.
+ */
+export async function revokeConsent(
+  user: User,
+  { id, organization, clientId, name }: Application,
+  deps: Pick<RevokeDeps, 'registry' | 'audit' | 'now'>,
+  author: Author,
+): Promise<Revoked> {
+  const subject = userSubject(user);
+  const whom = { subject, organization, clientId };
+  await createEndings(deps).endOlder(consentNode(subject, id), 'consent.revoked', whom, author);
+  return {
+    what: `the consent of user ${user.username} to application ${name}, and all tokens that came from it`,
+  };
 }
 
 /**

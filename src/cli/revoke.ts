@@ -5,6 +5,7 @@ import {
   type Revoked,
   revokeAccount,
   revokeApplication,
+  revokeConsent,
   revokeEverything,
   revokeOrganization,
   revokeToken,
@@ -12,7 +13,7 @@ import {
 } from '../admin/revoke.ts';
 import type { Author } from '../directory/changes.ts';
 import { toOneLine } from '../errors/texts.ts';
-import type { User } from '../storage/nouns.ts';
+import type { Application, User } from '../storage/nouns.ts';
 import {
   type Command,
   CommandFailed,
@@ -27,6 +28,7 @@ import { authorOf, withStore } from './open.ts';
 const options = {
   token: { type: 'string' },
   user: { type: 'string' },
+  consent: { type: 'string' },
   application: { type: 'string' },
   organization: { type: 'string' },
   all: { type: 'boolean' },
@@ -35,29 +37,33 @@ const options = {
 interface Named {
   readonly token?: string;
   readonly user?: string;
+  readonly consent?: string;
   readonly application?: string;
   readonly organization?: string;
 }
 
 /** @throws CommandFailed when there is no such thing, or several */
 async function revokeNamed(named: Named, deps: RevokeDeps, author: Author): Promise<Revoked> {
-  const { token, user, application, organization } = named;
+  const { token, user, consent, application, organization } = named;
   if (token !== undefined) {
     return requireFound(
       await revokeToken(token, deps, author),
       'There is no such token, or it has expired: nothing was revoked.',
     );
   }
-  if (user?.startsWith('datasource:')) {
+  if (user?.startsWith('datasource:') && consent === undefined) {
     return requireFound(
       await revokeAccount(user, deps, author),
       `There is no datasource that ${user} is of.`,
     );
   }
+  if (user !== undefined && consent !== undefined) {
+    const [who, what] = [await requireUser(user, deps), await requireApplication(consent, deps)];
+    return revokeConsent(who, what, deps, author);
+  }
   if (user !== undefined) return revokeUser(await requireUser(user, deps), deps, author);
   if (application !== undefined) {
-    const found = await findApplication(deps.store, application);
-    return revokeApplication(requireFound(found, `There is no application ${application}.`), deps, author);
+    return revokeApplication(await requireApplication(application, deps), deps, author);
   }
   if (organization === undefined) return revokeEverything(deps, author);
   const found = await deps.store.organizations.findBy('name', organization);
@@ -67,6 +73,10 @@ async function revokeNamed(named: Named, deps: RevokeDeps, author: Author): Prom
 function requireFound<T>(found: T | undefined, otherwise: string): T {
   if (found === undefined) throw new CommandFailed(otherwise);
   return found;
+}
+
+async function requireApplication(name: string, { store }: RevokeDeps): Promise<Application> {
+  return requireFound(await findApplication(store, name), `There is no application ${name}.`);
 }
 
 async function requireUser(name: string, { store }: RevokeDeps): Promise<User> {
@@ -85,6 +95,7 @@ export const revoke: Command = {
   usage: [
     'revoke --token TOKEN',
     'revoke --user USER',
+    'revoke --user USER --consent APPLICATION',
     'revoke --application APPLICATION',
     'revoke --organization ORGANIZATION',
     'revoke --all',
@@ -96,11 +107,16 @@ export const revoke: Command = {
     '               token, datasource:...',
     '  APPLICATION  organization/application, a client id, or a UUID',
     '',
+    'With --consent, what the user let that one application do in the browser ends, and they are asked again.',
     'Users can log in again and applications get new tokens; to keep them out, disable them with apply.',
   ],
   async run(args, io) {
     const { values } = readArguments(args, options, 0);
-    if (Object.keys(values).length !== 1) throw new UsageError('Say what to revoke, one thing at a time');
+    const { consent, ...things } = values;
+    if (Object.keys(things).length !== 1) throw new UsageError('Say what to revoke, one thing at a time');
+    if (consent !== undefined && things.user === undefined) {
+      throw new UsageError('Say whose consent to revoke with --user');
+    }
     const token = values.token === undefined ? undefined : await readToken(values.token, io);
     return withStore(io, {}, async (opened) => {
       const { storage } = opened;

@@ -3,7 +3,7 @@
  * a name that it does not define may be in the store, which whoever applies it looks into.
  */
 import { checkNewPassword } from '../directory/passwords.ts';
-import { hasOwnScheme, needsPkce } from '../directory/redirect-uris.ts';
+import { hasOwnScheme, mayReachAnotherProgram } from '../directory/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../directory/usernames.ts';
 import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
 import { findWrongRights } from './apply-rights.ts';
@@ -120,7 +120,7 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
       pkce === 'optional' &&
         redirectUris !== undefined &&
         redirectUris.length > 0 &&
-        redirectUris.every(needsPkce),
+        redirectUris.every(mayReachAnotherProgram),
       'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
     ],
     [

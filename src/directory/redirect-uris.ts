@@ -25,8 +25,8 @@ export function hasOwnScheme(uri: string): boolean {
   return !/^https?:/i.test(uri);
 }
 
-/** True where another application on the same device may receive the code: only PKCE keeps it from using it. */
-export function needsPkce(uri: string): boolean {
+/** True where another program on the same device may receive the code: only PKCE keeps it from using it. */
+export function mayReachAnotherProgram(uri: string): boolean {
   return hasOwnScheme(uri) || (URL.canParse(uri) && isLoopback(new URL(uri).hostname));
 }
 

@@ -5,29 +5,25 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { userClaims } from '../directory/accounts.ts';
-import { needsPkce } from '../directory/redirect-uris.ts';
+import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Consent, findAgreed, isOlder } from './consent.ts';
+import { type Consent, consentNode, findAgreed, grantNode, isOlder } from './consent.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
 import { readKept } from './kept-request.ts';
 import { requireText } from './parameters.ts';
+import type { RememberedConsents } from './remembered-consents.ts';
 import type { Unanswered } from './unanswered.ts';
 
 /** The engine's typings leave out that a code knows whether it was used. */
 type AuthorizationCode = InstanceType<KoaContextWithOIDC['oidc']['provider']['AuthorizationCode']> & {
   readonly consumed?: unknown;
 };
-
-/** Of a Grant, a person's consent to a client: the node that everything under it hangs below. */
-export function grantNode(grantId: string): string {
-  return `grant:${hash('sha256', grantId, 'base64url').slice(0, 22)}`;
-}
 
 const VERIFIER_PATTERN = /^[A-Za-z0-9._~-]{43,128}$/;
 
@@ -44,7 +40,7 @@ function mismatchWithoutChallenge(
 ): string | undefined {
   if (parameters.code_verifier !== undefined) return 'code_verifier for a code without a challenge';
   const { pkce, authMethod } = client.application;
-  const mayOmit = pkce === 'optional' && authMethod !== 'none' && !needsPkce(redirectUri);
+  const mayOmit = pkce === 'optional' && authMethod !== 'none' && !mayReachAnotherProgram(redirectUri);
   return mayOmit ? undefined : 'code without a challenge';
 }
 
@@ -85,12 +81,14 @@ export function createAuthorizationCodeGrant({
   registry,
   users,
   unanswered,
+  consents,
   lifetimes,
   now,
 }: {
   registry: Registry;
   users: Users;
   unanswered: Unanswered;
+  consents: Pick<RememberedConsents, 'forget'>;
   lifetimes: LoginLifetimes;
   now: () => number;
 }): Grant {
@@ -101,13 +99,15 @@ export function createAuthorizationCodeGrant({
   async function burn(
     code: AuthorizationCode,
     reason: string,
-    { ctx, client }: GrantRequest,
+    { ctx, client, view }: GrantRequest,
   ): Promise<never> {
     await code.consume().catch(() => undefined);
     if (code.grantId) {
       const scope = { organization: client.organization.id };
       await registry.mark(grantNode(code.grantId), { revokedAt: now() }, scope);
       await (await ctx.oidc.provider.Grant.find(code.grantId))?.destroy();
+      const owner = await view.findApplication(code.clientId ?? '');
+      if (owner && code.accountId) await consents.forget(code.accountId, owner.application.id);
     }
     throw new ProofRejected({ reason });
   }
@@ -151,7 +151,7 @@ export function createAuthorizationCodeGrant({
       const { application, organization } = request.client;
       if (isOlder(grant, application))
         throw new ProofRejected({ reason: 'consent to an earlier application' });
-      const ancestors = [grantNode(openid.grantId)];
+      const ancestors = [grantNode(openid.grantId), consentNode(userSubject(user), application.id)];
       const above = [...ancestors, user.id, application.id, organization.id];
       if (!(await registry.isAlive(above, (code.iat ?? 0) * 1000))) {
         throw new ProofRejected({ reason: 'the login behind the code has ended' });

@@ -1,4 +1,5 @@
 /** What somebody agreed to, as the engine's Grant keeps it: which tables of which resource, and to which application. */
+import { hash } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { TABLE_ACCESS } from '../permissions/authorization-details.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
@@ -7,13 +8,37 @@ import type { Application } from '../storage/nouns.ts';
 
 export type Consent = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>;
 
-interface Agreed extends StoredPermissions {
+/** All that a person agreed to with one application. */
+export interface Agreed {
+  /** OpenID Connect scopes. */
+  readonly openid: readonly string[];
+  /** By the resource's identifier. */
+  readonly resources: ReadonlyMap<
+    string,
+    { readonly scopes: readonly string[]; readonly permissions: Permissions }
+  >;
+}
+
+interface AgreedTables extends StoredPermissions {
   readonly type: typeof TABLE_ACCESS;
   readonly locations: readonly [resource: string];
 }
 
-function agreements({ rar }: Consent): readonly Agreed[] {
-  return (rar ?? []) as unknown as readonly Agreed[];
+/** The node that everything hangs below which came from one Grant: of one person, application and browser session. */
+export function grantNode(grantId: string): string {
+  return `grant:${hash('sha256', grantId, 'base64url').slice(0, 22)}`;
+}
+
+/**
+ * The node that everything hangs below which an application has by a person's consent, from any browser.
+ * @param application its id
+ */
+export function consentNode(subject: string, application: string): string {
+  return `consent:${hash('sha256', `${subject} ${application}`, 'base64url').slice(0, 22)}`;
+}
+
+function agreements({ rar }: Consent): readonly AgreedTables[] {
+  return (rar ?? []) as unknown as readonly AgreedTables[];
 }
 
 /** @param resource its identifier */
@@ -24,13 +49,27 @@ export function findAgreed(consent: Consent, resource: string): Permissions {
 
 /** Adds to what was agreed to before. The caller saves the consent. */
 export function agree(consent: Consent, resource: string, permissions: Permissions): void {
-  const agreed: Agreed = {
+  const agreed: AgreedTables = {
     type: TABLE_ACCESS,
     locations: [resource],
     ...toStored(union(findAgreed(consent, resource), permissions)),
   };
   const others = agreements(consent).filter(({ locations }) => locations[0] !== resource);
   consent.rar = [...others, agreed] as never;
+}
+
+/** Adds all of it to what was agreed to before. The caller saves the consent. */
+export function agreeToAll(consent: Consent, { openid, resources }: Agreed): void {
+  if (openid.length > 0) consent.addOIDCScope(openid.join(' '));
+  for (const [resource, { scopes, permissions }] of resources) {
+    if (scopes.length > 0) consent.addResourceScope(resource, scopes.join(' '));
+    agree(consent, resource, permissions);
+  }
+}
+
+/** Takes back all that was agreed to. The caller saves the consent. */
+export function clear(consent: Consent): void {
+  Object.assign(consent, { openid: undefined, resources: undefined, rar: undefined });
 }
 
 /** A `client_id` made anew inherits nothing: what was agreed to before was agreed to with another application (MT-04). */

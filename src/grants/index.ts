@@ -16,6 +16,7 @@ import { createDerivedLoginGrant } from './derived-login.ts';
 import type { LoginLifetimes } from './expiry.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
+import type { RememberedConsents } from './remembered-consents.ts';
 import type { SubjectTokens } from './subject-token.ts';
 import { createTokenExchangeGrant } from './token-exchange.ts';
 import type { Unanswered } from './unanswered.ts';
@@ -31,6 +32,7 @@ export interface GrantsDeps {
   readonly subjectTokens: SubjectTokens;
   readonly limit: ExchangeLimit;
   readonly connect: ConnectDeps;
+  readonly consents: Pick<RememberedConsents, 'forget'>;
   readonly audit: AuditLog;
   readonly lifetimes: LoginLifetimes;
   /** Milliseconds. */

@@ -4,9 +4,10 @@
  */
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
+import type { Agreed } from '../grants/consent.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from '../grants/expiry.ts';
 import type { Views } from '../http/views.ts';
-import { ACTIONS } from '../permissions/permissions.ts';
+import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
@@ -28,6 +29,8 @@ export interface ConsentRequest {
   readonly client: ActiveApplication;
   readonly user: User | undefined;
   readonly tables: AskedTables | undefined;
+  /** Before; undefined: nothing. */
+  readonly agreed: Agreed | undefined;
 }
 
 const SCOPE_TEXTS: Readonly<Record<string, string>> = {
@@ -36,6 +39,8 @@ const SCOPE_TEXTS: Readonly<Record<string, string>> = {
   email: 'see your email address',
   offline_access: 'stay logged in while you are away',
 };
+
+const toText = (scope: string): string => SCOPE_TEXTS[scope] ?? scope;
 
 /** Changes with what the page shows, so a yes from a page that showed less is no yes. */
 export function consentPurpose(tables: AskedTables | undefined): string {
@@ -47,15 +52,35 @@ interface TableRow {
   readonly name: string;
   /** One for each of `ACTIONS`. */
   readonly allowed: readonly boolean[];
+  /** Those of the allowed actions that were not agreed to before. */
+  readonly added: readonly string[];
 }
 
-function toRows({ resource, permissions }: AskedTables): TableRow[] {
+function toRows({ resource, permissions }: AskedTables, before: Permissions): TableRow[] {
   const names = new Map(resource.tables.map(({ id, name }) => [id, name]));
   return [...permissions.tables].map(([id, actions]) => ({
     id,
     name: names.get(id) ?? id,
     allowed: ACTIONS.map((action) => actions.has(action)),
+    added: ACTIONS.filter((action) => actions.has(action) && !before.allows(id, action)),
   }));
+}
+
+/** What of the request the person has not agreed to before. Of a first request that is all of it. */
+function findNews(
+  scopes: readonly string[],
+  tables: AskedTables | undefined,
+  agreed: Agreed | undefined,
+): { readonly scopes: readonly string[]; readonly before: Permissions; readonly isNothing: boolean } {
+  const ofResource = tables && agreed?.resources.get(tables.resource.identifier);
+  const known = new Set([...(agreed?.openid ?? []), ...(ofResource?.scopes ?? [])]);
+  const before = ofResource?.permissions ?? NOTHING;
+  const news = scopes.filter((scope) => !known.has(scope));
+  return {
+    scopes: news,
+    before,
+    isNothing: news.length === 0 && (!tables || contains(before, tables.permissions)),
+  };
 }
 
 /**
@@ -80,23 +105,33 @@ function toLogin(scopes: readonly string[], lifetimes: LoginLifetimes, now: numb
 export function showConsent(
   ctx: Context,
   { views, forms, lifetimes, now }: ConsentDeps,
-  { interaction, client, user, tables }: ConsentRequest,
+  { interaction, client, user, tables, agreed }: ConsentRequest,
 ): void {
   const { uid, params } = interaction;
   const scopes = String(params.scope ?? '')
     .split(' ')
     .filter((scope) => scope !== '');
+  const news = findNews(scopes, tables, agreed);
+  const mustAskAgain = String(params.prompt ?? '')
+    .split(' ')
+    .includes('consent');
   ctx.type = 'html';
   ctx.body = views.render('consent', {
     application: client.application.name,
     organization: client.organization.name,
     host: toHost(params.redirect_uri),
     username: user?.username,
-    scopes: scopes.map((scope) => SCOPE_TEXTS[scope] ?? scope),
+    /** All of it was agreed to before: one click goes on. */
+    isKnown: news.isNothing && !mustAskAgain,
+    /** Some of it was agreed to before: what is new is marked. */
+    marksNews: agreed !== undefined && !news.isNothing,
+    scopes: scopes.map(toText),
+    newScopes: news.scopes.map(toText),
     resource: tables && { name: tables.resource.name, identifier: tables.resource.identifier },
     everything: tables?.permissions.isAdmin === true,
+    everythingIsNew: !news.before.isAdmin,
     actions: ACTIONS,
-    tables: tables ? toRows(tables) : [],
+    tables: tables ? toRows(tables, news.before) : [],
     accessLifetime: toDuration(tables?.resource.token.ttl ?? lifetimes.userinfoToken),
     login: client.application.grants.includes('refresh_token')
       ? toLogin(scopes, lifetimes, now())

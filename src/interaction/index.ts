@@ -13,6 +13,7 @@ import { Refusal } from '../http/refusal.ts';
 import type { Views } from '../http/views.ts';
 import type { Interaction, Interactions } from '../provider/interactions.ts';
 import type { AuditLog } from '../storage/contract.ts';
+import type { User } from '../storage/nouns.ts';
 import type { SecretRing } from '../storage/vault.ts';
 import { type AccountDeps, showPasswordPage, submitPasswordPage } from './account.ts';
 import { type ConsentDeps, consentPurpose, showConsent } from './consent.ts';
@@ -55,15 +56,14 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   const consent: ConsentDeps = { views, forms, lifetimes, now };
   const account: AccountDeps = { ...proof, issuer, directory, passwordChange, views, forms };
 
+  function expired(reason: string): never {
+    throw new Refusal(400, 'this login has expired or was begun in another browser: start again', { reason });
+  }
+
   /** The interaction whose cookie this browser has, which must be the one in the address (AZ-12). */
   async function requireInteraction(
     ctx: RoutedContext,
   ): Promise<{ interaction: Interaction; client: ActiveApplication }> {
-    const expired = (reason: string): never => {
-      throw new Refusal(400, 'this login has expired or was begun in another browser: start again', {
-        reason,
-      });
-    };
     const interaction = (await interactions.find(ctx)) ?? expired('no interaction for this browser');
     if (interaction.uid !== ctx.params.uid) return expired('interaction of another login');
     const client = await (await directory.view()).findApplication(String(interaction.params.client_id));
@@ -71,6 +71,10 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
     ctx.state.clientId = client.application.clientId;
     return { interaction, client };
   }
+
+  /** Undefined if they were disabled meanwhile: then the engine finds that a login is due. */
+  const findPerson = ({ session }: Interaction): Promise<User | undefined> =>
+    users.findBySubject(session?.accountId ?? '');
 
   function requirePrompt(interaction: Interaction, name: string): void {
     if (interaction.prompt.name !== name) {
@@ -99,11 +103,12 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
     const { interaction, client } = await requireInteraction(ctx);
     if (interaction.prompt.name === 'login') return showLogin(ctx, login, interaction, client);
     requirePrompt(interaction, 'consent');
-    const [user, tables] = await Promise.all([
-      users.findBySubject(interaction.session?.accountId ?? ''),
+    const user = await findPerson(interaction);
+    const [tables, agreed] = await Promise.all([
       interactions.findTables(interaction),
+      user && interactions.findAgreed({ user, client }),
     ]);
-    showConsent(ctx, consent, { interaction, client, user, tables });
+    showConsent(ctx, consent, { interaction, client, user, tables, agreed });
   });
   router.post('/interaction/:uid/login', async (ctx) => {
     const { interaction, client } = await requireInteraction(ctx);
@@ -114,9 +119,10 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   router.post('/interaction/:uid/consent', async (ctx) => {
     const { interaction, client } = await requireInteraction(ctx);
     requirePrompt(interaction, 'consent');
-    const tables = await interactions.findTables(interaction);
+    const [user, tables] = await Promise.all([findPerson(interaction), interactions.findTables(interaction)]);
     forms.require(ctx, interaction.uid, consentPurpose(tables));
-    const grantId = await interactions.grant(interaction, tables);
+    if (!user) return interactions.finish(ctx, {});
+    const grantId = await interactions.grant(interaction, { user, client }, tables);
     await recordConsent(ctx, interaction, client);
     await interactions.finish(ctx, { consent: { grantId } });
   });

@@ -35,6 +35,7 @@ export interface EngineDeps {
   readonly adapter: ReturnType<typeof createOidcAdapter>;
   readonly cookieKeys: readonly string[];
   readonly policy: () => interactionPolicy.DefaultPolicy;
+  readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;
   /** Seconds. */
   readonly lifetimes: { readonly session: number; readonly grant: number };
   readonly pages: EnginePages;
@@ -141,6 +142,7 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
     jwks,
     routes: PATHS,
     findAccount: createFindAccount(deps),
+    loadExistingGrant: deps.loadExistingGrant,
     claims: Object.fromEntries(
       Object.entries(CLAIMS_BY_SCOPE).map(([scope, claims]) => [scope, [...claims]]),
     ),

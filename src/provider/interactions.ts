@@ -1,8 +1,9 @@
 /** What pages for people need of the engine: the step that is due, and handing back what was decided. */
 import type { Context } from 'koa';
 import { errors, type InteractionResults, type Provider } from 'oidc-provider';
-import { agree } from '../grants/consent.ts';
-import type { AskedTables, FindAskedTables } from './table-consent.ts';
+import { type Agreed, agree } from '../grants/consent.ts';
+import type { ConsentParties, RememberedConsents } from '../grants/remembered-consents.ts';
+import { type AskedTables, type FindAskedTables, toAgreement } from './table-consent.ts';
 
 /** An authorization request that waits for a person. */
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
@@ -17,12 +18,14 @@ export interface Interactions {
   finish(ctx: Context, decision: Decision): Promise<void>;
   /** The tables that a consent to this request is about; undefined if it is about none. */
   findTables(interaction: Interaction): Promise<AskedTables | undefined>;
+  /** What the person agreed to before; undefined if that is nothing, or nothing of it stands any more. */
+  findAgreed(parties: ConsentParties): Promise<Agreed | undefined>;
   /**
-   * Adds all that the stored request asks for to the person's consent to this client.
+   * Adds all that the stored request asks for to the person's consent to this client, and remembers it.
    * @param tables as they were shown
-   * @returns its id
+   * @returns the id of the Grant
    */
-  grant(interaction: Interaction, tables: AskedTables | undefined): Promise<string>;
+  grant(interaction: Interaction, parties: ConsentParties, tables: AskedTables | undefined): Promise<string>;
 }
 
 interface Missing {
@@ -34,11 +37,14 @@ interface Missing {
 export function createInteractions({
   provider,
   findAskedTables,
+  consents,
 }: {
   provider: () => Provider;
   findAskedTables: FindAskedTables;
+  consents: Pick<RememberedConsents, 'find' | 'add'>;
 }): Interactions {
   return {
+    findAgreed: (parties) => consents.find(parties),
     async findTables({ params, session }) {
       const accountId = session?.accountId;
       if (accountId === undefined) return undefined;
@@ -57,7 +63,7 @@ export function createInteractions({
       ctx.status = 303;
       ctx.redirect(returnTo);
     },
-    async grant({ grantId, session, params, prompt }, tables) {
+    async grant({ grantId, session, params, prompt }, parties, tables) {
       const { Grant } = provider();
       const grant =
         (grantId ? await Grant.find(grantId) : undefined) ??
@@ -69,6 +75,7 @@ export function createInteractions({
         grant.addResourceScope(resource, scopes.join(' '));
       }
       if (tables) agree(grant, tables.resource.identifier, tables.permissions);
+      await consents.add(parties, toAgreement(params, tables));
       return grant.save();
     },
   };

@@ -1,6 +1,7 @@
 /** When somebody must log in again or be asked again, beyond the engine's own reasons. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
+import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
@@ -50,6 +51,28 @@ function addLeavingOut(
 }
 
 /**
+ * Another program may take the place of a public client where it answers on the device itself, so the person is there
+ * each time (RFC 8252 section 8.6). The engine asks native clients, whatever they prove and wherever they answer.
+ */
+function askForEachLoginOnDevices(policy: interactionPolicy.DefaultPolicy): void {
+  const consent = policy.get('consent');
+  consent?.checks.remove('native_client_prompt');
+  consent?.checks.add(
+    new Check(
+      'another_program_may_answer',
+      'a public client on a device needs the person at each login',
+      'consent_required',
+      ({ oidc: { client, params, result } }: KoaContextWithOIDC) =>
+        client?.clientAuthMethod === 'none' &&
+        mayReachAnotherProgram(String(params?.redirect_uri)) &&
+        !result?.consent
+          ? Check.REQUEST_PROMPT
+          : Check.NO_NEED_TO_PROMPT,
+    ),
+  );
+}
+
+/**
  * A browser session belongs to a realm and dies with what ended its account's logins. The engine keeps one account
  * per session and never asks whether a client may serve it; at `prompt=none` these checks end in `login_required`.
  */
@@ -67,6 +90,7 @@ export function createLoginPolicy({
   const policy = base();
   addLeavingOut(policy, leaveOutForPerson);
   addTableConsent(policy, findAskedTables);
+  askForEachLoginOnDevices(policy);
   const login = policy.get('login');
   login?.checks.add(
     new Check(

@@ -7,11 +7,12 @@ import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
-import { grantNode } from '../grants/authorization-code.ts';
 import type { ConnectDeps } from '../grants/connect.ts';
+import { grantNode } from '../grants/consent.ts';
 import type { OpenIdFacts } from '../grants/contract.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
+import { createRememberedConsents } from '../grants/remembered-consents.ts';
 import { createSubjectTokens, type SubjectTokens } from '../grants/subject-token.ts';
 import { createUnanswered } from '../grants/unanswered.ts';
 import { createFeed, type Feed } from '../registry/feed.ts';
@@ -26,6 +27,7 @@ import { type SecretLimits, toClientMetadata } from './clients.ts';
 import { type Codes, createCodes } from './codes.ts';
 import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
 import { createEngine, type Engine } from './engine.ts';
+import { createLoadExistingGrant } from './existing-grant.ts';
 import type { SigningMode } from './external-key.ts';
 import { createFastLane } from './fast-lane.ts';
 import type { InspectionDeps } from './inspection.ts';
@@ -151,6 +153,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     connections: deps.connections,
     findJti: (value) => jwtVerifier.verify(value),
   });
+  const consents = createRememberedConsents({ artifacts: storage.artifacts, registry, now });
   const grants = createGrants({
     registry,
     logins,
@@ -162,6 +165,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     subjectTokens,
     limit: deps.exchangeLimit,
     connect: deps.connect,
+    consents,
     audit,
     lifetimes: deps.lifetimes,
     now,
@@ -203,6 +207,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       adapter,
       cookieKeys: deps.cookieKeys(),
       policy: () => createLoginPolicy({ registry, directory, findAskedTables, leaveOutForPerson }),
+      loadExistingGrant: createLoadExistingGrant({ directory, users, consents, findAskedTables }),
       lifetimes: { session: deps.lifetimes.session, grant: deps.lifetimes.login },
       pages: deps.pages,
     }),
@@ -246,7 +251,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   });
   return {
     engine,
-    interactions: createInteractions({ provider: engine.provider, findAskedTables }),
+    interactions: createInteractions({ provider: engine.provider, findAskedTables, consents }),
     codes: createCodes({ provider: engine.provider, directory, audit, now }),
     findAccessToken,
     isSigned: async (value) => (await jwtVerifier.verify(value)) !== undefined,

@@ -8,6 +8,8 @@ import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { type Consent, findAgreed } from '../grants/consent.ts';
+import { isOpenIdScope } from '../grants/cut-down.ts';
+import type { Agreement } from '../grants/remembered-consents.ts';
 import { singleResource } from '../grants/request.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
@@ -56,4 +58,19 @@ export function createFindAskedTables({
 
 export function isAgreed(consent: Consent, { resource, permissions }: AskedTables): boolean {
   return contains(findAgreed(consent, resource.identifier), permissions);
+}
+
+/** All that a request asks for, to be agreed to at once. @param tables as they were shown */
+export function toAgreement(params: TableRequest['params'], tables: AskedTables | undefined): Agreement {
+  const scopes = typeof params.scope === 'string' ? params.scope.split(' ') : [];
+  return {
+    openid: scopes.filter(isOpenIdScope),
+    ...(tables && {
+      resource: {
+        of: tables.resource,
+        scopes: scopes.filter((scope) => !isOpenIdScope(scope)),
+        permissions: tables.permissions,
+      },
+    }),
+  };
 }

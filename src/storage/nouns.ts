@@ -106,6 +106,8 @@ export interface Application extends Noun {
   readonly postLogoutRedirectUris: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly native: boolean;
+  /** It is the operator's own: people are not asked for consent. */
+  readonly firstParty?: true;
   /** Whether its logins may go without a code challenge; absent: they may not. */
   readonly pkce?: 'optional';
   /** `endpoint`: its assertions may name the token endpoint instead of the issuer, at that endpoint. */

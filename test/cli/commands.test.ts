@@ -71,6 +71,8 @@ test('what makes no sense gets the usage and exit code 2', async (t) => {
     [['explain', '-'], /^There is no token\./],
     [['revoke'], /^Say what to revoke/],
     [['revoke', '--user', 'a', '--token', 'b'], /^Say what to revoke/],
+    [['revoke', '--consent', 'a'], /^Say what to revoke/],
+    [['revoke', '--application', 'a', '--consent', 'a'], /^Say whose consent to revoke with --user/],
     [['revoke', '--user'], /^Option '--user <value>' argument missing\./],
     [['export', 'file'], /^There are too many arguments/],
     [['serve', 'now'], /^There are too many arguments/],
@@ -210,12 +212,19 @@ test('users, applications and tokens that are not there are said not to be', asy
   const cases: [string[], string][] = [
     [['revoke', '--user', 'acme/nobody'], 'There is no user acme/nobody.\n'],
     [['revoke', '--application', 'acme/nothing'], 'There is no application acme/nothing.\n'],
+    [['revoke', '--user', 'acme/nobody', '--consent', 'acme/shop'], 'There is no user acme/nobody.\n'],
+    [['revoke', '--user', 'acme/shop/ann', '--consent', 'acme/nope'], 'There is no application acme/nope.\n'],
     [['revoke', '--token', 'gat_x'], 'There is no such token, or it has expired: nothing was revoked.\n'],
   ];
   for (const [args, says] of cases) {
     const { code, out, err } = await terminal.run(args);
     assert.deepEqual({ code, out, err }, { code: 1, out: '', err: says });
   }
+  const consent = await terminal.run(['revoke', '--user', 'acme/shop/ann', '--consent', 'acme/shop']);
+  assert.deepEqual(
+    [consent.code, consent.out],
+    [0, 'Revoked the consent of user ann to application shop, and all tokens that came from it.\n'],
+  );
   const { code, out } = await terminal.run(['revoke', '--user', 'acme/shop/ann']);
   assert.deepEqual({ code, out }, { code: 0, out: 'Revoked all tokens and logins of user ann.\n' });
 });

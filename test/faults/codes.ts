@@ -9,6 +9,7 @@ export async function createCode(issuer: string): Promise<Code> {
   const parameters = { client_id: 'web', redirect_uri: REDIRECT_URI, scope: 'openid orders.read' };
   let page = await browser.get(authorizeUrl(issuer, pkce, parameters));
   page = await browser.submit(page, '/login', { username: 'ann', password: PASSWORD });
-  page = await browser.submit(page, '/consent');
+  // Agreed to before, it is not asked again.
+  if (page.text !== '') page = await browser.submit(page, '/consent');
   return { value: new URL(page.url).searchParams.get('code') ?? '', verifier: pkce.verifier };
 }

@@ -32,7 +32,10 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
   });
 
   function request(parameters: Record<string, string> = {}, pkce: Pkce = createPkce()) {
-    return createFlow(server).request({ redirect_uri: `${site.origin}/callback`, ...parameters }, pkce);
+    return createFlow(server).request(
+      { redirect_uri: `${site.origin}/callback`, prompt: 'consent', ...parameters },
+      pkce,
+    );
   }
 
   async function logIn(page: Page): Promise<void> {

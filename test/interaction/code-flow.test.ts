@@ -71,7 +71,7 @@ describe('authorization_code with PKCE', () => {
       { scope: 'openid orders.read orders:read' },
     ];
     for (const spelling of spellings) {
-      const { url, pkce } = flow.request(spelling);
+      const { url, pkce } = flow.request({ ...spelling, prompt: 'consent' });
       const browser = createBrowser(server.issuer);
       const consent = await flow.logIn(browser, await browser.get(url));
       assert.deepEqual(shownTables(consent), { orders: ['read'] }, JSON.stringify(spelling));

@@ -61,6 +61,7 @@ describe('consent', () => {
   after(() => server[Symbol.asyncDispose]());
 
   async function consentPage(parameters: Record<string, string> = {}, fields: Record<string, string> = {}) {
+    await flow.forget(fields.username, parameters.client_id);
     const browser = createBrowser(server.issuer);
     const { url, pkce } = flow.request(parameters);
     const page = await flow.logIn(browser, await browser.get(url), fields);

@@ -1,5 +1,7 @@
 /** The steps of an authorization request as a person with a browser takes them, against a started server. */
 import assert from 'node:assert/strict';
+import { userSubject } from '../../src/directory/subjects.ts';
+import { createRememberedConsents } from '../../src/grants/remembered-consents.ts';
 import {
   authorizeUrl,
   type Browser,
@@ -18,6 +20,8 @@ export interface Flow {
   logIn(browser: Browser, page: Page, fields?: Record<string, string>): Promise<Page>;
   /** Login and consent where they are due. @returns where it ended */
   authorize(browser: Browser, url: string, fields?: Record<string, string>): Promise<URL>;
+  /** Forgets what the person agreed to, so that they are asked again. */
+  forget(username?: string, clientId?: string): Promise<void>;
   redeem(code: string, verifier: string, client?: string, form?: Record<string, string>): Promise<Answer>;
   /** A whole login in a browser of its own, to the code. */
   login(parameters?: Parameters): Promise<{ code: string; pkce: Pkce; answer: URL }>;
@@ -47,6 +51,13 @@ export function createFlow(server: TestServer): Flow {
       if (isLoginPage(page)) page = await flow.logIn(browser, page, fields);
       if (isConsentPage(page)) page = await browser.submit(page, '/consent');
       return new URL(page.url);
+    },
+    async forget(username = 'ann', clientId = 'web') {
+      const { directory, users, registry, storage, now } = server.server.foundations;
+      const { application } = (await (await directory.view()).findApplication(clientId))!;
+      const user = (await users.findByLogin(application.realm, username))!;
+      const consents = createRememberedConsents({ artifacts: storage.artifacts, registry, now });
+      await consents.forget(userSubject(user), application.id);
     },
     redeem: (code, verifier, client = 'web', form = {}) =>
       server.post('/oauth/token', client, {

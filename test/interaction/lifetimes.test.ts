@@ -77,6 +77,7 @@ describe('how long a login in the browser lasts', () => {
   });
 
   test('offline_access that was not agreed to is not given silently', async () => {
+    await flow.forget();
     const browser = createBrowser(server.issuer);
     await flow.tokens(browser);
     const page = await browser.get(flow.request({ scope: OFFLINE, prompt: 'none' }).url);

@@ -144,7 +144,7 @@ describe('login', () => {
   });
 
   test('WB-03 forms of other pages, origins and without a token are refused', async () => {
-    const { browser, page } = await loginPage();
+    const { browser, page } = await loginPage({ prompt: 'consent' });
     const other = await loginPage();
     const credentials = { username: 'ann', password: PASSWORD };
     for (const form_token of ['', 'x', formToken(other.page)]) {
@@ -185,7 +185,7 @@ describe('login', () => {
   });
 
   test('WB-09 no step can be skipped or taken out of turn', async () => {
-    const { browser, page } = await loginPage();
+    const { browser, page } = await loginPage({ prompt: 'consent' });
     assert.equal((await browser.post(`${page.url}/consent`, { form_token: formToken(page) })).status, 400);
     assert.equal((await browser.post(`${page.url}/consent`, {})).status, 400);
     const resumed = await browser.get(page.url.replace('/interaction/', '/oauth/authorize/'));
@@ -221,7 +221,7 @@ describe('login', () => {
 
   test('a person logs in by email address and in any case of the name', async () => {
     for (const username of ['ANN@acme.example', 'Ann']) {
-      const { browser, page } = await loginPage();
+      const { browser, page } = await loginPage({ prompt: 'consent' });
       assert.ok(isConsentPage(await flow.logIn(browser, page, { username })), username);
     }
   });

@@ -91,7 +91,7 @@ describe('/account/password', () => {
     }
     assert.equal((await server.introspect(access_token)).active, true);
     const browser = createBrowser(server.issuer);
-    const page = await browser.get(flow.request().url);
+    const page = await browser.get(flow.request({ prompt: 'consent' }).url);
     assert.ok(isConsentPage(await flow.logIn(browser, page, { username: 'amy' })));
   });
 

@@ -248,6 +248,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     postLogoutRedirectUris: [String],
     allowedOrigins: [String],
     native: flag,
+    firstParty: Boolean,
     pkce: String,
     assertionAudience: String,
     resource: String,

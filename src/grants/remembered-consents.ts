@@ -1,0 +1,150 @@
+/**
+ * What people agreed to, beyond the browser session in which they did: who, to which application, of which resource,
+ * which rights. The engine's Grant is a copy of it for one session. It ends with what ends the tokens that came from it:
+ * the person, the application, the organization, the resource, or the consent itself.
+ *
+ * All consents of a person are one row, which bounds them. Of two that are written at the same moment one is lost, and
+ * asked for again; one that was revoked does not come back by it, because its end is a record of its own.
+ */
+import { hash } from 'node:crypto';
+import type { ActiveApplication } from '../directory/directory.ts';
+import { userSubject } from '../directory/subjects.ts';
+import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
+import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { ArtifactStore } from '../storage/contract.ts';
+import type { Resource, User } from '../storage/nouns.ts';
+import { type Agreed, consentNode } from './consent.ts';
+
+/** What is agreed to at once. */
+export interface Agreement {
+  /** OpenID Connect scopes. */
+  readonly openid: readonly string[];
+  readonly resource?: {
+    readonly of: Pick<Resource, 'id' | 'identifier'>;
+    readonly scopes: readonly string[];
+    readonly permissions: Permissions;
+  };
+}
+
+/** Whose consent, and to which application. */
+export interface ConsentParties {
+  readonly user: User;
+  readonly client: ActiveApplication;
+}
+
+export interface RememberedConsents {
+  /** All that still stands; undefined if that is nothing. */
+  find(parties: ConsentParties): Promise<Agreed | undefined>;
+  /** Adds to what was agreed to before. */
+  add(parties: ConsentParties, agreement: Agreement): Promise<void>;
+  /** @param application its id */
+  forget(subject: string, application: string): Promise<void>;
+}
+
+export interface RememberedConsentsDeps {
+  readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
+  readonly registry: Pick<Registry, 'isAlive'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** To one application, of one resource or of the person's identity. */
+interface StoredConsent {
+  /** Its id. */
+  readonly application: string;
+  readonly resource?: Pick<Resource, 'id' | 'identifier'>;
+  /** Milliseconds: the first time, so that nothing which ended in between comes back with what is added. */
+  readonly givenAt: number;
+  readonly scopes: readonly string[];
+  readonly permissions: StoredPermissions;
+}
+
+const MODEL = 'RememberedConsents';
+/** Of one person; the oldest are asked for again. */
+export const MOST_CONSENTS = 100;
+/** Characters that a person's consents take in the store at most. */
+const LONGEST_ROW = 1_000_000;
+/** Rows go at some time, also those of people who were removed. */
+const KEPT_MS = 10 * 365 * 86_400_000;
+
+const keyOf = (subject: string): Buffer => hash('sha256', `consents ${subject}`, 'buffer').subarray(0, 16);
+
+const isOf = (consent: StoredConsent, application: string, resource: string | undefined): boolean =>
+  consent.application === application && consent.resource?.id === resource;
+
+/** @param consents newest first */
+function withinBounds(consents: readonly StoredConsent[]): StoredConsent[] {
+  let length = 0;
+  return consents.slice(0, MOST_CONSENTS).filter((consent) => {
+    length += JSON.stringify(consent).length;
+    return length <= LONGEST_ROW;
+  });
+}
+
+export function createRememberedConsents(deps: RememberedConsentsDeps): RememberedConsents {
+  const { artifacts, registry, now } = deps;
+
+  async function read(subject: string): Promise<readonly StoredConsent[]> {
+    const row = await artifacts.find(MODEL, keyOf(subject), now());
+    return (row?.payload.consents ?? []) as readonly StoredConsent[];
+  }
+
+  async function write(subject: string, consents: readonly StoredConsent[]): Promise<void> {
+    const payload = { consents: withinBounds(consents) };
+    await artifacts.upsert(MODEL, keyOf(subject), { payload, expiresAt: now() + KEPT_MS });
+  }
+
+  function stands({ user, client }: ConsentParties, { resource, givenAt }: StoredConsent): Promise<boolean> {
+    const { application, organization } = client;
+    const nodes = [user.id, application.id, organization.id, consentNode(userSubject(user), application.id)];
+    return registry.isAlive(resource ? [...nodes, resource.id] : nodes, givenAt);
+  }
+
+  return {
+    async find(parties) {
+      const { id } = parties.client.application;
+      const own = (await read(userSubject(parties.user))).filter(({ application }) => application === id);
+      const alive = await Promise.all(own.map((consent) => stands(parties, consent)));
+      const standing = own.filter((_, index) => alive[index]);
+      if (standing.length === 0) return undefined;
+      return {
+        openid: standing.find(({ resource }) => !resource)?.scopes ?? [],
+        resources: new Map(
+          standing.flatMap(({ resource, scopes, permissions }) =>
+            resource ? [[resource.identifier, { scopes, permissions: fromStored(permissions) }]] : [],
+          ),
+        ),
+      };
+    },
+    async add(parties, { openid, resource }) {
+      const subject = userSubject(parties.user);
+      const application = parties.client.application.id;
+      let consents = await read(subject);
+      const merge = async (
+        of: StoredConsent['resource'],
+        scopes: readonly string[],
+        permissions: Permissions,
+      ): Promise<void> => {
+        const before = consents.find((consent) => isOf(consent, application, of?.id));
+        const kept = before && (await stands(parties, before)) ? before : undefined;
+        const merged: StoredConsent = {
+          application,
+          ...(of && { resource: { id: of.id, identifier: of.identifier } }),
+          givenAt: kept?.givenAt ?? now(),
+          scopes: [...new Set([...(kept?.scopes ?? []), ...scopes])],
+          permissions: toStored(union(kept ? fromStored(kept.permissions) : NOTHING, permissions)),
+        };
+        consents = [merged, ...consents.filter((consent) => consent !== before)];
+      };
+      if (openid.length > 0) await merge(undefined, openid, NOTHING);
+      if (resource) await merge(resource.of, resource.scopes, resource.permissions);
+      await write(subject, consents);
+    },
+    async forget(subject, application) {
+      const consents = await read(subject);
+      const others = consents.filter((consent) => consent.application !== application);
+      if (others.length < consents.length) await write(subject, others);
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * What an authorization request needs no consent page for, as the Grant that the engine asks for: what the person agreed
+ * to before, in whatever browser, or all that is asked for where the operator says that the application is their own.
+ */
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Directory } from '../directory/directory.ts';
+import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
+import type { Users } from '../directory/users.ts';
+import { type Agreed, agreeToAll, type Consent, clear, isOlder } from '../grants/consent.ts';
+import type { ConsentParties, RememberedConsents } from '../grants/remembered-consents.ts';
+import { type FindAskedTables, toAgreement } from './table-consent.ts';
+
+export interface ExistingGrantDeps {
+  readonly directory: Directory;
+  readonly users: Users;
+  readonly consents: Pick<RememberedConsents, 'find'>;
+  readonly findAskedTables: FindAskedTables;
+}
+
+const contentsOf = ({ openid, resources, rar }: Consent): string => JSON.stringify([openid, resources, rar]);
+
+export function createLoadExistingGrant({
+  directory,
+  users,
+  consents,
+  findAskedTables,
+}: ExistingGrantDeps): NonNullable<Configuration['loadExistingGrant']> {
+  async function findParties({ req, oidc }: KoaContextWithOIDC): Promise<ConsentParties | undefined> {
+    const { view } = await directory.viewFor(req);
+    const [user, client] = await Promise.all([
+      users.findBySubject(oidc.account?.accountId ?? ''),
+      view.findApplication(oidc.client?.clientId ?? ''),
+    ]);
+    return user && client && { user, client };
+  }
+
+  async function agreedWithoutAsking(
+    { oidc }: KoaContextWithOIDC,
+    { client: { application } }: ConsentParties,
+  ): Promise<Agreed | undefined> {
+    const { params = {}, account } = oidc;
+    if (!application.firstParty || mayReachAnotherProgram(String(params.redirect_uri))) return undefined;
+    const { clientId } = application;
+    const tables = await findAskedTables({ params, clientId, accountId: account?.accountId ?? '' });
+    const { openid, resource } = toAgreement(params, tables);
+    return { openid, resources: new Map(resource ? [[resource.of.identifier, resource]] : []) };
+  }
+
+  /** That of the session, if it is of the same person and application. */
+  async function findOfSession(
+    { oidc }: KoaContextWithOIDC,
+    { client: { application } }: ConsentParties,
+  ): Promise<Consent | undefined> {
+    const { provider, session, account } = oidc;
+    const id = session?.grantIdFor(application.clientId);
+    const grant = id === undefined ? undefined : await provider.Grant.find(id);
+    const isTheirs = grant?.accountId === account?.accountId && grant?.clientId === application.clientId;
+    return grant && isTheirs && !isOlder(grant, application) ? grant : undefined;
+  }
+
+  return async (ctx) => {
+    const { Grant } = ctx.oidc.provider;
+    const { grantId } = ctx.oidc.result?.consent ?? {};
+    if (grantId !== undefined) return Grant.find(grantId);
+    const parties = await findParties(ctx);
+    if (!parties) return undefined;
+    const [unasked, remembered, ofSession] = await Promise.all([
+      agreedWithoutAsking(ctx, parties),
+      consents.find(parties),
+      findOfSession(ctx, parties),
+    ]);
+    if (!unasked && !remembered) return undefined;
+    const { clientId } = parties.client.application;
+    const grant = ofSession ?? new Grant({ accountId: ctx.oidc.account?.accountId ?? '', clientId });
+    const before = contentsOf(grant);
+    // What was revoked goes; what the operator lets the application have does not end in between.
+    if (!unasked) clear(grant);
+    if (remembered) agreeToAll(grant, remembered);
+    if (unasked) agreeToAll(grant, unasked);
+    if (!ofSession || contentsOf(grant) !== before) await grant.save();
+    return grant;
+  };
+}
