@@ -46,6 +46,7 @@ export async function planApplication(
 
   const minPasswordLength = entry.minPasswordLength ?? before?.minPasswordLength;
   const maxExchangeTtl = entry.maxExchangeTtl ?? before?.maxExchangeTtl;
+  const firstParty = entry.firstParty ?? before?.firstParty;
   const pkce = entry.pkce ?? before?.pkce;
   const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
   plan.add(
@@ -67,6 +68,7 @@ export async function planApplication(
       postLogoutRedirectUris: entry.postLogoutRedirectUris ?? before?.postLogoutRedirectUris ?? [],
       allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
       native: entry.native ?? before?.native ?? false,
+      ...(firstParty && { firstParty }),
       ...(pkce === 'optional' && { pkce }),
       ...(planAudience(authMethod, entry, before) === 'endpoint' && { assertionAudience: 'endpoint' }),
       ...targets,
@@ -216,6 +218,9 @@ function checkAsWhole(
   const introspects = entry.introspects ?? before?.introspects ?? [];
   if (authMethod === 'none' && introspects.length > 0) {
     say('may not introspect with the authMethod none: leave introspects out, or empty it');
+  }
+  if ((entry.firstParty ?? before?.firstParty) && redirectUris.some(mayReachAnotherProgram)) {
+    say('may not have firstParty: true with redirectUris on this machine or with a scheme of their own');
   }
   const pkce = entry.pkce ?? before?.pkce;
   if (pkce === 'optional' && authMethod === 'none')

@@ -77,6 +77,7 @@ const spellers: Spellers = {
       jwks,
       secretHash,
       secretSeed: _seed,
+      firstParty,
       pkce,
       assertionAudience,
       idTokenAlgsBefore: _algsBefore,
@@ -89,6 +90,7 @@ const spellers: Spellers = {
     nameOfId,
   ) => ({
     ...others,
+    firstParty: firstParty === true,
     pkce: pkce ?? 'required',
     assertionAudience: assertionAudience ?? 'issuer',
     mayExchange: mayExchange.map(nameOfId),

@@ -88,7 +88,7 @@ function findRepeated<T>(
 function inApplication([path, application]: Placed<ApplyApplication>): Contradiction[] {
   const { authMethod, clientSecret, jwks, grants, redirectUris, native, permissions, resource, resources } =
     application;
-  const { pkce, introspects, assertionAudience } = application;
+  const { firstParty, pkce, introspects, assertionAudience } = application;
   const wrong: [key: string, isWrong: boolean, message: string][] = [
     [
       'clientSecret',
@@ -109,6 +109,11 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
       'grants',
       authMethod === 'none' && grants?.includes('token_exchange') === true,
       'holds token_exchange, which needs an authMethod other than none',
+    ],
+    [
+      'firstParty',
+      firstParty === true && redirectUris?.some(mayReachAnotherProgram) === true,
+      'is true, but a redirect URI is on this machine or has a scheme of its own, where another program may answer in its place',
     ],
     [
       'pkce',

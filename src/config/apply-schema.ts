@@ -158,6 +158,12 @@ export const application = z
         'Origins of pages whose scripts may call the token, userinfo and revocation endpoints and faces (CORS): of `https` or `http`, of apps (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) and of browser extensions (`chrome-extension://...`, `moz-extension://...`, `safari-web-extension://...`).',
       ),
     native: z.boolean().exactOptional().describe('`true`: an application on a phone or desktop (RFC 8252).'),
+    firstParty: z
+      .boolean()
+      .exactOptional()
+      .describe(
+        "`true`: it is the operator's own, so people who log in are not asked for consent. Not with redirect URIs on this machine or with a scheme of their own.",
+      ),
     pkce: z
       .enum(['required', 'optional'])
       .exactOptional()

@@ -75,10 +75,12 @@ const isOf = (consent: StoredConsent, application: string, resource: string | un
 
 /** @param consents newest first */
 function withinBounds(consents: readonly StoredConsent[]): StoredConsent[] {
-  let length = 0;
+  let room = LONGEST_ROW;
   return consents.slice(0, MOST_CONSENTS).filter((consent) => {
-    length += JSON.stringify(consent).length;
-    return length <= LONGEST_ROW;
+    const { length } = JSON.stringify(consent);
+    if (length > room) return false;
+    room -= length;
+    return true;
   });
 }
 

@@ -289,6 +289,30 @@ test('pkce is shown when it changes, kept when left out, and refused where it mu
   assert.equal(await stored(), undefined);
 });
 
+test('firstParty is shown when it changes, kept when left out, and refused on devices', async (t) => {
+  const administration = await openAdministration(t);
+  const apply = (application: object, options = {}) =>
+    administration.apply(
+      fileOf({
+        organizations: [{ name: 'acme', applications: [{ name: 'shop', clientId: 'shop', ...application }] }],
+      }),
+      options,
+    );
+  const stored = async () => (await requireApplication(administration, 'shop')).firstParty;
+  await apply({ redirectUris: ['https://shop.example/cb'], grants: ['authorization_code'] });
+  const report = await apply({ firstParty: true }, { dryRun: true });
+  assert.deepEqual(report.changes[0]?.fields, [{ field: 'firstParty', from: 'false', to: 'true' }]);
+  await apply({ firstParty: true });
+  await apply({ enabled: true });
+  assert.equal(await stored(), true);
+  for (const uri of ['http://[::1]/cb', 'com.example.app:/cb']) {
+    const redirectUris = ['https://shop.example/cb', uri];
+    await assert.rejects(apply({ redirectUris, native: true }), /may not have firstParty: true with/);
+  }
+  await apply({ firstParty: false });
+  assert.equal(await stored(), undefined);
+});
+
 test('SE-03 secrets that are made go to their own file, 0600, and nowhere else', async (t) => {
   const administration = await openAdministration(t);
   const path = join(administration.config.dataDir, 'generated-secrets.txt');

@@ -504,6 +504,14 @@ test('grants and proofs that contradict each other are refused', () => {
       'pkce: optional, redirectUris: ["http://127.0.0.1/cb"]',
       /pkce is optional, but each redirect URI is on this machine/,
     ],
+    [
+      'firstParty: true, redirectUris: ["http://127.0.0.1/cb"]',
+      /firstParty is true, but a redirect URI is on/,
+    ],
+    [
+      'firstParty: true, native: true, redirectUris: ["com.example.app:/cb"]',
+      /firstParty is true, but a redirect URI is on/,
+    ],
     ['pkce: never', /pkce must be one of required, optional/],
     ['authMethod: none, grants: [client_credentials]', /grants holds client_credentials/],
     ['grants: [authorization_code], redirectUris: []', /redirectUris is empty/],

@@ -529,6 +529,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           secretSeed: 'seed',
           userTokenTtl: 60,
           isOrganization: true,
+          firstParty: true,
           pkce: 'optional',
           assertionAudience: 'endpoint',
           idTokenAlg: 'EdDSA',
