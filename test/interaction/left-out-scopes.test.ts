@@ -280,6 +280,7 @@ describe('scopes that cannot be given', () => {
   });
 
   test('what is left out of a request is not stored with it', async () => {
+    await flow.forget();
     const browser = createBrowser(server.issuer);
     const page = await browser.get(flow.request({ scope: 'openid nope orders:delete orders.read' }).url);
     assert.ok(isLoginPage(page));

@@ -48,7 +48,7 @@ describe('redirects in Chromium', { skip: chromiumMissing() }, () => {
   });
 
   const authorize = (redirectUri: string, parameters: Record<string, string> = {}): string =>
-    createFlow(server).request({ redirect_uri: redirectUri, ...parameters }).url;
+    createFlow(server).request({ redirect_uri: redirectUri, prompt: 'consent', ...parameters }).url;
 
   async function logIn(page: Page): Promise<void> {
     await page.fill('input[name=username]', 'ann');
@@ -203,7 +203,10 @@ describe('redirects in Chromium', { skip: chromiumMissing() }, () => {
   test('another site posts a logout, and the session that the browser has ends', async () => {
     await using tab = await openTab(browser);
     const { page } = tab;
-    const { url, pkce } = createFlow(server).request({ redirect_uri: `${loopback.origin}/callback` });
+    const { url, pkce } = createFlow(server).request({
+      redirect_uri: `${loopback.origin}/callback`,
+      prompt: 'consent',
+    });
     await toConsent(page, url);
     await agree(page);
     await page.waitForURL(`${loopback.origin}/callback?*`);

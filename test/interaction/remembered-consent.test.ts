@@ -51,8 +51,10 @@ describe('a remembered consent', () => {
           username,
           password: PASSWORD,
           application,
-          roles: ['clerk'],
+          roles: ['clerk', 'opaque-reader'],
         });
+        const permissions = { isAdmin: false, tables: { orders: { read: true } } };
+        acme.roles.push({ name: 'opaque-reader', resource: OPAQUE_RESOURCE, permissions });
         acme.users.push(person('ann', 'own'));
         for (const name of ['amy', 'ben', 'cas', 'dan', 'eva', 'flo', 'gus', 'hal', 'ida', 'jon']) {
           acme.users.push(person(name, 'web'), person(name, 'spa'));
