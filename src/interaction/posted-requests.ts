@@ -60,7 +60,7 @@ export function createPostedRequests({
 
   async function keep(ctx: Context): Promise<void> {
     if (ctx.querystring !== '') {
-      throw new Refusal(400, 'a POST has its parameters in the body and none in the query');
+      throw new Refusal(400, 'a POST takes no parameters in the query: send all of them in the body');
     }
     const parameters = findForm(ctx);
     if (!parameters) {
@@ -97,7 +97,10 @@ export function createPostedRequests({
     }
     const parameters: Parameters = JSON.parse(text.toString());
     if (ctx.querystring !== queryOf(id, parameters)) {
-      throw new Refusal(400, 'parameters were added to a request that was posted');
+      throw new Refusal(
+        400,
+        'the query was changed: open the address that the server answered the POST with',
+      );
     }
     if (!(await artifacts.consume(MODEL, handle, now()))) {
       throw new Refusal(400, 'this request was used already: go back to the application and start again');

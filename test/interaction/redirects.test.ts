@@ -141,6 +141,17 @@ describe('redirects in Chromium', { skip: chromiumMissing() }, () => {
     });
   }
 
+  test('a logout of a person who is not logged in ends where the client leads', async () => {
+    await using tab = await openTab(browser);
+    const asked = new URLSearchParams({
+      client_id: 'web',
+      post_logout_redirect_uri: `${site.origin}/bye`,
+    });
+    await tab.page.goto(`${server.issuer}/oauth/logout?${asked}`);
+    await tab.page.waitForURL(`${elsewhere.origin}/bye`);
+    assert.deepEqual(tab.complaints, []);
+  });
+
   test('a login in a pop-up answers the page that opened it by postMessage', {
     timeout: 20_000,
   }, async () => {
