@@ -73,8 +73,11 @@ export function spellingsOf({ state }: Context, secret: string): readonly string
 function readAuthorization(ctx: Context, header: string, form: Form, deps: ClientCredentialsDeps): void {
   const isAlone = !isGiven(form.client_secret) && !isGiven(form.client_assertion);
   if (!/^Basic\b/i.test(header)) {
+    if (!isAlone) return;
     // Still answered with the scheme that would do.
-    if (isAlone) ctx.req.headers.authorization = basicOf(NO_CLIENT, '-');
+    ctx.req.headers.authorization = basicOf(NO_CLIENT, '-');
+    const { client_id: _, ...others } = form;
+    deps.form.replace(ctx, others);
     return;
   }
   const credentials = readBasic(header);

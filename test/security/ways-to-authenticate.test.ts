@@ -125,6 +125,11 @@ describe('ways of client authentication', () => {
     { name: 'Basic without an id', send: () => ({ authorization: plainBasic('', 'x') }), ...nobody },
     { name: 'another scheme', send: () => ({ authorization: 'Bearer abc' }), ...nobody },
     {
+      name: 'another scheme beside the id of a public client',
+      send: () => ({ authorization: 'Bearer abc', form: { client_id: 'spa' } }),
+      ...nobody,
+    },
+    {
       name: 'Basic without a colon',
       send: () => ({ authorization: `Basic ${Buffer.from('machine').toString('base64')}` }),
       verdict: 'invalid_request',
@@ -342,6 +347,7 @@ describe('ways of client authentication', () => {
   async function countOf(): Promise<number> {
     let points = 0;
     for await (const record of server.server.foundations.storage.dump.export()) {
+      if (record.kind === 'audit') break;
       if (record.kind === 'counters' && record.key.startsWith('client:')) points += record.points;
     }
     return points;
@@ -370,14 +376,22 @@ describe('ways of client authentication', () => {
     };
   }
 
-  /** From an address of its own, so that only this request is counted there. */
-  function ask({ path, form, isGet }: Endpoint, presented: Presented): Promise<Response> {
+  function newAddress(): string {
     sent += 1;
+    return `10.0.${sent >> 8}.${sent & 255}`;
+  }
+
+  /** From an address of its own, so that only this request is counted there. */
+  function ask(
+    { path, form, isGet }: Endpoint,
+    presented: Presented,
+    address = newAddress(),
+  ): Promise<Response> {
     return fetch(server.issuer + path, {
       method: isGet ? 'GET' : 'POST',
       headers: {
         accept: 'application/json',
-        'x-forwarded-for': `10.0.${sent >> 8}.${sent & 255}`,
+        'x-forwarded-for': address,
         ...(presented.authorization !== undefined && { authorization: presented.authorization }),
       },
       ...(!isGet && { body: new URLSearchParams({ ...form, ...presented.form }) }),
@@ -422,6 +436,28 @@ describe('ways of client authentication', () => {
     }
   });
 
+  test('DO-05 wrong secrets are counted together at all endpoints, and then refused alike', async () => {
+    for (const clientId of ['machine', 'posting', 'keyed', 'spa', 'unknown']) {
+      const address = newAddress();
+      const guesses = Array.from(
+        { length: 20 },
+        (_, index) => endpoints[index % endpoints.length] as Endpoint,
+      );
+      for (const [index, endpoint] of guesses.entries()) {
+        const wrong =
+          index % 2 === 0 || endpoint.isGet ? byBasic(clientId, 'wrong') : inBody(clientId, 'wrong');
+        assert.equal((await ask(endpoint, wrong, address)).status, 401, `${clientId} ${index}`);
+      }
+      for (const endpoint of endpoints) {
+        for (const presented of [byBasic(clientId), ...(endpoint.isGet ? [] : [inBody(clientId)])]) {
+          const response = await ask(endpoint, presented, address);
+          assert.equal(response.status, 429, `${clientId} ${endpoint.name}`);
+          assert.ok(Number(response.headers.get('retry-after')) > 0);
+        }
+      }
+    }
+  });
+
   /** Where older APIs take an application's own id and secret. */
   const faces: Readonly<Record<string, (id: string, secret: string) => [path: string, init: RequestInit]>> = {
     'Fusio by Basic': (id, secret) => [
@@ -451,8 +487,7 @@ describe('ways of client authentication', () => {
       for (const [name, id, secret, verdict, reason] of pairs) {
         const [path, init] = toRequest(id, secret);
         const before = await countOf();
-        sent += 1;
-        const headers = { ...init.headers, 'x-forwarded-for': `10.0.${sent >> 8}.${sent & 255}` };
+        const headers = { ...init.headers, 'x-forwarded-for': newAddress() };
         const response = await fetch(server.issuer + path, { method: 'POST', ...init, headers });
         assert.equal(
           response.ok,
