@@ -31,7 +31,9 @@ export function spellPermissions({ isAdmin, tables }: StoredPermissions): string
 
 /** What was named before an algorithm follows from it. */
 function spellToken({ algsBefore: _before, ...token }: Nouns['resources']['token']): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(token).map(([field, value]) => [`token.${field}`, value]));
+  return Object.fromEntries(
+    Object.entries({ typ: 'at+jwt', ...token }).map(([field, value]) => [`token.${field}`, value]),
+  );
 }
 
 const spellers: Spellers = {

@@ -142,6 +142,7 @@ export async function planResource(
   const knownNames = new Map(stored?.tables.map((table) => [table.id, table.name]));
   const channel = entry.channel ?? stored?.channel;
   const alg = entry.token?.alg ?? stored?.token.alg ?? ACCESS_TOKEN_ALG;
+  const typ = entry.token?.typ ?? stored?.token.typ;
   const earlier = stored && algsBefore(alg, [stored.token.alg, ...(stored.token.algsBefore ?? [])]);
   const resource = plan.add('resources', name, stored, {
     organization: organization.id,
@@ -159,6 +160,7 @@ export async function planResource(
       ttl: entry.token?.ttl ?? stored?.token.ttl ?? accessTokenTtl,
       alg,
       ...(earlier && { algsBefore: earlier }),
+      ...(typ === 'JWT' && { typ }),
       overflow: entry.token?.overflow ?? stored?.token.overflow ?? 'refuse',
     },
     ...(channel !== undefined && { channel }),

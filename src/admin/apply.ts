@@ -30,6 +30,7 @@ import { type AddToPlan, type PeopleDeps, planAdministrator, planUser } from './
 import { createPlan, type Plan, type Step } from './apply-plan.ts';
 import { type ApplyChange, type ApplyReport, describeStep } from './apply-report.ts';
 import { respellResources } from './apply-resource-spellings.ts';
+import { checkTokenTypes } from './apply-token-types.ts';
 import {
   disownGeneratedSecret,
   generatedSecretsPath,
@@ -169,6 +170,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
     }
   }
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, people));
+  await checkTokenTypes(plan, store);
   await plan.checkReferences();
   return plan;
 }

@@ -57,8 +57,9 @@ async function workOn<T>(config: Config, io: CommandIo, work: (opened: Opened) =
 }
 
 function extend(foundations: Foundations): Opened {
-  const { config, signingKeys, now } = foundations;
-  return { ...foundations, jwtVerifier: createJwtVerifier({ issuer: config.issuer, signingKeys, now }) };
+  const { config, signingKeys, directory, now } = foundations;
+  const jwtVerifier = createJwtVerifier({ issuer: config.issuer, signingKeys, directory, now });
+  return { ...foundations, jwtVerifier };
 }
 
 /** Who it was, for the audit: whoever may run commands is an operator. */

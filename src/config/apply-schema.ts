@@ -62,6 +62,12 @@ const token = z.strictObject({
     .describe(
       `Signs JWTs. A new resource has \`${ACCESS_TOKEN_ALG}\`. One that the server has no key for signs five minutes later; the one before it signs until then.`,
     ),
+  typ: z
+    .enum(['at+jwt', 'JWT'])
+    .exactOptional()
+    .describe(
+      'Type in the header of JWTs. A new resource has `at+jwt` (RFC 9068). `JWT` is for verifiers that take no other; then no `clientId` may equal the identifier, or an ID token could be taken for an access token.',
+    ),
   overflow: z
     .enum(['refuse', 'reference'])
     .exactOptional()

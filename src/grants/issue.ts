@@ -29,7 +29,7 @@ export interface IssueDeps {
   readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: Pick<RefreshJwts, 'sign'>;
   /** A JWT of exactly these claims, which are given as JSON. */
-  readonly sign: (claims: string, choice: AlgChoice) => Promise<string>;
+  readonly sign: (claims: string, choice: AlgChoice, typ: string) => Promise<string>;
   /** Seconds. */
   readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
   readonly now: () => number;
@@ -166,7 +166,7 @@ async function mint(
 ): Promise<string> {
   if (row.format === 'jwt' && resource) {
     const [value] = await Promise.all([
-      sign(claims, accessTokenAlgs(resource.token)),
+      sign(claims, accessTokenAlgs(resource.token), resource.token.typ ?? 'at+jwt'),
       registry.record(row.id, row),
     ]);
     return value;

@@ -33,7 +33,7 @@ import { createFastLane } from './fast-lane.ts';
 import type { InspectionDeps } from './inspection.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createLoginPolicy } from './login-policy.ts';
-import { createRevocationFeed, REVOCATIONS_TYPE } from './revocation-feed.ts';
+import { createRevocationFeed } from './revocation-feed.ts';
 import { createProviderRoutes } from './routes.ts';
 import { createSignJwt } from './sign-jwt.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -142,7 +142,7 @@ function createFindGrantedResource(
 export function createProviderParts(deps: ProviderDeps): ProviderParts {
   const { storage, directory, users, registry, refreshTokens, refreshJwts, signingKeys, issuer, now } = deps;
   const { audit, logins } = storage;
-  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, now });
+  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, directory, now });
   const findAccessToken: FindToken = async (value) => {
     if (!looksLikeJwt(value)) return registry.find('opaque', value);
     const verified = await jwtVerifier.verify(value);
@@ -170,13 +170,14 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     lifetimes: deps.lifetimes,
     now,
   });
+  const sign = createSignJwt({ signingKeys, mode: deps.signingMode });
   const issue = createIssue({
     issuer,
     registry,
     logins,
     refreshTokens,
     refreshJwts,
-    sign: createSignJwt({ typ: 'at+jwt', signingKeys, mode: deps.signingMode }),
+    sign,
     lifetimes: deps.lifetimes,
     now,
   });
@@ -247,7 +248,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   const revocations = createRevocationFeed({
     inspection,
     feed,
-    sign: createSignJwt({ typ: REVOCATIONS_TYPE, signingKeys, mode: deps.signingMode }),
+    sign,
   });
   return {
     engine,

@@ -116,7 +116,7 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
       reset: page.reset,
       nodes: page.nodes.map(spell),
     };
-    return sign(JSON.stringify(claims), [ACCESS_TOKEN_ALG]);
+    return sign(JSON.stringify(claims), [ACCESS_TOKEN_ALG], REVOCATIONS_TYPE);
   }
 
   return async function revocations(ctx, next) {

@@ -1,13 +1,14 @@
 /** JWTs of ours, such as access tokens (RFC 9068): signed with the key of their algorithm that is active now. */
-import type { AlgChoice, SigningAlg } from '../storage/signing-algs.ts';
+import type { AlgChoice } from '../storage/signing-algs.ts';
 import { LocalSigningKey, type SigningMode } from './external-key.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 /**
  * @param claims as JSON
+ * @param typ of the header: what it is, so that nothing is taken for anything else (RFC 8725 section 3.11)
  * @returns the compact form
  */
-export type SignJwt = (claims: string, choice: AlgChoice) => Promise<string>;
+export type SignJwt = (claims: string, choice: AlgChoice, typ: string) => Promise<string>;
 
 interface Signer {
   readonly kid: string;
@@ -17,28 +18,26 @@ interface Signer {
 
 const encode = (json: string): string => Buffer.from(json).toString('base64url');
 
-/** @param typ of the header: what it is, so that nothing is taken for anything else (RFC 8725 section 3.11) */
 export function createSignJwt({
-  typ,
   signingKeys,
   mode,
 }: {
-  typ: string;
   signingKeys: SigningKeys;
   mode: SigningMode;
 }): SignJwt {
-  const signers = new Map<SigningAlg, Signer>();
-  const signerFor = (choice: AlgChoice): Signer => {
+  const signers = new Map<string, Signer>();
+  const signerFor = (choice: AlgChoice, typ: string): Signer => {
     const { kid, alg, privateKey } = signingKeys.active(...choice);
-    const known = signers.get(alg);
+    const name = `${alg} ${typ}`;
+    const known = signers.get(name);
     if (known?.kid === kid) return known;
     const header = encode(JSON.stringify({ alg, typ, kid }));
     const signer = { kid, header, key: new LocalSigningKey({ kid, alg, privateKey }, mode) };
-    signers.set(alg, signer);
+    signers.set(name, signer);
     return signer;
   };
-  return async (claims, choice) => {
-    const { header, key } = signerFor(choice);
+  return async (claims, choice, typ) => {
+    const { header, key } = signerFor(choice, typ);
     const input = `${header}.${encode(claims)}`;
     return `${input}.${(await key.sign(Buffer.from(input))).toString('base64url')}`;
   };

@@ -3,8 +3,9 @@
  * the hash of all of it; whether it still lives is asked of the registry each time.
  */
 import { hash } from 'node:crypto';
-import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
+import type { Directory } from '../directory/directory.ts';
 import { isCompactJws } from '../registry/compact-jws.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -15,6 +16,14 @@ const MAX_LENGTH = 16_384;
 
 export interface VerifiedAccessToken {
   readonly jti: string;
+}
+
+/** What is remembered of a token whose signature is right. */
+interface Facts extends VerifiedAccessToken {
+  /** Seconds. */
+  readonly exp: number;
+  readonly typ: 'at+jwt' | 'JWT';
+  readonly aud: unknown;
 }
 
 export interface JwtVerifier {
@@ -34,14 +43,17 @@ export function looksLikeJwt(value: string): boolean {
 export function createJwtVerifier({
   issuer,
   signingKeys,
+  directory,
   now,
 }: {
   issuer: string;
   signingKeys: SigningKeys;
+  /** Says which resources have access tokens of the type `JWT`. */
+  directory: Pick<Directory, 'view'>;
   /** Milliseconds. */
   now: () => number;
 }): JwtVerifier {
-  const remembered = new LRUCache<string, { jti: string; exp: number }>({ max: REMEMBERED_TOKENS });
+  const remembered = new LRUCache<string, Facts>({ max: REMEMBERED_TOKENS });
   let keySet: ReturnType<typeof createLocalJWKSet> | undefined;
 
   const currentKeySet = () => {
@@ -53,39 +65,49 @@ export function createJwtVerifier({
     return keySet;
   };
 
-  async function check(value: string): Promise<JWTPayload> {
+  /** One of the type `JWT` is one of ours only while its resource says so. */
+  async function hasItsType({ typ, aud }: Pick<Facts, 'typ' | 'aud'>): Promise<boolean> {
+    if (typ === 'at+jwt') return true;
+    const resource = await (await directory.view()).findResource(String(aud));
+    return resource?.token.typ === 'JWT';
+  }
+
+  /** @throws errors of the library, JWTExpired only once the signature is found to be right */
+  async function check(value: string): Promise<Facts> {
+    const { typ } = decodeProtectedHeader(value);
+    if (typ !== 'at+jwt' && typ !== 'JWT') throw new errors.JWTInvalid('not the type of an access token');
     const { payload } = await jwtVerify(value, currentKeySet(), {
       issuer,
-      typ: 'at+jwt',
+      typ,
       algorithms: [...SIGNING_ALGS],
       requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id'],
       currentDate: new Date(now()),
     });
-    return payload;
+    const { jti, exp, aud } = payload;
+    if (typeof jti !== 'string' || typeof exp !== 'number') throw new errors.JWTInvalid('strange claims');
+    return { jti, exp, typ, aud };
   }
 
-  /** Whatever is wrong with it, it is not a token of ours. */
-  async function verifySignature(value: string): Promise<JWTPayload | undefined> {
-    return check(value).catch(() => undefined);
+  async function findFacts(value: string): Promise<Facts | undefined> {
+    const key = hash('sha256', value, 'base64url');
+    const known = remembered.get(key);
+    if (known) return known.exp * 1000 > now() ? known : undefined;
+    // Whatever is wrong with it, it is not a token of ours.
+    const facts = await check(value).catch(() => undefined);
+    if (facts) remembered.set(key, facts);
+    return facts;
   }
 
   return {
     async verify(value) {
       if (value.length > MAX_LENGTH || !isCompactJws(value)) return undefined;
-      const key = hash('sha256', value, 'base64url');
-      const known = remembered.get(key);
-      if (known) return known.exp * 1000 > now() ? known : undefined;
-      const payload = await verifySignature(value);
-      if (typeof payload?.jti !== 'string' || typeof payload.exp !== 'number') return undefined;
-      const facts = { jti: payload.jti, exp: payload.exp };
-      remembered.set(key, facts);
-      return facts;
+      const facts = await findFacts(value);
+      return facts && (await hasItsType(facts)) ? facts : undefined;
     },
     async hasExpired(value) {
       if (value.length > MAX_LENGTH || !isCompactJws(value)) return false;
       return check(value).then(
         () => false,
-        // Said only once the signature is found to be right.
         (error: unknown) => error instanceof errors.JWTExpired,
       );
     },

@@ -90,12 +90,27 @@ export async function authorize(
   return token;
 }
 
-/** RFC 9728 section 3.1: the well-known part goes between host and path. */
-export function metadataUrl(resource: string): URL {
-  const url = new URL(resource);
+/**
+ * RFC 9728 section 3.1: the well-known part goes between host and path.
+ * @returns undefined for an identifier that is not a URL, such as `urn:example:orders`: there is no place for metadata
+ */
+export function metadataUrl(resource: string): URL | undefined {
+  const url = URL.parse(resource);
+  if (!url || !/^https?:$/.test(url.protocol)) return undefined;
   const path = url.pathname === '/' ? '' : url.pathname;
   url.pathname = `/.well-known/oauth-protected-resource${path}`;
   return url;
+}
+
+/** Pages of every origin may read it. */
+export const METADATA_HEADERS = { 'access-control-allow-origin': '*' } as const;
+
+/** Whether a request asks for the metadata of the resource. */
+export function asksForMetadata(
+  { resource }: Verifier,
+  { path, method }: { readonly path: string; readonly method: string },
+): boolean {
+  return path === metadataUrl(resource)?.pathname && (method === 'GET' || method === 'HEAD');
 }
 
 /** Protected resource metadata (RFC 9728 section 2). */
@@ -123,7 +138,8 @@ const quote = (text: string): string => `"${text.replaceAll(/["\\]|[^ -~]/g, "'"
 /** RFC 6750 section 3; RFC 9728 section 5.1. */
 export function answerTo(error: AccessError, { resource }: Verifier): AccessAnswer {
   const { code, status, message, scope } = error;
-  const metadata = ['resource_metadata', metadataUrl(resource).href];
+  const url = metadataUrl(resource);
+  const metadata = url ? [['resource_metadata', url.href]] : [];
   // Without credentials there is nothing to say of them.
   const said =
     code === 'missing_token'
@@ -133,14 +149,16 @@ export function answerTo(error: AccessError, { resource }: Verifier): AccessAnsw
           ['error_description', message],
         ];
   const wanted = scope === undefined ? [] : [['scope', scope]];
-  const parameters = [...said, ...wanted, metadata].map(([name, value]) => `${name}=${quote(value ?? '')}`);
+  const parameters = [...said, ...wanted, ...metadata].map(
+    ([name, value]) => `${name}=${quote(value ?? '')}`,
+  );
   return {
     status,
     headers: {
       'cache-control': 'no-store',
       ...(code === 'unavailable'
         ? { 'retry-after': '1' }
-        : { 'www-authenticate': `Bearer ${parameters.join(', ')}` }),
+        : { 'www-authenticate': ['Bearer', parameters.join(', ')].join(' ').trim() }),
     },
     body: { error: code, error_description: message },
   };

@@ -1,5 +1,13 @@
 /** Express, its application and its routers. */
-import { type Rule as AccessRule, answerTo, authorize, metadataOf, metadataUrl, Rule } from './access.ts';
+import {
+  type Rule as AccessRule,
+  answerTo,
+  asksForMetadata,
+  authorize,
+  METADATA_HEADERS,
+  metadataOf,
+  Rule,
+} from './access.ts';
 import { AccessError } from './errors.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
@@ -97,8 +105,8 @@ export function createProtection(
       return Object.fromEntries(METHODS.map((method) => [method, register(method)])) as ProtectedRoutes;
     },
     metadata(request: ExpressRequest, response: ExpressResponse, next) {
-      if (request.path !== metadataUrl(verifier.resource).pathname || request.method !== 'GET') return next();
-      response.json(metadataOf(verifier, options.scopes));
+      if (!asksForMetadata(verifier, request)) return next();
+      response.set({ ...METADATA_HEADERS }).json(metadataOf(verifier, options.scopes));
     },
   };
 }

@@ -1,5 +1,13 @@
 /** Koa, with any router that registers routes as `@koa/router` does. */
-import { type Rule as AccessRule, answerTo, authorize, metadataOf, metadataUrl, Rule } from './access.ts';
+import {
+  type Rule as AccessRule,
+  answerTo,
+  asksForMetadata,
+  authorize,
+  METADATA_HEADERS,
+  metadataOf,
+  Rule,
+} from './access.ts';
 import { AccessError } from './errors.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
@@ -76,11 +84,11 @@ export function createProtection(
       return Object.fromEntries(METHODS.map((method) => [method, register(method)])) as ProtectedRoutes;
     },
     metadata: async (ctx: KoaContext, next) => {
-      const isAsked = ctx.path === metadataUrl(verifier.resource).pathname && ctx.method === 'GET';
-      if (!isAsked) {
+      if (!asksForMetadata(verifier, ctx)) {
         await next();
         return;
       }
+      ctx.set({ ...METADATA_HEADERS });
       ctx.body = metadataOf(verifier, options.scopes);
     },
   };

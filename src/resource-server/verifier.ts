@@ -30,6 +30,10 @@ export interface VerifierOptions {
   /** The application that lists the resource in `introspects`. */
   readonly clientId: string;
   readonly clientSecret: string;
+  /**
+   * What the resource says in `token.typ`: with `JWT` tokens of that type are taken too. `at+jwt` unless said otherwise.
+   */
+  readonly tokenType?: 'at+jwt' | 'JWT';
   /** `local`, unless said otherwise: JWTs are verified here. `introspection`: every token is asked about. */
   readonly mode?: 'local' | 'introspection';
   /** Seconds that the answer of an introspection may be used again; unless said otherwise 1 in `local` mode, else 5. */
@@ -65,7 +69,7 @@ function isBadToken(error: unknown): boolean {
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { issuer, resource, clientId, clientSecret, mode = 'local' } = options;
+  const { issuer, resource, clientId, clientSecret, mode = 'local', tokenType = 'at+jwt' } = options;
   const now = options.now ?? Date.now;
   const maxStaleness = options.maxStaleness ?? (mode === 'local' ? 1 : 5);
   const server = options.backChannel ?? issuer;
@@ -89,18 +93,17 @@ export function createVerifier(options: VerifierOptions): Verifier {
         })
       : undefined;
 
-  async function verifyJwt(token: string): Promise<Record<string, unknown>> {
+  async function verifyJwt(token: string) {
     if (!isCompactJws(token)) throw invalid();
     try {
-      const { payload } = await jwtVerify(token, keys, {
+      const { payload, protectedHeader } = await jwtVerify(token, keys, {
         issuer,
         audience: [...spellingsOf(resource)],
-        typ: 'at+jwt',
         algorithms: [...SIGNING_ALGS],
         requiredClaims: ['sub', 'aud', 'exp', 'iat', 'jti', 'client_id', 'anc', 'as_of'],
         currentDate: new Date(now()),
       });
-      return payload;
+      return { typ: protectedHeader.typ, payload };
     } catch (error) {
       if (isBadToken(error)) throw invalid(error);
       throw new AccessError('unavailable', 'the token cannot be checked now', { cause: error });
@@ -114,10 +117,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (token.length > MAX_LENGTH || !TOKEN.test(token)) throw invalid();
       // Opaque tokens have no dots; of them only the authorization server can tell.
       if (!revocations || !token.includes('.')) return introspect(token);
-      const claims = await verifyJwt(token);
+      const { typ, payload: claims } = await verifyJwt(token);
       const { jti, anc, aud, as_of: asOf } = claims;
       const isWhole = Array.isArray(anc) && typeof jti === 'string' && typeof asOf === 'number';
-      if (!isWhole || !isSameResource(aud, resource)) throw invalid();
+      const isAccessToken = typ === 'at+jwt' || (typ === 'JWT' && typ === tokenType);
+      if (!isWhole || !isAccessToken || !isSameResource(aud, resource)) throw invalid();
       const standing = await revocations.standingOf([jti, ...anc.map(String)], asOf);
       if (standing === 'ended') throw invalid();
       // Somebody above it may do less now; how much less is not written in the token.

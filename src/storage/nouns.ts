@@ -171,6 +171,8 @@ export interface Resource extends Noun {
     /** Seconds. */
     readonly ttl: number;
     readonly alg: SigningAlg;
+    /** Type of JWTs, in their header; absent: `at+jwt` (RFC 9068). */
+    readonly typ?: 'JWT';
     /** What signs until the key of `alg` may, the latest first; absent: nothing was named before. */
     readonly algsBefore?: AlgChoice;
     /** `reference`: permissions too large for a JWT are handed out behind an opaque token instead of being refused. */

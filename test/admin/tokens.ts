@@ -140,6 +140,6 @@ export async function logIn(administration: Administration): Promise<{ value: st
   return { value, login };
 }
 
-export function verifierOf({ config, signingKeys, now }: Administration) {
-  return createJwtVerifier({ issuer: config.issuer, signingKeys, now });
+export function verifierOf({ config, signingKeys, directory, now }: Administration) {
+  return createJwtVerifier({ issuer: config.issuer, signingKeys, directory, now });
 }

@@ -79,7 +79,7 @@ function resource(identifier: string, channel?: string): Omit<Resource, 'number'
     catalogue: 'open',
     tables: [],
     scopes: [],
-    token: { format: 'jwt', ttl: 60, alg: 'ES256', algsBefore: ['RS256'], overflow: 'refuse' },
+    token: { format: 'jwt', ttl: 60, alg: 'ES256', algsBefore: ['RS256'], typ: 'JWT', overflow: 'refuse' },
     ...(channel !== undefined && { channel, registeredBy: randomUUID(), owner: randomUUID() }),
   };
 }

@@ -116,8 +116,8 @@ const devicesOf = (seen: Record<string, any>) => {
 /** As `grantable explain` shows it. */
 async function explained({ server, issuer }: TestServer, value: string): Promise<string> {
   const { foundations } = server;
-  const { signingKeys, now } = foundations;
-  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, now });
+  const { signingKeys, directory, now } = foundations;
+  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, directory, now });
   return formatExplanation(await explainToken(value, { ...foundations, jwtVerifier }), now()).join('\n');
 }
 

@@ -179,6 +179,34 @@ for (const [framework, start] of [
       away.close();
     });
 
+    test('HEAD of the metadata has its headers, and pages of every origin read it', async () => {
+      const { port } = api.address() as AddressInfo;
+      const url = `http://127.0.0.1:${port}/.well-known/oauth-protected-resource`;
+      for (const method of ['GET', 'HEAD']) {
+        const response = await fetch(url, { method });
+        assert.equal(response.status, 200, method);
+        assert.equal(response.headers.get('access-control-allow-origin'), '*', method);
+        assert.match(response.headers.get('content-type') ?? '', /^application\/json/, method);
+        assert.equal((await response.text()) === '', method === 'HEAD');
+      }
+      assert.notEqual((await fetch(url, { method: 'POST' })).status, 200);
+    });
+
+    test('an identifier that is not a URL has no metadata, and none is named', async () => {
+      const named = start({ ...verifier, resource: 'urn:example:orders' });
+      await once(named, 'listening');
+      const { port } = named.address() as AddressInfo;
+      const ask = (path: string, headers = {}) => fetch(`http://127.0.0.1:${port}${path}`, { headers });
+      const missing = await ask('/private');
+      assert.equal(missing.headers.get('www-authenticate'), 'Bearer');
+      const bad = await ask('/private', { authorization: 'Bearer x' });
+      assert.match(bad.headers.get('www-authenticate') ?? '', /^Bearer error="invalid_token", error_desc/);
+      assert.doesNotMatch(bad.headers.get('www-authenticate') ?? '', /resource_metadata/);
+      assert.equal((await ask('/.well-known/oauth-protected-resource')).status, 401);
+      named.closeAllConnections();
+      named.close();
+    });
+
     test('the metadata of the resource is served to everybody (RFC 9728)', async () => {
       const { status, json } = await call('/.well-known/oauth-protected-resource');
       assert.equal(status, 200);

@@ -284,7 +284,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     catalogue: text,
     tables: [part({ id: text, name: text })],
     scopes: [String],
-    token: part({ format: text, ttl: number, alg: text, algsBefore: values, overflow: text }),
+    token: part({ format: text, ttl: number, alg: text, algsBefore: values, typ: String, overflow: text }),
     channel: String,
     registeredBy: String,
     owner: String,
