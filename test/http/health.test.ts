@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { startServer } from '../support/server.ts';
 import { HOST, startShell } from './shell.ts';
@@ -147,4 +149,18 @@ test('the real server counts tokens by grant, hashes that wait, and the lag of i
     text,
     /^grantable_http_requests_total\{route="\/oauth\/token",method="POST",status="400"\} 1$/m,
   );
+});
+
+test('/readyz notices that the file of the database was removed, and that it is back', async () => {
+  await using server = await startServer();
+  const file = join(server.dataDir, 'grantable.db');
+  await rename(file, `${file}.away`);
+  const gone = await fetch(`${server.issuer}/readyz`);
+  assert.equal(gone.status, 503);
+  assert.ok(Number(gone.headers.get('retry-after')) >= 1);
+  assert.deepEqual(await gone.json(), { status: 'not ready', missing: ['the store'] });
+  const refused = await server.token('machine');
+  assert.equal(refused.status, 503, refused.text);
+  await rename(`${file}.away`, file);
+  assert.equal((await server.token('machine')).status, 200);
 });

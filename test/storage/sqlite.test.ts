@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
-import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
+import {
+  CannotOpenStore,
+  NewerDatabase,
+  type Storage,
+  StoreUnavailable,
+} from '../../src/storage/contract.ts';
 import { storageContract } from '../contracts/storage.contract.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'grantable-sqlite-'));
@@ -45,6 +50,22 @@ test('a write that fails leaves its neighbours of the same transaction standing'
   );
   assert.equal(await storage.directory.organizations.get('2'), undefined);
   assert.equal((await storage.directory.organizations.page({ limit: 9 })).items.length, 2);
+  await storage.close();
+});
+
+test('nothing is written to a file that was removed or replaced, until it is back', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const later = Date.now() + 60_000;
+  await rename(path, `${path}.away`);
+  for (const what of [/was removed/, /was replaced/]) {
+    await assert.rejects(storage.ping(), what);
+    await assert.rejects(storage.nodes.mark('n', { revokedAt: 1 }, later), StoreUnavailable);
+    await writeFile(path, '');
+  }
+  await rename(`${path}.away`, path);
+  await storage.ping();
+  await storage.nodes.mark('n', { revokedAt: 1 }, later);
   await storage.close();
 });
 

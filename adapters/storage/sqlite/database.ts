@@ -4,7 +4,7 @@
  *
  * Reads run at once on the same connection and see every write that has been answered.
  */
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -122,9 +122,25 @@ async function open(path: string): Promise<DatabaseSync> {
   }
 }
 
+/**
+ * Looks whether the path still leads to the file that it leads to now. A connection goes on with a file that was
+ * removed or replaced, and what it writes is gone when it closes.
+ * @returns a look @throws StoreUnavailable at a look
+ */
+function watchFile(path: string): () => void {
+  const opened = statSync(path, { bigint: true });
+  return () => {
+    const there = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (there?.ino === opened.ino && there.dev === opened.dev) return;
+    const what = there ? 'replaced by another one' : 'removed';
+    throw new StoreUnavailable(`the file of the database was ${what}: put it back, or restart the server`);
+  };
+}
+
 /** @throws CannotOpenStore, NewerDatabase: nothing was changed */
 export async function openDatabase(path: string): Promise<Database> {
   const connection = await open(path);
+  const requireFile = watchFile(path);
   const statements = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
     let statement = statements.get(sql);
@@ -161,6 +177,7 @@ export async function openDatabase(path: string): Promise<Database> {
   }
 
   function perform(batch: readonly Queued[]): void {
+    requireFile();
     prepare('BEGIN IMMEDIATE').run();
     try {
       for (const queued of batch) attempt(queued);
