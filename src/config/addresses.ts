@@ -32,7 +32,7 @@ export function findIssuerProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
+/** The proxies whose `X-Forwarded-For` is believed. */
 export interface TrustedProxies {
   /** As configured. */
   readonly list: readonly string[];

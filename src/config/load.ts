@@ -208,7 +208,7 @@ function readKeyFile(path: string, report: Report): Buffer | undefined {
   }
 }
 
-/** A server that speaks plain HTTP would, behind an unknown proxy, take its own https for http (HD-05). */
+/** Grantable speaks plain HTTP, so a proxy stands before it; unknown, its address would be every client's (HD-05). */
 function requireFitting({ issuer, trustedProxies }: Partial<Config>, report: Report): void {
   if (issuer?.startsWith('https:') && trustedProxies?.list.length === 0) {
     report(options.trustedProxies, 'the issuer is https, so a proxy ends TLS, but none is trusted');
