@@ -10,7 +10,12 @@ import { DONE, FAILED } from './command.ts';
 import { collectForWorkers } from './worker-metrics.ts';
 
 const READY = 'grantable: ready';
-/** Milliseconds before one that died is replaced; doubled while replacements die too. */
+const ALIVE = 'grantable: alive?';
+/** Milliseconds between two questions whether a worker is alive. */
+const ASK_EVERY = 1_000;
+/** After so many questions without an answer it is cut. Counted, because a machine may sleep in between. */
+const UNANSWERED = 10;
+/** Milliseconds before one that died is replaced; doubled while replacements end by themselves before they are ready. */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 /** Milliseconds beyond the time that each takes for its requests. */
@@ -21,9 +26,13 @@ export function isWorker(): boolean {
   return cluster.isWorker;
 }
 
-/** Says that this process, if it is one of several, takes requests now. */
+/** Says that this process, if it is one of several, takes requests now, and from here on that it is alive. */
 export function sayReady(): void {
-  if (cluster.isWorker) process.send?.(READY);
+  if (!cluster.isWorker) return;
+  process.send?.(READY);
+  process.on('message', (message) => {
+    if (message === ALIVE) process.send?.(ALIVE);
+  });
 }
 
 /** Lets this process end when it has nothing left to do: the channel to the one that started it would keep it. */
@@ -66,6 +75,24 @@ async function untilReady(worker: Worker): Promise<boolean> {
   }
 }
 
+/** Cuts a worker that hangs: its connections end, so its clients come to another one, and its place is filled. */
+function cutIfHanging(worker: Worker, log: Logger): void {
+  let unanswered = 0;
+  worker.on('message', (message) => {
+    if (message === ALIVE) unanswered = 0;
+  });
+  const asking = setInterval(() => {
+    if (!worker.isConnected()) return;
+    if (unanswered >= UNANSWERED) {
+      log.error({ pid: worker.process.pid }, 'a worker does not answer: it is cut');
+      worker.process.kill('SIGKILL');
+    }
+    unanswered += 1;
+    worker.send(ALIVE, () => undefined);
+  }, ASK_EVERY);
+  worker.once('exit', () => clearInterval(asking));
+}
+
 /** @returns the exit code: that of the first process if it could not start */
 export async function runWorkers({
   count,
@@ -79,7 +106,8 @@ export async function runWorkers({
     stopping = true;
   });
 
-  function becameReady(): void {
+  function becameReady(worker: Worker): void {
+    cutIfHanging(worker, log);
     ready += 1;
     if (ready === count) log.info({ workers: count }, 'all workers are ready');
   }
@@ -89,14 +117,16 @@ export async function runWorkers({
     let worker = first ?? cluster.fork();
     for (let pause = FIRST_PAUSE; ; ) {
       const wasReady = first === worker || (await untilReady(worker));
-      if (wasReady) {
-        pause = FIRST_PAUSE;
-        becameReady();
-      }
+      if (wasReady) becameReady(worker);
       if (!worker.isDead()) await once(worker, 'exit');
       if (stopping) return;
-      const { exitCode, signalCode } = worker.process;
-      log.error({ pid: worker.process.pid, exitCode, signalCode }, 'a worker ended: another takes its place');
+      const { pid, exitCode, signalCode } = worker.process;
+      // One that was killed does not say that the next one fails too.
+      if (wasReady || signalCode !== null) pause = FIRST_PAUSE;
+      log.error(
+        { pid, exitCode, signalCode, againAfterMs: pause },
+        'a worker ended: another takes its place',
+      );
       await Promise.race([wait(pause), stopRequested]);
       if (stopping) return;
       pause = Math.min(pause * 2, LONGEST_PAUSE);
@@ -104,6 +134,8 @@ export async function runWorkers({
     }
   }
 
+  // Each takes connections by itself. Handed out by turns, one would wait for ever for a worker that hangs or dies.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   collectForWorkers();
   const first = cluster.fork();
   const stopFirst = stopRequested.then(() => endAll(shutdownSeconds));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -26,7 +27,7 @@ async function until<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
 ): Promise<Exclude<T, false>> {
-  for (let tries = 0; tries < 400; tries += 1) {
+  for (let tries = 0; tries < 600; tries += 1) {
     const found = await ask();
     if (found) return found as Exclude<T, false>;
     await wait(25);
@@ -65,6 +66,15 @@ async function token(issuer: string): Promise<number | undefined> {
   return response?.status;
 }
 
+/** Its status; undefined if the connection ended without an answer. */
+function healthz(issuer: string, agent: Agent): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    get(`${issuer}/healthz`, { agent }, (response) => {
+      response.resume().once('end', () => resolve(response.statusCode));
+    }).once('error', () => resolve(undefined));
+  });
+}
+
 test('several workers serve one port; one that is killed is replaced; a stop stops all', async (t) => {
   const { server, issuer } = await startWorkers(t, 3, { GRANTABLE_APPLY: 'apply.json' });
   const first = await until('three workers', () => {
@@ -81,6 +91,78 @@ test('several workers serve one port; one that is killed is replaced; a stop sto
   server.child.kill('SIGTERM');
   assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
   assert.ok(second.every(isGone), 'no worker stays behind');
+});
+
+const LONG = process.env.GRANTABLE_TEST_LONG !== undefined;
+/** How many are killed, and the milliseconds between two of them. */
+const KILLS = LONG ? { count: 20, everyMs: 400 } : { count: 6, everyMs: 300 };
+
+test(`${KILLS.count} killed workers are replaced at once, also those that were not ready yet`, async (t) => {
+  const COUNT = 3;
+  const { server, issuer } = await startWorkers(t, COUNT, { GRANTABLE_APPLY: 'apply.json' });
+  await until('three workers', () => server.said().includes('all workers are ready'));
+  const killed = new Set<number>();
+  for (let kill = 0; kill < KILLS.count; kill += 1) {
+    const pids = workersOf(server.child.pid);
+    const pid = pids[kill % pids.length];
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    killed.add(pid ?? 0);
+    await wait(KILLS.everyMs);
+  }
+  const began = performance.now();
+  const back = await until('all workers', async () => {
+    const pids = workersOf(server.child.pid);
+    if (pids.length < COUNT || pids.some((pid) => killed.has(pid))) return false;
+    const metrics = await fetch(`${issuer}/metrics`, { headers: { connection: 'close' } }).catch(
+      () => undefined,
+    );
+    return (await metrics?.text())?.includes(`grantable_workers ${COUNT}`) && pids;
+  });
+  t.diagnostic(`all are back ${Math.round(performance.now() - began)} ms after the last was killed`);
+  assert.equal(back.length, COUNT);
+  const pauses = [...server.said().matchAll(/"againAfterMs":(\d+)/g)].map(([, pause]) => Number(pause));
+  assert.ok(pauses.length >= KILLS.count / 2, String(pauses));
+  assert.deepEqual(new Set(pauses), new Set([500]));
+  server.child.kill('SIGTERM');
+  assert.equal((await server.ended).code, 0);
+});
+
+test('new connections do not wait for a worker that hangs', async (t) => {
+  const { server, issuer } = await startWorkers(t, 3, { GRANTABLE_APPLY: 'apply.json' });
+  await until('three workers', () => server.said().includes('all workers are ready'));
+  const [stopped] = workersOf(server.child.pid);
+  process.kill(stopped as number, 'SIGSTOP');
+  const answers = await Promise.all(Array.from({ length: 24 }, () => token(issuer)));
+  assert.deepEqual(answers, Array(24).fill(200));
+  process.kill(stopped as number, 'SIGKILL');
+  server.child.kill('SIGTERM');
+  assert.equal((await server.ended).code, 0);
+});
+
+test('a worker that hangs is cut, its connections end, and another takes its place', {
+  skip: LONG ? false : 'it takes ten seconds: GRANTABLE_TEST_LONG',
+}, async (t) => {
+  const { server, issuer } = await startWorkers(t, 2, { GRANTABLE_APPLY: 'apply.json' });
+  await until('two workers', () => server.said().includes('all workers are ready'));
+  const clients = Array.from({ length: 12 }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  t.after(() => {
+    for (const client of clients) client.destroy();
+  });
+  const askAll = () => Promise.all(clients.map((client) => healthz(issuer, client)));
+  assert.deepEqual(await askAll(), Array(12).fill(200));
+  const [stopped] = workersOf(server.child.pid);
+  process.kill(stopped as number, 'SIGSTOP');
+  const answers = await askAll();
+  assert.ok(answers.includes(undefined), 'some were held by the one that hangs');
+  assert.ok(answers.includes(200), 'the other one answers meanwhile');
+  assert.ok(server.said().includes('a worker does not answer: it is cut'));
+  assert.deepEqual(await askAll(), Array(12).fill(200), 'they come to another one');
+  await until('a replacement', () => {
+    const pids = workersOf(server.child.pid);
+    return pids.length === 2 && !pids.includes(stopped as number) && pids;
+  });
+  server.child.kill('SIGTERM');
+  assert.equal((await server.ended).code, 0);
 });
 
 test('a scrape of the metrics counts for all workers, whichever it reaches', async (t) => {
