@@ -926,6 +926,10 @@ describe('Usergrid: the API around the tokens', () => {
       assert.equal((await mine.ok(ask)).expires_in, 600);
     }
     assert.equal((await mine.ok(mine.password('ann', { ttl: 0 }))).expires_in, WEEK);
+    // What the page says for the Java SDK.
+    await using java = await start({ ttl: WEEK });
+    const { expires_in: life } = await createClient(java).ok(createClient(java).password('ann'));
+    assert.equal(life, 604_800);
   });
 
   test('two who change the same at once are told, and nothing is an error of ours', async () => {

@@ -454,6 +454,14 @@ describe('Usergrid: tokens of four principals', () => {
     for (const ql of ['', 'select *', "password = 'x'", "username = 'a' and email = 'b'", "username > ''"]) {
       assertRefused(await ask(ql, app), 400, 'illegal_argument');
     }
+    const all = await client.send('GET', '/acme/shop/users', { token: app });
+    assertRefused(all, 400, 'illegal_argument');
+  });
+
+  test('what is not served below an administrator’s path is not found', async () => {
+    for (const method of ['GET', 'PUT', 'POST', 'DELETE']) {
+      assertRefused(await client.send(method, '/management/users/root'), 404, 'not_found');
+    }
   });
 
   test('LG-09 it is found for organizations that switched it on', async () => {
