@@ -56,6 +56,14 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     throw new ProofRejected({ reason: 'refresh token reused' });
   }
 
+  /** A login that does not hold until the clock reaches it is ended by a token of it that was used before, too. */
+  async function endReusedAhead(id: string, token: string, request: GrantRequest): Promise<void> {
+    const login = await logins.find(id, now());
+    if (login && registry.isAhead(login.asOf) && !login.current.equals(refreshTokens.hash(token))) {
+      await endReused(login, request);
+    }
+  }
+
   /** Those of rights that were read before this request; what it makes is not older than that. */
   async function endEarlier({ id, organization, resource }: LoginRow, { asOf }: GrantRequest): Promise<void> {
     const end = asOf - 1;
@@ -95,7 +103,10 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       const token = await deps.refreshJwts.unwrap(requireText(request.parameters, 'refresh_token'));
       const id = refreshTokens.loginOf(token);
       const login = id === undefined ? undefined : await registry.findLogin(id);
-      if (!login) throw new ProofRejected({ reason: 'unknown, ended or expired refresh token' });
+      if (!login) {
+        if (id !== undefined) await endReusedAhead(id, token, request);
+        throw new ProofRejected({ reason: 'unknown, ended or expired refresh token' });
+      }
       if (login.application !== request.client.application.id) {
         throw new ProofRejected({ reason: 'refresh token of another application' });
       }

@@ -1,6 +1,6 @@
 /** Rows of tokens and logins, and ending them. */
 import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
-import { standingOf } from './nodes.ts';
+import { type Standing, standingOf } from './nodes.ts';
 import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
 /** What somebody may do at this moment. */
@@ -39,6 +39,8 @@ export interface Registry {
   hasExpired(value: string): Promise<boolean>;
   /** The row whatever its standing, for `explain`. */
   findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
+  /** Whether rights were read by a clock that is ahead of this one: nothing made from them holds yet. */
+  isAhead(asOf: number): boolean;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
   isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
   /** Login with its rights as they are now; undefined as for `find`. */
@@ -62,6 +64,9 @@ function keyOf(format: 'jwt' | 'opaque', value: string): Buffer | undefined {
   return value.startsWith(OPAQUE_ACCESS_TOKEN) ? handleKey('access-token', value) : undefined;
 }
 
+/** By how much clocks of processes may differ. */
+const CLOCKS_AGREE_MS = 5_000;
+
 function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
   return { organization, ...(resource !== undefined && { resource }) };
 }
@@ -75,8 +80,18 @@ export function createRegistry({
 }: RegistryDeps): Registry {
   const { tokens, logins, nodes } = storage;
 
+  const isAhead = (asOf: number): boolean => asOf > now() + CLOCKS_AGREE_MS;
+
+  /**
+   * What was made while a clock was ahead would be later than every end that comes after the clock was put right, so it
+   * does not hold until then.
+   */
+  async function findStanding(ids: readonly string[], asOf: number): Promise<Standing> {
+    return isAhead(asOf) ? 'ended' : standingOf(await nodes.read(ids), asOf);
+  }
+
   async function current<T extends TokenRow | LoginRow>(row: T, isAsMade = true): Promise<T | undefined> {
-    const standing = standingOf(await nodes.read([row.id, ...row.ancestors]), row.asOf);
+    const standing = await findStanding([row.id, ...row.ancestors], row.asOf);
     if (standing === 'alive' && isAsMade) return row;
     if (standing === 'ended') return undefined;
     const rights = await recompute(row);
@@ -114,8 +129,9 @@ export function createRegistry({
       await endToken(living);
       return undefined;
     },
+    isAhead,
     async isAlive(ids, asOf) {
-      return standingOf(await nodes.read(ids), asOf) !== 'ended';
+      return (await findStanding(ids, asOf)) !== 'ended';
     },
     async findLogin(id) {
       const login = await logins.find(id, now());

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { revokeEverything } from '../../src/admin/revoke.ts';
 import type { User } from '../../src/storage/nouns.ts';
 import { AUTHOR, createTrader, stored, type Trader } from '../support/exchange.ts';
-import { startServer, type TestServer, tablesOf } from '../support/server.ts';
+import { PASSWORD, startServer, type TestServer, tablesOf } from '../support/server.ts';
 
 const DAY = 86_400_000;
 const orders = (actions: object) => stored({ isAdmin: false, tables: { orders: actions } });
@@ -157,4 +157,23 @@ describe('what ends or narrows a connection', () => {
     );
     assert.match(answer.json.error_description, /8 KB/);
   });
+});
+
+test('what was made while the clock was ahead does not outlive a changed password once it is right', async () => {
+  await using server = await startServer();
+  const { foundations } = server.server;
+  const password = { grant_type: 'password', username: 'ann', password: PASSWORD };
+  const refresh = (token: string) =>
+    server.post('/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token: token });
+  server.clock.offset += 600_000;
+  const { json } = await server.post('/oauth/token', 'shop', password);
+  assert.equal((await server.introspect(json.access_token)).active, true);
+  server.clock.offset -= 600_000;
+  const shop = await foundations.storage.directory.applications.findBy('clientId', 'shop');
+  const ann = await foundations.storage.directory.users.findBy('username', `${shop?.realm}/ann`);
+  assert.ok(ann);
+  const passwordHash = await foundations.passwords.hash('another-long-password', { organization: 'x' });
+  await foundations.changes.users.replace({ ...ann, passwordHash }, AUTHOR);
+  assert.deepEqual(await server.introspect(json.access_token), { active: false });
+  assert.equal((await refresh(json.refresh_token)).json.error, 'invalid_grant');
 });
