@@ -5,7 +5,13 @@ import { type Permissions, unknownTables } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { FaceName, FaceSettings, Organization, Resource } from '../storage/nouns.ts';
+import {
+  type FaceName,
+  type FaceSettings,
+  type Organization,
+  type Resource,
+  TOKEN_OVERFLOW,
+} from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, algsBefore } from '../storage/signing-algs.ts';
 import { createNounId, type Plan } from './apply-plan.ts';
 
@@ -161,7 +167,7 @@ export async function planResource(
       alg,
       ...(earlier && { algsBefore: earlier }),
       ...(typ === 'JWT' && { typ }),
-      overflow: entry.token?.overflow ?? stored?.token.overflow ?? 'refuse',
+      overflow: entry.token?.overflow ?? stored?.token.overflow ?? TOKEN_OVERFLOW,
     },
     ...(channel !== undefined && { channel }),
     ...(stored?.registeredBy !== undefined && { registeredBy: stored.registeredBy }),

@@ -1,5 +1,6 @@
 /** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
 import { z } from 'zod';
+import { TOKEN_OVERFLOW } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { datasource } from './apply-datasources.ts';
 import { deviceRights, faces } from './apply-faces.ts';
@@ -69,10 +70,10 @@ const token = z.strictObject({
       'Type in the header of JWTs. A new resource has `at+jwt` (RFC 9068). `JWT` is for verifiers that take no other; then no `clientId` may equal the identifier, or an ID token could be taken for an access token.',
     ),
   overflow: z
-    .enum(['refuse', 'reference'])
+    .enum(['reference', 'refuse'])
     .exactOptional()
     .describe(
-      'What happens when permissions are too large for a JWT: the request is refused, or an opaque token stands for them. A new resource has `refuse`.',
+      `What happens when permissions are too large for a JWT: \`reference\` gives an opaque token, which the resource server introspects; \`refuse\` refuses the request. A new resource has \`${TOKEN_OVERFLOW}\`.`,
     ),
 });
 

@@ -2,7 +2,13 @@
 import type { Author, Changes } from '../directory/changes.ts';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
-import type { Application, Organization, Resource, User } from '../storage/nouns.ts';
+import {
+  type Application,
+  type Organization,
+  type Resource,
+  TOKEN_OVERFLOW,
+  type User,
+} from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 
 const DOMAIN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,251}[A-Za-z0-9]$|^[A-Za-z0-9]$/;
@@ -63,7 +69,7 @@ export function createDomains({
             catalogue: 'open',
             tables: [],
             scopes: [],
-            token: { format: 'jwt', ttl: TOKEN_TTL, alg: ACCESS_TOKEN_ALG, overflow: 'refuse' },
+            token: { format: 'jwt', ttl: TOKEN_TTL, alg: ACCESS_TOKEN_ALG, overflow: TOKEN_OVERFLOW },
             channel,
             registeredBy: application.id,
             owner: owner.id,

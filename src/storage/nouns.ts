@@ -158,6 +158,11 @@ export interface Table {
   readonly name: string;
 }
 
+export type TokenOverflow = 'refuse' | 'reference';
+
+/** Of a new resource: an application with many tables gets a token without asking for less. */
+export const TOKEN_OVERFLOW = 'reference' satisfies TokenOverflow;
+
 export interface Resource extends Noun {
   readonly organization: string;
   /** An absolute URI (RFC 8707), unique across the issuer. */
@@ -176,7 +181,7 @@ export interface Resource extends Noun {
     /** What signs until the key of `alg` may, the latest first; absent: nothing was named before. */
     readonly algsBefore?: AlgChoice;
     /** `reference`: permissions too large for a JWT are handed out behind an opaque token instead of being refused. */
-    readonly overflow: 'refuse' | 'reference';
+    readonly overflow: TokenOverflow;
   };
   /** Where its changes are announced; unique on the server. */
   readonly channel?: string;

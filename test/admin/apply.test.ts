@@ -105,7 +105,7 @@ test('what is left out has its documented default, and names mean what they name
   ]);
   assert.ok(isClientSecret(administration.rings.clientSecrets, SECRET, shop.secretHash));
   const resource = await directory.resources.findBy('identifier', RESOURCE);
-  assert.deepEqual(resource?.token, { format: 'jwt', ttl: 1200, alg: 'ES256', overflow: 'refuse' });
+  assert.deepEqual(resource?.token, { format: 'jwt', ttl: 1200, alg: 'ES256', overflow: 'reference' });
   assert.equal(resource?.catalogue, 'closed');
   assert.deepEqual(resource?.tables[0], { id: 'orders', name: 'orders' });
   const role = await directory.roles.findBy('name', `${shop.organization}/clerk`);

@@ -47,7 +47,7 @@ export function newResource(organization: string, identifier: string) {
     catalogue: 'closed',
     tables: [{ id: 'orders', name: 'Orders' }],
     scopes: ['orders.read'],
-    token: { format: 'opaque', ttl: 3600, alg: 'ES256', overflow: 'refuse' },
+    token: { format: 'opaque', ttl: 3600, alg: 'ES256', overflow: 'reference' },
   } as const;
 }
 
