@@ -3,6 +3,7 @@
  */
 import { join } from 'node:path';
 import type { ApplyReport } from './admin/apply-report.ts';
+import { findConcessions } from './admin/concessions.ts';
 import { connectDemo, createDemo } from './admin/demo.ts';
 import { startBackground } from './background.ts';
 import { parseApplyFile } from './config/apply-file.ts';
@@ -120,6 +121,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
   for (const warning of storage.warnings) log.warn(warning);
   const started = await fillDirectory(foundations, whenThere);
+  for (const warning of await whenThere(() => findConcessions(storage.directory))) log.warn(warning);
   await foundations.followSigningAlgs();
   const selfAdministration = createSelfAdministration(foundations, log);
   unfinished.defer(() => selfAdministration.accountMails.settle());

@@ -15,6 +15,7 @@ import type { Application, AuthMethod, Ceiling, Organization } from '../storage/
 import { algsBefore, ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type ApplicationIds, checkRights, NOTHING_STORED } from './apply-organizations.ts';
 import { createNounId, type Extras, type Plan } from './apply-plan.ts';
+import { findConcession } from './concessions.ts';
 
 export interface ApplicationDeps {
   readonly store: DirectoryStore;
@@ -70,7 +71,7 @@ export async function planApplication(
       native: entry.native ?? before?.native ?? false,
       ...(firstParty && { firstParty }),
       ...(pkce === 'optional' && { pkce }),
-      ...(planAudience(authMethod, entry, before) === 'endpoint' && { assertionAudience: 'endpoint' }),
+      ...planAudience(authMethod, entry, before),
       ...targets,
       introspects: entry.introspects ?? before?.introspects ?? [],
       mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
@@ -100,8 +101,10 @@ function planAudience(
   authMethod: AuthMethod,
   { assertionAudience }: ApplyApplication,
   before: Application | undefined,
-): ApplyApplication['assertionAudience'] {
-  return authMethod === 'private_key_jwt' ? (assertionAudience ?? before?.assertionAudience) : undefined;
+): Pick<Application, 'assertionAudience'> {
+  const wanted =
+    authMethod === 'private_key_jwt' ? (assertionAudience ?? before?.assertionAudience) : undefined;
+  return wanted === 'endpoint' ? { assertionAudience: wanted } : {};
 }
 
 /** What no file speaks of. */
@@ -187,10 +190,6 @@ export function planCredentials(
   return { secretHash: hashClientSecret(clientSecrets, value), generated: { kind: 'clientSecret', value } };
 }
 
-/** The end of a warning about an application. */
-export const ENDPOINT_AUDIENCE =
-  'has assertionAudience: endpoint. What it sends to another server with the same idea may be used here: set issuer as soon as its library can';
-
 /** What stands in the file may fit, and still not fit what the store holds beside it. */
 function checkAsWhole(
   plan: Plan,
@@ -210,9 +209,9 @@ function checkAsWhole(
   }
   if (grants.includes('authorization_code') && redirectUris.length === 0)
     say('needs redirectUris for authorization_code');
-  if (planAudience(authMethod, entry, before) === 'endpoint') {
-    plan.notes.push(`${name} ${ENDPOINT_AUDIENCE}`);
-  } else if (entry.assertionAudience === 'endpoint') {
+  const concession = findConcession(planAudience(authMethod, entry, before));
+  if (concession !== undefined) plan.notes.push(`${name} ${concession}`);
+  else if (entry.assertionAudience === 'endpoint') {
     say(`has no use for assertionAudience: endpoint with the authMethod ${authMethod}`);
   }
   const introspects = entry.introspects ?? before?.introspects ?? [];

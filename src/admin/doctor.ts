@@ -17,7 +17,7 @@ import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
-import { ENDPOINT_AUDIENCE } from './apply-applications.ts';
+import { findConcessions } from './concessions.ts';
 import { generatedSecretsPath } from './generated-secrets.ts';
 
 export interface Finding {
@@ -117,6 +117,7 @@ export async function examineStore({ storage, signingKeys, now }: ExamineDeps): 
     ...(await examineSigningKeys(storage, signingKeys)),
     await examineClock(storage, now()),
     ...(await examineDirectory(storage)),
+    ...(await findConcessions(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
   ];
 }
 
@@ -194,9 +195,6 @@ async function examineCollection<C extends CollectionName>(
     const name = `Of ${collection}, ${nameOf(noun)}`;
     const broken = await findBrokenReferences(collection, noun, lookup);
     sentences.push(...broken.map((sentence) => `${name} ${sentence}`));
-    if (collection === 'applications' && (noun as Nouns['applications']).assertionAudience === 'endpoint') {
-      sentences.push(`${name} ${ENDPOINT_AUDIENCE}`);
-    }
     const [record] = noun.enabled ? await nodes.read([noun.id]) : [];
     if (record && isEnded(record)) {
       sentences.push(`${name} is enabled, but what it is given is dead: disable and enable it again`);

@@ -81,7 +81,7 @@ test('an application whose assertions may name the token endpoint is warned of',
   const job = { name: 'job', authMethod: 'private_key_jwt', jwks, assertionAudience: 'endpoint' };
   await administration.apply(fileOf({ organizations: [{ name: 'acme', applications: [job] }] }));
   const findings = notOk(await examineStore(administration)).join();
-  assert.match(findings, /warning: Of applications, job has assertionAudience: endpoint/);
+  assert.match(findings, /warning: The application acme\/job has assertionAudience: endpoint/);
 });
 
 test('nouns that name what is gone, or are enabled but dead, are warned of', async (t) => {

@@ -175,6 +175,12 @@ describe('client assertions', () => {
     assert.equal((await present(await assertion({ aud: tokenEndpoint() }))).status, 401, 'another client');
   });
 
+  test('a start warns of an application with assertionAudience: endpoint', () => {
+    const warnings = lines.filter(({ level }) => level === 'warn').map(({ msg }) => String(msg));
+    assert.ok(warnings.some((warning) => warning.startsWith('application acme/older has assertionAudience')));
+    assert.ok(!warnings.some((warning) => warning.includes('keyed')));
+  });
+
   test('the log says why an assertion was refused, and the client is not told', async () => {
     const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
     const cases: [Promise<string>, RegExp][] = [

@@ -1,0 +1,27 @@
+/** What an operator has allowed an application although it is less secure: said by `apply`, by `doctor` and at start. */
+import { eachNoun } from '../directory/collections.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type { Application } from '../storage/nouns.ts';
+
+/** @returns the end of a sentence about the application, without a full stop */
+export function findConcession({
+  assertionAudience,
+}: Pick<Application, 'assertionAudience'>): string | undefined {
+  if (assertionAudience !== 'endpoint') return undefined;
+  return 'has assertionAudience: endpoint. What it sends to another server with the same idea may be used here: set issuer as soon as its library can';
+}
+
+/** A sentence for each application that has one. */
+export async function findConcessions({
+  applications,
+  organizations,
+}: Pick<DirectoryStore, 'applications' | 'organizations'>): Promise<string[]> {
+  const sentences: string[] = [];
+  for await (const application of eachNoun(applications)) {
+    const concession = findConcession(application);
+    if (concession === undefined) continue;
+    const organization = await organizations.get(application.organization);
+    sentences.push(`application ${organization?.name}/${application.name} ${concession}`);
+  }
+  return sentences;
+}
