@@ -26,6 +26,12 @@ test('a sound store in a sound folder has nothing against it', async (t) => {
   assert.match(said, /1 organizations, 2 applications, 2 roles, 1 resources, 3 users/);
 });
 
+test('what the store does not promise is a warning', async (t) => {
+  const administration = await openAcme(t);
+  const storage = { ...administration.storage, warnings: ['Upserts are lost.'] };
+  assert.deepEqual(notOk(await examineStore({ ...administration, storage })), ['warning: Upserts are lost.']);
+});
+
 test('a clock that was set back is found', async (t) => {
   const administration = await openAcme(t);
   administration.clock.offset = -3_600_000;

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
-import { Conflict, type Storage } from '../../src/storage/contract.ts';
+import { Conflict, type Storage, StoreUnavailable } from '../../src/storage/contract.ts';
 import type { User } from '../../src/storage/nouns.ts';
+import { openTerminal, start } from '../cli/run.ts';
 import { isGreeting, refusal, startFront, type Take } from '../support/mongo-front.ts';
 import type { Command } from '../support/mongo-messages.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
@@ -60,10 +62,18 @@ describe('servers that speak the protocol of MongoDB and are another product', {
     };
   }
 
-  test('lost upserts are a warning', async () => {
-    await using storage = await open(overwritingUpserts());
-    assert.equal(storage.warnings.length, 1);
-    assert.match(storage.warnings[0] ?? '', /^Of 40 parallel upserts of a new document .* 1 were counted\./);
+  test('lost upserts are a warning at the start', async (t) => {
+    await using front = await startFront(overwritingUpserts(), mongo.port);
+    const terminal = await openTerminal(t, { GRANTABLE_LOG_LEVEL: 'info', GRANTABLE_DEMO: '0' });
+    const url = front.through(mongo.newUrl());
+    const server = start(terminal, ['serve'], { GRANTABLE_STORAGE: url });
+    while (!server.said().includes('"msg":"ready"')) await once(server.child.stdout, 'data');
+    assert.match(server.said(), /"msg":"Of 40 parallel upserts of a new document [^"]* 1 were counted\./);
+    server.child.kill('SIGTERM');
+    assert.equal((await server.ended).code, 0);
+    const doctor = await terminal.spawn(['doctor'], { GRANTABLE_STORAGE: url });
+    assert.match(doctor.out, /^warning {2}Of 40 parallel upserts of a new document .* 1 were counted\./m);
+    assert.equal(doctor.code, 0, doctor.out);
   });
 
   test('a server that loses upserts loses no mark, number, count or artifact', async () => {
@@ -148,6 +158,15 @@ describe('servers that speak the protocol of MongoDB and are another product', {
     }
     code = 0;
     assert.equal((await server.token('machine')).status, 200);
+  });
+
+  test('an export over a connection that breaks says that the database does not answer', async () => {
+    let isBroken = false;
+    await using storage = await open((command) => (isBroken && command.find ? 'cut' : undefined));
+    isBroken = true;
+    await assert.rejects(async () => {
+      for await (const _ of storage.dump.export()) isBroken = true;
+    }, StoreUnavailable);
   });
 
   test('indexes of a collection are made by one command', async () => {

@@ -14,7 +14,7 @@ import {
   toNounDocument,
   toStoredKey,
 } from './administration.ts';
-import { guarded } from './errors.ts';
+import { guarded, toStoreError } from './errors.ts';
 import type { Heads } from './heads.ts';
 import { CHANGES, toNode } from './nodes.ts';
 import {
@@ -32,7 +32,11 @@ const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
 const headOf = (name: CollectionName | 'changes'): string => (name === 'changes' ? CHANGES : numberOf(name));
 
 async function* all<T>(model: Model<T>, sort: Record<string, 1>): AsyncGenerator<T> {
-  yield* model.find().sort(sort).lean<T[]>().cursor() as unknown as AsyncIterable<T>;
+  try {
+    yield* model.find().sort(sort).lean<T[]>().cursor() as unknown as AsyncIterable<T>;
+  } catch (error) {
+    throw toStoreError(error);
+  }
 }
 
 async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord> {
