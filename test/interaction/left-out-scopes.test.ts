@@ -79,6 +79,7 @@ describe('scopes that cannot be given', () => {
         acme.applications.push(
           like('open-web', { resource: OPEN_RESOURCE, scopes: ['reports'], permissions: EVERYTHING }),
           like('boss-web', { permissions: EVERYTHING }),
+          like('own-web', { firstParty: true }),
           like('plain-web', { resource: undefined, scopes: [], permissions: undefined }),
         );
         const person = (username: string, application: string, roles: string[]) => ({
@@ -94,6 +95,9 @@ describe('scopes that cannot be given', () => {
           person('ann', 'boss-web', ['boss']),
           person('rita', 'boss-web', ['reader']),
           person('ann', 'plain-web', []),
+          person('ann', 'own-web', ['clerk']),
+          person('rita', 'own-web', ['reader']),
+          person('audrey', 'own-web', ['auditor']),
         );
       },
     });
@@ -187,6 +191,58 @@ describe('scopes that cannot be given', () => {
         'invalid_scope',
       );
     }
+  });
+
+  test('in another browser too, where only the consent is remembered', async () => {
+    await agreed();
+    const browser = createBrowser(server.issuer);
+    const first = await browser.get(flow.request({ scope: `openid ${MISSPELLED_TABLES.join(' ')}` }).url);
+    assert.ok(!isConsentPage(await flow.logIn(browser, first)), 'nothing is asked again');
+    const silent = await ask({ scope: 'openid ordres:read orders.write', prompt: 'none' }, { browser });
+    assert.deepEqual([silent.scope, tablesOf(silent)], ['openid', {}]);
+    const named = await ask({ scope: 'openid nope', resource: RESOURCE, prompt: 'none' }, { browser });
+    assert.deepEqual([named.scope, tablesOf(named)], ['openid', {}]);
+    assert.deepEqual(tablesOf(await ask({ scope: 'orders.read', prompt: 'none' }, { browser })), CLERK);
+  });
+
+  test('an application that asks for no consent gets no more by misspelling', async () => {
+    const own = { client: 'own-web', browser: createBrowser(server.issuer) };
+    assert.deepEqual(tablesOf(await ask({ scope: 'openid orders.read' }, own)), CLERK);
+    for (const scope of MISSPELLED_TABLES) {
+      const identity = await ask({ scope: `openid ${scope}`, prompt: 'none' }, own);
+      assert.deepEqual([identity.scope, tablesOf(identity)], ['openid', {}], scope);
+      const other = await ask({ scope: `orders.read ${scope}`, prompt: 'none' }, own);
+      assert.deepEqual([other.scope, tablesOf(other)], ['orders.read', {}], scope);
+      assert.equal((await ask({ scope, prompt: 'none' }, own)).error, 'invalid_scope', scope);
+    }
+    for (const scope of MISSPELLED_ACTIONS) {
+      assert.equal((await ask({ scope: `openid ${scope}`, prompt: 'none' }, own)).error, 'invalid_scope');
+    }
+  });
+
+  test('nor what the person who uses it may not have', async () => {
+    const rita = { client: 'own-web', username: 'rita', browser: createBrowser(server.issuer) };
+    const tables = await ask({ scope: 'openid orders:read orders:update' }, rita);
+    assert.deepEqual([tables.scope, tablesOf(tables)], ['openid orders:read', { orders: 'r' }]);
+    assert.equal((await ask({ scope: 'orders:update', prompt: 'none' }, rita)).error, 'invalid_scope');
+    const audrey = { client: 'own-web', username: 'audrey', browser: createBrowser(server.issuer) };
+    const identity = await ask({ scope: 'openid orders.read' }, audrey);
+    assert.deepEqual([identity.scope, tablesOf(identity)], ['openid', {}]);
+    const again = await ask({ scope: 'openid orders.read', resource: RESOURCE, prompt: 'none' }, audrey);
+    assert.deepEqual([again.scope, tablesOf(again)], ['openid', {}]);
+  });
+
+  test('whose session is there decides nothing for the person who logs in instead', async () => {
+    const browser = createBrowser(server.issuer);
+    await ask({ scope: 'openid' }, { username: 'audrey', browser });
+    const { url, pkce } = flow.request({ scope: 'orders:read orders:update', prompt: 'login' });
+    const login = await browser.get(url);
+    assert.ok(isLoginPage(login), login.url);
+    const switched = await flow.logIn(browser, login, { username: 'ann' });
+    const consent = await browser.submit(switched, '/logout/confirm');
+    const last = isConsentPage(consent) ? await browser.submit(consent, '/consent') : consent;
+    const { json } = await flow.redeem(codeOf(new URL(last.url)), pkce.verifier);
+    assert.deepEqual(tablesOf(json), { orders: 'ru' });
   });
 
   test('what the application may not have is left out', async () => {
