@@ -80,7 +80,7 @@ export function createApp(deps: AppDeps): Koa {
     // What nobody below has answered.
     createNotFound(),
     // Before the hosts are checked: load balancers ask by address.
-    createHealth(health),
+    createHealth(issuer, health),
     // Before anything that could make a URL, set a cookie or keep an answer.
     createHosts({ issuer, hosts, isFacePath: deps.isFacePath }),
     createAssets({ folders: deps.assetFolders }),

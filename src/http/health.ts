@@ -11,6 +11,8 @@ import type { Metrics } from './metrics.ts';
 const FORWARDING =
   /^(?:x-forwarded(?:-.*)?|forwarded|via|(?:x-|cf-)?(?:real|client|connecting|cluster-client|original-forwarded)-(?:ip|for)|true-client-ip)$/;
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1)$/;
+/** As a Host header names this machine; a page of another site that was led here names its own host. */
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])?(?::\d{1,5})?$/i;
 const BEARER = /^Bearer +(\S+)$/i;
 
 /** Milliseconds. */
@@ -34,9 +36,12 @@ export interface HealthDeps {
 
 const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
-function maySeeMetrics(ctx: Context, token: string | undefined): boolean {
-  const isDirect = !Object.keys(ctx.req.headers).some((name) => FORWARDING.test(name));
-  if (isDirect && LOOPBACK.test(String(ctx.state.peer))) return true;
+function maySeeMetrics(ctx: Context, ownHost: string, token: string | undefined): boolean {
+  const { headers } = ctx.req;
+  const host = headers.host ?? '';
+  const isDirect = !Object.keys(headers).some((name) => FORWARDING.test(name));
+  const isOwn = LOOPBACK_HOST.test(host) || host.toLowerCase() === ownHost;
+  if (isDirect && isOwn && LOOPBACK.test(String(ctx.state.peer))) return true;
   const [, presented] = BEARER.exec(ctx.get('Authorization')) ?? [];
   if (token === undefined || presented === undefined) return false;
   return timingSafeEqual(sha256(presented), sha256(token));
@@ -70,8 +75,9 @@ function createCheck({ findMissing, checkTimeout = CHECK_TIMEOUT_MS }: HealthDep
   };
 }
 
-export function createHealth(deps: HealthDeps): Middleware {
+export function createHealth(issuer: string, deps: HealthDeps): Middleware {
   const { isStopping, metrics, metricsToken } = deps;
+  const { host } = new URL(issuer);
   const check = createCheck(deps);
   return async function health(ctx, next) {
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return next();
@@ -82,7 +88,7 @@ export function createHealth(deps: HealthDeps): Middleware {
       ctx.status = missing.length === 0 ? 200 : 503;
       ctx.body = missing.length === 0 ? { status: 'ready' } : { status: 'not ready', missing };
       if (missing.length > 0) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
-    } else if (ctx.path === '/metrics' && maySeeMetrics(ctx, metricsToken)) {
+    } else if (ctx.path === '/metrics' && maySeeMetrics(ctx, host, metricsToken)) {
       ctx.body = await metrics.text();
       ctx.type = metrics.contentType;
     } else {

@@ -36,18 +36,26 @@ function without(name: string, members: unknown): Record<string, unknown> {
   return rest;
 }
 
+/** Stands for the id in the address at which an interaction goes on. */
+const ID = '{id}';
+
 /**
- * What the engine would keep in clear although it opens something: of an interaction the session cookie and the ID
- * token that came as a hint, which it has looked at by then.
+ * What the engine would keep in clear although it opens something: of an interaction its id, the session cookie and the
+ * ID token that came as a hint, which it has looked at by then.
  */
-function withoutSecrets({ jti: _, ...payload }: AdapterPayload): Record<string, unknown> {
-  const { session, params, prompt } = payload;
+function withoutSecrets(id: string, { jti: _, ...payload }: AdapterPayload): Record<string, unknown> {
+  const { session, params, prompt, returnTo } = payload;
   return {
     ...payload,
+    ...(returnTo !== undefined && { returnTo: returnTo.replaceAll(id, ID) }),
     ...(session && { session: without('cookie', session) }),
     ...(params && { params: without('id_token_hint', params) }),
     ...(prompt && { prompt: { ...prompt, details: without('id_token_hint', prompt.details) } }),
   };
+}
+
+function withId(id: string, { returnTo }: Record<string, unknown>): AdapterPayload {
+  return { jti: id, ...(typeof returnTo === 'string' && { returnTo: returnTo.replaceAll(ID, id) }) };
 }
 
 function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
@@ -55,13 +63,13 @@ function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
   const payloadOf = (artifact: Artifact | undefined, id?: string): AdapterPayload | undefined =>
     artifact && {
       ...artifact.payload,
-      ...(id !== undefined && { jti: id }),
+      ...(id !== undefined && withId(id, artifact.payload)),
       ...(artifact.consumedAt !== undefined && { consumed: Math.floor(artifact.consumedAt / 1000) }),
     };
 
   return {
     async upsert(id, payload, expiresIn = FOREVER_SECONDS) {
-      const artifact = { payload: withoutSecrets(payload), expiresAt: now() + expiresIn * 1000 };
+      const artifact = { payload: withoutSecrets(id, payload), expiresAt: now() + expiresIn * 1000 };
       if (model === 'ReplayDetection') {
         if (await artifacts.insert(model, keyOf(model, id), artifact, now())) return undefined;
         throw new errors.InvalidClientAuth('client assertion tokens must only be used once');

@@ -74,7 +74,16 @@ test('/metrics is for direct callers of this machine, others need the token, eve
   assert.equal(direct.status, 200);
   assert.match(String(direct.headers['content-type']), /^text\/plain; version=0\.0\.4/);
   assert.match(direct.text, /^grantable_password_hashes_waiting 0$/m);
-  assert.equal((await shell.ask('/metrics', { headers: { Host: 'evil.example' } })).status, 200);
+  for (const [host, status] of [
+    ['evil.example', 421],
+    ['localhost.evil.example', 421],
+    ['127.0.0.1.evil.example:3000', 421],
+    ['localhost:9464', 200],
+    ['127.0.0.1', 200],
+    ['[::1]:3000', 200],
+  ] as const) {
+    assert.equal((await shell.ask('/metrics', { headers: { Host: host } })).status, status, host);
+  }
   assert.equal((await shell.ask('/metrics', { from: '127.0.0.9' })).status, 200);
 
   for (const [name, value] of [

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { removeSigningKey } from '../../src/provider/signing-keys.ts';
 import type { Application } from '../../src/storage/nouns.ts';
+import { createFlow } from '../interaction/flow.ts';
+import { createBrowser } from '../support/browser.ts';
 import { OPAQUE_RESOURCE, PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 
 const AUTHOR = { actor: 'test' };
@@ -227,7 +229,17 @@ describe('rights that are taken away', () => {
       connection.token,
       (await foundations().connections.rotate(connection.connection, AUTHOR)).token,
     );
+    const browser = createBrowser(server.issuer);
+    const page = await browser.get(createFlow(server).request().url);
+    const [, interaction = ''] = /\/interaction\/([\w-]+)/.exec(page.url) ?? [];
+    assert.ok(interaction.length > 10, page.url);
+    secrets.push(interaction);
     await foundations().storage.nodes.mark('flush', { narrowedAt: 1 }, Date.now() + 60_000);
+    // Where MongoDB is the store, nothing of it lies in the folder.
+    for await (const row of foundations().storage.dump.export()) {
+      const text = JSON.stringify(row);
+      for (const secret of secrets) assert.ok(!text.includes(secret), `${row.kind} ${secret.slice(0, 12)}`);
+    }
     for (const name of await readdir(server.dataDir)) {
       if (['apply.json', 'master.key', 'generated-secrets.txt'].includes(name)) continue;
       const content = (await readFile(join(server.dataDir, name))).toString('latin1');
