@@ -10,7 +10,7 @@ import { Refusal } from '../http/refusal.ts';
 import type { Views } from '../http/views.ts';
 import { VersionConflict } from '../storage/contract.ts';
 import { FORM_TOKEN, type Forms } from './forms.ts';
-import { isProblem, type ProofDeps, type ProvedUser, provePassword } from './proof.ts';
+import { isProblem, type Problem, type ProofDeps, type ProvedUser, provePassword } from './proof.ts';
 
 export interface AccountDeps extends ProofDeps {
   readonly issuer: string;
@@ -22,6 +22,7 @@ export interface AccountDeps extends ProofDeps {
 
 const PURPOSE = 'account/password';
 const COOKIE_MINUTES = 60;
+const NOT_REPEATED: Problem = { problem: 'The new password was not repeated exactly.', field: 'repeated' };
 
 function cookieName(issuer: string): string {
   return issuer.startsWith('https:') ? '__Host-account' : 'account';
@@ -45,7 +46,7 @@ function show(
   { views, forms }: AccountDeps,
   client: ActiveApplication,
   binding: string,
-  message: { problem?: string; done?: boolean; username?: string },
+  message: Partial<Problem> & { done?: boolean; username?: string },
 ): void {
   ctx.type = 'html';
   ctx.body = views.render('password', {
@@ -53,6 +54,7 @@ function show(
     organization: client.organization.name,
     action: `/account/password?application=${encodeURIComponent(client.application.clientId)}`,
     problem: message.problem,
+    invalid: message.field,
     done: message.done === true,
     username: message.username ?? '',
     tokenName: FORM_TOKEN,
@@ -83,7 +85,7 @@ async function change(
   { application, organization }: ActiveApplication,
   { user }: ProvedUser,
   newPassword: string,
-): Promise<string | undefined> {
+): Promise<Problem | undefined> {
   try {
     await passwordChange({
       user,
@@ -101,11 +103,11 @@ async function change(
     if (error instanceof MalformedRequest) {
       ctx.status = 400;
       ctx.state.reason = reasonOf(error);
-      return `The new ${error.description ?? 'password will not do'}.`;
+      return { problem: `The new ${error.description ?? 'password will not do'}.`, field: 'new_password' };
     }
     if (error instanceof VersionConflict) {
       ctx.status = 409;
-      return 'The account was changed meanwhile. Try again.';
+      return { problem: 'The account was changed meanwhile. Try again.' };
     }
     throw error;
   }
@@ -121,7 +123,7 @@ export async function submitPasswordPage(ctx: Context, deps: AccountDeps): Promi
   const { username = '', password = '', new_password: newPassword = '', repeated = '' } = fields;
   if (newPassword !== repeated) {
     ctx.status = 400;
-    show(ctx, deps, client, binding, { problem: 'The new password was not repeated exactly.', username });
+    show(ctx, deps, client, binding, { ...NOT_REPEATED, username });
     return;
   }
   const answer = await provePassword(ctx, deps, {
@@ -130,6 +132,6 @@ export async function submitPasswordPage(ctx: Context, deps: AccountDeps): Promi
     password,
     event: 'password_change.refused',
   });
-  const problem = isProblem(answer) ? answer.problem : await change(ctx, deps, client, answer, newPassword);
-  show(ctx, deps, client, binding, problem === undefined ? { done: true } : { problem, username });
+  const problem = isProblem(answer) ? answer : await change(ctx, deps, client, answer, newPassword);
+  show(ctx, deps, client, binding, problem ? { ...problem, username } : { done: true });
 }

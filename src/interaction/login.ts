@@ -5,7 +5,7 @@ import { userSubject } from '../directory/subjects.ts';
 import type { Views } from '../http/views.ts';
 import type { Decision, Interaction } from '../provider/interactions.ts';
 import { FORM_TOKEN, type Forms } from './forms.ts';
-import { isProblem, type ProofDeps, provePassword } from './proof.ts';
+import { isProblem, type Problem, type ProofDeps, provePassword } from './proof.ts';
 
 export interface LoginDeps extends ProofDeps {
   readonly views: Views;
@@ -15,10 +15,9 @@ export interface LoginDeps extends ProofDeps {
 const MAX_HINT = 256;
 
 /** What was typed before, on a page that is shown again. */
-interface Typed {
+interface Typed extends Problem {
   readonly username: string;
   readonly remember: boolean;
-  readonly problem: string;
 }
 
 export function showLogin(
@@ -38,6 +37,7 @@ export function showLogin(
     username: (typed?.username ?? hint).slice(0, MAX_HINT),
     remember: typed?.remember === true,
     problem: typed?.problem,
+    invalid: typed?.field,
     tokenName: FORM_TOKEN,
     token: forms.token(uid, 'login'),
     abortToken: forms.token(uid, 'abort'),

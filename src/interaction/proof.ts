@@ -6,6 +6,7 @@ import { ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts
 import { reasonOf } from '../errors/reason.ts';
 import type { AuditLog } from '../storage/contract.ts';
 import type { User } from '../storage/nouns.ts';
+import { toMinutes } from './duration.ts';
 
 export interface ProofDeps {
   readonly users: Users;
@@ -31,9 +32,9 @@ export interface ProvedUser {
 /** What the person reads. The status and `Retry-After` of the answer are set. */
 export interface Problem {
   readonly problem: string;
+  /** Name of the input that it is about. */
+  readonly field?: string;
 }
-
-const AGAIN = 'Wait a little and try again.';
 
 /**
  * One sentence serves for every way in which a name and a password can be wrong (AC-09): unknown, wrong, disabled, or
@@ -42,14 +43,14 @@ const AGAIN = 'Wait a little and try again.';
 function toProblem(ctx: Context, error: unknown): Problem | undefined {
   if (error instanceof ProofRejected) {
     ctx.status = 400;
-    return { problem: 'The username or the password is wrong.' };
+    return { problem: 'The username or the password is wrong.', field: 'password' };
   }
   if (!(error instanceof TooManyAttempts || error instanceof Unavailable)) return undefined;
   ctx.status = error instanceof Unavailable ? 503 : 429;
   ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfter))));
   return error instanceof Unavailable
-    ? { problem: `Too many people are logging in right now. ${AGAIN}` }
-    : { problem: `Too many attempts. ${AGAIN}` };
+    ? { problem: 'Too many people are logging in right now. Wait a little and try again.' }
+    : { problem: `Too many attempts. Try again in ${toMinutes(error.retryAfter)}.` };
 }
 
 /** What was typed is not kept: it may be a password in the wrong field. */

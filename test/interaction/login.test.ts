@@ -236,7 +236,8 @@ describe('login', () => {
     answer = await flow.logIn(browser, page, { username: 'guessed' });
     assert.equal(answer.status, 429);
     assert.ok(Number(answer.headers.get('retry-after')) > 0);
-    assert.match(answer.text, /Too many attempts/);
+    assert.match(answer.text, /Too many attempts\. Try again in 1 minute\./);
+    assert.match(answer.text, /<title>Too many attempts/);
     const account = await browser.get(`${server.issuer}/account/password?application=web`);
     const change = await browser.submit(account, '/account/password', {
       username: 'guessed',

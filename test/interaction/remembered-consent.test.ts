@@ -155,7 +155,7 @@ describe('a remembered consent', () => {
     await agree('dan', { scope: ORDERS });
     const scope = 'openid email orders:read orders:update products:read';
     const { browser, page } = await enter('dan', { scope });
-    assert.match(page.text, /You allowed it some of this before/);
+    assert.match(page.text, /You allowed some of this before/);
     assert.deepEqual(newsOf(page), [
       'see your email address new',
       'Orders new: update',
