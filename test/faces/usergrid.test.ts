@@ -398,10 +398,12 @@ describe('Usergrid: tokens of four principals', () => {
       password: PASSWORD,
     });
     assert.equal(native.status, 429);
-    const refused = await password('ann@acme.example');
+    const refused = await password('ann');
     assert.equal(refused.status, 429);
     assert.deepEqual(Object.keys(refused.json), ['error', 'error_description']);
     assert.ok(Number(refused.headers.get('retry-after')) > 0);
+    // That the address belongs to the same account is not told.
+    assertWrongLogin(await password('ann@acme.example'));
     for (let guess = 0; guess < 5; guess += 1) {
       assertWrongLogin(await credentials('machine', 'wrong', '/acme/machine/token'));
     }
