@@ -1,15 +1,30 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Client, generators, Issuer, type TokenSet } from 'openid-client-5';
+import { type Client, type ClientMetadata, generators, Issuer, type TokenSet } from 'openid-client-5';
 import type { TestServer } from '../support/server.ts';
-import { application, BYE, CALLBACK, createPerson, type Person, SCOPE, SECRET, startWith } from './world.ts';
+import {
+  application,
+  BYE,
+  CALLBACK,
+  createKeys,
+  createPerson,
+  type Keys,
+  keyedApplication,
+  type Person,
+  SCOPE,
+  SECRET,
+  startWith,
+} from './world.ts';
 
 describe('openid-client 5', () => {
   let server: TestServer;
+  let issuer: Issuer;
   let client: Client;
+  let keys: Keys;
   before(async () => {
-    server = await startWith([application('five')]);
-    const issuer = await Issuer.discover(server.issuer);
+    keys = await createKeys();
+    server = await startWith([application('five'), keyedApplication('five-keyed', keys)]);
+    issuer = await Issuer.discover(server.issuer);
     client = new issuer.Client({
       client_id: 'five',
       client_secret: SECRET,
@@ -57,5 +72,17 @@ describe('openid-client 5', () => {
     const bye = await person.logOut(client.endSessionUrl({ id_token_hint: tokens, state: 'bye' }));
     assert.equal(bye.href, `${BYE}?state=bye`);
     await assert.rejects(client.userinfo(tokens), /invalid_token/);
+  });
+
+  test('it proves itself with an assertion', async () => {
+    const method = {
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: 'ES256',
+    };
+    const keyed = new issuer.Client({ client_id: 'five-keyed', ...method } as ClientMetadata, {
+      keys: [keys.privateJwk],
+    });
+    const { access_token } = await keyed.grant({ grant_type: 'client_credentials', scope: 'orders.read' });
+    assert.equal((await keyed.introspect(access_token ?? '')).active, true);
   });
 });

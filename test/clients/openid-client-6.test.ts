@@ -2,15 +2,30 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as client from 'openid-client';
 import type { TestServer } from '../support/server.ts';
-import { application, BYE, CALLBACK, createPerson, type Person, SCOPE, SECRET, startWith } from './world.ts';
+import {
+  application,
+  BYE,
+  CALLBACK,
+  createKeys,
+  createPerson,
+  type Keys,
+  keyedApplication,
+  type Person,
+  SCOPE,
+  SECRET,
+  startWith,
+} from './world.ts';
+
+// On this machine only there is no TLS.
+const execute = [client.allowInsecureRequests];
 
 describe('openid-client 6', () => {
   let server: TestServer;
   let config: client.Configuration;
+  let keys: Keys;
   before(async () => {
-    server = await startWith([application('six', { pkce: 'required' })]);
-    // On this machine only there is no TLS.
-    const execute = [client.allowInsecureRequests];
+    keys = await createKeys();
+    server = await startWith([application('six', { pkce: 'required' }), keyedApplication('six-keyed', keys)]);
     config = await client.discovery(new URL(server.issuer), 'six', SECRET, undefined, { execute });
   });
   after(() => server[Symbol.asyncDispose]());
@@ -67,5 +82,12 @@ describe('openid-client 6', () => {
     assert.equal((await person.logOut(url.href)).href, BYE);
     const { active } = await client.tokenIntrospection(config, tokens.access_token);
     assert.equal(active, false);
+  });
+
+  test('it proves itself with an assertion', async () => {
+    const method = client.PrivateKeyJwt(keys.privateKey);
+    const keyed = await client.discovery(new URL(server.issuer), 'six-keyed', undefined, method, { execute });
+    const { access_token } = await client.clientCredentialsGrant(keyed, { scope: 'orders.read' });
+    assert.equal((await client.tokenIntrospection(keyed, access_token)).active, true);
   });
 });

@@ -1,4 +1,5 @@
 /** A started server with an application for a client library, and a person who logs in to it. */
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import {
@@ -34,6 +35,30 @@ export function application(name: string, rest: Record<string, unknown> = {}): R
     permissions: orders,
     ...rest,
   };
+}
+
+export interface Keys {
+  readonly privateKey: CryptoKey;
+  readonly privateJwk: JWK;
+  readonly publicJwk: JWK;
+}
+
+export async function createKeys(): Promise<Keys> {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+  return { privateKey, privateJwk: await exportJWK(privateKey), publicJwk: await exportJWK(publicKey) };
+}
+
+/** Of the apply file: an application that acts for itself and proves itself with a signed assertion. */
+export function keyedApplication(name: string, { publicJwk }: Keys): Record<string, unknown> {
+  return application(name, {
+    authMethod: 'private_key_jwt',
+    clientSecret: undefined,
+    jwks: { keys: [publicJwk] },
+    grants: ['client_credentials'],
+    pkce: undefined,
+    redirectUris: undefined,
+    postLogoutRedirectUris: undefined,
+  });
 }
 
 /** A server where ann may log in to each of the applications. */
