@@ -88,8 +88,9 @@ describe('a MongoDB that is away is waited for', { concurrency: true }, () => {
   });
 
   test('a front whose database is down, before the start and in the middle of it', async () => {
-    for (const code of [1, 50_463_173]) {
-      await using front = await startFront(greeting(refusal(code, 'connection to server failed')));
+    for (const [code, labels] of [[1], [94], [50_463_173], [238, ['RetryableError']]] as const) {
+      const answer = refusal(code, 'connection to server failed');
+      await using front = await startFront(greeting({ ...answer, ...(labels && { errorLabels: labels }) }));
       await away(
         front.through(URL),
         new RegExp(`^the database answers with an error: "connection to server failed" \\(code ${code}\\)$`),

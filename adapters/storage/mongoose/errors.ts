@@ -9,13 +9,13 @@ const packed = (sqlState: string): number =>
   [...sqlState].reduce((code, char, index) => code + ((char.charCodeAt(0) - 48) << (6 * index)), 0);
 
 /**
- * Server errors of an election, a shutdown, a time limit or a write concern that was not met in time; an internal
- * error, which is what a front says whose database is down; and what PostgreSQL says of its own start, stop, lost
- * connections, used up connections, deadlocks and being a standby.
+ * Server errors of an election, a start, a shutdown, a lock, a time limit or a write concern that was not met in time;
+ * an internal error, which is what a front says whose database is down; and what PostgreSQL says of its own start, stop,
+ * lost connections, used up connections, deadlocks and being a standby.
  */
 const PASSING = new Set([
   1,
-  ...[6, 7, 50, 63, 64, 89, 91, 133, 150, 189, 234, 262, 9001],
+  ...[6, 7, 24, 46, 50, 63, 64, 89, 91, 94, 112, 133, 150, 189, 202, 234, 262, 462, 9001],
   ...[10_107, 11_600, 11_602, 13_388, 13_435, 13_436],
   ...['08001', '08003', '08004', '08006', '25006', '40001', '40P01', '53300'].map(packed),
   ...['57P01', '57P02', '57P03'].map(packed),
@@ -46,6 +46,9 @@ export function isSelectionError(error: unknown): boolean {
   return SELECTION_ERRORS.some((type) => error instanceof type);
 }
 
+/** By which the server says so itself. */
+const LABELS = ['RetryableError', 'RetryableWriteError', 'TransientTransactionError'];
+
 /** Whether the same may work later. */
 export function passes(error: unknown): boolean {
   if (
@@ -61,7 +64,8 @@ export function passes(error: unknown): boolean {
   ) {
     return true;
   }
-  return error instanceof mongo.MongoServerError && PASSING.has(Number(error.code));
+  if (!(error instanceof mongo.MongoServerError)) return false;
+  return PASSING.has(Number(error.code)) || LABELS.some((label) => error.hasErrorLabel(label));
 }
 
 /**
