@@ -91,14 +91,20 @@ interface Left {
   readonly kept: KeptRequest | undefined;
 }
 
+/** The parameters that say so, from which the engine makes everything else. */
+export interface LeftParameters {
+  readonly scope: string | undefined;
+  readonly authorization_details: string | undefined;
+  /** Undefined: nothing of a resource is left. */
+  readonly resource: string | undefined;
+}
+
 /**
- * Writes what is left into the parameters, from which the engine makes everything else. Something that was left out
- * never becomes "nothing asked", which would ask for all: the request gets only what else it named.
+ * Something that was left out never becomes "nothing asked", which would ask for all: the request gets only what else it
+ * named.
  * @throws ScopeNotAllowed if nothing is left
  */
-function keep(ctx: KoaContextWithOIDC, { scopes, leftOut, kept }: Left): void {
-  const { params, resourceServers } = ctx.oidc;
-  if (!params) return;
+function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
   const tables = leftOut ? (kept?.tables ?? NO_TABLES) : kept?.tables;
   const hasTables = tables !== undefined && (tables.isAdmin || tables.tables.length > 0);
   const namesNone = scopes.length === 0 && !(hasTables && kept?.asScopes);
@@ -106,13 +112,20 @@ function keep(ctx: KoaContextWithOIDC, { scopes, leftOut, kept }: Left): void {
     throw new ScopeNotAllowed({ description: 'none of the scopes can be given' });
   }
   const isIdentityOnly = leftOut && !hasTables && !kept?.namesResource && scopes.every(isOpenIdScope);
-  if (kept && isIdentityOnly) {
-    params.resource = undefined;
-    delete resourceServers?.[kept.resource];
+  const ofResource = kept && !isIdentityOnly && { ...kept, ...(tables && { tables }) };
+  return {
+    scope: scopes.join(' ') || undefined,
+    authorization_details: ofResource ? JSON.stringify(writeKept(ofResource)) : undefined,
+    resource: ofResource ? ofResource.resource : undefined,
+  };
+}
+
+function keep({ oidc }: KoaContextWithOIDC, left: LeftParameters): void {
+  const { params, resourceServers = {} } = oidc;
+  Object.assign(params ?? {}, left);
+  for (const resource of Object.keys(resourceServers)) {
+    if (resource !== left.resource) delete resourceServers[resource];
   }
-  params.scope = scopes.join(' ') || undefined;
-  params.authorization_details =
-    kept && !isIdentityOnly ? JSON.stringify(writeKept({ ...kept, ...(tables && { tables }) })) : undefined;
 }
 
 /** Details and `permissions` are given in full or refused; of scopes, what cannot be given was left out before. */
@@ -161,20 +174,17 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
   if (scopes.length === 0 && allScopes && !tables) {
     throw new ScopeNotAllowed({ description: 'ask for a scope or for authorization_details' });
   }
-  keep(ctx, {
-    scopes,
-    leftOut,
-    kept:
-      resource === undefined
-        ? undefined
-        : {
-            resource,
-            ...(tables && { tables }),
-            ...(asked.asScopes && { asScopes: true }),
-            ...(allScopes && { allScopes: true }),
-            ...(ctx.query.resource !== undefined && { namesResource: true }),
-          },
-  });
+  const kept: KeptRequest | undefined =
+    resource === undefined
+      ? undefined
+      : {
+          resource,
+          ...(tables && { tables }),
+          ...(asked.asScopes && { asScopes: true }),
+          ...(allScopes && { allScopes: true }),
+          ...(ctx.query.resource !== undefined && { namesResource: true }),
+        };
+  keep(ctx, toParameters({ scopes, leftOut, kept }));
 }
 
 /** For the engine's `extraParams`: called for every authorization request, after its own checks of the parameters. */
@@ -207,25 +217,37 @@ export function keptOf(params: Readonly<Record<string, unknown>> | undefined): K
 }
 
 /**
+ * What is left of a request for the person whose session it is; undefined if it is about no resource.
+ * @throws ScopeNotAllowed if nothing is left; UnknownResource
+ */
+export type FindLeft = (ctx: KoaContextWithOIDC) => Promise<LeftParameters | undefined>;
+
+export function createFindLeft(deps: AuthorizationRequestDeps): FindLeft {
+  return async ({ oidc: { params, client, account } }) => {
+    const kept = keptOf(params);
+    const user = kept && account && (await deps.users.findBySubject(account.accountId));
+    if (!kept || !client || !user) return undefined;
+    const rights = await requireRights(deps, client.clientId, kept.resource, user);
+    const asked = String(params?.scope ?? '')
+      .split(' ')
+      .filter((scope) => scope !== '');
+    const held = asked.filter((scope) => isOpenIdScope(scope) || rights.scopes.has(scope));
+    const tables = kept.asScopes && kept.tables ? tablesHeld(kept.tables, rights.permissions) : kept.tables;
+    const leftOut = tables !== kept.tables || (!kept.allScopes && held.length < asked.length);
+    const scopes = leftOut && kept.allScopes ? [] : held;
+    return toParameters({ scopes, leftOut, kept: { ...kept, ...(tables && { tables }) } });
+  };
+}
+
+/**
  * Leaves out what the person who logged in may not have. For the engine's policy, which comes here each time before
  * anybody is asked for a consent.
  */
-export function createLeaveOutForPerson(deps: AuthorizationRequestDeps) {
+export function createLeaveOutForPerson(findLeft: FindLeft) {
   return async function leaveOutForPerson(ctx: KoaContextWithOIDC): Promise<void> {
-    const { params, client, account } = ctx.oidc;
-    const kept = keptOf(params);
-    const user = kept && account && (await deps.users.findBySubject(account.accountId));
-    if (!kept || !client || !user) return;
     try {
-      const rights = await requireRights(deps, client.clientId, kept.resource, user);
-      const asked = String(params?.scope ?? '')
-        .split(' ')
-        .filter((scope) => scope !== '');
-      const held = asked.filter((scope) => isOpenIdScope(scope) || rights.scopes.has(scope));
-      const tables = kept.asScopes && kept.tables ? tablesHeld(kept.tables, rights.permissions) : kept.tables;
-      const leftOut = tables !== kept.tables || (!kept.allScopes && held.length < asked.length);
-      const scopes = leftOut && kept.allScopes ? [] : held;
-      keep(ctx, { scopes, leftOut, kept: { ...kept, ...(tables && { tables }) } });
+      const left = await findLeft(ctx);
+      if (left) keep(ctx, left);
     } catch (error) {
       ctx.state.failure = error;
       throw toOAuthError(error);

@@ -6,8 +6,10 @@ import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
 import type { Users } from '../directory/users.ts';
+import { DomainError } from '../errors/domain.ts';
 import { type Agreed, agreeToAll, type Consent, clear, isOlder } from '../grants/consent.ts';
 import type { ConsentParties, RememberedConsents } from '../grants/remembered-consents.ts';
+import type { FindLeft } from './authorization-request.ts';
 import { type FindAskedTables, toAgreement } from './table-consent.ts';
 
 export interface ExistingGrantDeps {
@@ -15,6 +17,12 @@ export interface ExistingGrantDeps {
   readonly users: Users;
   readonly consents: Pick<RememberedConsents, 'find'>;
   readonly findAskedTables: FindAskedTables;
+  readonly findLeft: FindLeft;
+}
+
+/** A request that gets nothing is refused later, when it is known that this person does not log in anew. */
+function noneOfRefused(error: unknown): undefined {
+  if (!(error instanceof DomainError)) throw error;
 }
 
 const contentsOf = ({ openid, resources, rar }: Consent): string => JSON.stringify([openid, resources, rar]);
@@ -24,6 +32,7 @@ export function createLoadExistingGrant({
   users,
   consents,
   findAskedTables,
+  findLeft,
 }: ExistingGrantDeps): NonNullable<Configuration['loadExistingGrant']> {
   async function findParties({ req, oidc }: KoaContextWithOIDC): Promise<ConsentParties | undefined> {
     const { view } = await directory.viewFor(req);
@@ -35,12 +44,13 @@ export function createLoadExistingGrant({
   }
 
   async function agreedWithoutAsking(
-    { oidc }: KoaContextWithOIDC,
+    ctx: KoaContextWithOIDC,
     { client: { application } }: ConsentParties,
   ): Promise<Agreed | undefined> {
-    const { params = {}, account } = oidc;
-    if (!application.firstParty || mayReachAnotherProgram(String(params.redirect_uri))) return undefined;
+    const { params: asked = {}, account } = ctx.oidc;
+    if (!application.firstParty || mayReachAnotherProgram(String(asked.redirect_uri))) return undefined;
     const { clientId } = application;
+    const params = { ...asked, ...(await findLeft(ctx)) };
     const tables = await findAskedTables({ params, clientId, accountId: account?.accountId ?? '' });
     const { openid, resource } = toAgreement(params, tables);
     return { openid, resources: new Map(resource ? [[resource.of.identifier, resource]] : []) };
@@ -65,7 +75,7 @@ export function createLoadExistingGrant({
     const parties = await findParties(ctx);
     if (!parties) return undefined;
     const [unasked, remembered, ofSession] = await Promise.all([
-      agreedWithoutAsking(ctx, parties),
+      agreedWithoutAsking(ctx, parties).catch(noneOfRefused),
       consents.find(parties),
       findOfSession(ctx, parties),
     ]);

@@ -22,7 +22,7 @@ import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage, TokenRow } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
-import { createLeaveOutForPerson } from './authorization-request.ts';
+import { createFindLeft, createLeaveOutForPerson } from './authorization-request.ts';
 import { type SecretLimits, toClientMetadata } from './clients.ts';
 import { type Codes, createCodes } from './codes.ts';
 import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
@@ -197,7 +197,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     endGrant: (grantId) => registry.mark(grantNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables({ directory, users });
-  const leaveOutForPerson = createLeaveOutForPerson({ directory, users });
+  const findLeft = createFindLeft({ directory, users });
   const grantDeps = { directory, users, issue };
   const engine = createEngine({
     configuration: () => ({
@@ -207,8 +207,14 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       findGrantedResource: createFindGrantedResource(deps, subjectTokens),
       adapter,
       cookieKeys: deps.cookieKeys(),
-      policy: () => createLoginPolicy({ registry, directory, findAskedTables, leaveOutForPerson }),
-      loadExistingGrant: createLoadExistingGrant({ directory, users, consents, findAskedTables }),
+      policy: () =>
+        createLoginPolicy({
+          registry,
+          directory,
+          findAskedTables,
+          leaveOutForPerson: createLeaveOutForPerson(findLeft),
+        }),
+      loadExistingGrant: createLoadExistingGrant({ directory, users, consents, findAskedTables, findLeft }),
       lifetimes: { session: deps.lifetimes.session, grant: deps.lifetimes.login },
       pages: deps.pages,
     }),
