@@ -74,6 +74,7 @@ export function createJwtVerifier({
 
   /** @throws errors of the library, JWTExpired only once the signature is found to be right */
   async function check(value: string): Promise<Facts> {
+    if (!isCompactJws(value)) throw new errors.JWTInvalid('another spelling of a token');
     const { typ } = decodeProtectedHeader(value);
     if (typ !== 'at+jwt' && typ !== 'JWT') throw new errors.JWTInvalid('not the type of an access token');
     const { payload } = await jwtVerify(value, currentKeySet(), {
@@ -100,12 +101,12 @@ export function createJwtVerifier({
 
   return {
     async verify(value) {
-      if (value.length > MAX_LENGTH || !isCompactJws(value)) return undefined;
+      if (value.length > MAX_LENGTH) return undefined;
       const facts = await findFacts(value);
       return facts && (await hasItsType(facts)) ? facts : undefined;
     },
     async hasExpired(value) {
-      if (value.length > MAX_LENGTH || !isCompactJws(value)) return false;
+      if (value.length > MAX_LENGTH) return false;
       return check(value).then(
         () => false,
         (error: unknown) => error instanceof errors.JWTExpired,
