@@ -262,9 +262,10 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await storage.tokens.countOf(randomUUID(), NOW), 0);
       });
 
-      test('what was asked for through an older API comes back as it was written, token and login', async () => {
+      test('what was asked for, and through which older API, comes back as it was written', async () => {
         const facts = {
           devices: { actions: ['GetDevice'], networks: ['*'], deviceTypes: [], topics: ['plugin.$x'] },
+          asScopes: true,
           face: 'devicehive',
           faceScopes: ['consumer'],
           depth: 1,
