@@ -32,15 +32,17 @@ export async function planConnection(
     ...(scopes && { scopes }),
   });
   const id = before?.id ?? createNounId();
-  const made = before ? undefined : createSecret(id, now());
+  const createdAt = before?.createdAt ?? now();
+  const made = before ? undefined : createSecret(id, createdAt);
   const maxTokenTtl = entry.maxTokenTtl ?? before?.maxTokenTtl;
-  const expiresAt = expiryOf(entry, before, now());
+  const expiresAt = expiryOf(entry, before, createdAt);
   plan.add(
     'connections',
     name,
     before,
     {
       id,
+      createdAt,
       organization: organization.id,
       name: entry.name,
       enabled: entry.enabled ?? before?.enabled ?? true,
@@ -60,12 +62,10 @@ export async function planConnection(
 function expiryOf(
   { lifetime }: ApplyConnection,
   before: Connection | undefined,
-  now: number,
+  createdAt: number,
 ): number | undefined {
-  if (!before) return now + (lifetime === undefined ? DEFAULT_LIFETIME : lifetime * 1000);
-  if (lifetime === undefined) return before.expiresAt;
-  const had = before.expiresAt && Math.round((before.expiresAt - before.createdAt) / 1000);
-  return had === lifetime ? before.expiresAt : before.createdAt + lifetime * 1000;
+  if (lifetime !== undefined) return createdAt + lifetime * 1000;
+  return before ? before.expiresAt : createdAt + DEFAULT_LIFETIME;
 }
 
 async function findStanding(
@@ -89,13 +89,7 @@ async function findStanding(
     plan.problems.push(`${name} is for ${resource}, for which its application may not have tokens`);
   }
   const owner = await findOwner(plan, name, application, entry, before);
-  const standing = { application: application.id, resource, ...(owner !== undefined && { owner }) };
-  for (const field of ['application', 'resource', 'owner'] as const) {
-    if (before && before[field] !== standing[field]) {
-      plan.problems.push(`${name} has another ${field}, which cannot be changed: make one with another name`);
-    }
-  }
-  return standing;
+  return { application: application.id, resource, ...(owner !== undefined && { owner }) };
 }
 
 async function findOwner(

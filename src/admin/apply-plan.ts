@@ -1,7 +1,7 @@
 /** The directory as an apply file wants it, built up noun by noun over what the store holds. Nothing is written here. */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { nameOf } from '../directory/changes.ts';
+import { findFixedChanges, type New, nameOf } from '../directory/changes.ts';
 import { collectionOf } from '../directory/collections.ts';
 import { findBrokenReferences, type Lookup } from '../directory/references.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -43,9 +43,7 @@ export interface Step<C extends CollectionName = CollectionName> extends Extras 
 }
 
 /** A noun without what the store gives it; `id` and `createdAt` come from the one before, if there is one. */
-export type Wanted<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {
-  readonly id?: string;
-};
+export type Wanted<T extends Noun> = New<T>;
 
 export interface Plan {
   readonly steps: Step[];
@@ -139,7 +137,7 @@ export function createPlan(store: DirectoryStore): Plan {
         id: before?.id ?? wanted.id ?? createNounId(),
         number: before?.number ?? 0,
         version: before?.version ?? 0,
-        createdAt: before?.createdAt ?? 0,
+        createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
       } as unknown as typeof before & object;
       planned.set(`${collection} ${after.id}`, after);
       for (const key of keysAmong(collection, after)) planned.set(`${collection} ${key}`, after);
@@ -154,6 +152,9 @@ export function createPlan(store: DirectoryStore): Plan {
     findUser: (realm, username) => findUser('username', `${realm}/${username}`),
     async checkReferences() {
       for (const { collection, name, before, after } of steps) {
+        for (const field of before ? findFixedChanges(collection, before, after) : []) {
+          problems.push(`${name}: ${field} cannot be changed, make one with another name`);
+        }
         const broken = await findBrokenReferences(collection, after, lookup, before);
         problems.push(...broken.map((sentence) => `${name} ${sentence}`));
       }

@@ -38,9 +38,12 @@ export interface Author {
   readonly requestId?: string;
 }
 
-/** What the directory or the store gives a noun. `id` may be given where others must know it before. */
+/** A noun without what the directory or the store gives it. */
 export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {
+  /** Given where others must know it before. */
   readonly id?: string;
+  /** Milliseconds. Given where other times of the noun are counted from it; 0 is the same as leaving it out. */
+  readonly createdAt?: number;
 };
 
 export interface NounChanges<T extends Noun> {
@@ -74,6 +77,15 @@ const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[]
   connections: ['organization', 'application', 'resource', 'owner'],
   datasources: ['organization', 'kind'],
 };
+
+/** The fields that differ and may not. */
+export function findFixedChanges<C extends CollectionName>(
+  collection: C,
+  before: Nouns[C],
+  after: Nouns[C],
+): string[] {
+  return fixedFields[collection].filter((field) => before[field] !== after[field]).map(String);
+}
 
 const singular = {
   organizations: 'organization',
@@ -142,11 +154,8 @@ function createNounChanges<C extends CollectionName>(
 
   async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
     const name = `${singular[collection]} ${nameOf(noun)}`;
-    for (const field of before ? fixedFields[collection] : []) {
-      if (before?.[field] !== noun[field]) {
-        throw new FixedField({ description: `${name}: ${String(field)} cannot be changed` });
-      }
-    }
+    const [fixed] = before ? findFixedChanges(collection, before, noun) : [];
+    if (fixed !== undefined) throw new FixedField({ description: `${name}: ${fixed} cannot be changed` });
     const broken = await findBrokenReferences(collection, noun, lookup, before);
     if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
     if (broken.length > 0) throw new BrokenReference({ description: `${name} ${broken.join('; ')}` });
@@ -204,7 +213,8 @@ function createNounChanges<C extends CollectionName>(
 
   return {
     async create(noun, author) {
-      const whole = { ...noun, id: noun.id ?? randomUUID(), createdAt: now() } as unknown as Nouns[C];
+      const id = noun.id ?? randomUUID();
+      const whole = { ...noun, id, createdAt: noun.createdAt || now() } as unknown as Nouns[C];
       await requireWhole(whole);
       const stored = await nouns.insert(whole);
       await append('created', stored, {}, author);

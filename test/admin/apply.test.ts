@@ -94,6 +94,18 @@ test('the sample of the documentation is applied, and applying it again changes 
   assert.equal(await administration.storage.directory.revision(), revision, 'nothing was written');
 });
 
+test('a lifetime counts from when its connection was made, however long applying takes', async (t) => {
+  const administration = await openAdministration(t);
+  let offset = 0;
+  Object.defineProperty(administration.clock, 'offset', { get: () => (offset += 700) });
+  const connections = [{ name: 'website', application: 'shop', lifetime: 86_400 }];
+  const file = fileOf({ organizations: [{ ...organization, connections }] });
+  await administration.apply(file);
+  const [made] = (await administration.storage.directory.connections.page({ limit: 1 })).items;
+  assert.equal((made?.expiresAt ?? 0) - (made?.createdAt ?? 0), 86_400_000);
+  assert.deepEqual((await administration.apply(file)).changes, []);
+});
+
 test('what is left out has its documented default, and names mean what they name', async (t) => {
   const administration = await openAdministration(t, { GRANTABLE_ACCESS_TOKEN_TTL: '20m' });
   await administration.apply(acme);
@@ -210,8 +222,8 @@ test('what changes is shown with its old and its new value, and what the file le
       name: 'application acme/shop',
       fields: [
         { field: 'enabled', from: 'true', to: 'false' },
-        { field: 'realm', from: 'application', to: 'organization' },
         { field: 'clientSecret' },
+        { field: 'realm', from: 'application', to: 'organization' },
       ],
     },
   ]);
