@@ -1,5 +1,10 @@
-/** Nouns spelled as in an apply file, field by field, and what differs between two of them. */
-import type { CollectionName, Nouns, StoredPermissions } from '../storage/nouns.ts';
+/**
+ * Nouns spelled as in an apply file, field by field, and what differs between two of them. A member that is not spelled
+ * here is shown under its own name, so that a change of it cannot be missed.
+ */
+import { hash } from 'node:crypto';
+import type { CollectionName, Noun, Nouns, StoredPermissions, UserTable } from '../storage/nouns.ts';
+import { ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 
 export interface FieldDifference {
   /** As in the file: `permissions`, `token.ttl`. */
@@ -13,10 +18,8 @@ export interface FieldDifference {
 /** Names of the roles, organizations and applications that others list by id. */
 export type NameOfId = (id: string) => string;
 
-type Spelled = Map<string, unknown>;
-type Spellers = {
-  readonly [C in CollectionName]: (noun: Nouns[C], nameOfId: NameOfId) => Record<string, unknown>;
-};
+type Spelled = Readonly<Record<string, unknown>>;
+type Spellers = { readonly [C in CollectionName]: (noun: Nouns[C], nameOfId: NameOfId) => Spelled };
 
 const ACTIONS: Readonly<Record<string, string>> = { c: 'create', r: 'read', u: 'update', d: 'delete' };
 
@@ -29,156 +32,174 @@ export function spellPermissions({ isAdmin, tables }: StoredPermissions): string
     .join(', ');
 }
 
-/** What was named before an algorithm follows from it. */
-function spellToken({ algsBefore: _before, ...token }: Nouns['resources']['token']): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries({ typ: 'at+jwt', ...token }).map(([field, value]) => [`token.${field}`, value]),
-  );
+/** That it changed is said, and no more. */
+class Secret {
+  readonly value: string | undefined;
+  constructor(value: string | undefined) {
+    this.value = value;
+  }
+}
+
+/** What no file speaks of. */
+function spellable<T extends Noun>({ id, number, version, createdAt, ...others }: T) {
+  return others;
+}
+
+function prefixed(prefix: string, members: Spelled): Spelled {
+  return Object.fromEntries(Object.entries(members).map(([field, value]) => [`${prefix}.${field}`, value]));
+}
+
+function spellUserTable(
+  { id, sealedSecret, conditions, roles, roleMap, claims, realm, ...others }: UserTable,
+  nameOfId: NameOfId,
+): Spelled {
+  const [where, ...application] = realm.split(':');
+  const mustBeNull = ({ equals }: UserTable['conditions'][number]): boolean => equals === 'null';
+  return {
+    ...others,
+    passwordSecret: new Secret(sealedSecret),
+    conditions: Object.fromEntries(
+      conditions.flatMap((each) => (mustBeNull(each) ? [] : [[each.column, JSON.parse(each.equals)]])),
+    ),
+    nullColumns: conditions.filter(mustBeNull).map(({ column }) => column),
+    roles: roles.map(nameOfId),
+    roleMap: Object.fromEntries(roleMap.map(({ value, role }) => [value, nameOfId(role)])),
+    claims: Object.fromEntries(claims.map(({ claim, column }) => [claim, column])),
+    realm: where === 'application' ? nameOfId(application.join(':')) : "its organization's",
+  };
+}
+
+/** What tells user tables of one datasource apart. */
+function labelOf({ database, collection, usernameColumn, passwordColumn }: UserTable): string {
+  return `${database}.${collection}(${usernameColumn}, ${passwordColumn})`;
 }
 
 const spellers: Spellers = {
-  organizations: ({ name, enabled, default: isDefault, hosts, faces = {} }, nameOfId) => ({
-    name,
-    enabled,
-    default: isDefault,
-    hosts,
-    ...Object.fromEntries(
-      Object.entries(faces).flatMap(([face, settings]) =>
-        Object.entries(settings).map(([field, value]) => [
-          `faces.${face}.${field}`,
-          field === 'application' ? nameOfId(String(value)) : value,
-        ]),
-      ),
-    ),
-  }),
-  resources: ({ identifier, name, enabled, catalogue, tables, scopes, token, channel }) => ({
-    identifier,
-    name,
-    enabled,
-    catalogue,
-    tables: tables.map((table) => (table.name === table.id ? table.id : `${table.id} (${table.name})`)),
-    scopes,
-    channel,
-    ...spellToken(token),
-  }),
-  roles: ({ name, enabled, default: isDefault, resource, scopes, permissions }) => ({
-    name,
-    enabled,
-    default: isDefault,
-    resource,
-    scopes,
-    permissions: spellPermissions(permissions),
-  }),
-  applications: (
-    {
-      id,
+  organizations(organization, nameOfId) {
+    const { faces = {}, ...others } = spellable(organization);
+    const spelled = Object.entries(faces).map(([face, { application, ...settings }]) =>
+      prefixed(`faces.${face}`, {
+        ...settings,
+        ...(application !== undefined && { application: nameOfId(application) }),
+      }),
+    );
+    return Object.assign({ ...others }, ...spelled);
+  },
+
+  resources(resource) {
+    const { organization, tables, token, ...others } = spellable(resource);
+    // What was named before an algorithm follows from it.
+    const { algsBefore, ...facts } = token;
+    return {
+      ...others,
+      tables: tables.map((table) => (table.name === table.id ? table.id : `${table.id} (${table.name})`)),
+      ...prefixed('token', { typ: 'at+jwt', ...facts }),
+    };
+  },
+
+  roles(role) {
+    const { organization, permissions, ...others } = spellable(role);
+    return { ...others, permissions: spellPermissions(permissions) };
+  },
+
+  applications(application, nameOfId) {
+    const {
+      organization,
       realm,
       ceilings,
       registeredCeiling,
       mayExchange,
       jwks,
       secretHash,
-      secretSeed: _seed,
-      firstParty,
-      pkce,
-      assertionAudience,
-      idTokenAlgsBefore: _algsBefore,
-      organization,
-      number,
-      version,
-      createdAt,
+      secretSeed,
+      idTokenAlgsBefore,
       ...others
-    },
-    nameOfId,
-  ) => ({
-    ...others,
-    firstParty: firstParty === true,
-    pkce: pkce ?? 'required',
-    assertionAudience: assertionAudience ?? 'issuer',
-    mayExchange: mayExchange.map(nameOfId),
-    ...(registeredCeiling && { permissions: spellPermissions(registeredCeiling) }),
-    realm: realm === `application:${id}` ? 'application' : 'organization',
-    ...(jwks && { jwks: jwks.keys }),
-    ...Object.fromEntries(
-      ceilings.map(({ resource, permissions }) => [
-        `permissions for ${resource}`,
-        spellPermissions(permissions),
-      ]),
-    ),
-  }),
-  users: (
-    { username, enabled, email, emailVerified, displayName, roles, administers, secondFactor },
-    nameOfId,
-  ) => ({
-    username,
-    enabled,
-    email,
-    emailVerified,
-    displayName,
-    roles: roles.map(nameOfId),
-    organizations: administers.map(nameOfId),
-    secondFactor,
-  }),
-  datasources: ({ name, enabled, kind, file, server, insecurePasswords, userTables }, nameOfId) => ({
-    name,
-    enabled,
-    kind,
-    file,
-    insecurePasswords,
-    ...server,
-    ...(server?.ca !== undefined && { ca: 'given' }),
-    ...Object.fromEntries(
-      userTables.map(({ id, sealedSecret, roles, roleMap, ...table }) => [
-        `userTables.${table.collection}`,
-        {
-          ...table,
-          roles: roles.map(nameOfId),
-          roleMap: Object.fromEntries(roleMap.map(({ value, role }) => [value, nameOfId(role)])),
-        },
-      ]),
-    ),
-  }),
-  connections: ({ name, enabled, scopes, permissions, networks, maxTokenTtl, createdAt, expiresAt }) => ({
-    name,
-    enabled,
-    scopes,
-    permissions: spellPermissions(permissions),
-    networks,
-    maxTokenTtl,
-    lifetime: expiresAt === undefined ? undefined : Math.round((expiresAt - createdAt) / 1000),
-  }),
+    } = spellable(application);
+    return {
+      ...others,
+      clientSecret: new Secret(secretHash),
+      firstParty: others.firstParty === true,
+      pkce: others.pkce ?? 'required',
+      assertionAudience: others.assertionAudience ?? 'issuer',
+      idTokenAlg: others.idTokenAlg ?? ID_TOKEN_ALG,
+      mayExchange: mayExchange.map(nameOfId),
+      ...(registeredCeiling && { permissions: spellPermissions(registeredCeiling) }),
+      realm: realm === `application:${application.id}` ? 'application' : 'organization',
+      ...(jwks && { jwks: jwks.keys }),
+      ...Object.fromEntries(
+        ceilings.map(({ resource, permissions }) => [
+          `permissions for ${resource}`,
+          spellPermissions(permissions),
+        ]),
+      ),
+    };
+  },
+
+  users(user, nameOfId) {
+    const {
+      organization,
+      realm,
+      canonicalUsername,
+      canonicalEmail,
+      passwordHash,
+      passwordChangedAt,
+      roles,
+      administers,
+      devicehive = {},
+      ...others
+    } = spellable(user);
+    return {
+      ...others,
+      password: new Secret(passwordHash),
+      roles: roles.map(nameOfId),
+      organizations: administers.map(nameOfId),
+      ...prefixed('devicehive', devicehive),
+    };
+  },
+
+  datasources(datasource, nameOfId) {
+    const { organization, server, sealedPassword, userTables, ...others } = spellable(datasource);
+    const { ca, ...where } = server ?? {};
+    const spelled = userTables.map((table) =>
+      prefixed(`userTables.${labelOf(table)}`, spellUserTable(table, nameOfId)),
+    );
+    return Object.assign(
+      { ...others, ...where, password: new Secret(sealedPassword) },
+      ca !== undefined && { ca: `SHA-256 ${hash('sha256', ca).slice(0, 16)}` },
+      ...spelled,
+    );
+  },
+
+  connections(connection, nameOfId) {
+    const { organization, application, permissions, secrets, expiresAt, ...others } = spellable(connection);
+    return {
+      ...others,
+      application: nameOfId(application),
+      permissions: spellPermissions(permissions),
+      token: new Secret(secrets.map(({ id }) => id).join()),
+      lifetime: expiresAt === undefined ? undefined : (expiresAt - connection.createdAt) / 1000,
+    };
+  },
 };
 
-/** That they changed is said, and no more. */
-const secrets: Readonly<Record<string, string>> = {
-  secretHash: 'clientSecret',
-  passwordHash: 'password',
-  sealedPassword: 'password',
-};
-
-function spell<C extends CollectionName>(collection: C, noun: Nouns[C], nameOfId: NameOfId): Spelled {
-  return new Map(Object.entries(spellers[collection](noun, nameOfId)));
-}
-
-/** @param newSecret the field of a hash that is still to be made */
+/** @param newSecret the field of a secret whose hash is still to be made */
 export function findDifferences<C extends CollectionName>(
   collection: C,
   before: Nouns[C],
   after: Nouns[C],
   { nameOfId, newSecret }: { nameOfId: NameOfId; newSecret?: string },
 ): FieldDifference[] {
-  const [old, current] = [spell(collection, before, nameOfId), spell(collection, after, nameOfId)];
-  const differences: FieldDifference[] = [];
-  for (const field of new Set([...old.keys(), ...current.keys()])) {
-    const [from, to] = [toText(old.get(field)), toText(current.get(field))];
-    if (from !== to)
-      differences.push({ field, ...(from !== undefined && { from }), ...(to !== undefined && { to }) });
-  }
-  const [hidden, shown] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
-  for (const [hash, field] of Object.entries(secrets)) {
-    if (hidden.get(hash) !== shown.get(hash) || hash === newSecret) differences.push({ field });
-  }
-  return differences;
+  const [old, current] = [spellers[collection](before, nameOfId), spellers[collection](after, nameOfId)];
+  return [...new Set([...Object.keys(old), ...Object.keys(current)])].flatMap((field) => {
+    const [had, has] = [old[field], current[field]];
+    if (had instanceof Secret || has instanceof Secret) {
+      const isSame = (had as Secret | undefined)?.value === (has as Secret | undefined)?.value;
+      return isSame && field !== newSecret ? [] : [{ field }];
+    }
+    const [from, to] = [toText(had), toText(has)];
+    if (from === to) return [];
+    return [{ field, ...(from !== undefined && { from }), ...(to !== undefined && { to }) }];
+  });
 }
 
 function toText(value: unknown): string | undefined {

@@ -1,7 +1,6 @@
 /** What applying a file did, or would do, for people. */
 import { toOneLine } from '../errors/texts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Application, Datasource, Organization, User } from '../storage/nouns.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';
 import type { Plan, Step } from './apply-plan.ts';
 
@@ -31,17 +30,23 @@ export async function describeStep(step: Step, store: DirectoryStore, plan: Plan
       fields: madeUp.map((field) => ({ field, to: String(known.get(field)) })),
     };
   }
-  const names = await namesOfIds([before, after], store, plan);
+  const ids = new Set<string>();
+  const remember = (id: string): string => {
+    ids.add(id);
+    return id;
+  };
+  findDifferences(collection, before, after, { nameOfId: remember });
+  const names = await findNames(ids, store, plan);
   const fields = findDifferences(collection, before, after, {
     nameOfId: (id) => names.get(id) ?? id,
-    ...(password !== undefined && { newSecret: 'passwordHash' }),
+    ...(password !== undefined && { newSecret: 'password' }),
   });
   return { action: 'changed', name, fields };
 }
 
-/** Users name roles and organizations by id, applications each other, organizations the applications of their faces. */
-async function namesOfIds(
-  nouns: readonly Partial<User & Application & Organization & Datasource>[],
+/** Nouns name roles, organizations and applications by id. */
+async function findNames(
+  ids: ReadonlySet<string>,
   store: DirectoryStore,
   plan: Plan,
 ): Promise<Map<string, string>> {
@@ -50,15 +55,6 @@ async function namesOfIds(
     if (collection === 'roles' || collection === 'organizations' || collection === 'applications')
       names.set(after.id, (after as { name: string }).name);
   }
-  const ids = new Set(
-    nouns.flatMap(({ roles = [], administers = [], mayExchange = [], faces = {}, userTables = [] }) => [
-      ...roles,
-      ...administers,
-      ...mayExchange,
-      ...Object.values(faces).flatMap(({ application }) => application ?? []),
-      ...userTables.flatMap((table) => [...table.roles, ...table.roleMap.map(({ role }) => role)]),
-    ]),
-  );
   for (const id of ids) {
     const noun = names.has(id)
       ? undefined

@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { type ApplyFile, parseApplyFile } from '../../src/config/apply-file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type Foundations, openFoundations } from '../../src/foundations.ts';
@@ -13,7 +12,7 @@ export interface Administration extends Foundations {
 }
 
 export async function openAdministration(
-  t: TestContext,
+  t: { after(end: () => Promise<void>): unknown },
   env: Record<string, string> = {},
 ): Promise<Administration> {
   const dataDir = await mkdtemp(join(tmpdir(), 'grantable-admin-'));

@@ -176,7 +176,7 @@ describe('ways around', () => {
   test('MT-04 an application keeps its client_id, so nobody else is given what it left behind', async () => {
     await assert.rejects(
       apply({ applications: [{ name: 'web', clientId: 'web-renamed' }] }),
-      /application web: clientId cannot be changed/,
+      /application acme\/web: clientId cannot be changed/,
     );
   });
 
