@@ -81,11 +81,18 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'grantable-'));
     const certificate = await makeCertificate(folder);
-    front = await startTlsFront(certificate, () => Number(new URL(server.issuer).port));
-    site = await startTlsFront(certificate, () => pages.port);
+    // Names of one site, as in production: cookies of the server go along into a frame.
+    front = await startTlsFront(certificate, 'login.acme.localhost', () =>
+      Number(new URL(server.issuer).port),
+    );
+    site = await startTlsFront(certificate, 'app.acme.localhost', () => pages.port);
     pages = await startPages(front.origin, { framed: { loadUserInfo: true } });
     server = await startWith(
-      [pageApplication('page'), pageApplication('framed', { grants: ['authorization_code'] })],
+      [
+        pageApplication('own', { firstParty: true }),
+        pageApplication('page'),
+        pageApplication('framed', { grants: ['authorization_code'] }),
+      ],
       { env: { GRANTABLE_ISSUER: front.origin, GRANTABLE_TRUSTED_PROXIES: '127.0.0.1' } },
     );
     browser = await startChromium();
@@ -126,10 +133,16 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
     await at.fill('input[name=username]', 'ann');
     await at.fill('input[name=password]', PASSWORD);
     await at.click('form[action$="/login"] button');
+  }
+
+  /** The operator's own application asks for no consent, others ask once. */
+  async function logInAndConsent(at: Page): Promise<void> {
+    await logIn(at);
     await at.click('form[action$="/consent"] button');
   }
 
-  const logInByPopup = (page: Page): Promise<User> => call(page, 'manager.signinPopup()', logIn);
+  const logInByPopup = (page: Page, answer = logIn): Promise<User> =>
+    call(page, 'manager.signinPopup()', answer);
 
   const profileOf = (page: Page, { access_token }: User): Promise<Record<string, unknown>> =>
     page.evaluate(
@@ -142,7 +155,7 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
 
   test('a login in a pop-up ends at the page that opened it', async () => {
     await using tab = await open('page');
-    const user = await logInByPopup(tab.page);
+    const user = await logInByPopup(tab.page, logInAndConsent);
     assert.equal(user.profile.iss, front.origin);
     assert.equal(user.scope, SCOPE);
     assert.equal((await profileOf(tab.page, user)).preferred_username, 'ann');
@@ -150,17 +163,17 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
   });
 
   test('a login by redirect comes back to the page', async () => {
-    await using tab = await open('page');
+    await using tab = await open('own');
     await tab.page.evaluate('void manager.signinRedirect()');
     await logIn(tab.page);
-    await tab.page.waitForURL(`${site.origin}/page/callback?*`);
+    await tab.page.waitForURL(`${site.origin}/own/callback?*`);
     const user = await call<User>(tab.page, 'ended');
     assert.equal(user.scope, SCOPE);
     assert.deepEqual(tab.complaints, []);
   });
 
   test('it renews with the refresh token, by itself before the token expires', async () => {
-    await using tab = await open('page');
+    await using tab = await open('own');
     await tab.page.clock.install();
     const first = await logInByPopup(tab.page);
     assert.ok(first.refresh_token);
@@ -177,7 +190,7 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
 
   test('it renews in a frame, without the person, when it has no refresh token', async () => {
     await using tab = await open('framed');
-    const first = await logInByPopup(tab.page);
+    const first = await logInByPopup(tab.page, logInAndConsent);
     assert.equal(first.refresh_token, undefined);
     assert.equal(first.profile.preferred_username, 'ann');
     const second = await call<User>(tab.page, 'manager.signinSilent()');
@@ -187,7 +200,7 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
   });
 
   test('it revokes both tokens', async () => {
-    await using tab = await open('page');
+    await using tab = await open('own');
     const user = await logInByPopup(tab.page);
     await call(tab.page, 'manager.revokeTokens()');
     assert.deepEqual(tab.complaints, []);
@@ -195,7 +208,7 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
   });
 
   test('a sign-out in a pop-up ends the session', async () => {
-    await using tab = await open('page');
+    await using tab = await open('own');
     const user = await logInByPopup(tab.page);
     await call(tab.page, 'manager.signoutPopup()', (popup) => popup.click('button >> nth=0'));
     assert.equal(await call(tab.page, 'manager.getUser()'), null);
@@ -209,11 +222,11 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 60_00
   });
 
   test('a sign-out by redirect comes back to the page', async () => {
-    await using tab = await open('page');
+    await using tab = await open('own');
     await logInByPopup(tab.page);
     await tab.page.evaluate('void manager.signoutRedirect()');
     await tab.page.click('button >> nth=0');
-    await tab.page.waitForURL(`${site.origin}/page/bye*`);
+    await tab.page.waitForURL(`${site.origin}/own/bye*`);
     await call(tab.page, 'ended');
     assert.deepEqual(tab.complaints, []);
   });

@@ -10,8 +10,15 @@ export interface TlsFront extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** @param port where requests go, asked at each: the server behind needs this front's origin as its issuer */
-export async function startTlsFront(certificate: Certificate, port: () => number): Promise<TlsFront> {
+/**
+ * @param hostname in its origin: browsers find every name below `localhost` on this machine
+ * @param port where requests go, asked at each: the server behind needs this front's origin as its issuer
+ */
+export async function startTlsFront(
+  certificate: Certificate,
+  hostname: string,
+  port: () => number,
+): Promise<TlsFront> {
   const key = await readFile(certificate.keyFile);
   const front = createServer({ key, cert: certificate.pem }, (incoming, outgoing) => {
     const { method = '', url = '', headers, socket } = incoming;
@@ -27,7 +34,7 @@ export async function startTlsFront(certificate: Certificate, port: () => number
   });
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
   return {
-    origin: `https://localhost:${(front.address() as AddressInfo).port}`,
+    origin: `https://${hostname}:${(front.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
       front.closeAllConnections();
       await new Promise((resolve) => front.close(resolve));
