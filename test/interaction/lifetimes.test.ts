@@ -76,6 +76,18 @@ describe('how long a login in the browser lasts', () => {
     codeOf(new URL((await browser.get(flow.request({ scope: OFFLINE, prompt: 'none' }).url)).url));
   });
 
+  test('offline_access is taken from a posted request', async () => {
+    await flow.forget();
+    const browser = createBrowser(server.issuer);
+    const { url, pkce } = flow.request({ scope: OFFLINE });
+    const { origin, pathname, searchParams } = new URL(url);
+    const login = await browser.post(origin + pathname, Object.fromEntries(searchParams));
+    const consent = await flow.logIn(browser, login);
+    assert.match(consent.text, /access until/);
+    const code = codeOf(new URL((await browser.submit(consent, '/consent')).url));
+    assert.equal((await flow.redeem(code, pkce.verifier)).json.scope, OFFLINE);
+  });
+
   test('offline_access that was not agreed to is not given silently', async () => {
     await flow.forget();
     const browser = createBrowser(server.issuer);

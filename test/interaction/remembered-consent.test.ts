@@ -266,6 +266,28 @@ describe('a remembered consent', () => {
     await assertAskedAgain('ann', own);
   });
 
+  for (const [whose, client_id, username] of [
+    ['a remembered consent', 'web', 'amy'],
+    ['an application of the operator', 'own', 'ann'],
+  ] as const) {
+    test(`a misspelled table gives no other table with ${whose}`, async () => {
+      await apply({ applications: [{ name: 'own', firstParty: true }] });
+      if (client_id === 'web') {
+        await flow.forget(username);
+        await agree(username);
+      }
+      const { browser, page, pkce } = await enter(username, { client_id, scope: 'openid ordres:read' });
+      const { json } = await flow.redeem(codeOf(new URL(page.url)), pkce.verifier, client_id);
+      assert.equal(json.scope, 'openid');
+      assert.ok(!json.permissions?.isAdmin);
+      assert.deepEqual(json.permissions?.tables ?? {}, {});
+      for (const scope of ['ordres:read', 'openid orders:raed', 'openid *:raed']) {
+        const refused = await browser.get(flow.request({ client_id, scope, prompt: 'none' }).url);
+        assert.equal(errorOf(refused), 'invalid_scope', scope);
+      }
+    });
+  }
+
   test('a person has so many at most, and the oldest goes first', async () => {
     const { user, client } = await find('ida', 'web');
     const to = (id: string) => ({ user, client: { ...client, application: { ...client.application, id } } });
