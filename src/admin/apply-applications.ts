@@ -7,7 +7,7 @@ import {
   isClientSecret,
   type SecretKeys,
 } from '../directory/client-secrets.ts';
-import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
+import { isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -218,13 +218,13 @@ function checkAsWhole(
   if (authMethod === 'none' && introspects.length > 0) {
     say('may not introspect with the authMethod none: leave introspects out, or empty it');
   }
-  if ((entry.firstParty ?? before?.firstParty) && redirectUris.some(mayReachAnotherProgram)) {
+  if ((entry.firstParty ?? before?.firstParty) && redirectUris.some(isOnDevice)) {
     say('may not have firstParty: true with redirectUris on this machine or with a scheme of their own');
   }
   const pkce = entry.pkce ?? before?.pkce;
   if (pkce === 'optional' && authMethod === 'none')
     say('may not have pkce: optional with the authMethod none');
-  const always = pkce === 'optional' ? redirectUris.filter(mayReachAnotherProgram) : [];
+  const always = pkce === 'optional' ? redirectUris.filter(needsPkce) : [];
   if (always.length > 0 && always.length === redirectUris.length) {
     say('may not have pkce: optional, because PKCE is always required at each of its redirectUris');
   } else if (always.length > 0) {

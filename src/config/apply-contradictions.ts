@@ -3,7 +3,7 @@
  * a name that it does not define may be in the store, which whoever applies it looks into.
  */
 import { checkNewPassword } from '../directory/passwords.ts';
-import { hasOwnScheme, mayReachAnotherProgram } from '../directory/redirect-uris.ts';
+import { hasOwnScheme, isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../directory/usernames.ts';
 import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
 import { findWrongRights } from './apply-rights.ts';
@@ -112,7 +112,7 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
     ],
     [
       'firstParty',
-      firstParty === true && redirectUris?.some(mayReachAnotherProgram) === true,
+      firstParty === true && redirectUris?.some(isOnDevice) === true,
       'is true, but a redirect URI is on this machine or has a scheme of its own, where another program may answer in its place',
     ],
     [
@@ -125,7 +125,7 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
       pkce === 'optional' &&
         redirectUris !== undefined &&
         redirectUris.length > 0 &&
-        redirectUris.every(mayReachAnotherProgram),
+        redirectUris.every(needsPkce),
       'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
     ],
     [

@@ -25,8 +25,16 @@ export function hasOwnScheme(uri: string): boolean {
   return !/^https?:/i.test(uri);
 }
 
+/**
+ * True for schemes of an application's own and for `http` on this machine (RFC 8252 section 7): whichever program is
+ * there may answer, and no certificate tells which.
+ */
+export function isOnDevice(uri: string): boolean {
+  return !/^https:/i.test(uri);
+}
+
 /** True where another program on the same device may receive the code: only PKCE keeps it from using it. */
-export function mayReachAnotherProgram(uri: string): boolean {
+export function needsPkce(uri: string): boolean {
   return hasOwnScheme(uri) || (URL.canParse(uri) && isLoopback(new URL(uri).hostname));
 }
 

@@ -5,7 +5,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { userClaims } from '../directory/accounts.ts';
-import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
+import { needsPkce } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
@@ -40,7 +40,7 @@ function mismatchWithoutChallenge(
 ): string | undefined {
   if (parameters.code_verifier !== undefined) return 'code_verifier for a code without a challenge';
   const { pkce, authMethod } = client.application;
-  const mayOmit = pkce === 'optional' && authMethod !== 'none' && !mayReachAnotherProgram(redirectUri);
+  const mayOmit = pkce === 'optional' && authMethod !== 'none' && !needsPkce(redirectUri);
   return mayOmit ? undefined : 'code without a challenge';
 }
 

@@ -4,7 +4,7 @@ import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { usesSecret } from '../directory/applications.ts';
 import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
-import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
+import { needsPkce } from '../directory/redirect-uris.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
@@ -29,7 +29,7 @@ export const OWN_CLIENT_METADATA = [PKCE, ASSERTION_AUDIENCE];
 export function mayOmitPkce(client: Client, redirectUri: unknown): boolean {
   const isPublic = client.clientAuthMethod === 'none';
   const isOptional = client[PKCE] === 'optional';
-  return isOptional && !isPublic && typeof redirectUri === 'string' && !mayReachAnotherProgram(redirectUri);
+  return isOptional && !isPublic && typeof redirectUri === 'string' && !needsPkce(redirectUri);
 }
 
 /** Whose guesses of a client's secret are counted. */

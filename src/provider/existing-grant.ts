@@ -4,7 +4,7 @@
  */
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
-import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
+import { isOnDevice } from '../directory/redirect-uris.ts';
 import type { Users } from '../directory/users.ts';
 import { DomainError } from '../errors/domain.ts';
 import { type Agreed, agreeToAll, type Consent, clear, isOlder } from '../grants/consent.ts';
@@ -48,7 +48,7 @@ export function createLoadExistingGrant({
     { client: { application } }: ConsentParties,
   ): Promise<Agreed | undefined> {
     const { params: asked = {}, account } = ctx.oidc;
-    if (!application.firstParty || mayReachAnotherProgram(String(asked.redirect_uri))) return undefined;
+    if (!application.firstParty || isOnDevice(String(asked.redirect_uri))) return undefined;
     const { clientId } = application;
     const params = { ...asked, ...(await findLeft(ctx)) };
     const tables = await findAskedTables({ params, clientId, accountId: account?.accountId ?? '' });

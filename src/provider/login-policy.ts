@@ -1,7 +1,7 @@
 /** When somebody must log in again or be asked again, beyond the engine's own reasons. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
-import { mayReachAnotherProgram } from '../directory/redirect-uris.ts';
+import { isOnDevice } from '../directory/redirect-uris.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
@@ -63,9 +63,7 @@ function askForEachLoginOnDevices(policy: interactionPolicy.DefaultPolicy): void
       'a public client on a device needs the person at each login',
       'consent_required',
       ({ oidc: { client, params, result } }: KoaContextWithOIDC) =>
-        client?.clientAuthMethod === 'none' &&
-        mayReachAnotherProgram(String(params?.redirect_uri)) &&
-        !result?.consent
+        client?.clientAuthMethod === 'none' && isOnDevice(String(params?.redirect_uri)) && !result?.consent
           ? Check.REQUEST_PROMPT
           : Check.NO_NEED_TO_PROMPT,
     ),
