@@ -15,6 +15,7 @@ describe('what ends or narrows a connection', () => {
     server = await startServer({
       fixture(fixture) {
         const [acme] = fixture.organizations;
+        acme.resources[0].token.overflow = 'refuse';
         acme.applications[0].grants.push('token_exchange');
         acme.applications[0].mayExchange = ['spa'];
       },
