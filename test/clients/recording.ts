@@ -27,7 +27,10 @@ export function openRecording(library: string, issuer: string): Recording {
     return found;
   }
   return {
-    address: (name, values) => issuer + fill(find(name).target, values),
+    address(name, values) {
+      const encoded = Object.entries(values).map(([key, value]) => [key, encodeURIComponent(value)]);
+      return issuer + fill(find(name).target, Object.fromEntries(encoded));
+    },
     send(name, values = {}) {
       const { method, target, headers, body } = find(name);
       const filled = Buffer.from(fill(body, values));
