@@ -219,7 +219,9 @@ function checkAsWhole(
     say('may not introspect with the authMethod none: leave introspects out, or empty it');
   }
   if ((entry.firstParty ?? before?.firstParty) && redirectUris.some(isOnDevice)) {
-    say('may not have firstParty: true with redirectUris on this machine or with a scheme of their own');
+    say(
+      'may not have firstParty: true with redirectUris that have http on this machine or a scheme of their own',
+    );
   }
   const pkce = entry.pkce ?? before?.pkce;
   if (pkce === 'optional' && authMethod === 'none')

@@ -113,7 +113,7 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
     [
       'firstParty',
       firstParty === true && redirectUris?.some(isOnDevice) === true,
-      'is true, but a redirect URI is on this machine or has a scheme of its own, where another program may answer in its place',
+      'is true, but a redirect URI is on this machine with http or has a scheme of its own, where another program may answer in its place',
     ],
     [
       'pkce',

@@ -169,7 +169,7 @@ export const application = z
       .boolean()
       .exactOptional()
       .describe(
-        "`true`: it is the operator's own, so people who log in are not asked for consent. Not with redirect URIs on this machine or with a scheme of their own.",
+        "`true`: it is the operator's own, so people who log in are not asked for consent. Not with redirect URIs that have `http` on this machine or a scheme of their own.",
       ),
     pkce: z
       .enum(['required', 'optional'])
