@@ -6,6 +6,7 @@ import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
+import { storageForTests } from '../support/mongodb.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 const OFFLINE = { scope: 'openid offline_access orders.read', prompt: 'consent' };
@@ -118,9 +119,11 @@ test('an algorithm named while the server runs signs five minutes later', async 
 });
 
 test('what is named in one process is made once, and published by all', async (t) => {
-  await using first = await startServer();
+  const env = await storageForTests();
+  await using first = await startServer({ env });
   await using second = await startServer({
     dataDir: first.dataDir,
+    env,
     fixture: (fixture) => naming(fixture, 'EdDSA'),
   });
   const kidsOf = async ({ issuer }: TestServer): Promise<string[]> => {
