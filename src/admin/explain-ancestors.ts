@@ -1,6 +1,7 @@
 /** The nodes above a token, by the names that people know, and what happened to them. */
-import { issuedNode } from '../connections/connections.ts';
-import { isEnded } from '../registry/nodes.ts';
+import { displayNameOf } from '../directory/applications.ts';
+import { isNounId } from '../directory/names.ts';
+import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
 import type { Connection } from '../storage/nouns.ts';
@@ -35,46 +36,55 @@ export async function describeAncestors(
           ? 'current' in row
             ? 'this login'
             : 'this token'
-          : await nameNode(id, connection, store, now);
+          : await nameNode(id, { connection, row }, store, now);
       return { id, what, ...describeState(record, row.asOf) };
     }),
   );
 }
 
-/** @param connection that the token descends from */
+/** What hangs below, and the connection that it descends from. */
+interface Descendant {
+  readonly row: TokenRow | LoginRow;
+  readonly connection: Connection | undefined;
+}
+
 async function nameNode(
   id: string,
-  connection: Connection | undefined,
+  { connection, row }: Descendant,
   { directory, logins, tokens }: Store,
   now: number,
 ): Promise<string> {
-  if (connection) {
-    if (id === connection.id) return `connection ${connection.name}`;
-    if (id === issuedNode(connection)) return `everything made from connection ${connection.name}`;
-    if (id.startsWith(`${issuedNode(connection)}:`)) return `visitor ${id.split(':').at(-1)} of its site`;
-    const secret = connection.secrets.find((each) => each.id === id);
-    if (secret) return `connection token of ${toIso(secret.createdAt)}`;
-  }
-  if (id.startsWith('consent:')) return 'consent';
-  if (id.startsWith('grant:')) return 'consent in one browser session';
-  if (id.startsWith('account:')) return 'database account';
-  const [organization, application, role, resource, user, datasource] = await Promise.all([
+  const name = parseNode(id);
+  if (name) return name.describe((await nameNoun(name.owner, directory)) ?? 'something that is gone');
+  const secret = connection?.secrets.find((each) => each.id === id);
+  if (secret) return `connection token of ${toIso(secret.createdAt)}`;
+  const noun = await nameNoun(id, directory);
+  if (noun !== undefined) return noun;
+  if (isNounId(id)) return 'something that is gone';
+  if (id === (row as TokenRow).login || (await logins.find(id, now))) return 'login';
+  const parent = await tokens.find(handleKey('jwt', id), now);
+  // Opaque tokens are not found by their ids, and logins that ended are gone.
+  return parent ? `token of ${parent.clientId}` : 'token or login that it came from';
+}
+
+async function nameNoun(id: string, directory: Store['directory']): Promise<string | undefined> {
+  if (!isNounId(id)) return undefined;
+  const [organization, application, role, resource, user, datasource, connection] = await Promise.all([
     directory.organizations.get(id),
     directory.applications.get(id),
     directory.roles.get(id),
     directory.resources.get(id),
     directory.users.get(id),
     directory.datasources.get(id),
+    directory.connections.get(id),
   ]);
   if (organization) return `organization ${organization.name}`;
-  if (application) return `application ${application.name}`;
+  if (application) return `application ${displayNameOf(application)}`;
   if (role) return `role ${role.name}`;
   if (resource) return `resource ${resource.identifier}`;
   if (user) return `user ${user.username}`;
   if (datasource) return `datasource ${datasource.name}`;
-  if (await logins.find(id, now)) return 'login';
-  const parent = await tokens.find(handleKey('jwt', id), now);
-  return parent ? `token of ${parent.clientId}` : 'a token, or something that is gone';
+  return connection && `connection ${connection.name}`;
 }
 
 function describeState(record: NodeRecord | undefined, asOf: number): Pick<Ancestor, 'state' | 'kills'> {

@@ -3,6 +3,7 @@
  * Read from the store alone; the token itself is in nothing that comes out.
  */
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { BoundRights, CurrentRights } from '../directory/current-rights.ts';
 import type { Directory } from '../directory/directory.ts';
 import { withinCatalogue } from '../directory/rights.ts';
@@ -20,7 +21,7 @@ import { fromStored } from '../permissions/stored.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
-import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import { OPAQUE_ACCESS_TOKEN, REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
 
@@ -41,7 +42,7 @@ export interface ExplainDeps {
 export type Removal = Removable & { readonly by: string };
 
 export interface TokenExplanation {
-  readonly kind: 'JWT access token' | 'opaque access token' | 'refresh token';
+  readonly kind: 'JWT access token' | 'opaque access token' | 'refresh token' | 'not a token of this server';
   readonly active: boolean;
   /** Why it is not active, most telling first. */
   readonly reasons: readonly string[];
@@ -166,13 +167,25 @@ function endOf(row: TokenRow | LoginRow): number {
   return 'current' in row ? row.expiresAt : row.expiresAt * 1000;
 }
 
+const NO_TOKEN = 'not a token of this server';
+
 async function find(value: string, deps: ExplainDeps): Promise<Found> {
   if (value.startsWith(REFRESH_TOKEN)) return findLogin(value, deps);
   if (looksLikeJwt(value)) return findJwt(value, deps);
   const row = await deps.registry.findRow('opaque', value);
+  if (!row && !value.startsWith(OPAQUE_ACCESS_TOKEN))
+    return { kind: NO_TOKEN, reasons: await findOther(value, deps) };
   if (!row) return { kind: 'opaque access token', reasons: ['it was not issued here, or it has expired'] };
   const current = await deps.registry.find('opaque', value);
   return { kind: 'opaque access token', row, reasons: [], ...(current && { current }) };
+}
+
+/** What is not even shaped like one of our access or refresh tokens. */
+async function findOther(value: string, { storage }: ExplainDeps): Promise<string[]> {
+  const id = parseConnectionToken(value);
+  const connection = id === undefined ? undefined : await storage.directory.connections.get(id);
+  if (connection) return [`it is a connection token: grantable connection show ${connection.id}`];
+  return ['it looks like no access token and no refresh token of Grantable'];
 }
 
 async function findLogin(
@@ -181,7 +194,8 @@ async function findLogin(
 ): Promise<Found> {
   const kind = 'refresh token';
   const id = refreshTokens.loginOf(value);
-  if (id === undefined) return { kind, reasons: ['it was not issued here'] };
+  if (id === undefined)
+    return { kind: NO_TOKEN, reasons: ['it looks like a refresh token, but this server did not make it'] };
   const row = await storage.logins.find(id, now());
   if (!row) return { kind, reasons: ['its login has expired'] };
   const current = await registry.findLogin(id);
@@ -193,7 +207,7 @@ async function findLogin(
 async function findJwt(value: string, { jwtVerifier, registry, now }: ExplainDeps): Promise<Found> {
   const kind = 'JWT access token';
   const claims = decode(value);
-  if (!claims) return { kind, reasons: ['it is no JWT that can be read'] };
+  if (!claims) return { kind: NO_TOKEN, reasons: ['it is no JWT that can be read'] };
   const expiresAt = claims.exp === undefined ? {} : { expiresAt: claims.exp * 1000 };
   const row = claims.jti === undefined ? undefined : await registry.findRow('jwt', claims.jti);
   const verified = await jwtVerifier.verify(value);

@@ -2,13 +2,13 @@
 import type { Connections } from '../connections/connections.ts';
 import type { Author } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
-import { accountNode, datasourceOf } from '../directory/database-accounts.ts';
+import { datasourceOf } from '../directory/database-accounts.ts';
 import { createEndings } from '../directory/endings.ts';
 import { isNounId } from '../directory/names.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { findableUsername } from '../directory/usernames.ts';
-import { consentNode } from '../grants/consent.ts';
 import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
+import { accountNode, consentNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';

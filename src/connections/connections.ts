@@ -13,6 +13,7 @@ import type { DirectoryView } from '../directory/directory.ts';
 import { findConnectionRights, type ResourceRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { AlreadyTaken, RegistrationClosed } from '../errors/domain.ts';
+import { issuedNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
 import type { Application, Connection, ConnectionSecret, Resource, User } from '../storage/nouns.ts';
@@ -88,11 +89,6 @@ export interface ConnectionsDeps {
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
-}
-
-/** The node above all that is made from a connection, or above what is made for one visitor of its site. */
-export function issuedNode({ id }: Pick<Connection, 'id'>, visitor?: string): string {
-  return visitor === undefined ? `issued:${id}` : `issued:${id}:${visitor}`;
 }
 
 function isEqual(a: string, b: string): boolean {
@@ -185,7 +181,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       ];
       if (!(await registry.isAlive(nodes, secret.createdAt))) return undefined;
       await recordUse(connection, address);
-      return { connection, secret, nodes: [...nodes, issuedNode(connection)], ...parts };
+      return { connection, secret, nodes: [...nodes, issuedNode(connection.id)], ...parts };
     },
 
     create,
@@ -202,7 +198,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       const { id, organization, resource, name } = connection;
       const at = now();
       const mark = { revokedAt: at, restoredAt: at };
-      await registry.mark(issuedNode(connection, visitor), mark, { organization, resource });
+      await registry.mark(issuedNode(id, visitor), mark, { organization, resource });
       await audit.append({
         at,
         event: 'connection.issued_ended',

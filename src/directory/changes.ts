@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../errors/domain.ts';
+import { credentialsNode, registrantNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
   type AuditLog,
@@ -18,12 +19,10 @@ import {
 import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
-import { credentialsNode } from './credentials-node.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
 import { reservedNames } from './names.ts';
 import { forgetCreator } from './plugin-creators.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
-import { registrantNode } from './registrants.ts';
 import { removeContents, requireUnused } from './removal.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */

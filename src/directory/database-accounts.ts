@@ -1,8 +1,9 @@
 /**
- * People who live in a table of the operator's, as the directory sees them: their subject, their node, and the roles
+ * People who live in a table of the operator's, as the directory sees them: their subject, and the roles
  * that the user table gives them. It leaves to `datasources` what stands in that table.
  */
 import { hash } from 'node:crypto';
+import { accountNode } from '../registry/nodes.ts';
 import type { AccountRef } from '../storage/contract.ts';
 import type { Datasource, UserTable } from '../storage/nouns.ts';
 import type { DirectoryView } from './directory.ts';
@@ -37,11 +38,6 @@ export function accountSubject(
 /** Id of the datasource that a subject is of; undefined for any other subject. */
 export function datasourceOf(subject: string): string | undefined {
   return SUBJECT.exec(subject)?.[1];
-}
-
-/** The node whose end ends all tokens of a database account. */
-export function accountNode(subject: string): string {
-  return `account:${hash('sha256', subject, 'base64url').slice(0, 22)}`;
 }
 
 /** The user table that a token came through; undefined once it, or its datasource, is gone or disabled. */

@@ -2,15 +2,6 @@
 import type { Application, User } from '../storage/nouns.ts';
 import { isActive, type Users } from './users.ts';
 
-/**
- * The node that what others have through somebody's applications hangs below: it ends when they are disabled or removed,
- * and not with their own logins.
- * @param id of the user who registered
- */
-export function registrantNode(id: string): string {
-  return `registrant:${id}`;
-}
-
 /** @returns without a registrant for one that an operator made; undefined: they are gone or disabled */
 export async function findRegistrant(
   { owner }: Pick<Application, 'owner'>,

@@ -1,6 +1,7 @@
 /** RFC 6749 section 4.4: the application asks for itself. Its authentication was the proof. */
-import { credentialsNode } from '../directory/credentials-node.ts';
+
 import { applicationSubject } from '../directory/subjects.ts';
+import { credentialsNode } from '../registry/nodes.ts';
 import type { Grant } from './contract.ts';
 
 export const clientCredentials: Grant = {

@@ -1,5 +1,4 @@
 /** What somebody agreed to, as the engine's Grant keeps it: which tables of which resource, and to which application. */
-import { hash } from 'node:crypto';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { TABLE_ACCESS } from '../permissions/authorization-details.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
@@ -22,19 +21,6 @@ export interface Agreed {
 interface AgreedTables extends StoredPermissions {
   readonly type: typeof TABLE_ACCESS;
   readonly locations: readonly [resource: string];
-}
-
-/** The node that everything hangs below which came from one Grant: of one person, application and browser session. */
-export function grantNode(grantId: string): string {
-  return `grant:${hash('sha256', grantId, 'base64url').slice(0, 22)}`;
-}
-
-/**
- * The node that everything hangs below which an application has by a person's consent, from any browser.
- * @param application its id
- */
-export function consentNode(subject: string, application: string): string {
-  return `consent:${hash('sha256', `${subject} ${application}`, 'base64url').slice(0, 22)}`;
 }
 
 function agreements({ rar }: Consent): readonly AgreedTables[] {

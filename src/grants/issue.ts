@@ -2,7 +2,7 @@
  * Makes what was decided: the token, its registry row, the refresh token, the ID token, the answer. Both formats, all
  * grants. The row is written before the answer leaves; a row that cannot be written means no answer.
  */
-import { registrantNode } from '../directory/registrants.ts';
+
 import { applicationSubject } from '../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import { toDetails } from '../permissions/details.ts';
@@ -10,6 +10,7 @@ import { toStoredAccess } from '../permissions/device-access.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
 import { fitsIntoHeader, fitsIntoToken } from '../permissions/size.ts';
 import { toStored } from '../permissions/stored.ts';
+import { earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { scopeMember } from '../registry/scope.ts';
@@ -18,7 +19,6 @@ import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { type AlgChoice, accessTokenAlgs } from '../storage/signing-algs.ts';
 import type { Decision, GrantRequest, Issue, OpenIdFacts } from './contract.ts';
-import { earlierTokensNode } from './earlier-tokens.ts';
 import { expiryOf } from './expiry.ts';
 import { issueIdToken } from './id-token.ts';
 

@@ -10,12 +10,12 @@ import type { Users } from '../directory/users.ts';
 import { ProofRejected, RefreshTokenTooOld } from '../errors/domain.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
+import { earlierTokensNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
 import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
-import { earlierTokensNode } from './earlier-tokens.ts';
 import { requireText } from './parameters.ts';
 import type { Unanswered } from './unanswered.ts';
 

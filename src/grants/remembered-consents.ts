@@ -11,10 +11,11 @@ import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
+import { consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
-import { type Agreed, consentNode } from './consent.ts';
+import type { Agreed } from './consent.ts';
 
 /** What is agreed to at once. */
 export interface Agreement {

@@ -1,4 +1,8 @@
-/** What the records of a token's ancestors say about it. */
+/**
+ * Nodes: how those that stand for something other than a noun, a login or a token are named, and what the records of a
+ * token's ancestors say about it. A noun's node is its id, a login's and a token's are made in `secrets.ts`.
+ */
+import { hash } from 'node:crypto';
 import type { NodeRecord } from '../storage/contract.ts';
 
 /**
@@ -30,4 +34,91 @@ export function standingOf(records: readonly NodeRecord[], asOf: number): Standi
       standing = 'narrowed';
   }
   return standing;
+}
+
+function digest(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 22);
+}
+
+/** The node whose end ends all tokens of a database account. */
+export function accountNode(subject: string): string {
+  return `account:${digest(subject)}`;
+}
+
+/**
+ * The node that everything hangs below which an application has by a person's consent, from any browser.
+ * @param application its id
+ */
+export function consentNode(subject: string, application: string): string {
+  return `consent:${digest(`${subject} ${application}`)}`;
+}
+
+/** The node that everything hangs below which came from one Grant: of one person, application and browser session. */
+export function grantNode(grantId: string): string {
+  return `grant:${digest(grantId)}`;
+}
+
+/**
+ * Of an application, the node that tokens hang below which its secret alone was the proof for, and which may live on by
+ * refreshing: with another secret they end, because whoever found the secret may have them too.
+ * @param application its id
+ */
+export function credentialsNode(application: string): string {
+  return `credentials:${application}`;
+}
+
+/**
+ * The node above all that is made from a connection, or above what is made for one visitor of its site.
+ * @param connection its id
+ */
+export function issuedNode(connection: string, visitor?: string): string {
+  return visitor === undefined ? `issued:${connection}` : `issued:${connection}:${visitor}`;
+}
+
+/**
+ * The node that what others have through a person's applications hangs below: it ends when the person is disabled or
+ * removed, and not with their own logins.
+ * @param user id of the person who registered the applications
+ */
+export function registrantNode(user: string): string {
+  return `registrant:${user}`;
+}
+
+/**
+ * Some older APIs end the access tokens that a login had when it is refreshed. These tokens hang below this node, which
+ * is under the login's, so that the login goes on.
+ * @param login its id
+ */
+export function earlierTokensNode(login: string): string {
+  return `tokens:${login}`;
+}
+
+/** Says in words what hangs below a node, given the name of what it belongs to. */
+const descriptions: Readonly<Record<string, (owner: string, visitor?: string) => string>> = {
+  account: () => 'database account',
+  consent: () => 'consent',
+  grant: () => 'consent in one browser session',
+  credentials: (owner) => `what was made with the secret of ${owner} alone`,
+  issued: (owner, visitor) =>
+    visitor === undefined ? `everything made from ${owner}` : `visitor ${visitor} of the site of ${owner}`,
+  registrant: (owner) => `what others have through applications of ${owner}`,
+  tokens: () => 'access tokens of its login up to the next refresh',
+};
+
+export interface NodeName {
+  /** Id of the noun or login that it belongs to, or a digest. */
+  readonly owner: string;
+  /** @param owner what people call the owner: `application shop` */
+  describe(owner: string): string;
+}
+
+/** @returns undefined for the node of a noun, a login or a token */
+export function parseNode(id: string): NodeName | undefined {
+  const [kind = '', owner, ...visitor] = id.split(':');
+  const description = Object.hasOwn(descriptions, kind) ? descriptions[kind] : undefined;
+  if (!description || owner === undefined) return undefined;
+  return {
+    owner,
+    describe: (name) => description(name, visitor.length === 0 ? undefined : visitor.join(':')),
+  };
 }

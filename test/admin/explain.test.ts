@@ -148,17 +148,35 @@ test('a revoked, an expired and a foreign token are told apart', async (t) => {
     (await explain(administration, foreign.value))[1],
     /is not an access token signed by this server's keys/,
   );
-  for (const garbage of [
-    'eyJ.eyJ.x',
-    'eyJhbGciOiJub25lIn0.e30.',
-    'gat_unknown',
-    'grt_unknown',
-    'x'.repeat(100_000),
-  ]) {
+  for (const garbage of ['eyJ.eyJ.x', 'eyJhbGciOiJub25lIn0.e30.', 'gat_unknown', 'grt_unknown']) {
     const [explanation] = await explain(administration, garbage);
     assert.equal(explanation.active, false);
     assert.equal(explanation.row, undefined);
   }
+});
+
+test('garbage is told to be no token of this server, and a connection token to be one', async (t) => {
+  const administration = await openAcme(t);
+  for (const garbage of ['grt_unknown', 'hello', 'eyJ.eyJ.x', 'x'.repeat(100_000)]) {
+    const [explanation, text] = await explain(administration, garbage);
+    assert.equal(explanation.active, false);
+    assert.match(text, /^not active: not a token of this server\n {2}because it /);
+  }
+  const shop = await administration.storage.directory.applications.findBy('clientId', 'shop-client');
+  assert.ok(shop);
+  const { connection, token } = await administration.connections.create(
+    {
+      organization: shop.organization,
+      application: shop.id,
+      name: 'site',
+      resource: 'https://api.acme.example/',
+      scopes: [],
+      permissions: { isAdmin: false, tables: [] },
+    },
+    { actor: 'test' },
+  );
+  const [, text] = await explain(administration, token);
+  assert.match(text, new RegExp(`it is a connection token: grantable connection show ${connection.id}`));
 });
 
 test('a token of a removed key is not active', async (t) => {

@@ -17,7 +17,8 @@ const MAY_RUN = [
   /^src\/directory\/(?:account-mails|applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|subject-token|token-exchange)\.ts$/,
-  /^src\/connections\/connections\.ts$/,
+  // Names of nodes.
+  /^src\/registry\/nodes\.ts$/,
   /^(?:koa-compose|path-to-regexp|zod)$/,
 ];
 /** Of those, what may be taken: of grants only their names, of others what says something of a noun. */
@@ -26,7 +27,6 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/directory/applications.ts', ['displayNameOf', 'usesSecret']],
   ['src/directory/registrants.ts', ['findRegistrant']],
   ['src/directory/users.ts', ['isActive']],
-  ['src/connections/connections.ts', ['issuedNode']],
   ['src/grants/act-for-user.ts', ['ACT_FOR_USER']],
   ['src/grants/connect.ts', ['CONNECT']],
   ['src/grants/database-user.ts', ['DATABASE_USER']],
@@ -34,11 +34,12 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/grants/expiry.ts', ['LONGEST_TOKEN']],
   ['src/grants/subject-token.ts', ['CONNECTION_TOKEN_TYPE', 'ACCESS_TOKEN_TYPE']],
   ['src/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
+  ['src/registry/nodes.ts', ['issuedNode']],
 ]);
 /** What no code of a face knows even the shape of. */
 const UNKNOWN_TO_FACES = [
   /^src\/storage\/(?!contract\.ts$|nouns\.ts$)/,
-  /^src\/registry\/(?!refresh-jwt\.ts$)/,
+  /^src\/registry\/(?!nodes\.ts$|refresh-jwt\.ts$)/,
   /^src\/provider\//,
   /^src\/directory\/(?:passwords|hash-queue|client-secrets|block-list)\.ts$/,
   /^src\/datasources\//,

@@ -4,7 +4,6 @@
  * what is more than the long token may give is refused.
  */
 import type { Connections, LivingConnection } from '../../connections/connections.ts';
-import { issuedNode } from '../../connections/connections.ts';
 import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { Author } from '../../directory/changes.ts';
 import { ProofRejected } from '../../errors/domain.ts';
@@ -12,6 +11,7 @@ import { CONNECT } from '../../grants/connect.ts';
 import { CONNECTION_TOKEN_TYPE } from '../../grants/subject-token.ts';
 import { TOKEN_EXCHANGE } from '../../grants/token-exchange.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { issuedNode } from '../../registry/nodes.ts';
 import type { Face, FaceRequest } from '../face.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
 
@@ -88,7 +88,7 @@ export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face 
             permissions: JSON.stringify(permissions),
             ...(settings.ttl !== undefined && { expires_in: String(settings.ttl) }),
           },
-          visitor === undefined ? {} : { nodes: [issuedNode(connection, visitor)] },
+          visitor === undefined ? {} : { nodes: [issuedNode(connection.id, visitor)] },
         );
         return {
           accessToken: answer.access_token,
