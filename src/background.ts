@@ -12,7 +12,10 @@ const SWEEP_ROWS = 500;
 const SWEEP_PAUSE_MS = 50;
 
 export interface BackgroundDeps {
-  readonly foundations: Pick<Foundations, 'signingKeys' | 'followSigningAlgs' | 'storage' | 'vault' | 'now'>;
+  readonly foundations: Pick<
+    Foundations,
+    'signingKeys' | 'followSigningAlgs' | 'storage' | 'refusals' | 'vault' | 'now'
+  >;
   /** Called when the published keys or the server's own secrets changed. */
   readonly keysChanged: () => void;
   readonly log: (error: unknown, what: string) => void;
@@ -48,7 +51,7 @@ function repeat(everyMs: number, work: () => Promise<number | undefined>, failed
 }
 
 export function startBackground({ foundations, keysChanged, log }: BackgroundDeps): Background {
-  const { signingKeys, followSigningAlgs, storage, vault, now } = foundations;
+  const { signingKeys, followSigningAlgs, storage, refusals, vault, now } = foundations;
   const stopKeys = repeat(
     KEYS_EVERY_MS,
     async () => {
@@ -73,9 +76,17 @@ export function startBackground({ foundations, keysChanged, log }: BackgroundDep
     async () => ((await storage.sweep(now(), SWEEP_ROWS)) === SWEEP_ROWS ? SWEEP_PAUSE_MS : undefined),
     (error) => log(error, 'expired rows could not be removed'),
   );
+  const stopTelling = repeat(
+    SWEEP_EVERY_MS,
+    async () => {
+      await refusals.tellEnded();
+      return undefined;
+    },
+    (error) => log(error, 'the number of further refused requests could not be written'),
+  );
   return {
     async stop() {
-      await Promise.all([stopKeys(), stopFollowing(), stopSweep()]);
+      await Promise.all([stopKeys(), stopFollowing(), stopSweep(), stopTelling()]);
     },
   };
 }

@@ -30,6 +30,7 @@ import { createRefreshJwts, type RefreshJwts } from './registry/refresh-jwt.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
 import { createRefreshTokens, type RefreshTokens } from './registry/secrets.ts';
 import type { Storage } from './storage/contract.ts';
+import { createRefusals, type Refusals } from './storage/refusals.ts';
 import { openVault, type SecretRing, type Vault } from './storage/vault.ts';
 
 export interface Foundations {
@@ -37,6 +38,7 @@ export interface Foundations {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly storage: Storage;
+  readonly refusals: Refusals;
   readonly vault: Vault;
   readonly rings: {
     readonly cookies: SecretRing;
@@ -108,6 +110,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       audit: storage.audit,
       now,
     });
+    const refusals = createRefusals({ audit: storage.audit, toKey: addressKey, now });
     const credentials = createCredentials(vault);
     const datasources = createDatasources({
       kinds: connectorKinds,
@@ -168,6 +171,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       datasources,
       databaseLogins,
       storage,
+      refusals,
       vault,
       rings: { cookies, clientSecrets, forms },
       signingKeys,
@@ -187,6 +191,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       longestLifetime,
       async close() {
         await datasources.close();
+        await refusals.settle();
         await storage.close();
       },
     };

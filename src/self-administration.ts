@@ -51,6 +51,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
     changes,
     passwordChange,
     audit: storage.audit,
+    refusals: foundations.refusals,
     limits: throttle,
     now,
     onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),

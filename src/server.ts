@@ -136,6 +136,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const provider = createProviderParts({
     issuer: config.issuer,
     storage,
+    refusals: foundations.refusals,
     directory,
     users,
     registry,
@@ -178,6 +179,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     formKeys: rings.forms,
     findForm,
     audit: storage.audit,
+    refusals: foundations.refusals,
     lifetimes,
     now,
   });
@@ -204,7 +206,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     isSigned: provider.isSigned,
     hasExpired: provider.hasExpired,
     hasLoginExpired: provider.hasLoginExpired,
-    audit: storage.audit,
+    refusals: foundations.refusals,
     body: { read: readText, giveForm },
     now,
   });

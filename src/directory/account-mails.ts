@@ -8,8 +8,9 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
-import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
+import type { AuditEntry, AuditLog, DirectoryStore } from '../storage/contract.ts';
 import type { Application, User } from '../storage/nouns.ts';
+import type { Refusals } from '../storage/refusals.ts';
 import type { Author, Changes } from './changes.ts';
 import { despiteOthers } from './despite-others.ts';
 import type { OneTimePurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
@@ -80,13 +81,14 @@ export interface AccountMailsDeps {
   readonly store: { readonly users: Pick<DirectoryStore['users'], 'get' | 'findBy'> };
   readonly changes: Pick<Changes, 'users'>;
   readonly passwordChange: PasswordChange;
+  /** Of what an address may ask for so rarely that each request has a row. */
   readonly audit: Pick<AuditLog, 'append'>;
+  readonly refusals: Pick<Refusals, 'append'>;
   readonly limits: {
     /** Takes one mail to a recipient. @returns whether it may be sent */
     mail(kind: OneTimePurpose, recipient: string): Promise<boolean>;
     /** Gives one back that could not be sent. */
     mailAbandoned(kind: OneTimePurpose, recipient: string): Promise<void>;
-    // Tokens that are not good are counted by address: each is an audit entry, which strangers must not make many of.
     /** @throws TooManyAttempts */
     requireAddressNotBlocked(address: string): void;
     addressFailure(address: string): Promise<void>;
@@ -132,7 +134,7 @@ function letterOf(intro: string, purpose: OneTimePurpose, token: string, link: s
 }
 
 export function createAccountMails(deps: AccountMailsDeps): AccountMails {
-  const { mail, tokens, store, changes, passwordChange, limits, now, delay = aWhile } = deps;
+  const { mail, tokens, store, changes, passwordChange, audit, limits, now, delay = aWhile } = deps;
 
   const underWay = new Set<Promise<void>>();
   /** What nobody waits for but who stops the server. */
@@ -141,13 +143,13 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     underWay.add(done);
   }
 
-  async function record(
+  function toEntry(
     event: string,
     { clientId, organization }: Application,
     author: Author,
     { subject, reason }: { readonly subject?: string | undefined; readonly reason?: string | undefined },
-  ): Promise<void> {
-    await deps.audit.append({
+  ): AuditEntry {
+    return {
       at: now(),
       event,
       outcome: reason === undefined ? 'allowed' : 'denied',
@@ -156,7 +158,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       organization,
       ...(subject !== undefined && { subject }),
       ...(reason !== undefined && { reason }),
-    });
+    };
   }
 
   const createToken = (purpose: OneTimePurpose, user: string, email: string | undefined): Promise<string> =>
@@ -196,7 +198,10 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       if (!(error instanceof DomainError)) throw error;
       if (error instanceof ProofRejected) await limits.addressFailure(address);
       const reason = error.reason ?? error.description ?? error.code;
-      await record(event, application, stranger, { subject: redeemed?.user, reason });
+      await deps.refusals.append(
+        toEntry(event, application, stranger, { subject: redeemed?.user, reason }),
+        false,
+      );
       throw error;
     }
   }
@@ -215,10 +220,8 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     const user = await store.users.findBy('email', `${realm}/${address ?? ''}`);
     const isServed = isWithin && user?.enabled === true;
     const reason = !isWithin ? 'too many mails' : user ? 'user disabled' : 'unknown email address';
-    await record('password_reset.requested', application, author, {
-      subject: user?.id,
-      reason: isServed ? undefined : reason,
-    });
+    const facts = { subject: user?.id, reason: isServed ? undefined : reason };
+    await audit.append(toEntry('password_reset.requested', application, author, facts));
     if (!isServed || user.email === undefined) return createDecoy(purpose, address);
     const token = await createToken(purpose, user.id, user.canonicalEmail);
     const intro = 'Somebody asked to set a new password for your account. If it was not you, do nothing.';
@@ -261,7 +264,9 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       const isWithin = await limits.mail(purpose, recipient);
       await createDecoy(purpose, address);
       const reason = 'the email address is registered already';
-      await record('registration.refused', application, author, { subject: holder?.id, reason });
+      await audit.append(
+        toEntry('registration.refused', application, author, { subject: holder?.id, reason }),
+      );
       if (!isWithin) return;
       // What was typed may be another mailbox that is compared as the same.
       const to = holder?.canonicalEmail === address ? holder?.email : undefined;

@@ -15,7 +15,8 @@ import { reasonOf } from '../errors/reason.ts';
 import { quote } from '../errors/texts.ts';
 import { type Failure, toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
-import type { AuditLog, TokenRow } from '../storage/contract.ts';
+import type { TokenRow } from '../storage/contract.ts';
+import type { Refusals } from '../storage/refusals.ts';
 import { createAsk, type Tenant } from './ask.ts';
 import { type Face, type FaceAction, type FaceFailure, Reply } from './face.ts';
 import { createFaceRequest, parseBody, type Tokens } from './requests.ts';
@@ -40,7 +41,7 @@ export interface MountDeps extends Tokens {
   };
   /** Paths below which faces are served instead of at the root, by their names. */
   readonly prefixes: Prefixes;
-  readonly audit: Pick<AuditLog, 'append'>;
+  readonly refusals: Pick<Refusals, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -123,7 +124,7 @@ export interface Mount {
 const LONGEST_PATH_TOLD = 200;
 
 export function createMount(face: Face, deps: MountDeps): Mount {
-  const { directory, body, audit, now } = deps;
+  const { directory, body, refusals, now } = deps;
   const taken = new Set([...reservedNames, ...Object.values(deps.prefixes).map(firstSegmentOf)]);
 
   /** What names an organization is looked at last: none is named as a path of ours begins. */
@@ -173,14 +174,14 @@ export function createMount(face: Face, deps: MountDeps): Mount {
   }
 
   /**
-   * Somebody with a living token who was not let in; of strangers the log tells, or they could fill the audit. What the
-   * token endpoint refused is there already, on its own word.
+   * A request with a living token that was refused; requests of strangers are logged only. What the token endpoint
+   * refused is in the audit already.
    */
   async function auditRefusal(ctx: Context, { organization }: Tenant): Promise<void> {
     const { status, path, state } = ctx;
     const bearer = state.bearer as TokenRow | undefined;
     if (!bearer || state.failure !== undefined || (status !== 401 && status !== 403)) return;
-    await audit.append({
+    const entry = {
       at: now(),
       event: 'request.refused',
       outcome: 'denied',
@@ -191,7 +192,8 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       ...(typeof state.reason === 'string' && { reason: state.reason }),
       ...(typeof state.address === 'string' && { address: state.address }),
       ...(typeof state.requestId === 'string' && { requestId: state.requestId }),
-    });
+    } as const;
+    await refusals.append(entry, true);
   }
 
   function answerPreflight(ctx: Context): void {

@@ -40,6 +40,7 @@ export interface InteractionDeps {
   readonly formKeys: SecretRing;
   readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
   readonly audit: Pick<AuditLog, 'append'>;
+  readonly refusals: ProofDeps['refusals'];
   /** Seconds. */
   readonly lifetimes: ConsentDeps['lifetimes'];
   /** Milliseconds. */
@@ -51,7 +52,7 @@ type RoutedContext = Context & { readonly params: Readonly<Record<string, string
 export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   const { issuer, interactions, directory, users, passwordChange, views, audit, lifetimes, now } = deps;
   const forms = createForms({ issuer, keys: deps.formKeys, findForm: deps.findForm });
-  const proof: ProofDeps = { users, audit, now };
+  const proof: ProofDeps = { users, refusals: deps.refusals, now };
   const login: LoginDeps = { ...proof, views, forms };
   const consent: ConsentDeps = { views, forms, lifetimes, now };
   const account: AccountDeps = { ...proof, issuer, directory, passwordChange, views, forms };

@@ -4,13 +4,13 @@ import type { ActiveApplication } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
-import type { AuditLog } from '../storage/contract.ts';
 import type { User } from '../storage/nouns.ts';
+import type { Refusals } from '../storage/refusals.ts';
 import { toMinutes } from './duration.ts';
 
 export interface ProofDeps {
   readonly users: Users;
-  readonly audit: Pick<AuditLog, 'append'>;
+  readonly refusals: Pick<Refusals, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -56,13 +56,13 @@ function toProblem(ctx: Context, error: unknown): Problem | undefined {
 /** What was typed is not kept: it may be a password in the wrong field. */
 async function record(
   ctx: Context,
-  { audit, now }: ProofDeps,
+  { refusals, now }: ProofDeps,
   { client, event }: ProofRequest,
   error: unknown,
 ): Promise<void> {
   const reason = reasonOf(error);
   ctx.state.reason = reason;
-  await audit.append({
+  const entry = {
     at: now(),
     event,
     outcome: 'denied',
@@ -71,7 +71,8 @@ async function record(
     address: String(ctx.state.address),
     requestId: String(ctx.state.requestId),
     ...(reason !== undefined && { reason }),
-  });
+  } as const;
+  await refusals.append(entry, false);
 }
 
 export function isProblem(answer: ProvedUser | Problem): answer is Problem {

@@ -18,7 +18,8 @@ type Client = InstanceType<Provider['Client']>;
 
 const CLIENTS_KEPT = 5_000;
 /** The engine's names of the routes on which clients authenticate. */
-const AUTHENTICATED_ROUTES = ['token', 'introspection', 'revocation'];
+/** Where a client proves who it is. */
+export const AUTHENTICATED_ROUTES: readonly string[] = ['token', 'introspection', 'revocation'];
 
 /** Our own members of a client's metadata. */
 const PKCE = 'pkce';

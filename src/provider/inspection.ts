@@ -19,6 +19,7 @@ import { scopeMember } from '../registry/scope.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Application, Connection } from '../storage/nouns.ts';
+import type { Refusals } from '../storage/refusals.ts';
 import { type JwtVerifier, looksLikeJwt } from './verify-jwt.ts';
 
 const PLACEHOLDER = 'looked-up-by-grantable';
@@ -33,7 +34,8 @@ export interface InspectionDeps {
   readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
   readonly directory: Directory;
   readonly jwtVerifier: JwtVerifier;
-  readonly audit: AuditLog;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly refusals: Pick<Refusals, 'append'>;
   /** The parsed form of a request, and how to hand it on changed. */
   readonly form: {
     read(ctx: Context): Record<string, unknown> | undefined;

@@ -21,6 +21,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage, TokenRow } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
+import type { Refusals } from '../storage/refusals.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
 import { createFindLeft, createLeaveOutForPerson } from './authorization-request.ts';
 import { type SecretLimits, toClientMetadata } from './clients.ts';
@@ -43,6 +44,7 @@ import { createJwtVerifier, looksLikeJwt } from './verify-jwt.ts';
 export interface ProviderDeps {
   readonly issuer: string;
   readonly storage: Storage;
+  readonly refusals: Pick<Refusals, 'append'>;
   readonly directory: Directory;
   readonly users: Users;
   readonly databaseLogins: DatabaseLogins;
@@ -237,6 +239,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     directory,
     jwtVerifier,
     audit,
+    refusals: deps.refusals,
     form: deps.form,
     now,
   };

@@ -46,14 +46,14 @@ export function createProviderRoutes({
   signingKeys,
   fastLane,
 }: ProviderRoutesDeps): Middleware {
-  const { audit, directory, now } = inspection;
+  const { refusals, directory, now } = inspection;
   return compose([
     exactPaths,
     createResourceParameter(inspection),
     ...(fastLane ? [fastLane] : []),
     createRequestNotes(),
     createClientOrigins({ directory }),
-    createFailures({ audit, now }),
+    createFailures({ refusals, now }),
     onPaths(METADATA_PATHS, createMetadata({ directory, signingKeys })),
     onPaths([PATHS.introspection], createIntrospection(inspection)),
     onPaths([PATHS.revocation], createRevocation(inspection)),

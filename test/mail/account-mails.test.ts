@@ -62,6 +62,7 @@ async function open(t: TestContext) {
         await storage.audit.append(entry);
       },
     },
+    refusals: { append: async () => {} },
     limits: createThrottle({ counters: storage.counters, limits: DEFAULT_LIMITS, now }),
     now,
     delay: () => new Promise((resolve) => (begin = resolve)),

@@ -1,0 +1,104 @@
+/**
+ * Refused requests in the audit log. Strangers make as many as they like, so those of one address are written one by
+ * one up to a limit, and one row says how many more there were. The log has a line for each.
+ *
+ * Each process counts by itself and in memory, because a write for each would cost what the limit saves.
+ */
+import type { AuditEntry, AuditLog } from './contract.ts';
+
+export interface Refusals {
+  /**
+   * @param isProved whether a client, and the person if there is one, have proved who they are: of these far more are
+   *   written, counted by client and person
+   */
+  append(entry: AuditEntry, isProved: boolean): Promise<void>;
+  /** Writes how many were left out in windows that have ended. */
+  tellEnded(): Promise<void>;
+  /** Writes how many were left out until now. */
+  settle(): Promise<void>;
+}
+
+export interface RefusalsDeps {
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Under which key an address is counted. */
+  readonly toKey: (address: string) => string;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const WINDOW_MS = 60_000;
+/** Rows that one address gets in a window. */
+const ROWS_OF_ADDRESS = 10;
+/** Rows that one client gets for one person: more than anybody causes by hand. */
+const ROWS_OF_PROVED = 100;
+/** Counted one by one in a window; the others are counted together. */
+const COUNTED = 1_000;
+
+type Whose = Pick<AuditEntry, 'address' | 'client' | 'subject'>;
+
+interface Count {
+  readonly whose: Whose;
+  readonly most: number;
+  rows: number;
+  leftOut: number;
+}
+
+export function createRefusals({ audit, toKey, now }: RefusalsDeps): Refusals {
+  let counts = new Map<string, Count>();
+  /** When the first of them was counted. */
+  let since = 0;
+
+  function countOf({ address = '', client, subject }: AuditEntry, isProved: boolean): Count {
+    const whose: Whose = isProved
+      ? { ...(client !== undefined && { client }), ...(subject !== undefined && { subject }) }
+      : { address: toKey(address) };
+    const key = JSON.stringify(whose);
+    const known = counts.get(key);
+    if (known) return known;
+    const isFull = counts.size >= COUNTED;
+    const others = { address: 'other addresses' };
+    const count = isFull
+      ? (counts.get('others') ?? { whose: others, most: ROWS_OF_ADDRESS, rows: 0, leftOut: 0 })
+      : { whose, most: isProved ? ROWS_OF_PROVED : ROWS_OF_ADDRESS, rows: 0, leftOut: 0 };
+    counts.set(isFull ? 'others' : key, count);
+    return count;
+  }
+
+  async function settle(): Promise<void> {
+    const ended = counts;
+    const at = now();
+    const seconds = Math.ceil((at - since) / 1000);
+    counts = new Map();
+    for (const { whose, leftOut } of ended.values()) {
+      if (leftOut === 0) continue;
+      await audit.append({
+        at,
+        event: 'request.refusals_left_out',
+        outcome: 'denied',
+        reason: 'more refused requests than are written one by one',
+        ...whose,
+        details: { count: leftOut, seconds },
+      });
+    }
+  }
+
+  async function tellEnded(): Promise<void> {
+    if (now() >= since + WINDOW_MS) await settle();
+  }
+
+  return {
+    async append(entry, isProved) {
+      await tellEnded();
+      if (counts.size === 0) since = now();
+      const count = countOf(entry, isProved);
+      if (count.rows >= count.most) {
+        count.leftOut += 1;
+        return;
+      }
+      count.rows += 1;
+      await audit.append(entry);
+    },
+    tellEnded,
+    settle,
+  };
+}
