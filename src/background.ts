@@ -14,7 +14,7 @@ const SWEEP_PAUSE_MS = 50;
 export interface BackgroundDeps {
   readonly foundations: Pick<
     Foundations,
-    'signingKeys' | 'followSigningAlgs' | 'storage' | 'refusals' | 'vault' | 'now'
+    'config' | 'signingKeys' | 'followSigningAlgs' | 'storage' | 'refusals' | 'vault' | 'now'
   >;
   /** Called when the published keys or the server's own secrets changed. */
   readonly keysChanged: () => void;
@@ -51,7 +51,7 @@ function repeat(everyMs: number, work: () => Promise<number | undefined>, failed
 }
 
 export function startBackground({ foundations, keysChanged, log }: BackgroundDeps): Background {
-  const { signingKeys, followSigningAlgs, storage, refusals, vault, now } = foundations;
+  const { config, signingKeys, followSigningAlgs, storage, refusals, vault, now } = foundations;
   const stopKeys = repeat(
     KEYS_EVERY_MS,
     async () => {
@@ -73,7 +73,14 @@ export function startBackground({ foundations, keysChanged, log }: BackgroundDep
   );
   const stopSweep = repeat(
     SWEEP_EVERY_MS,
-    async () => ((await storage.sweep(now(), SWEEP_ROWS)) === SWEEP_ROWS ? SWEEP_PAUSE_MS : undefined),
+    async () => {
+      const keptFrom = now() - config.auditRetention * 1000;
+      const batches = [
+        await storage.sweep(now(), SWEEP_ROWS),
+        await storage.audit.removeBefore(keptFrom, SWEEP_ROWS),
+      ];
+      return batches.includes(SWEEP_ROWS) ? SWEEP_PAUSE_MS : undefined;
+    },
     (error) => log(error, 'expired rows could not be removed'),
   );
   const stopTelling = repeat(

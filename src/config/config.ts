@@ -55,6 +55,8 @@ export interface Config {
   };
   /** Tokens that may descend from one connection. */
   readonly livingLimit: number;
+  /** Seconds that entries of the audit log are kept. */
+  readonly auditRetention: number;
   /** Processes. */
   readonly workers: number;
   /** Seconds. */

@@ -149,6 +149,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
           }
         : undefined,
     livingLimit: values.livingLimit,
+    auditRetention: values.auditRetention,
     ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
     workers: values.workers,
     shutdownSeconds: values.shutdownSeconds,

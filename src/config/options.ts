@@ -354,6 +354,13 @@ export const options = {
       'How many living tokens may descend from one connection before further exchanges get 429. Counted once a minute.',
     schema: wholeNumber(1, 1_000_000_000),
   },
+  auditRetention: {
+    name: 'GRANTABLE_AUDIT_RETENTION',
+    type: 'a duration from 1d to 36500d: seconds, or a number with s, m, h or d',
+    default: '400d',
+    meaning: 'How long entries of the audit log are kept.',
+    schema: duration(86_400, 36_500 * 86_400),
+  },
   accessTokenTtl: {
     name: 'GRANTABLE_ACCESS_TOKEN_TTL',
     type: 'a duration from 10s to 7d: seconds, or a number with s, m, h or d',

@@ -296,9 +296,11 @@ export interface AuditEntry {
   readonly details?: Record<string, unknown>;
 }
 
-/** Append-only. */
+/** Append-only, until entries are so old that they are kept no longer. */
 export interface AuditLog {
   append(entry: AuditEntry): Promise<void>;
+  /** Removes at most `limit` entries whose `at` is earlier, oldest first; returns how many. */
+  removeBefore(at: number, limit: number): Promise<number>;
   /** Newest first. `before` is the `cursor` of an earlier page, which means something to this store only. */
   page(options: { before?: string; limit: number; organization?: string }): Promise<{
     entries: (AuditEntry & { cursor: string })[];

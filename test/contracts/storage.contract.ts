@@ -722,6 +722,19 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           ['e3', 'e1'],
         );
       });
+
+      test('old entries of the audit log are removed in batches, and no younger one', async () => {
+        // The clock of whoever wrote one was ahead.
+        for (const at of [NOW + MINUTE, ...Array.from({ length: 25 }, (_, age) => NOW - age)]) {
+          await storage.audit.append({ at, event: 'e', outcome: 'changed' });
+        }
+        const batches: number[] = [];
+        do batches.push(await storage.audit.removeBefore(NOW, 10));
+        while (batches.at(-1) === 10);
+        assert.deepEqual(batches, [10, 10, 4]);
+        const { entries } = await storage.audit.page({ limit: 9 });
+        assert.deepEqual(entries.map(({ at }) => at).sort(), [NOW, NOW + MINUTE]);
+      });
     });
 
     describe('the store as a whole', () => {

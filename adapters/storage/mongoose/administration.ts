@@ -166,6 +166,18 @@ export function createAudit({ audit }: Pick<Models, 'audit'>): AuditLog {
     async append(entry) {
       await guarded(() => audit.create(toAuditDocument(entry)));
     },
+    async removeBefore(at, limit) {
+      const old = await guarded(() =>
+        audit
+          .find({ at: trusted({ $lt: at }) }, { _id: 1 })
+          .sort({ at: 1 })
+          .limit(limit)
+          .lean<Pick<AuditDocument, '_id'>[]>(),
+      );
+      if (old.length === 0) return 0;
+      const ids = trusted({ $in: old.map(({ _id }) => _id) });
+      return (await guarded(() => audit.deleteMany({ _id: ids } as never))).deletedCount;
+    },
     async page({ before, limit, organization }) {
       const documents = await guarded(() =>
         audit

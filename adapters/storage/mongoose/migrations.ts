@@ -34,6 +34,7 @@ export const INDEXES: readonly Index[] = [
   { collection: 'nodes', name: 'change', key: { change: 1 } },
   { collection: 'tokens', name: 'connection', key: { connection: 1 }, options: { sparse: true } },
   { collection: 'audit', name: 'organization', key: { organization: 1, _id: -1 } },
+  { collection: 'audit', name: 'age', key: { at: 1 } },
   { collection: 'keys', name: 'age', key: { createdAt: 1, _id: 1 } },
   ...NOUNS.flatMap((collection): Index[] => [
     { collection, name: 'number', key: { number: 1 }, options: { unique: true } },
@@ -58,7 +59,7 @@ async function createIndexes(connection: Connection): Promise<void> {
 }
 
 /** Raised by each change of the indexes, so that databases of before get them. */
-const VERSION = 3;
+const VERSION = 4;
 const SCHEMA = 'schema';
 
 /** May be run again after it was interrupted. @throws NewerDatabase, nothing was changed */

@@ -215,6 +215,15 @@ export function createAudit(database: Database): AuditLog {
           JSON.stringify(entry),
         );
       }),
+    removeBefore: (at, limit) =>
+      database.writeAll(() =>
+        database.run(
+          `DELETE FROM audit WHERE cursor IN
+             (SELECT cursor FROM audit WHERE entry ->> '$.at' < ? ORDER BY entry ->> '$.at' LIMIT ?)`,
+          at,
+          limit,
+        ),
+      ),
     async page({ before: cursor = String(Number.MAX_SAFE_INTEGER), limit, organization }) {
       const before = Number(cursor);
       const rows =

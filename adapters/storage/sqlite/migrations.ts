@@ -52,4 +52,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE nodes ADD COLUMN organization TEXT;
   ALTER TABLE nodes ADD COLUMN resource TEXT;
   `,
+  `
+  CREATE INDEX audit_age ON audit (entry ->> '$.at');
+  `,
 ];
