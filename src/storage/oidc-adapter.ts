@@ -69,7 +69,9 @@ function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
 
   return {
     async upsert(id, payload, expiresIn = FOREVER_SECONDS) {
-      const artifact = { payload: withoutSecrets(id, payload), expiresAt: now() + expiresIn * 1000 };
+      // The engine holds times against full seconds: the id of an assertion whose `exp` is a fraction is kept as long.
+      const expiresAt = now() + Math.ceil(expiresIn) * 1000;
+      const artifact = { payload: withoutSecrets(id, payload), expiresAt };
       if (model === 'ReplayDetection') {
         if (await artifacts.insert(model, keyOf(model, id), artifact, now())) return undefined;
         throw new errors.InvalidClientAuth('client assertion tokens must only be used once');

@@ -150,6 +150,20 @@ describe('client assertions', () => {
     }
   });
 
+  test('TE-08 a used assertion whose exp is a fraction stays used as long as it is good', async () => {
+    const end = seconds() + 3;
+    const once = await assertion({ exp: end + 0.001 });
+    assert.equal((await present(once)).status, 200);
+    // Times are held against full seconds, so this is the last moment at which it is good.
+    server.clock.stoppedAt = (end + 15) * 1000 + 999;
+    try {
+      assert.equal((await present(once)).status, 401);
+      assert.match(String(lines.at(-1)?.reason), /must only be used once/);
+    } finally {
+      delete server.clock.stoppedAt;
+    }
+  });
+
   test('assertionAudience: endpoint takes the exact URL of the token endpoint, there only', async () => {
     const older = { iss: 'older', sub: 'older' };
     const at = (aud: unknown, form?: Record<string, string>, path?: string) =>
