@@ -116,7 +116,7 @@ export function createPostedRequests({
     if (ctx.method !== 'GET' || id === undefined) return next();
     const parameters = await take(ctx, String(id));
     // Koa's own setter would write them into the URL, where an ID token must never stand.
-    Object.defineProperty(ctx, 'query', { value: parameters, configurable: true });
+    Object.defineProperty(ctx, 'query', { value: parameters, configurable: true, writable: true });
     return next();
   };
 }

@@ -14,7 +14,7 @@ export function createPrompts(): Middleware {
     const values = query.prompt.split(' ').map((value) => (value === 'select_account' ? 'login' : value));
     const prompt = [...new Set(values)].join(' ');
     // Not written into the URL, where the parameters of a posted request do not stand either.
-    Object.defineProperty(ctx, 'query', { value: { ...query, prompt }, configurable: true });
+    Object.defineProperty(ctx, 'query', { value: { ...query, prompt }, configurable: true, writable: true });
     return next();
   };
 }

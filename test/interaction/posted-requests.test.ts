@@ -3,8 +3,8 @@ import { request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { createLogger } from '../../src/http/log.ts';
 import { type Browser, createBrowser, createPkce } from '../support/browser.ts';
-import { REDIRECT_URI, startServer, type TestServer } from '../support/server.ts';
-import { codeOf, createFlow, errorOf, type Flow } from './flow.ts';
+import { REDIRECT_URI, RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { codeOf, createFlow, errorOf, type Flow, isConsentPage } from './flow.ts';
 
 const BYE = 'https://app.acme.example/bye';
 const AUTHORIZE = '/oauth/authorize';
@@ -245,6 +245,20 @@ describe('requests that are posted', () => {
     }
     const answer = await flow.logIn(browser, page);
     codeOf(new URL(answer.url));
+  });
+
+  test('a posted resource in its other spelling is taken, and stands in no URL', async () => {
+    for (const more of [{}, { prompt: 'select_account' }]) {
+      const browser = createBrowser(server.issuer);
+      const pkce = createPkce();
+      const form = asked({ resource: RESOURCE.replace(/\/$/, ''), ...more }, pkce);
+      let page = await browser.post(server.issuer + AUTHORIZE, form);
+      assert.equal(page.status, 200, page.text);
+      page = await flow.logIn(browser, page);
+      const answer = isConsentPage(page) ? await browser.submit(page, '/consent') : page;
+      const { json } = await flow.redeem(codeOf(new URL(answer.url)), pkce.verifier);
+      assert.equal((await server.introspect(json.access_token)).aud, RESOURCE);
+    }
   });
 
   test('a posted authorization request can be answered by form_post', async () => {
