@@ -90,6 +90,8 @@ function createResourceIndicators({
   return {
     enabled: true,
     async defaultResource(ctx, client) {
+      // A request that goes on after login or consent has its resource, or was left with none.
+      if (ctx.oidc.route === 'resume') return [];
       const granted = await findGrantedResource(ctx);
       if (granted !== undefined) return granted;
       const own = (await findApplication(ctx, client.clientId))?.resource;

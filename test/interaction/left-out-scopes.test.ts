@@ -146,6 +146,17 @@ describe('scopes that cannot be given', () => {
     assert.deepEqual([other.scope, tablesOf(other)], ['orders.read', {}]);
   });
 
+  test('beside OpenID scopes other than openid, nothing misspelled becomes all there is', async () => {
+    for (const others of ['profile', 'email', 'offline_access']) {
+      for (const client of ['web', 'own-web']) {
+        const given = await ask({ scope: `${others} ordres:read` }, { client });
+        assert.deepEqual([given.scope, tablesOf(given)], [others, {}], `${others}, ${client}`);
+      }
+      const { scope, permissions } = await ask({ scope: `${others} orders.read` }, { username: 'audrey' });
+      assert.deepEqual([scope, permissions.tables], [others, {}], `${others}, not the person's`);
+    }
+  });
+
   test('a request of which nothing is left is refused before anybody logs in', async () => {
     for (const scope of [
       ...MISSPELLED_TABLES,
