@@ -44,7 +44,12 @@ export interface GrantableServer {
   readonly port: number;
   readonly foundations: Foundations;
   /** What was done at start, for whoever started it. */
-  readonly started: { readonly applied?: ApplyReport; readonly quickstart?: string };
+  readonly started: {
+    readonly applied?: ApplyReport;
+    readonly quickstart?: string;
+    /** There is no organization yet. */
+    readonly isEmpty?: true;
+  };
   /** For programs that embed it. */
   readonly system: System;
   /** The engine that answers now. */
@@ -69,6 +74,10 @@ export interface ServerOptions {
   };
 }
 
+const EMPTY_STORE =
+  'The store is empty: there is no organization, so no client and no person gets a token. Write an apply file ' +
+  '(docs/configuration.md shows one) and run: grantable apply FILE. Or start with GRANTABLE_APPLY=FILE.';
+
 /**
  * The apply file of the configuration, or the demo where there is nothing yet.
  * @param whenThere runs again what met a store that was away
@@ -79,9 +88,11 @@ async function fillDirectory(
 ): Promise<GrantableServer['started']> {
   const { config, storage, apply } = foundations;
   const { apply: file } = config;
-  if (file) return { applied: await whenThere(() => apply(file, { comparePasswords: false })) };
+  const applied = file && (await whenThere(() => apply(file, { comparePasswords: false })));
   const { items } = await whenThere(() => storage.directory.organizations.page({ limit: 1 }));
-  if (!config.demo || items.length > 0) return {};
+  const isEmpty = items.length === 0;
+  if (applied || !isEmpty || !config.demo)
+    return { ...(applied && { applied }), ...(isEmpty && { isEmpty }) };
   const demo = createDemo();
   await demo.prepare(config.dataDir);
   await whenThere(() => apply(parseApplyFile(demo.file, 'demo')));
@@ -121,6 +132,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const { storage, directory, users, registry, rings, signingKeys, throttle, hashQueue } = foundations;
   for (const warning of storage.warnings) log.warn(warning);
   const started = await fillDirectory(foundations, whenThere);
+  if (started.isEmpty) log.warn(EMPTY_STORE);
   for (const warning of await whenThere(() => findConcessions(storage.directory))) log.warn(warning);
   await foundations.followSigningAlgs();
   const selfAdministration = createSelfAdministration(foundations, log);

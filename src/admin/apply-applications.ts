@@ -164,6 +164,11 @@ export function planCredentials(
   before: Application | undefined,
   { clientSecrets, resetSecrets }: ApplicationDeps,
 ): Credentials {
+  if (clientSecret?.includes('%')) {
+    plan.notes.push(
+      `${name} has a clientSecret with %. RFC 6749 has it form-encoded and many libraries send it as it is: choose one without %`,
+    );
+  }
   if (authMethod === 'none') return {};
   if (authMethod === 'private_key_jwt') {
     const keys = jwks ?? before?.jwks;

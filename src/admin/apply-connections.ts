@@ -2,7 +2,8 @@
 import type { ApplyConnection } from '../config/apply-file.ts';
 import { createSecret, DEFAULT_LIFETIME } from '../connections/connections.ts';
 import { findableUsername } from '../directory/usernames.ts';
-import { toStored } from '../permissions/stored.ts';
+import { type Difference, difference } from '../permissions/permissions.ts';
+import { fromStored, toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, Connection, Organization } from '../storage/nouns.ts';
 import { checkRights, NOTHING_STORED } from './apply-organizations.ts';
@@ -15,6 +16,42 @@ export interface ConnectionDeps {
 }
 
 type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
+
+const MAX_CELLS = 5;
+
+/** Empty if there is none. */
+function spellDifference({ isAdmin, cells }: Difference): string {
+  if (isAdmin) return 'admin of the resource';
+  const shown = cells.slice(0, MAX_CELLS).map(({ table, action }) => `${table}:${action}`);
+  const hidden = cells.length - shown.length;
+  return shown.join(', ') + (hidden > 0 ? ` and ${hidden} more` : '');
+}
+
+/** What a connection says although tokens made from it will never have it, as ends of sentences. */
+async function findVain(
+  plan: Plan,
+  { application: id, resource, permissions, scopes }: Connection,
+): Promise<string[]> {
+  const application = await plan.findApplicationById(id);
+  if (!application) return [];
+  const vain: string[] = [];
+  const ceiling = application.ceilings.find((each) => each.resource === resource)?.permissions;
+  const beyond = ceiling && spellDifference(difference(fromStored(permissions), fromStored(ceiling)));
+  if (beyond) vain.push(`gives more than the ceiling of application ${application.name}: ${beyond}`);
+  const unknown = scopes.filter((scope) => !application.scopes.includes(scope));
+  if (unknown.length > 0) {
+    vain.push(`gives scopes that application ${application.name} does not have: ${unknown.join(' ')}`);
+  }
+  const partners = await Promise.all(
+    application.mayExchange.map((partner) => plan.findApplicationById(partner)),
+  );
+  if (![application, ...partners].some((each) => each?.grants.includes('token_exchange'))) {
+    vain.push(
+      `cannot be used: neither application ${application.name} nor one that its mayExchange names has the grant token_exchange`,
+    );
+  }
+  return vain;
+}
 
 export async function planConnection(
   plan: Plan,
@@ -36,7 +73,7 @@ export async function planConnection(
   const made = before ? undefined : createSecret(id, createdAt);
   const maxTokenTtl = entry.maxTokenTtl ?? before?.maxTokenTtl;
   const expiresAt = expiryOf(entry, before, createdAt);
-  plan.add(
+  const connection = plan.add(
     'connections',
     name,
     before,
@@ -56,6 +93,7 @@ export async function planConnection(
     },
     made ? { generated: { kind: 'connectionToken', value: made.token } } : {},
   );
+  for (const vain of await findVain(plan, connection)) plan.notes.push(`${name} ${vain}`);
 }
 
 /** Counted from when it was made; a file that is applied again changes nothing. */

@@ -63,6 +63,7 @@ export interface Plan {
   /** As it will be; so all of these. */
   findOrganization(name: string): Promise<Organization | undefined>;
   findApplication(organization: string, name: string): Promise<Application | undefined>;
+  findApplicationById(id: string): Promise<Application | undefined>;
   findResource(identifier: string): Promise<Resource | undefined>;
   findRole(organization: string, name: string): Promise<Role | undefined>;
   /** @param username canonical */
@@ -147,6 +148,7 @@ export function createPlan(store: DirectoryStore): Plan {
     },
     findOrganization: (name) => findBy('organizations', 'name', name),
     findApplication: (organization, name) => findBy('applications', 'name', `${organization}/${name}`),
+    findApplicationById: (id) => find('applications', id),
     findResource,
     findRole: (organization, name) => findBy('roles', 'name', `${organization}/${name}`),
     findUser: (realm, username) => findUser('username', `${realm}/${username}`),

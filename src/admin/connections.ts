@@ -37,7 +37,9 @@ export async function createConnection(
   await plan.checkReferences();
   const [step] = plan.steps;
   const after = step?.after as Connection | undefined;
-  if (plan.problems.length > 0 || !after) throw new ApplyRefused([...new Set(plan.problems)]);
+  // What an apply file is only warned of is a mistake of who makes this one connection.
+  const problems = [...new Set([...plan.problems, ...plan.notes])];
+  if (problems.length > 0 || !after) throw new ApplyRefused(problems);
   const { token, secret } = createSecret(after.id, now());
   const connection = await changes.connections.create({ ...after, secrets: [secret] }, author);
   return { connection, token };

@@ -6,6 +6,7 @@ import {
   listConnections,
 } from '../admin/connections.ts';
 import { findConnection, revokeConnection } from '../admin/revoke.ts';
+import { describe, findValue } from '../config/apply-problems.ts';
 import { connection as connectionSchema } from '../config/apply-schema.ts';
 import { duration } from '../config/values.ts';
 import { toOneLine } from '../errors/texts.ts';
@@ -51,16 +52,19 @@ function parseSeconds(text: string): number {
 
 /** As an apply file would have it. @throws UsageError */
 function toEntry(name: string, { permissions, scope, network, lifetime, ...rest }: Values) {
-  const { data, error } = connectionSchema.safeParse({
+  if (rest.application === undefined)
+    throw new UsageError('Name the application that the connection belongs to: --application APPLICATION');
+  const given = {
     name,
     ...rest,
     ...(permissions !== undefined && { permissions: parseJson(permissions) }),
     ...(scope && { scopes: scope }),
     ...(network && { networks: network }),
     ...(lifetime !== undefined && { lifetime: parseSeconds(lifetime) }),
-  });
+  };
+  const { data, error } = connectionSchema.safeParse(given);
   const issue = error?.issues[0];
-  if (issue) throw new UsageError(`${issue.path.join('.') || 'The connection'} ${issue.message}`);
+  if (issue) throw new UsageError(`${issue.path.join('.')} ${describe(issue, findValue(given, issue.path))}`);
   return data as NonNullable<typeof data>;
 }
 

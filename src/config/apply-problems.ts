@@ -1,8 +1,11 @@
 /** What the schema has against an apply file, in words for whoever wrote the file. */
 import { z } from 'zod';
+import { cut } from '../errors/texts.ts';
 import { applyFile } from './apply-schema.ts';
 import { didYouMean } from './similar.ts';
 import type { Located, Path, YamlDocument } from './yaml-document.ts';
+
+const MAX_SHOWN = 40;
 
 /** `users[2].password` is `password`, `scopes[1]` stays. */
 export function nameOf(path: Path): string {
@@ -21,11 +24,24 @@ export function toProblems(issue: z.core.$ZodIssue, document: YamlDocument): Loc
     const key = String(path.at(-1));
     return [document.at(path.slice(0, -1), `${key} ${issue.issues[0]?.message ?? 'will not do'}`, key)];
   }
-  return [document.at(path, `${nameOf(path)} ${describe(issue, findValue(document.value, path))}`)];
+  const value = findValue(document.value, path);
+  const hint = typeof value === 'string' ? findHint(path, value) : '';
+  return [document.at(path, `${nameOf(path)} ${describe(issue, value)}${hint}`)];
 }
 
-/** The end of a sentence. */
-function describe(issue: z.core.$ZodIssue, value: unknown): string {
+/** For a text where a group of keys has to be, and one key would do. */
+function findHint(path: Path, value: string): string {
+  const schema = schemaAt(applyFile, path);
+  if (!(schema instanceof z.ZodObject)) return '';
+  const needed = Object.entries(schema.shape).filter(([, { _zod }]) => _zod.optin === undefined);
+  const [key] = needed.length === 1 ? (needed[0] as [string, unknown]) : [];
+  if (key === undefined) return '';
+  // Other texts may be secrets that stand in the wrong place.
+  return `: write \`{ ${key}: ${key === 'id' ? cut(value, MAX_SHOWN) : '...'} }\``;
+}
+
+/** What is wrong with a value, as the end of a sentence. */
+export function describe(issue: z.core.$ZodIssue, value: unknown): string {
   if (value === undefined) return 'is missing';
   switch (issue.code) {
     case 'invalid_type':
@@ -79,14 +95,19 @@ export function findValue(value: unknown, path: Path): unknown {
 
 /** The keys that the schema has where the path leads. */
 function knownKeys(schema: z.ZodType, path: Path): string[] {
+  const found = schemaAt(schema, path);
+  return found instanceof z.ZodObject ? Object.keys(found.shape) : [];
+}
+
+/** Undefined if the path leads nowhere. */
+function schemaAt(schema: z.ZodType | undefined, path: Path): z.ZodType | undefined {
   const [step, ...rest] = path;
   if (schema instanceof z.ZodExactOptional || schema instanceof z.ZodOptional) {
-    return knownKeys(schema.unwrap() as z.ZodType, path);
+    return schemaAt(schema.unwrap() as z.ZodType, path);
   }
-  if (schema instanceof z.ZodPipe) return knownKeys(schema.in as z.ZodType, path);
-  if (schema instanceof z.ZodArray && step !== undefined) return knownKeys(schema.element as z.ZodType, rest);
-  if (schema instanceof z.ZodRecord && step !== undefined)
-    return knownKeys(schema.valueType as z.ZodType, rest);
-  if (!(schema instanceof z.ZodObject)) return [];
-  return step === undefined ? Object.keys(schema.shape) : knownKeys(schema.shape[String(step)], rest);
+  if (schema instanceof z.ZodPipe) return schemaAt(schema.in as z.ZodType, path);
+  if (step === undefined) return schema;
+  if (schema instanceof z.ZodArray) return schemaAt(schema.element as z.ZodType, rest);
+  if (schema instanceof z.ZodRecord) return schemaAt(schema.valueType as z.ZodType, rest);
+  return schema instanceof z.ZodObject ? schemaAt(schema.shape[String(step)], rest) : undefined;
 }

@@ -1,6 +1,6 @@
 /** From the environment to a `Config`, or to a list of everything that is wrong with it. */
-import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync, type Stats, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { quote } from '../errors/texts.ts';
 import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
@@ -27,7 +27,7 @@ type Report = (option: Option, wrong: string, right?: string) => void;
 const KEY_FILE_BYTES = 1024;
 
 /**
- * Reads and checks all of it; touches no file but the given key file and, if asked, the apply file.
+ * Reads and checks all of it; reads no file but the given key file and, if asked, the apply file.
  * @throws ConfigError with every problem
  */
 export function loadConfig(env: Environment, { cwd, readApplyFile = false }: LoadOptions): Config {
@@ -38,6 +38,7 @@ export function loadConfig(env: Environment, { cwd, readApplyFile = false }: Loa
   const values = readValues(env, report);
   const draft = draftConfig(values, { cwd, production, given: isGiven(env), report });
   requireFitting(draft, report);
+  if (draft.dataDir !== undefined) requireFolder(draft.dataDir, report);
 
   const keyFileMode = draft.masterKey?.path === undefined ? undefined : findMode(draft.masterKey.path);
   const all: readonly Option[] = Object.values(options);
@@ -216,14 +217,32 @@ function requireFitting({ issuer, trustedProxies }: Partial<Config>, report: Rep
   }
 }
 
-function findMode(path: string): number | undefined {
-  // Windows has no such modes; a file that cannot even be asked about is reported by whoever reads it.
-  if (process.platform === 'win32') return undefined;
+/** A folder that is not there yet is made later. */
+function requireFolder(path: string, report: Report): void {
+  for (let part = path; ; part = dirname(part)) {
+    const stat = findStat(part);
+    if (stat && !stat.isDirectory()) {
+      const what =
+        part === path ? `${quote(path)} is a file` : `${quote(path)} lies below the file ${quote(part)}`;
+      report(options.dataDir, what, 'the path of a folder, which is made if it is not there');
+    }
+    if (stat || part === dirname(part)) return;
+  }
+}
+
+/** Undefined for what is not there, or cannot be asked about. */
+function findStat(path: string): Stats | undefined {
   try {
-    return statSync(path).mode;
+    return statSync(path);
   } catch {
     return undefined;
   }
+}
+
+function findMode(path: string): number | undefined {
+  // Windows has no such modes; a file that cannot even be asked about is reported by whoever reads it.
+  if (process.platform === 'win32') return undefined;
+  return findStat(path)?.mode;
 }
 
 function findApply(path: string, problems: Problem[]): Config['apply'] {

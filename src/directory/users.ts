@@ -69,6 +69,14 @@ export interface UsersDeps {
   readonly now: () => number;
 }
 
+/** For the log, beside the application that was asked. */
+function nameRealm(realm: Realm): string {
+  if (realm === 'management') return 'the administrators';
+  return realm.startsWith('application:')
+    ? `the users of one application (realm ${realm})`
+    : `the users of the organization (realm ${realm})`;
+}
+
 export function createUsers({ store, passwords, limits, audit, now }: UsersDeps): Users {
   const { users } = store;
 
@@ -110,9 +118,8 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
         });
       if (!user || !ok) {
         await attempt.failed();
-        throw new ProofRejected({
-          reason: !user ? 'unknown user' : mayLook ? 'wrong password' : 'the account has no guesses left',
-        });
+        const wrong = !user ? 'unknown user' : mayLook ? 'wrong password' : 'the account has no guesses left';
+        throw new ProofRejected({ reason: `${wrong}, among ${nameRealm(realm)}` });
       }
       if (!isActive(user)) {
         await attempt.failed();

@@ -606,6 +606,33 @@ test('an application that moves to another resource keeps no rights to the one b
   assert.deepEqual((await requireApplication(administration, 'shop')).ceilings[0]?.permissions.tables, []);
 });
 
+test('a secret with % and a connection that is of no use are warned of', async (t) => {
+  const administration = await openAdministration(t);
+  const clientSecret = 's3cret%of-32-or-more-characters-x';
+  const connections = [
+    { name: 'site', application: 'shop', permissions: { tables: { products: { read: true } } } },
+  ];
+  const [shop] = organization.applications;
+  const { notes } = await administration.apply(
+    fileOf({
+      organizations: [
+        {
+          ...organization,
+          clientId: 'acme',
+          clientSecret,
+          applications: [{ ...shop, clientSecret }],
+          connections,
+        },
+      ],
+    }),
+  );
+  assert.match(notes[0] ?? '', /^application acme\/shop has a clientSecret with %.* choose one without %$/);
+  assert.match(notes[1] ?? '', /^organization acme has a clientSecret with %/);
+  assert.match(notes[2] ?? '', /^connection acme\/site gives more than the ceiling .*shop: products:read$/);
+  assert.match(notes[3] ?? '', /^connection acme\/site cannot be used: .* has the grant token_exchange$/);
+  assert.ok(!String(notes).includes(clientSecret));
+});
+
 test('assertionAudience is shown when it changes, warned of, and of no use without assertions', async (t) => {
   const administration = await openAdministration(t);
   const apply = (application: object, options = {}) =>

@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { basic, freePort } from '../support/server.ts';
+import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { createLogger } from '../../src/http/log.ts';
+import { basic, freePort, startServer, type TestServer } from '../support/server.ts';
 import { MAIN, openTerminal, start, type Terminal } from './run.ts';
 
 const SECRET = 's3cret-of-32-or-more-characters-x';
@@ -306,3 +308,21 @@ test('a reader that goes away is no failure', async (t) => {
   await new Promise((resolve) => shell.on('close', resolve));
   assert.equal(said.join(''), '');
 });
+
+test('a server over an empty store without a demo says what to do next', async () => {
+  const lines: string[] = [];
+  const log = createLogger({ level: 'warn', destination: { write: (line: string) => lines.push(line) } });
+  const env = { GRANTABLE_APPLY: undefined as never, GRANTABLE_DEMO: '0' };
+  await using server = await startServer({ env, log });
+  const said = lines.filter((line) => line.includes('The store is empty'));
+  assert.equal(said.length, 1);
+  assert.match(String(said), /run: grantable apply FILE.*GRANTABLE_APPLY=FILE/);
+  lines.length = 0;
+  await applyTo(server);
+  await server.restart();
+  assert.ok(!String(lines).includes('The store is empty'));
+});
+
+async function applyTo({ server }: TestServer): Promise<void> {
+  await server.foundations.apply(parseApplyFile(JSON.stringify(file), 'test'));
+}

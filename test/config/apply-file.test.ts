@@ -147,6 +147,19 @@ test('a value of a wrong type is a problem everywhere', () => {
   for (const member of members) assertOneProblem(organization(member), /^2:\d+ \S+ must be/);
 });
 
+test('a text where a group of keys has to be is told what to write, and only table ids are quoted', () => {
+  assertOneProblem(
+    organization('resources: [{ identifier: "https://a.example/", tables: [orders] }]'),
+    /tables\[0\] must be a group of keys, but is text: write `\{ id: orders \}`$/,
+  );
+  assertOneProblem(
+    organization('users: [hunter2-hunter2]'),
+    /users\[0\] must be a group of keys, but is text: write `\{ username: \.\.\. \}`$/,
+  );
+  assertOneProblem(organization('resources: ["https://a.example/"]'), /write `\{ identifier: \.\.\. \}`$/);
+  assertOneProblem(organization('faces: [fusio]'), /faces must be a group of keys, but is a list$/);
+});
+
 test('keys of later versions and of other products are unknown', () => {
   for (const key of ['plan', 'webhooks']) {
     assertOneProblem(organization(`${key}: x`), new RegExp(`^2:19 unknown key ${key}`));

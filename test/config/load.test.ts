@@ -827,3 +827,26 @@ test('the apply file is read with the rest when asked for, and its problems stan
     /cannot be read \(ENOENT\)/,
   );
 });
+
+test('a data folder that is a file, or below one, is told so', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'grantable-config-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  for (const [path, wrong] of [
+    [file, `"${file}" is a file`],
+    [join(file, 'below'), `"${join(file, 'below')}" lies below the file "${file}"`],
+  ] as const) {
+    assert.deepEqual(problemsOf({ GRANTABLE_DATA_DIR: path }), [
+      {
+        variable: 'GRANTABLE_DATA_DIR',
+        wrong,
+        right: 'the path of a folder, which is made if it is not there',
+      },
+    ]);
+  }
+  assert.equal(
+    loadConfig({ GRANTABLE_DATA_DIR: join(folder, 'a', 'b') }, { cwd: folder }).dataDir,
+    join(folder, 'a', 'b'),
+  );
+});

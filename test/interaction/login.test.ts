@@ -331,7 +331,9 @@ describe('login', () => {
     assert.equal(entry?.event, 'login.refused');
     assert.equal(entry?.outcome, 'denied');
     assert.equal(entry?.client, 'web');
-    assert.equal(entry?.reason, 'unknown user');
+    const shop = await server.server.foundations.storage.directory.applications.findBy('clientId', 'web');
+    const realm = `application:${shop?.id}`;
+    assert.equal(entry?.reason, `unknown user, among the users of one application (realm ${realm})`);
     assert.equal(entry?.address, '127.0.0.1');
     assert.doesNotMatch(JSON.stringify(entry), /passw0rd|an0ther/);
   });
