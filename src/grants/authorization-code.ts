@@ -3,8 +3,6 @@
  * another client or a wrong verifier presents is burnt, and because every token is made on one path.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { KoaContextWithOIDC } from 'oidc-provider';
-import { userClaims } from '../directory/accounts.ts';
 import { needsPkce } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
@@ -14,17 +12,13 @@ import { fromStored } from '../permissions/stored.ts';
 import { consentNode, grantNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
-import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
+import { type Grant, type GrantRequest, NeedsEngine } from './contract.ts';
+import type { EngineHandle, OpenIdFacts, StoredCode } from './engine-handle.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
 import { readKept } from './kept-request.ts';
 import { requireText } from './parameters.ts';
 import type { RememberedConsents } from './remembered-consents.ts';
 import type { Unanswered } from './unanswered.ts';
-
-/** The engine's typings leave out that a code knows whether it was used. */
-type AuthorizationCode = InstanceType<KoaContextWithOIDC['oidc']['provider']['AuthorizationCode']> & {
-  readonly consumed?: unknown;
-};
 
 const VERIFIER_PATTERN = /^[A-Za-z0-9._~-]{43,128}$/;
 
@@ -36,7 +30,7 @@ function isVerifier(verifier: string, challenge: string): boolean {
 
 /** A verifier without a challenge shows that the challenge was taken out of the request (RFC 9700 section 4.8.2). */
 function mismatchWithoutChallenge(
-  { redirectUri = '' }: AuthorizationCode,
+  { redirectUri = '' }: StoredCode,
   { parameters, client }: GrantRequest,
 ): string | undefined {
   if (parameters.code_verifier !== undefined) return 'code_verifier for a code without a challenge';
@@ -46,7 +40,7 @@ function mismatchWithoutChallenge(
 }
 
 /** Why this request may not have the code; undefined if it may. */
-function mismatch(code: AuthorizationCode, request: GrantRequest): string | undefined {
+function mismatch(code: StoredCode, request: GrantRequest): string | undefined {
   const { parameters, client } = request;
   if (code.clientId !== client.application.clientId) return 'code of another client';
   if (code.redirectUri !== parameters.redirect_uri) return 'redirect_uri is not the one of the request';
@@ -56,13 +50,13 @@ function mismatch(code: AuthorizationCode, request: GrantRequest): string | unde
   return isVerifier(parameters.code_verifier, code.codeChallenge) ? undefined : 'wrong code_verifier';
 }
 
-function openIdFacts(code: AuthorizationCode): OpenIdFacts {
+function openIdFacts(code: StoredCode): OpenIdFacts {
   if (!code.grantId) throw new ProofRejected({ reason: 'code without consent' });
   return {
     scope: code.scope ?? '',
     clientId: String(code.clientId),
     grantId: code.grantId,
-    ...(code.claims && { claims: code.claims as Record<string, unknown> }),
+    ...(code.claims !== undefined && { claims: code.claims as Record<string, unknown> }),
     ...(code.nonce !== undefined && { nonce: code.nonce }),
     ...(code.sid !== undefined && { sid: code.sid }),
     ...(code.acr !== undefined && { acr: code.acr }),
@@ -72,7 +66,7 @@ function openIdFacts(code: AuthorizationCode): OpenIdFacts {
 }
 
 /** What was asked for, else what was on the page: a role that has grown since gives no more than that. */
-function agreedTo(code: AuthorizationCode, consent: Consent, resource: string | undefined) {
+function agreedTo(code: StoredCode, consent: Consent, resource: string | undefined) {
   const { tables, asScopes } = readKept(code.rar) ?? {};
   const agreed = (): Permissions => (resource === undefined ? EVERYTHING : findAgreed(consent, resource));
   return { permissions: tables ? fromStored(tables) : agreed(), ...(asScopes && { asScopes }) };
@@ -98,15 +92,16 @@ export function createAuthorizationCodeGrant({
    * again next time; a consent that has ended but can still be found would make all further codes dead ones.
    */
   async function burn(
-    code: AuthorizationCode,
+    code: StoredCode,
     reason: string,
-    { ctx, client, view }: GrantRequest,
+    { client, view }: GrantRequest,
+    engine: EngineHandle,
   ): Promise<never> {
     await code.consume().catch(() => undefined);
     if (code.grantId) {
       const scope = { organization: client.organization.id };
       await registry.mark(grantNode(code.grantId), { revokedAt: now() }, scope);
-      await (await ctx.oidc.provider.Grant.find(code.grantId))?.destroy();
+      await (await engine.findConsent(code.grantId))?.destroy();
       const owner = await view.findApplication(code.clientId ?? '');
       if (owner && code.accountId) await consents.forget(code.accountId, owner.application.id);
     }
@@ -118,30 +113,28 @@ export function createAuthorizationCodeGrant({
     name: 'authorization_code',
     parameters: ['code', 'redirect_uri', 'code_verifier'],
     async prove(request) {
-      const { ctx, parameters } = request;
-      const { provider } = ctx.oidc;
+      const { engine, parameters } = request;
+      if (!engine) throw new NeedsEngine();
       const value = requireText(parameters, 'code');
       requireText(parameters, 'redirect_uri');
       const verifier = parameters.code_verifier;
       if (verifier !== undefined && (typeof verifier !== 'string' || !VERIFIER_PATTERN.test(verifier))) {
         throw new MalformedRequest({ description: 'code_verifier must be 43 to 128 unreserved characters' });
       }
-      const code: AuthorizationCode | undefined = await provider.AuthorizationCode.find(value, {
-        ignoreExpiration: true,
-      });
+      const code = await engine.findCode(value);
       if (!code) throw new ProofRejected({ reason: 'unknown code' });
       if (code.isExpired) throw new ProofRejected({ reason: 'expired code' });
       const wrong = mismatch(code, request);
-      if (wrong) return burn(code, wrong, request);
+      if (wrong) return burn(code, wrong, request, engine);
       const name = `code ${hash('sha256', value, 'base64url').slice(0, 22)}`;
       if (code.consumed) {
         // Whether a token was made is not known, so there is no second one; but nobody has stolen the code either.
         if (await unanswered.has(name)) throw new ProofRejected({ reason: 'used when the store went away' });
-        return burn(code, 'code used before', request);
+        return burn(code, 'code used before', request, engine);
       }
 
       const openid = openIdFacts(code);
-      const grant = await provider.Grant.find(openid.grantId);
+      const grant = await engine.findConsent(openid.grantId);
       if (!grant || grant.clientId !== code.clientId || grant.accountId !== code.accountId) {
         throw new ProofRejected({ reason: 'the consent is gone' });
       }
@@ -157,12 +150,6 @@ export function createAuthorizationCodeGrant({
       if (!(await registry.isAlive(above, (code.iat ?? 0) * 1000))) {
         throw new ProofRejected({ reason: 'the login behind the code has ended' });
       }
-      ctx.oidc.entity('AuthorizationCode', code);
-      ctx.oidc.entity('Grant', grant);
-      ctx.oidc.entity('Account', {
-        accountId: userSubject(user),
-        claims: () => userClaims(user),
-      });
       const resource = typeof code.resource === 'string' ? code.resource : undefined;
       const scopes = openid.scope.split(' ');
       return {

@@ -36,12 +36,11 @@ function requireField({ parameters }: GrantRequest, name: string): string {
   return value;
 }
 
-function authorOf({ ctx, address, through }: GrantRequest, user?: User): Author {
-  const { requestId } = ctx.state;
+function authorOf({ address, requestId, through }: GrantRequest, user?: User): Author {
   return {
     actor: user ? `user:${user.id}` : `registration through ${through?.face}`,
     address,
-    ...(typeof requestId === 'string' && { requestId }),
+    ...(requestId !== undefined && { requestId }),
   };
 }
 

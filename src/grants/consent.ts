@@ -1,11 +1,20 @@
 /** What somebody agreed to, as the engine's Grant keeps it: which tables of which resource, and to which application. */
-import type { KoaContextWithOIDC } from 'oidc-provider';
 import { TABLE_ACCESS } from '../permissions/authorization-details.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import type { Application } from '../storage/nouns.ts';
 
-export type Consent = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>;
+/** As much of the engine's Grant as is used of it. */
+export interface Consent {
+  readonly accountId?: string | undefined;
+  readonly clientId?: string | undefined;
+  /** Seconds: when it was begun. */
+  readonly iat?: number | undefined;
+  rar?: unknown;
+  addOIDCScope(scope: string): void;
+  addResourceScope(resource: string, scope: string): void;
+  destroy(): Promise<unknown>;
+}
 
 /** All that a person agreed to with one application. */
 export interface Agreed {
@@ -24,7 +33,7 @@ interface AgreedTables extends StoredPermissions {
 }
 
 function agreements({ rar }: Consent): readonly AgreedTables[] {
-  return (rar ?? []) as unknown as readonly AgreedTables[];
+  return (rar ?? []) as readonly AgreedTables[];
 }
 
 /** @param resource its identifier */
@@ -41,7 +50,7 @@ export function agree(consent: Consent, resource: string, permissions: Permissio
     ...toStored(union(findAgreed(consent, resource), permissions)),
   };
   const others = agreements(consent).filter(({ locations }) => locations[0] !== resource);
-  consent.rar = [...others, agreed] as never;
+  consent.rar = [...others, agreed];
 }
 
 /** Adds all of it to what was agreed to before. The caller saves the consent. */

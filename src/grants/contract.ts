@@ -1,40 +1,39 @@
 /** What a grant is: one file each that proves who is asking, and what it hands to those who decide and issue. */
-import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { DatabaseAccount } from '../datasources/logins.ts';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import type { Through } from '../directory/through.ts';
+import { DomainError } from '../errors/domain.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
+import type { EngineHandle, OpenIdFacts } from './engine-handle.ts';
 import type { Asked } from './request.ts';
 
 /** What a grant gets to see of a request. */
 export interface GrantRequest {
-  readonly ctx: KoaContextWithOIDC;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly client: ActiveApplication;
   readonly view: DirectoryView;
   /** Milliseconds: before anything that decides was read. */
   readonly asOf: number;
   readonly address: string;
+  readonly requestId?: string | undefined;
   /** The face that it came through. */
-  readonly through?: Through;
+  readonly through?: Through | undefined;
+  /** Absent where the request did not come through the engine's chain. */
+  readonly engine?: EngineHandle | undefined;
+  /** Takes a sentence for the log. */
+  readonly remark?: (note: string) => void;
 }
 
-/** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
-export interface OpenIdFacts {
-  readonly scope: string;
-  /** The client that the person agreed to. */
-  readonly clientId: string;
-  readonly grantId: string;
-  readonly claims?: Record<string, unknown>;
-  readonly nonce?: string;
-  readonly sid?: string;
-  readonly acr?: string;
-  readonly amr?: readonly string[];
-  readonly sessionUid?: string;
+/** The client has authenticated, and is looked up in the view. */
+export type TokenRequest = Omit<GrantRequest, 'client'> & { readonly clientId: string };
+
+/** The answer needs what only the engine can make, so the request has to come through its chain. */
+export class NeedsEngine extends DomainError {
+  readonly code = 'needs_engine';
 }
 
 /** Who is asking, and what bounds the answer besides the application's ceiling and the user's roles. */

@@ -1,12 +1,11 @@
 /**
  * Grants: how a proof of who is asking becomes a token. `runGrant` is the path that every grant takes: parse, prove,
  * cut down to what is allowed, issue. A grant's own file only proves who is asking, so it cannot forget a check that
- * they share. Client authentication has happened before, in the engine's token chain; that and the HTTP side belong
- * to `provider`. Routes: behind `POST /oauth/token`.
+ * they share. Client authentication has happened before; that and the HTTP side belong to `provider`. Routes: behind
+ * `POST /oauth/token`.
  */
-import type { KoaContextWithOIDC } from 'oidc-provider';
 import { findDeviceRights } from '../directory/device-rights.ts';
-import type { ActiveApplication, Directory } from '../directory/directory.ts';
+import type { ActiveApplication } from '../directory/directory.ts';
 import { findRegistrant } from '../directory/registrants.ts';
 import { findRights, mayHaveOfFace } from '../directory/rights.ts';
 import { applicationSubject } from '../directory/subjects.ts';
@@ -15,40 +14,40 @@ import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
-import type { Grant, GrantRequest, Issue, Proof } from './contract.ts';
+import { type Grant, type GrantRequest, type Issue, NeedsEngine, type TokenRequest } from './contract.ts';
 import { cutDown, isOpenIdScope, knownScopes } from './cut-down.ts';
 import { type Asked, parseAsked } from './request.ts';
 import { findTarget } from './target.ts';
 
 export interface GrantDeps {
-  readonly directory: Directory;
   readonly users: Pick<Users, 'find'>;
   readonly issue: Issue;
-  /** Sees who is asking before anything is decided or used up. @throws to end the run there */
-  readonly onProof?: (proof: Proof) => void;
 }
 
-/** Runs one grant for an authenticated client and puts the answer on `ctx.body`. @throws domain errors */
-export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: GrantDeps): Promise<void> {
-  const { view, asOf, through } = await deps.directory.viewFor(ctx.req);
-  const clientId = ctx.oidc.client?.clientId ?? '';
+/**
+ * Runs one grant for an authenticated client.
+ * @returns the answer @throws domain errors; NeedsEngine before anything is used up
+ */
+export async function runGrant(
+  grant: Grant,
+  { clientId, ...rest }: TokenRequest,
+  deps: GrantDeps,
+): Promise<Record<string, unknown>> {
+  const { view, through, parameters } = rest;
   const client = await view.findApplication(clientId);
   if (!client) throw new ProofRejected({ reason: 'the application was disabled meanwhile' });
-  // The engine forgets an empty array, which asks for no table at all; forgotten, it would ask for every one.
-  const details = ctx.oidc.body?.authorization_details;
-  const parameters = { ...ctx.oidc.params, ...(details !== undefined && { authorization_details: details }) };
-  const address = ctx.state.address ?? ctx.ip;
-  const request: GrantRequest = { ctx, parameters, client, view, asOf, address, ...(through && { through }) };
+  const request: GrantRequest = { ...rest, client };
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
   const faceScopes = faceScopesOf(client, through);
   const named = parseAsked(parameters, (scopes) =>
     splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
   );
-  const asked = grant.ignoresOpenId ? withoutOpenId(named, ctx) : named;
+  const asked = grant.ignoresOpenId ? withoutOpenId(named, request) : named;
 
   const proof = await grant.prove(request);
-  deps.onProof?.(proof);
+  // A login in the browser is refreshed with an ID token.
+  if (proof.openid && !request.engine) throw new NeedsEngine();
   const wanted = proof.asked ? { ...proof.asked, ...definedOf(asked) } : asked;
   const resource = await findTarget(view, client.application, proof, wanted);
   if (resource?.registeredBy !== undefined && !through) {
@@ -83,7 +82,7 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
   });
   const issue = grant.issue ?? deps.issue;
   try {
-    ctx.body = await issue(request, {
+    return await issue(request, {
       grant,
       proof,
       resource,
@@ -97,7 +96,6 @@ export async function runGrant(grant: Grant, ctx: KoaContextWithOIDC, deps: Gran
     if (findStoreUnavailable(error)) proof.unanswered?.();
     throw error;
   }
-  ctx.state.issuedGrant = grant.name;
 }
 
 /** One that somebody registered has those that it was registered with. */
@@ -107,10 +105,10 @@ function faceScopesOf({ application }: ActiveApplication, through: Through | und
 }
 
 /** Nothing else that was named becomes more by it: without any other scope the answer has none. */
-function withoutOpenId(asked: Asked, { state }: KoaContextWithOIDC): Asked {
+function withoutOpenId(asked: Asked, { remark }: GrantRequest): Asked {
   const ignored = asked.scopes?.filter(isOpenIdScope) ?? [];
   if (ignored.length === 0) return asked;
-  state.note = `ignored scopes of OpenID Connect, which this grant does not give: ${ignored.join(' ')}`;
+  remark?.(`ignored scopes of OpenID Connect, which this grant does not give: ${ignored.join(' ')}`);
   return { ...asked, scopes: asked.scopes?.filter((scope) => !isOpenIdScope(scope)) };
 }
 

@@ -18,9 +18,8 @@ import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../re
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { type AlgChoice, accessTokenAlgs } from '../storage/signing-algs.ts';
-import type { Decision, GrantRequest, Issue, OpenIdFacts } from './contract.ts';
+import type { Decision, GrantRequest, Issue } from './contract.ts';
 import { expiryOf } from './expiry.ts';
-import { issueIdToken } from './id-token.ts';
 
 export interface IssueDeps {
   readonly issuer: string;
@@ -71,7 +70,7 @@ function rowFor(
     expiresAt,
   }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
 ): TokenRow {
-  const { client, asOf, address, ctx } = request;
+  const { client, asOf, address, requestId } = request;
   const { grant, proof, resource, rights, permissions, asScopes, devices, scopes } = decision;
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
@@ -114,7 +113,7 @@ function rowFor(
     ...(proof.account && { account: proof.account.facts, claims: proof.account.claims }),
     ...(resource && { resource: resource.identifier }),
     ...(proof.authTime !== undefined && { authTime: proof.authTime }),
-    ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
+    ...(requestId !== undefined && { requestId }),
     ...(openid && { engine: { ...openid } }),
     ...proof.chain,
   };
@@ -228,7 +227,6 @@ function wantsLogin({ client, through }: GrantRequest, { proof }: Decision): boo
 
 export function createIssue(deps: IssueDeps): Issue {
   return async (request, decision) => {
-    const { ctx } = request;
     const { proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
@@ -252,7 +250,7 @@ export function createIssue(deps: IssueDeps): Issue {
     const bare = started?.refreshToken ?? continued;
     const refreshToken =
       bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
-    const idToken = proof.openid && (await issueIdToken(ctx, proof as Proofed, decision.scopes, accessToken));
+    const idToken = await issueIdToken(request, decision, accessToken);
     return {
       access_token: accessToken,
       token_type: 'Bearer',
@@ -278,4 +276,13 @@ async function spellRefreshToken(
   return toClaims ? refreshJwts.sign(refreshToken, toClaims(row, user, { expiresAt })) : refreshToken;
 }
 
-type Proofed = Decision['proof'] & { readonly openid: OpenIdFacts };
+/** @returns undefined unless `openid` is among the scopes of a login in the browser */
+async function issueIdToken(
+  { engine }: GrantRequest,
+  { proof: { openid, user, authTime }, scopes }: Decision,
+  accessToken: string,
+): Promise<string | undefined> {
+  if (!openid || !scopes.includes('openid')) return undefined;
+  if (!user || !engine) throw new Error('an ID token speaks of a person, and the engine makes it');
+  return engine.issueIdToken({ user, openid, authTime, scopes, accessToken });
+}

@@ -15,7 +15,8 @@ import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
-import type { Grant, GrantRequest, OpenIdFacts } from './contract.ts';
+import type { Grant, GrantRequest } from './contract.ts';
+import type { OpenIdFacts } from './engine-handle.ts';
 import { requireText } from './parameters.ts';
 import type { Unanswered } from './unanswered.ts';
 
@@ -40,7 +41,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
   const { registry, logins, refreshTokens, users, databaseLogins, unanswered, audit, now } = deps;
 
   /** The token is neither current nor forgiven: somebody else has it too. */
-  async function endReused(login: LoginRow, { ctx, address }: GrantRequest): Promise<never> {
+  async function endReused(login: LoginRow, { address, requestId }: GrantRequest): Promise<never> {
     await registry.endLogin(login);
     await audit.append({
       at: now(),
@@ -51,7 +52,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       client: login.clientId,
       organization: login.organization,
       address,
-      ...(typeof ctx.state.requestId === 'string' && { requestId: ctx.state.requestId }),
+      ...(requestId !== undefined && { requestId }),
     });
     throw new ProofRejected({ reason: 'refresh token reused' });
   }

@@ -7,7 +7,7 @@ import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AccountFacts, Bound, TokenRow } from '../storage/contract.ts';
-import type { OpenIdFacts } from './contract.ts';
+import type { OpenIdFacts } from './engine-handle.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';

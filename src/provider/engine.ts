@@ -13,11 +13,12 @@ import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
 import { toOAuthError } from '../errors/oauth.ts';
-import type { Grant } from '../grants/contract.ts';
+import type { Grant, TokenRequest } from '../grants/contract.ts';
 import { type GrantDeps, runGrant } from '../grants/grant.ts';
 import { COMMON_PARAMETERS } from '../grants/request.ts';
 import { type SecretLimits, takeOverClients } from './clients.ts';
 import { type EngineDeps as ConfigurationDeps, createConfiguration } from './configuration.ts';
+import { createEngineHandle } from './engine-handle.ts';
 import { LocalSigningKey, type SigningMode } from './external-key.ts';
 import { takeEarlierHints } from './id-token-hints.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -63,11 +64,31 @@ function keepFailures(provider: Provider): void {
   }
 }
 
-function registerGrants(provider: Provider, { grants, grantDeps }: EngineDeps): void {
+/** What the engine has read and checked, and whom it has authenticated. */
+async function toTokenRequest(ctx: KoaContextWithOIDC, directory: Directory): Promise<TokenRequest> {
+  const { client, params, body } = ctx.oidc;
+  const { address, requestId } = ctx.state;
+  // The engine forgets an empty array, which asks for no table at all; forgotten, it would ask for every one.
+  const details = body?.authorization_details;
+  return {
+    ...(await directory.viewFor(ctx.req)),
+    clientId: client?.clientId ?? '',
+    parameters: { ...params, ...(details !== undefined && { authorization_details: details }) },
+    address: address ?? ctx.ip,
+    requestId,
+    engine: createEngineHandle(ctx),
+    remark(note) {
+      ctx.state.note = note;
+    },
+  };
+}
+
+function registerGrants(provider: Provider, { grants, grantDeps, directory }: EngineDeps): void {
   for (const grant of grants) {
     const token = async (ctx: KoaContextWithOIDC): Promise<void> => {
       try {
-        await runGrant(grant, ctx, grantDeps);
+        ctx.body = await runGrant(grant, await toTokenRequest(ctx, directory), grantDeps);
+        ctx.state.issuedGrant = grant.name;
       } catch (error) {
         ctx.state.failure = error;
         throw toOAuthError(error);

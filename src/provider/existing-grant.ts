@@ -7,7 +7,7 @@ import type { Directory } from '../directory/directory.ts';
 import { isOnDevice } from '../directory/redirect-uris.ts';
 import type { Users } from '../directory/users.ts';
 import { DomainError } from '../errors/domain.ts';
-import { type Agreed, agreeToAll, type Consent, clear, isOlder } from '../grants/consent.ts';
+import { type Agreed, agreeToAll, clear, isOlder } from '../grants/consent.ts';
 import type { ConsentParties, RememberedConsents } from '../grants/remembered-consents.ts';
 import type { FindLeft } from './authorization-request.ts';
 import { type FindAskedTables, toAgreement } from './table-consent.ts';
@@ -20,12 +20,15 @@ export interface ExistingGrantDeps {
   readonly findLeft: FindLeft;
 }
 
+type EngineGrant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>;
+
 /** A request that gets nothing is refused later, when it is known that this person does not log in anew. */
 function noneOfRefused(error: unknown): undefined {
   if (!(error instanceof DomainError)) throw error;
 }
 
-const contentsOf = ({ openid, resources, rar }: Consent): string => JSON.stringify([openid, resources, rar]);
+const contentsOf = ({ openid, resources, rar }: EngineGrant): string =>
+  JSON.stringify([openid, resources, rar]);
 
 export function createLoadExistingGrant({
   directory,
@@ -60,7 +63,7 @@ export function createLoadExistingGrant({
   async function findOfSession(
     { oidc }: KoaContextWithOIDC,
     { client: { application } }: ConsentParties,
-  ): Promise<Consent | undefined> {
+  ): Promise<EngineGrant | undefined> {
     const { provider, session, account } = oidc;
     const id = session?.grantIdFor(application.clientId);
     const grant = id === undefined ? undefined : await provider.Grant.find(id);

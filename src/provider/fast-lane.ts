@@ -7,12 +7,11 @@
  * `GRANTABLE_FAST_LANE=0` switches it off; `test/provider/fast-lane.test.ts` holds both ways to the same answers.
  */
 import type { Context, Middleware } from 'koa';
-import type { KoaContextWithOIDC } from 'oidc-provider';
 import { usesSecret } from '../directory/applications.ts';
 import { isClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
-import type { Grant, Proof } from '../grants/contract.ts';
+import type { Grant } from '../grants/contract.ts';
 import { type GrantDeps, runGrant } from '../grants/grant.ts';
 import { COMMON_PARAMETERS } from '../grants/request.ts';
 import type { Application } from '../storage/nouns.ts';
@@ -78,13 +77,6 @@ async function authenticate(ctx: Context, deps: FastLaneDeps): Promise<Applicati
     : undefined;
 }
 
-/** What the grant path needs of the engine's context, which does not exist here. */
-function grantContext(ctx: Context, { clientId }: Application, params: Fields) {
-  const oidc = { client: { clientId }, params };
-  const context = { oidc, state: ctx.state, req: ctx.req, ip: ctx.ip, body: undefined as unknown };
-  return context as unknown as KoaContextWithOIDC & { body: unknown };
-}
-
 interface GrantLane {
   readonly grant: Grant;
   readonly fields: ReadonlySet<string>;
@@ -99,15 +91,6 @@ function createGrantLanes(grants: readonly Grant[]): ReadonlyMap<unknown, GrantL
         { grant, fields: new Set(['grant_type', ...COMMON_PARAMETERS, ...grant.parameters]) },
       ]),
   );
-}
-
-class NeedsEngine extends DomainError {
-  readonly code = 'needs_engine';
-}
-
-/** A login in the browser is refreshed with an ID token, which only the engine can make. */
-function requireNoIdToken({ openid }: Proof): void {
-  if (openid) throw new NeedsEngine();
 }
 
 /** @returns the answer; undefined to go the long way */
@@ -125,10 +108,13 @@ async function findTokenAnswer(
     (name) => fields[name] !== undefined,
   );
   if (fields.authorization_details !== undefined && !namesResource) return undefined;
-  const context = grantContext(ctx, application, fields);
-  await runGrant(lane.grant, context, { ...deps.grantDeps, onProof: requireNoIdToken });
-  ctx.state.clientId = application.clientId;
-  return context.body;
+  const { address, requestId } = ctx.state;
+  const { clientId } = application;
+  const viewing = await deps.directory.viewFor(ctx.req);
+  const request = { ...viewing, clientId, parameters: fields, address, requestId };
+  const answer = await runGrant(lane.grant, request, deps.grantDeps);
+  Object.assign(ctx.state, { clientId, issuedGrant: lane.grant.name });
+  return answer;
 }
 
 /** @returns the answer; undefined to go the long way */

@@ -8,7 +8,7 @@ import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import type { ConnectDeps } from '../grants/connect.ts';
-import type { OpenIdFacts } from '../grants/contract.ts';
+import type { OpenIdFacts } from '../grants/engine-handle.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
 import { createRememberedConsents } from '../grants/remembered-consents.ts';
@@ -200,7 +200,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   });
   const findAskedTables = createFindAskedTables({ directory, users });
   const findLeft = createFindLeft({ directory, users });
-  const grantDeps = { directory, users, issue };
+  const grantDeps = { users, issue };
   const engine = createEngine({
     configuration: () => ({
       issuer,

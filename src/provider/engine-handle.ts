@@ -1,7 +1,7 @@
-/** The ID token of a login in the browser (OpenID Connect Core section 3.1.3.3, refreshed ones 12.2). */
+/** The engine, as far as a grant may use it: within one request of its chain. */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { userClaims } from '../directory/accounts.ts';
-import type { OpenIdFacts, Proof } from './contract.ts';
+import type { EngineHandle, IdTokenFacts } from '../grants/engine-handle.ts';
 
 /** The engine's typings leave out what filters the claims. */
 type IdToken = InstanceType<KoaContextWithOIDC['oidc']['provider']['IdToken']> & {
@@ -9,25 +9,16 @@ type IdToken = InstanceType<KoaContextWithOIDC['oidc']['provider']['IdToken']> &
   mask?: object;
 };
 
-/**
- * @param accessToken the one that the ID token comes with
- * @returns undefined unless `openid` is among the scopes
- */
-export async function issueIdToken(
+function issueIdToken(
   ctx: KoaContextWithOIDC,
-  proof: Proof & { readonly openid: OpenIdFacts },
-  scopes: readonly string[],
-  accessToken: string,
-): Promise<string | undefined> {
-  if (!scopes.includes('openid')) return undefined;
-  if (!proof.user) throw new Error('an ID token speaks of somebody');
-  const { openid } = proof;
+  { user, openid, authTime, scopes, accessToken }: IdTokenFacts,
+): Promise<string> {
   const token: IdToken = new ctx.oidc.provider.IdToken(
     {
-      ...userClaims(proof.user),
+      ...userClaims(user),
       ...(openid.acr !== undefined && { acr: openid.acr }),
       ...(openid.amr !== undefined && { amr: [...openid.amr] }),
-      ...(proof.authTime !== undefined && { auth_time: proof.authTime }),
+      ...(authTime !== undefined && { auth_time: authTime }),
     },
     { ctx },
   );
@@ -39,4 +30,13 @@ export async function issueIdToken(
   // The engine puts the hash in its place (section 3.1.3.6).
   token.set('at_hash', accessToken);
   return token.issue({ use: 'idtoken' });
+}
+
+export function createEngineHandle(ctx: KoaContextWithOIDC): EngineHandle {
+  const { AuthorizationCode, Grant } = ctx.oidc.provider;
+  return {
+    findCode: (value) => AuthorizationCode.find(value, { ignoreExpiration: true }),
+    findConsent: (id) => Grant.find(id),
+    issueIdToken: (facts) => issueIdToken(ctx, facts),
+  };
 }

@@ -1,0 +1,68 @@
+/**
+ * What codes and ID tokens need of the protocol engine, which made the codes and signs ID tokens. Grants of machines
+ * never meet it. Members are named as the engine names them, so that its own models fit.
+ */
+import type { User } from '../storage/nouns.ts';
+import type { Consent } from './consent.ts';
+
+/** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
+export interface OpenIdFacts {
+  readonly scope: string;
+  /** The client that the person agreed to. */
+  readonly clientId: string;
+  readonly grantId: string;
+  readonly claims?: Record<string, unknown>;
+  readonly nonce?: string;
+  readonly sid?: string;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
+  readonly sessionUid?: string;
+}
+
+/** An authorization code as it was stored (RFC 6749 section 4.1.2, RFC 7636, OpenID Connect Core 3.1.2). */
+export interface StoredCode {
+  readonly clientId?: string | undefined;
+  readonly grantId?: string | undefined;
+  readonly accountId?: string | undefined;
+  readonly scope?: string | undefined;
+  readonly nonce?: string | undefined;
+  readonly sid?: string | undefined;
+  readonly acr?: string | undefined;
+  readonly sessionUid?: string | undefined;
+  readonly redirectUri?: string | undefined;
+  readonly codeChallenge?: string | undefined;
+  readonly codeChallengeMethod?: string | undefined;
+  readonly claims?: unknown;
+  readonly amr?: string[] | undefined;
+  readonly resource?: unknown;
+  /** The details of the authorization request (RFC 9396). */
+  readonly rar?: unknown;
+  /** Seconds. */
+  readonly iat?: number | undefined;
+  /** Seconds. */
+  readonly authTime?: number | undefined;
+  readonly isExpired: boolean;
+  /** Whether it was used. */
+  readonly consumed?: unknown;
+  /** @throws if it was used: the store decides */
+  consume(): Promise<void>;
+}
+
+/** Whom an ID token speaks of, and what it says beside their claims. */
+export interface IdTokenFacts {
+  readonly user: User;
+  readonly openid: OpenIdFacts;
+  /** Seconds. */
+  readonly authTime: number | undefined;
+  readonly scopes: readonly string[];
+  /** The one that it comes with (OpenID Connect Core 3.1.3.6). */
+  readonly accessToken: string;
+}
+
+export interface EngineHandle {
+  /** Also one that has expired or was used. */
+  findCode(value: string): Promise<StoredCode | undefined>;
+  findConsent(id: string): Promise<Consent | undefined>;
+  /** An ID token (OpenID Connect Core section 3.1.3.3, refreshed ones 12.2). */
+  issueIdToken(facts: IdTokenFacts): Promise<string>;
+}
