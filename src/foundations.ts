@@ -71,12 +71,13 @@ export interface Foundations {
 }
 
 function throttleLimits({ throttle }: Config): ThrottleLimits {
-  const { account, address, client, registration } = throttle;
+  const { account, address, client, registration, authorization } = throttle;
   return {
     password: { ...DEFAULT_LIMITS.password, guesses: account.points, window: account.seconds },
     address: { failures: address.points, window: address.seconds },
     clientSecret: { failures: client.points, window: client.seconds },
     registration: { points: registration.points, window: registration.seconds },
+    authorization: { points: authorization.points, window: authorization.seconds },
   };
 }
 

@@ -199,7 +199,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     issuer: config.issuer,
     artifacts: storage.artifacts,
     findForm,
-    limit: throttle.postedRequest,
+    limit: throttle.authorizationRequest,
     now,
   });
 

@@ -50,6 +50,8 @@ export interface Config {
     readonly client: Limit;
     /** Registrations from one address. */
     readonly registration: Limit;
+    /** Authorization and logout requests from one address. */
+    readonly authorization: Limit;
     /** Exchanges of one connection, in each process. */
     readonly exchange: Limit;
   };

@@ -115,7 +115,8 @@ function absolute(place: StoragePlace, cwd: string): StoragePlace {
 function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
   const dataDir = values.dataDir && resolve(cwd, values.dataDir);
   const proxies = given(options.trustedProxies) ? values.trustedProxies : [];
-  const { accountLimit, addressLimit, clientLimit, registrationLimit, exchangeLimit } = values;
+  const { accountLimit, addressLimit, clientLimit, registrationLimit, authorizationLimit, exchangeLimit } =
+    values;
   const { accessTokenTtl, loginTtl } = values;
   const draft = {
     production,
@@ -140,12 +141,13 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     hashQueue: values.hashQueue,
     hashCosts: values.hashCosts,
     throttle:
-      accountLimit && addressLimit && clientLimit && registrationLimit && exchangeLimit
+      accountLimit && addressLimit && clientLimit && registrationLimit && authorizationLimit && exchangeLimit
         ? {
             account: accountLimit,
             address: addressLimit,
             client: clientLimit,
             registration: registrationLimit,
+            authorization: authorizationLimit,
             exchange: exchangeLimit,
           }
         : undefined,

@@ -338,6 +338,13 @@ export const options = {
       'Registrations from one address, where a face lets strangers register, before further ones get 429.',
     schema: limit(),
   },
+  authorizationLimit: {
+    name: 'GRANTABLE_AUTHORIZATION_LIMIT',
+    type: '<attempts>/<duration of at most 1d>, such as 120/1m',
+    default: '120/1m',
+    meaning: 'Authorization and logout requests from one address before further ones get 429.',
+    schema: limit(),
+  },
   exchangeLimit: {
     name: 'GRANTABLE_EXCHANGE_LIMIT',
     type: '<attempts>/<duration of at most 1d>, such as 6000/1m',

@@ -28,6 +28,7 @@ export interface ThrottleLimits {
   readonly address: { readonly failures: number; readonly window: number };
   readonly clientSecret: { readonly failures: number; readonly window: number };
   readonly registration: { readonly points: number; readonly window: number };
+  readonly authorization: { readonly points: number; readonly window: number };
 }
 
 export const DEFAULT_LIMITS: ThrottleLimits = {
@@ -35,6 +36,7 @@ export const DEFAULT_LIMITS: ThrottleLimits = {
   address: { failures: 100, window: 120 },
   clientSecret: { failures: 20, window: 60 },
   registration: { points: 20, window: 3_600 },
+  authorization: { points: 120, window: 60 },
 };
 
 /** Seconds without a further delay after which an account has all its guesses again. */
@@ -56,8 +58,6 @@ const BLOCKS_KEPT = 10_000;
  * good, so that whoever gets no further one has one that is.
  */
 const MAILS = { points: 3, window: 900 };
-/** Of one address in a window, in seconds: what strangers have kept for a minute stays below 6 MB. */
-const POSTED_REQUESTS = { points: 120, window: 60 };
 
 export interface Throttle extends GuessLimits {
   /** @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many of any */
@@ -66,8 +66,8 @@ export interface Throttle extends GuessLimits {
   clientSecretFailure(clientId: string, address: string): Promise<void>;
   /** Takes one registration from the address. @throws TooManyAttempts */
   registration(address: string): Promise<void>;
-  /** Takes one authorization or logout request that is kept for a minute. @throws TooManyAttempts */
-  postedRequest(address: string): Promise<void>;
+  /** Takes one authorization or logout request, each of which the store keeps something of. @throws TooManyAttempts */
+  authorizationRequest(address: string): Promise<void>;
   /**
    * Takes one mail that strangers ask for, whether or not there is anybody to get it: what is counted must tell nobody
    * who is there. So nobody's mailbox is filled from many source addresses.
@@ -165,7 +165,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   );
   const registrations = limiter('registration', limits.registration.points, limits.registration.window);
   const mails = limiter('mail', MAILS.points, MAILS.window);
-  const postedRequests = limiter('posted', POSTED_REQUESTS.points, POSTED_REQUESTS.window);
+  const authorizations = limiter('authorization', limits.authorization.points, limits.authorization.window);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
   /**
@@ -267,8 +267,8 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       await addresses.add(keyOf(addressKey(address)));
     },
     registration: (address) => takePoint(registrations, address, 'too many registrations from this address'),
-    postedRequest: (address) =>
-      takePoint(postedRequests, address, 'too many posted requests from this address'),
+    authorizationRequest: (address) =>
+      takePoint(authorizations, address, 'too many authorization requests from this address'),
     mail: (kind, recipient) =>
       mails.consume(keyOf(kind, recipient)).then(
         () => true,

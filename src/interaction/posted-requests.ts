@@ -2,6 +2,9 @@
  * Authorization and logout requests that come by POST (OpenID Connect Core 3.1.2.1, RP-Initiated Logout 2). A browser
  * that posts a form of another site sends no `SameSite=Lax` cookie, hence no session; the GET that follows a 303 brings
  * them. So the parameters wait in the store for that GET, and it reaches the engine as if it had carried them.
+ *
+ * Whatever the method, each request makes the store keep something, so those of one address are limited. The GET that
+ * follows a 303 was counted as the POST.
  */
 import { hash, randomBytes } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
@@ -14,7 +17,7 @@ export interface PostedRequestsDeps {
   readonly issuer: string;
   readonly artifacts: Pick<ArtifactStore, 'insert' | 'find' | 'consume'>;
   readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
-  /** Of an address that has posted too many it throws. */
+  /** Takes one request from an address. @throws TooManyAttempts */
   readonly limit: (address: string) => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -113,7 +116,12 @@ export function createPostedRequests({
     if (!ENDPOINTS.includes(ctx.path)) return next();
     if (ctx.method === 'POST') return keep(ctx);
     const id = ctx.query[ID];
-    if (ctx.method !== 'GET' || id === undefined) return next();
+    if (id === undefined || ctx.method === 'HEAD') {
+      // The engine keeps an interaction or a session of each, as for a GET.
+      if (ctx.method === 'GET' || ctx.method === 'HEAD') await limit(String(ctx.state.address));
+      return next();
+    }
+    if (ctx.method !== 'GET') return next();
     const parameters = await take(ctx, String(id));
     // Koa's own setter would write them into the URL, where an ID token must never stand.
     Object.defineProperty(ctx, 'query', { value: parameters, configurable: true, writable: true });

@@ -83,6 +83,17 @@ function refuseFragments(params: Record<string, unknown>): void {
   throw new MalformedRequest({ description: 'response_mode must be query or form_post' });
 }
 
+/** Bytes. What a client sends to get back, or to show, is stored until the person has logged in. */
+const LONGEST = { state: 4096, nonce: 1024, login_hint: 1024, ui_locales: 1024, acr_values: 1024 };
+
+function refuseLong(params: Record<string, unknown>): void {
+  for (const [name, longest] of Object.entries(LONGEST)) {
+    const bytes = Buffer.byteLength(String(params[name] ?? ''));
+    if (bytes <= longest) continue;
+    throw new MalformedRequest({ description: `${name} has ${bytes} bytes: send at most ${longest}` });
+  }
+}
+
 /** What is left of a request after what cannot be given was left out of its scopes. */
 interface Left {
   readonly scopes: readonly string[];
@@ -145,6 +156,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
   if (!params || !client) return;
   refuseEmptyDetails(ctx);
   refuseFragments(params);
+  refuseLong(params);
   const view = await deps.directory.view();
   const active = await view.findApplication(client.clientId);
   // Nobody is asked for a password, or for a consent, that nothing comes of.

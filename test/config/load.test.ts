@@ -78,6 +78,7 @@ test('an empty environment gives the defaults and says that the master key lies 
         address: { points: 100, seconds: 120 },
         client: { points: 20, seconds: 60 },
         registration: { points: 20, seconds: 3600 },
+        authorization: { points: 120, seconds: 60 },
         exchange: { points: 6000, seconds: 60 },
       },
       livingLimit: 1_000_000,
@@ -122,6 +123,8 @@ test('every option is taken from the environment', async () => {
     GRANTABLE_ADDRESS_LIMIT: '4/2h',
     GRANTABLE_CLIENT_LIMIT: '5/1d',
     GRANTABLE_REGISTRATION_LIMIT: '7/1m',
+    GRANTABLE_AUTHORIZATION_LIMIT: '8/2m',
+    GRANTABLE_AUDIT_RETENTION: '30d',
     GRANTABLE_EXCHANGE_LIMIT: '6/1s',
     GRANTABLE_ACCESS_TOKEN_TTL: '90',
     GRANTABLE_LOGIN_TTL: '12h',
@@ -158,8 +161,10 @@ test('every option is taken from the environment', async () => {
     address: { points: 4, seconds: 7200 },
     client: { points: 5, seconds: 86_400 },
     registration: { points: 7, seconds: 60 },
+    authorization: { points: 8, seconds: 120 },
     exchange: { points: 6, seconds: 1 },
   });
+  assert.equal(config.auditRetention, 30 * 86_400);
   assert.deepEqual(config.ttl, { accessToken: 90, login: 43_200 });
   assert.equal(config.signing, 'sync');
   assert.equal(config.shutdownSeconds, 0);

@@ -67,6 +67,7 @@ export async function createChildServer(
           GRANTABLE_APPLY: apply,
           GRANTABLE_BCRYPT_COST: '4',
           GRANTABLE_LOG_LEVEL: 'error',
+          GRANTABLE_AUTHORIZATION_LIMIT: '100000/1m',
           ...options.env,
         },
         stdio: ['ignore', options.stdout ?? 'ignore', 'inherit'],

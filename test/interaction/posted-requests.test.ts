@@ -192,7 +192,7 @@ describe('requests that are posted', () => {
   });
 
   test('an address that posts more than 120 a minute is told to come again', async () => {
-    await using other = await startServer();
+    await using other = await startServer({ env: { GRANTABLE_AUTHORIZATION_LIMIT: '120/1m' } });
     const body = new URLSearchParams({ client_id: 'web' });
     const ask = () => fetch(other.issuer + AUTHORIZE, { method: 'POST', redirect: 'manual', body });
     const answers = await Promise.all(Array.from({ length: 125 }, ask));

@@ -242,6 +242,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
           GRANTABLE_APPLY: applyFile,
           GRANTABLE_BCRYPT_COST: '4',
           GRANTABLE_LOG_LEVEL: 'silent',
+          // All browsers of a test have one address.
+          GRANTABLE_AUTHORIZATION_LIMIT: '100000/1m',
           ...storage,
           ...options.env,
         },
