@@ -24,12 +24,12 @@ import {
   createPostedRequests,
   REQUIRED_VIEWS,
 } from './interaction/index.ts';
+import { JWKS_CACHE_SECONDS } from './keys/key-plan.ts';
 import { whenStoreIsThere } from './open-storage.ts';
 import { BROWSER_PATHS } from './provider/client-origins.ts';
 import { PATHS } from './provider/configuration.ts';
 import type { Engine } from './provider/engine.ts';
 import { fittingSigningMode } from './provider/external-key.ts';
-import { JWKS_CACHE_SECONDS } from './provider/key-plan.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 

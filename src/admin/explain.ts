@@ -8,6 +8,7 @@ import type { BoundRights, CurrentRights } from '../directory/current-rights.ts'
 import type { Directory } from '../directory/directory.ts';
 import { withinCatalogue } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
+import { type JwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import {
   type DeviceAccess,
   type DeviceRight,
@@ -18,7 +19,6 @@ import { explainIntersection, type Removable } from '../permissions/explain.ts';
 import type { Step } from '../permissions/kinds.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
-import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { OPAQUE_ACCESS_TOKEN, REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';

@@ -7,7 +7,7 @@ import { createEndings } from '../directory/endings.ts';
 import { isNounId } from '../directory/names.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { findableUsername } from '../directory/usernames.ts';
-import { type JwtVerifier, looksLikeJwt } from '../provider/verify-jwt.ts';
+import { type JwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import { accountNode, consentNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';

@@ -1,5 +1,5 @@
 import { toOneLine } from '../errors/texts.ts';
-import { removeSigningKey, rotateSigningKeys, type SigningKeys } from '../provider/signing-keys.ts';
+import { removeSigningKey, rotateSigningKeys, type SigningKeys } from '../keys/signing-keys.ts';
 import {
   type Command,
   CommandFailed,

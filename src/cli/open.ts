@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../foundations.ts';
-import { createJwtVerifier, type JwtVerifier } from '../provider/verify-jwt.ts';
+import { createJwtVerifier, type JwtVerifier } from '../keys/verify-jwt.ts';
 import { CommandFailed, type CommandIo } from './command.ts';
 
 export interface Opened extends Foundations {

@@ -16,12 +16,12 @@ import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant, TokenRequest } from '../grants/contract.ts';
 import { type GrantDeps, runGrant } from '../grants/grant.ts';
 import { COMMON_PARAMETERS } from '../grants/request.ts';
+import type { SigningKeys } from '../keys/signing-keys.ts';
 import { type SecretLimits, takeOverClients } from './clients.ts';
 import { type EngineDeps as ConfigurationDeps, createConfiguration } from './configuration.ts';
 import { createEngineHandle } from './engine-handle.ts';
 import { LocalSigningKey, type SigningMode } from './external-key.ts';
 import { takeEarlierHints } from './id-token-hints.ts';
-import type { SigningKeys } from './signing-keys.ts';
 
 export interface EngineDeps {
   /** Asked at each build: cookie keys rotate too. */

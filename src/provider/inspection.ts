@@ -9,6 +9,7 @@ import type { Author } from '../directory/changes.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { createEndings } from '../directory/endings.ts';
 import { MalformedRequest } from '../errors/domain.ts';
+import { type JwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import { toDetails } from '../permissions/details.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
 import { toPermissionsJson } from '../permissions/seed-shape.ts';
@@ -20,7 +21,6 @@ import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Application, Connection } from '../storage/nouns.ts';
 import type { Refusals } from '../storage/refusals.ts';
-import { type JwtVerifier, looksLikeJwt } from './verify-jwt.ts';
 
 const PLACEHOLDER = 'looked-up-by-grantable';
 const INACTIVE = { active: false };

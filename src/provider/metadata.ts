@@ -6,10 +6,10 @@ import { ACT_FOR_USER } from '../grants/act-for-user.ts';
 import { CONNECT } from '../grants/connect.ts';
 import { DATABASE_USER } from '../grants/database-user.ts';
 import { DERIVED_LOGIN } from '../grants/derived-login.ts';
+import type { SigningKeys } from '../keys/signing-keys.ts';
 import { DEVICE_ACCESS } from '../permissions/device-access.ts';
 import { ID_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 import { PROMPT_VALUES } from './prompts.ts';
-import type { SigningKeys } from './signing-keys.ts';
 
 export const METADATA_PATHS = [
   '/.well-known/openid-configuration',

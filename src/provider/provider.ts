@@ -14,6 +14,8 @@ import { createIssue } from '../grants/issue.ts';
 import { createRememberedConsents } from '../grants/remembered-consents.ts';
 import { createSubjectTokens, type SubjectTokens } from '../grants/subject-token.ts';
 import { createUnanswered } from '../grants/unanswered.ts';
+import type { SigningKeys } from '../keys/signing-keys.ts';
+import { createJwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import { createFeed, type Feed } from '../registry/feed.ts';
 import { grantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
@@ -37,9 +39,7 @@ import { createLoginPolicy } from './login-policy.ts';
 import { createRevocationFeed } from './revocation-feed.ts';
 import { createProviderRoutes } from './routes.ts';
 import { createSignJwt } from './sign-jwt.ts';
-import type { SigningKeys } from './signing-keys.ts';
 import { createFindAskedTables } from './table-consent.ts';
-import { createJwtVerifier, looksLikeJwt } from './verify-jwt.ts';
 
 export interface ProviderDeps {
   readonly issuer: string;

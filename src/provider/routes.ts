@@ -1,6 +1,7 @@
 /** The provider's middleware in the order in which a request meets it. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
+import type { SigningKeys } from '../keys/signing-keys.ts';
 import { createClientCredentials } from './client-credentials.ts';
 import { createClientOrigins } from './client-origins.ts';
 import { PATHS } from './configuration.ts';
@@ -12,7 +13,6 @@ import { createPrompts } from './prompts.ts';
 import { createRequestNotes } from './request-notes.ts';
 import { createResourceParameter } from './resource-parameter.ts';
 import { REVOCATIONS_PATH } from './revocation-feed.ts';
-import type { SigningKeys } from './signing-keys.ts';
 
 export interface ProviderRoutesDeps {
   readonly engine: Engine;

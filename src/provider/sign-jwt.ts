@@ -1,7 +1,8 @@
 /** JWTs of ours, such as access tokens (RFC 9068): signed with the key of their algorithm that is active now. */
+
+import type { SigningKeys } from '../keys/signing-keys.ts';
 import type { AlgChoice } from '../storage/signing-algs.ts';
 import { LocalSigningKey, type SigningMode } from './external-key.ts';
-import type { SigningKeys } from './signing-keys.ts';
 
 /**
  * @param claims as JSON

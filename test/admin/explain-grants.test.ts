@@ -9,7 +9,7 @@ import bcrypt from 'bcrypt';
 import { explainToken } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
 import { grants } from '../../src/config/apply-schema.ts';
-import { createJwtVerifier } from '../../src/provider/verify-jwt.ts';
+import { createJwtVerifier } from '../../src/keys/verify-jwt.ts';
 import { parseNode } from '../../src/registry/nodes.ts';
 import type { FaceName } from '../../src/storage/nouns.ts';
 import { appOf, createClient, loginOf } from '../faces/fusio-client.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { explainToken, type TokenExplanation } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
-import { removeSigningKey, rotateSigningKeys } from '../../src/provider/signing-keys.ts';
+import { removeSigningKey, rotateSigningKeys } from '../../src/keys/signing-keys.ts';
 import { type Administration, fileOf, openAdministration } from './fixture.ts';
 import { acme, logIn, mint, verifierOf } from './tokens.ts';
 

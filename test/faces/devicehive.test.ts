@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { explainToken } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
-import { createJwtVerifier } from '../../src/provider/verify-jwt.ts';
+import { createJwtVerifier } from '../../src/keys/verify-jwt.ts';
 import { PASSWORD, RESOURCE, startServer, type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { removeSigningKey } from '../../src/provider/signing-keys.ts';
+import { removeSigningKey } from '../../src/keys/signing-keys.ts';
 import type { Application } from '../../src/storage/nouns.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseSigner, JWKS_CACHE_SECONDS, type KeyStep, planKeys } from '../../src/provider/key-plan.ts';
+import { chooseSigner, JWKS_CACHE_SECONDS, type KeyStep, planKeys } from '../../src/keys/key-plan.ts';
 import type { StoredKey } from '../../src/storage/contract.ts';
 import {
   type AlgChoice,

@@ -1,5 +1,8 @@
 /**
- * The signing keys: per algorithm that a resource or an application names one active, the next one published before it
+ * Signing keys: which there are, when each signs and is published, and whether a JWT was signed by one of them. How the
+ * engine signs is left to `provider`. It serves no routes.
+ *
+ * This file: the keys. Per algorithm that a resource or an application names one active, the next one published before it
  * signs, retired ones published until the last token they signed has expired. Private parts are sealed in the store.
  * `key-plan.ts` says when a key signs.
  */

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
-import { JWKS_CACHE_SECONDS } from '../../src/provider/key-plan.ts';
+import { JWKS_CACHE_SECONDS } from '../../src/keys/key-plan.ts';
 import {
   loadSigningKeys as load,
   removeSigningKey,
   rotateSigningKeys,
   type SigningKeys,
   type SigningKeysDeps,
-} from '../../src/provider/signing-keys.ts';
+} from '../../src/keys/signing-keys.ts';
 import { type AlgChoice, accessTokenAlgs, idTokenAlgs } from '../../src/storage/signing-algs.ts';
 import { openVault } from '../../src/storage/vault.ts';
 
