@@ -18,6 +18,7 @@ export interface ClientCredentialsDeps {
 /** What stands for a client that did not say who it is: ids of clients hold no blank. */
 export const NO_CLIENT = ' ';
 
+const BASIC_SCHEME = /^Basic\b/i;
 const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/i;
 const VISIBLE = /^[!-~]+$/;
 
@@ -72,7 +73,7 @@ export function spellingsOf({ state }: Context, secret: string): readonly string
 
 function readAuthorization(ctx: Context, header: string, form: Form, deps: ClientCredentialsDeps): void {
   const isAlone = !isGiven(form.client_secret) && !isGiven(form.client_assertion);
-  if (!/^Basic\b/i.test(header)) {
+  if (!BASIC_SCHEME.test(header)) {
     if (!isAlone) return;
     // Still answered with the scheme that would do.
     ctx.req.headers.authorization = basicOf(NO_CLIENT, '-');
@@ -97,11 +98,14 @@ function readAuthorization(ctx: Context, header: string, form: Form, deps: Clien
 /** Before the engine: spells what the client sent in the one way that the engine reads as it was meant. */
 export function createClientCredentials(deps: ClientCredentialsDeps): Middleware {
   return function clientCredentials(ctx, next) {
-    const form = ctx.method === 'POST' ? deps.form.read(ctx) : undefined;
-    if (!form) return next();
+    if (ctx.method !== 'POST') return next();
+    const form = deps.form.read(ctx);
     ctx.state.basicSecrets = undefined;
     const header = ctx.req.headers.authorization;
-    if (isGiven(header)) readAuthorization(ctx, String(header), form, deps);
+    if (!form) {
+      // Without a form there is only the header to say it in.
+      if (!BASIC_SCHEME.test(header ?? '')) ctx.req.headers.authorization = basicOf(NO_CLIENT, '-');
+    } else if (isGiven(header)) readAuthorization(ctx, String(header), form, deps);
     else if (!isGiven(form.client_id) && !isGiven(form.client_assertion)) {
       deps.form.replace(ctx, { ...form, client_id: NO_CLIENT });
     }

@@ -420,6 +420,16 @@ describe('ways of client authentication', () => {
     });
   }
 
+  test('a POST without a body is from a client that does not say who it is', async () => {
+    for (const path of ['/oauth/token', '/oauth/introspect', '/oauth/revoke', '/oauth/revocations']) {
+      for (const headers of [{}, { authorization: 'Bearer abc' }]) {
+        const outcome = await outcomeOf(() => fetch(server.issuer + path, { method: 'POST', headers }));
+        assert.equal(outcome.verdict, 'invalid_client', path);
+        assert.equal(outcome.counted, 0, path);
+      }
+    }
+  });
+
   test('the log names the method used and the one registered where they differ', async () => {
     const methodsOf = async (endpoint: Endpoint, presented: Presented) => {
       const response = await ask(endpoint, presented);
