@@ -32,7 +32,6 @@ import type { Engine } from './provider/engine.ts';
 import { fittingSigningMode } from './provider/external-key.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
-
 import { createSelfAdministration } from './self-administration.ts';
 import { createSystem, type System } from './system.ts';
 

@@ -1,4 +1,5 @@
-/** Where browsers may be sent back to: what an application may list. */
+/** Where browsers may be sent back to: what an application may list, and what each place asks of a login. */
+
 const VISIBLE = /^[!-~]+$/;
 
 /** @param hostname as `URL` gives it */
@@ -35,7 +36,15 @@ export function isOnDevice(uri: string): boolean {
 
 /** True where another program on the same device may receive the code: only PKCE keeps it from using it. */
 export function needsPkce(uri: string): boolean {
-  return hasOwnScheme(uri) || (URL.canParse(uri) && isLoopback(new URL(uri).hostname));
+  return isOnDevice(uri) || isLoopback(URL.parse(uri)?.hostname ?? '');
+}
+
+/** Whether a login of the application may go without a code challenge. */
+export function mayOmitPkce(
+  { pkce, authMethod }: { readonly pkce?: string; readonly authMethod: string | undefined },
+  redirectUri: string,
+): boolean {
+  return pkce === 'optional' && authMethod !== 'none' && !needsPkce(redirectUri);
 }
 
 /**

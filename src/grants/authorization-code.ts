@@ -3,7 +3,7 @@
  * another client or a wrong verifier presents is burnt, and because every token is made on one path.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
-import { needsPkce } from '../directory/redirect-uris.ts';
+import { mayOmitPkce } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
@@ -34,9 +34,7 @@ function mismatchWithoutChallenge(
   { parameters, client }: GrantRequest,
 ): string | undefined {
   if (parameters.code_verifier !== undefined) return 'code_verifier for a code without a challenge';
-  const { pkce, authMethod } = client.application;
-  const mayOmit = pkce === 'optional' && authMethod !== 'none' && !needsPkce(redirectUri);
-  return mayOmit ? undefined : 'code without a challenge';
+  return mayOmitPkce(client.application, redirectUri) ? undefined : 'code without a challenge';
 }
 
 /** Why this request may not have the code; undefined if it may. */

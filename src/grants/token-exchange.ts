@@ -3,7 +3,6 @@
  * the token was issued to, or one that its application lists in `mayExchange`. No refresh token: what was traded for
  * can be traded for again.
  */
-
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findAccountHolder } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';

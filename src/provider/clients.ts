@@ -4,7 +4,7 @@ import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { usesSecret } from '../directory/applications.ts';
 import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
-import { needsPkce } from '../directory/redirect-uris.ts';
+import { mayOmitPkce } from '../directory/redirect-uris.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
@@ -26,11 +26,10 @@ const PKCE = 'pkce';
 const ASSERTION_AUDIENCE = 'assertion_audience';
 export const OWN_CLIENT_METADATA = [PKCE, ASSERTION_AUDIENCE];
 
-/** Whether an authorization request of this client may go without a code challenge. */
-export function mayOmitPkce(client: Client, redirectUri: unknown): boolean {
-  const isPublic = client.clientAuthMethod === 'none';
-  const isOptional = client[PKCE] === 'optional';
-  return isOptional && !isPublic && typeof redirectUri === 'string' && !needsPkce(redirectUri);
+/** Whether an authorization request of this client needs a code challenge. */
+export function isPkceRequired(client: Client, redirectUri: unknown): boolean {
+  const application = { pkce: String(client[PKCE]), authMethod: client.clientAuthMethod };
+  return !mayOmitPkce(application, String(redirectUri));
 }
 
 /** Whose guesses of a client's secret are counted. */

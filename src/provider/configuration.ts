@@ -15,7 +15,7 @@ import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { ASSERTION_TOLERANCE } from './client-assertions.ts';
-import { mayOmitPkce, OWN_CLIENT_METADATA } from './clients.ts';
+import { isPkceRequired, OWN_CLIENT_METADATA } from './clients.ts';
 
 /** Pages that the engine shows by itself. */
 export interface EnginePages {
@@ -154,7 +154,7 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
     responseTypes: ['code'],
     subjectTypes: ['public'],
     extraClientMetadata: { properties: [...OWN_CLIENT_METADATA] },
-    pkce: { required: (ctx, client) => !mayOmitPkce(client, ctx.oidc.params?.redirect_uri) },
+    pkce: { required: (ctx, client) => isPkceRequired(client, ctx.oidc.params?.redirect_uri) },
     allowOmittingSingleRegisteredRedirectUri: false,
     acceptQueryParamAccessTokens: false,
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],

@@ -3,7 +3,6 @@
  * must mean the same: the page that shows them, the consent that remembers them, the check that asks again when they
  * have become more. What is agreed to is kept in the engine's Grant.
  */
-
 import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
