@@ -1,4 +1,16 @@
 /** What the package offers to programs that embed the server. */
+import type { Config } from './config/load.ts';
+import type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
+import * as server from './server.ts';
+
 export { type Config, ConfigError, loadConfig } from './config/load.ts';
-export { createServer, type GrantableServer, type ServerOptions } from './server.ts';
+export type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
 export { type System, SystemRequestRefused, type SystemToken, type SystemTokenRequest } from './system.ts';
+
+/**
+ * Takes the address, opens the store, fills an empty one, and serves. Waits for a database that is away.
+ * @param config from `loadConfig` with `readApplyFile`
+ * @throws Error with a sentence for the operator: nothing was started
+ */
+export const createServer: (config: Config, options?: EmbeddingOptions) => Promise<EmbeddedServer> =
+  server.createServer;

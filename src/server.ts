@@ -2,7 +2,6 @@
  * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
  */
 import { join } from 'node:path';
-import type { ApplyReport } from './admin/apply-report.ts';
 import { findConcessions } from './admin/concessions.ts';
 import { connectDemo, createDemo } from './admin/demo.ts';
 import { startBackground } from './background.ts';
@@ -10,14 +9,15 @@ import { parseApplyFile } from './config/apply-file.ts';
 import type { Config } from './config/config.ts';
 import { createDomains } from './connections/domains.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
+import type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
 import { createFaces } from './faces/index.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
 import { createApp } from './http/app.ts';
 import { findForm, giveForm, readText, replaceForm } from './http/body.ts';
 import { type Listening, listen } from './http/listen.ts';
-import { createLogger, type Logger } from './http/log.ts';
+import { createLogger } from './http/log.ts';
 import { type Counts, createMetrics } from './http/metrics.ts';
-import { createViews, packageFolder } from './http/views.ts';
+import { createViews } from './http/views.ts';
 import {
   createInteractionRoutes,
   createPages,
@@ -26,6 +26,7 @@ import {
 } from './interaction/index.ts';
 import { JWKS_CACHE_SECONDS } from './keys/key-plan.ts';
 import { whenStoreIsThere } from './open-storage.ts';
+import { packageFolder } from './package-folder.ts';
 import { BROWSER_PATHS } from './provider/client-origins.ts';
 import { PATHS } from './provider/configuration.ts';
 import type { Engine } from './provider/engine.ts';
@@ -33,36 +34,18 @@ import { fittingSigningMode } from './provider/external-key.ts';
 import { METADATA_PATHS } from './provider/metadata.ts';
 import { createProviderParts } from './provider/provider.ts';
 import { createSelfAdministration } from './self-administration.ts';
-import { createSystem, type System } from './system.ts';
+import { createSystem } from './system.ts';
 
 /** Seconds that a browser session lasts. */
 const SESSION_LIFETIME = 14 * 86_400;
 
-export interface GrantableServer {
-  readonly issuer: string;
-  readonly port: number;
+export interface GrantableServer extends EmbeddedServer {
   readonly foundations: Foundations;
-  /** What was done at start, for whoever started it. */
-  readonly started: {
-    readonly applied?: ApplyReport;
-    readonly quickstart?: string;
-    /** There is no organization yet. */
-    readonly isEmpty?: true;
-  };
-  /** For programs that embed it. */
-  readonly system: System;
   /** The engine that answers now. */
   readonly provider: Engine['provider'];
-  /** Finishes requests under way, then closes everything. */
-  stop(): Promise<void>;
 }
 
-export interface ServerOptions {
-  /** Milliseconds since the epoch; injected by tests. */
-  readonly now?: () => number;
-  readonly log?: Logger;
-  /** Gives up waiting for a store that is away. */
-  readonly signal?: AbortSignal;
+export interface ServerOptions extends EmbeddingOptions {
   /** Others answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   /** Where several processes serve together: how their counts come together. */
@@ -75,7 +58,8 @@ export interface ServerOptions {
 
 const EMPTY_STORE =
   'The store is empty: there is no organization, so no client and no person gets a token. Write an apply file ' +
-  '(docs/configuration.md shows one) and run: grantable apply FILE. Or start with GRANTABLE_APPLY=FILE.';
+  `(${join(packageFolder('docs'), 'configuration.md')} shows one) and run: grantable apply FILE. Or start with ` +
+  'GRANTABLE_APPLY=FILE.';
 
 /**
  * The apply file of the configuration, or the demo where there is nothing yet.

@@ -1,6 +1,7 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { formatReport } from '../admin/apply-report.ts';
 import { loadApplyFile } from '../config/apply-file.ts';
+import { packageFolder } from '../package-folder.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
 import { authorOf, withStore } from './open.ts';
 
@@ -11,8 +12,9 @@ export const apply: Command = {
   summary: 'Makes the directory what a file says: organizations, resources, roles, applications, users.',
   usage: ['apply FILE [--dry-run] [--reset-passwords]'],
   details: [
-    'FILE is YAML or JSON, see docs/configuration.md. What it leaves out stays as it is; applied again, it changes',
-    'nothing. Secrets that are made are kept in generated-secrets.txt in the data folder.',
+    'FILE is YAML or JSON. What it leaves out stays as it is; applied again, it changes nothing. Secrets that are made',
+    'are kept in generated-secrets.txt in the data folder. All keys, with a sample:',
+    join(packageFolder('docs'), 'configuration.md'),
     '',
     '  --dry-run          only shows what would change',
     '  --reset-passwords  sets the passwords of people who are there already to those of the file',

@@ -1,7 +1,8 @@
 /** Finds the command that was typed and runs it. */
-
+import { join } from 'node:path';
 import { didYouMean } from '../config/similar.ts';
 import { toOneLine } from '../errors/texts.ts';
+import { packageFolder } from '../package-folder.ts';
 import { type Command, type CommandIo, DONE, MISUSED, UsageError, writeLines } from './command.ts';
 import { toFailure } from './failure.ts';
 
@@ -70,7 +71,7 @@ async function overview(): Promise<string[]> {
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
     '',
     'grantable COMMAND -h says more of one. The configuration comes from environment variables, see',
-    'docs/configuration.md.',
+    `${join(packageFolder('docs'), 'configuration.md')}.`,
   ];
 }
 

@@ -1,7 +1,6 @@
 /** Pages: `eta` templates that escape, the operator's folder first. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Eta } from 'eta';
 
 export interface Views {
@@ -16,11 +15,6 @@ export interface Views {
 /** A template is missing or broken; said at start. */
 export class BadViews extends Error {
   override readonly name = 'BadViews';
-}
-
-/** The package's own folder of that name, in a checkout and in the built package alike. */
-export function packageFolder(name: string): string {
-  return fileURLToPath(new URL(`./${name}/`, import.meta.resolve('#package.json')));
 }
 
 export interface ViewsDeps {

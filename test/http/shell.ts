@@ -12,7 +12,8 @@ import type { HealthDeps } from '../../src/http/health.ts';
 import { type Listening, listen, type SocketLimits } from '../../src/http/listen.ts';
 import { createLogger } from '../../src/http/log.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
-import { createViews, packageFolder, type Views } from '../../src/http/views.ts';
+import { createViews, type Views } from '../../src/http/views.ts';
+import { packageFolder } from '../../src/package-folder.ts';
 
 export const ISSUER = 'https://id.acme.example';
 export const HOST = 'id.acme.example';

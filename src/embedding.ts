@@ -1,0 +1,30 @@
+/**
+ * What programs that embed the server see of it. It names no type of the engine or of Koa, which have none in the
+ * package's own dependencies.
+ */
+import type { ApplyReport } from './admin/apply-report.ts';
+import type { Logger } from './http/log.ts';
+import type { System } from './system.ts';
+
+export interface EmbeddedServer {
+  readonly issuer: string;
+  readonly port: number;
+  /** What was done at start, for whoever started it. */
+  readonly started: {
+    readonly applied?: ApplyReport;
+    readonly quickstart?: string;
+    /** There is no organization yet. */
+    readonly isEmpty?: true;
+  };
+  readonly system: System;
+  /** Finishes requests under way, then closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddingOptions {
+  /** Milliseconds since the epoch; injected by tests. */
+  readonly now?: () => number;
+  readonly log?: Logger;
+  /** Gives up waiting for a store that is away. */
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,105 @@
+/** What is published, as `npm pack` makes it, and as a program sees it that has the package's own dependencies only. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const TSC = join(ROOT, 'node_modules/.bin/tsc');
+const run = promisify(execFile);
+
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly optional?: boolean }>>;
+}
+
+/** Folders of the packages that are installed with ours, without those below another. */
+async function ownDependencies(): Promise<string[]> {
+  const { packages }: Lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));
+  return Object.entries(packages).flatMap(([path, { dev }]) =>
+    path !== '' && !dev && path.split('node_modules/').length === 2 ? [path] : [],
+  );
+}
+
+describe('the package', () => {
+  let folder: string;
+  /** A program's folder, with ours installed. */
+  let consumer: string;
+  let installed: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'grantable-package-'));
+    const tree = join(folder, 'tree');
+    await mkdir(tree);
+    const { files } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+    for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
+      if (name !== 'dist') await cp(join(ROOT, name), join(tree, name), { recursive: true });
+    }
+    await run(TSC, ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(tree, 'dist')]);
+    await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: tree });
+    const [tarball = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
+    await run('tar', ['xzf', tarball], { cwd: folder });
+    consumer = join(folder, 'consumer');
+    installed = join(consumer, 'node_modules', 'grantable');
+    await mkdir(dirname(installed), { recursive: true });
+    await cp(join(folder, 'package'), installed, { recursive: true });
+    for (const path of await ownDependencies()) {
+      if (!existsSync(join(ROOT, path))) continue;
+      await mkdir(dirname(join(consumer, path)), { recursive: true });
+      await symlink(join(ROOT, path), join(consumer, path));
+    }
+    await writeFile(join(consumer, 'package.json'), '{"type":"module"}');
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  test('its declarations compile with its own dependencies, library declarations included', async () => {
+    const { exports } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
+    const imports = Object.keys(exports).map((name, index) => {
+      return `export * as part${index} from '${join('grantable', name)}';`;
+    });
+    await writeFile(join(consumer, 'all.ts'), imports.join('\n'));
+    const options = ['--strict', '--target', 'es2024', '--module', 'nodenext', '--types', 'node'];
+    const checks = ['--noEmit', '--skipLibCheck', 'false', '--preserveSymlinks'];
+    const { stdout } = await run(TSC, [...options, ...checks, 'all.ts'], { cwd: consumer }).catch(
+      (error: { stdout: string }) => error,
+    );
+    assert.equal(stdout, '');
+  });
+
+  test('it starts, and its help names a page that is in it', async () => {
+    const { stdout } = await run(process.execPath, [join(installed, 'dist/src/main.js'), 'help']);
+    const page = /(\S+configuration\.md)\./.exec(stdout)?.[1] ?? '';
+    assert.ok(page.startsWith(installed) && existsSync(page), stdout);
+    const { stdout: apply } = await run(process.execPath, [
+      join(installed, 'dist/src/main.js'),
+      'help',
+      'apply',
+    ]);
+    assert.ok(apply.includes(page), apply);
+  });
+
+  test('relative links of its pages lead to files that are in it', async () => {
+    const pages = (await readdir(installed, { recursive: true })).filter(
+      (name) => name.endsWith('.md') && !name.includes('node_modules'),
+    );
+    assert.ok(pages.includes('README.md') && pages.includes('docs/configuration.md'));
+    for (const page of pages) {
+      const text = await readFile(join(installed, page), 'utf8');
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)) {
+        assert.ok(existsSync(resolve(installed, dirname(page), target)), `${page} links to ${target}`);
+      }
+    }
+  });
+
+  test('it says where it comes from', async () => {
+    const { repository, homepage, bugs, keywords } = JSON.parse(
+      await readFile(join(installed, 'package.json'), 'utf8'),
+    );
+    assert.match(repository.url, /^git\+https:.*\.git$/);
+    for (const url of [homepage, bugs]) assert.ok(URL.canParse(url), url);
+    assert.ok(keywords.length > 0);
+  });
+});
