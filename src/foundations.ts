@@ -21,7 +21,7 @@ import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
 import { createPasswords, type Passwords } from './directory/passwords.ts';
 import { createUsers, type Users } from './directory/users.ts';
 import { LONGEST_TOKEN } from './grants/expiry.ts';
-import { addressKey } from './http/address-key.ts';
+import { addressKey, networksOf } from './http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts';
 import { connectorKinds } from './open-datasources.ts';
@@ -101,7 +101,12 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       ]);
     const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
     const directory = createDirectory({ store: storage.directory, now });
-    const hashQueue = createHashQueue({ limit: config.hashQueue, now, addressKey });
+    const hashQueue = createHashQueue({
+      limit: config.hashQueue,
+      // Not the time of day, which may be put right while a hash is made.
+      now: () => performance.now(),
+      networksOf,
+    });
     const passwords = createPasswords({ queue: hashQueue, cost: config.bcryptCost, secrets: passwordKeys });
     const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });
     const users = createUsers({

@@ -3,10 +3,10 @@
  * the same pool signs tokens: so only some hashes run at once, the others wait in a room of bounded size, and a login
  * that finds it full is told when to come again.
  *
- * Fair by time, first between organizations and then between the addresses inside one: the line that has spent the
- * fewest milliseconds is served next, so neither many hashes nor dear ones starve the others. A line that was empty
- * starts level with the one that is served, so nobody saves up. When the room is full, the longest line gives up its
- * last place to a shorter one.
+ * Fair by time, first between organizations, then between the networks inside one, then between the addresses of a
+ * network: the line that has spent the fewest milliseconds is served next, so neither many hashes nor dear ones starve
+ * the others, nor do the many addresses of one client. A line that was empty starts level with the one that is served,
+ * so nobody saves up. When the room is full, the longest line gives up its last place to a shorter one.
  */
 import { availableParallelism } from 'node:os';
 import { Unavailable } from '../errors/domain.ts';
@@ -43,10 +43,10 @@ export interface HashQueue {
 export interface HashQueueDeps {
   /** How many may wait, of all organizations together. */
   readonly limit: number;
-  /** Milliseconds; only differences count. */
+  /** Milliseconds of a clock that nobody sets: what a hash takes is charged. */
   readonly now: () => number;
-  /** Addresses that count as one; by default each counts by itself. */
-  readonly addressKey?: (address: string) => string;
+  /** The networks that an address counts for, the widest first; by default each address counts by itself. */
+  readonly networksOf?: (address: string) => readonly string[];
   /** How many run at once; by default one for each core, but two threads of libuv's pool stay free. */
   readonly concurrency?: number;
 }
@@ -57,23 +57,22 @@ interface Waiter {
   refuse(error: Unavailable): void;
 }
 
-/** What an organization, or an address, has had and what it waits for. */
+/** What an organization, a network or an address has had and what it waits for. */
 interface Line {
   /** Milliseconds charged so far. */
   spentMs: number;
   waiting: number;
   running: number;
-}
-
-interface AddressLine extends Line {
+  /** What one hash costs: tables of an organization's datasource may have dearer ones than others. */
+  averageMs: number;
+  /** The lines that it consists of. */
+  readonly parts: Lines;
+  /** Of a line without parts. */
   readonly waiters: Waiter[];
 }
 
-interface OrganizationLine extends Line {
-  readonly addresses: Lines<AddressLine>;
-  /** What one hash of it costs: tables of a datasource may have dearer ones than others. */
-  averageMs: number;
-}
+/** The line of an organization, and those inside it down to the address. */
+type Path = readonly [Line, ...Line[]];
 
 function defaultConcurrency(): number {
   const threads = Number(process.env.UV_THREADPOOL_SIZE) || DEFAULT_THREADS;
@@ -81,25 +80,20 @@ function defaultConcurrency(): number {
 }
 
 /** Lines among which the time is shared. */
-class Lines<L extends Line> {
-  readonly #lines = new Map<string, L>();
-  readonly #create: () => L;
+class Lines {
+  readonly #lines = new Map<string, Line>();
   /** What the line that was served last had spent before: where those begin that were empty. */
   #levelMs = 0;
 
-  constructor(create: () => L) {
-    this.#create = create;
-  }
-
-  get(key: string): L | undefined {
+  get(key: string): Line | undefined {
     return this.#lines.get(key);
   }
 
   /** The line of `key`, for one hash more. */
-  join(key: string): L {
+  join(key: string, averageMs: number): Line {
     let line = this.#lines.get(key);
     if (!line) {
-      line = this.#create();
+      line = { spentMs: 0, waiting: 0, running: 0, averageMs, parts: new Lines(), waiters: [] };
       this.#lines.set(key, line);
     }
     if (line.waiting + line.running === 0) line.spentMs = Math.max(line.spentMs, this.#levelMs);
@@ -107,8 +101,8 @@ class Lines<L extends Line> {
   }
 
   /** The line to serve next, of those that wait. */
-  next(): L | undefined {
-    let next: L | undefined;
+  next(): Line | undefined {
+    let next: Line | undefined;
     for (const [key, line] of this.#lines) {
       if (line.waiting > 0) {
         if (!next || line.spentMs < next.spentMs) next = line;
@@ -117,14 +111,14 @@ class Lines<L extends Line> {
     return next;
   }
 
-  longest(): L | undefined {
-    let longest: L | undefined;
+  longest(): Line | undefined {
+    let longest: Line | undefined;
     for (const line of this.#lines.values()) if (!longest || line.waiting > longest.waiting) longest = line;
     return longest;
   }
 
   /** @param ms what the hash that starts is expected to cost */
-  start(line: L, ms: number): void {
+  start(line: Line, ms: number): void {
     this.#levelMs = Math.max(this.#levelMs, line.spentMs);
     line.running += 1;
     line.spentMs += ms;
@@ -136,23 +130,36 @@ class Lines<L extends Line> {
   }
 }
 
+/** From a line down to one without parts. */
+function pathFrom(line: Line, choose: (parts: Lines) => Line | undefined): Path {
+  const path: [Line, ...Line[]] = [line];
+  for (let part = choose(line.parts); part; part = choose(part.parts)) path.push(part);
+  return path;
+}
+
 export function createHashQueue({
   limit,
   now,
-  addressKey = (address) => address,
+  networksOf = (address) => [address],
   concurrency = defaultConcurrency(),
 }: HashQueueDeps): HashQueue {
   let running = 0;
   let waiting = 0;
   let averageMs = ASSUMED_HASH_MS;
-  const organizations = new Lines<OrganizationLine>(() => ({
-    spentMs: 0,
-    waiting: 0,
-    running: 0,
-    averageMs,
-    addresses: new Lines<AddressLine>(() => ({ spentMs: 0, waiting: 0, running: 0, waiters: [] })),
-  }));
-  const keyOf = ({ address }: HashShare): string => (address === undefined ? '' : addressKey(address));
+  const organizations = new Lines();
+  const partsOf = ({ address }: HashShare): readonly string[] =>
+    address === undefined ? [''] : networksOf(address);
+
+  function join(share: HashShare): Path {
+    const organization = organizations.join(share.organization, averageMs);
+    const path: [Line, ...Line[]] = [organization];
+    let line = organization;
+    for (const key of partsOf(share)) {
+      line = line.parts.join(key, averageMs);
+      path.push(line);
+    }
+    return path;
+  }
 
   function full(): Unavailable {
     const ms = ((waiting + running) * averageMs) / concurrency;
@@ -162,52 +169,60 @@ export function createHashQueue({
     });
   }
 
-  function count(change: number, ...lines: readonly Line[]): void {
+  function count(change: number, path: Path): void {
     waiting += change;
-    for (const line of lines) line.waiting += change;
+    for (const line of path) line.waiting += change;
   }
 
-  /** The last of the longest line goes, if that line stays longer than the newcomer's without it. */
+  /** The longest line, if it stays longer than the newcomer's without its last place. */
+  function findLonger(share: HashShare): Path | undefined {
+    const above: Line[] = [];
+    let lines = organizations;
+    for (const key of [share.organization, ...partsOf(share)]) {
+      const [own, longest] = [lines.get(key), lines.longest()];
+      if (longest && longest.waiting > (own?.waiting ?? 0) + 1) {
+        return [...above, ...pathFrom(longest, (parts) => parts.longest())] as unknown as Path;
+      }
+      if (!own) return undefined;
+      above.push(own);
+      lines = own.parts;
+    }
+    return undefined;
+  }
+
   function makeRoomFor(share: HashShare): boolean {
-    const own = organizations.get(share.organization);
-    const longest = organizations.longest();
-    const isOther = longest !== undefined && longest.waiting > (own?.waiting ?? 0) + 1;
-    const organization = isOther ? longest : own;
-    const address = organization?.addresses.longest();
-    const ownAddress = isOther ? 0 : (own?.addresses.get(keyOf(share))?.waiting ?? 0) + 1;
-    if (!organization || !address || address.waiting <= ownAddress) return false;
-    address.waiters.pop()?.refuse(full());
-    count(-1, organization, address);
+    const path = findLonger(share);
+    if (!path) return false;
+    path.at(-1)?.waiters.pop()?.refuse(full());
+    count(-1, path);
     return true;
   }
 
   /** @returns what it is charged until it has been measured */
-  function start(organization: OrganizationLine, address: AddressLine): number {
-    const expectedMs = organization.averageMs;
+  function start(path: Path): number {
+    const expectedMs = path[0].averageMs;
     running += 1;
-    organizations.start(organization, expectedMs);
-    organization.addresses.start(address, expectedMs);
+    let lines = organizations;
+    for (const line of path) {
+      lines.start(line, expectedMs);
+      lines = line.parts;
+    }
     return expectedMs;
   }
 
   function letNextEnter(): void {
     const organization = organizations.next();
-    const address = organization?.addresses.next();
-    if (!organization || !address) return;
-    count(-1, organization, address);
-    address.waiters.shift()?.enter(start(organization, address));
+    if (!organization) return;
+    const path = pathFrom(organization, (parts) => parts.next());
+    count(-1, path);
+    path.at(-1)?.waiters.shift()?.enter(start(path));
   }
 
   /** Puts what it really took in place of what was expected. */
-  function finish(
-    organization: OrganizationLine,
-    address: AddressLine,
-    expectedMs: number,
-    ms: number,
-  ): void {
+  function finish(path: Path, expectedMs: number, ms: number): void {
     averageMs += SMOOTHING * (ms - averageMs);
-    organization.averageMs += SMOOTHING * (ms - organization.averageMs);
-    for (const line of [organization, address]) {
+    path[0].averageMs += SMOOTHING * (ms - path[0].averageMs);
+    for (const line of path) {
       line.spentMs += ms - expectedMs;
       line.running -= 1;
     }
@@ -219,18 +234,17 @@ export function createHashQueue({
   return {
     async run(share, work) {
       if (running >= concurrency && waiting >= limit && !makeRoomFor(share)) throw full();
-      const organization = organizations.join(share.organization);
-      const address = organization.addresses.join(keyOf(share));
+      const path = join(share);
       const wait = (): Promise<number> => {
-        count(1, organization, address);
-        return new Promise((enter, refuse) => address.waiters.push({ enter, refuse }));
+        count(1, path);
+        return new Promise((enter, refuse) => path.at(-1)?.waiters.push({ enter, refuse }));
       };
-      const expectedMs = running < concurrency ? start(organization, address) : await wait();
+      const expectedMs = running < concurrency ? start(path) : await wait();
       const started = now();
       try {
         return await work();
       } finally {
-        finish(organization, address, expectedMs, now() - started);
+        finish(path, expectedMs, now() - started);
       }
     },
     running: () => running,

@@ -28,3 +28,13 @@ export function addressKey(address: string): string {
   }
   return `${expand(compressed).slice(0, 4).join(':')}::/64`;
 }
+
+/**
+ * The networks that an address counts for, the widest first: the /48 that one customer may get of IPv6 (RFC 6177), the
+ * /24 of IPv4, and what `addressKey` says.
+ */
+export function networksOf(address: string): readonly [string, string] {
+  const key = addressKey(address);
+  if (isIPv4(key)) return [key.replace(/\d+$/, '0/24'), key];
+  return [key.replace(/:[0-9a-f]+::\/64$/, '::/48'), key];
+}

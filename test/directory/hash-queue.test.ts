@@ -67,9 +67,14 @@ test('hash queue', async (t) => {
   });
 
   /** One hash at a time; each takes as long by the clock as it says. */
-  function createClockedQueue() {
+  function createClockedQueue(networksOf?: (address: string) => readonly string[]) {
     let now = 0;
-    const queue = createHashQueue({ limit: 100, now: () => now, concurrency: 1 });
+    const queue = createHashQueue({
+      limit: 100,
+      now: () => now,
+      concurrency: 1,
+      ...(networksOf && { networksOf }),
+    });
     const entered: string[] = [];
     const run = (share: HashShare, ms: number) =>
       queue.run(share, async () => {
@@ -130,8 +135,33 @@ test('hash queue', async (t) => {
     await quiet;
   });
 
+  const networksOf = (address: string) => [address.split(':')[0] ?? '', address];
+
+  await t.test(
+    'the networks of one organization get equal time, however many addresses one has',
+    async () => {
+      const { run, entered } = createClockedQueue(networksOf);
+      const addresses = ['flood:1', 'flood:2', 'flood:3', 'flood:4', 'quiet:1', 'quiet:1'];
+      await Promise.all(addresses.map((address) => run(of('acme', address), 250)));
+      assert.equal(entered.join(' '), 'flood:1 quiet:1 flood:2 quiet:1 flood:3 flood:4');
+    },
+  );
+
+  await t.test('a full room makes place between the networks of one organization', async () => {
+    const queue = createHashQueue({ limit: 4, now: clock, concurrency: 1, networksOf });
+    const gate = createGate();
+    const flood = Array.from({ length: 5 }, (_, i) => watch(queue.run(of('acme', `flood:${i}`), gate.work)));
+    const quiet = queue.run(of('acme', 'quiet:1'), gate.work);
+    await wait(0);
+    const refused = flood.filter(({ outcome }) => outcome instanceof Unavailable);
+    assert.equal(refused.length, 1, 'one of the flood had to go');
+    await assert.rejects(queue.run(of('acme', 'flood:9'), gate.work), Unavailable);
+    gate.open();
+    await quiet;
+  });
+
   await t.test('addresses of one network count as one', async () => {
-    const queue = createHashQueue({ limit: 2, now: clock, addressKey: () => 'net', concurrency: 1 });
+    const queue = createHashQueue({ limit: 2, now: clock, networksOf: () => ['net'], concurrency: 1 });
     const gate = createGate();
     const runs = ['1', '2', '3'].map((address) => queue.run(of('acme', address), gate.work));
     await assert.rejects(queue.run(of('acme', '4'), gate.work), Unavailable);

@@ -8,7 +8,7 @@ import { createHashQueue } from '../../src/directory/hash-queue.ts';
 import { createPasswords } from '../../src/directory/passwords.ts';
 import { createUsers } from '../../src/directory/users.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../../src/errors/domain.ts';
-import { addressKey } from '../../src/http/address-key.ts';
+import { addressKey, networksOf } from '../../src/http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle } from '../../src/http/throttle.ts';
 
 const MINUTE = 60_000;
@@ -373,6 +373,13 @@ test('DO-02 the key of an address', () => {
   assert.equal(addressKey('1::'), '1:0:0:0::/64');
   assert.notEqual(addressKey('192.0.2.1'), addressKey('192.0.2.2'));
   assert.equal(addressKey('unknown'), 'unknown');
+});
+
+test('DO-02 the networks of an address', () => {
+  assert.deepEqual(networksOf('2001:db8:a:b:c:d:e:f'), ['2001:db8:a::/48', '2001:db8:a:b::/64']);
+  assert.deepEqual(networksOf('1::'), ['1:0:0::/48', '1:0:0:0::/64']);
+  assert.deepEqual(networksOf('::ffff:192.0.2.10'), ['192.0.2.0/24', '192.0.2.10']);
+  assert.deepEqual(networksOf('unknown'), ['unknown', 'unknown']);
 });
 
 test('client secrets', async (t) => {
