@@ -175,7 +175,7 @@ export const application = z
       .enum(['required', 'optional'])
       .exactOptional()
       .describe(
-        '`optional`: a login may leave PKCE out. Only for an application that authenticates, and only at redirect URIs with `https`. A new application has `required`.',
+        '`optional`: a login may leave PKCE out. Only for an application that authenticates, and only at redirect URIs with `https` that are not on this machine. A new application has `required`.',
       ),
     realm: z
       .enum(['application', 'organization'])

@@ -404,7 +404,7 @@ export const options = {
     type: 'a whole number from 1 to 64',
     default: '1',
     meaning:
-      'How many processes serve the port. One that dies is replaced. More than the machine has cores is of no use.',
+      'How many processes serve the port. One that dies is replaced. More workers than cores do not help.',
     schema: wholeNumber(1, 64),
   },
   shutdownSeconds: {
