@@ -61,7 +61,7 @@ export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C]> };
 
 export interface ChangesDeps {
   readonly storage: Pick<Storage, 'directory'>;
-  readonly registry: Pick<Registry, 'markLasting'>;
+  readonly registry: Pick<Registry, 'mark' | 'markLasting' | 'markRemoved'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -119,6 +119,12 @@ function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeS
 function nodesOf<C extends CollectionName>(collection: C, { id }: Nouns[C], effect: Effect): string[] {
   const concernsOthers = collection === 'users' && (effect === 'ends' || effect === 'returns');
   return concernsOthers ? [id, registrantNode(id)] : [id];
+}
+
+/** Whether connections may hang below the node; below what people register themselves there are none. */
+function mayHoldConnections<C extends CollectionName>(collection: C, noun: Nouns[C], node: string): boolean {
+  if (node !== noun.id) return false;
+  return collection !== 'applications' || (noun as Application).owner === undefined;
 }
 
 export function createChanges(deps: ChangesDeps): Changes {
@@ -181,22 +187,34 @@ function createNounChanges<C extends CollectionName>(
     });
   }
 
-  async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
+  async function markAll(noun: Nouns[C], effect: Effect, mark: NodeMark | undefined): Promise<void> {
+    if (!mark) return;
     const scope = scopeOf(collection, noun);
-    const nodes = nodesOf(collection, noun, effect);
-    const markAll = async (mark: NodeMark | undefined): Promise<void> => {
-      for (const node of mark ? nodes : []) await registry.markLasting(node, mark as NodeMark, scope);
-    };
-    await markAll(markBefore(effect, now()));
+    for (const node of nodesOf(collection, noun, effect)) {
+      const isLasting = mayHoldConnections(collection, noun, node);
+      await (isLasting ? registry.markLasting(node, mark, scope) : registry.mark(node, mark, scope));
+    }
+  }
+
+  async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
+    await markAll(noun, effect, markBefore(effect, now()));
     const result = await change();
-    await markAll(markAfter(effect, now()));
+    await markAll(noun, effect, markAfter(effect, now()));
     return result;
+  }
+
+  /** Also where nothing was marked in the end: what was to be remembered for ever need not be any more. */
+  async function forget(noun: Nouns[C], effect: Effect): Promise<void> {
+    const mark = markAfter(effect, now()) ?? {};
+    for (const node of nodesOf(collection, noun, effect)) {
+      await registry.markRemoved(node, mark, scopeOf(collection, noun));
+    }
   }
 
   /** What was made with the secret before must not live on beside what the new one is for. */
   async function endCredentials({ id }: Nouns[C], scope: NodeScope): Promise<void> {
     const at = now();
-    await registry.markLasting(credentialsNode(id), { revokedAt: at, restoredAt: at }, scope);
+    await registry.mark(credentialsNode(id), { revokedAt: at, restoredAt: at }, scope);
   }
 
   async function replace(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
@@ -233,9 +251,10 @@ function createNounChanges<C extends CollectionName>(
       const mustEnd = mayHoldOthers && before.enabled;
       const ended = mustEnd ? await replace(before, { ...before, enabled: false }, author) : before;
       await removeContents(store, collection, ended);
-      await marked(ended, effectOf(collection, before, undefined), () =>
-        nouns.remove(ended.id, ended.version),
-      );
+      const effect = effectOf(collection, before, undefined);
+      await markAll(ended, effect, markBefore(effect, now()));
+      await nouns.remove(ended.id, ended.version);
+      await forget(ended, effect);
       await append('removed', ended, {}, author);
     },
   };

@@ -56,6 +56,11 @@ export interface Registry {
    * ever. That their rights shrank need not be, because those of a connection are read anew at each use.
    */
   markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
+  /**
+   * Marks one whose noun was removed: connections below it are not found any more, so its record goes with the last
+   * token, whatever was to be remembered before.
+   */
+  markRemoved(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
 }
 
 /** Opaque tokens carry their prefix; anything else cannot be one, which saves the read. */
@@ -149,6 +154,9 @@ export function createRegistry({
     async markLasting(node, mark, scope) {
       const until = mark.revokedAt === undefined ? now() + longestLifetime * 1000 : FOREVER;
       await nodes.mark(node, mark, until, scope);
+    },
+    async markRemoved(node, mark, scope) {
+      await nodes.markLast(node, mark, now() + longestLifetime * 1000, scope);
     },
   };
 }

@@ -254,6 +254,8 @@ export interface NodeChanges {
 export interface NodeStore {
   /** Upserts one record. Fields already there only grow; `restoredAt` counts only while it is not below `revokedAt`. */
   mark(id: string, mark: NodeMark, expiresAt: number, scope?: NodeScope): Promise<void>;
+  /** The same, and the record goes at `expiresAt` even if it was to be kept longer. */
+  markLast(id: string, mark: NodeMark, expiresAt: number, scope?: NodeScope): Promise<void>;
   /** The records among `ids`, in no order; ids without a record are absent. One query. */
   read(ids: readonly string[]): Promise<NodeRecord[]>;
   /**

@@ -751,6 +751,18 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.ok(await other.directory.users.findBy('username', 'management/ann'));
       });
 
+      test('the last mark of a node ends how long its record is kept, and keeps the other marks', async () => {
+        await storage.nodes.mark('n', { revokedAt: 5 }, NOW + 10 * MINUTE, { organization: 'o' });
+        await storage.nodes.markLast('n', { narrowedAt: 6 }, NOW + MINUTE, { organization: 'o' });
+        const [record] = await storage.nodes.read(['n']);
+        assert.deepEqual(
+          [record?.revokedAt, record?.narrowedAt, record?.expiresAt, record?.organization],
+          [5, 6, NOW + MINUTE, 'o'],
+        );
+        await storage.nodes.markLast('new', {}, NOW + MINUTE);
+        assert.equal((await storage.nodes.read(['new']))[0]?.expiresAt, NOW + MINUTE);
+      });
+
       test('E8 the sweep removes expired rows in batches of the size that it is given, and no live one', async () => {
         const live = key();
         const expired = Array.from({ length: 25 }, () => key());

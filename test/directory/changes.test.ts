@@ -201,7 +201,9 @@ function crashAt(fixture: Fixture, turn: number): { changes: Fixture['changes'];
   const changes = createChanges({
     storage: { directory: store as never },
     registry: {
+      mark: mayDie((node: string, mark) => fixture.registry.mark(node, mark as never)),
       markLasting: mayDie((node: string, mark) => fixture.registry.markLasting(node, mark as never)),
+      markRemoved: mayDie((node: string, mark) => fixture.registry.markRemoved(node, mark as never)),
     },
     audit: { append: mayDie((entry) => fixture.storage.audit.append(entry as never)) },
     now: fixture.now,

@@ -117,12 +117,17 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
       .recompute,
   });
   const marks: Fixture['marks'] = [];
+  const noting =
+    (write: Registry['mark']): Registry['mark'] =>
+    async (node, mark, scope) => {
+      marks.push({ node, mark });
+      await write(node, mark, scope);
+    };
   const registry: Registry = {
     ...inner,
-    async markLasting(node, mark, scope) {
-      marks.push({ node, mark });
-      await inner.markLasting(node, mark, scope);
-    },
+    mark: noting(inner.mark),
+    markLasting: noting(inner.markLasting),
+    markRemoved: noting(inner.markRemoved),
   };
   const changes = createChanges({ storage, registry, audit: storage.audit, now });
   const organization = await changes.organizations.create(

@@ -14,6 +14,7 @@ interface Note {
   readonly mark: NodeMark;
   readonly expiresAt: number;
   readonly scope?: NodeScope;
+  readonly isLast?: true;
 }
 
 export function toNode({
@@ -38,12 +39,14 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
   /** Some number that was given before now: what is announced with it gets a higher one. */
   let floor = 0;
 
-  async function write({ id, mark, expiresAt, scope = {} }: Note, change: number): Promise<void> {
-    const known = Object.keys(scope).length > 0;
-    const growing = { ...mark, expiresAt: new Date(expiresAt), change };
+  async function write({ id, mark, expiresAt, scope = {}, isLast }: Note, change: number): Promise<void> {
+    const expiry = { expiresAt: new Date(expiresAt) };
+    const growing = { ...mark, ...(!isLast && expiry), change };
+    const set = { ...scope, ...(isLast && expiry) };
+    const known = Object.keys(set).length > 0;
     await setOrInsert(
-      () => nodes.updateOne({ _id: id }, { $max: growing, ...(known && { $set: scope }) }),
-      () => nodes.create({ _id: id, ...growing, ...scope }),
+      () => nodes.updateOne({ _id: id }, { $max: growing, ...(known && { $set: set }) }),
+      () => nodes.create({ _id: id, ...growing, ...set }),
     );
   }
 
@@ -60,6 +63,8 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
 
   return {
     mark: (id, given, expiresAt, scope) => mark({ id, mark: given, expiresAt, ...(scope && { scope }) }),
+    markLast: (id, given, expiresAt, scope) =>
+      mark({ id, mark: given, expiresAt, ...(scope && { scope }), isLast: true }),
     async read(ids) {
       if (ids.length === 0) return [];
       const found = await guarded(() => nodes.find({ _id: trusted({ $in: [...ids] }) }).lean());

@@ -5,7 +5,9 @@ import type {
   Counters,
   LoginRow,
   LoginStore,
+  NodeMark,
   NodeRecord,
+  NodeScope,
   NodeStore,
   TokenRow,
   TokenStore,
@@ -181,31 +183,39 @@ function selectNodes(count: number): string {
 export function createNodes(database: Database): NodeStore {
   const latestChange = (): number =>
     Number(database.get("SELECT value FROM sequences WHERE name = 'node change'")?.value);
-  return {
-    mark: (id, mark, expiresAt, { organization, resource } = {}) =>
-      database.write(() => {
-        // The change is numbered inside the transaction: no reader can be past a number that commits later.
-        database.run(
-          `INSERT INTO nodes
+  const markUntil = (
+    expiry: string,
+    id: string,
+    mark: NodeMark,
+    expiresAt: number,
+    { organization, resource }: NodeScope = {},
+  ): Promise<void> =>
+    database.write(() => {
+      // The change is numbered inside the transaction: no reader can be past a number that commits later.
+      database.run(
+        `INSERT INTO nodes
              (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (id) DO UPDATE SET
              revoked_at = max(coalesce(revoked_at, excluded.revoked_at), coalesce(excluded.revoked_at, revoked_at)),
              restored_at = max(coalesce(restored_at, excluded.restored_at), coalesce(excluded.restored_at, restored_at)),
              narrowed_at = max(coalesce(narrowed_at, excluded.narrowed_at), coalesce(excluded.narrowed_at, narrowed_at)),
-             expires_at = max(expires_at, excluded.expires_at), change = excluded.change,
+             expires_at = ${expiry}, change = excluded.change,
              organization = coalesce(excluded.organization, organization),
              resource = coalesce(excluded.resource, resource)`,
-          id,
-          mark.revokedAt ?? null,
-          mark.restoredAt ?? null,
-          mark.narrowedAt ?? null,
-          expiresAt,
-          database.next('node change'),
-          organization ?? null,
-          resource ?? null,
-        );
-      }),
+        id,
+        mark.revokedAt ?? null,
+        mark.restoredAt ?? null,
+        mark.narrowedAt ?? null,
+        expiresAt,
+        database.next('node change'),
+        organization ?? null,
+        resource ?? null,
+      );
+    });
+  return {
+    mark: (...change) => markUntil('max(expires_at, excluded.expires_at)', ...change),
+    markLast: (...change) => markUntil('excluded.expires_at', ...change),
     async read(ids) {
       const rows = database.all(selectNodes(ids.length), ...ids);
       return rows.length === 0 ? [] : rows.map(toNode);

@@ -1,0 +1,63 @@
+/** How long it is remembered that something ended. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { createApplications } from '../../src/directory/applications.ts';
+import { AUTHOR, newUser, openFixture } from './fixture.ts';
+
+const KEY = { id: 'k', key: Buffer.alloc(32, 1) };
+const YEAR = 366 * 86_400_000;
+
+async function open(t: TestContext) {
+  const fixture = await openFixture(t);
+  const { storage, changes, now, user, application } = fixture;
+  const applications = createApplications({
+    store: storage.directory,
+    changes,
+    clientSecrets: { current: () => KEY, byId: () => KEY.key },
+    audit: storage.audit,
+    now,
+  });
+  return {
+    ...fixture,
+    applications,
+    register: async () =>
+      (await applications.register({ name: 'Foo', scopes: ['orders.read'] }, user, application, AUTHOR))
+        .application,
+    /** Records of nodes that are still there in a year. */
+    async countLasting(): Promise<number> {
+      await storage.sweep(now() + YEAR, 100_000);
+      return (await storage.nodes.changesSince(0, 10_000)).records.length;
+    },
+  };
+}
+
+test('applications that a person makes, changes and removes leave no record for ever', async (t) => {
+  const { applications, register, countLasting } = await open(t);
+  for (let made = 0; made < 3; made += 1) {
+    const application = await register();
+    await applications.renewSecret(application, AUTHOR);
+    await applications.update(application, { name: 'Bar', scopes: [] }, AUTHOR);
+    await applications.remove(application, AUTHOR);
+  }
+  assert.equal(await countLasting(), 0);
+});
+
+test('a person who changed their password and was removed leaves no record for ever', async (t) => {
+  const { storage, changes, organization, application, countLasting } = await open(t);
+  const made = await changes.users.create(newUser(organization.id, application.realm, 'eve', []), AUTHOR);
+  const changed = await changes.users.replace({ ...made, passwordHash: 'another' }, AUTHOR);
+  const off = await changes.users.replace({ ...changed, enabled: false }, AUTHOR);
+  await changes.users.remove(off, AUTHOR);
+  assert.equal(await storage.directory.users.get(made.id), undefined);
+  assert.equal(await countLasting(), 0);
+});
+
+test('the end of what connections may hang below is remembered as long as it is there', async (t) => {
+  const { changes, user, application, countLasting } = await open(t);
+  const changed = await changes.users.replace({ ...user, passwordHash: 'another' }, AUTHOR);
+  const off = await changes.applications.replace({ ...application, enabled: false }, AUTHOR);
+  assert.equal(await countLasting(), 2);
+  await changes.users.remove(changed, AUTHOR);
+  await changes.applications.remove(off, AUTHOR);
+  assert.equal(await countLasting(), 0);
+});
