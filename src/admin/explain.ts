@@ -24,6 +24,7 @@ import type { Registry } from '../registry/registry.ts';
 import { OPAQUE_ACCESS_TOKEN, REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
+import { describeOtherIssuer } from './other-issuer.ts';
 
 export interface ExplainDeps {
   readonly storage: Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
@@ -215,7 +216,8 @@ async function findJwt(value: string, { jwtVerifier, registry, now }: ExplainDep
     const isOver = claims.exp !== undefined && claims.exp * 1000 <= now();
     const wrong = isOver
       ? 'it has expired'
-      : `it is not an access token signed by this server's keys (its key is ${claims.kid ?? 'not named'})`;
+      : (describeOtherIssuer(value, jwtVerifier.issuer) ??
+        `it is not an access token signed by this server's keys (its key is ${claims.kid ?? 'not named'})`);
     // The row belongs to a token with this id, which need not be this one.
     return { kind, reasons: [wrong], ...expiresAt };
   }

@@ -1,3 +1,4 @@
+import { describeOtherIssuer } from '../admin/other-issuer.ts';
 import {
   findApplication,
   findUsers,
@@ -23,7 +24,7 @@ import {
   UsageError,
   writeLines,
 } from './command.ts';
-import { authorOf, withStore } from './open.ts';
+import { authorOf, type Opened, withStore } from './open.ts';
 
 const options = {
   token: { type: 'string' },
@@ -43,12 +44,19 @@ interface Named {
 }
 
 /** @throws CommandFailed when there is no such thing, or several */
-async function revokeNamed(named: Named, deps: RevokeDeps, author: Author): Promise<Revoked> {
+async function revokeNamed(
+  named: Named,
+  deps: RevokeDeps & Pick<Opened, 'config'>,
+  author: Author,
+): Promise<Revoked> {
   const { token, user, consent, application, organization } = named;
   if (token !== undefined) {
+    const otherIssuer = describeOtherIssuer(token, deps.config.issuer);
     return requireFound(
       await revokeToken(token, deps, author),
-      'There is no such token, or it has expired: nothing was revoked.',
+      otherIssuer === undefined
+        ? 'There is no such token, or it has expired: nothing was revoked.'
+        : `Nothing was revoked. The token is not known here: ${otherIssuer}.`,
     );
   }
   if (user?.startsWith('datasource:') && consent === undefined) {

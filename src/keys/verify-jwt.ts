@@ -27,6 +27,7 @@ interface Facts extends VerifiedAccessToken {
 }
 
 export interface JwtVerifier {
+  readonly issuer: string;
   /** The token's facts if we signed it as an access token and it has not expired; undefined otherwise. */
   verify(value: string): Promise<VerifiedAccessToken | undefined>;
   /** Whether we signed it as an access token, and only its time is over. */
@@ -100,6 +101,7 @@ export function createJwtVerifier({
   }
 
   return {
+    issuer,
     async verify(value) {
       if (value.length > MAX_LENGTH) return undefined;
       const facts = await findFacts(value);

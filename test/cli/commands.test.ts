@@ -229,6 +229,19 @@ test('users, applications and tokens that are not there are said not to be', asy
   assert.deepEqual({ code, out }, { code: 0, out: 'Revoked all tokens and logins of user ann.\n' });
 });
 
+test('explain and revoke name the issuer of a token that another one issued', async (t) => {
+  const terminal = await openSample(t, { GRANTABLE_ISSUER: 'http://localhost:3456' });
+  const claims = { iss: 'http://localhost:3000', jti: 'x', exp: Date.now() / 1000 + 60 };
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = `${part({ alg: 'ES256', typ: 'at+jwt' })}.${part(claims)}.c2ln`;
+  const why =
+    /its issuer is "http:\/\/localhost:3000", and the issuer of this command is "http:\/\/localhost:3456": run the/;
+  assert.match((await terminal.run(['explain', token])).out, why);
+  const { code, err } = await terminal.run(['revoke', '--token', token]);
+  assert.equal(code, 1);
+  assert.match(err, why);
+});
+
 test('a store is backed up, exported and imported, with the modes that secrets need', async (t) => {
   const key = 'f1e2d3c4b5a697887766554433221100ffeeddccbbaa99887766554433221100';
   const terminal = await openSample(t, { GRANTABLE_MASTER_KEY: key });
