@@ -159,23 +159,23 @@ function demoFile(secrets: DemoSecrets): string {
   });
 }
 
-/** What is printed and kept: each line works as it stands, in the order given. */
+/** What is printed and kept: a shell script whose lines also work one by one, in the order given. */
 function quickstart(issuer: string, secrets: DemoSecrets, connectionToken: string): string {
   const token = `${issuer}/oauth/token`;
   const pick = (field: string): string => `sed -E 's/.*"${field}":"([^"]+)".*/\\1/'`;
   const details = JSON.stringify([{ type: 'table_access', identifier: 'orders', actions: ['read'] }]);
-  return `Grantable is running at ${issuer} with a demo organization. Try it:
+  return `# Grantable is running at ${issuer} with a demo organization. Try it:
 
-# 1. An application asks for itself and gets a token for what it may do with two tables.
+# 1. An application gets a token for two tables.
 curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials
 
-# 2. It asks for less: only to read the table "orders". The token says exactly that.
+# 2. The application asks for less: only to read the table "orders". The token allows exactly that.
 TOKEN=$(curl -s ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials --data-urlencode 'authorization_details=${details}' | ${pick('access_token')})
 
-# 3. The API that got the token asks what it allows.
+# 3. The API that received the token asks what it allows.
 curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$TOKEN
 
-# 4. Revoked, it is dead at once, although it is a JWT.
+# 4. The application revokes the token. It ends at once, although it is a JWT.
 curl -sw '\\n' ${issuer}/oauth/revoke -u demo-machine:${secrets.machine} -d token=$TOKEN
 curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$TOKEN
 
@@ -183,29 +183,29 @@ curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$T
 REFRESH=$(curl -s ${token} -u demo-login:${secrets.login} -d grant_type=password -d username=ann -d password=${secrets.password} | ${pick('refresh_token')})
 curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=refresh_token -d refresh_token=$REFRESH
 
-# 6. What is asked beyond the ceiling is refused, never clipped.
+# 6. The application asks for more than it may have. Grantable refuses the whole request.
 curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials -d scope=products:delete
 
-# 7. A site holds a long-lived connection token and trades it, for each visitor, for a token of one day that may less.
+# 7. A site holds a long-lived connection token. For each visitor it exchanges it for a token of one day with fewer rights.
 VISITOR=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${TOKEN_EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
 curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR
 
-# 8. The same in the words of an older API (Sunbreak): register a site (which works once), get a token for an editor, ask
-#    what it allows.
+# 8. The same through an older API (Sunbreak): register a site (this works once), get a token for an editor, ask what
+#    the token allows.
 SITE=$(curl -s ${issuer}/api/database/connection -H 'Content-Type: application/json' -d '{"data":[{"email":"ada@shop.example","password":"${secrets.password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
 EDITOR=$(curl -s ${issuer}/api/auth/subscribe -H 'Content-Type: application/json' -H "Authorization: Bearer $SITE" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
 curl -sw '\\n' ${issuer}/oauth/introspect -u demo-sites:${secrets.sites} -d token=$EDITOR
 
-# 9. Bea has no account here: she is a row of a table in ${DATABASE}, and logs in with the password that is stored there.
+# 9. Bea has no account in Grantable. She is a row of a table in ${DATABASE} and logs in with the password stored there.
 curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=${DATABASE_USER} -d instance=crm -d database=main -d collection=customers -d username_column=email -d password_column=password_hash -d username=bea@demo.example -d password=${secrets.password}
 
-# 10. The same in the words of another older API (API Maker).
+# 10. The same through another older API (API Maker).
 curl -sw '\\n' ${issuer}/api/system-api/demo/token -H 'Content-Type: application/json' -d '{"authTokenType":"AM_DB","authTokenAMDB":{"instance":"crm","database":"main","collection":"customers","usernameColumn":"email","passwordColumn":"password_hash","u":"bea@demo.example","p":"${secrets.password}"}}'
 
 # 11. Usergrid: the path names organization and application.
 curl -sw '\\n' ${issuer}/demo/login/token -H 'Content-Type: application/json' -d '{"grant_type":"password","username":"ann","password":"${secrets.password}"}'
 
-# 12. DeviceHive: ann logs in, and makes a token that may read devices of her network and nothing else.
+# 12. DeviceHive: ann logs in and makes a token that may only read the devices of her network.
 DEVICES=$(curl -s ${issuer}/token -H 'Content-Type: application/json' -d '{"login":"ann","password":"${secrets.password}"}' | ${pick('accessToken')})
 ID=$(echo $DEVICES | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | sed -E 's/.*"u":([0-9]+).*/\\1/')
 curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Authorization: Bearer $DEVICES" -d '{"userId":'$ID',"actions":["GetDevice"]}'
@@ -213,12 +213,12 @@ curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Au
 # 13. Fusio: the same login gives a token with scopes.
 curl -sw '\\n' ${issuer}/consumer/login -H 'Content-Type: application/json' -d '{"username":"ann","password":"${secrets.password}"}'
 
-# 14. The public side.
+# 14. The public metadata and keys.
 curl -sw '\\n' ${issuer}/.well-known/openid-configuration
 curl -sw '\\n' ${issuer}/oauth/jwks
 
-In a browser, ann (password ${secrets.password}) can change her password:
-${issuer}/account/password?application=demo-login
+# In a browser, ann (password ${secrets.password}) can change her password:
+# ${issuer}/account/password?application=demo-login
 `;
 }
 
