@@ -10,8 +10,8 @@ export const backup: Command = {
   summary: 'Copies the store into a new file, while it is in use.',
   usage: ['backup FILE'],
   details: [
-    'To restore, stop the server and put the file where the store was. Keep the master key too, apart from it: without',
-    'it the copy is of no use.',
+    'To restore, stop the server, delete the store with the files beside it that end in -wal and -shm, and put the',
+    'file in its place. Keep the master key too, apart from the copy: without the key the copy cannot be used.',
   ],
   async run(args, io) {
     const { positionals } = readArguments(args, {}, 1);
