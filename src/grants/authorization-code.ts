@@ -9,7 +9,7 @@ import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
-import { consentNode, grantNode } from '../registry/nodes.ts';
+import { consentNode, grantNode, logoutNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import { type Grant, type GrantRequest, NeedsEngine } from './contract.ts';
@@ -143,13 +143,17 @@ export function createAuthorizationCodeGrant({
       const { application, organization } = request.client;
       if (isOlder(grant, application))
         throw new ProofRejected({ reason: 'consent to an earlier application' });
-      const ancestors = [grantNode(openid.grantId), consentNode(userSubject(user), application.id)];
+      const scopes = openid.scope.split(' ');
+      const ancestors = [
+        grantNode(openid.grantId),
+        consentNode(userSubject(user), application.id),
+        ...(lastsWithSession(scopes) ? [logoutNode(openid.grantId)] : []),
+      ];
       const above = [...ancestors, user.id, application.id, organization.id];
       if (!(await registry.isAlive(above, (code.iat ?? 0) * 1000))) {
         throw new ProofRejected({ reason: 'the login behind the code has ended' });
       }
       const resource = typeof code.resource === 'string' ? code.resource : undefined;
-      const scopes = openid.scope.split(' ');
       return {
         subject: userSubject(user),
         user,

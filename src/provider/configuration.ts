@@ -8,7 +8,6 @@ import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { toOAuthError } from '../errors/oauth.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
-import { lastsWithSession } from '../grants/expiry.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
@@ -211,7 +210,9 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
       policy: deps.policy(),
     },
     issueRefreshToken: async () => false,
-    expiresWithSession: async (_ctx, { scopes }) => lastsWithSession([...scopes]),
+    // What lasts longer than its session hangs below another node, so a logout leaves the Grant and tells all the same.
+    expiresWithSession: async () => true,
+    revokeGrantPolicy: () => false,
     renderError: deps.pages.renderError,
     ttl: {
       AuthorizationCode: CODE_LIFETIME,

@@ -17,7 +17,7 @@ import { createUnanswered } from '../grants/unanswered.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import { createJwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import { createFeed, type Feed } from '../registry/feed.ts';
-import { grantNode } from '../registry/nodes.ts';
+import { logoutNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
@@ -196,7 +196,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       return toClientMetadata(application, grants, alg) as AdapterPayload;
     },
     findAccessToken: createFindForUserinfo(findAccessToken),
-    endGrant: (grantId) => registry.mark(grantNode(grantId), { revokedAt: now() }),
+    endSessionOf: (grantId) => registry.mark(logoutNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables({ directory, users });
   const findLeft = createFindLeft({ directory, users });

@@ -58,6 +58,11 @@ export function grantNode(grantId: string): string {
   return `grant:${digest(grantId)}`;
 }
 
+/** The node that what ends with a logout hangs below, of all that came from one Grant. */
+export function logoutNode(grantId: string): string {
+  return `logout:${digest(grantId)}`;
+}
+
 /**
  * Of an application, the node that tokens hang below which its secret alone was the proof for, and which may live on by
  * refreshing: with another secret they end, because whoever found the secret may have them too.
@@ -98,6 +103,7 @@ const descriptions: Readonly<Record<string, (owner: string, visitor?: string) =>
   account: () => 'database account',
   consent: () => 'consent',
   grant: () => 'consent in one browser session',
+  logout: () => 'browser session until its logout',
   credentials: (owner) => `what was made with the secret of ${owner} alone`,
   issued: (owner, visitor) =>
     visitor === undefined ? `everything made from ${owner}` : `visitor ${visitor} of the site of ${owner}`,

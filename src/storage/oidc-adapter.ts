@@ -18,8 +18,8 @@ export interface OidcAdapterDeps {
   readonly findClient: (clientId: string) => Promise<AdapterPayload | undefined>;
   /** A living access token as the engine keeps it, for userinfo. */
   readonly findAccessToken: (value: string) => Promise<AdapterPayload | undefined>;
-  /** All tokens of a Grant have ended. */
-  readonly endGrant: (grantId: string) => Promise<void>;
+  /** The browser session of a Grant was ended by a logout. */
+  readonly endSessionOf: (grantId: string) => Promise<void>;
 }
 
 const keyOf = (model: string, id: string): Buffer =>
@@ -94,7 +94,7 @@ function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
     async destroy(id) {
       await artifacts.remove(model, keyOf(model, id));
     },
-    revokeByGrantId: deps.endGrant,
+    revokeByGrantId: deps.endSessionOf,
   };
 }
 
@@ -115,7 +115,7 @@ export function createOidcAdapter(deps: OidcAdapterDeps): (model: string) => Ada
       case 'Client':
         return { ...nothing, find: deps.findClient };
       case 'AccessToken':
-        return { ...nothing, find: deps.findAccessToken, revokeByGrantId: deps.endGrant };
+        return { ...nothing, find: deps.findAccessToken, revokeByGrantId: deps.endSessionOf };
       case 'ClientCredentials':
       case 'RefreshToken':
         return nothing;

@@ -65,6 +65,33 @@ describe('logout', () => {
     assert.equal((await server.post('/oauth/token', 'web', form)).status, 200);
   });
 
+  test('a login without offline_access ends, whatever else its application asked for', async () => {
+    const [bound, offline, api] = ['openid orders.read', 'openid offline_access orders.read', 'orders.read'];
+    for (const ofAll of [{ logout: 'yes' }, {}]) {
+      for (const [first, second] of [
+        [bound, offline],
+        [offline, bound],
+        [bound, api],
+      ] as const) {
+        const browser = createBrowser(server.issuer);
+        const logins = [];
+        for (const scope of [first, second])
+          logins.push({ scope, ...(await flow.tokens(browser, { scope })) });
+        await browser.submit(
+          await browser.get(logoutUrl({ client_id: 'web' })),
+          '/oauth/logout/confirm',
+          ofAll,
+        );
+        for (const { scope, access_token, refresh_token } of logins as Record<string, string>[]) {
+          const isLeft = scope !== bound;
+          const form = { grant_type: 'refresh_token', refresh_token: refresh_token ?? '' };
+          assert.equal((await server.introspect(access_token ?? '')).active, isLeft, scope);
+          assert.equal((await server.post('/oauth/token', 'web', form)).status, isLeft ? 200 : 400, scope);
+        }
+      }
+    }
+  });
+
   test('of one application only: the others, and the session, live on', async () => {
     const browser = createBrowser(server.issuer);
     const web = await flow.tokens(browser);
