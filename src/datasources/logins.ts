@@ -230,7 +230,8 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
       const named = findNamed(all, tuple, realm);
       const asked = named ?? findDecoy(all, tuple);
       // Before the customer's database is asked, which a guess that is refused must not cost anything.
-      const attempt = await limits.passwordAttempt(`datasource/${asked?.table.id}/${username}`, address);
+      const toName = (login: string): string => `datasource/${asked?.table.id}/${login}`;
+      const attempt = await limits.passwordAttempt(toName(username), address);
       const rows = await findRows(asked, named ? username : randomUUID()).catch(async (error) => {
         await attempt.abandoned();
         throw error;
@@ -249,7 +250,7 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
         await attempt.failed();
         throw new ProofRejected({ reason: reasonOf({ named, rows, account, mayLook, ok }) });
       }
-      await attempt.succeeded();
+      await attempt.succeeded([toName(account.facts.username)]);
       return account;
     },
 

@@ -26,7 +26,8 @@ export interface Guess {
    * @returns whether there was one left
    */
   reach(account: string | undefined): Promise<boolean>;
-  succeeded(): Promise<void>;
+  /** @param names all of the account, in canonical form: none of them is kept from this address by strangers */
+  succeeded(names: readonly string[]): Promise<void>;
   failed(): Promise<void>;
   /** The password was not looked at, which was not the client's fault. */
   abandoned(): Promise<void>;
@@ -54,6 +55,11 @@ export interface Users {
     address: string;
     queue: string;
   }): Promise<User>;
+}
+
+/** Under which name guesses are counted. */
+function nameToCount(realm: Realm, login: string): string {
+  return `${realm}/${findableUsername(login) ?? findableEmail(login) ?? login}`;
 }
 
 /** Whether somebody may log in and have tokens. */
@@ -105,8 +111,7 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
     },
     findByLogin,
     async authenticate({ realm, login, password, address, queue }) {
-      const name = findableUsername(login) ?? findableEmail(login) ?? login;
-      const attempt = await limits.passwordAttempt(`${realm}/${name}`, address);
+      const attempt = await limits.passwordAttempt(nameToCount(realm, login), address);
       const user = await findByLogin(realm, login);
       const mayLook = await attempt.reach(user && `${realm}/${user.canonicalUsername}`);
       const share = { organization: queue, address };
@@ -125,7 +130,8 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
         await attempt.failed();
         throw new AccountClosed(user.enabled ? 'pending' : 'disabled');
       }
-      await attempt.succeeded();
+      const logins = [user.username, ...(user.email === undefined ? [] : [user.email])];
+      await attempt.succeeded(logins.map((each) => nameToCount(realm, each)));
       if (!outdated) return user;
       try {
         return await rehash(user, password, share);

@@ -7,7 +7,7 @@
  * guesses: he would read the right one off the answer. An account that does not exist is counted like any other.
  *
  * So that nobody can keep a person out by guessing wrong for him, an address from which an account has logged in
- * lately has guesses of its own, which strangers cannot use up.
+ * lately has guesses of its own, which strangers cannot use up: for each name of the account, whichever was typed.
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -96,8 +96,8 @@ function keyOf(...parts: readonly string[]): string {
 
 /** A guess that was taken: exactly one of its methods is called. */
 interface Taken {
-  /** All guesses are there again. */
-  succeeded(): Promise<void>;
+  /** All guesses are there again. @returns whether the memory of the address was written too */
+  succeeded(): Promise<boolean>;
   failed(): Promise<void>;
   givenBack(): Promise<void>;
 }
@@ -168,6 +168,10 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   const authorizations = limiter('authorization', limits.authorization.points, limits.authorization.window);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
+  async function remember(subject: string, from: string): Promise<void> {
+    await addressesOfAccount.set(keyOf(subject, from), 1, ADDRESS_REMEMBERED);
+  }
+
   /**
    * One guess of a name or of an account.
    * @param earlier seconds by which its delays end before those of others that begin at the same time
@@ -197,9 +201,9 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       async succeeded() {
         await guesses.delete(key);
         if (weight > 0 || isLast) await weights.delete(key);
-        if (!known || known.msBeforeNext < ADDRESS_RENEWED * 1000) {
-          await addressesOfAccount.set(here, 1, ADDRESS_REMEMBERED);
-        }
+        if (known && known.msBeforeNext >= ADDRESS_RENEWED * 1000) return false;
+        await remember(subject, from);
+        return true;
       },
       async failed() {
         if (consumedPoints === 1 && !isLast) await weights.penalty(key);
@@ -242,8 +246,9 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
             throw refusal;
           }
         },
-        async succeeded() {
-          await all('succeeded');
+        async succeeded(names) {
+          const written = await all('succeeded');
+          if (written.includes(true)) await Promise.all(names.map((each) => remember(`name ${each}`, from)));
         },
         async failed() {
           await all('failed');

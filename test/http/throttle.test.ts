@@ -56,7 +56,7 @@ async function guess(throttle: Throttle, account: string, address: string): Prom
 }
 
 async function logIn(throttle: Throttle, account: string, address: string): Promise<void> {
-  await (await throttle.passwordAttempt(account, address)).succeeded();
+  await (await throttle.passwordAttempt(account, address)).succeeded([account]);
 }
 
 async function guessTimes(
@@ -274,7 +274,7 @@ test('guesses of a password', async (t) => {
     }
     const right = await throttle.passwordAttempt('ann@acme.example', HOME);
     assert.equal(await right.reach(ANN), true);
-    await right.succeeded();
+    await right.succeeded([]);
     const next = await throttle.passwordAttempt('ann@acme.example', HOME);
     assert.equal(await next.reach(ANN), true);
     await next.abandoned();
