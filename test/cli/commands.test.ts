@@ -332,16 +332,27 @@ test('what stands in the way of opening is one sentence, exit code 1, and nothin
   );
 });
 
-test('a data folder that cannot be made is one sentence', async (t) => {
+test('a data folder that is a file, below one or cannot be made is one sentence', async (t) => {
   const terminal = await openTerminal(t);
-  await writeFile(join(terminal.dataDir, 'file'), '');
+  const file = join(terminal.dataDir, 'file');
+  await writeFile(file, '');
   await writeFile(join(terminal.dataDir, 'sample.yaml'), applySample);
-  const env = { ...terminal.env, GRANTABLE_DATA_DIR: join(terminal.dataDir, 'file', 'data') };
-  for (const args of [['apply', 'sample.yaml'], ['serve']]) {
-    const { code, err } = await terminal.run(args, { env });
-    assert.equal(code, 1);
-    assert.match(err, /cannot be opened/);
-    assert.equal(err.trimEnd().split('\n').length, 1, err);
+  for (const [folder, expected, says] of [
+    [file, 2, /GRANTABLE_DATA_DIR.*file" is a file/],
+    [join(file, 'data'), 2, /GRANTABLE_DATA_DIR.*data" lies below the file ".*file"/],
+    [join(terminal.dataDir, 'x'.repeat(300)), 1, /cannot be opened/],
+  ] as const) {
+    const env = { ...terminal.env, GRANTABLE_DATA_DIR: folder };
+    for (const args of [['apply', 'sample.yaml'], ['serve']]) {
+      const { code, err } = await terminal.run(args, { env });
+      assert.equal(code, expected, err);
+      assert.match(err, says);
+      const sentences = err
+        .trimEnd()
+        .split('\n')
+        .filter((line) => !/^The configuration/.test(line));
+      assert.equal(sentences.length, 1, err);
+    }
   }
 });
 
