@@ -35,6 +35,6 @@ export function addressKey(address: string): string {
  */
 export function networksOf(address: string): readonly [string, string] {
   const key = addressKey(address);
-  if (isIPv4(key)) return [key.replace(/\d+$/, '0/24'), key];
+  if (isIPv4(key)) return [`${key.split('.').slice(0, 3).join('.')}.0/24`, key];
   return [key.replace(/:[0-9a-f]+::\/64$/, '::/48'), key];
 }
