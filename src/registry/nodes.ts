@@ -11,6 +11,9 @@ import type { NodeRecord } from '../storage/contract.ts';
  */
 const CLOCK_DIFFERENCE_MS = 60_000;
 
+/** By how much clocks that are kept together may differ. */
+const CLOCKS_AGREE_MS = 5_000;
+
 export type Standing = 'alive' | 'narrowed' | 'ended';
 
 /** True once a node has ended and was not restored since. */
@@ -34,6 +37,15 @@ export function standingOf(records: readonly NodeRecord[], asOf: number): Standi
       standing = 'narrowed';
   }
   return standing;
+}
+
+/**
+ * Whether rights were read by a clock that is ahead of this one: what was made from them would be later than every end
+ * that comes after the clock was put right, so it does not hold until then.
+ * @param asOf milliseconds, as `now`
+ */
+export function isAhead(asOf: number, now: number): boolean {
+  return asOf > now + CLOCKS_AGREE_MS;
 }
 
 function digest(text: string): string {

@@ -1,6 +1,6 @@
 /** Rows of tokens and logins, and ending them. */
 import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
-import { type Standing, standingOf } from './nodes.ts';
+import { isAhead, type Standing, standingOf } from './nodes.ts';
 import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
 /** What somebody may do at this moment. */
@@ -69,9 +69,6 @@ function keyOf(format: 'jwt' | 'opaque', value: string): Buffer | undefined {
   return value.startsWith(OPAQUE_ACCESS_TOKEN) ? handleKey('access-token', value) : undefined;
 }
 
-/** By how much clocks of processes may differ. */
-const CLOCKS_AGREE_MS = 5_000;
-
 function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
   return { organization, ...(resource !== undefined && { resource }) };
 }
@@ -85,14 +82,8 @@ export function createRegistry({
 }: RegistryDeps): Registry {
   const { tokens, logins, nodes } = storage;
 
-  const isAhead = (asOf: number): boolean => asOf > now() + CLOCKS_AGREE_MS;
-
-  /**
-   * What was made while a clock was ahead would be later than every end that comes after the clock was put right, so it
-   * does not hold until then.
-   */
   async function findStanding(ids: readonly string[], asOf: number): Promise<Standing> {
-    return isAhead(asOf) ? 'ended' : standingOf(await nodes.read(ids), asOf);
+    return isAhead(asOf, now()) ? 'ended' : standingOf(await nodes.read(ids), asOf);
   }
 
   async function current<T extends TokenRow | LoginRow>(row: T, isAsMade = true): Promise<T | undefined> {
@@ -134,7 +125,7 @@ export function createRegistry({
       await endToken(living);
       return undefined;
     },
-    isAhead,
+    isAhead: (asOf) => isAhead(asOf, now()),
     async isAlive(ids, asOf) {
       return (await findStanding(ids, asOf)) !== 'ended';
     },

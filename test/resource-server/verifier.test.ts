@@ -277,6 +277,17 @@ describe('verifying tokens at a resource server', () => {
     t.diagnostic(`the slowest was ${what}, refused after ${Math.round(ms)} ms`);
   });
 
+  test('E5 a JWT made while the clock was ahead is refused once the clock is right', async () => {
+    const { changes } = foundations();
+    server.clock.offset += 600_000;
+    const token = (await login('bob')).access_token;
+    server.clock.offset -= 600_000;
+    const bob = await userOf('bob');
+    const passwordHash = await foundations().passwords.hash(PASSWORD, { organization: bob.id });
+    await changes.users.replace({ ...bob, passwordHash }, AUTHOR);
+    assert.equal(await codeOf(verifier.verify(token)), 'invalid_token');
+  });
+
   test('RT-08 rights that were taken away are gone from JWTs that still say them', async () => {
     const { changes, storage } = foundations();
     const token = (await login()).access_token;
