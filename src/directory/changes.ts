@@ -121,12 +121,6 @@ function nodesOf<C extends CollectionName>(collection: C, { id }: Nouns[C], effe
   return concernsOthers ? [id, registrantNode(id)] : [id];
 }
 
-/** Whether connections may hang below the node; below what people register themselves there are none. */
-function mayHoldConnections<C extends CollectionName>(collection: C, noun: Nouns[C], node: string): boolean {
-  if (node !== noun.id) return false;
-  return collection !== 'applications' || (noun as Application).owner === undefined;
-}
-
 export function createChanges(deps: ChangesDeps): Changes {
   const store = deps.storage.directory;
   const organizations = createNounChanges('organizations', deps);
@@ -191,7 +185,8 @@ function createNounChanges<C extends CollectionName>(
     if (!mark) return;
     const scope = scopeOf(collection, noun);
     for (const node of nodesOf(collection, noun, effect)) {
-      const isLasting = mayHoldConnections(collection, noun, node);
+      // Below a noun itself hang connections and remembered consents too, which last longer than tokens.
+      const isLasting = node === noun.id;
       await (isLasting ? registry.markLasting(node, mark, scope) : registry.mark(node, mark, scope));
     }
   }

@@ -7,7 +7,7 @@
  * asked for again; one that was revoked does not come back by it, because its end is a record of its own.
  */
 import { hash } from 'node:crypto';
-import type { ActiveApplication } from '../directory/directory.ts';
+import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
@@ -45,6 +45,7 @@ export interface RememberedConsents {
 
 export interface RememberedConsentsDeps {
   readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
+  readonly directory: Pick<Directory, 'view'>;
   readonly registry: Pick<Registry, 'isAlive'>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -86,7 +87,7 @@ function withinBounds(consents: readonly StoredConsent[]): StoredConsent[] {
 }
 
 export function createRememberedConsents(deps: RememberedConsentsDeps): RememberedConsents {
-  const { artifacts, registry, now } = deps;
+  const { artifacts, directory, registry, now } = deps;
 
   async function read(subject: string): Promise<readonly StoredConsent[]> {
     const row = await artifacts.find(MODEL, keyOf(subject), now());
@@ -98,8 +99,14 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
     await artifacts.upsert(MODEL, keyOf(subject), { payload, expiresAt: now() + KEPT_MS });
   }
 
-  function stands({ user, client }: ConsentParties, { resource, givenAt }: StoredConsent): Promise<boolean> {
+  async function stands(
+    { user, client }: ConsentParties,
+    { resource, givenAt }: StoredConsent,
+  ): Promise<boolean> {
     const { application, organization } = client;
+    // That a resource was removed is not remembered as long as a consent: another may have its identifier.
+    const current = resource && (await (await directory.view()).findResource(resource.identifier));
+    if (current?.id !== resource?.id) return false;
     const nodes = [user.id, application.id, organization.id, consentNode(userSubject(user), application.id)];
     return registry.isAlive(resource ? [...nodes, resource.id] : nodes, givenAt);
   }

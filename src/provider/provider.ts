@@ -155,7 +155,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     connections: deps.connections,
     findJti: (value) => jwtVerifier.verify(value),
   });
-  const consents = createRememberedConsents({ artifacts: storage.artifacts, registry, now });
+  const consents = createRememberedConsents({ artifacts: storage.artifacts, directory, registry, now });
   const grants = createGrants({
     registry,
     logins,

@@ -52,7 +52,7 @@ export interface Registry {
   /** Marks a node below which only tokens and logins hang. */
   mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
   /**
-   * Marks one below which connections may hang, whose tokens may live for years: what ended them is remembered for
+   * Marks one below which connections or consents may hang, which may last for years: what ended them is remembered for
    * ever. That their rights shrank need not be, because those of a connection are read anew at each use.
    */
   markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;

@@ -61,3 +61,12 @@ test('the end of what connections may hang below is remembered as long as it is 
   await changes.applications.remove(off, AUTHOR);
   assert.equal(await countLasting(), 0);
 });
+
+test('the end of an application that a person made is remembered as long as it is there', async (t) => {
+  const { applications, changes, register, countLasting } = await open(t);
+  const off = await changes.applications.replace({ ...(await register()), enabled: false }, AUTHOR);
+  const on = await changes.applications.replace({ ...off, enabled: true }, AUTHOR);
+  assert.equal(await countLasting(), 1, 'people may have consented to it before');
+  await applications.remove(on, AUTHOR);
+  assert.equal(await countLasting(), 0);
+});

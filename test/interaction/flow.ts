@@ -56,7 +56,7 @@ export function createFlow(server: TestServer): Flow {
       const { directory, users, registry, storage, now } = server.server.foundations;
       const { application } = (await (await directory.view()).findApplication(clientId))!;
       const user = (await users.findByLogin(application.realm, username))!;
-      const consents = createRememberedConsents({ artifacts: storage.artifacts, registry, now });
+      const consents = createRememberedConsents({ artifacts: storage.artifacts, directory, registry, now });
       await consents.forget(userSubject(user), application.id);
     },
     redeem: (code, verifier, client = 'web', form = {}) =>

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { revokeConsent } from '../../src/admin/revoke.ts';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { eachNoun } from '../../src/directory/collections.ts';
 import { userSubject } from '../../src/directory/subjects.ts';
+import { LONGEST_TOKEN } from '../../src/grants/expiry.ts';
 import { createRememberedConsents, MOST_CONSENTS } from '../../src/grants/remembered-consents.ts';
 import { createPermissions } from '../../src/permissions/permissions.ts';
 import { createBrowser, type Page } from '../support/browser.ts';
@@ -20,6 +22,7 @@ import {
 const LOOPBACK = 'http://127.0.0.1:8765/callback';
 const OWN_SCHEME = 'com.example.app:/callback';
 const ORDERS = 'openid orders:read';
+const READS = { isAdmin: false, tables: { orders: { read: true } } };
 
 const newsOf = ({ text }: Page): string[] =>
   [...text.matchAll(/([^<>]*) <mark>(new[^<]*)<\/mark>(?=<\/)/g)].map(
@@ -97,8 +100,8 @@ describe('a remembered consent', () => {
   }
 
   function consents() {
-    const { registry, storage, now } = server.server.foundations;
-    return createRememberedConsents({ artifacts: storage.artifacts, registry, now });
+    const { directory, registry, storage, now } = server.server.foundations;
+    return createRememberedConsents({ artifacts: storage.artifacts, directory, registry, now });
   }
 
   const apply = (acme: object) =>
@@ -287,6 +290,36 @@ describe('a remembered consent', () => {
       }
     });
   }
+
+  test('says nothing of a resource that is made anew under the same identifier', async () => {
+    const { changes, directory, storage, now } = server.server.foundations;
+    const identifier = 'https://anew.acme.example/';
+    const add = () =>
+      apply({
+        resources: [{ identifier, name: 'anew', tables: [{ id: 'orders', name: 'Orders' }] }],
+        roles: [{ name: 'anew', resource: identifier, permissions: READS }],
+        applications: [{ name: 'web', resources: { [identifier]: READS } }],
+        users: [{ username: 'eva', application: 'web', roles: ['clerk', 'anew'] }],
+      });
+    await add();
+    await agree('eva', { scope: ORDERS, resource: identifier });
+    await apply({
+      users: [{ username: 'eva', application: 'web', roles: ['clerk'] }],
+      applications: [{ name: 'web', resources: {} }],
+    });
+    const view = await directory.view();
+    const { organization } = (await find('eva', 'web')).client;
+    for await (const role of eachNoun(storage.directory.roles, organization.id)) {
+      if (role.name === 'anew') await changes.roles.remove(role, { actor: 'test' });
+    }
+    const resource = (await view.findResource(identifier))!;
+    await changes.resources.remove(resource, { actor: 'test' });
+    await storage.sweep(now() + LONGEST_TOKEN * 1000 + 60_000, 10_000);
+    await add();
+    intoTheNextSecond();
+    const { page } = await enter('eva', { scope: ORDERS, resource: identifier });
+    assert.ok(isConsentPage(page), page.url);
+  });
 
   test('a person has so many at most, and the oldest goes first', async () => {
     const { user, client } = await find('ida', 'web');
