@@ -22,6 +22,8 @@ export interface SelfAdministration {
   readonly registerByMail: RegisterByMail;
   /** Takes one registration, or one mail, that strangers asked for from an address. @throws TooManyAttempts */
   readonly limitRegistration: (address: string) => Promise<void>;
+  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
+  readonly limitPerson: (user: string) => Promise<void>;
   readonly passwordChange: PasswordChange;
   readonly accountMails: AccountMails;
   readonly applications: Applications;
@@ -38,6 +40,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
   const passwordChange = createPasswordChange({ changes, passwords, now });
   const register = createRegister({ store, changes, passwords, now });
   const limitRegistration = (address: string): Promise<void> => throttle.registration(address);
+  const limitPerson = (user: string): Promise<void> => throttle.ownChange(user);
   const accountMails = createAccountMails({
     mail: createMail({
       smtp: config.smtp,
@@ -62,6 +65,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
     findAdministrators: createFindAdministrators(store, now),
     registerByMail: createRegisterByMail({ register, accountMails, changes, limitRegistration }),
     limitRegistration,
+    limitPerson,
     passwordChange,
     accountMails,
     applications: createApplications({
@@ -69,6 +73,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
       changes,
       clientSecrets: rings.clientSecrets,
       audit: storage.audit,
+      limit: limitPerson,
       now,
     }),
     roleChanges: createRoleChanges({ store, changes }),

@@ -148,6 +148,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
         changes: foundations.changes,
       }),
       limitRegistration: selfAdministration.limitRegistration,
+      limitPerson: selfAdministration.limitPerson,
       removeUser: selfAdministration.removeUser,
     },
     refreshTokens: foundations.refreshTokens,

@@ -50,6 +50,8 @@ export interface ApplicationsDeps {
   readonly changes: Pick<Changes, 'applications'>;
   readonly clientSecrets: SecretKeys;
   readonly audit: Pick<AuditLog, 'append'>;
+  /** Takes one change from a person, by their id. @throws TooManyAttempts */
+  readonly limit: (person: string) => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -90,7 +92,12 @@ const tooMany = (): RegistrationClosed =>
   new RegistrationClosed({ description: `nobody may have more than ${MOST_OWN} applications` });
 
 export function createApplications(deps: ApplicationsDeps): Applications {
-  const { store, changes, clientSecrets, audit, now } = deps;
+  const { store, changes, clientSecrets, audit, limit, now } = deps;
+
+  /** Each leaves entries of the audit log: those of an operator's application are its administrators'. */
+  async function limitOwner({ owner }: Application): Promise<void> {
+    if (owner !== undefined) await limit(owner);
+  }
 
   async function findOwn(owner: User): Promise<Application[]> {
     const own: Application[] = [];
@@ -118,6 +125,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   return {
     async register(facts, owner, through, author) {
       const sound = requireSound(facts);
+      await limit(owner.id);
       if ((await findOwn(owner)).length >= MOST_OWN) throw tooMany();
       const id = randomUUID();
       const { secret, secretSeed, secretHash } = createDerivedSecret(clientSecrets, id);
@@ -150,6 +158,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
 
     async update(application, facts, author) {
       const sound = requireSound(facts);
+      await limitOwner(application);
       return despiteOthers(async () => {
         const { homepage: _, ...stored } = await current(application);
         return changes.applications.replace({ ...stored, ...toFields(sound, stored.id) }, author);
@@ -157,12 +166,14 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     },
 
     async remove(application, author) {
+      await limitOwner(application);
       await despiteOthers(async () => changes.applications.remove(await current(application), author));
     },
 
     findOwn,
 
     async renewSecret(application, author) {
+      await limitOwner(application);
       const { version } = application;
       const { secret, ...kept } = createDerivedSecret(clientSecrets, application.id);
       await changes.applications.replace({ ...(await current(application)), version, ...kept }, author);
@@ -172,6 +183,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     async showSecret(application, author) {
       const secret = findDerivedSecret(clientSecrets, application);
       if (secret === undefined) return undefined;
+      await limitOwner(application);
       const { id, clientId, organization } = application;
       const event = 'application.secret_shown';
       const facts = { subject: id, client: clientId, organization };

@@ -27,6 +27,8 @@ export interface ConnectDeps {
   readonly connections: Connections;
   /** Takes one registration from an address. @throws TooManyAttempts */
   readonly limitRegistration: (address: string) => Promise<void>;
+  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
+  readonly limitPerson: (user: string) => Promise<void>;
   readonly removeUser: (user: User, author: Author) => Promise<void>;
 }
 
@@ -85,6 +87,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
       queue: client.organization.id,
     });
     if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });
+    await deps.limitPerson(user.id);
     if (known && known.owner !== user.id) {
       await deps.limitRegistration(address);
       throw domainTaken();

@@ -17,6 +17,7 @@ async function open(t: TestContext) {
     changes,
     clientSecrets: { current: () => KEY, byId: () => KEY.key },
     audit: storage.audit,
+    limit: async () => {},
     now,
   });
   const register = (name = 'Foo') =>

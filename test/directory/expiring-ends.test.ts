@@ -15,6 +15,7 @@ async function open(t: TestContext) {
     changes,
     clientSecrets: { current: () => KEY, byId: () => KEY.key },
     audit: storage.audit,
+    limit: async () => {},
     now,
   });
   return {

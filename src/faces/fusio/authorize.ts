@@ -12,6 +12,8 @@ import { fieldsOf, findText, readScopes, requireText } from './requests.ts';
 import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
 
 export interface AuthorizeDeps {
+  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
+  readonly limitPerson: (user: string) => Promise<void>;
   readonly users: Pick<Users, 'find' | 'findBySubject'>;
   readonly codes: {
     /** @param request `redirectUri` is one that the application lists, or undefined: nobody is sent anywhere */
@@ -66,7 +68,11 @@ function withParameters(uri: string | undefined, parameters: Record<string, stri
   return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams(parameters)}`;
 }
 
-export function createAuthorizeRoutes({ users, codes }: AuthorizeDeps): Readonly<Record<string, FaceAction>> {
+export function createAuthorizeRoutes({
+  users,
+  codes,
+  limitPerson,
+}: AuthorizeDeps): Readonly<Record<string, FaceAction>> {
   return {
     async 'GET /consumer/authorize'(request) {
       const { query, view } = request;
@@ -103,6 +109,7 @@ export function createAuthorizeRoutes({ users, codes }: AuthorizeDeps): Readonly
           redirectUri: withParameters(redirectUri, { error: 'access_denied', ...echoed }),
         };
       }
+      await limitPerson(user.id);
       const { address, requestId } = request;
       const { authTime } = token;
       const code = joinCode(
