@@ -9,6 +9,7 @@ import {
   ProofRejected,
   RegistrationClosed,
   ScopeNotAllowed,
+  TooManyAttempts,
   UnknownResource,
 } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
@@ -177,7 +178,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
    * A request with a living token that was refused; requests of strangers are logged only. What the token endpoint
    * refused is in the audit already.
    */
-  async function auditRefusal(ctx: Context, { organization }: Tenant): Promise<void> {
+  async function auditRefusal(ctx: Context, { organization }: Tenant, error: unknown): Promise<void> {
     const { status, path, state } = ctx;
     const bearer = state.bearer as TokenRow | undefined;
     if (!bearer || state.failure !== undefined || (status !== 401 && status !== 403)) return;
@@ -193,7 +194,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       ...(typeof state.address === 'string' && { address: state.address }),
       ...(typeof state.requestId === 'string' && { requestId: state.requestId }),
     } as const;
-    await refusals.append(entry, true);
+    await refusals.append(entry, !(error instanceof TooManyAttempts));
   }
 
   function answerPreflight(ctx: Context): void {
@@ -238,7 +239,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       tell(ctx, await route.action(request, createAsk(ctx, face.name, tenant, view, askDeps)));
     } catch (error) {
       tellFailure(ctx, error, started);
-      await auditRefusal(ctx, tenant).catch((failure: unknown) => tellFailure(ctx, failure, started));
+      await auditRefusal(ctx, tenant, error).catch((failure: unknown) => tellFailure(ctx, failure, started));
     }
   }
 

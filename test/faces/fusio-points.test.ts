@@ -21,7 +21,9 @@ describe('Fusio, what one person changes', () => {
     const { storage, throttle } = server.server.foundations;
     const { owner = '' } = (await storage.directory.applications.findBy('clientId', app.appKey)) ?? {};
     for (let taken = 2; taken < POINTS; taken += 1) await throttle.ownChange(owner);
-    const { entries } = await storage.audit.page({ limit: 1 });
+    const readChanges = async () =>
+      (await storage.audit.page({ limit: 100 })).entries.filter(({ event }) => event !== 'request.refused');
+    const before = await readChanges();
     const send = (method: string, path: string, body?: object) =>
       client.send(method, path, body, client.bearer(ann));
     const facts = { name: 'Bar', scopes: ['authorization'] };
@@ -38,9 +40,9 @@ describe('Fusio, what one person changes', () => {
       }),
     ]) {
       assert.equal(answer.status, 403, answer.text);
-      assert.ok(answer.headers.has('retry-after'));
+      assert.ok(answer.headers['retry-after']);
     }
-    assert.deepEqual((await storage.audit.page({ limit: 1 })).entries, entries, 'nothing was written');
+    assert.deepEqual(await readChanges(), before);
     server.clock.offset += 3_600_000;
     assert.equal((await send('GET', `/consumer/app/${app.id}`)).status, 200);
   });
