@@ -1,7 +1,7 @@
 /** An apply file that shows every noun; it stands in the documentation and is kept right by a test. */
 export const applySample = `organizations:
   - name: acme
-    default: true
+    default: true # one organization only; the demo has it, so leave this out there
     resources:
       - identifier: https://api.acme.example/
         name: shop-db
