@@ -2,7 +2,7 @@
  * Signing with node:crypto behind the engine's `ExternalSigningKey`. OpenSSL is asked for DER and the two numbers are
  * put side by side here: asking it for the JOSE form halves the rate of ES256 on Node 24.
  */
-import { constants, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { constants, createPublicKey, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { ExternalSigningKey } from 'oidc-provider';
 import type { SigningAlg } from '../storage/signing-algs.ts';
@@ -33,16 +33,16 @@ export function derToJose(der: Buffer): Buffer {
 }
 
 /** How node:crypto is asked to sign and to verify with each algorithm. */
-export const SIGNATURES: Readonly<Record<SigningAlg, { digest: string | null; options: object }>> = {
-  ES256: { digest: 'sha256', options: {} },
-  RS256: { digest: 'sha256', options: {} },
+export const SIGNATURES: Readonly<Record<SigningAlg, { digest: string | null; options?: object }>> = {
+  ES256: { digest: 'sha256' },
+  RS256: { digest: 'sha256' },
   // RFC 7518 section 3.5: the salt is as long as the hash.
   PS256: { digest: 'sha256', options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } },
-  EdDSA: { digest: null, options: {} },
+  EdDSA: { digest: null },
 };
 
 export class LocalSigningKey extends ExternalSigningKey {
-  readonly #privateKey: KeyObject;
+  readonly #privateKey: KeyObject | SignKeyObjectInput;
   readonly #publicKey: KeyObject;
   readonly #kid: string;
   readonly #alg: SigningAlg;
@@ -53,7 +53,9 @@ export class LocalSigningKey extends ExternalSigningKey {
     super();
     this.#kid = key.kid;
     this.#alg = key.alg;
-    this.#privateKey = key.privateKey;
+    const { options } = SIGNATURES[key.alg];
+    // For a key inside an object node:crypto takes half as much time again, at each signature.
+    this.#privateKey = options ? { key: key.privateKey, ...options } : key.privateKey;
     this.#publicKey = createPublicKey(key.privateKey);
     this.#sync = mode === 'sync' && key.privateKey.asymmetricKeyType !== 'rsa';
   }
@@ -71,12 +73,11 @@ export class LocalSigningKey extends ExternalSigningKey {
   }
 
   override async sign(data: Uint8Array): Promise<Buffer> {
-    const { digest, options } = SIGNATURES[this.#alg];
-    const key = { key: this.#privateKey, ...options };
+    const { digest } = SIGNATURES[this.#alg];
     const signature = this.#sync
-      ? sign(digest, data, key)
+      ? sign(digest, data, this.#privateKey)
       : await new Promise<Buffer>((resolve, reject) => {
-          sign(digest, data, key, (error, value) => (error ? reject(error) : resolve(value)));
+          sign(digest, data, this.#privateKey, (error, value) => (error ? reject(error) : resolve(value)));
         });
     return this.#alg === 'ES256' ? derToJose(signature) : signature;
   }
