@@ -282,9 +282,14 @@ function reasonOf(facts: {
   ok: boolean;
 }): string {
   if (!facts.named) return 'no such user table is registered for this application';
-  if (facts.rows.length === 0) return 'no row has this user name';
-  if (facts.rows.length > 1) return 'more than one row has this user name';
-  if (!facts.account) return 'the row has no usable key, or is not of this user name';
-  if (!facts.mayLook) return 'the account has no guesses left';
-  return facts.ok ? 'the row is not active' : 'wrong password';
+  const { datasource, table } = facts.named;
+  return `${wrongWith(facts)}, in the table ${table.collection} of datasource ${datasource.name}`;
+}
+
+function wrongWith({ rows, account, mayLook, ok }: Parameters<typeof reasonOf>[0]): string {
+  if (rows.length === 0) return 'no row has this user name';
+  if (rows.length > 1) return 'more than one row has this user name';
+  if (!account) return 'the row has no usable key, or is not of this user name';
+  if (!mayLook) return 'the account has no guesses left';
+  return ok ? 'the row is not active' : 'wrong password';
 }

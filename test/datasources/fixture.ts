@@ -2,6 +2,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Logger } from '../../src/http/log.ts';
 import { type Answer, startServer, type TestServer } from '../support/server.ts';
 import type { Engine, EngineKind } from './engines.ts';
 
@@ -59,6 +60,7 @@ export async function startWorld(
     readonly datasource?: Record<string, unknown>;
     readonly fixture?: (fixture: any, engine: Engine) => void;
     readonly env?: Record<string, string>;
+    readonly log?: Logger;
   } = {},
 ): Promise<World> {
   const dataDir = mkdtempSync(join(tmpdir(), 'grantable-'));
@@ -66,6 +68,7 @@ export async function startWorld(
   const userTables = await fill(engine);
   const server = await startServer({
     dataDir,
+    ...(options.log && { log: options.log }),
     env: {
       ...ALLOWED,
       GRANTABLE_ADDRESS_LIMIT: '100000/60',
