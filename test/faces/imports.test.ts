@@ -38,7 +38,7 @@ const FUNCTIONS_OF_OTHERS = new Map([
 ]);
 /** What no code of a face knows even the shape of. */
 const UNKNOWN_TO_FACES = [
-  /^src\/storage\/(?!contract\.ts$|nouns\.ts$)/,
+  /^src\/storage\/(?!contract\.ts$|nouns\.ts$|refusals\.ts$)/,
   /^src\/registry\/(?!nodes\.ts$|refresh-jwt\.ts$)/,
   /^src\/provider\//,
   /^src\/directory\/(?:passwords|hash-queue|client-secrets|block-list)\.ts$/,
