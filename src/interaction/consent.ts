@@ -40,7 +40,7 @@ const SCOPE_TEXTS: Readonly<Record<string, string>> = {
   offline_access: 'stay logged in while you are away',
 };
 
-const toText = (scope: string): string => SCOPE_TEXTS[scope] ?? scope;
+const toText = (scope: string): string => SCOPE_TEXTS[scope] ?? `use ${scope}`;
 
 /** Changes with what the page shows, so a yes from a page that showed less is no yes. */
 export function consentPurpose(tables: AskedTables | undefined): string {

@@ -90,7 +90,7 @@ describe('consent', () => {
     assert.match(page.text, /<h1>web asks for access/);
     assert.match(page.text, /logged in as <strong>ann</);
     assert.match(page.text, /<strong>app\.acme\.example</);
-    for (const scope of ['know who you are', 'see your name', 'stay logged in while', 'orders.read']) {
+    for (const scope of ['know who you are', 'see your name', 'stay logged in while', 'use orders.read']) {
       assert.ok(page.text.includes(`<li>${scope}`), scope);
     }
     assert.deepEqual(shownTables(page), { orders: ['read', 'update'] });
