@@ -320,7 +320,8 @@ export const options = {
     name: 'GRANTABLE_ADDRESS_LIMIT',
     type: '<attempts>/<duration of at most 1d>, such as 100/2m',
     default: '100/2m',
-    meaning: 'Failures of any kind from one address before further requests that prove something get 429.',
+    meaning:
+      'Wrong passwords from one address, or wrong client secrets from it, before further ones get 429; each kind is counted by itself.',
     schema: limit(),
   },
   clientLimit: {

@@ -60,7 +60,7 @@ const BLOCKS_KEPT = 10_000;
 const MAILS = { points: 3, window: 900 };
 
 export interface Throttle extends GuessLimits {
-  /** @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many of any */
+  /** @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many of any client */
   requireClientNotBlocked(clientId: string, address: string): void;
   /** Counts for the client at this address, so that no stranger can lock out a client, and for the address. */
   clientSecretFailure(clientId: string, address: string): Promise<void>;
@@ -164,6 +164,12 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   const addresses = createFailureCount(
     limiter('address', perAddress.failures, perAddress.window),
     'too many failures from this address',
+    now,
+  );
+  /** Apart from passwords: people who guess theirs at a back end must not keep out the back end, whose secret is right. */
+  const secretAddresses = createFailureCount(
+    limiter('secrets', perAddress.failures, perAddress.window),
+    'too many wrong client secrets from this address',
     now,
   );
   const clients = createFailureCount(
@@ -273,12 +279,12 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       };
     },
     requireClientNotBlocked(clientId, address) {
-      addresses.require(() => keyOf(addressKey(address)));
+      secretAddresses.require(() => keyOf(addressKey(address)));
       clients.require(() => clientKey(clientId, address));
     },
     async clientSecretFailure(clientId, address) {
       await clients.add(clientKey(clientId, address));
-      await addresses.add(keyOf(addressKey(address)));
+      await secretAddresses.add(keyOf(addressKey(address)));
     },
     registration: (address) =>
       takePoint(registrations, addressKey(address), 'too many registrations from this address'),

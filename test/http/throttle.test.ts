@@ -326,7 +326,6 @@ test('failures of an address', async (t) => {
     assert.equal(await guess(throttle, 'organization:acme/user-100', STRANGER), 20);
     assert.equal(await guess(other, 'organization:acme/user-100', STRANGER), 20);
     assert.throws(() => throttle.requireAddressNotBlocked(STRANGER), TooManyAttempts);
-    assert.throws(() => throttle.requireClientNotBlocked('shop', STRANGER), TooManyAttempts);
     assert.equal(await guess(throttle, 'organization:acme/user-100', HOME), undefined);
     pass(20_000);
     throttle.requireAddressNotBlocked(STRANGER);
