@@ -45,7 +45,8 @@ function parseScopes(scope: string | undefined): string[] | undefined {
 /** @throws UnknownResource if there are several */
 export function singleResource(resource: unknown): string | undefined {
   if (!Array.isArray(resource)) return typeof resource === 'string' ? resource : undefined;
-  if (resource.length > 1) throw new UnknownResource({ description: 'one resource at a time' });
+  if (resource.length > 1)
+    throw new UnknownResource({ description: 'several resources are named: name one' });
   return resource[0];
 }
 

@@ -120,7 +120,10 @@ function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
   const hasTables = tables !== undefined && (tables.isAdmin || tables.tables.length > 0);
   const namesNone = scopes.length === 0 && !(hasTables && kept?.asScopes);
   if (namesNone && (leftOut || !kept?.allScopes)) {
-    throw new ScopeNotAllowed({ description: 'none of the scopes can be given' });
+    throw new ScopeNotAllowed({
+      description:
+        'no scope of this request can be given: ask for openid, or for scopes that the application has',
+    });
   }
   const isIdentityOnly = leftOut && !hasTables && !kept?.namesResource && scopes.every(isOpenIdScope);
   const ofResource = kept && !isIdentityOnly && { ...kept, ...(tables && { tables }) };
@@ -278,7 +281,7 @@ export function createGrantSourceDetails(deps: AuthorizationRequestDeps) {
     const kept = readKept(details);
     if (!kept || !client) return undefined;
     const user = session?.accountId ? await deps.users.findBySubject(session.accountId) : undefined;
-    if (!user) throw new errors.AccessDenied('nobody is logged in');
+    if (!user) throw new errors.AccessDenied('the person is not logged in');
     try {
       const rights = await requireRights(deps, client.clientId, kept.resource, user);
       if (kept.tables) refuseBeyond(fromStored(kept.tables), rights.permissions);
