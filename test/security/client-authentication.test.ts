@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { exportJWK, SignJWT } from 'jose';
+import { exportJWK } from 'jose';
 import { basic, startServer, type TestServer } from '../support/server.ts';
 
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const CC = { grant_type: 'client_credentials' };
 
 describe('client authentication', () => {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   let server: TestServer;
   before(async () => {
     const jwk = { ...(await exportJWK(publicKey)), kid: 'client-key', alg: 'ES256', use: 'sig' };
@@ -24,31 +23,6 @@ describe('client authentication', () => {
     });
   });
   after(() => server[Symbol.asyncDispose]());
-
-  const seconds = () => Math.floor((Date.now() + server.clock.offset) / 1000);
-  const assertion = (
-    claims: Record<string, unknown> = {},
-    header: Record<string, unknown> = {},
-    key: any = privateKey,
-  ) =>
-    new SignJWT({
-      iss: 'keyed',
-      sub: 'keyed',
-      aud: server.issuer,
-      jti: randomUUID(),
-      iat: seconds(),
-      exp: seconds() + 60,
-      ...claims,
-    })
-      .setProtectedHeader({ alg: 'ES256', kid: 'client-key', ...header } as never)
-      .sign(key);
-  const present = async (value: string, form: Record<string, string> = {}) =>
-    server.post('/oauth/token', undefined, {
-      ...CC,
-      client_assertion_type: ASSERTION_TYPE,
-      client_assertion: value,
-      ...form,
-    });
 
   test('TE-01 GET, credentials in the query and foreign origins get nothing', async () => {
     const get = await fetch(`${server.issuer}/oauth/token?grant_type=client_credentials`, {
@@ -91,15 +65,6 @@ describe('client authentication', () => {
     });
     assert.equal(answer.status, 400);
     assert.equal(((await answer.json()) as any).error, 'invalid_request');
-  });
-
-  test('TE-04 two ways of authentication at once are refused', async () => {
-    const secret = { client_id: 'machine', client_secret: server.secretOf('machine') };
-    assert.equal(
-      (await server.post('/oauth/token', 'machine', { ...CC, ...secret })).json.error,
-      'invalid_request',
-    );
-    assert.equal((await present(await assertion(), { client_secret: 'x' })).json.error, 'invalid_request');
   });
 
   test('TE-05 an unknown client, a wrong secret and another kind of method answer alike', async () => {

@@ -306,7 +306,7 @@ describe('ways of client authentication', () => {
     },
 
     {
-      name: 'Basic and the secret in the body',
+      name: 'TE-04 Basic and the secret in the body',
       send: () => both(byBasic('machine'), inBody('machine')),
       ...twice,
     },
@@ -316,7 +316,11 @@ describe('ways of client authentication', () => {
       ...twice,
     },
     { name: 'Basic and an assertion', send: () => both(byBasic('keyed'), assertion('keyed')), ...twice },
-    { name: 'a secret and an assertion', send: () => both(inBody('keyed'), assertion('keyed')), ...twice },
+    {
+      name: 'TE-04 a secret and an assertion',
+      send: () => both(inBody('keyed'), assertion('keyed')),
+      ...twice,
+    },
     {
       name: 'another scheme and a secret',
       send: () => both(inBody('machine'), { authorization: 'Bearer abc' }),
