@@ -156,8 +156,11 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       connections,
       exchangeLimit: createExchangeLimit({
         trades: config.throttle.exchange,
-        living: config.livingLimit,
-        countLiving: (connection, at) => storage.tokens.countOf(connection, at),
+        living: { connection: config.livingLimit, user: config.pairLimit },
+        countLiving: {
+          connection: (connection, at) => storage.tokens.countOf(connection, at),
+          user: (user, at) => storage.logins.countOf(user, at),
+        },
         now,
       }),
       apply: createApply({

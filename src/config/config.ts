@@ -57,6 +57,8 @@ export interface Config {
   };
   /** Tokens that may descend from one connection. */
   readonly livingLimit: number;
+  /** Living pairs that one person may have made from theirs. */
+  readonly pairLimit: number;
   /** Seconds that entries of the audit log are kept. */
   readonly auditRetention: number;
   /** Processes. */

@@ -152,6 +152,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
           }
         : undefined,
     livingLimit: values.livingLimit,
+    pairLimit: values.pairLimit,
     auditRetention: values.auditRetention,
     ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
     workers: values.workers,

@@ -362,6 +362,14 @@ export const options = {
       'How many living tokens may descend from one connection before further exchanges get 429. Counted once a minute.',
     schema: wholeNumber(1, 1_000_000_000),
   },
+  pairLimit: {
+    name: 'GRANTABLE_PAIR_LIMIT',
+    type: 'a whole number from 1 to 1000000000',
+    default: '20000',
+    meaning:
+      'How many living pairs of tokens one person may have made from theirs (DeviceHive) before further ones get 429. Counted once a minute.',
+    schema: wholeNumber(1, 1_000_000_000),
+  },
   auditRetention: {
     name: 'GRANTABLE_AUDIT_RETENTION',
     type: 'a duration from 1d to 36500d: seconds, or a number with s, m, h or d',

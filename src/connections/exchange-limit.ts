@@ -13,18 +13,20 @@ const RECOUNTED_AT_THE_LIMIT_AFTER = 1_000;
 
 /**
  * Takes one trade.
- * @param origin what the trades of are counted: a connection, or somebody who has pairs of tokens made from theirs, of
- *   whom no living tokens are counted
+ * @param origin a connection, of which living tokens are counted too; or a person who has pairs of tokens made from
+ *   theirs, of whom living pairs are
  * @throws TooManyAttempts
  */
-export type ExchangeLimit = (origin: string, kind?: 'connection' | 'user') => Promise<void>;
+export type ExchangeLimit = (origin: string, kind?: Kind) => Promise<void>;
+
+type Kind = 'connection' | 'user';
 
 export interface ExchangeLimitDeps {
   /** Trades in a window of so many seconds, which begins with its first trade. */
   readonly trades: { readonly points: number; readonly seconds: number };
-  /** Living tokens. */
-  readonly living: number;
-  readonly countLiving: (connection: string, now: number) => Promise<number>;
+  /** Living tokens of a connection, living pairs of a user. */
+  readonly living: { readonly [K in Kind]: number };
+  readonly countLiving: { readonly [K in Kind]: (origin: string, now: number) => Promise<number> };
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -63,23 +65,24 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
     }
   }
 
-  async function count(connection: string): Promise<Living> {
+  async function count(origin: string, kind: Kind): Promise<Living> {
     const at = now();
-    const known = counts.get(connection);
+    const key = `${kind} ${origin}`;
+    const known = counts.get(key);
     const age = known ? at - known.at : Number.POSITIVE_INFINITY;
-    const isDue = age > (known && known.count >= living ? RECOUNTED_AT_THE_LIMIT_AFTER : RECOUNTED_AFTER);
+    const isDue =
+      age > (known && known.count >= living[kind] ? RECOUNTED_AT_THE_LIMIT_AFTER : RECOUNTED_AFTER);
     if (known && !isDue) return known;
-    const counted = { count: await countLiving(connection, at), at };
-    counts.set(connection, counted);
+    const counted = { count: await countLiving[kind](origin, at), at };
+    counts.set(key, counted);
     return counted;
   }
 
   return async (origin, kind = 'connection') => {
     takeTrade(`${kind} ${origin}`);
-    if (kind === 'user') return;
-    const counted = await count(origin);
-    if (counted.count >= living) {
-      throw tooMany(RECOUNTED_AFTER, `connection ${origin}: more living tokens than its limit`);
+    const counted = await count(origin, kind);
+    if (counted.count >= living[kind]) {
+      throw tooMany(RECOUNTED_AFTER, `${kind} ${origin}: more living tokens than its limit`);
     }
     counted.count += 1;
   };

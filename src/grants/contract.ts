@@ -66,6 +66,8 @@ export interface Proof {
   readonly chain?: Pick<TokenRow, 'connection' | 'depth' | 'bounds' | 'act'>;
   /** Seconds that it lives unless its parent dies before; absent: as the face or the resource says. */
   readonly ttl?: number;
+  /** Id of the person from whose login it is made, if that is one of its own. */
+  readonly origin?: string;
   /** Seconds that the login lasts which it starts; absent: as the face or the server says. */
   readonly loginTtl?: number;
   /** Further members of the answer. */

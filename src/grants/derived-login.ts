@@ -120,7 +120,8 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
       const loginTtl = parseUntil(request, 'refresh_expires_at');
       const parent = await requireParent(request);
       const { token, expiresAt } = parent;
-      await limit(originOf(token), 'user');
+      const origin = originOf(token);
+      await limit(origin, 'user');
       const user = await requireUser(parent, request);
       const held = await findDeviceRights(request.view, user, request.client.organization.id);
       const subject = findText(request.parameters, 'requested_subject') ?? token.subject;
@@ -149,6 +150,7 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
         chain: chainOf(token, own, isAnother ? actFor(token) : token.act),
         ...(ttl !== undefined && { ttl: Math.min(ttl, LONGEST_TOKEN) }),
         ...(loginTtl !== undefined && { loginTtl }),
+        origin,
         startsLogin: true,
       };
     },

@@ -205,6 +205,7 @@ function startLogin(
       createdAt,
       expiresAt: Math.min(end, proof.parent?.expiresAt ?? end),
       current: deps.refreshTokens.hash(refreshToken),
+      ...(proof.origin !== undefined && { origin: proof.origin }),
       ...(row.user !== undefined && { user: row.user }),
       ...(row.resource !== undefined && { resource: row.resource }),
       ...(row.authTime !== undefined && { authTime: row.authTime }),

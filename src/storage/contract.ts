@@ -198,6 +198,8 @@ export interface LoginRow {
   readonly act?: Record<string, unknown>;
   readonly depth?: number;
   readonly bounds?: readonly Bound[];
+  /** Of one made from another login: id of the person who logged in at first. */
+  readonly origin?: string;
   /** The older token API that it was started through; it goes on there and nowhere else. */
   readonly face?: FaceName;
   readonly faceScopes?: readonly string[];
@@ -217,6 +219,8 @@ export interface LoginStore {
   find(id: string, now: number): Promise<LoginRow | undefined>;
   /** Moves the family on: current `from` becomes `to`, only if `from` is current. One winner. */
   rotate(id: string, from: Buffer, to: Buffer, now: number): Promise<boolean>;
+  /** How many that were made from logins of this person have not expired, whether or not they were ended. */
+  countOf(origin: string, now: number): Promise<number>;
 }
 
 /**

@@ -82,6 +82,7 @@ test('an empty environment gives the defaults and says that the master key lies 
         exchange: { points: 6000, seconds: 60 },
       },
       livingLimit: 1_000_000,
+      pairLimit: 20_000,
       auditRetention: 400 * 86_400,
       ttl: { accessToken: 3600, login: 2_592_000 },
       shutdownSeconds: 10,

@@ -763,6 +763,21 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal((await storage.nodes.read(['new']))[0]?.expiresAt, NOW + MINUTE);
       });
 
+      test('living logins that were made from those of one person are counted', async () => {
+        for (const [id, origin] of [
+          ['l1', 'ann'],
+          ['l2', 'ann'],
+          ['l3', 'bob'],
+          ['l4', undefined],
+        ] as const) {
+          await storage.logins.insert({ ...loginRow(id), ...(origin && { origin }) });
+        }
+        const { expiresAt } = loginRow('l1');
+        assert.equal(await storage.logins.countOf('ann', expiresAt - 1), 2);
+        assert.equal(await storage.logins.countOf('ann', expiresAt), 0);
+        assert.equal((await storage.logins.find('l1', expiresAt - 1))?.origin, 'ann');
+      });
+
       test('E8 the sweep removes expired rows in batches of the size that it is given, and no live one', async () => {
         const live = key();
         const expired = Array.from({ length: 25 }, () => key());

@@ -215,3 +215,22 @@ test('TX-12 whoever makes pairs without end is slowed down, whichever of their t
   server.clock.offset = 61_000;
   await client.makePair(root.accessToken, asAnnToo);
 });
+
+test('living pairs of one person are counted, and those that expired are not', async () => {
+  await using own = await start({ GRANTABLE_PAIR_LIMIT: '3' });
+  const { client, server } = own;
+  const ann = await client.login();
+  const refreshExpiration = new Date(Date.now() + 600_000).toISOString();
+  const wanted = { userId: numberOf(ann.accessToken), actions: ['ManageToken'], refreshExpiration };
+  const pair = await client.makePair(ann.accessToken, wanted);
+  await client.makePair(pair.accessToken, wanted);
+  await client.makePair(ann.accessToken, wanted);
+  await server.restart();
+  for (const token of [ann.accessToken, pair.accessToken]) {
+    const refused = await client.post('/token/create', wanted, token);
+    assert.equal(refused.status, 429, refused.text);
+    assert.ok(Number(refused.headers.get('retry-after')) > 0);
+  }
+  server.clock.offset = 601_000;
+  await client.makePair(ann.accessToken, { userId: wanted.userId, actions: wanted.actions });
+});

@@ -33,6 +33,7 @@ export const INDEXES: readonly Index[] = [
   })),
   { collection: 'nodes', name: 'change', key: { change: 1 } },
   { collection: 'tokens', name: 'connection', key: { connection: 1 }, options: { sparse: true } },
+  { collection: 'logins', name: 'origin', key: { origin: 1 }, options: { sparse: true } },
   { collection: 'audit', name: 'organization', key: { organization: 1, _id: -1 } },
   { collection: 'audit', name: 'age', key: { at: 1 } },
   { collection: 'keys', name: 'age', key: { createdAt: 1, _id: 1 } },
@@ -59,7 +60,7 @@ async function createIndexes(connection: Connection): Promise<void> {
 }
 
 /** Raised by each change of the indexes, so that databases of before get them. */
-const VERSION = 4;
+const VERSION = 5;
 const SCHEMA = 'schema';
 
 /** May be run again after it was interrupted. @throws NewerDatabase, nothing was changed */

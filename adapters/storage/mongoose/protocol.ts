@@ -181,6 +181,7 @@ export function createLogins({ logins }: Pick<Models, 'logins'>): LoginStore {
       );
       return document ? toLoginRow(document) : undefined;
     },
+    countOf: (origin, now) => guarded(() => logins.countDocuments({ origin, expiresAt: after(now) })),
     async rotate(id, from, to, now) {
       const { modifiedCount } = await guarded(() =>
         logins.updateOne(

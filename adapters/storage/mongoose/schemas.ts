@@ -56,6 +56,7 @@ export interface LoginDocument {
   account?: string;
   devices?: string;
   act?: string;
+  origin?: string;
   current: Buffer;
   previous?: Buffer;
   rotatedAt?: number;
@@ -382,6 +383,7 @@ export function createModels(connection: Connection): Models {
       ...granted,
       ...chained,
       account: String,
+      origin: String,
       createdAt: number,
       expiresAt: moment,
       current: bytes,

@@ -55,4 +55,8 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE INDEX audit_age ON audit (entry ->> '$.at');
   `,
+  `
+  CREATE INDEX logins_origin ON logins (document ->> '$.origin', expires_at)
+    WHERE document ->> '$.origin' IS NOT NULL;
+  `,
 ];

@@ -129,6 +129,11 @@ export function createLogins(database: Database): LoginStore {
           JSON.stringify(login),
         );
       }),
+    async countOf(origin, now) {
+      const sql = `SELECT count(*) AS count FROM logins
+        WHERE document ->> '$.origin' = ? AND document ->> '$.origin' IS NOT NULL AND expires_at > ?`;
+      return Number(database.get(sql, origin, now)?.count);
+    },
     async find(id, now) {
       const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', id, now);
       return (
