@@ -58,9 +58,14 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
 
   async function endOlder(node: string, event: string, whom: Whom, author: Author): Promise<void> {
     const { organization } = whom;
-    const at = now();
     const scope = organization === undefined ? {} : { organization };
-    await registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
+    const markNow = (): Promise<void> => {
+      const at = now();
+      return registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
+    };
+    await markNow();
+    // What was made until the first mark could be read has a later time than it.
+    await markNow();
     await append(event, whom, author);
   }
 

@@ -94,6 +94,26 @@ test('RT-09 all tokens and logins of a user, an application, an organization or 
   }
 });
 
+test('RT-04 a token that was made before its end was written ends too', async (t) => {
+  const { administration, deps } = await openAcme(t);
+  const { registry, storage, clock } = administration;
+  const [user] = await findUsers(storage.directory, 'acme/shop/ann');
+  assert.ok(user);
+  let made: string | undefined;
+  const slow: typeof registry = {
+    ...registry,
+    async markLasting(...mark) {
+      clock.offset += 10;
+      made ??= (await mint(administration, 'opaque')).value;
+      clock.offset += 10;
+      await registry.markLasting(...mark);
+    },
+  };
+  await revokeUser(user, { ...deps, registry: slow }, AUTHOR);
+  assert.ok(made);
+  assert.equal(await registry.find('opaque', made), undefined);
+});
+
 test('RT-09 of two moments before which tokens are dead, at two levels, each counts', async (t) => {
   const { administration, deps } = await openAcme(t);
   const { registry, storage, clock } = administration;
