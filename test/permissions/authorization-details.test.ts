@@ -51,11 +51,15 @@ test('authorization details (RFC 9396)', async (t) => {
       shop,
     );
   });
+  await t.test('name their resource with or without the slash of an empty path', () => {
+    assert.equal(shop, 'https://api.acme.example/');
+    read(detail, { ...admin, locations: ['https://api.acme.example'] });
+  });
   await t.test('are refused with an error of its own when they speak of another resource', () => {
     const elsewhere = { ...detail, locations: ['https://api.other.example/'] };
     const wrong = { code: 'wrong_location' };
     assert.throws(() => read(elsewhere), wrong);
-    assert.throws(() => read(detail, { ...admin, locations: ['https://api.acme.example'] }), wrong);
+    assert.throws(() => read(detail, { ...admin, locations: [`${shop}v2`] }), wrong);
     assert.throws(() => read({ ...detail, locations: [shop, 'https://api.other.example/'] }), wrong);
     assert.throws(
       () => parseAuthorizationDetails([{ ...detail, locations: [shop] }, elsewhere], undefined),
