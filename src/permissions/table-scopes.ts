@@ -29,12 +29,12 @@ export function splitTableScopes(
   const cells: (readonly [table: string, mask: ActionMask])[] = [];
   let isAdmin = false;
   for (const scope of scopes) {
-    const colon = scope.lastIndexOf(':');
-    const bit = colon < 0 ? 0 : toBit(scope.slice(colon + 1));
+    const { encoded, action } = splitScope(scope);
+    const bit = toBit(action);
     if (isKnownScope(scope)) rest.push(scope);
     else if (scope === ADMIN_SCOPE) isAdmin = true;
     else if (bit === 0) rest.push(scope);
-    else cells.push([decodeTableId(scope.slice(0, colon)), bit]);
+    else cells.push([decodeTableId(encoded), bit]);
     if (cells.length > MAX_TABLE_SCOPES) {
       throw new PermissionsError('too_large', `There may be at most ${MAX_TABLE_SCOPES} scopes for tables.`);
     }
@@ -50,9 +50,11 @@ export interface Catalogue {
   readonly isOpen: boolean;
 }
 
-function splitScope(scope: string): { readonly encoded: string; readonly action: string } | undefined {
+/** At the last colon; without one the scope names no table and no action. */
+function splitScope(scope: string): { readonly encoded: string; readonly action: string } {
   const colon = scope.lastIndexOf(':');
-  return colon < 0 ? undefined : { encoded: scope.slice(0, colon), action: scope.slice(colon + 1) };
+  if (colon === -1) return { encoded: '', action: '' };
+  return { encoded: scope.slice(0, colon), action: scope.slice(colon + 1) };
 }
 
 function namesTable(encoded: string, { ids }: Catalogue): boolean {
@@ -66,7 +68,7 @@ function namesTable(encoded: string, { ids }: Catalogue): boolean {
  */
 export function isTableScope(scope: string, catalogue: Catalogue): boolean {
   if (scope === ADMIN_SCOPE) return true;
-  const { encoded = '', action = '' } = splitScope(scope) ?? {};
+  const { encoded, action } = splitScope(scope);
   return toBit(action) !== 0 && (catalogue.isOpen || namesTable(encoded, catalogue));
 }
 
@@ -76,8 +78,7 @@ export function isTableScope(scope: string, catalogue: Catalogue): boolean {
  */
 export function readTableScope(scope: string, catalogue: Catalogue): Permissions | undefined {
   if (scope === ADMIN_SCOPE) return EVERYTHING;
-  const { encoded, action } = splitScope(scope) ?? {};
-  if (encoded === undefined || action === undefined) return undefined;
+  const { encoded, action } = splitScope(scope);
   if (isTableScope(scope, catalogue)) return createPermissions([[decodeTableId(encoded), toBit(action)]]);
   if (namesTable(encoded, catalogue)) throw unknownAction(action);
   return undefined;

@@ -9,7 +9,7 @@ import { readTableScope, type SplitScopes } from '../permissions/table-scopes.ts
 import type { Resource } from '../storage/nouns.ts';
 
 export interface ScopeLimits {
-  /** Undefined: the request is about no resource, so that it can only ask who somebody is. */
+  /** Undefined: the request is about no resource, so that it can only ask who the person is. */
   readonly resource: Pick<Resource, 'tables' | 'catalogue'> | undefined;
   /** What the application may have of the resource. */
   readonly rights: { readonly scopes: ReadonlySet<string>; readonly permissions: Permissions } | undefined;

@@ -214,7 +214,7 @@ export function createRequestNormalizer(deps: AuthorizationRequestDeps) {
   };
 }
 
-/** What somebody has of tables that were asked for as scopes; the very same if they have all of them. */
+/** What the person has of tables that were asked for as scopes; the very same object if that is all of them. */
 function tablesHeld(asked: StoredPermissions, held: Permissions): StoredPermissions {
   if (contains(held, fromStored(asked))) return asked;
   const named = fromStored({ ...asked, isAdmin: false });
