@@ -21,7 +21,7 @@ import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
 import { createPasswords, type Passwords } from './directory/passwords.ts';
 import { createUsers, type Users } from './directory/users.ts';
 import { LONGEST_TOKEN } from './grants/expiry.ts';
-import { addressKey, networksOf } from './http/address-key.ts';
+import { addressKey, customerKey, networksOf } from './http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts';
 import { connectorKinds } from './open-datasources.ts';
@@ -116,7 +116,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       audit: storage.audit,
       now,
     });
-    const refusals = createRefusals({ audit: storage.audit, toKey: addressKey, now });
+    const refusals = createRefusals({ audit: storage.audit, toKey: customerKey, now });
     const credentials = createCredentials(vault);
     const datasources = createDatasources({
       kinds: connectorKinds,

@@ -343,7 +343,8 @@ export const options = {
     name: 'GRANTABLE_AUTHORIZATION_LIMIT',
     type: '<attempts>/<duration of at most 1d>, such as 120/1m',
     default: '120/1m',
-    meaning: 'Authorization and logout requests from one address before further ones get 429.',
+    meaning:
+      'Authorization and logout requests from one address before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; so it is with registrations.',
     schema: limit(),
   },
   exchangeLimit: {

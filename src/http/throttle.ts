@@ -14,7 +14,7 @@ import { LRUCache } from 'lru-cache';
 import type { GuessLimits } from '../directory/users.ts';
 import { TooManyAttempts } from '../errors/domain.ts';
 import type { Counters } from '../storage/contract.ts';
-import { addressKey } from './address-key.ts';
+import { addressKey, customerKey } from './address-key.ts';
 import { CountersLimiter, RateLimiterRes } from './throttle-store.ts';
 
 /** All times in seconds. */
@@ -46,6 +46,8 @@ const DELAYS_REMEMBERED = 86_400;
  * all used up: who keeps just below the limit is slowed down too, before 100 failures (NIST 800-63B section 3.2.2).
  */
 const WEIGHT_OF_DELAY = 10;
+/** So many times what one address of theirs gets is what all addresses of a customer get together. */
+const ADDRESSES_TOGETHER = 10;
 /** Seconds. */
 const ADDRESS_REMEMBERED = 30 * 86_400;
 /** Seconds left at which a login renews the memory of its address; at each login would be a write too many. */
@@ -177,10 +179,14 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     'too many wrong client secrets',
     now,
   );
-  const registrations = limiter('registration', limits.registration.points, limits.registration.window);
+  const ofAddress = (name: string, { points, window }: ThrottleLimits['registration']) => ({
+    own: limiter(name, points, window),
+    together: limiter(`${name} of customer`, points * ADDRESSES_TOGETHER, window),
+  });
+  const registrations = ofAddress('registration', limits.registration);
   const ownChanges = limiter('own', OWN_CHANGES.points, OWN_CHANGES.window);
   const mails = limiter('mail', MAILS.points, MAILS.window);
-  const authorizations = limiter('authorization', limits.authorization.points, limits.authorization.window);
+  const authorizations = ofAddress('authorization', limits.authorization);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
   async function remember(subject: string, from: string): Promise<void> {
@@ -230,6 +236,17 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
         if (window && window.consumedPoints > 0) await guesses.reward(key);
       },
     };
+  }
+
+  /** Takes one from the address and, where a customer has many, one from all of them. */
+  async function takeOfAddress(
+    { own, together }: Record<'own' | 'together', CountersLimiter>,
+    address: string,
+    reason: string,
+  ): Promise<void> {
+    const [key, customer] = [addressKey(address), customerKey(address)];
+    await takePoint(own, key, reason);
+    if (customer !== key) await takePoint(together, customer, reason);
   }
 
   async function takePoint(points: CountersLimiter, whose: string, reason: string): Promise<void> {
@@ -287,9 +304,9 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       await secretAddresses.add(keyOf(addressKey(address)));
     },
     registration: (address) =>
-      takePoint(registrations, addressKey(address), 'too many registrations from this address'),
+      takeOfAddress(registrations, address, 'too many registrations from this address'),
     authorizationRequest: (address) =>
-      takePoint(authorizations, addressKey(address), 'too many authorization requests from this address'),
+      takeOfAddress(authorizations, address, 'too many authorization requests from this address'),
     ownChange: (user) => takePoint(ownChanges, user, 'too many changes of this person'),
     mail: (kind, recipient) =>
       mails.consume(keyOf(kind, recipient)).then(

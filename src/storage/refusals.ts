@@ -67,7 +67,7 @@ export function createRefusals({ audit, toKey, now }: RefusalsDeps): Refusals {
   async function settle(): Promise<void> {
     const ended = counts;
     const at = now();
-    const seconds = Math.ceil((at - since) / 1000);
+    const seconds = Math.max(0, Math.ceil((at - since) / 1000));
     counts = new Map();
     for (const { whose, leftOut } of ended.values()) {
       if (leftOut === 0) continue;
@@ -83,7 +83,8 @@ export function createRefusals({ audit, toKey, now }: RefusalsDeps): Refusals {
   }
 
   async function tellEnded(): Promise<void> {
-    if (now() >= since + WINDOW_MS) await settle();
+    // Also where the clock was set back, or nothing would be written until it is where it was.
+    if (Math.abs(now() - since) >= WINDOW_MS) await settle();
   }
 
   return {

@@ -381,6 +381,14 @@ test('DO-02 the networks of an address', () => {
   assert.deepEqual(networksOf('unknown'), ['unknown', 'unknown']);
 });
 
+test('DO-09 the many IPv6 networks of one customer get what ten addresses get', async (t) => {
+  const { throttle } = await startServer(t);
+  const ask = (network: number) => throttle.registration(`2001:db8:7:${network.toString(16)}::1`);
+  for (let network = 0; network < 200; network += 1) await ask(network);
+  await assert.rejects(ask(200), TooManyAttempts);
+  await throttle.registration('2001:db8:8::1');
+});
+
 test('client secrets', async (t) => {
   await t.test('DO-05 20 wrong ones a minute, then the client waits', async (t) => {
     const { throttle, pass } = await startServer(t);

@@ -54,6 +54,24 @@ describe('refused requests in the audit log', () => {
     assert.equal((await entriesOf(({ address }) => address === other)).length, 1);
   });
 
+  test('the many IPv6 networks of one customer have the rows of one address', async () => {
+    let network = 0;
+    const form = { grant_type: 'client_credentials', client_id: 'machine', client_secret: 'wrong' };
+    await repeat(30, () => ask(undefined, form, `2001:db8:9:${++network}::1`));
+    const rows = await entriesOf(({ address }) => address?.startsWith('2001:db8:9:') === true);
+    assert.equal(rows.length, ROWS);
+  });
+
+  test('a clock that is set back does not stop the rows', async () => {
+    const [before, after] = [newAddress(), newAddress()];
+    const form = { grant_type: 'client_credentials', client_id: 'machine', client_secret: 'wrong' };
+    await repeat(20, () => ask(undefined, form, before));
+    server.clock.stoppedAt = Number(server.clock.stoppedAt) - 600_000;
+    await ask(undefined, form, after);
+    const told = await entriesOf((entry) => entry.address === before && entry.event === LEFT_OUT);
+    assert.equal(told[0]?.details?.count, 10);
+  });
+
   test('wrong passwords of people are counted though their client proved itself', async () => {
     const address = newAddress();
     await repeat(20, () =>
