@@ -171,6 +171,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     directory,
     users,
     passwordChange: selfAdministration.passwordChange,
+    limitPerson: selfAdministration.limitPerson,
     views,
     formKeys: rings.forms,
     findForm,

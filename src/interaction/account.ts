@@ -16,6 +16,8 @@ export interface AccountDeps extends ProofDeps {
   readonly issuer: string;
   readonly directory: Directory;
   readonly passwordChange: PasswordChange;
+  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
+  readonly limitPerson: (user: string) => Promise<void>;
   readonly views: Views;
   readonly forms: Forms;
 }
@@ -81,11 +83,12 @@ export async function showPasswordPage(ctx: Context, deps: AccountDeps): Promise
 /** @returns what the person reads if it was not done */
 async function change(
   ctx: Context,
-  { passwordChange }: AccountDeps,
+  { passwordChange, limitPerson }: AccountDeps,
   { application, organization }: ActiveApplication,
   { user }: ProvedUser,
   newPassword: string,
 ): Promise<Problem | undefined> {
+  await limitPerson(user.id);
   try {
     await passwordChange({
       user,

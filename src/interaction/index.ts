@@ -36,6 +36,7 @@ export interface InteractionDeps {
   readonly directory: Directory;
   readonly users: Users;
   readonly passwordChange: PasswordChange;
+  readonly limitPerson: AccountDeps['limitPerson'];
   readonly views: Views;
   readonly formKeys: SecretRing;
   readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
@@ -55,7 +56,15 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   const proof: ProofDeps = { users, refusals: deps.refusals, now };
   const login: LoginDeps = { ...proof, views, forms };
   const consent: ConsentDeps = { views, forms, lifetimes, now };
-  const account: AccountDeps = { ...proof, issuer, directory, passwordChange, views, forms };
+  const account: AccountDeps = {
+    ...proof,
+    issuer,
+    directory,
+    passwordChange,
+    limitPerson: deps.limitPerson,
+    views,
+    forms,
+  };
 
   function expired(reason: string): never {
     throw new Refusal(400, 'this login has expired or was begun in another browser: start again', { reason });

@@ -7,7 +7,7 @@ import { codeOf, createFlow, errorOf, type Flow, isConsentPage, isLoginPage, pos
 
 const NEW_PASSWORD = 'a-brand-new-password';
 const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 100 : 8;
-const PEOPLE = ['amy', 'ben', 'cat', 'dan', 'eve', 'factor', 'race'];
+const PEOPLE = ['amy', 'ben', 'cat', 'dan', 'eve', 'factor', 'gus', 'race'];
 
 function formToken({ text }: Page): string {
   return /name="form_token" value="([^"]*)"/.exec(text)?.[1] ?? '';
@@ -69,6 +69,17 @@ describe('/account/password', () => {
     const fresh = await flow.authorize(browser, page.url, { password: NEW_PASSWORD });
     assert.ok(codeOf(fresh));
     assert.equal((await server.introspect(tokens.access_token)).active, false, 'nothing comes back to life');
+  });
+
+  test('a person who changes their password 300 times in an hour has to wait', async () => {
+    const { storage, throttle } = server.server.foundations;
+    const web = await storage.directory.applications.findBy('clientId', 'web');
+    const readGus = () => storage.directory.users.findBy('username', `${web?.realm}/gus`);
+    const gus = await readGus();
+    assert.ok(gus);
+    for (let taken = 0; taken < 300; taken += 1) await throttle.ownChange(gus.id);
+    assert.equal((await change({ username: 'gus' })).status, 429);
+    assert.deepEqual(await readGus(), gus);
   });
 
   test('AC-12 without the old password, or with a new one that will not do, nothing changes and nothing ends', async () => {
