@@ -24,6 +24,7 @@ import { LONGEST_TOKEN } from './grants/expiry.ts';
 import { addressKey, customerKey, networksOf } from './http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts';
+import { createJwtVerifier } from './keys/verify-jwt.ts';
 import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 import { createRefreshJwts, type RefreshJwts } from './registry/refresh-jwt.ts';
@@ -32,6 +33,7 @@ import { createRefreshTokens, type RefreshTokens } from './registry/secrets.ts';
 import type { Storage } from './storage/contract.ts';
 import { createRefusals, type Refusals } from './storage/refusals.ts';
 import { openVault, type SecretRing, type Vault } from './storage/vault.ts';
+import { createTokens, type Tokens } from './tokens/identify.ts';
 
 export interface Foundations {
   readonly config: Config;
@@ -60,6 +62,7 @@ export interface Foundations {
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: RefreshJwts;
+  readonly tokens: Tokens;
   /** Seconds that anything issued here may live at most. */
   readonly longestLifetime: number;
   /** Every write to the directory goes through it. */
@@ -138,6 +141,8 @@ export async function openFoundations(config: Config, now: () => number = Date.n
     const { recompute } = currentRights;
     const isPasswordCurrent = createIsPasswordCurrent({ directory, logins: databaseLogins, now });
     const registry = createRegistry({ storage, now, longestLifetime, recompute, isPasswordCurrent });
+    const refreshTokens = createRefreshTokens(() => refreshKeys.all().map(({ key }) => key));
+    const refreshJwts = createRefreshJwts({ issuer: config.issuer, keys: refreshJwtKeys, now });
     const changes = createChanges({ storage, registry, audit: storage.audit, now });
     const connections = createConnections({
       store: storage.directory,
@@ -195,8 +200,16 @@ export async function openFoundations(config: Config, now: () => number = Date.n
       users,
       currentRights,
       registry,
-      refreshTokens: createRefreshTokens(() => refreshKeys.all().map(({ key }) => key)),
-      refreshJwts: createRefreshJwts({ issuer: config.issuer, keys: refreshJwtKeys, now }),
+      refreshTokens,
+      refreshJwts,
+      tokens: createTokens({
+        registry,
+        logins: storage.logins,
+        refreshTokens,
+        refreshJwts,
+        jwtVerifier: createJwtVerifier({ issuer: config.issuer, signingKeys, directory, now }),
+        now,
+      }),
       longestLifetime,
       async close() {
         await datasources.close();

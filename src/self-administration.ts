@@ -35,7 +35,7 @@ export interface SelfAdministration {
 
 export function createSelfAdministration(foundations: Foundations, log: Logger): SelfAdministration {
   const { config, storage, changes, passwords, registry, rings, throttle, now } = foundations;
-  const { refreshJwts, refreshTokens } = foundations;
+  const { tokens } = foundations;
   const store = storage.directory;
   const passwordChange = createPasswordChange({ changes, passwords, now });
   const register = createRegister({ store, changes, passwords, now });
@@ -79,8 +79,8 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
     roleChanges: createRoleChanges({ store, changes }),
     endings: createEndings({ registry, audit: storage.audit, now }),
     async findLogin(refreshToken) {
-      const id = refreshTokens.loginOf(await refreshJwts.unwrap(refreshToken));
-      return id === undefined ? undefined : registry.findLogin(id);
+      const living = await tokens.findLiving(refreshToken);
+      return living?.kind === 'refresh token' ? living.row : undefined;
     },
   };
 }

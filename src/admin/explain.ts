@@ -2,13 +2,12 @@
  * What a token allows, where each right came from, what took others away, when it dies, and whether it is active now.
  * Read from the store alone; the token itself is in nothing that comes out.
  */
+
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { BoundRights, CurrentRights } from '../directory/current-rights.ts';
 import type { Directory } from '../directory/directory.ts';
 import { withinCatalogue } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
-import { type JwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import {
   type DeviceAccess,
   type DeviceRight,
@@ -19,19 +18,19 @@ import { explainIntersection, type Removable } from '../permissions/explain.ts';
 import type { Step } from '../permissions/kinds.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
-import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
-import { OPAQUE_ACCESS_TOKEN, REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
+import { looksLikeJwt, type Presented, type Tokens } from '../tokens/identify.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
 import { describeOtherIssuer } from './other-issuer.ts';
 
 export interface ExplainDeps {
+  readonly config: { readonly issuer: string };
   readonly storage: Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
-  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
-  readonly jwtVerifier: JwtVerifier;
+  readonly tokens: Pick<Tokens, 'identify'>;
   readonly directory: Directory;
   readonly users: Pick<Users, 'findBySubject'>;
   readonly currentRights: Pick<CurrentRights, 'findBoundRights'>;
@@ -81,7 +80,7 @@ interface Found {
 }
 
 export async function explainToken(value: string, deps: ExplainDeps): Promise<TokenExplanation> {
-  const { kind, row, current, reasons, expiresAt } = await find(await deps.refreshJwts.unwrap(value), deps);
+  const { kind, row, current, reasons, expiresAt } = await find(value, deps);
   const lifetime = row ? { expiresAt: endOf(row) } : expiresAt === undefined ? {} : { expiresAt };
   if (!row) {
     return {
@@ -171,64 +170,78 @@ function endOf(row: TokenRow | LoginRow): number {
 const NO_TOKEN = 'not a token of this server';
 
 async function find(value: string, deps: ExplainDeps): Promise<Found> {
-  if (value.startsWith(REFRESH_TOKEN)) return findLogin(value, deps);
-  if (looksLikeJwt(value)) return findJwt(value, deps);
-  const row = await deps.registry.findRow('opaque', value);
-  if (!row && !value.startsWith(OPAQUE_ACCESS_TOKEN))
-    return { kind: NO_TOKEN, reasons: await findOther(value, deps) };
-  if (!row) return { kind: 'opaque access token', reasons: ['it was not issued here, or it has expired'] };
-  const current = await deps.registry.find('opaque', value);
-  return { kind: 'opaque access token', row, reasons: [], ...(current && { current }) };
+  const presented = await deps.tokens.identify(value);
+  switch (presented.kind) {
+    case 'access token':
+      return findAccessToken(presented, value, deps);
+    case 'refresh token':
+      return findLogin(presented, deps);
+    case 'connection token':
+      return { kind: NO_TOKEN, reasons: await describeConnection(presented.connection, deps) };
+    default:
+      return describeUnknown(value, deps);
+  }
 }
 
-/** What is not even shaped like one of our access or refresh tokens. */
-async function findOther(value: string, { storage }: ExplainDeps): Promise<string[]> {
-  const id = parseConnectionToken(value);
-  const connection = id === undefined ? undefined : await storage.directory.connections.get(id);
-  if (connection) return [`it is a connection token: grantable connection show ${connection.id}`];
-  return ['it looks like no access token and no refresh token of Grantable'];
+async function findAccessToken(
+  { format, handle }: Extract<Presented, { kind: 'access token' }>,
+  value: string,
+  { registry }: ExplainDeps,
+): Promise<Found> {
+  const kind = format === 'jwt' ? 'JWT access token' : 'opaque access token';
+  const expiresAt = format === 'jwt' ? expiryOf(decode(value)) : {};
+  const row = await registry.findRow(format, handle);
+  if (row) {
+    const current = await registry.find(format, handle);
+    return { kind, row, reasons: [], ...(current && { current }), ...expiresAt };
+  }
+  const why =
+    format === 'jwt'
+      ? 'its row is gone: it was issued before the store was restored, or never given out'
+      : 'it was not issued here, or it has expired';
+  return { kind, reasons: [why], ...expiresAt };
 }
 
 async function findLogin(
-  value: string,
+  { login: id, token }: Extract<Presented, { kind: 'refresh token' }>,
   { refreshTokens, registry, storage, now }: ExplainDeps,
 ): Promise<Found> {
   const kind = 'refresh token';
-  const id = refreshTokens.loginOf(value);
-  if (id === undefined)
-    return { kind: NO_TOKEN, reasons: ['it looks like a refresh token, but this server did not make it'] };
   const row = await storage.logins.find(id, now());
   if (!row) return { kind, reasons: ['its login has expired'] };
   const current = await registry.findLogin(id);
-  const isCurrent = row.current.equals(refreshTokens.hash(value));
+  const isCurrent = row.current.equals(refreshTokens.hash(token));
   const reasons = isCurrent ? [] : ['it was used before: another refresh token took its place'];
   return { kind, row, reasons, ...(current && { current }) };
 }
 
-async function findJwt(value: string, { jwtVerifier, registry, now }: ExplainDeps): Promise<Found> {
-  const kind = 'JWT access token';
+async function describeConnection(id: string, { storage }: ExplainDeps): Promise<string[]> {
+  const connection = await storage.directory.connections.get(id);
+  return connection
+    ? [`it is a connection token: grantable connection show ${connection.id}`]
+    : ['it looks like a connection token, but there is no such connection'];
+}
+
+/** What is not signed by this server, or not even shaped like one of its tokens. */
+function describeUnknown(value: string, { config, now }: ExplainDeps): Found {
+  if (value.startsWith(REFRESH_TOKEN)) {
+    return { kind: NO_TOKEN, reasons: ['it looks like a refresh token, but this server did not make it'] };
+  }
+  if (!looksLikeJwt(value)) {
+    return { kind: NO_TOKEN, reasons: ['it looks like no access token and no refresh token of Grantable'] };
+  }
   const claims = decode(value);
   if (!claims) return { kind: NO_TOKEN, reasons: ['it is no JWT that can be read'] };
-  const expiresAt = claims.exp === undefined ? {} : { expiresAt: claims.exp * 1000 };
-  const row = claims.jti === undefined ? undefined : await registry.findRow('jwt', claims.jti);
-  const verified = await jwtVerifier.verify(value);
-  if (!verified) {
-    const isOver = claims.exp !== undefined && claims.exp * 1000 <= now();
-    const wrong = isOver
-      ? 'it has expired'
-      : (describeOtherIssuer(value, jwtVerifier.issuer) ??
-        `it is not an access token signed by this server's keys (its key is ${claims.kid ?? 'not named'})`);
-    // The row belongs to a token with this id, which need not be this one.
-    return { kind, reasons: [wrong], ...expiresAt };
-  }
-  if (!row)
-    return {
-      kind,
-      reasons: ['its row is gone: it was issued before the store was restored, or never given out'],
-      ...expiresAt,
-    };
-  const current = await registry.find('jwt', verified.jti);
-  return { kind, row, reasons: [], ...(current && { current }), ...expiresAt };
+  const isOver = claims.exp !== undefined && claims.exp * 1000 <= now();
+  const wrong = isOver
+    ? 'it has expired'
+    : (describeOtherIssuer(value, config.issuer) ??
+      `it is not an access token signed by this server's keys (its key is ${claims.kid ?? 'not named'})`);
+  return { kind: 'JWT access token', reasons: [wrong], ...expiryOf(claims) };
+}
+
+function expiryOf(claims: { readonly exp?: number } | undefined): { expiresAt?: number } {
+  return claims?.exp === undefined ? {} : { expiresAt: claims.exp * 1000 };
 }
 
 function decode(value: string): { jti?: string; exp?: number; kid?: string } | undefined {

@@ -1,7 +1,7 @@
 /** A command that lacks the server's environment variables takes another issuer for its own, and knows no JWT then. */
 import { decodeJwt } from 'jose';
 import { quote } from '../errors/texts.ts';
-import { looksLikeJwt } from '../keys/verify-jwt.ts';
+import { looksLikeJwt } from '../tokens/identify.ts';
 
 /** @returns why this issuer cannot recognise the token, if it is a JWT that names another one */
 export function describeOtherIssuer(token: string, issuer: string): string | undefined {

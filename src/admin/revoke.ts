@@ -7,21 +7,17 @@ import { createEndings } from '../directory/endings.ts';
 import { isNounId } from '../directory/names.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { findableUsername } from '../directory/usernames.ts';
-import { type JwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import { accountNode, consentNode } from '../registry/nodes.ts';
-import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
-import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, DirectoryStore, LoginStore } from '../storage/contract.ts';
 import type { Application, Connection, Organization, Realm, User } from '../storage/nouns.ts';
+import type { Tokens } from '../tokens/identify.ts';
 
 export interface RevokeDeps {
   readonly store: DirectoryStore;
   readonly logins: LoginStore;
   readonly registry: Registry;
-  readonly refreshTokens: RefreshTokens;
-  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
-  readonly jwtVerifier: Pick<JwtVerifier, 'verify'>;
+  readonly tokens: Pick<Tokens, 'identify'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
@@ -39,20 +35,19 @@ export async function revokeToken(
   deps: RevokeDeps,
   author: Author,
 ): Promise<Revoked | undefined> {
-  const value = await deps.refreshJwts.unwrap(presented);
-  if (value.startsWith(REFRESH_TOKEN)) {
-    const id = deps.refreshTokens.loginOf(value);
-    const login = id === undefined ? undefined : await deps.logins.find(id, deps.now());
+  const token = await deps.tokens.identify(presented);
+  if (token.kind === 'unknown') return undefined;
+  if (token.kind === 'refresh token') {
+    const login = await deps.logins.find(token.login, deps.now());
     if (!login) return undefined;
     await createEndings(deps).endLogin(login, author);
     return { what: `login ${login.id} of ${login.subject}, and all tokens that came from it` };
   }
-  const connection = await deps.connections.identify(value);
-  if (connection) return revokeConnection(connection, deps, author);
-  const verified = looksLikeJwt(value) ? await deps.jwtVerifier.verify(value) : undefined;
-  const row = looksLikeJwt(value)
-    ? verified && (await deps.registry.findRow('jwt', verified.jti))
-    : await deps.registry.findRow('opaque', value);
+  if (token.kind === 'connection token') {
+    const connection = await deps.connections.identify(presented);
+    return connection && revokeConnection(connection, deps, author);
+  }
+  const row = await deps.registry.findRow(token.format, token.handle);
   if (!row) return undefined;
   await createEndings(deps).endToken(row, author);
   return { what: `token ${row.id} of ${row.subject}, and all tokens that came from it` };

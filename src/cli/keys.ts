@@ -1,4 +1,5 @@
 import { toOneLine } from '../errors/texts.ts';
+import type { Foundations } from '../foundations.ts';
 import { removeSigningKey, rotateSigningKeys, type SigningKeys } from '../keys/signing-keys.ts';
 import {
   type Command,
@@ -9,7 +10,7 @@ import {
   UsageError,
   writeLines,
 } from './command.ts';
-import { authorOf, type Opened, withStore } from './open.ts';
+import { authorOf, withStore } from './open.ts';
 
 const toIso = (ms: number): string => new Date(ms).toISOString();
 
@@ -79,7 +80,7 @@ async function remove(args: readonly string[], io: CommandIo): Promise<number> {
 }
 
 async function append(
-  { storage, now }: Opened,
+  { storage, now }: Foundations,
   io: CommandIo,
   event: string,
   details: Record<string, unknown>,

@@ -5,12 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../foundations.ts';
-import { createJwtVerifier, type JwtVerifier } from '../keys/verify-jwt.ts';
 import { CommandFailed, type CommandIo } from './command.ts';
-
-export interface Opened extends Foundations {
-  readonly jwtVerifier: JwtVerifier;
-}
 
 /** @throws CommandFailed; asking a store that is not there must not make one */
 export function requireStore({ storage }: Config): void {
@@ -31,7 +26,7 @@ type WhenMissing = 'refuse' | 'create' | 'pretend';
 export async function withStore<T>(
   io: CommandIo,
   { whenMissing = 'refuse' }: { whenMissing?: WhenMissing },
-  work: (opened: Opened) => Promise<T>,
+  work: (opened: Foundations) => Promise<T>,
 ): Promise<T> {
   const config = loadConfig(io.env, { cwd: io.cwd });
   if (whenMissing === 'refuse') requireStore(config);
@@ -47,19 +42,17 @@ export async function withStore<T>(
   }
 }
 
-async function workOn<T>(config: Config, io: CommandIo, work: (opened: Opened) => Promise<T>): Promise<T> {
+async function workOn<T>(
+  config: Config,
+  io: CommandIo,
+  work: (opened: Foundations) => Promise<T>,
+): Promise<T> {
   const foundations = await openFoundations(config, io.now);
   try {
-    return await work(extend(foundations));
+    return await work(foundations);
   } finally {
     await foundations.close();
   }
-}
-
-function extend(foundations: Foundations): Opened {
-  const { config, signingKeys, directory, now } = foundations;
-  const jwtVerifier = createJwtVerifier({ issuer: config.issuer, signingKeys, directory, now });
-  return { ...foundations, jwtVerifier };
 }
 
 /** Who it was, for the audit: whoever may run commands is an operator. */

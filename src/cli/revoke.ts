@@ -14,6 +14,7 @@ import {
 } from '../admin/revoke.ts';
 import type { Author } from '../directory/changes.ts';
 import { toOneLine } from '../errors/texts.ts';
+import type { Foundations } from '../foundations.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import {
   type Command,
@@ -24,7 +25,7 @@ import {
   UsageError,
   writeLines,
 } from './command.ts';
-import { authorOf, type Opened, withStore } from './open.ts';
+import { authorOf, withStore } from './open.ts';
 
 const options = {
   token: { type: 'string' },
@@ -46,7 +47,7 @@ interface Named {
 /** @throws CommandFailed when there is no such thing, or several */
 async function revokeNamed(
   named: Named,
-  deps: RevokeDeps & Pick<Opened, 'config'>,
+  deps: RevokeDeps & Pick<Foundations, 'config'>,
   author: Author,
 ): Promise<Revoked> {
   const { token, user, consent, application, organization } = named;

@@ -6,10 +6,12 @@
  *
  * This file: what a face is.
  */
+
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
+import type { Tokens } from '../tokens/identify.ts';
 
 /** An application's own id and secret, as a request carries them. */
 export interface Credentials {
@@ -95,6 +97,9 @@ export interface FaceFailure {
   /** Milliseconds since the request came. */
   readonly duration: number;
 }
+
+/** What a face may know of tokens, of whatever door. */
+export type FaceTokens = Pick<Tokens, 'identify' | 'findAccessToken' | 'hasExpired' | 'hasLoginExpired'>;
 
 export interface Face {
   readonly name: FaceName;

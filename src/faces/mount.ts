@@ -19,8 +19,8 @@ import { Refusal } from '../http/refusal.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import { createAsk, type Tenant } from './ask.ts';
-import { type Face, type FaceAction, type FaceFailure, Reply } from './face.ts';
-import { createFaceRequest, parseBody, type Tokens } from './requests.ts';
+import { type Face, type FaceAction, type FaceFailure, type FaceTokens, Reply } from './face.ts';
+import { createFaceRequest, parseBody } from './requests.ts';
 import { findTenant, type Named } from './tenants.ts';
 
 /** What pages of other origins may send. A method that a path does not have is told as a 404, which they can read. */
@@ -30,7 +30,8 @@ const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
 type Prefixes = Readonly<Record<string, string>>;
 
 /** What the mount needs of the shell and of the provider. */
-export interface MountDeps extends Tokens {
+export interface MountDeps {
+  readonly tokens: FaceTokens;
   readonly directory: Directory;
   /** The token endpoint, whatever stands around it included. */
   readonly tokenEndpoint: Middleware;
@@ -232,7 +233,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
         view,
         params: others as Record<string, string>,
         body: await readBody(ctx),
-        tokens: deps,
+        tokens: deps.tokens,
       });
       ctx.state.readers ??= tenant.client.application.allowedOrigins;
       const askDeps = { directory, tokenEndpoint: deps.tokenEndpoint, giveForm: body.giveForm };

@@ -4,9 +4,8 @@ import type { DirectoryView } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
-import type { TokenRow } from '../storage/contract.ts';
 import type { Tenant } from './ask.ts';
-import type { Credentials, Face, FaceRequest } from './face.ts';
+import type { Credentials, Face, FaceRequest, FaceTokens } from './face.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/_-]+={0,2})$/i;
@@ -85,17 +84,7 @@ export interface RequestParts {
   readonly view: DirectoryView;
   readonly params: Readonly<Record<string, string>>;
   readonly body: unknown;
-  readonly tokens: Tokens;
-}
-
-/** Access tokens, of whatever door. */
-export interface Tokens {
-  /** The living one; undefined for anything else. */
-  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
-  /** Whether it is a JWT that we signed; it may have ended. */
-  readonly isSigned: (value: string) => Promise<boolean>;
-  /** Whether it was one of ours until it expired. */
-  readonly hasExpired: (value: string) => Promise<boolean>;
+  readonly tokens: FaceTokens;
 }
 
 export function createFaceRequest(ctx: Context, parts: RequestParts): FaceRequest {
@@ -121,7 +110,10 @@ export function createFaceRequest(ctx: Context, parts: RequestParts): FaceReques
       ctx.state.bearer = row;
       return row;
     },
-    isSigned: (value) => tokens.isSigned(value),
+    async isSigned(value) {
+      const presented = await tokens.identify(value);
+      return presented.kind === 'access token' && presented.format === 'jwt';
+    },
     hasExpired: (value) => tokens.hasExpired(value),
     isOwn: own.has(ctx.req),
   };

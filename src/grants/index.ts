@@ -2,10 +2,10 @@
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { Users } from '../directory/users.ts';
-import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginStore } from '../storage/contract.ts';
+import type { Tokens } from '../tokens/identify.ts';
 import { createActForUserGrant } from './act-for-user.ts';
 import { createAuthorizationCodeGrant } from './authorization-code.ts';
 import { clientCredentials } from './client-credentials.ts';
@@ -26,7 +26,7 @@ export interface GrantsDeps {
   readonly logins: LoginStore;
   readonly unanswered: Unanswered;
   readonly refreshTokens: RefreshTokens;
-  readonly refreshJwts: RefreshJwts;
+  readonly tokens: Tokens;
   readonly users: Users;
   readonly databaseLogins: DatabaseLogins;
   readonly subjectTokens: SubjectTokens;

@@ -11,10 +11,10 @@ import { ProofRejected, RefreshTokenTooOld } from '../errors/domain.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { earlierTokensNode } from '../registry/nodes.ts';
-import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
+import type { Tokens } from '../tokens/identify.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
 import { requireText } from './parameters.ts';
@@ -27,7 +27,7 @@ export interface RefreshTokenGrantDeps {
   readonly registry: Registry;
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
-  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
+  readonly tokens: Pick<Tokens, 'identify'>;
   readonly users: Users;
   readonly databaseLogins: Pick<DatabaseLogins, 'check'>;
   readonly unanswered: Unanswered;
@@ -101,12 +101,13 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     parameters: ['refresh_token'],
     async prove(request) {
       const { through } = request;
-      const token = await deps.refreshJwts.unwrap(requireText(request.parameters, 'refresh_token'));
-      const id = refreshTokens.loginOf(token);
-      const login = id === undefined ? undefined : await registry.findLogin(id);
+      const presented = await deps.tokens.identify(requireText(request.parameters, 'refresh_token'));
+      if (presented.kind !== 'refresh token') throw new ProofRejected({ reason: 'not a refresh token' });
+      const { token } = presented;
+      const login = await registry.findLogin(presented.login);
       if (!login) {
-        if (id !== undefined) await endReusedAhead(id, token, request);
-        throw new ProofRejected({ reason: 'unknown, ended or expired refresh token' });
+        await endReusedAhead(presented.login, token, request);
+        throw new ProofRejected({ reason: 'ended or expired refresh token' });
       }
       if (login.application !== request.client.application.id) {
         throw new ProofRejected({ reason: 'refresh token of another application' });
@@ -138,7 +139,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         throw new ProofRejected({ reason: 'the row is gone, not active, or its password was changed' });
       }
       const openid = login.engine as OpenIdFacts | undefined;
-      const presented = refreshTokens.hash(token);
+      const handle = refreshTokens.hash(token);
       return {
         subject: login.subject,
         ...(user && { user }),
@@ -162,10 +163,10 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         },
         startsLogin: false,
         spend: () =>
-          through?.token?.keepsRefreshToken ? keep(login, presented) : rotate(login, token, request),
+          through?.token?.keepsRefreshToken ? keep(login, handle) : rotate(login, token, request),
         // An earlier token that somebody found must not become good by coming while the store is away.
-        ...(login.current.equals(presented) && {
-          unanswered: () => unanswered.remember(nameOf(presented)),
+        ...(login.current.equals(handle) && {
+          unanswered: () => unanswered.remember(nameOf(handle)),
         }),
       };
     },

@@ -5,15 +5,12 @@ import { MalformedRequest } from '../errors/domain.ts';
 import { type DeviceAccess, fromStoredAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
-import type { Registry } from '../registry/registry.ts';
 import type { AccountFacts, Bound, TokenRow } from '../storage/contract.ts';
+import type { Tokens } from '../tokens/identify.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
-
-/** Reads the `jti` of a JWT that we signed and that has not expired; undefined for anything else. */
-export type FindJti = (value: string) => Promise<{ readonly jti: string } | undefined>;
 
 /** A living token that something smaller may be made from. */
 export interface SubjectToken {
@@ -66,9 +63,8 @@ export interface SubjectTokens {
 }
 
 export interface SubjectTokensDeps {
-  readonly registry: Pick<Registry, 'find'>;
+  readonly tokens: Pick<Tokens, 'findAccessToken'>;
   readonly connections: Pick<Connections, 'find'>;
-  readonly findJti: FindJti;
 }
 
 function fromRow(row: TokenRow): SubjectToken {
@@ -100,16 +96,13 @@ export function connectionSubject({ id }: { readonly id: string }): string {
   return `connection:${id}`;
 }
 
-export function createSubjectTokens({ registry, connections, findJti }: SubjectTokensDeps): SubjectTokens {
-  async function findAccessToken(value: string): Promise<SubjectToken | undefined> {
-    const verified = value.includes('.') ? await findJti(value) : undefined;
-    const row = verified ? await registry.find('jwt', verified.jti) : await registry.find('opaque', value);
-    return row && fromRow(row);
-  }
-
+export function createSubjectTokens({ tokens, connections }: SubjectTokensDeps): SubjectTokens {
   return {
     async find(value, type, { view, address }) {
-      if (type === ACCESS_TOKEN_TYPE) return findAccessToken(value);
+      if (type === ACCESS_TOKEN_TYPE) {
+        const row = await tokens.findAccessToken(value);
+        return row && fromRow(row);
+      }
       if (type !== CONNECTION_TOKEN_TYPE) {
         throw new MalformedRequest({
           description: `subject_token_type must be ${ACCESS_TOKEN_TYPE} or ${CONNECTION_TOKEN_TYPE}`,

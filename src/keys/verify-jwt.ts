@@ -27,18 +27,12 @@ interface Facts extends VerifiedAccessToken {
 }
 
 export interface JwtVerifier {
-  readonly issuer: string;
   /** The token's facts if we signed it as an access token and it has not expired; undefined otherwise. */
   verify(value: string): Promise<VerifiedAccessToken | undefined>;
   /** Whether we signed it as an access token, and only its time is over. */
   hasExpired(value: string): Promise<boolean>;
   /** To be called when the key set changed: what a removed key signed is dead. */
   forget(): void;
-}
-
-/** Whether a value looks like a JWS in compact form, which none of our opaque tokens does. */
-export function looksLikeJwt(value: string): boolean {
-  return value.startsWith('eyJ');
 }
 
 export function createJwtVerifier({
@@ -101,7 +95,6 @@ export function createJwtVerifier({
   }
 
   return {
-    issuer,
     async verify(value) {
       if (value.length > MAX_LENGTH) return undefined;
       const facts = await findFacts(value);

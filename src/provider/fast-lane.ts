@@ -17,7 +17,7 @@ import { COMMON_PARAMETERS } from '../grants/request.ts';
 import type { Application } from '../storage/nouns.ts';
 import type { SecretLimits } from './clients.ts';
 import { PATHS } from './configuration.ts';
-import { answerIntrospection, type InspectionDeps } from './inspection.ts';
+import type { InspectionDeps } from './inspection.ts';
 
 export interface FastLaneDeps {
   readonly directory: Directory;
@@ -124,8 +124,8 @@ async function findIntrospectionAnswer(ctx: Context, deps: FastLaneDeps): Promis
   const application = await authenticate(ctx, deps);
   if (!application) return undefined;
   ctx.state.clientId = application.clientId;
-  const token = await deps.inspection.refreshJwts.unwrap(fields.token);
-  return answerIntrospection(token, application, ctx.req, deps.inspection);
+  const { view } = await deps.directory.viewFor(ctx.req);
+  return deps.inspection.introspect(fields.token, { client: application, view });
 }
 
 export function createFastLane(deps: FastLaneDeps): Middleware {

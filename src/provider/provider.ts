@@ -1,4 +1,5 @@
 /** Puts the provider together: grants into the engine, the engine over the store, our endpoints around it. */
+
 import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
 import type { Connections } from '../connections/connections.ts';
@@ -6,6 +7,7 @@ import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
+import { createEndings } from '../directory/endings.ts';
 import type { Users } from '../directory/users.ts';
 import type { ConnectDeps } from '../grants/connect.ts';
 import type { OpenIdFacts } from '../grants/engine-handle.ts';
@@ -15,16 +17,18 @@ import { createRememberedConsents } from '../grants/remembered-consents.ts';
 import { createSubjectTokens, type SubjectTokens } from '../grants/subject-token.ts';
 import { createUnanswered } from '../grants/unanswered.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
-import { createJwtVerifier, looksLikeJwt } from '../keys/verify-jwt.ts';
 import { createFeed, type Feed } from '../registry/feed.ts';
 import { logoutNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
-import type { Storage, TokenRow } from '../storage/contract.ts';
+import type { Storage } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
+import type { Tokens } from '../tokens/identify.ts';
+import { createIntrospect } from '../tokens/introspection.ts';
+import { createRevoke } from '../tokens/revocation.ts';
 import { createFindLeft, createLeaveOutForPerson } from './authorization-request.ts';
 import { type SecretLimits, toClientMetadata } from './clients.ts';
 import { type Codes, createCodes } from './codes.ts';
@@ -52,6 +56,7 @@ export interface ProviderDeps {
   readonly exchangeLimit: ExchangeLimit;
   readonly connect: ConnectDeps;
   readonly registry: Registry;
+  readonly tokens: Tokens;
   readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: RefreshJwts;
   readonly signingKeys: SigningKeys;
@@ -77,29 +82,19 @@ export interface ProviderParts {
   /** For doors that are no browser's. */
   readonly codes: Codes;
   readonly routes: Middleware;
-  /** The living access token; undefined for anything else. */
-  readonly findAccessToken: FindToken;
-  /** Whether we signed it as an access token, and its time is not over; it may have ended. */
-  readonly isSigned: (value: string) => Promise<boolean>;
-  /** Whether it was an access token of ours until it expired. */
-  readonly hasExpired: (value: string) => Promise<boolean>;
-  /** Whether it was the refresh token of a login until that expired, as long as nobody has cleaned up since. */
-  readonly hasLoginExpired: (refreshToken: string) => Promise<boolean>;
   /** To be closed before the server stops. */
   readonly feed: Pick<Feed, 'close'>;
   /** To be called when the published keys or the cookie keys changed. */
   keysChanged(): void;
 }
 
-type FindToken = (value: string) => Promise<TokenRow | undefined>;
-
 /**
  * What the engine wants to see of a token at userinfo: of any of a login, also of one for a resource, which the engine
  * would refuse if it knew the audience.
  */
-function createFindForUserinfo(findToken: FindToken) {
+function createFindForUserinfo({ findAccessToken }: Tokens) {
   return async (value: string): Promise<AdapterPayload | undefined> => {
-    const row = await findToken(value);
+    const row = await findAccessToken(value);
     const openid = row?.engine as OpenIdFacts | undefined;
     if (!row || !openid) return undefined;
     return {
@@ -119,7 +114,7 @@ function createFindForUserinfo(findToken: FindToken) {
 
 /** What the engine holds the details of a request against where the request names no resource. */
 function createFindGrantedResource(
-  { refreshTokens, refreshJwts, storage, directory, now }: ProviderDeps,
+  { tokens, storage, directory, now }: ProviderDeps,
   subjectTokens: SubjectTokens,
 ): ConfigurationDeps['findGrantedResource'] {
   return async (ctx) => {
@@ -129,8 +124,9 @@ function createFindGrantedResource(
       subject_token_type: type,
     } = ctx.oidc.params ?? {};
     if (typeof refreshToken === 'string') {
-      const id = refreshTokens.loginOf(await refreshJwts.unwrap(refreshToken));
-      return id === undefined ? undefined : (await storage.logins.find(id, now()))?.resource;
+      const presented = await tokens.identify(refreshToken);
+      if (presented.kind !== 'refresh token') return undefined;
+      return (await storage.logins.find(presented.login, now()))?.resource;
     }
     if (typeof value !== 'string' || typeof type !== 'string') return undefined;
     const { view } = await directory.viewFor(ctx.req);
@@ -142,26 +138,27 @@ function createFindGrantedResource(
 }
 
 export function createProviderParts(deps: ProviderDeps): ProviderParts {
-  const { storage, directory, users, registry, refreshTokens, refreshJwts, signingKeys, issuer, now } = deps;
-  const { audit, logins } = storage;
-  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, directory, now });
-  const findAccessToken: FindToken = async (value) => {
-    if (!looksLikeJwt(value)) return registry.find('opaque', value);
-    const verified = await jwtVerifier.verify(value);
-    return verified && registry.find('jwt', verified.jti);
-  };
-  const subjectTokens = createSubjectTokens({
+  const {
+    storage,
+    directory,
+    users,
     registry,
-    connections: deps.connections,
-    findJti: (value) => jwtVerifier.verify(value),
-  });
+    tokens,
+    refreshTokens,
+    refreshJwts,
+    signingKeys,
+    issuer,
+    now,
+  } = deps;
+  const { audit, logins } = storage;
+  const subjectTokens = createSubjectTokens({ tokens, connections: deps.connections });
   const consents = createRememberedConsents({ artifacts: storage.artifacts, directory, registry, now });
   const grants = createGrants({
     registry,
     logins,
     unanswered: createUnanswered({ counters: storage.counters, now }),
     refreshTokens,
-    refreshJwts,
+    tokens,
     users,
     databaseLogins: deps.databaseLogins,
     subjectTokens,
@@ -195,7 +192,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       const { alg } = signingKeys.active(...idTokenAlgs(application));
       return toClientMetadata(application, grants, alg) as AdapterPayload;
     },
-    findAccessToken: createFindForUserinfo(findAccessToken),
+    findAccessToken: createFindForUserinfo(tokens),
     endSessionOf: (grantId) => registry.mark(logoutNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables({ directory, users });
@@ -231,14 +228,13 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   });
   const inspection: InspectionDeps = {
     issuer,
-    registry,
-    logins,
-    connections: deps.connections,
-    refreshTokens,
-    refreshJwts,
     directory,
-    jwtVerifier,
-    audit,
+    introspect: createIntrospect(tokens, issuer),
+    revoke: createRevoke({
+      tokens,
+      connections: deps.connections,
+      endings: createEndings({ registry, audit, now }),
+    }),
     refusals: deps.refusals,
     form: deps.form,
     now,
@@ -263,18 +259,6 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     engine,
     interactions: createInteractions({ provider: engine.provider, findAskedTables, consents }),
     codes: createCodes({ provider: engine.provider, directory, audit, now }),
-    findAccessToken,
-    isSigned: async (value) => (await jwtVerifier.verify(value)) !== undefined,
-    hasExpired: (value) => (looksLikeJwt(value) ? jwtVerifier.hasExpired(value) : registry.hasExpired(value)),
-    async hasLoginExpired(value) {
-      const token = await refreshJwts.unwrap(value);
-      const id = refreshTokens.loginOf(token);
-      // At the beginning of time nothing had expired.
-      const login = id === undefined ? undefined : await logins.find(id, 0);
-      return (
-        login !== undefined && login.expiresAt <= now() && login.current.equals(refreshTokens.hash(token))
-      );
-    },
     routes: createProviderRoutes({
       engine,
       inspection,
@@ -284,7 +268,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     }),
     feed,
     keysChanged() {
-      jwtVerifier.forget();
+      tokens.keysChanged();
       engine.rebuild();
     },
   };

@@ -9,7 +9,6 @@ import bcrypt from 'bcrypt';
 import { explainToken } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
 import { grants } from '../../src/config/apply-schema.ts';
-import { createJwtVerifier } from '../../src/keys/verify-jwt.ts';
 import { parseNode } from '../../src/registry/nodes.ts';
 import type { FaceName } from '../../src/storage/nouns.ts';
 import { appOf, createClient, loginOf } from '../faces/fusio-client.ts';
@@ -251,10 +250,8 @@ describe('each ancestor has a name that people know:', () => {
         const value = await make();
         assert.equal(typeof value, 'string', `no token: ${value}`);
         const { foundations } = server.server;
-        const { config, signingKeys, directory, now } = foundations;
-        const jwtVerifier = createJwtVerifier({ issuer: config.issuer, signingKeys, directory, now });
-        const explanation = await explainToken(String(value), { ...foundations, jwtVerifier });
-        const text = formatExplanation(explanation, now()).join('\n');
+        const explanation = await explainToken(String(value), foundations);
+        const text = formatExplanation(explanation, foundations.now()).join('\n');
         assert.equal(explanation.active, true, text);
         assert.ok(explanation.ancestors.length > 1);
         for (const { id, what } of explanation.ancestors) {

@@ -10,7 +10,7 @@ import {
   revokeUser,
 } from '../../src/admin/revoke.ts';
 import { type Administration, openAdministration } from './fixture.ts';
-import { acme, logIn, mint, verifierOf } from './tokens.ts';
+import { acme, logIn, mint } from './tokens.ts';
 
 const AUTHOR = { actor: 'test' };
 
@@ -23,7 +23,6 @@ async function openAcme(t: TestContext) {
     store: storage.directory,
     logins: storage.logins,
     audit: storage.audit,
-    jwtVerifier: verifierOf(administration),
   };
   return { administration, deps };
 }

@@ -1,7 +1,6 @@
 /** Tokens for tests of administration, registered as the server registers its own. */
 import { SignJWT } from 'jose';
 import { userSubject } from '../../src/directory/subjects.ts';
-import { createJwtVerifier } from '../../src/keys/verify-jwt.ts';
 import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
 import type { LoginRow, TokenRow } from '../../src/storage/contract.ts';
 import { type Administration, fileOf } from './fixture.ts';
@@ -138,8 +137,4 @@ export async function logIn(administration: Administration): Promise<{ value: st
   };
   await storage.logins.insert(login);
   return { value, login };
-}
-
-export function verifierOf({ config, signingKeys, directory, now }: Administration) {
-  return createJwtVerifier({ issuer: config.issuer, signingKeys, directory, now });
 }

@@ -3,7 +3,6 @@ import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { explainToken } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
-import { createJwtVerifier } from '../../src/keys/verify-jwt.ts';
 import { PASSWORD, RESOURCE, startServer, type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 
@@ -114,11 +113,8 @@ const devicesOf = (seen: Record<string, any>) => {
 };
 
 /** As `grantable explain` shows it. */
-async function explained({ server, issuer }: TestServer, value: string): Promise<string> {
-  const { foundations } = server;
-  const { signingKeys, directory, now } = foundations;
-  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, directory, now });
-  return formatExplanation(await explainToken(value, { ...foundations, jwtVerifier }), now()).join('\n');
+async function explained({ server: { foundations } }: TestServer, value: string): Promise<string> {
+  return formatExplanation(await explainToken(value, foundations), foundations.now()).join('\n');
 }
 
 describe('DeviceHive', () => {

@@ -60,7 +60,6 @@ describe('ways around', () => {
       store: foundations.storage.directory,
       logins: foundations.storage.logins,
       audit: foundations.storage.audit,
-      jwtVerifier: { verify: async () => undefined, forget: () => undefined },
     };
     const client = await (await foundations.directory.view()).findApplication('web');
     assert.ok(client);

@@ -6,9 +6,8 @@ import { ProofRejected } from '../../errors/domain.ts';
 import { DATABASE_USER } from '../../grants/database-user.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
-import type { TokenRow } from '../../storage/contract.ts';
 import type { AuthTokenInfo } from '../../storage/nouns.ts';
-import type { Face, FaceRequest } from '../face.ts';
+import type { Face, FaceRequest, FaceTokens } from '../face.ts';
 import {
   FieldRefused,
   parseTokenRequest,
@@ -28,8 +27,7 @@ const REQUEST_CLAIM = '__amDBRequestData';
 
 export interface ApiMakerDeps {
   readonly refreshJwts: Pick<RefreshJwts, 'open'>;
-  /** The living access token; undefined for anything else. */
-  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  readonly tokens: FaceTokens;
 }
 
 function isRenewal(login: TokenRequest['login']): login is Renewal {
@@ -48,14 +46,14 @@ function describeLogin({ type, login }: TokenRequest): Record<string, unknown> {
   return { authTokenType: type, [REQUEST_CLAIM]: JSON.stringify({ ...request, u }) };
 }
 
-export function createApiMaker({ refreshJwts, findAccessToken }: ApiMakerDeps): Face {
+export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
   async function requireToken(
     { header, client, view }: FaceRequest,
     name: string,
     { authTokenType, instance, database, collection }: AuthTokenInfo,
   ): Promise<void> {
     const value = header(name);
-    const row = value === '' ? undefined : await findAccessToken(value);
+    const row = value === '' ? undefined : await tokens.findAccessToken(value);
     if (row?.application !== client.application.id) throw notValid(name);
     if (authTokenType === 'AM') {
       if (row.user === undefined) throw notValid(name);

@@ -2,7 +2,7 @@
 import type { Users } from '../../directory/users.ts';
 import { RefreshTokenTooOld } from '../../errors/domain.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { AskForToken, AskOptions, Credentials, FaceRequest } from '../face.ts';
+import type { AskForToken, AskOptions, Credentials, FaceRequest, FaceTokens } from '../face.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { OWN_SCOPES, pickScopes } from './scopes.ts';
 
@@ -29,8 +29,7 @@ export interface Questions {
 
 export interface QuestionsDeps {
   readonly users: Pick<Users, 'find'>;
-  /** Whether it was the refresh token of a login until that ended of its own accord. */
-  readonly hasLoginExpired: (refreshToken: string) => Promise<boolean>;
+  readonly tokens: FaceTokens;
 }
 
 /** What the original's clients read in tokens. */
@@ -40,7 +39,7 @@ function describe(user: User | undefined): Record<string, unknown> {
   return { name: username, preferred_username: username, ...(email !== undefined && { email }) };
 }
 
-export function createQuestions({ users, hasLoginExpired }: QuestionsDeps): Questions {
+export function createQuestions({ users, tokens }: QuestionsDeps): Questions {
   /** A token of an application that somebody registered speaks of them. */
   async function findOwner({ view, organization }: FaceRequest, clientId: string): Promise<User | undefined> {
     const active = await view.findApplication(clientId);
@@ -73,7 +72,7 @@ export function createQuestions({ users, hasLoginExpired }: QuestionsDeps): Ques
       const form = { grant_type: 'refresh_token', refresh_token: refreshToken };
       return questions.askFor(form, question).catch(
         insteadOfRejected(async (error) => {
-          const isOver = error instanceof RefreshTokenTooOld || (await hasLoginExpired(refreshToken));
+          const isOver = error instanceof RefreshTokenTooOld || (await tokens.hasLoginExpired(refreshToken));
           return malformed(isOver ? 'Refresh token is expired' : 'Invalid refresh token');
         }),
       );

@@ -8,9 +8,9 @@ import type { Users } from '../../directory/users.ts';
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
 import { ACT_FOR_USER } from '../../grants/act-for-user.ts';
 import { Refusal } from '../../http/refusal.ts';
-import type { LoginRow, TokenRow } from '../../storage/contract.ts';
+import type { LoginRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { AskForToken, FaceRequest } from '../face.ts';
+import type { AskForToken, FaceRequest, FaceTokens } from '../face.ts';
 import { describeUser, toEnvelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
@@ -28,7 +28,7 @@ export interface UserRoutesDeps {
   readonly passwordChange: PasswordChange;
   readonly endings: Pick<Endings, 'endToken' | 'endLogin' | 'endAllOf'>;
   /** The living access token; undefined for anything else. */
-  readonly findAccessToken: (value: string) => Promise<TokenRow | undefined>;
+  readonly tokens: FaceTokens;
   /** The living login that a refresh token belongs to; undefined for anything else. */
   readonly findLogin: (refreshToken: string) => Promise<LoginRow | undefined>;
   readonly removeUser: (user: User, author: Author) => Promise<void>;
@@ -139,7 +139,7 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
   async function endOne({ user, principal }: Target, request: FaceRequest, action: string) {
     const token = findInQuery(request, 'token');
     if (token === undefined) throw new UsergridRefusal('illegal_argument', 'token is required');
-    const row = await deps.findAccessToken(token);
+    const row = await deps.tokens.findAccessToken(token);
     // A refresh token is its login: to end it is to end all that came from it.
     const login = row ? undefined : await deps.findLogin(token);
     const found = row ?? login;

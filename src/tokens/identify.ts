@@ -1,0 +1,110 @@
+/**
+ * Tokens as they are presented: what a value is, decided once for all who get one. This folder is the token service
+ * without HTTP; it leaves making tokens to `grants` and what ending one means to `registry`. It serves no routes.
+ *
+ * This file: telling kinds apart by prefix, shape and signature. Nothing is read, so whether a token still lives is for
+ * the registry, and whether a connection token is right for the connections.
+ */
+import { parseConnectionToken } from '../connections/connection-tokens.ts';
+import type { JwtVerifier } from '../keys/verify-jwt.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
+import type { Registry } from '../registry/registry.ts';
+import { OPAQUE_ACCESS_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
+
+export type Presented =
+  /** `handle` finds its row: the `jti` of a JWT that we signed and that has not expired, or the value itself. */
+  | { readonly kind: 'access token'; readonly format: TokenRow['format']; readonly handle: string }
+  /** `login` is the id of its login, and `token` what is held against it: of a JWT the token inside. */
+  | { readonly kind: 'refresh token'; readonly login: string; readonly token: string }
+  /** `connection` is the id of the connection that it names. */
+  | { readonly kind: 'connection token'; readonly connection: string }
+  | { readonly kind: 'unknown' };
+
+/** What still lives, with the rights that it has now. */
+export type Living =
+  | { readonly kind: 'access token'; readonly row: TokenRow }
+  /** `isCurrent`: no later one has taken its place. */
+  | { readonly kind: 'refresh token'; readonly row: LoginRow; readonly isCurrent: boolean };
+
+export interface Tokens {
+  identify(value: string): Promise<Presented>;
+  /** The living access token, or the living login of a refresh token; undefined for anything else. */
+  findLiving(value: string): Promise<Living | undefined>;
+  /** The living access token; undefined for anything else. */
+  findAccessToken(value: string): Promise<TokenRow | undefined>;
+  /** Whether it was an access token of ours until it expired. */
+  hasExpired(value: string): Promise<boolean>;
+  /** Whether it was the refresh token of a login until that expired, as long as nobody has cleaned up since. */
+  hasLoginExpired(value: string): Promise<boolean>;
+  /** To be called when the published keys changed. */
+  keysChanged(): void;
+}
+
+export interface TokensDeps {
+  readonly registry: Pick<Registry, 'find' | 'findLogin' | 'hasExpired'>;
+  readonly logins: Pick<LoginStore, 'find'>;
+  readonly refreshTokens: Pick<RefreshTokens, 'loginOf' | 'hash'>;
+  readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
+  readonly jwtVerifier: JwtVerifier;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const UNKNOWN: Presented = { kind: 'unknown' };
+
+/** A JWS in compact form (RFC 7515) begins so, and none of our opaque tokens does. */
+export const looksLikeJwt = (value: string): boolean => value.startsWith('eyJ');
+
+export function createTokens(deps: TokensDeps): Tokens {
+  const { registry, logins, refreshTokens, refreshJwts, jwtVerifier, now } = deps;
+
+  async function identify(value: string): Promise<Presented> {
+    const token = await refreshJwts.unwrap(value);
+    const login = refreshTokens.loginOf(token);
+    if (login !== undefined) return { kind: 'refresh token', login, token };
+    if (looksLikeJwt(token)) {
+      const verified = await jwtVerifier.verify(token);
+      return verified ? { kind: 'access token', format: 'jwt', handle: verified.jti } : UNKNOWN;
+    }
+    if (token.startsWith(OPAQUE_ACCESS_TOKEN))
+      return { kind: 'access token', format: 'opaque', handle: token };
+    const connection = parseConnectionToken(token);
+    return connection === undefined ? UNKNOWN : { kind: 'connection token', connection };
+  }
+
+  return {
+    identify,
+    async findLiving(value) {
+      const presented = await identify(value);
+      const { kind } = presented;
+      if (kind === 'access token') {
+        const row = await registry.find(presented.format, presented.handle);
+        return row && { kind, row };
+      }
+      if (kind !== 'refresh token') return undefined;
+      const row = await registry.findLogin(presented.login);
+      return row && { kind, row, isCurrent: row.current.equals(refreshTokens.hash(presented.token)) };
+    },
+    async findAccessToken(value) {
+      const presented = await identify(value);
+      return presented.kind === 'access token'
+        ? registry.find(presented.format, presented.handle)
+        : undefined;
+    },
+    async hasExpired(value) {
+      if (looksLikeJwt(value)) return jwtVerifier.hasExpired(value);
+      const presented = await identify(value);
+      return presented.kind === 'access token' && registry.hasExpired(presented.handle);
+    },
+    async hasLoginExpired(value) {
+      const presented = await identify(value);
+      if (presented.kind !== 'refresh token') return false;
+      // At the beginning of time nothing had expired.
+      const login = await logins.find(presented.login, 0);
+      const isLatest = login?.current.equals(refreshTokens.hash(presented.token));
+      return login !== undefined && isLatest === true && login.expiresAt <= now();
+    },
+    keysChanged: () => jwtVerifier.forget(),
+  };
+}

@@ -1,0 +1,84 @@
+/** What a token allows at this moment, for a client that asks (RFC 7662): of both formats, and of refresh tokens. */
+import type { DirectoryView } from '../directory/directory.ts';
+import { toDetails } from '../permissions/details.ts';
+import { fromStoredAccess } from '../permissions/device-access.ts';
+import { toPermissionsJson } from '../permissions/seed-shape.ts';
+import { fromStored } from '../permissions/stored.ts';
+import { scopeMember } from '../registry/scope.ts';
+import type { LoginRow, TokenRow } from '../storage/contract.ts';
+import type { Application } from '../storage/nouns.ts';
+import type { Living, Tokens } from './identify.ts';
+
+/** Who asks: a client that has authenticated, and the directory as it was when it asked. */
+export interface IntrospectionCaller {
+  readonly client: Application;
+  readonly view: DirectoryView;
+}
+
+/** @returns the members of the answer (RFC 7662 section 2.2) */
+export type Introspect = (presented: string, caller: IntrospectionCaller) => Promise<Record<string, unknown>>;
+
+const INACTIVE = { active: false };
+
+/** A resource server sees tokens meant for its resource, an application its own; anybody else sees nothing (MT-02). */
+function maySee(client: Application, { kind, row }: Living): boolean {
+  if (row.application === client.id) return true;
+  if (row.organization !== client.organization || row.resource === undefined) return false;
+  return kind === 'access token' && client.introspects.includes(row.resource);
+}
+
+function tokenFacts(token: TokenRow): Record<string, unknown> {
+  return {
+    token_type: 'Bearer',
+    jti: token.id,
+    iat: token.issuedAt,
+    exp: token.expiresAt,
+    ...(token.username !== undefined && { username: token.username }),
+    ...(token.roles && { roles: token.roles }),
+    ...(token.act && { act: token.act }),
+  };
+}
+
+function loginFacts(login: LoginRow): Record<string, unknown> {
+  return { iat: Math.floor(login.createdAt / 1000), exp: Math.floor(login.expiresAt / 1000) };
+}
+
+async function describe(
+  living: Living,
+  view: DirectoryView,
+  issuer: string,
+): Promise<Record<string, unknown>> {
+  const { row } = living;
+  const [organization, client] = await Promise.all([
+    view.findOrganization(row.organization),
+    view.findApplicationById(row.application),
+  ]);
+  if (!organization?.enabled || !client) return INACTIVE;
+  const permissions = fromStored(row.permissions);
+  const devices = row.devices && fromStoredAccess(row.devices);
+  return {
+    ...(living.kind === 'access token' && living.row.claims),
+    active: true,
+    iss: issuer,
+    sub: row.subject,
+    ...(row.resource !== undefined && { aud: row.resource }),
+    client_id: row.clientId,
+    ...scopeMember(row),
+    permissions: toPermissionsJson(permissions),
+    authorization_details: toDetails(permissions, devices, row.resource ?? ''),
+    org: organization.name,
+    app: client.application.name,
+    ...(living.kind === 'access token' ? tokenFacts(living.row) : loginFacts(living.row)),
+    ...(row.authTime !== undefined && { auth_time: row.authTime }),
+    anc: row.ancestors,
+  };
+}
+
+export function createIntrospect(tokens: Pick<Tokens, 'findLiving'>, issuer: string): Introspect {
+  return async (presented, { client, view }) => {
+    const living = await tokens.findLiving(presented);
+    // A used refresh token still ends its login when revoked, but is not active.
+    const isUsed = living?.kind === 'refresh token' && !living.isCurrent;
+    return living && !isUsed && maySee(client, living) ? describe(living, view, issuer) : INACTIVE;
+  };
+}
