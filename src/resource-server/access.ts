@@ -59,6 +59,15 @@ export interface TokenRequest {
   readonly query: Readonly<Record<string, unknown>>;
 }
 
+/** The member of a token request. Node drops the second of two such headers, so both are looked for among the raw ones. */
+export function authorizationOf(
+  rawHeaders: readonly string[],
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): TokenRequest['authorization'] {
+  const sent = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization');
+  return sent.length > 1 ? sent : headers.authorization;
+}
+
 /** RFC 6750 section 2.1, and no other way to bring one. @throws AccessError missing_token, invalid_request, invalid_token */
 export function readToken({ authorization, query }: TokenRequest): string {
   if (query.access_token !== undefined) {

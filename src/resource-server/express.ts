@@ -3,6 +3,7 @@ import {
   type Rule as AccessRule,
   answerTo,
   asksForMetadata,
+  authorizationOf,
   authorize,
   METADATA_HEADERS,
   metadataOf,
@@ -54,10 +55,6 @@ export interface ExpressProtection {
   readonly metadata: ExpressMiddleware;
 }
 
-function countAuthorizations(rawHeaders: readonly string[]): number {
-  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization').length;
-}
-
 export function createProtection(
   verifier: Verifier,
   options: { readonly scopes?: readonly string[] } = {},
@@ -74,9 +71,8 @@ export function createProtection(
     (...rules: AccessRule[]): ExpressMiddleware =>
     async (request, response, next) => {
       try {
-        const isTwice = countAuthorizations(request.rawHeaders) > 1;
         request.token = await authorize(verifier, rules, {
-          authorization: isTwice ? [] : request.headers.authorization,
+          authorization: authorizationOf(request.rawHeaders, request.headers),
           query: request.query,
         });
       } catch (error) {

@@ -3,6 +3,7 @@ import {
   type Rule as AccessRule,
   answerTo,
   asksForMetadata,
+  authorizationOf,
   authorize,
   METADATA_HEADERS,
   metadataOf,
@@ -43,10 +44,6 @@ export interface KoaProtection {
   readonly metadata: KoaMiddleware;
 }
 
-function countAuthorizations(rawHeaders: readonly string[]): number {
-  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization').length;
-}
-
 export function createProtection(
   verifier: Verifier,
   options: { readonly scopes?: readonly string[] } = {},
@@ -55,9 +52,8 @@ export function createProtection(
     (...rules: AccessRule[]): KoaMiddleware =>
     async (ctx: KoaContext, next) => {
       try {
-        const isTwice = countAuthorizations(ctx.req.rawHeaders) > 1;
         ctx.state.token = await authorize(verifier, rules, {
-          authorization: isTwice ? [] : ctx.headers.authorization,
+          authorization: authorizationOf(ctx.req.rawHeaders, ctx.headers),
           query: ctx.query,
         });
         await next();
