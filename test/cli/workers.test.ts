@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -201,9 +201,9 @@ test('only one demo is made, however many workers begin on an empty folder', asy
 
 test('what keeps the first worker from starting ends all, in one sentence', async (t) => {
   const terminal = await openTerminal(t, { GRANTABLE_WORKERS: '2' });
-  await writeFile(join(terminal.dataDir, 'file'), '');
+  await mkdir(join(terminal.dataDir, 'grantable.db'));
   const { code, err } = await terminal.spawn(['serve'], {
-    GRANTABLE_DATA_DIR: join(terminal.dataDir, 'file', 'data'),
+    GRANTABLE_STORAGE: `sqlite:${join(terminal.dataDir, 'grantable.db')}`,
   });
   assert.equal(code, 1);
   assert.match(err, /cannot be opened/);
