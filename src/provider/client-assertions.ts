@@ -29,7 +29,8 @@ const show = (value: unknown): string =>
 function findAudienceProblem(aud: unknown, { issuer, endpoint }: AssertionContext): string | undefined {
   const only = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud;
   if (only === issuer || (endpoint !== undefined && only === endpoint)) return undefined;
-  return `${aud === undefined ? 'aud is missing' : `aud is ${show(aud)}`}: it must be the issuer ${quote(issuer)} and nothing else`;
+  const right = endpoint === undefined ? quote(issuer) : `${quote(issuer)} or ${quote(endpoint)}`;
+  return `${aud === undefined ? 'aud is missing' : `aud is ${show(aud)}`}: it must be the issuer ${right} and nothing else`;
 }
 
 /** `exp`, `nbf` and `iat`, in seconds. */

@@ -189,6 +189,12 @@ describe('client assertions', () => {
     assert.equal((await present(await assertion({ aud: tokenEndpoint() }))).status, 401, 'another client');
   });
 
+  test('the log names both audiences that assertionAudience: endpoint takes', async () => {
+    await present(await assertion({ iss: 'older', sub: 'older', aud: 'x' }));
+    const both = `it must be the issuer "${server.issuer}" or "${tokenEndpoint()}" and nothing else`;
+    assert.ok(String(lines.at(-1)?.reason).includes(both));
+  });
+
   test('a start warns of an application with assertionAudience: endpoint', () => {
     const warnings = lines.filter(({ level }) => level === 'warn').map(({ msg }) => String(msg));
     assert.ok(warnings.some((warning) => warning.startsWith('application acme/older has assertionAudience')));
