@@ -1,7 +1,7 @@
 /**
  * What open connections may take. At their bound, the one that has waited longest gives way to the new one, so a flood
- * of silent ones keeps nobody out who speaks. A connection waits while it has no request, and while the body of its
- * request has not come. One address has a bound of its own. One whose body goes on after the answer is ended soon.
+ * of silent ones keeps nobody out who speaks. A connection waits while it has no request, while the body of its request
+ * has not come, and while its client does not read the answer. One address has a bound of its own. One whose body goes on after the answer is ended soon.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -67,8 +67,12 @@ export function boundConnections(
 ): Connections {
   const groupsOf = new WeakMap<Socket, readonly Group[]>();
   const running = new Set<ServerResponse>();
-  const underWay = new Map<Socket, IncomingMessage>();
-  const isWaiting = (socket: Socket): boolean => underWay.get(socket)?.complete !== true;
+  /** Answers of each connection that are not sent yet, in the order of their requests: clients may send several at once. */
+  const underWay = new WeakMap<Socket, Set<ServerResponse>>();
+  const isWaiting = (socket: Socket): boolean => {
+    const first = underWay.get(socket)?.values().next().value;
+    return first === undefined || !first.req.complete || first.writableEnded;
+  };
   const all = new Group(limits.connections, isWaiting);
   const byAddress = new Map<string, Group>();
 
@@ -82,7 +86,7 @@ export function boundConnections(
     return group;
   }
 
-  /** From now on, until its request is complete. */
+  /** From now on, until its request is complete or its answer is sent. */
   function startWaiting(socket: Socket): void {
     for (const { waiting } of groupsOf.get(socket) ?? []) {
       waiting.delete(socket);
@@ -105,12 +109,16 @@ export function boundConnections(
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     startWaiting(socket);
-    underWay.set(socket, request);
+    const answers = underWay.get(socket) ?? new Set();
+    underWay.set(socket, answers.add(response));
     running.add(response);
+    // A request whose connection was ended is answered too.
+    response.once('prefinish', () => socket.destroyed || startWaiting(socket));
     // Also when the answer was sent whole.
     response.once('close', () => {
       running.delete(response);
-      underWay.delete(socket);
+      answers.delete(response);
+      if (answers.size === 0) underWay.delete(socket);
       if (socket.destroyed) return;
       startWaiting(socket);
       if (!request.complete) setTimeout(() => request.complete || socket.destroy(), limits.lateBody).unref();

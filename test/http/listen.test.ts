@@ -180,6 +180,40 @@ test('DO-07 a connection with a request under way does not give way to new ones'
   for (const { socket } of [...others, working]) socket.destroy();
 });
 
+test('DO-07 nor does one that sent several requests at once, after the first answer', async () => {
+  const released = Promise.withResolvers<void>();
+  const slow: Middleware = async (ctx) => {
+    if (ctx.path === '/slow') await released.promise;
+    ctx.body = 'done';
+  };
+  await using shell = await startShell({ routes: [slow], limits: { connections: 3 } });
+  const working = watch(await shell.connect());
+  working.socket.write(get('/quick') + get('/slow'));
+  await eventually(() => working.received().includes('done'));
+  const others: Watched[] = [];
+  for (let made = 0; made < 10; made += 1) others.push(watch(await shell.connect()));
+  await eventually(() => others.filter((other) => other.isClosed()).length === 8);
+  assert.equal(working.isClosed(), false);
+  released.resolve();
+  await eventually(() => working.received().split('done').length === 3);
+});
+
+test('DO-07 connections whose answers are not read give way to others', async () => {
+  const large: Middleware = (ctx) => {
+    ctx.body = ctx.path === '/large' ? Buffer.alloc(20_000_000) : 'done';
+  };
+  await using shell = await startShell({ routes: [large], limits: { connections: 3 } });
+  const held = await Promise.all(Array.from({ length: 3 }, () => shell.connect()));
+  for (const socket of held)
+    socket
+      .on('error', () => {})
+      .pause()
+      .write(get('/large'));
+  await wait(100);
+  assert.equal((await shell.ask('/other')).status, 200);
+  for (const socket of held) socket.destroy();
+});
+
 test('a head that is too large gets 431', async () => {
   await using shell = await startShell();
   assert.match(
