@@ -3,6 +3,8 @@ import type { Context, Middleware } from 'koa';
 import { CleanMembers, type Logger } from './log.ts';
 
 const MAX_PATH = 200;
+/** What stands behind these in a path is the id of a login that waits for a person. */
+const WAITING_LOGIN = /^(\/interaction|\/oauth\/authorize)\/[^/]+/;
 /** Asked every few seconds by machines. */
 const OPERATIONS = new Set(['/healthz', '/readyz', '/metrics']);
 
@@ -26,7 +28,7 @@ class RequestLine extends CleanMembers {
     super();
     this.requestId = state.requestId;
     this.method = method;
-    this.path = path.length > MAX_PATH ? path.slice(0, MAX_PATH) : path;
+    this.path = (path.length > MAX_PATH ? path.slice(0, MAX_PATH) : path).replace(WAITING_LOGIN, '$1/…');
     this.status = status;
     this.ms = Math.round((performance.now() - started) * 10) / 10;
     this.address = state.address;

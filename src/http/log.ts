@@ -15,10 +15,11 @@ const REDACTED = '[redacted]';
 const MAX_DEPTH = 6;
 
 /**
- * Tokens of ours, JWTs (or what begins as one) and header values, wherever a message quotes one. Nothing that follows a
+ * Tokens of ours, JWTs (or what begins as one), header values and passwords in URLs, wherever a message quotes one. Nothing that follows a
  * repetition can fail, so the search is linear in whatever a stranger made the line hold.
  */
-const SECRET_TEXT = /\bg[a-z]t_[\w-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|\b(?:Bearer|Basic) +[\w~+/.=-]{8,}/g;
+const SECRET_TEXT =
+  /\bg[a-z]t_[\w-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|\b(?:Bearer|Basic) +[\w~+/.=-]{8,}|(?<=:\/\/[^\s/:@"]{0,64}:)[^\s/:@"]{1,128}(?=@)/g;
 
 /** Beyond what JSON escapes: C1 controls, which terminals obey, and line separators. */
 const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;

@@ -118,7 +118,9 @@ export interface LeftParameters {
 function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
   const tables = leftOut ? (kept?.tables ?? NO_TABLES) : kept?.tables;
   const hasTables = tables !== undefined && (tables.isAdmin || tables.tables.length > 0);
-  const namesNone = scopes.length === 0 && !(hasTables && kept?.asScopes);
+  // Access that lasts is access to nothing where it is all that is left.
+  const isEmpty = scopes.every((scope) => scope === 'offline_access');
+  const namesNone = isEmpty && !(hasTables && kept?.asScopes);
   if (namesNone && (leftOut || !kept?.allScopes)) {
     throw new ScopeNotAllowed({
       description:

@@ -62,6 +62,23 @@ test('a reason that quotes 63 KB of a request is cut to 200 characters', async (
   assert.equal(shell.log[0]?.reason.length, 200);
 });
 
+test('ids of waiting logins and passwords in URLs are not logged', async () => {
+  await using shell = await startShell({
+    routes: [
+      () => {
+        throw new Refusal(400, 'no', { reason: 'resource "https://user:pass-word@api.example/"' });
+      },
+    ],
+  });
+  await shell.ask('/interaction/a-secret-id/login');
+  await shell.ask('/oauth/authorize/a-secret-id');
+  assert.deepEqual(
+    shell.log.map(({ path }) => path),
+    ['/interaction/…/login', '/oauth/authorize/…'],
+  );
+  assert.equal(shell.log[0]?.reason, 'resource "https://user:[redacted]@api.example/"');
+});
+
 test('a request leaves one line that says what, how, how long, who and why, without its query', async () => {
   await using shell = await startShell({
     routes: [
