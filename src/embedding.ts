@@ -1,6 +1,6 @@
 /**
- * What programs that embed the server see of it. It names no type of the engine or of Koa, which have none in the
- * package's own dependencies.
+ * What programs that embed the server see of it. It uses no type of the engine or of Koa, because the package does not
+ * depend on their type packages.
  */
 import type { ApplyReport } from './admin/apply-report.ts';
 import type { Logger } from './http/log.ts';
@@ -9,7 +9,7 @@ import type { System } from './system.ts';
 export interface EmbeddedServer {
   readonly issuer: string;
   readonly port: number;
-  /** What was done at start, for whoever started it. */
+  /** What the server did at start, for the embedding program. */
   readonly started: {
     readonly applied?: ApplyReport;
     readonly quickstart?: string;

@@ -48,7 +48,10 @@ export interface Foundations {
     readonly forms: SecretRing;
   };
   readonly signingKeys: SigningKeys;
-  /** Makes and retires signing keys as the directory names algorithms; true if what is published or signs changed. */
+  /**
+   * Makes and retires signing keys as the directory names algorithms; true if the published or the signing keys
+   * changed.
+   */
   followSigningAlgs(): Promise<boolean>;
   readonly directory: Directory;
   readonly hashQueue: HashQueue;
@@ -106,7 +109,7 @@ export async function openFoundations(config: Config, now: () => number = Date.n
     const directory = createDirectory({ store: storage.directory, now });
     const hashQueue = createHashQueue({
       limit: config.hashQueue,
-      // Not the time of day, which may be put right while a hash is made.
+      // Not the wall clock, which may be adjusted while a hash is made.
       now: () => performance.now(),
       networksOf,
     });

@@ -10,7 +10,7 @@ export { type System, SystemRequestRefused, type SystemToken, type SystemTokenRe
 /**
  * Takes the address, opens the store, fills an empty one, and serves. Waits for a database that is away.
  * @param config from `loadConfig` with `readApplyFile`
- * @throws Error with a sentence for the operator: nothing was started
+ * @throws Error with a sentence for the operator; the server has not started
  */
 export const createServer: (config: Config, options?: EmbeddingOptions) => Promise<EmbeddedServer> =
   server.createServer;

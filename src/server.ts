@@ -62,8 +62,8 @@ const EMPTY_STORE =
   'GRANTABLE_APPLY=FILE.';
 
 /**
- * The apply file of the configuration, or the demo where there is nothing yet.
- * @param whenThere runs again what met a store that was away
+ * The apply file of the configuration, or the demo if the store is empty.
+ * @param whenThere retries while the store is away
  */
 async function fillDirectory(
   foundations: Foundations,

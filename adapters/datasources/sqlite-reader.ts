@@ -27,7 +27,7 @@ function answer({ text, values }: Question): object {
     return { rows: statement.all(...values).map((row) => ({ ...row })) };
   } catch (error) {
     const { errcode, message } = error as Error & { errcode?: number };
-    // What a person wrote into a row of his own must not look like a database that is away.
+    // A row that a person filled with bad data must not look like a database that is away.
     return errcode === TOO_BIG ? { rows: [] } : { error: message };
   }
 }

@@ -55,7 +55,7 @@ function startReader(path: string, onEnd: () => void) {
     if (rows) question?.resolve(rows);
     else question?.reject(new DatasourceAway(error ?? 'no answer'));
   });
-  // More than one may come: of a question that was on its way, and of the end.
+  // More than one message may come: the answer to a query under way, and the end.
   child.on('error', (error) => end(error.message));
   child.once('exit', (code) => end(`the process that reads it ended with ${code}`));
   return {

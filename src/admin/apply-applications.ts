@@ -96,7 +96,7 @@ function planIdTokenAlg(
   return { idTokenAlg: alg, ...(earlier && { idTokenAlgsBefore: earlier }) };
 }
 
-/** It says something of assertions only: an application that proves itself in another way has none. */
+/** The setting is about assertions only; applications with another authMethod send none. */
 function planAudience(
   authMethod: AuthMethod,
   { assertionAudience }: ApplyApplication,

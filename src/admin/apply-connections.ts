@@ -19,7 +19,7 @@ type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
 
 const MAX_CELLS = 5;
 
-/** Empty if there is none. */
+/** Empty if the connection has none. */
 function spellDifference({ isAdmin, cells }: Difference): string {
   if (isAdmin) return 'admin of the resource';
   const shown = cells.slice(0, MAX_CELLS).map(({ table, action }) => `${table}:${action}`);
@@ -27,7 +27,7 @@ function spellDifference({ isAdmin, cells }: Difference): string {
   return shown.join(', ') + (hidden > 0 ? ` and ${hidden} more` : '');
 }
 
-/** What a connection says although tokens made from it will never have it, as ends of sentences. */
+/** Rights and scopes of a connection that tokens made from it will never have, as ends of sentences. */
 async function findVain(
   plan: Plan,
   { application: id, resource, permissions, scopes }: Connection,

@@ -32,7 +32,7 @@ export function spellPermissions({ isAdmin, tables }: StoredPermissions): string
     .join(', ');
 }
 
-/** That it changed is said, and no more. */
+/** The report only says that these changed, not how. */
 class Secret {
   readonly value: string | undefined;
   constructor(value: string | undefined) {
@@ -40,7 +40,7 @@ class Secret {
   }
 }
 
-/** What no file speaks of. */
+/** Members that an apply file does not have. */
 function spellable<T extends Noun>({ id, number, version, createdAt, ...others }: T) {
   return others;
 }
@@ -69,7 +69,7 @@ function spellUserTable(
   };
 }
 
-/** What tells user tables of one datasource apart. */
+/** The key that distinguishes user tables of one datasource. */
 function labelOf({ database, collection, usernameColumn, passwordColumn }: UserTable): string {
   return `${database}.${collection}(${usernameColumn}, ${passwordColumn})`;
 }
@@ -88,7 +88,7 @@ const spellers: Spellers = {
 
   resources(resource) {
     const { organization, tables, token, ...others } = spellable(resource);
-    // What was named before an algorithm follows from it.
+    // The earlier algorithms follow from the change of the algorithm.
     const { algsBefore, ...facts } = token;
     return {
       ...others,

@@ -178,7 +178,7 @@ export async function planResource(
   }
 }
 
-/** What a resource declares is its own, so that asking for a table with such a scope would narrow nothing. */
+/** A declared scope is never read as a table scope, so it could not narrow a token to that table. */
 function ambiguousScopes({ scopes, tables, catalogue }: Resource): string[] {
   const known = { ids: new Set(tables.map(({ id }) => id)), isOpen: catalogue === 'open' };
   return scopes.filter((scope) => isTableScope(scope, known));

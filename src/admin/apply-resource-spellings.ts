@@ -1,5 +1,5 @@
 /**
- * `https://host` and `https://host/` name the same resource. An apply file may use both; what is planned uses one: the
+ * `https://host` and `https://host/` name the same resource. An apply file may use both; the plan uses one: the
  * spelling of the store, which is the `aud` of tokens that live, else the one with which the file defines the resource.
  */
 import type { ApplyFile, ApplyOrganization } from '../config/apply-file.ts';
@@ -56,7 +56,7 @@ export async function respellResources(
   const { organizations } = file;
   if (!organizations) return file;
   const spellings = new Map<string, string>();
-  // What the file defines comes first of each organization, before what others say of it.
+  // In each organization the definitions come before the references to them.
   const defined = organizations.flatMap(({ resources = [] }) =>
     resources.map(({ identifier }) => identifier),
   );

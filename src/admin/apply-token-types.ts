@@ -1,6 +1,6 @@
 /**
- * The audience of an ID token is a client id. Where access tokens have the type `JWT`, which tells them apart from
- * nothing, no client id may be the identifier of the resource, or an ID token could be taken for an access token.
+ * The audience of an ID token is a client id. The type `JWT` does not distinguish access tokens from ID tokens. So a
+ * client id must not equal the identifier of such a resource, or an ID token could be taken for an access token.
  */
 import { findResourceSpelled } from '../directory/collections.ts';
 import { isSameResource, spellingsOf } from '../permissions/resource-identifiers.ts';
@@ -16,7 +16,7 @@ export async function checkTokenTypes(plan: Plan, store: DirectoryStore): Promis
   const applications = plan.steps.flatMap(({ collection, after }) =>
     collection === 'applications' ? [after as Application] : [],
   );
-  /** As it will be; a client id never changes. */
+  /** The application after the plan; a client id never changes. */
   const findClient = async (identifier: string): Promise<Application | undefined> => {
     const planned = applications.find(({ clientId }) => isSameResource(clientId, identifier));
     if (planned) return planned;

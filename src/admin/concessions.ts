@@ -1,4 +1,4 @@
-/** What an operator has allowed an application although it is less secure: said by `apply`, by `doctor` and at start. */
+/** Less secure settings that an operator allowed an application: `apply`, `doctor` and the start report them. */
 import { eachNoun } from '../directory/collections.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';

@@ -37,7 +37,7 @@ export async function createConnection(
   await plan.checkReferences();
   const [step] = plan.steps;
   const after = step?.after as Connection | undefined;
-  // What an apply file is only warned of is a mistake of who makes this one connection.
+  // For an apply file these are warnings; here they are errors, because the person makes one connection only.
   const problems = [...new Set([...plan.problems, ...plan.notes])];
   if (problems.length > 0 || !after) throw new ApplyRefused(problems);
   const { token, secret } = createSecret(after.id, now());

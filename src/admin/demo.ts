@@ -159,7 +159,7 @@ function demoFile(secrets: DemoSecrets): string {
   });
 }
 
-/** What is printed and kept: a shell script whose lines also work one by one, in the order given. */
+/** The text that is printed and kept: a shell script whose lines also work one by one, in this order. */
 function quickstart(issuer: string, secrets: DemoSecrets, connectionToken: string): string {
   const token = `${issuer}/oauth/token`;
   const pick = (field: string): string => `sed -E 's/.*"${field}":"([^"]+)".*/\\1/'`;

@@ -144,7 +144,7 @@ async function examineSigningKeys({ directory }: Storage, signingKeys: SigningKe
   });
 }
 
-/** What is no public key at all is not the right one either. */
+/** A value that is not a public key counts as a wrong key. */
 function isSignedBy({ alg, publicJwk }: SigningKey, data: Buffer, signature: Buffer): boolean {
   const { digest, options } = SIGNATURES[alg];
   try {

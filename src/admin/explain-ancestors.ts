@@ -42,7 +42,7 @@ export async function describeAncestors(
   );
 }
 
-/** What hangs below, and the connection that it descends from. */
+/** The row that was presented, and the connection that it descends from. */
 interface Descendant {
   readonly row: TokenRow | LoginRow;
   readonly connection: Connection | undefined;
@@ -63,7 +63,7 @@ async function nameNode(
   if (isNounId(id)) return 'something that is gone';
   if (id === (row as TokenRow).login || (await logins.find(id, now))) return 'login';
   const parent = await tokens.find(handleKey('jwt', id), now);
-  // Opaque tokens are not found by their ids, and logins that ended are gone.
+  // Opaque tokens cannot be found by id, and ended logins are deleted.
   return parent ? `token of ${parent.clientId}` : 'token or login that it came from';
 }
 

@@ -222,7 +222,7 @@ async function describeConnection(id: string, { storage }: ExplainDeps): Promise
     : ['it looks like a connection token, but there is no such connection'];
 }
 
-/** What is not signed by this server, or not even shaped like one of its tokens. */
+/** A value that this server did not sign, or that does not look like one of its tokens. */
 function describeUnknown(value: string, { config, now }: ExplainDeps): Found {
   if (value.startsWith(REFRESH_TOKEN)) {
     return { kind: NO_TOKEN, reasons: ['it looks like a refresh token, but this server did not make it'] };

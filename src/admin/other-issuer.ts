@@ -1,4 +1,4 @@
-/** A command that lacks the server's environment variables takes another issuer for its own, and knows no JWT then. */
+/** A command without the server's environment variables uses another issuer and does not recognise its JWTs. */
 import { decodeJwt } from 'jose';
 import { quote } from '../errors/texts.ts';
 import { looksLikeJwt } from '../tokens/identify.ts';

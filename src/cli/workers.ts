@@ -13,9 +13,11 @@ const READY = 'grantable: ready';
 const ALIVE = 'grantable: alive?';
 /** Milliseconds between two questions whether a worker is alive. */
 const ASK_EVERY = 1_000;
-/** After so many questions without an answer it is cut. Counted, because a machine may sleep in between. */
+/**
+ * After this many questions without an answer the worker is killed. A count, because a machine may sleep in between.
+ */
 const UNANSWERED = 10;
-/** Milliseconds before one that died is replaced; doubled while replacements end by themselves before they are ready. */
+/** Milliseconds before a dead worker is replaced; doubled while replacements end before they are ready. */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 /** Milliseconds beyond the time that each takes for its requests. */
@@ -26,7 +28,7 @@ export function isWorker(): boolean {
   return cluster.isWorker;
 }
 
-/** Says that this process, if it is one of several, takes requests now, and from here on that it is alive. */
+/** If this process is one of several, it reports that it takes requests, and then regularly that it is alive. */
 export function sayReady(): void {
   if (!cluster.isWorker) return;
   process.send?.(READY);
@@ -75,7 +77,7 @@ async function untilReady(worker: Worker): Promise<boolean> {
   }
 }
 
-/** Cuts a worker that hangs: its connections end, so its clients come to another one, and its place is filled. */
+/** Kills a worker that hangs: its connections end, its clients reach another worker, and a new one replaces it. */
 function cutIfHanging(worker: Worker, log: Logger): void {
   let unanswered = 0;
   worker.on('message', (message) => {
@@ -121,7 +123,7 @@ export async function runWorkers({
       if (!worker.isDead()) await once(worker, 'exit');
       if (stopping) return;
       const { pid, exitCode, signalCode } = worker.process;
-      // One that was killed does not say that the next one fails too.
+      // A killed worker does not mean that the next one fails too.
       if (wasReady || signalCode !== null) pause = FIRST_PAUSE;
       log.error(
         { pid, exitCode, signalCode, againAfterMs: pause },
@@ -134,7 +136,7 @@ export async function runWorkers({
     }
   }
 
-  // Each takes connections by itself. Handed out by turns, one would wait for ever for a worker that hangs or dies.
+  // Each worker accepts connections itself. With round robin, a connection would wait for ever for a worker that hangs.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   collectForWorkers();
   const first = cluster.fork();

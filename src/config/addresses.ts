@@ -32,7 +32,7 @@ export function findIssuerProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** The proxies whose `X-Forwarded-For` is believed. */
+/** The proxies whose `X-Forwarded-For` Grantable trusts. */
 export interface TrustedProxies {
   /** As configured. */
   readonly list: readonly string[];

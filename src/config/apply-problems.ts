@@ -29,18 +29,18 @@ export function toProblems(issue: z.core.$ZodIssue, document: YamlDocument): Loc
   return [document.at(path, `${nameOf(path)} ${describe(issue, value)}${hint}`)];
 }
 
-/** For a text where a group of keys has to be, and one key would do. */
+/** For a string where a group of keys must stand, if one key is enough. */
 function findHint(path: Path, value: string): string {
   const schema = schemaAt(applyFile, path);
   if (!(schema instanceof z.ZodObject)) return '';
   const needed = Object.entries(schema.shape).filter(([, { _zod }]) => _zod.optin === undefined);
   const [key] = needed.length === 1 ? (needed[0] as [string, unknown]) : [];
   if (key === undefined) return '';
-  // Other texts may be secrets that stand in the wrong place.
+  // Other strings may be secrets in the wrong place.
   return `: write \`{ ${key}: ${key === 'id' ? cut(value, MAX_SHOWN) : '...'} }\``;
 }
 
-/** What is wrong with a value, as the end of a sentence. */
+/** The problem with a value, as the end of a sentence. */
 export function describe(issue: z.core.$ZodIssue, value: unknown): string {
   if (value === undefined) return 'is missing';
   switch (issue.code) {

@@ -159,7 +159,7 @@ export const host = text('a host name, with or without port', (value) =>
 
 export const redirectUri = text('an absolute URI', findRedirectUriProblem);
 
-/** Schemes of the pages of apps and browser extensions; what stands behind `://` is what their platform says. */
+/** Schemes of the pages of apps and browser extensions; their platform decides what follows `://`. */
 const APP_ORIGIN =
   /^(?:capacitor|ionic|tauri|chrome-extension|moz-extension|safari-web-extension):\/\/[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(?::[1-9]\d{0,4})?$/;
 

@@ -39,7 +39,7 @@ export interface Config {
   readonly bcryptCost: number;
   /** Password hashes that may wait. */
   readonly hashQueue: number;
-  /** How dear the stored passwords of datasources may be. */
+  /** How expensive the password hashes of datasources may be. */
   readonly hashCosts: 'usual' | 'dear';
   readonly throttle: {
     /** Wrong passwords of one account. */
@@ -57,7 +57,7 @@ export interface Config {
   };
   /** Tokens that may descend from one connection. */
   readonly livingLimit: number;
-  /** Living pairs that one person may have made from theirs. */
+  /** Living token pairs that one person may have made from their own pair. */
   readonly pairLimit: number;
   /** Seconds that entries of the audit log are kept. */
   readonly auditRetention: number;

@@ -213,14 +213,16 @@ function readKeyFile(path: string, report: Report): Buffer | undefined {
   }
 }
 
-/** Grantable speaks plain HTTP, so a proxy stands before it; unknown, its address would be every client's (HD-05). */
+/**
+ * Grantable speaks plain HTTP behind a proxy; without this setting every client would have the proxy's address (HD-05).
+ */
 function requireFitting({ issuer, trustedProxies }: Partial<Config>, report: Report): void {
   if (issuer?.startsWith('https:') && trustedProxies?.list.length === 0) {
     report(options.trustedProxies, 'the issuer is https, so a proxy ends TLS, but none is trusted');
   }
 }
 
-/** A folder that is not there yet is made later. */
+/** The server creates a missing folder later. */
 function requireFolder(path: string, report: Report): void {
   for (let part = path; ; part = dirname(part)) {
     const stat = findStat(part);
@@ -233,7 +235,7 @@ function requireFolder(path: string, report: Report): void {
   }
 }
 
-/** Undefined for what is not there, or cannot be asked about. */
+/** Undefined if the file does not exist or cannot be examined. */
 function findStat(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -243,7 +245,7 @@ function findStat(path: string): Stats | undefined {
 }
 
 function findMode(path: string): number | undefined {
-  // Windows has no such modes; a file that cannot even be asked about is reported by whoever reads it.
+  // Windows has no such modes; the code that reads the file reports one that cannot be examined.
   if (process.platform === 'win32') return undefined;
   return findStat(path)?.mode;
 }

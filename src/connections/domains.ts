@@ -38,7 +38,7 @@ export function channelOf(domain: string): string {
   return domain.toLowerCase().replace(/[^a-z0-9]/g, '_');
 }
 
-/** Does not tell whose it is. */
+/** The message does not say which organization has it. */
 export const domainTaken = (cause?: unknown): AlreadyTaken =>
   new AlreadyTaken({ description: 'the domain is connected already', ...(cause !== undefined && { cause }) });
 

@@ -13,8 +13,8 @@ const RECOUNTED_AT_THE_LIMIT_AFTER = 1_000;
 
 /**
  * Takes one trade.
- * @param origin a connection, of which living tokens are counted too; or a person who has pairs of tokens made from
- *   theirs, of whom living pairs are
+ * @param origin a connection, whose living tokens are counted too; or a person who makes token pairs from their own,
+ *   whose living pairs are counted
  * @throws TooManyAttempts
  */
 export type ExchangeLimit = (origin: string, kind?: Kind) => Promise<void>;

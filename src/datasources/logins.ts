@@ -229,7 +229,7 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
       const all = await view.findDatasources(organization);
       const named = findNamed(all, tuple, realm);
       const asked = named ?? findDecoy(all, tuple);
-      // Before the customer's database is asked, which a guess that is refused must not cost anything.
+      // Before the query: a refused guess must not load the customer's database.
       const toName = (login: string): string => `datasource/${asked?.table.id}/${login}`;
       const attempt = await limits.passwordAttempt(toName(username), address);
       const rows = await findRows(asked, named ? username : randomUUID()).catch(async (error) => {

@@ -81,7 +81,7 @@ export interface AccountMailsDeps {
   readonly store: { readonly users: Pick<DirectoryStore['users'], 'get' | 'findBy'> };
   readonly changes: Pick<Changes, 'users'>;
   readonly passwordChange: PasswordChange;
-  /** Of what an address may ask for so rarely that each request has a row. */
+  /** For requests that an address may make so rarely that each gets its own row. */
   readonly audit: Pick<AuditLog, 'append'>;
   readonly refusals: Pick<Refusals, 'append'>;
   readonly limits: {

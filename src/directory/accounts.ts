@@ -4,7 +4,7 @@ import { userSubject } from './subjects.ts';
 
 /** Claims by scope; metadata and consent speak of the same. */
 export const CLAIMS_BY_SCOPE = {
-  // When and how the person logged in is said by ID tokens only.
+  // Only ID tokens say when and how the person logged in.
   openid: ['sub', 'auth_time', 'amr'],
   profile: ['name', 'preferred_username', 'updated_at'],
   email: ['email', 'email_verified'],

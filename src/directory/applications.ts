@@ -94,7 +94,7 @@ const tooMany = (): RegistrationClosed =>
 export function createApplications(deps: ApplicationsDeps): Applications {
   const { store, changes, clientSecrets, audit, limit, now } = deps;
 
-  /** Each leaves entries of the audit log: those of an operator's application are its administrators'. */
+  /** Each change writes to the audit log; only administrators change an operator's application. */
   async function limitOwner({ owner }: Application): Promise<void> {
     if (owner !== undefined) await limit(owner);
   }

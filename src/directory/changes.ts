@@ -37,11 +37,11 @@ export interface Author {
   readonly requestId?: string;
 }
 
-/** A noun without what the directory or the store gives it. */
+/** A noun without the members that the directory or the store sets. */
 export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {
-  /** Given where others must know it before. */
+  /** Set if others must know the id before the noun is stored. */
   readonly id?: string;
-  /** Milliseconds. Given where other times of the noun are counted from it; 0 is the same as leaving it out. */
+  /** Milliseconds. Set if other times of the noun are counted from it; 0 is the same as absent. */
   readonly createdAt?: number;
 };
 
@@ -77,7 +77,7 @@ const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[]
   datasources: ['organization', 'kind'],
 };
 
-/** The fields that differ and may not. */
+/** The fields that differ but must not change. */
 export function findFixedChanges<C extends CollectionName>(
   collection: C,
   before: Nouns[C],
@@ -185,7 +185,7 @@ function createNounChanges<C extends CollectionName>(
     if (!mark) return;
     const scope = scopeOf(collection, noun);
     for (const node of nodesOf(collection, noun, effect)) {
-      // Below a noun itself hang connections and remembered consents too, which last longer than tokens.
+      // Connections and remembered consents also hang below a noun, and they last longer than tokens.
       const isLasting = node === noun.id;
       await (isLasting ? registry.markLasting(node, mark, scope) : registry.mark(node, mark, scope));
     }
@@ -198,7 +198,7 @@ function createNounChanges<C extends CollectionName>(
     return result;
   }
 
-  /** Also where nothing was marked in the end: what was to be remembered for ever need not be any more. */
+  /** Also if the change marked nothing: a mark that was kept for ever can then expire. */
   async function forget(noun: Nouns[C], effect: Effect): Promise<void> {
     const mark = markAfter(effect, now()) ?? {};
     for (const node of nodesOf(collection, noun, effect)) {

@@ -60,7 +60,7 @@ const REMEMBERED_SECRETS = 10_000;
  */
 const remembered = new LRUCache<string, Buffer>({ max: REMEMBERED_SECRETS });
 
-/** Compares each of the spellings that a secret may have, whichever is right. */
+/** Compares every spelling that a secret may have, also after one has matched. */
 export function isAnyClientSecret(
   keys: SecretKeys,
   spellings: readonly string[],

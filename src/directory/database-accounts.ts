@@ -1,6 +1,6 @@
 /**
- * People who live in a table of the operator's, as the directory sees them: their subject, and the roles
- * that the user table gives them. It leaves to `datasources` what stands in that table.
+ * People in a table of the operator's, as the directory sees them: their subject, and the roles that the user table
+ * gives them. It leaves to `datasources` what stands in that table.
  */
 import { hash } from 'node:crypto';
 import { accountNode } from '../registry/nodes.ts';

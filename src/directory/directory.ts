@@ -53,7 +53,7 @@ export interface DirectoryView {
   allowedOrigins(): Promise<ReadonlySet<string>>;
   /** Names of grants that any enabled application may use. */
   grantsInUse(): Promise<ReadonlySet<string>>;
-  /** What the tokens of resources and applications are signed with. */
+  /** The signing algorithms of the tokens of resources and applications. */
   algChoices(): Promise<AlgChoices>;
   /** Faces that any enabled organization has switched on. */
   facesInUse(): Promise<ReadonlySet<FaceName>>;

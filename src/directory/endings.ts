@@ -64,7 +64,7 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
       return registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
     };
     await markNow();
-    // What was made until the first mark could be read has a later time than it.
+    // Tokens made before other processes could read the first mark have a later time than that mark.
     await markNow();
     await append(event, whom, author);
   }

@@ -1,12 +1,12 @@
 /**
  * The line in front of password hashing. A hash keeps one thread of libuv's pool busy for a quarter of a second, and
  * the same pool signs tokens: so only some hashes run at once, the others wait in a room of bounded size, and a login
- * that finds it full is told when to come again.
+ * that finds it full is told when to retry.
  *
  * Fair by time, first between organizations, then between the networks inside one, then between the addresses of a
- * network: the line that has spent the fewest milliseconds is served next, so neither many hashes nor dear ones starve
- * the others, nor do the many addresses of one client. A line that was empty starts level with the one that is served,
- * so nobody saves up. When the room is full, the longest line gives up its last place to a shorter one.
+ * network: the line that has used the fewest milliseconds is served next. So many hashes, expensive hashes or many
+ * addresses of one client do not starve the others. A line that was empty starts level with the one that is served, so
+ * an idle line does not save up time. When the room is full, the longest line gives up its last place to a shorter one.
  */
 import { availableParallelism } from 'node:os';
 import { Unavailable } from '../errors/domain.ts';
@@ -43,7 +43,7 @@ export interface HashQueue {
 export interface HashQueueDeps {
   /** How many may wait, of all organizations together. */
   readonly limit: number;
-  /** Milliseconds of a clock that nobody sets: what a hash takes is charged. */
+  /** Milliseconds of a monotonic clock, which measures what a hash takes. */
   readonly now: () => number;
   /** The networks that an address counts for, the widest first; by default each address counts by itself. */
   readonly networksOf?: (address: string) => readonly string[];
@@ -57,13 +57,13 @@ interface Waiter {
   refuse(error: Unavailable): void;
 }
 
-/** What an organization, a network or an address has had and what it waits for. */
+/** The time that an organization, a network or an address has used, and its waiting hashes. */
 interface Line {
   /** Milliseconds charged so far. */
   spentMs: number;
   waiting: number;
   running: number;
-  /** What one hash costs: tables of an organization's datasource may have dearer ones than others. */
+  /** The expected cost of one hash: datasources of some organizations have more expensive ones. */
   averageMs: number;
   /** The lines that it consists of. */
   readonly parts: Lines;
@@ -82,7 +82,7 @@ function defaultConcurrency(): number {
 /** Lines among which the time is shared. */
 class Lines {
   readonly #lines = new Map<string, Line>();
-  /** What the line that was served last had spent before: where those begin that were empty. */
+  /** The time that the line served last had used before: lines that were empty start with it. */
   #levelMs = 0;
 
   get(key: string): Line | undefined {
@@ -218,7 +218,7 @@ export function createHashQueue({
     path.at(-1)?.waiters.shift()?.enter(start(path));
   }
 
-  /** Puts what it really took in place of what was expected. */
+  /** Replaces the expected cost by the measured one. */
   function finish(path: Path, expectedMs: number, ms: number): void {
     averageMs += SMOOTHING * (ms - averageMs);
     path[0].averageMs += SMOOTHING * (ms - path[0].averageMs);

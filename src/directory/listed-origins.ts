@@ -1,4 +1,4 @@
-/** Whether an application lists an origin, also while the store is away: pages must be able to read that it is. */
+/** Whether an application lists an origin. Also answers while the store is away, so that pages can read that error. */
 import type { Directory } from './directory.ts';
 
 export function createIsListedOrigin(

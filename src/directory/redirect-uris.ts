@@ -1,4 +1,4 @@
-/** Where browsers may be sent back to: what an application may list, and what each place asks of a login. */
+/** Redirect URIs: which ones an application may list, and what each kind requires of a login. */
 
 const VISIBLE = /^[!-~]+$/;
 
@@ -27,14 +27,16 @@ export function hasOwnScheme(uri: string): boolean {
 }
 
 /**
- * True for schemes of an application's own and for `http` on this machine (RFC 8252 section 7): whichever program is
- * there may answer, and no certificate tells which.
+ * True for schemes of an application's own and for `http` on this machine (RFC 8252 section 7): any program on the
+ * device may answer there, and no certificate identifies it.
  */
 export function isOnDevice(uri: string): boolean {
   return !/^https:/i.test(uri);
 }
 
-/** True where another program on the same device may receive the code: only PKCE keeps it from using it. */
+/**
+ * True if another program on the same device may receive the code: only PKCE keeps that program from using the code.
+ */
 export function needsPkce(uri: string): boolean {
   return isOnDevice(uri) || isLoopback(URL.parse(uri)?.hostname ?? '');
 }

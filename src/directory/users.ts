@@ -10,7 +10,7 @@ import { findableEmail, findableUsername } from './usernames.ts';
 /** Counts guesses; what it throws is what the caller gets. */
 export interface GuessLimits {
   /**
-   * Takes one guess of a name as it was typed, before anybody looks for the account.
+   * Takes one guess of a name as it was typed, before the account is looked up.
    * @param name with its realm, in canonical form
    * @throws TooManyAttempts when the name or the address has none left
    */
@@ -20,18 +20,18 @@ export interface GuessLimits {
 /** One guess, taken already. Of the methods other than `reach` exactly one is called. */
 export interface Guess {
   /**
-   * Takes one guess of the account behind the name too. Names of one account share its guesses, and whether two names
-   * do is not told: without one left, the password is not looked at and the answer is that to a wrong one.
-   * @param account undefined for none, which costs as much
+   * Takes one guess of the account behind the name too. All names of an account share its guesses. Answers do not tell
+   * whether two names do: with no guess left, the password is not checked and the answer is as for a wrong one.
+   * @param account undefined if there is no account, which costs the same
    * @returns whether there was one left
    */
   reach(account: string | undefined): Promise<boolean>;
-  /** @param names all of the account, in canonical form: none of them is kept from this address by strangers */
+  /** @param names all names of the account, in canonical form: strangers cannot block any of them for this address */
   succeeded(names: readonly string[]): Promise<void>;
   failed(): Promise<void>;
-  /** The password was not looked at, which was not the client's fault. */
+  /** The password was not checked, through no fault of the client. */
   abandoned(): Promise<void>;
-  /** The password was not looked at because too many came at once: counts for the address, not for the name. */
+  /** The password was not checked because too many came at once: counts for the address, not for the name. */
   crowdedOut(): Promise<void>;
 }
 

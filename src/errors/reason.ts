@@ -3,7 +3,7 @@ import { cut } from './texts.ts';
 /** In UTF-16 units. Reasons may quote what a stranger sent. */
 const MAX_REASON = 200;
 
-/** The first member that is a text, of those that say why something was refused. */
+/** The first string among the members that say why something was refused. */
 function findText(error: object): string | undefined {
   const members = error as Readonly<Record<string, unknown>>;
   const names = ['reason', 'error_detail', 'description', 'error_description', 'code', 'error', 'name'];
@@ -12,9 +12,9 @@ function findText(error: object): string | undefined {
 }
 
 /**
- * Why something was refused, for the log and the audit only: our own reason, or what the protocol engine told nobody
- * else. Of other errors it is the name: their messages may quote secrets.
- * @returns at most 200 characters; undefined for what is not an error
+ * Why something was refused, for the log and the audit only: our own reason, or the engine's detail that the client
+ * does not see. For other errors it is the name, because their messages may quote secrets.
+ * @returns at most 200 characters; undefined if the value is not an error
  */
 export function reasonOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

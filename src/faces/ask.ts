@@ -58,7 +58,7 @@ function withRealm(tenant: Tenant, realm: AskOptions['realm']): Tenant {
   return { ...tenant, client: { ...client, application: { ...client.application, realm, grants } } };
 }
 
-/** The client's own secret, which is as good in the form as in a header; without one it is the face that asks. */
+/** The client's own secret, in the form or in a header; without one the face authenticates. */
 function proofOf(credentials: Credentials | undefined, face: string): Record<string, string> {
   if (!credentials) return { client_id: face };
   return { client_id: credentials.clientId, client_secret: credentials.clientSecret };

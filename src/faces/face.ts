@@ -98,7 +98,7 @@ export interface FaceFailure {
   readonly duration: number;
 }
 
-/** What a face may know of tokens, of whatever door. */
+/** What a face may know about tokens, its own and others. */
 export type FaceTokens = Pick<Tokens, 'identify' | 'findAccessToken' | 'hasExpired' | 'hasLoginExpired'>;
 
 export interface Face {

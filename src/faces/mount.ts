@@ -23,7 +23,7 @@ import { type Face, type FaceAction, type FaceFailure, type FaceTokens, Reply } 
 import { createFaceRequest, parseBody } from './requests.ts';
 import { findTenant, type Named } from './tenants.ts';
 
-/** What pages of other origins may send. A method that a path does not have is told as a 404, which they can read. */
+/** What pages of other origins may send. A method that a path does not have gets a 404, which pages can read. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
 
@@ -76,7 +76,7 @@ interface Route extends Pattern {
   readonly action: FaceAction;
 }
 
-/** Clients join a base that ends in a slash with a path that begins with one. */
+/** Clients append a path with a leading slash to a base with a trailing one. */
 const withoutDoubledSlashes = (path: string): string =>
   path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
 
@@ -105,7 +105,7 @@ function toRoutes(face: Face, prefixes: Prefixes): Route[] {
   );
 }
 
-/** Where a path that is not there is told in the words of the face: below its base, at the root beside its paths. */
+/** Where the face's own error format answers unknown paths: below its base; at the root, beside its paths. */
 function toSurroundings(face: Face, prefixes: Prefixes): Pattern[] {
   const folders = basesOf(face, prefixes).flatMap((base) =>
     base === '' ? Object.keys(face.routes).map((route) => route.replace(/^\S+ |\/[^/]*$/g, '')) : [base],
@@ -137,7 +137,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       const candidates = bySegment.get(first) ?? (taken.has(first) ? [] : bySegment.get(undefined));
       return (candidates ?? []).flatMap((route) => {
         const found = route.matches(path);
-        // Below a prefix a path of the face's own may look like one that names an organization.
+        // Below a prefix, one of the face's own paths may look like a path with an organization.
         const isOwn = found && !reservedNames.has(found.params.organization ?? '');
         return isOwn ? [{ route, params: found.params }] : [];
       });

@@ -38,7 +38,7 @@ function parseForm(text: string): Record<string, string> {
 
 /** @throws Refusal 400, 413 */
 export function parseBody(sent: string, bodies: Face['bodies'], type: string): unknown {
-  // Some clients write a byte order mark, which no JSON starts with (RFC 8259 section 8.1).
+  // Some clients write a byte order mark, which JSON must not start with (RFC 8259 section 8.1).
   const text = sent.startsWith('\uFEFF') ? sent.slice(1) : sent;
   const start = text.trimStart();
   if (start === '') return undefined;

@@ -38,8 +38,8 @@ const TLS_MISMATCH =
   'The database answers only when it is asked with the other setting of tls: set tls=true in GRANTABLE_STORAGE where the database speaks TLS, tls=false where it does not.';
 
 /**
- * Whether a server that does not answer does so when TLS is switched round. Without it a server with the wrong setting
- * looks like one that is away. No credentials are sent.
+ * Whether a server that does not answer would answer with the other TLS setting. Without this check, a server with the
+ * wrong setting looks like one that is away. No credentials are sent.
  */
 async function answersOtherwise(url: string): Promise<boolean> {
   try {

@@ -10,8 +10,8 @@ const packed = (sqlState: string): number =>
 
 /**
  * Server errors of an election, a start, a shutdown, a lock, a time limit or a write concern that was not met in time;
- * an internal error, which is what a front says whose database is down; and what PostgreSQL says of its own start, stop,
- * lost connections, used up connections, deadlocks and being a standby.
+ * an internal error, which a front sends while its database is down; and PostgreSQL's errors for its start and stop,
+ * lost connections, too many connections, deadlocks and a standby.
  */
 const PASSING = new Set([
   1,
@@ -28,7 +28,7 @@ export function isDuplicate(error: unknown): error is mongo.MongoServerError {
 /** Of a socket that ended while a command was written, which the driver passes on as they are. */
 const BROKEN_CONNECTION = new Set(['EPIPE', 'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT']);
 
-/** Of a name that a name server does not know yet, or of a name server that does not answer. */
+/** The name server does not know the name yet, or does not answer. */
 const UNRESOLVED = new Set(['ENOTFOUND', 'ENODATA', 'ESERVFAIL', 'ETIMEOUT', 'EAI_AGAIN', 'EAI_NODATA']);
 
 const codeOf = (error: unknown): string => String((error as NodeJS.ErrnoException | undefined)?.code ?? '');
@@ -41,12 +41,12 @@ function isDisconnected(error: unknown): boolean {
 /** Mongoose wraps the driver's error of the first connection in a class of its own. */
 const SELECTION_ERRORS = [mongo.MongoServerSelectionError, mongoose.Error.MongooseServerSelectionError];
 
-/** The driver has waited for a server, and there was none. */
+/** The driver waited for a server and found none. */
 export function isSelectionError(error: unknown): boolean {
   return SELECTION_ERRORS.some((type) => error instanceof type);
 }
 
-/** By which the server says so itself. */
+/** Labels with which the server marks such errors itself. */
 const LABELS = ['RetryableError', 'RetryableWriteError', 'TransientTransactionError'];
 
 /** Whether the same may work later. */
@@ -82,7 +82,7 @@ const MESSAGE_LENGTH = 200;
 /** A message from outside, cut to one that fits a line. */
 export const quoted = (message: string): string => `"${message.slice(0, MESSAGE_LENGTH)}"`;
 
-/** Why the database cannot be used now. */
+/** Why the database cannot be used at this moment. */
 function whyAway(error: unknown): string {
   const [of = error] = serverErrorsOf(error).filter((each) => each !== null);
   const { cause } = of as Error;

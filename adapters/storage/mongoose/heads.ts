@@ -41,7 +41,8 @@ export function createHeads(model: Model<HeadDocument>): Heads {
   async function raiseByOne(name: string, pending?: Pending): Promise<number> {
     const change = { $inc: { value: 1 }, ...(pending && { $push: { pending } }) };
     const before = await updateOrInsert(
-      // The state before, because it is one moment's on every server; some give the latest for the state after.
+      // The state before the update, because every server returns it atomically; for the state after, some return a
+      // later one.
       async () => {
         const head = await model
           .findOneAndUpdate({ _id: name }, change, { returnDocument: 'before', projection: { value: 1 } })

@@ -24,20 +24,20 @@ async function describe(connection: Connection): Promise<string> {
     ?.admin()
     .command({ hello: 1 })
     .catch(() => undefined);
-  // Fronts of other databases say the same of themselves as MongoDB's own router.
+  // Fronts of other databases identify themselves like MongoDB's own router.
   const isRouter = hello?.msg === 'isdbgrid';
   const kind = isRouter ? 'behind a router' : hello?.setName ? `replica set ${hello.setName}` : 'one server';
   return `MongoDB ${info?.version} (${kind}) at ${host}:${port}/${name}`;
 }
 
-/** All that is done to a store before it is used, which may be done again. */
+/** Prepares a store before use; it is safe to run again. */
 async function prepare(connection: Connection, models: Models, heads: Heads) {
   const warnings = await probe(models.heads);
   await migrate(connection, heads);
   return { warnings, description: await describe(connection) };
 }
 
-/** Once more where a connection broke on the way. For a server that is away the driver has waited already. */
+/** Retries once if the connection broke. For a server that is away the driver has waited already. */
 async function twice<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

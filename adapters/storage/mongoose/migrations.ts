@@ -59,11 +59,11 @@ async function createIndexes(connection: Connection): Promise<void> {
   }
 }
 
-/** Raised by each change of the indexes, so that databases of before get them. */
+/** Raised by each change of the indexes, so that existing databases get them. */
 const VERSION = 5;
 const SCHEMA = 'schema';
 
-/** May be run again after it was interrupted. @throws NewerDatabase, nothing was changed */
+/** It is safe to run this again after an interruption. @throws NewerDatabase before any change */
 export async function migrate(connection: Connection, heads: Heads): Promise<void> {
   const version = (await heads.read(SCHEMA))?.value ?? 0;
   if (version > VERSION) {

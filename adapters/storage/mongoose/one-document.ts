@@ -1,6 +1,6 @@
 /**
- * Writes of one document that may be there or not. Never an upsert: on some servers parallel upserts of a document
- * that is not there yet overwrite each other, and each of them is acknowledged.
+ * Writes of one document that may not exist yet. Never an upsert: on some servers parallel upserts of a new document
+ * overwrite each other, and the server acknowledges each of them.
  */
 import { StoreUnavailable } from '../../../src/storage/contract.ts';
 import { guarded, isDuplicate } from './errors.ts';
@@ -18,7 +18,7 @@ export async function insertOnce(insert: () => PromiseLike<unknown>): Promise<bo
   });
 }
 
-/** One suffices, and a second one where the document expires and goes between the two. */
+/** One round suffices; a second is needed if the document expires and is removed during the first. */
 const ROUNDS = 3;
 
 /**

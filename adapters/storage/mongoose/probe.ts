@@ -1,7 +1,7 @@
 /**
  * Whether the server keeps the one promise that everything here stands on: of any number of parallel compare-and-sets
  * on one document exactly one wins, and of parallel increments none is lost. Not every server that speaks the protocol
- * does. Upserts of a document that is not there yet are tried too; Grantable makes none, other programs may.
+ * does. The probe also tries upserts of a new document; Grantable makes none, other programs may.
  */
 import { randomUUID } from 'node:crypto';
 import type { Model } from 'mongoose';

@@ -1,12 +1,12 @@
-/** What is wrong with a database and does not pass by waiting, as a sentence for the operator. */
+/** Errors of a database that waiting does not mend, as a sentence for the operator. */
 import { mongo } from 'mongoose';
 import { CannotOpenStore, NewerDatabase, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { passes, quoted, serverErrorsOf } from './errors.ts';
 
-/** Server errors that say who asks, or that it may not. */
+/** Server errors of authentication and authorization. */
 const UNAUTHORIZED = new Set([11, 13, 18, 8000]);
 
-/** Of Node's TLS and of the certificates that it was shown. */
+/** Errors of Node's TLS and of the server's certificate. */
 const TLS_CODE =
   /^ERR_(?:TLS|SSL|OSSL)_|^CERT_|^(?:DEPTH_ZERO_)?SELF_SIGNED_CERT|^UNABLE_TO_(?:VERIFY|GET|DECODE)|^HOSTNAME_MISMATCH$|^INVALID_CA$/;
 
@@ -38,8 +38,8 @@ function refusalOf(error: Error | null): string | undefined {
 }
 
 /**
- * An error of opening a store: CannotOpenStore for what waiting does not mend, else the error itself. Of several
- * servers each must refuse: one that is away may be the one that does not.
+ * An error of opening a store: CannotOpenStore if waiting does not mend it, else the error itself. If there are several
+ * servers, all must refuse: a server that is away may still accept.
  */
 export function toOpeningError(error: unknown): unknown {
   if (error instanceof CannotOpenStore || error instanceof NewerDatabase) return error;

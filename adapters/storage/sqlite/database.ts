@@ -123,8 +123,8 @@ async function open(path: string): Promise<DatabaseSync> {
 }
 
 /**
- * Looks whether the path still leads to the file that it leads to now. A connection goes on with a file that was
- * removed or replaced, and what it writes is gone when it closes.
+ * Makes a check whether the path still leads to the file that was opened. A connection goes on with a file that was
+ * removed or replaced, and what it writes is lost when it closes.
  * @returns a look @throws StoreUnavailable at a look
  */
 function watchFile(path: string): () => void {

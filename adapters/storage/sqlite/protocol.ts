@@ -196,7 +196,7 @@ export function createNodes(database: Database): NodeStore {
     { organization, resource }: NodeScope = {},
   ): Promise<void> =>
     database.write(() => {
-      // The change is numbered inside the transaction: no reader can be past a number that commits later.
+      // The transaction numbers the change itself, so readers never pass a number that commits later.
       database.run(
         `INSERT INTO nodes
              (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)

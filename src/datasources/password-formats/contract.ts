@@ -3,7 +3,9 @@
 /** Whether a password is the stored one. Takes its time whether or not it is. */
 export type Verify = (password: string) => Promise<boolean>;
 
-/** How dear a stored hash may be. More than `usual` is the operator's choice, because logins wait for each other. */
+/**
+ * How expensive a stored hash may be. The operator must allow more than `usual`, because logins wait for each other.
+ */
 export type Costs = 'usual' | 'dear';
 
 export interface Stored {

@@ -5,7 +5,7 @@ import { slowVerify } from './slow.ts';
 const PATTERN =
   /^\$(?:5|6)\$(?:rounds=(\d{4,9})\$)?[./0-9A-Za-z]{0,16}\$(?:[./0-9A-Za-z]{43}|[./0-9A-Za-z]{86})$/;
 const DEFAULT_ROUNDS = 5_000;
-/** The password counts in each round, so its bytes are part of the price. */
+/** Each round hashes the password, so its length is part of the cost. */
 const MOST: Readonly<Record<Costs, { rounds: number; passwordBytes: number }>> = {
   usual: { rounds: 200_000, passwordBytes: 256 },
   dear: { rounds: 1_000_000, passwordBytes: 1024 },

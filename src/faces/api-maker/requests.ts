@@ -12,7 +12,7 @@ export class FieldRefused extends Refusal {
   }
 }
 
-/** UTF-16 units of a member's name that are told back. */
+/** UTF-16 units of a member's name that an answer quotes. */
 const MAX_NAME = 64;
 
 const text = z.string().min(1).max(1024);

@@ -1,11 +1,11 @@
-/** Times as DeviceHive's clients write them, in UTC where they name no zone, whatever zone the server runs in. */
+/** Times as DeviceHive's clients write them: in UTC if they name no zone; the server's zone does not matter. */
 
 const EPOCH = /^\d{10,15}$/;
 const ISO =
   /^(?<year>\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[T ](?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:\.(?<fraction>\d{1,9}))?)?(?<zone>Z|[+-]\d\d:?\d\d)?)?$/i;
 const ZONE = /^(?<sign>[+-])(?<hours>\d\d):?(?<minutes>\d\d)$/;
 
-/** @returns minutes that the zone is ahead of UTC; undefined if no zone is */
+/** @returns minutes that the zone is ahead of UTC; undefined if the text is not a zone */
 function parseZone(text: string): number | undefined {
   const { sign, hours, minutes } = ZONE.exec(text)?.groups ?? {};
   if (sign === undefined) return 0;
@@ -15,7 +15,7 @@ function parseZone(text: string): number | undefined {
 
 /**
  * @param text ISO 8601, or milliseconds since the epoch
- * @returns milliseconds since the epoch; undefined for what is not a time, a day that its month does not have included
+ * @returns milliseconds since the epoch; undefined if it is not a time, for example the 30th of February
  */
 export function parseDateTime(text: string): number | undefined {
   if (EPOCH.test(text)) return Number(text);

@@ -1,4 +1,4 @@
-/** How DeviceHive tells of failures: `{"error": <status>, "message": <text>}`. */
+/** How DeviceHive reports failures: `{"error": <status>, "message": <text>}`. */
 import { AccountClosed, PermissionsNotAllowed, ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { FaceFailure } from '../face.ts';

@@ -6,7 +6,7 @@ import { PermissionsError } from '../../permissions/errors.ts';
 import { type PermissionsJson, parsePermissions, toPermissionsJson } from '../../permissions/seed-shape.ts';
 
 const MAX_VISITORS = 100;
-/** UTF-16 units of the path to a member that are told back. */
+/** UTF-16 units of the path to a member that an answer quotes. */
 const MAX_PATH = 100;
 
 const text = z.string().min(1).max(1024);
