@@ -3,10 +3,7 @@ import type { Foundations } from './foundations.ts';
 
 /** Another process' new key holds here after this long at most; well below the time it is published before it signs. */
 const KEYS_EVERY_MS = 1_000;
-/**
- * The pause is this many times the duration of the reading: reading a large directory takes at most a twentieth of the
- * time.
- */
+/** Multiple of the reading time: reading a large directory takes at most a twentieth of the time. */
 const PAUSE_AFTER_READING = 20;
 const SWEEP_EVERY_MS = 10_000;
 /** Small, so that no request waits long behind one. */

@@ -28,7 +28,10 @@ function isVerifier(verifier: string, challenge: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-/** A verifier without a challenge shows that the challenge was taken out of the request (RFC 9700 section 4.8.2). */
+/**
+ * A verifier without a challenge shows that an attacker removed the challenge from the request (RFC 9700 section
+ * 4.8.2).
+ */
 function mismatchWithoutChallenge(
   { redirectUri = '' }: StoredCode,
   { parameters, client }: GrantRequest,
@@ -63,7 +66,7 @@ function openIdFacts(code: StoredCode): OpenIdFacts {
   };
 }
 
-/** What was asked for, else what was on the page: a role that has grown since gives no more than that. */
+/** What was asked for, else what the page showed: a role that has grown since does not add rights. */
 function agreedTo(code: StoredCode, consent: Consent, resource: string | undefined) {
   const { tables, asScopes } = readKept(code.rar) ?? {};
   const agreed = (): Permissions => (resource === undefined ? EVERYTHING : findAgreed(consent, resource));
@@ -166,7 +169,7 @@ export function createAuthorizationCodeGrant({
           ...agreedTo(code, grant, resource),
         },
         startsLogin: true,
-        // Otherwise it lasts as the face or the server says.
+        // Otherwise the face or the server sets its lifetime.
         ...(lastsWithSession(scopes) && { loginTtl: browserLoginTtl(scopes, lifetimes) }),
         async spend() {
           await code.consume();

@@ -58,7 +58,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     domain: string,
   ): Promise<[User, Resource]> {
     const { client, parameters, address } = request;
-    // Before anything is told of who is registered.
+    // Before an answer can reveal who is registered.
     await deps.limitRegistration(address);
     if (known) throw domainTaken();
     const name = parameters.name;

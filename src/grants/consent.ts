@@ -4,11 +4,11 @@ import { NOTHING, type Permissions, union } from '../permissions/permissions.ts'
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import type { Application } from '../storage/nouns.ts';
 
-/** As much of the engine's Grant as is used of it. */
+/** The members of the engine's Grant that are used. */
 export interface Consent {
   readonly accountId?: string | undefined;
   readonly clientId?: string | undefined;
-  /** Seconds: when it was begun. */
+  /** Seconds: when it began. */
   readonly iat?: number | undefined;
   rar?: unknown;
   addOIDCScope(scope: string): void;

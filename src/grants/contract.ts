@@ -31,7 +31,7 @@ export interface GrantRequest {
 /** The client has authenticated, and is looked up in the view. */
 export type TokenRequest = Omit<GrantRequest, 'client'> & { readonly clientId: string };
 
-/** The answer needs what only the engine can make, so the request has to come through its chain. */
+/** Only the engine can make a part of the answer, so the request has to come through its chain. */
 export class NeedsEngine extends DomainError {
   readonly code = 'needs_engine';
 }
@@ -57,7 +57,9 @@ export interface Proof {
     readonly asScopes?: boolean;
     /** Absent: it does not speak of devices. */
     readonly devices?: DeviceAccess;
-    /** Of a token of a login in the browser: what is made from it is good at userinfo only if it names `openid` itself. */
+    /**
+     * For a token of a login in the browser: a token made from it works at userinfo only if it names `openid` itself.
+     */
     readonly openid?: OpenIdFacts;
     /** Milliseconds: what is made from it dies no later. */
     readonly expiresAt?: number;
@@ -96,7 +98,7 @@ export interface Grant {
   readonly parameters: readonly string[];
   /** Those of them that may be given more than once. */
   readonly repeatable?: readonly string[];
-  /** Libraries add OpenID scopes where there is no ID token: they are ignored, with a note in the log. */
+  /** Libraries add OpenID scopes to grants without an ID token: Grantable ignores them and notes it in the log. */
   readonly ignoresOpenId?: true;
   /** @throws domain errors; ProofRejected for everything that must not be told apart */
   prove(request: GrantRequest): Promise<Proof>;

@@ -48,11 +48,11 @@ export async function knownScopes(view: DirectoryView, application: Application)
   return answer;
 }
 
-/** A login's own; or, where they are named, those of the login that a token is exchanged from. */
+/** A login's own; or, if they are named, those of the login behind an exchanged token. */
 function openIdScopes(asked: readonly string[] | undefined, { openid, parent }: Proof): ReadonlySet<string> {
   const scopes = new Set((openid ?? parent?.openid)?.scope.split(' ').filter(isOpenIdScope));
   if (openid) return scopes;
-  // What was exchanged cannot be refreshed.
+  // An exchanged token cannot be refreshed.
   scopes.delete('offline_access');
   return asked?.includes('openid') ? scopes : new Set();
 }

@@ -1,6 +1,6 @@
 /**
- * What codes and ID tokens need of the protocol engine, which made the codes and signs ID tokens. Grants of machines
- * never meet it. Members are named as the engine names them, so that its own models fit.
+ * What codes and ID tokens need from the protocol engine, which makes the codes and signs ID tokens. Grants of machines
+ * do not use it. Members are named as the engine names them, so that its own models fit.
  */
 import type { User } from '../storage/nouns.ts';
 import type { Consent } from './consent.ts';
@@ -48,14 +48,14 @@ export interface StoredCode {
   consume(): Promise<void>;
 }
 
-/** Whom an ID token speaks of, and what it says beside their claims. */
+/** The subject of an ID token, and what it says beside their claims. */
 export interface IdTokenFacts {
   readonly user: User;
   readonly openid: OpenIdFacts;
   /** Seconds. */
   readonly authTime: number | undefined;
   readonly scopes: readonly string[];
-  /** The one that it comes with (OpenID Connect Core 3.1.3.6). */
+  /** The access token in the same answer (OpenID Connect Core 3.1.3.6). */
   readonly accessToken: string;
 }
 

@@ -17,11 +17,11 @@ export function exchangeTtl(limits: readonly (number | undefined)[]): number {
 /** Seconds. */
 export interface LoginLifetimes {
   readonly login: number;
-  /** Of a browser session that is not used. */
+  /** Of an unused browser session. */
   readonly session: number;
 }
 
-/** Whether a login in the browser goes on only while the person is there: it says who they are, and asked for no more. */
+/** Whether a login in the browser lasts only while the person is present: it has `openid` and not `offline_access`. */
 export function lastsWithSession(scopes: readonly string[]): boolean {
   return scopes.includes('openid') && !scopes.includes('offline_access');
 }

@@ -104,7 +104,7 @@ function faceScopesOf({ application }: ActiveApplication, through: Through | und
   return scopes.filter((scope) => mayHaveOfFace(application, scope));
 }
 
-/** Nothing else that was named becomes more by it: without any other scope the answer has none. */
+/** Ignoring them never widens the request: if there was no other scope, the answer has none. */
 function withoutOpenId(asked: Asked, { remark }: GrantRequest): Asked {
   const ignored = asked.scopes?.filter(isOpenIdScope) ?? [];
   if (ignored.length === 0) return asked;

@@ -1,6 +1,6 @@
 /**
- * What an authorization request asks of its resource, as it is kept through login and consent and in the code: in place
- * of the client's `authorization_details`, which the engine hands on without looking into them.
+ * What an authorization request asks of its resource, kept through login and consent and in the code. It replaces the
+ * client's `authorization_details`, which the engine passes on unread.
  */
 import { TABLE_ACCESS } from '../permissions/authorization-details.ts';
 import type { StoredPermissions } from '../permissions/stored.ts';
@@ -9,13 +9,16 @@ export interface KeptRequest {
   /** Its identifier. */
   readonly resource: string;
   /**
-   * Absent: the request says nothing of tables, which asks for all that the person has. Tables stand beside `isAdmin`,
-   * because they are what is left where the person is not an administrator.
+   * Absent: the request does not name tables, which asks for all that the person has. There are tables beside
+   * `isAdmin`, because they remain if the person is not an administrator.
    */
   readonly tables?: StoredPermissions;
   /** The tables were asked for as scopes: what cannot be given is left out, and answers repeat the rest in `scope`. */
   readonly asScopes?: true;
-  /** The request names no scope of the resource: all that the application may have stand for it, and none can be missed. */
+  /**
+   * The request does not name a scope of the resource: it gets all that the application may have, and a missing one is
+   * not an error.
+   */
   readonly allScopes?: true;
   /** The client will name the resource again at the token endpoint. */
   readonly namesResource?: true;
@@ -31,7 +34,7 @@ export function writeKept({ resource, ...rest }: KeptRequest): readonly [KeptDet
   return [{ type: TABLE_ACCESS, locations: [resource], ...rest }];
 }
 
-/** @param details as `writeKept` gave them; undefined for a request or code that is about no resource */
+/** @param details as `writeKept` gave them; undefined for a request or code without a resource */
 export function readKept(details: unknown): KeptRequest | undefined {
   if (details === undefined) return undefined;
   const [{ type: _, locations, ...rest }] = details as readonly [KeptDetail];

@@ -57,7 +57,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     throw new ProofRejected({ reason: 'refresh token reused' });
   }
 
-  /** A login that does not hold until the clock reaches it is ended by a token of it that was used before, too. */
+  /** A used token also ends a login that does not hold until the clock has caught up. */
   async function endReusedAhead(id: string, token: string, request: GrantRequest): Promise<void> {
     const login = await logins.find(id, now());
     if (login && registry.isAhead(login.asOf) && !login.current.equals(refreshTokens.hash(token))) {

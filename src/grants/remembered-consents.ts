@@ -1,10 +1,10 @@
 /**
- * What people agreed to, beyond the browser session in which they did: who, to which application, of which resource,
- * which rights. The engine's Grant is a copy of it for one session. It ends with what ends the tokens that came from it:
- * the person, the application, the organization, the resource, or the consent itself.
+ * What people agreed to, kept beyond the browser session: person, application, resource and rights. The engine's Grant
+ * is a copy of it for one session. It ends when one of these ends: the person, the application, the organization, the
+ * resource, or the consent itself.
  *
- * All consents of a person are one row, which bounds them. Of two that are written at the same moment one is lost, and
- * asked for again; one that was revoked does not come back by it, because its end is a record of its own.
+ * All consents of a person are one row, which limits their size. If two are written at the same moment, one is lost and
+ * the person is asked again; a revoked consent does not come back that way, because its end is a separate record.
  */
 import { hash } from 'node:crypto';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
@@ -17,7 +17,7 @@ import type { ArtifactStore } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Agreed } from './consent.ts';
 
-/** What is agreed to at once. */
+/** What one consent covers. */
 export interface Agreement {
   /** OpenID Connect scopes. */
   readonly openid: readonly string[];
@@ -35,7 +35,7 @@ export interface ConsentParties {
 }
 
 export interface RememberedConsents {
-  /** All that still stands; undefined if that is nothing. */
+  /** All that has not been revoked; undefined if that is nothing. */
   find(parties: ConsentParties): Promise<Agreed | undefined>;
   /** Adds to what was agreed to before. */
   add(parties: ConsentParties, agreement: Agreement): Promise<void>;
@@ -56,18 +56,18 @@ interface StoredConsent {
   /** Its id. */
   readonly application: string;
   readonly resource?: Pick<Resource, 'id' | 'identifier'>;
-  /** Milliseconds: the first time, so that nothing which ended in between comes back with what is added. */
+  /** Milliseconds: the first time, so that adding to a consent does not restore what ended in between. */
   readonly givenAt: number;
   readonly scopes: readonly string[];
   readonly permissions: StoredPermissions;
 }
 
 const MODEL = 'RememberedConsents';
-/** Of one person; the oldest are asked for again. */
+/** Consents of one person; Grantable asks for the oldest again. */
 export const MOST_CONSENTS = 100;
-/** Characters that a person's consents take in the store at most. */
+/** The most characters that a person's consents take in the store. */
 const LONGEST_ROW = 1_000_000;
-/** Rows go at some time, also those of people who were removed. */
+/** Rows expire at some time, also those of people who were removed. */
 const KEPT_MS = 10 * 365 * 86_400_000;
 
 const keyOf = (subject: string): Buffer => hash('sha256', `consents ${subject}`, 'buffer').subarray(0, 16);
@@ -104,7 +104,7 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
     { resource, givenAt }: StoredConsent,
   ): Promise<boolean> {
     const { application, organization } = client;
-    // That a resource was removed is not remembered as long as a consent: another may have its identifier.
+    // The record of a removed resource expires before a consent, and another resource may get its identifier.
     const current = resource && (await (await directory.view()).findResource(resource.identifier));
     if (current?.id !== resource?.id) return false;
     const nodes = [user.id, application.id, organization.id, consentNode(userSubject(user), application.id)];

@@ -18,7 +18,7 @@ export interface Asked {
   readonly resource: string | undefined;
   readonly scopes: readonly string[] | undefined;
   readonly permissions: Permissions | undefined;
-  /** The permissions are spelled as table scopes: what is wrong with them is wrong with the scope. */
+  /** The permissions are spelled as table scopes: errors in them are errors of the scope. */
   readonly asScopes?: boolean;
   readonly devices?: DeviceAccess | undefined;
 }
@@ -58,7 +58,7 @@ export function rethrowPermissionsError(error: unknown): never {
   throw new PermissionsNotAllowed(options);
 }
 
-/** @throws ScopeNotAllowed for a table scope that makes no sense */
+/** @throws ScopeNotAllowed for a malformed table scope */
 function split(scopes: readonly string[], splitScopes: (scopes: readonly string[]) => SplitScopes) {
   try {
     return splitScopes(scopes);
@@ -70,7 +70,7 @@ function split(scopes: readonly string[], splitScopes: (scopes: readonly string[
 
 /**
  * @param parameters of the token endpoint, or of an authorization request
- * @param splitScopes takes the table scopes out of all scopes of the request
+ * @param splitScopes separates the table scopes from the other scopes of the request
  * @throws MalformedRequest when permissions are spelled in more than one way; PermissionsNotAllowed, ScopeNotAllowed,
  *   UnknownResource when one makes no sense
  */

@@ -51,7 +51,7 @@ function requireSupported(parameters: Parameters): void {
   }
 }
 
-/** Who logged in is not who the new token speaks of. */
+/** The person who logged in is not the subject of the new token. */
 function withoutIdentity<T extends Pick<SubjectToken, 'openid'>>({
   openid: _,
   ...token

@@ -3,7 +3,7 @@ import type { Context, Middleware } from 'koa';
 import { CleanMembers, type Logger } from './log.ts';
 
 const MAX_PATH = 200;
-/** What stands behind these in a path is the id of a login that waits for a person. */
+/** In a path, the id of a login that waits for a person follows these. */
 const WAITING_LOGIN = /^(\/interaction|\/oauth\/authorize)\/[^/]+/;
 /** Asked every few seconds by machines. */
 const OPERATIONS = new Set(['/healthz', '/readyz', '/metrics']);
@@ -17,11 +17,11 @@ class RequestLine extends CleanMembers {
   readonly ms: number;
   readonly address: string;
   readonly clientId: string | undefined;
-  /** How the client authenticated and how it is registered to, where that differs. */
+  /** The authentication method that the client used and the one it is registered with, if they differ. */
   readonly authMethod: string | undefined;
   readonly registeredAuthMethod: string | undefined;
   readonly reason: string | undefined;
-  /** What was done otherwise than it was asked for, and not refused. */
+  /** Where the answer differs from the request without being an error. */
   readonly note: string | undefined;
 
   constructor({ state, status }: Context, method: string, path: string, started: number) {

@@ -29,15 +29,15 @@ export function addressKey(address: string): string {
   return `${expand(compressed).slice(0, 4).join(':')}::/64`;
 }
 
-/** What one customer may have of addresses: an IPv4 address, or of IPv6 a /48 (RFC 6177). */
+/** The addresses that one customer may have: one IPv4 address, or an IPv6 /48 (RFC 6177). */
 export function customerKey(address: string): string {
   const [network, key] = networksOf(address);
   return isIPv4(key) ? key : network;
 }
 
 /**
- * The networks that an address counts for, the widest first: the /48 that one customer may get of IPv6 (RFC 6177), the
- * /24 of IPv4, and what `addressKey` says.
+ * The networks that an address counts for, the widest first: the IPv6 /48 that one customer may get (RFC 6177) or the
+ * IPv4 /24, then the result of `addressKey`.
  */
 export function networksOf(address: string): readonly [string, string] {
   const key = addressKey(address);

@@ -30,7 +30,7 @@ export interface AppDeps {
   readonly assetFolders: readonly string[];
   readonly health: HealthDeps;
   readonly documents: DocumentsDeps;
-  /** Where pages of other origins may ask, and which origins are listed. */
+  /** The paths that pages of other origins may call, and the listed origins. */
   readonly cors: Pick<CorsDeps, 'paths' | 'isListed'>;
   /** What the server is for, in order. */
   readonly routes: readonly Middleware[];
@@ -58,8 +58,8 @@ function logBroken(app: Koa, log: Logger): void {
 /**
  * What `routes` find of a request: `ctx.state.requestId` and `ctx.state.address`; Koa's own origin, host and protocol,
  * which are the issuer's; `findForm(ctx)`. What they may leave in `ctx.state`: `clientId` and `reason` for the log,
- * `failure` (what an engine answered with an error of its own), `issuedGrant` for the metrics; `readers` and
- * `preflight` for pages of other origins.
+ * `failure` (the engine's own error answer), `issuedGrant` for the metrics; `readers` and `preflight` for pages of
+ * other origins.
  */
 export function createApp(deps: AppDeps): Koa {
   const { issuer, hosts, trustedProxies, log, views, health } = deps;

@@ -51,8 +51,8 @@ function collect(ctx: Context, limit: number): Promise<Buffer> {
 }
 
 /**
- * Reads the body as text, once. Whatever charset its type names, its bytes must be UTF-8: libraries name the charset of
- * their platform, and send ASCII.
+ * Reads the body as text, once. Its bytes must be UTF-8, and the charset in its type is ignored: libraries name the
+ * charset of their platform, and send ASCII.
  *
  * @param limit bytes
  * @throws Refusal 413 if it is larger, 415 if it is compressed, 400 if it is not UTF-8 or ended early

@@ -1,7 +1,8 @@
 /**
- * What open connections may take. At their bound, the one that has waited longest gives way to the new one, so a flood
- * of silent ones keeps nobody out who speaks. A connection waits while it has no request, while the body of its request
- * has not come, and while its client does not read the answer. One address has a bound of its own. One whose body goes on after the answer is ended soon.
+ * Limits of open connections. At the limit, a new connection replaces the one that has waited longest, so a flood of
+ * silent connections does not keep active clients out. A connection waits while it has no request, while the body of
+ * its request has not come, and while its client does not read the answer. Each address has its own limit. A connection
+ * whose body goes on after the answer is ended soon.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -11,13 +12,13 @@ export interface Connections {
   open(): number;
   /** Answers under way. */
   running(): Iterable<ServerResponse>;
-  /** Ends those that wait; Node's own way spares those that never had a request. */
+  /** Ends those that wait; Node's own method keeps those that never had a request. */
   closeIdle(): void;
 }
 
 export interface ConnectionLimits {
   readonly connections: number;
-  /** Of one address (RFC 4291: of one /64). */
+  /** Limit of one address (IPv6: of one /64, RFC 4291). */
   readonly connectionsPerAddress: number;
   /** Milliseconds for the rest of a body whose answer was given without it. */
   readonly lateBody: number;
@@ -27,7 +28,7 @@ export interface ConnectionLimits {
 class Group {
   readonly #limit: number;
   readonly #isWaiting: (socket: Socket) => boolean;
-  /** The longest first. Some may have what they waited for by now: that is looked at when it matters. */
+  /** The longest wait first. Some may have stopped waiting; `keepBound` checks that. */
   readonly waiting = new Set<Socket>();
   open = 0;
 
@@ -46,7 +47,7 @@ class Group {
     this.waiting.delete(socket);
   }
 
-  /** Ends the connection that has waited longest, of those that are too many. */
+  /** Above the limit, ends the connection that has waited longest. */
   keepBound(): void {
     if (this.open <= this.#limit) return;
     for (const socket of this.waiting) {
@@ -59,7 +60,7 @@ class Group {
   }
 }
 
-/** @param isExempt peers that bound their own clients: trusted proxies, by address */
+/** @param isExempt peers that limit their own clients: trusted proxies, by address */
 export function boundConnections(
   server: Server,
   limits: ConnectionLimits,
@@ -67,7 +68,7 @@ export function boundConnections(
 ): Connections {
   const groupsOf = new WeakMap<Socket, readonly Group[]>();
   const running = new Set<ServerResponse>();
-  /** Answers of each connection that are not sent yet, in the order of their requests: clients may send several at once. */
+  /** The unsent answers of each connection, in the order of the requests: clients may send several requests at once. */
   const underWay = new WeakMap<Socket, Set<ServerResponse>>();
   const isWaiting = (socket: Socket): boolean => {
     const first = underWay.get(socket)?.values().next().value;
@@ -86,7 +87,7 @@ export function boundConnections(
     return group;
   }
 
-  /** From now on, until its request is complete or its answer is sent. */
+  /** The connection waits until its request is complete or its answer is sent. */
   function startWaiting(socket: Socket): void {
     for (const { waiting } of groupsOf.get(socket) ?? []) {
       waiting.delete(socket);

@@ -1,17 +1,18 @@
 /**
- * Which pages of other origins may read an answer (Fetch Standard, CORS). An answer to a client is for the origins that
- * the client lists. A failure before the client is known is for every origin that an application lists, or a page could
- * not tell it from a broken network. No answer depends on cookies, so credentials are never allowed.
+ * Which pages of other origins may read an answer (Fetch Standard, CORS). The origins that a client lists may read
+ * answers to that client. Every origin that any application lists may read a failure before the client is known;
+ * otherwise a page could not tell it from a broken network. No answer depends on cookies, so credentials are never
+ * allowed.
  *
  * Routes leave in `ctx.state`: `readers`, the origins of the client, or `*` for every page; `preflight`, what pages may
- * send, where they have answered the question of a browser that comes before a request.
+ * send, if the route has answered a browser's preflight.
  */
 import type { Context, Middleware } from 'koa';
 
 export interface CorsDeps {
-  /** Paths whose answers are for pages of listed origins. */
+  /** Paths whose answers pages of listed origins may read. */
   readonly paths: readonly string[];
-  /** Paths whose answers are for every page. */
+  /** Paths whose answers every page may read. */
   readonly publicPaths: readonly string[];
   readonly isFacePath: (path: string) => boolean;
   /** Whether an application lists the origin. */
@@ -53,7 +54,7 @@ export function createCors({ paths, publicPaths, isFacePath, isListed }: CorsDep
     if (readers === '*') return readers;
     ctx.vary('Origin');
     if (origin === '') return undefined;
-    // A preflight names no client either.
+    // A preflight does not name a client.
     const isClientUnknown = preflight !== undefined || (readers === undefined && ctx.status >= 400);
     const isReader = isClientUnknown ? await isListed(origin) : readers?.includes(origin);
     return isReader ? origin : undefined;

@@ -113,7 +113,7 @@ const TAKEN_BACK = [
 export interface BoundaryDeps {
   readonly log: Logger;
   readonly views: Views;
-  /** Whether an older token API is answered at a path: its clients read JSON. */
+  /** Whether a path belongs to an older token API, whose clients read JSON. */
   readonly isFacePath: (path: string) => boolean;
 }
 
@@ -166,9 +166,7 @@ function isAnswerOfEngine(failure: unknown): boolean {
   return typeof error === 'string' && expose === true;
 }
 
-/**
- * Leaves for the log, in `ctx.state`: `reason`, and `unforeseen` where the stack is needed to know what happened.
- */
+/** Leaves for the log, in `ctx.state`: `reason`, and `unforeseen` where the stack is needed to know what happened. */
 export function createErrorBoundary(deps: BoundaryDeps): Middleware {
   return async function errorBoundary(ctx, next) {
     try {

@@ -11,13 +11,13 @@ import type { Metrics } from './metrics.ts';
 const FORWARDING =
   /^(?:x-forwarded(?:-.*)?|forwarded|via|(?:x-|cf-)?(?:real|client|connecting|cluster-client|original-forwarded)-(?:ip|for)|true-client-ip)$/;
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1)$/;
-/** As a Host header names this machine; a page of another site that was led here names its own host. */
+/** Host headers of this machine; a page of another site that resolves to it sends its own host. */
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])?(?::\d{1,5})?$/i;
 const BEARER = /^Bearer +(\S+)$/i;
 
 /** Milliseconds. */
 const CHECK_TIMEOUT_MS = 2_000;
-/** What is missing is looked for again at each request after this. */
+/** After this time each request checks again what is missing. */
 const RETRY_AFTER_SECONDS = 1;
 /** However often `/readyz` is asked, by whomever: the store is not. */
 const CHECK_KEPT_MS = 500;

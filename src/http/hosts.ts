@@ -38,7 +38,7 @@ export function pinOrigin(app: Koa, issuer: string): void {
 /** The form of a request line that names a host (RFC 9112 section 3.2.2). */
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)(.*)$/is;
 
-/** Of a request line that names the host of the Host header the path is left, as of any other. */
+/** If the request line names the same host as the Host header, only its path remains, as in other requests. */
 function takeAbsoluteForm(ctx: Context): void {
   const { req } = ctx;
   const [, authority, rest = ''] = ABSOLUTE_FORM.exec(req.url ?? '') ?? [];
@@ -47,7 +47,7 @@ function takeAbsoluteForm(ctx: Context): void {
   ctx.originalUrl = req.url;
 }
 
-/** A second Host header, or a request line that names another host, is an attempt to be taken for another. */
+/** A second Host header, or a request line that names another host, is an attempt to reach a different host. */
 function namesOneHost({ req }: Context): boolean {
   let hosts = 0;
   for (let index = 0; index < req.rawHeaders.length; index += 2) {

@@ -17,7 +17,7 @@ export interface SocketLimits {
   /** For the rest of a body whose answer was given without it. */
   readonly lateBody: number;
   readonly connections: number;
-  /** Of one address that is not a trusted proxy. */
+  /** Limit of one address that is not a trusted proxy. */
   readonly connectionsPerAddress: number;
   /** Before a stop closes idle connections: busy clients learn from their next answer that this one ends. */
   readonly farewell: number;
@@ -49,7 +49,7 @@ export interface ListenOptions {
   readonly port: number;
   /** Instead of `SOCKET_LIMITS`. */
   readonly limits?: Partial<SocketLimits>;
-  /** Peers that bound their own clients. */
+  /** Peers that limit their own clients. */
   readonly trustedProxies?: TrustedPeers;
   /** Told when a connection could not be accepted. */
   readonly onError?: (error: Error) => void;

@@ -4,17 +4,17 @@
  */
 import type { Context } from 'koa';
 
-/** The server's own endpoints for programs, and the paths below `/oauth` that browsers are led to. */
+/** The server's own endpoints for programs, and the paths below `/oauth` to which clients send browsers. */
 const ENDPOINTS = /^\/(?:oauth|\.well-known|healthz|readyz|metrics)(?:\/|$)/i;
 const LOGIN_AND_LOGOUT = /^\/oauth\/(?:authorize|logout)(?:\/|$)/;
-/** A browser that was led to a login or logout does not cause these; a program that is being written does. */
+/** A browser on its way to a login or logout does not cause these; a program under development does. */
 const CAUSED_BY_PROGRAMS = new Set([404, 405, 413, 415]);
 
 export function isLoginOrLogout(path: string): boolean {
   return LOGIN_AND_LOGOUT.test(path);
 }
 
-/** Whether only a program can have asked, whatever it says to accept. @param status of the answer */
+/** Whether only a program can have sent the request; `Accept` does not matter. @param status of the answer */
 export function isForProgram(path: string, status: number): boolean {
   return ENDPOINTS.test(path) && (!isLoginOrLogout(path) || CAUSED_BY_PROGRAMS.has(status));
 }

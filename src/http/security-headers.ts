@@ -31,9 +31,9 @@ const EVERYWHERE = {
 const INTERACTION = /^\/interaction(?:\/|$)/;
 
 /**
- * For pages and redirects that a client sends a person through. Their forms end in redirects that lead on to wherever
- * the client likes, and Chromium and WebKit hold `form-action` against each of them. A client that opened them in a
- * pop-up waits for a message from it, which an opener policy on any answer would cut off.
+ * For pages and redirects that a client sends a person through. Their forms end in redirects to any place that the
+ * client chooses, and Chromium and WebKit check `form-action` against each of them. A client that opened a pop-up waits
+ * for a message from it, which an opener policy on any answer would block.
  */
 const BETWEEN_CLIENTS_HEADERS = { ...EVERYWHERE, 'Content-Security-Policy': POLICY };
 
@@ -43,7 +43,7 @@ const OTHER_HEADERS = {
   'Content-Security-Policy': `${POLICY}; ${OWN_FORMS}`,
 };
 
-/** Beside the hash that the engine added, 'none' would only make browsers complain. */
+/** Browsers would report an error for 'none' beside the hash that the engine added. */
 function settleScripts(ctx: Context): void {
   const policy = ctx.response.get('Content-Security-Policy');
   if (policy.includes(`${NO_SCRIPT} '`)) {

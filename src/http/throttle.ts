@@ -46,13 +46,13 @@ const DELAYS_REMEMBERED = 86_400;
  * all used up: who keeps just below the limit is slowed down too, before 100 failures (NIST 800-63B section 3.2.2).
  */
 const WEIGHT_OF_DELAY = 10;
-/** So many times what one address of theirs gets is what all addresses of a customer get together. */
+/** All addresses of a customer together get this many times the attempts of one address. */
 const ADDRESSES_TOGETHER = 10;
 /** Seconds. */
 const ADDRESS_REMEMBERED = 30 * 86_400;
 /** Seconds left at which a login renews the memory of its address; at each login would be a write too many. */
 const ADDRESS_RENEWED = 29 * 86_400;
-/** Seconds: who comes back when the delay of the name is over must not find one of the account still running. */
+/** Seconds: the delay of an account ends this much before that of the name, so a person waits for one delay only. */
 const HEAD_START = 1;
 const BLOCKS_KEPT = 10_000;
 /**
@@ -68,7 +68,7 @@ export interface Throttle extends GuessLimits {
   clientSecretFailure(clientId: string, address: string): Promise<void>;
   /** Takes one registration from the address. @throws TooManyAttempts */
   registration(address: string): Promise<void>;
-  /** Takes one authorization or logout request, each of which the store keeps something of. @throws TooManyAttempts */
+  /** Takes one authorization or logout request; each makes the store keep a row. @throws TooManyAttempts */
   authorizationRequest(address: string): Promise<void>;
   /** Takes one change that a person makes of what is theirs. @param user the id @throws TooManyAttempts */
   ownChange(user: string): Promise<void>;
@@ -94,8 +94,8 @@ export interface ThrottleDeps {
 }
 
 /**
- * What one person does in a window, in seconds, that leaves rows for longer: more than a person does by hand, and with
- * 400 days of audit below 2 GB for one that never stops.
+ * Changes of one person in a window (seconds) that leave rows for longer: more than a person makes by hand. 400 days of
+ * audit stay below 2 GB for a person who never stops.
  */
 const OWN_CHANGES = { points: 300, window: 3_600 };
 
@@ -106,7 +106,7 @@ function keyOf(...parts: readonly string[]): string {
 
 /** A guess that was taken: exactly one of its methods is called. */
 interface Taken {
-  /** All guesses are there again. @returns whether the memory of the address was written too */
+  /** Restores all guesses. @returns whether the memory of the address was written too */
   succeeded(): Promise<boolean>;
   failed(): Promise<void>;
   givenBack(): Promise<void>;
@@ -168,7 +168,10 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     'too many failures from this address',
     now,
   );
-  /** Apart from passwords: people who guess theirs at a back end must not keep out the back end, whose secret is right. */
+  /**
+   * Counted apart from passwords: people who guess passwords at a back end must not block the back end, whose secret is
+   * right.
+   */
   const secretAddresses = createFailureCount(
     limiter('secrets', perAddress.failures, perAddress.window),
     'too many wrong client secrets from this address',
@@ -230,7 +233,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
         if (consumedPoints === 1 && !isLast) await weights.penalty(key);
       },
       async givenBack() {
-        // The last guess has begun a delay, which is not taken back; nor is anything given to a window begun since.
+        // The last guess has begun a delay, which stays; a window that began later gets no guess back.
         if (isLast) return;
         const window = await guesses.get(key);
         if (window && window.consumedPoints > 0) await guesses.reward(key);
@@ -238,7 +241,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     };
   }
 
-  /** Takes one from the address and, where a customer has many, one from all of them. */
+  /** Takes one attempt from the address and, if a customer has many addresses, one from all of them. */
   async function takeOfAddress(
     { own, together }: Record<'own' | 'together', CountersLimiter>,
     address: string,
@@ -261,7 +264,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       const addressCount = keyOf(from);
       await addresses.requireInStore(addressCount);
       const ofName = await take(`name ${name}`, from, 0).catch(async (refusal) => {
-        // Who goes on guessing costs us a look each time.
+        // A client that goes on guessing costs one read each time.
         if (refusal instanceof TooManyAttempts) await addresses.add(addressCount);
         throw refusal;
       });

@@ -29,7 +29,7 @@ export interface ConsentRequest {
   readonly client: ActiveApplication;
   readonly user: User | undefined;
   readonly tables: AskedTables | undefined;
-  /** Before; undefined: nothing. */
+  /** Agreed to before; undefined: nothing. */
   readonly agreed: Agreed | undefined;
 }
 
@@ -52,7 +52,7 @@ interface TableRow {
   readonly name: string;
   /** One for each of `ACTIONS`. */
   readonly allowed: readonly boolean[];
-  /** Those of the allowed actions that were not agreed to before. */
+  /** The allowed actions that the person has not agreed to before. */
   readonly added: readonly string[];
 }
 
@@ -66,7 +66,7 @@ function toRows({ resource, permissions }: AskedTables, before: Permissions): Ta
   }));
 }
 
-/** What of the request the person has not agreed to before. Of a first request that is all of it. */
+/** The part of the request that the person has not agreed to before; all of a first request. */
 function findNews(
   scopes: readonly string[],
   tables: AskedTables | undefined,
@@ -121,9 +121,9 @@ export function showConsent(
     organization: client.organization.name,
     host: toHost(params.redirect_uri),
     username: user?.username,
-    /** All of it was agreed to before: one click goes on. */
+    /** The person agreed to all of it before: one click continues. */
     isKnown: news.isNothing && !mustAskAgain,
-    /** Some of it was agreed to before: what is new is marked. */
+    /** The person agreed to some of it before: the page marks the rest. */
     marksNews: agreed !== undefined && !news.isNothing,
     scopes: scopes.map(toText),
     newScopes: news.scopes.map(toText),

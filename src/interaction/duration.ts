@@ -19,12 +19,12 @@ export function toDuration(seconds: number): string {
   return parts.join(' ');
 }
 
-/** @param seconds positive @returns such as `15 minutes`, never less than it takes */
+/** @param seconds positive @returns such as `15 minutes`, rounded up */
 export function toMinutes(seconds: number): string {
   return toDuration(Math.ceil(seconds / 60) * 60);
 }
 
-/** @param at milliseconds @returns such as `29 December 2026`, of the clock at Greenwich */
+/** @param at milliseconds @returns such as `29 December 2026`, in UTC */
 export function toDay(at: number): string {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(at);
 }

@@ -82,7 +82,7 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
     return { interaction, client };
   }
 
-  /** Undefined if they were disabled meanwhile: then the engine finds that a login is due. */
+  /** Undefined if the person was disabled meanwhile: then the engine asks for a login. */
   const findPerson = ({ session }: Interaction): Promise<User | undefined> =>
     users.findBySubject(session?.accountId ?? '');
 

@@ -13,7 +13,7 @@ export function createPages({ views }: { views: Views }): EnginePages {
   return {
     interactionUrl: (uid) => `/interaction/${uid}`,
     async renderError(ctx, answer) {
-      // The engine asks only where a page is accepted.
+      // The engine calls this only if the request accepts a page.
       if (isForProgram(ctx.path, ctx.status)) {
         ctx.body = answer;
         return;

@@ -1,10 +1,10 @@
 /**
  * Authorization and logout requests that come by POST (OpenID Connect Core 3.1.2.1, RP-Initiated Logout 2). A browser
- * that posts a form of another site sends no `SameSite=Lax` cookie, hence no session; the GET that follows a 303 brings
- * them. So the parameters wait in the store for that GET, and it reaches the engine as if it had carried them.
+ * that posts a form of another site does not send `SameSite=Lax` cookies, so it has no session; the GET after a 303
+ * sends them. So the store keeps the parameters for that GET, which reaches the engine as if it carried them.
  *
- * Whatever the method, each request makes the store keep something, so those of one address are limited. The GET that
- * follows a 303 was counted as the POST.
+ * Each request, by GET or POST, makes the store keep a row, so the requests of one address are limited. The GET after a
+ * 303 is not counted again.
  */
 import { hash, randomBytes } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
@@ -35,7 +35,7 @@ const LIFETIME_MS = 60_000;
 /** About as much as a GET can carry. */
 const MAX_BYTES = 16_384;
 
-/** Made of what the address and the cookie hold: either of them alone, or the store, opens nothing. */
+/** Made from the id in the URL and the secret in the cookie: only both together open the request. */
 function keysOf(path: string, id: string, secret: string): { handle: Buffer; seal: Buffer } {
   const keyFor = (use: string): Buffer => hash('sha256', [use, path, id, secret].join('\0'), 'buffer');
   return { handle: keyFor('posted request').subarray(0, 16), seal: keyFor('posted request, sealed') };
@@ -57,7 +57,7 @@ export function createPostedRequests({
   now,
 }: PostedRequestsDeps): Middleware {
   const isSecure = issuer.startsWith('https:');
-  // Tabs that post at once rarely share one of the 64 names; a hostile page cannot pile up more of them than that.
+  // Tabs that post at once rarely share one of the 64 names; a hostile page cannot create more cookies than that.
   const cookieName = (id: string): string => `${isSecure ? '__Host-' : ''}posted-${id.slice(0, 1)}`;
   const cookie = { httpOnly: true, sameSite: 'lax', secure: isSecure, signed: false, path: '/' } as const;
 
@@ -84,9 +84,9 @@ export function createPostedRequests({
     ctx.redirect(`${ctx.path}?${queryOf(id, parameters)}`);
   }
 
-  /** What was posted, once. @throws Refusal */
+  /** Returns the posted parameters, once. @throws Refusal */
   async function take(ctx: Context, id: string): Promise<Parameters> {
-    // Koa remembers for ever each name of a cookie that was looked for, so strangers must not choose it.
+    // Koa keeps every cookie name that was looked up for ever, so strangers must not choose it.
     const secret = SECRET.test(id) ? ctx.cookies.get(cookieName(id), { signed: false }) : undefined;
     const { handle, seal } = keysOf(ctx.path, id, secret ?? '');
     const kept = secret && (await artifacts.find(MODEL, handle, now()));
@@ -117,7 +117,7 @@ export function createPostedRequests({
     if (ctx.method === 'POST') return keep(ctx);
     const id = ctx.query[ID];
     if (id === undefined || ctx.method === 'HEAD') {
-      // The engine keeps an interaction or a session of each, as for a GET.
+      // The engine keeps an interaction or a session for each, as for a GET.
       if (ctx.method === 'GET' || ctx.method === 'HEAD') await limit(String(ctx.state.address));
       return next();
     }

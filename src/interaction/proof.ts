@@ -32,7 +32,7 @@ export interface ProvedUser {
 /** What the person reads. The status and `Retry-After` of the answer are set. */
 export interface Problem {
   readonly problem: string;
-  /** Name of the input that it is about. */
+  /** Name of the input that the problem is about. */
   readonly field?: string;
 }
 

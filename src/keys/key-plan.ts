@@ -1,6 +1,6 @@
 /**
- * When a signing key signs and is published, and what has to be done to the keys when the directory names other
- * algorithms. Nothing here reads or writes.
+ * When a signing key signs and is published, and which steps the keys need when the directory names other algorithms.
+ * This file does not read or write the store.
  */
 import type { StoredKey } from '../storage/contract.ts';
 import { ACCESS_TOKEN_ALG, type AlgChoice, type SigningAlg } from '../storage/signing-algs.ts';
@@ -35,8 +35,8 @@ export function findSigner<K extends KeyTimes>(
 }
 
 /**
- * The key that signs for a choice at this moment. A clock that was set back to before the first key must not stop the
- * server: the oldest key signs then.
+ * The key that signs for a choice at this moment. If the clock was set back to before the first key, the oldest key
+ * signs, so that the server still works.
  */
 export function chooseSigner<K extends KeyTimes>(
   keys: readonly K[],
@@ -65,7 +65,9 @@ export type KeyStep =
     }
   | { readonly kind: 'replace'; readonly key: StoredKey };
 
-/** What is named, and what signs instead until its key may. The algorithm of the revocation feed comes last. */
+/**
+ * The named algorithms, and those that sign until the new keys may. The algorithm of the revocation feed comes last.
+ */
 function neededAlgs(stored: readonly StoredKey[], choices: readonly AlgChoice[], now: number): SigningAlg[] {
   const needed = new Set<SigningAlg>();
   for (const choice of choices) {
@@ -83,9 +85,9 @@ function retire(key: StoredKey, now: number, longestLifetime: number): StoredKey
 }
 
 /**
- * A key for each named algorithm that has none; the keys of algorithms that nothing names are retired, and taken back
- * into use when they are named again while they are published. Keys of a store that no server has published anything of
- * sign at once: the one of the revocation feed is made last, so a start that was interrupted still finds such a store.
+ * A key for each named algorithm that has none; keys of algorithms that are not named are retired, and used again if
+ * their algorithm is named while they are published. In a new store, whose keys have never been published, keys sign at
+ * once: the key of the revocation feed is made last, so after an interrupted start the store still counts as new.
  *
  * @param stored all signing keys
  * @param longestLifetime seconds that a token may live

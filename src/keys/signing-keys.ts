@@ -1,10 +1,10 @@
 /**
- * Signing keys: which there are, when each signs and is published, and whether a JWT was signed by one of them. How the
- * engine signs is left to `provider`. It serves no routes.
+ * Signing keys: which keys exist, when each signs and is published, and whether one of them signed a JWT. `provider`
+ * owns how the engine signs. It serves no routes.
  *
- * This file: the keys. Per algorithm that a resource or an application names one active, the next one published before it
- * signs, retired ones published until the last token they signed has expired. Private parts are sealed in the store.
- * `key-plan.ts` says when a key signs.
+ * This file: the keys. For each algorithm that a resource or an application names: one active key, the next key,
+ * published before it signs, and retired keys, published until the last token that they signed has expired. Private
+ * parts are sealed in the store. `key-plan.ts` says when a key signs.
  */
 import { createHmac, createPrivateKey, generateKeyPair, hash, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -43,13 +43,13 @@ export interface SigningKeys {
   /** The key that signs at this moment for a choice. @throws Error if there is none */
   active(...choice: AlgChoice): SigningKey;
   stateOf(key: SigningKey): KeyState;
-  /** Re-reads the store if any key changed; true if what is published or signs changed. */
+  /** Re-reads the store if any key changed; true if the published or the signing keys changed. */
   refresh(): Promise<boolean>;
   /**
    * Makes, retires and takes back keys as the directory names algorithms; every process may do so at any time.
    * @param choices of all resources and applications
    * @param longestLifetime seconds that a token may live
-   * @returns true if what is published or signs changed
+   * @returns true if the published or the signing keys changed
    */
   follow(choices: readonly AlgChoice[], longestLifetime: number): Promise<boolean>;
 }
@@ -123,8 +123,8 @@ async function listSigningKeys(keys: KeyStore): Promise<StoredKey[]> {
 }
 
 /**
- * Two processes that plan the same must end with one key: its `kid` comes from a secret of this deployment on which
- * both agree, so that only one of them can insert it, and a deployment made anew has others.
+ * Two processes with the same plan must end with one key. Its `kid` comes from a secret that they share, so only one of
+ * them can insert it, and a new deployment has other ids.
  */
 async function carryOut(step: KeyStep, deps: SigningKeysDeps): Promise<void> {
   if (step.kind === 'replace') return deps.keys.replace(step.key);
@@ -134,7 +134,7 @@ async function carryOut(step: KeyStep, deps: SigningKeysDeps): Promise<void> {
   await storeNewKey(deps, alg, activeFrom, createHmac('sha256', key).update(name).digest('base64url'));
 }
 
-/** A store that no server has started on has none yet; the first `follow` makes them. */
+/** A new store has no keys; the first `follow` makes them. */
 export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKeys> {
   const { keys, vault, now } = deps;
   let revision = await keys.revision();

@@ -1,6 +1,6 @@
 /**
- * Recognising access tokens that we signed (RFC 9068 section 4, RFC 8725). A token verified once is remembered under
- * the hash of all of it; whether it still lives is asked of the registry each time.
+ * Recognising access tokens that we signed (RFC 9068 section 4, RFC 8725). A verified token is cached under the hash of
+ * its whole text; each time the registry says whether it still lives.
  */
 import { hash } from 'node:crypto';
 import { createLocalJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose';
@@ -18,7 +18,7 @@ export interface VerifiedAccessToken {
   readonly jti: string;
 }
 
-/** What is remembered of a token whose signature is right. */
+/** The cached facts of a token with a valid signature. */
 interface Facts extends VerifiedAccessToken {
   /** Seconds. */
   readonly exp: number;
@@ -29,9 +29,9 @@ interface Facts extends VerifiedAccessToken {
 export interface JwtVerifier {
   /** The token's facts if we signed it as an access token and it has not expired; undefined otherwise. */
   verify(value: string): Promise<VerifiedAccessToken | undefined>;
-  /** Whether we signed it as an access token, and only its time is over. */
+  /** Whether we signed it as an access token and it has only expired. */
   hasExpired(value: string): Promise<boolean>;
-  /** To be called when the key set changed: what a removed key signed is dead. */
+  /** Call it when the key set changed: tokens that a removed key signed are rejected. */
   forget(): void;
 }
 
@@ -60,14 +60,14 @@ export function createJwtVerifier({
     return keySet;
   };
 
-  /** One of the type `JWT` is one of ours only while its resource says so. */
+  /** A token of the type `JWT` is ours only while its resource has that type. */
   async function hasItsType({ typ, aud }: Pick<Facts, 'typ' | 'aud'>): Promise<boolean> {
     if (typ === 'at+jwt') return true;
     const resource = await (await directory.view()).findResource(String(aud));
     return resource?.token.typ === 'JWT';
   }
 
-  /** @throws errors of the library, JWTExpired only once the signature is found to be right */
+  /** @throws errors of the library; JWTExpired only after the signature was verified */
   async function check(value: string): Promise<Facts> {
     if (!isCompactJws(value)) throw new errors.JWTInvalid('another spelling of a token');
     const { typ } = decodeProtectedHeader(value);
@@ -88,7 +88,7 @@ export function createJwtVerifier({
     const key = hash('sha256', value, 'base64url');
     const known = remembered.get(key);
     if (known) return known.exp * 1000 > now() ? known : undefined;
-    // Whatever is wrong with it, it is not a token of ours.
+    // With any of these errors it is not one of our tokens.
     const facts = await check(value).catch(() => undefined);
     if (facts) remembered.set(key, facts);
     return facts;

@@ -77,7 +77,7 @@ export function parseJsonText(text: string): unknown {
 
 /**
  * A string with the colon after it if it is a name, or a brace: enough to follow objects in text known to be JSON. The
- * closing quote is optional so that a match never fails once it has begun, which keeps the search linear.
+ * closing quote is optional, so that a match that has begun never fails: the search stays linear.
  */
 const NAME_OR_BRACE = /"(?:[^"\\]|\\.)*"?(\s*:)?|[{}]/g;
 

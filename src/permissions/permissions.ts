@@ -85,8 +85,8 @@ export function intersect(a: Permissions, b: Permissions): Permissions {
 }
 
 /**
- * Whether what is left of permissions can be told in the words in which they were asked for: tables can, each for itself;
- * of admin, tables are a part that was never named.
+ * Whether the remaining permissions can be given for this request: if tables were asked for, any part can; if admin was
+ * asked for, a list of tables is not an answer.
  */
 export function isWhole(asked: Permissions, left: Permissions): boolean {
   return left.isAdmin || !asked.isAdmin;

@@ -17,8 +17,8 @@ export interface SplitScopes {
 
 /**
  * Takes the scopes that ask for tables out of a request's scopes: `<table id>:<action>`, the id percent-encoded and the
- * action behind the last colon, and `*:admin`. A scope that a resource declares (`isKnownScope`) is its own, however it
- * looks; one that ends in no action is not ours either. Throws `PermissionsError`: malformed for broken
+ * action behind the last colon, and `*:admin`. A scope that a resource declares (`isKnownScope`) is never a table
+ * scope, and neither is one that does not end in an action. Throws `PermissionsError`: malformed for broken
  * percent-encoding or an impossible table id, too_large for too many of them.
  */
 export function splitTableScopes(
@@ -43,14 +43,14 @@ export function splitTableScopes(
   return { permissions: cells.length > 0 ? createPermissions(cells) : undefined, rest };
 }
 
-/** What a scope is held against to tell whether it is a table scope. */
+/** The tables of a resource, to decide whether a scope is a table scope. */
 export interface Catalogue {
   readonly ids: ReadonlySet<string>;
   /** There may be further tables, of any name. */
   readonly isOpen: boolean;
 }
 
-/** At the last colon; without one the scope names no table and no action. */
+/** Splits at the last colon; a scope without a colon does not name a table or an action. */
 function splitScope(scope: string): { readonly encoded: string; readonly action: string } {
   const colon = scope.lastIndexOf(':');
   if (colon === -1) return { encoded: '', action: '' };
@@ -63,8 +63,8 @@ function namesTable(encoded: string, { ids }: Catalogue): boolean {
 }
 
 /**
- * Whether a scope is spelled as one for the tables of a resource. An open catalogue cannot tell a wrong table from a
- * right one, so everything that ends in an action is a table scope of it.
+ * Whether a scope is spelled as one for the tables of a resource. An open catalogue accepts every table name, so every
+ * scope that ends in an action is a table scope of it.
  */
 export function isTableScope(scope: string, catalogue: Catalogue): boolean {
   if (scope === ADMIN_SCOPE) return true;
@@ -73,7 +73,7 @@ export function isTableScope(scope: string, catalogue: Catalogue): boolean {
 }
 
 /**
- * What one scope asks of the tables of a resource; undefined for one that is not a table scope there.
+ * The permissions that one scope asks for; undefined if it is not a table scope of the resource.
  * @throws PermissionsError (malformed) for an unknown action on a table, and for an id that no table can have
  */
 export function readTableScope(scope: string, catalogue: Catalogue): Permissions | undefined {

@@ -1,6 +1,6 @@
 /**
  * Which scopes of an authorization request can be given. The rest are left out, because clients ask for what their
- * library or another server knows; that something was left out is told, so that it never passes for "nothing asked".
+ * library or another server knows; `leftOut` reports that, so that the rest never passes for "nothing asked".
  */
 import { isOpenIdScope } from '../grants/cut-down.ts';
 import { contains, createPermissions, EVERYTHING, type Permissions } from '../permissions/permissions.ts';
@@ -9,9 +9,9 @@ import { readTableScope, type SplitScopes } from '../permissions/table-scopes.ts
 import type { Resource } from '../storage/nouns.ts';
 
 export interface ScopeLimits {
-  /** Undefined: the request is about no resource, so that it can only ask who the person is. */
+  /** Undefined: the request has no resource, so it can only ask who the person is. */
   readonly resource: Pick<Resource, 'tables' | 'catalogue'> | undefined;
-  /** What the application may have of the resource. */
+  /** The rights that the application may have at the resource. */
   readonly rights: { readonly scopes: ReadonlySet<string>; readonly permissions: Permissions } | undefined;
   /** Whether a resource of the application declares a scope. */
   readonly isDeclared: (scope: string) => boolean;
@@ -20,7 +20,7 @@ export interface ScopeLimits {
 }
 
 export interface AskedScopes extends SplitScopes {
-  /** The same as `permissions`, with the tables that were named beside `*:admin`. */
+  /** As `permissions`, plus the tables that were named beside `*:admin`. */
   readonly tables: StoredPermissions | undefined;
   readonly leftOut: boolean;
 }
@@ -41,7 +41,7 @@ export function sortScopes(scopes: readonly string[], limits: ScopeLimits): Aske
   for (const scope of scopes) {
     const tables = readTables(scope);
     if (scope === 'offline_access') {
-      // It says nothing of tables, so nothing is lost where there is no refreshing.
+      // Does not count as left out: the scope is not about tables.
       if (mayRefresh) rest.push(scope);
     } else if (isOpenIdScope(scope) || rights?.scopes.has(scope)) rest.push(scope);
     else if (tables && rights && contains(rights.permissions, tables)) given.push(tables);

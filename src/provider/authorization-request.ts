@@ -61,7 +61,10 @@ async function requireRights(
 
 type Rights = Awaited<ReturnType<typeof requireRights>>;
 
-/** As the client sent it: the engine drops repetitions, `offline_access`, and without a resource all that it does not know. */
+/**
+ * As the client sent it: the engine drops repetitions and `offline_access`, and, without a resource, every scope that
+ * it does not know.
+ */
 function sentScope({ oidc, query }: KoaContextWithOIDC): unknown {
   return oidc.body?.scope ?? query.scope;
 }
@@ -83,7 +86,7 @@ function refuseFragments(params: Record<string, unknown>): void {
   throw new MalformedRequest({ description: 'response_mode must be query or form_post' });
 }
 
-/** Bytes. What a client sends to get back, or to show, is stored until the person has logged in. */
+/** Bytes. Values that a client sends to be returned or shown are stored until the person has logged in. */
 const LONGEST = { state: 4096, nonce: 1024, login_hint: 1024, ui_locales: 1024, acr_values: 1024 };
 
 function refuseLong(params: Record<string, unknown>): void {
@@ -94,31 +97,31 @@ function refuseLong(params: Record<string, unknown>): void {
   }
 }
 
-/** What is left of a request after what cannot be given was left out of its scopes. */
+/** The rest of a request, without the scopes that cannot be given. */
 interface Left {
   readonly scopes: readonly string[];
   readonly leftOut: boolean;
-  /** What is kept of what it asks of its resource. */
+  /** What the request asks of its resource. */
   readonly kept: KeptRequest | undefined;
 }
 
-/** The parameters that say so, from which the engine makes everything else. */
+/** The same as parameters, from which the engine makes everything else. */
 export interface LeftParameters {
   readonly scope: string | undefined;
   readonly authorization_details: string | undefined;
-  /** Undefined: nothing of a resource is left. */
+  /** Undefined: the rest asks nothing of a resource. */
   readonly resource: string | undefined;
 }
 
 /**
- * Something that was left out never becomes "nothing asked", which would ask for all: the request gets only what else it
- * named.
+ * A request whose scopes were left out never becomes "nothing asked", which would ask for all: it gets only the other
+ * scopes that it named.
  * @throws ScopeNotAllowed if nothing is left
  */
 function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
   const tables = leftOut ? (kept?.tables ?? NO_TABLES) : kept?.tables;
   const hasTables = tables !== undefined && (tables.isAdmin || tables.tables.length > 0);
-  // Access that lasts is access to nothing where it is all that is left.
+  // `offline_access` alone gives access to nothing.
   const isEmpty = scopes.every((scope) => scope === 'offline_access');
   const namesNone = isEmpty && !(hasTables && kept?.asScopes);
   if (namesNone && (leftOut || !kept?.allScopes)) {
@@ -144,7 +147,7 @@ function keep({ oidc }: KoaContextWithOIDC, left: LeftParameters): void {
   }
 }
 
-/** Details and `permissions` are given in full or refused; of scopes, what cannot be given was left out before. */
+/** Details and `permissions` are given in full or refused; scopes that cannot be given were left out before. */
 function refuseImpossible({ devices, permissions }: Asked, rights: Rights | undefined): void {
   if (devices && !namesNoAction(devices))
     throw new PermissionsNotAllowed({ description: 'devices cannot be asked for here' });
@@ -216,7 +219,7 @@ export function createRequestNormalizer(deps: AuthorizationRequestDeps) {
   };
 }
 
-/** What the person has of tables that were asked for as scopes; the very same object if that is all of them. */
+/** The part of the tables asked for as scopes that the person has; the same object if the person has all. */
 function tablesHeld(asked: StoredPermissions, held: Permissions): StoredPermissions {
   if (contains(held, fromStored(asked))) return asked;
   const named = fromStored({ ...asked, isAdmin: false });
@@ -228,13 +231,13 @@ function detailsOf(params: Readonly<Record<string, unknown>> | undefined): unkno
   return details === undefined ? undefined : JSON.parse(String(details));
 }
 
-/** What is kept of the request to which these parameters belong; undefined if it is about no resource. */
+/** The kept request of these parameters; undefined if it has no resource. */
 export function keptOf(params: Readonly<Record<string, unknown>> | undefined): KeptRequest | undefined {
   return readKept(detailsOf(params));
 }
 
 /**
- * What is left of a request for the person whose session it is; undefined if it is about no resource.
+ * The rest of a request for the person of this session; undefined if it has no resource.
  * @throws ScopeNotAllowed if nothing is left; UnknownResource
  */
 export type FindLeft = (ctx: KoaContextWithOIDC) => Promise<LeftParameters | undefined>;
@@ -257,8 +260,8 @@ export function createFindLeft(deps: AuthorizationRequestDeps): FindLeft {
 }
 
 /**
- * Leaves out what the person who logged in may not have. For the engine's policy, which comes here each time before
- * anybody is asked for a consent.
+ * Leaves out what the person who logged in may not have. The engine's policy calls it each time before it asks for
+ * consent.
  */
 export function createLeaveOutForPerson(findLeft: FindLeft) {
   return async function leaveOutForPerson(ctx: KoaContextWithOIDC): Promise<void> {
@@ -273,8 +276,8 @@ export function createLeaveOutForPerson(findLeft: FindLeft) {
 }
 
 /**
- * What goes into the code, once it is known who logged in. Tables that are asked for as details are given in full, or
- * there is no code: one that says less than the client thinks helps nobody.
+ * The content of the code, after the login. Tables that are asked for as details are given in full, or the request
+ * fails: the client would not notice that a code gives less.
  */
 export function createGrantSourceDetails(deps: AuthorizationRequestDeps) {
   return async function authorizationDetailsForGrantSource(ctx: KoaContextWithOIDC) {

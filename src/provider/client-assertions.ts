@@ -1,7 +1,7 @@
 /**
  * What a `private_key_jwt` assertion must say beyond what the engine checks (RFC 7523 section 3, RFC 10070): one
- * audience, the issuer; a short life; no header that points at keys. It is looked at before the signature, so that the
- * log names what is wrong in our words; the engine verifies the very same text afterwards.
+ * audience, the issuer; a short life; no header that points at keys. This check comes before the signature, so that the
+ * log names the problem in our words; the engine then verifies the same text.
  */
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { quote } from '../errors/texts.ts';
@@ -16,7 +16,10 @@ const TYPES = ['jwt', 'client-authentication+jwt', 'application/client-authentic
 
 export interface AssertionContext {
   readonly issuer: string;
-  /** Taken as audience beside the issuer: the URL of the token endpoint, at it, for applications that are allowed to. */
+  /**
+   * Accepted as audience beside the issuer: the URL of the token endpoint, at that endpoint, for applications with that
+   * setting.
+   */
   readonly endpoint?: string | undefined;
   /** Milliseconds. */
   readonly now: () => number;
@@ -57,7 +60,7 @@ function findHeaderProblem(header: Record<string, unknown>): string | undefined 
   return `typ is ${show(typ)}: leave it out, or use client-authentication+jwt`;
 }
 
-/** @returns what is wrong with it, for the log; undefined if nothing is, or if it is no JWT, which the engine says */
+/** @returns the problem, for the log; undefined if there is none, or if it is not a JWT, which the engine reports */
 export function findAssertionProblem(assertion: string, context: AssertionContext): string | undefined {
   let claims: Record<string, unknown>;
   let header: Record<string, unknown>;

@@ -1,7 +1,8 @@
 /**
- * How a client presents itself at the token, introspection and revocation endpoints, as far as libraries do it in more
- * ways than the engine reads: HTTP Basic without form-encoding (RFC 6749 section 2.3.1 wants it, many leave it out),
- * an empty secret, a scheme other than Basic, and nothing at all. What is right is decided in `clients.ts`.
+ * How a client presents itself at the token, introspection and revocation endpoints, in the forms that libraries use
+ * and the engine does not read: HTTP Basic without form-encoding (RFC 6749 section 2.3.1 requires it, many leave it
+ * out), an empty secret, a scheme other than Basic, and no credentials. `clients.ts` decides which credentials are
+ * right.
  */
 import type { Context, Middleware } from 'koa';
 import type { AuthMethod } from '../storage/nouns.ts';
@@ -15,7 +16,7 @@ export interface ClientCredentialsDeps {
   };
 }
 
-/** What stands for a client that did not say who it is: ids of clients hold no blank. */
+/** Stands for a client that did not send an id: real client ids never contain a blank. */
 export const NO_CLIENT = ' ';
 
 const BASIC_SCHEME = /^Basic\b/i;
@@ -28,7 +29,7 @@ interface Credentials {
   readonly secrets: readonly [asSent: string, decoded: string];
 }
 
-/** @returns undefined for what is not form-encoded */
+/** @returns undefined if it is not form-encoded */
 function formDecode(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', '%20'));
@@ -56,7 +57,7 @@ function readBasic(header: string): Credentials | undefined {
   };
 }
 
-/** The engine takes a member that is empty for one that is not there. */
+/** The engine treats an empty member as absent. */
 const isGiven = (value: unknown): boolean => value !== undefined && value !== '';
 
 /** How the client of this request proves itself. */
@@ -75,7 +76,7 @@ function readAuthorization(ctx: Context, header: string, form: Form, deps: Clien
   const isAlone = !isGiven(form.client_secret) && !isGiven(form.client_assertion);
   if (!BASIC_SCHEME.test(header)) {
     if (!isAlone) return;
-    // Still answered with the scheme that would do.
+    // The answer still names the scheme that is accepted.
     ctx.req.headers.authorization = basicOf(NO_CLIENT, '-');
     const { client_id: _, ...others } = form;
     deps.form.replace(ctx, others);
@@ -89,13 +90,13 @@ function readAuthorization(ctx: Context, header: string, form: Form, deps: Clien
     ctx.state.basicSecrets = secrets;
     ctx.req.headers.authorization = basicOf(clientId || NO_CLIENT, decoded);
   } else if (isAlone && (!isGiven(form.client_id) || form.client_id === clientId)) {
-    // An empty secret is none (RFC 6749 section 2.3.1).
+    // An empty secret counts as absent (RFC 6749 section 2.3.1).
     delete ctx.req.headers.authorization;
     deps.form.replace(ctx, { ...form, client_id: clientId || NO_CLIENT });
   }
 }
 
-/** Before the engine: spells what the client sent in the one way that the engine reads as it was meant. */
+/** Before the engine: rewrites the client's credentials into the one form that the engine reads correctly. */
 export function createClientCredentials(deps: ClientCredentialsDeps): Middleware {
   return function clientCredentials(ctx, next) {
     if (ctx.method !== 'POST') return next();
@@ -103,7 +104,7 @@ export function createClientCredentials(deps: ClientCredentialsDeps): Middleware
     ctx.state.basicSecrets = undefined;
     const header = ctx.req.headers.authorization;
     if (!form) {
-      // Without a form there is only the header to say it in.
+      // Without a form only the header can carry it.
       if (!BASIC_SCHEME.test(header ?? '')) ctx.req.headers.authorization = basicOf(NO_CLIENT, '-');
     } else if (isGiven(header)) readAuthorization(ctx, String(header), form, deps);
     else if (!isGiven(form.client_id) && !isGiven(form.client_assertion)) {

@@ -1,6 +1,6 @@
 /**
- * What the shell cannot know of pages of other origins: where they may ask, what they may send, and which origins the
- * client of a request lists.
+ * What the shell cannot know about pages of other origins: which paths they may call, what they may send, and which
+ * origins the client of a request lists.
  */
 import type { Context, Middleware } from 'koa';
 import type { Directory } from '../directory/directory.ts';
@@ -16,7 +16,7 @@ const HEADERS = ['Authorization', 'Content-Type'];
 /** For resource servers; the engine would answer preflights there too. */
 const FOR_SERVERS: readonly string[] = [PATHS.introspection, REVOCATIONS_PATH];
 
-/** Where pages may ask. */
+/** Paths that pages may call. */
 export const BROWSER_PATHS: readonly string[] = Object.keys(METHODS);
 
 /** Leaves `readers` and `preflight` in `ctx.state`. */

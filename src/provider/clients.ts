@@ -74,7 +74,7 @@ export function toClientMetadata(
 /**
  * Clients are built from their metadata once per revision of the directory, instead of at each request; whether they
  * are still enabled is seen at each request because the view is of the latest revision.
- * @param found is told of each that was looked for
+ * @param found called with each client that was looked up
  */
 function rememberClients(
   provider: Provider,
@@ -101,7 +101,7 @@ function rememberClients(
   };
 }
 
-/** Why a client may not authenticate in this way, whether or not the engine finds the proof right; for the log. */
+/** Why a client may not authenticate in this way, even if its proof is right; for the log. */
 function findProblem(
   ctx: KoaContextWithOIDC,
   client: Client,
@@ -146,7 +146,7 @@ export function takeOverClients(
     return matches;
   }
 
-  /** The engine looks the client up when it has read the request, and before it looks at any proof. */
+  /** The engine looks the client up after it has read the request and before it checks any proof. */
   rememberClients(provider, deps.directory, async (id, client) => {
     const { ctx } = Provider;
     if (!ctx || ctx.oidc.client || !AUTHENTICATED_ROUTES.includes(String(ctx.oidc.route))) return;
@@ -155,8 +155,8 @@ export function takeOverClients(
     const used = presentedMethod(ctx, ctx.oidc.params ?? {});
     const registered = client?.clientAuthMethod as AuthMethod | undefined;
     if (client && used !== registered) ctx.state.clientAuth = { used, registered };
-    // Without a secret nothing was guessed. Where no secret can be right it counts as a wrong one: of a client that does
-    // not exist, or the limit would tell which ones do, and of one that has no secret.
+    // A request without a secret is not a guess. If the client does not exist or has no secret, any secret counts as
+    // wrong; otherwise the limit would tell which clients exist.
     const isSecret = usesSecret({ authMethod: used });
     const wantsSecret = registered !== undefined && usesSecret({ authMethod: registered });
     if (isSecret && !wantsSecret) await guess(id, () => false);

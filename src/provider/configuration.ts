@@ -89,7 +89,7 @@ function createResourceIndicators({
   return {
     enabled: true,
     async defaultResource(ctx, client) {
-      // A request that goes on after login or consent has its resource, or was left with none.
+      // A request that goes on after login or consent already has its resource, or has none.
       if (ctx.oidc.route === 'resume') return [];
       const granted = await findGrantedResource(ctx);
       if (granted !== undefined) return granted;
@@ -158,8 +158,8 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
     acceptQueryParamAccessTokens: false,
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     clientBasedCORS: () => true,
-    // For client assertions. Codes, sessions and whatever else the engine keeps end on time all the same: the store does
-    // not find them any more, and request objects are not taken.
+    // For client assertions. Codes, sessions and other rows of the engine still end on time: the store does not return
+    // expired rows, and request objects are not accepted.
     clockTolerance: ASSERTION_TOLERANCE,
     // The engine calls this for every authorization request, with the parameter or without.
     extraParams: { permissions: createRequestNormalizer(deps) },
@@ -210,7 +210,7 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
       policy: deps.policy(),
     },
     issueRefreshToken: async () => false,
-    // What lasts longer than its session hangs below another node, so a logout leaves the Grant and tells all the same.
+    // Tokens that outlive the session hang below another node, so a logout keeps the Grant and still ends the rest.
     expiresWithSession: async () => true,
     revokeGrantPolicy: () => false,
     renderError: deps.pages.renderError,

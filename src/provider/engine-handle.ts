@@ -27,7 +27,7 @@ function issueIdToken(
   if (requested && typeof requested === 'object') token.mask = requested;
   if (openid.nonce !== undefined) token.set('nonce', openid.nonce);
   if (openid.sid !== undefined) token.set('sid', openid.sid);
-  // The engine puts the hash in its place (section 3.1.3.6).
+  // The engine replaces it by the hash (section 3.1.3.6).
   token.set('at_hash', accessToken);
   return token.issue({ use: 'idtoken' });
 }

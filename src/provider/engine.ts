@@ -64,11 +64,11 @@ function keepFailures(provider: Provider): void {
   }
 }
 
-/** What the engine has read and checked, and whom it has authenticated. */
+/** The parameters that the engine has read and checked, and the client that it has authenticated. */
 async function toTokenRequest(ctx: KoaContextWithOIDC, directory: Directory): Promise<TokenRequest> {
   const { client, params, body } = ctx.oidc;
   const { address, requestId } = ctx.state;
-  // The engine forgets an empty array, which asks for no table at all; forgotten, it would ask for every one.
+  // The engine drops an empty array, which asks for no table; without it the request would ask for every table.
   const details = body?.authorization_details;
   return {
     ...(await directory.viewFor(ctx.req)),
@@ -95,7 +95,7 @@ function registerGrants(provider: Provider, { grants, grantDeps, directory }: En
       }
     };
     const parameters = [...COMMON_PARAMETERS, ...grant.parameters];
-    // Several resources have an error of their own (RFC 8707 section 2.2), which the engine has not.
+    // Several resources have their own error (RFC 8707 section 2.2), which the engine does not send.
     const repeatable = [...(grant.repeatable ?? []), 'resource'];
     provider.registerGrantType(grant.type, token as never, parameters, repeatable);
   }

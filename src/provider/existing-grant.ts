@@ -1,6 +1,6 @@
 /**
- * What an authorization request needs no consent page for, as the Grant that the engine asks for: what the person agreed
- * to before, in whatever browser, or all that is asked for where the operator says that the application is their own.
+ * The Grant for an authorization request that needs no consent page: what the person agreed to before, in any browser,
+ * or everything asked for if the operator marked the application as their own.
  */
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
@@ -22,7 +22,7 @@ export interface ExistingGrantDeps {
 
 type EngineGrant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>;
 
-/** A request that gets nothing is refused later, when it is known that this person does not log in anew. */
+/** A request that gets nothing is refused later, when it is known that this person does not have to log in again. */
 function noneOfRefused(error: unknown): undefined {
   if (!(error instanceof DomainError)) throw error;
 }
@@ -59,7 +59,7 @@ export function createLoadExistingGrant({
     return { openid, resources: new Map(resource ? [[resource.of.identifier, resource]] : []) };
   }
 
-  /** That of the session, if it is of the same person and application. */
+  /** The Grant of the session, if it is of the same person and application. */
   async function findOfSession(
     { oidc }: KoaContextWithOIDC,
     { client: { application } }: ConsentParties,
@@ -86,7 +86,7 @@ export function createLoadExistingGrant({
     const { clientId } = parties.client.application;
     const grant = ofSession ?? new Grant({ accountId: ctx.oidc.account?.accountId ?? '', clientId });
     const before = contentsOf(grant);
-    // What was revoked goes; what the operator lets the application have does not end in between.
+    // Removes what was revoked; what the operator gives the application stays.
     if (!unasked) clear(grant);
     if (remembered) agreeToAll(grant, remembered);
     if (unasked) agreeToAll(grant, unasked);

@@ -32,7 +32,7 @@ export function derToJose(der: Buffer): Buffer {
   return out;
 }
 
-/** How node:crypto is asked to sign and to verify with each algorithm. */
+/** Options of node:crypto to sign and verify with each algorithm. */
 export const SIGNATURES: Readonly<Record<SigningAlg, { digest: string | null; options?: object }>> = {
   ES256: { digest: 'sha256' },
   RS256: { digest: 'sha256' },
@@ -54,7 +54,7 @@ export class LocalSigningKey extends ExternalSigningKey {
     this.#kid = key.kid;
     this.#alg = key.alg;
     const { options } = SIGNATURES[key.alg];
-    // For a key inside an object node:crypto takes half as much time again, at each signature.
+    // With a key inside an object, node:crypto takes half as much time again for each signature.
     this.#privateKey = options ? { key: key.privateKey, ...options } : key.privateKey;
     this.#publicKey = createPublicKey(key.privateKey);
     this.#sync = mode === 'sync' && key.privateKey.asymmetricKeyType !== 'rsa';

@@ -7,7 +7,7 @@ interface HintClient {
   readonly clientId: string;
   readonly idTokenSignedResponseAlg: string;
 }
-/** The engine's typings leave out how it looks at a hint. */
+/** The engine's typings lack the method that checks a hint. */
 type IdTokens = { validate(jwt: string, client: HintClient): Promise<unknown> };
 
 function algOf(jwt: string): SigningAlg | undefined {
@@ -20,8 +20,8 @@ function algOf(jwt: string): SigningAlg | undefined {
 }
 
 /**
- * The engine takes hints only in the algorithm that the client has now; one that was given before the application named
- * another is good as long as its key is published.
+ * The engine accepts hints only in the client's current algorithm; we also accept one in an earlier algorithm while its
+ * key is published.
  */
 export function takeEarlierHints({ IdToken }: Provider): void {
   const idTokens = IdToken as unknown as IdTokens;

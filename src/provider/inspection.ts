@@ -86,7 +86,7 @@ export function createRevocation(deps: InspectionDeps): Middleware {
   return async function revoke(ctx, next) {
     const request = await authenticated(ctx, next, deps);
     if (!request) return;
-    // The engine says nothing, as text: clients that read JSON only would throw.
+    // The engine sends an empty text: clients that read JSON only would throw.
     ctx.body = {};
     const { value, client } = request;
     await deps.revoke(value, { client, author: authorOf(ctx, client) });

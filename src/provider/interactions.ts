@@ -18,7 +18,7 @@ export interface Interactions {
   finish(ctx: Context, decision: Decision): Promise<void>;
   /** The tables that a consent to this request is about; undefined if it is about none. */
   findTables(interaction: Interaction): Promise<AskedTables | undefined>;
-  /** What the person agreed to before; undefined if that is nothing, or nothing of it stands any more. */
+  /** What the person agreed to before and has not been revoked; undefined if that is nothing. */
   findAgreed(parties: ConsentParties): Promise<Agreed | undefined>;
   /**
    * Adds all that the stored request asks for to the person's consent to this client, and remembers it.

@@ -37,7 +37,7 @@ function addTableConsent(policy: interactionPolicy.DefaultPolicy, findAskedTable
   );
 }
 
-/** A step that asks nothing: between login and consent, so that a consent is about what can be given only. */
+/** A step without a page, between login and consent: the consent page then shows only what can be given. */
 function addLeavingOut(
   policy: interactionPolicy.DefaultPolicy,
   leaveOut: (ctx: KoaContextWithOIDC) => Promise<void>,
@@ -51,8 +51,8 @@ function addLeavingOut(
 }
 
 /**
- * Another program may take the place of a public client where it answers on the device itself, so the person is there
- * each time (RFC 8252 section 8.6). The engine asks native clients, whatever they prove and wherever they answer.
+ * On a device another program may impersonate a public client, so the person must confirm each time (RFC 8252 section
+ * 8.6). The engine would ask for every native client, also for one that authenticates or uses `https`.
  */
 function askForEachLoginOnDevices(policy: interactionPolicy.DefaultPolicy): void {
   const consent = policy.get('consent');

@@ -23,10 +23,10 @@ const ONLY_WHILE_USED: Readonly<Record<string, string>> = {
 };
 /** Those that the engine has and nobody uses, and those that only faces use. */
 const NEVER = ['implicit', CONNECT, DERIVED_LOGIN, ACT_FOR_USER];
-/** The engine would give it to clients that are told of logouts, which there are not. */
+/** The engine sends it only to clients with logout notifications, which Grantable does not support. */
 const NEVER_CLAIMED = ['sid'];
 
-/** What ID tokens are signed with now, and what applications have been told that they will be. */
+/** The algorithms that sign ID tokens, and those that applications have named for later. */
 function idTokenAlgsOf({ idToken }: AlgChoices, signingKeys: SigningKeys): SigningAlg[] {
   const algs = new Set(
     idToken.flatMap((choice) => [signingKeys.active(...choice).alg, ...choice.slice(0, 1)]),
@@ -34,11 +34,11 @@ function idTokenAlgsOf({ idToken }: AlgChoices, signingKeys: SigningKeys): Signi
   return algs.size > 0 ? SIGNING_ALGS.filter((alg) => algs.has(alg)) : [ID_TOKEN_ALG];
 }
 
-/** Methods of a client, where public ones are not served: at introspection, and at the revocation feed. */
+/** Authentication methods where public clients are not served: introspection and the revocation feed. */
 const authenticating = (methods: readonly string[]): string[] =>
   methods.filter((method) => method !== 'none');
 
-/** What the engine says of itself, as far as this changes it. */
+/** The members of the engine's metadata that this changes. */
 interface EngineMetadata {
   readonly grant_types_supported: readonly string[];
   readonly claims_supported: readonly string[];

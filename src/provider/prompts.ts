@@ -1,4 +1,4 @@
-/** What may stand in `prompt` of an authorization request (OpenID Connect Core section 3.1.2.1). */
+/** The values of `prompt` in an authorization request (OpenID Connect Core section 3.1.2.1). */
 import type { Middleware } from 'koa';
 
 export const PROMPT_VALUES = ['none', 'login', 'consent', 'select_account'] as const;
@@ -13,7 +13,7 @@ export function createPrompts(): Middleware {
     if (typeof query.prompt !== 'string' || !query.prompt.includes('select_account')) return next();
     const values = query.prompt.split(' ').map((value) => (value === 'select_account' ? 'login' : value));
     const prompt = [...new Set(values)].join(' ');
-    // Not written into the URL, where the parameters of a posted request do not stand either.
+    // Not written into the URL, which does not hold the parameters of a posted request either.
     Object.defineProperty(ctx, 'query', { value: { ...query, prompt }, configurable: true, writable: true });
     return next();
   };

@@ -89,8 +89,8 @@ export interface ProviderParts {
 }
 
 /**
- * What the engine wants to see of a token at userinfo: of any of a login, also of one for a resource, which the engine
- * would refuse if it knew the audience.
+ * The token as the engine needs it at userinfo. It serves every token of a login, also one for a resource, which the
+ * engine would refuse if it knew the audience.
  */
 function createFindForUserinfo({ findAccessToken }: Tokens) {
   return async (value: string): Promise<AdapterPayload | undefined> => {

@@ -1,4 +1,4 @@
-/** What the shell cannot know of a request that the engine served: who asked. */
+/** What the shell cannot know about a request that the engine served: its client. */
 import type { Middleware } from 'koa';
 
 /** Leaves `clientId` in `ctx.state`. */

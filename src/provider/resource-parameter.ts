@@ -1,6 +1,6 @@
 /**
- * The `resource` parameter (RFC 8707) of requests for tokens. Past here it is a single value in the spelling of the
- * directory, so that it can be compared as a string; several different ones stay as they are and are refused.
+ * The `resource` parameter (RFC 8707) of requests for tokens. After this step it is a single value in the spelling of
+ * the directory, so that it can be compared as a string; several different ones stay as they are and are refused.
  */
 import type { Middleware } from 'koa';
 import type { DirectoryView } from '../directory/directory.ts';

@@ -6,7 +6,7 @@ import { LocalSigningKey, type SigningMode } from './external-key.ts';
 
 /**
  * @param claims as JSON
- * @param typ of the header: what it is, so that nothing is taken for anything else (RFC 8725 section 3.11)
+ * @param typ of the header: the kind of JWT, so that one kind is not accepted as another (RFC 8725 section 3.11)
  * @returns the compact form
  */
 export type SignJwt = (claims: string, choice: AlgChoice, typ: string) => Promise<string>;

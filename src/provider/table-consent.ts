@@ -59,7 +59,7 @@ export function isAgreed(consent: Consent, { resource, permissions }: AskedTable
   return contains(findAgreed(consent, resource.identifier), permissions);
 }
 
-/** All that a request asks for, to be agreed to at once. @param tables as they were shown */
+/** All that a request asks for, for one consent. @param tables as they were shown */
 export function toAgreement(params: TableRequest['params'], tables: AskedTables | undefined): Agreement {
   const scopes = typeof params.scope === 'string' ? params.scope.split(' ') : [];
   return {

@@ -1,6 +1,6 @@
 /**
- * Nodes: how those that stand for something other than a noun, a login or a token are named, and what the records of a
- * token's ancestors say about it. A noun's node is its id, a login's and a token's are made in `secrets.ts`.
+ * Nodes: the names of those that do not stand for a noun, a login or a token, and what the records of a token's
+ * ancestors say about it. A noun's node is its id, a login's and a token's are made in `secrets.ts`.
  */
 import { hash } from 'node:crypto';
 import type { NodeRecord } from '../storage/contract.ts';
@@ -11,7 +11,7 @@ import type { NodeRecord } from '../storage/contract.ts';
  */
 const CLOCK_DIFFERENCE_MS = 60_000;
 
-/** By how much clocks that are kept together may differ. */
+/** The largest difference between synchronised clocks. */
 const CLOCKS_AGREE_MS = 5_000;
 
 export type Standing = 'alive' | 'narrowed' | 'ended';
@@ -40,8 +40,8 @@ export function standingOf(records: readonly NodeRecord[], asOf: number): Standi
 }
 
 /**
- * Whether rights were read by a clock that is ahead of this one: what was made from them would be later than every end
- * that comes after the clock was put right, so it does not hold until then.
+ * Whether rights were read by a clock that is ahead of this one. Tokens made from them would seem later than a
+ * revocation that follows, so they do not hold until this clock has caught up.
  * @param asOf milliseconds, as `now`
  */
 export function isAhead(asOf: number, now: number): boolean {
@@ -58,26 +58,26 @@ export function accountNode(subject: string): string {
 }
 
 /**
- * The node that everything hangs below which an application has by a person's consent, from any browser.
+ * The node above everything that an application has by a person's consent, from any browser.
  * @param application its id
  */
 export function consentNode(subject: string, application: string): string {
   return `consent:${digest(`${subject} ${application}`)}`;
 }
 
-/** The node that everything hangs below which came from one Grant: of one person, application and browser session. */
+/** The node above everything that came from one Grant: of one person, application and browser session. */
 export function grantNode(grantId: string): string {
   return `grant:${digest(grantId)}`;
 }
 
-/** The node that what ends with a logout hangs below, of all that came from one Grant. */
+/** The node above everything from one Grant that ends with a logout. */
 export function logoutNode(grantId: string): string {
   return `logout:${digest(grantId)}`;
 }
 
 /**
- * Of an application, the node that tokens hang below which its secret alone was the proof for, and which may live on by
- * refreshing: with another secret they end, because whoever found the secret may have them too.
+ * The node above an application's tokens that needed no proof but its secret and can be refreshed: a new secret ends
+ * them, because a thief of the old secret may have them too.
  * @param application its id
  */
 export function credentialsNode(application: string): string {
@@ -85,7 +85,7 @@ export function credentialsNode(application: string): string {
 }
 
 /**
- * The node above all that is made from a connection, or above what is made for one visitor of its site.
+ * The node above everything made from a connection, or for one visitor of its site.
  * @param connection its id
  */
 export function issuedNode(connection: string, visitor?: string): string {
@@ -93,8 +93,8 @@ export function issuedNode(connection: string, visitor?: string): string {
 }
 
 /**
- * The node that what others have through a person's applications hangs below: it ends when the person is disabled or
- * removed, and not with their own logins.
+ * The node above what others have through a person's applications: it ends when the person is disabled or removed, but
+ * not with their own logins.
  * @param user id of the person who registered the applications
  */
 export function registrantNode(user: string): string {
@@ -102,15 +102,15 @@ export function registrantNode(user: string): string {
 }
 
 /**
- * Some older APIs end the access tokens that a login had when it is refreshed. These tokens hang below this node, which
- * is under the login's, so that the login goes on.
+ * In some older APIs a refresh ends the login's earlier access tokens. They hang below this node, which is below the
+ * login's node, so that the login goes on.
  * @param login its id
  */
 export function earlierTokensNode(login: string): string {
   return `tokens:${login}`;
 }
 
-/** Says in words what hangs below a node, given the name of what it belongs to. */
+/** Describes what hangs below a node; takes the name of its owner. */
 const descriptions: Readonly<Record<string, (owner: string, visitor?: string) => string>> = {
   account: () => 'database account',
   consent: () => 'consent',

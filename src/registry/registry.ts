@@ -39,7 +39,7 @@ export interface Registry {
   hasExpired(value: string): Promise<boolean>;
   /** The row whatever its standing, for `explain`. */
   findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
-  /** Whether rights were read by a clock that is ahead of this one: nothing made from them holds yet. */
+  /** Whether rights were read by a clock that is ahead of this one: tokens made from them do not hold yet. */
   isAhead(asOf: number): boolean;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
   isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
@@ -57,8 +57,8 @@ export interface Registry {
    */
   markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
   /**
-   * Marks one whose noun was removed: connections below it are not found any more, so its record goes with the last
-   * token, whatever was to be remembered before.
+   * Marks a node whose noun was removed: connections below it cannot be found, so its record expires with the last
+   * token, even if it was to be kept longer.
    */
   markRemoved(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
 }

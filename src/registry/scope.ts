@@ -1,4 +1,4 @@
-/** What the bearer of a token, and resource servers, learn of its scopes. */
+/** The scopes of a token as its client and resource servers see them. */
 import { fromStored } from '../permissions/stored.ts';
 import { toTableScopes } from '../permissions/table-scopes.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
@@ -6,9 +6,9 @@ import type { LoginRow, TokenRow } from '../storage/contract.ts';
 type Row = Pick<TokenRow | LoginRow, 'scope' | 'faceScopes' | 'permissions' | 'asScopes'>;
 
 /**
- * Its scopes as they are now: those that it holds by name, and the table scopes that were asked for, derived from what
- * is left of the permissions. Without those that only routes of an older API ask for: a resource may have scopes of the
- * same names, and those are not what was given.
+ * Its current scopes: those that it holds by name, and the table scopes that were asked for, derived from the remaining
+ * permissions. Without those that only routes of an older API ask for: a resource may have different scopes of the same
+ * names.
  * @returns as a member of claims and of answers; none if nothing is left
  */
 export function scopeMember({ scope, faceScopes = [], permissions, asScopes = false }: Row): {

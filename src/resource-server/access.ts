@@ -59,7 +59,7 @@ export interface TokenRequest {
   readonly query: Readonly<Record<string, unknown>>;
 }
 
-/** The member of a token request. Node drops the second of two such headers, so both are looked for among the raw ones. */
+/** The token of a request. Node drops a second such header, so this reads the raw headers. */
 export function authorizationOf(
   rawHeaders: readonly string[],
   headers: Readonly<Record<string, string | string[] | undefined>>,

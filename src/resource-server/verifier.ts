@@ -125,8 +125,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (!isWhole || !isAccessToken || !isSameResource(aud, resource)) throw invalid();
       const standing = await revocations.standingOf([jti, ...anc.map(String)], asOf);
       if (standing === 'ended') throw invalid();
-      // Somebody above it may do less now, and how much less is not written in the token; or whichever clock is wrong, it
-      // is the authorization server's that counts.
+      // An ancestor has lost rights, and the token does not say which; or the clocks differ, and the authorization
+      // server's clock decides.
       const mustAsk = standing === 'narrowed' || isAhead(asOf, now());
       return mustAsk ? introspect(token) : toVerifiedToken(claims);
     },

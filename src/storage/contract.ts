@@ -91,7 +91,7 @@ export interface TokenRow {
   readonly resource?: string;
   readonly scope: string;
   readonly permissions: StoredPermissions;
-  /** They were asked for as table scopes, which answers derive from them anew each time. */
+  /** They were asked for as table scopes; each answer derives those scopes from them. */
   readonly asScopes?: boolean;
   /** Absent: it does not speak of devices. */
   readonly devices?: StoredDeviceAccess;
@@ -219,7 +219,7 @@ export interface LoginStore {
   find(id: string, now: number): Promise<LoginRow | undefined>;
   /** Moves the family on: current `from` becomes `to`, only if `from` is current. One winner. */
   rotate(id: string, from: Buffer, to: Buffer, now: number): Promise<boolean>;
-  /** How many that were made from logins of this person have not expired, whether or not they were ended. */
+  /** How many logins made from this person's logins have not expired, ended ones included. */
   countOf(origin: string, now: number): Promise<number>;
 }
 
@@ -302,7 +302,7 @@ export interface AuditEntry {
   readonly details?: Record<string, unknown>;
 }
 
-/** Append-only, until entries are so old that they are kept no longer. */
+/** Append-only, until entries are removed because of their age. */
 export interface AuditLog {
   append(entry: AuditEntry): Promise<void>;
   /** Removes at most `limit` entries whose `at` is earlier, oldest first; returns how many. */
@@ -375,7 +375,7 @@ export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[
 export interface Storage {
   /** Product and version, for people. */
   readonly description: string;
-  /** Sentences for the operator on what this store does not promise, although Grantable can do without it. */
+  /** Sentences for the operator about promises that this store does not keep and Grantable can do without. */
   readonly warnings: readonly string[];
   readonly artifacts: ArtifactStore;
   readonly tokens: TokenStore;

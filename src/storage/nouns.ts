@@ -137,7 +137,7 @@ export interface Application extends Noun {
   readonly secretSeed?: string;
   /** Signs its ID tokens; absent: RS256. */
   readonly idTokenAlg?: SigningAlg;
-  /** What signs until the key of `idTokenAlg` may, the latest first; absent: nothing was named before. */
+  /** Algorithms that sign until the key of `idTokenAlg` may, the latest first; absent: there was no earlier one. */
   readonly idTokenAlgsBefore?: AlgChoice;
   /** Usergrid: seconds that its users' tokens live, at most and unless they ask for less. */
   readonly userTokenTtl?: number;
@@ -160,7 +160,7 @@ export interface Table {
 
 export type TokenOverflow = 'refuse' | 'reference';
 
-/** Of a new resource: an application with many tables gets a token without asking for less. */
+/** Default of a new resource: an application with many tables gets a token without asking for less. */
 export const TOKEN_OVERFLOW = 'reference' satisfies TokenOverflow;
 
 export interface Resource extends Noun {
@@ -178,7 +178,7 @@ export interface Resource extends Noun {
     readonly alg: SigningAlg;
     /** Type of JWTs, in their header; absent: `at+jwt` (RFC 9068). */
     readonly typ?: 'JWT';
-    /** What signs until the key of `alg` may, the latest first; absent: nothing was named before. */
+    /** Algorithms that sign until the key of `alg` may, the latest first; absent: there was no earlier one. */
     readonly algsBefore?: AlgChoice;
     /** `reference`: permissions too large for a JWT are handed out behind an opaque token instead of being refused. */
     readonly overflow: TokenOverflow;

@@ -40,8 +40,8 @@ function without(name: string, members: unknown): Record<string, unknown> {
 const ID = '{id}';
 
 /**
- * What the engine would keep in clear although it opens something: of an interaction its id, the session cookie and the
- * ID token that came as a hint, which it has looked at by then.
+ * Secrets that the engine would store in clear: an interaction's id, the session cookie, and the ID token that came as
+ * a hint, which the engine has already checked.
  */
 function withoutSecrets(id: string, { jti: _, ...payload }: AdapterPayload): Record<string, unknown> {
   const { session, params, prompt, returnTo } = payload;
@@ -69,7 +69,8 @@ function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
 
   return {
     async upsert(id, payload, expiresIn = FOREVER_SECONDS) {
-      // The engine holds times against full seconds: the id of an assertion whose `exp` is a fraction is kept as long.
+      // The engine compares times in full seconds, so the id of an assertion with a fractional `exp` is kept to the
+      // next second.
       const expiresAt = now() + Math.ceil(expiresIn) * 1000;
       const artifact = { payload: withoutSecrets(id, payload), expiresAt };
       if (model === 'ReplayDetection') {

@@ -1,6 +1,6 @@
 /**
- * Refused requests in the audit log. Strangers make as many as they like, so those of one address are written one by
- * one up to a limit, and one row says how many more there were. The log has a line for each.
+ * Refused requests in the audit log. Strangers can cause any number, so those of one address are written one by one up
+ * to a limit, and one row counts the rest. The log has a line for each.
  *
  * Each process counts by itself and in memory, because a write for each would cost what the limit saves.
  */
@@ -8,19 +8,19 @@ import type { AuditEntry, AuditLog } from './contract.ts';
 
 export interface Refusals {
   /**
-   * @param isProved whether a client, and the person if there is one, have proved who they are: of these far more are
+   * @param isProved whether the client, and the person if there is one, have authenticated: far more of these are
    *   written, counted by client and person
    */
   append(entry: AuditEntry, isProved: boolean): Promise<void>;
   /** Writes how many were left out in windows that have ended. */
   tellEnded(): Promise<void>;
-  /** Writes how many were left out until now. */
+  /** Writes how many have been left out so far. */
   settle(): Promise<void>;
 }
 
 export interface RefusalsDeps {
   readonly audit: Pick<AuditLog, 'append'>;
-  /** Under which key an address is counted. */
+  /** The key under which an address is counted. */
   readonly toKey: (address: string) => string;
   /** Milliseconds. */
   readonly now: () => number;
@@ -29,7 +29,7 @@ export interface RefusalsDeps {
 const WINDOW_MS = 60_000;
 /** Rows that one address gets in a window. */
 const ROWS_OF_ADDRESS = 10;
-/** Rows that one client gets for one person: more than anybody causes by hand. */
+/** Rows that one client gets for one person: more than a person causes by hand. */
 const ROWS_OF_PROVED = 100;
 /** Counted one by one in a window; the others are counted together. */
 const COUNTED = 1_000;
@@ -83,7 +83,7 @@ export function createRefusals({ audit, toKey, now }: RefusalsDeps): Refusals {
   }
 
   async function tellEnded(): Promise<void> {
-    // Also where the clock was set back, or nothing would be written until it is where it was.
+    // Also if the clock was set back; otherwise no row would be written until it has caught up.
     if (Math.abs(now() - since) >= WINDOW_MS) await settle();
   }
 

@@ -12,14 +12,14 @@ export const ACCESS_TOKEN_ALG = 'ES256' satisfies SigningAlg;
 /** The ID tokens of a new application: the one that every OpenID Connect client knows (Core section 15.1). */
 export const ID_TOKEN_ALG = 'RS256' satisfies SigningAlg;
 
-/** In order of preference: the first one whose key may sign is taken. */
+/** In order of preference: the first one whose key may sign is used. */
 export type AlgChoice = readonly SigningAlg[];
 
 function choice(...algs: readonly SigningAlg[]): AlgChoice {
   return [...new Set(algs)];
 }
 
-/** What the access tokens of a resource are signed with. */
+/** The algorithms for the access tokens of a resource. */
 export function accessTokenAlgs(token: {
   readonly alg: SigningAlg;
   readonly algsBefore?: AlgChoice;
@@ -27,7 +27,7 @@ export function accessTokenAlgs(token: {
   return choice(token.alg, ...(token.algsBefore ?? []), ACCESS_TOKEN_ALG);
 }
 
-/** What the ID tokens of an application are signed with. */
+/** The algorithms for the ID tokens of an application. */
 export function idTokenAlgs(application: {
   readonly idTokenAlg?: SigningAlg;
   readonly idTokenAlgsBefore?: AlgChoice;
@@ -37,8 +37,8 @@ export function idTokenAlgs(application: {
 }
 
 /**
- * What signs until the key of a newly named algorithm may.
- * @param earlier what was named before, the latest first
+ * The algorithms that sign until the key of a newly named one may.
+ * @param earlier the earlier algorithms, the latest first
  */
 export function algsBefore(alg: SigningAlg, earlier: AlgChoice): AlgChoice | undefined {
   const others = choice(...earlier).filter((each) => each !== alg);

@@ -1,9 +1,9 @@
 /**
- * Tokens as they are presented: what a value is, decided once for all who get one. This folder is the token service
- * without HTTP; it leaves making tokens to `grants` and what ending one means to `registry`. It serves no routes.
+ * Presented tokens: what kind a value is, decided in one place. This folder is the token service without HTTP; `grants`
+ * makes tokens, and `registry` owns what ending one means. It serves no routes.
  *
- * This file: telling kinds apart by prefix, shape and signature. Nothing is read, so whether a token still lives is for
- * the registry, and whether a connection token is right for the connections.
+ * This file: tells kinds apart by prefix, shape and signature. It does not read the store: the registry decides whether
+ * a token still lives, and the connections whether a connection token is right.
  */
 import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { JwtVerifier } from '../keys/verify-jwt.ts';
@@ -15,13 +15,13 @@ import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 export type Presented =
   /** `handle` finds its row: the `jti` of a JWT that we signed and that has not expired, or the value itself. */
   | { readonly kind: 'access token'; readonly format: TokenRow['format']; readonly handle: string }
-  /** `login` is the id of its login, and `token` what is held against it: of a JWT the token inside. */
+  /** `login` is the id of its login, and `token` is compared with it: for a JWT, the token inside. */
   | { readonly kind: 'refresh token'; readonly login: string; readonly token: string }
   /** `connection` is the id of the connection that it names. */
   | { readonly kind: 'connection token'; readonly connection: string }
   | { readonly kind: 'unknown' };
 
-/** What still lives, with the rights that it has now. */
+/** A living token with its current rights. */
 export type Living =
   | { readonly kind: 'access token'; readonly row: TokenRow }
   /** `isCurrent`: no later one has taken its place. */
@@ -35,9 +35,9 @@ export interface Tokens {
   findAccessToken(value: string): Promise<TokenRow | undefined>;
   /** Whether it was an access token of ours until it expired. */
   hasExpired(value: string): Promise<boolean>;
-  /** Whether it was the refresh token of a login until that expired, as long as nobody has cleaned up since. */
+  /** Whether it was the refresh token of a login until that expired; false once the sweep has removed the login. */
   hasLoginExpired(value: string): Promise<boolean>;
-  /** To be called when the published keys changed. */
+  /** Call it when the published keys changed. */
   keysChanged(): void;
 }
 
@@ -53,7 +53,7 @@ export interface TokensDeps {
 
 const UNKNOWN: Presented = { kind: 'unknown' };
 
-/** A JWS in compact form (RFC 7515) begins so, and none of our opaque tokens does. */
+/** A JWS in compact form (RFC 7515) begins like this; our opaque tokens do not. */
 export const looksLikeJwt = (value: string): boolean => value.startsWith('eyJ');
 
 export function createTokens(deps: TokensDeps): Tokens {
@@ -100,7 +100,7 @@ export function createTokens(deps: TokensDeps): Tokens {
     async hasLoginExpired(value) {
       const presented = await identify(value);
       if (presented.kind !== 'refresh token') return false;
-      // At the beginning of time nothing had expired.
+      // At time 0 no token has expired.
       const login = await logins.find(presented.login, 0);
       const isLatest = login?.current.equals(refreshTokens.hash(presented.token));
       return login !== undefined && isLatest === true && login.expiresAt <= now();

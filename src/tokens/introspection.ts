@@ -1,4 +1,7 @@
-/** What a token allows at this moment, for a client that asks (RFC 7662): of both formats, and of refresh tokens. */
+/**
+ * What a token allows at this moment, for a client that asks (RFC 7662): access tokens of both formats and refresh
+ * tokens.
+ */
 import type { DirectoryView } from '../directory/directory.ts';
 import { toDetails } from '../permissions/details.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
@@ -20,7 +23,7 @@ export type Introspect = (presented: string, caller: IntrospectionCaller) => Pro
 
 const INACTIVE = { active: false };
 
-/** A resource server sees tokens meant for its resource, an application its own; anybody else sees nothing (MT-02). */
+/** A resource server sees tokens meant for its resource, an application its own; other clients see nothing (MT-02). */
 function maySee(client: Application, { kind, row }: Living): boolean {
   if (row.application === client.id) return true;
   if (row.organization !== client.organization || row.resource === undefined) return false;
