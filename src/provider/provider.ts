@@ -232,8 +232,11 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     introspect: createIntrospect(tokens, issuer),
     revoke: createRevoke({
       tokens,
+      registry,
+      logins,
       connections: deps.connections,
       endings: createEndings({ registry, audit, now }),
+      now,
     }),
     refusals: deps.refusals,
     form: deps.form,

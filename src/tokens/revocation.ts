@@ -3,13 +3,19 @@ import type { Connections } from '../connections/connections.ts';
 import type { Author } from '../directory/changes.ts';
 import type { Endings } from '../directory/endings.ts';
 import { MalformedRequest } from '../errors/domain.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
 import type { Tokens } from './identify.ts';
 
 export interface RevocationDeps {
-  readonly tokens: Pick<Tokens, 'identify' | 'findLiving'>;
+  readonly tokens: Pick<Tokens, 'identify'>;
+  readonly registry: Pick<Registry, 'findRow' | 'isAhead' | 'isAlive'>;
+  readonly logins: Pick<LoginStore, 'find'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly endings: Pick<Endings, 'endToken' | 'endLogin'>;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 /** Who asks: a client that has authenticated, and how the audit names it. */
@@ -27,20 +33,32 @@ function requireOwn(application: string, client: Application): void {
   throw new MalformedRequest({ description: 'the token was issued to another client' });
 }
 
-export function createRevoke({ tokens, connections, endings }: RevocationDeps): Revoke {
+export function createRevoke(deps: RevocationDeps): Revoke {
+  const { tokens, registry, logins, connections, endings, now } = deps;
+
+  /** A token that allows nothing at the moment, or nothing yet, may allow something later if it is not ended. */
+  function mayLive({ id, ancestors, asOf }: TokenRow | LoginRow): boolean | Promise<boolean> {
+    return registry.isAhead(asOf) || registry.isAlive([id, ...ancestors], asOf);
+  }
+
   return async (presented, { client, author }) => {
-    const { kind } = await tokens.identify(presented);
-    if (kind === 'connection token') {
+    const token = await tokens.identify(presented);
+    if (token.kind === 'unknown') return;
+    if (token.kind === 'connection token') {
       const connection = await connections.identify(presented);
       if (!connection) return;
       requireOwn(connection.application, client);
       await connections.end(connection, author);
-      return;
+    } else if (token.kind === 'access token') {
+      const row = await registry.findRow(token.format, token.handle);
+      if (!row || !(await mayLive(row))) return;
+      requireOwn(row.application, client);
+      await endings.endToken(row, author);
+    } else {
+      const login = await logins.find(token.login, now());
+      if (!login || !(await mayLive(login))) return;
+      requireOwn(login.application, client);
+      await endings.endLogin(login, author);
     }
-    const living = await tokens.findLiving(presented);
-    if (!living) return;
-    requireOwn(living.row.application, client);
-    if (living.kind === 'access token') await endings.endToken(living.row, author);
-    else await endings.endLogin(living.row, author);
   };
 }
