@@ -1,13 +1,17 @@
 /** The engine, as far as a grant may use it: within one request of its chain. */
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { userClaims } from '../directory/accounts.ts';
-import type { EngineHandle, IdTokenFacts } from '../grants/engine-handle.ts';
+import type { EngineHandle, IdTokenFacts, StoredCode } from '../grants/engine-handle.ts';
+import { lastsWithSession } from '../grants/expiry.ts';
 
 /** The engine's typings leave out what filters the claims. */
 type IdToken = InstanceType<KoaContextWithOIDC['oidc']['provider']['IdToken']> & {
   scope?: string;
   mask?: object;
 };
+
+/** The engine's typings leave out the second. */
+const WITHOUT_SESSION = { ignoreExpiration: true, ignoreSessionBinding: true };
 
 function issueIdToken(
   ctx: KoaContextWithOIDC,
@@ -34,8 +38,17 @@ function issueIdToken(
 
 export function createEngineHandle(ctx: KoaContextWithOIDC): EngineHandle {
   const { AuthorizationCode, Grant } = ctx.oidc.provider;
+
+  async function findCode(value: string): Promise<StoredCode | undefined> {
+    const ofSession = await AuthorizationCode.find(value, { ignoreExpiration: true });
+    if (ofSession) return ofSession;
+    const code = await AuthorizationCode.find(value, WITHOUT_SESSION);
+    // The engine ties every code to its session, also those of logins that go on without it.
+    return code && !lastsWithSession((code.scope ?? '').split(' ')) ? code : undefined;
+  }
+
   return {
-    findCode: (value) => AuthorizationCode.find(value, { ignoreExpiration: true }),
+    findCode,
     findConsent: (id) => Grant.find(id),
     issueIdToken: (facts) => issueIdToken(ctx, facts),
   };

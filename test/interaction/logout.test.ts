@@ -92,6 +92,21 @@ describe('logout', () => {
     }
   });
 
+  test('a code of a login with offline_access is good after the session has ended', async () => {
+    const browser = createBrowser(server.issuer);
+    const { url, pkce } = flow.request({ scope: 'openid offline_access orders.read' });
+    const code = codeOf(await flow.authorize(browser, url));
+    await browser.submit(await browser.get(logoutUrl()), '/oauth/logout/confirm', { logout: 'yes' });
+    const { status, json, text } = await flow.redeem(code, pkce.verifier);
+    assert.equal(status, 200, text);
+    assert.equal((await flow.redeem(code, pkce.verifier)).status, 400);
+    assert.deepEqual(
+      await server.introspect(json.access_token),
+      { active: false },
+      'the code was used twice',
+    );
+  });
+
   test('of one application only: the others, and the session, live on', async () => {
     const browser = createBrowser(server.issuer);
     const web = await flow.tokens(browser);
