@@ -1,7 +1,8 @@
 /** What pages for people need of the engine: the step that is due, and handing back what was decided. */
 import type { Context } from 'koa';
 import { errors, type InteractionResults, type Provider } from 'oidc-provider';
-import { type Agreed, agree } from '../grants/consent.ts';
+import { userSubject } from '../directory/subjects.ts';
+import { type Agreed, agree, agreeToAll, clear, isOlder } from '../grants/consent.ts';
 import type { ConsentParties, RememberedConsents } from '../grants/remembered-consents.ts';
 import { type AskedTables, type FindAskedTables, toAgreement } from './table-consent.ts';
 
@@ -43,6 +44,23 @@ export function createInteractions({
   findAskedTables: FindAskedTables;
   consents: Pick<RememberedConsents, 'find' | 'add'>;
 }): Interactions {
+  /** One that another tab has got since this request was shown: all of a session's must end with its logout. */
+  async function findOfSession(uid: string | undefined, parties: ConsentParties) {
+    const { application } = parties.client;
+    const { Grant, Session } = provider();
+    const session = uid === undefined ? undefined : await Session.findByUid(uid);
+    const id = session?.grantIdFor(application.clientId);
+    const grant = id === undefined ? undefined : await Grant.find(id);
+    const isTheirs =
+      grant?.accountId === userSubject(parties.user) && grant.clientId === application.clientId;
+    if (!isTheirs || isOlder(grant, application)) return undefined;
+    // What was revoked since does not come back with what is agreed to here.
+    clear(grant);
+    const remembered = await consents.find(parties);
+    if (remembered) agreeToAll(grant, remembered);
+    return grant;
+  }
+
   return {
     findAgreed: (parties) => consents.find(parties),
     async findTables({ params, session }) {
@@ -67,6 +85,7 @@ export function createInteractions({
       const { Grant } = provider();
       const grant =
         (grantId ? await Grant.find(grantId) : undefined) ??
+        (await findOfSession(session?.uid, parties)) ??
         new Grant({ accountId: session?.accountId ?? '', clientId: String(params.client_id) });
       const missing = prompt.details as Missing;
       if (missing.missingOIDCScope) grant.addOIDCScope(missing.missingOIDCScope.join(' '));

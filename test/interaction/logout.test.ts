@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { authorizeUrl, createBrowser, createPkce } from '../support/browser.ts';
 import { REDIRECT_URI, startServer, type TestServer } from '../support/server.ts';
-import { codeOf, createFlow, errorOf, type Flow } from './flow.ts';
+import { codeOf, createFlow, errorOf, type Flow, isConsentPage } from './flow.ts';
 
 const BYE = 'https://app.acme.example/bye';
 
@@ -105,6 +105,32 @@ describe('logout', () => {
       { active: false },
       'the code was used twice',
     );
+  });
+
+  test('two tabs that ask for a first consent at once both log in, and both log out', async () => {
+    await flow.forget();
+    const browser = createBrowser(server.issuer);
+    await flow.authorize(browser, flow.request({ client_id: 'desk' }).url);
+    const requests = [flow.request(), flow.request()];
+    const tabs = [];
+    // Browsers keep the cookies of each interaction apart, by their path.
+    for (const { url } of requests)
+      tabs.push({ page: await browser.get(url), cookies: [...browser.cookies] });
+    const codes = [];
+    for (const { page, cookies } of tabs) {
+      assert.ok(isConsentPage(page), page.text);
+      for (const [name, value] of cookies)
+        if (/^(interaction|resume)/.test(name)) browser.cookies.set(name, value);
+      codes.push(codeOf(new URL((await browser.submit(page, '/consent')).url)));
+    }
+    const tokens = [];
+    for (const [index, code] of codes.entries()) {
+      const { status, json, text } = await flow.redeem(code, requests[index]!.pkce.verifier);
+      assert.equal(status, 200, text);
+      tokens.push(json.access_token);
+    }
+    await browser.submit(await browser.get(logoutUrl()), '/oauth/logout/confirm', { logout: 'yes' });
+    for (const token of tokens) assert.deepEqual(await server.introspect(token), { active: false });
   });
 
   test('of one application only: the others, and the session, live on', async () => {
