@@ -136,7 +136,7 @@ async function examineSigningKeys({ directory }: Storage, signingKeys: SigningKe
     const { digest, options } = SIGNATURES[alg];
     const signature = sign(digest, probe, { key: first.privateKey, ...options });
     if (!isSignedBy(first, probe, signature)) {
-      return wrong(`What the ${alg} key ${first.kid} signs is not verified by its public key.`);
+      return wrong(`The public key of the ${alg} key ${first.kid} does not verify its signatures.`);
     }
     const next = own.find((key) => signingKeys.stateOf(key) === 'next');
     const soon = next ? `, from ${new Date(next.activeFrom).toISOString()} on ${next.kid}` : '';

@@ -231,7 +231,7 @@ function describeUnknown(value: string, { config, now }: ExplainDeps): Found {
     return { kind: NO_TOKEN, reasons: ['it looks like no access token and no refresh token of Grantable'] };
   }
   const claims = decode(value);
-  if (!claims) return { kind: NO_TOKEN, reasons: ['it is no JWT that can be read'] };
+  if (!claims) return { kind: NO_TOKEN, reasons: ['it is not a readable JWT'] };
   const isOver = claims.exp !== undefined && claims.exp * 1000 <= now();
   const wrong = isOver
     ? 'it has expired'

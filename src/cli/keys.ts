@@ -19,8 +19,8 @@ export const keys: Command = {
   summary: 'Lists, rotates and removes the keys that sign tokens; a running server follows by itself.',
   usage: ['keys list', 'keys rotate [--now]', 'keys remove KID'],
   details: [
-    'rotate makes a new key for each algorithm in use. It is published at once and signs five minutes later, when everybody',
-    'has seen it; the keys before it stay published for the longest lifetime that a token may have.',
+    'rotate makes a new key for each algorithm in use. It is published at once and signs five minutes later, when all',
+    'readers have loaded it; the keys before it stay published for the longest lifetime that a token may have.',
     '',
     '  --now   the new keys sign at once; whoever still keeps the old key set refuses their tokens for a while',
     '',

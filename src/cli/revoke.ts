@@ -116,7 +116,7 @@ export const revoke: Command = {
     '               token, datasource:...',
     '  APPLICATION  organization/application, a client id, or a UUID',
     '',
-    'With --consent, what the user let that one application do in the browser ends, and they are asked again.',
+    'With --consent, Grantable revokes what the user allowed that application in the browser, and asks again.',
     'Users can log in again and applications get new tokens; to keep them out, disable them with apply.',
   ],
   async run(args, io) {

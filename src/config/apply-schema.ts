@@ -61,13 +61,13 @@ const token = z.strictObject({
   alg: signingAlg
     .exactOptional()
     .describe(
-      `Signs JWTs. A new resource has \`${ACCESS_TOKEN_ALG}\`. One that the server has no key for signs five minutes later; the one before it signs until then.`,
+      `Signs JWTs. A new resource has \`${ACCESS_TOKEN_ALG}\`. If the server has no key for it yet, it signs after five minutes; the earlier algorithm signs until then.`,
     ),
   typ: z
     .enum(['at+jwt', 'JWT'])
     .exactOptional()
     .describe(
-      'Type in the header of JWTs. A new resource has `at+jwt` (RFC 9068). `JWT` is for verifiers that take no other; then no `clientId` may equal the identifier, or an ID token could be taken for an access token.',
+      'Type in the header of JWTs. A new resource has `at+jwt` (RFC 9068). `JWT` is for verifiers that accept only that; then no `clientId` may equal the identifier, or an ID token could be taken for an access token.',
     ),
   overflow: z
     .enum(['reference', 'refuse'])
@@ -80,7 +80,7 @@ const token = z.strictObject({
 export const resource = z
   .strictObject({
     identifier: identifier.describe(
-      'What requests call it (RFC 8707), and the `aud` of its tokens, spelled as when it was made. Unique on the server; `https://host` and `https://host/` are the same.',
+      'Its name in requests (RFC 8707) and the `aud` of its tokens, in the spelling with which it was made. Unique on the server; `https://host` and `https://host/` are the same.',
     ),
     name: line.exactOptional().describe('For people; its identifier if left out.'),
     enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
@@ -96,7 +96,7 @@ export const resource = z
     scopes: listOf(resourceScope)
       .exactOptional()
       .describe(
-        'Scopes beside the permissions on tables. None may be a table scope of it, such as `orders:read`.',
+        'Scopes beside the permissions on tables. A table scope of it, such as `orders:read`, is refused.',
       ),
     token: token.exactOptional().describe('Its access tokens.'),
     channel: channel
@@ -145,7 +145,7 @@ export const application = z
       .enum(['issuer', 'endpoint'])
       .exactOptional()
       .describe(
-        'What `aud` of its assertions may be. `endpoint`: the URL of the token endpoint too, at that endpoint, for libraries that send nothing else; another server that the application trusts could then use such an assertion here. A new application has `issuer`.',
+        'What `aud` of its assertions may be. `endpoint`: the URL of the token endpoint too, at that endpoint, for libraries that always send that; another server that the application trusts could then use such an assertion here. A new application has `issuer`.',
       ),
     grants: listOf(grant).exactOptional().describe('The grants that it may use. A new application has none.'),
     scopes: listOf(scope)
@@ -175,7 +175,7 @@ export const application = z
       .enum(['required', 'optional'])
       .exactOptional()
       .describe(
-        '`optional`: a login may leave PKCE out. Only for an application that authenticates, and only at redirect URIs with `https` that are not on this machine. A new application has `required`.',
+        '`optional`: a login may omit PKCE. Only for an application that authenticates, and only at redirect URIs with `https` that are not on this machine. A new application has `required`.',
       ),
     realm: z
       .enum(['application', 'organization'])
@@ -214,7 +214,7 @@ export const application = z
     idTokenAlg: signingAlg
       .exactOptional()
       .describe(
-        `Signs its ID tokens. A new application has \`${ID_TOKEN_ALG}\`, which every OpenID Connect client knows. One that the server has no key for signs five minutes later; the one before it signs until then.`,
+        `Signs its ID tokens. A new application has \`${ID_TOKEN_ALG}\`, which every OpenID Connect client knows. If the server has no key for it yet, it signs after five minutes; the earlier algorithm signs until then.`,
       ),
     maxExchangeTtl: exchangeTtl
       .exactOptional()

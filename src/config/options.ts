@@ -130,7 +130,7 @@ export const options = {
     default: undefined,
     without: 'none',
     meaning:
-      "The proxies whose `X-Forwarded-For` is believed. Needed with an `https` issuer. Forwarding headers of others are ignored, and no header ever decides the server's own URL. Any other address may have 1,000 connections at once.",
+      "The proxies whose `X-Forwarded-For` Grantable trusts. Needed with an `https` issuer. Forwarding headers of others are ignored, and no header ever decides the server's own URL. Any other address may have 1,000 connections at once.",
     schema: list(findProxyProblem),
   },
   datasourceHosts: {
@@ -301,7 +301,7 @@ export const options = {
     type: '`usual` or `dear`',
     default: 'usual',
     meaning:
-      'How dear the stored passwords of datasources may be. `usual`: Argon2 up to 64 MiB and 4 passes, SHA-crypt up to 200,000 rounds and passwords of 256 bytes. `dear`: 256 MiB, 10 passes, 1,000,000 rounds and 1,024 bytes.',
+      'How expensive the password hashes of datasources may be. `usual`: Argon2 up to 64 MiB and 4 passes, SHA-crypt up to 200,000 rounds and passwords of 256 bytes. `dear`: 256 MiB, 10 passes, 1,000,000 rounds and 1,024 bytes.',
     schema: oneOf('usual', 'dear'),
     insecure: {
       when: ({ hashCosts }) => hashCosts === 'dear',
@@ -344,7 +344,7 @@ export const options = {
     type: '<attempts>/<duration of at most 1d>, such as 120/1m',
     default: '120/1m',
     meaning:
-      'Authorization and logout requests from one address before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; so it is with registrations.',
+      'Authorization and logout requests from one address before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; the same holds for registrations.',
     schema: limit(),
   },
   exchangeLimit: {
@@ -368,7 +368,7 @@ export const options = {
     type: 'a whole number from 1 to 1000000000',
     default: '20000',
     meaning:
-      'How many living pairs of tokens one person may have made from theirs (DeviceHive) before further ones get 429. Counted once a minute.',
+      'How many living pairs of tokens one person may make from their own pair (DeviceHive) before further ones get 429. Counted once a minute.',
     schema: wholeNumber(1, 1_000_000_000),
   },
   auditRetention: {
@@ -414,7 +414,7 @@ export const options = {
     type: 'a whole number from 1 to 64',
     default: '1',
     meaning:
-      'How many processes serve the port. One that dies is replaced. More workers than cores do not help.',
+      'How many processes serve the port. A process that dies is replaced. More workers than cores do not help.',
     schema: wholeNumber(1, 64),
   },
   shutdownSeconds: {

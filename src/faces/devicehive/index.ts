@@ -182,7 +182,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
         }
         if (facts.expiresAt <= now()) throw new DeviceHiveRefusal(401, 'Token has expired');
         if (!(await mayRefresh(facts, request, users))) {
-          throw unauthorized('administrator or plugin that is let in no more');
+          throw unauthorized('administrator or plugin whose access has ended');
         }
         const answer = await ask(
           { grant_type: 'refresh_token', refresh_token: refreshToken },
