@@ -52,7 +52,7 @@ export interface HashQueueDeps {
 }
 
 interface Waiter {
-  /** @param expectedMs what it was charged */
+  /** @param expectedMs the charged cost */
   enter(expectedMs: number): void;
   refuse(error: Unavailable): void;
 }
@@ -67,7 +67,7 @@ interface Line {
   averageMs: number;
   /** The lines that it consists of. */
   readonly parts: Lines;
-  /** Of a line without parts. */
+  /** Only in a line without parts. */
   readonly waiters: Waiter[];
 }
 
@@ -79,7 +79,7 @@ function defaultConcurrency(): number {
   return Math.max(1, Math.min(availableParallelism(), threads - RESERVED_THREADS));
 }
 
-/** Lines among which the time is shared. */
+/** Lines that share the time. */
 class Lines {
   readonly #lines = new Map<string, Line>();
   /** The time that the line served last had used before: lines that were empty start with it. */
@@ -117,7 +117,7 @@ class Lines {
     return longest;
   }
 
-  /** @param ms what the hash that starts is expected to cost */
+  /** @param ms the expected cost of the hash that starts */
   start(line: Line, ms: number): void {
     this.#levelMs = Math.max(this.#levelMs, line.spentMs);
     line.running += 1;
@@ -130,7 +130,7 @@ class Lines {
   }
 }
 
-/** From a line down to one without parts. */
+/** The path from a line down to one without parts. */
 function pathFrom(line: Line, choose: (parts: Lines) => Line | undefined): Path {
   const path: [Line, ...Line[]] = [line];
   for (let part = choose(line.parts); part; part = choose(part.parts)) path.push(part);
@@ -198,7 +198,7 @@ export function createHashQueue({
     return true;
   }
 
-  /** @returns what it is charged until it has been measured */
+  /** @returns the cost charged until it has been measured */
   function start(path: Path): number {
     const expectedMs = path[0].averageMs;
     running += 1;

@@ -45,8 +45,9 @@ export interface Users {
   findByLogin(realm: Realm, login: string): Promise<User | undefined>;
   /**
    * @param queue whose share of the hash queue it takes: the organization's id
-   * @throws ProofRejected alike for unknown, wrong, and an account whose guesses were used up under other names; AccountClosed for a right password of somebody who may not log
-   *   in; TooManyAttempts; Unavailable when the queue is full
+   * @throws ProofRejected alike for an unknown name, a wrong password, and an account whose guesses were used up under
+   *   other names; AccountClosed for a right password of a person who may not log in; TooManyAttempts; Unavailable when
+   *   the queue is full
    */
   authenticate(request: {
     realm: Realm;

@@ -110,7 +110,7 @@ function toSurroundings(face: Face, prefixes: Prefixes): Pattern[] {
   const folders = basesOf(face, prefixes).flatMap((base) =>
     base === '' ? Object.keys(face.routes).map((route) => route.replace(/^\S+ |\/[^/]*$/g, '')) : [base],
   );
-  // A path below the longer ones names more of whom it is about.
+  // Longest first: longer paths also name the organization or the application.
   return [...new Set(folders)]
     .filter((folder) => folder !== '')
     .sort((a, b) => b.length - a.length)

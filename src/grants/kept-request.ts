@@ -13,7 +13,7 @@ export interface KeptRequest {
    * `isAdmin`, because they remain if the person is not an administrator.
    */
   readonly tables?: StoredPermissions;
-  /** The tables were asked for as scopes: what cannot be given is left out, and answers repeat the rest in `scope`. */
+  /** The tables were asked for as scopes: those that cannot be given are left out; `scope` of answers has the rest. */
   readonly asScopes?: true;
   /**
    * The request does not name a scope of the resource: it gets all that the application may have, and a missing one is

@@ -6,8 +6,8 @@
  * right password given during the delay is refused like a wrong one, or else the delay would slow down nobody who
  * guesses: he would read the right one off the answer. An account that does not exist is counted like any other.
  *
- * So that nobody can keep a person out by guessing wrong for him, an address from which an account has logged in
- * lately has guesses of its own, which strangers cannot use up: for each name of the account, whichever was typed.
+ * An address from which an account has logged in lately has its own guesses for every name of that account. Strangers
+ * cannot use them up, so they cannot lock the person out.
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';

@@ -41,7 +41,7 @@ export interface SecretLimits {
 
 /**
  * OpenID Connect registration metadata of an application.
- * @param idTokenAlg what its ID tokens are signed with at this moment
+ * @param idTokenAlg the algorithm that signs its ID tokens at this moment
  */
 export function toClientMetadata(
   application: Application,

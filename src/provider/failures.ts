@@ -16,7 +16,7 @@ export interface FailuresDeps {
   readonly now: () => number;
 }
 
-/** Why a request fails before its client, and the person if there is one, have proved who they are. */
+/** Errors of requests that fail before the client, and the person if there is one, have authenticated. */
 const UNPROVED = [
   errors.InvalidClientAuth,
   errors.InvalidGrant,

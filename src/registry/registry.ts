@@ -52,8 +52,8 @@ export interface Registry {
   /** Marks a node below which only tokens and logins hang. */
   mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
   /**
-   * Marks one below which connections or consents may hang, which may last for years: what ended them is remembered for
-   * ever. That their rights shrank need not be, because those of a connection are read anew at each use.
+   * Marks a node with connections or consents below it, which may last for years: its end is kept for ever. Lost rights
+   * are not, because a connection's rights are read at each use.
    */
   markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
   /**

@@ -79,7 +79,7 @@ export function serverErrorsOf(error: unknown): readonly (Error | null)[] {
 
 const MESSAGE_LENGTH = 200;
 
-/** A message from outside, cut to one that fits a line. */
+/** A message from outside, cut to fit a line. */
 export const quoted = (message: string): string => `"${message.slice(0, MESSAGE_LENGTH)}"`;
 
 /** Why the database cannot be used at this moment. */

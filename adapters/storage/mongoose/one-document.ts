@@ -37,7 +37,7 @@ export async function updateOrInsert<T>(
     if (updated !== undefined) return updated;
     if (await insertOnce(insert)) return undefined;
   }
-  throw new StoreUnavailable('the database neither finds a document nor takes it as a new one');
+  throw new StoreUnavailable('the database does not update the document and does not insert it');
 }
 
 /** As `updateOrInsert`, with an update that says how many documents it found. */
