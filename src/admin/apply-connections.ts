@@ -19,7 +19,7 @@ type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
 
 const MAX_CELLS = 5;
 
-/** Empty if the connection has none. */
+/** Empty if there is no difference. */
 function spellDifference({ isAdmin, cells }: Difference): string {
   if (isAdmin) return 'admin of the resource';
   const shown = cells.slice(0, MAX_CELLS).map(({ table, action }) => `${table}:${action}`);

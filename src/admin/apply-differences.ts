@@ -40,7 +40,7 @@ class Secret {
   }
 }
 
-/** Members that an apply file does not have. */
+/** The noun without the members that an apply file does not have. */
 function spellable<T extends Noun>({ id, number, version, createdAt, ...others }: T) {
   return others;
 }
@@ -88,7 +88,7 @@ const spellers: Spellers = {
 
   resources(resource) {
     const { organization, tables, token, ...others } = spellable(resource);
-    // The earlier algorithms follow from the change of the algorithm.
+    // `algsBefore` follows from the change of `alg`.
     const { algsBefore, ...facts } = token;
     return {
       ...others,

@@ -56,7 +56,7 @@ export async function respellResources(
   const { organizations } = file;
   if (!organizations) return file;
   const spellings = new Map<string, string>();
-  // In each organization the definitions come before the references to them.
+  // The definitions of all organizations come before the references to them.
   const defined = organizations.flatMap(({ resources = [] }) =>
     resources.map(({ identifier }) => identifier),
   );

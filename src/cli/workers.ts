@@ -28,7 +28,7 @@ export function isWorker(): boolean {
   return cluster.isWorker;
 }
 
-/** If this process is one of several, it reports that it takes requests, and then regularly that it is alive. */
+/** If this process is one of several: reports that it takes requests, and from then on answers whether it is alive. */
 export function sayReady(): void {
   if (!cluster.isWorker) return;
   process.send?.(READY);

@@ -94,7 +94,7 @@ const tooMany = (): RegistrationClosed =>
 export function createApplications(deps: ApplicationsDeps): Applications {
   const { store, changes, clientSecrets, audit, limit, now } = deps;
 
-  /** Each change writes to the audit log; only administrators change an operator's application. */
+  /** Each change writes to the audit log. Without an owner only administrators change it, and they have no limit. */
   async function limitOwner({ owner }: Application): Promise<void> {
     if (owner !== undefined) await limit(owner);
   }

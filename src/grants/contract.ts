@@ -57,9 +57,7 @@ export interface Proof {
     readonly asScopes?: boolean;
     /** Absent: it does not speak of devices. */
     readonly devices?: DeviceAccess;
-    /**
-     * For a token of a login in the browser: a token made from it works at userinfo only if it names `openid` itself.
-     */
+    /** Of a browser login's token: a token made from it works at userinfo only if it names `openid` itself. */
     readonly openid?: OpenIdFacts;
     /** Milliseconds: what is made from it dies no later. */
     readonly expiresAt?: number;

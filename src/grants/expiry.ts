@@ -17,7 +17,7 @@ export function exchangeTtl(limits: readonly (number | undefined)[]): number {
 /** Seconds. */
 export interface LoginLifetimes {
   readonly login: number;
-  /** Of an unused browser session. */
+  /** How long an unused browser session lasts. */
   readonly session: number;
 }
 
