@@ -20,7 +20,7 @@ import { createDirectory, type Directory } from './directory/directory.ts';
 import { createHashQueue, type HashQueue } from './directory/hash-queue.ts';
 import { createPasswords, type Passwords } from './directory/passwords.ts';
 import { createUsers, type Users } from './directory/users.ts';
-import { LONGEST_TOKEN } from './grants/expiry.ts';
+import { LONGEST_LOGIN, LONGEST_TOKEN } from './grants/expiry.ts';
 import { addressKey, customerKey, networksOf } from './http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from './http/throttle.ts';
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts';
@@ -143,7 +143,14 @@ export async function openFoundations(config: Config, now: () => number = Date.n
     const currentRights = createCurrentRights({ directory, users, connections: connectionNouns, now });
     const { recompute } = currentRights;
     const isPasswordCurrent = createIsPasswordCurrent({ directory, logins: databaseLogins, now });
-    const registry = createRegistry({ storage, now, longestLifetime, recompute, isPasswordCurrent });
+    const registry = createRegistry({
+      storage,
+      now,
+      longestLifetime,
+      longestLogin: LONGEST_LOGIN,
+      recompute,
+      isPasswordCurrent,
+    });
     const refreshTokens = createRefreshTokens(() => refreshKeys.all().map(({ key }) => key));
     const refreshJwts = createRefreshJwts({ issuer: config.issuer, keys: refreshJwtKeys, now });
     const changes = createChanges({ storage, registry, audit: storage.audit, now });

@@ -84,7 +84,7 @@ export interface ConnectionsDeps {
   readonly tokens: Pick<TokenStore, 'countOf'>;
   readonly changes: Changes;
   readonly users: Pick<Users, 'find'>;
-  readonly registry: Pick<Registry, 'isAlive' | 'mark'>;
+  readonly registry: Pick<Registry, 'isAlive' | 'markBriefly'>;
   readonly uses: ConnectionUses;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
@@ -118,7 +118,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     const dropped = connection.secrets.filter(({ id }) => !kept.has(id));
     const { organization, resource } = connection;
     for (const { id } of dropped) {
-      await registry.mark(id, { revokedAt: now() }, { organization, resource });
+      await registry.markBriefly(id, { revokedAt: now() }, { organization, resource });
     }
     return changes.connections.replace({ ...connection, secrets }, author);
   }
@@ -198,7 +198,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       const { id, organization, resource, name } = connection;
       const at = now();
       const mark = { revokedAt: at, restoredAt: at };
-      await registry.mark(issuedNode(id, visitor), mark, { organization, resource });
+      await registry.markBriefly(issuedNode(id, visitor), mark, { organization, resource });
       await audit.append({
         at,
         event: 'connection.issued_ended',

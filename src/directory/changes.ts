@@ -184,11 +184,9 @@ function createNounChanges<C extends CollectionName>(
   async function markAll(noun: Nouns[C], effect: Effect, mark: NodeMark | undefined): Promise<void> {
     if (!mark) return;
     const scope = scopeOf(collection, noun);
-    for (const node of nodesOf(collection, noun, effect)) {
-      // Connections and remembered consents also hang below a noun, and they last longer than tokens.
-      const isLasting = node === noun.id;
-      await (isLasting ? registry.markLasting(node, mark, scope) : registry.mark(node, mark, scope));
-    }
+    // Connections and remembered consents hang below a noun and last longer than tokens. The applications of a disabled
+    // person go on asking for tokens.
+    for (const node of nodesOf(collection, noun, effect)) await registry.markLasting(node, mark, scope);
   }
 
   async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
@@ -201,7 +199,7 @@ function createNounChanges<C extends CollectionName>(
   /** Also if the change marked nothing: a mark that was kept for ever can then expire. */
   async function forget(noun: Nouns[C], effect: Effect): Promise<void> {
     const mark = markAfter(effect, now()) ?? {};
-    for (const node of nodesOf(collection, noun, effect)) {
+    for (const node of nodesOf(collection, noun, 'ends')) {
       await registry.markRemoved(node, mark, scopeOf(collection, noun));
     }
   }

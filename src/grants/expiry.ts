@@ -6,6 +6,9 @@
  */
 export const LONGEST_TOKEN = 86_400 * 30;
 
+/** Seconds that a login lasts at most, whatever is configured for the server or for an older API. */
+export const LONGEST_LOGIN = 86_400 * 365;
+
 /** Seconds that a token from an exchange lives at most. */
 export const LONGEST_EXCHANGE = 86_400;
 

@@ -69,7 +69,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
   async function endEarlier({ id, organization, resource }: LoginRow, { asOf }: GrantRequest): Promise<void> {
     const end = asOf - 1;
     const scope = { organization, ...(resource !== undefined && { resource }) };
-    await registry.mark(earlierTokensNode(id), { revokedAt: end, restoredAt: end }, scope);
+    await registry.markBriefly(earlierTokensNode(id), { revokedAt: end, restoredAt: end }, scope);
   }
 
   /** Moves the login from `token` to its successor, or recognises a retry. */

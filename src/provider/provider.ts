@@ -193,7 +193,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       return toClientMetadata(application, grants, alg) as AdapterPayload;
     },
     findAccessToken: createFindForUserinfo(tokens),
-    endSessionOf: (grantId) => registry.mark(logoutNode(grantId), { revokedAt: now() }),
+    endSessionOf: (grantId) => registry.markBriefly(logoutNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables({ directory, users });
   const findLeft = createFindLeft({ directory, users });

@@ -21,6 +21,8 @@ export interface RegistryDeps {
   readonly now: () => number;
   /** Seconds: no token of any kind lives longer, so node records of the directory are kept as long. */
   readonly longestLifetime: number;
+  /** Seconds: no login lasts longer, of the server or of an older API, however they were configured when it began. */
+  readonly longestLogin: number;
   /** Stored ∩ current rights of a token whose rights shrank since; undefined: nothing is left of it. */
   readonly recompute: (row: TokenRow | LoginRow) => Promise<Rights | undefined>;
   /** Whether the password that the token was made with is still the one. */
@@ -49,6 +51,8 @@ export interface Registry {
   endToken(row: TokenRow): Promise<void>;
   /** Ends the login: its refresh token and every token that came from it. */
   endLogin(login: LoginRow): Promise<void>;
+  /** Marks a node below which everything ends within the longest lifetime of a token: access tokens, short logins. */
+  markBriefly(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
   /** Marks a node below which only tokens and logins hang. */
   mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
   /**
@@ -77,6 +81,7 @@ export function createRegistry({
   storage,
   now,
   longestLifetime,
+  longestLogin,
   recompute,
   isPasswordCurrent,
 }: RegistryDeps): Registry {
@@ -103,6 +108,8 @@ export function createRegistry({
   async function endToken(row: TokenRow): Promise<void> {
     await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt * 1000, scopeOf(row));
   }
+
+  const lastLoginEnds = (): number => now() + Math.max(longestLifetime, longestLogin) * 1000;
 
   return {
     async record(value, row) {
@@ -139,15 +146,18 @@ export function createRegistry({
       const lastBelow = login.expiresAt + longestLifetime * 1000;
       await nodes.mark(login.id, { revokedAt: now() }, lastBelow, scopeOf(login));
     },
-    async mark(node, mark, scope) {
+    async markBriefly(node, mark, scope) {
       await nodes.mark(node, mark, now() + longestLifetime * 1000, scope);
+    },
+    async mark(node, mark, scope) {
+      await nodes.mark(node, mark, lastLoginEnds(), scope);
     },
     async markLasting(node, mark, scope) {
       const until = mark.revokedAt === undefined ? now() + longestLifetime * 1000 : FOREVER;
       await nodes.mark(node, mark, until, scope);
     },
     async markRemoved(node, mark, scope) {
-      await nodes.markLast(node, mark, now() + longestLifetime * 1000, scope);
+      await nodes.markLast(node, mark, lastLoginEnds(), scope);
     },
   };
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createApplications } from '../../src/directory/applications.ts';
+import { credentialsNode, registrantNode } from '../../src/registry/nodes.ts';
 import { AUTHOR, newUser, openFixture } from './fixture.ts';
 
 const KEY = { id: 'k', key: Buffer.alloc(32, 1) };
@@ -70,4 +71,25 @@ test('the end of an application that a person made is remembered as long as it i
   assert.equal(await countLasting(), 1, 'people may have consented to it before');
   await applications.remove(on, AUTHOR);
   assert.equal(await countLasting(), 0);
+});
+
+test('what others have through a person stays ended as long as the person is disabled', async (t) => {
+  const { storage, changes, now, user, registry } = await open(t);
+  const off = await changes.users.replace({ ...user, enabled: false }, AUTHOR);
+  await storage.sweep(now() + 2 * YEAR, 100_000);
+  assert.equal(await registry.isAlive([registrantNode(user.id)], now()), false);
+  await changes.users.remove(off, AUTHOR);
+  await storage.sweep(now() + YEAR, 100_000);
+  assert.equal(await registry.isAlive([registrantNode(user.id)], now()), true, 'the record is gone');
+});
+
+test('ends are remembered as long as the longest login of an older API lasts', async (t) => {
+  const { storage, changes, now, registry, applications, register, user } = await open(t);
+  const made = await register();
+  const asOf = now();
+  await applications.renewSecret(made, AUTHOR);
+  await changes.users.remove(user, AUTHOR);
+  await storage.sweep(now() + 364 * 86_400_000, 100_000);
+  assert.equal(await registry.isAlive([credentialsNode(made.id)], asOf), false);
+  assert.equal(await registry.isAlive([user.id], asOf), false);
 });

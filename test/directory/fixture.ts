@@ -113,6 +113,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     storage,
     now,
     longestLifetime: 86_400,
+    longestLogin: 365 * 86_400,
     recompute: createCurrentRights({ directory, users, connections: storage.directory.connections, now })
       .recompute,
   });
