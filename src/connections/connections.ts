@@ -196,11 +196,16 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 
     async endIssued(connection, author, visitor) {
       const { id, organization, resource, name } = connection;
-      const at = now();
-      const mark = { revokedAt: at, restoredAt: at };
-      await registry.markBriefly(issuedNode(id, visitor), mark, { organization, resource });
+      const markNow = (): Promise<void> => {
+        const at = now();
+        const mark = { revokedAt: at, restoredAt: at };
+        return registry.markBriefly(issuedNode(id, visitor), mark, { organization, resource });
+      };
+      await markNow();
+      // A token that was made before the first mark could be read has a later time than that mark.
+      await markNow();
       await audit.append({
-        at,
+        at: now(),
         event: 'connection.issued_ended',
         outcome: 'changed',
         subject: id,

@@ -16,7 +16,7 @@ const MAX_DEPTH = 6;
 
 /**
  * Our tokens, JWTs (or text that begins like one), header values and passwords in URLs, wherever a message quotes one.
- * A match cannot fail after a repetition, so the search is linear in any text that a stranger sends.
+ * A match cannot fail after a repetition without a limit, so the search is linear in any text that a stranger sends.
  */
 const SECRET_TEXT =
   /\bg[a-z]t_[\w-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|\b(?:Bearer|Basic) +[\w~+/.=-]{8,}|(?<=:\/\/[^\s/:@"]{0,64}:)[^\s/:@"]{1,128}(?=@)/g;

@@ -62,7 +62,7 @@ export interface Registry {
   markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
   /**
    * Marks a node whose noun was removed: connections below it cannot be found, so its record expires with the last
-   * token, even if it was to be kept longer.
+   * login, even if it was to be kept longer.
    */
   markRemoved(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
 }

@@ -158,6 +158,28 @@ describe('what ends or narrows a connection', () => {
     );
     assert.match(answer.json.error_description, /8 KB/);
   });
+
+  test('RT-04 what is made from a token while what a connection issued is ended ends too', async () => {
+    const { storage, connections } = foundations();
+    const { connection, token } = await trader.connect('shop', { scopes: ['orders.read'] });
+    const child = (await trader.exchange('shop', token)).json.access_token;
+    const { nodes } = storage;
+    const { mark } = nodes;
+    let grandchild: string | undefined;
+    nodes.mark = async (...given) => {
+      server.clock.offset += 10;
+      grandchild ??= (await trader.exchange('shop', child)).json.access_token;
+      server.clock.offset += 10;
+      await mark(...given);
+    };
+    try {
+      await connections.endIssued(connection, AUTHOR);
+    } finally {
+      nodes.mark = mark;
+    }
+    assert.deepEqual(await server.introspect(child), { active: false });
+    assert.deepEqual(await server.introspect(grandchild ?? ''), { active: false });
+  });
 });
 
 test('what was made while the clock was ahead does not outlive a changed password once it is right', async () => {
