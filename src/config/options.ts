@@ -368,7 +368,7 @@ export const options = {
     type: 'a whole number from 1 to 1000000000',
     default: '20000',
     meaning:
-      'How many living pairs of tokens one person may make from their own pair (DeviceHive) before further ones get 429. Counted once a minute.',
+      'How many pairs of tokens that have not expired one person may have made from their own pair (DeviceHive) before further ones get 429. Revoked pairs count until they expire. Counted once a minute.',
     schema: wholeNumber(1, 1_000_000_000),
   },
   auditRetention: {
