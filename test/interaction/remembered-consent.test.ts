@@ -4,7 +4,7 @@ import { revokeConsent } from '../../src/admin/revoke.ts';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { eachNoun } from '../../src/directory/collections.ts';
 import { userSubject } from '../../src/directory/subjects.ts';
-import { LONGEST_TOKEN } from '../../src/grants/expiry.ts';
+import { LONGEST_LOGIN } from '../../src/grants/expiry.ts';
 import { createRememberedConsents, MOST_CONSENTS } from '../../src/grants/remembered-consents.ts';
 import { createPermissions } from '../../src/permissions/permissions.ts';
 import { createBrowser, type Page } from '../support/browser.ts';
@@ -314,7 +314,7 @@ describe('a remembered consent', () => {
     }
     const resource = (await view.findResource(identifier))!;
     await changes.resources.remove(resource, { actor: 'test' });
-    await storage.sweep(now() + LONGEST_TOKEN * 1000 + 60_000, 10_000);
+    await storage.sweep(now() + LONGEST_LOGIN * 1000 + 60_000, 10_000);
     await add();
     intoTheNextSecond();
     const { page } = await enter('eva', { scope: ORDERS, resource: identifier });
