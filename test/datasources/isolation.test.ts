@@ -221,30 +221,37 @@ test('E12 one of 20 datasources that hangs does not move the others, nor the tok
     }
     return { logins: quantile(logins, 0.99), machines: quantile(machines, 0.99) };
   };
+  const measureWhileOneHangs = async () => {
+    let isOver = false;
+    let refused = 0;
+    signalAll(hanging.child.pid as number, 'SIGSTOP');
+    const knocking = Array.from({ length: 4 }, async () => {
+      while (!isOver) {
+        const { status } = await logIn('hanging');
+        // It may be back already.
+        if (!isOver) assert.equal(status, 503);
+        refused += 1;
+        // As often as people who try again, not as fast as a load generator can.
+        await wait(50);
+      }
+    });
+    const during = await measure();
+    isOver = true;
+    signalAll(hanging.child.pid as number, 'SIGCONT');
+    await Promise.all(knocking);
+    return { ...during, refused };
+  };
+  const isClose = (before: number, during: number) => during < Math.max(1.2 * before, before + 25);
   await measure();
-  const before = await measure();
-  let isOver = false;
-  let refused = 0;
-  signalAll(hanging.child.pid as number, 'SIGSTOP');
-  const knocking = Array.from({ length: 4 }, async () => {
-    while (!isOver) {
-      const { status } = await logIn('hanging');
-      // It may be back already.
-      if (!isOver) assert.equal(status, 503);
-      refused += 1;
-      // As often as people who try again, not as fast as a load generator can.
-      await wait(50);
-    }
-  });
-  const during = await measure();
-  isOver = true;
-  signalAll(hanging.child.pid as number, 'SIGCONT');
-  await Promise.all(knocking);
-  t.diagnostic(
-    `p99 of logins ${before.logins.toFixed(1)} ms before, ${during.logins.toFixed(1)} ms while one of 20 hung; ` +
-      `of client_credentials ${before.machines.toFixed(1)} and ${during.machines.toFixed(1)} ms; ${refused} were told 503`,
-  );
-  // A busy machine moves a p99 by itself; two seconds of waiting would move it by far more.
-  assert.ok(during.logins < Math.max(1.2 * before.logins, before.logins + 25));
-  assert.ok(during.machines < Math.max(1.2 * before.machines, before.machines + 25));
+  for (let round = 1; ; round += 1) {
+    const before = await measure();
+    const during = await measureWhileOneHangs();
+    const figures =
+      `p99 of logins ${before.logins.toFixed(1)} ms before, ${during.logins.toFixed(1)} ms while one of 20 hung; ` +
+      `of client_credentials ${before.machines.toFixed(1)} and ${during.machines.toFixed(1)} ms; ${during.refused} were told 503`;
+    t.diagnostic(figures);
+    if (isClose(before.logins, during.logins) && isClose(before.machines, during.machines)) return;
+    // A machine that is busy may spoil a round; two seconds of waiting would show in each.
+    assert.ok(round < 3, figures);
+  }
 });
