@@ -1,12 +1,17 @@
 /** The faces that are live. A face is added by its folder and a line here. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
+import { LRUCache } from 'lru-cache';
 import { type ApiMakerDeps, createApiMaker } from './api-maker/index.ts';
 import { createDeviceHive, type DeviceHiveDeps } from './devicehive/index.ts';
 import { createFusio, type FusioDeps } from './fusio/index.ts';
 import { createMount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
 import { createUsergrid, type UsergridDeps } from './usergrid/index.ts';
+
+const PATHS_KEPT = 1_000;
+/** Characters. */
+const LONGEST_KEPT = 100;
 
 export interface FacesDeps
   extends MountDeps,
@@ -36,7 +41,13 @@ export function createFaces(deps: FacesDeps): Faces {
     createUsergrid(deps),
   ];
   const mounts = faces.map((face) => createMount(face, deps));
-  const hasPath = (path: string): boolean => mounts.some((mount) => mount.hasPath(path));
+  /** The same few paths are asked about several times in each request. */
+  const known = new LRUCache<string, boolean>({ max: PATHS_KEPT });
+  const hasPath = (path: string): boolean => {
+    const answer = known.get(path) ?? mounts.some((mount) => mount.hasPath(path));
+    if (path.length <= LONGEST_KEPT) known.set(path, answer);
+    return answer;
+  };
   const all = compose(mounts.map(({ middleware }) => middleware));
   return {
     // Most requests are for none of them, and pass in one step.

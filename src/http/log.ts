@@ -15,11 +15,13 @@ const REDACTED = '[redacted]';
 const MAX_DEPTH = 6;
 
 /**
- * Our tokens, JWTs (or text that begins like one), header values and passwords in URLs, wherever a message quotes one.
+ * Our tokens, JWTs (or text that begins like one), and header values, wherever a message quotes one.
  * A match cannot fail after a repetition without a limit, so the search is linear in any text that a stranger sends.
  */
-const SECRET_TEXT =
-  /\bg[a-z]t_[\w-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|\b(?:Bearer|Basic) +[\w~+/.=-]{8,}|(?<=:\/\/[^\s/:@"]{0,64}:)[^\s/:@"]{1,128}(?=@)/g;
+const SECRET_TEXT = /\bg[a-z]t_[\w-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|\b(?:Bearer|Basic) +[\w~+/.=-]{8,}/g;
+
+/** The password of a URL (RFC 3986 section 3.2.1). */
+const URL_PASSWORD = /(?<=:\/\/[^\s/:@"]{0,64}:)[^\s/:@"]{1,128}(?=@)/g;
 
 /** Beyond what JSON escapes: C1 controls, which terminals obey, and line separators. */
 const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
@@ -57,7 +59,8 @@ function toLoggedError(error: Error): unknown {
 
 /** The whole line at once: messages and stacks of others may quote what they were given. */
 function finish(line: string): string {
-  return line
+  const text = line.includes('@') ? line.replaceAll(URL_PASSWORD, REDACTED) : line;
+  return text
     .replaceAll(SECRET_TEXT, REDACTED)
     .replaceAll(UNSAFE, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

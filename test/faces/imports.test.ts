@@ -19,7 +19,7 @@ const MAY_RUN = [
   /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|subject-token|token-exchange)\.ts$/,
   // Names of nodes.
   /^src\/registry\/nodes\.ts$/,
-  /^(?:koa-compose|path-to-regexp|zod)$/,
+  /^(?:koa-compose|lru-cache|path-to-regexp|zod)$/,
 ];
 /** Of those, what may be taken: of grants only their names, of others what says something of a noun. */
 const FUNCTIONS_OF_OTHERS = new Map([
