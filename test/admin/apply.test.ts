@@ -64,6 +64,15 @@ async function refusal(work: Promise<unknown>): Promise<readonly string[]> {
   throw new Error('it was not refused');
 }
 
+/** Applies a file with one application of `acme`. */
+function applierOf({ apply }: Administration, name: string) {
+  return (application: object, options = {}) =>
+    apply(
+      fileOf({ organizations: [{ name: 'acme', applications: [{ name, clientId: name, ...application }] }] }),
+      options,
+    );
+}
+
 test('the sample of the documentation is applied, and applying it again changes nothing', async (t) => {
   const administration = await openAdministration(t);
   mkdirSync(join(administration.config.dataDir, 'datasources'), { recursive: true });
@@ -279,13 +288,7 @@ test('a dry run says the same, and writes nothing', async (t) => {
 
 test('pkce is shown when it changes, kept when left out, and refused where it must be used', async (t) => {
   const administration = await openAdministration(t);
-  const apply = (application: object, options = {}) =>
-    administration.apply(
-      fileOf({
-        organizations: [{ name: 'acme', applications: [{ name: 'shop', clientId: 'shop', ...application }] }],
-      }),
-      options,
-    );
+  const apply = applierOf(administration, 'shop');
   const stored = async () => (await requireApplication(administration, 'shop')).pkce;
   const both = ['https://shop.example/cb', 'http://localhost/cb'];
   await apply({ redirectUris: both, grants: ['authorization_code'] });
@@ -303,13 +306,7 @@ test('pkce is shown when it changes, kept when left out, and refused where it mu
 
 test('firstParty is shown when it changes, kept when left out, and refused on devices', async (t) => {
   const administration = await openAdministration(t);
-  const apply = (application: object, options = {}) =>
-    administration.apply(
-      fileOf({
-        organizations: [{ name: 'acme', applications: [{ name: 'shop', clientId: 'shop', ...application }] }],
-      }),
-      options,
-    );
+  const apply = applierOf(administration, 'shop');
   const stored = async () => (await requireApplication(administration, 'shop')).firstParty;
   await apply({ redirectUris: ['https://shop.example/cb'], grants: ['authorization_code'] });
   const report = await apply({ firstParty: true }, { dryRun: true });
@@ -635,13 +632,7 @@ test('a secret with % and a connection that is of no use are warned of', async (
 
 test('assertionAudience is shown when it changes, warned of, and of no use without assertions', async (t) => {
   const administration = await openAdministration(t);
-  const apply = (application: object, options = {}) =>
-    administration.apply(
-      fileOf({
-        organizations: [{ name: 'acme', applications: [{ name: 'job', clientId: 'job', ...application }] }],
-      }),
-      options,
-    );
+  const apply = applierOf(administration, 'job');
   const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] };
   const stored = async () => (await requireApplication(administration, 'job')).assertionAudience;
   await apply({ authMethod: 'private_key_jwt', jwks });

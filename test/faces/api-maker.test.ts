@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
-import bcrypt from 'bcrypt';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { SystemRequestRefused, type SystemTokenRequest } from '../../src/index.ts';
+import { crmDatasource, writeCrm } from '../support/crm.ts';
 import { PASSWORD, startServer, type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 
@@ -26,35 +25,14 @@ const AM_DB = {
 
 async function start(face: object = {}): Promise<TestServer> {
   const dataDir = mkdtempSync(join(tmpdir(), 'grantable-'));
-  mkdirSync(join(dataDir, 'datasources'));
-  const crm = new DatabaseSync(join(dataDir, 'datasources', 'crm.db'));
-  crm.exec('CREATE TABLE customers (id INTEGER, email TEXT, password TEXT)');
-  crm.prepare('INSERT INTO customers VALUES (7, ?, ?)').run('eve@acme.example', bcrypt.hashSync('right', 4));
-  crm.close();
+  writeCrm(dataDir, 'right');
   return startServer({
     dataDir,
     fixture(fixture) {
       const [acme] = fixture.organizations;
       acme.applications[0].grants.push('database_user');
       acme.faces = { apiMaker: { application: 'shop', ...face } };
-      acme.datasources = [
-        {
-          name: 'crm',
-          kind: 'sqlite',
-          file: 'crm.db',
-          userTables: [
-            {
-              collection: 'customers',
-              usernameColumn: 'email',
-              passwordColumn: 'password',
-              passwordFormat: 'bcrypt',
-              subjectColumn: 'id',
-              roles: ['reader'],
-              realm: 'shop',
-            },
-          ],
-        },
-      ];
+      acme.datasources = [crmDatasource('shop')];
     },
   });
 }

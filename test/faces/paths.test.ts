@@ -1,6 +1,7 @@
 /** Paths of faces that clients write with a slash too many, and what is told where there is nothing. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { switchOnFaces } from '../support/faces.ts';
 import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
 const HTML = { accept: 'text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2' };
@@ -11,20 +12,7 @@ describe('paths of faces', () => {
     server = await startServer({
       env: { GRANTABLE_FACE_PREFIXES: 'fusio=/legacy/fusio', GRANTABLE_HOSTS: 'other.localhost' },
       fixture({ organizations: [acme, other] }) {
-        acme.applications.push({
-          name: 'sites',
-          clientId: 'sites',
-          clientSecret: 'secret-of-sites-'.padEnd(40, 'x'),
-          grants: ['password', 'token_exchange'],
-          permissions: { isAdmin: true },
-        });
-        acme.faces = {
-          sunbreak: { application: 'sites', registration: true },
-          devicehive: { application: 'shop' },
-          apiMaker: { application: 'shop' },
-          usergrid: {},
-          fusio: { application: 'shop' },
-        };
+        switchOnFaces(acme);
         other.hosts = ['other.localhost'];
       },
     });

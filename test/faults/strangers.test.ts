@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import bcrypt from 'bcrypt';
+import { crmDatasource, writeCrm } from '../support/crm.ts';
 import { basic, FIXTURE, freePort, PASSWORD } from '../support/server.ts';
 import { createChildServer, secretOf } from './child-server.ts';
 
@@ -22,11 +22,7 @@ const NOISE = 150;
 const MB = 1024 * 1024;
 
 async function prepare(dataDir: string): Promise<void> {
-  mkdirSync(join(dataDir, 'datasources'));
-  const crm = new DatabaseSync(join(dataDir, 'datasources', 'crm.db'));
-  crm.exec('CREATE TABLE customers (id INTEGER, email TEXT, password TEXT)');
-  crm.prepare('INSERT INTO customers VALUES (1, ?, ?)').run('eve@acme.example', bcrypt.hashSync('right', 4));
-  crm.close();
+  writeCrm(dataDir, 'right');
   const fixture: any = structuredClone(FIXTURE);
   const [acme] = fixture.organizations;
   acme.applications.push({
@@ -38,24 +34,7 @@ async function prepare(dataDir: string): Promise<void> {
   });
   acme.users.push({ username: 'bob', password: PASSWORD, application: 'public' });
   acme.faces = { apiMaker: { application: 'shop' } };
-  acme.datasources = [
-    {
-      name: 'crm',
-      kind: 'sqlite',
-      file: 'crm.db',
-      userTables: [
-        {
-          collection: 'customers',
-          usernameColumn: 'email',
-          passwordColumn: 'password',
-          passwordFormat: 'bcrypt',
-          subjectColumn: 'id',
-          roles: ['reader'],
-          realm: 'public',
-        },
-      ],
-    },
-  ];
+  acme.datasources = [crmDatasource('public')];
   await writeFile(join(dataDir, 'apply.json'), JSON.stringify(fixture));
 }
 

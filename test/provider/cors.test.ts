@@ -1,6 +1,7 @@
 /** What pages of other origins may read: answers to their own client, and failures wherever they may ask. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { switchOnFaces } from '../support/faces.ts';
 import { basic, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 
 const SPA = 'https://app.acme.example';
@@ -21,20 +22,7 @@ describe('pages of other origins', () => {
         const find = (name: string) => acme.applications.find((one: { name: string }) => one.name === name);
         Object.assign(find('spa'), { allowedOrigins: [SPA, APP, EXTENSION] });
         Object.assign(find('shop'), { allowedOrigins: [SHOP] });
-        acme.applications.push({
-          name: 'sites',
-          clientId: 'sites',
-          clientSecret: 'secret-of-sites-'.padEnd(40, 'x'),
-          grants: ['password', 'token_exchange'],
-          permissions: { isAdmin: true },
-        });
-        acme.faces = {
-          sunbreak: { application: 'sites', registration: true },
-          devicehive: { application: 'shop' },
-          apiMaker: { application: 'shop' },
-          usergrid: {},
-          fusio: { application: 'shop' },
-        };
+        switchOnFaces(acme);
       },
     });
   });
