@@ -3,7 +3,7 @@
  * consent (RFC 9396), and refused before anybody logs in if no login could give it.
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Directory } from '../directory/directory.ts';
+import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { findRegistrant } from '../directory/registrants.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
@@ -44,13 +44,7 @@ function refuseBeyond(asked: Permissions, allowed: Permissions): void {
 }
 
 /** The rights that this client, and this user through it, has of the resource. */
-async function requireRights(
-  { directory }: AuthorizationRequestDeps,
-  clientId: string,
-  resource: string,
-  user?: User,
-) {
-  const view = await directory.view();
+async function requireRights(view: DirectoryView, clientId: string, resource: string, user?: User) {
   const [client, found] = await Promise.all([view.findApplication(clientId), view.findResource(resource)]);
   const rights = client && found && (await findRights(view, client.application, found, user));
   if (!found || !rights) {
@@ -172,7 +166,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
     throw new UnknownResource({ description: 'the application is disabled' });
   }
   const resource = singleResource(params.resource);
-  const rights = resource === undefined ? undefined : await requireRights(deps, client.clientId, resource);
+  const rights = resource === undefined ? undefined : await requireRights(view, client.clientId, resource);
   const isDeclared = await knownScopes(view, active.application);
   const limits: ScopeLimits = {
     resource: rights?.resource,
@@ -247,7 +241,7 @@ export function createFindLeft(deps: AuthorizationRequestDeps): FindLeft {
     const kept = keptOf(params);
     const user = kept && account && (await deps.users.findBySubject(account.accountId));
     if (!kept || !client || !user) return undefined;
-    const rights = await requireRights(deps, client.clientId, kept.resource, user);
+    const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
     const asked = String(params?.scope ?? '')
       .split(' ')
       .filter((scope) => scope !== '');
@@ -288,7 +282,7 @@ export function createGrantSourceDetails(deps: AuthorizationRequestDeps) {
     const user = session?.accountId ? await deps.users.findBySubject(session.accountId) : undefined;
     if (!user) throw new errors.AccessDenied('the person is not logged in');
     try {
-      const rights = await requireRights(deps, client.clientId, kept.resource, user);
+      const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
       if (kept.tables) refuseBeyond(fromStored(kept.tables), rights.permissions);
     } catch (error) {
       ctx.state.failure = error;

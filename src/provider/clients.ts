@@ -18,7 +18,6 @@ type Client = InstanceType<Provider['Client']>;
 
 const CLIENTS_KEPT = 5_000;
 /** The engine's names of the routes on which clients authenticate. */
-/** Where a client proves who it is. */
 export const AUTHENTICATED_ROUTES: readonly string[] = ['token', 'introspection', 'revocation'];
 
 /** Our own members of a client's metadata. */
