@@ -71,8 +71,8 @@ export function createCors({ paths, publicPaths, isFacePath, isListed }: CorsDep
     }
     const isForPages = forListed.has(path) || isFacePath(path);
     const reader = isForPages ? await findReader(ctx, origin) : undefined;
-    // The engine allows every origin that a request names.
-    if (origin !== '') forgetOrigin(ctx);
+    // The engine allows every origin, also where the request names none.
+    forgetOrigin(ctx);
     if (reader !== undefined) tellReader(ctx, reader);
   };
 }
