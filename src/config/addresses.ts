@@ -22,7 +22,7 @@ export function isHostAndPort(text: string): boolean {
 /** What is wrong with an issuer (RFC 8414 section 2), as the end of a sentence; undefined if nothing is. */
 export function findIssuerProblem(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) return 'is no http or https URL';
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) return 'is not an http or https URL';
   if (url.username || url.password) return 'names a user';
   if (text.includes('?')) return 'has a query';
   if (text.includes('#')) return 'has a fragment';
@@ -62,10 +62,10 @@ export function createTrustedProxies(list: readonly string[]): TrustedProxies {
 export function findProxyProblem(entry: string): string | undefined {
   const [address = '', prefix, ...rest] = entry.split('/');
   const family = isIP(address);
-  if (family === 0 || address.includes('%') || rest.length > 0) return 'is no IP address';
+  if (family === 0 || address.includes('%') || rest.length > 0) return 'is not an IP address';
   if (prefix === undefined) return undefined;
   if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > (family === 6 ? 128 : 32))
     return 'has a wrong prefix length';
-  if (Number(prefix) === 0) return 'is everybody, so any client could claim any address';
+  if (Number(prefix) === 0) return 'includes every address, so any client could claim any address';
   return undefined;
 }

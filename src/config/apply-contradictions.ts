@@ -1,6 +1,6 @@
 /**
  * What is wrong with an apply file as a whole, although each value is right by itself. Only what the file alone shows:
- * a name that it does not define may be in the store, which whoever applies it looks into.
+ * a name that it does not define may be in the store, which the code that applies the file looks into.
  */
 import { checkNewPassword } from '../directory/passwords.ts';
 import { hasOwnScheme, isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
@@ -93,12 +93,12 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
     [
       'clientSecret',
       clientSecret !== undefined && (authMethod === 'none' || authMethod === 'private_key_jwt'),
-      `is of no use with the authMethod ${authMethod}`,
+      `cannot be used with the authMethod ${authMethod}`,
     ],
     [
       'jwks',
       jwks !== undefined && authMethod !== undefined && authMethod !== 'private_key_jwt',
-      `is of no use with the authMethod ${authMethod}`,
+      `cannot be used with the authMethod ${authMethod}`,
     ],
     [
       'grants',
@@ -131,7 +131,7 @@ function inApplication([path, application]: Placed<ApplyApplication>): Contradic
     [
       'assertionAudience',
       assertionAudience === 'endpoint' && authMethod !== undefined && authMethod !== 'private_key_jwt',
-      `is of no use with the authMethod ${authMethod}`,
+      `cannot be used with the authMethod ${authMethod}`,
     ],
     [
       'introspects',

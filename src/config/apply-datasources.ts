@@ -8,7 +8,7 @@ import { applicationName, line, listOf, slug } from './apply-values.ts';
 
 export const datasourceKinds = ['postgres', 'mysql', 'mongodb', 'sqlite'] as const;
 
-/** Claims that say what a token is and may do; a column of somebody's table must not. */
+/** Claims that say what a token is and may do; a column of a user table must not. */
 const OWN_CLAIMS: ReadonlySet<string> = new Set(
   (
     'iss sub aud exp nbf iat jti client_id scope permissions authorization_details org app roles username auth_time ' +
@@ -20,7 +20,7 @@ const column = z.string().min(1).max(128).meta({ shape: 'the name of a column' }
 
 const claim = z.string().superRefine((value, context) => {
   if (!/^[A-Za-z_][A-Za-z0-9_.:/-]{0,63}$/.test(value)) {
-    context.addIssue({ code: 'custom', message: 'is no name of a claim' });
+    context.addIssue({ code: 'custom', message: 'is not the name of a claim' });
   } else if (OWN_CLAIMS.has(value)) {
     context.addIssue({ code: 'custom', message: 'is a claim that tokens have already' });
   }
@@ -32,7 +32,10 @@ const MAX_CLAIMS = 10;
 
 const userTable = z
   .strictObject({
-    enabled: z.boolean().exactOptional().describe('`false`: nobody logs in against it, and its tokens end.'),
+    enabled: z
+      .boolean()
+      .exactOptional()
+      .describe('`false`: logins against it are refused, and its tokens end.'),
     database: z
       .string()
       .exactOptional()
@@ -42,7 +45,9 @@ const userTable = z
       .describe(
         'The table, view or collection. Of PostgreSQL in the schema `public` unless it is named, as in `crm.customers`.',
       ),
-    usernameColumn: column.describe('What somebody types is looked for here.'),
+    usernameColumn: column.describe(
+      'Grantable looks for the user name that the person typed in this column.',
+    ),
     passwordColumn: column.describe('The stored password. Never copied anywhere.'),
     passwordFormat: z
       .enum(passwordFormats, {
@@ -61,11 +66,11 @@ const userTable = z
       .exactOptional()
       .describe('The key of `hmac-sha256`. Encrypted at rest; needed when the table is registered.'),
     subjectColumn: column.describe(
-      'Tells rows apart for ever: a primary key of text or whole numbers. The subject of tokens is made from it.',
+      'A column whose value identifies a row and never changes: a primary key of text or whole numbers. It becomes part of the subject of tokens.',
     ),
     activeColumn: column
       .exactOptional()
-      .describe('Somebody logs in only while it is true, 1, or a text such as `yes` or `active`.'),
+      .describe('The person can log in only while it is true, 1, or a text such as `yes` or `active`.'),
     conditions: z
       .record(column, scalar)
       .exactOptional()
@@ -73,7 +78,7 @@ const userTable = z
     nullColumns: listOf(column)
       .exactOptional()
       .describe('Further columns that must have no value, such as `deleted_at`.'),
-    roles: listOf(line).exactOptional().describe('Names of the roles that everybody in it has.'),
+    roles: listOf(line).exactOptional().describe('Names of the roles that every person in this table has.'),
     roleColumn: column
       .exactOptional()
       .describe('Values for `roleMap`: one, several with commas between them, or a list.'),
@@ -90,7 +95,9 @@ const userTable = z
       .describe('Claims of tokens, and the columns that they are copied from.'),
     passwordChangedAtColumn: column
       .exactOptional()
-      .describe('When the password was changed: another value ends the tokens made before.'),
+      .describe(
+        'The column with the time of the last password change. When its value changes, earlier tokens end.',
+      ),
     realm: applicationName
       .exactOptional()
       .describe(
@@ -102,8 +109,11 @@ const userTable = z
 export const datasource = z
   .strictObject({
     name: slug.describe('Unique in the organization. Logins call it `instance`.'),
-    enabled: z.boolean().exactOptional().describe('`false`: nobody logs in against it, and its tokens end.'),
-    kind: z.enum(datasourceKinds).describe('The product; `mysql` is MariaDB too. Fixed once it is made.'),
+    enabled: z
+      .boolean()
+      .exactOptional()
+      .describe('`false`: logins against it are refused, and its tokens end.'),
+    kind: z.enum(datasourceKinds).describe('The product; `mysql` is MariaDB too. Cannot be changed later.'),
     file: z
       .string()
       .exactOptional()
@@ -115,14 +125,16 @@ export const datasource = z
       .describe(
         'Of all others: host name or IP address. Private ones must stand in `GRANTABLE_DATASOURCE_HOSTS`.',
       ),
-    port: z.int().min(1).max(65_535).exactOptional().describe('The usual one of the product if left out.'),
+    port: z.int().min(1).max(65_535).exactOptional().describe('The default port of the product if left out.'),
     database: z.string().exactOptional().describe('For user tables that name none.'),
     username: z
       .string()
       .min(1)
       .max(128)
       .exactOptional()
-      .describe('Who we log in as: somebody who may read the registered columns, and nothing else.'),
+      .describe(
+        'The database user of Grantable. Give it the right to read the registered columns and nothing else.',
+      ),
     password: z
       .string()
       .max(512)
@@ -131,24 +143,28 @@ export const datasource = z
     tls: z
       .enum(['verify', 'off'])
       .exactOptional()
-      .describe('`verify`, as a new one has it: nothing is sent before its certificate is verified.'),
+      .describe(
+        '`verify`: Grantable sends nothing before it has verified the certificate. A new datasource has `verify`.',
+      ),
     ca: z
       .string()
-      .startsWith('-----BEGIN CERTIFICATE-----', 'is no certificate (PEM)')
+      .startsWith('-----BEGIN CERTIFICATE-----', 'is not a certificate (PEM)')
       .max(65_536)
       .exactOptional()
-      .describe('Certificates (PEM) that its own must lead to, instead of the well-known ones.'),
+      .describe(
+        'Certificates (PEM) of the authorities that must have issued the certificate of the database, instead of the well-known ones.',
+      ),
     insecurePasswords: z
       .boolean()
       .exactOptional()
       .describe(
-        `\`true\`: the formats ${[...insecureFormats].map((name) => `\`${name}\``).join(' and ')} are taken.`,
+        `\`true\`: the formats ${[...insecureFormats].map((name) => `\`${name}\``).join(' and ')} are accepted.`,
       ),
     userTables: listOf(userTable, ({ database, collection, usernameColumn, passwordColumn }) =>
       JSON.stringify([database, collection, usernameColumn, passwordColumn]),
     )
       .exactOptional()
-      .describe('All its user tables; those that are no longer listed end.'),
+      .describe('All its user tables. A table that is missing here is removed, and its tokens end.'),
   })
   .superRefine((value, context) => {
     for (const { path, message } of findProblems(value)) context.addIssue({ code: 'custom', path, message });

@@ -37,7 +37,7 @@ const ttl = z
   .exactOptional();
 
 const sunbreak = z.strictObject({
-  enabled: enabled.describe('`false`: its paths are not found.'),
+  enabled: enabled.describe('`false`: its paths answer 404.'),
   application,
   registration: z
     .boolean()
@@ -51,14 +51,16 @@ const sunbreak = z.strictObject({
 });
 
 const tokenInfo = z.strictObject({
-  authTokenType: z.enum(['AM', 'AM_DB']).describe('`AM`: of a user; `AM_DB`: of a row of a user table too.'),
+  authTokenType: z
+    .enum(['AM', 'AM_DB'])
+    .describe('`AM`: the token of a user. `AM_DB`: also the token of a row of a user table.'),
   instance: slug.exactOptional().describe('Of `AM_DB`: only of this datasource.'),
   database: line.exactOptional().describe('Of `AM_DB`: only of this database.'),
   collection: line.exactOptional().describe('Of `AM_DB`: only of this table or collection.'),
 });
 
 const apiMaker = z.strictObject({
-  enabled: enabled.describe('`false`: its path is not found.'),
+  enabled: enabled.describe('`false`: its path answers 404.'),
   application,
   ttl: exchangeTtl.exactOptional().describe('Seconds that tokens live; 10800 if never set.'),
   refreshTtl: refreshTtl.describe('Seconds that a login can be renewed; 30 days if never set.'),
@@ -66,11 +68,11 @@ const apiMaker = z.strictObject({
     .array(tokenInfo)
     .max(10)
     .exactOptional()
-    .describe('Tokens that must be presented before one is given; none, as a new one has it: it is public.'),
+    .describe('Tokens that a caller must present to get one. Empty, as in a new face: any client may call.'),
 });
 
 const usergrid = z.strictObject({
-  enabled: enabled.describe('`false`: its paths are not found.'),
+  enabled: enabled.describe('`false`: its paths answer 404.'),
   registration: z
     .boolean()
     .exactOptional()
@@ -80,32 +82,32 @@ const usergrid = z.strictObject({
     .boolean()
     .exactOptional()
     .describe(
-      '`true`: passwords and client secrets are taken from queries too, as the original does; they end up in logs. Off in a new one.',
+      '`true`: Grantable accepts passwords and client secrets in the query too, as the original does; they end up in logs. Off in a new one.',
     ),
   ttl: ttl.describe('Seconds that tokens live unless a request says otherwise; 3600 if never set.'),
 });
 
 const plugin = z.strictObject({
   topic: line.describe('What it listens to.'),
-  creator: username.describe('Who may make tokens for it: the user name of somebody of the application.'),
+  creator: username.describe('Who may make tokens for it: the user name of a user of the application.'),
 });
 
 const devicehive = z.strictObject({
-  enabled: enabled.describe('`false`: its paths are not found.'),
+  enabled: enabled.describe('`false`: its paths answer 404.'),
   application,
   administrators,
   ttl: ttl.describe('Seconds that access tokens live; 1800 if never set.'),
   refreshTtl: refreshTtl.describe('Seconds that a login lasts; 182 days if never set.'),
   webSocketUrl: webSocketUrl
     .exactOptional()
-    .describe('What `/info` says of the WebSocket service; that of this server if left out.'),
+    .describe('The address of the WebSocket service in `/info`; an address of this server if left out.'),
   plugins: listOf(plugin, ({ topic }) => topic)
     .exactOptional()
     .describe('Plugins that tokens can be made for.'),
 });
 
 const fusio = z.strictObject({
-  enabled: enabled.describe('`false`: its paths are not found.'),
+  enabled: enabled.describe('`false`: its paths answer 404.'),
   application,
   registration: z
     .boolean()
@@ -119,15 +121,15 @@ const fusio = z.strictObject({
     ),
   ttl: ttl.describe('Seconds that access tokens live; 2 days if never set.'),
   refreshTtl: refreshTtl.describe(
-    'Seconds that a refresh token is good, counted anew at each refresh, until the login ends (`GRANTABLE_LOGIN_TTL`); 3 days if never set.',
+    'Seconds that a refresh token lives. Each refresh starts them again, until the login ends (`GRANTABLE_LOGIN_TTL`). 3 days if never set.',
   ),
   activationUrl: mailUrl
     .exactOptional()
-    .describe('Where the mail to somebody who registered leads to; without it the mail has the token alone.'),
+    .describe('Where the mail to a person who registered leads to; without it the mail has the token alone.'),
   passwordResetUrl: mailUrl
     .exactOptional()
     .describe(
-      'Where the mail to somebody who forgot the password leads to; without it the mail has the token alone.',
+      'Where the mail to a person who forgot the password leads to; without it the mail has the token alone.',
     ),
 });
 
@@ -146,7 +148,7 @@ const reach = (dimension: Dimension) =>
       toReach(list, dimension);
     } catch (error) {
       if (!(error instanceof PermissionsError)) throw error;
-      context.addIssue({ code: 'custom', message: `will not do: ${error.message}` });
+      context.addIssue({ code: 'custom', message: `is not valid: ${error.message}` });
     }
   });
 

@@ -1,4 +1,4 @@
-/** What the schema has against an apply file, in words for whoever wrote the file. */
+/** What the schema has against an apply file, in words for the person who wrote the file. */
 import { z } from 'zod';
 import { cut } from '../errors/texts.ts';
 import { applyFile } from './apply-schema.ts';
@@ -22,7 +22,7 @@ export function toProblems(issue: z.core.$ZodIssue, document: YamlDocument): Loc
   }
   if (issue.code === 'invalid_key') {
     const key = String(path.at(-1));
-    return [document.at(path.slice(0, -1), `${key} ${issue.issues[0]?.message ?? 'will not do'}`, key)];
+    return [document.at(path.slice(0, -1), `${key} ${issue.issues[0]?.message ?? 'is not valid'}`, key)];
   }
   const value = findValue(document.value, path);
   const hint = typeof value === 'string' ? findHint(path, value) : '';

@@ -98,7 +98,7 @@ function inPermissions(
   const unknown = [...permissions.masks.keys()].filter((table) => !known.has(table));
   return unknown.map((table) => ({
     path: [...path, 'tables', table],
-    message: `is no table of ${identifier}`,
+    message: `is not a table of ${identifier}`,
   }));
 }
 
@@ -115,6 +115,6 @@ function inScopes(
   return scopes.flatMap((scope, index) =>
     known.has(scope) || OWN_SCOPES.has(scope)
       ? []
-      : [{ path: [...path, index], message: `is no scope of ${resources.join(' or ')}` }],
+      : [{ path: [...path, index], message: `is not a scope of ${resources.join(' or ')}` }],
   );
 }

@@ -67,7 +67,7 @@ const token = z.strictObject({
     .enum(['at+jwt', 'JWT'])
     .exactOptional()
     .describe(
-      'Type in the header of JWTs. A new resource has `at+jwt` (RFC 9068). `JWT` is for verifiers that accept only that; then no `clientId` may equal the identifier, or an ID token could be taken for an access token.',
+      'The type (`typ`) in the header of JWTs. A new resource has `at+jwt` (RFC 9068). `JWT` is for verifiers that accept only that type. Then a `clientId` must not equal the identifier, or an ID token could pass for an access token.',
     ),
   overflow: z
     .enum(['reference', 'refuse'])
@@ -88,11 +88,11 @@ export const resource = z
       .enum(['closed', 'open'])
       .exactOptional()
       .describe(
-        '`closed`, as a new resource has it: only the listed tables exist. `open`: only the resource server knows them.',
+        '`closed`: only the listed tables exist. `open`: only the resource server knows which tables exist. A new resource has `closed`.',
       ),
     tables: listOf(table, ({ id }) => id)
       .exactOptional()
-      .describe('All its tables; a table that is no longer listed is taken out of living tokens.'),
+      .describe('All its tables; living tokens lose a table that is missing here.'),
     scopes: listOf(resourceScope)
       .exactOptional()
       .describe(
@@ -102,7 +102,7 @@ export const resource = z
     channel: channel
       .exactOptional()
       .describe(
-        'Where changes of its data are announced; unique on the server. Answers to exchanges name it.',
+        'The name of the channel on which changes of its data are announced; unique on the server. Answers to exchanges contain it.',
       ),
   })
   .describe('Something that tokens are for: an API or a database with its tables.');
@@ -110,8 +110,11 @@ export const resource = z
 export const role = z
   .strictObject({
     name: line.describe('Unique in the organization.'),
-    enabled: enabled.describe('`false`: it gives nothing.'),
-    default: z.boolean().exactOptional().describe('`true`: for everybody who registers. One role at most.'),
+    enabled: enabled.describe('`false`: it gives no rights.'),
+    default: z
+      .boolean()
+      .exactOptional()
+      .describe('`true`: every user who registers gets it. One role at most.'),
     resource: identifier
       .exactOptional()
       .describe(
@@ -128,17 +131,17 @@ export const application = z
     enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
     clientId: clientId
       .exactOptional()
-      .describe('Unique on the server; made when the application is, if left out.'),
+      .describe('Unique on the server; generated with the application if left out.'),
     clientSecret: clientSecret
       .exactOptional()
       .describe(
-        'Made when the application is, if it needs one and this is left out. Only a keyed hash of it is stored.',
+        'Generated with the application if it needs one and this is left out. Grantable stores a keyed hash of it only.',
       ),
     authMethod: z
       .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
       .exactOptional()
       .describe(
-        'How it proves itself. A new application has `client_secret_basic`. `none` is for applications in browsers and on devices, which can keep no secret.',
+        'How it authenticates. A new application has `client_secret_basic`. `none` is for applications in browsers and on devices, which cannot keep a secret (public clients).',
       ),
     jwks: jwks.exactOptional().describe('Its public keys, for `private_key_jwt`.'),
     assertionAudience: z
@@ -181,21 +184,21 @@ export const application = z
       .enum(['application', 'organization'])
       .exactOptional()
       .describe(
-        "Whose users log in through it: its own, as a new application has it, or its organization's.",
+        "Whose users log in through it: the application's own users, or those of its organization. A new application has `application`.",
       ),
     minPasswordLength: z
       .int()
       .min(8)
       .max(64)
       .exactOptional()
-      .describe('The least characters of new passwords of its users; 8 if never set.'),
+      .describe('The minimum number of characters of new passwords of its users; 8 if never set.'),
     resource: identifier
       .exactOptional()
       .describe('Identifier of the resource that its tokens are for when a request names none.'),
     permissions: permissions
       .exactOptional()
       .describe(
-        'The most that its tokens may allow for `resource`, whatever its users may do. Without a `resource`: for each resource that is registered through it.',
+        'The ceiling: the most that its tokens may allow for `resource`, even if its users may do more. Without a `resource`: for each resource that is registered through it.',
       ),
     resources: z
       .record(identifier, permissions)
@@ -218,22 +221,24 @@ export const application = z
       ),
     maxExchangeTtl: exchangeTtl
       .exactOptional()
-      .describe('Seconds that a token which it got by exchange lives at most; a day if never set.'),
+      .describe(
+        'The most seconds that a token from an exchange of this application lives; a day if never set.',
+      ),
   })
   .describe('An OAuth client.');
 
 export const connection = z
   .strictObject({
     name: applicationName.describe('Unique in the organization.'),
-    enabled: enabled.describe('`false`: its token is not taken, and what was made from it ends.'),
-    application: applicationName.describe('Name of the application it belongs to. Fixed once it is made.'),
+    enabled: enabled.describe('`false`: its token is refused, and tokens made from it end.'),
+    application: applicationName.describe('Name of the application it belongs to. Cannot be changed later.'),
     resource: identifier
       .exactOptional()
-      .describe("Identifier of its resource; the application's own if left out. Fixed once it is made."),
+      .describe("Identifier of its resource; the application's own if left out. Cannot be changed later."),
     owner: username
       .exactOptional()
       .describe(
-        'A user of the application: what it allows is never above what they may do, and it ends with them. Fixed once it is made.',
+        'A user of the application. The connection never allows more than this user may do, and it ends when the user is disabled or removed. Cannot be changed later.',
       ),
     scopes: listOf(resourceScope).exactOptional().describe('The most that it gives of the scopes.'),
     permissions: permissions
@@ -247,12 +252,14 @@ export const connection = z
       .describe('Seconds that it lives, counted from when it was made. A new connection has 365 days.'),
     networks: listOf(network)
       .exactOptional()
-      .describe('IP addresses and CIDR blocks from where its token is taken; from anywhere if empty.'),
+      .describe('IP addresses and CIDR blocks from which its token is accepted; every address if empty.'),
     maxTokenTtl: exchangeTtl
       .exactOptional()
-      .describe('Seconds that a token made from it lives at most; a day if never set.'),
+      .describe('The most seconds that a token made from it lives; a day if never set.'),
   })
-  .describe('A long-lived grant, whose token is made here and traded for short ones (RFC 8693).');
+  .describe(
+    'A long-lived grant. Its connection token is exchanged for access tokens of at most a day (RFC 8693).',
+  );
 
 export const user = z
   .strictObject({
@@ -266,41 +273,50 @@ export const user = z
     password: password
       .exactOptional()
       .describe(
-        'Used when the user is made, and made then if neither this nor a hash is given; a different one later is reported and not applied.',
+        'Used when the user is created; generated then if both this and `passwordHash` are left out. A different one later is reported and not applied (`--reset-passwords` applies it).',
       ),
     passwordHash: passwordHash
       .exactOptional()
       .describe('Instead of `password`: a bcrypt hash made elsewhere (`$2a$`, `$2b$` or `$2y$`).'),
-    email: email.exactOptional().describe('Unique in its realm; good for logging in.'),
-    emailVerified: z.boolean().exactOptional().describe('Whether the address is known to be theirs.'),
+    email: email.exactOptional().describe('Unique in its realm. The user can log in with it.'),
+    emailVerified: z
+      .boolean()
+      .exactOptional()
+      .describe('Whether it was verified that the address is theirs.'),
     displayName: line.exactOptional().describe('For people.'),
     roles: listOf(line).exactOptional().describe('Names of all its roles.'),
     devicehive: deviceRights
       .exactOptional()
-      .describe('What they may do with devices, through the face of DeviceHive.'),
+      .describe('Their rights over devices, for the face of DeviceHive.'),
   })
   .describe('A person who logs in.');
 
 export const organization = z
   .strictObject({
     name: organizationName.describe('Unique on the server.'),
-    enabled: enabled.describe('`false`: nothing of it works, and its tokens end.'),
+    enabled: enabled.describe('`false`: everything of it is switched off, and its tokens end.'),
     default: z
       .boolean()
       .exactOptional()
-      .describe('`true`: the one that answers the faces whose paths and host name none. One at most.'),
+      .describe(
+        '`true`: it answers requests to faces whose path and host do not name an organization. One organization at most.',
+      ),
     hosts: listOf(host)
       .exactOptional()
-      .describe('Which of `GRANTABLE_HOSTS` stand for it at the faces whose paths name no organization.'),
+      .describe('Which of `GRANTABLE_HOSTS` select this organization, at faces whose paths do not name one.'),
     clientId: clientId
       .exactOptional()
       .describe(
-        'The organization as a client of its own, which may do everything with its resources (Usergrid knows such). Unique on the server.',
+        'The client id of the organization itself, a client that may do everything with the resources of the organization (Usergrid has such clients). Unique on the server.',
       ),
     clientSecret: clientSecret
       .exactOptional()
-      .describe('Of that client; made when it is, if left out. Only a keyed hash of it is stored.'),
-    faces: faces.exactOptional().describe('Older token APIs that it answers in their own words.'),
+      .describe(
+        'The secret of that client; generated if left out. Grantable stores a keyed hash of it only.',
+      ),
+    faces: faces
+      .exactOptional()
+      .describe('Faces: older token APIs that Grantable answers in their own format.'),
     roles: listOf(role, ({ name }) => name)
       .exactOptional()
       .describe('Its roles.'),
@@ -325,7 +341,7 @@ export const administrator = z
     password: password
       .exactOptional()
       .describe(
-        'At least 15 characters. Used when the administrator is made, and made then if neither this nor a hash is given; a different one later is reported and not applied.',
+        'At least 15 characters. Used when the administrator is created; generated then if both this and `passwordHash` are left out. A different one later is reported and not applied (`--reset-passwords` applies it).',
       ),
     passwordHash: passwordHash
       .exactOptional()
@@ -334,7 +350,9 @@ export const administrator = z
     displayName: line.exactOptional().describe('For people.'),
     organizations: listOf(slug).exactOptional().describe('Names of all organizations that they administer.'),
   })
-  .describe('A person who administers organizations; there is no page for them yet.');
+  .describe(
+    'A person who administers organizations, through faces that allow it. There is not a page for administrators yet.',
+  );
 
 export const applyFile = z.strictObject({
   organizations: listOf(organization, ({ name }) => name)

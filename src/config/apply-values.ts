@@ -39,7 +39,7 @@ export function listOf<T extends z.ZodType>(
 }
 
 const SCOPE = /^[!#-[\]-~]{1,128}$/;
-const SCOPE_PROBLEM = 'is no scope: 1 to 128 visible ASCII characters but " and \\';
+const SCOPE_PROBLEM = 'is not a scope: 1 to 128 visible ASCII characters but " and \\';
 const SLUG_PROBLEM = 'is not made of 1 to 63 lower-case letters, digits and inner hyphens';
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const VISIBLE = /^[!-~]+$/;
@@ -81,14 +81,14 @@ export const exchangeTtl = z.int().min(10).max(86_400);
 export const webSocketUrl = text('a WebSocket URL', (value) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isWebSocket = url?.protocol === 'ws:' || url?.protocol === 'wss:';
-  return isWebSocket && VISIBLE.test(value) && value.length <= 1024 ? undefined : 'is no ws or wss URL';
+  return isWebSocket && VISIBLE.test(value) && value.length <= 1024 ? undefined : 'is not a ws or wss URL';
 });
 
 /** A link in a mail. */
 export const mailUrl = text('a URL with {token} in it', (value) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const isWeb = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
-  if (!isWeb || !VISIBLE.test(value) || value.length > 1024) return 'is no https URL';
+  if (!isWeb || !VISIBLE.test(value) || value.length > 1024) return 'is not an https URL';
   return value.split('{token}').length === 2 ? undefined : 'does not have {token} in it, once';
 });
 
@@ -112,7 +112,7 @@ export function findRefusal(check: () => unknown): string | undefined {
     check();
     return undefined;
   } catch (error) {
-    if (error instanceof MalformedRequest) return `will not do: ${error.description}`;
+    if (error instanceof MalformedRequest) return `is not valid: ${error.description}`;
     throw error;
   }
 }
@@ -150,11 +150,11 @@ export const tableId = text('text', (value) => findTableIdProblem(value));
 export const identifier = text('an absolute URI', (value) => {
   if (!VISIBLE.test(value) || value.length > 512) return 'is not made of 1 to 512 visible ASCII characters';
   if (value.includes('#')) return 'has a fragment';
-  return URL.canParse(value) ? undefined : 'is no absolute URI';
+  return URL.canParse(value) ? undefined : 'is not an absolute URI';
 });
 
 export const host = text('a host name, with or without port', (value) =>
-  isHostAndPort(value) ? undefined : 'is no host name in lower case, with or without port',
+  isHostAndPort(value) ? undefined : 'is not a host name in lower case, with or without port',
 );
 
 export const redirectUri = text('an absolute URI', findRedirectUriProblem);
@@ -181,7 +181,7 @@ const flags = z.strictObject({
   delete: z.boolean().exactOptional(),
 });
 
-/** Read by name first, so that each mistake has its line, then into the value everybody works with. */
+/** Read by name first, so that each mistake has its line, then into the value that the rest of the code works with. */
 export const permissions = z
   .strictObject({ isAdmin: z.boolean().exactOptional(), tables: z.record(tableId, flags).exactOptional() })
   .transform((json, context) => {
@@ -189,7 +189,7 @@ export const permissions = z
       return parsePermissions(json, { unknownFlags: 'refuse' });
     } catch (error) {
       if (!(error instanceof PermissionsError)) throw error;
-      context.addIssue({ code: 'custom', message: `will not do: ${error.message}` });
+      context.addIssue({ code: 'custom', message: `is not valid: ${error.message}` });
       return z.NEVER;
     }
   })

@@ -1,4 +1,4 @@
-/** The configuration as everybody past `load` sees it: typed, whole, frozen; no defaults and no text to parse. */
+/** The configuration as all code after `load` sees it: typed, whole, frozen; no defaults and no text to parse. */
 
 import { toOneLine } from '../errors/texts.ts';
 import type { SmtpServer } from '../mail/smtp.ts';

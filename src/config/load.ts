@@ -177,7 +177,7 @@ function findSmtp(
     report(options.mailFrom, 'it is missing, and GRANTABLE_SMTP_URL needs it');
   }
   if (from && !given(options.smtpUrl)) {
-    report(options.smtpUrl, 'it is missing, and without it GRANTABLE_MAIL_FROM is of no use');
+    report(options.smtpUrl, 'it is missing, and without it GRANTABLE_MAIL_FROM has no effect');
   }
   return server && from ? { server, from } : undefined;
 }
@@ -201,13 +201,14 @@ function findMasterKey(
 function readKeyFile(path: string, report: Report): Buffer | undefined {
   try {
     const stat = statSync(path);
-    if (!stat.isFile() || stat.size > KEY_FILE_BYTES) throw new Error('it is no file that holds just a key');
+    if (!stat.isFile() || stat.size > KEY_FILE_BYTES)
+      throw new Error('it is not a file that holds just a key');
     return parseMasterKey(readFileSync(path, 'utf8'));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     report(
       options.masterKeyFile,
-      `${quote(path)} will not do: ${code ? `it cannot be read (${code})` : message}`,
+      `${quote(path)} is not valid: ${code ? `it cannot be read (${code})` : message}`,
     );
     return undefined;
   }

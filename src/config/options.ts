@@ -75,15 +75,15 @@ export const options = {
     default: undefined,
     without: '`http://localhost:<port>`',
     meaning:
-      'The name of this server in tokens and metadata, and the start of every URL it gives out. Clients compare it as a string. With `https` a proxy that ends TLS stands in front, and `GRANTABLE_TRUSTED_PROXIES` names it.',
+      'The name of this server in tokens and metadata, and the start of every URL it gives out. Clients compare it as a string. With `https`, a proxy in front must end TLS, and `GRANTABLE_TRUSTED_PROXIES` must name it.',
     schema: checkedText(findIssuerProblem),
     insecure: {
       when: isPublicHttp,
-      says: 'The issuer is plain http: everybody on the way can read passwords and tokens.',
+      says: 'The issuer is plain http: anyone on the network path can read passwords and tokens.',
     },
     refusedInProduction: {
       when: isPublicHttp,
-      says: 'plain http for other machines than this one, so that everybody on the way could read passwords and tokens',
+      says: 'plain http for other machines than this one, so that anyone on the network path could read passwords and tokens',
       right: 'an https URL',
     },
   },
@@ -112,7 +112,7 @@ export const options = {
     ),
     insecure: {
       when: ({ host, issuer }) => host !== undefined && !isLoopback(host) && isPlainHttp(issuer),
-      says: 'The server listens for other machines without TLS: what they send can be read on the way.',
+      says: 'The server accepts requests from other machines without TLS: anyone on the network path can read what they send.',
     },
   },
   hosts: {
@@ -121,8 +121,8 @@ export const options = {
     default: undefined,
     without: 'only the host of the issuer',
     meaning:
-      'Further hosts under which the back-channel endpoints answer, such as the name of the service inside a cluster. Requests for any other host are refused. Never part of a URL that is given out.',
-    schema: list((entry) => (isHostAndPort(entry) ? undefined : 'is no host name in lower case')),
+      'Further hosts under which the back-channel endpoints answer, such as the name of the service inside a cluster. Grantable refuses requests for any other host. These names never become part of a URL.',
+    schema: list((entry) => (isHostAndPort(entry) ? undefined : 'is not a host name in lower case')),
   },
   trustedProxies: {
     name: 'GRANTABLE_TRUSTED_PROXIES',
@@ -139,18 +139,19 @@ export const options = {
     default: undefined,
     without: 'only addresses of the public Internet',
     meaning:
-      'Private, loopback and link-local addresses that datasources may have. Whoever registers a datasource decides where this server connects to, so the machines around it are out of reach unless they are named here.',
+      'Private, loopback and link-local addresses that datasources may have. A datasource decides where this server connects to, so Grantable refuses to connect to machines of its own network unless they are listed here.',
     schema: list((entry) =>
       isHostname(entry) || findNetworkProblem(entry) === undefined
         ? undefined
-        : 'is no host name in lower case, no IP address and no CIDR block',
+        : 'is not a host name in lower case, an IP address or a CIDR block',
     ),
   },
   dataDir: {
     name: 'GRANTABLE_DATA_DIR',
     type: 'the path of a folder',
     default: './data',
-    meaning: 'Where the server keeps its files. Made if it is not there. Relative to the working directory.',
+    meaning:
+      'Where the server keeps its files. Grantable makes it if it is missing. Relative to the working directory.',
     schema: path(),
   },
   storage: {
@@ -170,18 +171,18 @@ export const options = {
     default: undefined,
     without: 'a file `master.key` in the data folder, made when the store is empty',
     meaning:
-      'Wraps the keys that encrypt private keys and credentials in the store. Without it the store cannot be used, so keep a copy apart from the backups. The content of a `master.key` that was made may be given here later.',
+      'Encrypts (wraps) the keys that encrypt private keys and credentials in the store. Without it the store cannot be used, so keep a copy apart from the backups. You may move the content of a generated `master.key` here later.',
     secret: true,
     schema: textValue((text, refuse) => {
       try {
         return parseMasterKey(text);
       } catch (error) {
-        return refuse(`will not do: ${(error as Error).message}`);
+        return refuse(`is not valid: ${(error as Error).message}`);
       }
     }),
     insecure: {
       when: ({ masterKey }) => masterKey?.source === 'data-folder',
-      says: 'No master key is given, so it is kept in the data folder, which protects nobody from whoever copies the folder.',
+      says: 'No master key is given, so Grantable keeps one in the data folder: a copy of the folder can be decrypted.',
     },
     refusedInProduction: {
       when: ({ masterKey }) => masterKey?.source === 'data-folder',
@@ -204,14 +205,15 @@ export const options = {
     name: 'GRANTABLE_SMTP_URL',
     type: 'smtps://<host> or smtp://<host>, with <user>:<password>@ in front of the host (percent-encoded) and :<port> behind it where needed',
     default: undefined,
-    without: 'mails are files in the folder `mail` of the data folder; in production there are none',
+    without:
+      'mails are written as files to the folder `mail` of the data folder; in production no mails are sent',
     meaning:
-      'The mail server. `smtps` is TLS from the start (port 465); `smtp` (port 587) says nothing before STARTTLS has succeeded, except on this machine itself. `?tls=off` at the end does without, `?tls=starttls` demands it on this machine too. Certificates are always checked; `NODE_EXTRA_CA_CERTS` names those of a private authority.',
+      'The mail server. `smtps` is TLS from the start (port 465); `smtp` (port 587) sends nothing before STARTTLS has succeeded, except to a server on this machine. `?tls=off` at the end sends without TLS, `?tls=starttls` requires STARTTLS on this machine too. Grantable always verifies certificates; `NODE_EXTRA_CA_CERTS` names those of a private authority.',
     secret: true,
     schema: smtpServer(),
     insecure: {
       when: ({ smtp }) => smtp?.server.encryption === 'none' && !isLoopback(smtp.server.host),
-      says: 'Mails go to the mail server without TLS: the links in them, and its password, can be read on the way.',
+      says: 'Mails go to the mail server without TLS: anyone on the network path can read their links and the password.',
     },
   },
   mailFrom: {
@@ -221,7 +223,7 @@ export const options = {
     without: 'an error if `GRANTABLE_SMTP_URL` is set',
     meaning: 'The address that mails come from.',
     schema: checkedText((text) =>
-      findableEmail(text) === undefined ? 'is no email address without a name' : undefined,
+      findableEmail(text) === undefined ? 'is not an email address without a name' : undefined,
     ),
   },
   facePrefixes: {
@@ -230,7 +232,7 @@ export const options = {
     default: undefined,
     without: 'the faces keep their original paths',
     meaning:
-      "Paths below which faces (`sunbreak`, `devicehive`, `apiMaker`, `usergrid`, `fusio`) answer instead of at the root. Lower case, without a slash at the end, none below another's, and none where the server's own paths are.",
+      "Paths below which faces (`sunbreak`, `devicehive`, `apiMaker`, `usergrid`, `fusio`) answer instead of at the root. A path is in lower case, has no slash at the end, and is not below the path of another face or one of the server's own paths.",
     schema: facePrefixes(),
   },
   metricsToken: {
@@ -268,7 +270,7 @@ export const options = {
     name: 'GRANTABLE_LOG_LEVEL',
     type: `one of ${logLevels.join(', ')}`,
     default: 'info',
-    meaning: 'The least severe messages that are logged.',
+    meaning: 'Grantable logs messages of this level and of all more severe levels.',
     schema: oneOf(...logLevels),
   },
   bcryptCost: {
@@ -276,11 +278,11 @@ export const options = {
     type: 'a whole number from 4 to 15',
     default: '12',
     meaning:
-      'The cost of new password hashes; each step doubles the time of a login. Hashes of a lower cost are made anew when their owner logs in.',
+      'The cost of new password hashes; each step doubles the time of a login. A hash of a lower cost is replaced when its owner logs in.',
     schema: wholeNumber(4, 15),
     insecure: {
       when: ({ bcryptCost }) => bcryptCost !== undefined && bcryptCost < 10,
-      says: 'The cost of password hashes is below 10: whoever gets a copy of the store guesses passwords quickly.',
+      says: 'The cost of password hashes is below 10: passwords are guessed quickly from a copy of the store.',
     },
     refusedInProduction: {
       when: ({ bcryptCost }) => bcryptCost !== undefined && bcryptCost < 10,
@@ -313,7 +315,7 @@ export const options = {
     type: '<attempts>/<duration of at most 1d>, such as 10/15m',
     default: '10/15m',
     meaning:
-      'Wrong passwords of one account, across all doors, before further ones get 429 with `Retry-After`.',
+      'How many wrong passwords one account may get, at all endpoints and faces together, before further logins get 429 with `Retry-After`.',
     schema: limit(),
   },
   addressLimit: {
@@ -321,14 +323,14 @@ export const options = {
     type: '<attempts>/<duration of at most 1d>, such as 100/2m',
     default: '100/2m',
     meaning:
-      'Wrong passwords from one address, or wrong client secrets from it, before further ones get 429; each kind is counted by itself.',
+      'How many wrong passwords, and how many wrong client secrets, one IP address may send before further ones get 429. Each kind is counted by itself.',
     schema: limit(),
   },
   clientLimit: {
     name: 'GRANTABLE_CLIENT_LIMIT',
     type: '<attempts>/<duration of at most 1d>, such as 20/1m',
     default: '20/1m',
-    meaning: 'Wrong secrets of one client before further ones get 429.',
+    meaning: 'How many wrong secrets one client may send before further ones get 429.',
     schema: limit(),
   },
   registrationLimit: {
@@ -336,7 +338,7 @@ export const options = {
     type: '<attempts>/<duration of at most 1d>, such as 20/1h',
     default: '20/1h',
     meaning:
-      'Registrations from one address, where a face lets strangers register, before further ones get 429.',
+      'How many registrations one IP address may send, where a face lets strangers register, before further ones get 429.',
     schema: limit(),
   },
   authorizationLimit: {
@@ -344,7 +346,7 @@ export const options = {
     type: '<attempts>/<duration of at most 1d>, such as 120/1m',
     default: '120/1m',
     meaning:
-      'Authorization and logout requests from one address before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; the same holds for registrations.',
+      'How many authorization and logout requests one IP address may send before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; the same holds for registrations.',
     schema: limit(),
   },
   exchangeLimit: {
@@ -352,7 +354,7 @@ export const options = {
     type: '<attempts>/<duration of at most 1d>, such as 6000/1m',
     default: '6000/1m',
     meaning:
-      'How often one connection token, with all that descends from it, may be exchanged before further exchanges get 429; the same of whoever makes pairs of tokens from theirs (DeviceHive). Each process counts by itself.',
+      'How often one connection token, with all that descends from it, may be exchanged before further exchanges get 429; also how often one person may make pairs of tokens from their own (DeviceHive). Each process counts by itself.',
     schema: limit(),
   },
   livingLimit: {
@@ -382,7 +384,7 @@ export const options = {
     name: 'GRANTABLE_ACCESS_TOKEN_TTL',
     type: 'a duration from 10s to 7d: seconds, or a number with s, m, h or d',
     default: '1h',
-    meaning: 'The lifetime of access tokens that a new resource has if it says nothing else.',
+    meaning: 'The lifetime of access tokens for a new resource that does not set its own (`token.ttl`).',
     schema: duration(10, 7 * 86_400),
   },
   loginTtl: {
@@ -398,7 +400,7 @@ export const options = {
     type: `one of ${signings.join(', ')}`,
     default: 'auto',
     meaning:
-      'Where tokens are signed: on the thread `pool`, or `sync` on the main thread, which is faster where one process runs per core. `auto` is `sync` where the process may use one core only.',
+      'Where tokens are signed: `pool` signs on the thread pool, `sync` on the main thread, which is faster with one process for each core. `auto` means `sync` where the process may use one core only, otherwise `pool`.',
     schema: oneOf(...signings),
   },
   fastLane: {
@@ -406,7 +408,7 @@ export const options = {
     type: '0 or 1',
     default: '1',
     meaning:
-      'Whether `client_credentials`, `refresh_token` and introspection with HTTP Basic take the short way past the protocol engine. The answers are the same.',
+      'Whether `client_credentials`, `refresh_token` and introspection with HTTP Basic are answered without the protocol engine, which is faster. The answers are the same.',
     schema: flag(),
   },
   workers: {
@@ -421,7 +423,7 @@ export const options = {
     name: 'GRANTABLE_SHUTDOWN_SECONDS',
     type: 'a whole number from 0 to 600',
     default: '10',
-    meaning: 'How long requests may go on after the signal to stop, before they are cut off.',
+    meaning: 'How many seconds running requests may take after the signal to stop, before they are cut off.',
     schema: wholeNumber(0, 600),
   },
 } as const satisfies Record<string, Option>;

@@ -55,7 +55,7 @@ export function checkedText(findProblem: (text: string) => string | undefined): 
 
 export function wholeNumber(least: number, most: number): z.ZodType<number, string> {
   return textValue((text) => {
-    if (!/^\d{1,15}$/.test(text)) refuse('is no whole number');
+    if (!/^\d{1,15}$/.test(text)) refuse('is not a whole number');
     const value = Number(text);
     return value < least || value > most ? refuse(`is not between ${least} and ${most}`) : value;
   });
@@ -64,7 +64,7 @@ export function wholeNumber(least: number, most: number): z.ZodType<number, stri
 /** Seconds. */
 export function duration(least: number, most: number): z.ZodType<number, string> {
   return textValue((text) => {
-    const seconds = toSeconds(text) ?? refuse('is no duration');
+    const seconds = toSeconds(text) ?? refuse('is not a duration');
     return seconds < least || seconds > most
       ? refuse(`is not between ${least} and ${most} seconds`)
       : seconds;
@@ -75,14 +75,14 @@ export function duration(least: number, most: number): z.ZodType<number, string>
 export function limit(): z.ZodType<Limit, string> {
   return textValue((text) => {
     const [amount = '', time = '', ...rest] = text.split('/');
-    const points = /^\d{1,7}$/.test(amount) && rest.length === 0 ? Number(amount) : refuse('is no limit');
-    const seconds = toSeconds(time) ?? refuse('is no limit');
+    const points = /^\d{1,7}$/.test(amount) && rest.length === 0 ? Number(amount) : refuse('is not a limit');
+    const seconds = toSeconds(time) ?? refuse('is not a limit');
     return points < 1 || seconds < 1 || seconds > 86_400 ? refuse('is out of range') : { points, seconds };
   });
 }
 
 export function oneOf<const T extends string>(...choices: readonly T[]): z.ZodType<T, string> {
-  return textValue((text) => choices.find((choice) => choice === text) ?? refuse('is none of them'));
+  return textValue((text) => choices.find((choice) => choice === text) ?? refuse('is not one of them'));
 }
 
 export function flag(): z.ZodType<boolean, string> {
@@ -166,7 +166,8 @@ function findLogin(url: URL): SmtpServer['login'] {
     if (/\p{Cc}/u.test(login.user + login.password)) refuse('holds control characters');
     return login;
   } catch (error) {
-    if (error instanceof URIError) refuse('has a % that is no percent-encoding; inside a password, % is %25');
+    if (error instanceof URIError)
+      refuse('has a % that is not percent-encoding; inside a password, % is %25');
     throw error;
   }
 }
@@ -182,7 +183,7 @@ export function smtpServer(): z.ZodType<SmtpServer, string> {
     if (/[\s\p{Cc}]/u.test(text)) refuse('holds blanks or control characters');
     const url = URL.canParse(text)
       ? new URL(text)
-      : refuse('is no URL; user and password are percent-encoded');
+      : refuse('is not a URL; user and password are percent-encoded');
     const host = url.hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
     if (!isHostname(host)) refuse('names no host');
     if (!['', '/'].includes(url.pathname)) refuse('has a path; inside a password, / is %2F');

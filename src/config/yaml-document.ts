@@ -41,7 +41,7 @@ const MAX_DEPTH = 32;
 const MAX_SYNTAX_PROBLEMS = 20;
 /** Where the library speaks to programmers, or quotes the text, which may be a secret. */
 const SYNTAX_MESSAGES: Readonly<Record<string, string>> = {
-  BAD_ALIAS: 'this is no alias or anchor',
+  BAD_ALIAS: 'this is not an alias or anchor',
   BAD_DQ_ESCAPE: 'there is no such escape in double quotes',
   MULTIPLE_DOCS: 'a second document starts here',
   NON_STRING_KEY: 'a key must be text',

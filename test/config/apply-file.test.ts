@@ -118,7 +118,7 @@ administrators:
     '18:19 password must be text, but is a number: write it in quotes',
     '19:5 name is missing',
     '19:14 enabled must be true or false, but is text',
-    '21:33 password will not do: password must have at least 15 characters',
+    '21:33 password is not valid: password must have at least 15 characters',
     '21:55 organizations must be a list, but is text',
   ]);
 });
@@ -419,16 +419,16 @@ test('SE-06 weak client secrets and passwords are refused, and no message shows 
     organization(`users: [{ username: ann, password: ${quoted(password)}${more} }]`);
   assert.deepEqual(problemsOf(user('8letters')), []);
   for (const password of ['7letter', 'password', '12345678', 'x'.repeat(1025), '\ud800longenough']) {
-    assertOneProblem(user(password), /password will not do/);
+    assertOneProblem(user(password), /password is not valid/);
   }
   assertOneProblem(
     user('ann@acme.example', ', email: ann@acme.example'),
-    /password will not do: .*email address/,
+    /password is not valid: .*email address/,
   );
   const root = (password: string): string =>
     `administrators: [{ username: root, password: ${quoted(password)} }]`;
   assert.deepEqual(problemsOf(root('fifteen-letters')), []);
-  assertOneProblem(root('fourteen-chars'), /^1:46 password will not do: .*at least 15 characters/);
+  assertOneProblem(root('fourteen-chars'), /^1:46 password is not valid: .*at least 15 characters/);
   const demanding = (password: string): string =>
     organization(
       `applications: [{ name: shop, minPasswordLength: 12 }], users: [{ username: ann, application: shop, password: ${password} }]`,
@@ -486,7 +486,7 @@ test('password hashes are bcrypt hashes and stand for themselves', () => {
     hash.replace('2y', '2x'),
     '$argon2id$v=19$x',
   ]) {
-    assertOneProblem(user(`passwordHash: ${quoted(bad)}`), /passwordHash will not do/);
+    assertOneProblem(user(`passwordHash: ${quoted(bad)}`), /passwordHash is not valid/);
   }
 });
 
@@ -501,16 +501,16 @@ test('grants and proofs that contradict each other are refused', () => {
       'authMethod: tls_client_auth',
       /authMethod must be one of client_secret_basic, client_secret_post, private_key_jwt, none/,
     ],
-    [`authMethod: none, ${secret}`, /clientSecret is of no use with the authMethod none/],
-    [`authMethod: private_key_jwt, ${jwks}, ${secret}`, /clientSecret is of no use/],
-    [`authMethod: client_secret_post, ${jwks}`, /jwks is of no use/],
+    [`authMethod: none, ${secret}`, /clientSecret cannot be used with the authMethod none/],
+    [`authMethod: private_key_jwt, ${jwks}, ${secret}`, /clientSecret cannot be used/],
+    [`authMethod: client_secret_post, ${jwks}`, /jwks cannot be used/],
     [
       'authMethod: none, introspects: [https://api.acme.example/]',
       /introspects needs an authMethod other than none/,
     ],
     [
       'authMethod: client_secret_post, assertionAudience: endpoint',
-      /assertionAudience is of no use with the authMethod client_secret_post/,
+      /assertionAudience cannot be used with the authMethod client_secret_post/,
     ],
     ['authMethod: none, pkce: optional', /pkce is optional, which needs an authMethod other than none/],
     [
@@ -564,7 +564,7 @@ test('PM-01 hostile keys and values in permissions are refused with their place'
     ['admin', /permissions must be a group of keys/],
     [
       `{ tables: { ${Array.from({ length: 1001 }, (_, index) => `t${index}: {}`).join(', ')} } }`,
-      /permissions will not do: .*1000 tables/,
+      /permissions is not valid: .*1000 tables/,
     ],
   ];
   for (const [permissions, expected] of refused) {
@@ -638,7 +638,7 @@ test('names that must be unique are, and there is one default', () => {
 
 test('AC-07 names that could be taken for others are refused', () => {
   for (const username of ['аdmin', 'ad\u200bmin', 'a b', '', 'admin\u202e']) {
-    assertOneProblem(organization(`users: [{ username: ${quoted(username)} }]`), /username will not do/);
+    assertOneProblem(organization(`users: [{ username: ${quoted(username)} }]`), /username is not valid/);
   }
 });
 
@@ -653,16 +653,16 @@ test('references to what the file defines must fit; others are left to the store
   const refused: [string, RegExp][] = [
     [
       'resource: "urn:acme:db", permissions: { tables: { order: { read: true } } }',
-      /^4:91 order is no table of urn:acme:db/,
+      /^4:91 order is not a table of urn:acme:db/,
     ],
     [
       'resources: { "urn:acme:db": { tables: { order: { read: true } } } }',
-      /order is no table of urn:acme:db/,
+      /order is not a table of urn:acme:db/,
     ],
     ['resource: "urn:globex:db"', /resource is a resource of the organization globex/],
     ['resources: { "urn:globex:db": {} }', /urn:globex:db is a resource of the organization globex/],
     ['introspects: ["urn:globex:db"]', /introspects\[0\] is a resource of the organization globex/],
-    ['resource: "urn:acme:db", scopes: [orders.write]', /scopes\[0\] is no scope of urn:acme:db/],
+    ['resource: "urn:acme:db", scopes: [orders.write]', /scopes\[0\] is not a scope of urn:acme:db/],
     [
       'resource: "urn:acme:db", permissions: {}, resources: { "urn:acme:db": {} }',
       /permissions is about a resource that resources lists too/,
@@ -684,7 +684,7 @@ test('references to what the file defines must fit; others are left to the store
   const role = organization(
     'resources: [{ identifier: "urn:a:b", tables: [] }], roles: [{ name: r, resource: "urn:a:b", permissions: { tables: { t: { read: true } } } }]',
   );
-  assertOneProblem(role, /t is no table of urn:a:b/);
+  assertOneProblem(role, /t is not a table of urn:a:b/);
 });
 
 test('a resource may not declare a scope that is spelled like one for its tables', () => {
@@ -720,8 +720,8 @@ test('contradictions are found beside wrong values elsewhere, in one round', () 
     'zzz: {}, applications: [{ name: shop, grants: [x] }], users: [{ username: ann, password: short }]',
   );
   assert.deepEqual(
-    problemsOf(text).map((problem) => problem.replace(/^\d+:\d+ /, '').slice(0, 20)),
-    ['unknown key zzz', 'grants[0] is an unkn', 'password will not do'],
+    problemsOf(text).map((problem) => problem.replace(/^\d+:\d+ /, '').slice(0, 21)),
+    ['unknown key zzz', 'grants[0] is an unkno', 'password is not valid'],
   );
 });
 

@@ -191,7 +191,7 @@ test('all problems are reported together, each with its variable, what is wrong 
   ]);
   assert.throws(
     () => load({ GRANTABLE_PORT: '80a', GRANTABLE_DEMO: 'yes' }),
-    /^ConfigError: The configuration has 2 problems:\n {2}GRANTABLE_PORT: "80a" is no whole number\. Right would be: a whole number from 0 to 65535\.\n {2}GRANTABLE_DEMO: "yes" is neither 0 nor 1\. Right would be: 0 or 1\.$/,
+    /^ConfigError: The configuration has 2 problems:\n {2}GRANTABLE_PORT: "80a" is not a whole number\. Right would be: a whole number from 0 to 65535\.\n {2}GRANTABLE_DEMO: "yes" is neither 0 nor 1\. Right would be: 0 or 1\.$/,
   );
 });
 
@@ -375,19 +375,19 @@ test('SE-03 what is wrong with the URL of a mail server is said without any of i
     ['SMTP://mail.example.com', /starts neither with/],
     ['https://hunter2@mail.example.com', /starts neither with/],
     ['smtp:mail.example.com', /starts neither with/],
-    ['smtp://', /is no URL|names no host/],
-    ['smtp://ann:hunter2@', /is no URL|names no host/],
+    ['smtp://', /is not a URL|names no host/],
+    ['smtp://ann:hunter2@', /is not a URL|names no host/],
     ['smtp://mail_1.example.com', /names no host/],
     ['smtp://1.2.3', /names no host/],
     ['smtp://m%61il', /names no host/],
     ['smtp://mail.example.com:0', /has the port 0/],
-    ['smtp://mail.example.com:70000', /is no URL/],
-    ['smtp://ann:hun/ter2@mail.example.com', /is no URL/],
+    ['smtp://mail.example.com:70000', /is not a URL/],
+    ['smtp://ann:hun/ter2@mail.example.com', /is not a URL/],
     ['smtp://ann:12/hunter2@mail.example.com', /has a path; inside a password, \/ is %2F/],
     ['smtp://ann:12?hunter2@mail.example.com', /has a query .*; inside a password, \? is %3F/],
     ['smtp://ann:12#hunter2@mail.example.com', /has a fragment; inside a password, # is %23/],
-    ['smtp://ann:hunter2%zz@mail.example.com', /has a % that is no percent-encoding/],
-    ['smtp://ann:hunter2%ff@mail.example.com', /has a % that is no percent-encoding/],
+    ['smtp://ann:hunter2%zz@mail.example.com', /has a % that is not percent-encoding/],
+    ['smtp://ann:hunter2%ff@mail.example.com', /has a % that is not percent-encoding/],
     ['smtp://ann:hunter2%00@mail.example.com', /holds control characters/],
     ['smtp://ann:hunter2%0d%0aQUIT@mail.example.com', /holds control characters/],
     ['smtp://ann:hun ter2@mail.example.com', /holds blanks or control characters/],
@@ -419,7 +419,7 @@ test('mail comes from one address, which stands with the mail server or not at a
   assert.equal(problemOf(server), 'GRANTABLE_MAIL_FROM: it is missing, and GRANTABLE_SMTP_URL needs it');
   assert.equal(
     problemOf(from),
-    'GRANTABLE_SMTP_URL: it is missing, and without it GRANTABLE_MAIL_FROM is of no use',
+    'GRANTABLE_SMTP_URL: it is missing, and without it GRANTABLE_MAIL_FROM has no effect',
   );
   for (const address of [
     'accounts',
@@ -430,7 +430,7 @@ test('mail comes from one address, which stands with the mail server or not at a
     'a b@example.com',
     'a@-',
   ]) {
-    assert.match(problemOf({ ...server, GRANTABLE_MAIL_FROM: address }), /is no email address/, address);
+    assert.match(problemOf({ ...server, GRANTABLE_MAIL_FROM: address }), /is not an email address/, address);
   }
   assert.deepEqual(
     problemsOf({ GRANTABLE_SMTP_URL: 'x', GRANTABLE_MAIL_FROM: 'x', GRANTABLE_FACE_PREFIXES: 'x' }).map(
@@ -510,10 +510,10 @@ test('the issuer is a URL in its plain form, since clients compare strings', () 
     assert.equal(load({ ...behindProxy, GRANTABLE_ISSUER: issuer }).issuer, issuer);
   }
   const refused: [string, RegExp][] = [
-    ['id.example.com', /is no http or https URL/],
-    ['ftp://id.example.com', /is no http or https URL/],
-    ['javascript:alert(1)', /is no http or https URL/],
-    ['https://', /is no http or https URL/],
+    ['id.example.com', /is not an http or https URL/],
+    ['ftp://id.example.com', /is not an http or https URL/],
+    ['javascript:alert(1)', /is not an http or https URL/],
+    ['https://', /is not an http or https URL/],
     ['https://id.example.com/', /is not in its plain form, https:\/\/id\.example\.com$/],
     ['https://ID.example.com', /is not in its plain form, https:\/\/id\.example\.com$/],
     ['https://id.example.com:443', /is not in its plain form/],
@@ -663,7 +663,7 @@ test('SE-06 weak or malformed master keys and metrics tokens are refused', () =>
     Buffer.alloc(32, 7).toString('base64'),
   ];
   for (const key of keys)
-    assert.match(problemOf({ GRANTABLE_MASTER_KEY: key }), /what is given will not do/, key);
+    assert.match(problemOf({ GRANTABLE_MASTER_KEY: key }), /what is given is not valid/, key);
   for (const token of [
     'short',
     'a'.repeat(40),
@@ -684,11 +684,11 @@ test('a master key file must be there, hold a key and nothing else, and be alone
   const env = { GRANTABLE_MASTER_KEY_FILE: 'master' };
   assert.match(problemOf(env), /cannot be read \(ENOENT\)/);
   await mkdir(file);
-  assert.match(problemOf(env), /no file that holds just a key/);
+  assert.match(problemOf(env), /not a file that holds just a key/);
   await rm(file, { recursive: true });
   for (const text of ['', masterKey.slice(0, 40), `${masterKey}\n${masterKey}`, 'x'.repeat(5000)]) {
     await writeFile(file, text);
-    assert.match(problemOf(env), /^GRANTABLE_MASTER_KEY_FILE: ".*master" will not do/, text);
+    assert.match(problemOf(env), /^GRANTABLE_MASTER_KEY_FILE: ".*master" is not valid/, text);
   }
   await writeFile(file, `${masterKey}\n`);
   await chmod(file, 0o644);
@@ -823,7 +823,7 @@ test('the apply file is read with the rest when asked for, and its problems stan
   assert.deepEqual(
     problems.map(({ variable, wrong }) => `${variable}: ${wrong.replace(cwd, '')}`),
     [
-      'GRANTABLE_PORT: "x" is no whole number',
+      'GRANTABLE_PORT: "x" is not a whole number',
       'GRANTABLE_APPLY: /bad.yaml:2:5 name is missing',
       'GRANTABLE_APPLY: /bad.yaml:2:5 unknown key nam (did you mean name?)',
     ],
