@@ -197,7 +197,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       if (error instanceof ProofRejected) await limits.addressFailure(address);
-      const reason = error.reason ?? error.description ?? error.code;
+      const reason = error.reason ?? error.description ?? error.error;
       await deps.refusals.append(
         toEntry(event, application, stranger, { subject: redeemed?.user, reason }),
         false,

@@ -26,9 +26,7 @@ import { BrokenReference, createLookup, findBrokenReferences } from './reference
 import { removeContents, requireUnused } from './removal.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
-export class FixedField extends DomainError {
-  readonly code = 'fixed_field';
-}
+export class FixedField extends DomainError {}
 
 /** Who changes something, for the audit. */
 export interface Author {

@@ -4,14 +4,10 @@ import type { Storage } from '../storage/contract.ts';
 import type { Application, CollectionName, Nouns, Realm, Resource, Role, User } from '../storage/nouns.ts';
 
 /** A noun names another that is not there, or another organization's; or its name is reserved. */
-export class BrokenReference extends DomainError {
-  readonly code = 'broken_reference';
-}
+export class BrokenReference extends DomainError {}
 
 /** It cannot be removed while others name it. */
-export class StillInUse extends DomainError {
-  readonly code = 'still_in_use';
-}
+export class StillInUse extends DomainError {}
 
 /** The nouns that references lead to: those of the store, or those of the store after changes that are planned. */
 export interface Lookup {

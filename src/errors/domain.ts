@@ -1,11 +1,10 @@
 /**
- * Errors in our own words. Each carries three texts for three readers: `description` for the client's developer
- * (safe to show), `reason` for the log, `cause` for whoever debugs. Only `errors/oauth.ts`, `http/errors.ts` and a
- * face's translation turn them into answers.
+ * Errors in our own words. Each says what OAuth calls it, and carries three texts for three readers: `description` for
+ * the client's developer (safe to show), `reason` for the log, `cause` for debugging.
  */
 
 export interface DomainErrorOptions {
-  /** Safe to show to anybody. */
+  /** Safe to show to every client. */
   readonly description?: string;
   /** For the log only. */
   readonly reason?: string;
@@ -13,9 +12,18 @@ export interface DomainErrorOptions {
 }
 
 export abstract class DomainError extends Error {
-  abstract readonly code: string;
+  /** The `error` of the answer (RFC 6749 section 5.2). */
+  readonly error: string = 'invalid_request';
+  /** Of the answer, as OAuth has it. */
+  readonly status: number = 400;
+  /** Of the answer of an older API, which may have a status that OAuth does not use. */
+  get plainStatus(): number {
+    return this.status;
+  }
   readonly description: string | undefined;
   readonly reason: string | undefined;
+  /** Seconds until it makes sense to try again. */
+  readonly retryAfter?: number;
 
   constructor(options: DomainErrorOptions = {}) {
     super(
@@ -26,16 +34,37 @@ export abstract class DomainError extends Error {
     this.description = options.description;
     this.reason = options.reason;
   }
+
+  /** What the client is told. */
+  get told(): string {
+    return this.description ?? 'the request is refused';
+  }
 }
 
-/** A parameter is missing, repeated, malformed, or contradicts another (RFC 6749 section 5.2 `invalid_request`). */
-export class MalformedRequest extends DomainError {
-  readonly code = 'malformed_request';
+/** A parameter is missing, repeated, malformed, or contradicts another (RFC 6749 section 5.2). */
+export class MalformedRequest extends DomainError {}
+
+/** The client did not prove who it is, or may not authenticate in this way (RFC 6749 section 5.2). */
+export class ClientRejected extends DomainError {
+  override readonly error = 'invalid_client';
+  override readonly status = 401;
+  /** The one that it claims to be, if that one is known. */
+  readonly clientId: string | undefined;
+  constructor({ clientId, ...options }: DomainErrorOptions & { readonly clientId?: string }) {
+    super(options);
+    this.clientId = clientId;
+  }
+  override get told(): string {
+    return 'client authentication failed';
+  }
 }
 
-/** Wrong password, unknown user, dead or foreign token: never told apart (RFC 6749 section 5.2 `invalid_grant`). */
+/** Wrong password, unknown user, dead or foreign token: never told apart (RFC 6749 section 5.2). */
 export class ProofRejected extends DomainError {
-  readonly code = 'proof_rejected';
+  override readonly error = 'invalid_grant';
+  override get plainStatus(): number {
+    return 401;
+  }
 }
 
 /** The password was right, but the account may not log in; only whoever has the password is told. */
@@ -51,54 +80,77 @@ export class AccountClosed extends ProofRejected {
 /** A refresh token that was good is too old to go on with; only whoever holds it is told. */
 export class RefreshTokenTooOld extends ProofRejected {}
 
-/** The application may not use this grant (RFC 6749 section 5.2 `unauthorized_client`). */
+/** There is no such grant (RFC 6749 section 5.2). */
+export class UnsupportedGrant extends DomainError {
+  override readonly error = 'unsupported_grant_type';
+}
+
+/** The application may not use this grant (RFC 6749 section 5.2). */
 export class GrantNotAllowed extends DomainError {
-  readonly code = 'grant_not_allowed';
+  override readonly error = 'unauthorized_client';
 }
 
-/** A scope is unknown or beyond what is allowed (RFC 6749 section 5.2 `invalid_scope`). */
+/** A scope is unknown or beyond what is allowed (RFC 6749 section 5.2). */
 export class ScopeNotAllowed extends DomainError {
-  readonly code = 'scope_not_allowed';
+  override readonly error = 'invalid_scope';
+  override get plainStatus(): number {
+    return 403;
+  }
 }
 
-/** More was asked for than is allowed, or it makes no sense (RFC 9396 section 5 `invalid_authorization_details`). */
+/** More was asked for than is allowed, or it makes no sense (RFC 9396 section 5). */
 export class PermissionsNotAllowed extends DomainError {
-  readonly code = 'permissions_not_allowed';
+  override readonly error = 'invalid_authorization_details';
+  override get plainStatus(): number {
+    return 403;
+  }
 }
 
-/** The resource is unknown, disabled, or not this application's (RFC 8707 section 2 `invalid_target`). */
+/** The resource is unknown, disabled, or not this application's (RFC 8707 section 2). */
 export class UnknownResource extends DomainError {
-  readonly code = 'unknown_resource';
+  override readonly error = 'invalid_target';
+  override get plainStatus(): number {
+    return 403;
+  }
 }
 
-/** A name that somebody wants to register is somebody's already (HTTP 409 where a face says so). */
+/** A name is taken by another account or noun. */
 export class AlreadyTaken extends DomainError {
-  readonly code = 'already_taken';
+  override get plainStatus(): number {
+    return 409;
+  }
 }
 
-/** Strangers may not register here (HTTP 403 where a face says so). */
+/** Strangers may not register here. */
 export class RegistrationClosed extends DomainError {
-  readonly code = 'registration_closed';
+  override get plainStatus(): number {
+    return 403;
+  }
 }
 
 /** Too many failures (RFC 6585 section 4). */
 export class TooManyAttempts extends DomainError {
-  readonly code = 'too_many_attempts';
-  /** Seconds until it makes sense to try again. */
-  readonly retryAfter: number;
+  override readonly status = 429;
+  override readonly retryAfter: number;
   constructor(retryAfter: number, options: DomainErrorOptions = {}) {
     super(options);
     this.retryAfter = retryAfter;
   }
+  override get told(): string {
+    return this.description ?? 'too many attempts, try again later';
+  }
 }
 
-/** We cannot answer now: the store is away, a queue is full (RFC 6749 `temporarily_unavailable`, HTTP 503). */
+/** We cannot answer now: the store is away, a queue is full (RFC 6749 section 4.1.2.1). */
 export class Unavailable extends DomainError {
-  readonly code = 'unavailable';
-  /** Seconds until it makes sense to try again. */
-  readonly retryAfter: number;
+  override readonly error = 'temporarily_unavailable';
+  override readonly status = 503;
+  override readonly retryAfter: number;
   constructor(retryAfter: number, options: DomainErrorOptions = {}) {
     super(options);
     this.retryAfter = retryAfter;
+  }
+  override get told(): string {
+    return this.description ?? 'try again later';
   }
 }

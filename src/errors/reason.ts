@@ -6,7 +6,7 @@ const MAX_REASON = 200;
 /** The first string among the members that say why something was refused. */
 function findText(error: object): string | undefined {
   const members = error as Readonly<Record<string, unknown>>;
-  const names = ['reason', 'error_detail', 'description', 'error_description', 'code', 'error', 'name'];
+  const names = ['reason', 'error_detail', 'description', 'error_description', 'error', 'code', 'name'];
   const name = names.find((name) => typeof members[name] === 'string' && members[name] !== '');
   return name === undefined ? undefined : String(members[name]);
 }

@@ -3,18 +3,10 @@ import type { Context, Middleware } from 'koa';
 import { type MatchFunction, match } from 'path-to-regexp';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { reservedNames } from '../directory/names.ts';
-import {
-  AlreadyTaken,
-  PermissionsNotAllowed,
-  ProofRejected,
-  RegistrationClosed,
-  ScopeNotAllowed,
-  TooManyAttempts,
-  UnknownResource,
-} from '../errors/domain.ts';
+import { DomainError, TooManyAttempts } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { quote } from '../errors/texts.ts';
-import { type Failure, toFailure } from '../http/errors.ts';
+import { toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Refusals } from '../storage/refusals.ts';
@@ -46,16 +38,6 @@ export interface MountDeps {
   readonly refusals: Pick<Refusals, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
-}
-
-/** More than a domain error says of itself, because older APIs have statuses that OAuth has not. */
-function statusOf(error: unknown, { status }: Failure): number {
-  if (error instanceof ProofRejected) return 401;
-  if (error instanceof AlreadyTaken) return 409;
-  const isForbidden = [RegistrationClosed, PermissionsNotAllowed, ScopeNotAllowed, UnknownResource].some(
-    (type) => error instanceof type,
-  );
-  return isForbidden ? 403 : status;
 }
 
 function methodOf(ctx: Context): string {
@@ -168,7 +150,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     const failure = toFailure(error);
     if (!failure) throw error;
     ctx.state.reason ??= reasonOf(error);
-    const status = statusOf(error, failure);
+    const status = error instanceof DomainError ? error.plainStatus : failure.status;
     const told: FaceFailure = { ...factsOf(ctx, started), status, description: failure.description, error };
     const result = face.fail(told);
     tell(ctx, result instanceof Reply ? result : new Reply(status, result));

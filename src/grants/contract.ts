@@ -32,9 +32,7 @@ export interface GrantRequest {
 export type TokenRequest = Omit<GrantRequest, 'client'> & { readonly clientId: string };
 
 /** Only the engine can make a part of the answer, so the request has to come through its chain. */
-export class NeedsEngine extends DomainError {
-  readonly code = 'needs_engine';
-}
+export class NeedsEngine extends DomainError {}
 
 /** Who is asking, and what bounds the answer besides the application's ceiling and the user's roles. */
 export interface Proof {

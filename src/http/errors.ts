@@ -4,17 +4,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { Context, Middleware } from 'koa';
-import {
-  DomainError,
-  GrantNotAllowed,
-  MalformedRequest,
-  PermissionsNotAllowed,
-  ProofRejected,
-  ScopeNotAllowed,
-  TooManyAttempts,
-  Unavailable,
-  UnknownResource,
-} from '../errors/domain.ts';
+import { DomainError } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { findStoreUnavailable, VersionConflict } from '../storage/contract.ts';
 import type { Logger } from './log.ts';
@@ -34,32 +24,14 @@ export interface Failure {
 /** Seconds. */
 const STORE_RETRY_AFTER = 2;
 
-const CODES: readonly (readonly [new (...args: never[]) => DomainError, string])[] = [
-  [MalformedRequest, 'invalid_request'],
-  [ProofRejected, 'invalid_grant'],
-  [GrantNotAllowed, 'unauthorized_client'],
-  [ScopeNotAllowed, 'invalid_scope'],
-  [PermissionsNotAllowed, 'invalid_authorization_details'],
-  [UnknownResource, 'invalid_target'],
-];
-
 const UNFORESEEN: Failure = {
   status: 500,
   error: 'server_error',
   description: 'something went wrong; the request id finds it in the log',
 };
 
-function fromDomainError(error: DomainError): Failure {
-  if (error instanceof TooManyAttempts) {
-    const description = error.description ?? 'too many attempts, try again later';
-    return { status: 429, error: 'invalid_request', description, retryAfter: error.retryAfter };
-  }
-  if (error instanceof Unavailable) {
-    const description = error.description ?? 'try again later';
-    return { status: 503, error: 'temporarily_unavailable', description, retryAfter: error.retryAfter };
-  }
-  const code = CODES.find(([type]) => error instanceof type)?.[1] ?? 'invalid_request';
-  return { status: 400, error: code, description: error.description ?? 'the request is refused' };
+function fromDomainError({ status, error, told, retryAfter }: DomainError): Failure {
+  return { status, error, description: told, ...(retryAfter !== undefined && { retryAfter }) };
 }
 
 /** What Koa, its router and the engine throw at requests that are wrong; their texts are not ours to show. */

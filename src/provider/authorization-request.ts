@@ -13,7 +13,6 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
-import { toOAuthError } from '../errors/oauth.ts';
 import { isOpenIdScope, knownScopes, refuseUnknownTables } from '../grants/cut-down.ts';
 import { type KeptRequest, readKept, writeKept } from '../grants/kept-request.ts';
 import { type Asked, parseAsked, singleResource } from '../grants/request.ts';
@@ -29,6 +28,7 @@ import {
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import type { User } from '../storage/nouns.ts';
 import { type AskedScopes, type ScopeLimits, sortScopes } from './asked-scopes.ts';
+import { toEngineError } from './engine-errors.ts';
 
 const NO_TABLES = toStored(NOTHING);
 
@@ -208,7 +208,7 @@ export function createRequestNormalizer(deps: AuthorizationRequestDeps) {
       await normalize(ctx, deps);
     } catch (error) {
       ctx.state.failure = error;
-      throw toOAuthError(error);
+      throw toEngineError(error);
     }
   };
 }
@@ -264,7 +264,7 @@ export function createLeaveOutForPerson(findLeft: FindLeft) {
       if (left) keep(ctx, left);
     } catch (error) {
       ctx.state.failure = error;
-      throw toOAuthError(error);
+      throw toEngineError(error);
     }
   };
 }
@@ -286,7 +286,7 @@ export function createGrantSourceDetails(deps: AuthorizationRequestDeps) {
       if (kept.tables) refuseBeyond(fromStored(kept.tables), rights.permissions);
     } catch (error) {
       ctx.state.failure = error;
-      throw toOAuthError(error);
+      throw toEngineError(error);
     }
     return details;
   };

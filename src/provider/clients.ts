@@ -5,7 +5,6 @@ import { usesSecret } from '../directory/applications.ts';
 import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { mayOmitPkce } from '../directory/redirect-uris.ts';
-import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant } from '../grants/contract.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
@@ -13,6 +12,7 @@ import type { Application, AuthMethod } from '../storage/nouns.ts';
 import type { SigningAlg } from '../storage/signing-algs.ts';
 import { findAssertionProblem } from './client-assertions.ts';
 import { NO_CLIENT, presentedMethod, spellingsOf } from './client-credentials.ts';
+import { toEngineError } from './engine-errors.ts';
 
 type Client = InstanceType<Provider['Client']>;
 
@@ -137,7 +137,7 @@ export function takeOverClients(
       limits.requireClientNotBlocked(clientId, address);
     } catch (error) {
       state.failure = error;
-      throw toOAuthError(error);
+      throw toEngineError(error);
     }
     // Nothing is waited for between the look at the count, the guess and its counting.
     const matches = isRight();

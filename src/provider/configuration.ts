@@ -6,7 +6,6 @@ import type { Directory } from '../directory/directory.ts';
 import { findCeiling } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
-import { toOAuthError } from '../errors/oauth.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
@@ -15,6 +14,7 @@ import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { ASSERTION_TOLERANCE } from './client-assertions.ts';
 import { isPkceRequired, OWN_CLIENT_METADATA } from './clients.ts';
+import { toEngineError } from './engine-errors.ts';
 
 /** Pages that the engine shows by itself. */
 export interface EnginePages {
@@ -123,7 +123,7 @@ function validateDetail(ctx: KoaContextWithOIDC, detail: unknown): void {
     try {
       rethrowPermissionsError(error);
     } catch (domainError) {
-      throw toOAuthError(domainError);
+      throw toEngineError(domainError);
     }
   }
 }

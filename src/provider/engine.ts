@@ -12,13 +12,13 @@ import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
-import { toOAuthError } from '../errors/oauth.ts';
 import type { Grant, TokenRequest } from '../grants/contract.ts';
 import { type GrantDeps, runGrant } from '../grants/grant.ts';
 import { COMMON_PARAMETERS } from '../grants/request.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import { type SecretLimits, takeOverClients } from './clients.ts';
 import { type EngineDeps as ConfigurationDeps, createConfiguration } from './configuration.ts';
+import { toEngineError } from './engine-errors.ts';
 import { createEngineHandle } from './engine-handle.ts';
 import { LocalSigningKey, type SigningMode } from './external-key.ts';
 import { takeEarlierHints } from './id-token-hints.ts';
@@ -91,7 +91,7 @@ function registerGrants(provider: Provider, { grants, grantDeps, directory }: En
         ctx.state.issuedGrant = grant.name;
       } catch (error) {
         ctx.state.failure = error;
-        throw toOAuthError(error);
+        throw toEngineError(error);
       }
     };
     const parameters = [...COMMON_PARAMETERS, ...grant.parameters];

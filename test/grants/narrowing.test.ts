@@ -253,7 +253,7 @@ test(`PM-07 chains of exchanges only narrow, ${RUNS.numRuns} times`, async (t) =
             parent = outcome;
             continue;
           }
-          refused.set(outcome.code, (refused.get(outcome.code) ?? 0) + 1);
+          refused.set(outcome.error, (refused.get(outcome.error) ?? 0) + 1);
           const modest: Asked = { resource: undefined, scopes: undefined, permissions: undefined };
           const same = () => trade(parent, modest, { step, at, isUser }, nouns);
           const [before, after] = [await same(), await same()];
@@ -262,9 +262,9 @@ test(`PM-07 chains of exchanges only narrow, ${RUNS.numRuns} times`, async (t) =
         }
       });
       assert.deepEqual([...refused.keys()].sort(), [
-        'permissions_not_allowed',
-        'scope_not_allowed',
-        'unknown_resource',
+        'invalid_authorization_details',
+        'invalid_scope',
+        'invalid_target',
       ]);
     },
   );

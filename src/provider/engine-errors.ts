@@ -1,0 +1,21 @@
+/** Domain errors as the engine's errors, for its chain. */
+import { errors } from 'oidc-provider';
+import { DomainError, ProofRejected } from '../errors/domain.ts';
+
+/**
+ * @param error what a grant threw
+ * @returns the error to throw into the engine's chain; what is not a domain error is returned as it is, and becomes a
+ *   500
+ */
+export function toEngineError(error: unknown): unknown {
+  if (!(error instanceof DomainError)) return error;
+  const { status } = error;
+  const description = error instanceof ProofRejected ? 'grant request is invalid' : error.told;
+  // The engine hides what has a status of 500 or more behind `server_error`; a 503 is an answer of ours.
+  return Object.assign(new errors.CustomOIDCProviderError(error.error, description), {
+    status,
+    statusCode: status,
+    expose: true,
+    cause: error,
+  });
+}
