@@ -25,7 +25,7 @@ export function formatExplanation(explanation: TokenExplanation, now: number): s
 }
 
 function describeRow(row: TokenRow | LoginRow): string[] {
-  const issued = 'current' in row ? row.createdAt : row.issuedAt * 1000;
+  const issued = 'current' in row ? row.createdAt : row.issuedAt;
   const { username, roles, address, depth, act } = row as Partial<TokenRow>;
   const facts: [string, string | undefined][] = [
     ['id', row.id],

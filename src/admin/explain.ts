@@ -81,7 +81,7 @@ interface Found {
 
 export async function explainToken(value: string, deps: ExplainDeps): Promise<TokenExplanation> {
   const { kind, row, current, reasons, expiresAt } = await find(value, deps);
-  const lifetime = row ? { expiresAt: endOf(row) } : expiresAt === undefined ? {} : { expiresAt };
+  const lifetime = row ? { expiresAt: row.expiresAt } : expiresAt === undefined ? {} : { expiresAt };
   if (!row) {
     return {
       kind,
@@ -161,10 +161,6 @@ function toDeviceSteps(
     devices ? [{ name: steps.at(-1)?.name ?? 'its user', permissions: devices }] : [],
   );
   return [{ name: 'this token when it was issued', permissions: fromStoredAccess(issued) }, ...bounds];
-}
-
-function endOf(row: TokenRow | LoginRow): number {
-  return 'current' in row ? row.expiresAt : row.expiresAt * 1000;
 }
 
 const NO_TOKEN = 'not a token of this server';

@@ -85,6 +85,7 @@ export function createActForUserGrant({ subjectTokens, users }: ActForUserDeps):
         user,
         // Itself is the last of its nodes; what hangs below the asker outlives a short token of theirs.
         ancestors: token.nodes.slice(0, -1),
+        ...(token.parentId !== undefined && { parentId: token.parentId }),
         parent: {
           resource: resource.identifier,
           scope: [...rights.scopes].join(' '),

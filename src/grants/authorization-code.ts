@@ -162,7 +162,7 @@ export function createAuthorizationCodeGrant({
         user,
         openid,
         ancestors,
-        ...(code.authTime !== undefined && { authTime: code.authTime }),
+        ...(code.authTime !== undefined && { authenticatedAt: code.authTime * 1000 }),
         parent: {
           resource,
           scope: openid.scope,

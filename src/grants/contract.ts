@@ -40,12 +40,14 @@ export interface Proof {
   readonly user?: User;
   /** Instead of a user: a row of a user table. */
   readonly account?: Pick<DatabaseAccount, 'holder' | 'facts' | 'claims'>;
-  /** Seconds. */
-  readonly authTime?: number;
+  /** Milliseconds: when the person logged in. */
+  readonly authenticatedAt?: number;
   /** Nodes above the token beside organization, application, user, roles and resource. */
   readonly ancestors?: readonly string[];
   /** Id of the login that goes on. */
   readonly login?: string;
+  /** Id of the nearest login, token or connection above it. */
+  readonly parentId?: string;
   /** What the parent (login, connection, token) was granted: the answer is never above it. */
   readonly parent?: {
     readonly resource: string | undefined;

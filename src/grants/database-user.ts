@@ -48,7 +48,7 @@ export function createDatabaseUserGrant({
         subject: account.subject,
         account,
         ancestors: account.nodes,
-        authTime: Math.floor(now() / 1000),
+        authenticatedAt: now(),
         startsLogin: true,
       };
     },

@@ -137,9 +137,10 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
           permissions: NOTHING,
           devices: { ...intersectAccess(token.devices, held), ...wanted },
         },
-        ...(token.authTime !== undefined && !isAnother && { authTime: token.authTime }),
+        ...(token.authenticatedAt !== undefined && !isAnother && { authenticatedAt: token.authenticatedAt }),
         // Itself is the last of its nodes.
         ancestors: token.nodes.slice(0, -1),
+        ...(token.parentId !== undefined && { parentId: token.parentId }),
         parent: {
           resource: token.resource,
           scope: token.scope,

@@ -1,4 +1,5 @@
 /** When a token ends: of its own accord, or with what it was made from. */
+import { toSeconds } from '../storage/rows.ts';
 
 /**
  * Seconds that an access token lives at most. Rotation of a key must leave the last JWT of the longest-lived resource
@@ -40,12 +41,12 @@ export function isAboutToExpire(expiresAt: number | undefined, now: number): boo
 }
 
 /**
- * The second in which it ends.
+ * When it ends, in milliseconds: a whole second, because claims have no smaller unit.
  * @param ttl seconds
  * @param parentExpiresAt milliseconds; undefined if nothing above it ends by itself
  * @param now milliseconds
  */
 export function expiryOf(ttl: number, parentExpiresAt: number | undefined, now: number): number {
-  const own = Math.floor(now / 1000) + ttl;
-  return parentExpiresAt === undefined ? own : Math.min(own, Math.floor(parentExpiresAt / 1000));
+  const own = toSeconds(now) + ttl;
+  return 1000 * (parentExpiresAt === undefined ? own : Math.min(own, toSeconds(parentExpiresAt)));
 }

@@ -17,6 +17,7 @@ import { scopeMember } from '../registry/scope.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
+import { beginLogin, toSeconds } from '../storage/rows.ts';
 import { type AlgChoice, accessTokenAlgs } from '../storage/signing-algs.ts';
 import type { Decision, GrantRequest, Issue } from './contract.ts';
 import { expiryOf } from './expiry.ts';
@@ -88,7 +89,7 @@ function rowFor(
   const belongsTo = login ?? proof.login;
   if (belongsTo && request.through?.token?.endsEarlier) ancestors.add(earlierTokensNode(belongsTo));
   const openid = proof.openid ?? (scopes.includes('openid') ? proof.parent?.openid : undefined);
-  const issuedAt = Math.floor(now / 1000);
+  const parent = login ?? proof.parentId;
   return {
     id: createNodeId(),
     format,
@@ -103,16 +104,17 @@ function rowFor(
     ...(devices && { devices: toStoredAccess(devices) }),
     ancestors: [...ancestors],
     asOf,
-    issuedAt,
+    issuedAt: now,
     expiresAt,
     address,
+    ...(parent !== undefined && { parent }),
     ...faceFacts(request, decision),
     ...(belongsTo !== undefined && { login: belongsTo }),
     ...(holder && { username: holder.username, roles: rights?.roles ?? [] }),
     ...(proof.user && { user: proof.user.id }),
     ...(proof.account && { account: proof.account.facts, claims: proof.account.claims }),
     ...(resource && { resource: resource.identifier }),
-    ...(proof.authTime !== undefined && { authTime: proof.authTime }),
+    ...(proof.authenticatedAt !== undefined && { authenticatedAt: proof.authenticatedAt }),
     ...(requestId !== undefined && { requestId }),
     ...(openid && { engine: { ...openid } }),
     ...proof.chain,
@@ -138,8 +140,8 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     iss: issuer,
     sub: row.subject,
     aud: row.resource,
-    exp: row.expiresAt,
-    iat: row.issuedAt,
+    exp: toSeconds(row.expiresAt),
+    iat: toSeconds(row.issuedAt),
     jti: row.id,
     client_id: row.clientId,
     ...scopeMember(row),
@@ -149,7 +151,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     app: application.name,
     ...(row.roles && { roles: row.roles }),
     ...(row.username !== undefined && { username: row.username }),
-    ...(row.authTime !== undefined && { auth_time: row.authTime }),
+    ...(row.authenticatedAt !== undefined && { auth_time: toSeconds(row.authenticatedAt) }),
     ...(row.act && { act: row.act }),
     anc: row.ancestors,
     as_of: row.asOf,
@@ -190,34 +192,16 @@ function startLogin(
   const end = createdAt + (proof.loginTtl ?? loginTtl) * 1000;
   return {
     refreshToken,
-    login: {
+    login: beginLogin(row, {
       id,
-      grantType: row.grantType,
-      subject: row.subject,
-      organization: row.organization,
-      application: row.application,
-      clientId: row.clientId,
-      scope: row.scope,
-      permissions: row.permissions,
-      ...(row.asScopes && { asScopes: row.asScopes }),
       ancestors: row.ancestors.filter((ancestor) => ancestor !== id && ancestor !== earlierTokensNode(id)),
-      asOf: request.asOf,
       createdAt,
       expiresAt: Math.min(end, proof.parent?.expiresAt ?? end),
       current: deps.refreshTokens.hash(refreshToken),
+      ...(proof.parentId !== undefined && { parent: proof.parentId }),
       ...(proof.origin !== undefined && { origin: proof.origin }),
-      ...(row.user !== undefined && { user: row.user }),
-      ...(row.resource !== undefined && { resource: row.resource }),
-      ...(row.authTime !== undefined && { authTime: row.authTime }),
-      ...(row.account && { account: row.account }),
-      ...(row.devices && { devices: row.devices }),
-      ...(row.face && { face: row.face }),
-      ...(row.faceScopes && { faceScopes: row.faceScopes }),
-      ...(row.bounds && { bounds: row.bounds }),
-      ...(row.depth !== undefined && { depth: row.depth }),
-      ...(row.act && { act: row.act }),
       ...(proof.openid && { engine: { ...proof.openid } }),
-    },
+    }),
   };
 }
 
@@ -233,8 +217,7 @@ export function createIssue(deps: IssueDeps): Issue {
     const now = deps.now();
     const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
     const expiresAt = expiryOf(proof.ttl ?? usual, proof.parent?.expiresAt, now);
-    if (expiresAt * 1000 <= now)
-      throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
+    if (expiresAt <= now) throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     const format = formatFor(request, resource, decision);
     const planned = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
     const claims = claimsFor(planned, deps.issuer, request, decision);
@@ -247,7 +230,7 @@ export function createIssue(deps: IssueDeps): Issue {
       proof.spend?.(),
       started && deps.logins.insert(started.login),
     ]);
-    const end = started?.login.expiresAt ?? proof.parent?.expiresAt ?? row.expiresAt * 1000;
+    const end = started?.login.expiresAt ?? proof.parent?.expiresAt ?? row.expiresAt;
     const bare = started?.refreshToken ?? continued;
     const refreshToken =
       bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
@@ -255,7 +238,7 @@ export function createIssue(deps: IssueDeps): Issue {
     return {
       access_token: accessToken,
       token_type: 'Bearer',
-      expires_in: row.expiresAt - row.issuedAt,
+      expires_in: toSeconds(row.expiresAt) - toSeconds(row.issuedAt),
       ...(refreshToken !== undefined && { refresh_token: refreshToken }),
       ...(idToken !== undefined && { id_token: idToken }),
       ...scopeMember({ ...row, faceScopes: [] }),
@@ -280,10 +263,11 @@ async function spellRefreshToken(
 /** @returns undefined unless `openid` is among the scopes of a login in the browser */
 async function issueIdToken(
   { engine }: GrantRequest,
-  { proof: { openid, user, authTime }, scopes }: Decision,
+  { proof: { openid, user, authenticatedAt }, scopes }: Decision,
   accessToken: string,
 ): Promise<string | undefined> {
   if (!openid || !scopes.includes('openid')) return undefined;
   if (!user || !engine) throw new Error('an ID token speaks of a person, and the engine makes it');
+  const authTime = authenticatedAt === undefined ? undefined : toSeconds(authenticatedAt);
   return engine.issueIdToken({ user, openid, authTime, scopes, accessToken });
 }

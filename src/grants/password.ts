@@ -37,7 +37,7 @@ export function createPasswordGrant({ users, now }: { users: Users; now: () => n
       return {
         subject: userSubject(user),
         user,
-        authTime: Math.floor(now() / 1000),
+        authenticatedAt: now(),
         startsLogin: true,
       };
     },

@@ -144,10 +144,11 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         subject: login.subject,
         ...(user && { user }),
         ...(account && { account }),
-        ...(login.authTime !== undefined && { authTime: login.authTime }),
+        ...(login.authenticatedAt !== undefined && { authenticatedAt: login.authenticatedAt }),
         ...(openid && { openid }),
         ancestors: [...login.ancestors, login.id],
         login: login.id,
+        parentId: login.id,
         parent: {
           resource: login.resource,
           scope: login.scope,

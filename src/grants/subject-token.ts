@@ -14,6 +14,10 @@ export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
 
 /** A living token that something smaller may be made from. */
 export interface SubjectToken {
+  /** Of the token, or of the connection. */
+  readonly id: string;
+  /** Id of the nearest login, token or connection above it. */
+  readonly parentId?: string;
   readonly subject: string;
   /** Whether the subject is a user of ours. */
   readonly isUser: boolean;
@@ -43,7 +47,8 @@ export interface SubjectToken {
   readonly connection?: string;
   /** Seconds: a limit of the connection's own. */
   readonly maxTokenTtl?: number;
-  readonly authTime?: number;
+  /** Milliseconds. */
+  readonly authenticatedAt?: number;
   /** Of a login in the browser. */
   readonly openid?: OpenIdFacts;
   readonly act?: TokenRow['act'];
@@ -69,6 +74,8 @@ export interface SubjectTokensDeps {
 
 function fromRow(row: TokenRow): SubjectToken {
   return {
+    id: row.id,
+    ...(row.parent !== undefined && { parentId: row.parent }),
     subject: row.subject,
     isUser: row.user !== undefined,
     ...(row.account && { account: { facts: row.account, ...(row.claims && { claims: row.claims }) } }),
@@ -81,12 +88,12 @@ function fromRow(row: TokenRow): SubjectToken {
     nodes: [...row.ancestors, row.id],
     depth: row.depth ?? 0,
     bounds: row.bounds ?? [],
-    expiresAt: row.expiresAt * 1000,
+    expiresAt: row.expiresAt,
     ...(row.face && { face: row.face }),
     ...(row.login !== undefined && { login: row.login }),
     ...(row.resource !== undefined && { resource: row.resource }),
     ...(row.connection !== undefined && { connection: row.connection }),
-    ...(row.authTime !== undefined && { authTime: row.authTime }),
+    ...(row.authenticatedAt !== undefined && { authenticatedAt: row.authenticatedAt }),
     ...(row.engine && { openid: row.engine as unknown as OpenIdFacts }),
     ...(row.act && { act: row.act }),
   };
@@ -112,6 +119,7 @@ export function createSubjectTokens({ tokens, connections }: SubjectTokensDeps):
       if (!living) return undefined;
       const { connection, application, rights, nodes } = living;
       return {
+        id: connection.id,
         subject: connectionSubject(connection),
         isUser: false,
         organization: connection.organization,

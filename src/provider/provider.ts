@@ -25,6 +25,7 @@ import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage } from '../storage/contract.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import type { Refusals } from '../storage/refusals.ts';
+import { toSeconds } from '../storage/rows.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
 import type { Tokens } from '../tokens/identify.ts';
 import { createIntrospect } from '../tokens/introspection.ts';
@@ -101,8 +102,8 @@ function createFindForUserinfo({ findAccessToken }: Tokens) {
       kind: 'AccessToken',
       format: 'opaque',
       jti: value,
-      iat: row.issuedAt,
-      exp: row.expiresAt,
+      iat: toSeconds(row.issuedAt),
+      exp: toSeconds(row.expiresAt),
       accountId: row.subject,
       clientId: openid.clientId,
       grantId: openid.grantId,

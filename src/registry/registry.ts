@@ -102,11 +102,11 @@ export function createRegistry({
   async function findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined> {
     const key = keyOf(format, value);
     const row = key && (await tokens.find(key, now()));
-    return row && row.expiresAt * 1000 > now() ? row : undefined;
+    return row && row.expiresAt > now() ? row : undefined;
   }
 
   async function endToken(row: TokenRow): Promise<void> {
-    await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt * 1000, scopeOf(row));
+    await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt, scopeOf(row));
   }
 
   const lastLoginEnds = (): number => now() + Math.max(longestLifetime, longestLogin) * 1000;
@@ -122,7 +122,7 @@ export function createRegistry({
       const key = keyOf('opaque', value);
       // At the beginning of time nothing had expired.
       const row = key && (await tokens.find(key, 0));
-      return row !== undefined && row.expiresAt * 1000 <= now();
+      return row !== undefined && row.expiresAt <= now();
     },
     async find(format, value) {
       const row = await findRow(format, value);

@@ -8,7 +8,10 @@
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
 import type { Dump } from './dump.ts';
-import type { CollectionName, FaceName, Nouns, StoredDeviceAccess, StoredPermissions } from './nouns.ts';
+import type { CollectionName, Nouns } from './nouns.ts';
+import type { LoginRow, TokenRow } from './rows.ts';
+
+export type { AccountFacts, AccountRef, Bound, LoginRow, ProvenKey, TokenRow } from './rows.ts';
 
 /** A row with this key, or with one of its unique values, exists already. */
 export class Conflict extends Error {
@@ -71,147 +74,12 @@ export interface ArtifactStore {
   remove(model: string, key: Buffer): Promise<void>;
 }
 
-/**
- * One access token: what it may do, whose it is, what hangs above it. Written before the token is given out, so it is
- * the audit record of the issuance too.
- */
-export interface TokenRow {
-  /** Public id: the `jti`, and the token's own node. Does not find the row. */
-  readonly id: string;
-  readonly format: 'jwt' | 'opaque';
-  readonly grantType: string;
-  readonly subject: string;
-  /** Id of the user, where the subject is one. */
-  readonly user?: string;
-  readonly organization: string;
-  /** The application's UUID. */
-  readonly application: string;
-  readonly clientId: string;
-  /** Identifier of its only resource; absent for a token that is good at userinfo only. */
-  readonly resource?: string;
-  readonly scope: string;
-  readonly permissions: StoredPermissions;
-  /** They were asked for as table scopes; each answer derives those scopes from them. */
-  readonly asScopes?: boolean;
-  /** Absent: it does not speak of devices. */
-  readonly devices?: StoredDeviceAccess;
-  /** Ids of the nodes above it. */
-  readonly ancestors: readonly string[];
-  /** Milliseconds: when the rights it was made from were read. Compared with node records. */
-  readonly asOf: number;
-  /** Seconds, as in the token. */
-  readonly issuedAt: number;
-  /** Seconds, as in the token. */
-  readonly expiresAt: number;
-  readonly username?: string;
-  readonly roles?: readonly string[];
-  /** Seconds. */
-  readonly authTime?: number;
-  readonly act?: Record<string, unknown>;
-  /** Id of the login that it belongs to. */
-  readonly login?: string;
-  /** Id of the connection that it descends from. */
-  readonly connection?: string;
-  /** How many exchanges it is away from what was proved at the first. */
-  readonly depth?: number;
-  /** Whose rights bound it beside its own application's and user's: from the first in the chain to its parent's. */
-  readonly bounds?: readonly Bound[];
-  /** Of somebody who logged in against a table of the operator's. */
-  readonly account?: AccountFacts;
-  /** Columns of that table which its bearer's tokens show. */
-  readonly claims?: Readonly<Record<string, string | number | boolean>>;
-  /** Of the request that asked for it. */
-  readonly address?: string;
-  readonly requestId?: string;
-  /** The older token API that it was asked for through. */
-  readonly face?: FaceName;
-  /** Of its scopes those that only that API's own routes ask for. */
-  readonly faceScopes?: readonly string[];
-  /** What the engine keeps of a token that came from its own flows (grant id, claims, session). */
-  readonly engine?: Record<string, unknown>;
-}
-
-/** Somebody whose rights bound a token that was exchanged. */
-export interface Bound {
-  /** The application's UUID. */
-  readonly application: string;
-  /** Of the user or database account, where the subject was one. */
-  readonly subject?: string;
-  /** Where the subject was a database account. */
-  readonly account?: AccountRef;
-  /** It had power over the next one in the chain, who needs no leave of its application. */
-  readonly acts?: boolean;
-}
-
-/** Through which user table somebody logged in, and what its row said of roles. */
-export interface AccountRef {
-  /** Its id. */
-  readonly datasource: string;
-  /** Its id. */
-  readonly userTable: string;
-  /** What stood in the role column. */
-  readonly groups: readonly string[];
-}
-
-/** One row of a user table, as it was when it was last looked at. */
-export interface AccountFacts extends AccountRef {
-  /** The value of the subject column, with its type before it. */
-  readonly key: string;
-  readonly username: string;
-  /** A keyed hash of the stored password and of when it was changed. */
-  readonly mark: string;
-}
-
 /** The token registry. */
 export interface TokenStore {
   insert(key: Buffer, row: TokenRow): Promise<void>;
   find(key: Buffer, now: number): Promise<TokenRow | undefined>;
   /** How many tokens that descend from the connection have not expired, whether or not they were ended. */
   countOf(connection: string, now: number): Promise<number>;
-}
-
-/** A living login: the family of one refresh token, of which exactly one value is current. */
-export interface LoginRow {
-  /** Its node id. */
-  readonly id: string;
-  readonly grantType: string;
-  readonly subject: string;
-  readonly user?: string;
-  readonly organization: string;
-  readonly application: string;
-  readonly clientId: string;
-  readonly resource?: string;
-  readonly scope: string;
-  /** What was granted at login; a refresh gives this ∩ current rights. */
-  readonly permissions: StoredPermissions;
-  /** As of a token. */
-  readonly asScopes?: boolean;
-  /** Absent: it does not speak of devices. */
-  readonly devices?: StoredDeviceAccess;
-  readonly ancestors: readonly string[];
-  readonly asOf: number;
-  readonly createdAt: number;
-  /** Milliseconds; absolute, rotation never extends it. */
-  readonly expiresAt: number;
-  readonly authTime?: number;
-  /** Of a login that hangs below another: as of its tokens. */
-  readonly act?: Record<string, unknown>;
-  readonly depth?: number;
-  readonly bounds?: readonly Bound[];
-  /** Of one made from another login: id of the person who logged in at first. */
-  readonly origin?: string;
-  /** The older token API that it was started through; it goes on there and nowhere else. */
-  readonly face?: FaceName;
-  readonly faceScopes?: readonly string[];
-  /** Of somebody who logged in against a table of the operator's. */
-  readonly account?: AccountFacts;
-  /** What an ID token at refresh needs: nonce, sid, claims, acr, amr, grant id. */
-  readonly engine?: Record<string, unknown>;
-  /** SHA-256 of the current refresh token. */
-  readonly current: Buffer;
-  /** SHA-256 of the one before, for the grace of RT-02. */
-  readonly previous?: Buffer;
-  readonly rotatedAt?: number;
 }
 
 export interface LoginStore {

@@ -10,6 +10,7 @@ import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
+import { toSeconds } from '../storage/rows.ts';
 import type { Living, Tokens } from './identify.ts';
 
 /** Who asks: a client that has authenticated, and the directory as it was when it asked. */
@@ -34,8 +35,8 @@ function tokenFacts(token: TokenRow): Record<string, unknown> {
   return {
     token_type: 'Bearer',
     jti: token.id,
-    iat: token.issuedAt,
-    exp: token.expiresAt,
+    iat: toSeconds(token.issuedAt),
+    exp: toSeconds(token.expiresAt),
     ...(token.username !== undefined && { username: token.username }),
     ...(token.roles && { roles: token.roles }),
     ...(token.act && { act: token.act }),
@@ -43,7 +44,7 @@ function tokenFacts(token: TokenRow): Record<string, unknown> {
 }
 
 function loginFacts(login: LoginRow): Record<string, unknown> {
-  return { iat: Math.floor(login.createdAt / 1000), exp: Math.floor(login.expiresAt / 1000) };
+  return { iat: toSeconds(login.createdAt), exp: toSeconds(login.expiresAt) };
 }
 
 async function describe(
@@ -72,7 +73,7 @@ async function describe(
     org: organization.name,
     app: client.application.name,
     ...(living.kind === 'access token' ? tokenFacts(living.row) : loginFacts(living.row)),
-    ...(row.authTime !== undefined && { auth_time: row.authTime }),
+    ...(row.authenticatedAt !== undefined && { auth_time: toSeconds(row.authenticatedAt) }),
     anc: row.ancestors,
   };
 }

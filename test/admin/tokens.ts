@@ -3,6 +3,7 @@ import { SignJWT } from 'jose';
 import { userSubject } from '../../src/directory/subjects.ts';
 import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
 import type { LoginRow, TokenRow } from '../../src/storage/contract.ts';
+import { toSeconds } from '../../src/storage/rows.ts';
 import { type Administration, fileOf } from './fixture.ts';
 
 export const RESOURCE = 'https://api.acme.example/';
@@ -92,14 +93,14 @@ export async function mint(
 ): Promise<Minted> {
   const { registry, signingKeys, config, now } = administration;
   const facts = await annsFacts(administration);
-  const issuedAt = Math.floor(now() / 1000);
+  const issuedAt = toSeconds(now()) * 1000;
   const row: TokenRow = {
     ...facts,
     id: createNodeId(),
     format,
     asOf: now(),
     issuedAt,
-    expiresAt: issuedAt + 3600,
+    expiresAt: issuedAt + 3_600_000,
     ...over,
   };
   if (format === 'opaque') {
@@ -113,8 +114,8 @@ export async function mint(
     .setIssuer(config.issuer)
     .setSubject(row.subject)
     .setAudience(RESOURCE)
-    .setIssuedAt(row.issuedAt)
-    .setExpirationTime(row.expiresAt)
+    .setIssuedAt(toSeconds(row.issuedAt))
+    .setExpirationTime(toSeconds(row.expiresAt))
     .setJti(row.id)
     .sign(privateKey);
   await registry.record(row.id, row);

@@ -17,6 +17,8 @@ import {
   VersionConflict,
 } from '../../src/storage/contract.ts';
 import type { Application, Connection, Organization, Resource, User } from '../../src/storage/nouns.ts';
+import { LOGIN_MEMBERS, TOKEN_MEMBERS } from '../../src/storage/rows.ts';
+import { wholeLoginRow, wholeTokenRow } from './whole-rows.ts';
 
 export interface OpenStore {
   readonly storage: Storage;
@@ -54,8 +56,8 @@ function tokenRow(id: string): TokenRow {
     },
     ancestors: ['o', 'a'],
     asOf: NOW,
-    issuedAt: NOW / 1000,
-    expiresAt: NOW / 1000 + 60,
+    issuedAt: NOW,
+    expiresAt: NOW + MINUTE,
   };
 }
 
@@ -254,7 +256,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         };
         await storage.tokens.insert(id, row);
         assert.deepEqual(await storage.tokens.find(id, NOW), row);
-        await storage.tokens.insert(key(), { ...row, id: 't2', expiresAt: row.expiresAt + 60 });
+        await storage.tokens.insert(key(), { ...row, id: 't2', expiresAt: row.expiresAt + MINUTE });
         await storage.tokens.insert(key(), { ...tokenRow('t3'), connection: randomUUID() });
         await storage.tokens.insert(key(), tokenRow('t4'));
         assert.equal(await storage.tokens.countOf(connection, NOW), 2);
@@ -262,22 +264,18 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await storage.tokens.countOf(randomUUID(), NOW), 0);
       });
 
-      test('what was asked for, and through which older API, comes back as it was written', async () => {
-        const facts = {
-          devices: { actions: ['GetDevice'], networks: ['*'], deviceTypes: [], topics: ['plugin.$x'] },
-          asScopes: true,
-          face: 'devicehive',
-          faceScopes: ['consumer'],
-          depth: 1,
-          bounds: [{ application: 'a', subject: 'management/1' }],
-          act: { sub: 'management/1' },
-        } as const;
-        const [id, row] = [key(), { ...tokenRow('t1'), ...facts, login: 'l1' }];
+      test('a token with every member comes back as it was written', async () => {
+        const [id, row] = [key(), wholeTokenRow('t1', NOW)];
+        assert.deepEqual(Object.keys(row).sort(), Object.keys(TOKEN_MEMBERS).sort());
         await storage.tokens.insert(id, row);
-        assert.deepEqual(await storage.tokens.find(id, NOW), row);
-        const login = { ...loginRow('l1'), ...facts };
+        assert.deepEqual(await (await open.another()).tokens.find(id, NOW), row);
+      });
+
+      test('a login with every member comes back as it was written', async () => {
+        const login = wholeLoginRow('l1', NOW);
+        assert.deepEqual(Object.keys(login).sort(), Object.keys(LOGIN_MEMBERS).sort());
         await storage.logins.insert(login);
-        assert.deepEqual(await storage.logins.find('l1', NOW), login);
+        assert.deepEqual(await (await open.another()).logins.find('l1', NOW), login);
       });
 
       test('a login comes back as it was written, until it expires', async () => {
@@ -781,7 +779,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
       test('E8 the sweep removes expired rows in batches of the size that it is given, and no live one', async () => {
         const live = key();
         const expired = Array.from({ length: 25 }, () => key());
-        await storage.tokens.insert(live, { ...tokenRow('live'), expiresAt: NOW / 1000 + 3600 });
+        await storage.tokens.insert(live, { ...tokenRow('live'), expiresAt: NOW + 60 * MINUTE });
         await Promise.all(expired.map((id, index) => storage.tokens.insert(id, tokenRow(`t${index}`))));
         await storage.nodes.mark('old', { revokedAt: 1 }, NOW + 1);
         await storage.nodes.mark('young', { revokedAt: 1 }, NOW + 10 * MINUTE);
@@ -810,7 +808,9 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         const id = key();
         await storage.directory.organizations.insert(organization('acme'));
         await storage.tokens.insert(id, tokenRow('t'));
+        await storage.tokens.insert(key(), wholeTokenRow('whole', NOW));
         await storage.logins.insert(loginRow('l'));
+        await storage.logins.insert(wholeLoginRow('whole', NOW));
         await storage.artifacts.upsert(
           'Session',
           key(),

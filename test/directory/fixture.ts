@@ -171,8 +171,8 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
       permissions: CLERK,
       ancestors: [organization.id, application.id, user.id, role.id, resource.id],
       asOf: at,
-      issuedAt: Math.floor(at / 1000),
-      expiresAt: Math.floor(at / 1000) + 3600,
+      issuedAt: at,
+      expiresAt: at + 3_600_000,
       ...over,
     });
     return value;

@@ -61,7 +61,7 @@ async function rootOf({ from, application: at }: Chain, nouns: Nouns): Promise<T
   }
   const rights = await findRights(view, applications[at]!, resource, from === 'user' ? user : undefined);
   assert.ok(rights);
-  const expiresAt = expiryOf(resource.token.ttl, undefined, NOW) * 1000;
+  const expiresAt = expiryOf(resource.token.ttl, undefined, NOW);
   const { permissions, scopes } = rights;
   return { resource: resource.identifier, scopes: [...scopes], permissions, expiresAt };
 }
@@ -79,7 +79,7 @@ async function trade(
   const rights = resource && (await findRights(view, application, resource, isUser ? user : undefined));
   const { permissions, scopes } = cutDown({ asked, proof, resource, rights });
   const ttl = exchangeTtl([step.lifetime, parent.maxTokenTtl, application.maxExchangeTtl]);
-  const expiresAt = expiryOf(ttl, parent.expiresAt, at) * 1000;
+  const expiresAt = expiryOf(ttl, parent.expiresAt, at);
   return { resource: resource!.identifier, scopes, permissions, expiresAt };
 }
 

@@ -43,8 +43,8 @@ async function fill(beside: Beside): Promise<Buffer[]> {
     permissions: { isAdmin: false, tables: [{ table: 'orders', actions: 'cru' }] },
     ancestors: ['o', 'a'],
     asOf: now,
-    issuedAt: Math.floor(now / 1000),
-    expiresAt: Math.floor(expiresAt / 1000),
+    issuedAt: now,
+    expiresAt,
   });
   const live: Buffer[] = [];
   for (let made = 0; made < EXPIRED + LIVE; made += 1_000) {

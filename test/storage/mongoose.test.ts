@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import mongoose from 'mongoose';
+import { createHeads } from '../../adapters/storage/mongoose/heads.ts';
 import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
-import { INDEXES } from '../../adapters/storage/mongoose/migrations.ts';
+import { INDEXES, migrate, STEPS, type Step } from '../../adapters/storage/mongoose/migrations.ts';
+import { createModels } from '../../adapters/storage/mongoose/schemas.ts';
 import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
 import { storageContract } from '../contracts/storage.contract.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
@@ -89,6 +91,39 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     await assert.rejects(directory.organizations.insert({ ...organization, $set: { name: 'b' } } as never));
     await assert.rejects(directory.organizations.insert({ ...organization, surprise: 1 } as never));
     assert.equal((await directory.organizations.page({ limit: 1 })).items.length, 0);
+  });
+
+  test('a database from before the first release is refused in a sentence', async () => {
+    const url = server.newUrl();
+    const connection = await mongoose.createConnection(url).asPromise();
+    await connection.collection('heads').insertOne({ _id: 'schema' as never, value: 5, pending: [] });
+    await assert.rejects(openMongooseStorage({ url }), (error) => {
+      assert.ok(error instanceof CannotOpenStore);
+      assert.match(error.message, /before the first release \(schema 5\).*name another database/);
+      return true;
+    });
+    await connection.close();
+  });
+
+  test('a database of an earlier release takes the steps that it lacks, and a broken one again', async () => {
+    const url = server.newUrl();
+    await (await openMongooseStorage({ url })).close();
+    const connection = await mongoose.createConnection(url).asPromise();
+    const heads = createHeads(createModels(connection).heads);
+    const versionOf = async () => (await heads.read('schema'))?.value;
+    const before = (await versionOf()) ?? 0;
+    let tries = 0;
+    const flaky = async () => {
+      tries += 1;
+      if (tries === 1) throw new Error('interrupted');
+    };
+    const next: Step = (at) => at.collection('nodes').createIndex({ resource: 1 }, { name: 'later' });
+    await assert.rejects(migrate(connection, heads, [...STEPS, next, flaky]), /interrupted/);
+    assert.equal(await versionOf(), before + 1);
+    await migrate(connection, heads, [...STEPS, next, flaky]);
+    assert.deepEqual([await versionOf(), tries], [before + 2, 2]);
+    assert.ok((await connection.collection('nodes').indexes()).some(({ name }) => name === 'later'));
+    await connection.close();
   });
 
   test('a database of a newer version is refused, and so is one that lets two win', async () => {

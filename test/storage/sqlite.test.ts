@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import { migrate, STEPS } from '../../adapters/storage/sqlite/migrations.ts';
 import {
   CannotOpenStore,
   NewerDatabase,
@@ -110,6 +111,39 @@ test('a database of a newer version is refused in a sentence and left as it is',
   raw.exec('PRAGMA user_version = 999');
   raw.close();
   await assert.rejects(openSqliteStorage({ path }), NewerDatabase);
+});
+
+test('a database from before the first release is refused in a sentence', async () => {
+  const path = newPath();
+  const raw = new DatabaseSync(path);
+  raw.exec('CREATE TABLE tokens (key BLOB PRIMARY KEY); PRAGMA user_version = 4');
+  await assert.rejects(openSqliteStorage({ path }), (error) => {
+    assert.ok(error instanceof CannotOpenStore);
+    assert.match(error.message, /before the first release \(schema 4\).*start with an empty store\.$/);
+    return true;
+  });
+  assert.equal(raw.prepare('PRAGMA user_version').get()?.user_version, 4);
+  raw.close();
+});
+
+test('a file of an earlier release takes the steps that it lacks, each whole or not at all', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  await storage.nodes.mark('kept', { revokedAt: 1 }, 2);
+  await storage.close();
+  const raw = new DatabaseSync(path);
+  const versionOf = () => Number(raw.prepare('PRAGMA user_version').get()?.user_version);
+  const before = versionOf();
+  const next = 'ALTER TABLE nodes ADD COLUMN note TEXT';
+  const broken = 'CREATE TABLE half (a); SELECT a FROM nowhere';
+  assert.throws(() => migrate(raw, path, [...STEPS, next, broken]), /nowhere/);
+  assert.equal(versionOf(), before + 1);
+  assert.deepEqual({ ...raw.prepare('SELECT id, note FROM nodes').get() }, { id: 'kept', note: null });
+  assert.throws(() => raw.prepare('SELECT * FROM half'));
+  migrate(raw, path, [...STEPS, next, 'CREATE TABLE whole (a)']);
+  assert.equal(versionOf(), before + 2);
+  raw.prepare('SELECT * FROM whole').all();
+  raw.close();
 });
 
 test('E9 what is no database is refused in a sentence, never taken for an empty one', async () => {

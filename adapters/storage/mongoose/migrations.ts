@@ -1,11 +1,14 @@
 /**
- * Collections and indexes, under one number. Every index has a name.
+ * Collections and indexes, step by step. The head `schema` says which step a database is at, and opening it takes the
+ * rest. A step is never changed or removed once it was released: a change of indexes or documents is a further step,
+ * which may run twice, and stores of every released version can be opened. Databases from before the first release are
+ * refused. Every index has a name.
  *
  * TTL indexes only help to keep the collections small: no query relies on them. They wait an hour longer than the
  * expiry says, so that a server whose clock is fast removes nothing that lives.
  */
 import type { Connection, mongo } from 'mongoose';
-import { NewerDatabase } from '../../../src/storage/contract.ts';
+import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
 import { uniqueKeys } from '../../../src/storage/nouns.ts';
 import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
@@ -59,19 +62,34 @@ async function createIndexes(connection: Connection): Promise<void> {
   }
 }
 
-/** Raised by each change of the indexes, so that existing databases get them. */
-const VERSION = 5;
+/** Versions up to this one were never released. */
+const BEFORE_RELEASE = 5;
 const SCHEMA = 'schema';
 
-/** It is safe to run this again after an interruption. @throws NewerDatabase before any change */
-export async function migrate(connection: Connection, heads: Heads): Promise<void> {
-  const version = (await heads.read(SCHEMA))?.value ?? 0;
-  if (version > VERSION) {
+export type Step = (connection: Connection) => Promise<unknown>;
+
+export const STEPS: readonly Step[] = [createIndexes];
+
+/**
+ * It is safe to run this again after an interruption.
+ * @param steps other than `STEPS` in tests only
+ * @throws CannotOpenStore, NewerDatabase before any change
+ */
+export async function migrate(connection: Connection, heads: Heads, steps = STEPS): Promise<void> {
+  const last = BEFORE_RELEASE + steps.length;
+  const found = (await heads.read(SCHEMA))?.value ?? 0;
+  if (found > last) {
     throw new NewerDatabase(
-      `The database was written by a newer version of Grantable (schema ${version}, known is ${VERSION}).`,
+      `The database was written by a newer version of Grantable (schema ${found}, known is ${last}).`,
     );
   }
-  if (version === VERSION) return;
-  await createIndexes(connection);
-  await heads.raise(SCHEMA, VERSION);
+  if (found > 0 && found <= BEFORE_RELEASE) {
+    throw new CannotOpenStore(
+      `The database was written by a version of Grantable from before the first release (schema ${found}), which cannot be read: name another database, or drop this one.`,
+    );
+  }
+  for (let taken = Math.max(0, found - BEFORE_RELEASE); taken < steps.length; taken += 1) {
+    await steps[taken]?.(connection);
+    await heads.raise(SCHEMA, BEFORE_RELEASE + taken + 1);
+  }
 }

@@ -97,14 +97,15 @@ const fromText = (name: string, value: string | undefined): object =>
   value === undefined ? {} : { [name]: JSON.parse(value) };
 
 export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
-  const { id, expiresAt, act, devices, engine, account, claims, ...rest } = row;
+  const { id, expiresAt, act, sender, devices, engine, account, claims, ...rest } = row;
   return {
     ...rest,
     _id: key,
     tokenId: id,
     ancestors: [...rest.ancestors],
-    expiresAt: new Date(expiresAt * 1000),
+    expiresAt: new Date(expiresAt),
     ...toText('act', act),
+    ...toText('sender', sender),
     ...toText('devices', devices),
     ...toText('engine', engine),
     ...toText('account', account),
@@ -113,12 +114,13 @@ export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
 }
 
 export function toTokenRow(document: TokenDocument): TokenRow {
-  const { _id, tokenId, expiresAt, act, devices, engine, account, claims, ...rest } = document;
+  const { _id, tokenId, expiresAt, act, sender, devices, engine, account, claims, ...rest } = document;
   return {
     id: tokenId,
     ...rest,
-    expiresAt: expiresAt.getTime() / 1000,
+    expiresAt: expiresAt.getTime(),
     ...fromText('act', act),
+    ...fromText('sender', sender),
     ...fromText('devices', devices),
     ...fromText('engine', engine),
     ...fromText('account', account),
@@ -142,13 +144,14 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>): TokenStore {
 }
 
 export function toLoginDocument(login: LoginRow): LoginDocument {
-  const { id, expiresAt, act, devices, engine, account, ...rest } = login;
+  const { id, expiresAt, act, sender, devices, engine, account, ...rest } = login;
   return {
     ...rest,
     _id: id,
     ancestors: [...rest.ancestors],
     expiresAt: new Date(expiresAt),
     ...toText('act', act),
+    ...toText('sender', sender),
     ...toText('devices', devices),
     ...toText('engine', engine),
     ...toText('account', account),
@@ -156,7 +159,7 @@ export function toLoginDocument(login: LoginRow): LoginDocument {
 }
 
 export function toLoginRow(document: LoginDocument): LoginRow {
-  const { _id, expiresAt, act, devices, engine, account, current, previous, ...rest } = document;
+  const { _id, expiresAt, act, sender, devices, engine, account, current, previous, ...rest } = document;
   return {
     id: _id,
     ...rest,
@@ -164,6 +167,7 @@ export function toLoginRow(document: LoginDocument): LoginRow {
     current: toBuffer(current),
     ...(previous && { previous: toBuffer(previous) }),
     ...fromText('act', act),
+    ...fromText('sender', sender),
     ...fromText('devices', devices),
     ...fromText('engine', engine),
     ...fromText('account', account),

@@ -4,8 +4,8 @@
  * those names is ever a field or an operator; permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition } from 'mongoose';
-import type { AuditEntry, Bound, TokenRow } from '../../../src/storage/contract.ts';
-import type { CollectionName, StoredPermissions } from '../../../src/storage/nouns.ts';
+import type { AuditEntry, Bound, LoginRow, TokenRow } from '../../../src/storage/contract.ts';
+import type { CollectionName } from '../../../src/storage/nouns.ts';
 
 export interface ArtifactDocument {
   _id: Buffer;
@@ -21,7 +21,17 @@ export interface ArtifactDocument {
 
 export type TokenDocument = Omit<
   TokenRow,
-  'id' | 'expiresAt' | 'act' | 'devices' | 'engine' | 'account' | 'claims' | 'ancestors' | 'roles' | 'bounds'
+  | 'id'
+  | 'expiresAt'
+  | 'act'
+  | 'sender'
+  | 'devices'
+  | 'engine'
+  | 'account'
+  | 'claims'
+  | 'ancestors'
+  | 'roles'
+  | 'bounds'
 > & {
   _id: Buffer;
   tokenId: string;
@@ -29,6 +39,7 @@ export type TokenDocument = Omit<
   roles?: string[];
   bounds?: Bound[];
   act?: string;
+  sender?: string;
   devices?: string;
   engine?: string;
   account?: string;
@@ -36,31 +47,20 @@ export type TokenDocument = Omit<
   expiresAt: Date;
 };
 
-export interface LoginDocument {
+export type LoginDocument = Omit<
+  LoginRow,
+  'id' | 'expiresAt' | 'act' | 'sender' | 'devices' | 'engine' | 'account' | 'ancestors' | 'bounds'
+> & {
   _id: string;
-  grantType: string;
-  subject: string;
-  user?: string;
-  organization: string;
-  application: string;
-  clientId: string;
-  resource?: string;
-  scope: string;
-  permissions: StoredPermissions;
   ancestors: string[];
-  asOf: number;
-  createdAt: number;
-  expiresAt: Date;
-  authTime?: number;
+  bounds?: Bound[];
+  act?: string;
+  sender?: string;
+  devices?: string;
   engine?: string;
   account?: string;
-  devices?: string;
-  act?: string;
-  origin?: string;
-  current: Buffer;
-  previous?: Buffer;
-  rotatedAt?: number;
-}
+  expiresAt: Date;
+};
 
 export interface NodeDocument {
   _id: string;
@@ -155,7 +155,9 @@ const granted = {
   devices: String,
   ancestors: [String],
   asOf: number,
-  authTime: Number,
+  authenticatedAt: Number,
+  parent: String,
+  sender: String,
   engine: String,
   face: String,
   faceScopes: { type: [String], default: undefined },

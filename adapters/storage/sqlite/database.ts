@@ -10,7 +10,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { setTimeout as delay } from 'node:timers/promises';
 import { CannotOpenStore, NewerDatabase, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { isBusy, isStoreFailure, toStoreError } from './errors.ts';
-import { MIGRATIONS } from './migrations.ts';
+import { migrate } from './migrations.ts';
 
 type Row = Record<string, SQLInputValue>;
 
@@ -79,29 +79,6 @@ async function patiently<T>(work: () => T): Promise<T> {
   }
 }
 
-function migrate(connection: DatabaseSync, path: string): void {
-  const versionOf = () => Number(connection.prepare('PRAGMA user_version').get()?.user_version);
-  if (versionOf() > MIGRATIONS.length) {
-    throw new NewerDatabase(
-      `${path} was written by a newer version of Grantable (schema ${versionOf()}, known is ${MIGRATIONS.length}).`,
-    );
-  }
-  for (;;) {
-    connection.exec('BEGIN IMMEDIATE');
-    try {
-      // Read again under the lock: another process may have been first.
-      const version = versionOf();
-      const step = MIGRATIONS[version];
-      if (step !== undefined) connection.exec(`${step}; PRAGMA user_version = ${version + 1};`);
-      connection.exec('COMMIT');
-      if (step === undefined) return;
-    } catch (error) {
-      if (connection.isTransaction) connection.exec('ROLLBACK');
-      throw error;
-    }
-  }
-}
-
 async function open(path: string): Promise<DatabaseSync> {
   let connection: DatabaseSync | undefined;
   try {
@@ -116,7 +93,7 @@ async function open(path: string): Promise<DatabaseSync> {
     return opened;
   } catch (error) {
     connection?.close();
-    if (error instanceof NewerDatabase) throw error;
+    if (error instanceof NewerDatabase || error instanceof CannotOpenStore) throw error;
     const message = error instanceof Error ? error.message : String(error);
     throw new CannotOpenStore(`The database ${path} cannot be opened: ${message}.`, { cause: error });
   }

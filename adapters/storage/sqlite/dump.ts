@@ -205,7 +205,7 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
         run(
           'INSERT INTO tokens (key, expires_at, document, connection) VALUES (?, ?, ?, ?)',
           fromBytes(record.key),
-          record.row.expiresAt * 1000,
+          record.row.expiresAt,
           JSON.stringify(record.row),
           record.row.connection ?? null,
         );

@@ -1,11 +1,19 @@
 /**
- * The schema, step by step. A step is never changed once released; `PRAGMA user_version` counts how many were taken.
+ * The schema, step by step. `PRAGMA user_version` says which step a file is at, and opening it takes the rest. A step is
+ * never changed or removed once it was released: a change of the schema is a further step, and stores of every released
+ * version can be opened. The first step is the schema of the first release; files from before it are refused.
  *
- * Rows of secrets are found by 16-byte hashes in ordinary (rowid) tables: half again as fast to write as text keys or
+ * Rows of secrets are found by hashes in ordinary (rowid) tables: half again as fast to write as text keys or
  * `WITHOUT ROWID`, and the file holds nothing usable. Every index costs writes, so there is one for what is looked up
  * and one for what expires.
  */
-export const MIGRATIONS: readonly string[] = [
+import type { DatabaseSync } from 'node:sqlite';
+import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
+
+/** Versions up to this one were never released. */
+const BEFORE_RELEASE = 4;
+
+export const STEPS: readonly string[] = [
   `
   CREATE TABLE artifacts (
     key BLOB PRIMARY KEY, model TEXT NOT NULL, payload TEXT NOT NULL,
@@ -13,17 +21,20 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX artifacts_uid ON artifacts (uid) WHERE uid IS NOT NULL;
   CREATE INDEX artifacts_expiry ON artifacts (expires_at);
 
-  CREATE TABLE tokens (key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, document TEXT NOT NULL);
+  CREATE TABLE tokens (key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, connection TEXT, document TEXT NOT NULL);
   CREATE INDEX tokens_expiry ON tokens (expires_at);
+  CREATE INDEX tokens_connection ON tokens (connection, expires_at) WHERE connection IS NOT NULL;
 
   CREATE TABLE logins (
     id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, current BLOB NOT NULL, previous BLOB, rotated_at INTEGER,
     document TEXT NOT NULL);
   CREATE INDEX logins_expiry ON logins (expires_at);
+  CREATE INDEX logins_origin ON logins (document ->> '$.origin', expires_at)
+    WHERE document ->> '$.origin' IS NOT NULL;
 
   CREATE TABLE nodes (
     id TEXT PRIMARY KEY, revoked_at INTEGER, restored_at INTEGER, narrowed_at INTEGER,
-    expires_at INTEGER NOT NULL, change INTEGER NOT NULL UNIQUE);
+    expires_at INTEGER NOT NULL, change INTEGER NOT NULL UNIQUE, organization TEXT, resource TEXT);
   CREATE INDEX nodes_expiry ON nodes (expires_at);
 
   CREATE TABLE counters (key TEXT PRIMARY KEY, points INTEGER NOT NULL, expires_at INTEGER NOT NULL);
@@ -31,6 +42,7 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE audit (cursor INTEGER PRIMARY KEY AUTOINCREMENT, organization TEXT, entry TEXT NOT NULL);
   CREATE INDEX audit_organization ON audit (organization, cursor) WHERE organization IS NOT NULL;
+  CREATE INDEX audit_age ON audit (entry ->> '$.at');
 
   CREATE TABLE keys (position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL);
 
@@ -46,17 +58,42 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE sequences (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
   INSERT INTO sequences VALUES ('node change', 0), ('key revision', 0), ('directory revision', 0);
   `,
-  `
-  ALTER TABLE tokens ADD COLUMN connection TEXT;
-  CREATE INDEX tokens_connection ON tokens (connection, expires_at) WHERE connection IS NOT NULL;
-  ALTER TABLE nodes ADD COLUMN organization TEXT;
-  ALTER TABLE nodes ADD COLUMN resource TEXT;
-  `,
-  `
-  CREATE INDEX audit_age ON audit (entry ->> '$.at');
-  `,
-  `
-  CREATE INDEX logins_origin ON logins (document ->> '$.origin', expires_at)
-    WHERE document ->> '$.origin' IS NOT NULL;
-  `,
 ];
+
+/**
+ * Each step is a transaction: an interruption leaves a file that the next start goes on with.
+ * @param path for the message
+ * @param steps other than `STEPS` in tests only
+ * @throws CannotOpenStore, NewerDatabase before any change
+ */
+export function migrate(connection: DatabaseSync, path: string, steps = STEPS): void {
+  const versionOf = () => Number(connection.prepare('PRAGMA user_version').get()?.user_version);
+  const last = BEFORE_RELEASE + steps.length;
+  const found = versionOf();
+  if (found > last) {
+    throw new NewerDatabase(
+      `${path} was written by a newer version of Grantable (schema ${found}, known is ${last}).`,
+    );
+  }
+  if (found > 0 && found <= BEFORE_RELEASE) {
+    throw new CannotOpenStore(
+      `${path} was written by a version of Grantable from before the first release (schema ${found}), which cannot be read: move the file away and start with an empty store.`,
+    );
+  }
+  for (;;) {
+    connection.exec('BEGIN IMMEDIATE');
+    try {
+      // Read again under the lock: another process may have been first.
+      const taken = Math.max(0, versionOf() - BEFORE_RELEASE);
+      const step = steps[taken];
+      if (step !== undefined) {
+        connection.exec(`${step}; PRAGMA user_version = ${BEFORE_RELEASE + taken + 1};`);
+      }
+      connection.exec('COMMIT');
+      if (step === undefined) return;
+    } catch (error) {
+      if (connection.isTransaction) connection.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}

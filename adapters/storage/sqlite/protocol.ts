@@ -99,7 +99,7 @@ export function createTokens(database: Database): TokenStore {
         database.run(
           'INSERT INTO tokens (key, expires_at, document, connection) VALUES (?, ?, ?, ?)',
           key,
-          row.expiresAt * 1000,
+          row.expiresAt,
           JSON.stringify(row),
           row.connection ?? null,
         );

@@ -224,7 +224,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
           const isRefresh = (await refreshJwts.open(token)) !== undefined;
           throw new DeviceHiveRefusal(401, isRefresh ? 'Invalid token type' : 'Token is not valid');
         }
-        return { a: actionIdsOf(row), e: toDateTime(row.expiresAt * 1000), t: ACCESS, tpc: topic };
+        return { a: actionIdsOf(row), e: toDateTime(row.expiresAt), t: ACCESS, tpc: topic };
       },
     },
   };

@@ -78,7 +78,7 @@ export function tokensFor(
     ttl,
     loginTtl: refreshTtl,
     keepsRefreshToken: true,
-    claims: (row, user) => ({ payload: payloadOf(row, user, ACCESS, row.expiresAt * 1000, isOfPlugin) }),
+    claims: (row, user) => ({ payload: payloadOf(row, user, ACCESS, row.expiresAt, isOfPlugin) }),
     refreshClaims(row, user, { expiresAt }) {
       const exp = Math.floor(expiresAt / 1000);
       return {

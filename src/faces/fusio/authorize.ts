@@ -111,7 +111,8 @@ export function createAuthorizeRoutes({
       }
       await limitPerson(user.id);
       const { address, requestId } = request;
-      const { authTime } = token;
+      const authTime =
+        token.authenticatedAt === undefined ? undefined : Math.floor(token.authenticatedAt / 1000);
       const code = joinCode(
         await codes.create({ user, application, redirectUri, scopes, authTime, address, requestId }),
       );

@@ -139,7 +139,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
       const all = await view.findApplications(organization.id);
       return {
         access_token: principal.token,
-        expires_in: principal.row.expiresAt - Math.floor(now() / 1000),
+        expires_in: Math.floor(principal.row.expiresAt / 1000) - Math.floor(now() / 1000),
         user: describeAdministrator(principal.user, organization, all),
       };
     },

@@ -1,0 +1,205 @@
+/**
+ * The rows of access tokens and logins: what was granted to whom, and what hangs above it. Every time is in
+ * milliseconds since the epoch; claims and answers have seconds.
+ *
+ * A member that both have is declared once, and a login takes it over from the token that it begins with.
+ */
+import type { FaceName, StoredDeviceAccess, StoredPermissions } from './nouns.ts';
+
+/** Whose rights bound a token that was exchanged, beside its own application's and subject's. */
+export interface Bound {
+  /** The application's UUID. */
+  readonly application: string;
+  /** Of the user or database account, where the subject was one. */
+  readonly subject?: string;
+  /** Where the subject was a database account. */
+  readonly account?: AccountRef;
+  /** It had power over the next one in the chain, who needs no leave of its application. */
+  readonly acts?: boolean;
+}
+
+/** The user table that a person logged in through, and what its row said of roles. */
+export interface AccountRef {
+  /** Its id. */
+  readonly datasource: string;
+  /** Its id. */
+  readonly userTable: string;
+  /** What stood in the role column. */
+  readonly groups: readonly string[];
+}
+
+/** One row of a user table, as it was when it was last looked at. */
+export interface AccountFacts extends AccountRef {
+  /** The value of the subject column, with its type before it. */
+  readonly key: string;
+  readonly username: string;
+  /** A keyed hash of the stored password and of when it was changed. */
+  readonly mark: string;
+}
+
+/** The key that a client proved to have, by its thumbprint (RFC 7800 `cnf`; RFC 9449 section 6, RFC 8705 section 3.1). */
+export interface ProvenKey {
+  /** Of a DPoP key. */
+  readonly jkt?: string;
+  /** Of a certificate. */
+  readonly 'x5t#S256'?: string;
+}
+
+/** What an access token and a login have in common. */
+export interface GrantedRow {
+  /** Public id, and its own node. */
+  readonly id: string;
+  readonly grantType: string;
+  readonly subject: string;
+  /** Id of the user, where the subject is one. */
+  readonly user?: string;
+  readonly organization: string;
+  /** The application's UUID. */
+  readonly application: string;
+  readonly clientId: string;
+  /** Identifier of its only resource; absent for what is good at userinfo only. */
+  readonly resource?: string;
+  readonly scope: string;
+  /** What was granted; what it gives is this ∩ current rights. */
+  readonly permissions: StoredPermissions;
+  /** They were asked for as table scopes; each answer derives those scopes from them. */
+  readonly asScopes?: boolean;
+  /** Absent: it does not speak of devices. */
+  readonly devices?: StoredDeviceAccess;
+  /** Ids of the nodes above it. */
+  readonly ancestors: readonly string[];
+  /** Which of them is the nearest login, token or connection: what it was made from. */
+  readonly parent?: string;
+  /** Milliseconds: when the rights it was made from were read. Compared with node records. */
+  readonly asOf: number;
+  /** Milliseconds; of a token a whole second, as in its claims. Nothing that happens later extends it. */
+  readonly expiresAt: number;
+  /** Milliseconds: when the person logged in. */
+  readonly authenticatedAt?: number;
+  readonly act?: Record<string, unknown>;
+  /** How many exchanges it is away from what was proved at the first. */
+  readonly depth?: number;
+  /** From the first in the chain to its parent's. */
+  readonly bounds?: readonly Bound[];
+  /** Of a person who logged in against a table of the operator's. */
+  readonly account?: AccountFacts;
+  /** The older token API that it was asked for through; a login goes on there and nowhere else. */
+  readonly face?: FaceName;
+  /** Of its scopes those that only that API's own routes ask for. */
+  readonly faceScopes?: readonly string[];
+  /** What the engine keeps of what came from its own flows (grant id, nonce, sid, claims, acr, amr). */
+  readonly engine?: Record<string, unknown>;
+  /** Absent: whoever holds it may use it. */
+  readonly sender?: ProvenKey;
+}
+
+/**
+ * One access token. Written before the token is given out, so it is the audit record of the issuance too. Its id is the
+ * `jti`, and does not find the row.
+ */
+export interface TokenRow extends GrantedRow {
+  readonly format: 'jwt' | 'opaque';
+  /** Milliseconds. */
+  readonly issuedAt: number;
+  readonly username?: string;
+  readonly roles?: readonly string[];
+  /** Id of the login that it belongs to. */
+  readonly login?: string;
+  /** Id of the connection that it descends from. */
+  readonly connection?: string;
+  /** Columns of the operator's table which its bearer's tokens show. */
+  readonly claims?: Readonly<Record<string, string | number | boolean>>;
+  /** Of the request that asked for it. */
+  readonly address?: string;
+  readonly requestId?: string;
+}
+
+/** A living login: the family of one refresh token, of which exactly one value is current. */
+export interface LoginRow extends GrantedRow {
+  /** Milliseconds. */
+  readonly createdAt: number;
+  /** Of one made from another login: id of the person who logged in at first. */
+  readonly origin?: string;
+  /** SHA-256 of the current refresh token. */
+  readonly current: Buffer;
+  /** SHA-256 of the one before, for the grace of RT-02. */
+  readonly previous?: Buffer;
+  /** Milliseconds. */
+  readonly rotatedAt?: number;
+}
+
+/**
+ * Where a store keeps a member: `shared` in the document that all rows have which agree in it, `own` in the row's own
+ * document, `column` beside both.
+ */
+export type Place = 'shared' | 'own' | 'column';
+
+const GRANTED: Readonly<Record<keyof GrantedRow, Place>> = {
+  id: 'own',
+  grantType: 'shared',
+  subject: 'own',
+  user: 'own',
+  organization: 'shared',
+  application: 'shared',
+  clientId: 'shared',
+  resource: 'shared',
+  scope: 'shared',
+  permissions: 'shared',
+  asScopes: 'shared',
+  devices: 'shared',
+  ancestors: 'own',
+  parent: 'own',
+  asOf: 'own',
+  expiresAt: 'column',
+  authenticatedAt: 'own',
+  act: 'own',
+  depth: 'own',
+  bounds: 'own',
+  account: 'own',
+  face: 'shared',
+  faceScopes: 'shared',
+  engine: 'own',
+  sender: 'own',
+};
+
+/** All members of a token row. */
+export const TOKEN_MEMBERS: Readonly<Record<keyof TokenRow, Place>> = {
+  ...GRANTED,
+  format: 'shared',
+  issuedAt: 'own',
+  username: 'own',
+  roles: 'shared',
+  login: 'own',
+  connection: 'own',
+  claims: 'own',
+  address: 'own',
+  requestId: 'own',
+};
+
+/** All members of a login row. */
+export const LOGIN_MEMBERS: Readonly<Record<keyof LoginRow, Place>> = {
+  ...GRANTED,
+  createdAt: 'own',
+  origin: 'own',
+  current: 'column',
+  previous: 'column',
+  rotatedAt: 'column',
+};
+
+type Shared = Exclude<keyof GrantedRow, 'id' | 'ancestors' | 'parent' | 'expiresAt' | 'engine'>;
+
+/** @param own what a login does not take over from the token that it begins with */
+export function beginLogin(token: TokenRow, own: Omit<LoginRow, Shared>): LoginRow {
+  const { parent: _, engine: __, ...granted } = pick(token, Object.keys(GRANTED) as (keyof GrantedRow)[]);
+  return { ...granted, ...own };
+}
+
+function pick<T extends object, K extends keyof T>(row: T, members: readonly K[]): Pick<T, K> {
+  const entries = members.flatMap((member) => (row[member] === undefined ? [] : [[member, row[member]]]));
+  return Object.fromEntries(entries) as Pick<T, K>;
+}
+
+/** A time as claims and answers spell it (RFC 7519 section 2): whole seconds. @param at milliseconds */
+export function toSeconds(at: number): number {
+  return Math.floor(at / 1000);
+}
