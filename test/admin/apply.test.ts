@@ -73,7 +73,7 @@ function applierOf({ apply }: Administration, name: string) {
     );
 }
 
-test('the sample of the documentation is applied, and applying it again changes nothing', async (t) => {
+test('applying the documented sample twice changes nothing the second time', async (t) => {
   const administration = await openAdministration(t);
   mkdirSync(join(administration.config.dataDir, 'datasources'), { recursive: true });
   const crm = new DatabaseSync(join(administration.config.dataDir, 'datasources', 'crm.db'));
@@ -115,7 +115,7 @@ test('a lifetime counts from when its connection was made, however long applying
   assert.deepEqual((await administration.apply(file)).changes, []);
 });
 
-test('what is left out has its documented default, and names mean what they name', async (t) => {
+test('left out fields get their documented defaults', async (t) => {
   const administration = await openAdministration(t, { GRANTABLE_ACCESS_TOKEN_TTL: '20m' });
   await administration.apply(acme);
   const { directory } = administration.storage;
@@ -197,7 +197,7 @@ test('another algorithm is shown, and the one before it stays known', async (t) 
   assert.deepEqual((await administration.apply(naming('EdDSA', 'RS256'))).changes, []);
 });
 
-test('what changes is shown with its old and its new value, and what the file leaves out stays', async (t) => {
+test('changed fields are shown with old and new value', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(acme);
   const report = await administration.apply(
@@ -286,7 +286,7 @@ test('a dry run says the same, and writes nothing', async (t) => {
   assert.match(text, /1 secret would be made and kept in/);
 });
 
-test('pkce is shown when it changes, kept when left out, and refused where it must be used', async (t) => {
+test('a changed pkce setting is shown', async (t) => {
   const administration = await openAdministration(t);
   const apply = applierOf(administration, 'shop');
   const stored = async () => (await requireApplication(administration, 'shop')).pkce;
@@ -426,7 +426,7 @@ test('a table may not join a resource that declares a scope of its spelling', as
   assert.deepEqual(await refusal(administration.apply(file({ scopes: ['orders:read'] }))), expected);
 });
 
-test('MT-05 what belongs to another organization cannot be named', async (t) => {
+test('MT-05 another organization’s objects cannot be named', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(acme);
   const problems = await refusal(
@@ -603,7 +603,7 @@ test('an application that moves to another resource keeps no rights to the one b
   assert.deepEqual((await requireApplication(administration, 'shop')).ceilings[0]?.permissions.tables, []);
 });
 
-test('a secret with % and a connection that is of no use are warned of', async (t) => {
+test('a secret with % and a useless connection give warnings', async (t) => {
   const administration = await openAdministration(t);
   const clientSecret = 's3cret%of-32-or-more-characters-x';
   const connections = [
@@ -630,7 +630,7 @@ test('a secret with % and a connection that is of no use are warned of', async (
   assert.ok(!String(notes).includes(clientSecret));
 });
 
-test('assertionAudience is shown when it changes, warned of, and of no use without assertions', async (t) => {
+test('a changed assertionAudience is shown with a warning', async (t) => {
   const administration = await openAdministration(t);
   const apply = applierOf(administration, 'job');
   const jwks = { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] };
@@ -693,7 +693,7 @@ test('two that apply the same file at once end with one of everything', async (t
   assert.deepEqual((await administration.apply(acme)).changes, []);
 });
 
-test('a secret that was made while somebody else was quicker is said to be unused', async (t) => {
+test('a generated secret that lost a race is reported as unused', async (t) => {
   const administration = await openAdministration(t);
   const { storage, changes, config, rings, passwords, datasources, credentials, now } = administration;
   const file = fileOf({ organizations: [{ name: 'acme', applications: [{ name: 'shop' }] }] });

@@ -26,7 +26,7 @@ test('a sound store in a sound folder has nothing against it', async (t) => {
   assert.match(said, /1 organizations, 2 applications, 2 roles, 1 resources, 3 users/);
 });
 
-test('what the store does not promise is a warning', async (t) => {
+test('a promise that the store lacks is a warning', async (t) => {
   const administration = await openAcme(t);
   const storage = { ...administration.storage, warnings: ['Upserts are lost.'] };
   assert.deepEqual(notOk(await examineStore({ ...administration, storage })), ['warning: Upserts are lost.']);
@@ -55,7 +55,7 @@ test('files that others may read, and secrets left lying about, are warned of', 
   assert.match(findings, /warning: .*quickstart\.txt is there, so this store has the demo/);
 });
 
-test('a folder that is none is wrong', async (t) => {
+test('a data folder that is not a folder is an error', async (t) => {
   const administration = await openAcme(t);
   const file = join(administration.config.dataDir, 'file');
   await writeFile(file, '');

@@ -51,7 +51,7 @@ async function openFull(t: TestContext): Promise<Administration> {
   return administration;
 }
 
-test('what is exported and imported is the same store, living tokens and all', async (t) => {
+test('an import restores the exported store with its living tokens', async (t) => {
   const administration = await openFull(t);
   const { storage, vault, config, now } = administration;
   const token = await mint(administration, 'opaque');
@@ -133,14 +133,14 @@ test('an export is of one moment, whatever is written meanwhile', async (t) => {
   );
 });
 
-test('what was exported goes into an empty store only', async (t) => {
+test('an export is imported into an empty store only', async (t) => {
   const administration = await openFull(t);
   const lines = await exported(administration.storage);
   await assert.rejects(administration.storage.dump.import(importRecords(each(lines))), StoreNotEmpty);
   assert.deepEqual(await exported(administration.storage), lines, 'nothing was changed');
 });
 
-test('E1 a file that was cut off, changed or is none of ours is refused, and nothing of it is kept', async (t) => {
+test('E1 a truncated, changed or foreign export file is refused whole', async (t) => {
   const { storage } = await openFull(t);
   const lines = await exported(storage);
   const other = await openEmpty(t);

@@ -61,7 +61,7 @@ test('a refresh token ends its login and the tokens that came from it', async (t
   assert.equal(await lastEvent(administration), 'login.revoked');
 });
 
-test('what is no living token of ours revokes nothing', async (t) => {
+test('a text that is not a living token revokes nothing', async (t) => {
   const { deps, administration } = await openAcme(t);
   const { row } = await mint(administration, 'jwt');
   for (const value of ['gat_x', 'grt_x', 'eyJ.x.y', row.id, '']) {
@@ -69,7 +69,7 @@ test('what is no living token of ours revokes nothing', async (t) => {
   }
 });
 
-test('RT-09 all tokens and logins of a user, an application, an organization or of all end, and new ones live', async (t) => {
+test('RT-09 all tokens of a user, application, organization or server can be ended', async (t) => {
   const { administration, deps } = await openAcme(t);
   const { registry, storage, clock } = administration;
   const [user] = await findUsers(storage.directory, 'acme/shop/ann');

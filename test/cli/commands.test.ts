@@ -52,7 +52,7 @@ test('help lists every command, and each explains itself', async (t) => {
   assert.deepEqual(await readdir(terminal.dataDir), []);
 });
 
-test('what makes no sense gets the usage and exit code 2', async (t) => {
+test('a senseless command gets the usage and exit code 2', async (t) => {
   const terminal = await openTerminal(t);
   const wrong: [string[], RegExp][] = [
     [[], /^Usage: grantable COMMAND/],
@@ -86,7 +86,7 @@ test('what makes no sense gets the usage and exit code 2', async (t) => {
   assert.deepEqual(await readdir(terminal.dataDir), []);
 });
 
-test('SE-06 every problem of the configuration is said, with exit code 2 and nothing started', async (t) => {
+test('SE-06 a broken configuration lists every problem and exits with code 2', async (t) => {
   const terminal = await openTerminal(t, {
     GRANTABLE_PORT: 'http',
     GRANTABLE_ISUER: 'x',
@@ -148,7 +148,7 @@ test('a file is tried, applied and applied again', async (t) => {
   assert.equal(reset.out, '~ user acme/bob\n    password: changed\n0 added, 1 changed, 1 left as they are\n');
 });
 
-test('a file that is not right is refused with line numbers, one that does not fit with sentences', async (t) => {
+test('an invalid apply file is refused with line numbers', async (t) => {
   const terminal = await openSample(t);
   const path = join(terminal.dataDir, 'bad.yaml');
   await writeFile(
@@ -297,7 +297,7 @@ test('a store is backed up, exported and imported, with the modes that secrets n
   assert.match(none.err, /none\.jsonl is not there \(ENOENT\)\.\n$/);
 });
 
-test('what stands in the way of opening is one sentence, exit code 1, and nothing is changed', async (t) => {
+test('a store that cannot be opened is one sentence and exit code 1', async (t) => {
   const terminal = await openSample(t);
   const { dataDir, env } = terminal;
   const oneSentence = async (changed: Record<string, string>, says: RegExp) => {

@@ -104,7 +104,7 @@ describe('the command connection, beside a running server', () => {
     assert.equal(await isActive(late), true);
   });
 
-  test('RT-07 a connection ends by name, by its token, and by RFC 7009, with all that came from it', async () => {
+  test('RT-07 a connection is ended by name, by token and by RFC 7009', async () => {
     const endings: [string, (token: string) => Promise<unknown>][] = [
       ['by-name', () => done('connection', 'revoke', 'acme/by-name')],
       ['by-token', (token) => done('revoke', '--token', token)],
@@ -171,7 +171,7 @@ describe('the command connection, beside a running server', () => {
     assert.equal(await done('connection', 'list', 'other'), '');
   });
 
-  test('what makes no sense is said, and nothing is made', async () => {
+  test('a senseless command is refused and makes nothing', async () => {
     const wrong: [string[], number, RegExp][] = [
       [[], 2, /Say what to do/],
       [['make'], 2, /Say what to do/],
@@ -238,7 +238,7 @@ describe('the command connection, beside a running server', () => {
     assert.equal(await count(), before);
   });
 
-  test('a connection of the apply file has its token in the file of generated secrets, once', async () => {
+  test('a connection of the apply file gets its token in the secrets file once', async () => {
     const text = await readFile(`${server.dataDir}/generated-secrets.txt`, 'utf8');
     const lines = text.split('\n').filter((line) => line.includes('connection acme/site'));
     assert.equal(lines.length, 1);

@@ -34,7 +34,7 @@ const FILE = {
   ],
 };
 
-test('CN-06 a datasource is tried out by operators only, step by step, and no password is shown', async (t) => {
+test('CN-06 an operator tries a datasource step by step without seeing a password', async (t) => {
   const terminal = await openTerminal(t);
   const folder = join(terminal.dataDir, 'datasources');
   mkdirSync(folder);

@@ -84,7 +84,7 @@ async function untilReady(issuer: string, { child, said }: ReturnType<typeof sta
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  test(`the first start makes the demo and says how to try it; ${signal} stops it with exit code 0`, async (t) => {
+  test(`the first start makes the demo, and ${signal} stops the server`, async (t) => {
     const { terminal, server, issuer } = await serve(t);
     const path = join(terminal.dataDir, 'quickstart.txt');
     const text = await readFile(path, 'utf8');
@@ -96,7 +96,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-test('what the first start prints is a shell script', async (t) => {
+test('the output of the first start is a shell script', async (t) => {
   const { terminal } = await serve(t);
   const { stdout, stderr } = await promisify(execFile)('sh', [
     '-e',
@@ -191,7 +191,7 @@ test('SE-06 a broken configuration is exit code 2, and nothing is started or mad
   assert.ok(!existsSync(join(terminal.dataDir, 'grantable.db')));
 });
 
-test('SE-02 keys rotated beside a running server are published by it, and their tokens good', async (t) => {
+test('SE-02 keys rotated beside a running server are published by it', async (t) => {
   const { terminal, issuer, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
   const published = async (): Promise<string[]> => {
     const { keys } = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as { keys: { kid: string }[] };
@@ -220,7 +220,7 @@ test('SE-02 keys rotated beside a running server are published by it, and their 
   assert.equal((await post('/oauth/introspect', { token: after })).active, true);
 });
 
-test('IN-02 tokens are explained, narrowed and revoked beside a running server, at once', async (t) => {
+test('IN-02 the commands explain, narrow and revoke beside a running server', async (t) => {
   const { terminal, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
   const logIn = () =>
     post('/oauth/token', { grant_type: 'password', username: 'ann', password: 'correct-horse-battery' });
@@ -297,7 +297,7 @@ test('a store in use is exported and backed up whole', async (t) => {
   assert.equal(imported.code, 0, imported.err);
 });
 
-test('a reader that goes away is no failure', async (t) => {
+test('a reader that closes the pipe is not a failure', async (t) => {
   const terminal = await openTerminal(t);
   await writeFile(join(terminal.dataDir, 'apply.json'), `${JSON.stringify(file)}\n`);
   assert.equal((await terminal.run(['apply', 'apply.json'])).code, 0);

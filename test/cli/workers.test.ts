@@ -75,7 +75,7 @@ function healthz(issuer: string, agent: Agent): Promise<number | undefined> {
   });
 }
 
-test('several workers serve one port; one that is killed is replaced; a stop stops all', async (t) => {
+test('several workers serve one port, and a killed one is replaced', async (t) => {
   const { server, issuer } = await startWorkers(t, 3, { GRANTABLE_APPLY: 'apply.json' });
   const first = await until('three workers', () => {
     const pids = workersOf(server.child.pid);
@@ -97,7 +97,7 @@ const LONG = process.env.GRANTABLE_TEST_LONG !== undefined;
 /** How many are killed, and the milliseconds between two of them. */
 const KILLS = LONG ? { count: 20, everyMs: 400 } : { count: 6, everyMs: 300 };
 
-test(`${KILLS.count} killed workers are replaced at once, also those that were not ready yet`, async (t) => {
+test(`${KILLS.count} killed workers are replaced, also before they were ready`, async (t) => {
   const COUNT = 3;
   const { server, issuer } = await startWorkers(t, COUNT, { GRANTABLE_APPLY: 'apply.json' });
   await until('three workers', () => server.said().includes('all workers are ready'));
@@ -199,7 +199,7 @@ test('only one demo is made, however many workers begin on an empty folder', asy
   assert.equal((await server.ended).code, 0);
 });
 
-test('what keeps the first worker from starting ends all, in one sentence', async (t) => {
+test('a fault that keeps the first worker from starting ends all workers', async (t) => {
   const terminal = await openTerminal(t, { GRANTABLE_WORKERS: '2' });
   await mkdir(join(terminal.dataDir, 'grantable.db'));
   const { code, err } = await terminal.spawn(['serve'], {

@@ -65,7 +65,7 @@ describe('the client', () => {
       assert.equal(await client.getToken(), jwt.accessToken);
     });
 
-    test('for somebody who is a row of a table', async () => {
+    test('for a person who is a row of a table', async () => {
       const { client, becomeDue } = createProbe(server);
       const tokens = await client.databaseUser(CUSTOMER);
       assert.equal((await server.introspect(tokens.accessToken)).username, CUSTOMER.username);
@@ -283,7 +283,7 @@ describe('the client', () => {
       assert.equal(createProbe(server, { tokens: null }).client.tokens, undefined);
     });
 
-    test('as long as they live where they cannot be replaced; then somebody has to log in', async () => {
+    test('as long as they live where they cannot be replaced', async () => {
       const { client, wire, told, logIn, becomeDue } = createProbe(server, NO_REFRESH);
       await assert.rejects(client.getToken(), { error: 'login_required', status: 0 });
       const tokens = await logIn();
@@ -369,7 +369,7 @@ describe('the client', () => {
       assert.equal(told.length, 2);
     });
 
-    test('every one that the server could not be told of, whoever logged in meanwhile', async () => {
+    test('every one that the server could not be told of, after another login too', async () => {
       const { client, wire, logIn } = createProbe(server);
       const first = await logIn();
       wire.disturb(cut, cut);

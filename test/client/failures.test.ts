@@ -24,7 +24,7 @@ describe('the client, when something goes wrong', () => {
 
   const isActive = async (token: string): Promise<boolean> => (await server.introspect(token)).active;
 
-  test('comes back with the same refresh token when the answer was lost, and the login lives on', async () => {
+  test('retries a lost refresh with the same refresh token', async () => {
     const { client, wire, logIn, becomeDue } = createProbe(server);
     const { refreshToken } = await logIn();
     for (const way of [lose, cut, answer(502, '<html>'), answer(504, '')]) {
@@ -41,7 +41,7 @@ describe('the client, when something goes wrong', () => {
     assert.ok(await isActive(await client.getToken()));
   });
 
-  test('gives the token at hand while it lives, and refreshes with what it has when that works again', async () => {
+  test('gives the token that it has while that lives and the server is away', async () => {
     const { client, wire, told, logIn, becomeDue } = createProbe(server);
     const tokens = await logIn();
     becomeDue();
@@ -323,7 +323,7 @@ describe('the client, when something goes wrong', () => {
       assert.equal(await isActive(given?.access_token ?? ''), false);
     });
 
-    test('what such a login gave is ended at the next revoke(), if the server could not be told', async () => {
+    test('ends the tokens of such a login at the next revoke()', async () => {
       const { client, wire } = createProbe(server);
       const { promise, resolve } = Promise.withResolvers<void>();
       let given: { access_token: string } | undefined;

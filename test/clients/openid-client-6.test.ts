@@ -50,7 +50,7 @@ describe('openid-client 6', () => {
     return { person, tokens };
   }
 
-  test('it logs in with the secret in the body, checks the ID token and reads the profile', async () => {
+  test('it logs in with the secret in the body and reads the profile', async () => {
     const { tokens } = await logIn();
     const { sub = '' } = tokens.claims() ?? {};
     const profile = await client.fetchUserInfo(config, tokens.access_token, sub);

@@ -138,7 +138,7 @@ describe('recorded requests of client libraries', () => {
       assert.deepEqual([bye.origin + bye.pathname, bye.searchParams.get('state')], [BYE, state]);
     });
 
-    test('what goes wrong is told in JSON', async () => {
+    test('errors are told in JSON', async () => {
       const recording = openRecording('java', server.issuer);
       const wrong = await recording.send('code-with-wrong-secret', { code: 'x' });
       assertJsonError(wrong, [401, 'invalid_client']);

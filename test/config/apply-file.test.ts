@@ -65,7 +65,7 @@ test('the sample of the documentation is good, and comes out as it went in', () 
   assert.deepEqual(withoutPermissions(plain), withoutPermissions(parse(applySample)));
 });
 
-test('the same file as JSON is read to the same, with or without a line break at its end', () => {
+test('JSON is read like YAML, with or without a final line break', () => {
   const json = JSON.stringify(parse(applySample), undefined, 2);
   assert.deepEqual(read(json), read(applySample));
   assert.deepEqual(read(`${json}\n`), read(applySample));
@@ -73,7 +73,7 @@ test('the same file as JSON is read to the same, with or without a line break at
   assert.deepEqual(read(`\uFEFF${applySample}`), read(applySample));
 });
 
-test('what the file leaves out is absent, not empty', () => {
+test('left out fields are absent, not empty', () => {
   assert.deepEqual(read('organizations:\n  - name: acme\n'), { organizations: [{ name: 'acme' }] });
   assert.deepEqual(read(organization('applications: [{ name: shop }]')), {
     organizations: [{ name: 'acme', applications: [{ name: 'shop' }] }],
@@ -147,7 +147,7 @@ test('a value of a wrong type is a problem everywhere', () => {
   for (const member of members) assertOneProblem(organization(member), /^2:\d+ \S+ must be/);
 });
 
-test('a text where a group of keys has to be is told what to write, and only table ids are quoted', () => {
+test('a text in place of a group of keys is refused with the right form', () => {
   assertOneProblem(
     organization('resources: [{ identifier: "https://a.example/", tables: [orders] }]'),
     /tables\[0\] must be a group of keys, but is text: write `\{ id: orders \}`$/,
@@ -167,7 +167,7 @@ test('keys of later versions and of other products are unknown', () => {
   assertOneProblem(organization('users: [{ username: ann, points: {} }]'), /unknown key points/);
 });
 
-test('keys that stand twice are refused at the second one, in YAML and JSON, at every depth', () => {
+test('a repeated key is refused in YAML and JSON at every depth', () => {
   assertOneProblem('organizations: []\norganizations: []\n', /^2:1 organizations is there twice$/);
   assertOneProblem('{"organizations": [],\n "organizations": []}', /^2:2 organizations is there twice$/);
   assertOneProblem(application('enabled: false, enabled: true'), /^4:39 enabled is there twice$/);
@@ -235,7 +235,7 @@ test('an alias bomb, a deep nesting and a file that is too large are refused qui
   assert.deepEqual(problemsOf(`# ${'x'.repeat(MAX_APPLY_BYTES)}\n`), ['is larger than 5 MB']);
 });
 
-test('reserved organization names are refused, and so is what is no slug', () => {
+test('reserved organization names and names that are not slugs are refused', () => {
   const names = [
     'oauth',
     '.well-known',
@@ -642,7 +642,7 @@ test('AC-07 names that could be taken for others are refused', () => {
   }
 });
 
-test('references to what the file defines must fit; others are left to the store', () => {
+test('references to objects of the same file must fit', () => {
   const file = (application: string, resource = ''): string => `organizations:
   - name: acme
     resources: [{ identifier: "urn:acme:db", tables: [{ id: orders }], scopes: [orders.read]${resource} }]
@@ -738,7 +738,7 @@ function isPart(part: unknown, whole: unknown): boolean {
   return members.every(([key, value]) => isPart(value, (whole as Record<string, unknown>)[key]));
 }
 
-test('E9 a file that was cut off anywhere is refused, or says nothing that the whole file does not say', () => {
+test('E9 a truncated file is refused or says nothing that the whole does not say', () => {
   const step = process.env.GRANTABLE_TEST_LONG ? 1 : 3;
   for (const text of [
     applySample,
@@ -767,7 +767,7 @@ test("E9 half of a quoted value or of an alias's name is not taken for a whole o
   assert.match(problemsOf('organizations:\n  - name: acme  ').join(), /ends within this line/);
 });
 
-test('E9 hostile mutations are refused with a list of problems, or are still a good file, and never crash', () => {
+test('E9 hostile mutations never crash the reader', () => {
   const text = applySample;
   const insertions = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 4 }),

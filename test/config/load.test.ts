@@ -51,7 +51,7 @@ const production: Environment = {
   GRANTABLE_MASTER_KEY: masterKey,
 };
 
-test('an empty environment gives the defaults and says that the master key lies in the data folder', () => {
+test('an empty environment gives the defaults', () => {
   const config = load();
   assert.deepEqual(
     { ...config, trustedProxies: config.trustedProxies.list },
@@ -172,7 +172,7 @@ test('every option is taken from the environment', async () => {
   assert.deepEqual(config.warnings, []);
 });
 
-test('all problems are reported together, each with its variable, what is wrong and what would be right', () => {
+test('all problems are reported together, each with its variable', () => {
   const problems = problemsOf({
     GRANTABLE_PORT: '80a',
     GRANTABLE_LOG_LEVEL: 'verbose',
@@ -212,7 +212,7 @@ test('SE-06 unknown names are refused with the one that may be meant', () => {
   );
 });
 
-test('what Kubernetes sets for a service named grantable is ignored, but is no port', () => {
+test('service variables of Kubernetes are ignored, but are not a port', () => {
   const links = {
     GRANTABLE_SERVICE_HOST: '10.0.0.1',
     GRANTABLE_SERVICE_PORT: '80',
@@ -329,7 +329,7 @@ test('a MongoDB URL names its database, and is never shown', () => {
 
 const from = { GRANTABLE_MAIL_FROM: 'accounts@example.com' };
 
-test('what is said to a mail server is encrypted unless it stays on this machine or the URL says otherwise', () => {
+test('mail is encrypted unless it stays on this machine or the URL says otherwise', () => {
   const servers: [string, object][] = [
     ['smtps://mail.example.com', { host: 'mail.example.com', port: 465, encryption: 'tls' }],
     ['smtps://localhost:4650/', { host: 'localhost', port: 4650, encryption: 'tls' }],
@@ -369,7 +369,7 @@ test('user and password of a mail server are percent-encoded', () => {
   }
 });
 
-test('SE-03 what is wrong with the URL of a mail server is said without any of it', () => {
+test('SE-03 a problem with the URL of a mail server is told without the URL', () => {
   const refused: [string, RegExp][] = [
     ['mail.example.com', /starts neither with/],
     ['SMTP://mail.example.com', /starts neither with/],
@@ -440,7 +440,7 @@ test('mail comes from one address, which stands with the mail server or not at a
   );
 });
 
-test('faces are put below paths that nobody else has', () => {
+test('face paths must not overlap', () => {
   const good: [string, object][] = [
     ['fusio=/fusio', { fusio: '/fusio' }],
     ['usergrid=/a/b-c/v1.0_x', { usergrid: '/a/b-c/v1.0_x' }],
@@ -542,7 +542,7 @@ test('the default issuer names the port, and a free port needs an issuer', () =>
   assert.equal(load({ GRANTABLE_PORT: '0', GRANTABLE_ISSUER: 'http://localhost:3000' }).port, 0);
 });
 
-test('SE-06 production refuses a public http issuer, a missing master key, demo data and cheap hashes', () => {
+test('SE-06 production refuses http, demo data, cheap hashes and no master key', () => {
   assert.deepEqual(load(production).warnings, []);
   assert.equal(load(production).demo, false);
   assert.equal(load({ ...production, GRANTABLE_ISSUER: 'http://localhost:3000' }).production, true);
@@ -762,7 +762,7 @@ test('a configuration is frozen', () => {
   assert.throws(() => (config.warnings as string[]).push('x'), TypeError);
 });
 
-test('E9 no mutation of a good environment starts with a default in place of a bad value', () => {
+test('E9 a mutated good environment never falls back to a default', () => {
   const good: Record<string, string> = {
     GRANTABLE_ISSUER: 'http://localhost:4567',
     GRANTABLE_PORT: '4567',
@@ -813,7 +813,7 @@ test('E9 no mutation of a good environment starts with a default in place of a b
   );
 });
 
-test('the apply file is read with the rest when asked for, and its problems stand with the others', async () => {
+test('problems of the apply file are reported with those of the environment', async () => {
   await writeFile(join(cwd, 'good.yaml'), 'organizations:\n  - name: acme\n');
   await writeFile(join(cwd, 'bad.yaml'), 'organizations:\n  - nam: acme\n');
   const good = loadConfig({ GRANTABLE_APPLY: 'good.yaml' }, { cwd, readApplyFile: true });

@@ -17,7 +17,7 @@ test('a mistyped name finds the closest candidate', () => {
     assert.equal(findSimilar(name, candidates), similar, name);
 });
 
-test('a name like none of them finds nothing', () => {
+test('a name without a similar name finds nothing', () => {
   for (const name of ['', 'x', 'password', 'faces'])
     assert.equal(findSimilar(name, ['grants', 'redirectUris']), undefined, name);
   assert.equal(findSimilar('grants', []), undefined);

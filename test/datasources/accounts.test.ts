@@ -79,7 +79,7 @@ for (const kind of engines) {
       });
     const isActive = async (token: string): Promise<boolean> => (await world.server.introspect(token)).active;
 
-    test('a login gives the roles of its row, the columns that are named as claims, and no more', async () => {
+    test('a login gives the roles and the claim columns of its row', async () => {
       const { id, token, json } = await somebody();
       const seen = await world.server.introspect(token);
       assert.deepEqual(seen.roles, ['reader', 'clerk']);
@@ -94,7 +94,7 @@ for (const kind of engines) {
       }
     });
 
-    test('the request narrows, asking for more is refused, and other resources have their own rights', async () => {
+    test('a request narrows the rights, and asking for more is refused', async () => {
       const details = (actions: string[]) => ({
         authorization_details: JSON.stringify([{ type: 'table_access', identifier: 'orders', actions }]),
       });
@@ -128,7 +128,7 @@ for (const kind of engines) {
       assert.equal((await world.server.introspect(renamed.json.access_token)).sub, sub);
     });
 
-    test('a refresh gives the roles of now, and is refused once the row is not active, gone, or has another password', async () => {
+    test('a refresh gives today’s roles and needs the same active row and password', async () => {
       const kept = await somebody();
       await world.engine.update('customers', kept.id, { groups: 'vip' });
       const refreshed = await refresh(kept.refresh);
@@ -160,7 +160,7 @@ for (const kind of engines) {
       assert.equal((await exchange(token)).status, 400);
     });
 
-    test('what is exchanged stays the same person, narrower, and dies with the login', async () => {
+    test('an exchanged token keeps the person, narrows the rights and ends with the login', async () => {
       const { token, refresh: login } = await somebody();
       const { json, status, text } = await exchange(token, 'machine', {
         permissions: JSON.stringify({ isAdmin: false, tables: { orders: { read: true } } }),
@@ -209,7 +209,7 @@ for (const kind of engines) {
       assert.equal((await refresh(login)).status, 400);
     });
 
-    test('nobody but the application sees or ends it, and it is nobody at userinfo', async () => {
+    test('only the application sees and ends the token, and userinfo refuses it', async () => {
       const { token } = await somebody();
       assert.deepEqual(await world.server.introspect(token, 'other-api'), { active: false });
       const info = await fetch(`${world.server.issuer}/oauth/userinfo`, {
@@ -220,7 +220,7 @@ for (const kind of engines) {
       assert.equal(await isActive(token), false);
     });
 
-    test('IN-02 a table that is no longer registered, or a datasource that is disabled, ends its tokens at once', async () => {
+    test('IN-02 removing the table or disabling the datasource ends its tokens at once', async () => {
       const { foundations } = world.server.server;
       const { datasources } = foundations.storage.directory;
       const find = async () => {

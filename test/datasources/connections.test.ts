@@ -56,7 +56,7 @@ const problemsOf = (datasource: object): string => {
 };
 
 describe('where a datasource may be', () => {
-  test('CN-01 addresses of private networks, of this machine and of the link are told from public ones', () => {
+  test('CN-01 private, loopback and link addresses are told from public ones', () => {
     for (const address of [
       '127.0.0.1',
       '127.8.9.1',
@@ -113,7 +113,7 @@ describe('where a datasource may be', () => {
     assert.ok(Array.isArray(await ask('rebound.example', ['127.0.0.0/8', '::1'])));
   });
 
-  test('CN-01 CN-02 hosts in other spellings, sockets, URLs and options of drivers have no place', () => {
+  test('CN-01 CN-02 other spellings of hosts, sockets, URLs and options are refused', () => {
     const base = { name: 'crm', kind: 'postgres', host: 'db.example.com', database: 'crm' };
     assert.equal(problemsOf(base), '');
     for (const host of [
@@ -158,7 +158,7 @@ describe('where a datasource may be', () => {
     assert.match(problemsOf({ name: 'crm', kind: 'sqlite', file: 'a.db', host: 'x' }), /means nothing/);
   });
 
-  test('CN-01 a host that is not allowed is kept unverified, and nobody logs in against it', async () => {
+  test('CN-01 a datasource on a forbidden host stays unverified and refuses logins', async () => {
     await using server = await startServer({
       fixture(fixture) {
         const [acme] = fixture.organizations;
@@ -294,7 +294,7 @@ describe('DB-05 names that cannot be registered', () => {
     }
   });
 
-  test('DB-07 formats that protect nobody must be allowed in so many words', () => {
+  test('DB-07 password formats without protection must be allowed by name', () => {
     for (const passwordFormat of ['md5', 'plain']) {
       assert.match(withTable('sqlite', { passwordFormat }), /insecurePasswords/);
     }
@@ -403,7 +403,7 @@ const CLEAR_TEXT = message('R', int32(3));
 const AUTHENTICATED = Buffer.concat([message('R', int32(0)), message('Z', Buffer.from('I'))]);
 
 describe('CN-04 servers that are not what they seem', () => {
-  test('PostgreSQL that has no TLS, or whose certificate nobody vouches for, hears no password', async () => {
+  test('PostgreSQL without TLS or with an unknown certificate gets no password', async () => {
     await using plain = await startRogue((socket) => socket.once('data', () => socket.write('N')));
     const connector = openPostgres(target(plain.port));
     await assert.rejects(connector.findRows(QUERY), isAway(/SSL/));
@@ -565,7 +565,7 @@ for (const [name, missing, start, open] of [
 }
 
 describe('credentials', { skip: postgresMissing() }, () => {
-  test('CN-05 CN-07 CN-08 SE-01 they are sealed for one datasource, asked again for another server, and shown nowhere', async () => {
+  test('CN-05 CN-07 CN-08 SE-01 credentials are sealed per datasource and never shown', async () => {
     await using postgres = await startPostgres();
     await postgres.run(
       'CREATE TABLE customers (id bigint, email text, password text); GRANT SELECT ON customers TO reader',

@@ -42,7 +42,7 @@ describe('stored passwords of other systems', () => {
   for (const format of passwordFormats) {
     const own = vectors.filter((vector) => vector.format === format);
     if (format === 'plain') continue;
-    test(`${format}: what ${[...new Set(own.map(({ madeBy }) => madeBy))].join(', ')} wrote is verified`, async () => {
+    test(`${format}: hashes of ${[...new Set(own.map(({ madeBy }) => madeBy))].join(', ')} are verified`, async () => {
       assert.ok(own.length >= 2);
       for (const vector of own) {
         assert.equal(await isRight(vector, vector.password), true, vector.hash);
@@ -66,7 +66,7 @@ describe('stored passwords of other systems', () => {
     }
   });
 
-  test('a stored password that lost or changed a sign is nobody’s', async () => {
+  test('a stored password with a changed sign matches no password', async () => {
     for (const vector of samples) {
       for (const cut of [1, 2, 5, 10]) {
         // Padding says nothing.
@@ -78,7 +78,7 @@ describe('stored passwords of other systems', () => {
     }
   });
 
-  test('DB-08 what is hostile, empty or of another kind is refused without being computed', () => {
+  test('DB-08 a hostile, empty or foreign hash is refused without being computed', () => {
     const hostile: [FormatSettings['format'], unknown][] = [
       ['bcrypt', `$2b$31$${'.'.repeat(53)}`],
       ['bcrypt', `$2b$15$${'.'.repeat(53)}`],
@@ -141,7 +141,7 @@ describe('stored passwords of other systems', () => {
     }
   });
 
-  test('SHA-crypt takes passwords of 256 bytes, and longer ones where the operator says so', async () => {
+  test('SHA-crypt takes 256 bytes of password, or more where the operator allows it', async () => {
     const hash = `$5$rounds=1000$saltsaltsaltsalt$${'.'.repeat(43)}`;
     const password = 'x'.repeat(257);
     const digest = shaCryptDigest('sha256', Buffer.from(password), Buffer.from('saltsaltsaltsalt'), 1_000);
@@ -156,7 +156,7 @@ describe('stored passwords of other systems', () => {
     }
   });
 
-  test('DB-11 somebody who is not there costs as much as somebody who is, and never gets in', async () => {
+  test('DB-11 an unknown user costs as much as a known one', async () => {
     const medians = async (work: () => Promise<boolean>): Promise<number> => {
       const times: number[] = [];
       for (let round = 0; round < 41; round += 1) {
@@ -203,7 +203,7 @@ describe('stored passwords of other systems', () => {
     }
   });
 
-  test('what a stored password looks like is told from its spelling', () => {
+  test('the format of a stored password is told from its spelling', () => {
     for (const { format, hash, salt } of vectors) {
       const { format: guessed } = describeStored(hash);
       if (salt !== undefined || hash.endsWith('=')) continue;

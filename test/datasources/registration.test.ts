@@ -20,7 +20,7 @@ function apply({ server, engine }: World, tables: readonly Record<string, unknow
 
 for (const kind of engines) {
   describe(`registering a user table of ${kind.name}`, { skip: kind.missing() }, () => {
-    test('what the catalogue does not have is refused with its name, and nothing is written', async () => {
+    test('a name that the catalogue does not have is refused, and nothing is written', async () => {
       await using world = await startWorld(kind, async (engine: Engine) => {
         await engine.fill('customers', PEOPLE);
         return [userTable(engine)];
@@ -44,7 +44,7 @@ for (const kind of engines) {
       assert.deepEqual((await apply(world, [userTable(engine)])).changes, [], 'the same again is no change');
     });
 
-    test('conditions and columns without a value choose the row, and whoever is not chosen is nobody', async () => {
+    test('conditions and columns without a value match no row', async () => {
       await using world = await startWorld(kind, async (engine: Engine) => {
         await engine.fill('customers', [
           { ...PEOPLE[0], note: null },
@@ -70,7 +70,7 @@ for (const kind of engines) {
   });
 }
 
-test('DB-06 MariaDB finds names without regard to case, accents and trailing blanks: one person, one counter', {
+test('DB-06 spellings that MariaDB takes as equal are one person with one counter', {
   skip: mariadbMissing(),
 }, async () => {
   const mariadb = engines.find(({ name }) => name === 'MariaDB');

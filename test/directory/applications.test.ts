@@ -25,7 +25,7 @@ async function open(t: TestContext) {
   return { ...fixture, applications, register };
 }
 
-test('of two who make a secret anew at once one is told so, and the other has what was written', async (t) => {
+test('of two parallel secret rotations one is told that it lost', async (t) => {
   const { applications, register, storage } = await open(t);
   const { application } = await register();
   const renew = () => applications.renewSecret(application, AUTHOR);
@@ -79,7 +79,7 @@ test('a name is a line that can be seen', async (t) => {
   for (const name of ['shop', 'x'.repeat(100), 'Žluťoučký kůň', '鍵 (2)']) await register(name);
 });
 
-test('nobody has more than fifty, however many they register at once', async (t) => {
+test('a person has at most fifty, however many register in parallel', async (t) => {
   const { applications, register, user } = await open(t);
   for (let index = 0; index < MOST - 3; index += 1) await register(`App ${index}`);
   const answers = await Promise.allSettled(

@@ -53,7 +53,7 @@ const endings = [
 ] as const;
 
 for (const [collection, idOf] of endings) {
-  test(`IN-02 disabling one of ${collection} ends its tokens, and enabling it revives none of them`, async (t) => {
+  test(`IN-02 disabling one of ${collection} ends its tokens for good`, async (t) => {
     const fixture = await openFixture(t);
     const id = idOf(fixture);
     const before = await fixture.mint();
@@ -75,7 +75,7 @@ for (const [collection, idOf] of endings) {
   });
 }
 
-test('PM-08 a role that shrinks, or is disabled or removed, is taken out of living tokens', async (t) => {
+test('PM-08 a role that shrinks, is disabled or is removed narrows living tokens', async (t) => {
   const fixture = await openFixture(t);
   const token = await fixture.mint();
 
@@ -141,7 +141,7 @@ test('a scope taken from the application is gone from living tokens', async (t) 
   assert.equal((await fixture.find(token))?.scope, '');
 });
 
-test('what bears no rights marks nothing', async (t) => {
+test('a change of an object without rights marks nothing', async (t) => {
   const fixture = await openFixture(t);
   await change(fixture, 'applications', fixture.application.id, { redirectUris: ['https://app.example/cb'] });
   await change(fixture, 'organizations', fixture.organization.id, { hosts: ['id.example'] });
@@ -232,7 +232,7 @@ async function dieEverywhere(
   throw new Error('the change never came to its end');
 }
 
-test('E1 a crash in the middle of disabling leaves no right alive, and nothing dead if nothing changed', async (t) => {
+test('E1 a crash while disabling leaves no right alive', async (t) => {
   const writes = await dieEverywhere(
     t,
     async (changes, fixture) => {
@@ -283,7 +283,7 @@ test('a token made from the old state while the change is written does not survi
   assert.equal(await fixture.find(racer), undefined);
 });
 
-test('MT-04 what is made anew under an old name inherits nothing', async (t) => {
+test('MT-04 an object made anew under an old name inherits nothing', async (t) => {
   const fixture = await openFixture(t);
   const token = await fixture.mint();
   const machine = await fixture.mint({
@@ -399,7 +399,7 @@ test('fields that tokens and other nouns name things by cannot be changed', asyn
   await fixed(change(fixture, 'roles', fixture.role.id, { organization: crypto.randomUUID() }));
 });
 
-test('reserved names are no names of organizations', async (t) => {
+test('reserved names cannot name an organization', async (t) => {
   const { changes, organization } = await openFixture(t);
   const wanted = { name: 'oauth', enabled: true, default: false, hosts: [] };
   await assert.rejects(changes.organizations.create(wanted, AUTHOR), BrokenReference);
@@ -465,7 +465,7 @@ test('SE-03 each change is one audit entry that holds no secret', async (t) => {
   });
 });
 
-test('AC-07 nobody has as username what another of the realm has as email address, or the other way round', async (t) => {
+test('AC-07 a username cannot be another user’s email address in the same realm', async (t) => {
   const fixture = await openFixture(t);
   const { organization, changes, application } = fixture;
   const named = (username: string, email?: string) => ({

@@ -64,7 +64,7 @@ test('the end of what connections may hang below is remembered as long as it is 
   assert.equal(await countLasting(), 0);
 });
 
-test('the end of an application that a person made is remembered as long as it is there', async (t) => {
+test('the end of a person’s application is remembered as long as it exists', async (t) => {
   const { applications, changes, register, countLasting } = await open(t);
   const off = await changes.applications.replace({ ...(await register()), enabled: false }, AUTHOR);
   const on = await changes.applications.replace({ ...off, enabled: true }, AUTHOR);
@@ -73,7 +73,7 @@ test('the end of an application that a person made is remembered as long as it i
   assert.equal(await countLasting(), 0);
 });
 
-test('what others have through a person stays ended as long as the person is disabled', async (t) => {
+test('rights that a disabled person gave stay ended while the person is disabled', async (t) => {
   const { storage, changes, now, user, registry } = await open(t);
   const off = await changes.users.replace({ ...user, enabled: false }, AUTHOR);
   await storage.sweep(now() + 2 * YEAR, 100_000);

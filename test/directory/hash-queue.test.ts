@@ -200,37 +200,34 @@ test('hash queue', async (t) => {
     await run;
   });
 
-  await t.test(
-    'DO-05 the longest line gives up its last place to an organization with a shorter one',
-    async () => {
-      const queue = createHashQueue({ limit: 4, now: clock, concurrency: 1 });
-      const gate = createGate();
-      const runs = Array.from({ length: 5 }, () => queue.run(of('flood'), gate.work));
-      const flood = runs.map(watch);
-      const quiet = watch(queue.run(of('quiet'), gate.work));
-      await wait(0);
-      assert.ok(flood[4]?.outcome instanceof Unavailable, 'the last of the flood had to go');
-      assert.deepEqual([flood[3]?.outcome, quiet.outcome], [undefined, undefined]);
-      assert.equal(queue.waiting(), 4);
+  await t.test('DO-05 the longest queue gives up its last place to an organization with fewer', async () => {
+    const queue = createHashQueue({ limit: 4, now: clock, concurrency: 1 });
+    const gate = createGate();
+    const runs = Array.from({ length: 5 }, () => queue.run(of('flood'), gate.work));
+    const flood = runs.map(watch);
+    const quiet = watch(queue.run(of('quiet'), gate.work));
+    await wait(0);
+    assert.ok(flood[4]?.outcome instanceof Unavailable, 'the last of the flood had to go');
+    assert.deepEqual([flood[3]?.outcome, quiet.outcome], [undefined, undefined]);
+    assert.equal(queue.waiting(), 4);
 
-      const quietAgain = watch(queue.run(of('quiet'), gate.work));
-      await wait(0);
-      assert.ok(flood[3]?.outcome instanceof Unavailable, 'three against one: two against two');
-      assert.equal(quietAgain.outcome, undefined);
-      await isRefused(queue, 'quiet');
-      await isRefused(queue, 'flood');
-      assert.equal(queue.waiting(), 4);
+    const quietAgain = watch(queue.run(of('quiet'), gate.work));
+    await wait(0);
+    assert.ok(flood[3]?.outcome instanceof Unavailable, 'three against one: two against two');
+    assert.equal(quietAgain.outcome, undefined);
+    await isRefused(queue, 'quiet');
+    await isRefused(queue, 'flood');
+    assert.equal(queue.waiting(), 4);
 
-      gate.open();
-      await Promise.allSettled(runs);
-      await wait(0);
-      assert.deepEqual(
-        [quiet.outcome, quietAgain.outcome, flood[0]?.outcome, flood[2]?.outcome],
-        Array(4).fill('done'),
-      );
-      assert.deepEqual([queue.running(), queue.waiting()], [0, 0]);
-    },
-  );
+    gate.open();
+    await Promise.allSettled(runs);
+    await wait(0);
+    assert.deepEqual(
+      [quiet.outcome, quietAgain.outcome, flood[0]?.outcome, flood[2]?.outcome],
+      Array(4).fill('done'),
+    );
+    assert.deepEqual([queue.running(), queue.waiting()], [0, 0]);
+  });
 
   await t.test('a room in which each has one place refuses the next organization', async () => {
     const queue = createHashQueue({ limit: 2, now: clock, concurrency: 1 });

@@ -72,7 +72,7 @@ test('our own hashes', async (t) => {
       assert.deepEqual(await passwords.verify(other, stored, ORG), wrong, other);
     }
   });
-  await t.test('AC-02 what stands beyond 72 bytes counts', async () => {
+  await t.test('AC-02 bytes of a password beyond the 72nd count', async () => {
     const long = await passwords.hash(`${'a'.repeat(72)}b`, ORG);
     assert.deepEqual(await passwords.verify(`${'a'.repeat(72)}b`, long, ORG), right);
     assert.deepEqual(await passwords.verify(`${'a'.repeat(72)}c`, long, ORG), wrong);
@@ -145,7 +145,7 @@ test('imported hashes', async (t) => {
     assert.deepEqual(await passwords.verify('cafe\u0301', decomposed, ORG), outdated);
     assert.deepEqual(await passwords.verify('caf\u00e9', decomposed, ORG), wrong);
   });
-  await t.test('nothing that is no bcrypt string is taken', () => {
+  await t.test('only a bcrypt string is taken as a hash', () => {
     const good = VECTORS[0][1];
     const { length } = good;
     for (const bad of [

@@ -95,7 +95,7 @@ describe('API Maker', () => {
     }
   });
 
-  test('the requests of the document are answered as it shows, and as tokens that are ours', async () => {
+  test('the documented requests get the documented answers', async () => {
     for (const [request, username, tables] of [
       [AM, 'ann', { orders: 'cru', products: 'r' }],
       [AM_DB, 'eve@acme.example', { orders: 'r' }],
@@ -117,7 +117,7 @@ describe('API Maker', () => {
     assert.equal(dataOf(await ask(server, AM, {}, '/api/system-api/acme/token?=null')).expires_in, 10_800);
   });
 
-  test('table stands for collection, and what the registration says instead is taken without effect', async () => {
+  test('table stands for collection, and other registered names have no effect', async () => {
     const { collection: table, ...rest } = AM_DB.authTokenAMDB;
     dataOf(await ask(server, { authTokenType: 'AM_DB', authTokenAMDB: { ...rest, table } }));
     dataOf(
@@ -141,7 +141,7 @@ describe('API Maker', () => {
     assert.equal(longer.expires_in, 10_800);
   });
 
-  test('the same URL renews, once for each refresh token, and never one kind as the other', async () => {
+  test('the same URL renews once for each refresh token', async () => {
     const [user, row] = [dataOf(await ask(server, AM)), dataOf(await ask(server, AM_DB))];
     const renew = (type: 'AM' | 'AM_DB', token: string) =>
       ask(server, {
@@ -178,7 +178,7 @@ describe('API Maker', () => {
     server.clock.offset = 0;
   });
 
-  test('LG-04 whatever is wrong with a login is one 401, and with a request a 400 that names the field', async () => {
+  test('LG-04 a wrong login is one 401, and a bad request a 400 with its field', async () => {
     const texts = new Set<string>();
     for (const body of [
       { ...AM, authTokenAM: { u: 'ann', p: 'wrong' } },
@@ -249,7 +249,7 @@ describe('API Maker', () => {
     assert.deepEqual([refused.status, refused.json.success], [429, false]);
   });
 
-  test('LG-09 DB-12 it is found for organizations that switched it on, at its very path only', async () => {
+  test('LG-09 DB-12 only the exact path of an enabled organization is found', async () => {
     for (const path of [
       '/api/system-api/other/token',
       '/api/system-api/nobody/token',
@@ -268,7 +268,7 @@ describe('API Maker', () => {
     assert.equal(get.status, 404);
   });
 
-  test('an organization that asks for tokens gives one only to who has them, and says so in the words that clients look for', async () => {
+  test('an organization that requires tokens gives one only to a caller with one', async () => {
     await using guarded = await start({ authTokenInfo: [{ authTokenType: 'AM_DB', instance: 'crm' }] });
     const open = (request: object) => guarded.server.system.getToken(request as never, 'acme');
     const [user, row] = [(await open(AM)).token, (await open(AM_DB)).token];
@@ -304,7 +304,7 @@ describe('API Maker', () => {
     dataOf(await ask(empty, AM));
   });
 
-  test('a program that embeds the server asks in process, for one or for several, in order', async () => {
+  test('a program that embeds the server asks in process', async () => {
     const { system } = server.server;
     const one = await system.getToken(AM as SystemTokenRequest, 'acme');
     assert.deepEqual(Object.keys(one), ['token', 'refresh_token', 'expires_in']);

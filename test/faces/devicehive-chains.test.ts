@@ -72,7 +72,7 @@ async function seenOf(server: TestServer, token: string): Promise<DeviceAccess> 
   return fromStoredAccess({ actions, networks, deviceTypes, topics });
 }
 
-test('PM-07 what allows nothing has no action, or nothing to do it to, and narrowing leaves it so', () => {
+test('PM-07 empty rights have no action or no object, and stay empty', () => {
   const some = fc.subarray(['GetDevice', 'ManageToken']).map((list) => new Set(list));
   const reach = fc.oneof(some, fc.constant('*' as const));
   const access = fc.record({ actions: reach, networks: reach, deviceTypes: reach, topics: reach });
@@ -86,7 +86,7 @@ test('PM-07 what allows nothing has no action, or nothing to do it to, and narro
   assert.ok(allowsNothing(NO_DEVICE_ACCESS));
 });
 
-test('LG-03 PM-07 whatever chain of pairs is asked for, none is above the one before, the asked or the user', async () => {
+test('LG-03 PM-07 no pair of a chain exceeds its parent, the request or the user', async () => {
   await using server = await startServer({
     fixture(fixture) {
       const [acme] = fixture.organizations;

@@ -148,7 +148,7 @@ test('LG-03 who may refresh is asked of the settings, whatever the login has lef
   for (const [index, [expected, found]] of cases.entries()) assert.equal(await found, expected, `${index}`);
 });
 
-describe('DeviceHive: plugins are no users', () => {
+describe('DeviceHive: plugins are not users', () => {
   test('LG-03 the token of a plugin makes no tokens, for devices or for plugins', async () => {
     await using own = await start();
     const { client } = own;
@@ -166,7 +166,7 @@ describe('DeviceHive: plugins are no users', () => {
     ['is somebody else’s', [{ topic: TOPIC, creator: 'bob' }]],
   ];
   for (const [what, plugins] of losses) {
-    test(`LG-03 the tokens of a plugin end when its topic ${what}, those of its creator do not`, async () => {
+    test(`LG-03 the tokens of a plugin end when its topic ${what}, not its creator’s`, async () => {
       await using own = await start();
       const { client, server } = own;
       const login = await client.login();
@@ -190,7 +190,7 @@ describe('DeviceHive: plugins are no users', () => {
   }
 });
 
-test('TX-12 whoever makes pairs without end is slowed down, whichever of their tokens they use', async () => {
+test('TX-12 a caller that makes pairs without end is slowed down', async () => {
   await using own = await start({ GRANTABLE_EXCHANGE_LIMIT: '4/1m' });
   const { client, server } = own;
   const root = await client.loginAsRoot();

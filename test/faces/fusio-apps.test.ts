@@ -98,7 +98,7 @@ describe('Fusio, applications of people', () => {
     assertRefused(await get(`/consumer/app/${app.id}`), 404, 'Could not find app');
   });
 
-  test('what it may do is bounded by its scopes and by who registered it, and its tokens speak of them', async () => {
+  test('its rights are limited by its scopes and by the person who registered it', async () => {
     const bob = loginOf(await client.login('bob'));
     const app = await appOf(client, bob.token, { scopes: ['authorization', 'orders', 'backend'] });
     assert.deepEqual(app.scopes, ['authorization', 'orders.read'], 'no more than those of bob');
@@ -133,7 +133,7 @@ describe('Fusio, applications of people', () => {
     );
   });
 
-  test('what is wrong with one is said, and nobody has more than fifty', async () => {
+  test('a bad registration is refused with its reason', async () => {
     for (const [body, message] of [
       [{ scopes: ['consumer'] }, 'Invalid name'],
       [{ name: 'x', scopes: [] }, 'Provide at least one valid scope for the app'],
@@ -278,7 +278,7 @@ describe('Fusio, codes', () => {
     assert.equal((await client.authorize(machine, {})).status, 401);
   });
 
-  test('AZ-10 a code is good once, a second time ends what came of it, and of many at once one wins', async () => {
+  test('AZ-10 a code is good once, and a second use ends its tokens', async () => {
     const code = await codeOf();
     const first = tokenOf(await redeem(code));
     assertOAuthError(await redeem(code), 400, 'invalid_grant', 'Invalid code');
@@ -319,7 +319,7 @@ describe('Fusio, codes', () => {
     tokenOf(await redeem(wrongSecret));
   });
 
-  test('a code of a browser is not redeemed here, nor does one of this API give more natively', async () => {
+  test('a browser’s code is not redeemed here', async () => {
     const flow = createFlow(server);
     const parameters = { client_id: SHOP, scope: 'orders.read' };
     const { code, pkce } = await flow.login(parameters);
@@ -335,7 +335,7 @@ describe('Fusio, codes', () => {
     assertRefused(await client.whoami(json.access_token), 401, 'Invalid access token');
   });
 
-  test('a code of somebody who is disabled meanwhile, or whose password changed, gives nothing', async () => {
+  test('a code of a person who was disabled or changed the password gives nothing', async () => {
     const { storage, changes } = server.server.foundations;
     const find = async () => {
       const { items } = await storage.directory.users.page({ limit: 100 });

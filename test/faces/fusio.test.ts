@@ -29,7 +29,7 @@ describe('Fusio', () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  test('a login gives a token of ours with what clients read in it, for all scopes, the own ones first', async () => {
+  test('a login gives a token for all scopes in the original’s shape', async () => {
     for (const name of ['ann', 'ANN', 'ann@acme.example']) {
       const login = loginOf(await client.login(name));
       assert.deepEqual([login.expires_in, login.scope], [172_800, ALL]);
@@ -50,7 +50,7 @@ describe('Fusio', () => {
     assert.equal(decodeJwt(bob.token).email, undefined);
   });
 
-  test('scopes that are unknown or not granted are dropped, and a name without a dot stands for all below it', async () => {
+  test('unknown and forbidden scopes are dropped', async () => {
     for (const [username, scopes, given] of [
       ['ann', ['orders'], 'orders.read,orders.write'],
       ['bob', ['orders', 'consumer'], 'consumer,orders.read'],
@@ -81,7 +81,7 @@ describe('Fusio', () => {
     }
   });
 
-  test('what is wrong with a login is told as the original tells it, in one way whatever it is', async () => {
+  test('a wrong login is told as the original tells it', async () => {
     const post = (body: unknown) => client.send('POST', '/consumer/login', body);
     const texts = new Set<string>();
     for (const [username, password] of [
@@ -119,7 +119,7 @@ describe('Fusio', () => {
     assert.equal((await post({ username: 'x'.repeat(100_000), password: 'x' })).status, 413);
   });
 
-  test('RT-02 a refresh gives another pair for the same scopes, ends the one before, and reuse ends the login', async () => {
+  test('RT-02 a refresh gives another pair, and reuse ends the login', async () => {
     const first = loginOf(await client.login('ann', ['consumer', 'orders.read']));
     const second = loginOf(await client.renew(first.refresh_token));
     assert.equal(second.scope, 'consumer,orders.read');
@@ -143,7 +143,7 @@ describe('Fusio', () => {
     assertRefused(await client.renew(tampered(second.refresh_token)), 400, 'Invalid refresh token');
   });
 
-  test('a refresh token is good for three days, each anew until the login ends, and then it is told', async () => {
+  test('a refresh token is good for three days, each anew until the login ends', async () => {
     await using own = await start();
     const mine = createClient(own);
     const login = loginOf(await mine.login());
@@ -212,7 +212,7 @@ describe('Fusio', () => {
     assert.deepEqual([itself.status, itself.json.name, itself.json.email], [200, 'bare', null]);
   });
 
-  test('LG-06 a name and password are no key and secret unless the organization says so', async () => {
+  test('LG-06 a name and password work as key and secret only where allowed', async () => {
     const form = { grant_type: 'client_credentials' };
     const ann = client.key('ann', PASSWORD);
     assertOAuthError(await client.token(form, ann), 401, 'invalid_client', 'Unknown credentials');
@@ -249,7 +249,7 @@ describe('Fusio', () => {
     tokenOf(await there.token(form));
   });
 
-  test('an application trades the password of a person, whose refresh token is good at that application only', async () => {
+  test('an application trades the password of a person', async () => {
     const form = { grant_type: 'password', username: 'ann', password: PASSWORD };
     const answer = tokenOf(await client.token(form));
     assert.equal(answer.scope, ALL);
@@ -282,7 +282,7 @@ describe('Fusio', () => {
     tokenOf(await client.token(refresh));
   });
 
-  test('what is wrong at the token endpoint is told as RFC 6749 has it, in the words of the original', async () => {
+  test('errors of the token endpoint are those of RFC 6749 in the original’s words', async () => {
     const none = { Authorization: 'Bearer x' };
     for (const [form, headers, error, description] of [
       [{ grant_type: 'client_credentials' }, {}, 'invalid_request', 'Credentials not available'],
@@ -362,7 +362,7 @@ describe('Fusio', () => {
     assert.deepEqual([twice.status, twice.json.error], [400, 'invalid_request']);
   });
 
-  test('LG-08 a route takes a living token of this API with its scope, and says what is wrong with another', async () => {
+  test('LG-08 a route takes a living token of this API with its scope', async () => {
     const login = loginOf(await client.login('ann', ['authorization']));
     const me = await client.whoami(login.token);
     assert.equal(me.status, 200);
@@ -507,7 +507,7 @@ describe('Fusio', () => {
     }
   });
 
-  test('LG-07 guesses count for the account whichever door they came through, and are told as the original does', async () => {
+  test('LG-07 guesses count for the account across all faces', async () => {
     await using small = await start();
     const there = createClient(small);
     const text = 'Your IP has sent to many requests please try again later';
@@ -534,7 +534,7 @@ describe('Fusio', () => {
     assertOAuthError(blocked, 400, 'invalid_request', text);
   });
 
-  test('rights that are taken away are gone from its tokens, and what a person may no longer have is not given', async () => {
+  test('rights that are taken away leave its tokens', async () => {
     await using own = await start();
     const there = createClient(own);
     const login = loginOf(await there.login());
@@ -587,7 +587,7 @@ describe('MT-02 two organizations on one server', () => {
     assert.equal((await server.introspect(here.token)).active, true);
   });
 
-  test('applications of others are not there, whoever asks', async () => {
+  test('another person’s applications are never found', async () => {
     const ann = loginOf(await client.login()).token;
     const app = await appOf(client, ann);
     const bob = loginOf(await client.login('bob')).token;
@@ -629,7 +629,7 @@ describe('Fusio below a prefix', () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  test('HD-01 its own documents stand there, with URLs of the issuer whatever host is asked', async () => {
+  test('HD-01 its documents carry URLs of the issuer whatever host is asked', async () => {
     const base = `${server.issuer}/legacy/fusio`;
     for (const host of [{}, { Host: 'other.localhost', 'X-Forwarded-Host': 'evil.example' }]) {
       for (const name of ['oauth-authorization-server', 'openid-configuration']) {
@@ -658,7 +658,7 @@ describe('Fusio below a prefix', () => {
     assert.equal(evil.status, 421);
   });
 
-  test('everything else is there too, and no longer at the root', async () => {
+  test('all other routes move below the path and leave the root', async () => {
     loginOf(await client.login());
     assertOAuthError(
       await client.token({ grant_type: 'client_credentials' }, client.key(SHOP, 'x')),

@@ -84,7 +84,7 @@ function pathOf(route: string): [method: string, path: string] {
   return [method, path.replaceAll(/:(\w+)/g, (_, name: string) => named[name] ?? 'x')];
 }
 
-describe('LG-01 what belongs to one of the older APIs is nothing to the others', () => {
+describe('LG-01 tokens and routes of one face are refused by the others', () => {
   let server: TestServer;
   before(async () => {
     server = await startServer({

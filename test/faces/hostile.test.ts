@@ -19,7 +19,7 @@ const OTHERS: readonly object[] = [
   { username: 'ann', password: PASSWORD, scopes: ['authorization'] },
 ];
 
-describe('LG-01 what a face does not know is refused as strictly as at the token endpoint', () => {
+describe('LG-01 unknown fields are refused as strictly as at the token endpoint', () => {
   let server: TestServer;
   let token: string;
   before(async () => {
@@ -62,7 +62,7 @@ describe('LG-01 what a face does not know is refused as strictly as at the token
     return rows;
   };
 
-  test('the bodies of the other older APIs are told what is wrong, and nothing is written', async () => {
+  test('a bad body of the other faces is refused, and nothing is written', async () => {
     const before = await countRows();
     for (const path of ['/api/database/connection', '/api/auth/subscribe', '/api/auth/logout']) {
       for (const body of OTHERS) {
@@ -74,7 +74,7 @@ describe('LG-01 what a face does not know is refused as strictly as at the token
     assert.equal(await countRows(), before);
   });
 
-  test('what is wrong with a body is a message whatever type it says to be, up to the limit of the face', async () => {
+  test('a bad body gets a message, whatever its content type', async () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded', authorization: `Bearer ${token}` };
     const subscription = (padding: string) =>
       JSON.stringify({ data: [{ permissions: { isAdmin: true, tables: {} } }], padding });
@@ -174,7 +174,7 @@ describe('LG-01 what a face does not know is refused as strictly as at the token
     assert.equal(json.error, 'invalid_request');
   });
 
-  test('whatever JSON comes, the answer is a message, never a token and never an error of ours', async () => {
+  test('any JSON is answered with a message, never a token or a server error', async () => {
     const before = await countRows();
     const hostile = fc.oneof(
       fc.json(),

@@ -81,7 +81,7 @@ function findWrong(file: string, source: string): string[] {
   ];
 }
 
-test('the code of a face checks no password, makes no token and does not touch the store', async (t) => {
+test('the code of a face checks no password, makes no token and reads no store', async (t) => {
   const names = readdirSync(FACES, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name);

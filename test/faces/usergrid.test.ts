@@ -47,7 +47,7 @@ describe('Usergrid: tokens of four principals', () => {
     assert.equal(seen.exp - seen.iat, 3600);
   });
 
-  test('an application gets one for its ceiling, an organization and an administrator for all of a resource', async () => {
+  test('applications, organizations and administrators each get their own ceiling', async () => {
     const shop = await applicationOf('shop');
     const application = await client.ok(
       client.credentials('shop', server.secretOf('shop'), '/acme/shop/token'),
@@ -110,7 +110,7 @@ describe('Usergrid: tokens of four principals', () => {
     assert.equal((await client.ok(client.administrator({ username: root }))).user.uuid, root);
   });
 
-  test('LG-05 the UUID of somebody of another realm is nobody', async () => {
+  test('LG-05 the UUID of a user in another realm is unknown', async () => {
     const own = await client.ok(client.password('ann'));
     const root = await client.ok(client.administrator());
     const other = await client.ok(client.password('ann', {}, '/other/other-shop/token'));
@@ -120,7 +120,7 @@ describe('Usergrid: tokens of four principals', () => {
     assertWrongLogin(await client.administrator({ username: own.user.uuid, password: PASSWORD }));
   });
 
-  test('JSON, forms, queries and Basic carry the same fields, and an old token that is sent along means nothing', async () => {
+  test('JSON, forms, queries and Basic carry the same fields', async () => {
     const old = await client.user('ann');
     const fields = { grant_type: 'password', username: 'ann', password: PASSWORD };
     const query = String(new URLSearchParams(fields));
@@ -209,7 +209,7 @@ describe('Usergrid: tokens of four principals', () => {
     }
   });
 
-  test('whatever is wrong with a login is one 400, and nothing is written', async () => {
+  test('every wrong login is one 400, and nothing is written', async () => {
     const before = await countRows(server);
     const grant_type = 'password';
     const own = { grant_type: 'client_credentials', client_id: 'shop' };
@@ -260,7 +260,7 @@ describe('Usergrid: tokens of four principals', () => {
     assertWrongLogin(await password('ann', { password: 'wrong' }));
   });
 
-  test('LG-05 administrators are no users and users no administrators, whatever the URL', async () => {
+  test('LG-05 administrators and users are apart, whatever the URL', async () => {
     for (const answer of [
       await client.administrator({}, '/acme/shop/token'),
       await client.password('ann', {}, '/management/token'),
@@ -275,7 +275,7 @@ describe('Usergrid: tokens of four principals', () => {
     assert.equal((await createClient(own).password('ann')).status, 200);
   });
 
-  test('administrators log in although the application of their tokens lets nobody, and nobody else does', async () => {
+  test('administrators log in although the application lets no user log in', async () => {
     await using own = await start({}, ({ organizations: [acme] }) => {
       acme.applications[0].grants = ['client_credentials'];
     });
@@ -283,7 +283,7 @@ describe('Usergrid: tokens of four principals', () => {
     assertWrongLogin(await createClient(own).password('ann'));
   });
 
-  test('LG-05 MT-02 an application acts at its own URL and at the management, the organization everywhere in itself', async () => {
+  test('LG-05 MT-02 an application acts at its own URL and at the management', async () => {
     const secret = server.secretOf('machine');
     const { application } = await client.ok(client.credentials('machine', secret, '/management/token'));
     assert.equal(application, (await applicationOf('machine')).id);
@@ -301,7 +301,7 @@ describe('Usergrid: tokens of four principals', () => {
     }
   });
 
-  test('LG-05 MT-01 paths name what is there, by name or UUID, and never what is another tenant’s', async () => {
+  test('LG-05 MT-01 a path names only objects of its own tenant', async () => {
     const [acme, other] = [await organizationOf(), await organizationOf('other')];
     const [shop, foreign, own] = [
       await applicationOf('shop'),
@@ -386,7 +386,7 @@ describe('Usergrid: tokens of four principals', () => {
     assert.deepEqual([seen.org, seen.aud], ['other', OTHER_RESOURCE]);
   });
 
-  test('LG-07 guesses count for the account and for the client whichever door they came through', async () => {
+  test('LG-07 guesses count for the account and the client across all faces', async () => {
     await using small = await start({}, undefined, { GRANTABLE_CLIENT_LIMIT: '5/1m' });
     const { password, credentials } = createClient(small);
     for (let guess = 0; guess < 10; guess += 1) {
@@ -412,7 +412,7 @@ describe('Usergrid: tokens of four principals', () => {
     assert.equal((await small.token('machine')).status, 429);
   });
 
-  test('what clients are in the habit of: a slash at the end, `user` for `users`, no content type at all', async () => {
+  test('habits of clients are accepted: a final slash, user for users, no type', async () => {
     for (const path of ['/acme/shop/token/', '/management/token/']) {
       const fields = path.startsWith('/acme') ? {} : { username: 'root', password: ADMIN_PASSWORD };
       assert.equal((await client.password('ann', fields, path)).status, 200, path);
@@ -460,7 +460,7 @@ describe('Usergrid: tokens of four principals', () => {
     assertRefused(all, 400, 'illegal_argument');
   });
 
-  test('what is not served below an administrator’s path is not found', async () => {
+  test('unknown routes below an administrator’s path are not found', async () => {
     for (const method of ['GET', 'PUT', 'POST', 'DELETE']) {
       assertRefused(await client.send(method, '/management/users/root'), 404, 'not_found');
     }
@@ -521,7 +521,7 @@ describe('Usergrid: tokens of four principals', () => {
     }
   });
 
-  test('a browser is sent to where people log in, without what its form had of a password', async () => {
+  test('a browser is redirected to the login page without its password', async () => {
     const query =
       'response_type=code&client_id=web&redirect_uri=https%3A%2F%2Fapp.acme.example%2Fcallback&state=x';
     const got = await client.send('GET', `/acme/web/authorize?${query}&password=secret`);
@@ -534,7 +534,7 @@ describe('Usergrid: tokens of four principals', () => {
     assert.deepEqual([posted.status, posted.headers.get('location')], [303, got.headers.get('location')]);
   });
 
-  test('what is led on with a browser is no longer than a browser takes', async () => {
+  test('the redirect of a browser is no longer than a browser takes', async () => {
     const path = '/acme/web/authorize?response_type=code&client_id=web';
     const led = await client.send('GET', `${path}&state=${'x'.repeat(2048)}`);
     assert.equal(led.status, 302);

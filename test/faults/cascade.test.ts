@@ -157,7 +157,7 @@ describe(`TX-06 an end under fire, ${WORKERS} workers on 2 processes, ${STORE}`,
     }
   });
 
-  test(`RT-07 a token that was traded and is revoked takes its children with it, not its siblings, ${ROUNDS} times`, async () => {
+  test(`RT-07 revoking a traded token ends its children, not siblings, ${ROUNDS} times`, async () => {
     const { token } = await connect();
     const sibling = await trade(token);
     for (let round = 0; round < ROUNDS; round += 1) {

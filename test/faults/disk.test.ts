@@ -182,7 +182,7 @@ function summary(histories: readonly History[]): string {
 const applyFile = (folder: string): void =>
   writeFileSync(join(folder, 'apply.json'), JSON.stringify(FIXTURE));
 
-test(`E3 filled ${CYCLES} times in the middle of its work, the disk costs no promise, and no restart`, async (t) => {
+test(`E3 a disk that fills up ${CYCLES} times costs no promise and no restart`, async (t) => {
   using disk = mountSmallDisk(t, DISK_MEGABYTES);
   if (!disk) return;
   applyFile(disk.path);
@@ -210,7 +210,7 @@ test(`E3 filled ${CYCLES} times in the middle of its work, the disk costs no pro
   t.diagnostic(summary(histories));
 });
 
-test('E3 on a full disk the server stops cleanly, starts again, reads, and writes when there is space', async (t) => {
+test('E3 on a full disk the server stops cleanly and starts again to read', async (t) => {
   using disk = mountSmallDisk(t, DISK_MEGABYTES);
   if (!disk) return;
   applyFile(disk.path);
@@ -230,7 +230,7 @@ test('E3 on a full disk the server stops cleanly, starts again, reads, and write
   checkIntegrity(disk.path);
 });
 
-test('E3 files that take no more writes, as after a volume became read-only, cost no promise either', async (t) => {
+test('E3 files that become read-only cost no promise', async (t) => {
   await using server = await createChildServer();
   await server.start();
   const limit = (value: string): string => runTool('prlimit', `--pid=${server.pid}`, `--fsize=${value}:`);
@@ -251,7 +251,7 @@ test('E3 files that take no more writes, as after a volume became read-only, cos
   t.diagnostic(summary([history]));
 });
 
-test('E3 on a read-only volume a server does not start, says so in a sentence, and changes nothing', async (t) => {
+test('E3 a server on a read-only volume refuses to start in one sentence', async (t) => {
   using disk = mountSmallDisk(t, DISK_MEGABYTES);
   if (!disk) return;
   applyFile(disk.path);

@@ -10,7 +10,7 @@ const CYCLES = Number(process.env.GRANTABLE_TEST_CYCLES ?? (process.env.GRANTABL
 const WORKERS = 8;
 const READY_MS = 5_000;
 
-test(`E1 killed ${CYCLES} times in the middle of its work, the server keeps every promise`, async (t) => {
+test(`E1 a server killed ${CYCLES} times keeps every promise`, async (t) => {
   await using server = await createChildServer();
   const readyAfter = [await server.start()];
   let work = 0;

@@ -37,7 +37,7 @@ describe('faults between the server and MongoDB', { skip }, () => {
   });
 
   for (const [turn, [fault, lasts]] of FAULTS.entries()) {
-    test(`E4 ${fault} (${turn + 1}) under load from two processes costs no promise, and errors stop with it`, async (t) => {
+    test(`E4 ${fault} (${turn + 1}) under load costs no promise, and errors stop with it`, async (t) => {
       const metBefore = wire.met;
       await servers.underLoad(t, async () => {
         wire.fault = fault;

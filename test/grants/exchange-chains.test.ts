@@ -278,7 +278,7 @@ describe(`PM-07 ${CHAINS} chains of exchanges with a started server`, () => {
     return () => changes().applications.replace({ ...after, ceilings: before.ceilings }, AUTHOR);
   }
 
-  test('no token is above its ancestors, over-asking is refused and changes nothing, what shrinks shrinks all below', async () => {
+  test('no token of a chain has more rights than its ancestors', async () => {
     const before = await countTokens();
     let made = 0;
     const refusals = new Map<string, number>();

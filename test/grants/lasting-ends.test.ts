@@ -8,7 +8,7 @@ import { PASSWORD, startServer, type TestServer, tablesOf } from '../support/ser
 const DAY = 86_400_000;
 const orders = (actions: object) => stored({ isAdmin: false, tables: { orders: actions } });
 
-describe('what ends or narrows a connection', () => {
+describe('ending or narrowing a connection', () => {
   let server: TestServer;
   let trader: Trader;
   before(async () => {
@@ -39,7 +39,7 @@ describe('what ends or narrows a connection', () => {
     return found;
   };
 
-  test('TX-06 a role that its owner loses something of is narrower in tokens made before, and in what is made from those', async () => {
+  test('TX-06 a role that its owner loses rights of is narrower in tokens made before', async () => {
     const { storage, changes } = foundations();
     const owner = await userOf('ann');
     const { token } = await trader.connect('shop', {
@@ -64,7 +64,7 @@ describe('what ends or narrows a connection', () => {
     await changes.users.replace({ ...(await userOf('ann')), roles: [role.id] }, AUTHOR);
   });
 
-  test('I2 a connection token that was ended in passing stays dead, however long it would live', async () => {
+  test('I2 a connection token that was ended with its parent stays dead', async () => {
     const { storage, changes, passwords } = foundations();
     const ends: [string, (owner: User, id: string) => Promise<unknown>][] = [
       [
@@ -116,7 +116,7 @@ describe('what ends or narrows a connection', () => {
     }
   });
 
-  test('an application that proves nothing trades nothing, even where another one lets it', async () => {
+  test('an application without a proof trades nothing, even where another lets it', async () => {
     const { token } = await trader.connect('shop', { permissions: orders({ read: true }) });
     const { changes, storage } = foundations();
     const spa = await storage.directory.applications.findBy('clientId', 'spa');
@@ -159,7 +159,7 @@ describe('what ends or narrows a connection', () => {
     assert.match(answer.json.error_description, /8 KB/);
   });
 
-  test('RT-04 what is made from a token while what a connection issued is ended ends too', async () => {
+  test('RT-04 a token made while its connection’s tokens are being ended ends too', async () => {
     const { storage, connections } = foundations();
     const { connection, token } = await trader.connect('shop', { scopes: ['orders.read'] });
     const child = (await trader.exchange('shop', token)).json.access_token;
@@ -182,7 +182,7 @@ describe('what ends or narrows a connection', () => {
   });
 });
 
-test('what was made while the clock was ahead does not outlive a changed password once it is right', async () => {
+test('a token made while the clock was ahead does not outlive a changed password', async () => {
   await using server = await startServer();
   const { foundations } = server.server;
   const password = { grant_type: 'password', username: 'ann', password: PASSWORD };

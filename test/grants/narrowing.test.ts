@@ -202,74 +202,68 @@ const holds = (law: (whole: World, wanted: Chain) => Promise<void>): Promise<voi
   fc.assert(fc.asyncProperty(world, chain, law), RUNS);
 
 test(`PM-07 chains of exchanges only narrow, ${RUNS.numRuns} times`, async (t) => {
-  await t.test(
-    'no token is above any of its ancestors, whoever it came through, or what was asked for',
-    async () => {
-      let [made, deepest] = [0, 0];
-      await holds(async (whole, wanted) => {
-        const nouns = toNouns(whole, NOW);
-        const lineage = await follow(wanted, nouns, { afterRefusal: 'go on' });
-        const tokens = tokensOf(lineage);
-        for (const [depth, child] of tokens.entries()) {
-          for (const [above, ancestor] of tokens.slice(0, depth).entries()) {
-            assertNotAbove(child, ancestor, `depth ${depth} against ${above}`);
-          }
+  await t.test('no token has more rights than any of its ancestors', async () => {
+    let [made, deepest] = [0, 0];
+    await holds(async (whole, wanted) => {
+      const nouns = toNouns(whole, NOW);
+      const lineage = await follow(wanted, nouns, { afterRefusal: 'go on' });
+      const tokens = tokensOf(lineage);
+      for (const [depth, child] of tokens.entries()) {
+        for (const [above, ancestor] of tokens.slice(0, depth).entries()) {
+          assertNotAbove(child, ancestor, `depth ${depth} against ${above}`);
         }
-        const through = lineage.trades.filter(({ outcome }) => isToken(outcome)).map(({ step }) => step);
-        for (const [depth, token] of tokens.entries()) {
-          assertWithinWorld(token, whole, wanted, through.slice(0, depth));
-        }
-        for (const { asked, step, at, outcome } of lineage.trades) {
-          if (!isToken(outcome)) continue;
-          if (asked.permissions) assert.ok(equals(outcome.permissions, asked.permissions));
-          if (asked.scopes) assert.deepEqual(outcome.scopes, asked.scopes);
-          const limit = Math.min(step.lifetime ?? 86_400, 86_400) * 1000;
-          assert.ok(Number(outcome.expiresAt) <= at + limit, 'no longer than was asked for, or a day');
-          assert.ok(Number(outcome.expiresAt) > at - 1000, 'it begins alive');
-        }
-        made += tokens.length;
-        if (tokens.length === 6) deepest += 1;
-      });
-      assert.ok(
-        made > RUNS.numRuns * 2 && deepest > RUNS.numRuns / 50,
-        `${made} tokens, ${deepest} of depth 5`,
-      );
-    },
-  );
+      }
+      const through = lineage.trades.filter(({ outcome }) => isToken(outcome)).map(({ step }) => step);
+      for (const [depth, token] of tokens.entries()) {
+        assertWithinWorld(token, whole, wanted, through.slice(0, depth));
+      }
+      for (const { asked, step, at, outcome } of lineage.trades) {
+        if (!isToken(outcome)) continue;
+        if (asked.permissions) assert.ok(equals(outcome.permissions, asked.permissions));
+        if (asked.scopes) assert.deepEqual(outcome.scopes, asked.scopes);
+        const limit = Math.min(step.lifetime ?? 86_400, 86_400) * 1000;
+        assert.ok(Number(outcome.expiresAt) <= at + limit, 'no longer than was asked for, or a day');
+        assert.ok(Number(outcome.expiresAt) > at - 1000, 'it begins alive');
+      }
+      made += tokens.length;
+      if (tokens.length === 6) deepest += 1;
+    });
+    assert.ok(
+      made > RUNS.numRuns * 2 && deepest > RUNS.numRuns / 50,
+      `${made} tokens, ${deepest} of depth 5`,
+    );
+  });
 
-  await t.test(
-    'asking for more is refused, asking for no more is not, and a refusal changes nothing',
-    async () => {
-      const refused = new Map<string, number>();
-      await holds(async (whole, wanted) => {
-        const nouns = toNouns(whole, NOW);
-        const { root, trades } = await follow(wanted, nouns, { afterRefusal: 'go on' });
-        const isUser = wanted.from === 'user';
-        let parent = root;
-        for (const { asked, step, at, outcome } of trades) {
-          const isRefused = outcome instanceof DomainError;
-          assert.equal(isRefused, await isBeyond(asked, parent, step, isUser, nouns));
-          if (isToken(outcome)) {
-            parent = outcome;
-            continue;
-          }
-          refused.set(outcome.error, (refused.get(outcome.error) ?? 0) + 1);
-          const modest: Asked = { resource: undefined, scopes: undefined, permissions: undefined };
-          const same = () => trade(parent, modest, { step, at, isUser }, nouns);
-          const [before, after] = [await same(), await same()];
-          assert.deepEqual([after.scopes, after.expiresAt], [before.scopes, before.expiresAt]);
-          assert.ok(equals(after.permissions, before.permissions));
+  await t.test('asking for more is refused and changes nothing', async () => {
+    const refused = new Map<string, number>();
+    await holds(async (whole, wanted) => {
+      const nouns = toNouns(whole, NOW);
+      const { root, trades } = await follow(wanted, nouns, { afterRefusal: 'go on' });
+      const isUser = wanted.from === 'user';
+      let parent = root;
+      for (const { asked, step, at, outcome } of trades) {
+        const isRefused = outcome instanceof DomainError;
+        assert.equal(isRefused, await isBeyond(asked, parent, step, isUser, nouns));
+        if (isToken(outcome)) {
+          parent = outcome;
+          continue;
         }
-      });
-      assert.deepEqual([...refused.keys()].sort(), [
-        'invalid_authorization_details',
-        'invalid_scope',
-        'invalid_target',
-      ]);
-    },
-  );
+        refused.set(outcome.error, (refused.get(outcome.error) ?? 0) + 1);
+        const modest: Asked = { resource: undefined, scopes: undefined, permissions: undefined };
+        const same = () => trade(parent, modest, { step, at, isUser }, nouns);
+        const [before, after] = [await same(), await same()];
+        assert.deepEqual([after.scopes, after.expiresAt], [before.scopes, before.expiresAt]);
+        assert.ok(equals(after.permissions, before.permissions));
+      }
+    });
+    assert.deepEqual([...refused.keys()].sort(), [
+      'invalid_authorization_details',
+      'invalid_scope',
+      'invalid_target',
+    ]);
+  });
 
-  await t.test('what is taken from an ancestor never adds to what is made below it', async () => {
+  await t.test('taking rights from an ancestor never adds rights below it', async () => {
     let smaller = 0;
     await fc.assert(
       fc.asyncProperty(

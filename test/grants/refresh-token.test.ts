@@ -92,7 +92,7 @@ describe('refresh_token', () => {
     assert.equal((await refresh(json.refresh_token)).status, 400);
   });
 
-  test('RT-04 after a revocation answered, no refresh that raced with it left a living token', async () => {
+  test('RT-04 no refresh that raced with a revocation leaves a living token', async () => {
     const rounds = process.env.GRANTABLE_TEST_LONG ? 1_000 : 25;
     for (let round = 0; round < rounds; round += 1) {
       const start = await login();
@@ -105,7 +105,7 @@ describe('refresh_token', () => {
     }
   });
 
-  test('RT-05 another client, no authentication and wider rights are refused, and cost the login nothing', async () => {
+  test('RT-05 another client, no authentication and wider rights are refused', async () => {
     const { refresh_token } = await login();
     const stranger = await refresh(refresh_token, {}, 'other-shop');
     assert.equal(stranger.json.error, 'invalid_grant');
@@ -153,7 +153,7 @@ describe('refresh_token', () => {
     server.clock.offset = before;
   });
 
-  test('RT-07 revoking a refresh token kills its access tokens at once; an unknown token is answered 200', async () => {
+  test('RT-07 revoking a refresh token kills its access tokens at once', async () => {
     const start = await login();
     const { json } = await refresh(start.refresh_token);
     const answer = await server.post('/oauth/revoke', 'shop', { token: json.refresh_token });
@@ -173,7 +173,7 @@ describe('refresh_token', () => {
     }
   });
 
-  test('JW-10 a shortened, lengthened or case-changed refresh token is unknown and does no harm', async () => {
+  test('JW-10 a shortened, lengthened or case-changed refresh token is unknown', async () => {
     const { refresh_token } = await login();
     const swap = (text: string) =>
       text.replace(/[a-z]/i, (c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase()));

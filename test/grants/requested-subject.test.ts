@@ -97,7 +97,7 @@ describe('minting for another', () => {
     assert.equal(answer.json.error, error, answer.text);
   };
 
-  test('TX-09 an administrator mints for a user: the user is the subject, the administrator stands in act', async () => {
+  test('TX-09 an administrator mints for a user and stands in act', async () => {
     const root = await trader.login('office', 'root');
     const { status, json } = await mint(root, 'cleo');
     assert.equal(status, 200, JSON.stringify(json));
@@ -117,7 +117,7 @@ describe('minting for another', () => {
     assert.deepEqual([seen.sub, seen.act, seen.active], [child.sub, child.act, true]);
   });
 
-  test('TX-09 whoever may not mint, and whoever may not be minted for, is one and the same error', async () => {
+  test('TX-09 minting without the right and minting for a forbidden user fail alike', async () => {
     const root = await trader.login('office', 'root');
     const { token: connection } = await trader.connect('office', {
       owner: (await findUser('root', 'office')).id,
@@ -193,7 +193,7 @@ describe('minting for another', () => {
     assert.equal(bodies.size, 1, [...bodies].join('\n'));
   });
 
-  test('TX-09 what is minted is never above the administrator, the user, or the client', async () => {
+  test('TX-09 a minted token never exceeds the administrator, the user or the client', async () => {
     const root = await trader.login('office', 'root');
     const cells = ({ json }: Answer) =>
       Object.entries<Record<string, boolean>>(json.permissions.tables).flatMap(([table, actions]) =>
@@ -237,13 +237,13 @@ describe('minting for another', () => {
     assertRefused(await trader.exchange('counter', minted), 'invalid_request');
   });
 
-  test('TX-08 act shows who acts now, and within it who acted before', () => {
+  test('TX-08 act names the current actor and nests the earlier ones', () => {
     const token = { subject: 'b' } as SubjectToken;
     assert.deepEqual(actFor(token), { sub: 'b' });
     assert.deepEqual(actFor({ ...token, act: { sub: 'a' } }), { sub: 'b', act: { sub: 'a' } });
   });
 
-  test('TX-06 what was minted ends with the administrator, the user and the token that it was minted with', async () => {
+  test('TX-06 a minted token ends with its administrator, its user and its parent', async () => {
     const ends: Record<string, (root: string) => Promise<() => Promise<unknown>>> = {
       'the administrator is disabled': async () => {
         const off = await changes().users.replace(
@@ -286,7 +286,7 @@ describe('minting for another', () => {
     }
   });
 
-  test('TX-06 what was minted shrinks with the administrator and with the user', async () => {
+  test('TX-06 a minted token shrinks with its administrator and its user', async () => {
     const root = await trader.login('office', 'root');
     const minted = (await mint(root, 'cleo')).json.access_token;
     const child = (await trader.exchange('office', minted)).json.access_token;

@@ -174,7 +174,7 @@ describe('token exchange', () => {
     assert.equal(child.act, undefined);
   });
 
-  test('TX-01 whatever is no living subject token is one and the same error, and nothing is written', async () => {
+  test('TX-01 every subject token that is not alive gives the same error', async () => {
     const { token, connection } = await connect();
     const { json } = await exchange(token);
     const revoked = (await exchange(token)).json.access_token;
@@ -239,7 +239,7 @@ describe('token exchange', () => {
     );
   });
 
-  test('TX-02 what another application trades for is below its own ceiling as well as the parent', async () => {
+  test('TX-02 another application’s exchange is limited by its own ceiling too', async () => {
     const { token } = await connect();
     const { json } = await exchange(token, {}, 'partner');
     assert.deepEqual(json.permissions.tables, {
@@ -249,7 +249,7 @@ describe('token exchange', () => {
     assertRefused(await exchange(token, { scope: 'orders:delete' }, 'partner'), 'invalid_scope');
   });
 
-  test('TX-03 nothing but access tokens and connection tokens is traded, and not more often than eight times', async () => {
+  test('TX-03 only access and connection tokens are traded, at most eight times', async () => {
     const shop = await server.post('/oauth/token', 'shop', {
       grant_type: 'password',
       username: 'ann',
@@ -318,7 +318,7 @@ describe('token exchange', () => {
     assert.ok((await exchange(child)).json.expires_in <= 30);
   });
 
-  test('TX-07 every audience counts, and a disabled resource is none', async () => {
+  test('TX-07 every audience counts, and a disabled resource is refused', async () => {
     const { token } = await connect();
     const send = (audiences: string[]) => {
       const body = new URLSearchParams({
@@ -353,7 +353,7 @@ describe('token exchange', () => {
     assert.equal((await exchange(token, { requested_token_type: ACCESS_TOKEN })).status, 200);
   });
 
-  test('TX-11 a connection takes its networks into account, remembers its last use, and tells of a new network', async () => {
+  test('TX-11 a connection checks its networks and remembers its last use', async () => {
     const elsewhere = await connect({ networks: ['10.0.0.0/8', '2001:db8::/32'] });
     assertRefused(await exchange(elsewhere.token), 'invalid_request');
     const here = await connect({ networks: ['127.0.0.0/8', '::1'] });
@@ -391,7 +391,7 @@ describe('token exchange', () => {
     assertRefused(await exchange(token.toLowerCase()), 'invalid_request');
   });
 
-  test('TX-06 rotation leaves the earlier token good until it is dropped, which ends what was made with it', async () => {
+  test('TX-06 rotation keeps the earlier token good until it is dropped', async () => {
     const first = await connect();
     const early = (await exchange(first.token)).json.access_token;
     const second = await foundations().connections.rotate(first.connection, AUTHOR);
@@ -404,7 +404,7 @@ describe('token exchange', () => {
     assert.equal((await exchange(second.token)).status, 200);
   });
 
-  test('TX-06 narrowing a connection narrows what was made from it, at the next introspection', async () => {
+  test('TX-06 narrowing a connection narrows its tokens at the next introspection', async () => {
     const { token, connection } = await connect();
     const child = (await exchange(token)).json.access_token;
     const grandchild = (await exchange(child)).json.access_token;
@@ -426,7 +426,7 @@ describe('token exchange', () => {
       assert.deepEqual(await server.introspect(living), { active: false });
   });
 
-  test('TX-06 whatever a connection stands on takes along what was made from it', async () => {
+  test('TX-06 the end of anything under a connection ends its tokens', async () => {
     const { realm, organization, id } = await findApplication('portal');
     const owner = await nouns().users.findBy('username', `${realm}/cleo`);
     assert.ok(owner);

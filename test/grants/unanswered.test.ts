@@ -11,7 +11,7 @@ import { createServer } from '../../src/server.ts';
 import { type Counters, StoreUnavailable } from '../../src/storage/contract.ts';
 import { basic, FIXTURE, freePort, PASSWORD } from '../support/server.ts';
 
-test('what was not answered is told to the others as soon as the store takes it, and forgotten after a minute', async (t) => {
+test('a lost answer is told to the other processes once the store takes it', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'grantable-'));
   const storage = await openSqliteStorage({ path: join(folder, 'a.db') });
   t.after(async () => {
@@ -42,7 +42,7 @@ test('what was not answered is told to the others as soon as the store takes it,
   assert.equal(await there.has('refresh x'), false);
 });
 
-test('RT-02 a refresh that failed with the store may be tried again after the grace; an earlier token may not', async (t) => {
+test('RT-02 a refresh that failed with the store may be retried after the grace', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'grantable-'));
   await writeFile(join(folder, 'apply.json'), JSON.stringify(FIXTURE));
   const clock = { offset: 0 };

@@ -216,7 +216,7 @@ test('DO-06 compressed bodies and other bytes than UTF-8 are refused, not guesse
   assert.equal((await post('a=1', { 'Content-Encoding': 'identity' })).json.handed, 'a=1');
 });
 
-test('a length that contradicts the body is no second request', async (t) => {
+test('a length that contradicts the body does not start a second request', async (t) => {
   const { shell, served } = await startReader();
   await using _ = shell;
   const messages: readonly (readonly [string, string])[] = [
@@ -254,7 +254,7 @@ test('a client that goes away in the middle leaves one line in the log and no er
   assert.equal(shell.log[0]?.reason, 'the client went away');
 });
 
-test('a client that asks first is told to go on only by who reads, and is refused without sending', async () => {
+test('the server sends 100 Continue only when a handler reads the body', async () => {
   const { shell } = await startReader();
   await using _ = shell;
   const ask = async (length: number, type: string): Promise<string> => {
@@ -279,7 +279,7 @@ test('a client that asks first is told to go on only by who reads, and is refuse
   assert.match(await ask(3, 'text/plain'), /^HTTP\/1\.1 200 /);
 });
 
-test('whoever wants another body reads it with a limit of its own', async () => {
+test('a handler can read a body with a limit of its own', async () => {
   const { shell, post } = await startReader();
   await using _ = shell;
   const json = { 'Content-Type': 'application/json' };

@@ -81,7 +81,7 @@ test('each error of ours has its status, code and text', async (t) => {
   assert.equal((await answerTo(new StoreUnavailable('away'))).headers['retry-after'], '2');
 });
 
-test('TE-12 what nobody foresaw is a 500 without a word about the inside, found in the log by its id', async (t) => {
+test('TE-12 an unforeseen error is a 500 that only the log explains', async (t) => {
   const unforeseen: readonly (readonly [string, unknown])[] = [
     ['an Error', new Error(INSIDE)],
     ['a TypeError', new TypeError(INSIDE)],
@@ -149,7 +149,7 @@ test('an error takes back what was said of the answer that is not sent', async (
   assert.equal(headers['cache-control'], 'no-store');
 });
 
-test('an engine’s own answer to an error stays, but its 500 is answered anew with the id', async () => {
+test('an engine’s own error answer stays, but its 500 is answered anew', async () => {
   const failure =
     (status: number, error: unknown): Middleware =>
     (ctx) => {

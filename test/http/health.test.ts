@@ -64,7 +64,7 @@ test('/readyz recovers by itself', async () => {
   assert.equal((await shell.ask('/readyz')).status, 200);
 });
 
-test('/metrics is for direct callers of this machine, others need the token, everybody else sees 404', async (t) => {
+test('/metrics is for direct local callers and for those with the token', async (t) => {
   const metricsToken = 'metrics-token-of-the-operator';
   const bearer = { Authorization: `Bearer ${metricsToken}` };
   await using shell = await startShell({ health: { metricsToken } });
@@ -144,7 +144,7 @@ test('labels of metrics never hold what a caller wrote', async () => {
   );
 });
 
-test('the real server counts tokens by grant, hashes that wait, and the lag of its event loop', async () => {
+test('the real server counts tokens, waiting hashes and event loop lag', async () => {
   await using server = await startServer();
   await server.token('machine');
   await server.token('machine', { scope: 'unknown' });

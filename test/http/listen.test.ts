@@ -130,7 +130,7 @@ test('DO-07 connections of one address whose bodies do not come give way to othe
   for (const { socket } of held) socket.destroy();
 });
 
-test('DO-07 bodies that do not come from everywhere keep nobody out either', async () => {
+test('DO-07 bodies that come from one network keep no other client out', async () => {
   await using shell = await startShell({ routes: [reading], limits: { connections: 20 } });
   const held: Watched[] = [];
   for (let made = 0; made < 60; made += 1) {
@@ -229,7 +229,7 @@ test('a head that is too large gets 431', async () => {
   );
 });
 
-test('before there is something to serve, whoever asks is told to come again', async () => {
+test('before the server is ready, requests are told to retry', async () => {
   const listening = await listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${listening.port}/oauth/token`;
   const early = await fetch(url, { method: 'POST', body: 'x' });
@@ -318,7 +318,7 @@ test('E16 a graceful stop under load cuts no answer', async () => {
   }
 });
 
-test('E16 while stopping, /readyz turns first, answers end their connections, then nobody is accepted', async () => {
+test('E16 while stopping, /readyz turns first and connections end with their answer', async () => {
   let stopping = false;
   let release = (): void => {};
   const released = new Promise<void>((resolve) => {
@@ -366,7 +366,7 @@ test('E16 while stopping, /readyz turns first, answers end their connections, th
   assert.match(working.received(), /done$/);
 });
 
-test('E16 what does not finish in time is cut', async () => {
+test('E16 a request that does not finish in time is cut', async () => {
   const shell = await startShell({ routes: [() => new Promise(() => {})] });
   const stuck = watch(await shell.connect());
   stuck.socket.write(get('/stuck'));

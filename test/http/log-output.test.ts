@@ -21,7 +21,7 @@ function createFile() {
 }
 
 for (const code of ['ENOSPC', 'EAGAIN', 'EIO']) {
-  test(`after ${code} the log goes on where it stopped, and nobody waits for it meanwhile`, async () => {
+  test(`after ${code} the log goes on where it stopped, and no request waits for it`, async () => {
     const { file, output } = createFile();
     Object.assign(file, { room: 5, code });
     output.write('first\n');
@@ -37,7 +37,7 @@ for (const code of ['ENOSPC', 'EAGAIN', 'EIO']) {
   });
 }
 
-test('what is kept while nothing can be written has a limit, and the log says how much is lost', async () => {
+test('lines kept while the log is stuck have a limit, and the loss is logged', async () => {
   const { file, output } = createFile();
   file.room = 0;
   const line = `${'x'.repeat(1_023)}\n`;

@@ -21,7 +21,7 @@ function isOneLine(line: string): boolean {
 
 const HOSTILE = 'ann\r\n{"level":"error","msg":"forged"}\u001b[2J\u009b31m\u2028\u0000"\\\u007f';
 
-test('SE-04 whatever stands in a value, a log entry is one line of printable text', () => {
+test('SE-04 any value makes a log entry of one line of printable text', () => {
   const { lines, log } = capture();
   log.info({ username: HOSTILE, nested: { [HOSTILE]: [HOSTILE] } }, HOSTILE);
   log.error({ err: Object.assign(new Error(HOSTILE), { detail: HOSTILE }) }, HOSTILE);
@@ -79,7 +79,7 @@ test('ids of waiting logins and passwords in URLs are not logged', async () => {
   assert.equal(shell.log[0]?.reason, 'resource "https://user:[redacted]@api.example/"');
 });
 
-test('a request leaves one line that says what, how, how long, who and why, without its query', async () => {
+test('a request leaves one line without its query', async () => {
   await using shell = await startShell({
     routes: [
       (ctx) => {
@@ -153,7 +153,7 @@ test('SE-03 secrets are taken out by the names of members, at any depth', () => 
   assert.equal(JSON.parse(lines[0] ?? '').authorization, '[redacted]');
 });
 
-test('SE-03 what an error quotes of a secret is taken out of its text', () => {
+test('SE-03 a secret that an error quotes is removed from its text', () => {
   const { lines, log } = capture();
   const jwt = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl';
   const cause = new Error(`not valid: gat_${'a'.repeat(43)} and Basic c2hvcDpzM2NyZXQ=`);
@@ -163,7 +163,7 @@ test('SE-03 what an error quotes of a secret is taken out of its text', () => {
   assert.match(lines.join(''), /no row for \[redacted\] \[redacted\]/);
 });
 
-test('what is no secret stays readable: error codes, counts, permissions, cycles', () => {
+test('harmless values stay readable: error codes, counts, permissions, cycles', () => {
   const { lines, log } = capture();
   const cycle: Record<string, unknown> = { name: 'x' };
   cycle.self = cycle;
@@ -230,7 +230,7 @@ test('SE-03 the log of the real server holds no secret of the requests that it s
   }
 });
 
-test('what libraries tell the console becomes lines of the log', () => {
+test('console output of libraries becomes lines of the log', () => {
   const { lines, log } = capture('debug');
   const before = console.warn;
   const giveBack = takeOverConsole(log);

@@ -47,7 +47,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
   }
 
   for (const javaScriptEnabled of [false, true]) {
-    test(`WB-05 a login ends at the client ${javaScriptEnabled ? 'without a complaint' : 'without JavaScript'}, and the code is good`, async () => {
+    test(`WB-05 a login ends at the client ${javaScriptEnabled ? 'without a complaint' : 'without JavaScript'}`, async () => {
       await using tab = await openTab(browser, { javaScriptEnabled });
       const { url, pkce } = request();
       await tab.page.goto(url);
@@ -78,7 +78,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
     assert.deepEqual(tab.complaints, []);
   });
 
-  test('TE-11 no address of ours, with what stands in it, reaches the client as a referrer', () => {
+  test('TE-11 no address of the server reaches the client as a referrer', () => {
     assert.ok(site.requests.length > 0);
     for (const { referrer, url } of site.requests) {
       assert.ok(referrer === '' || referrer.startsWith(site.origin), `${url}: ${referrer}`);
@@ -131,7 +131,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
     assert.deepEqual(tab.complaints, []);
   });
 
-  test('TE-01 a page of a listed origin can redeem its code, one of another cannot read the answer', async () => {
+  test('TE-01 only a page of a listed origin can redeem its code', async () => {
     await using tab = await openTab(browser);
     const { page } = tab;
     for (const [at, isListed] of [

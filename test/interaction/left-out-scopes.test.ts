@@ -258,14 +258,14 @@ describe('scopes that cannot be given', () => {
     assert.deepEqual(tablesOf(json), { orders: 'ru' });
   });
 
-  test('what the application may not have is left out', async () => {
+  test('scopes that the application may not have are left out', async () => {
     const scope = 'openid orders:read orders:delete public.users:read *:admin orders.write nope';
     assert.deepEqual(tablesOf(await ask({ scope })), { orders: 'r' });
     const without = await ask({ scope: 'openid orders:delete orders.write' });
     assert.deepEqual([without.scope, tablesOf(without)], ['openid', {}]);
   });
 
-  test('what the person may not have is left out of the page and of the answer', async () => {
+  test('scopes that the person may not have are left out of page and answer', async () => {
     const browser = createBrowser(server.issuer);
     const { url, pkce } = flow.request({ scope: 'openid orders:read orders:update products:read' });
     const page = await flow.logIn(browser, await browser.get(url), { username: 'rita' });
@@ -319,7 +319,7 @@ describe('scopes that cannot be given', () => {
     assert.match(own.access_token, /^gat_/, 'good at userinfo only, as for openid alone');
   });
 
-  test('an application without a resource gets who somebody is', async () => {
+  test('an application without a resource gets the person’s identity', async () => {
     const plain = { client: 'plain-web' };
     for (const scope of ['nope', 'orders:read', 'orders:reed', 'api://shop/.default']) {
       assert.equal((await ask({ scope: `openid ${scope}` }, plain)).scope, 'openid', scope);
@@ -348,7 +348,7 @@ describe('scopes that cannot be given', () => {
     assert.deepEqual(tablesOf(await ask({ scope: 'openid offline_access orders.read' })), CLERK);
   });
 
-  test('what is left out of a request is not stored with it', async () => {
+  test('left out scopes are not stored with the request', async () => {
     await flow.forget();
     const browser = createBrowser(server.issuer);
     const page = await browser.get(flow.request({ scope: 'openid nope orders:delete orders.read' }).url);

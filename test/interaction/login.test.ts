@@ -66,7 +66,7 @@ describe('login', () => {
     }
   });
 
-  test('AZ-12 a login that the attacker has finished cannot be gone on with in another browser', async () => {
+  test('AZ-12 a login finished by the attacker cannot go on in another browser', async () => {
     const { browser, page } = await loginPage();
     const answer = await postRaw(server, browser, `${new URL(page.url).pathname}/login`, {
       form_token: formToken(page),
@@ -94,7 +94,7 @@ describe('login', () => {
     }
   });
 
-  test('AZ-18 scopes that are repeated, too many or malformed, or of which none can be given, are refused', async () => {
+  test('AZ-18 repeated, malformed, too many or no possible scopes are refused', async () => {
     const many = Array.from({ length: 2_000 }, (_, index) => `s${index}`).join(' ');
     const browser = createBrowser(server.issuer);
     await flow.authorize(browser, flow.request().url);
@@ -133,7 +133,7 @@ describe('login', () => {
     codeOf(new URL((await browser.get(silent)).url));
   });
 
-  test('WB-01 a session id that somebody else has chosen is not taken over', async () => {
+  test('WB-01 a session id chosen by an attacker is not taken over', async () => {
     const { browser, page } = await loginPage();
     const chosen = 'a'.repeat(43);
     browser.cookies.set('session', chosen);
@@ -197,7 +197,7 @@ describe('login', () => {
     assert.ok(isConsentPage(back), 'reloading the address of a form shows the step that is due');
   });
 
-  test('AC-09 unknown, wrong, disabled, of another realm, with a second factor: one and the same page', async () => {
+  test('AC-09 every reason to refuse a login shows the same page', async () => {
     const attempts = [
       { username: 'ann', password: 'wrong' },
       { username: 'nobody', password: PASSWORD },
@@ -226,7 +226,7 @@ describe('login', () => {
     }
   });
 
-  test('DO-02 guesses are throttled across pages and grants, with Retry-After, the right password too', async () => {
+  test('DO-02 guesses are throttled across pages and grants', async () => {
     const { browser, page } = await loginPage();
     let answer = page;
     for (let guess = 0; guess < 10; guess += 1) {
@@ -271,7 +271,7 @@ describe('login', () => {
     assert.ok(refused.text.includes(NO_SUCH_LOGIN));
   });
 
-  test('MT-11 a session of one realm is no login at a client of another, at prompt=none either', async () => {
+  test('MT-11 a session of one realm does not log in at a client of another', async () => {
     const browser = createBrowser(server.issuer);
     await flow.authorize(browser, flow.request().url);
     assert.equal(errorOf(await browser.get(otherUrl({ prompt: 'none' }))), 'login_required');

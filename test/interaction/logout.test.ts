@@ -161,7 +161,7 @@ describe('logout', () => {
     codeOf(new URL((await browser.get(silently())).url));
   });
 
-  test('AZ-15 nobody is sent to an address that the client has not registered', async () => {
+  test('AZ-15 logout redirects only to registered addresses', async () => {
     const browser = createBrowser(server.issuer);
     const { id_token } = await flow.tokens(browser);
     for (const uri of [

@@ -19,7 +19,7 @@ describe('errors that no client can be told of', () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  test('AZ-01 WB-06 an unknown client and an unregistered address get a page, escaped and without a redirect', async () => {
+  test('AZ-01 WB-06 an unknown client or address gets an escaped page, no redirect', async () => {
     for (const parameters of [
       { client_id: SCRIPT },
       { client_id: 'nope' },
@@ -66,7 +66,7 @@ describe('errors that no client can be told of', () => {
     }
   });
 
-  test('AZ-12 an interaction of which somebody knows the address only has no page', async () => {
+  test('AZ-12 the address of an interaction alone gives no page', async () => {
     const { url } = flow.request({}, createPkce());
     const page = await createBrowser(server.issuer).get(url);
     const bare = await fetch(page.url, { headers: { accept: 'text/html' } });

@@ -90,7 +90,7 @@ describe('requests that are posted', () => {
     assert.deepEqual(answers.sort(), [303, ...Array.from({ length: 19 }, () => 400)]);
   });
 
-  test('an id is of no use in another browser, and is not used up by it', async () => {
+  test('an id does not work in another browser, and stays good in its own', async () => {
     const { browser, location } = await post(AUTHORIZE, asked());
     const { browser: other } = await post(AUTHORIZE, asked());
     assert.equal(await continued(createBrowser(server.issuer), location), 400);
@@ -101,7 +101,7 @@ describe('requests that are posted', () => {
     assert.equal(await continued(browser, location), 303);
   });
 
-  test('nothing can be added to what was posted, and an id is good at its own endpoint only', async () => {
+  test('nothing can be added to a posted request', async () => {
     const { browser, location } = await post(AUTHORIZE, asked());
     for (const changed of [
       `${location}&scope=openid`,
@@ -115,7 +115,7 @@ describe('requests that are posted', () => {
     assert.equal(await continued(browser, location), 303);
   });
 
-  test('what is not an id is refused as one that has expired', async () => {
+  test('a malformed id is refused like an expired one', async () => {
     for (const id of [
       '',
       '(',

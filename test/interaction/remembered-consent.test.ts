@@ -114,7 +114,7 @@ describe('a remembered consent', () => {
     server.clock.offset += 1_000;
   }
 
-  test('skips the page in every browser, for an application that authenticates, wherever it answers', async () => {
+  test('skips the page in every browser for an application that authenticates', async () => {
     await agree('amy');
     for (const redirect_uri of [REDIRECT_URI, LOOPBACK, OWN_SCHEME]) {
       const { browser, page } = await enter('amy', { redirect_uri });
@@ -183,7 +183,7 @@ describe('a remembered consent', () => {
     await assertAskedAgain('gus');
   });
 
-  test('gives the code no more than was asked for now', async () => {
+  test('gives the code only the scopes of the current request', async () => {
     await agree('gus');
     const { page, pkce } = await enter('gus', { scope: ORDERS });
     const { json } = await flow.redeem(codeOf(new URL(page.url)), pkce.verifier);
@@ -254,7 +254,7 @@ describe('a remembered consent', () => {
     await assertAskedAgain('amy', { client_id: 'spa' });
   });
 
-  test('an application of the operator asks nobody, but at prompt=consent', async () => {
+  test('an application of the operator asks for consent only at prompt=consent', async () => {
     const own = { client_id: 'own' };
     const { browser, page, pkce } = await enter('ann', own);
     const { json } = await flow.redeem(codeOf(new URL(page.url)), pkce.verifier, 'own');
@@ -333,7 +333,7 @@ describe('a remembered consent', () => {
     assert.deepEqual((await all.find(to(`application-${MOST_CONSENTS}`)))?.openid, ['openid']);
   });
 
-  test('what is too large to be remembered is asked for again, and costs no other consent', async () => {
+  test('a consent that is too large to be remembered is asked for again', async () => {
     const { user, client } = await find('ida', 'web');
     const all = consents();
     await all.forget(userSubject(user), client.application.id);

@@ -72,7 +72,7 @@ describe('limits of authorization requests', () => {
     ['nonce', 1024],
     ['login_hint', 1024],
   ] as const) {
-    test(`a ${name} of ${longest} bytes is taken, and a longer one is refused at the application`, async () => {
+    test(`a ${name} of ${longest} bytes is taken, and a longer one is refused`, async () => {
       server.clock.stoppedAt = Number(server.clock.stoppedAt) + 60_000;
       const ask = async (bytes: number) =>
         createBrowser(server.issuer).get(flow.request({ [name]: 'x'.repeat(bytes) }).url);

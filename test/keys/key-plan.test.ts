@@ -74,7 +74,7 @@ test('a newly named algorithm signs when its key was published long enough', () 
   assert.deepEqual(plan(stored, [choice], NOW + WAIT - 1), [], 'both keys stay as they are until then');
 });
 
-test('the one before it is retired when the new one signs, and published as long as its tokens live', () => {
+test('an old key is retired when the new one signs, and published until its end', () => {
   const choice = accessTokenAlgs({ alg: 'EdDSA', algsBefore: ['RS256'] });
   const at = NOW + WAIT;
   const stored = follow(follow([key('ES256'), key('RS256')], [choice]), [choice], at);

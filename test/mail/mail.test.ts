@@ -121,7 +121,7 @@ test('a mail arrives whole, from the configured address, for one person', async 
   assert.equal(head.get('x-mailer'), undefined);
 });
 
-test('what looks like SMTP in a text stays text', async (t) => {
+test('SMTP commands in a text stay text', async (t) => {
   const server = await startMailServer(t);
   const text = [
     ...['.', '..', '.\n.', 'RCPT TO:<eve@evil.example>', '=2E', '--', 'From me', ' '],
@@ -154,7 +154,7 @@ test('a login is made, and a mail goes out encrypted', async (t) => {
   assert.equal(starttls.received.length + tls.received.length, 3);
 });
 
-test('without encryption nothing is encrypted, so that a certificate of this machine is no obstacle', async (t) => {
+test('without encryption a self-signed certificate is not an obstacle', async (t) => {
   const server = await startMailServer(t, {}, { certificate: strange });
   await mailTo(server.port).send(LETTER);
   assert.equal(server.received[0]?.encrypted, false);
@@ -218,7 +218,7 @@ test('a server that takes no login is not given mail without one', async (t) => 
   assert.deepEqual(server.received, []);
 });
 
-test('whatever a server quotes of a mail or a login is not repeated', async (t) => {
+test('words of a mail or a login that a server quotes are not repeated', async (t) => {
   const login = { user: 'ann', password: 's3cret' };
   const ehlo = '250-there\r\n250 AUTH PLAIN';
   for (const [word, answer, said] of [
@@ -300,7 +300,7 @@ test('only so many mails are under way at once', async (t) => {
   assert.equal(server.received.length, 21);
 });
 
-test('what would change the head of a mail is refused before anything is sent', async (t) => {
+test('a value that would change the head of a mail is refused', async (t) => {
   let connections = 0;
   const port = await startOther(t, () => {
     connections += 1;
@@ -366,7 +366,7 @@ async function openFiles(t: TestContext) {
   return { dataDir: join(dataDir, 'data'), lines, files };
 }
 
-test('outside of production a mail is a file for its owner only, whose path is logged and nothing else', async (t) => {
+test('outside production a mail is a private file whose path is logged', async (t) => {
   const { dataDir, lines, files } = await openFiles(t);
   assert.equal(files.available, true);
   await files.send({ ...LETTER, subject: 'Änderung', text: LETTER.text.replaceAll('\n', '\r\n') });
@@ -395,7 +395,7 @@ test('outside of production a mail is a file for its owner only, whose path is l
   assert.equal(text, LETTER.text);
 });
 
-test('a folder that others could open is closed, and one that cannot be written to is told', async (t) => {
+test('an open mail folder is closed, and an unwritable one is reported', async (t) => {
   const { dataDir, files } = await openFiles(t);
   await mkdir(join(dataDir, 'mail'), { recursive: true });
   await chmod(join(dataDir, 'mail'), 0o755);

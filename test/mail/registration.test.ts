@@ -33,7 +33,7 @@ async function open(t: TestContext, parties: number) {
   };
 }
 
-test('of two who register one’s name as the other’s address at the same time, one is left', async (t) => {
+test('two registrations that cross name and address leave one user', async (t) => {
   for (let round = 0; round < 5; round += 1) {
     await t.test(async (inner) => {
       const { register, registrant, storage, application } = await open(inner, 2);
@@ -55,7 +55,7 @@ test('of two who register one’s name as the other’s address at the same time
   }
 });
 
-test('whoever has the lower number goes too when the other one stays', async (t) => {
+test('the user with the lower number goes too when the other one stays', async (t) => {
   const { register, registrant, storage, changes, application } = await open(t, 1);
   const { users } = storage.directory;
   // Stands for a store that gave this one the number before, and wrote the other one first.
@@ -88,7 +88,7 @@ test('whoever has the lower number goes too when the other one stays', async (t)
   await assert.rejects(register({ ...registrant, username: EMAIL }), AlreadyTaken);
 });
 
-test('AC-09 an address that is taken costs a hash as a free one does; a name that is taken does not', async (t) => {
+test('AC-09 a taken address costs a hash as a free one does', async (t) => {
   const { register, registrant, hashes } = await open(t, 1);
   const holder = await register({ ...registrant, username: 'victim', email: EMAIL });
   assert.equal(hashes(), 1);

@@ -29,7 +29,7 @@ test('authorization details (RFC 9396)', async (t) => {
     ]);
     assert.deepEqual(toAuthorizationDetails(NOTHING, shop), []);
   });
-  await t.test('may be changed by whoever gets them without changing later ones', () => {
+  await t.test('may be changed by the caller without changing later ones', () => {
     const [first] = toAuthorizationDetails(orders, shop);
     assert.ok(first !== undefined && 'actions' in first);
     first.actions.push('delete');

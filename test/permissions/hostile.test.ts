@@ -65,7 +65,7 @@ test('PM-01 hostile keys are refused at every depth', async (t) => {
       assert.throws(() => splitTableScopes([`${name}:read`], () => false), { code: 'malformed' });
     }
   });
-  await t.test('so that merging what was parsed gives nobody more', () => {
+  await t.test('so that merging parsed values gives no more rights', () => {
     const json = toPermissionsJson(parsePermissions({ tables: { orders: { read: true } } }, MODES[0]));
     assert.equal(Object.assign({}, json, json.tables).isAdmin, false);
     assert.equal(({} as Record<string, unknown>).isAdmin, undefined);
@@ -78,7 +78,7 @@ test('PM-01 hostile keys are refused at every depth', async (t) => {
   await t.test('and the list covers every name that objects have by birth', () => {
     for (const name of Object.getOwnPropertyNames(Object.prototype)) assert.ok(isReservedName(name), name);
   });
-  await t.test('and a prototype that somebody else polluted gives nobody more', () => {
+  await t.test('and a polluted prototype gives no more rights', () => {
     const polluted = { isAdmin: true, read: true, type: 'table_access', identifier: 'a', actions: ['read'] };
     const tables = { orders: { read: true } };
     for (const [name, value] of Object.entries({ ...polluted, tables, privileges: ['admin'] })) {

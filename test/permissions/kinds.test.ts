@@ -106,7 +106,7 @@ test('a kind of detail keeps the laws that narrowing relies on', async (t) => {
   );
 });
 
-test('PM-01 PM-03 what could be misread of devices is refused', async (t) => {
+test('PM-01 PM-03 ambiguous devices are refused', async (t) => {
   const good = { type: 'devicehive', actions: ['GetDevice'], networks: ['4'], deviceTypes: ['*'] };
   assert.deepEqual(
     DIMENSIONS.map((name) => parseDeviceAccess([good], 'urn:x').permissions[name]),

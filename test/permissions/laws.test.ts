@@ -104,7 +104,7 @@ test('contains is the order that intersect and union imply', async (t) => {
       return contains(a, a) && antisymmetric && transitive && chain;
     });
   });
-  await t.test('what intersect gives is in both, what union gives holds both', () => {
+  await t.test('an intersection is within both, and a union holds both', () => {
     holdsForPairs((a, b) => {
       const both = intersect(a, b);
       const either = union(a, b);
@@ -119,7 +119,7 @@ test('contains is the order that intersect and union imply', async (t) => {
   });
 });
 
-test('PM-07 what is issued is never more than request and ceiling', async (t) => {
+test('PM-07 issued rights never exceed request and ceiling', async (t) => {
   await t.test('every issued cell is in the request, the ceiling, the rights and the parent', () => {
     const four = fc.tuple(permissions, permissions, permissions, permissions);
     fc.assert(

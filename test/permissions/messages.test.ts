@@ -15,7 +15,7 @@ import { splitTableScopes } from '../../src/permissions/table-scopes.ts';
 const native = { unknownFlags: 'refuse' } as const;
 const shop = 'https://api.acme.example/';
 
-test('what a client is told can stand in an error_description, whatever it sent', async (t) => {
+test('every message to a client can stand in an error_description', async (t) => {
   const allowed = /^[\x20-\x21\x23-\x5B\x5D-\x7E]+$/;
   const nasty = [
     '"',

@@ -175,7 +175,7 @@ describe('the fast lane', () => {
     });
   }
 
-  test('introspection and revocation answer alike, whoever asks and whatever is asked', async () => {
+  test('introspection and revocation answer alike in both lanes', async () => {
     const bodies = async (server: TestServer): Promise<string[]> => {
       const jwt = (await server.token('machine')).json.access_token;
       const opaque = (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token;

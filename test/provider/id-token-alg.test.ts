@@ -118,7 +118,7 @@ test('an algorithm named while the server runs signs five minutes later', async 
   });
 });
 
-test('what is named in one process is made once, and published by all', async (t) => {
+test('an algorithm named in one process gets one key, published by all', async (t) => {
   const env = await storageForTests();
   await using first = await startServer({ env });
   await using second = await startServer({

@@ -70,7 +70,7 @@ describe('the revocation feed', () => {
     assert.deepEqual((await told(await ask(`?after=${answer.next}`))).nodes, []);
   });
 
-  test('MT-02 tells nobody what ended in another organization or for another resource', async () => {
+  test('MT-02 tells only the ends in the caller’s organization and resource', async () => {
     const after = await cursor();
     const foreign = (await server.token('other-shop')).json.access_token;
     await revoke(foreign, 'other-shop');
@@ -123,7 +123,7 @@ describe('the revocation feed', () => {
     assert.ok(performance.now() - revoked < 1_000);
   });
 
-  test('what concerns others does not wake a long poll, and the cursor goes on', async () => {
+  test('ends of others do not wake a long poll, and the cursor goes on', async () => {
     const after = await cursor();
     const poll = ask(`?after=${after}&wait=1`);
     await wait(200);
@@ -140,7 +140,7 @@ describe('the revocation feed', () => {
     assert.equal((await told(await ask())).reset, false);
   });
 
-  test('a role that moves to another resource is told to the servers of both, however often it changes', async () => {
+  test('the servers of both resources are told of a role that moves', async () => {
     const after = await cursor();
     const { changes, storage } = server.server.foundations;
     const { directory } = storage;
@@ -169,7 +169,7 @@ describe('the revocation feed', () => {
     }
   });
 
-  test('what ended long ago is not told to those whose tokens cannot be as old', async () => {
+  test('ends older than any living token are not told', async () => {
     const token = (await server.token('machine')).json.access_token;
     await revoke(token);
     const { changes, storage } = server.server.foundations;

@@ -133,7 +133,7 @@ for (const [framework, start] of [
       assert.equal((await call('/bulk', `Bearer ${token}`, 'POST')).status, 403, 'what a handler demands');
     });
 
-    test('LG-08 a dead token, one of another resource or kind is a 401, also where the route is public', async () => {
+    test('LG-08 a dead or foreign token is a 401 on a public route too', async () => {
       const dead = (await server.token('machine')).json.access_token;
       await server.post('/oauth/revoke', 'machine', { token: dead });
       const foreign = (await server.token('other-shop')).json.access_token;

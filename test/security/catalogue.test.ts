@@ -19,7 +19,7 @@ function addManager(fixture: any): void {
   acme.users.push({ username: 'mia', password: PASSWORD, application: 'manager', roles: ['clerk'] });
 }
 
-test('RT-08 a table that leaves the catalogue leaves tokens that no ceiling bounds, and new ones do not have it', async (t) => {
+test('RT-08 a table that leaves the catalogue leaves tokens without a ceiling too', async (t) => {
   const server = await startServer({ fixture: addManager });
   t.after(() => server[Symbol.asyncDispose]());
   const { changes, storage } = server.server.foundations;

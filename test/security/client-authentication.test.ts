@@ -104,7 +104,7 @@ describe('client authentication', () => {
     assert.ok(!huge || huge.status === 431);
   });
 
-  test('TE-09 a disabled application, and one of a disabled organization, is invalid_client everywhere', async () => {
+  test('TE-09 a disabled application or organization is invalid_client everywhere', async () => {
     const { changes, storage } = server.server.foundations;
     const token = (await server.token('shop')).json.access_token;
     const everywhere = async (status: number) => {

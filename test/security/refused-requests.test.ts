@@ -30,7 +30,7 @@ describe('refused requests in the audit log', () => {
     for (let done = 0; done < times; done += 10) await Promise.all(Array.from({ length: 10 }, work));
   }
 
-  test('of one address and minute ten are written, and one row says how many more there were', async () => {
+  test('ten rows are written per address and minute, and one row counts the rest', async () => {
     const address = newAddress();
     const form = { grant_type: 'client_credentials', client_id: 'machine', client_secret: 'wrong' };
     await repeat(60, () => ask(undefined, form, address));
@@ -96,7 +96,7 @@ describe('refused requests in the audit log', () => {
     assert.equal((await entriesOf((entry) => entry.address === address)).length, ROWS);
   });
 
-  test('what was left out until the server stops is told', async () => {
+  test('rows left out until the server stops are counted', async () => {
     const address = newAddress();
     const form = { grant_type: 'client_credentials', client_id: 'machine', client_secret: 'wrong' };
     await repeat(20, () => ask(undefined, form, address));

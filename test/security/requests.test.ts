@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { basic, PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 
-describe('what a token request may look like', () => {
+describe('the form of a token request', () => {
   let server: TestServer;
   before(async () => {
     server = await startServer({
@@ -64,7 +64,7 @@ describe('what a token request may look like', () => {
     );
   });
 
-  test('PM-02 a table whose name has a dot is a table like any other, from the catalogue to introspection', async () => {
+  test('PM-02 a table whose name has a dot works like any other', async () => {
     await using dotted = await startServer({
       fixture({ organizations: [acme] }) {
         const machine = acme.applications.find(({ name }: { name: string }) => name === 'machine');
@@ -81,7 +81,7 @@ describe('what a token request may look like', () => {
     assert.equal(over.json.error, 'invalid_scope');
   });
 
-  test('PM-06 permissions are one object: no array of one, of none or of two is taken for it', async () => {
+  test('PM-06 permissions are one object, and arrays are refused', async () => {
     const one = { isAdmin: false, tables: { orders: { read: true } } };
     for (const permissions of [[one], [], [one, one], [[one]], 'orders', 7, null, true]) {
       const { status, json } = await server.token('machine', { permissions: JSON.stringify(permissions) });
@@ -93,7 +93,7 @@ describe('what a token request may look like', () => {
     assert.deepEqual(Object.keys(json.permissions.tables), ['orders']);
   });
 
-  test('AC-03 a password of any length takes as long for an unknown user as for a known one', async () => {
+  test('AC-03 a long password takes as long for an unknown user as for a known one', async () => {
     const took = async (username: string, password: string): Promise<number> => {
       const began = performance.now();
       const { json } = await server.post('/oauth/token', 'shop', {

@@ -43,7 +43,7 @@ describe('rights that are taken away', () => {
     return user;
   };
 
-  test('RT-08 a lowered ceiling is gone from living tokens of both formats at the next introspection', async () => {
+  test('RT-08 a lowered ceiling narrows living tokens of both formats at once', async () => {
     const jwt = (await server.token('machine')).json.access_token;
     const opaque = (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token;
     const machine = await requireApplication('machine');
@@ -66,7 +66,7 @@ describe('rights that are taken away', () => {
     );
   });
 
-  test('RT-08 a role that is taken away narrows tokens and refreshes; with no role left nothing lives', async () => {
+  test('RT-08 a role that is taken away narrows tokens and refreshes', async () => {
     const { access_token, refresh_token } = await login();
     const ann = await userOf('shop', 'ann');
     const reader = await nouns().roles.page({ limit: 50 });
@@ -95,7 +95,7 @@ describe('rights that are taken away', () => {
     await foundations().changes.users.replace({ ...restored, roles: ann.roles }, AUTHOR);
   });
 
-  test('RT-08 a table that leaves the catalogue leaves every token, an administrator keeps the rest', async () => {
+  test('RT-08 a table that leaves the catalogue leaves every token', async () => {
     const token = (await server.token('machine')).json.access_token;
     const admin = (await server.token('admin')).json.access_token;
     const resource = await nouns().resources.findBy('identifier', RESOURCE);
@@ -109,7 +109,7 @@ describe('rights that are taken away', () => {
     await foundations().changes.resources.replace({ ...shrunk, tables: resource.tables }, AUTHOR);
   });
 
-  test('DO-04 RT-08 a disabled user has no token, no refresh and no login; enabled again, the old ones stay dead', async () => {
+  test('DO-04 RT-08 a disabled user has no token, refresh or login', async () => {
     const { access_token, refresh_token } = await login('bob');
     const bob = await userOf('shop', 'bob');
     const disabled = await foundations().changes.users.replace({ ...bob, enabled: false }, AUTHOR);
@@ -151,7 +151,7 @@ describe('rights that are taken away', () => {
     assert.deepEqual(await server.introspect(token, 'admin'), { active: false });
   });
 
-  test('JW-06 what a removed key signed is dead as soon as the server has seen it, and nothing else is', async () => {
+  test('JW-06 tokens of a removed key are dead as soon as the server sees it', async () => {
     const token = (await server.token('machine')).json.access_token;
     const opaque = (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token;
     const { storage, vault, now, signingKeys } = foundations();
@@ -192,7 +192,7 @@ describe('rights that are taken away', () => {
     assert.equal(long.json.error, 'invalid_grant');
   });
 
-  test('an application that may not use the password grant gets unauthorized_client, and metadata follow', async () => {
+  test('an application without the password grant gets unauthorized_client', async () => {
     const { json } = await server.post('/oauth/token', 'machine', {
       grant_type: 'password',
       username: 'ann',
@@ -210,7 +210,7 @@ describe('rights that are taken away', () => {
     assert.ok(!(await metadata()).grant_types_supported.includes('password'));
   });
 
-  test('SE-01 the data folder holds no secret that was used, but in the files that are meant to', async () => {
+  test('SE-01 the data folder holds no used secret outside its secret files', async () => {
     const token = (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token;
     const secrets = [PASSWORD, server.secretOf('machine'), server.secretOf('shop'), token];
     const { id, organization } = await requireApplication('machine');

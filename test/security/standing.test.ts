@@ -82,7 +82,7 @@ describe('where tokens and documents hold', () => {
     server.clock.offset = offset;
   });
 
-  test('JW-04 a token has one audience, its resource, and is nothing to the API of another', async () => {
+  test('JW-04 a token is good only for the API of its one audience', async () => {
     const jwt = (await server.token('machine')).json.access_token;
     assert.equal(decodeJwt(jwt).aud, RESOURCE);
     assert.equal((await server.introspect(jwt, 'shop-api')).aud, RESOURCE);
@@ -141,7 +141,7 @@ describe('where tokens and documents hold', () => {
     assert.equal(await foundations.storage.directory.revision(), before);
   });
 
-  test('HD-04 the metadata lists what is live and nothing else; what is not live is not found', async () => {
+  test('HD-04 the metadata lists all that is live and nothing else', async () => {
     const metadata = (await (
       await fetch(`${server.issuer}/.well-known/openid-configuration`)
     ).json()) as Record<string, any>;

@@ -21,7 +21,7 @@ describe('forged and foreign tokens', () => {
   const assertInactive = async (token: string, what: string) =>
     assert.deepEqual(await server.introspect(token), { active: false }, what);
 
-  test('JW-01 tokens without a signature, or with one that only looks right, are inactive', async () => {
+  test('JW-01 tokens without a valid signature are inactive', async () => {
     const claims = decodeJwt(jwt);
     const header = decodeProtectedHeader(jwt);
     const rsa = jwks.keys.find(({ kty }) => kty === 'RSA');
@@ -60,7 +60,7 @@ describe('forged and foreign tokens', () => {
     );
   });
 
-  test('JW-01 a token signed by a key of somebody else is inactive, whatever kid it names', async () => {
+  test('JW-01 a token signed by a foreign key is inactive, whatever its kid', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = await exportJWK(privateKey);
     for (const header of [
@@ -104,7 +104,7 @@ describe('forged and foreign tokens', () => {
     }
   });
 
-  test('JW-05 expiry is exact, and strange times are no times', async () => {
+  test('JW-05 expiry is exact, and malformed times are refused', async () => {
     const { json } = await server.token('machine');
     const { exp = 0 } = decodeJwt(json.access_token);
     const original = server.clock.offset;
@@ -129,7 +129,7 @@ describe('forged and foreign tokens', () => {
     assert.equal((await server.introspect(jwt)).active, true);
   });
 
-  test('JW-10 every shortened, lengthened or case-changed copy of an opaque token is inactive', async () => {
+  test('JW-10 every changed copy of an opaque token is inactive', async () => {
     const { json } = await server.token('machine', { resource: OPAQUE_RESOURCE });
     const token: string = json.access_token;
     const copies = [
@@ -171,7 +171,7 @@ describe('forged and foreign tokens', () => {
     );
   });
 
-  test('IN-03 whatever is sent as a token or a hint, the answer is right', async () => {
+  test('IN-03 any token and any hint get the right answer', async () => {
     const login = await server.post('/oauth/token', 'shop', {
       grant_type: 'password',
       username: 'ann',

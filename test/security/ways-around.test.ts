@@ -20,7 +20,7 @@ describe('ways around', () => {
       parseApplyFile(JSON.stringify({ organizations: [{ name: 'acme', ...organization }] }), 'file.json'),
     );
 
-  test('RT-07 TE-01 another spelling of a path is no path of ours', async () => {
+  test('RT-07 TE-01 another spelling of a path is not found', async () => {
     const { access_token: token } = (await server.token('machine')).json;
     const evil = { origin: 'https://evil.example' };
     for (const path of [
@@ -50,7 +50,7 @@ describe('ways around', () => {
     assert.equal((await server.introspect(token)).active, true);
   });
 
-  test('RT-08 what ends all of an application, an organization or of everybody ends its codes and sessions too', async () => {
+  test('RT-08 ending all of an application or organization ends codes and sessions', async () => {
     // One of its own, because the engine does not go by the clock that is moved here.
     await using own = await startServer();
     const ownFlow = createFlow(own);
@@ -82,7 +82,7 @@ describe('ways around', () => {
     }
   });
 
-  test('AZ-19 a role that grows between the page and the token gives no more than the page said', async () => {
+  test('AZ-19 a role that grows after the page gives no more than the page said', async () => {
     await using own = await startServer();
     const ownFlow = createFlow(own);
     const change = (permissions: object) =>
@@ -106,7 +106,7 @@ describe('ways around', () => {
     assert.deepEqual(next.json.permissions.tables, onlyReading);
   });
 
-  test('RT-02 a login from a browser is refreshed whatever grants its application has left', async () => {
+  test('RT-02 a browser login is refreshed whatever grants its application has left', async () => {
     const { refresh_token } = await flow.tokens(createBrowser(server.issuer), {
       scope: 'openid offline_access orders.read',
       prompt: 'consent',
@@ -124,7 +124,7 @@ describe('ways around', () => {
     }
   });
 
-  test('RT-05 a refresh that narrows tables means those of the resource that was granted, on either way', async () => {
+  test('RT-05 a refresh that narrows tables means those of the granted resource', async () => {
     const fixture = ({ organizations: [acme] }: any): void => {
       const permissions = { tables: { orders: { create: true, read: true } } };
       acme.roles.push({ name: 'opaque', resource: OPAQUE_RESOURCE, permissions });
@@ -151,7 +151,7 @@ describe('ways around', () => {
     }
   });
 
-  test('DO-05 wrong secrets that come at once are no more guesses than those one by one', async () => {
+  test('DO-05 parallel wrong secrets count as many guesses as sequential ones', async () => {
     await using own = await startServer();
     const guess = (secret: string) =>
       fetch(`${own.issuer}/oauth/token`, {
@@ -172,14 +172,14 @@ describe('ways around', () => {
     );
   });
 
-  test('MT-04 an application keeps its client_id, so nobody else is given what it left behind', async () => {
+  test('MT-04 an application keeps its client_id, and another never inherits it', async () => {
     await assert.rejects(
       apply({ applications: [{ name: 'web', clientId: 'web-renamed' }] }),
       /application acme\/web: clientId cannot be changed/,
     );
   });
 
-  test('AZ-18 asking for nothing of the tables, or in a malformed scope, is refused where people log in', async () => {
+  test('AZ-18 a login that asks for no table or a malformed scope is refused', async () => {
     const browser = createBrowser(server.issuer);
     for (const [parameters, error] of [
       [{ authorization_details: '[]' }, 'invalid_authorization_details'],

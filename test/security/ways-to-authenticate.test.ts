@@ -450,7 +450,7 @@ describe('ways of client authentication', () => {
     }
   });
 
-  test('DO-05 wrong secrets are counted together at all endpoints, and then refused alike', async () => {
+  test('DO-05 wrong secrets are counted together at all endpoints', async () => {
     for (const clientId of ['machine', 'posting', 'keyed', 'spa', 'unknown']) {
       const address = newAddress();
       const guesses = Array.from(

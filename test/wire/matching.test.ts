@@ -72,7 +72,7 @@ describe('An answer is compared with its recording', () => {
     for (const [expected, actual] of wrong) assert.ok(differs(expected, actual), expected);
   });
 
-  test('what was captured is compared as it is, and unknown names and kinds are errors', () => {
+  test('captured values are compared as they are', () => {
     const known = knowing();
     assert.ok(!differs({ id: '{{id=int}}', key: '{{key=token}}' }, { id: 7, key: 'a+b' }, known));
     assert.ok(!differs({ id: '{{$id}}', text: '<{{$key}}>' }, { id: 7, text: '<a+b>' }, known));

@@ -17,7 +17,7 @@ const use = {
   revoke: { token: 'token', as: 'shop' },
 };
 
-describe('What is not known in a recording is an error', () => {
+describe('An unknown field of a recording is an error', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'grantable-recordings-'));
