@@ -47,7 +47,7 @@ function findings(path: string, text: string): string[] {
 }
 
 describe('words', () => {
-  test('documents and pages use none of the banned words', () => {
+  test('documents and pages do not use banned words', () => {
     const paths = [
       join(ROOT, 'README.md'),
       ...filesBelow(join(ROOT, 'docs'), /\.md$/),
@@ -60,7 +60,7 @@ describe('words', () => {
     );
   });
 
-  test('examples use none of the banned words', () => {
+  test('examples do not use banned words', () => {
     const paths = filesBelow(join(ROOT, 'examples'), /\.ts$/);
     assert.deepEqual(
       paths.flatMap((path) => findings(path, prose(readFileSync(path, 'utf8')))),
