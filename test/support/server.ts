@@ -196,6 +196,8 @@ export interface TestServerOptions {
   readonly log?: Logger;
   /** Instead of a folder of its own, which is removed at the end. */
   readonly dataDir?: string;
+  /** Instead of one of its own, so that servers can share one. */
+  readonly clock?: TestServer['clock'];
 }
 
 /** The tables of an answer, each with the first letters of what is allowed. */
@@ -230,7 +232,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   options.fixture?.(fixture);
   const applyFile = join(dataDir, 'apply.json');
   await writeFile(applyFile, JSON.stringify(fixture));
-  const clock: TestServer['clock'] = { offset: 0 };
+  const clock: TestServer['clock'] = options.clock ?? { offset: 0 };
   const port = await freePort();
   const storage = await storageForTests();
   const start = async () =>
