@@ -7,7 +7,8 @@ import { type Client, GrantableError, type TokenSet } from '../../src/client/ind
 import type { World } from '../datasources/fixture.ts';
 import { AUTHOR, createTrader, stored, type Trader } from '../support/exchange.ts';
 import type { TestServer } from '../support/server.ts';
-import { after, answer, createProbe, cut, lose, PASSWORD, startClientWorld, until } from './world.ts';
+import { until } from '../support/until.ts';
+import { after, answer, createProbe, cut, lose, PASSWORD, startClientWorld } from './world.ts';
 
 const CONNECTION = { permissions: stored({ isAdmin: false, tables: { orders: { read: true } } }) };
 
@@ -238,7 +239,7 @@ describe('the client, when something goes wrong', () => {
       });
       const asked = probe.client.getToken();
       asked.catch(() => undefined);
-      await until(() => got.length > 0);
+      await until('an answer came', () => got.length > 0);
       const late = (await got[0]?.json()) as { access_token: string };
       return { ...probe, before, asked, late: late.access_token, release };
     }
@@ -277,7 +278,7 @@ describe('the client, when something goes wrong', () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       wire.disturb(after(promise));
       const asked = client.getToken();
-      await until(() => wire.requests.length === 2);
+      await until('two requests are made', () => wire.requests.length === 2);
       const next = await logIn();
       resolve();
       assert.equal(await asked, next.accessToken);
@@ -315,7 +316,7 @@ describe('the client, when something goes wrong', () => {
       });
       const login = client.login('ann', PASSWORD);
       const refused = assert.rejects(login, { error: 'revoked', status: 0 });
-      await until(() => given !== undefined);
+      await until('a token is given', () => given !== undefined);
       await client.revoke();
       resolve();
       await refused;
@@ -338,7 +339,7 @@ describe('the client, when something goes wrong', () => {
         cut,
       );
       const refused = assert.rejects(client.login('ann', PASSWORD), { error: 'revoked' });
-      await until(() => given !== undefined);
+      await until('a token is given', () => given !== undefined);
       await client.revoke();
       resolve();
       await refused;

@@ -1,5 +1,4 @@
 /** A started server with everything that the client can ask for, and a way to it that can be disturbed. */
-import { setTimeout as wait } from 'node:timers/promises';
 import { type Client, type ClientOptions, createClient, type TokenSet } from '../../src/client/index.ts';
 import { engines } from '../datasources/engines.ts';
 import { startWorld, userTable, type World } from '../datasources/fixture.ts';
@@ -137,13 +136,6 @@ export function createProbe(server: TestServer, options: Partial<ClientOptions> 
       server.clock.offset += 3_700_000;
     },
   };
-}
-
-export async function until(isSo: () => boolean): Promise<void> {
-  for (let tries = 0; !isSo(); tries += 1) {
-    if (tries > 1_000) throw new Error('it never became so');
-    await wait(5);
-  }
 }
 
 export { PASSWORD, RESOURCE };

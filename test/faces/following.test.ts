@@ -1,10 +1,10 @@
 /** Tokens follow what they depend on: who registered an application, what it was registered through, its secret. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { createVerifier } from '../../src/resource-server/index.ts';
 import { AUTHOR } from '../support/exchange.ts';
 import { PASSWORD, REDIRECT_URI, RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import { appOf, type Client, createClient, loginOf, SHOP, start, tokenOf } from './fusio-client.ts';
 
 const CODE = 'authorization_code';
@@ -151,17 +151,10 @@ describe('applications of people follow', () => {
           () => true,
           () => false,
         );
-      const until = async (wanted: boolean) => {
-        const deadline = Date.now() + 4000;
-        while ((await isTaken()) !== wanted) {
-          assert.ok(Date.now() < deadline, `not ${wanted} in time`);
-          await wait(50);
-        }
-      };
-      await until(true);
+      await until('the token is taken', isTaken);
       await server.server.foundations.changes.users.remove(await userOf(server, 'bob'), AUTHOR);
       assert.equal((await server.introspect(through.access_token)).active, false);
-      await until(false);
+      await until('the token is refused', async () => !(await isTaken()));
     } finally {
       verifier.close();
     }

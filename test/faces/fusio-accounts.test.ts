@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
+import { until } from '../support/until.ts';
 import { ALL, assertRefused, type Client, createClient, loginOf, start } from './fusio-client.ts';
 
 /** Names of the mails that have been sent. */
@@ -14,13 +14,11 @@ async function mailsOf({ dataDir }: TestServer): Promise<ReadonlySet<string>> {
 
 /** The mail that comes after those that were there. It is whole when it ends with an end of line. */
 async function nextText(server: TestServer, before: ReadonlySet<string>): Promise<string> {
-  for (let tries = 0; tries < 500; tries += 1) {
+  return until('a mail comes', async () => {
     const [name] = (await mailsOf(server)).difference(before);
     const mail = name && (await readFile(join(server.dataDir, 'mail', name), 'utf8'));
-    if (mail?.endsWith('\n')) return mail;
-    await sleep(10);
-  }
-  throw new Error('no mail came');
+    return mail?.endsWith('\n') && mail;
+  });
 }
 
 /** The next mail, with the token in it. */

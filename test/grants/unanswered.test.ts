@@ -3,13 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createUnanswered } from '../../src/grants/unanswered.ts';
 import { createServer } from '../../src/server.ts';
 import { type Counters, StoreUnavailable } from '../../src/storage/contract.ts';
 import { basic, FIXTURE, freePort, PASSWORD } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 test('a lost answer is told to the other processes once the store takes it', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'grantable-'));
@@ -33,10 +33,7 @@ test('a lost answer is told to the other processes once the store takes it', asy
   here.remember('refresh x');
   assert.equal(await here.has('refresh x'), true, 'at once where it happened');
   assert.equal(await there.has('refresh x'), false);
-  for (let tries = 0; !(await there.has('refresh x')); tries += 1) {
-    assert.ok(tries < 100);
-    await wait(50);
-  }
+  await until('the other process is told', () => there.has('refresh x'));
   assert.equal(await there.has('refresh y'), false);
   clock += 61_000;
   assert.equal(await there.has('refresh x'), false);

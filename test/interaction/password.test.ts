@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { type Browser, createBrowser, type Page } from '../support/browser.ts';
 import { type Answer, PASSWORD, startServer, type TestServer } from '../support/server.ts';
 import { codeOf, createFlow, errorOf, type Flow, isConsentPage, isLoginPage, postRaw } from './flow.ts';
@@ -65,7 +64,7 @@ describe('/account/password', () => {
     const page = await browser.get(flow.request().url);
     assert.equal((await flow.logIn(browser, page, passwordBefore)).status, 400);
     // The engine knows when somebody logged in to the second only.
-    await wait(1_000);
+    server.clock.offset += 1_000;
     const fresh = await flow.authorize(browser, page.url, { password: NEW_PASSWORD });
     assert.ok(codeOf(fresh));
     assert.equal((await server.introspect(tokens.access_token)).active, false, 'nothing comes back to life');
@@ -121,7 +120,7 @@ describe('/account/password', () => {
 
     assert.match((await change({ username: 'ben' })).text, /password was changed/);
     // Into the next second, so that it is not the rounding that saves the day.
-    await wait(1_000);
+    server.clock.offset += 1_000;
     assert.ok(isLoginPage(await held.get(answer.headers.get('location') ?? '')));
     assert.ok(isLoginPage(await atConsent.submit(consent, '/consent')));
   });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { storageForTests } from '../support/mongodb.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 const OFFLINE = { scope: 'openid offline_access orders.read', prompt: 'consent' };
 
@@ -19,15 +19,6 @@ async function publishedAlgs({ issuer }: TestServer): Promise<string[]> {
 
 async function metadataOf({ issuer }: TestServer): Promise<Record<string, any>> {
   return (await fetch(`${issuer}/.well-known/openid-configuration`)).json() as Promise<Record<string, any>>;
-}
-
-/** Other processes see within a second or so what one has changed. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let round = 0; round < 200; round += 1) {
-    if (await isSo()) return;
-    await pause(50);
-  }
-  assert.fail('it did not come true');
 }
 
 async function verified(server: TestServer, idToken: string) {
@@ -90,7 +81,7 @@ test('an algorithm named while the server runs signs five minutes later', async 
   await t.test('its key is published, and the one before it signs', async () => {
     await server.server.foundations.apply(fileWith('PS256'));
     assert.equal(await refreshedAlg(), 'RS256');
-    await until(async () => (await publishedAlgs(server)).includes('PS256'));
+    await until('PS256 is published', async () => (await publishedAlgs(server)).includes('PS256'));
     assert.equal(await refreshedAlg(), 'RS256');
     const { id_token_signing_alg_values_supported: listed } = await metadataOf(server);
     assert.deepEqual(listed, ['RS256', 'PS256']);
@@ -100,7 +91,7 @@ test('an algorithm named while the server runs signs five minutes later', async 
     server.clock.offset += 299_000;
     assert.equal(await refreshedAlg(), 'RS256');
     server.clock.offset += 2_000;
-    await until(async () => (await refreshedAlg()) === 'PS256');
+    await until('ID tokens are signed by PS256', async () => (await refreshedAlg()) === 'PS256');
     await verified(server, (await refreshed()).id_token);
   });
   async function refreshed(): Promise<Record<string, any>> {
@@ -132,7 +123,7 @@ test('an algorithm named in one process gets one key, published by all', async (
     };
     return keys.filter(({ alg }) => alg === 'EdDSA').map(({ kid }) => kid);
   };
-  await until(async () => (await kidsOf(first)).length > 0);
+  await until('a key is published', async () => (await kidsOf(first)).length > 0);
   assert.deepEqual(await kidsOf(first), await kidsOf(second));
   t.diagnostic('both servers publish one key');
   assert.equal((await kidsOf(first)).length, 1);

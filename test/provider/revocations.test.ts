@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { createRemoteJWKSet, decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import {
   basic,
@@ -66,7 +65,7 @@ describe('the revocation feed', () => {
     const { jti, exp } = decodeJwt(token);
     assert.equal(node?.id, jti);
     assert.equal(node?.exp, exp);
-    assert.ok(Math.abs(Number(node?.revoked_at) - Date.now()) < 10_000);
+    assert.ok(Number(node?.revoked_at) <= Date.now());
     assert.deepEqual((await told(await ask(`?after=${answer.next}`))).nodes, []);
   });
 
@@ -108,25 +107,31 @@ describe('the revocation feed', () => {
 
   test('a long poll answers when something happens, and when its time is over', async () => {
     const after = await cursor();
-    const began = performance.now();
-    const empty = await told(await ask(`?after=${after}&wait=1`));
-    assert.deepEqual(empty.nodes, []);
-    assert.ok(performance.now() - began >= 950);
+    const order: string[] = [];
+    const poll = async (name: string, wait: number, client?: string) => {
+      const answer = await told(await ask(`?after=${after}&wait=${wait}`, client), client);
+      order.push(name);
+      return answer.nodes;
+    };
+    const idle = poll('one second', 1);
+    assert.deepEqual(await poll('none', 0), []);
+    assert.deepEqual(await idle, []);
+    assert.deepEqual(order, ['none', 'one second']);
+
     const token = (await server.token('machine')).json.access_token;
-    const polls = Array.from({ length: 5 }, () => ask(`?after=${after}&wait=20`));
-    await wait(300);
-    const revoked = performance.now();
+    const unconcerned = poll('of others', 3, 'other-api');
+    const polls = Array.from({ length: 5 }, () => poll('woken', 20));
+    await poll('none', 0);
     await revoke(token);
-    for (const answer of await Promise.all(polls)) {
-      assert.equal((await told(answer)).nodes.length, 1);
-    }
-    assert.ok(performance.now() - revoked < 1_000);
+    for (const nodes of await Promise.all(polls)) assert.equal(nodes.length, 1);
+    assert.deepEqual(await unconcerned, []);
+    assert.deepEqual(order.slice(3), [...Array(5).fill('woken'), 'of others']);
   });
 
   test('ends of others do not wake a long poll, and the cursor goes on', async () => {
     const after = await cursor();
     const poll = ask(`?after=${after}&wait=1`);
-    await wait(200);
+    await ask(`?after=${after}`);
     await revoke((await server.token('other-shop')).json.access_token, 'other-shop');
     const answer = await told(await poll);
     assert.deepEqual(answer.nodes, []);
@@ -244,10 +249,8 @@ describe('the revocation feed', () => {
     await using other = await startServer();
     const authorization = basic('shop-api', other.secretOf('shop-api'));
     const poll = fetch(`${other.issuer}/oauth/revocations?wait=30`, { headers: { authorization } });
-    await wait(300);
-    const began = performance.now();
+    await fetch(`${other.issuer}/oauth/revocations`, { headers: { authorization } });
     await Promise.all([other.server.stop(), poll.then((answer) => assert.equal(answer.status, 200))]);
-    assert.ok(performance.now() - began < 3_000);
     await other.restart().catch(() => undefined);
   });
 });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import { AccessError } from '../../src/resource-server/errors.ts';
-import { createVerifier } from '../../src/resource-server/verifier.ts';
+import { createVerifier, type Verifier } from '../../src/resource-server/verifier.ts';
 import { createFlow, errorOf } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { basic, OPAQUE_RESOURCE, RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 const BARE = RESOURCE.slice(0, -1);
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -45,6 +45,15 @@ function otherSpellings(jwt: string): [what: string, value: string][] {
   });
 }
 
+/** The claims, as soon as the verifier knows the keys and the revocations. */
+const verified = (verifier: Verifier, token: string) =>
+  until('the verifier knows enough', () =>
+    verifier.verify(token).catch((error: unknown) => {
+      if (error instanceof AccessError && error.code === 'unavailable') return undefined;
+      throw error;
+    }),
+  );
+
 describe('spellings of tokens and resources', () => {
   let server: TestServer;
   let jwt: string;
@@ -78,15 +87,7 @@ describe('spellings of tokens and resources', () => {
       clientId: 'shop-api',
       clientSecret: server.secretOf('shop-api'),
     });
-    for (;;) {
-      const isReady = await verifier.verify(jwt).then(
-        () => true,
-        (error: unknown) => !(error instanceof AccessError && error.code === 'unavailable'),
-      );
-      if (isReady) break;
-      await pause(20);
-    }
-    assert.equal((await verifier.verify(jwt)).clientId, 'machine');
+    assert.equal((await verified(verifier, jwt)).clientId, 'machine');
     for (const [what, value] of otherSpellings(jwt)) {
       const { status } = await server.post('/oauth/token', 'machine', {
         grant_type: EXCHANGE,
@@ -180,14 +181,7 @@ describe('spellings of tokens and resources', () => {
         clientSecret: server.secretOf('shop-api'),
         mode,
       });
-      for (;;) {
-        const claims = await verifier.verify(jwt).catch((error: unknown) => {
-          if (error instanceof AccessError && error.code === 'unavailable') return undefined;
-          throw error;
-        });
-        if (claims) break;
-        await pause(20);
-      }
+      await verified(verifier, jwt);
       verifier.close();
     }
   });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { decodeProtectedHeader } from 'jose';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import type { AccessError } from '../../src/resource-server/errors.ts';
@@ -8,6 +7,7 @@ import { createVerifier } from '../../src/resource-server/verifier.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 describe('a resource whose access tokens have the type JWT', () => {
   let server: TestServer;
@@ -47,14 +47,12 @@ describe('a resource whose access tokens have the type JWT', () => {
         clientSecret: server.secretOf('shop-api'),
         ...(tokenType && { tokenType }),
       });
-      let verdict = 'unavailable';
-      while (verdict === 'unavailable') {
-        await pause(20);
-        verdict = await verifier.verify(jwt).then(
+      const verdict = await until('the verifier knows enough', () =>
+        verifier.verify(jwt).then(
           () => 'accepted',
-          (error: AccessError) => error.code,
-        );
-      }
+          ({ code }: AccessError) => code !== 'unavailable' && code,
+        ),
+      );
       verifier.close();
       assert.equal(verdict, expected);
     }

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import type { SqlServer } from './postgres.ts';
 import { findProgram, otherUser } from './programs.ts';
 import { freePort } from './server.ts';
 import { makeCertificate } from './tls.ts';
+import { until } from './until.ts';
 
 /** Why it cannot be had here; `false` if it can. In CI a missing server is a failure. */
 export function mariadbMissing(): string | false {
@@ -70,15 +70,12 @@ export async function startMariadb(): Promise<SqlServer> {
       await connection.end();
     }
   };
-  for (let left = 150; ; left -= 1) {
-    try {
-      await run('CREATE DATABASE crm', 'mysql');
-      break;
-    } catch (error) {
-      if (left === 0 || child.exitCode !== null) throw error;
-      await wait(100);
-    }
-  }
+  await until('the server answers', () =>
+    run('CREATE DATABASE crm', 'mysql').catch((error) => {
+      if (child.exitCode !== null) throw error;
+      return undefined;
+    }),
+  );
   await run(
     `CREATE USER reader@'127.0.0.1' IDENTIFIED BY '${password}'; GRANT SELECT ON crm.* TO reader@'127.0.0.1'`,
     'mysql',

@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { findProgram, otherUser, signalAll } from './programs.ts';
 import { freePort } from './server.ts';
 import { type Certificate, makeCertificate } from './tls.ts';
+import { until } from './until.ts';
 
 const VERSIONS = '/usr/lib/postgresql';
 
@@ -69,15 +69,12 @@ export async function startPostgres(): Promise<SqlServer> {
       await client.end();
     }
   };
-  for (let left = 100; ; left -= 1) {
-    try {
-      await run(`CREATE ROLE reader LOGIN PASSWORD '${password}'`, 'postgres');
-      break;
-    } catch (error) {
-      if (left === 0 || child.exitCode !== null) throw error;
-      await wait(100);
-    }
-  }
+  await until('the server answers', () =>
+    run(`CREATE ROLE reader LOGIN PASSWORD '${password}'`, 'postgres').catch((error) => {
+      if (child.exitCode !== null) throw error;
+      return undefined;
+    }),
+  );
   await run('CREATE DATABASE crm', 'postgres');
   return {
     port,

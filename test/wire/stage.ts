@@ -5,10 +5,10 @@ import { type IncomingHttpHeaders, type IncomingMessage, request as sendRequest 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { setTimeout as wait } from 'node:timers/promises';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { AUTHOR } from '../support/exchange.ts';
 import { startServer, type TestServer, tablesOf } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import { type Known, match, render } from './matching.ts';
 import type { Claims, Introspection, RecordedRequest, RecordedResponse, Step } from './recordings.ts';
 
@@ -171,8 +171,7 @@ export class Stage {
   /** The newest, which whoever asked for it did not wait for. */
   async #findMail(to: string): Promise<string> {
     const folder = join(this.#server.dataDir, 'mail');
-    const until = performance.now() + 5_000;
-    for (;;) {
+    return until(`there is a mail to ${to}`, async () => {
       const names = await readdir(folder).catch(() => []);
       const name = names
         .filter((each) => each.endsWith('.eml') && !this.#read.has(each))
@@ -180,13 +179,10 @@ export class Stage {
         .at(-1);
       const mail =
         name === undefined ? '' : (await readFile(join(folder, name), 'utf8')).replaceAll('\r\n', '\n');
-      if (name !== undefined && mail.includes(`\nTo: ${to}\n`)) {
-        this.#read.add(name);
-        return mail;
-      }
-      assert.ok(performance.now() < until, `there is no mail to ${to}`);
-      await wait(20);
-    }
+      if (name === undefined || !mail.includes(`\nTo: ${to}\n`)) return undefined;
+      this.#read.add(name);
+      return mail;
+    });
   }
 
   async #disable(username: string): Promise<void> {
