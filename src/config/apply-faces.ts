@@ -20,7 +20,7 @@ const application = applicationName.describe(
 const administrators = z
   .boolean()
   .exactOptional()
-  .describe('`true`: administrators of the organization log in through it too. Off in a new one.');
+  .describe('`true`: administrators of the organization log in through it too. Off by default.');
 
 const DAY = 86_400;
 const MOST_DAYS = 365;
@@ -76,13 +76,13 @@ const usergrid = z.strictObject({
   registration: z
     .boolean()
     .exactOptional()
-    .describe('`true`: strangers may make users without a token. Off in a new one.'),
+    .describe('`true`: strangers may make users without a token. Off by default.'),
   administrators,
   queryCredentials: z
     .boolean()
     .exactOptional()
     .describe(
-      '`true`: Grantable accepts passwords and client secrets in the query too, as the original does; they end up in logs. Off in a new one.',
+      '`true`: Grantable accepts passwords and client secrets in the query too, as the original does; they end up in logs. Off by default.',
     ),
   ttl: ttl.describe('Seconds that tokens live unless a request says otherwise; 3600 if never set.'),
 });
@@ -112,12 +112,12 @@ const fusio = z.strictObject({
   registration: z
     .boolean()
     .exactOptional()
-    .describe('`true`: strangers may register; they get a mail with a token to activate. Off in a new one.'),
+    .describe('`true`: strangers may register; they get a mail with a token to activate. Off by default.'),
   userCredentials: z
     .boolean()
     .exactOptional()
     .describe(
-      "`true`: `client_credentials` takes a person's name and password instead of an application's key and secret. Off in a new one.",
+      "`true`: `client_credentials` takes a person's name and password instead of an application's key and secret. Off by default.",
     ),
   ttl: ttl.describe('Seconds that access tokens live; 2 days if never set.'),
   refreshTtl: refreshTtl.describe(
@@ -158,7 +158,7 @@ export const deviceRights = z.strictObject({
   actions: reach(actions)
     .exactOptional()
     .describe(
-      'Names of actions, or `*` alone for all, which is an administrator of DeviceHive; those of a client if left out.',
+      'Names of actions, or `*` alone for all, which makes an administrator of DeviceHive; the actions of a client if left out.',
     ),
   networks: reach(networks).exactOptional().describe('Ids of networks, or `*` alone; none if left out.'),
   deviceTypes: reach(deviceTypes)

@@ -46,12 +46,15 @@ const signingAlg = z.enum(SIGNING_ALGS);
 const enabled = z.boolean().exactOptional();
 
 const table = z.strictObject({
-  id: tableId.describe('What tokens and permissions call it.'),
+  id: tableId.describe('The name of the table in tokens and permissions.'),
   name: line.exactOptional().describe('For people; its id if left out.'),
 });
 
 const token = z.strictObject({
-  format: z.enum(['jwt', 'opaque']).exactOptional().describe('Of access tokens. A new resource has `jwt`.'),
+  format: z
+    .enum(['jwt', 'opaque'])
+    .exactOptional()
+    .describe('The format of access tokens. A new resource has `jwt`.'),
   ttl: z
     .int()
     .min(10)
@@ -98,7 +101,7 @@ export const resource = z
       .describe(
         'Scopes beside the permissions on tables. A table scope of it, such as `orders:read`, is refused.',
       ),
-    token: token.exactOptional().describe('Its access tokens.'),
+    token: token.exactOptional().describe('Settings of its access tokens.'),
     channel: channel
       .exactOptional()
       .describe(
@@ -120,7 +123,7 @@ export const role = z
       .describe(
         "Identifier of the resource that its permissions are about; the organization's first if left out.",
       ),
-    scopes: listOf(scope).exactOptional().describe('Scopes of that resource that it gives.'),
+    scopes: listOf(scope).exactOptional().describe('The scopes of that resource that it gives.'),
     permissions: permissions.exactOptional().describe('What it allows. A new role allows nothing.'),
   })
   .describe('Scopes and permissions for one resource, given to users.');
@@ -161,7 +164,9 @@ export const application = z
       .describe(
         'For `authorization_code`; compared as strings. `https`, `http` on this machine, or, of native ones, a scheme of its own.',
       ),
-    postLogoutRedirectUris: listOf(redirectUri).exactOptional().describe('Where a logout may lead to.'),
+    postLogoutRedirectUris: listOf(redirectUri)
+      .exactOptional()
+      .describe('URIs to which a logout may redirect.'),
     allowedOrigins: listOf(origin)
       .exactOptional()
       .describe(
@@ -208,7 +213,9 @@ export const application = z
       ),
     introspects: listOf(identifier)
       .exactOptional()
-      .describe('Identifiers of the resources that it answers for: it may introspect the tokens for them.'),
+      .describe(
+        'Identifiers of the resources that it serves as an API: it may introspect the tokens for them.',
+      ),
     mayExchange: listOf(applicationName)
       .exactOptional()
       .describe(
@@ -240,7 +247,9 @@ export const connection = z
       .describe(
         'A user of the application. The connection never allows more than this user may do, and it ends when the user is disabled or removed. Cannot be changed later.',
       ),
-    scopes: listOf(resourceScope).exactOptional().describe('The most that it gives of the scopes.'),
+    scopes: listOf(resourceScope)
+      .exactOptional()
+      .describe('The scopes that tokens made from it may have, at most.'),
     permissions: permissions
       .exactOptional()
       .describe('The most that tokens made from it may allow. A new connection allows nothing.'),
@@ -249,7 +258,7 @@ export const connection = z
       .min(60)
       .max(3650 * 86_400)
       .exactOptional()
-      .describe('Seconds that it lives, counted from when it was made. A new connection has 365 days.'),
+      .describe('Seconds that it lives, counted from its creation. A new connection has 365 days.'),
     networks: listOf(network)
       .exactOptional()
       .describe('IP addresses and CIDR blocks from which its token is accepted; every address if empty.'),
@@ -284,7 +293,7 @@ export const user = z
       .exactOptional()
       .describe('Whether it was verified that the address is theirs.'),
     displayName: line.exactOptional().describe('For people.'),
-    roles: listOf(line).exactOptional().describe('Names of all its roles.'),
+    roles: listOf(line).exactOptional().describe('Names of all roles of the user.'),
     devicehive: deviceRights
       .exactOptional()
       .describe('Their rights over devices, for the face of DeviceHive.'),
@@ -348,7 +357,9 @@ export const administrator = z
       .describe('Instead of `password`: a bcrypt hash made elsewhere.'),
     email: email.exactOptional().describe('Unique among administrators.'),
     displayName: line.exactOptional().describe('For people.'),
-    organizations: listOf(slug).exactOptional().describe('Names of all organizations that they administer.'),
+    organizations: listOf(slug)
+      .exactOptional()
+      .describe('Names of all organizations that this person administers.'),
   })
   .describe(
     'A person who administers organizations, through faces that allow it. There is not a page for administrators yet.',

@@ -194,7 +194,7 @@ export const options = {
     type: 'the path of a file that holds 32 random bytes as 64 hex digits or base64',
     default: undefined,
     without: 'see `GRANTABLE_MASTER_KEY`',
-    meaning: 'The same from a file, such as a mounted secret. Only one of the two may be set.',
+    meaning: 'The same key from a file, such as a mounted secret. Set only one of the two.',
     schema: path(),
     insecure: {
       when: (_, keyFileMode) => keyFileMode !== undefined && (keyFileMode & 0o007) !== 0,
@@ -262,7 +262,7 @@ export const options = {
     default: undefined,
     without: '`1`, but `0` in production',
     meaning:
-      'Whether an empty store without apply file gets a demo organization, so that everything can be tried at once.',
+      '`1`: the first start with an empty store and no apply file makes a demo organization to try everything with.',
     schema: flag(),
     refusedInProduction: { when: ({ demo }) => demo === true, says: 'demo data', right: '0' },
   },
@@ -295,7 +295,7 @@ export const options = {
     type: 'a whole number from 1 to 10000',
     default: '100',
     meaning:
-      'How many logins may wait for their password to be hashed; further ones get 503 with `Retry-After`.',
+      'How many logins may wait for the hashing of their password; further ones get 503 with `Retry-After`.',
     schema: wholeNumber(1, 10_000),
   },
   hashCosts: {
@@ -307,7 +307,7 @@ export const options = {
     schema: oneOf('usual', 'dear'),
     insecure: {
       when: ({ hashCosts }) => hashCosts === 'dear',
-      says: 'GRANTABLE_HASH_COSTS=dear: one login of a datasource may take seconds, and others wait for it.',
+      says: 'GRANTABLE_HASH_COSTS is dear: one login against a datasource may take seconds, and other logins wait for it.',
     },
   },
   accountLimit: {
@@ -362,7 +362,7 @@ export const options = {
     type: 'a whole number from 1 to 1000000000',
     default: '1000000',
     meaning:
-      'How many living tokens may descend from one connection before further exchanges get 429. Counted once a minute.',
+      'How many living tokens may descend from one connection before further exchanges get 429. Grantable counts them once a minute.',
     schema: wholeNumber(1, 1_000_000_000),
   },
   pairLimit: {
@@ -370,7 +370,7 @@ export const options = {
     type: 'a whole number from 1 to 1000000000',
     default: '20000',
     meaning:
-      'How many pairs of tokens that have not expired one person may have made from their own pair (DeviceHive) before further ones get 429. Revoked pairs count until they expire. Counted once a minute.',
+      'How many pairs of tokens that have not expired one person may have made from their own pair (DeviceHive) before further ones get 429. Revoked pairs count until they expire. Grantable counts them once a minute.',
     schema: wholeNumber(1, 1_000_000_000),
   },
   auditRetention: {

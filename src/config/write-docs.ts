@@ -126,54 +126,60 @@ export function renderConfigurationDocs(): string {
 
 # Configuration
 
-Grantable is configured by environment variables and, for organizations, applications and users, by an apply file.
-Everything is checked before anything starts. All problems are reported together, each with what would be right; the
-exit code is 2 then.
+After this page you can configure the server with environment variables, and organizations, applications and users with an
+apply file. Grantable checks everything before it starts, reports all problems together and exits with 2:
+
+\`\`\`sh
+GRANTABLE_PORT=80a GRANTABLE_DEMO=2 npm start
+The configuration has 2 problems:
+  GRANTABLE_PORT: "80a" is not a whole number. Right would be: a whole number from 0 to 65535.
+  GRANTABLE_DEMO: "2" is neither 0 nor 1. Right would be: 0 or 1.
+\`\`\`
 
 ## Environment
 
 ${writeOptions()}
 
-A variable that starts with \`GRANTABLE_\` and is not listed here is an error, so that a mistyped name is noticed; names
-that start with ${ignoredPrefixes.map((prefix) => `\`${prefix}\``).join(' or ')} belong to the test suite,
-and those that Kubernetes sets for a service named \`grantable\` (\`GRANTABLE_SERVICE_HOST\` and so on) are ignored. A
-variable that is set but empty is an error too.
+A variable that starts with \`GRANTABLE_\` and is not listed here is an error, so that a mistyped name is noticed. Names
+that start with ${ignoredPrefixes.map((prefix) => `\`${prefix}\``).join(' or ')} belong to the test suite.
+Variables that Kubernetes sets for a service named \`grantable\` (\`GRANTABLE_SERVICE_HOST\` and so on) are ignored. A variable
+that is set but empty is an error too.
 
 ### Insecure choices
 
-They are allowed, and say so at each start:
+Grantable allows these and warns about them at each start:
 
 ${writeInsecure()}
 
 ### Production
 
-With \`NODE_ENV=production\` these are refused:
+With \`NODE_ENV=production\` Grantable refuses to start with:
 
 ${writeProduction()}
 
 ### The master key
 
-Private keys and credentials are stored encrypted under data keys, which the master key wraps. Without a master key in
-the environment it is made when the store is empty and kept in \`master.key\` in the data folder. To move it elsewhere,
-give the content of that file in \`GRANTABLE_MASTER_KEY\`, or its new place in \`GRANTABLE_MASTER_KEY_FILE\`; then remove
-it from the data folder. A store opens only with the master key that it was made with.
+Private keys and credentials in the store are encrypted under data keys, and the master key encrypts (wraps) the data keys.
+If the environment has no master key and the store is empty, Grantable makes one and keeps it in \`master.key\` in the data
+folder. To move it elsewhere, put the content of that file into \`GRANTABLE_MASTER_KEY\`, or move the file and name it in
+\`GRANTABLE_MASTER_KEY_FILE\`. A store opens only with the master key that it was made with.
 
 ## The apply file
 
-\`GRANTABLE_APPLY\` names a YAML or JSON file of at most 5 MB. What it says is made or changed; what it leaves out stays
-as it is. Applying it again changes nothing. Unknown keys, wrong types and what contradicts itself are reported together, each
-with line and column.
+\`GRANTABLE_APPLY\` names a YAML or JSON file of at most 5 MB; \`npm run -s grantable -- apply FILE\` applies one while the
+server runs. Grantable creates or changes what the file lists, and leaves everything else as it is. Applying the same file again
+changes nothing. Unknown keys, wrong types and contradictions are reported together, each with line and column.
 
 \`\`\`yaml
 ${applySample.trimEnd()}
 \`\`\`
 
-It is read more strictly than YAML demands: a key stands once, a value has no tag and stands on one line or in quotes,
-a key has a value, there are no merge keys, and the file ends with a line break, so that one that was cut off is
-noticed. Anchors and aliases work.
+Grantable reads the file more strictly than YAML requires: a key occurs once and has a value, a value has no tag and is on one
+line or in quotes, merge keys are not allowed, and the file ends with a line break, so that a file that was cut off is noticed.
+Anchors and aliases work.
 
-**Permissions** are \`{ isAdmin: true }\`, or tables with what is allowed there, such as
-\`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. What is not said is not allowed.
+**Permissions** are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
+\`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. An action that is not listed is not allowed.
 
 ${[
   writeNoun('The file', applyFile),

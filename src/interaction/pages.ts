@@ -4,9 +4,9 @@ import type { Views } from '../http/views.ts';
 import type { EnginePages } from '../provider/configuration.ts';
 
 const TEXTS: Readonly<Record<string, string>> = {
-  invalid_redirect_uri: 'The application asked to be answered at an address that it has not registered.',
+  invalid_redirect_uri: 'The redirect URI is not registered for this application.',
   invalid_client: 'The application is unknown.',
-  access_denied: 'The request was turned down.',
+  access_denied: 'Access was not allowed.',
 };
 
 export function createPages({ views }: { views: Views }): EnginePages {
@@ -22,7 +22,7 @@ export function createPages({ views }: { views: Views }): EnginePages {
       ctx.type = 'html';
       ctx.body = views.render('error', {
         error,
-        description: TEXTS[error] ?? error_description ?? 'The request cannot be served.',
+        description: TEXTS[error] ?? error_description ?? 'The server cannot answer this request.',
         requestId: ctx.status >= 500 ? ctx.state.requestId : undefined,
       });
     },

@@ -96,7 +96,7 @@ describe('consent', () => {
     assert.deepEqual(shownTables(page), { orders: ['read', 'update'] });
     assert.match(page.text, /title="orders">Orders</);
     assert.match(page.text, /access lasts 1 hour\./);
-    assert.match(page.text, /renew it by itself for up to \d+ days?\./);
+    assert.match(page.text, /renew it without you for up to \d+ days?\./);
     assert.ok(page.text.includes(RESOURCE));
   });
 

@@ -141,7 +141,7 @@ describe('logout', () => {
     const answer = await flow.authorize(browser, authorizeUrl(server.issuer, pkce, request));
     const desk = (await flow.redeem(codeOf(answer), pkce.verifier, 'desk')).json;
     const page = await browser.get(logoutUrl({ id_token_hint: web.id_token }));
-    assert.match(page.text, /Of web only/);
+    assert.match(page.text, /Log out of web only/);
     const done = await browser.submit(page, '/oauth/logout/confirm');
     assert.match(done.text, /You are logged out of web/);
     assert.deepEqual(await server.introspect(web.access_token), { active: false });

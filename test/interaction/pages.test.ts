@@ -31,7 +31,7 @@ describe('errors that no client can be told of', () => {
       const what = JSON.stringify(parameters);
       assert.equal(page.status, 400, what);
       assert.equal(new URL(page.url).origin, server.issuer, what);
-      assert.match(page.text, /Something is not right/);
+      assert.match(page.text, /Something went wrong/);
       assert.doesNotMatch(page.text, /<script|evil\.example/, what);
     }
   });
