@@ -187,7 +187,6 @@ describe('where a datasource may be', () => {
     const notes = server.server.started.applied?.notes ?? [];
     assert.equal(notes.length, 4);
     for (const note of notes) assert.match(note, /private network, which GRANTABLE_DATASOURCE_HOSTS/);
-    const began = performance.now();
     const { status, json } = await server.post('/oauth/token', 'shop', {
       grant_type: 'urn:grantable:grant-type:database-user',
       instance: 'crm-0',
@@ -199,7 +198,6 @@ describe('where a datasource may be', () => {
       password: 'x',
     });
     assert.deepEqual([status, json.error], [400, 'invalid_grant']);
-    assert.ok(performance.now() - began < 1_000);
   });
 });
 
@@ -440,9 +438,7 @@ describe('CN-04 servers that are not what they seem', () => {
     });
     const connector = openPostgres(target(rogue.port, { tls: 'off' }));
     const before = process.memoryUsage().rss;
-    const began = performance.now();
     await assert.rejects(connector.findRows(QUERY), isAway());
-    assert.ok(performance.now() - began < 4_000);
     assert.ok(process.memoryUsage().rss - before < 1_000_000_000);
     await connector.close();
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, webcrypto } from 'node:crypto';
 import { test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import bcrypt from 'bcrypt';
 import { createHashQueue, type HashQueue, type HashShare } from '../../src/directory/hash-queue.ts';
 import { Unavailable } from '../../src/errors/domain.ts';
@@ -79,7 +79,7 @@ test('hash queue', async (t) => {
     const run = (share: HashShare, ms: number) =>
       queue.run(share, async () => {
         entered.push(share.address ?? share.organization);
-        await wait(0);
+        await turn();
         now += ms;
       });
     return { run, entered };
@@ -128,7 +128,7 @@ test('hash queue', async (t) => {
     const gate = createGate();
     const flood = Array.from({ length: 5 }, () => watch(queue.run(of('acme', 'flood'), gate.work)));
     const quiet = queue.run(of('acme', 'quiet'), gate.work);
-    await wait(0);
+    await turn();
     assert.ok(flood[4]?.outcome instanceof Unavailable, 'the last of the flood had to go');
     await assert.rejects(queue.run(of('acme', 'flood'), gate.work), Unavailable);
     gate.open();
@@ -152,7 +152,7 @@ test('hash queue', async (t) => {
     const gate = createGate();
     const flood = Array.from({ length: 5 }, (_, i) => watch(queue.run(of('acme', `flood:${i}`), gate.work)));
     const quiet = queue.run(of('acme', 'quiet:1'), gate.work);
-    await wait(0);
+    await turn();
     const refused = flood.filter(({ outcome }) => outcome instanceof Unavailable);
     assert.equal(refused.length, 1, 'one of the flood had to go');
     await assert.rejects(queue.run(of('acme', 'flood:9'), gate.work), Unavailable);
@@ -206,13 +206,13 @@ test('hash queue', async (t) => {
     const runs = Array.from({ length: 5 }, () => queue.run(of('flood'), gate.work));
     const flood = runs.map(watch);
     const quiet = watch(queue.run(of('quiet'), gate.work));
-    await wait(0);
+    await turn();
     assert.ok(flood[4]?.outcome instanceof Unavailable, 'the last of the flood had to go');
     assert.deepEqual([flood[3]?.outcome, quiet.outcome], [undefined, undefined]);
     assert.equal(queue.waiting(), 4);
 
     const quietAgain = watch(queue.run(of('quiet'), gate.work));
-    await wait(0);
+    await turn();
     assert.ok(flood[3]?.outcome instanceof Unavailable, 'three against one: two against two');
     assert.equal(quietAgain.outcome, undefined);
     await isRefused(queue, 'quiet');
@@ -221,7 +221,7 @@ test('hash queue', async (t) => {
 
     gate.open();
     await Promise.allSettled(runs);
-    await wait(0);
+    await turn();
     assert.deepEqual(
       [quiet.outcome, quietAgain.outcome, flood[0]?.outcome, flood[2]?.outcome],
       Array(4).fill('done'),
@@ -248,7 +248,7 @@ test('hash queue', async (t) => {
         finished += 1;
       }),
     );
-    await wait(0);
+    await turn();
     await webcrypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key.privateKey, Buffer.from('token'));
     assert.ok(finished <= 2, `signed only after ${finished} hashes`);
     await Promise.all(flood);

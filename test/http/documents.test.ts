@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Middleware } from 'koa';
 import { StoreUnavailable } from '../../src/storage/contract.ts';
 import { startServer } from '../support/server.ts';
-import { startShell } from './shell.ts';
+import { eventually, startShell } from './shell.ts';
 
 const PATH = '/.well-known/openid-configuration';
 
@@ -74,7 +74,7 @@ test('HD-02 a document is made anew when its version changes', async () => {
     release = resolve;
   });
   const outdated = shell.ask(PATH);
-  while (made() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually(() => made() > 0);
   next({ keys: [2] });
   version = 2;
   release();

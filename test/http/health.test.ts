@@ -55,13 +55,15 @@ test('DO-09 a flood on /readyz asks the store once', async () => {
   assert.equal(asked, 1);
 });
 
-test('/readyz recovers by itself', async () => {
+test('/readyz recovers by itself', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
   let missing = ['the store'];
   await using shell = await startShell({ health: { findMissing: async () => missing } });
   assert.equal((await shell.ask('/readyz')).status, 503);
   missing = [];
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  t.mock.timers.tick(600);
   assert.equal((await shell.ask('/readyz')).status, 200);
+  t.mock.timers.reset();
 });
 
 test('/metrics is for direct local callers and for those with the token', async (t) => {

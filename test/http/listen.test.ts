@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Middleware } from 'koa';
 import { readBody } from '../../src/http/body.ts';
 import { CannotListen, listen } from '../../src/http/listen.ts';
+import { until } from '../support/until.ts';
 import { eventually, HOST, startShell } from './shell.ts';
 
+/** Seconds: a stop that waits for its limit does not end with the test. */
+const NEVER = 86_400;
 const LONG = process.env.GRANTABLE_TEST_LONG !== undefined;
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
@@ -37,14 +40,12 @@ test('DO-07 a head that comes too slowly ends the connection, with a 408', async
     await t.test(what, async () => {
       const client = watch(await shell.connect());
       client.socket.write(first);
-      const started = performance.now();
       const timer = setInterval(() => client.socket.write(drip), 20);
       try {
         await eventually(client.isClosed);
       } finally {
         clearInterval(timer);
       }
-      assert.ok(performance.now() - started < 1_500);
       assert.match(client.received(), expected);
     });
   };
@@ -66,7 +67,7 @@ test('DO-07 a second request on a connection has no more time than the first', a
   client.socket.write(get('/healthz'));
   await eventually(() => client.received().includes('"ok"'));
   client.socket.write('GET / HTTP/1.1\r\n');
-  await eventually(client.isClosed, 1_500);
+  await eventually(client.isClosed);
 });
 
 test('DO-07 a client that does not read its answer is cut off', async () => {
@@ -81,11 +82,8 @@ test('DO-07 a client that does not read its answer is cut off', async () => {
   const { server } = shell.listening;
   const count = (): Promise<number> =>
     new Promise((resolve) => server.getConnections((_error, connections) => resolve(connections)));
-  await wait(50);
-  assert.equal(await count(), 1);
-  const end = Date.now() + 3_000;
-  while ((await count()) > 0 && Date.now() < end) await wait(20);
-  assert.equal(await count(), 0);
+  await until('it is connected', async () => (await count()) === 1);
+  await until('it is cut off', async () => (await count()) === 0);
   socket.destroy();
 });
 
@@ -95,9 +93,7 @@ test(`DO-07 a flood of idle connections cannot keep others out`, async () => {
   await using shell = await startShell({ limits: { connections } });
   const held: Watched[] = [];
   for (let made = 0; made < flood; made += 1) held.push(watch(await shell.connect()));
-  const started = performance.now();
   assert.equal((await shell.ask('/healthz')).status, 200);
-  assert.ok(performance.now() - started < 1_000);
   const open = await new Promise<number>((resolve) => {
     shell.listening.server.getConnections((_error, count) => resolve(count));
   });
@@ -169,8 +165,9 @@ test('DO-07 a connection with a request under way does not give way to new ones'
   };
   await using shell = await startShell({ routes: [slow], limits: { connections: 3 } });
   const working = watch(await shell.connect());
+  const begun = once(shell.listening.server, 'request');
   working.socket.write(get('/slow'));
-  await wait(30);
+  await begun;
   const others: Watched[] = [];
   for (let made = 0; made < 10; made += 1) others.push(watch(await shell.connect()));
   await eventually(() => others.filter((other) => other.isClosed()).length === 8);
@@ -204,12 +201,16 @@ test('DO-07 connections whose answers are not read give way to others', async ()
   };
   await using shell = await startShell({ routes: [large], limits: { connections: 3 } });
   const held = await Promise.all(Array.from({ length: 3 }, () => shell.connect()));
+  let begun = 0;
+  shell.listening.server.on('request', () => {
+    begun += 1;
+  });
   for (const socket of held)
     socket
       .on('error', () => {})
       .pause()
       .write(get('/large'));
-  await wait(100);
+  await eventually(() => begun === 3);
   assert.equal((await shell.ask('/other')).status, 200);
   for (const socket of held) socket.destroy();
 });
@@ -269,7 +270,7 @@ test('E16 a graceful stop under load cuts no answer', async () => {
   let begun = 0;
   const work: Middleware = async (ctx) => {
     begun += 1;
-    await wait(5 + Math.random() * 20);
+    for (let turns = Math.random() * 50; turns > 0; turns -= 1) await new Promise(setImmediate);
     ctx.body = { done: true, padding: 'x'.repeat(5_000) };
   };
   const rounds = LONG ? 20 : 3;
@@ -279,7 +280,7 @@ test('E16 a graceful stop under load cuts no answer', async () => {
     const cut: string[] = [];
     const shell = await startShell({ routes: [work], limits: { farewell: 100 } });
     const agent = new Agent({ keepAlive: true, maxSockets: 20 });
-    const once = (): Promise<boolean> =>
+    const askOnce = (): Promise<boolean> =>
       new Promise((resolve) => {
         const asked = request(
           { agent, host: '127.0.0.1', port: shell.port, path: '/work', headers: { Host: HOST } },
@@ -304,12 +305,10 @@ test('E16 a graceful stop under load cuts no answer', async () => {
         asked.end();
       });
     const clients = Array.from({ length: 20 }, async () => {
-      while (await once());
+      while (await askOnce());
     });
-    await wait(150);
-    const started = performance.now();
-    await shell.listening.stop(5);
-    assert.ok(performance.now() - started < 1_500, 'it did not wait for the limit');
+    await eventually(() => whole > 20);
+    await shell.listening.stop(NEVER);
     await Promise.all(clients);
     agent.destroy();
     assert.deepEqual(cut, []);
@@ -344,10 +343,9 @@ test('E16 while stopping, /readyz turns first and connections end with their ans
   assert.match(idle.received(), /^Connection: keep-alive/im);
 
   stopping = true;
-  const stopped = shell.listening.stop(5);
-  assert.equal(shell.listening.stop(5), stopped, 'a second call waits for the first');
+  const stopped = shell.listening.stop(NEVER);
+  assert.equal(shell.listening.stop(NEVER), stopped, 'a second call waits for the first');
   // What is asked meanwhile on an open connection is answered, and told that this was the last.
-  await wait(50);
   late.socket.write(get('/readyz'));
   await eventually(late.isClosed);
   const [, last = ''] = late.received().split(/(?=HTTP\/1\.1 )/);
@@ -369,11 +367,10 @@ test('E16 while stopping, /readyz turns first and connections end with their ans
 test('E16 a request that does not finish in time is cut', async () => {
   const shell = await startShell({ routes: [() => new Promise(() => {})] });
   const stuck = watch(await shell.connect());
+  const begun = once(shell.listening.server, 'request');
   stuck.socket.write(get('/stuck'));
-  await wait(30);
-  const started = performance.now();
+  await begun;
   await shell.listening.stop(0.2);
-  assert.ok(performance.now() - started < 1_000);
   await eventually(stuck.isClosed);
   assert.equal(stuck.received(), '');
 });
@@ -382,9 +379,7 @@ test('E16 a connection that says nothing does not hold up the stop', async () =>
   const shell = await startShell();
   const [silent, halting] = [watch(await shell.connect()), watch(await shell.connect())];
   halting.socket.write('GET / HT');
-  await wait(30);
-  const started = performance.now();
-  await shell.listening.stop(5);
-  assert.ok(performance.now() - started < 1_000);
+  await shell.ask('/healthz');
+  await shell.listening.stop(NEVER);
   await eventually(() => silent.isClosed() && halting.isClosed());
 });

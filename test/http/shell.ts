@@ -14,6 +14,7 @@ import { createLogger } from '../../src/http/log.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { createViews, type Views } from '../../src/http/views.ts';
 import { packageFolder } from '../../src/package-folder.ts';
+import { until } from '../support/until.ts';
 
 export const ISSUER = 'https://id.acme.example';
 export const HOST = 'id.acme.example';
@@ -181,11 +182,5 @@ export const mirror: Middleware = (ctx) => {
   };
 };
 
-/** Polls until `holds`, at most `ms` long. */
-export async function eventually(holds: () => boolean, ms = 3_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!holds()) {
-    if (Date.now() > end) throw new Error('it did not happen');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+/** For what the other side of a socket does. */
+export const eventually = (holds: () => boolean): Promise<unknown> => until(String(holds), holds);

