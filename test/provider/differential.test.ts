@@ -86,10 +86,11 @@ for (const seed of SEEDS) {
   }, async () => {
     const { findings, seen } = await runDifferential(seed, REQUESTS);
     const different = findings.filter(({ kind }) => !KNOWN.some((known) => known.test(kind)));
-    const reports = different
-      .slice(0, SHOWN)
-      .map(({ kind, times, report }) => `${times} times ${kind}\n${report}`);
-    assert.equal(different.length, 0, `${different.length} kinds of differences\n\n${reports.join('\n\n')}`);
+    const examples = [...Map.groupBy(different, ({ example }) => example)].map(([example, kinds]) =>
+      [...kinds.map(({ kind, times }) => `${times} times ${kind}`), example].join('\n'),
+    );
+    const report = examples.slice(0, SHOWN).join('\n\n');
+    assert.equal(different.length, 0, `${different.length} kinds of differences\n\n${report}`);
     if (REQUESTS >= 200) assertSpread(seen);
   });
 }

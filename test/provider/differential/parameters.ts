@@ -212,7 +212,7 @@ function presented({ random, held }: Source, prefer?: (held: Held) => boolean): 
     (text: string) => `${text}x`,
     (text: string) => text.toUpperCase(),
     (text: string) => ` ${text}`,
-    (text: string) => `${text.slice(0, -2)}AA`,
+    (text: string) => text.slice(0, -4) + (text.at(-4) === 'A' ? 'B' : 'A') + text.slice(-3),
     (text: string) => text.split('.').slice(0, 2).join('.'),
   ]);
   return typeof value === 'string'

@@ -19,9 +19,11 @@ const MOST_KINDS = 40;
 /** Tokens that are kept to be presented. */
 const MOST_HELD = 600;
 
+/** A kind of difference. */
 export interface Finding {
   readonly kind: string;
-  readonly report: string;
+  /** The first request that showed it, and what came of that. */
+  readonly example: string;
   times: number;
 }
 
@@ -41,6 +43,9 @@ const agent = new Agent({ keepAlive: true });
 const SIDES = ['shipped', 'engine'] as const;
 /** Of the connection, or always different. */
 const OTHER_HEADERS = new Set(['date', 'connection', 'keep-alive']);
+
+const TELLING =
+  /^(?:content-(?:type|length|encoding)|www-|retry|vary|allow|access-control|accept|cache|dpop|location)/;
 
 const render = (part: Text, side: 0 | 1): string => (typeof part === 'string' ? part : part.of[side]);
 
@@ -108,7 +113,7 @@ const codeOf = ({ body }: Answer): string =>
 
 function describe(sent: Sent): string {
   const { method, path, headers, body } = sent;
-  const show = (part: Text) => (typeof part === 'string' ? part : `{${part.name}: ${part.of.join(' | ')}}`);
+  const show = (part: Text) => (typeof part === 'string' ? part : `{${part.name}: ${cut(part.of[0], 60)}}`);
   const text =
     body === undefined
       ? '(no body)'
@@ -118,14 +123,15 @@ function describe(sent: Sent): string {
   return [
     `${method} ${path}`,
     ...headers.map(([name, value]) => `${name}: ${show(value)}`),
-    text.length > 3_000 ? `${text.slice(0, 3_000)}… (${text.length} characters)` : text,
+    cut(text, 3_000),
   ].join('\n');
 }
 
-const short = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? 'undefined';
-  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
-};
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}… (${text.length} characters)` : text;
+}
+
+const short = (value: unknown): string => cut(JSON.stringify(value) ?? 'undefined', 300);
 
 const loginOf = (refreshToken: string): string => refreshToken.slice(4, 26);
 
@@ -200,11 +206,15 @@ class Run {
     const key = kind.replaceAll(/[\w-]{20,}|\d+/g, '…');
     const known = this.#findings.get(key);
     if (known) known.times += 1;
-    else this.#findings.set(key, { kind, report: describeAll(), times: 1 });
+    else this.#findings.set(key, { kind, example: describeAll(), times: 1 });
   }
 
   #describe(index: number, sent: Sent, ...traces: Trace[]): string {
-    const shown = traces.map((trace, side) => `${SIDES[side]}: ${JSON.stringify(trace)}`);
+    // All answers have the same headers for browsers.
+    const shown = traces.map(({ status, headers, body, audit, line }, side) => {
+      const told = Object.entries(headers).filter(([name]) => TELLING.test(name));
+      return `${SIDES[side]}: ${JSON.stringify({ status, headers: Object.fromEntries(told), body, audit, line })}`;
+    });
     return [`seed ${this.#seed}, request ${index}`, describe(sent), ...shown].join('\n');
   }
 
