@@ -1,4 +1,4 @@
-/** Two tables with a few rows. The names of columns are ours; values are always parameters. */
+/** Two tables with a few rows. Values are always bound as parameters. */
 import { DatabaseSync } from 'node:sqlite';
 
 export interface Order {

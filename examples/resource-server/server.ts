@@ -1,5 +1,5 @@
 /**
- * An API over two SQLite tables that asks each token what it may do. It answers for the resource of the demo that
+ * An API over two SQLite tables that checks what each token allows. It serves the resource of the demo organization that
  * Grantable makes at its first start:
  *
  *     CLIENT_SECRET=<the secret of demo-api> npm run -s example
@@ -48,7 +48,7 @@ async function readBody<T>(ctx: Context, schema: z.ZodType<T>): Promise<T> {
   try {
     return schema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
   } catch {
-    return ctx.throw(400, 'the body is not what it must be');
+    return ctx.throw(400, 'The body must be JSON with the documented fields.');
   }
 }
 
@@ -82,7 +82,7 @@ routes.post('/orders', access.require('orders', 'create'), async (ctx: Context) 
   ctx.body = orders.insert(await readBody(ctx, newOrder));
 });
 
-// Whether it makes a row or changes one is not the caller's to choose, so both must be allowed.
+// An upsert creates or updates a row, so the token must allow both.
 routes.put(
   '/orders',
   access.require('orders', 'create'),
@@ -98,7 +98,7 @@ routes.delete('/orders/:id', access.require('orders', 'delete'), (ctx: Context) 
   ctx.status = orders.remove(Number(id)) ? 204 : 404;
 });
 
-// What it does stands in its body: each step is asked for, and with one that is not allowed none is done.
+// The body decides which rights are needed. If one step is not allowed, none is done.
 routes.post('/orders/bulk', async (ctx: Context) => {
   const steps = await readBody(ctx, bulk);
   const token = tokenFor(ctx);
