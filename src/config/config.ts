@@ -25,7 +25,7 @@ export interface Config {
   readonly trustedProxies: TrustedProxies;
   /** Private hosts and networks that datasources may have. */
   readonly datasourceHosts: readonly string[];
-  /** Absent: mails are files, and in production there are none. */
+  /** Absent: mails are files, and in production no mails are sent. */
   readonly smtp?: { readonly server: SmtpServer; readonly from: string };
   /** Paths below which faces are served instead of at the root, by their names. */
   readonly facePrefixes: Readonly<Record<string, string>>;

@@ -47,7 +47,7 @@ export interface Option {
   readonly name: `GRANTABLE_${string}`;
   /** What may stand there, as the end of a sentence. */
   readonly type: string;
-  /** As it would be written; undefined if there is none, or if it depends. */
+  /** As it would be written; undefined without a default, or if it depends. */
   readonly default: string | undefined;
   /** What happens without it, where `default` cannot say. */
   readonly without?: string;
