@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { loadConfig } from '../../src/config/load.ts';
 import { type Foundations, openFoundations } from '../../src/foundations.ts';
@@ -11,6 +10,7 @@ import type { Connection } from '../../src/storage/nouns.ts';
 import { AUTHOR, exchangeForm, stored } from '../support/exchange.ts';
 import { STORE, storageForTests } from '../support/mongodb.ts';
 import { RESOURCE } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import { ask, type ChildServer, createChildServers, secretOf } from './child-server.ts';
 
 const LONG = Number(process.env.GRANTABLE_TEST_ROUNDS ?? (STORE === 'MongoDB' ? 50 : 200));
@@ -119,8 +119,8 @@ describe(`TX-06 an end under fire, ${WORKERS} workers on 2 processes, ${STORE}`,
     }
 
     const working = Array.from({ length: WORKERS }, (_, worker) => work(worker));
-    while (made.length < MADE_BEFORE && wrong.length === 0) await wait(1);
-    await wait(Math.random() * 30);
+    const enough = MADE_BEFORE + Math.random() * 20;
+    await until('tokens are made', () => made.length >= enough || wrong.length > 0);
     await end();
     isOver = true;
     await Promise.all(working);

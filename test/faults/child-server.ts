@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { basic, FIXTURE, freePort } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 /** Nothing that is asked here takes that long. */
 const ANSWER_MS = 30_000;
@@ -14,8 +15,8 @@ export interface ChildServer extends AsyncDisposable {
   readonly dataDir: string;
   /** Of the process that runs. */
   readonly pid: number | undefined;
-  /** Starts it; resolves with the milliseconds until `path` was answered with 200, by default when it is ready. */
-  start(path?: string): Promise<number>;
+  /** Starts it and waits until `path` is answered with 200, by default until it is ready. */
+  start(path?: string): Promise<void>;
   /** SIGKILL: nothing of it runs on. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
@@ -58,7 +59,6 @@ export async function createChildServer(
       return child?.pid;
     },
     async start(path = '/readyz') {
-      const began = performance.now();
       const started = spawn(process.execPath, ['--max-semi-space-size=4', MAIN, 'serve'], {
         env: {
           PATH: process.env.PATH,
@@ -73,15 +73,13 @@ export async function createChildServer(
         stdio: ['ignore', options.stdout ?? 'ignore', 'inherit'],
       });
       child = started;
-      for (;;) {
+      await until(`the server answers ${path}`, () => {
         if (started.exitCode !== null) throw new Error(`the server ended with ${started.exitCode}`);
-        const ready = await fetch(issuer + path).then(
+        return fetch(issuer + path).then(
           (response) => response.status === 200,
           () => false,
         );
-        if (ready) return performance.now() - began;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+      });
     },
     async kill() {
       await end('SIGKILL');

@@ -41,6 +41,10 @@ export function createHistory(): History {
   return { issued: [], revoked: [], logins: [], redeemed: [], oddities: [], refused: 0, unanswered: 0 };
 }
 
+/** How much was promised so far. */
+export const promisesOf = ({ issued, revoked, logins, redeemed }: History): number =>
+  issued.length + revoked.length + logins.length + redeemed.length;
+
 /** Asks for, refreshes, redeems, introspects and revokes tokens. */
 export async function load(
   issuer: string,

@@ -2,27 +2,30 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { until } from '../support/until.ts';
 import { ask, createChildServer } from './child-server.ts';
 import { createCode } from './codes.ts';
-import { checkHistory, createHistory, load } from './history.ts';
+import { checkHistory, createHistory, load, promisesOf } from './history.ts';
 
 const CYCLES = Number(process.env.GRANTABLE_TEST_CYCLES ?? (process.env.GRANTABLE_TEST_LONG ? 50 : 3));
 const WORKERS = 8;
-const READY_MS = 5_000;
+/** Promises that are made before a kill, at most. */
+const MADE_BEFORE = 60;
 
 test(`E1 a server killed ${CYCLES} times keeps every promise`, async (t) => {
   await using server = await createChildServer();
-  const readyAfter = [await server.start()];
+  await server.start();
   let work = 0;
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     const codes = [await createCode(server.issuer), await createCode(server.issuer)];
     const history = createHistory();
     const loading = load(server.issuer, history, codes, { workers: WORKERS });
-    await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
+    const enough = 5 + Math.random() * MADE_BEFORE;
+    await until('it is in the middle of its work', () => promisesOf(history) >= enough);
     await server.kill();
     await loading;
-    work += history.issued.length + history.revoked.length + history.logins.length + history.redeemed.length;
-    readyAfter.push(await server.start());
+    work += promisesOf(history);
+    await server.start();
     await checkHistory(server.issuer, history);
   }
   assert.ok(work > CYCLES * 5, `there was work to interrupt: ${work}`);
@@ -30,11 +33,7 @@ test(`E1 a server killed ${CYCLES} times keeps every promise`, async (t) => {
   const database = new DatabaseSync(join(server.dataDir, 'grantable.db'));
   assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok');
   database.close();
-  const slowest = Math.max(...readyAfter);
-  t.diagnostic(
-    `${work} promises over ${CYCLES} kills; ready again after ${Math.round(slowest)} ms at the most`,
-  );
-  assert.ok(slowest < READY_MS, `I7 ready again after ${slowest} ms`);
+  t.diagnostic(`${work} promises over ${CYCLES} kills`);
 });
 
 test('E16 asked to stop under load, the server cuts no request and ends with 0', async () => {
@@ -54,7 +53,7 @@ test('E16 asked to stop under load, the server cuts no request and ends with 0',
       if (!answer) return;
     }
   });
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await until('the load is under way', () => answered > 50);
   stopping = true;
   const code = await server.stop();
   await Promise.all(clients);
