@@ -39,11 +39,13 @@ const userTable = z
     database: z
       .string()
       .exactOptional()
-      .describe("Its database; the datasource's own if left out, of SQLite always `main`."),
+      .describe(
+        "The database of the table; the datasource's `database` if left out, and always `main` for SQLite.",
+      ),
     collection: z
       .string()
       .describe(
-        'The table, view or collection. Of PostgreSQL in the schema `public` unless it is named, as in `crm.customers`.',
+        'The table, view or collection. In PostgreSQL it is in the schema `public` unless the name has another, as in `crm.customers`.',
       ),
     usernameColumn: column.describe(
       'Grantable looks for the user name that the person typed in this column.',
@@ -53,7 +55,7 @@ const userTable = z
       .enum(passwordFormats, {
         error: `is an unknown format; known are ${passwordFormats.join(', ')}`,
       })
-      .describe('How passwords are stored. Nothing else is tried.'),
+      .describe('How passwords are stored. Grantable does not try other formats.'),
     saltColumn: column.exactOptional().describe('The salt, where it is not part of the stored password.'),
     saltOrder: z
       .enum(['before', 'after'])
@@ -86,7 +88,7 @@ const userTable = z
       .record(z.string().min(1).max(128), line)
       .exactOptional()
       .describe(
-        'Values of `roleColumn`, and the name of the role that each stands for. Other values give nothing.',
+        'Values of `roleColumn`, and the name of the role that each gives. Other values give no role.',
       ),
     claims: z
       .record(claim, column)
@@ -101,7 +103,7 @@ const userTable = z
     realm: applicationName
       .exactOptional()
       .describe(
-        "Name of the application whose users these are; if left out, of all applications with the organization's users.",
+        'Name of the application that these people log in through; if left out, all applications with `realm: organization`.',
       ),
   })
   .describe('A table whose rows are people who log in.');
@@ -117,16 +119,18 @@ export const datasource = z
     file: z
       .string()
       .exactOptional()
-      .describe('Of `sqlite`: the file, below `<data dir>/datasources`. It is opened for reading only.'),
+      .describe(
+        'For `sqlite`: the file, below `<data dir>/datasources`. Grantable opens it for reading only.',
+      ),
     host: z
       .string()
       .refine(isHostname, 'is neither a host name in lower case nor an IP address')
       .exactOptional()
       .describe(
-        'Of all others: host name or IP address. Private ones must stand in `GRANTABLE_DATASOURCE_HOSTS`.',
+        'For all other kinds: host name or IP address. `GRANTABLE_DATASOURCE_HOSTS` must list private ones.',
       ),
     port: z.int().min(1).max(65_535).exactOptional().describe('The default port of the product if left out.'),
-    database: z.string().exactOptional().describe('For user tables that name none.'),
+    database: z.string().exactOptional().describe('The database of user tables that do not name one.'),
     username: z
       .string()
       .min(1)

@@ -42,7 +42,9 @@ const sunbreak = z.strictObject({
   registration: z
     .boolean()
     .exactOptional()
-    .describe('Whether strangers may register, and connect new domains. Off by default in production.'),
+    .describe(
+      '`true`: strangers may register and connect new domains. `false` by default in production, `true` otherwise.',
+    ),
   ttl: exchangeTtl.exactOptional().describe('Seconds that short tokens live; a day if never set.'),
   expiredAt: z
     .boolean()
@@ -54,9 +56,9 @@ const tokenInfo = z.strictObject({
   authTokenType: z
     .enum(['AM', 'AM_DB'])
     .describe('`AM`: the token of a user. `AM_DB`: also the token of a row of a user table.'),
-  instance: slug.exactOptional().describe('Of `AM_DB`: only of this datasource.'),
-  database: line.exactOptional().describe('Of `AM_DB`: only of this database.'),
-  collection: line.exactOptional().describe('Of `AM_DB`: only of this table or collection.'),
+  instance: slug.exactOptional().describe('With `AM_DB`: the row must belong to this datasource.'),
+  database: line.exactOptional().describe('With `AM_DB`: the row must belong to this database.'),
+  collection: line.exactOptional().describe('With `AM_DB`: the row must belong to this table or collection.'),
 });
 
 const apiMaker = z.strictObject({
@@ -88,7 +90,7 @@ const usergrid = z.strictObject({
 });
 
 const plugin = z.strictObject({
-  topic: line.describe('What it listens to.'),
+  topic: line.describe('The topic that the plugin listens to.'),
   creator: username.describe('Who may make tokens for it: the user name of a user of the application.'),
 });
 
@@ -103,7 +105,7 @@ const devicehive = z.strictObject({
     .describe('The address of the WebSocket service in `/info`; an address of this server if left out.'),
   plugins: listOf(plugin, ({ topic }) => topic)
     .exactOptional()
-    .describe('Plugins that tokens can be made for.'),
+    .describe('Plugins, each with the topic that its tokens are for.'),
 });
 
 const fusio = z.strictObject({
@@ -125,11 +127,11 @@ const fusio = z.strictObject({
   ),
   activationUrl: mailUrl
     .exactOptional()
-    .describe('Where the mail to a person who registered leads to; without it the mail has the token alone.'),
+    .describe('The link in the mail to a person who registered; without it the mail has only the token.'),
   passwordResetUrl: mailUrl
     .exactOptional()
     .describe(
-      'Where the mail to a person who forgot the password leads to; without it the mail has the token alone.',
+      'The link in the mail to a person who forgot the password; without it the mail has only the token.',
     ),
 });
 

@@ -64,7 +64,7 @@ const token = z.strictObject({
   alg: signingAlg
     .exactOptional()
     .describe(
-      `Signs JWTs. A new resource has \`${ACCESS_TOKEN_ALG}\`. If the server has no key for it yet, it signs after five minutes; the earlier algorithm signs until then.`,
+      `The algorithm that signs its JWTs. A new resource has \`${ACCESS_TOKEN_ALG}\`. If the server does not have a key for it yet, it signs with the earlier algorithm for five minutes.`,
     ),
   typ: z
     .enum(['at+jwt', 'JWT'])
@@ -83,7 +83,7 @@ const token = z.strictObject({
 export const resource = z
   .strictObject({
     identifier: identifier.describe(
-      'Its name in requests (RFC 8707) and the `aud` of its tokens, in the spelling with which it was made. Unique on the server; `https://host` and `https://host/` are the same.',
+      'The name of the resource in requests (RFC 8707) and the `aud` of its tokens, in the spelling in which it was first applied. Unique on the server; `https://host` and `https://host/` are the same.',
     ),
     name: line.exactOptional().describe('For people; its identifier if left out.'),
     enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
@@ -99,7 +99,7 @@ export const resource = z
     scopes: listOf(resourceScope)
       .exactOptional()
       .describe(
-        'Scopes beside the permissions on tables. A table scope of it, such as `orders:read`, is refused.',
+        'Scopes beside the permissions on tables. A scope that reads as one of its tables, such as `orders:read`, is refused.',
       ),
     token: token.exactOptional().describe('Settings of its access tokens.'),
     channel: channel
@@ -121,7 +121,7 @@ export const role = z
     resource: identifier
       .exactOptional()
       .describe(
-        "Identifier of the resource that its permissions are about; the organization's first if left out.",
+        "Identifier of the resource of its permissions; the organization's first resource if left out.",
       ),
     scopes: listOf(scope).exactOptional().describe('The scopes of that resource that it gives.'),
     permissions: permissions.exactOptional().describe('What it allows. A new role allows nothing.'),
@@ -151,18 +151,18 @@ export const application = z
       .enum(['issuer', 'endpoint'])
       .exactOptional()
       .describe(
-        'What `aud` of its assertions may be. `endpoint`: the URL of the token endpoint too, at that endpoint, for libraries that always send that; another server that the application trusts could then use such an assertion here. A new application has `issuer`.',
+        'What `aud` of its assertions may be. `issuer`: the issuer only, as in a new application. `endpoint`: the token endpoint also accepts its own URL, for libraries that always send it; then another server that the application trusts could use such an assertion here.',
       ),
     grants: listOf(grant).exactOptional().describe('The grants that it may use. A new application has none.'),
     scopes: listOf(scope)
       .exactOptional()
       .describe(
-        'The scopes that it may ask for: of its resources, and `openid`, `profile`, `email`, `offline_access`.',
+        'The scopes that it may request: those of its resources, and `openid`, `profile`, `email`, `offline_access`.',
       ),
     redirectUris: listOf(redirectUri)
       .exactOptional()
       .describe(
-        'For `authorization_code`; compared as strings. `https`, `http` on this machine, or, of native ones, a scheme of its own.',
+        'For `authorization_code`; compared as strings. They have `https`, `http` on this machine, or, for native applications, a scheme of their own.',
       ),
     postLogoutRedirectUris: listOf(redirectUri)
       .exactOptional()
@@ -170,14 +170,14 @@ export const application = z
     allowedOrigins: listOf(origin)
       .exactOptional()
       .describe(
-        'Origins of pages whose scripts may call the token, userinfo and revocation endpoints and faces (CORS): of `https` or `http`, of apps (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) and of browser extensions (`chrome-extension://...`, `moz-extension://...`, `safari-web-extension://...`).',
+        'Origins of pages whose scripts may call the token, userinfo and revocation endpoints and faces (CORS): `https` or `http`, apps (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) and browser extensions (`chrome-extension://...`, `moz-extension://...`, `safari-web-extension://...`).',
       ),
     native: z.boolean().exactOptional().describe('`true`: an application on a phone or desktop (RFC 8252).'),
     firstParty: z
       .boolean()
       .exactOptional()
       .describe(
-        "`true`: it is the operator's own, so people who log in are not asked for consent. Not with redirect URIs that have `http` on this machine or a scheme of their own.",
+        '`true`: an application of the operator, so people who log in are not asked for consent. Cannot be used with redirect URIs that have `http` on this machine or a scheme of their own.',
       ),
     pkce: z
       .enum(['required', 'optional'])
@@ -224,7 +224,7 @@ export const application = z
     idTokenAlg: signingAlg
       .exactOptional()
       .describe(
-        `Signs its ID tokens. A new application has \`${ID_TOKEN_ALG}\`, which every OpenID Connect client knows. If the server has no key for it yet, it signs after five minutes; the earlier algorithm signs until then.`,
+        `The algorithm that signs its ID tokens. A new application has \`${ID_TOKEN_ALG}\`, which every OpenID Connect client knows. If the server does not have a key for it yet, it signs with the earlier algorithm for five minutes.`,
       ),
     maxExchangeTtl: exchangeTtl
       .exactOptional()
@@ -232,13 +232,15 @@ export const application = z
         'The most seconds that a token from an exchange of this application lives; a day if never set.',
       ),
   })
-  .describe('An OAuth client.');
+  .describe('An OAuth client that belongs to an organization.');
 
 export const connection = z
   .strictObject({
     name: applicationName.describe('Unique in the organization.'),
     enabled: enabled.describe('`false`: its token is refused, and tokens made from it end.'),
-    application: applicationName.describe('Name of the application it belongs to. Cannot be changed later.'),
+    application: applicationName.describe(
+      'Name of the application that the connection belongs to. Cannot be changed later.',
+    ),
     resource: identifier
       .exactOptional()
       .describe("Identifier of its resource; the application's own if left out. Cannot be changed later."),
@@ -276,9 +278,7 @@ export const user = z
     enabled: enabled.describe('`false`: no login, and the tokens of the user end.'),
     application: slug
       .exactOptional()
-      .describe(
-        "Name of the application whose user it is; a user of the organization's own realm if left out.",
-      ),
+      .describe('Name of the application that the user belongs to; the organization itself if left out.'),
     password: password
       .exactOptional()
       .describe(
@@ -291,7 +291,7 @@ export const user = z
     emailVerified: z
       .boolean()
       .exactOptional()
-      .describe('Whether it was verified that the address is theirs.'),
+      .describe('`true`: it was verified that the address belongs to the user.'),
     displayName: line.exactOptional().describe('For people.'),
     roles: listOf(line).exactOptional().describe('Names of all roles of the user.'),
     devicehive: deviceRights
@@ -341,7 +341,7 @@ export const organization = z
       .exactOptional()
       .describe('Its datasources.'),
   })
-  .describe('A tenant.');
+  .describe('A tenant of the server, with its own resources, applications and users.');
 
 export const administrator = z
   .strictObject({
