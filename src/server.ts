@@ -2,18 +2,25 @@
  * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
  */
 import { join } from 'node:path';
+import type { Middleware } from 'koa';
 import { findConcessions } from './admin/concessions.ts';
 import { connectDemo, createDemo } from './admin/demo.ts';
 import { startBackground } from './background.ts';
+import { createAuthenticateClient } from './clients/authentication.ts';
+import { createRecordRefused } from './clients/refused-requests.ts';
 import { parseApplyFile } from './config/apply-file.ts';
 import type { Config } from './config/config.ts';
 import { createDomains } from './connections/domains.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
 import type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
+import { BROWSER_PATHS } from './endpoints/client-origins.ts';
+import { createEndpoints, type Handler } from './endpoints/index.ts';
+import type { Requests } from './endpoints/requests.ts';
 import { createFaces } from './faces/index.ts';
 import { type Foundations, openFoundations } from './foundations.ts';
+import { createRememberedConsents } from './grants/remembered-consents.ts';
 import { createApp } from './http/app.ts';
-import { findForm, giveForm, readText, replaceForm } from './http/body.ts';
+import { findForm, readText, replaceForm } from './http/body.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { createLogger } from './http/log.ts';
 import { type Counts, createMetrics } from './http/metrics.ts';
@@ -25,16 +32,18 @@ import {
   REQUIRED_VIEWS,
 } from './interaction/index.ts';
 import { JWKS_CACHE_SECONDS } from './keys/key-plan.ts';
+import { createSignJwt } from './keys/sign-jwt.ts';
+import { fittingSigningMode } from './keys/signatures.ts';
 import { whenStoreIsThere } from './open-storage.ts';
 import { packageFolder } from './package-folder.ts';
-import { BROWSER_PATHS } from './provider/client-origins.ts';
-import { PATHS } from './provider/configuration.ts';
 import type { Engine } from './provider/engine.ts';
-import { fittingSigningMode } from './provider/external-key.ts';
-import { METADATA_PATHS } from './provider/metadata.ts';
+import { createEngineHandle } from './provider/engine-handle.ts';
+import { METADATA_PATHS, PATHS } from './provider/paths.ts';
 import { createProviderParts } from './provider/provider.ts';
+import { createFeed } from './registry/feed.ts';
 import { createSelfAdministration } from './self-administration.ts';
 import { createSystem } from './system.ts';
+import { createTokenService } from './tokens/service.ts';
 
 /** Seconds that a browser session lasts. */
 const SESSION_LIFETIME = 14 * 86_400;
@@ -46,6 +55,8 @@ export interface GrantableServer extends EmbeddedServer {
 }
 
 export interface ServerOptions extends EmbeddingOptions {
+  /** Tests hold our token endpoint to the engine's own, and put that one here. */
+  readonly tokenEndpoint?: (requests: Requests, engine: Middleware, issuer: string) => Handler;
   /** Others answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   /** Where several processes serve together: how their counts come together. */
@@ -89,7 +100,7 @@ async function fillDirectory(
  * @throws CannotListen, CannotOpenStore, NewerDatabase, WrongMasterKey, ApplyRefused: nothing was started
  */
 export async function createServer(config: Config, options: ServerOptions = {}): Promise<GrantableServer> {
-  const now = options.now ?? Date.now;
+  const { now = Date.now, tokenEndpoint } = options;
   const log = options.log ?? createLogger({ level: config.logLevel });
   for (const warning of config.warnings) log.warn(warning);
 
@@ -128,16 +139,20 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     userinfoToken: config.ttl.accessToken,
     session: SESSION_LIFETIME,
   };
-  const provider = createProviderParts({
+  const signingMode = config.signing === 'auto' ? fittingSigningMode() : config.signing;
+  const sign = createSignJwt({ signingKeys, mode: signingMode });
+  const recordRefused = createRecordRefused({ refusals: foundations.refusals, now });
+  const authenticateClient = createAuthenticateClient({
     issuer: config.issuer,
-    storage,
-    refusals: foundations.refusals,
-    directory,
-    users,
-    registry,
-    databaseLogins: foundations.databaseLogins,
-    connections: foundations.connections,
-    exchangeLimit: foundations.exchangeLimit,
+    clientSecrets: rings.clientSecrets,
+    limits: throttle,
+    artifacts: storage.artifacts,
+    now,
+  });
+  const consents = createRememberedConsents({ artifacts: storage.artifacts, directory, registry, now });
+  const service = createTokenService({
+    ...foundations,
+    issuer: config.issuer,
     connect: {
       users,
       connections: foundations.connections,
@@ -151,19 +166,36 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       limitPerson: selfAdministration.limitPerson,
       removeUser: selfAdministration.removeUser,
     },
-    tokens: foundations.tokens,
-    refreshTokens: foundations.refreshTokens,
-    refreshJwts: foundations.refreshJwts,
-    signingKeys,
-    signingMode: config.signing === 'auto' ? fittingSigningMode() : config.signing,
-    clientSecrets: rings.clientSecrets,
-    fastLane: config.fastLane,
-    longestLifetime: foundations.longestLifetime,
+    consents,
+    engine: createEngineHandle(() => provider.engine.provider()),
+    sign,
+    lifetimes,
+  });
+  const provider = createProviderParts({
+    ...foundations,
+    issuer: config.issuer,
+    service,
+    consents,
+    recordRefused,
+    signingMode,
     cookieKeys,
-    secretLimits: throttle,
     lifetimes,
     pages: createPages({ views }),
-    form: { read: findForm, replace: replaceForm, give: giveForm },
+    form: { read: findForm, replace: replaceForm },
+  });
+  const feed = createFeed({ nodes: storage.nodes, longestLifetime: foundations.longestLifetime, now });
+  const endpoints = createEndpoints({
+    issuer: config.issuer,
+    directory,
+    authenticateClient,
+    recordRefused,
+    issueToken: service.issue,
+    introspect: service.introspect,
+    revoke: service.revoke,
+    tokenEndpoint:
+      tokenEndpoint && ((requests) => tokenEndpoint(requests, provider.engine.middleware, config.issuer)),
+    feed,
+    sign,
     now,
   });
   const interaction = createInteractionRoutes({
@@ -194,7 +226,6 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     connections: foundations.connections,
     limit: foundations.exchangeLimit,
     refreshJwts: foundations.refreshJwts,
-    tokenEndpoint: provider.routes,
     prefixes: config.facePrefixes,
     issuer: config.issuer,
     users,
@@ -202,7 +233,10 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     codes: provider.codes,
     tokens: foundations.tokens,
     refusals: foundations.refusals,
-    body: { read: readText, giveForm },
+    body: { read: readText },
+    issueToken: service.issue,
+    authenticateClient,
+    recordRefused,
     now,
   });
 
@@ -243,7 +277,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     },
     isFacePath: faces.hasPath,
     cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
-    routes: [interaction, faces.routes, postedRequests, provider.routes],
+    routes: [interaction, faces.routes, postedRequests, endpoints, provider.routes],
   });
 
   const background = startBackground({
@@ -270,7 +304,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     system: createSystem({ issuer: config.issuer, handle }),
     async stop() {
       stopping = true;
-      provider.feed.close();
+      feed.close();
       await listening.stop(config.shutdownSeconds);
       await parts.disposeAsync();
       log.info({ port: listening.port }, 'stopped');

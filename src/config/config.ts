@@ -68,8 +68,6 @@ export interface Config {
   /** How long running requests may go on after the signal to stop. */
   readonly shutdownSeconds: number;
   readonly signing: Signing;
-  /** Whether the commonest requests of machines take the short way. */
-  readonly fastLane: boolean;
   /** What insecure choices say about themselves; to be logged at start. */
   readonly warnings: readonly string[];
 }

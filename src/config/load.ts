@@ -158,7 +158,6 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     workers: values.workers,
     shutdownSeconds: values.shutdownSeconds,
     signing: values.signing,
-    fastLane: values.fastLane,
   };
   return Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));
 }

@@ -403,14 +403,6 @@ export const options = {
       'Where tokens are signed: `pool` signs on the thread pool, `sync` on the main thread, which is faster with one process for each core. `auto` means `sync` where the process may use one core only, otherwise `pool`.',
     schema: oneOf(...signings),
   },
-  fastLane: {
-    name: 'GRANTABLE_FAST_LANE',
-    type: '0 or 1',
-    default: '1',
-    meaning:
-      'Whether `client_credentials`, `refresh_token` and introspection with HTTP Basic are answered without the protocol engine, which is faster. The answers are the same.',
-    schema: flag(),
-  },
   workers: {
     name: 'GRANTABLE_WORKERS',
     type: 'a whole number from 1 to 64',

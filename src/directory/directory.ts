@@ -12,7 +12,6 @@ import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachNoun, findResourceSpelled } from './collections.ts';
 import { ORGANIZATION_CLIENT } from './names.ts';
 import { mayUseGrant } from './rights.ts';
-import type { Through } from './through.ts';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */
 const NOUNS_KEPT = 5_000;
@@ -61,7 +60,6 @@ export interface DirectoryView {
 
 export interface RequestView {
   readonly view: DirectoryView;
-  readonly through?: Through;
   /** Milliseconds: before the revision was read, so that a later change is seen to be later. */
   readonly asOf: number;
 }
@@ -71,11 +69,9 @@ export interface Directory {
   view(): Promise<DirectoryView>;
   /**
    * The view that everything about one request is decided by: of the latest revision when it was first asked for.
-   * @param request whatever stands for it
+   * @param state of the request, which keeps it
    */
-  viewFor(request: object): Promise<RequestView>;
-  /** From now on the request is decided by this. */
-  decideBy(request: object, view: RequestView): void;
+  viewFor(state: { viewing?: Promise<RequestView> }): Promise<RequestView>;
 }
 
 type Loader<T> = (key: string) => Promise<T | undefined>;
@@ -227,13 +223,6 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
   };
 }
 
-const VIEW = Symbol('view of the directory');
-
-/** A request that has one. In a map that is weak in its requests it would cost the collector more than it is worth. */
-interface Viewing {
-  [VIEW]?: Promise<RequestView>;
-}
-
 export function createDirectory({
   store,
   now,
@@ -243,23 +232,24 @@ export function createDirectory({
   now: () => number;
 }): Directory {
   let latest: DirectoryView | undefined;
+
+  async function view(): Promise<DirectoryView> {
+    const revision = await store.revision();
+    // A slower reader must not bring back a view older than the one that is there.
+    if (!latest || latest.revision < revision) latest = createView(store, revision);
+    return latest;
+  }
+
+  async function look(): Promise<RequestView> {
+    const asOf = now();
+    return { view: await view(), asOf };
+  }
+
   return {
-    viewFor(request) {
-      const known = (request as Viewing)[VIEW];
-      if (known) return known;
-      const asOf = now();
-      const view = this.view().then((latestView) => ({ view: latestView, asOf }));
-      (request as Viewing)[VIEW] = view;
-      return view;
+    viewFor(state) {
+      state.viewing ??= look();
+      return state.viewing;
     },
-    decideBy(request, view) {
-      (request as Viewing)[VIEW] = Promise.resolve(view);
-    },
-    async view() {
-      const revision = await store.revision();
-      // A slower reader must not bring back a view older than the one that is there.
-      if (!latest || latest.revision < revision) latest = createView(store, revision);
-      return latest;
-    },
+    view,
   };
 }

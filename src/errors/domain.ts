@@ -50,9 +50,16 @@ export class ClientRejected extends DomainError {
   override readonly status = 401;
   /** The one that it claims to be, if that one is known. */
   readonly clientId: string | undefined;
-  constructor({ clientId, ...options }: DomainErrorOptions & { readonly clientId?: string }) {
+  /** Its ways to authenticate (RFC 7591 section 2 `token_endpoint_auth_method`), if that one is known. */
+  readonly methods: { readonly used: string; readonly registered: string } | undefined;
+  constructor({
+    clientId,
+    methods,
+    ...options
+  }: DomainErrorOptions & Partial<Pick<ClientRejected, 'clientId' | 'methods'>>) {
     super(options);
     this.clientId = clientId;
+    this.methods = methods;
   }
   override get told(): string {
     return 'client authentication failed';
@@ -62,6 +69,9 @@ export class ClientRejected extends DomainError {
 /** Wrong password, unknown user, dead or foreign token: never told apart (RFC 6749 section 5.2). */
 export class ProofRejected extends DomainError {
   override readonly error = 'invalid_grant';
+  override get told(): string {
+    return 'grant request is invalid';
+  }
   override get plainStatus(): number {
     return 401;
   }

@@ -1,13 +1,12 @@
-/** A face's request to the token endpoint: the same chain as everybody's, with the form that the face wrote. */
-import type { Context, Middleware } from 'koa';
-import type { ActiveApplication, Directory, DirectoryView } from '../directory/directory.ts';
+/** A face's call to the token service: as the face's client, or as an application that authenticates. */
+import type { AuthenticateClient, AuthenticatedClient } from '../clients/authentication.ts';
+import type { RecordRefused } from '../clients/refused-requests.ts';
+import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
-import { Refusal } from '../http/refusal.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
+import type { IssueToken } from '../tokens/issue.ts';
 import type { AskForToken, AskOptions, Credentials } from './face.ts';
-
-const TOKEN_PATH = '/oauth/token';
 
 export interface Tenant {
   readonly organization: Organization;
@@ -16,21 +15,26 @@ export interface Tenant {
 }
 
 export interface AskDeps {
-  readonly directory: Directory;
-  /** The token endpoint, whatever stands around it included. */
-  readonly tokenEndpoint: Middleware;
-  /** Makes the request one with this form. */
-  readonly giveForm: (ctx: Context, form: Record<string, unknown>) => Promise<void>;
+  readonly issueToken: IssueToken;
+  readonly authenticateClient: AuthenticateClient;
+  readonly recordRefused: RecordRefused;
 }
 
-/** What proves a client to the token endpoint, which takes the face's word for it. */
-const NOT_OF_THE_FACE = [
-  'authorization',
-  'origin',
-  'dpop',
-  'oauth-client-attestation',
-  'oauth-client-attestation-pop',
-];
+/** The request to the face. */
+export interface AskContext extends RequestView {
+  readonly face: FaceName;
+  readonly tenant: Tenant;
+  readonly path: string;
+  readonly address: string;
+  readonly requestId: string;
+  /** Told of the client that asks, also if it is refused, and of the grant that gave a token. */
+  readonly notes: {
+    client(clientId: string): void;
+    issued(grant: string): void;
+    /** Undefined when another question begins. */
+    refused(error: DomainError | undefined): void;
+  };
+}
 
 /** Within the request the face's client can be found, and no application of another organization. */
 function viewOf(
@@ -58,54 +62,41 @@ function withRealm(tenant: Tenant, realm: AskOptions['realm']): Tenant {
   return { ...tenant, client: { ...client, application: { ...client.application, realm, grants } } };
 }
 
-/** The client's own secret, in the form or in a header; without one the face authenticates. */
-function proofOf(credentials: Credentials | undefined, face: string): Record<string, string> {
-  if (!credentials) return { client_id: face };
-  return { client_id: credentials.clientId, client_secret: credentials.clientSecret };
-}
+export function createAsk(context: AskContext, deps: AskDeps): AskForToken {
+  const { face, tenant: own, asOf, path, address, requestId, notes } = context;
+  const { issueToken, authenticateClient, recordRefused } = deps;
 
-function toRefusal(ctx: Context): unknown {
-  if (ctx.state.failure instanceof DomainError) return ctx.state.failure;
-  const { error, error_description: description } = (ctx.body ?? {}) as Record<string, unknown>;
-  return new Refusal(ctx.status, typeof description === 'string' ? description : 'the request is refused', {
-    ...(typeof error === 'string' && { error }),
-  });
-}
+  function authenticate(
+    { clientId, clientSecret }: Credentials,
+    view: DirectoryView,
+  ): Promise<AuthenticatedClient> {
+    const secrets = clientSecret === '' ? [] : [clientSecret];
+    const method = clientSecret === '' ? 'none' : 'client_secret_post';
+    return authenticateClient({ clientId, method, secrets }, { view, address, servesPublic: true });
+  }
 
-export function createAsk(
-  ctx: Context,
-  face: FaceName,
-  own: Tenant,
-  view: DirectoryView,
-  { directory, tokenEndpoint, giveForm }: AskDeps,
-): AskForToken {
-  const { settings } = own;
-  return async (form, options = {}) => {
+  return async ({ grant_type: grantType = '', ...parameters }, options = {}) => {
     const { as: credentials, realm, clients, ...said } = options;
     const tenant = withRealm(own, realm);
-    const { asOf } = await directory.viewFor(ctx.req);
-    const through: Through = { nodes: [], ...said, face, registration: settings.registration };
-    const narrowed = viewOf(view, tenant, clients);
-    directory.decideBy(ctx.req, { view: narrowed, asOf, through });
-    const { method, url } = ctx;
-    for (const name of NOT_OF_THE_FACE) delete ctx.req.headers[name];
-    const proof = proofOf(credentials, tenant.client.application.clientId);
-    await giveForm(ctx, { ...proof, ...form });
-    ctx.url = TOKEN_PATH;
-    ctx.req.headers.accept = 'application/json';
-    // What an earlier question of the same request was answered must not be taken for this one's answer.
-    ctx.state.failure = undefined;
-    ctx.remove('Content-Type');
-    ctx.body = null;
-    ctx.status = 200;
+    const view = viewOf(context.view, tenant, clients);
+    const through: Through = { nodes: [], ...said, face, registration: own.settings.registration };
+    let client: AuthenticatedClient | undefined;
+    notes.refused(undefined);
     try {
-      // The engine gives a context its own facts once, and a request may have more than one question.
-      await tokenEndpoint(Object.create(ctx) as Context, async () => undefined);
-    } finally {
-      Object.assign(ctx, { method, url });
-      ctx.remove('WWW-Authenticate');
+      client = credentials ? await authenticate(credentials, view) : { ...tenant.client, method: 'none' };
+      notes.client(client.application.clientId);
+      const request = { view, asOf, address, requestId, through, client, grantType, parameters };
+      const { answer, grant } = await issueToken(request);
+      notes.issued(grant);
+      return answer;
+    } catch (error) {
+      if (error instanceof DomainError) {
+        notes.refused(error);
+        const asked = client && { clientId: client.application.clientId, method: client.method };
+        const { status } = error;
+        await recordRefused({ path, status, error, client: asked, address, requestId });
+      }
+      throw error;
     }
-    if (ctx.status === 200 && ctx.body) return ctx.body as Record<string, unknown>;
-    throw toRefusal(ctx);
   };
 }

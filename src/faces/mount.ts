@@ -1,7 +1,7 @@
 /** From a request at a face's path to its action, and from what that gives to an answer. */
 import type { Context, Middleware } from 'koa';
 import { type MatchFunction, match } from 'path-to-regexp';
-import type { Directory, DirectoryView } from '../directory/directory.ts';
+import type { Directory, RequestView } from '../directory/directory.ts';
 import { reservedNames } from '../directory/names.ts';
 import { DomainError, TooManyAttempts } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
@@ -10,7 +10,7 @@ import { toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Refusals } from '../storage/refusals.ts';
-import { createAsk, type Tenant } from './ask.ts';
+import { type AskContext, type AskDeps, createAsk, type Tenant } from './ask.ts';
 import { type Face, type FaceAction, type FaceFailure, type FaceTokens, Reply } from './face.ts';
 import { createFaceRequest, parseBody } from './requests.ts';
 import { findTenant, type Named } from './tenants.ts';
@@ -22,16 +22,12 @@ const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
 type Prefixes = Readonly<Record<string, string>>;
 
 /** What the mount needs of the shell and of the provider. */
-export interface MountDeps {
+export interface MountDeps extends AskDeps {
   readonly tokens: FaceTokens;
   readonly directory: Directory;
-  /** The token endpoint, whatever stands around it included. */
-  readonly tokenEndpoint: Middleware;
   readonly body: {
     /** The text of the body, of whatever type. @throws Refusal 413 */
     read(ctx: Context, limit: number): Promise<string>;
-    /** Makes the request one with this form. */
-    giveForm(ctx: Context, form: Record<string, unknown>): Promise<void>;
   };
   /** Paths below which faces are served instead of at the root, by their names. */
   readonly prefixes: Prefixes;
@@ -199,11 +195,34 @@ export function createMount(face: Face, deps: MountDeps): Mount {
     return !face.isFor(withoutDoubledSlashes(ctx.path), parsed);
   }
 
+  function askContextOf(ctx: Context, tenant: Tenant, viewing: RequestView): AskContext {
+    const { state, path } = ctx;
+    return {
+      ...viewing,
+      face: face.name,
+      tenant,
+      path: path.slice(0, LONGEST_PATH_TOLD),
+      address: String(state.address),
+      requestId: String(state.requestId),
+      notes: {
+        client(clientId) {
+          state.clientId = clientId;
+        },
+        issued(grant) {
+          state.issuedGrant = grant;
+        },
+        refused(error) {
+          state.failure = error;
+        },
+      },
+    };
+  }
+
   async function answer(
     ctx: Context,
     { route, params }: { route: Route; params: Params },
     tenant: Tenant,
-    view: DirectoryView,
+    viewing: RequestView,
     started: number,
   ): Promise<void> {
     ctx.state.hadAuthorization = ctx.get('Authorization') !== '';
@@ -212,14 +231,13 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       const request = createFaceRequest(ctx, {
         face,
         tenant,
-        view,
+        view: viewing.view,
         params: others as Record<string, string>,
         body: await readBody(ctx),
         tokens: deps.tokens,
       });
       ctx.state.readers ??= tenant.client.application.allowedOrigins;
-      const askDeps = { directory, tokenEndpoint: deps.tokenEndpoint, giveForm: body.giveForm };
-      tell(ctx, await route.action(request, createAsk(ctx, face.name, tenant, view, askDeps)));
+      tell(ctx, await route.action(request, createAsk(askContextOf(ctx, tenant, viewing), deps)));
     } catch (error) {
       tellFailure(ctx, error, started);
       await auditRefusal(ctx, tenant, error).catch((failure: unknown) => tellFailure(ctx, failure, started));
@@ -252,10 +270,10 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       const [first = surroundingsAt(path)[0]] = found;
       if (!first) return next();
       const started = now();
-      const { view } = await directory.viewFor(ctx.req);
+      const viewing = await directory.viewFor(ctx.state);
       const named = first.params as Named;
-      const tenant = await findTenant(face, view, String(ctx.state.host ?? ctx.host), named);
-      if (!tenant && !(await view.facesInUse()).has(face.name)) return next();
+      const tenant = await findTenant(face, viewing.view, String(ctx.state.host ?? ctx.host), named);
+      if (!tenant && !(await viewing.view.facesInUse()).has(face.name)) return next();
       const isThere = tenant !== undefined && found.length > 0;
       if (isThere && ctx.method === 'OPTIONS') return answerPreflight(ctx);
       if (!isThere || (await isForAnother(ctx))) {
@@ -268,7 +286,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       if (!isThere) return tellUnknown(ctx, tenant ? {} : named, started);
       const method = methodOf(ctx);
       const chosen = found.find(({ route }) => route.method === method);
-      if (chosen) return answer(ctx, chosen, tenant, view, started);
+      if (chosen) return answer(ctx, chosen, tenant, viewing, started);
       tellWrongMethod(ctx, found, started);
     },
   };

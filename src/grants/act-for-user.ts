@@ -3,6 +3,8 @@
  * organization, or an administrator of that. It is bounded by the rights of both, dies with either, and says in `act`
  * who asked. Only faces ask for this; natively it takes the scope `users:impersonate` (`requested-subject.ts`).
  */
+
+import { requireText } from '../clients/form.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { hasPowerOverUsers } from '../directory/power.ts';
 import { findRights, type ResourceRights } from '../directory/rights.ts';
@@ -12,7 +14,6 @@ import { intersect } from '../permissions/permissions.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
-import { requireText } from './parameters.ts';
 import { actFor, isAdministrator } from './requested-subject.ts';
 import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
 

@@ -3,6 +3,7 @@
  * another client or a wrong verifier presents is burnt, and because every token is made on one path.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
+import { requireText } from '../clients/form.ts';
 import { mayOmitPkce } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
@@ -12,11 +13,10 @@ import { fromStored } from '../permissions/stored.ts';
 import { consentNode, grantNode, logoutNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
-import { type Grant, type GrantRequest, NeedsEngine } from './contract.ts';
+import type { Grant, GrantRequest } from './contract.ts';
 import type { EngineHandle, OpenIdFacts, StoredCode } from './engine-handle.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
 import { readKept } from './kept-request.ts';
-import { requireText } from './parameters.ts';
 import type { RememberedConsents } from './remembered-consents.ts';
 import type { Unanswered } from './unanswered.ts';
 
@@ -74,6 +74,7 @@ function agreedTo(code: StoredCode, consent: Consent, resource: string | undefin
 }
 
 export function createAuthorizationCodeGrant({
+  engine,
   registry,
   users,
   unanswered,
@@ -81,6 +82,7 @@ export function createAuthorizationCodeGrant({
   lifetimes,
   now,
 }: {
+  engine: Pick<EngineHandle, 'findCode' | 'findConsent'>;
   registry: Registry;
   users: Users;
   unanswered: Unanswered;
@@ -92,12 +94,7 @@ export function createAuthorizationCodeGrant({
    * Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). The person is asked
    * again next time; a consent that has ended but can still be found would make all further codes dead ones.
    */
-  async function burn(
-    code: StoredCode,
-    reason: string,
-    { client, view }: GrantRequest,
-    engine: EngineHandle,
-  ): Promise<never> {
+  async function burn(code: StoredCode, reason: string, { client, view }: GrantRequest): Promise<never> {
     await code.consume().catch(() => undefined);
     if (code.grantId) {
       const scope = { organization: client.organization.id };
@@ -114,8 +111,7 @@ export function createAuthorizationCodeGrant({
     name: 'authorization_code',
     parameters: ['code', 'redirect_uri', 'code_verifier'],
     async prove(request) {
-      const { engine, parameters } = request;
-      if (!engine) throw new NeedsEngine();
+      const { parameters } = request;
       const value = requireText(parameters, 'code');
       requireText(parameters, 'redirect_uri');
       const verifier = parameters.code_verifier;
@@ -126,12 +122,12 @@ export function createAuthorizationCodeGrant({
       if (!code) throw new ProofRejected({ reason: 'unknown code' });
       if (code.isExpired) throw new ProofRejected({ reason: 'expired code' });
       const wrong = mismatch(code, request);
-      if (wrong) return burn(code, wrong, request, engine);
+      if (wrong) return burn(code, wrong, request);
       const name = `code ${hash('sha256', value, 'base64url').slice(0, 22)}`;
       if (code.consumed) {
         // Whether a token was made is not known, so there is no second one; but nobody has stolen the code either.
         if (await unanswered.has(name)) throw new ProofRejected({ reason: 'used when the store went away' });
-        return burn(code, 'code used before', request, engine);
+        return burn(code, 'code used before', request);
       }
 
       const openid = openIdFacts(code);

@@ -2,6 +2,8 @@
  * "Database Connect": somebody proves with a password who they are, or registers, names a domain of theirs, and gets a
  * connection to it. Only faces ask for this; the answer is a connection token and no access token.
  */
+
+import { requireText } from '../clients/form.ts';
 import type { Connections, NewConnection } from '../connections/connections.ts';
 import { type Domains, domainTaken, parseDomain } from '../connections/domains.ts';
 import type { Author } from '../directory/changes.ts';
@@ -12,7 +14,6 @@ import { MalformedRequest, ProofRejected, RegistrationClosed, UnknownResource } 
 import { toStored } from '../permissions/stored.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Grant, GrantRequest } from './contract.ts';
-import { requireText } from './parameters.ts';
 
 export const CONNECT = 'urn:grantable:grant-type:connect';
 
@@ -148,7 +149,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
         authorOf(request, proof.user),
         request.asOf,
       );
-      return { connection_token: token, name: proof.user.displayName ?? proof.user.username };
+      return { answer: { connection_token: token, name: proof.user.displayName ?? proof.user.username } };
     },
   };
 }

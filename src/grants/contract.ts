@@ -1,20 +1,21 @@
 /** What a grant is: one file each that proves who is asking, and what it hands to those who decide and issue. */
+import type { AuthenticatedClient } from '../clients/authentication.ts';
+import type { Form } from '../clients/form.ts';
 import type { DatabaseAccount } from '../datasources/logins.ts';
-import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { DirectoryView } from '../directory/directory.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import type { Through } from '../directory/through.ts';
-import { DomainError } from '../errors/domain.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
-import type { EngineHandle, OpenIdFacts } from './engine-handle.ts';
+import type { OpenIdFacts } from './engine-handle.ts';
 import type { Asked } from './request.ts';
 
 /** What a grant gets to see of a request. */
 export interface GrantRequest {
-  readonly parameters: Readonly<Record<string, unknown>>;
-  readonly client: ActiveApplication;
+  readonly client: AuthenticatedClient;
+  readonly parameters: Form;
   readonly view: DirectoryView;
   /** Milliseconds: before anything that decides was read. */
   readonly asOf: number;
@@ -22,17 +23,9 @@ export interface GrantRequest {
   readonly requestId?: string | undefined;
   /** The face that it came through. */
   readonly through?: Through | undefined;
-  /** Absent where the request did not come through the engine's chain. */
-  readonly engine?: EngineHandle | undefined;
   /** Takes a sentence for the log. */
   readonly remark?: (note: string) => void;
 }
-
-/** The client has authenticated, and is looked up in the view. */
-export type TokenRequest = Omit<GrantRequest, 'client'> & { readonly clientId: string };
-
-/** Only the engine can make a part of the answer, so the request has to come through its chain. */
-export class NeedsEngine extends DomainError {}
 
 /** Who is asking, and what bounds the answer besides the application's ceiling and the user's roles. */
 export interface Proof {
@@ -104,8 +97,15 @@ export interface Grant {
   readonly issue?: Issue;
 }
 
-/** Makes what was decided, and gives the answer. */
-export type Issue = (request: GrantRequest, decision: Decision) => Promise<Record<string, unknown>>;
+export interface Issued {
+  /** The members of the answer (RFC 6749 section 5.1). */
+  readonly answer: Record<string, unknown>;
+  /** The access token's; absent if there is no access token in the answer. */
+  readonly row?: TokenRow;
+}
+
+/** Makes what was decided. */
+export type Issue = (request: GrantRequest, decision: Decision) => Promise<Issued>;
 
 /** What is handed to `issue`: everything decided. */
 export interface Decision {

@@ -3,9 +3,10 @@
  * registered can be named, and whatever is wrong is answered like a wrong password. RFC 9700 section 2.4 holds as for
  * the password grant: an application must allow it.
  */
+
+import { requireText } from '../clients/form.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { Grant } from './contract.ts';
-import { requireText } from './parameters.ts';
 
 export const DATABASE_USER = 'urn:grantable:grant-type:database-user';
 

@@ -5,6 +5,7 @@
  * for this (RFC 8693 gives no refresh tokens).
  */
 import { z } from 'zod';
+import { findText, requireText } from '../clients/form.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findDeviceRights } from '../directory/device-rights.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
@@ -17,7 +18,6 @@ import type { User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import { LONGEST_TOKEN } from './expiry.ts';
-import { findText, requireText } from './parameters.ts';
 import { rethrowPermissionsError } from './request.ts';
 import { actFor } from './requested-subject.ts';
 import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';

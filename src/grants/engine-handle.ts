@@ -50,6 +50,8 @@ export interface StoredCode {
 
 /** The subject of an ID token, and what it says beside their claims. */
 export interface IdTokenFacts {
+  /** The audience. */
+  readonly clientId: string;
   readonly user: User;
   readonly openid: OpenIdFacts;
   /** Seconds. */

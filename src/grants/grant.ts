@@ -14,7 +14,7 @@ import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
-import { type Grant, type GrantRequest, type Issue, NeedsEngine, type TokenRequest } from './contract.ts';
+import type { Grant, GrantRequest, Issue, Issued } from './contract.ts';
 import { cutDown, isOpenIdScope, knownScopes } from './cut-down.ts';
 import { type Asked, parseAsked } from './request.ts';
 import { findTarget } from './target.ts';
@@ -24,19 +24,9 @@ export interface GrantDeps {
   readonly issue: Issue;
 }
 
-/**
- * Runs one grant for an authenticated client.
- * @returns the answer @throws domain errors; NeedsEngine before anything is used up
- */
-export async function runGrant(
-  grant: Grant,
-  { clientId, ...rest }: TokenRequest,
-  deps: GrantDeps,
-): Promise<Record<string, unknown>> {
-  const { view, through, parameters } = rest;
-  const client = await view.findApplication(clientId);
-  if (!client) throw new ProofRejected({ reason: 'the application was disabled meanwhile' });
-  const request: GrantRequest = { ...rest, client };
+/** Runs one grant. @throws domain errors */
+export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantDeps): Promise<Issued> {
+  const { client, view, through, parameters } = request;
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
   const faceScopes = faceScopesOf(client, through);
@@ -46,8 +36,6 @@ export async function runGrant(
   const asked = grant.ignoresOpenId ? withoutOpenId(named, request) : named;
 
   const proof = await grant.prove(request);
-  // A login in the browser is refreshed with an ID token.
-  if (proof.openid && !request.engine) throw new NeedsEngine();
   const wanted = proof.asked ? { ...proof.asked, ...definedOf(asked) } : asked;
   const resource = await findTarget(view, client.application, proof, wanted);
   if (resource?.registeredBy !== undefined && !through) {

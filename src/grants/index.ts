@@ -13,6 +13,7 @@ import { type ConnectDeps, createConnectGrant } from './connect.ts';
 import type { Grant } from './contract.ts';
 import { createDatabaseUserGrant } from './database-user.ts';
 import { createDerivedLoginGrant } from './derived-login.ts';
+import type { EngineHandle } from './engine-handle.ts';
 import type { LoginLifetimes } from './expiry.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
@@ -22,6 +23,7 @@ import { createTokenExchangeGrant } from './token-exchange.ts';
 import type { Unanswered } from './unanswered.ts';
 
 export interface GrantsDeps {
+  readonly engine: EngineHandle;
   readonly registry: Registry;
   readonly logins: LoginStore;
   readonly unanswered: Unanswered;

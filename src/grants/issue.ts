@@ -20,6 +20,7 @@ import type { Resource, User } from '../storage/nouns.ts';
 import { beginLogin, toSeconds } from '../storage/rows.ts';
 import { type AlgChoice, accessTokenAlgs } from '../storage/signing-algs.ts';
 import type { Decision, GrantRequest, Issue } from './contract.ts';
+import type { EngineHandle } from './engine-handle.ts';
 import { expiryOf } from './expiry.ts';
 
 export interface IssueDeps {
@@ -28,6 +29,7 @@ export interface IssueDeps {
   readonly logins: LoginStore;
   readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: Pick<RefreshJwts, 'sign'>;
+  readonly engine: Pick<EngineHandle, 'issueIdToken'>;
   /** A JWT of exactly these claims, which are given as JSON. */
   readonly sign: (claims: string, choice: AlgChoice, typ: string) => Promise<string>;
   /** Seconds. */
@@ -234,8 +236,8 @@ export function createIssue(deps: IssueDeps): Issue {
     const bare = started?.refreshToken ?? continued;
     const refreshToken =
       bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
-    const idToken = await issueIdToken(request, decision, accessToken);
-    return {
+    const idToken = await issueIdToken(request, decision, accessToken, deps);
+    const answer = {
       access_token: accessToken,
       token_type: 'Bearer',
       expires_in: toSeconds(row.expiresAt) - toSeconds(row.issuedAt),
@@ -246,6 +248,7 @@ export function createIssue(deps: IssueDeps): Issue {
       authorization_details: claims.authorization_details,
       ...proof.answer,
     };
+    return { answer, row };
   };
 }
 
@@ -262,12 +265,14 @@ async function spellRefreshToken(
 
 /** @returns undefined unless `openid` is among the scopes of a login in the browser */
 async function issueIdToken(
-  { engine }: GrantRequest,
+  { client }: GrantRequest,
   { proof: { openid, user, authenticatedAt }, scopes }: Decision,
   accessToken: string,
+  { engine }: IssueDeps,
 ): Promise<string | undefined> {
   if (!openid || !scopes.includes('openid')) return undefined;
-  if (!user || !engine) throw new Error('an ID token speaks of a person, and the engine makes it');
+  if (!user) throw new Error('an ID token speaks of a person');
+  const { clientId } = client.application;
   const authTime = authenticatedAt === undefined ? undefined : toSeconds(authenticatedAt);
-  return engine.issueIdToken({ user, openid, authTime, scopes, accessToken });
+  return engine.issueIdToken({ clientId, user, openid, authTime, scopes, accessToken });
 }

@@ -2,11 +2,12 @@
  * RFC 6749 section 4.3: a user's name and password. RFC 9700 section 2.4 forbids it for new systems, so an application
  * must allow it, and accounts with a second factor cannot use it.
  */
+
+import { requireText } from '../clients/form.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected } from '../errors/domain.ts';
 import type { Grant } from './contract.ts';
-import { requireText } from './parameters.ts';
 
 /** Bytes; longer ones are refused before anything is computed. */
 const MAX_FIELD_BYTES = 1024;

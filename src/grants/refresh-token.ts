@@ -3,6 +3,8 @@
  * token to the successor, which is derived from it: whoever presents the same token again within the grace gets the
  * same successor, so a client whose connection broke can retry. Later reuse ends the login.
  */
+
+import { requireText } from '../clients/form.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
 import { usesSecret } from '../directory/applications.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
@@ -17,7 +19,6 @@ import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
 import type { Tokens } from '../tokens/identify.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
-import { requireText } from './parameters.ts';
 import type { Unanswered } from './unanswered.ts';
 
 /** A retry this soon after the rotation is honest. */

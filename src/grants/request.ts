@@ -87,6 +87,7 @@ export function parseAsked(
   const seedShape = text('permissions');
   try {
     const requested = parseScopes(text('scope'));
+    const spelled = details === undefined ? undefined : parseDetailsText(details, resource);
     const scopes = requested && split(requested, splitScopes);
     const spellings = [details, seedShape, scopes?.permissions].filter((spelling) => spelling !== undefined);
     if (spellings.length > 1) {
@@ -95,7 +96,6 @@ export function parseAsked(
           'permissions must be spelled in one way: authorization_details, permissions or table scopes',
       });
     }
-    const spelled = details === undefined ? undefined : parseDetailsText(details, resource);
     return {
       resource: resource ?? spelled?.resource,
       // Asking for tables by scope says nothing about other scopes, nor the reverse.

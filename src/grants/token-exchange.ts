@@ -3,6 +3,8 @@
  * the token was issued to, or one that its application lists in `mayExchange`. No refresh token: what was traded for
  * can be traded for again.
  */
+
+import { findText, requireText } from '../clients/form.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findAccountHolder } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';
@@ -13,7 +15,6 @@ import type { Application, Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
 import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from './expiry.ts';
-import { findText, requireText } from './parameters.ts';
 import { actFor, findRequestedUser } from './requested-subject.ts';
 import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
 

@@ -125,16 +125,6 @@ export function findForm(ctx: Context): Form | undefined {
   return state.form;
 }
 
-/** Makes a request, whatever it was, one with this form for the downstream; a body that nobody read is thrown away. */
-export async function giveForm(ctx: Context, form: Form): Promise<void> {
-  if (ctx.req.readable) await collect(ctx, MAX_FORM_BYTES);
-  ctx.method = 'POST';
-  ctx.req.headers['content-type'] = FORM;
-  replaceForm(ctx, form);
-  // Without one of its own a request has no body in the engine's eyes.
-  ctx.req.headers['content-length'] = String(Buffer.byteLength(ctx.state.formText));
-}
-
 /** What the downstream will see instead. */
 export function replaceForm(ctx: Context, form: Form): void {
   handOn(ctx, stringify(form as Record<string, string | string[]>));

@@ -9,7 +9,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import { Refusal } from '../http/refusal.ts';
-import { PATHS } from '../provider/configuration.ts';
+import { PATHS } from '../provider/paths.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { decrypt, encrypt } from '../storage/sealing.ts';
 

@@ -1,6 +1,7 @@
 /** Our choices for the engine: what is live, what it stores, who is asked. */
 import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
+import { ASSERTION_TOLERANCE } from '../clients/assertions.ts';
 import { CLAIMS_BY_SCOPE, userClaims } from '../directory/accounts.ts';
 import type { Directory } from '../directory/directory.ts';
 import { findCeiling } from '../directory/rights.ts';
@@ -12,9 +13,9 @@ import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
-import { ASSERTION_TOLERANCE } from './client-assertions.ts';
 import { isPkceRequired, OWN_CLIENT_METADATA } from './clients.ts';
 import { toEngineError } from './engine-errors.ts';
+import { ENGINE_PATHS } from './paths.ts';
 
 /** Pages that the engine shows by itself. */
 export interface EnginePages {
@@ -29,8 +30,6 @@ export interface EngineDeps {
   readonly issuer: string;
   readonly directory: Directory;
   readonly users: Users;
-  /** What the refresh token or the subject token of a token request is good for, if there is one. */
-  readonly findGrantedResource: (ctx: KoaContextWithOIDC) => Promise<string | undefined>;
   readonly adapter: ReturnType<typeof createOidcAdapter>;
   readonly cookieKeys: readonly string[];
   readonly policy: () => interactionPolicy.DefaultPolicy;
@@ -39,16 +38,6 @@ export interface EngineDeps {
   readonly lifetimes: { readonly session: number; readonly grant: number };
   readonly pages: EnginePages;
 }
-
-export const PATHS = {
-  authorization: '/oauth/authorize',
-  token: '/oauth/token',
-  introspection: '/oauth/introspect',
-  revocation: '/oauth/revoke',
-  userinfo: '/oauth/userinfo',
-  jwks: '/oauth/jwks',
-  end_session: '/oauth/logout',
-} as const;
 
 /** Seconds. */
 const CODE_LIFETIME = 60;
@@ -61,7 +50,7 @@ function createFindAccount({ directory, users }: EngineDeps): FindAccount {
     // A browser session belongs to a realm; the engine would serve any client with it.
     const { client } = ctx.oidc;
     if (client) {
-      const { view } = await directory.viewFor(ctx.req);
+      const { view } = await directory.viewFor(ctx.state);
       const active = await view.findApplication(client.clientId);
       if (active?.application.realm !== user.realm) return undefined;
     }
@@ -82,22 +71,19 @@ function asksForResource(params: Record<string, unknown> | undefined): boolean {
 /** Resource indicators (RFC 8707): the application's own unless it only wants to know who somebody is. */
 function createResourceIndicators({
   directory,
-  findGrantedResource,
 }: EngineDeps): NonNullable<Configuration['features']>['resourceIndicators'] {
-  const findApplication = async ({ req }: KoaContextWithOIDC, clientId: string) =>
-    (await (await directory.viewFor(req)).view.findApplication(clientId))?.application;
+  const findApplication = async ({ state }: KoaContextWithOIDC, clientId: string) =>
+    (await (await directory.viewFor(state)).view.findApplication(clientId))?.application;
   return {
     enabled: true,
     async defaultResource(ctx, client) {
       // A request that goes on after login or consent already has its resource, or has none.
       if (ctx.oidc.route === 'resume') return [];
-      const granted = await findGrantedResource(ctx);
-      if (granted !== undefined) return granted;
       const own = (await findApplication(ctx, client.clientId))?.resource;
       return own !== undefined && asksForResource(ctx.oidc.params) ? own : [];
     },
     async getResourceServerInfo(ctx, identifier, client) {
-      const { view } = await directory.viewFor(ctx.req);
+      const { view } = await directory.viewFor(ctx.state);
       const [application, resource] = await Promise.all([
         findApplication(ctx, client.clientId),
         view.findResource(identifier),
@@ -141,7 +127,7 @@ export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks'
   return {
     adapter: deps.adapter,
     jwks,
-    routes: PATHS,
+    routes: ENGINE_PATHS,
     findAccount: createFindAccount(deps),
     loadExistingGrant: deps.loadExistingGrant,
     claims: Object.fromEntries(

@@ -1,6 +1,6 @@
 /** Domain errors as the engine's errors, for its chain. */
 import { errors } from 'oidc-provider';
-import { DomainError, ProofRejected } from '../errors/domain.ts';
+import { DomainError } from '../errors/domain.ts';
 
 /**
  * @param error what a grant threw
@@ -10,9 +10,8 @@ import { DomainError, ProofRejected } from '../errors/domain.ts';
 export function toEngineError(error: unknown): unknown {
   if (!(error instanceof DomainError)) return error;
   const { status } = error;
-  const description = error instanceof ProofRejected ? 'grant request is invalid' : error.told;
   // The engine hides what has a status of 500 or more behind `server_error`; a 503 is an answer of ours.
-  return Object.assign(new errors.CustomOIDCProviderError(error.error, description), {
+  return Object.assign(new errors.CustomOIDCProviderError(error.error, error.told), {
     status,
     statusCode: status,
     expose: true,

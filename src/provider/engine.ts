@@ -1,7 +1,8 @@
 /**
- * The protocol engine (`oidc-provider`): our configuration for it, our grants in its token chain, our answers at
- * introspection and revocation. It leaves rights to `directory` and `grants`, pages to `interaction`. Routes:
- * `/oauth/*`, `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server`.
+ * The protocol engine (`oidc-provider`): our configuration for it, its codes, consents and ID tokens for the token
+ * service. It leaves tokens to `tokens` and `endpoints`, rights to `directory`, pages to `interaction`. Routes:
+ * `/oauth/authorize`, `/oauth/userinfo`, `/oauth/logout`, `/oauth/jwks`, `/.well-known/openid-configuration`,
+ * `/.well-known/oauth-authorization-server`.
  *
  * This file: building an engine and swapping it for a new one when the published keys change, because an engine's key
  * set is fixed when it is made.
@@ -9,32 +10,27 @@
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { SecretKeys } from '../directory/client-secrets.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
-import type { Grant, TokenRequest } from '../grants/contract.ts';
-import { type GrantDeps, runGrant } from '../grants/grant.ts';
+import type { Grant } from '../grants/contract.ts';
 import { COMMON_PARAMETERS } from '../grants/request.ts';
+import type { SigningMode } from '../keys/signatures.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
-import { type SecretLimits, takeOverClients } from './clients.ts';
+import type { IssueToken } from '../tokens/issue.ts';
+import { rememberClients } from './clients.ts';
 import { type EngineDeps as ConfigurationDeps, createConfiguration } from './configuration.ts';
 import { toEngineError } from './engine-errors.ts';
-import { createEngineHandle } from './engine-handle.ts';
-import { LocalSigningKey, type SigningMode } from './external-key.ts';
+import { LocalSigningKey } from './external-key.ts';
 import { takeEarlierHints } from './id-token-hints.ts';
 
 export interface EngineDeps {
   /** Asked at each build: cookie keys rotate too. */
   readonly configuration: () => ConfigurationDeps;
   readonly grants: readonly Grant[];
-  readonly grantDeps: GrantDeps;
+  readonly issueToken: IssueToken;
   readonly signingKeys: SigningKeys;
   readonly signingMode: SigningMode;
   readonly directory: Directory;
-  readonly clientSecrets: SecretKeys;
-  readonly secretLimits: SecretLimits;
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
 export interface Engine {
@@ -64,31 +60,25 @@ function keepFailures(provider: Provider): void {
   }
 }
 
-/** The parameters that the engine has read and checked, and the client that it has authenticated. */
-async function toTokenRequest(ctx: KoaContextWithOIDC, directory: Directory): Promise<TokenRequest> {
-  const { client, params, body } = ctx.oidc;
-  const { address, requestId } = ctx.state;
-  // The engine drops an empty array, which asks for no table; without it the request would ask for every table.
-  const details = body?.authorization_details;
-  return {
-    ...(await directory.viewFor(ctx.req)),
-    clientId: client?.clientId ?? '',
-    parameters: { ...params, ...(details !== undefined && { authorization_details: details }) },
-    address: address ?? ctx.ip,
-    requestId,
-    engine: createEngineHandle(ctx),
-    remark(note) {
-      ctx.state.note = note;
-    },
-  };
-}
-
-function registerGrants(provider: Provider, { grants, grantDeps, directory }: EngineDeps): void {
+/**
+ * The engine needs to know the grants for its metadata and its clients. Its own token endpoint is not routed; it answers
+ * as ours does, so that each can be held to the other.
+ */
+function registerGrants(provider: Provider, { grants, issueToken, directory }: EngineDeps): void {
   for (const grant of grants) {
     const token = async (ctx: KoaContextWithOIDC): Promise<void> => {
+      const { address, requestId, client } = ctx.state;
+      const request = { grantType: grant.type, client, address, requestId, parameters: ctx.oidc.body ?? {} };
       try {
-        ctx.body = await runGrant(grant, await toTokenRequest(ctx, directory), grantDeps);
-        ctx.state.issuedGrant = grant.name;
+        const issued = await issueToken({
+          ...request,
+          ...(await directory.viewFor(ctx.state)),
+          remark(note) {
+            ctx.state.note = note;
+          },
+        });
+        ctx.state.issuedGrant = issued.grant;
+        ctx.body = issued.answer;
       } catch (error) {
         ctx.state.failure = error;
         throw toEngineError(error);
@@ -108,12 +98,7 @@ function build(deps: EngineDeps): { provider: Provider; middleware: Middleware }
   const configuration = deps.configuration();
   const provider = new Provider(configuration.issuer, createConfiguration(configuration, { keys }));
   registerGrants(provider, deps);
-  takeOverClients(provider, {
-    directory: deps.directory,
-    clientSecrets: deps.clientSecrets,
-    limits: deps.secretLimits,
-    now: deps.now,
-  });
+  rememberClients(provider, deps.directory);
   takeEarlierHints(provider);
   keepFailures(provider);
   return { provider, middleware: compose(provider.middleware as never) as unknown as Middleware };

@@ -37,8 +37,8 @@ export function createLoadExistingGrant({
   findAskedTables,
   findLeft,
 }: ExistingGrantDeps): NonNullable<Configuration['loadExistingGrant']> {
-  async function findParties({ req, oidc }: KoaContextWithOIDC): Promise<ConsentParties | undefined> {
-    const { view } = await directory.viewFor(req);
+  async function findParties({ state, oidc }: KoaContextWithOIDC): Promise<ConsentParties | undefined> {
+    const { view } = await directory.viewFor(state);
     const [user, client] = await Promise.all([
       users.findBySubject(oidc.account?.accountId ?? ''),
       view.findApplication(oidc.client?.clientId ?? ''),

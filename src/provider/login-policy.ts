@@ -4,6 +4,7 @@ import type { Directory } from '../directory/directory.ts';
 import { isOnDevice } from '../directory/redirect-uris.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Registry } from '../registry/registry.ts';
+import { isPublicClient } from './clients.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
@@ -63,7 +64,7 @@ function askForEachLoginOnDevices(policy: interactionPolicy.DefaultPolicy): void
       'a public client on a device needs the person at each login',
       'consent_required',
       ({ oidc: { client, params, result } }: KoaContextWithOIDC) =>
-        client?.clientAuthMethod === 'none' && isOnDevice(String(params?.redirect_uri)) && !result?.consent
+        isPublicClient(client) && isOnDevice(String(params?.redirect_uri)) && !result?.consent
           ? Check.REQUEST_PROMPT
           : Check.NO_NEED_TO_PROMPT,
     ),

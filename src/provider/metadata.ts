@@ -11,11 +11,6 @@ import { DEVICE_ACCESS } from '../permissions/device-access.ts';
 import { ID_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 import { PROMPT_VALUES } from './prompts.ts';
 
-export const METADATA_PATHS = [
-  '/.well-known/openid-configuration',
-  '/.well-known/oauth-authorization-server',
-] as const;
-
 /** Grants that are advertised only while an application may use them, and what applications call them. */
 const ONLY_WHILE_USED: Readonly<Record<string, string>> = {
   password: 'password',

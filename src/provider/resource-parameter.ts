@@ -1,31 +1,25 @@
-/**
- * The `resource` parameter (RFC 8707) of requests for tokens. After this step it is a single value in the spelling of
- * the directory, so that it can be compared as a string; several different ones stay as they are and are refused.
- */
-import type { Middleware } from 'koa';
-import type { DirectoryView } from '../directory/directory.ts';
-import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
-import type { InspectionDeps } from './inspection.ts';
+/** The `resource` parameter (RFC 8707) of authorization requests, as a single value in the spelling of the directory. */
+import type { Context, Middleware } from 'koa';
+import type { Directory } from '../directory/directory.ts';
+import { spelledAsStored } from '../directory/resource-spelling.ts';
 
-async function spelledAsStored(view: DirectoryView, given: unknown): Promise<unknown> {
-  const identifiers: unknown[] = [given].flat();
-  const [identifier] = identifiers;
-  if (typeof identifier !== 'string') return given;
-  const areSame = identifiers.every(
-    (each) => typeof each === 'string' && canonicalIdentifier(each) === canonicalIdentifier(identifier),
-  );
-  return areSame ? ((await view.findResource(identifier))?.identifier ?? identifier) : given;
+type Form = Record<string, unknown>;
+
+export interface ResourceParameterDeps {
+  readonly directory: Directory;
+  /** The parsed form of a request, and how to hand it on changed. */
+  readonly form: {
+    read(ctx: Context): Form | undefined;
+    replace(ctx: Context, form: Form): void;
+  };
 }
 
-export function createResourceParameter({
-  directory,
-  form,
-}: Pick<InspectionDeps, 'directory' | 'form'>): Middleware {
+export function createResourceParameter({ directory, form }: ResourceParameterDeps): Middleware {
   return async function resourceParameter(ctx, next) {
     const fields = form.read(ctx);
     const given = fields?.resource ?? ctx.query.resource;
     if (given === undefined || given === '') return next();
-    const { view } = await directory.viewFor(ctx.req);
+    const { view } = await directory.viewFor(ctx.state);
     const resource = await spelledAsStored(view, given);
     if (resource === given) return next();
     if (fields?.resource !== undefined) form.replace(ctx, { ...fields, resource });

@@ -87,7 +87,6 @@ test('an empty environment gives the defaults', () => {
       ttl: { accessToken: 3600, login: 2_592_000 },
       shutdownSeconds: 10,
       signing: 'auto',
-      fastLane: true,
       warnings: [options.masterKey.insecure.says],
     },
   );

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Logger } from '../../src/http/log.ts';
-import { createServer, type GrantableServer } from '../../src/server.ts';
+import { createServer, type GrantableServer, type ServerOptions } from '../../src/server.ts';
 import { storageForTests } from './mongodb.ts';
 
 export const RESOURCE = 'https://api.acme.example/';
@@ -188,7 +188,7 @@ export interface TestServer extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export interface TestServerOptions {
+export interface TestServerOptions extends Pick<ServerOptions, 'tokenEndpoint'> {
   readonly env?: Record<string, string>;
   /** Changes a copy of the fixture before it is applied. */
   readonly fixture?: (fixture: any) => void;
@@ -254,6 +254,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       {
         now: () => clock.stoppedAt ?? Date.now() + clock.offset,
         ...(options.log && { log: options.log }),
+        ...(options.tokenEndpoint && { tokenEndpoint: options.tokenEndpoint }),
       },
     );
   let server = await start();

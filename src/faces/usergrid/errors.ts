@@ -5,6 +5,7 @@
 import {
   AccountClosed,
   AlreadyTaken,
+  ClientRejected,
   DomainError,
   GrantNotAllowed,
   MalformedRequest,
@@ -117,10 +118,12 @@ export function wrongLogin(reason?: string): GrantRefused {
   return new GrantRefused(400, 'invalid_grant', 'invalid username or password', undefined, reason);
 }
 
-/** Whether the token endpoint did not take the credentials, whatever is wrong with them. */
+/** Whether the token service did not accept the credentials, whatever is wrong with them. */
 export function isWrongLogin(error: unknown): boolean {
   if (error instanceof Refusal) return error.status < 500;
-  return [ProofRejected, MalformedRequest, GrantNotAllowed].some((type) => error instanceof type);
+  return [ClientRejected, ProofRejected, MalformedRequest, GrantNotAllowed].some(
+    (type) => error instanceof type,
+  );
 }
 
 /** What the token endpoint refused, as a token endpoint of Usergrid tells it. */

@@ -10,11 +10,11 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK } from 'jose';
-import { options } from '../../../src/config/options.ts';
 import { createLogger } from '../../../src/http/log.ts';
 import { createFlow } from '../../interaction/flow.ts';
 import { createBrowser } from '../../support/browser.ts';
 import { crmDatasource, writeCrm } from '../../support/crm.ts';
+import { engineTokenEndpoint } from '../../support/engine-endpoint.ts';
 import { AUTHOR, createTrader, exchangeForm, stored } from '../../support/exchange.ts';
 import {
   type Answer,
@@ -25,6 +25,7 @@ import {
   RESOURCE,
   startServer,
   type TestServer,
+  type TestServerOptions,
 } from '../../support/server.ts';
 
 export const OPEN_RESOURCE = 'https://open.acme.example/';
@@ -290,20 +291,21 @@ export async function openWorld(): Promise<World> {
   await before.server.stop();
   await cp(first, second, { recursive: true });
 
-  const start = async (dataDir: string, more: Record<string, string>) => {
+  const start = async (dataDir: string, more: Pick<TestServerOptions, 'tokenEndpoint'>) => {
     const lines = collectLines();
     const server = await startServer({
       dataDir,
       clock,
       fixture,
-      env: { ...env, GRANTABLE_ISSUER: issuer, ...more },
+      ...more,
+      env: { ...env, GRANTABLE_ISSUER: issuer },
       log: createLogger({ level: 'info', destination: lines.destination }),
     });
     opened.use(server);
     return { server, lines };
   };
   const shipped = await start(first, {});
-  const engine = await start(second, { [options.fastLane.name]: '0' });
+  const engine = await start(second, { tokenEndpoint: engineTokenEndpoint });
 
   const bySecret = (id: string, method: Party['method'] = 'client_secret_basic', secret = secretOf(id)) => ({
     id,

@@ -1,8 +1,8 @@
 /** JWTs of ours, such as access tokens (RFC 9068): signed with the key of their algorithm that is active now. */
 
-import type { SigningKeys } from '../keys/signing-keys.ts';
 import type { AlgChoice } from '../storage/signing-algs.ts';
-import { LocalSigningKey, type SigningMode } from './external-key.ts';
+import { createSignBytes, type SignBytes, type SigningMode } from './signatures.ts';
+import type { SigningKeys } from './signing-keys.ts';
 
 /**
  * @param claims as JSON
@@ -14,7 +14,7 @@ export type SignJwt = (claims: string, choice: AlgChoice, typ: string) => Promis
 interface Signer {
   readonly kid: string;
   readonly header: string;
-  readonly key: LocalSigningKey;
+  readonly sign: SignBytes;
 }
 
 const encode = (json: string): string => Buffer.from(json).toString('base64url');
@@ -33,13 +33,13 @@ export function createSignJwt({
     const known = signers.get(name);
     if (known?.kid === kid) return known;
     const header = encode(JSON.stringify({ alg, typ, kid }));
-    const signer = { kid, header, key: new LocalSigningKey({ kid, alg, privateKey }, mode) };
+    const signer = { kid, header, sign: createSignBytes(privateKey, alg, mode) };
     signers.set(name, signer);
     return signer;
   };
   return async (claims, choice, typ) => {
-    const { header, key } = signerFor(choice, typ);
+    const { header, sign } = signerFor(choice, typ);
     const input = `${header}.${encode(claims)}`;
-    return `${input}.${(await key.sign(Buffer.from(input))).toString('base64url')}`;
+    return `${input}.${(await sign(Buffer.from(input))).toString('base64url')}`;
   };
 }

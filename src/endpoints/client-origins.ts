@@ -4,8 +4,7 @@
  */
 import type { Context, Middleware } from 'koa';
 import type { Directory } from '../directory/directory.ts';
-import { PATHS } from './configuration.ts';
-import { REVOCATIONS_PATH } from './revocation-feed.ts';
+import { PATHS } from '../provider/paths.ts';
 
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   [PATHS.token]: ['POST'],
@@ -14,17 +13,17 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
 };
 const HEADERS = ['Authorization', 'Content-Type'];
 /** For resource servers; the engine would answer preflights there too. */
-const FOR_SERVERS: readonly string[] = [PATHS.introspection, REVOCATIONS_PATH];
+const FOR_SERVERS: readonly string[] = [PATHS.introspection, PATHS.revocations];
 
 /** Paths that pages may call. */
 export const BROWSER_PATHS: readonly string[] = Object.keys(METHODS);
 
 /** Leaves `readers` and `preflight` in `ctx.state`. */
-export function createClientOrigins({ directory }: { directory: Directory }): Middleware {
-  async function findOrigins({ oidc }: Context): Promise<readonly string[] | undefined> {
-    const clientId = oidc?.client?.clientId;
-    const active = clientId && (await (await directory.view()).findApplication(clientId));
-    return active ? active.application.allowedOrigins : undefined;
+export function createClientOrigins({ directory }: { directory: Pick<Directory, 'viewFor'> }): Middleware {
+  async function findOrigins({ state }: Context): Promise<readonly string[] | undefined> {
+    if (state.clientId === undefined) return undefined;
+    const { view } = await directory.viewFor(state);
+    return (await view.findApplication(state.clientId))?.application.allowedOrigins;
   }
 
   return async function clientOrigins(ctx, next) {

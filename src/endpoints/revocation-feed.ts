@@ -1,7 +1,7 @@
 /**
  * `/oauth/revocations`: the revocation feed for resource servers that verify JWTs themselves. The answer is a JWT
  * signed with a key of the JWKS, so that it can be trusted wherever it was kept. GET with HTTP Basic, or POST with a
- * form where a client authenticates in another way; the engine authenticates it as it does for introspection.
+ * form where a client authenticates in another way.
  *
  * Parameters: `after`, the cursor `next` of the answer before (left out: everything there is); `wait`, seconds to wait
  * for something to tell; `nonce`, repeated in the answer, which shows that it is no earlier one. Claims: `iss`, `aud`
@@ -9,44 +9,47 @@
  * `id` as in the `anc` of tokens, `revoked_at`, `restored_at`, `narrowed_at` (milliseconds) and `exp` (seconds), after
  * which nothing below it can be alive.
  */
-import type { Context, Middleware } from 'koa';
+import type { Context } from 'koa';
+import { CREDENTIAL_PARAMETERS } from '../clients/credentials.ts';
+import type { Form } from '../clients/form.ts';
+import type { Directory } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
+import { Refusal } from '../http/refusal.ts';
+import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { Feed, FeedPage } from '../registry/feed.ts';
 import type { NodeRecord } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
-import { PATHS } from './configuration.ts';
-import { authenticateClient, type InspectionDeps } from './inspection.ts';
-import type { SignJwt } from './sign-jwt.ts';
+import { type Requests, readForm } from './requests.ts';
 
-export const REVOCATIONS_PATH = '/oauth/revocations';
 /** Of the header of the JWT, and in `Content-Type` behind `application/`. */
 export const REVOCATIONS_TYPE = 'revocations+jwt';
 
 /** Seconds. */
 const LONGEST_WAIT = 30;
 const OWN_FIELDS = ['after', 'wait', 'nonce'];
-const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'];
 
 export interface RevocationFeedDeps {
-  readonly inspection: InspectionDeps;
+  readonly issuer: string;
+  readonly requests: Requests;
+  readonly directory: Pick<Directory, 'view'>;
   readonly feed: Feed;
   readonly sign: SignJwt;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Credentials in a URL would stand in logs (RFC 6750 section 5.3), so GET takes none. */
-function readFields(ctx: Context, { form }: InspectionDeps): Fields {
+function readFields(ctx: Context): Form {
   const isGet = ctx.method === 'GET';
-  const fields: Fields = isGet ? { ...ctx.query } : (form.read(ctx) ?? {});
-  const known = isGet ? OWN_FIELDS : [...OWN_FIELDS, ...CREDENTIALS];
+  const fields: Form = isGet ? { ...ctx.query } : readForm(ctx);
+  const known: string[] = isGet ? OWN_FIELDS : [...OWN_FIELDS, ...CREDENTIAL_PARAMETERS];
   const unknown = Object.keys(fields).find((name) => !known.includes(name));
   if (unknown !== undefined) throw new MalformedRequest({ description: 'unknown parameter' });
   return fields;
 }
 
-function readNumber(fields: Fields, name: string, most: number): number {
+function readNumber(fields: Form, name: string, most: number): number {
   const value = fields[name];
   if (value === undefined) return 0;
   if (typeof value !== 'string' || !/^\d{1,15}$/.test(value) || Number(value) > most) {
@@ -55,7 +58,7 @@ function readNumber(fields: Fields, name: string, most: number): number {
   return Number(value);
 }
 
-function readNonce({ nonce }: Fields): string | undefined {
+function readNonce({ nonce }: Form): string | undefined {
   if (nonce === undefined) return undefined;
   if (typeof nonce !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(nonce)) {
     throw new MalformedRequest({ description: 'nonce must be 1 to 64 letters, digits, _ and -' });
@@ -73,29 +76,7 @@ function spell({ id, revokedAt, restoredAt, narrowedAt, expiresAt }: NodeRecord)
   };
 }
 
-/** Runs the engine's authentication of clients on what it takes for a request of its own. */
-async function authenticate(
-  ctx: Context,
-  next: () => Promise<unknown>,
-  fields: Fields,
-  inspection: InspectionDeps,
-): Promise<Application | undefined> {
-  const { method, url } = ctx;
-  const credentials = Object.fromEntries(
-    Object.entries(fields).filter(([name]) => CREDENTIALS.includes(name)),
-  );
-  await inspection.form.give(ctx, credentials);
-  ctx.url = PATHS.introspection;
-  try {
-    return await authenticateClient(ctx, next, credentials, inspection);
-  } finally {
-    Object.assign(ctx, { method, url });
-  }
-}
-
-export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedDeps): Middleware {
-  const { issuer, now } = inspection;
-
+export function createRevocationFeed({ issuer, requests, directory, feed, sign, now }: RevocationFeedDeps) {
   async function answer(
     client: Application,
     after: number,
@@ -103,7 +84,7 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
     page: FeedPage,
   ): Promise<string> {
     // What it may hear of now, after a poll that may have been long.
-    const current = await (await inspection.directory.view()).findApplication(client.clientId);
+    const current = await (await directory.view()).findApplication(client.clientId);
     const claims = {
       iss: issuer,
       aud: client.clientId,
@@ -119,25 +100,22 @@ export function createRevocationFeed({ inspection, feed, sign }: RevocationFeedD
     return sign(JSON.stringify(claims), [ACCESS_TOKEN_ALG], REVOCATIONS_TYPE);
   }
 
-  return async function revocations(ctx, next) {
-    if (ctx.method !== 'GET' && ctx.method !== 'POST') return;
-    const fields = readFields(ctx, inspection);
+  return async (ctx: Context): Promise<void> => {
+    const fields = readFields(ctx);
     const after = readNumber(fields, 'after', Number.MAX_SAFE_INTEGER);
     const wait = readNumber(fields, 'wait', LONGEST_WAIT);
     const nonce = readNonce(fields);
-    const client = await authenticate(ctx, next, fields, inspection);
-    if (!client) return;
+    const { client } = await requests.authenticate(ctx, fields, { servesPublic: false });
+    const { application } = client;
     ctx.set('Cache-Control', 'no-store');
-    if (client.introspects.length === 0) {
-      ctx.status = 403;
-      ctx.body = { error: 'access_denied', error_description: 'the application answers for no resource' };
-      return;
+    if (application.introspects.length === 0) {
+      throw new Refusal(403, 'the application answers for no resource', { error: 'access_denied' });
     }
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());
-    const audience = { organization: client.organization, resources: client.introspects };
+    const audience = { organization: application.organization, resources: application.introspects };
     const page = await feed.read(after, audience, { ms: wait * 1000, signal: gone.signal });
     ctx.type = `application/${REVOCATIONS_TYPE}`;
-    ctx.body = await answer(client, after, nonce, page);
+    ctx.body = await answer(application, after, nonce, page);
   };
 }

@@ -1,0 +1,99 @@
+/**
+ * Client authentication, once: whether the client that a request names is the one that sends it (RFC 6749 section 2.3).
+ * Every endpoint and every face asks here, so the verdict, the count of wrong secrets and the reason in the audit are
+ * the same everywhere. `credentials.ts` reads what was presented; `assertions.ts` judges JWTs.
+ *
+ * This file: the decision. It serves no routes.
+ */
+import { usesSecret } from '../directory/applications.ts';
+import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import { ClientRejected } from '../errors/domain.ts';
+import type { ArtifactStore } from '../storage/contract.ts';
+import type { AuthMethod } from '../storage/nouns.ts';
+import { findAssertionProblem } from './assertions.ts';
+import type { Credentials } from './credentials.ts';
+
+/** An application that has shown who it is, and how. */
+export interface AuthenticatedClient extends ActiveApplication {
+  readonly method: AuthMethod;
+}
+
+/** Where a client authenticates, and from where. */
+export interface AuthenticationRequest {
+  readonly view: DirectoryView;
+  readonly address: string;
+  /** Whether the endpoint serves public clients. */
+  readonly servesPublic: boolean;
+  /** The URL of the token endpoint, at that endpoint: the audience that some older clients write. */
+  readonly tokenEndpoint?: string;
+}
+
+/** Whose guesses of a client's secret are counted. */
+export interface SecretLimits {
+  /** @throws TooManyAttempts */
+  requireClientNotBlocked(clientId: string, address: string): void;
+  clientSecretFailure(clientId: string, address: string): Promise<void>;
+}
+
+/**
+ * @throws ClientRejected, with the reason for the log; TooManyAttempts; both before anything is decided about what the
+ *   client asks for
+ */
+export type AuthenticateClient = (
+  credentials: Credentials,
+  request: AuthenticationRequest,
+) => Promise<AuthenticatedClient>;
+
+export interface ClientAuthenticationDeps {
+  readonly issuer: string;
+  readonly clientSecrets: SecretKeys;
+  readonly limits: SecretLimits;
+  readonly artifacts: Pick<ArtifactStore, 'insert'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export function createAuthenticateClient(deps: ClientAuthenticationDeps): AuthenticateClient {
+  const { issuer, clientSecrets, limits, artifacts, now } = deps;
+
+  /** Counts a guess; one that is not allowed any more is refused before it is looked at. */
+  async function guess(clientId: string, address: string, isRight: () => boolean): Promise<boolean> {
+    limits.requireClientNotBlocked(clientId, address);
+    // Nothing is waited for between the look at the count, the guess and its counting.
+    const matches = isRight();
+    if (!matches) await limits.clientSecretFailure(clientId, address);
+    return matches;
+  }
+
+  return async ({ clientId, method, secrets, assertion }, { view, address, ...endpoint }) => {
+    const active = await view.findApplication(clientId);
+    const registered = active?.application.authMethod;
+    const presentsSecret = secrets.length > 0;
+    const hasSecret = registered !== undefined && usesSecret({ authMethod: registered });
+    // If the client does not exist or has no secret, any secret counts as wrong; otherwise the limit would tell which
+    // clients exist.
+    if (presentsSecret && !hasSecret) await guess(clientId, address, () => false);
+    if (!active || !registered) throw new ClientRejected({ reason: 'client not found' });
+    const reject = (reason: string): ClientRejected =>
+      new ClientRejected({ reason, clientId, methods: { used: method, registered } });
+    if (method !== registered && !(presentsSecret && hasSecret)) {
+      throw reject(`the client used ${method}, and is registered with ${registered}`);
+    }
+    if (method === 'none' && !endpoint.servesPublic) throw reject('a public client cannot introspect');
+    const { application } = active;
+    if (presentsSecret) {
+      const isRight = () => isAnyClientSecret(clientSecrets, secrets, application.secretHash);
+      if (!(await guess(clientId, address, isRight))) throw reject('invalid secret provided');
+    } else if (assertion !== undefined) {
+      const problem = await findAssertionProblem(assertion, application, {
+        issuer,
+        endpoint: application.assertionAudience === 'endpoint' ? endpoint.tokenEndpoint : undefined,
+        used: artifacts,
+        now,
+      });
+      if (problem !== undefined) throw reject(problem);
+    }
+    return { ...active, method };
+  };
+}

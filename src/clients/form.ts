@@ -1,0 +1,30 @@
+/** Forms of requests to OAuth endpoints (RFC 6749 section 3.2): an empty parameter counts as absent. */
+import { MalformedRequest } from '../errors/domain.ts';
+
+/** The fields of a form; repeated ones are arrays. */
+export type Form = Readonly<Record<string, unknown>>;
+
+/** @returns undefined if it is absent, empty or repeated */
+export function findText(form: Form, name: string): string | undefined {
+  const value = form[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** @throws MalformedRequest if it is absent, empty or repeated */
+export function requireText(form: Form, name: string): string {
+  const value = findText(form, name);
+  if (value === undefined)
+    throw new MalformedRequest({ description: `missing required parameter '${name}'` });
+  return value;
+}
+
+const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
+
+/** @throws MalformedRequest if one of these parameters is repeated */
+export function refuseRepeated(form: Form, names: Iterable<string>): void {
+  const repeated = [...names].filter((name) => Array.isArray(form[name]));
+  if (repeated.length === 0) return;
+  const list = LIST.format(repeated.map((name) => `'${name}'`));
+  const noun = repeated.length === 1 ? 'parameter' : 'parameters';
+  throw new MalformedRequest({ description: `${list} ${noun} must not be provided twice` });
+}

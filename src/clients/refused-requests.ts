@@ -1,0 +1,49 @@
+/** Refused requests of clients in the audit log. */
+import { ClientRejected, ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
+import { reasonOf } from '../errors/reason.ts';
+import type { AuthMethod } from '../storage/nouns.ts';
+import type { Refusals } from '../storage/refusals.ts';
+
+export interface RefusedRequest {
+  readonly path: string;
+  /** Of the answer. */
+  readonly status: number;
+  readonly error: unknown;
+  /** The client that has authenticated; undefined: no client has. */
+  readonly client: { readonly clientId: string; readonly method: AuthMethod } | undefined;
+  readonly address: string;
+  readonly requestId: string | undefined;
+}
+
+/** @throws StoreUnavailable */
+export type RecordRefused = (refused: RefusedRequest) => Promise<void>;
+
+/** Errors that mean that the person behind the request has not authenticated. */
+const UNPROVED = [ProofRejected, TooManyAttempts, Unavailable];
+
+export function createRecordRefused({
+  refusals,
+  now,
+}: {
+  refusals: Pick<Refusals, 'append'>;
+  /** Milliseconds. */
+  now: () => number;
+}): RecordRefused {
+  return async ({ path, status, error, client, address, requestId }) => {
+    const named = client?.clientId ?? (error instanceof ClientRejected ? error.clientId : undefined);
+    const hasAuthenticated = client !== undefined && client.method !== 'none';
+    await refusals.append(
+      {
+        at: now(),
+        event: 'request.refused',
+        outcome: 'denied',
+        reason: reasonOf(error) ?? 'unknown',
+        details: { path, status },
+        ...(named !== undefined && { client: named }),
+        address,
+        ...(requestId !== undefined && { requestId }),
+      },
+      hasAuthenticated && !UNPROVED.some((type) => error instanceof type),
+    );
+  };
+}

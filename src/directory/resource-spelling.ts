@@ -1,0 +1,20 @@
+/** Resource indicators in the spelling of the directory, so that they can be compared as strings. */
+import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
+import type { DirectoryView } from './directory.ts';
+
+/**
+ * @param given the `resource` parameter of a request (RFC 8707 section 2), possibly repeated
+ * @returns a single value if all of them mean the same resource; otherwise what was given
+ */
+export async function spelledAsStored(
+  view: Pick<DirectoryView, 'findResource'>,
+  given: unknown,
+): Promise<unknown> {
+  const identifiers: unknown[] = [given].flat();
+  const [identifier] = identifiers;
+  if (typeof identifier !== 'string') return given;
+  const areSame = identifiers.every(
+    (each) => typeof each === 'string' && canonicalIdentifier(each) === canonicalIdentifier(identifier),
+  );
+  return areSame ? ((await view.findResource(identifier))?.identifier ?? identifier) : given;
+}

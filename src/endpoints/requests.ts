@@ -1,0 +1,92 @@
+/** What the OAuth endpoints have in common: the form, the client that sends it, and how a refusal is answered. */
+import type { Context } from 'koa';
+import type { AuthenticateClient, AuthenticatedClient } from '../clients/authentication.ts';
+import { readCredentials } from '../clients/credentials.ts';
+import type { Form } from '../clients/form.ts';
+import type { RecordRefused } from '../clients/refused-requests.ts';
+import type { Directory, RequestView } from '../directory/directory.ts';
+import { ClientRejected, DomainError, MalformedRequest } from '../errors/domain.ts';
+import { findForm } from '../http/body.ts';
+
+/** A request of a client that has authenticated. */
+export interface ClientRequest extends RequestView {
+  readonly client: AuthenticatedClient;
+  readonly address: string;
+  readonly requestId: string;
+}
+
+export interface RequestsDeps {
+  readonly issuer: string;
+  readonly directory: Pick<Directory, 'viewFor'>;
+  readonly authenticateClient: AuthenticateClient;
+  readonly recordRefused: RecordRefused;
+}
+
+/** @throws MalformedRequest for a body that is not a form; a request without a body has an empty one */
+export function readForm(ctx: Context): Form {
+  const form = findForm(ctx);
+  if (form) return form;
+  if (ctx.get('Content-Type') === '') return {};
+  throw new MalformedRequest({
+    description: `only application/x-www-form-urlencoded content-type bodies are supported on ${ctx.method} ${ctx.path}`,
+  });
+}
+
+export interface Requests {
+  /**
+   * Leaves `clientId` and `clientAuth` for the log in `ctx.state`.
+   * @throws ClientRejected, MalformedRequest, TooManyAttempts
+   */
+  authenticate(
+    ctx: Context,
+    form: Form,
+    endpoint: { readonly servesPublic: boolean; readonly tokenEndpoint?: string },
+  ): Promise<ClientRequest>;
+  /** Around a handler: records a refusal, and tells it where clients look for it. */
+  recordingRefusals(handle: (ctx: Context) => Promise<void>): (ctx: Context) => Promise<void>;
+}
+
+export function createRequests(deps: RequestsDeps): Requests {
+  const { issuer, directory, authenticateClient, recordRefused } = deps;
+
+  function noteMethods(ctx: Context, used: string, registered: string): void {
+    if (used !== registered) ctx.state.clientAuth = { used, registered };
+  }
+
+  async function record(ctx: Context, error: DomainError): Promise<void> {
+    const { address, requestId } = ctx.state;
+    const client: AuthenticatedClient | undefined = ctx.state.client;
+    if (error instanceof ClientRejected) {
+      ctx.state.clientId = error.clientId;
+      if (error.methods) noteMethods(ctx, error.methods.used, error.methods.registered);
+      if (ctx.get('Authorization') !== '') {
+        const challenge = `Basic realm="${issuer}", error="${error.error}", error_description="${error.told}"`;
+        ctx.set('WWW-Authenticate', challenge);
+      }
+    }
+    const { path } = ctx;
+    const proved = client && { clientId: client.application.clientId, method: client.method };
+    await recordRefused({ path, status: error.status, error, client: proved, address, requestId });
+  }
+
+  return {
+    async authenticate(ctx, form, endpoint) {
+      const { address, requestId } = ctx.state;
+      const credentials = readCredentials(ctx.get('Authorization'), form);
+      const viewing = await directory.viewFor(ctx.state);
+      const client = await authenticateClient(credentials, { view: viewing.view, address, ...endpoint });
+      const { clientId, authMethod } = client.application;
+      noteMethods(ctx, client.method, authMethod);
+      ctx.state.clientId = clientId;
+      ctx.state.client = client;
+      return { ...viewing, client, address, requestId };
+    },
+    recordingRefusals(handle) {
+      return (ctx) =>
+        handle(ctx).catch(async (error: unknown) => {
+          if (error instanceof DomainError) await record(ctx, error);
+          throw error;
+        });
+    },
+  };
+}

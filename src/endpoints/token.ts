@@ -1,0 +1,32 @@
+/** The token endpoint (RFC 6749 section 3.2). */
+import type { Context } from 'koa';
+import { refuseRepeated, requireText } from '../clients/form.ts';
+import { PATHS } from '../provider/paths.ts';
+import type { IssueToken } from '../tokens/issue.ts';
+import { type Requests, readForm } from './requests.ts';
+
+export interface TokenEndpointDeps {
+  readonly issuer: string;
+  readonly requests: Requests;
+  readonly issueToken: IssueToken;
+}
+
+export function createTokenEndpoint({ issuer, requests, issueToken }: TokenEndpointDeps) {
+  const authentication = { servesPublic: true, tokenEndpoint: issuer + PATHS.token };
+  return async (ctx: Context): Promise<void> => {
+    const form = readForm(ctx);
+    const request = await requests.authenticate(ctx, form, authentication);
+    refuseRepeated(form, ['grant_type']);
+    const issued = await issueToken({
+      ...request,
+      grantType: requireText(form, 'grant_type'),
+      parameters: form,
+      remark(note) {
+        ctx.state.note = note;
+      },
+    });
+    ctx.state.issuedGrant = issued.grant;
+    ctx.set('Cache-Control', 'no-store');
+    ctx.body = issued.answer;
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * Issues what a client asks for: finds the grant, checks that the client may use it, and runs it. Callers translate: the
+ * token endpoint, the faces and embedding programs all come here with values that are already parsed, and with a client
+ * that has authenticated.
+ */
+import { refuseRepeated } from '../clients/form.ts';
+import { spelledAsStored } from '../directory/resource-spelling.ts';
+import { GrantNotAllowed, UnsupportedGrant } from '../errors/domain.ts';
+import type { Grant, GrantRequest, Issued } from '../grants/contract.ts';
+import { type GrantDeps, runGrant } from '../grants/grant.ts';
+import { COMMON_PARAMETERS } from '../grants/request.ts';
+
+export interface TokenRequest extends GrantRequest {
+  /** On the wire: `grant_type` (RFC 6749 section 4). */
+  readonly grantType: string;
+}
+
+export interface IssuedToken extends Issued {
+  /** The name of the grant, as applications list it. */
+  readonly grant: string;
+}
+
+/**
+ * @throws UnsupportedGrant, GrantNotAllowed, MalformedRequest before anything is looked at; any other domain error
+ *   before anything is made
+ */
+export type IssueToken = (request: TokenRequest) => Promise<IssuedToken>;
+
+/** Several resources have an error of their own (RFC 8707 section 2.2). */
+const ALWAYS_REPEATABLE = ['resource'];
+
+function onceOnly({ parameters, repeatable = [] }: Grant): readonly string[] {
+  const mayRepeat = new Set([...repeatable, ...ALWAYS_REPEATABLE]);
+  return [...COMMON_PARAMETERS, ...parameters].filter((name) => !mayRepeat.has(name));
+}
+
+export function createIssueToken(grants: readonly Grant[], deps: GrantDeps): IssueToken {
+  const byType = new Map(grants.map((grant) => [grant.type, { grant, once: onceOnly(grant) }]));
+  return async ({ grantType, ...request }) => {
+    const { grant, once } = byType.get(grantType) ?? {};
+    if (!grant || !once) throw new UnsupportedGrant({ description: 'unsupported grant_type requested' });
+    if (!request.client.application.grants.includes(grant.name)) {
+      throw new GrantNotAllowed({ description: 'the application may not use this grant' });
+    }
+    refuseRepeated(request.parameters, once);
+    const { resource: named } = request.parameters;
+    const resource = named && (await spelledAsStored(request.view, named));
+    const parameters = resource === named ? request.parameters : { ...request.parameters, resource };
+    return { ...(await runGrant(grant, { ...request, parameters }, deps)), grant: grant.name };
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * The token service: issues, introspects and revokes tokens. It takes parsed values and knows no HTTP, so that every
+ * caller is a translator: the OAuth endpoints, the faces, embedding programs.
+ *
+ * This file puts its parts together.
+ */
+import type { Connections } from '../connections/connections.ts';
+import type { ExchangeLimit } from '../connections/exchange-limit.ts';
+import type { DatabaseLogins } from '../datasources/logins.ts';
+import { createEndings } from '../directory/endings.ts';
+import type { Users } from '../directory/users.ts';
+import type { ConnectDeps } from '../grants/connect.ts';
+import type { Grant } from '../grants/contract.ts';
+import type { EngineHandle } from '../grants/engine-handle.ts';
+import { createGrants } from '../grants/index.ts';
+import { createIssue } from '../grants/issue.ts';
+import type { RememberedConsents } from '../grants/remembered-consents.ts';
+import { createSubjectTokens } from '../grants/subject-token.ts';
+import { createUnanswered } from '../grants/unanswered.ts';
+import type { SignJwt } from '../keys/sign-jwt.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { RefreshTokens } from '../registry/secrets.ts';
+import type { Storage } from '../storage/contract.ts';
+import type { Tokens } from './identify.ts';
+import { createIntrospect, type Introspect } from './introspection.ts';
+import { createIssueToken, type IssueToken } from './issue.ts';
+import { createRevoke, type Revoke } from './revocation.ts';
+
+export interface TokenService {
+  readonly issue: IssueToken;
+  readonly introspect: Introspect;
+  readonly revoke: Revoke;
+  /** All that are live. */
+  readonly grants: readonly Grant[];
+}
+
+export interface TokenServiceDeps {
+  readonly issuer: string;
+  readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
+  readonly users: Users;
+  readonly databaseLogins: DatabaseLogins;
+  readonly connections: Connections;
+  readonly exchangeLimit: ExchangeLimit;
+  readonly connect: ConnectDeps;
+  readonly consents: Pick<RememberedConsents, 'forget'>;
+  readonly registry: Registry;
+  readonly tokens: Tokens;
+  readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: RefreshJwts;
+  readonly engine: EngineHandle;
+  readonly sign: SignJwt;
+  /** Seconds. */
+  readonly lifetimes: { readonly login: number; readonly userinfoToken: number; readonly session: number };
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export function createTokenService(deps: TokenServiceDeps): TokenService {
+  const { storage, registry, tokens, connections, now } = deps;
+  const { audit, logins, counters } = storage;
+  const grants = createGrants({
+    ...deps,
+    logins,
+    audit,
+    unanswered: createUnanswered({ counters, now }),
+    subjectTokens: createSubjectTokens({ tokens, connections }),
+    limit: deps.exchangeLimit,
+  });
+  return {
+    grants,
+    issue: createIssueToken(grants, { users: deps.users, issue: createIssue({ ...deps, logins }) }),
+    introspect: createIntrospect(tokens, deps.issuer),
+    revoke: createRevoke({
+      ...deps,
+      logins,
+      endings: createEndings({ registry, audit, now }),
+    }),
+  };
+}
