@@ -7,11 +7,11 @@ import { type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { createLogger } from '../../src/http/log.ts';
 import { basic, freePort, startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import { MAIN, openTerminal, start, type Terminal } from './run.ts';
 
 const SECRET = 's3cret-of-32-or-more-characters-x';
@@ -73,14 +73,12 @@ async function serve(t: TestContext, env: Record<string, string> = {}): Promise<
 }
 
 async function untilReady(issuer: string, { child, said }: ReturnType<typeof start>): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  await until('the server is ready', async () => {
     assert.equal(child.exitCode, null, said());
     const response = await fetch(`${issuer}/readyz`).catch(() => undefined);
     await response?.body?.cancel();
-    if (response?.status === 200) return;
-    await setTimeout(25);
-  }
-  throw new Error(`not ready: ${said()}`);
+    return response?.status === 200;
+  });
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -142,15 +140,13 @@ test('E16 a request under way is answered before the process ends', async (t) =>
 
 /** New connections are refused as soon as the process has understood the signal. */
 async function untilRefused(issuer: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  await until('connections are refused', async () => {
     const response = await fetch(`${issuer}/healthz`, { headers: { connection: 'close' } }).catch(
       () => undefined,
     );
-    if (!response) return;
-    await response.body?.cancel();
-    await setTimeout(10);
-  }
-  throw new Error('it goes on accepting');
+    await response?.body?.cancel();
+    return !response;
+  });
 }
 
 test('a stop that is asked for while it starts is not lost', async (t) => {
@@ -158,10 +154,10 @@ test('a stop that is asked for while it starts is not lost', async (t) => {
   const terminal = await openTerminal(t, { GRANTABLE_PORT: String(port) });
   const server = start(terminal, ['serve']);
   t.after(() => server.child.kill('SIGKILL'));
-  while (!existsSync(join(terminal.dataDir, 'grantable.db'))) {
+  await until('it has begun', () => {
     assert.equal(server.child.exitCode, null, server.said());
-    await setTimeout(5);
-  }
+    return existsSync(join(terminal.dataDir, 'grantable.db'));
+  });
   server.child.kill('SIGTERM');
   assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
 });
@@ -200,10 +196,7 @@ test('SE-02 keys rotated beside a running server are published by it', async (t)
   assert.equal((await published()).length, 2);
   const before = (await post('/oauth/token', { grant_type: 'client_credentials' })).access_token ?? '';
   assert.equal((await terminal.spawn(['keys', 'rotate', '--now'])).code, 0);
-  for (let tries = 0; (await published()).length < 4; tries += 1) {
-    assert.ok(tries < 100, 'the new keys are not published');
-    await setTimeout(50);
-  }
+  await until('the new keys are published', async () => (await published()).length === 4);
   const after = (await post('/oauth/token', { grant_type: 'client_credentials' })).access_token ?? '';
   const kidOf = (token: string): string =>
     JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid;
@@ -212,10 +205,7 @@ test('SE-02 keys rotated beside a running server are published by it', async (t)
     assert.equal((await post('/oauth/introspect', { token })).active, true);
 
   assert.equal((await terminal.spawn(['keys', 'remove', kidOf(before)])).code, 0);
-  for (let tries = 0; (await published()).includes(kidOf(before)); tries += 1) {
-    assert.ok(tries < 100, 'the removed key is still published');
-    await setTimeout(50);
-  }
+  await until('the removed key is gone', async () => !(await published()).includes(kidOf(before)));
   assert.deepEqual(await post('/oauth/introspect', { token: before }), { active: false });
   assert.equal((await post('/oauth/introspect', { token: after })).active, true);
 });
@@ -265,7 +255,8 @@ test('IN-02 the commands explain, narrow and revoke beside a running server', as
   });
   assert.equal(refused.error, 'invalid_grant');
 
-  await setTimeout(5);
+  const revokedAt = Date.now();
+  await until('the next millisecond', () => Date.now() > revokedAt);
   const third = await logIn();
   assert.equal(await isActive(third.access_token ?? ''), true);
   assert.equal((await terminal.run(['revoke', '--application', 'acme/shop'])).code, 0);
