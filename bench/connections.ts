@@ -1,8 +1,8 @@
 /** Connections of the measured server, made and ended by this process: one more on the same store. */
 import { loadConfig } from '../src/config/load.ts';
-import { openFoundations } from '../src/foundations.ts';
 import { parsePermissions } from '../src/permissions/seed-shape.ts';
 import { toStored } from '../src/permissions/stored.ts';
+import { openFoundations } from '../src/server/foundations.ts';
 import { clientOf, JWT_RESOURCE, PERMISSIONS } from './directory.ts';
 import type { BenchServer } from './processes.ts';
 

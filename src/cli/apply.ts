@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { formatReport } from '../admin/apply-report.ts';
 import { loadApplyFile } from '../config/apply-file.ts';
-import { packageFolder } from '../package-folder.ts';
+import { packageFolder } from '../server/package-folder.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
 import { authorOf, withStore } from './open.ts';
 

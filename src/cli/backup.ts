@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
-import { openStorage } from '../open-storage.ts';
+import { openStorage } from '../server/open-storage.ts';
 import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
 import { requireStore } from './open.ts';
 

@@ -3,7 +3,7 @@ import { examineFolder, examineStore, type Finding } from '../admin/doctor.ts';
 import { ConfigError } from '../config/config.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { toOneLine } from '../errors/texts.ts';
-import { openFoundations } from '../foundations.ts';
+import { openFoundations } from '../server/foundations.ts';
 import { type Command, type CommandIo, DONE, FAILED, readArguments, writeLines } from './command.ts';
 import { toFailure } from './failure.ts';
 

@@ -3,7 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exportLines } from '../admin/export.ts';
 import { loadConfig } from '../config/load.ts';
-import { openStorage } from '../open-storage.ts';
+import { openStorage } from '../server/open-storage.ts';
 import { type Command, CommandFailed, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
 import { requireStore } from './open.ts';
 

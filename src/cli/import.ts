@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { importRecords, readKeys } from '../admin/import.ts';
 import { loadConfig } from '../config/load.ts';
-import { openStorage } from '../open-storage.ts';
+import { openStorage } from '../server/open-storage.ts';
 import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
 import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
 import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';

@@ -1,6 +1,6 @@
 import { toOneLine } from '../errors/texts.ts';
-import type { Foundations } from '../foundations.ts';
 import { removeSigningKey, rotateSigningKeys, type SigningKeys } from '../keys/signing-keys.ts';
+import type { Foundations } from '../server/foundations.ts';
 import {
   type Command,
   CommandFailed,

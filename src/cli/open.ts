@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config/load.ts';
-import { type Foundations, openFoundations } from '../foundations.ts';
+import { type Foundations, openFoundations } from '../server/foundations.ts';
 import { CommandFailed, type CommandIo } from './command.ts';
 
 /** @throws CommandFailed; asking a store that is not there must not make one */

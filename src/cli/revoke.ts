@@ -14,7 +14,7 @@ import {
 } from '../admin/revoke.ts';
 import type { Author } from '../directory/changes.ts';
 import { toOneLine } from '../errors/texts.ts';
-import type { Foundations } from '../foundations.ts';
+import type { Foundations } from '../server/foundations.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import {
   type Command,

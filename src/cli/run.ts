@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { didYouMean } from '../config/similar.ts';
 import { toOneLine } from '../errors/texts.ts';
-import { packageFolder } from '../package-folder.ts';
+import { packageFolder } from '../server/package-folder.ts';
 import { type Command, type CommandIo, DONE, MISUSED, UsageError, writeLines } from './command.ts';
 import { toFailure } from './failure.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ApplyFile, parseApplyFile } from '../../src/config/apply-file.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { type Foundations, openFoundations } from '../../src/foundations.ts';
+import { type Foundations, openFoundations } from '../../src/server/foundations.ts';
 
 export interface Administration extends Foundations {
   /** Milliseconds; moves the clock of all of it. */

@@ -3,7 +3,7 @@
  * it is ready, marks them when it is told to, a few at once, and ends.
  */
 import { once } from 'node:events';
-import { openStorage } from '../../src/open-storage.ts';
+import { openStorage } from '../../src/server/open-storage.ts';
 
 const SIDE_BY_SIDE = 10;
 const [storage, count, mark] = process.argv.slice(2).map((argument) => JSON.parse(argument));

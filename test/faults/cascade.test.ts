@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { loadConfig } from '../../src/config/load.ts';
-import { type Foundations, openFoundations } from '../../src/foundations.ts';
+import { type Foundations, openFoundations } from '../../src/server/foundations.ts';
 import type { Connection } from '../../src/storage/nouns.ts';
 import { AUTHOR, exchangeForm, stored } from '../support/exchange.ts';
 import { STORE, storageForTests } from '../support/mongodb.ts';

@@ -13,7 +13,7 @@ import { type Listening, listen, type SocketLimits } from '../../src/http/listen
 import { createLogger } from '../../src/http/log.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { createViews, type Views } from '../../src/http/views.ts';
-import { packageFolder } from '../../src/package-folder.ts';
+import { packageFolder } from '../../src/server/package-folder.ts';
 import { until } from '../support/until.ts';
 
 export const ISSUER = 'https://id.acme.example';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createAssets } from '../../src/http/assets.ts';
 import { BadViews, createViews } from '../../src/http/views.ts';
-import { packageFolder } from '../../src/package-folder.ts';
+import { packageFolder } from '../../src/server/package-folder.ts';
 import { startShell } from './shell.ts';
 
 async function folderWith(t: TestContext, files: Record<string, string>): Promise<string> {

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { createViews } from '../../src/http/views.ts';
 import { toDuration } from '../../src/interaction/duration.ts';
 import { createPages, REQUIRED_VIEWS } from '../../src/interaction/index.ts';
-import { packageFolder } from '../../src/package-folder.ts';
+import { packageFolder } from '../../src/server/package-folder.ts';
 import { createBrowser, createPkce } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { createFlow, type Flow } from './flow.ts';

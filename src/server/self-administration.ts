@@ -1,19 +1,19 @@
 /** What people, and applications for them, do to the directory through an API instead of in an operator's file. */
-import { type AccountMails, createAccountMails } from './directory/account-mails.ts';
-import { createFindAdministrators, type FindAdministrators } from './directory/administrators.ts';
-import { type Applications, createApplications } from './directory/applications.ts';
-import type { Author } from './directory/changes.ts';
-import { createEndings, type Endings } from './directory/endings.ts';
-import { createOneTimeTokens } from './directory/one-time-tokens.ts';
-import { createPasswordChange, type PasswordChange } from './directory/password-change.ts';
-import { createRegister, type Register } from './directory/registration.ts';
-import { createRegisterByMail, type RegisterByMail } from './directory/registration-by-mail.ts';
-import { createRoleChanges, type RoleChanges } from './directory/role-changes.ts';
+import { type AccountMails, createAccountMails } from '../directory/account-mails.ts';
+import { createFindAdministrators, type FindAdministrators } from '../directory/administrators.ts';
+import { type Applications, createApplications } from '../directory/applications.ts';
+import type { Author } from '../directory/changes.ts';
+import { createEndings, type Endings } from '../directory/endings.ts';
+import { createOneTimeTokens } from '../directory/one-time-tokens.ts';
+import { createPasswordChange, type PasswordChange } from '../directory/password-change.ts';
+import { createRegister, type Register } from '../directory/registration.ts';
+import { createRegisterByMail, type RegisterByMail } from '../directory/registration-by-mail.ts';
+import { createRoleChanges, type RoleChanges } from '../directory/role-changes.ts';
+import type { Logger } from '../http/log.ts';
+import { createMail } from '../mail/mail.ts';
+import type { LoginRow } from '../storage/contract.ts';
+import type { User } from '../storage/nouns.ts';
 import type { Foundations } from './foundations.ts';
-import type { Logger } from './http/log.ts';
-import { createMail } from './mail/mail.ts';
-import type { LoginRow } from './storage/contract.ts';
-import type { User } from './storage/nouns.ts';
 
 export interface SelfAdministration {
   readonly register: Register;

@@ -1,7 +1,7 @@
 /** The store that the configuration names. Only the adapter that is used is loaded. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Config } from './config/config.ts';
-import { type Storage, StoreUnavailable } from './storage/contract.ts';
+import type { Config } from '../config/config.ts';
+import { type Storage, StoreUnavailable } from '../storage/contract.ts';
 
 /**
  * @throws CannotOpenStore, NewerDatabase, UnfitStore, each one clear sentence: nothing was changed; StoreUnavailable
@@ -9,10 +9,10 @@ import { type Storage, StoreUnavailable } from './storage/contract.ts';
  */
 export async function openStorage({ storage }: Pick<Config, 'storage'>): Promise<Storage> {
   if (storage.kind === 'mongodb') {
-    const { openMongooseStorage } = await import('../adapters/storage/mongoose/index.ts');
+    const { openMongooseStorage } = await import('../../adapters/storage/mongoose/index.ts');
     return openMongooseStorage({ url: storage.url });
   }
-  const { openSqliteStorage } = await import('../adapters/storage/sqlite/index.ts');
+  const { openSqliteStorage } = await import('../../adapters/storage/sqlite/index.ts');
   return openSqliteStorage({ path: storage.path });
 }
 
