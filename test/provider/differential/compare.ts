@@ -22,6 +22,11 @@ export class Pairs {
     return this.#engineOf.get(shipped);
   }
 
+  /** A text of the shipped server's as the engine's would be. */
+  translate(shipped: string): string {
+    return shipped.replaceAll(RANDOM, (value) => this.find(value) ?? value);
+  }
+
   /** @returns whether they may stand for each other */
   pair(shipped: string, engine: string): boolean {
     const [knownEngine, knownShipped] = [this.#engineOf.get(shipped), this.#shippedOf.get(engine)];

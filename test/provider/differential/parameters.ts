@@ -147,7 +147,7 @@ function details({ random }: Source): string {
     ]),
     identifier: random.chance(0.8) ? 'orders' : random.pick(TABLES),
     actions: random.chance(0.8) ? ['read'] : random.pick(ACTIONS),
-    ...(random.chance(0.25) && {
+    ...(random.chance(0.4) && {
       locations: random.weigh([
         [4, [RESOURCE]],
         [2, [OPAQUE_RESOURCE]],

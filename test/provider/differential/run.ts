@@ -276,7 +276,7 @@ class Run {
       const others = engine?.get(kind) ?? new Map();
       const left = new Set(others.keys());
       for (const [id, row] of rows) {
-        const other = this.#pairs.find(id) ?? id;
+        const other = this.#pairs.translate(id);
         left.delete(other);
         for (const difference of compare(row, others.get(other), this.#pairs, ''))
           this.#report(
