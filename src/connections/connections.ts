@@ -8,8 +8,8 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Author, Changes } from '../directory/changes.ts';
 import { isUsable } from '../directory/current-rights.ts';
-import { despiteOthers } from '../directory/despite-others.ts';
 import type { DirectoryView } from '../directory/directory.ts';
+import { retryOnConflict } from '../directory/retry-on-conflict.ts';
 import { findConnectionRights, type ResourceRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { AlreadyTaken, RegistrationClosed } from '../errors/domain.ts';
@@ -186,7 +186,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
 
     create,
     createOrRotate: (wanted, author, asOf) =>
-      despiteOthers(async () => {
+      retryOnConflict(async () => {
         const known = await store.connections.findBy('name', `${wanted.organization}/${wanted.name}`);
         return known ? rotateAs(known, wanted, author, asOf) : create(wanted, author, asOf);
       }),
@@ -216,7 +216,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     },
 
     end: ({ id }, author) =>
-      despiteOthers(async () => {
+      retryOnConflict(async () => {
         const current = await store.connections.get(id);
         if (current) await changes.connections.remove(current, author);
       }),

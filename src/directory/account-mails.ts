@@ -12,9 +12,9 @@ import type { AuditEntry, AuditLog, DirectoryStore } from '../storage/contract.t
 import type { Application, User } from '../storage/nouns.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import type { Author, Changes } from './changes.ts';
-import { despiteOthers } from './despite-others.ts';
 import type { OneTimePurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
 import { type PasswordChange, requireAcceptable } from './password-change.ts';
+import { retryOnConflict } from './retry-on-conflict.ts';
 import { findableEmail } from './usernames.ts';
 
 /** @param user undefined as long as nobody knows who it is */
@@ -193,7 +193,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     const redeemed = await tokens.redeem(purpose, token);
     try {
       if (!redeemed) throw new ProofRejected({ reason: 'no such one-time token' });
-      await despiteOthers(async () => use(await requireUser(redeemed, application), redeemed));
+      await retryOnConflict(async () => use(await requireUser(redeemed, application), redeemed));
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       if (error instanceof ProofRejected) await limits.addressFailure(address);

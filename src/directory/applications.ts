@@ -9,9 +9,9 @@ import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
 import { eachNoun } from './collections.ts';
-import { despiteOthers } from './despite-others.ts';
 import { findRedirectUriProblem, hasOwnScheme } from './redirect-uris.ts';
-import { mayUseGrant } from './rights.ts';
+import { mayUseGrant } from './registered-applications.ts';
+import { retryOnConflict } from './retry-on-conflict.ts';
 
 /** What somebody says of an application of theirs. */
 export interface ApplicationFacts {
@@ -159,7 +159,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     async update(application, facts, author) {
       const sound = requireSound(facts);
       await limitOwner(application);
-      return despiteOthers(async () => {
+      return retryOnConflict(async () => {
         const { homepage: _, ...stored } = await current(application);
         return changes.applications.replace({ ...stored, ...toFields(sound, stored.id) }, author);
       });
@@ -167,7 +167,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
 
     async remove(application, author) {
       await limitOwner(application);
-      await despiteOthers(async () => changes.applications.remove(await current(application), author));
+      await retryOnConflict(async () => changes.applications.remove(await current(application), author));
     },
 
     findOwn,
@@ -192,7 +192,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     },
 
     limitUserTokens: (application, seconds, author) =>
-      despiteOthers(async () =>
+      retryOnConflict(async () =>
         changes.applications.replace({ ...(await current(application)), userTokenTtl: seconds }, author),
       ),
   };

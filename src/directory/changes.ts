@@ -16,14 +16,16 @@ import {
   type Storage,
   VersionConflict,
 } from '../storage/contract.ts';
-import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
+import { defined } from '../storage/defined.ts';
+import type { Application, CollectionName, FaceName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
 import { reservedNames } from './names.ts';
-import { forgetCreator } from './plugin-creators.ts';
+import { findWithoutPluginsOf } from './plugin-creators.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
 import { removeContents, requireUnused } from './removal.ts';
+import { retryOnConflict } from './retry-on-conflict.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
 export class FixedField extends DomainError {}
@@ -33,6 +35,23 @@ export interface Author {
   readonly actor: string;
   readonly address?: string;
   readonly requestId?: string;
+}
+
+/** The party behind a request: the id of one that authenticated, or the face that a person registers through. */
+export type Party =
+  | { readonly user: string }
+  | { readonly client: string }
+  | { readonly connection: string }
+  | { readonly registeringThrough: FaceName };
+
+/** The author of what a request changes. */
+export function authorOf(
+  { address, requestId }: { readonly address: string; readonly requestId?: string | undefined },
+  party: Party,
+): Author {
+  const [[kind, name]] = Object.entries(party) as [[string, string]];
+  const actor = kind === 'registeringThrough' ? `registration through ${name}` : `${kind}:${name}`;
+  return defined({ actor, address, requestId });
 }
 
 /** A noun without the members that the directory or the store sets. */
@@ -123,6 +142,14 @@ export function createChanges(deps: ChangesDeps): Changes {
   const store = deps.storage.directory;
   const organizations = createNounChanges('organizations', deps);
   const users = createNounChanges('users', deps);
+
+  async function removePluginsOf(user: User, author: Author): Promise<void> {
+    await retryOnConflict(async () => {
+      const organization = await findWithoutPluginsOf(user, store);
+      if (organization) await organizations.replace(organization, author);
+    });
+  }
+
   return {
     organizations,
     applications: createNounChanges('applications', deps),
@@ -132,7 +159,7 @@ export function createChanges(deps: ChangesDeps): Changes {
       ...users,
       async remove(user, author) {
         const before = await store.users.get(user.id);
-        if (before?.version === user.version) await forgetCreator(before, store, { organizations }, author);
+        if (before?.version === user.version) await removePluginsOf(before, author);
         await users.remove(user, author);
       },
     },

@@ -18,8 +18,9 @@ import type { Application, Connection, Resource, User } from '../storage/nouns.t
 import { findAccountHolder } from './database-accounts.ts';
 import { findDeviceRights } from './device-rights.ts';
 import type { Directory, DirectoryView } from './directory.ts';
+import { mayHaveOfFace } from './registered-applications.ts';
 import { findRegistrant } from './registrants.ts';
-import { findConnectionRights, findRights, type Holder, mayHaveOfFace, withinCatalogue } from './rights.ts';
+import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';
 import type { Users } from './users.ts';
 
 /** Scopes of OpenID Connect say who somebody is; rights over a resource do not touch them. */

@@ -11,7 +11,7 @@ import type { Application, Datasource, FaceName, Organization, Resource, Role } 
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachNoun, findResourceSpelled } from './collections.ts';
 import { ORGANIZATION_CLIENT } from './names.ts';
-import { mayUseGrant } from './rights.ts';
+import { mayUseGrant } from './registered-applications.ts';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */
 const NOUNS_KEPT = 5_000;

@@ -5,8 +5,8 @@ import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { eachNoun } from './collections.ts';
-import { despiteOthers } from './despite-others.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
+import { retryOnConflict } from './retry-on-conflict.ts';
 import { canonicalEmail, canonicalUsername } from './usernames.ts';
 
 const MIN_PASSWORD_LENGTH = 8;
@@ -90,7 +90,7 @@ export function createRegister({
       if (other.number < user.number || look === LOOKS) break;
       await sleep(LOOK_AGAIN_AFTER);
     }
-    await despiteOthers(async () => {
+    await retryOnConflict(async () => {
       const current = await store.users.get(user.id);
       if (current) await changes.users.remove(current, author);
     });

@@ -128,19 +128,6 @@ async function findBounds(
   };
 }
 
-/** Whether an application that somebody registers through another may use a grant: it asks for itself, or that one may. */
-export function mayUseGrant(grant: string, through: Pick<Application, 'grants'>): boolean {
-  return grant === 'client_credentials' || through.grants.includes(grant);
-}
-
-/** Whether an application may have a scope that routes of an older API ask for: one that somebody registered, if named. */
-export function mayHaveOfFace(
-  { registeredThrough, scopes }: Pick<Application, 'registeredThrough' | 'scopes'>,
-  scope: string,
-): boolean {
-  return registeredThrough === undefined || scopes.includes(scope);
-}
-
 /**
  * Rights = ceiling ∩ catalogue, and for a user ∩ what the user holds.
  * @returns undefined if the application has no ceiling for the resource, that is, may not have tokens for it

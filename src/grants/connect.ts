@@ -6,9 +6,10 @@
 import { requireText } from '../clients/form.ts';
 import type { Connections, NewConnection } from '../connections/connections.ts';
 import { type Domains, domainTaken, parseDomain } from '../connections/domains.ts';
-import type { Author } from '../directory/changes.ts';
+import { type Author, authorOf } from '../directory/changes.ts';
 import type { Register } from '../directory/registration.ts';
 import { userSubject } from '../directory/subjects.ts';
+import type { Through } from '../directory/through.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected, RegistrationClosed, UnknownResource } from '../errors/domain.ts';
 import { toStored } from '../permissions/stored.ts';
@@ -39,17 +40,9 @@ function requireField({ parameters }: GrantRequest, name: string): string {
   return value;
 }
 
-function authorOf({ address, requestId, through }: GrantRequest, user?: User): Author {
-  return {
-    actor: user ? `user:${user.id}` : `registration through ${through?.face}`,
-    address,
-    ...(requestId !== undefined && { requestId }),
-  };
-}
-
 export function createConnectGrant(deps: ConnectDeps): Grant {
   async function registerDomain(request: GrantRequest, domain: string, user: User): Promise<Resource> {
-    return deps.domains.register(domain, user, request.client, authorOf(request, user));
+    return deps.domains.register(domain, user, request.client, authorOf(request, { user: user.id }));
   }
 
   /** A user without the domain that they came for would find their address taken at the next try. */
@@ -59,6 +52,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     domain: string,
   ): Promise<[User, Resource]> {
     const { client, parameters, address } = request;
+    const author = authorOf(request, { registeringThrough: requireRegistration(request).face });
     // Before an answer can reveal who is registered.
     await deps.limitRegistration(address);
     if (known) throw domainTaken();
@@ -68,12 +62,12 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
       email: requireField(request, 'username'),
       password: requireField(request, 'password'),
       ...(typeof name === 'string' && name.trim() !== '' && { displayName: name.trim().slice(0, MAX_NAME) }),
-      author: authorOf(request),
+      author,
     });
     try {
       return [user, await registerDomain(request, domain, user)];
     } catch (error) {
-      await deps.removeUser(user, authorOf(request));
+      await deps.removeUser(user, author);
       throw error;
     }
   }
@@ -99,8 +93,9 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     return [user, await registerDomain(request, domain, user)] as const;
   }
 
-  function requireRegistration({ through }: GrantRequest): void {
+  function requireRegistration({ through }: GrantRequest): Through {
     if (!through?.registration) throw new RegistrationClosed({ description: 'registration is closed' });
+    return through;
   }
 
   /** Said before anything is written, because nothing that was registered could ever be used. */
@@ -119,11 +114,10 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
       requireServable(request);
       const domain = parseDomain(requireField(request, 'domain'));
       const known = await deps.domains.find(request.client.organization, domain);
-      const isNew = request.parameters.is_new_user === 'true';
-      if (isNew) requireRegistration(request);
-      const [user, resource] = isNew
-        ? await registerBoth(request, known, domain)
-        : await logIn(request, known, domain);
+      const [user, resource] =
+        request.parameters.is_new_user === 'true'
+          ? await registerBoth(request, known, domain)
+          : await logIn(request, known, domain);
       return {
         subject: userSubject(user),
         user,
@@ -146,7 +140,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
       };
       const { token } = await deps.connections.createOrRotate(
         wanted,
-        authorOf(request, proof.user),
+        authorOf(request, { user: proof.user.id }),
         request.asOf,
       );
       return { answer: { connection_token: token, name: proof.user.displayName ?? proof.user.username } };

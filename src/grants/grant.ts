@@ -6,8 +6,9 @@
  */
 import { findDeviceRights } from '../directory/device-rights.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
+import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import { findRegistrant } from '../directory/registrants.ts';
-import { findRights, mayHaveOfFace } from '../directory/rights.ts';
+import { findRights } from '../directory/rights.ts';
 import { applicationSubject } from '../directory/subjects.ts';
 import type { Through } from '../directory/through.ts';
 import type { Users } from '../directory/users.ts';

@@ -7,8 +7,6 @@ import { findCircles, importsOf, readImports } from './imports.ts';
 const KNOWN_CIRCLES = [
   ['src/config/apply-contradictions.ts', 'src/config/apply-rights.ts'],
   ['src/config/config.ts', 'src/config/options.ts'],
-  ['src/directory/changes.ts', 'src/directory/plugin-creators.ts'],
-  ['src/directory/directory.ts', 'src/directory/rights.ts'],
   ['src/storage/contract.ts', 'src/storage/dump.ts'],
 ];
 

@@ -1,6 +1,7 @@
 /** Fusio's scopes: how they are asked for and told, and which somebody may have. */
 import type { DirectoryView } from '../../directory/directory.ts';
-import { findRights, mayHaveOfFace } from '../../directory/rights.ts';
+import { mayHaveOfFace } from '../../directory/registered-applications.ts';
+import { findRights } from '../../directory/rights.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 

@@ -1,13 +1,10 @@
-/** Changes that mean the same whatever somebody else changes at the same time. */
+/** Retries a read-modify-write that lost a race. */
 import { Conflict, VersionConflict } from '../storage/contract.ts';
 
 const ATTEMPTS = 10;
 
-/**
- * Tries again when somebody else changed the same at the same time.
- * @param work reads anew what it changes
- */
-export async function despiteOthers<T>(work: () => Promise<T>): Promise<T> {
+/** @param work reads what it changes anew at each attempt */
+export async function retryOnConflict<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
