@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { runCommand } from '../../src/cli/run.ts';
+import { childEnv } from '../support/programs.ts';
 import { freePort } from '../support/server.ts';
 
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
@@ -56,7 +57,7 @@ export async function openTerminal(t: TestContext, env: Record<string, string> =
     },
     spawn: (args, more = {}) =>
       new Promise((resolve) => {
-        const options = { cwd: dataDir, env: { PATH: process.env.PATH, ...whole, ...more } };
+        const options = { cwd: dataDir, env: { ...childEnv, ...whole, ...more } };
         execFile(process.execPath, [MAIN, ...args], options, (error, out, err) => {
           const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
           resolve({ code, out, err });
@@ -69,7 +70,7 @@ export async function openTerminal(t: TestContext, env: Record<string, string> =
 export function start(terminal: Terminal, args: readonly string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: terminal.dataDir,
-    env: { PATH: process.env.PATH, ...terminal.env, ...env },
+    env: { ...childEnv, ...terminal.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const said: string[] = [];

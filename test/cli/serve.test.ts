@@ -10,6 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { createLogger } from '../../src/http/log.ts';
+import { childEnv } from '../support/programs.ts';
 import { basic, freePort, startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { MAIN, openTerminal, start, type Terminal } from './run.ts';
@@ -293,7 +294,7 @@ test('a reader that closes the pipe is not a failure', async (t) => {
   await writeFile(join(terminal.dataDir, 'apply.json'), `${JSON.stringify(file)}\n`);
   assert.equal((await terminal.run(['apply', 'apply.json'])).code, 0);
   const shell = spawn('sh', ['-c', `"${process.execPath}" "${MAIN}" export | head -c 10`], {
-    env: { PATH: process.env.PATH, ...terminal.env },
+    env: { ...childEnv, ...terminal.env },
     cwd: terminal.dataDir,
   });
   const said: string[] = [];

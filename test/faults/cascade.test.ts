@@ -9,6 +9,7 @@ import { type Foundations, openFoundations } from '../../src/server/foundations.
 import type { Connection } from '../../src/storage/nouns.ts';
 import { AUTHOR, exchangeForm, stored } from '../support/exchange.ts';
 import { STORE, storageForTests } from '../support/mongodb.ts';
+import { childEnv } from '../support/programs.ts';
 import { RESOURCE } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { ask, type ChildServer, createChildServers, secretOf } from './child-server.ts';
@@ -152,7 +153,7 @@ describe(`TX-06 an end under fire, ${WORKERS} workers on 2 processes, ${STORE}`,
       const connections = [{ name, application: 'trader', enabled: false }];
       await writeFile(file, JSON.stringify({ organizations: [{ name: 'acme', connections }] }));
       await endUnderFire(token, () =>
-        run(process.execPath, [MAIN, 'apply', file], { env: { PATH: process.env.PATH, ...env } }),
+        run(process.execPath, [MAIN, 'apply', file], { env: { ...childEnv, ...env } }),
       );
     }
   });

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { childEnv } from '../support/programs.ts';
 import { basic, FIXTURE, freePort } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -61,7 +62,7 @@ export async function createChildServer(
     async start(path = '/readyz') {
       const started = spawn(process.execPath, ['--max-semi-space-size=4', MAIN, 'serve'], {
         env: {
-          PATH: process.env.PATH,
+          ...childEnv,
           GRANTABLE_DATA_DIR: dataDir,
           GRANTABLE_PORT: String(port),
           GRANTABLE_APPLY: apply,

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { openDatabase } from '../../adapters/storage/sqlite/database.ts';
 import { StoreUnavailable } from '../../src/storage/contract.ts';
 import { authorizeUrl, createPkce } from '../support/browser.ts';
+import { childEnv } from '../support/programs.ts';
 import { basic, FIXTURE, freePort, PASSWORD, REDIRECT_URI } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { type Answer, ask, createChildServer, secretOf } from './child-server.ts';
@@ -265,7 +266,7 @@ test('E3 a server on a read-only volume refuses to start in one sentence', async
   disk.remount('ro');
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'serve'], {
     env: {
-      PATH: process.env.PATH,
+      ...childEnv,
       GRANTABLE_DATA_DIR: disk.path,
       GRANTABLE_PORT: String(await freePort()),
       GRANTABLE_APPLY: join(disk.path, 'apply.json'),

@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { createRemoteJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
 import { STORE, storageForTests } from '../support/mongodb.ts';
+import { childEnv } from '../support/programs.ts';
 import { PASSWORD, REDIRECT_URI, RESOURCE } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { ask, type ChildServer, createChildServers } from './child-server.ts';
@@ -158,7 +159,7 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
     const command = (...args: string[]) =>
       run(process.execPath, [MAIN, ...args], {
         env: {
-          PATH: process.env.PATH,
+          ...childEnv,
           GRANTABLE_DATA_DIR: first.dataDir,
           GRANTABLE_ISSUER: first.issuer,
           ...storage,

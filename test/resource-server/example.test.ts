@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
+import { childEnv } from '../support/programs.ts';
 import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -23,7 +24,7 @@ describe('PM-09 the example enforces table by table', () => {
     child = spawn(process.execPath, ['--conditions=grantable-source', 'examples/resource-server/server.ts'], {
       cwd: ROOT,
       env: {
-        PATH: process.env.PATH,
+        ...childEnv,
         ISSUER: server.issuer,
         RESOURCE,
         CLIENT_ID: 'shop-api',

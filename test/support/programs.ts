@@ -3,6 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** What every process that a test starts gets from the environment of the tests. */
+export const childEnv: Readonly<Record<string, string>> = Object.fromEntries(
+  ['PATH', 'NODE_COMPILE_CACHE'].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value]];
+  }),
+);
+
 /** In the PATH, in `sbin`, or where Debian keeps those of several versions. */
 export function findProgram(name: string, versioned?: string): string | undefined {
   const versions =
