@@ -43,7 +43,7 @@ import { whenStoreIsThere } from './server/open-storage.ts';
 import { packageFolder } from './server/package-folder.ts';
 import { createSelfAdministration } from './server/self-administration.ts';
 import { createSystem } from './system.ts';
-import { createTokenService } from './tokens/service.ts';
+import { createTokenService, type TokenService } from './tokens/service.ts';
 
 /** Seconds that a browser session lasts. */
 const SESSION_LIFETIME = 14 * 86_400;
@@ -52,6 +52,7 @@ export interface GrantableServer extends EmbeddedServer {
   readonly foundations: Foundations;
   /** The engine that answers now. */
   readonly provider: Engine['provider'];
+  readonly tokens: TokenService;
 }
 
 export interface ServerOptions extends EmbeddingOptions {
@@ -301,6 +302,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     foundations,
     started,
     provider: provider.engine.provider,
+    tokens: service,
     system: createSystem({ issuer: config.issuer, handle }),
     async stop() {
       stopping = true;

@@ -83,6 +83,7 @@ export function createActForUserGrant({ subjectTokens, users }: ActForUserDeps):
       const rights = await requireRights(token, asker, resource, view);
       return {
         subject,
+        ...(token.sender && { sender: token.sender }),
         user,
         // Itself is the last of its nodes; what hangs below the asker outlives a short token of theirs.
         ancestors: token.nodes.slice(0, -1),

@@ -9,6 +9,7 @@ import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
+import type { ProvenKey } from '../storage/rows.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
 import type { Asked } from './request.ts';
 
@@ -21,6 +22,8 @@ export interface GrantRequest {
   readonly asOf: number;
   readonly address: string;
   readonly requestId?: string | undefined;
+  /** The key that the client proved to have; what is made is bound to it. */
+  readonly sender?: ProvenKey | undefined;
   /** The face that it came through. */
   readonly through?: Through | undefined;
   /** Takes a sentence for the log. */
@@ -30,6 +33,8 @@ export interface GrantRequest {
 /** Who is asking, and what bounds the answer besides the application's ceiling and the user's roles. */
 export interface Proof {
   readonly subject: string;
+  /** The key that what was presented is bound to: the request has to prove it too. */
+  readonly sender?: ProvenKey;
   readonly user?: User;
   /** Instead of a user: a row of a user table. */
   readonly account?: Pick<DatabaseAccount, 'holder' | 'facts' | 'claims'>;

@@ -129,6 +129,7 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
       const own = { application: request.client.application.id, subject };
       return {
         subject,
+        ...(token.sender && { sender: token.sender }),
         user,
         asked: {
           resource: undefined,

@@ -15,6 +15,7 @@ import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
+import { requireSameKey } from '../tokens/proven-key.ts';
 import type { Grant, GrantRequest, Issue, Issued } from './contract.ts';
 import { cutDown, isOpenIdScope, knownScopes } from './cut-down.ts';
 import { type Asked, parseAsked } from './request.ts';
@@ -37,6 +38,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
   const asked = grant.ignoresOpenId ? withoutOpenId(named, request) : named;
 
   const proof = await grant.prove(request);
+  requireSameKey(proof.sender, request.sender);
   const wanted = proof.asked ? { ...proof.asked, ...definedOf(asked) } : asked;
   const resource = await findTarget(view, client.application, proof, wanted);
   if (resource?.registeredBy !== undefined && !through) {

@@ -19,6 +19,7 @@ import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { beginLogin, toSeconds } from '../storage/rows.ts';
 import { type AlgChoice, accessTokenAlgs } from '../storage/signing-algs.ts';
+import { tokenTypeOf } from '../tokens/proven-key.ts';
 import type { Decision, GrantRequest, Issue } from './contract.ts';
 import type { EngineHandle } from './engine-handle.ts';
 import { expiryOf } from './expiry.ts';
@@ -119,6 +120,7 @@ function rowFor(
     ...(proof.authenticatedAt !== undefined && { authenticatedAt: proof.authenticatedAt }),
     ...(requestId !== undefined && { requestId }),
     ...(openid && { engine: { ...openid } }),
+    ...(request.sender && { sender: request.sender }),
     ...proof.chain,
   };
 }
@@ -155,6 +157,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     ...(row.username !== undefined && { username: row.username }),
     ...(row.authenticatedAt !== undefined && { auth_time: toSeconds(row.authenticatedAt) }),
     ...(row.act && { act: row.act }),
+    ...(row.sender && { cnf: row.sender }),
     anc: row.ancestors,
     as_of: row.asOf,
   };
@@ -192,9 +195,11 @@ function startLogin(
   const { proof } = decision;
   const { loginTtl = deps.lifetimes.login } = request.through?.token ?? {};
   const end = createdAt + (proof.loginTtl ?? loginTtl) * 1000;
+  // A client that authenticates proves itself at each refresh, and may change its key (RFC 9449 section 5).
+  const { sender: _, ...unbound } = row;
   return {
     refreshToken,
-    login: beginLogin(row, {
+    login: beginLogin(request.client.method === 'none' ? row : unbound, {
       id,
       ancestors: row.ancestors.filter((ancestor) => ancestor !== id && ancestor !== earlierTokensNode(id)),
       createdAt,
@@ -239,7 +244,7 @@ export function createIssue(deps: IssueDeps): Issue {
     const idToken = await issueIdToken(request, decision, accessToken, deps);
     const answer = {
       access_token: accessToken,
-      token_type: 'Bearer',
+      token_type: tokenTypeOf(row),
       expires_in: toSeconds(row.expiresAt) - toSeconds(row.issuedAt),
       ...(refreshToken !== undefined && { refresh_token: refreshToken }),
       ...(idToken !== undefined && { id_token: idToken }),

@@ -150,6 +150,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         ancestors: [...login.ancestors, login.id],
         login: login.id,
         parentId: login.id,
+        ...(login.sender && { sender: login.sender }),
         parent: {
           resource: login.resource,
           scope: login.scope,

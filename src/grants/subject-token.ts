@@ -52,6 +52,8 @@ export interface SubjectToken {
   /** Of a login in the browser. */
   readonly openid?: OpenIdFacts;
   readonly act?: TokenRow['act'];
+  /** The key that it is bound to. */
+  readonly sender?: TokenRow['sender'];
 }
 
 export interface SubjectTokens {
@@ -96,6 +98,7 @@ function fromRow(row: TokenRow): SubjectToken {
     ...(row.authenticatedAt !== undefined && { authenticatedAt: row.authenticatedAt }),
     ...(row.engine && { openid: row.engine as unknown as OpenIdFacts }),
     ...(row.act && { act: row.act }),
+    ...(row.sender && { sender: row.sender }),
   };
 }
 

@@ -166,6 +166,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
       const act = isAnother ? actFor(token) : token.act;
       return {
         subject,
+        ...(token.sender && { sender: token.sender }),
         ...(user && { user }),
         ...(account && { account }),
         ...(token.authenticatedAt !== undefined && !isAnother && { authenticatedAt: token.authenticatedAt }),

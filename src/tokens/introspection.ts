@@ -12,6 +12,7 @@ import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { Living, Tokens } from './identify.ts';
+import { tokenTypeOf } from './proven-key.ts';
 
 /** Who asks: a client that has authenticated, and the directory as it was when it asked. */
 export interface IntrospectionCaller {
@@ -33,7 +34,7 @@ function maySee(client: Application, { kind, row }: Living): boolean {
 
 function tokenFacts(token: TokenRow): Record<string, unknown> {
   return {
-    token_type: 'Bearer',
+    token_type: tokenTypeOf(token),
     jti: token.id,
     iat: toSeconds(token.issuedAt),
     exp: toSeconds(token.expiresAt),
@@ -74,6 +75,7 @@ async function describe(
     app: client.application.name,
     ...(living.kind === 'access token' ? tokenFacts(living.row) : loginFacts(living.row)),
     ...(row.authenticatedAt !== undefined && { auth_time: toSeconds(row.authenticatedAt) }),
+    ...(row.sender && { cnf: row.sender }),
     anc: row.ancestors,
   };
 }
