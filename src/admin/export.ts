@@ -5,7 +5,8 @@
 import type { Dump, DumpRecord } from '../storage/dump.ts';
 
 export const FORMAT = 'grantable-export';
-export const FORMAT_VERSION = 1;
+/** The one before was never released. */
+export const FORMAT_VERSION = 2;
 
 /** @param now milliseconds */
 export async function* exportLines(dump: Pick<Dump, 'export'>, now: number): AsyncGenerator<string> {

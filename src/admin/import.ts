@@ -20,6 +20,14 @@ const noun = z.looseObject({
   createdAt: count,
 });
 
+const granted = z.looseObject({
+  id: text,
+  application: text,
+  asOf: count,
+  expiresAt: count,
+  ancestors: z.array(text),
+});
+
 /** What finds a row and ends it; the rest is taken as it is. */
 const kinds: { readonly [K in DumpKind]: z.ZodObject } = {
   keys: z.object({
@@ -38,10 +46,10 @@ const kinds: { readonly [K in DumpKind]: z.ZodObject } = {
   nodes: z.object({ row: z.looseObject({ id: text, expiresAt: count, change: count }) }),
   tokens: z.object({
     key: bytes,
-    row: z.looseObject({ id: text, expiresAt: count, ancestors: z.array(text) }),
+    row: granted,
   }),
   logins: z.object({
-    row: z.looseObject({ id: text, expiresAt: count, current: bytes, ancestors: z.array(text) }),
+    row: granted.extend({ current: bytes }),
   }),
   artifacts: z.object({ model: text, key: bytes, row: z.looseObject({ expiresAt: count }) }),
   counters: z.object({ key: text, points: z.number(), expiresAt: count }),
@@ -106,6 +114,11 @@ function requireHeader(line: string): void {
   if (!parsed) throw new BadExport('The file is no export of Grantable.');
   if (parsed.version > FORMAT_VERSION)
     throw new BadExport('The export was written by a newer version of Grantable.');
+  if (parsed.version < FORMAT_VERSION) {
+    throw new BadExport(
+      'The export was written by a version of Grantable from before the first release, which cannot be read.',
+    );
+  }
 }
 
 /** The keys, which an export begins with, to see whether the master key opens them before anything is written. */

@@ -78,6 +78,14 @@ export interface ArtifactStore {
 export interface TokenStore {
   insert(key: Buffer, row: TokenRow): Promise<void>;
   find(key: Buffer, now: number): Promise<TokenRow | undefined>;
+  /** Those that have not expired, ended ones included, newest first. */
+  page(options: {
+    by: 'application' | 'user' | 'connection' | 'parent';
+    id: string;
+    now: number;
+    after?: string;
+    limit: number;
+  }): Promise<Page<TokenRow>>;
   /** How many tokens that descend from the connection have not expired, whether or not they were ended. */
   countOf(connection: string, now: number): Promise<number>;
 }

@@ -130,14 +130,14 @@ export interface LoginRow extends GrantedRow {
 
 /**
  * Where a store keeps a member: `shared` in the document that all rows have which agree in it, `own` in the row's own
- * document, `column` beside both.
+ * document, `whose` in the own one of a person and else in the shared one, `column` beside both.
  */
-export type Place = 'shared' | 'own' | 'column';
+export type Place = 'shared' | 'own' | 'whose' | 'column';
 
 const GRANTED: Readonly<Record<keyof GrantedRow, Place>> = {
   id: 'own',
   grantType: 'shared',
-  subject: 'own',
+  subject: 'whose',
   user: 'own',
   organization: 'shared',
   application: 'shared',

@@ -33,7 +33,14 @@ const MARKER = join(import.meta.dirname, 'mark-nodes.ts');
 const NODES = 200;
 const NOW = 1_800_000_000_000;
 const MINUTE = 60_000;
-const key = () => randomBytes(16);
+let keys = 0;
+/** In the order in which they are made, as keys of tokens are. */
+const key = (): Buffer => {
+  const bytes = randomBytes(16);
+  keys += 1;
+  bytes.writeUIntBE(keys, 0, 6);
+  return bytes;
+};
 const inParallel = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 
@@ -276,6 +283,53 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.deepEqual(Object.keys(login).sort(), Object.keys(LOGIN_MEMBERS).sort());
         await storage.logins.insert(login);
         assert.deepEqual(await (await open.another()).logins.find('l1', NOW), login);
+      });
+
+      test('tokens are found by application, user, connection and parent, newest first', async () => {
+        const own = { ...wholeTokenRow('t', NOW), ancestors: [] };
+        const rows: TokenRow[] = Array.from({ length: 5 }, (_, age) => ({ ...own, id: `t${age}` }));
+        const other = wholeTokenRow('other', NOW);
+        const { user: _, connection: __, parent: ___, ...bare } = own;
+        for (const row of [...rows, other, { ...bare, id: 'bare' }]) await storage.tokens.insert(key(), row);
+        await storage.tokens.insert(key(), { ...own, id: 'expired', expiresAt: NOW });
+        const handle = await open.another();
+        for (const by of ['application', 'user', 'connection', 'parent'] as const) {
+          const expected = [...(by === 'application' ? ['bare'] : []), 't4', 't3', 't2', 't1', 't0'];
+          const found: string[] = [];
+          let after: string | undefined;
+          do {
+            const page = await handle.tokens.page({
+              by,
+              id: own[by],
+              now: NOW,
+              limit: 2,
+              ...(after !== undefined && { after }),
+            });
+            assert.ok(page.items.length <= 2);
+            found.push(...page.items.map(({ id }) => id));
+            after = page.next;
+          } while (after !== undefined);
+          assert.deepEqual(found, expected, by);
+          const { items } = await handle.tokens.page({ by, id: other[by], now: NOW, limit: 2 });
+          assert.deepEqual(items, [other], by);
+          assert.deepEqual(await handle.tokens.page({ by, id: 'unknown', now: NOW, limit: 2 }), {
+            items: [],
+          });
+        }
+      });
+
+      test('a row comes back although all that it shared with others was swept before it was written', async () => {
+        const [row, later] = [wholeTokenRow('t', NOW), NOW + 30 * 24 * 60 * MINUTE];
+        await storage.tokens.insert(key(), row);
+        const other = await open.another();
+        assert.ok((await other.sweep(later, 100)) > 0);
+        const [id, again] = [key(), { ...row, asOf: later, expiresAt: later + MINUTE }];
+        await storage.tokens.insert(id, again);
+        const login = { ...wholeLoginRow('l', later), expiresAt: later + MINUTE };
+        await storage.logins.insert(login);
+        await other.sweep(later, 100);
+        assert.deepEqual(await other.tokens.find(id, later), again);
+        assert.deepEqual(await other.logins.find('l', later), login);
       });
 
       test('a login comes back as it was written, until it expires', async () => {

@@ -8,7 +8,10 @@ import { INDEXES, migrate, STEPS, type Step } from '../../adapters/storage/mongo
 import { createModels } from '../../adapters/storage/mongoose/schemas.ts';
 import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
 import { storageContract } from '../contracts/storage.contract.ts';
+import { wholeTokenRow } from '../contracts/whole-rows.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
+
+const NOW = 1_800_000_000_000;
 
 describe('MongoDB', { skip: mongoMissing() }, () => {
   let server: MongoServer;
@@ -64,6 +67,33 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
         indexes.some(({ key }) => fields.includes(Object.keys(key)[0] as string)),
         what,
       );
+    }
+  });
+
+  test('rows that agree share one document, which goes after the last of them has expired', async () => {
+    const url = server.newUrl();
+    const storage = await openMongooseStorage({ url });
+    const connection = await mongoose.createConnection(url).asPromise();
+    try {
+      const countShared = () => connection.collection('shared').countDocuments();
+      const [first, second] = [randomBytes(22), randomBytes(22)];
+      const row = wholeTokenRow('t', NOW);
+      await storage.tokens.insert(first, row);
+      await storage.tokens.insert(second, { ...row, id: 'u', requestId: 'r', issuedAt: 1 });
+      assert.equal(await countShared(), 1);
+      assert.deepEqual(await storage.verify(), []);
+      await connection.collection('shared').deleteMany({});
+      assert.deepEqual(await storage.verify(), [
+        'documents of the collection tokens have lost 1 that they share',
+      ]);
+      await assert.rejects(storage.tokens.find(first, NOW), /lost its shared document/);
+      await storage.tokens.insert(randomBytes(22), { ...row, scope: 'other' });
+      assert.equal(await storage.sweep(NOW + 60_000, 10), 3);
+      assert.equal(await countShared(), 1, 'kept for rows to come');
+      assert.equal(await storage.sweep(NOW + 24 * 3_600_000, 10), 1);
+    } finally {
+      await connection.close();
+      await storage.close();
     }
   });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,9 +14,11 @@ import {
   StoreUnavailable,
 } from '../../src/storage/contract.ts';
 import { storageContract } from '../contracts/storage.contract.ts';
+import { wholeLoginRow, wholeTokenRow } from '../contracts/whole-rows.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'grantable-sqlite-'));
 after(() => rm(folder, { recursive: true, force: true }));
+const NOW = 1_800_000_000_000;
 let files = 0;
 const newPath = (): string => join(folder, `${files++}.db`);
 
@@ -163,12 +165,79 @@ test('migrations can be run again over what they made', async () => {
   await second.close();
 });
 
+test('rows that agree share one document, which goes after the last of them has expired', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const raw = new DatabaseSync(path);
+  const countShared = () =>
+    Number(raw.prepare('SELECT count(*) AS count FROM shared_documents').get()?.count);
+  const expiresAt = NOW + 3_600_000;
+  const row = { ...wholeTokenRow('t', NOW), expiresAt };
+  for (let made = 0; made < 3; made += 1) {
+    const id = randomUUID();
+    await storage.tokens.insert(randomBytes(22), {
+      ...row,
+      id,
+      parent: id,
+      requestId: id,
+      issuedAt: NOW + made,
+    });
+  }
+  assert.equal(countShared(), 1);
+  await storage.tokens.insert(randomBytes(22), { ...row, scope: 'other' });
+  assert.equal(countShared(), 2);
+  const last = { ...wholeLoginRow('l', NOW + 1_000), expiresAt: expiresAt + 1_000 };
+  await storage.logins.insert(last);
+  assert.equal(await storage.sweep(expiresAt, 100), 4);
+  assert.equal(countShared(), 3, 'kept for rows to come');
+  while ((await storage.sweep(expiresAt + 24 * 3_600_000, 1)) > 0);
+  assert.equal(countShared(), 0);
+  raw.close();
+  await storage.close();
+});
+
+test('a row that cannot be written leaves no shared document, and the next one writes it', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const [key, row] = [randomBytes(22), wholeTokenRow('t', NOW)];
+  const other = { ...row, scope: 'other' };
+  await storage.tokens.insert(key, row);
+  await assert.rejects(storage.tokens.insert(key, other));
+  const raw = new DatabaseSync(path);
+  assert.equal(raw.prepare('SELECT count(*) AS count FROM shared_documents').get()?.count, 1);
+  raw.close();
+  const id = randomBytes(22);
+  await storage.tokens.insert(id, other);
+  assert.deepEqual(await storage.tokens.find(id, NOW), other);
+  assert.deepEqual(await storage.verify(), []);
+  await storage.close();
+});
+
+test('a lost shared document is found by verify, and its rows are not given without it', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const id = randomBytes(22);
+  await storage.tokens.insert(id, wholeTokenRow('t', NOW));
+  const raw = new DatabaseSync(path);
+  raw.exec('DELETE FROM shared_documents');
+  raw.close();
+  await assert.rejects(storage.tokens.find(id, NOW), /lost its shared document/);
+  await assert.rejects(Array.fromAsync(storage.dump.export()), /lost its shared document/);
+  assert.deepEqual(await storage.verify(), ['1 rows of the table tokens have lost their shared document']);
+  await storage.close();
+});
+
 test('every hot query uses an index', async () => {
   const path = newPath();
   await (await openSqliteStorage({ path })).close();
   const raw = new DatabaseSync(path);
   const queries = [
-    'SELECT document FROM tokens WHERE key = ? AND expires_at > ?',
+    'SELECT expires_at, shared, document FROM tokens WHERE key = ? AND expires_at > ?',
+    'SELECT document FROM shared_documents WHERE number = ?',
+    ...['application', 'user', 'parent'].map(
+      (by) =>
+        `SELECT document FROM tokens WHERE ${by} = ? AND rowid < ? AND expires_at > ? ORDER BY rowid DESC LIMIT ?`,
+    ),
     'SELECT * FROM artifacts WHERE key = ? AND model = ? AND expires_at > ?',
     'SELECT * FROM artifacts WHERE uid = ? AND model = ? AND expires_at > ?',
     'SELECT * FROM logins WHERE id = ? AND expires_at > ?',
@@ -178,10 +247,11 @@ test('every hot query uses an index', async () => {
     'SELECT 1 FROM noun_keys WHERE collection = ? AND name = ? AND value = ?',
     'SELECT number, document FROM nouns WHERE collection = ? AND organization = ? AND number > ? ORDER BY number LIMIT ?',
     "SELECT value FROM sequences WHERE name = 'directory revision'",
-    ...['tokens', 'artifacts', 'logins', 'counters', 'nodes'].map(
+    ...['tokens', 'artifacts', 'logins', 'counters', 'nodes', 'shared_documents'].map(
       (table) => `SELECT rowid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
     ),
-    'SELECT count(*) AS count FROM tokens WHERE connection = 1 AND expires_at > 1',
+    'SELECT count(*) AS count FROM tokens WHERE connection = ? AND expires_at > ?',
+    'SELECT count(*) AS count FROM logins WHERE origin = ? AND expires_at > ?',
     "SELECT value FROM sequences WHERE name = 'node change'",
   ];
   for (const sql of queries) {

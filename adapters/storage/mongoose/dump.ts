@@ -5,6 +5,7 @@
 import type { Model } from 'mongoose';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
 import { type CollectionName, uniqueKeys } from '../../../src/storage/nouns.ts';
+import { encodeLogin, encodeToken } from '../../../src/storage/row-documents.ts';
 import {
   numberOf,
   toAuditDocument,
@@ -17,14 +18,8 @@ import {
 import { guarded, toStoreError } from './errors.ts';
 import type { Heads } from './heads.ts';
 import { CHANGES, toNode } from './nodes.ts';
-import {
-  toArtifact,
-  toBuffer,
-  toLoginDocument,
-  toLoginRow,
-  toTokenDocument,
-  toTokenRow,
-} from './protocol.ts';
+import { toArtifact, toBuffer } from './protocol.ts';
+import { createShared, toLoginDocument, toLoginRow, toTokenDocument, toTokenRow } from './rows.ts';
 import type { Models } from './schemas.ts';
 
 const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
@@ -40,6 +35,7 @@ async function* all<T>(model: Model<T>, sort: Record<string, 1>): AsyncGenerator
 }
 
 async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord> {
+  const shared = createShared(models);
   for await (const key of all(models.keys, { createdAt: 1, _id: 1 })) {
     yield { kind: 'keys', row: toStoredKey(key) };
   }
@@ -54,10 +50,14 @@ async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord
   }
   for await (const node of all(models.nodes, { change: 1 })) yield { kind: 'nodes', row: toNode(node) };
   for await (const token of all(models.tokens, { _id: 1 })) {
-    yield { kind: 'tokens', key: toBytes(toBuffer(token._id)), row: toTokenRow(token) };
+    yield {
+      kind: 'tokens',
+      key: toBytes(toBuffer(token._id)),
+      row: toTokenRow(token, await shared.partOf(token)),
+    };
   }
   for await (const document of all(models.logins, { _id: 1 })) {
-    const { current, previous, ...login } = toLoginRow(document);
+    const { current, previous, ...login } = toLoginRow(document, await shared.partOf(document));
     yield {
       kind: 'logins',
       row: { ...login, current: toBytes(current), ...(previous && { previous: toBytes(previous) }) },
@@ -96,6 +96,7 @@ async function requireEmpty(models: Models): Promise<void> {
 }
 
 function createWriter(models: Models, heads: Heads): (record: DumpRecord) => Promise<unknown> {
+  const shared = createShared(models);
   return async (record) => {
     switch (record.kind) {
       case 'keys':
@@ -106,15 +107,20 @@ function createWriter(models: Models, heads: Heads): (record: DumpRecord) => Pro
         const { id, expiresAt, ...rest } = record.row;
         return models.nodes.create({ _id: id, ...rest, expiresAt: new Date(expiresAt) });
       }
-      case 'tokens':
-        return models.tokens.create(toTokenDocument(fromBytes(record.key), record.row));
+      case 'tokens': {
+        const documents = encodeToken(record.row);
+        const id = await shared.put(documents);
+        return models.tokens.create(toTokenDocument(fromBytes(record.key), record.row, documents, id));
+      }
       case 'logins': {
         const { current, previous, ...login } = record.row;
         const bytes = {
           current: fromBytes(current),
           ...(previous !== undefined && { previous: fromBytes(previous) }),
         };
-        return models.logins.create(toLoginDocument({ ...login, ...bytes }));
+        const row = { ...login, ...bytes };
+        const documents = encodeLogin(row);
+        return models.logins.create(toLoginDocument(row, documents, await shared.put(documents)));
       }
       case 'artifacts': {
         const { payload, expiresAt, consumedAt } = record.row;

@@ -13,8 +13,9 @@ import { sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
 import { createNodes } from './nodes.ts';
 import { probe } from './probe.ts';
-import { createArtifacts, createCounters, createLogins, createTokens } from './protocol.ts';
+import { createArtifacts, createCounters } from './protocol.ts';
 import { toOpeningError } from './refusals.ts';
+import { createLogins, createShared, createTokens } from './rows.ts';
 import { createModels, type Models } from './schemas.ts';
 
 async function describe(connection: Connection): Promise<string> {
@@ -64,12 +65,13 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
   try {
     const models = createModels(connection);
     const heads = createHeads(models.heads);
+    const shared = createShared(models);
     const prepared = await twice(() => prepare(connection, models, heads));
     return {
       ...prepared,
       artifacts: createArtifacts(models),
-      tokens: createTokens(models),
-      logins: createLogins(models),
+      tokens: createTokens(models, shared),
+      logins: createLogins(models, shared),
       nodes: createNodes(models, heads),
       counters: createCounters(models),
       audit: createAudit(models),
@@ -82,7 +84,7 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
       async backup() {
         throw new Error('MongoDB is copied with its own tools: mongodump, or a snapshot of the disks.');
       },
-      verify: () => verify(connection),
+      verify: () => verify(connection, models),
       dump: createDump(models, heads),
       close,
     };

@@ -7,7 +7,14 @@ import type { Models } from './schemas.ts';
 /** @returns how many documents went; at most `limit`, the oldest of each collection first */
 export async function sweep(models: Models, now: number, limit: number): Promise<number> {
   let left = limit;
-  const expiring = [models.tokens, models.artifacts, models.logins, models.counters, models.nodes];
+  const expiring = [
+    models.tokens,
+    models.artifacts,
+    models.logins,
+    models.counters,
+    models.nodes,
+    models.shared,
+  ];
   for (const model of expiring as unknown as Model<{ _id: unknown; expiresAt: Date }>[]) {
     if (left === 0) break;
     const isExpired = { expiresAt: trusted({ $lte: new Date(now) }) };
@@ -21,8 +28,26 @@ export async function sweep(models: Models, now: number, limit: number): Promise
   return limit - left;
 }
 
-/** @returns a sentence for each index that is not there */
-export async function verify(connection: Connection): Promise<string[]> {
+/** @returns a sentence for each index and each collection of shared documents that lacks something */
+export async function verify(connection: Connection, models: Models): Promise<string[]> {
+  return [...(await verifyIndexes(connection)), ...(await verifyShared(models))];
+}
+
+async function verifyShared({ shared, tokens, logins }: Models): Promise<string[]> {
+  const findings: string[] = [];
+  for (const model of [tokens, logins] as unknown as Model<{ shared: unknown }>[]) {
+    let lost = 0;
+    const references = model.aggregate<{ _id: Buffer }>([{ $group: { _id: '$shared' } }]).cursor();
+    await guarded(async () => {
+      for await (const { _id } of references) if (!(await shared.exists({ _id }))) lost += 1;
+    });
+    const name = model.collection.name;
+    if (lost > 0) findings.push(`documents of the collection ${name} have lost ${lost} that they share`);
+  }
+  return findings;
+}
+
+async function verifyIndexes(connection: Connection): Promise<string[]> {
   const missing: string[] = [];
   for (const collection of new Set(INDEXES.map((index) => index.collection))) {
     const there = await guarded(() => connection.collection(collection).indexes());

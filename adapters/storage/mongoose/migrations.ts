@@ -23,7 +23,7 @@ interface Index {
   readonly options?: mongo.CreateIndexesOptions;
 }
 
-const EXPIRING = ['artifacts', 'tokens', 'logins', 'nodes', 'counters'];
+const EXPIRING = ['artifacts', 'shared', 'tokens', 'logins', 'nodes', 'counters'];
 const NOUNS = Object.keys(uniqueKeys) as (keyof typeof uniqueKeys)[];
 
 /** All that there are now. */
@@ -35,7 +35,13 @@ export const INDEXES: readonly Index[] = [
     options: { expireAfterSeconds: AFTER_EXPIRY },
   })),
   { collection: 'nodes', name: 'change', key: { change: 1 } },
-  { collection: 'tokens', name: 'connection', key: { connection: 1 }, options: { sparse: true } },
+  { collection: 'tokens', name: 'application', key: { application: 1, _id: -1 } },
+  ...(['user', 'connection', 'parent'] as const).map((name) => ({
+    collection: 'tokens',
+    name,
+    key: { [name]: 1 } as const,
+    options: { sparse: true },
+  })),
   { collection: 'logins', name: 'origin', key: { origin: 1 }, options: { sparse: true } },
   { collection: 'audit', name: 'organization', key: { organization: 1, _id: -1 } },
   { collection: 'audit', name: 'age', key: { at: 1 } },

@@ -1,19 +1,11 @@
-/** What the protocol keeps: the engine's artifacts, tokens, logins, counters. Each promise is one document's. */
+/** What the protocol keeps: the engine's artifacts, counters. Each promise is one document's. Tokens and logins are in `rows.ts`. */
 import { trusted } from 'mongoose';
-import type {
-  Artifact,
-  ArtifactStore,
-  Counters,
-  LoginRow,
-  LoginStore,
-  TokenRow,
-  TokenStore,
-} from '../../../src/storage/contract.ts';
+import type { Artifact, ArtifactStore, Counters } from '../../../src/storage/contract.ts';
 import { guarded } from './errors.ts';
 import { insertOnce, setOrInsert } from './one-document.ts';
-import type { ArtifactDocument, CounterDocument, LoginDocument, Models, TokenDocument } from './schemas.ts';
+import type { ArtifactDocument, CounterDocument, Models } from './schemas.ts';
 
-const after = (now: number) => trusted({ $gt: new Date(now) });
+export const after = (now: number) => trusted({ $gt: new Date(now) });
 const notAfter = (now: number) => trusted({ $lte: new Date(now) });
 
 /** The driver gives its own type for bytes. */
@@ -87,113 +79,6 @@ export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): Artif
     },
     async remove(model, key) {
       await guarded(() => artifacts.deleteOne({ _id: key, model }));
-    },
-  };
-}
-
-const toText = <K extends string>(name: K, value: unknown): { [P in K]?: string } =>
-  (value === undefined ? {} : { [name]: JSON.stringify(value) }) as { [P in K]?: string };
-const fromText = (name: string, value: string | undefined): object =>
-  value === undefined ? {} : { [name]: JSON.parse(value) };
-
-export function toTokenDocument(key: Buffer, row: TokenRow): TokenDocument {
-  const { id, expiresAt, act, sender, devices, engine, account, claims, ...rest } = row;
-  return {
-    ...rest,
-    _id: key,
-    tokenId: id,
-    ancestors: [...rest.ancestors],
-    expiresAt: new Date(expiresAt),
-    ...toText('act', act),
-    ...toText('sender', sender),
-    ...toText('devices', devices),
-    ...toText('engine', engine),
-    ...toText('account', account),
-    ...toText('claims', claims),
-  } as TokenDocument;
-}
-
-export function toTokenRow(document: TokenDocument): TokenRow {
-  const { _id, tokenId, expiresAt, act, sender, devices, engine, account, claims, ...rest } = document;
-  return {
-    id: tokenId,
-    ...rest,
-    expiresAt: expiresAt.getTime(),
-    ...fromText('act', act),
-    ...fromText('sender', sender),
-    ...fromText('devices', devices),
-    ...fromText('engine', engine),
-    ...fromText('account', account),
-    ...fromText('claims', claims),
-  };
-}
-
-export function createTokens({ tokens }: Pick<Models, 'tokens'>): TokenStore {
-  return {
-    async insert(key, row) {
-      await guarded(() => tokens.create(toTokenDocument(key, row)));
-    },
-    async find(key, now) {
-      const document = await guarded(() =>
-        tokens.findOne({ _id: key, expiresAt: after(now) }).lean<TokenDocument>(),
-      );
-      return document ? toTokenRow(document) : undefined;
-    },
-    countOf: (connection, now) => guarded(() => tokens.countDocuments({ connection, expiresAt: after(now) })),
-  };
-}
-
-export function toLoginDocument(login: LoginRow): LoginDocument {
-  const { id, expiresAt, act, sender, devices, engine, account, ...rest } = login;
-  return {
-    ...rest,
-    _id: id,
-    ancestors: [...rest.ancestors],
-    expiresAt: new Date(expiresAt),
-    ...toText('act', act),
-    ...toText('sender', sender),
-    ...toText('devices', devices),
-    ...toText('engine', engine),
-    ...toText('account', account),
-  } as LoginDocument;
-}
-
-export function toLoginRow(document: LoginDocument): LoginRow {
-  const { _id, expiresAt, act, sender, devices, engine, account, current, previous, ...rest } = document;
-  return {
-    id: _id,
-    ...rest,
-    expiresAt: expiresAt.getTime(),
-    current: toBuffer(current),
-    ...(previous && { previous: toBuffer(previous) }),
-    ...fromText('act', act),
-    ...fromText('sender', sender),
-    ...fromText('devices', devices),
-    ...fromText('engine', engine),
-    ...fromText('account', account),
-  };
-}
-
-export function createLogins({ logins }: Pick<Models, 'logins'>): LoginStore {
-  return {
-    async insert(login) {
-      await guarded(() => logins.create(toLoginDocument(login)));
-    },
-    async find(id, now) {
-      const document = await guarded(() =>
-        logins.findOne({ _id: id, expiresAt: after(now) }).lean<LoginDocument>(),
-      );
-      return document ? toLoginRow(document) : undefined;
-    },
-    countOf: (origin, now) => guarded(() => logins.countDocuments({ origin, expiresAt: after(now) })),
-    async rotate(id, from, to, now) {
-      const { modifiedCount } = await guarded(() =>
-        logins.updateOne(
-          { _id: id, current: from, expiresAt: after(now) },
-          { $set: { previous: from, current: to, rotatedAt: now } },
-        ),
-      );
-      return modifiedCount === 1;
     },
   };
 }

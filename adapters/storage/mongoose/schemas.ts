@@ -1,10 +1,10 @@
 /**
  * What MongoDB keeps, collection by collection. Strict: a field that is not named here is refused, in documents and in
- * filters. What has names from outside (the engine's payloads, claims, JWKs) is kept as JSON text, so that none of
+ * filters. What has names from outside (the engine's payloads, claims, JWKs), and most of tokens and logins, is kept as JSON text, so that none of
  * those names is ever a field or an operator; permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition } from 'mongoose';
-import type { AuditEntry, Bound, LoginRow, TokenRow } from '../../../src/storage/contract.ts';
+import type { AuditEntry } from '../../../src/storage/contract.ts';
 import type { CollectionName } from '../../../src/storage/nouns.ts';
 
 export interface ArtifactDocument {
@@ -19,48 +19,39 @@ export interface ArtifactDocument {
   consumedAt?: number;
 }
 
-export type TokenDocument = Omit<
-  TokenRow,
-  | 'id'
-  | 'expiresAt'
-  | 'act'
-  | 'sender'
-  | 'devices'
-  | 'engine'
-  | 'account'
-  | 'claims'
-  | 'ancestors'
-  | 'roles'
-  | 'bounds'
-> & {
+/** What all rows that agree in it refer to. */
+export interface SharedDocument {
+  /** Of its text. */
   _id: Buffer;
-  tokenId: string;
-  ancestors: string[];
-  roles?: string[];
-  bounds?: Bound[];
-  act?: string;
-  sender?: string;
-  devices?: string;
-  engine?: string;
-  account?: string;
-  claims?: string;
+  /** JSON. */
+  document: string;
   expiresAt: Date;
-};
+}
 
-export type LoginDocument = Omit<
-  LoginRow,
-  'id' | 'expiresAt' | 'act' | 'sender' | 'devices' | 'engine' | 'account' | 'ancestors' | 'bounds'
-> & {
-  _id: string;
-  ancestors: string[];
-  bounds?: Bound[];
-  act?: string;
-  sender?: string;
-  devices?: string;
-  engine?: string;
-  account?: string;
+/** Beside its documents what it is found by. */
+export interface TokenDocument {
+  _id: Buffer;
+  shared: Buffer;
+  /** JSON. */
+  document: string;
+  application: string;
+  user?: string;
+  connection?: string;
+  parent?: string;
   expiresAt: Date;
-};
+}
+
+export interface LoginDocument {
+  _id: string;
+  shared: Buffer;
+  /** JSON. */
+  document: string;
+  origin?: string;
+  current: Buffer;
+  previous?: Buffer;
+  rotatedAt?: number;
+  expiresAt: Date;
+}
 
 export interface NodeDocument {
   _id: string;
@@ -140,29 +131,6 @@ const part = (definition: SchemaDefinition): Schema =>
 
 const permissions = part({ isAdmin: flag, tables: [part({ table: text, actions: text })] });
 
-const granted = {
-  grantType: text,
-  subject: text,
-  user: String,
-  organization: text,
-  application: text,
-  clientId: text,
-  resource: String,
-  // Empty is a scope too.
-  scope: String,
-  permissions: { type: permissions, required: true },
-  asScopes: Boolean,
-  devices: String,
-  ancestors: [String],
-  asOf: number,
-  authenticatedAt: Number,
-  parent: String,
-  sender: String,
-  engine: String,
-  face: String,
-  faceScopes: { type: [String], default: undefined },
-};
-
 const values = { type: [String], default: undefined };
 
 const face = part({
@@ -184,16 +152,6 @@ const face = part({
   passwordResetUrl: String,
   plugins: { type: [part({ topic: text, creator: text })], default: undefined },
 });
-
-const bound = part({
-  application: text,
-  subject: String,
-  account: part({ datasource: text, userTable: text, groups: [String] }),
-  acts: Boolean,
-});
-
-/** What was made from something that was made before. */
-const chained = { act: String, depth: Number, bounds: { type: [bound], default: undefined } };
 
 const userTable = part({
   id: text,
@@ -340,6 +298,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
 
 export interface Models {
   readonly artifacts: Model<ArtifactDocument>;
+  readonly shared: Model<SharedDocument>;
   readonly tokens: Model<TokenDocument>;
   readonly logins: Model<LoginDocument>;
   readonly nodes: Model<NodeDocument>;
@@ -363,34 +322,26 @@ export function createModels(connection: Connection): Models {
       expiresAt: moment,
       consumedAt: Number,
     }),
+    shared: model('shared', { _id: bytes, document: text, expiresAt: moment }),
     tokens: model('tokens', {
       _id: bytes,
-      tokenId: text,
-      format: text,
-      ...granted,
-      issuedAt: number,
-      expiresAt: moment,
-      username: String,
-      roles: { type: [String], default: undefined },
-      login: String,
+      shared: bytes,
+      document: text,
+      application: text,
+      user: String,
       connection: String,
-      ...chained,
-      account: String,
-      claims: String,
-      address: String,
-      requestId: String,
+      parent: String,
+      expiresAt: moment,
     }),
     logins: model('logins', {
       _id: text,
-      ...granted,
-      ...chained,
-      account: String,
+      shared: bytes,
+      document: text,
       origin: String,
-      createdAt: number,
-      expiresAt: moment,
       current: bytes,
       previous: Buffer,
       rotatedAt: Number,
+      expiresAt: moment,
     }),
     nodes: model('nodes', {
       _id: text,

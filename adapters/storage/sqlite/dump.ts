@@ -3,10 +3,15 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { Conflict } from '../../../src/storage/contract.ts';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
+import {
+  encodeLogin,
+  encodeToken,
+  KnownShared,
+  type SharedPart,
+} from '../../../src/storage/row-documents.ts';
 import { isConstraint, toStoreError } from './errors.ts';
 import { toNode } from './protocol.ts';
-
-type Row = Record<string, SQLInputValue>;
+import { putLogin, putShared, putToken, type Row, type Statements, toLogin, toToken } from './rows.ts';
 
 const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
 const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns'];
@@ -74,19 +79,24 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
   for (const row of rows('SELECT * FROM nodes ORDER BY change')) {
     yield { kind: 'nodes', row: toNode(row) };
   }
-  for (const { key, document } of rows('SELECT key, document FROM tokens')) {
-    yield { kind: 'tokens', key: bytes(key), row: parse(document) };
+  const known = new KnownShared<number>();
+  const withShared = (table: string) =>
+    rows(
+      `SELECT ${table}.*, shared_documents.document AS shared_document FROM ${table}
+       LEFT JOIN shared_documents ON number = shared ORDER BY ${table}.rowid`,
+    );
+  const sharedOf = ({ shared, shared_document: document }: Row): SharedPart => {
+    const number = Number(shared);
+    return known.part(number) ?? known.remember(number, document === null ? undefined : String(document));
+  };
+  for (const row of withShared('tokens')) {
+    yield { kind: 'tokens', key: bytes(row.key), row: toToken(row, sharedOf(row)) };
   }
-  for (const row of rows('SELECT * FROM logins')) {
-    const previous = row.previous === null ? {} : { previous: bytes(row.previous) };
+  for (const row of withShared('logins')) {
+    const { current, previous, ...login } = toLogin(row, sharedOf(row));
     yield {
       kind: 'logins',
-      row: {
-        ...parse(row.document),
-        current: bytes(row.current),
-        ...previous,
-        ...given('rotatedAt', row.rotated_at),
-      },
+      row: { ...login, current: bytes(current), ...(previous && { previous: bytes(previous) }) },
     };
   }
   for (const row of rows('SELECT * FROM artifacts')) {
@@ -146,12 +156,17 @@ function raise(connection: DatabaseSync, sequence: string, least = 0): void {
 }
 
 function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
-  const statements = new Map<string, StatementSync>();
-  const run = (sql: string, ...values: SQLInputValue[]): number => {
-    const statement = statements.get(sql) ?? connection.prepare(sql);
-    statements.set(sql, statement);
-    return Number(statement.run(...values).changes);
+  const prepared = new Map<string, StatementSync>();
+  const prepare = (sql: string): StatementSync => {
+    const statement = prepared.get(sql) ?? connection.prepare(sql);
+    prepared.set(sql, statement);
+    return statement;
   };
+  const statements: Statements = {
+    get: (sql, ...values) => prepare(sql).get(...values),
+    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
+  };
+  const { run } = statements;
 
   function writeNoun<C extends CollectionName>(collection: C, noun: Nouns[C]): void {
     const { organization = null } = noun as { organization?: string };
@@ -201,26 +216,21 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
         );
         break;
       }
-      case 'tokens':
-        run(
-          'INSERT INTO tokens (key, expires_at, document, connection) VALUES (?, ?, ?, ?)',
-          fromBytes(record.key),
-          record.row.expiresAt,
-          JSON.stringify(record.row),
-          record.row.connection ?? null,
-        );
+      case 'tokens': {
+        const documents = encodeToken(record.row);
+        const shared = putShared(statements, documents);
+        putToken(statements, fromBytes(record.key), record.row, documents, shared);
         break;
+      }
       case 'logins': {
-        const { current, previous, rotatedAt, ...login } = record.row;
-        run(
-          'INSERT INTO logins (id, expires_at, current, previous, rotated_at, document) VALUES (?, ?, ?, ?, ?, ?)',
-          login.id,
-          login.expiresAt,
-          fromBytes(current),
-          previous === undefined ? null : fromBytes(previous),
-          rotatedAt ?? null,
-          JSON.stringify(login),
-        );
+        const { current, previous, ...rest } = record.row;
+        const login = {
+          ...rest,
+          current: fromBytes(current),
+          ...(previous !== undefined && { previous: fromBytes(previous) }),
+        };
+        const documents = encodeLogin(login);
+        putLogin(statements, login, documents, putShared(statements, documents));
         break;
       }
       case 'artifacts': {

@@ -3,11 +3,13 @@
  * keeps the contract of `src/storage/contract.ts` and knows nothing else of ours.
  */
 import type { Storage } from '../../../src/storage/contract.ts';
+import { KnownShared } from '../../../src/storage/row-documents.ts';
 import { createAudit, createDirectoryStore, createKeys } from './administration.ts';
 import { openDatabase } from './database.ts';
 import { createDump } from './dump.ts';
 import { copyTo, ping, sweep, verify } from './maintenance.ts';
-import { createArtifacts, createCounters, createLogins, createNodes, createTokens } from './protocol.ts';
+import { createArtifacts, createCounters, createNodes } from './protocol.ts';
+import { createLogins, createTokens } from './rows.ts';
 
 /**
  * Opens the file, making and migrating it as needed.
@@ -15,13 +17,14 @@ import { createArtifacts, createCounters, createLogins, createNodes, createToken
  */
 export async function openSqliteStorage({ path }: { path: string }): Promise<Storage> {
   const database = await openDatabase(path);
+  const known = new KnownShared<number>();
   const version = database.get('SELECT sqlite_version() AS version')?.version;
   return {
     description: `SQLite ${version} at ${path}`,
     warnings: [],
     artifacts: createArtifacts(database),
-    tokens: createTokens(database),
-    logins: createLogins(database),
+    tokens: createTokens(database, known),
+    logins: createLogins(database, known),
     nodes: createNodes(database),
     counters: createCounters(database),
     audit: createAudit(database),

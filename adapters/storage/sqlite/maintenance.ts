@@ -4,7 +4,7 @@ import { chmod } from 'node:fs/promises';
 import { backup, DatabaseSync } from 'node:sqlite';
 import type { Database } from './database.ts';
 
-const EXPIRING = ['tokens', 'artifacts', 'logins', 'counters', 'nodes'] as const;
+const EXPIRING = ['tokens', 'artifacts', 'logins', 'counters', 'nodes', 'shared_documents'] as const;
 
 /** @returns how many rows went; at most `limit`, the oldest of each table first */
 export function sweep(database: Database, now: number, limit: number): Promise<number> {
@@ -39,10 +39,16 @@ export function ping(database: Database): Promise<void> {
 }
 
 export function verify(database: Database): string[] {
-  return database
+  const findings = database
     .all('PRAGMA integrity_check')
     .map((row) => String(row.integrity_check))
     .filter((finding) => finding !== 'ok');
+  for (const table of ['tokens', 'logins']) {
+    const sql = `SELECT count(*) AS count FROM ${table} WHERE shared NOT IN (SELECT number FROM shared_documents)`;
+    const count = Number(database.get(sql)?.count);
+    if (count > 0) findings.push(`${count} rows of the table ${table} have lost their shared document`);
+  }
+  return findings;
 }
 
 /** So many that the copy is made in one step, of one moment: a step that finds the file changed would begin anew. */

@@ -5,7 +5,7 @@
  *
  * Rows of secrets are found by hashes in ordinary (rowid) tables: half again as fast to write as text keys or
  * `WITHOUT ROWID`, and the file holds nothing usable. Every index costs writes, so there is one for what is looked up
- * and one for what expires.
+ * and one for what expires. What rows are found by besides is a number made of an id (`numberOf` in `rows.ts`).
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
@@ -21,16 +21,25 @@ export const STEPS: readonly string[] = [
   CREATE INDEX artifacts_uid ON artifacts (uid) WHERE uid IS NOT NULL;
   CREATE INDEX artifacts_expiry ON artifacts (expires_at);
 
-  CREATE TABLE tokens (key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, connection TEXT, document TEXT NOT NULL);
+  CREATE TABLE shared_documents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE, expires_at INTEGER NOT NULL,
+    document TEXT NOT NULL);
+  CREATE INDEX shared_documents_expiry ON shared_documents (expires_at);
+
+  CREATE TABLE tokens (
+    key BLOB PRIMARY KEY, expires_at INTEGER NOT NULL, shared INTEGER NOT NULL, application INTEGER NOT NULL,
+    user INTEGER, connection INTEGER, parent INTEGER, document TEXT NOT NULL);
   CREATE INDEX tokens_expiry ON tokens (expires_at);
+  CREATE INDEX tokens_application ON tokens (application);
+  CREATE INDEX tokens_user ON tokens (user) WHERE user IS NOT NULL;
+  CREATE INDEX tokens_parent ON tokens (parent) WHERE parent IS NOT NULL;
   CREATE INDEX tokens_connection ON tokens (connection, expires_at) WHERE connection IS NOT NULL;
 
   CREATE TABLE logins (
     id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, current BLOB NOT NULL, previous BLOB, rotated_at INTEGER,
-    document TEXT NOT NULL);
+    shared INTEGER NOT NULL, origin INTEGER, document TEXT NOT NULL);
   CREATE INDEX logins_expiry ON logins (expires_at);
-  CREATE INDEX logins_origin ON logins (document ->> '$.origin', expires_at)
-    WHERE document ->> '$.origin' IS NOT NULL;
+  CREATE INDEX logins_origin ON logins (origin, expires_at) WHERE origin IS NOT NULL;
 
   CREATE TABLE nodes (
     id TEXT PRIMARY KEY, revoked_at INTEGER, restored_at INTEGER, narrowed_at INTEGER,

@@ -1,16 +1,12 @@
-/** What the protocol keeps: the engine's artifacts, tokens, logins, nodes, counters. */
+/** What the protocol keeps: the engine's artifacts, nodes, counters. Tokens and logins are in `rows.ts`. */
 import type {
   Artifact,
   ArtifactStore,
   Counters,
-  LoginRow,
-  LoginStore,
   NodeMark,
   NodeRecord,
   NodeScope,
   NodeStore,
-  TokenRow,
-  TokenStore,
 } from '../../../src/storage/contract.ts';
 import type { Database } from './database.ts';
 
@@ -89,75 +85,6 @@ export function createArtifacts(database: Database): ArtifactStore {
       database.write(() => {
         database.run('DELETE FROM artifacts WHERE key = ? AND model = ?', key, model);
       }),
-  };
-}
-
-export function createTokens(database: Database): TokenStore {
-  return {
-    insert: (key, row) =>
-      database.write(() => {
-        database.run(
-          'INSERT INTO tokens (key, expires_at, document, connection) VALUES (?, ?, ?, ?)',
-          key,
-          row.expiresAt,
-          JSON.stringify(row),
-          row.connection ?? null,
-        );
-      }),
-    async find(key, now) {
-      const row = database.get('SELECT document FROM tokens WHERE key = ? AND expires_at > ?', key, now);
-      return row && (JSON.parse(String(row.document)) as TokenRow);
-    },
-    async countOf(connection, now) {
-      const sql = 'SELECT count(*) AS count FROM tokens WHERE connection = ? AND expires_at > ?';
-      return Number(database.get(sql, connection, now)?.count);
-    },
-  };
-}
-
-export function createLogins(database: Database): LoginStore {
-  return {
-    insert: ({ current, previous, rotatedAt, ...login }) =>
-      database.write(() => {
-        database.run(
-          'INSERT INTO logins (id, expires_at, current, previous, rotated_at, document) VALUES (?, ?, ?, ?, ?, ?)',
-          login.id,
-          login.expiresAt,
-          current,
-          previous ?? null,
-          rotatedAt ?? null,
-          JSON.stringify(login),
-        );
-      }),
-    async countOf(origin, now) {
-      const sql = `SELECT count(*) AS count FROM logins
-        WHERE document ->> '$.origin' = ? AND document ->> '$.origin' IS NOT NULL AND expires_at > ?`;
-      return Number(database.get(sql, origin, now)?.count);
-    },
-    async find(id, now) {
-      const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', id, now);
-      return (
-        row && {
-          ...(JSON.parse(String(row.document)) as Omit<LoginRow, 'current'>),
-          current: Buffer.from(row.current as Uint8Array),
-          ...(row.previous !== null && { previous: Buffer.from(row.previous as Uint8Array) }),
-          ...optional('rotatedAt', row.rotated_at),
-        }
-      );
-    },
-    rotate: (id, from, to, now) =>
-      database.write(
-        () =>
-          database.run(
-            `UPDATE logins SET previous = current, current = ?, rotated_at = ?
-             WHERE id = ? AND current = ? AND expires_at > ?`,
-            to,
-            now,
-            id,
-            from,
-            now,
-          ) === 1,
-      ),
   };
 }
 

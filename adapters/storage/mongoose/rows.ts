@@ -1,0 +1,166 @@
+/**
+ * Tokens and logins, each in an own document and a shared one (`src/storage/row-documents.ts`). The shared one is written
+ * first, so that no row is ever without it; one that is left without rows expires.
+ */
+import { trusted } from 'mongoose';
+import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
+import {
+  decodeRow,
+  encodeLogin,
+  encodeToken,
+  hashShared,
+  KnownShared,
+  type RowDocuments,
+  type SharedPart,
+} from '../../../src/storage/row-documents.ts';
+import { guarded } from './errors.ts';
+import { setOrInsert } from './one-document.ts';
+import { after, toBuffer } from './protocol.ts';
+import type { LoginDocument, Models, TokenDocument } from './schemas.ts';
+
+/** The shared documents of a database. */
+export interface SharedDocuments {
+  /** Writes it, or has it kept longer, unless it is known to be there. @returns its id */
+  put(documents: RowDocuments): Promise<Buffer>;
+  /** @throws Error if it is not there */
+  partOf(row: { readonly shared: Buffer }): Promise<SharedPart>;
+}
+
+export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocuments {
+  const known = new KnownShared<string>();
+  return {
+    async put(documents) {
+      const there = known.find(documents);
+      if (there !== undefined) return Buffer.from(there, 'base64');
+      const id = hashShared(documents.shared);
+      const expiresAt = new Date(documents.keptUntil);
+      await setOrInsert(
+        () => shared.updateOne({ _id: id }, { $max: { expiresAt } }),
+        () => shared.create({ _id: id, document: documents.shared, expiresAt }),
+      );
+      known.wrote(documents, id.toString('base64'));
+      return id;
+    },
+    async partOf(row) {
+      const id = toBuffer(row.shared);
+      const reference = id.toString('base64');
+      const part = known.part(reference);
+      if (part) return part;
+      const found = await guarded(() => shared.findOne({ _id: id }).lean());
+      return known.remember(reference, found?.document);
+    },
+  };
+}
+
+/** @param shared id of its shared document */
+export function toTokenDocument(
+  key: Buffer,
+  { expiresAt, application, user, connection, parent }: TokenRow,
+  { own }: RowDocuments,
+  shared: Buffer,
+): TokenDocument {
+  return {
+    _id: key,
+    shared,
+    document: own,
+    application,
+    ...(user !== undefined && { user }),
+    ...(connection !== undefined && { connection }),
+    ...(parent !== undefined && { parent }),
+    expiresAt: new Date(expiresAt),
+  };
+}
+
+export function toTokenRow({ document, expiresAt }: TokenDocument, shared: SharedPart): TokenRow {
+  return decodeRow<TokenRow, 'expiresAt'>(shared, document, { expiresAt: expiresAt.getTime() });
+}
+
+/** @param shared id of its shared document */
+export function toLoginDocument(
+  { id, expiresAt, current, previous, rotatedAt, origin }: LoginRow,
+  { own }: RowDocuments,
+  shared: Buffer,
+): LoginDocument {
+  return {
+    _id: id,
+    shared,
+    document: own,
+    current,
+    ...(previous && { previous }),
+    ...(rotatedAt !== undefined && { rotatedAt }),
+    ...(origin !== undefined && { origin }),
+    expiresAt: new Date(expiresAt),
+  };
+}
+
+export function toLoginRow(stored: LoginDocument, shared: SharedPart): LoginRow {
+  const { document, expiresAt, current, previous, rotatedAt } = stored;
+  return decodeRow<LoginRow, 'expiresAt' | 'current' | 'previous' | 'rotatedAt'>(shared, document, {
+    expiresAt: expiresAt.getTime(),
+    current: toBuffer(current),
+    ...(previous && { previous: toBuffer(previous) }),
+    ...(rotatedAt !== undefined && { rotatedAt }),
+  });
+}
+
+export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedDocuments): TokenStore {
+  return {
+    async insert(key, row) {
+      const documents = encodeToken(row);
+      const id = await shared.put(documents);
+      await guarded(() => tokens.create(toTokenDocument(key, row, documents, id)));
+    },
+    async find(key, now) {
+      const document = await guarded(() =>
+        tokens.findOne({ _id: key, expiresAt: after(now) }).lean<TokenDocument>(),
+      );
+      return document ? toTokenRow(document, await shared.partOf(document)) : undefined;
+    },
+    async page({ by, id, now, after: cursor, limit }) {
+      const older = cursor === undefined ? {} : { _id: trusted({ $lt: Buffer.from(cursor, 'base64url') }) };
+      const found = await guarded(() =>
+        tokens
+          .find({ [by]: id, expiresAt: after(now), ...older } as never)
+          // The time stands at the head of a key.
+          .sort({ _id: -1 })
+          .limit(limit + 1)
+          .lean<TokenDocument[]>(),
+      );
+      const listed = found.slice(0, limit);
+      const items: TokenRow[] = [];
+      for (const document of listed) items.push(toTokenRow(document, await shared.partOf(document)));
+      const last = listed.at(-1);
+      return {
+        items,
+        ...(last && found.length > limit && { next: toBuffer(last._id).toString('base64url') }),
+      };
+    },
+    countOf: (connection, now) => guarded(() => tokens.countDocuments({ connection, expiresAt: after(now) })),
+  };
+}
+
+export function createLogins({ logins }: Pick<Models, 'logins'>, shared: SharedDocuments): LoginStore {
+  return {
+    async insert(login) {
+      const documents = encodeLogin(login);
+      const id = await shared.put(documents);
+      await guarded(() => logins.create(toLoginDocument(login, documents, id)));
+    },
+    async find(id, now) {
+      const document = await guarded(() =>
+        logins.findOne({ _id: id, expiresAt: after(now) }).lean<LoginDocument>(),
+      );
+      return document ? toLoginRow(document, await shared.partOf(document)) : undefined;
+    },
+    countOf: (origin, now) => guarded(() => logins.countDocuments({ origin, expiresAt: after(now) })),
+    async rotate(id, from, to, now) {
+      const { modifiedCount } = await guarded(() =>
+        logins.updateOne(
+          { _id: id, current: from, expiresAt: after(now) },
+          { $set: { previous: from, current: to, rotatedAt: now } },
+        ),
+      );
+      return modifiedCount === 1;
+    },
+  };
+}

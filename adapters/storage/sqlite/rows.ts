@@ -1,0 +1,208 @@
+/** Tokens and logins, each in an own document and a shared one (`src/storage/row-documents.ts`). */
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
+import {
+  decodeRow,
+  encodeLogin,
+  encodeToken,
+  hashShared,
+  type KnownShared,
+  type RowDocuments,
+  type SharedPart,
+} from '../../../src/storage/row-documents.ts';
+import type { Database } from './database.ts';
+
+export type Row = NonNullable<ReturnType<Database['get']>>;
+
+/** A connection on which statements of one transaction run. */
+export interface Statements {
+  get(sql: string, ...values: Parameters<Database['get']>[1][]): Row | undefined;
+  run(sql: string, ...values: Parameters<Database['run']>[1][]): number;
+}
+
+const NUMBER_BYTES = 6;
+/** Those of clients and connections come again and again. */
+const numbers = new LRUCache<string, number>({ max: 1_000 });
+
+/**
+ * What a row is found by instead of a long id. No table has to say which number an id has. 48 bits of a hash: the rare
+ * other id with the same number is told apart by the row that is found.
+ */
+export function numberOf(id: string): number;
+export function numberOf(id: string | undefined): number | null;
+export function numberOf(id: string | undefined): number | null {
+  if (id === undefined) return null;
+  const known = numbers.get(id);
+  if (known !== undefined) return known;
+  const number = hash('sha256', id, 'buffer').readUIntBE(0, NUMBER_BYTES);
+  numbers.set(id, number);
+  return number;
+}
+
+/** Writes it, or has it kept longer. @returns its number, which no other ever gets */
+export function putShared(statements: Statements, { shared, keptUntil }: RowDocuments): number {
+  const row = statements.get(
+    `INSERT INTO shared_documents (hash, expires_at, document) VALUES (?, ?, ?)
+     ON CONFLICT (hash) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at) RETURNING number`,
+    hashShared(shared),
+    keptUntil,
+    shared,
+  );
+  return Number(row?.number);
+}
+
+/** @param shared number of its shared document */
+export function putToken(
+  statements: Statements,
+  key: Buffer,
+  { expiresAt, application, user, connection, parent }: TokenRow,
+  { own }: RowDocuments,
+  shared: number,
+): void {
+  statements.run(
+    `INSERT INTO tokens (key, expires_at, shared, application, user, connection, parent, document)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    key,
+    expiresAt,
+    shared,
+    numberOf(application),
+    numberOf(user),
+    numberOf(connection),
+    numberOf(parent),
+    own,
+  );
+}
+
+/** @param shared number of its shared document */
+export function putLogin(
+  statements: Statements,
+  { id, expiresAt, current, previous, rotatedAt, origin }: LoginRow,
+  { own }: RowDocuments,
+  shared: number,
+): void {
+  statements.run(
+    `INSERT INTO logins (id, expires_at, current, previous, rotated_at, shared, origin, document)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    id,
+    expiresAt,
+    current,
+    previous ?? null,
+    rotatedAt ?? null,
+    shared,
+    numberOf(origin),
+    own,
+  );
+}
+
+export function toToken(row: Row, shared: SharedPart): TokenRow {
+  return decodeRow<TokenRow, 'expiresAt'>(shared, String(row.document), {
+    expiresAt: Number(row.expires_at),
+  });
+}
+
+export function toLogin(row: Row, shared: SharedPart): LoginRow {
+  return decodeRow<LoginRow, 'expiresAt' | 'current' | 'previous' | 'rotatedAt'>(
+    shared,
+    String(row.document),
+    {
+      expiresAt: Number(row.expires_at),
+      current: Buffer.from(row.current as Uint8Array),
+      ...(row.previous !== null && { previous: Buffer.from(row.previous as Uint8Array) }),
+      ...(row.rotated_at !== null && { rotatedAt: Number(row.rotated_at) }),
+    },
+  );
+}
+
+/** Writes a row and, unless it is known to be there, its shared document: both or neither. */
+function write(
+  database: Database,
+  known: KnownShared<number>,
+  documents: RowDocuments,
+  put: (shared: number) => void,
+): Promise<void> {
+  const there = known.find(documents);
+  if (there !== undefined) return database.write(() => put(there));
+  return database
+    .writeAll(() => {
+      const shared = putShared(database, documents);
+      put(shared);
+      return shared;
+    })
+    .then((shared) => known.wrote(documents, shared));
+}
+
+function sharedOf(database: Database, known: KnownShared<number>, row: Row): SharedPart {
+  const number = Number(row.shared);
+  const part = known.part(number);
+  if (part) return part;
+  const found = database.get('SELECT document FROM shared_documents WHERE number = ?', number);
+  return known.remember(number, found && String(found.document));
+}
+
+export function createTokens(database: Database, known: KnownShared<number>): TokenStore {
+  return {
+    insert(key, row) {
+      const documents = encodeToken(row);
+      return write(database, known, documents, (shared) => putToken(database, key, row, documents, shared));
+    },
+    async find(key, now) {
+      const row = database.get(
+        'SELECT expires_at, shared, document FROM tokens WHERE key = ? AND expires_at > ?',
+        key,
+        now,
+      );
+      return row && toToken(row, sharedOf(database, known, row));
+    },
+    async page({ by, id, now, after, limit }) {
+      const rows = database.all(
+        `SELECT rowid AS position, expires_at, shared, document FROM tokens
+         WHERE ${by} = ? AND rowid < ? AND expires_at > ? ORDER BY rowid DESC LIMIT ?`,
+        numberOf(id),
+        after === undefined ? Number.MAX_SAFE_INTEGER : Number(after),
+        now,
+        limit + 1,
+      );
+      const found = rows.slice(0, limit);
+      const items = found.map((row) => toToken(row, sharedOf(database, known, row)));
+      return {
+        items: items.filter((row) => row[by] === id),
+        ...(rows.length > limit && { next: String(found.at(-1)?.position) }),
+      };
+    },
+    async countOf(connection, now) {
+      const sql = 'SELECT count(*) AS count FROM tokens WHERE connection = ? AND expires_at > ?';
+      return Number(database.get(sql, numberOf(connection), now)?.count);
+    },
+  };
+}
+
+export function createLogins(database: Database, known: KnownShared<number>): LoginStore {
+  return {
+    insert(login) {
+      const documents = encodeLogin(login);
+      return write(database, known, documents, (shared) => putLogin(database, login, documents, shared));
+    },
+    async countOf(origin, now) {
+      const sql = 'SELECT count(*) AS count FROM logins WHERE origin = ? AND expires_at > ?';
+      return Number(database.get(sql, numberOf(origin), now)?.count);
+    },
+    async find(id, now) {
+      const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', id, now);
+      return row && toLogin(row, sharedOf(database, known, row));
+    },
+    rotate: (id, from, to, now) =>
+      database.write(
+        () =>
+          database.run(
+            `UPDATE logins SET previous = current, current = ?, rotated_at = ?
+             WHERE id = ? AND current = ? AND expires_at > ?`,
+            to,
+            now,
+            id,
+            from,
+            now,
+          ) === 1,
+      ),
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * Rows as stores write them: most of a token row repeats for every token of its client, so a row is two documents of
+ * JSON. The shared one is stored once for all rows that agree in it and is found by its content, so a row stays readable
+ * whatever becomes of its client. The own one has the rest. `rows.ts` says which member goes where.
+ *
+ * A shared document says until when it is kept, which is never before the last row that refers to it has expired.
+ */
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import {
+  type GrantedRow,
+  LOGIN_MEMBERS,
+  type LoginRow,
+  type Place,
+  TOKEN_MEMBERS,
+  type TokenRow,
+} from './rows.ts';
+
+export interface RowDocuments {
+  readonly shared: string;
+  readonly own: string;
+  /** Milliseconds: when the row expires. */
+  readonly expiresAt: number;
+  /** Milliseconds: until when the shared document is kept if it is written for this row. */
+  readonly keptUntil: number;
+}
+
+/** Names of members; a row's ancestors of the same id are spelled by the place in here. */
+const REPEATED = ['user', 'login', 'connection', 'parent'] as const;
+
+type Repeating = { readonly [K in (typeof REPEATED)[number]]?: string };
+
+/** Nodes of this form are nouns, which many rows hang below; the others are of few rows. */
+const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** `shared` has a hole for each of `own` that one of it follows. */
+interface SplitAncestors {
+  readonly shared: (string | null)[];
+  readonly own: (string | number)[];
+}
+
+function splitAncestors(row: GrantedRow & Repeating): SplitAncestors {
+  const shared: (string | null)[] = [];
+  const own: (string | number)[] = [];
+  for (const id of row.ancestors) {
+    const repeated = REPEATED.findIndex((member) => row[member] === id);
+    if (repeated < 0 && NOUN_ID.test(id)) shared.push(id);
+    else {
+      shared.push(null);
+      own.push(repeated < 0 ? id : repeated);
+    }
+  }
+  while (shared.at(-1) === null) shared.pop();
+  return { shared, own };
+}
+
+function joinAncestors({ shared, own }: SplitAncestors, row: Repeating): string[] {
+  const ids = own.map((id) => (typeof id === 'number' ? row[REPEATED[id] as keyof Repeating] : id) as string);
+  const joined = shared.map((id) => id ?? (ids.shift() as string));
+  return [...joined, ...ids];
+}
+
+/** Milliseconds: a process whose clock is so much ahead still removes no document that a row refers to. */
+const CLOCK_DIFFERENCE = 3_600_000;
+
+interface Layout {
+  readonly shared: readonly string[];
+  readonly own: readonly string[];
+}
+
+/** @param isPerson whether the row is of a user or a database account, of whom there are many to a client */
+function layoutOf(members: Readonly<Record<string, Place>>, isPerson: boolean): Layout {
+  const at = (...places: Place[]): string[] =>
+    Object.entries(members).flatMap(([member, place]) =>
+      places.includes(place) && member !== 'ancestors' ? [member] : [],
+    );
+  return isPerson
+    ? { shared: at('shared'), own: at('own', 'whose') }
+    : { shared: at('shared', 'whose'), own: at('own') };
+}
+
+const layoutsOf = (members: Readonly<Record<string, Place>>) => ({
+  ofPerson: layoutOf(members, true),
+  ofOther: layoutOf(members, false),
+});
+
+const TOKEN = layoutsOf(TOKEN_MEMBERS);
+const LOGIN = layoutsOf(LOGIN_MEMBERS);
+
+function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<typeof layoutsOf>): RowDocuments {
+  const { expiresAt, asOf, user, account } = row;
+  const layout = user === undefined && account === undefined ? ofOther : ofPerson;
+  const members = row as unknown as Record<string, unknown>;
+  const ancestors = splitAncestors(row);
+  const shared: Record<string, unknown> = { ancestors: ancestors.shared };
+  const own: Record<string, unknown> = {};
+  for (const member of layout.shared) if (members[member] !== undefined) shared[member] = members[member];
+  for (const member of layout.own) if (members[member] !== undefined) own[member] = members[member];
+  if (ancestors.own.length > 0) own.ancestors = ancestors.own;
+  return {
+    shared: JSON.stringify(shared),
+    own: JSON.stringify(own),
+    expiresAt,
+    // A client that goes on has it written anew once in the lifetime of a token.
+    keptUntil: expiresAt + Math.max(0, expiresAt - asOf) + CLOCK_DIFFERENCE,
+  };
+}
+
+export const encodeToken = (row: TokenRow): RowDocuments => encode(row, TOKEN);
+export const encodeLogin = (row: LoginRow): RowDocuments => encode(row, LOGIN);
+
+/** A parsed shared document, which many rows take their members from. */
+export interface SharedPart {
+  readonly ancestors: (string | null)[];
+}
+
+/**
+ * @param own its own document
+ * @param columns its members that are kept beside the documents
+ */
+export function decodeRow<T extends GrantedRow, C extends keyof T>(
+  shared: SharedPart,
+  own: string,
+  columns: Pick<T, C>,
+): T {
+  const parsed = JSON.parse(own);
+  const ancestors = joinAncestors({ shared: shared.ancestors, own: parsed.ancestors ?? [] }, parsed);
+  return { ...shared, ...parsed, ancestors, ...columns };
+}
+
+const HASH_BYTES = 16;
+
+/** What a shared document is found by: 128 bits of SHA-256 of its text. */
+export function hashShared(text: string): Buffer {
+  return hash('sha256', text, 'buffer').subarray(0, HASH_BYTES);
+}
+
+/** Characters of shared documents that a process remembers, of those that it wrote and of those that it read. */
+const REMEMBERED = 2_000_000;
+
+/**
+ * The shared documents that this process wrote or read lately, which it needs no query for.
+ * @typeParam Reference what a store's rows refer to one with; never given to another document
+ */
+export class KnownShared<Reference extends string | number> {
+  readonly #written = new LRUCache<string, { readonly reference: Reference; readonly until: number }>({
+    maxSize: REMEMBERED,
+    sizeCalculation: (_, text) => text.length,
+  });
+  readonly #parts = new LRUCache<Reference, { readonly part: SharedPart; readonly size: number }>({
+    maxSize: REMEMBERED,
+    sizeCalculation: ({ size }) => size,
+  });
+
+  /** @returns undefined if it has to be written, or to be kept longer */
+  find({ shared, expiresAt }: RowDocuments): Reference | undefined {
+    const written = this.#written.get(shared);
+    return written && written.until >= expiresAt ? written.reference : undefined;
+  }
+
+  /** Call it once the write is durable. */
+  wrote({ shared, keptUntil }: RowDocuments, reference: Reference): void {
+    this.#written.set(shared, { reference, until: keptUntil - CLOCK_DIFFERENCE });
+  }
+
+  part(reference: Reference): SharedPart | undefined {
+    return this.#parts.get(reference)?.part;
+  }
+
+  /** @throws Error if the document is not there */
+  remember(reference: Reference, text: string | undefined): SharedPart {
+    if (text === undefined) throw new Error('a row has lost its shared document: the store is damaged');
+    const part: SharedPart = JSON.parse(text, frozen);
+    this.#parts.set(reference, { part, size: text.length });
+    return part;
+  }
+}
+
+/** Many rows have these objects. */
+function frozen(_: string, value: unknown): unknown {
+  return Object.freeze(value);
+}
