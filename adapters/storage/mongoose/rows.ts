@@ -4,6 +4,7 @@
  */
 import { trusted } from 'mongoose';
 import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
 import {
   decodeRow,
   encodeLogin,
@@ -59,16 +60,8 @@ export function toTokenDocument(
   { own }: RowDocuments,
   shared: Buffer,
 ): TokenDocument {
-  return {
-    _id: key,
-    shared,
-    document: own,
-    application,
-    ...(user !== undefined && { user }),
-    ...(connection !== undefined && { connection }),
-    ...(parent !== undefined && { parent }),
-    expiresAt: new Date(expiresAt),
-  };
+  const found = { application, user, connection, parent };
+  return { _id: key, shared, document: own, ...defined(found), expiresAt: new Date(expiresAt) };
 }
 
 export function toTokenRow({ document, expiresAt }: TokenDocument, shared: SharedPart): TokenRow {
@@ -81,16 +74,8 @@ export function toLoginDocument(
   { own }: RowDocuments,
   shared: Buffer,
 ): LoginDocument {
-  return {
-    _id: id,
-    shared,
-    document: own,
-    current,
-    ...(previous && { previous }),
-    ...(rotatedAt !== undefined && { rotatedAt }),
-    ...(origin !== undefined && { origin }),
-    expiresAt: new Date(expiresAt),
-  };
+  const columns = { current, previous, rotatedAt, origin };
+  return { _id: id, shared, document: own, ...defined(columns), expiresAt: new Date(expiresAt) };
 }
 
 export function toLoginRow(stored: LoginDocument, shared: SharedPart): LoginRow {

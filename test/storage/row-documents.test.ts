@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import type { LoginRow, TokenRow } from '../../src/storage/contract.ts';
+import {
+  decodeRow,
+  encodeLogin,
+  encodeToken,
+  KnownShared,
+  type RowDocuments,
+} from '../../src/storage/row-documents.ts';
+import { beginLogin, LOGIN_MEMBERS, TOKEN_MEMBERS, toSeconds } from '../../src/storage/rows.ts';
+import { wholeLoginRow, wholeTokenRow } from '../contracts/whole-rows.ts';
+
+const NOW = 1_800_000_000_000;
+const partOf = ({ shared }: RowDocuments) => new KnownShared<string>().remember('1', shared);
+
+function decodeToken(row: TokenRow): TokenRow {
+  const documents = encodeToken(row);
+  return decodeRow<TokenRow, 'expiresAt'>(partOf(documents), documents.own, { expiresAt: row.expiresAt });
+}
+
+test('nodes above a row come back in their order, wherever each of them is stored', () => {
+  const row = wholeTokenRow('t', NOW);
+  const ids = [row.user, row.login, row.connection, row.parent, 'node', 'tokens:login', randomUUID(), 'node'];
+  for (let turn = 0; turn < 200; turn += 1) {
+    const picked = ids.filter(() => Math.random() < 0.6).sort(() => Math.random() - 0.5);
+    assert.deepEqual(decodeToken({ ...row, ancestors: picked }).ancestors, picked);
+  }
+});
+
+test('tokens of one client share all but what is of each of them', () => {
+  const { user: _, account: __, ...machine } = wholeTokenRow('t', NOW);
+  const another = { ...machine, id: 'u', asOf: NOW + 1, issuedAt: NOW + 2, requestId: 'r', address: '::1' };
+  assert.equal(encodeToken(another).shared, encodeToken(machine).shared);
+  assert.ok(encodeToken(machine).shared.includes(machine.subject), 'its subject is that of each of them');
+});
+
+test('what is of a person or a login is not in a shared document', () => {
+  const token = wholeTokenRow('AaIm94YZguz8zoLD5yeI-g', NOW);
+  const login = wholeLoginRow('AaIm94Za85CnN5BG2UbG9g', NOW);
+  for (const [row, { shared, own }] of [
+    [token, encodeToken(token)],
+    [login, encodeLogin(login)],
+  ] as const) {
+    for (const value of [row.id, row.user, row.subject, row.act.sub as string]) {
+      assert.ok(own.includes(value));
+      assert.ok(!shared.includes(value), value);
+    }
+  }
+});
+
+test('many rows have the members of one shared document, so nothing can change them', () => {
+  const row = decodeToken(wholeTokenRow('t', NOW));
+  assert.throws(() => (row.permissions.tables as unknown[]).pop(), TypeError);
+  assert.throws(() => (row.roles as string[]).push('admin'), TypeError);
+});
+
+test('a shared document has to be written anew for a row that outlives it', () => {
+  const known = new KnownShared<number>();
+  const first = encodeToken(wholeTokenRow('t', NOW));
+  assert.equal(known.find(first), undefined);
+  known.wrote(first, 1);
+  assert.equal(known.find(first), 1);
+  assert.equal(known.find({ ...first, expiresAt: NOW + 120_000 }), 1);
+  assert.equal(known.find({ ...first, expiresAt: NOW + 120_001 }), undefined);
+});
+
+test('a login takes over from its token all that both have', () => {
+  const token = wholeTokenRow('t', NOW);
+  const { id, ancestors, createdAt, expiresAt, current, parent, origin, engine } = wholeLoginRow('l', NOW);
+  const own = { id, ancestors, createdAt, expiresAt, current, parent, origin, engine };
+  const login: LoginRow = beginLogin(token, own);
+  const columns = ['previous', 'rotatedAt'];
+  assert.deepEqual(
+    Object.keys(login).sort(),
+    Object.keys(LOGIN_MEMBERS)
+      .filter((member) => !columns.includes(member))
+      .sort(),
+  );
+  for (const member of Object.keys(LOGIN_MEMBERS) as (keyof LoginRow)[]) {
+    if (member in own || columns.includes(member)) continue;
+    assert.ok(member in TOKEN_MEMBERS, member);
+    assert.deepEqual(login[member], token[member as keyof TokenRow], member);
+  }
+  const { parent: _, engine: __, ...root } = own;
+  assert.deepEqual(
+    ['parent', 'engine'].filter((member) => member in beginLogin(token, root)),
+    [],
+    'those are not the ones of its token',
+  );
+});
+
+test('a claim has the second in which a time lies', () => {
+  assert.deepEqual([toSeconds(1_999), toSeconds(2_000)], [1, 2]);
+});
