@@ -58,7 +58,7 @@ export interface MetricsDeps {
   /** Length of the queue of password hashes. */
   readonly hashesWaiting: () => number;
   /** Where several processes serve together: what all of them have counted. */
-  readonly collect?: (own: () => Promise<Counts>) => Promise<readonly Counts[]>;
+  readonly collect?: ((own: () => Promise<Counts>) => Promise<readonly Counts[]>) | undefined;
 }
 
 export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics {

@@ -11,16 +11,6 @@ const SWEEP_ROWS = 500;
 /** A backlog is worked off in several batches with pauses between. */
 const SWEEP_PAUSE_MS = 50;
 
-export interface BackgroundDeps {
-  readonly foundations: Pick<
-    Foundations,
-    'config' | 'signingKeys' | 'followSigningAlgs' | 'storage' | 'refusals' | 'vault' | 'now'
-  >;
-  /** Called when the published keys or the server's own secrets changed. */
-  readonly keysChanged: () => void;
-  readonly log: (error: unknown, what: string) => void;
-}
-
 export interface Background {
   stop(): Promise<void>;
 }
@@ -50,8 +40,14 @@ function repeat(everyMs: number, work: () => Promise<number | undefined>, failed
   };
 }
 
-export function startBackground({ foundations, keysChanged, log }: BackgroundDeps): Background {
-  const { config, signingKeys, followSigningAlgs, storage, refusals, vault, now } = foundations;
+/**
+ * @param keysChanged called when the published keys or the server's own secrets changed
+ * @param log told what went wrong; the work is tried again
+ */
+export function startBackground(
+  { config, signingKeys, followSigningAlgs, storage, refusals, vault, now }: Foundations,
+  { keysChanged, log }: { keysChanged: () => void; log: (error: unknown, what: string) => void },
+): Background {
   const stopKeys = repeat(
     KEYS_EVERY_MS,
     async () => {

@@ -1,80 +1,89 @@
 /**
- * What the server and every command stand on: the open store, the vault, the signing keys, the directory, the
- * registry. Nothing here listens or has rules of its own.
+ * What the server and every command use: the open store, the vault, the signing keys, the directory, the registry, and
+ * the services over them. The result is passed on whole; each part names the members that it uses. Nothing here listens
+ * or has rules of its own.
  */
 import { join } from 'node:path';
-import { type Apply, createApply } from '../admin/apply.ts';
+import { createApply } from '../admin/apply.ts';
+import { createAuthenticateClient } from '../clients/authentication.ts';
+import { createRecordRefused } from '../clients/refused-requests.ts';
 import type { Config } from '../config/load.ts';
-import { type Connections, createConnections } from '../connections/connections.ts';
-import { createExchangeLimit, type ExchangeLimit } from '../connections/exchange-limit.ts';
+import { createConnections } from '../connections/connections.ts';
+import { createExchangeLimit } from '../connections/exchange-limit.ts';
 import { createConnectionUses } from '../connections/uses.ts';
 import { createAllowedHosts } from '../datasources/addresses.ts';
-import { type Credentials, createCredentials } from '../datasources/credentials.ts';
-import { createDatasources, type Datasources } from '../datasources/datasources.ts';
-import { createDatabaseLogins, type DatabaseLogins } from '../datasources/logins.ts';
+import { createCredentials } from '../datasources/credentials.ts';
+import { createDatasources } from '../datasources/datasources.ts';
+import { createDatabaseLogins } from '../datasources/logins.ts';
 import { createIsPasswordCurrent } from '../datasources/password-changes.ts';
-import { type Changes, createChanges } from '../directory/changes.ts';
-import type { SecretKeys } from '../directory/client-secrets.ts';
-import { type CurrentRights, createCurrentRights } from '../directory/current-rights.ts';
-import { createDirectory, type Directory } from '../directory/directory.ts';
-import { createHashQueue, type HashQueue } from '../directory/hash-queue.ts';
-import { createPasswords, type Passwords } from '../directory/passwords.ts';
-import { createUsers, type Users } from '../directory/users.ts';
+import { createChanges } from '../directory/changes.ts';
+import { createCurrentRights } from '../directory/current-rights.ts';
+import { createDirectory } from '../directory/directory.ts';
+import { createHashQueue } from '../directory/hash-queue.ts';
+import { createPasswords } from '../directory/passwords.ts';
+import { createUsers } from '../directory/users.ts';
 import { LONGEST_LOGIN, LONGEST_TOKEN } from '../grants/expiry.ts';
+import { createRememberedConsents } from '../grants/remembered-consents.ts';
 import { addressKey, customerKey, networksOf } from '../http/address-key.ts';
-import { createThrottle, DEFAULT_LIMITS, type Throttle, type ThrottleLimits } from '../http/throttle.ts';
-import { loadSigningKeys, type SigningKeys } from '../keys/signing-keys.ts';
+import { createThrottle, DEFAULT_LIMITS, type ThrottleLimits } from '../http/throttle.ts';
+import { createSignJwt } from '../keys/sign-jwt.ts';
+import { fittingSigningMode } from '../keys/signatures.ts';
+import { loadSigningKeys } from '../keys/signing-keys.ts';
 import { createJwtVerifier } from '../keys/verify-jwt.ts';
-import { createRefreshJwts, type RefreshJwts } from '../registry/refresh-jwt.ts';
-import { createRegistry, type Registry } from '../registry/registry.ts';
-import { createRefreshTokens, type RefreshTokens } from '../registry/secrets.ts';
+import { createRefreshJwts } from '../registry/refresh-jwt.ts';
+import { createRegistry } from '../registry/registry.ts';
+import { createRefreshTokens } from '../registry/secrets.ts';
 import type { Storage } from '../storage/contract.ts';
-import { createRefusals, type Refusals } from '../storage/refusals.ts';
-import { openVault, type SecretRing, type Vault } from '../storage/vault.ts';
-import { createTokens, type Tokens } from '../tokens/identify.ts';
+import { createRefusals } from '../storage/refusals.ts';
+import { openVault } from '../storage/vault.ts';
+import { createTokens } from '../tokens/identify.ts';
 import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 
-export interface Foundations {
-  readonly config: Config;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  readonly storage: Storage;
-  readonly refusals: Refusals;
-  readonly vault: Vault;
-  readonly rings: {
-    readonly cookies: SecretRing;
-    readonly clientSecrets: SecretKeys;
-    readonly forms: SecretRing;
-  };
-  readonly signingKeys: SigningKeys;
-  /**
-   * Makes and retires signing keys as the directory names algorithms; true if the published or the signing keys
-   * changed.
-   */
-  followSigningAlgs(): Promise<boolean>;
-  readonly directory: Directory;
-  readonly hashQueue: HashQueue;
-  readonly passwords: Passwords;
-  readonly throttle: Throttle;
-  readonly users: Users;
-  readonly currentRights: CurrentRights;
-  readonly credentials: Credentials;
-  readonly datasources: Datasources;
-  readonly databaseLogins: DatabaseLogins;
-  readonly registry: Registry;
-  readonly refreshTokens: RefreshTokens;
-  readonly refreshJwts: RefreshJwts;
-  readonly tokens: Tokens;
-  /** Seconds that anything issued here may live at most. */
-  readonly longestLifetime: number;
-  /** Every write to the directory goes through it. */
-  readonly changes: Changes;
-  readonly connections: Connections;
-  readonly exchangeLimit: ExchangeLimit;
-  readonly apply: Apply;
-  close(): Promise<void>;
+export type Foundations = Awaited<ReturnType<typeof openFoundations>>;
+
+/** Seconds that a browser session lasts. */
+const SESSION_LIFETIME = 14 * 86_400;
+
+type Now = () => number;
+
+/** The store, and its parts under the names by which others use them. */
+function openStore(config: Config, storage: Storage, now: Now) {
+  const { directory: store, artifacts, audit, logins, nodes } = storage;
+  return { config, issuer: config.issuer, now, storage, store, artifacts, audit, logins, nodes };
 }
+
+async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) {
+  const { keys } = storage;
+  const vault = await openVault({ keys, masterKey: config.masterKey, now });
+  const [cookies, clientSecrets, passwordKeys, refreshKeys, formKeys, markKeys, refreshJwtKeys] =
+    await Promise.all([
+      vault.ring('cookies'),
+      vault.ring('clientSecrets'),
+      vault.ring('passwords'),
+      vault.ring('refresh'),
+      vault.ring('forms'),
+      vault.ring('marks'),
+      vault.ring('refreshJwts'),
+    ]);
+  const signingKeys = await loadSigningKeys({ keys, vault, now });
+  const signingMode = config.signing === 'auto' ? fittingSigningMode() : config.signing;
+  return {
+    vault,
+    cookieKeys: () => cookies.all().map(({ key }) => key.toString('base64url')),
+    clientSecrets,
+    passwordKeys,
+    refreshKeys,
+    formKeys,
+    markKeys,
+    refreshJwtKeys,
+    signingKeys,
+    signingMode,
+    sign: createSignJwt({ signingKeys, mode: signingMode }),
+  };
+}
+
+type Opened = ReturnType<typeof openStore> & Awaited<ReturnType<typeof openKeys>>;
 
 function throttleLimits({ throttle }: Config): ThrottleLimits {
   const { account, address, client, registration, authorization } = throttle;
@@ -87,146 +96,154 @@ function throttleLimits({ throttle }: Config): ThrottleLimits {
   };
 }
 
-/**
- * @param now injected by tests
- * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
- */
-export async function openFoundations(config: Config, now: () => number = Date.now): Promise<Foundations> {
-  const storage = await openStorage(config);
-  try {
-    const vault = await openVault({ keys: storage.keys, masterKey: config.masterKey, now });
-    const [cookies, clientSecrets, passwordKeys, refreshKeys, forms, markKeys, refreshJwtKeys] =
-      await Promise.all([
-        vault.ring('cookies'),
-        vault.ring('clientSecrets'),
-        vault.ring('passwords'),
-        vault.ring('refresh'),
-        vault.ring('forms'),
-        vault.ring('marks'),
-        vault.ring('refreshJwts'),
-      ]);
-    const signingKeys = await loadSigningKeys({ keys: storage.keys, vault, now });
-    const directory = createDirectory({ store: storage.directory, now });
-    const hashQueue = createHashQueue({
-      limit: config.hashQueue,
-      // Not the wall clock, which may be adjusted while a hash is made.
-      now: () => performance.now(),
-      networksOf,
-    });
-    const passwords = createPasswords({ queue: hashQueue, cost: config.bcryptCost, secrets: passwordKeys });
-    const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });
-    const users = createUsers({
-      store: storage.directory,
-      passwords,
-      limits: throttle,
-      audit: storage.audit,
-      now,
-    });
-    const refusals = createRefusals({ audit: storage.audit, toKey: customerKey, now });
-    const credentials = createCredentials(vault);
-    const datasources = createDatasources({
-      kinds: connectorKinds,
-      credentials,
-      allowed: createAllowedHosts(config.datasourceHosts),
-      folder: join(config.dataDir, 'datasources'),
-    });
-    const databaseLogins = createDatabaseLogins({
-      datasources,
-      credentials,
-      limits: throttle,
-      queue: hashQueue,
-      hashCosts: config.hashCosts,
-      markKeys,
-    });
-    const longestLifetime = Math.max(config.ttl.login, LONGEST_TOKEN);
-    const { connections: connectionNouns } = storage.directory;
-    const currentRights = createCurrentRights({ directory, users, connections: connectionNouns, now });
-    const { recompute } = currentRights;
-    const isPasswordCurrent = createIsPasswordCurrent({ directory, logins: databaseLogins, now });
-    const registry = createRegistry({
-      storage,
-      now,
-      longestLifetime,
-      longestLogin: LONGEST_LOGIN,
-      recompute,
-      isPasswordCurrent,
-    });
-    const refreshTokens = createRefreshTokens(() => refreshKeys.all().map(({ key }) => key));
-    const refreshJwts = createRefreshJwts({ issuer: config.issuer, keys: refreshJwtKeys, now });
-    const changes = createChanges({ storage, registry, audit: storage.audit, now });
-    const connections = createConnections({
-      store: storage.directory,
+/** People and clients: reading them, their passwords and secrets, and limits for those who guess them. */
+function createAccounts(opened: Opened) {
+  const { config, storage, now } = opened;
+  const directory = createDirectory(opened);
+  const hashQueue = createHashQueue({
+    limit: config.hashQueue,
+    // Not the wall clock, which may be adjusted while a hash is made.
+    now: () => performance.now(),
+    networksOf,
+  });
+  const passwords = createPasswords({
+    queue: hashQueue,
+    cost: config.bcryptCost,
+    secrets: opened.passwordKeys,
+  });
+  const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });
+  const users = createUsers({ ...opened, passwords, limits: throttle });
+  const refusals = createRefusals({ ...opened, toKey: customerKey });
+  return {
+    directory,
+    hashQueue,
+    passwords,
+    throttle,
+    users,
+    refusals,
+    recordRefused: createRecordRefused({ refusals, now }),
+    authenticateClient: createAuthenticateClient({ ...opened, limits: throttle }),
+  };
+}
+
+/** Databases of the operator. */
+function createDatabases(opened: Opened & ReturnType<typeof createAccounts>) {
+  const { config, vault, throttle, hashQueue } = opened;
+  const credentials = createCredentials(vault);
+  const datasources = createDatasources({
+    kinds: connectorKinds,
+    credentials,
+    allowed: createAllowedHosts(config.datasourceHosts),
+    folder: join(config.dataDir, 'datasources'),
+  });
+  const databaseLogins = createDatabaseLogins({
+    datasources,
+    credentials,
+    limits: throttle,
+    queue: hashQueue,
+    hashCosts: config.hashCosts,
+    markKeys: opened.markKeys,
+  });
+  return { credentials, datasources, databaseLogins };
+}
+
+type Known = Opened & ReturnType<typeof createAccounts> & ReturnType<typeof createDatabases>;
+
+/** What was given out, and whether it is still good. */
+function createRegistryParts(known: Known) {
+  const { config, issuer, store, directory, users, signingKeys, refreshKeys, now } = known;
+  /** Seconds that anything issued here may live at most. */
+  const longestLifetime = Math.max(config.ttl.login, LONGEST_TOKEN);
+  const currentRights = createCurrentRights({ directory, users, connections: store.connections, now });
+  const registry = createRegistry({
+    ...known,
+    longestLifetime,
+    longestLogin: LONGEST_LOGIN,
+    recompute: currentRights.recompute,
+    isPasswordCurrent: createIsPasswordCurrent({ directory, logins: known.databaseLogins, now }),
+  });
+  const refreshTokens = createRefreshTokens(() => refreshKeys.all().map(({ key }) => key));
+  const refreshJwts = createRefreshJwts({ issuer, keys: known.refreshJwtKeys, now });
+  const jwtVerifier = createJwtVerifier({ issuer, signingKeys, directory, now });
+  return {
+    longestLifetime,
+    lifetimes: { login: config.ttl.login, userinfoToken: config.ttl.accessToken, session: SESSION_LIFETIME },
+    currentRights,
+    registry,
+    refreshTokens,
+    refreshJwts,
+    tokens: createTokens({ ...known, registry, refreshTokens, refreshJwts, jwtVerifier }),
+    consents: createRememberedConsents({ ...known, registry }),
+  };
+}
+
+/** Writing to the directory. */
+function createAdministration(known: Known & ReturnType<typeof createRegistryParts>) {
+  const { config, storage, artifacts, now } = known;
+  /** Every write to the directory goes through it. */
+  const changes = createChanges(known);
+  return {
+    changes,
+    connections: createConnections({
+      ...known,
       tokens: storage.tokens,
       changes,
-      users,
-      registry,
-      uses: createConnectionUses({ artifacts: storage.artifacts, toKey: addressKey, now }),
-      audit: storage.audit,
+      uses: createConnectionUses({ artifacts, toKey: addressKey, now }),
+    }),
+    exchangeLimit: createExchangeLimit({
+      trades: config.throttle.exchange,
+      living: { connection: config.livingLimit, user: config.pairLimit },
+      countLiving: {
+        connection: (connection, at) => storage.tokens.countOf(connection, at),
+        user: (user, at) => storage.logins.countOf(user, at),
+      },
       now,
-    });
-    return {
-      config,
-      now,
+    }),
+    apply: createApply({
+      ...known,
       changes,
-      connections,
-      exchangeLimit: createExchangeLimit({
-        trades: config.throttle.exchange,
-        living: { connection: config.livingLimit, user: config.pairLimit },
-        countLiving: {
-          connection: (connection, at) => storage.tokens.countOf(connection, at),
-          user: (user, at) => storage.logins.countOf(user, at),
-        },
-        now,
-      }),
-      apply: createApply({
-        store: storage.directory,
-        changes,
-        passwords,
-        clientSecrets,
-        dataDir: config.dataDir,
-        accessTokenTtl: config.ttl.accessToken,
-        hosts: config.hosts,
-        registration: !config.production,
-        datasources,
-        credentials,
-        now,
-      }),
-      credentials,
-      datasources,
-      databaseLogins,
-      storage,
-      refusals,
-      vault,
-      rings: { cookies, clientSecrets, forms },
-      signingKeys,
-      async followSigningAlgs() {
-        const { named } = await (await directory.view()).algChoices();
-        return signingKeys.follow(named, longestLifetime);
-      },
-      directory,
-      hashQueue,
-      passwords,
-      throttle,
-      users,
-      currentRights,
-      registry,
-      refreshTokens,
-      refreshJwts,
-      tokens: createTokens({
-        registry,
-        logins: storage.logins,
-        refreshTokens,
-        refreshJwts,
-        jwtVerifier: createJwtVerifier({ issuer: config.issuer, signingKeys, directory, now }),
-        now,
-      }),
-      longestLifetime,
-      async close() {
-        await datasources.close();
-        await refusals.settle();
-        await storage.close();
-      },
-    };
+      dataDir: config.dataDir,
+      accessTokenTtl: config.ttl.accessToken,
+      hosts: config.hosts,
+      registration: !config.production,
+    }),
+  };
+}
+
+async function putTogether(config: Config, storage: Storage, now: Now) {
+  const stored = openStore(config, storage, now);
+  const opened = { ...stored, ...(await openKeys(stored)) };
+  const accounts = { ...opened, ...createAccounts(opened) };
+  const known = { ...accounts, ...createDatabases(accounts) };
+  const registered = { ...known, ...createRegistryParts(known) };
+  const { directory, signingKeys, datasources, refusals, longestLifetime } = registered;
+  return {
+    ...registered,
+    ...createAdministration(registered),
+    /**
+     * Makes and retires signing keys as the directory names algorithms; true if the published or the signing keys
+     * changed.
+     */
+    async followSigningAlgs(): Promise<boolean> {
+      const { named } = await (await directory.view()).algChoices();
+      return signingKeys.follow(named, longestLifetime);
+    },
+    async close(): Promise<void> {
+      await datasources.close();
+      await refusals.settle();
+      await storage.close();
+    },
+  };
+}
+
+/**
+ * @param now milliseconds since the epoch; injected by tests
+ * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
+ */
+export async function openFoundations(config: Config, now: Now = Date.now) {
+  const storage = await openStorage(config);
+  try {
+    return await putTogether(config, storage, now);
   } catch (error) {
     await storage.close();
     throw error;

@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { type Storage, StoreUnavailable } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 
 /**
  * @throws CannotOpenStore, NewerDatabase, UnfitStore, each one clear sentence: nothing was changed; StoreUnavailable
@@ -27,7 +28,7 @@ const AGAIN_AFTER = 1_000;
 export async function whenStoreIsThere<T>(
   { storage }: Pick<Config, 'storage'>,
   open: () => Promise<T>,
-  { signal, onAway }: { signal?: AbortSignal; onAway: (error: StoreUnavailable) => void },
+  { signal, onAway }: { signal: AbortSignal | undefined; onAway: (error: StoreUnavailable) => void },
 ): Promise<T> {
   for (;;) {
     try {
@@ -35,7 +36,7 @@ export async function whenStoreIsThere<T>(
     } catch (error) {
       if (storage.kind === 'sqlite' || !(error instanceof StoreUnavailable)) throw error;
       onAway(error);
-      await wait(AGAIN_AFTER, undefined, { ...(signal && { signal }) });
+      await wait(AGAIN_AFTER, undefined, defined({ signal }));
     }
   }
 }

@@ -34,50 +34,31 @@ export interface SelfAdministration {
 }
 
 export function createSelfAdministration(foundations: Foundations, log: Logger): SelfAdministration {
-  const { config, storage, changes, passwords, registry, rings, throttle, now } = foundations;
-  const { tokens } = foundations;
-  const store = storage.directory;
-  const passwordChange = createPasswordChange({ changes, passwords, now });
-  const register = createRegister({ store, changes, passwords, now });
+  const { config, artifacts, changes, throttle, tokens, now } = foundations;
+  const passwordChange = createPasswordChange(foundations);
+  const register = createRegister(foundations);
   const limitRegistration = (address: string): Promise<void> => throttle.registration(address);
   const limitPerson = (user: string): Promise<void> => throttle.ownChange(user);
   const accountMails = createAccountMails({
-    mail: createMail({
-      smtp: config.smtp,
-      production: config.production,
-      dataDir: config.dataDir,
-      log,
-      now,
-    }),
-    tokens: createOneTimeTokens({ artifacts: storage.artifacts, now }),
-    store,
-    changes,
+    ...foundations,
+    mail: createMail({ ...config, smtp: config.smtp, log, now }),
+    tokens: createOneTimeTokens({ artifacts, now }),
     passwordChange,
-    audit: storage.audit,
-    refusals: foundations.refusals,
     limits: throttle,
-    now,
     onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),
   });
   return {
     register,
     removeUser: (user, author) => changes.users.remove(user, author),
-    findAdministrators: createFindAdministrators(store, now),
+    findAdministrators: createFindAdministrators(foundations.store, now),
     registerByMail: createRegisterByMail({ register, accountMails, changes, limitRegistration }),
     limitRegistration,
     limitPerson,
     passwordChange,
     accountMails,
-    applications: createApplications({
-      store,
-      changes,
-      clientSecrets: rings.clientSecrets,
-      audit: storage.audit,
-      limit: limitPerson,
-      now,
-    }),
-    roleChanges: createRoleChanges({ store, changes }),
-    endings: createEndings({ registry, audit: storage.audit, now }),
+    applications: createApplications({ ...foundations, limit: limitPerson }),
+    roleChanges: createRoleChanges(foundations),
+    endings: createEndings(foundations),
     async findLogin(refreshToken) {
       const living = await tokens.findLiving(refreshToken);
       return living?.kind === 'refresh token' ? living.row : undefined;

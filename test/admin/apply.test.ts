@@ -124,7 +124,7 @@ test('left out fields get their documented defaults', async (t) => {
   assert.deepEqual(shop.ceilings, [
     { resource: RESOURCE, permissions: { isAdmin: false, tables: [{ table: 'orders', actions: 'r' }] } },
   ]);
-  assert.ok(isClientSecret(administration.rings.clientSecrets, SECRET, shop.secretHash));
+  assert.ok(isClientSecret(administration.clientSecrets, SECRET, shop.secretHash));
   const resource = await directory.resources.findBy('identifier', RESOURCE);
   assert.deepEqual(resource?.token, { format: 'jwt', ttl: 1200, alg: 'ES256', overflow: 'reference' });
   assert.equal(resource?.catalogue, 'closed');
@@ -344,7 +344,7 @@ test('SE-03 secrets that are made go to their own file, 0600, and nowhere else',
   const [, clientId = '', secret = ''] =
     /application acme\/shop clientId (\S+) clientSecret (\S+)\n/.exec(text) ?? [];
   const shop = await requireApplication(administration, clientId);
-  assert.ok(isClientSecret(administration.rings.clientSecrets, secret, shop.secretHash));
+  assert.ok(isClientSecret(administration.clientSecrets, secret, shop.secretHash));
   const [, password = ''] = /user acme\/shop\/ann password (\S+)\n/.exec(text) ?? [];
   await administration.users.authenticate({
     realm: shop.realm,
@@ -695,7 +695,8 @@ test('two that apply the same file at once end with one of everything', async (t
 
 test('a generated secret that lost a race is reported as unused', async (t) => {
   const administration = await openAdministration(t);
-  const { storage, changes, config, rings, passwords, datasources, credentials, now } = administration;
+  const { storage, changes, config, clientSecrets, passwords, datasources, credentials, now } =
+    administration;
   const file = fileOf({ organizations: [{ name: 'acme', applications: [{ name: 'shop' }] }] });
   let others: (() => Promise<unknown>) | undefined = () => administration.apply(file);
   const apply = createApply({
@@ -715,7 +716,7 @@ test('a generated secret that lost a race is reported as unused', async (t) => {
     datasources,
     credentials,
     passwords,
-    clientSecrets: rings.clientSecrets,
+    clientSecrets,
     dataDir: config.dataDir,
     accessTokenTtl: 3600,
     hosts: [],
@@ -733,5 +734,5 @@ test('a generated secret that lost a race is reported as unused', async (t) => {
   assert.deepEqual([made.length, unused.length, left.length], [2, 1, 1]);
   const [, clientId = '', secret = ''] = /clientId (\S+) clientSecret (\S+)$/.exec(left[0] ?? '') ?? [];
   const shop = await requireApplication(administration, clientId);
-  assert.ok(isClientSecret(rings.clientSecrets, secret, shop.secretHash));
+  assert.ok(isClientSecret(clientSecrets, secret, shop.secretHash));
 });

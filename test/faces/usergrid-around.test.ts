@@ -585,7 +585,7 @@ describe('Usergrid: the API around the tokens', () => {
   });
 
   test('MT-05 MT-06 a registered application owns nothing that it shares', async () => {
-    const { changes, rings, storage } = server.server.foundations;
+    const { changes, clientSecrets, storage } = server.server.foundations;
     const shop = (await storage.directory.applications.findBy('clientId', 'shop'))!;
     const { id: _, number: __, version: ___, createdAt: ____, secretHash: _____, ...facts } = shop;
     const secret = 'secret-of-registered-'.padEnd(40, 'x');
@@ -596,7 +596,7 @@ describe('Usergrid: the API around the tokens', () => {
         id: '00000000-0000-4000-8000-000000000000',
         name: 'registered',
         clientId: 'registered',
-        secretHash: hashClientSecret(rings.clientSecrets, secret),
+        secretHash: hashClientSecret(clientSecrets, secret),
         owner: (await userOf('bob'))!.id,
         registeredThrough: shop.id,
       },

@@ -1,0 +1,52 @@
+/** Everything that answers requests, in the order in which it is asked. */
+import type { Middleware } from 'koa';
+import { createEndpoints, type Handler } from '../endpoints/index.ts';
+import type { Requests } from '../endpoints/requests.ts';
+import { createFaces } from '../faces/index.ts';
+import { findForm, readText } from '../http/body.ts';
+import type { Views } from '../http/views.ts';
+import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
+import type { Services } from './services.ts';
+
+export interface Routes {
+  readonly routes: readonly Middleware[];
+  /** Whether a face answers at this path. */
+  readonly isFacePath: (path: string) => boolean;
+}
+
+/** Takes the place of the token endpoint, in tests that compare it with the engine's own. */
+export type TokenEndpoint = (requests: Requests, engine: Middleware, issuer: string) => Handler;
+
+export function createRoutes(
+  services: Services,
+  { views, tokenEndpoint }: { views: Views; tokenEndpoint: TokenEndpoint | undefined },
+): Routes {
+  const { provider, issuer, throttle } = services;
+  const interaction = createInteractionRoutes({
+    ...services,
+    interactions: provider.interactions,
+    views,
+    findForm,
+  });
+  const faces = createFaces({
+    ...services,
+    limit: services.exchangeLimit,
+    prefixes: services.config.facePrefixes,
+    codes: provider.codes,
+    body: { read: readText },
+  });
+  const postedRequests = createPostedRequests({
+    ...services,
+    findForm,
+    limit: throttle.authorizationRequest,
+  });
+  const endpoints = createEndpoints({
+    ...services,
+    tokenEndpoint:
+      tokenEndpoint && ((requests) => tokenEndpoint(requests, provider.engine.middleware, issuer)),
+  });
+  return {
+    routes: [interaction, faces.routes, postedRequests, endpoints, provider.routes],
+    isFacePath: faces.hasPath,
+  };
+}

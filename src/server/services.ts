@@ -1,0 +1,39 @@
+/** The services that answer requests: what people change themselves, the token service, and the engine. */
+import { createDomains } from '../connections/domains.ts';
+import { findForm, replaceForm } from '../http/body.ts';
+import type { Logger } from '../http/log.ts';
+import type { Views } from '../http/views.ts';
+import { createPages } from '../interaction/index.ts';
+import { createEngineHandle } from '../provider/engine-handle.ts';
+import { createProviderParts } from '../provider/provider.ts';
+import { createFeed } from '../registry/feed.ts';
+import { createTokenService } from '../tokens/service.ts';
+import type { Foundations } from './foundations.ts';
+import { createSelfAdministration } from './self-administration.ts';
+
+export type Services = ReturnType<typeof createServices>;
+
+/** @param views pages that the engine asks for by itself */
+export function createServices(foundations: Foundations, views: Views, log: Logger) {
+  const known = { ...foundations, ...createSelfAdministration(foundations, log) };
+  const tokenService = createTokenService({
+    ...known,
+    connect: { ...known, domains: createDomains(known) },
+    engine: createEngineHandle(() => provider.engine.provider()),
+  });
+  const provider = createProviderParts({
+    ...known,
+    service: tokenService,
+    pages: createPages({ views }),
+    form: { read: findForm, replace: replaceForm },
+  });
+  return {
+    ...known,
+    tokenService,
+    issueToken: tokenService.issue,
+    introspect: tokenService.introspect,
+    revoke: tokenService.revoke,
+    provider,
+    feed: createFeed(known),
+  };
+}
