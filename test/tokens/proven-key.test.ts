@@ -73,7 +73,7 @@ describe('a token bound to a key', () => {
     assert.deepEqual(decodeJwt(traded.access_token).cnf, KEY);
   });
 
-  test('binds the refresh token of a public client, and not that of one that authenticates', async () => {
+  test('a refresh token is bound for a public client, not for one that authenticates', async () => {
     const open = await logIn('open', KEY);
     const refresh = ({ refresh_token }: Record<string, any>) => ({ refresh_token });
     await assert.rejects(issue('open', 'refresh_token', refresh(open)), ProofRejected);
