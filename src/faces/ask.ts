@@ -4,9 +4,11 @@ import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
+import type { Issued } from '../grants/contract.ts';
+import type { TokenRow } from '../storage/contract.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { IssueToken } from '../tokens/issue.ts';
-import type { AskForToken, AskOptions, Credentials } from './face.ts';
+import type { Ask, Credentials, TokenQuestion } from './face.ts';
 
 export interface Tenant {
   readonly organization: Organization;
@@ -30,7 +32,7 @@ export interface AskContext extends RequestView {
   /** Told of the client that asks, also if it is refused, and of the grant that gave a token. */
   readonly notes: {
     client(clientId: string): void;
-    issued(grant: string): void;
+    issued(grant: string, row: TokenRow | undefined): void;
     /** Undefined when another question begins. */
     refused(error: DomainError | undefined): void;
   };
@@ -40,7 +42,7 @@ export interface AskContext extends RequestView {
 function viewOf(
   view: DirectoryView,
   { client, organization }: Tenant,
-  mayAuthenticate: AskOptions['clients'] = () => true,
+  mayAuthenticate: TokenQuestion['clients'] = () => true,
 ): DirectoryView {
   const { clientId } = client.application;
   return {
@@ -55,14 +57,14 @@ function viewOf(
 }
 
 /** Administrators log in wherever the settings let them, whatever the users of the application may. */
-function withRealm(tenant: Tenant, realm: AskOptions['realm']): Tenant {
+function withRealm(tenant: Tenant, realm: TokenQuestion['realm']): Tenant {
   if (realm === undefined) return tenant;
   const { client } = tenant;
   const grants = [...new Set([...client.application.grants, 'password'])];
   return { ...tenant, client: { ...client, application: { ...client.application, realm, grants } } };
 }
 
-export function createAsk(context: AskContext, deps: AskDeps): AskForToken {
+export function createAsk(context: AskContext, deps: AskDeps): Ask {
   const { face, tenant: own, asOf, path, address, requestId, notes } = context;
   const { issueToken, authenticateClient, recordRefused } = deps;
 
@@ -75,8 +77,8 @@ export function createAsk(context: AskContext, deps: AskDeps): AskForToken {
     return authenticateClient({ clientId, method, secrets }, { view, address, servesPublic: true });
   }
 
-  return async ({ grant_type: grantType = '', ...parameters }, options = {}) => {
-    const { as: credentials, realm, clients, ...said } = options;
+  async function issue(question: TokenQuestion): Promise<Issued> {
+    const { as: credentials, realm, clients, grantType, parameters = {}, asked, subject, ...said } = question;
     const tenant = withRealm(own, realm);
     const view = viewOf(context.view, tenant, clients);
     const through: Through = { nodes: [], ...said, face, registration: own.settings.registration };
@@ -85,18 +87,31 @@ export function createAsk(context: AskContext, deps: AskDeps): AskForToken {
     try {
       client = credentials ? await authenticate(credentials, view) : { ...tenant.client, method: 'none' };
       notes.client(client.application.clientId);
-      const request = { view, asOf, address, requestId, through, client, grantType, parameters };
-      const { answer, grant } = await issueToken(request);
-      notes.issued(grant);
-      return answer;
+      const caller = { view, asOf, address, requestId, through, client };
+      const issued = await issueToken({ ...caller, grantType, parameters, asked, subject });
+      notes.issued(issued.grant, issued.row);
+      return issued;
     } catch (error) {
       if (error instanceof DomainError) {
         notes.refused(error);
-        const asked = client && { clientId: client.application.clientId, method: client.method };
+        const proved = client && { clientId: client.application.clientId, method: client.method };
         const { status } = error;
-        await recordRefused({ path, status, error, client: asked, address, requestId });
+        await recordRefused({ path, status, error, client: proved, address, requestId });
       }
       throw error;
     }
+  }
+
+  return {
+    async token(question) {
+      const issued = await issue(question);
+      if (!issued.row) throw new Error(`the grant ${question.grantType} gives no access token`);
+      return issued;
+    },
+    async connection(question) {
+      const issued = await issue(question);
+      if (issued.row) throw new Error(`the grant ${question.grantType} gives no connection token`);
+      return issued.answer;
+    },
   };
 }

@@ -6,9 +6,11 @@
  *
  * This file: what a face is.
  */
-
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
+import type { ConnectionAnswer, IssuedAccess } from '../grants/contract.ts';
+import type { Asked } from '../grants/request.ts';
+import type { FoundToken } from '../grants/subject-token.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { Tokens } from '../tokens/identify.ts';
@@ -53,21 +55,29 @@ export interface FaceRequest {
   readonly isOwn: boolean;
 }
 
-/** What is said to the token endpoint beside the form. */
-export interface AskOptions extends Partial<Omit<Through, 'face' | 'registration'>> {
+/** What a face asks the token service for, and what its clients expect of the answer. */
+export interface TokenQuestion extends Partial<Omit<Through, 'face' | 'registration'>> {
+  readonly grantType: string;
+  /** What proves who asks, by the names that OAuth has. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** All that is allowed, if it is left out. */
+  readonly asked?: Asked;
+  /** The living token that something smaller is made from, as it was found in this request. */
+  readonly subject?: FoundToken;
   /** Authenticates as this application, as anyone would, and not as the face. */
-  readonly as?: Credentials;
+  readonly as?: Credentials | undefined;
   /** Which applications may authenticate so, of those of the organization; to all others it is as if unknown. */
   readonly clients?: (application: Application) => boolean;
   /** Whose names and passwords are taken: those of administrators instead of the application's users. */
-  readonly realm?: 'management';
+  readonly realm?: 'management' | undefined;
 }
 
-/** Sends a form to the token endpoint as the face's client. @throws what was refused, as a domain error or `Refusal` */
-export type AskForToken = (
-  form: Readonly<Record<string, string>>,
-  options?: AskOptions,
-) => Promise<Record<string, unknown>>;
+/** Calls the token service as the face's client. @throws domain errors */
+export interface Ask {
+  token(question: TokenQuestion): Promise<IssuedAccess>;
+  /** Of the grant that gives a connection token. */
+  connection(question: TokenQuestion): Promise<ConnectionAnswer>;
+}
 
 /** An answer that is more than the body of a 200. */
 export class Reply {
@@ -83,7 +93,7 @@ export class Reply {
 }
 
 /** Gives the body of a 200, or a `Reply`. @throws whatever is to be told by `fail` */
-export type FaceAction = (request: FaceRequest, ask: AskForToken) => Promise<unknown>;
+export type FaceAction = (request: FaceRequest, ask: Ask) => Promise<unknown>;
 
 /** How a failure is told. */
 export interface FaceFailure {

@@ -208,8 +208,9 @@ export function createMount(face: Face, deps: MountDeps): Mount {
         client(clientId) {
           state.clientId = clientId;
         },
-        issued(grant) {
+        issued(grant, row) {
           state.issuedGrant = grant;
+          state.bearer ??= row;
         },
         refused(error) {
           state.failure = error;

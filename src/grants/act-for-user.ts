@@ -15,20 +15,17 @@ import type { Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import { actFor, isAdministrator } from './requested-subject.ts';
-import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
+import { type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const ACT_FOR_USER = 'urn:grantable:grant-type:act-for-user';
 
 export interface ActForUserDeps {
-  readonly subjectTokens: SubjectTokens;
   readonly users: Pick<Users, 'findBySubject'>;
 }
 
-export function createActForUserGrant({ subjectTokens, users }: ActForUserDeps): Grant {
-  async function requireToken(request: GrantRequest): Promise<SubjectToken> {
-    const { client, through, parameters } = request;
-    const value = requireText(parameters, 'subject_token');
-    const token = await subjectTokens.find(value, ACCESS_TOKEN_TYPE, request);
+export function createActForUserGrant({ users }: ActForUserDeps): Grant {
+  function requireToken({ client, through, subject }: GrantRequest): SubjectToken {
+    const token = subject && toSubjectToken(subject);
     if (!token || token.face !== through?.face || token.organization !== client.organization.id) {
       throw new ProofRejected({ reason: 'no living access token of this API and organization' });
     }
@@ -65,12 +62,12 @@ export function createActForUserGrant({ subjectTokens, users }: ActForUserDeps):
   return {
     type: ACT_FOR_USER,
     name: 'act_for_user',
-    parameters: ['subject_token', 'requested_subject'],
+    parameters: ['requested_subject'],
     async prove(request) {
       const { client, parameters, view } = request;
       const { application } = client;
       const subject = requireText(parameters, 'requested_subject');
-      const token = await requireToken(request);
+      const token = requireToken(request);
       const asker = await requirePower(token, request);
       const user = await users.findBySubject(subject);
       if (user?.realm !== application.realm) throw new ProofRejected({ reason: 'no such user here' });

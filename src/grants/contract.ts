@@ -12,11 +12,16 @@ import type { Resource, User } from '../storage/nouns.ts';
 import type { ProvenKey } from '../storage/rows.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
 import type { Asked } from './request.ts';
+import type { FoundToken } from './subject-token.ts';
 
 /** What a grant gets to see of a request. */
 export interface GrantRequest {
   readonly client: AuthenticatedClient;
   readonly parameters: Form;
+  /** What it asks for, from a caller that has it as values: the parameters are not read for it. */
+  readonly asked?: Asked | undefined;
+  /** From a caller that has found it already: the living token that `subject_token` would name. */
+  readonly subject?: FoundToken | undefined;
   readonly view: DirectoryView;
   /** Milliseconds: before anything that decides was read. */
   readonly asOf: number;
@@ -102,12 +107,29 @@ export interface Grant {
   readonly issue?: Issue;
 }
 
-export interface Issued {
-  /** The members of the answer (RFC 6749 section 5.1). */
-  readonly answer: Record<string, unknown>;
-  /** The access token's; absent if there is no access token in the answer. */
-  readonly row?: TokenRow;
+/** An answer with an access token (RFC 6749 section 5.1), and further members that a grant adds. */
+export interface TokenAnswer extends Readonly<Record<string, unknown>> {
+  readonly access_token: string;
+  /** Seconds. */
+  readonly expires_in: number;
+  readonly refresh_token?: string;
+  readonly scope?: string;
 }
+
+/** An answer with a connection token instead. */
+export interface ConnectionAnswer extends Readonly<Record<string, unknown>> {
+  readonly connection_token: string;
+  /** Of the person whose connection it is. */
+  readonly name: string;
+}
+
+export interface IssuedAccess {
+  readonly answer: TokenAnswer;
+  /** Of the access token. */
+  readonly row: TokenRow;
+}
+
+export type Issued = IssuedAccess | { readonly answer: ConnectionAnswer; readonly row?: undefined };
 
 /** Makes what was decided. */
 export type Issue = (request: GrantRequest, decision: Decision) => Promise<Issued>;

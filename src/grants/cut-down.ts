@@ -127,14 +127,16 @@ function cutPermissions(
 }
 
 function cutDevices(
-  asked: DeviceAccess | undefined,
+  wanted: Asked['devices'],
   held: DeviceAccess | undefined,
   parent: Proof['parent'],
 ): DeviceAccess | undefined {
   const above = parent ? parent.devices : held;
   const allowed = held && above && intersectAccess(held, above);
-  if (asked === undefined || (!allowed && namesNoAction(asked))) return allowed;
+  if (wanted === undefined) return allowed;
+  if (!allowed && namesNoAction(wanted)) return undefined;
   if (!allowed) throw new PermissionsNotAllowed({ description: 'the token cannot speak of devices' });
+  const asked = { ...allowed, ...wanted };
   if (!containsAccess(allowed, asked)) {
     throw new PermissionsNotAllowed({ description: describeMissingAccess(missingAccess(asked, allowed)) });
   }

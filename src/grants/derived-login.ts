@@ -4,54 +4,26 @@
  * the token, which is short-lived; so it ends with the login, and is bounded by what the token allows. Only faces ask
  * for this (RFC 8693 gives no refresh tokens).
  */
-import { z } from 'zod';
-import { findText, requireText } from '../clients/form.ts';
+import { findText } from '../clients/form.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
-import { findDeviceRights } from '../directory/device-rights.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
-import { MalformedRequest, PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
-import { type DeviceAccess, DIMENSIONS, intersectAccess, toReach } from '../permissions/device-access.ts';
+import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
+import type { DeviceAccess } from '../permissions/device-access.ts';
 import { NOTHING } from '../permissions/permissions.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
-import { LONGEST_TOKEN } from './expiry.ts';
-import { rethrowPermissionsError } from './request.ts';
 import { actFor } from './requested-subject.ts';
-import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
+import { type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const DERIVED_LOGIN = 'urn:grantable:grant-type:derived-login';
 
 export interface DerivedLoginDeps {
-  readonly subjectTokens: SubjectTokens;
   readonly users: Pick<Users, 'findBySubject'>;
   readonly registry: Pick<Registry, 'findLogin'>;
   readonly limit: ExchangeLimit;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
-const list = z.array(z.string()).optional();
-const wantedDevices = z.strictObject({ actions: list, networks: list, deviceTypes: list, topics: list });
-
-/** What is left out of a dimension that nobody names. */
-type Wanted = { readonly [D in keyof DeviceAccess]?: DeviceAccess[D] };
-
-function parseWanted(text: string): Wanted {
-  const parsed = wantedDevices.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new MalformedRequest({ description: 'devices is malformed' });
-  try {
-    return Object.fromEntries(
-      DIMENSIONS.flatMap((dimension) => {
-        const values = parsed.data[dimension];
-        return values ? [[dimension, toReach(values, dimension)]] : [];
-      }),
-    );
-  } catch (error) {
-    return rethrowPermissionsError(error);
-  }
 }
 
 interface Parent {
@@ -67,12 +39,11 @@ function originOf({ bounds, subject }: SubjectToken): string {
 }
 
 export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
-  const { subjectTokens, users, registry, limit, now } = deps;
+  const { users, registry, limit } = deps;
 
   async function requireParent(request: GrantRequest): Promise<Parent> {
-    const { parameters, client, through } = request;
-    const value = requireText(parameters, 'subject_token');
-    const token = await subjectTokens.find(value, ACCESS_TOKEN_TYPE, request);
+    const { subject, client, through } = request;
+    const token = subject && toSubjectToken(subject);
     if (!token?.devices || token.face !== through?.face || token.application !== client.application.id) {
       throw new ProofRejected({ reason: 'no living access token of this API and application' });
     }
@@ -98,32 +69,16 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
     return user;
   }
 
-  /** Seconds until then, at least one: tokens end with a second. */
-  function parseUntil({ parameters }: GrantRequest, name: string): number | undefined {
-    const text = findText(parameters, name);
-    if (text === undefined) return undefined;
-    const at = now();
-    const time = Number(text);
-    if (!Number.isSafeInteger(time) || time <= at) {
-      throw new MalformedRequest({ description: `${name} must be a time to come, in milliseconds` });
-    }
-    return Math.max(1, Math.floor(time / 1000) - Math.floor(at / 1000));
-  }
-
   return {
     type: DERIVED_LOGIN,
     name: 'derived_login',
-    parameters: ['subject_token', 'requested_subject', 'devices', 'expires_at', 'refresh_expires_at'],
+    parameters: ['requested_subject'],
     async prove(request) {
-      const wanted = parseWanted(requireText(request.parameters, 'devices'));
-      const ttl = parseUntil(request, 'expires_at');
-      const loginTtl = parseUntil(request, 'refresh_expires_at');
       const parent = await requireParent(request);
       const { token, expiresAt } = parent;
       const origin = originOf(token);
       await limit(origin, 'user');
       const user = await requireUser(parent, request);
-      const held = await findDeviceRights(request.view, user, request.client.organization.id);
       const subject = findText(request.parameters, 'requested_subject') ?? token.subject;
       const isAnother = subject !== token.subject;
       const own = { application: request.client.application.id, subject };
@@ -131,13 +86,8 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
         subject,
         ...(token.sender && { sender: token.sender }),
         user,
-        asked: {
-          resource: undefined,
-          // Whoever asks for devices hands on nothing else.
-          scopes: [],
-          permissions: NOTHING,
-          devices: { ...intersectAccess(token.devices, held), ...wanted },
-        },
+        // A request for devices passes nothing else on.
+        asked: { scopes: [], permissions: NOTHING },
         ...(token.authenticatedAt !== undefined && !isAnother && { authenticatedAt: token.authenticatedAt }),
         // Itself is the last of its nodes.
         ancestors: token.nodes.slice(0, -1),
@@ -150,8 +100,6 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
           expiresAt,
         },
         chain: chainOf(token, own, isAnother ? actFor(token) : token.act),
-        ...(ttl !== undefined && { ttl: Math.min(ttl, LONGEST_TOKEN) }),
-        ...(loginTtl !== undefined && { loginTtl }),
         origin,
         startsLogin: true,
       };

@@ -28,13 +28,15 @@ export interface GrantDeps {
 
 /** Runs one grant. @throws domain errors */
 export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantDeps): Promise<Issued> {
-  const { client, view, through, parameters } = request;
+  const { client, view, through } = request;
   // Malformed requests are refused before anybody's password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
   const faceScopes = faceScopesOf(client, through);
-  const named = parseAsked(parameters, (scopes) =>
-    splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
-  );
+  const named =
+    request.asked ??
+    parseAsked(request.parameters, (scopes) =>
+      splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
+    );
   const asked = grant.ignoresOpenId ? withoutOpenId(named, request) : named;
 
   const proof = await grant.prove(request);

@@ -15,12 +15,13 @@ import type { SplitScopes } from '../permissions/table-scopes.ts';
 /** What a request asks for; undefined means "all that is allowed". */
 export interface Asked {
   /** RFC 8707 resource indicator. */
-  readonly resource: string | undefined;
-  readonly scopes: readonly string[] | undefined;
-  readonly permissions: Permissions | undefined;
+  readonly resource?: string | undefined;
+  readonly scopes?: readonly string[] | undefined;
+  readonly permissions?: Permissions | undefined;
   /** The permissions are spelled as table scopes: errors in them are errors of the scope. */
   readonly asScopes?: boolean;
-  readonly devices?: DeviceAccess | undefined;
+  /** A dimension that is left out asks for all that is allowed. */
+  readonly devices?: Partial<DeviceAccess> | undefined;
 }
 
 /** Parameters that every grant understands, beside its own. */

@@ -1,11 +1,12 @@
 /** What is presented for an exchange (RFC 8693 section 2.1): an access token of ours, or a connection token. */
-import type { Connections } from '../connections/connections.ts';
+import type { Connections, LivingConnection } from '../connections/connections.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { type DeviceAccess, fromStoredAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { AccountFacts, Bound, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Tokens } from '../tokens/identify.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
 
@@ -55,6 +56,11 @@ export interface SubjectToken {
   /** The key that it is bound to. */
   readonly sender?: TokenRow['sender'];
 }
+
+/** What a caller has found of a token that was presented to it. */
+export type FoundToken =
+  | { readonly kind: 'access token'; readonly row: TokenRow }
+  | { readonly kind: 'connection token'; readonly living: LivingConnection };
 
 export interface SubjectTokens {
   /**
@@ -106,6 +112,28 @@ export function connectionSubject({ id }: { readonly id: string }): string {
   return `connection:${id}`;
 }
 
+function fromConnection({ connection, application, rights, nodes }: LivingConnection): SubjectToken {
+  return {
+    id: connection.id,
+    subject: connectionSubject(connection),
+    isUser: false,
+    organization: connection.organization,
+    application: application.id,
+    resource: connection.resource,
+    scope: [...rights.scopes].join(' '),
+    permissions: rights.permissions,
+    nodes,
+    depth: 0,
+    bounds: [],
+    connection: connection.id,
+    ...defined({ expiresAt: connection.expiresAt, maxTokenTtl: connection.maxTokenTtl }),
+  };
+}
+
+export function toSubjectToken(found: FoundToken): SubjectToken {
+  return found.kind === 'access token' ? fromRow(found.row) : fromConnection(found.living);
+}
+
 export function createSubjectTokens({ tokens, connections }: SubjectTokensDeps): SubjectTokens {
   return {
     async find(value, type, { view, address }) {
@@ -119,24 +147,7 @@ export function createSubjectTokens({ tokens, connections }: SubjectTokensDeps):
         });
       }
       const living = await connections.find(value, address, view);
-      if (!living) return undefined;
-      const { connection, application, rights, nodes } = living;
-      return {
-        id: connection.id,
-        subject: connectionSubject(connection),
-        isUser: false,
-        organization: connection.organization,
-        application: application.id,
-        resource: connection.resource,
-        scope: [...rights.scopes].join(' '),
-        permissions: rights.permissions,
-        nodes,
-        depth: 0,
-        bounds: [],
-        connection: connection.id,
-        ...(connection.expiresAt !== undefined && { expiresAt: connection.expiresAt }),
-        ...(connection.maxTokenTtl !== undefined && { maxTokenTtl: connection.maxTokenTtl }),
-      };
+      return living && fromConnection(living);
     },
   };
 }

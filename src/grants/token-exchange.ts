@@ -16,7 +16,7 @@ import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
 import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from './expiry.ts';
 import { actFor, findRequestedUser } from './requested-subject.ts';
-import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens } from './subject-token.ts';
+import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens, toSubjectToken } from './subject-token.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
@@ -97,9 +97,13 @@ async function requireMayTrade(token: SubjectToken, client: Application, view: D
 export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: TokenExchangeDeps): Grant {
   async function requireSubjectToken(request: GrantRequest): Promise<SubjectToken & { resource: string }> {
     const { parameters, view, client } = request;
-    const value = requireText(parameters, 'subject_token');
-    const type = requireText(parameters, 'subject_token_type');
-    const token = await subjectTokens.find(value, type, request);
+    const token = request.subject
+      ? toSubjectToken(request.subject)
+      : await subjectTokens.find(
+          requireText(parameters, 'subject_token'),
+          requireText(parameters, 'subject_token_type'),
+          request,
+        );
     if (!token) throw new SubjectTokenRejected('unknown, ended, expired, or of another type');
     await requireMayTrade(token, client.application, view);
     const { resource, depth, expiresAt } = token;
@@ -175,7 +179,12 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
         parent: isAnother ? withoutIdentity(token) : token,
         startsLogin: false,
         chain: chainOf(token, own, act),
-        ttl: exchangeTtl([lifetime, token.maxTokenTtl, client.application.maxExchangeTtl]),
+        ttl: exchangeTtl([
+          lifetime,
+          request.through?.token?.ttl,
+          token.maxTokenTtl,
+          client.application.maxExchangeTtl,
+        ]),
         answer: {
           issued_token_type: ACCESS_TOKEN_TYPE,
           ...(resource.channel !== undefined && { channel: resource.channel }),

@@ -83,8 +83,8 @@ export function intersectAccess(a: DeviceAccess, b: DeviceAccess): DeviceAccess 
 const isNone = (reach: Reach): boolean => reach !== '*' && reach.size === 0;
 
 /** Whether devices are not spoken of at all: an action that is named is asked for, whatever there is to do it to. */
-export function namesNoAction({ actions }: DeviceAccess): boolean {
-  return isNone(actions);
+export function namesNoAction({ actions }: Partial<DeviceAccess>): boolean {
+  return actions !== undefined && isNone(actions);
 }
 
 /** Without an action nothing can be done, and with actions nothing to nothing. */

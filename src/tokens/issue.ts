@@ -15,10 +15,8 @@ export interface TokenRequest extends GrantRequest {
   readonly grantType: string;
 }
 
-export interface IssuedToken extends Issued {
-  /** The name of the grant, as applications list it. */
-  readonly grant: string;
-}
+/** With the name of the grant, as applications list it. */
+export type IssuedToken = Issued & { readonly grant: string };
 
 /**
  * @throws UnsupportedGrant, GrantNotAllowed, MalformedRequest before anything is looked at; any other domain error

@@ -16,7 +16,8 @@ const MAY_RUN = [
   /^src\/permissions\//,
   /^src\/directory\/(?:account-mails|applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
   // Names of grants and of kinds of tokens.
-  /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|subject-token|token-exchange)\.ts$/,
+  /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|token-exchange)\.ts$/,
+  /^src\/storage\/defined\.ts$/,
   // Names of nodes.
   /^src\/registry\/nodes\.ts$/,
   /^(?:koa-compose|lru-cache|path-to-regexp|zod)$/,
@@ -32,13 +33,12 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/grants/database-user.ts', ['DATABASE_USER']],
   ['src/grants/derived-login.ts', ['DERIVED_LOGIN']],
   ['src/grants/expiry.ts', ['LONGEST_TOKEN']],
-  ['src/grants/subject-token.ts', ['CONNECTION_TOKEN_TYPE', 'ACCESS_TOKEN_TYPE']],
   ['src/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
   ['src/registry/nodes.ts', ['issuedNode']],
 ]);
 /** What no code of a face knows even the shape of. */
 const UNKNOWN_TO_FACES = [
-  /^src\/storage\/(?!contract\.ts$|nouns\.ts$|refusals\.ts$)/,
+  /^src\/storage\/(?!contract\.ts$|defined\.ts$|nouns\.ts$|refusals\.ts$)/,
   /^src\/registry\/(?!nodes\.ts$|refresh-jwt\.ts$)/,
   /^src\/provider\//,
   /^src\/directory\/(?:passwords|hash-queue|client-secrets|block-list)\.ts$/,

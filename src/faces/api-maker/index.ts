@@ -7,7 +7,7 @@ import { DATABASE_USER } from '../../grants/database-user.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import type { AuthTokenInfo } from '../../storage/nouns.ts';
-import type { Face, FaceRequest, FaceTokens } from '../face.ts';
+import type { Face, FaceRequest, FaceTokens, TokenQuestion } from '../face.ts';
 import {
   FieldRefused,
   parseTokenRequest,
@@ -79,9 +79,10 @@ export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
     }
   }
 
-  async function toForm(
+  /** With the claims of the refresh token that comes with the answer. */
+  async function toQuestion(
     wanted: TokenRequest,
-  ): Promise<{ form: Record<string, string>; claims: Record<string, unknown> }> {
+  ): Promise<{ question: TokenQuestion; claims: Record<string, unknown> }> {
     const { type, login } = wanted;
     if (isRenewal(login)) {
       const opened = await refreshJwts.open(login.refreshToken);
@@ -90,24 +91,27 @@ export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
       }
       const { authTokenType, [REQUEST_CLAIM]: request } = opened.claims;
       return {
-        form: { grant_type: 'refresh_token', refresh_token: login.refreshToken },
+        question: { grantType: 'refresh_token', parameters: { refresh_token: login.refreshToken } },
         claims: { authTokenType, ...(request !== undefined && { [REQUEST_CLAIM]: request }) },
       };
     }
     const { username, password } = login;
     const claims = describeLogin(wanted);
-    if (type === 'AM') return { form: { grant_type: 'password', username, password }, claims };
+    if (type === 'AM')
+      return { question: { grantType: 'password', parameters: { username, password } }, claims };
     const { instance, database, collection, usernameColumn, passwordColumn } = login as RowLogin;
     return {
-      form: {
-        grant_type: DATABASE_USER,
-        instance,
-        database,
-        collection,
-        username_column: usernameColumn,
-        password_column: passwordColumn,
-        username,
-        password,
+      question: {
+        grantType: DATABASE_USER,
+        parameters: {
+          instance,
+          database,
+          collection,
+          username_column: usernameColumn,
+          password_column: passwordColumn,
+          username,
+          password,
+        },
       },
       claims,
     };
@@ -136,8 +140,9 @@ export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
         await requireGuard(request);
         const wanted = parseTokenRequest(request.body);
         const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
-        const { form, claims } = await toForm(wanted);
-        const answer = await ask(form, {
+        const { question, claims } = await toQuestion(wanted);
+        const { answer } = await ask.token({
+          ...question,
           token: {
             format: 'jwt',
             ttl: Math.min(ttl, wanted.expiresIn ?? ttl),

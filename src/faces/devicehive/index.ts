@@ -6,11 +6,13 @@
 import { userSubject } from '../../directory/subjects.ts';
 import { isActive, type Users } from '../../directory/users.ts';
 import { ProofRejected } from '../../errors/domain.ts';
+import type { IssuedAccess } from '../../grants/contract.ts';
 import { DERIVED_LOGIN } from '../../grants/derived-login.ts';
+import { LONGEST_TOKEN } from '../../grants/expiry.ts';
 import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
-import { type AskForToken, type Face, type FaceRequest, Reply } from '../face.ts';
+import { type Ask, type Face, type FaceRequest, Reply } from '../face.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
 import { isLetIn, mayRefresh } from './let-in.ts';
 import {
@@ -18,6 +20,7 @@ import {
   parsePair,
   parsePluginPair,
   parseRefresh,
+  toDeviceAccess,
   type WantedDevices,
   withinTheirs,
 } from './requests.ts';
@@ -45,15 +48,19 @@ function toDateTime(at: number): string {
 
 /** A living token, and whose it is. */
 interface Caller {
-  readonly token: string;
   readonly row: TokenRow;
   readonly user: User;
 }
 
-const created = (answer: Record<string, unknown>): Reply =>
+const created = ({ answer }: IssuedAccess): Reply =>
   new Reply(201, { accessToken: answer.access_token, refreshToken: answer.refresh_token });
 
 export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHiveDeps): Face {
+  /** At least one: tokens end with a second. @param time milliseconds */
+  function secondsUntil(time: number): number {
+    return Math.max(1, Math.floor(time / 1000) - Math.floor(now() / 1000));
+  }
+
   /** A name that an administrator of the organization has is looked for among them, and nowhere else. */
   async function realmOf(login: string, request: FaceRequest) {
     if (!request.settings.administrators) return undefined;
@@ -77,7 +84,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
       throw new DeviceHiveRefusal(401, isOver ? 'Token expired' : UNAUTHORIZED);
     }
     if (!mayDo(row, action)) throw new DeviceHiveRefusal(403, ACCESS_DENIED);
-    return { token, row, user };
+    return { row, user };
   }
 
   /** Nobody but who may do everything learns which numbers there are. */
@@ -97,31 +104,30 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
   }
 
   async function createPair(
-    { token }: Caller,
+    { row }: Caller,
     target: User,
     wanted: { devices: WantedDevices; expiresAt: number | undefined; refreshExpiresAt: number | undefined },
     { settings }: FaceRequest,
-    ask: AskForToken,
+    ask: Ask,
     forPlugin = false,
   ): Promise<Reply> {
     const realm = target.realm === 'management' ? target.realm : undefined;
-    const { devices, expiresAt, refreshExpiresAt } = wanted;
-    const answer = await ask(
-      {
-        grant_type: DERIVED_LOGIN,
-        subject_token: token,
-        requested_subject: userSubject(target),
-        devices: JSON.stringify(devices),
-        ...(expiresAt !== undefined && { expires_at: String(expiresAt) }),
-        ...(refreshExpiresAt !== undefined && { refresh_expires_at: String(refreshExpiresAt) }),
+    const { expiresAt, refreshExpiresAt } = wanted;
+    const tokens = tokensFor(settings, { realm, isOfPlugin: forPlugin });
+    const issued = await ask.token({
+      grantType: DERIVED_LOGIN,
+      subject: { kind: 'access token', row },
+      parameters: { requested_subject: userSubject(target) },
+      asked: { devices: toDeviceAccess(wanted.devices) },
+      devices: true,
+      token: {
+        ...tokens,
+        ttl: expiresAt === undefined ? tokens.ttl : Math.min(secondsUntil(expiresAt), LONGEST_TOKEN),
+        ...(refreshExpiresAt !== undefined && { loginTtl: secondsUntil(refreshExpiresAt) }),
       },
-      {
-        devices: true,
-        token: tokensFor(settings, { realm, isOfPlugin: forPlugin }),
-        ...(realm && { realm }),
-      },
-    );
-    return created(answer);
+      realm,
+    });
+    return created(issued);
   }
 
   return {
@@ -150,15 +156,14 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
       async 'POST /token'(request, ask) {
         const { login, password } = parseLogin(request.body);
         const realm = await realmOf(login, request);
-        const answer = await ask(
-          { grant_type: 'password', username: login, password },
-          {
-            devices: true,
-            token: tokensFor(request.settings, { realm, isOfPlugin: false }),
-            ...(realm && { realm }),
-          },
-        );
-        return created(answer);
+        const issued = await ask.token({
+          grantType: 'password',
+          parameters: { username: login, password },
+          devices: true,
+          token: tokensFor(request.settings, { realm, isOfPlugin: false }),
+          realm,
+        });
+        return created(issued);
       },
 
       async 'POST /token/create'(request, ask) {
@@ -184,16 +189,17 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
         if (!(await mayRefresh(facts, request, users))) {
           throw unauthorized('administrator or plugin whose access has ended');
         }
-        const answer = await ask(
-          { grant_type: 'refresh_token', refresh_token: refreshToken },
-          {
+        const { answer } = await ask
+          .token({
+            grantType: 'refresh_token',
+            parameters: { refresh_token: refreshToken },
             devices: true,
             token: tokensFor(request.settings, facts),
-            ...(facts.realm && { realm: facts.realm }),
-          },
-        ).catch((error: unknown) => {
-          throw error instanceof ProofRejected ? unauthorized(error.message) : error;
-        });
+            realm: facts.realm,
+          })
+          .catch((error: unknown) => {
+            throw error instanceof ProofRejected ? unauthorized(error.message) : error;
+          });
         return new Reply(201, { accessToken: answer.access_token });
       },
 

@@ -1,5 +1,9 @@
 /** The bodies of DeviceHive's requests: names, numbers and texts are taken where the original takes them. */
+import { PermissionsNotAllowed } from '../../errors/domain.ts';
+import { type DeviceAccess, type Dimension, type Reach, toReach } from '../../permissions/device-access.ts';
 import { findActionId, findActionName } from '../../permissions/devicehive-actions.ts';
+import { PermissionsError } from '../../permissions/errors.ts';
+import { defined } from '../../storage/defined.ts';
 import { parseDateTime } from './date-time.ts';
 import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
 
@@ -9,6 +13,25 @@ export interface WantedDevices {
   readonly networks?: readonly string[];
   readonly deviceTypes?: readonly string[];
   readonly topics?: readonly string[];
+}
+
+/** @throws PermissionsNotAllowed for what cannot be the name of anything */
+export function toDeviceAccess(wanted: WantedDevices): Partial<DeviceAccess> {
+  const reach = (dimension: Dimension): Reach | undefined => {
+    const values = wanted[dimension];
+    return values && toReach(values, dimension);
+  };
+  try {
+    return defined({
+      actions: reach('actions'),
+      networks: reach('networks'),
+      deviceTypes: reach('deviceTypes'),
+      topics: reach('topics'),
+    });
+  } catch (error) {
+    if (!(error instanceof PermissionsError)) throw error;
+    throw new PermissionsNotAllowed({ description: error.message, cause: error });
+  }
 }
 
 /**
@@ -126,8 +149,7 @@ export function parsePair(body: unknown, now: number): PairRequest {
     userId,
     devices: {
       ...withTopics(parseActions(actions)),
-      ...(networks && { networks }),
-      ...(deviceTypes && { deviceTypes }),
+      ...defined({ networks, deviceTypes }),
     },
     expiresAt,
     refreshExpiresAt: parseTime(refreshExpiration, now) ?? expiresAt,

@@ -1,9 +1,11 @@
 /** People who log in with their own name and password, and everybody who ends what they have. */
 import type { Endings } from '../../directory/endings.ts';
+import type { TokenAnswer } from '../../grants/contract.ts';
+import { defined } from '../../storage/defined.ts';
 import type { FaceAction } from '../face.ts';
 import { requireToken } from './access.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
-import { type Answer, createQuestions, type QuestionsDeps } from './questions.ts';
+import { createQuestions, type QuestionsDeps } from './questions.ts';
 import { authorOf, fieldsOf, findList, requireText } from './requests.ts';
 import { tellScopes } from './scopes.ts';
 
@@ -11,13 +13,8 @@ export interface LoginDeps extends QuestionsDeps {
   readonly endings: Pick<Endings, 'endLoginOf'>;
 }
 
-function toAnswer({ access_token: token, expires_in, refresh_token, scope }: Answer): Answer {
-  return {
-    token,
-    expires_in,
-    ...(refresh_token !== undefined && { refresh_token }),
-    scope: tellScopes(scope),
-  };
+function toAnswer({ access_token: token, expires_in, refresh_token, scope }: TokenAnswer) {
+  return { token, expires_in, ...defined({ refresh_token }), scope: tellScopes(scope) };
 }
 
 export function createLoginRoutes(deps: LoginDeps): Readonly<Record<string, FaceAction>> {
@@ -29,9 +26,10 @@ export function createLoginRoutes(deps: LoginDeps): Readonly<Record<string, Face
       if (Object.hasOwn(fields, 'grant_type')) throw malformed('A login has no grant_type');
       const username = requireText(fields, 'username', 'No username provided');
       const password = requireText(fields, 'password', 'No password provided');
-      const scopes = findList(fields, 'scopes');
-      const asked = scopes?.length === 0 ? undefined : scopes;
-      const answer = askFor({ grant_type: 'password', username, password }, { request, ask, asked });
+      const listed = findList(fields, 'scopes');
+      const scopes = listed?.length === 0 ? undefined : listed;
+      const proof = { grantType: 'password', parameters: { username, password } };
+      const answer = askFor(proof, { request, ask, scopes });
       return toAnswer(await answer.catch(insteadOfRejected(() => malformed('Invalid name or password'))));
     },
 

@@ -1,8 +1,10 @@
 /** What this face asks of the token endpoint, and what its clients expect of the tokens. */
 import type { Users } from '../../directory/users.ts';
 import { RefreshTokenTooOld } from '../../errors/domain.ts';
+import type { TokenAnswer } from '../../grants/contract.ts';
+import { defined } from '../../storage/defined.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { AskForToken, AskOptions, Credentials, FaceRequest, FaceTokens } from '../face.ts';
+import type { Ask, Credentials, FaceRequest, FaceTokens, TokenQuestion } from '../face.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { OWN_SCOPES, pickScopes } from './scopes.ts';
 
@@ -10,21 +12,19 @@ import { OWN_SCOPES, pickScopes } from './scopes.ts';
 const TTL = 2 * 86_400;
 const REFRESH_TTL = 3 * 86_400;
 
-export type Answer = Readonly<Record<string, unknown>>;
-
 export interface Question {
   readonly request: FaceRequest;
-  readonly ask: AskForToken;
-  /** Scopes; undefined for all that can be had. */
-  readonly asked?: readonly string[] | undefined;
+  readonly ask: Ask;
+  /** Undefined for all that can be had. */
+  readonly scopes?: readonly string[] | undefined;
   /** The application that asks; undefined for the face. */
   readonly as?: Credentials;
   readonly startsLogin?: boolean;
 }
 
 export interface Questions {
-  askFor(form: Readonly<Record<string, string>>, question: Question): Promise<Answer>;
-  refresh(refreshToken: string, question: Question): Promise<Answer>;
+  askFor(proof: Pick<TokenQuestion, 'grantType' | 'parameters'>, question: Question): Promise<TokenAnswer>;
+  refresh(refreshToken: string, question: Question): Promise<TokenAnswer>;
 }
 
 export interface QuestionsDeps {
@@ -36,7 +36,7 @@ export interface QuestionsDeps {
 function describe(user: User | undefined): Record<string, unknown> {
   if (!user) return {};
   const { username, email } = user;
-  return { name: username, preferred_username: username, ...(email !== undefined && { email }) };
+  return { name: username, preferred_username: username, ...defined({ email }) };
 }
 
 export function createQuestions({ users, tokens }: QuestionsDeps): Questions {
@@ -48,14 +48,17 @@ export function createQuestions({ users, tokens }: QuestionsDeps): Questions {
   }
 
   const questions: Questions = {
-    async askFor(form, { request, ask, asked, as, startsLogin = false }) {
+    async askFor(proof, { request, ask, scopes, as, startsLogin = false }) {
       const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
       const owner = as && (await findOwner(request, as.clientId));
-      const options: AskOptions = {
-        ...(as && { as }),
+      const { answer } = await ask.token({
+        ...proof,
+        as,
         startsLogin,
         scopes: OWN_SCOPES,
-        pickScopes: (_, allowed) => pickScopes(asked, allowed),
+        // Those that are asked for are picked below: they may be names that stand for several.
+        asked: { scopes: OWN_SCOPES },
+        pickScopes: (_, allowed) => pickScopes(scopes, allowed),
         token: {
           format: 'jwt',
           ttl,
@@ -63,14 +66,13 @@ export function createQuestions({ users, tokens }: QuestionsDeps): Questions {
           endsEarlier: true,
           claims: (_, user) => describe(user ?? owner),
         },
-      };
-      // What is asked for stays out of the form, where a name with a colon would ask for a table.
-      return ask({ ...form, scope: OWN_SCOPES.join(' ') }, options);
+      });
+      return answer;
     },
 
     refresh(refreshToken, question) {
-      const form = { grant_type: 'refresh_token', refresh_token: refreshToken };
-      return questions.askFor(form, question).catch(
+      const proof = { grantType: 'refresh_token', parameters: { refresh_token: refreshToken } };
+      return questions.askFor(proof, question).catch(
         insteadOfRejected(async (error) => {
           const isOver = error instanceof RefreshTokenTooOld || (await tokens.hasLoginExpired(refreshToken));
           return malformed(isOver ? 'Refresh token is expired' : 'Invalid refresh token');

@@ -18,8 +18,8 @@ export function parseScopes(text: string): readonly string[] | undefined {
 }
 
 /** @param scope of an answer of the token endpoint */
-export function tellScopes(scope: unknown): string {
-  return String(scope ?? '').replaceAll(' ', ',');
+export function tellScopes(scope = ''): string {
+  return scope.replaceAll(' ', ',');
 }
 
 /** Those of the allowed ones that are meant, in their order: a name without a dot stands for its `name.*` too. */

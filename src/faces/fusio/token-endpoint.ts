@@ -1,8 +1,10 @@
 /** The token endpoint, at which an application stands in HTTP Basic with key and secret. */
+import type { TokenAnswer } from '../../grants/contract.ts';
+import { defined } from '../../storage/defined.ts';
 import type { Credentials, FaceAction, FaceRequest } from '../face.ts';
 import { splitCode } from './code-text.ts';
 import { insteadOfRejected, malformed, oauthError, unknownCredentials } from './failures.ts';
-import { type Answer, createQuestions, type Question, type QuestionsDeps } from './questions.ts';
+import { createQuestions, type Question, type QuestionsDeps } from './questions.ts';
 import { type Fields, fieldsOf, findCredentials, findText, readScopes, requireText } from './requests.ts';
 import { tellScopes } from './scopes.ts';
 
@@ -13,14 +15,14 @@ export interface TokenEndpointDeps extends QuestionsDeps {
   };
 }
 
-type Grant = (fields: Fields, question: Question) => Promise<Answer>;
+type Grant = (fields: Fields, question: Question) => Promise<TokenAnswer>;
 
-function toAnswer({ access_token, expires_in, refresh_token, scope }: Answer): Answer {
+function toAnswer({ access_token, expires_in, refresh_token, scope }: TokenAnswer) {
   return {
     access_token,
     token_type: 'bearer',
     expires_in,
-    ...(refresh_token !== undefined && { refresh_token }),
+    ...defined({ refresh_token }),
     scope: tellScopes(scope),
   };
 }
@@ -55,11 +57,11 @@ export function createTokenEndpoint(deps: TokenEndpointDeps): Readonly<Record<st
   const grants: Readonly<Record<string, Grant>> = {
     async client_credentials(fields, { request, ask }) {
       const as = requireCredentials(request);
-      const asked = readScopes(fields);
+      const scopes = readScopes(fields);
       const { clientId: username, clientSecret: password } = as;
       const answer = (await isPerson(request, as))
-        ? askFor({ grant_type: 'password', username, password }, { request, ask, asked })
-        : askFor({ grant_type: 'client_credentials' }, { request, ask, asked, as, startsLogin: true });
+        ? askFor({ grantType: 'password', parameters: { username, password } }, { request, ask, scopes })
+        : askFor({ grantType: 'client_credentials' }, { request, ask, scopes, as, startsLogin: true });
       return answer.catch(insteadOfRejected(unknownCredentials));
     },
 
@@ -67,8 +69,9 @@ export function createTokenEndpoint(deps: TokenEndpointDeps): Readonly<Record<st
       const username = requireText(fields, 'username', 'username is missing');
       const password = requireText(fields, 'password', 'password is missing');
       const as = requireCredentials(question.request);
-      const asked = readScopes(fields);
-      return askFor({ grant_type: 'password', username, password }, { ...question, asked, as }).catch(
+      const scopes = readScopes(fields);
+      const proof = { grantType: 'password', parameters: { username, password } };
+      return askFor(proof, { ...question, scopes, as }).catch(
         insteadOfRejected(() => oauthError('invalid_grant', 'Unknown user')),
       );
     },
@@ -85,11 +88,13 @@ export function createTokenEndpoint(deps: TokenEndpointDeps): Readonly<Record<st
       const own = await deps.codes.findRedirectUri(code);
       return askFor(
         {
-          grant_type: 'authorization_code',
-          code,
-          // A code of another door ends here like one that somebody found.
-          redirect_uri: findText(fields, 'redirect_uri') ?? own ?? 'none',
-          ...(own !== undefined && verifier !== undefined && { code_verifier: verifier }),
+          grantType: 'authorization_code',
+          parameters: {
+            code,
+            // A code of another door ends here like one that somebody found.
+            redirect_uri: findText(fields, 'redirect_uri') ?? own ?? 'none',
+            ...(own !== undefined && verifier !== undefined && { code_verifier: verifier }),
+          },
         },
         { ...question, as, startsLogin: true },
       ).catch(insteadOfRejected(() => oauthError('invalid_grant', 'Invalid code')));

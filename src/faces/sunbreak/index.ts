@@ -8,10 +8,10 @@ import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { Author } from '../../directory/changes.ts';
 import { ProofRejected } from '../../errors/domain.ts';
 import { CONNECT } from '../../grants/connect.ts';
-import { CONNECTION_TOKEN_TYPE } from '../../grants/subject-token.ts';
 import { TOKEN_EXCHANGE } from '../../grants/token-exchange.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { issuedNode } from '../../registry/nodes.ts';
+import { defined } from '../../storage/defined.ts';
 import type { Face, FaceRequest } from '../face.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
 
@@ -33,13 +33,13 @@ function authorOf({ connection }: LivingConnection, { address, requestId }: Face
 }
 
 export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face {
-  async function requireConnection(request: FaceRequest): Promise<LivingConnection & { token: string }> {
+  async function requireConnection(request: FaceRequest): Promise<LivingConnection> {
     const { bearer, client, view, address } = request;
     const living = bearer === undefined ? undefined : await connections.find(bearer, address, view);
-    if (!living || bearer === undefined || living.application.id !== client.application.id) {
+    if (living?.application.id !== client.application.id) {
       throw new Refusal(401, UNAUTHORIZED, { reason: 'no living connection token of this application' });
     }
-    return { ...living, token: bearer };
+    return living;
   }
 
   return {
@@ -56,17 +56,16 @@ export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face 
     routes: {
       async 'POST /api/database/connection'({ body }, ask) {
         const { email, password, name, domain, isNewUser } = parseConnect(body);
-        const answer = await ask({
-          grant_type: CONNECT,
-          username: email,
-          password,
-          domain,
-          is_new_user: String(isNewUser),
-          ...(name !== undefined && { name }),
-        }).catch((error: unknown) => {
-          if (error instanceof ProofRejected) throw new Refusal(401, 'wrong email or password');
-          throw error;
-        });
+        const parameters = { username: email, password, domain };
+        const answer = await ask
+          .connection({
+            grantType: CONNECT,
+            parameters: { ...parameters, ...defined({ is_new_user: isNewUser ? 'true' : undefined, name }) },
+          })
+          .catch((error: unknown) => {
+            if (error instanceof ProofRejected) throw new Refusal(401, 'wrong email or password');
+            throw error;
+          });
         return { accessToken: answer.connection_token, name: answer.name };
       },
 
@@ -78,22 +77,19 @@ export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face 
 
       async 'POST /api/auth/subscribe'(request, ask) {
         const { permissions, visitor } = parseSubscription(request.body);
-        const { token, connection, resource } = await requireConnection(request);
-        const { settings } = request;
-        const answer = await ask(
-          {
-            grant_type: TOKEN_EXCHANGE,
-            subject_token: token,
-            subject_token_type: CONNECTION_TOKEN_TYPE,
-            permissions: JSON.stringify(permissions),
-            ...(settings.ttl !== undefined && { expires_in: String(settings.ttl) }),
-          },
-          visitor === undefined ? {} : { nodes: [issuedNode(connection.id, visitor)] },
-        );
+        const living = await requireConnection(request);
+        const { ttl, expiredAt } = request.settings;
+        const { answer } = await ask.token({
+          grantType: TOKEN_EXCHANGE,
+          subject: { kind: 'connection token', living },
+          asked: { permissions },
+          nodes: visitor === undefined ? [] : [issuedNode(living.connection.id, visitor)],
+          ...defined({ token: ttl === undefined ? undefined : { ttl } }),
+        });
         return {
           accessToken: answer.access_token,
-          channel: resource.channel,
-          ...(settings.expiredAt && { expiredAt: Math.floor(now() / 1000) + Number(answer.expires_in) }),
+          channel: living.resource.channel,
+          ...(expiredAt && { expiredAt: Math.floor(now() / 1000) + answer.expires_in }),
         };
       },
 

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { cut } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
-import { type PermissionsJson, parsePermissions, toPermissionsJson } from '../../permissions/seed-shape.ts';
+import type { Permissions } from '../../permissions/permissions.ts';
+import { parsePermissions } from '../../permissions/seed-shape.ts';
 
 const MAX_VISITORS = 100;
 /** UTF-16 units of the path to a member that an answer quotes. */
@@ -61,7 +62,7 @@ export function parseConnect(body: unknown): ConnectRequest {
 }
 
 export interface Subscription {
-  readonly permissions: PermissionsJson;
+  readonly permissions: Permissions;
   /** The site's own number of whoever the token is for. */
   readonly visitor: string | undefined;
 }
@@ -75,13 +76,13 @@ function readTables(tables: unknown): unknown {
   return Object.fromEntries(Object.entries(named).map(([table, flags]) => [table, toMap(flags)]));
 }
 
-function readPermissions(permissions: unknown): PermissionsJson {
+function readPermissions(permissions: unknown): Permissions {
   const shape = z.object({ isAdmin: z.boolean(), tables: z.unknown().optional() }).safeParse(permissions);
   if (!shape.success) throw new Refusal(400, 'data.permissions is missing or ill-typed');
   const { tables = {} } = permissions as { tables?: unknown };
   try {
     const whole = { ...(permissions as object), tables: readTables(tables) };
-    return toPermissionsJson(parsePermissions(whole, { unknownFlags: 'ignore' }));
+    return parsePermissions(whole, { unknownFlags: 'ignore' });
   } catch (error) {
     if (!(error instanceof PermissionsError)) throw error;
     throw new Refusal(400, `data.permissions will not do: ${error.message}`);

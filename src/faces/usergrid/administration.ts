@@ -13,7 +13,7 @@ import {
 } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import type { Application, Resource, Role } from '../../storage/nouns.ts';
-import type { AskForToken, FaceRequest } from '../face.ts';
+import type { Ask, FaceRequest } from '../face.ts';
 import { describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
 import { noAccess, UsergridRefusal } from './errors.ts';
 import { parsePermission, spellPermissions } from './permission-strings.ts';
@@ -30,7 +30,7 @@ export interface AdministrationDeps {
   readonly now: () => number;
 }
 
-type Answer = (request: FaceRequest, ask: AskForToken) => Promise<Record<string, unknown>>;
+type Answer = (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>;
 
 export interface Administration {
   readonly me: Answer;
@@ -47,13 +47,13 @@ export interface Administration {
 export function createAdministration(deps: AdministrationDeps): Administration {
   const { principals, applications, roleChanges, base, now } = deps;
 
-  async function requireOver(request: FaceRequest, ask: AskForToken): Promise<Principal> {
+  async function requireOver(request: FaceRequest, ask: Ask): Promise<Principal> {
     const principal = await principals.require(request, ask);
     if (!administers(principal, request)) throw new UsergridRefusal('unauthorized');
     return principal;
   }
 
-  async function requireOverOrganization(request: FaceRequest, ask: AskForToken): Promise<Principal> {
+  async function requireOverOrganization(request: FaceRequest, ask: Ask): Promise<Principal> {
     const principal = await principals.require(request, ask);
     if (principal.kind !== 'organization' && principal.kind !== 'administrator') throw noAccess();
     return principal;
@@ -115,7 +115,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
   }
 
   /** A role of the organization that speaks of a resource of the application. */
-  async function requireRole(request: FaceRequest, ask: AskForToken): Promise<Place> {
+  async function requireRole(request: FaceRequest, ask: Ask): Promise<Place> {
     const principal = await requireOver(request, ask);
     const { client, organization, params, view } = request;
     const role = await roleChanges.find(organization, params.role ?? '');

@@ -7,7 +7,7 @@ import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../directory/
 import type { Users } from '../../directory/users.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
-import type { AskForToken, Credentials, FaceRequest } from '../face.ts';
+import type { Ask, Credentials, FaceRequest, TokenQuestion } from '../face.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { findInQuery } from './requests.ts';
 
@@ -26,27 +26,26 @@ export type Principal = {
 
 export interface Principals {
   /** @throws UsergridRefusal if what it presents is no good */
-  find(request: FaceRequest, ask: AskForToken): Promise<Principal | undefined>;
+  find(request: FaceRequest, ask: Ask): Promise<Principal | undefined>;
   /** @throws UsergridRefusal without one too */
-  require(request: FaceRequest, ask: AskForToken): Promise<Principal>;
+  require(request: FaceRequest, ask: Ask): Promise<Principal>;
 }
 
-/** Who may act with their own id and secret at a URL of an application. */
-export function mayActAt({ client }: FaceRequest): (application: Application) => boolean {
-  return ({ id, isOrganization }) => isOrganization === true || id === client.application.id;
-}
-
-/** What such credentials are traded with: at the URL of an application the organization means that one's resource. */
-export async function toCredentialsForm(
-  { clientId }: Credentials,
+/**
+ * What an id and a secret are traded with at the URL of an application: that application's own, or the organization's,
+ * which means that application's resource.
+ */
+export async function toCredentialsQuestion(
+  as: Credentials,
   { client, view }: FaceRequest,
-): Promise<Record<string, string>> {
-  const known = await view.findApplication(clientId);
-  const { resource } = client.application;
-  const isOrganization = known?.application.isOrganization === true;
+): Promise<TokenQuestion> {
+  const known = await view.findApplication(as.clientId);
+  const { id: own, resource } = client.application;
   return {
-    grant_type: 'client_credentials',
-    ...(isOrganization && resource !== undefined && { resource }),
+    grantType: 'client_credentials',
+    as,
+    clients: ({ id, isOrganization }) => isOrganization === true || id === own,
+    asked: known?.application.isOrganization ? { resource } : {},
   };
 }
 
@@ -106,19 +105,16 @@ export function createPrincipals({ users }: { users: Pick<Users, 'find'> }): Pri
     as: Credentials,
     code: 'invalid_client' | 'auth_invalid_credentials',
     request: FaceRequest,
-    ask: AskForToken,
+    ask: Ask,
   ): Promise<Principal> {
-    const answer = await ask(await toCredentialsForm(as, request), {
-      as,
-      clients: mayActAt(request),
-      token: { ttl: TRADE_TTL },
-    }).catch((error: unknown) => {
+    const question = { ...(await toCredentialsQuestion(as, request)), token: { ttl: TRADE_TTL } };
+    const { answer, row } = await ask.token(question).catch((error: unknown) => {
       throw isWrongLogin(error) ? new UsergridRefusal(code) : error;
     });
-    return fromToken(String(answer.access_token), request);
+    return fromRow(answer.access_token, row, request);
   }
 
-  async function find(request: FaceRequest, ask: AskForToken): Promise<Principal | undefined> {
+  async function find(request: FaceRequest, ask: Ask): Promise<Principal | undefined> {
     const token = findValue(request);
     if (token !== undefined) return fromToken(token, request);
     const [clientId, clientSecret] = [

@@ -7,10 +7,10 @@ import type { FindAdministrators } from '../../directory/administrators.ts';
 import { isNounId } from '../../directory/names.ts';
 import type { Users } from '../../directory/users.ts';
 import type { Realm } from '../../storage/nouns.ts';
-import type { AskForToken, AskOptions, FaceAction, FaceRequest } from '../face.ts';
+import type { Ask, FaceAction, FaceRequest, TokenQuestion } from '../face.ts';
 import { describeAdministrator, describeOrganization, describeUser } from './entities.ts';
 import { toGrantRefused, UsergridRefusal, wrongLogin } from './errors.ts';
-import { mayActAt, toCredentialsForm } from './principals.ts';
+import { toCredentialsQuestion } from './principals.ts';
 import { parseTokenBody, parseTokenQuery, type TokenFields } from './requests.ts';
 
 /** Seconds. */
@@ -72,22 +72,14 @@ export interface TokenRoutesDeps {
 
 export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps): TokenRoutes {
   /** @throws GrantRefused */
-  async function askFor(
-    form: Readonly<Record<string, string>>,
-    options: AskOptions,
-    request: FaceRequest,
-    ask: AskForToken,
-  ) {
-    const answer = await ask(form, options).catch((error: unknown) => {
+  async function askFor(question: TokenQuestion, ask: Ask) {
+    const { row, answer } = await ask.token(question).catch((error: unknown) => {
       throw toGrantRefused(error);
     });
-    const token = String(answer.access_token);
-    const row = await request.findToken(token);
-    if (!row) throw wrongLogin('ended before it was answered');
-    return { row, head: { access_token: token, expires_in: answer.expires_in } };
+    return { row, head: { access_token: answer.access_token, expires_in: answer.expires_in } };
   }
 
-  async function logIn(fields: TokenFields, tree: Tree, request: FaceRequest, ask: AskForToken) {
+  async function logIn(fields: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
     const { username, password, ttl } = fields;
     const { client, settings, organization, view } = request;
     const isManagement = tree === 'management';
@@ -97,9 +89,12 @@ export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps
     const realm = isManagement ? 'management' : client.application.realm;
     const named = isNounId(username.toLowerCase()) ? await findUserOf(realm, username, users) : undefined;
     const { row, head } = await askFor(
-      { grant_type: 'password', username: named?.username ?? username, password },
-      { token: { ttl: seconds }, ...(isManagement && { realm: 'management' }) },
-      request,
+      {
+        grantType: 'password',
+        parameters: { username: named?.username ?? username, password },
+        token: { ttl: seconds },
+        ...(isManagement && { realm: 'management' }),
+      },
       ask,
     );
     const user = await users.find(row.user ?? '');
@@ -109,16 +104,19 @@ export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps
     return { ...head, user: describeAdministrator(user, organization, applications) };
   }
 
-  async function authenticate(fields: TokenFields, tree: Tree, request: FaceRequest, ask: AskForToken) {
+  async function authenticate(fields: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
     const { credentials, ttl } = fields;
     const { organization, view } = request;
     const seconds = lifetimeOf(ttl, lifetimesOfOthers(request));
     if (!credentials) throw wrongLogin('a field is missing');
     const isManagement = tree === 'management';
     const { row, head } = await askFor(
-      isManagement ? { grant_type: 'client_credentials' } : await toCredentialsForm(credentials, request),
-      { as: credentials, token: { ttl: seconds }, ...(!isManagement && { clients: mayActAt(request) }) },
-      request,
+      {
+        ...(isManagement
+          ? { as: credentials, grantType: 'client_credentials' }
+          : await toCredentialsQuestion(credentials, request)),
+        token: { ttl: seconds },
+      },
       ask,
     );
     const active = await view.findApplicationById(row.application);
@@ -130,7 +128,7 @@ export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps
     return { ...head, organization: describeOrganization(organization, applications, administrators) };
   }
 
-  async function answer(fields: TokenFields, tree: Tree, request: FaceRequest, ask: AskForToken) {
+  async function answer(fields: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
     if (fields.grantType === 'password') return logIn(fields, tree, request, ask);
     if (fields.grantType === 'client_credentials') return authenticate(fields, tree, request, ask);
     throw wrongLogin('the grant type is missing or unknown');

@@ -10,7 +10,7 @@ import { ACT_FOR_USER } from '../../grants/act-for-user.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { LoginRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { AskForToken, FaceRequest, FaceTokens } from '../face.ts';
+import type { Ask, FaceRequest, FaceTokens } from '../face.ts';
 import { describeUser, toEnvelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
@@ -38,7 +38,7 @@ export interface UserRoutesDeps {
   readonly base: () => string;
 }
 
-type Answer = (request: FaceRequest, ask: AskForToken) => Promise<Record<string, unknown>>;
+type Answer = (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>;
 
 export interface UserRoutes {
   readonly create: Answer;
@@ -78,10 +78,10 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
     return { principal, user: found, isSelf };
   }
 
-  const target = async (request: FaceRequest, ask: AskForToken): Promise<Target> =>
+  const target = async (request: FaceRequest, ask: Ask): Promise<Target> =>
     requireTarget(request, await principals.require(request, ask));
 
-  async function requireSelf(request: FaceRequest, ask: AskForToken): Promise<Target> {
+  async function requireSelf(request: FaceRequest, ask: Ask): Promise<Target> {
     const principal = await principals.require(request, ask);
     if (principal.kind !== 'administrator') throw noAccess();
     const { user: name = '' } = request.params;
@@ -107,26 +107,29 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
   async function requireOldPassword(
     { username }: User,
     password: string | undefined,
-    ask: AskForToken,
+    ask: Ask,
   ): Promise<void> {
     const wrong = () => new UsergridRefusal('auth_invalid_username_or_password');
     if (password === undefined) throw wrong();
-    await ask({ grant_type: 'password', username, password }, { token: { ttl: PROOF_TTL } }).catch(
-      (error: unknown) => {
-        throw isWrongLogin(error) ? wrong() : error;
-      },
-    );
+    const proof = { grantType: 'password', parameters: { username, password }, token: { ttl: PROOF_TTL } };
+    await ask.token(proof).catch((error: unknown) => {
+      throw isWrongLogin(error) ? wrong() : error;
+    });
   }
 
   /** Bounded by the rights of both; it says in `act` who asked. */
-  async function findTokenFor(user: User, { token }: Principal, seconds: number, ask: AskForToken) {
-    const answer = await ask(
-      { grant_type: ACT_FOR_USER, subject_token: token, requested_subject: userSubject(user) },
-      { token: { ttl: seconds } },
-    ).catch((error: unknown) => {
-      const isRefused = isWrongLogin(error) || error instanceof PermissionsNotAllowed;
-      throw isRefused ? new UsergridRefusal('unauthorized') : error;
-    });
+  async function findTokenFor(user: User, { row }: Principal, seconds: number, ask: Ask) {
+    const { answer } = await ask
+      .token({
+        grantType: ACT_FOR_USER,
+        subject: { kind: 'access token', row },
+        parameters: { requested_subject: userSubject(user) },
+        token: { ttl: seconds },
+      })
+      .catch((error: unknown) => {
+        const isRefused = isWrongLogin(error) || error instanceof PermissionsNotAllowed;
+        throw isRefused ? new UsergridRefusal('unauthorized') : error;
+      });
     return { access_token: answer.access_token, expires_in: answer.expires_in };
   }
 
