@@ -55,6 +55,8 @@ export async function startPostgres(): Promise<SqlServer> {
     findProgram('postgres', VERSIONS) as string,
     [
       ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder],
+      // In the folder, so that a server that is killed leaves nothing behind.
+      ...['-c', 'dynamic_shared_memory_type=mmap'],
       ...['-c', 'fsync=off', '-c', 'ssl=on'],
       ...['-c', `ssl_cert_file=${certificate.certFile}`, '-c', `ssl_key_file=${certificate.keyFile}`],
     ],
