@@ -1,6 +1,7 @@
 /** Refused requests of clients in the audit log. */
 import { ClientRejected, ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
+import { defined } from '../storage/defined.ts';
 import type { AuthMethod } from '../storage/nouns.ts';
 import type { Refusals } from '../storage/refusals.ts';
 
@@ -33,16 +34,16 @@ export function createRecordRefused({
     const named = client?.clientId ?? (error instanceof ClientRejected ? error.clientId : undefined);
     const hasAuthenticated = client !== undefined && client.method !== 'none';
     await refusals.append(
-      {
+      defined({
         at: now(),
         event: 'request.refused',
         outcome: 'denied',
         reason: reasonOf(error) ?? 'unknown',
         details: { path, status },
-        ...(named !== undefined && { client: named }),
+        client: named,
         address,
-        ...(requestId !== undefined && { requestId }),
-      },
+        requestId,
+      }),
       hasAuthenticated && !UNPROVED.some((type) => error instanceof type),
     );
   };

@@ -16,6 +16,7 @@ import { AlreadyTaken, RegistrationClosed } from '../errors/domain.ts';
 import { issuedNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, Connection, ConnectionSecret, Resource, User } from '../storage/nouns.ts';
 import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
 import { isWithin } from './networks.ts';
@@ -132,7 +133,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     if (!active || !resource || (connection.owner !== undefined && !owner?.enabled)) return undefined;
     const { application } = active;
     const rights = await findConnectionRights(view, connection, application, resource, owner);
-    return rights && { application, resource, rights, ...(owner && { owner }) };
+    return rights && defined({ application, resource, rights, owner });
   }
 
   async function recordUse(connection: Connection, address: string): Promise<void> {
@@ -211,7 +212,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
         subject: id,
         organization,
         ...author,
-        details: { name, ...(visitor !== undefined && { visitor }) },
+        details: defined({ name, visitor }),
       });
     },
 

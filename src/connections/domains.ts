@@ -2,6 +2,7 @@
 import type { Author, Changes } from '../directory/changes.ts';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import {
   type Application,
   type Organization,
@@ -40,7 +41,7 @@ export function channelOf(domain: string): string {
 
 /** The message does not say which organization has it. */
 export const domainTaken = (cause?: unknown): AlreadyTaken =>
-  new AlreadyTaken({ description: 'the domain is connected already', ...(cause !== undefined && { cause }) });
+  new AlreadyTaken(defined({ description: 'the domain is connected already', cause }));
 
 export function createDomains({
   issuer,

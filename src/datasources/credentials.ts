@@ -2,6 +2,7 @@
  * Secrets of datasources at rest. Each is sealed for one datasource of one organization: copied to another row it does
  * not open.
  */
+import { defined } from '../storage/defined.ts';
 import type { Datasource, UserTable } from '../storage/nouns.ts';
 import type { Vault } from '../storage/vault.ts';
 import type { Costs } from './password-formats/contract.ts';
@@ -31,10 +32,10 @@ export function formatSettings(
   credentials: Pick<Credentials, 'open'>,
   costs: Costs,
 ): FormatSettings {
-  return {
+  return defined({
     costs,
     format: passwordFormat as PasswordFormat,
-    ...(saltOrder && { saltOrder }),
-    ...(sealedSecret !== undefined && { secret: credentials.open(sealedSecret, datasource) }),
-  };
+    saltOrder,
+    secret: sealedSecret === undefined ? undefined : credentials.open(sealedSecret, datasource),
+  });
 }

@@ -12,6 +12,7 @@ import type { GuessLimits } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import { accountNode } from '../registry/nodes.ts';
 import type { AccountFacts } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Datasource, Realm, UserTable } from '../storage/nouns.ts';
 import type { SecretRing } from '../storage/vault.ts';
 import type { Row } from './connector.ts';
@@ -205,11 +206,11 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
     if (row && stored && isSomebody) latest.set(table.id, row);
     const nobody = (): ParsedPassword =>
       dummyFor(settingsOf(found), stored ?? parse(found, read(found, latest.get(table.id))));
-    return {
-      ...(isSomebody && { account }),
+    return defined({
+      account: isSomebody ? account : undefined,
       isActive: isSomebody && person?.isActive === true,
       password: isSomebody && stored ? stored : nobody(),
-    };
+    });
   }
 
   async function findRows(asked: Found | undefined, username: string): Promise<readonly Row[]> {

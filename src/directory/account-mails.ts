@@ -9,6 +9,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
 import type { AuditEntry, AuditLog, DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import type { Author, Changes } from './changes.ts';
@@ -156,8 +157,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       ...author,
       client: clientId,
       organization,
-      ...(subject !== undefined && { subject }),
-      ...(reason !== undefined && { reason }),
+      ...defined({ subject, reason }),
     };
   }
 

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
@@ -78,14 +79,14 @@ function requireSound(facts: ApplicationFacts): ApplicationFacts {
 
 /** What is stored of what somebody says. */
 function toFields({ name, homepage, scopes }: ApplicationFacts, id: string) {
-  return {
+  return defined({
     // Unique in the organization, where two people may choose one name.
     name: `${name} (${id})`,
     scopes: [...scopes],
     redirectUris: homepage === undefined ? [] : [homepage],
     native: homepage !== undefined && hasOwnScheme(homepage),
-    ...(homepage !== undefined && { homepage }),
-  };
+    homepage,
+  });
 }
 
 const tooMany = (): RegistrationClosed =>
@@ -143,7 +144,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
           ...toFields(sound, id),
           postLogoutRedirectUris: [],
           allowedOrigins: [],
-          ...(through.resource !== undefined && { resource: through.resource }),
+          ...defined({ resource: through.resource }),
           ceilings: through.ceilings,
           introspects: [],
           mayExchange: [],

@@ -1,5 +1,7 @@
 /** What an audit entry says of a change: each field's old and new value, but never a secret. */
+
 import { isDeepStrictEqual } from 'node:util';
+import { defined } from '../storage/defined.ts';
 
 /** Secrets, hashed or sealed; that they changed is said, and no more. */
 const SECRET_FIELDS: ReadonlySet<string> = new Set([
@@ -26,10 +28,10 @@ export function describeChange(before: object, after: object): Record<string, Fi
   for (const [field, from, to] of differences(before, after)) {
     const shown = !SECRET_FIELDS.has(field) && lengthOf(from) + lengthOf(to) <= MAX_VALUE;
     changes[field] = shown
-      ? {
-          ...(from !== undefined && { from: withoutSecrets(from) }),
-          ...(to !== undefined && { to: withoutSecrets(to) }),
-        }
+      ? defined({
+          from: from === undefined ? undefined : withoutSecrets(from),
+          to: to === undefined ? undefined : withoutSecrets(to),
+        })
       : {};
   }
   return changes;

@@ -123,13 +123,13 @@ function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeS
   const { organization, resource } = noun as { organization?: string; resource?: string };
   if (collection === 'organizations') return { organization: noun.id };
   // A role may move to another resource, and who serves the one before must hear of it all the same.
-  if (collection === 'roles') return organization === undefined ? {} : { organization };
-  const only = collection === 'resources' ? (noun as Resource).identifier : resource;
-  return {
-    ...(organization !== undefined && { organization }),
-    // An application's `resource` is its first one, not its only one.
-    ...(only !== undefined && collection !== 'applications' && { resource: only }),
-  };
+  if (collection === 'roles') return defined({ organization });
+  // An application's `resource` is its first one, not its only one.
+  if (collection === 'applications') return defined({ organization });
+  return defined({
+    organization,
+    resource: collection === 'resources' ? (noun as Resource).identifier : resource,
+  });
 }
 
 /** What others have through applications of a user ends with the user, and not with a password. */
@@ -201,7 +201,7 @@ function createNounChanges<C extends CollectionName>(
       outcome: 'changed',
       subject: noun.id,
       ...author,
-      ...(organization !== undefined && { organization }),
+      ...defined({ organization }),
       details: { name: nameOf(noun), ...details },
     });
   }

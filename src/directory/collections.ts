@@ -1,6 +1,7 @@
 /** Collections of the store, by name and page by page. */
 import { spellingsOf } from '../permissions/resource-identifiers.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { CollectionName, Nouns, Resource } from '../storage/nouns.ts';
 
 const PAGE_SIZE = 200;
@@ -17,11 +18,13 @@ export async function* eachNoun<T>(
 ): AsyncGenerator<T> {
   let after: string | undefined;
   do {
-    const page = await collection.page({
-      limit: PAGE_SIZE,
-      ...(after !== undefined && { after }),
-      ...(organization !== undefined && { organization }),
-    });
+    const page = await collection.page(
+      defined({
+        limit: PAGE_SIZE,
+        after,
+        organization,
+      }),
+    );
     yield* page.items;
     after = page.next;
   } while (after !== undefined);

@@ -14,6 +14,7 @@ import { intersect, isEmpty, isWhole, type Permissions } from '../permissions/pe
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { Rights } from '../registry/registry.ts';
 import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, Connection, Resource, User } from '../storage/nouns.ts';
 import { findAccountHolder } from './database-accounts.ts';
 import { findDeviceRights } from './device-rights.ts';
@@ -62,11 +63,11 @@ export function isUsable({ enabled, expiresAt }: Connection, now: number): boole
 /** From the first of an exchange chain to the token's own application and user. */
 function authoritiesOf(row: TokenRow | LoginRow): readonly Bound[] {
   const isSomebody = row.user !== undefined || row.account !== undefined;
-  const own = {
+  const own = defined({
     application: row.application,
-    ...(isSomebody && { subject: row.subject }),
-    ...(row.account && { account: row.account }),
-  };
+    subject: isSomebody ? row.subject : undefined,
+    account: row.account,
+  });
   return [...(('bounds' in row && row.bounds) || []), own];
 }
 
@@ -161,7 +162,7 @@ export function createCurrentRights({
       // Who has a pair made for somebody else may do everything with devices.
       const isAnother = authority.subject !== undefined && authority.subject !== row.subject;
       if (devices && isAnother && devices.actions !== '*') return undefined;
-      if (rights) held.push({ ...rights, ...(devices && { devices }) });
+      if (rights) held.push({ ...rights, ...defined({ devices }) });
     }
     const connection = 'connection' in row ? row.connection : undefined;
     if (connection === undefined || !resource) return held;
@@ -194,12 +195,12 @@ export function createCurrentRights({
       IDENTITY_SCOPES.includes(name) ||
       (row.faceScopes?.includes(name) === true && mayHaveOfFace(application, name)) ||
       held.every(({ scopes }) => scopes.has(name));
-    return {
+    return defined({
       scope: row.scope.split(' ').filter(isKept).join(' '),
       permissions: toStored(left),
-      ...(row.asScopes && { asScopes: isWhole(stored, left) }),
-      ...(devices && { devices: toStoredAccess(devices) }),
-    };
+      asScopes: row.asScopes && isWhole(stored, left),
+      devices: devices && toStoredAccess(devices),
+    });
   }
 
   return { findBoundRights, recompute };

@@ -7,6 +7,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachNoun, findResourceSpelled } from './collections.ts';
@@ -110,7 +111,7 @@ async function gather(
   const gathered = new Set<string>();
   let after: string | undefined;
   do {
-    const page = await store.applications.page({ limit: PAGE_SIZE, ...(after !== undefined && { after }) });
+    const page = await store.applications.page(defined({ limit: PAGE_SIZE, after }));
     for (const application of page.items) {
       if (application.enabled) for (const value of pick(application)) gathered.add(value);
     }

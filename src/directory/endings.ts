@@ -1,6 +1,7 @@
 /** Ending tokens and logins on somebody's word, with the audit entry that says on whose. */
 import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import type { Author } from './changes.ts';
 
@@ -40,9 +41,7 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
       outcome: 'changed',
       ...author,
       subject,
-      ...(clientId !== undefined && { client: clientId }),
-      ...(organization !== undefined && { organization }),
-      ...(details && { details }),
+      ...defined({ client: clientId, organization, details }),
     });
   }
 
@@ -58,7 +57,7 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
 
   async function endOlder(node: string, event: string, whom: Whom, author: Author): Promise<void> {
     const { organization } = whom;
-    const scope = organization === undefined ? {} : { organization };
+    const scope = defined({ organization });
     const markNow = (): Promise<void> => {
       const at = now();
       return registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
@@ -78,11 +77,6 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
     },
     endOlder,
     endAllOf: ({ id, organization }, author) =>
-      endOlder(
-        id,
-        'user.revoked',
-        { subject: id, ...(organization !== undefined && { organization }) },
-        author,
-      ),
+      endOlder(id, 'user.revoked', defined({ subject: id, organization }), author),
   };
 }

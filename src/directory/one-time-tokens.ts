@@ -4,6 +4,7 @@
  */
 import { hash, randomBytes } from 'node:crypto';
 import type { ArtifactStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 
 /** What a token is good for; one kind's value is never found as another's (JW-10). */
 export type OneTimePurpose = 'activation' | 'password-reset';
@@ -53,7 +54,7 @@ export function createOneTimeTokens({
     async create(purpose, user, seconds, email) {
       const token = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
       const createdAt = now();
-      const payload = { user, createdAt, ...(email !== undefined && { email }) };
+      const payload = defined({ user, createdAt, email });
       const artifact = { payload, expiresAt: createdAt + seconds * 1000 };
       const isNew = await artifacts.insert(modelOf(purpose), keyOf(purpose, token), artifact, createdAt);
       if (!isNew) throw new Error('a random value came up twice');

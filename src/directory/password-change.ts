@@ -1,4 +1,5 @@
 /** A new password, which ends every login that was made with the old one. */
+import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
@@ -47,11 +48,14 @@ export function requireAcceptable(newPassword: string, minLength: number | undef
 export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
   return async ({ user, newPassword, minLength, queue, activates = false, author }) => {
     const isAdministrator = user.realm === 'management';
-    checkNewPassword(newPassword, {
-      minLength: isAdministrator ? ADMINISTRATOR_LENGTH : (minLength ?? USER_LENGTH),
-      username: user.username,
-      ...(user.email !== undefined && { email: user.email }),
-    });
+    checkNewPassword(
+      newPassword,
+      defined({
+        minLength: isAdministrator ? ADMINISTRATOR_LENGTH : (minLength ?? USER_LENGTH),
+        username: user.username,
+        email: user.email,
+      }),
+    );
     const passwordHash = await passwords.hash(newPassword, { organization: queue, address: author.address });
     // The hash changed, so `changes` ends what is older: before it is written and once more after.
     const changed = { ...user, passwordHash, passwordChangedAt: now() };

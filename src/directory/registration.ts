@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { eachNoun } from './collections.ts';
@@ -33,7 +34,7 @@ export class EmailTaken extends AlreadyTaken {
   /** Absent if they are gone already. */
   readonly holder: User | undefined;
   constructor(description: string, holder: User | undefined, cause?: unknown) {
-    super({ description, ...(cause !== undefined && { cause }) });
+    super(defined({ description, cause }));
     this.holder = holder;
   }
 }
@@ -101,16 +102,19 @@ export function createRegister({
     const { realm, organization, minPasswordLength } = application;
     const username = given.username ?? email;
     if (username === undefined) throw new MalformedRequest({ description: 'username is missing' });
-    const names = {
+    const names = defined({
       canonicalUsername: canonicalUsername(username),
-      ...(email !== undefined && { canonicalEmail: canonicalEmail(email) }),
-    };
+      canonicalEmail: email === undefined ? undefined : canonicalEmail(email),
+    });
     if (password !== undefined) {
-      checkNewPassword(password, {
-        minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH,
-        username,
-        ...(email !== undefined && { email }),
-      });
+      checkNewPassword(
+        password,
+        defined({
+          minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH,
+          username,
+          email,
+        }),
+      );
     }
     const taken = given.username === undefined ? 'the email address' : 'the user name or the email address';
     const description = `${taken} is registered already`;
@@ -132,13 +136,16 @@ export function createRegister({
           realm,
           organization,
           username,
-          ...(email !== undefined && { email }),
           ...names,
           emailVerified: false,
-          ...(displayName !== undefined && { displayName }),
-          ...(passwordHash !== undefined && { passwordHash, passwordChangedAt: now() }),
           secondFactor: false,
-          ...(pending && { pending: true }),
+          ...defined({
+            email,
+            displayName,
+            passwordHash,
+            passwordChangedAt: passwordHash === undefined ? undefined : now(),
+            pending: pending || undefined,
+          }),
           roles: await defaultRoles(organization),
           administers: [],
         },

@@ -3,7 +3,6 @@
  * organization, or an administrator of that. It is bounded by the rights of both, dies with either, and says in `act`
  * who asked. Only faces ask for this; natively it takes the scope `users:impersonate` (`requested-subject.ts`).
  */
-
 import { requireText } from '../clients/form.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { hasPowerOverUsers } from '../directory/power.ts';
@@ -11,6 +10,7 @@ import { findRights, type ResourceRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { PermissionsNotAllowed, ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { intersect } from '../permissions/permissions.ts';
+import { defined } from '../storage/defined.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
@@ -78,13 +78,13 @@ export function createActForUserGrant({ users }: ActForUserDeps): Grant {
         throw new PermissionsNotAllowed({ description: 'the user is an administrator' });
       }
       const rights = await requireRights(token, asker, resource, view);
-      return {
+      return defined({
         subject,
-        ...(token.sender && { sender: token.sender }),
+        sender: token.sender,
         user,
         // Itself is the last of its nodes; what hangs below the asker outlives a short token of theirs.
         ancestors: token.nodes.slice(0, -1),
-        ...(token.parentId !== undefined && { parentId: token.parentId }),
+        parentId: token.parentId,
         parent: {
           resource: resource.identifier,
           scope: [...rights.scopes].join(' '),
@@ -92,7 +92,7 @@ export function createActForUserGrant({ users }: ActForUserDeps): Grant {
         },
         chain: chainOf(token, { application: application.id, subject }, actFor(token), true),
         startsLogin: false,
-      };
+      });
     },
   };
 }

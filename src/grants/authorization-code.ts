@@ -2,6 +2,7 @@
  * RFC 6749 section 4.1.3 with PKCE (RFC 7636). The engine made the code; redeeming it is ours, because a code that
  * another client or a wrong verifier presents is burnt, and because every token is made on one path.
  */
+
 import { hash, timingSafeEqual } from 'node:crypto';
 import { requireText } from '../clients/form.ts';
 import { mayOmitPkce } from '../directory/redirect-uris.ts';
@@ -12,6 +13,7 @@ import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { consentNode, grantNode, logoutNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
+import { defined } from '../storage/defined.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import type { EngineHandle, OpenIdFacts, StoredCode } from './engine-handle.ts';
@@ -53,24 +55,24 @@ function mismatch(code: StoredCode, request: GrantRequest): string | undefined {
 
 function openIdFacts(code: StoredCode): OpenIdFacts {
   if (!code.grantId) throw new ProofRejected({ reason: 'code without consent' });
-  return {
+  return defined({
     scope: code.scope ?? '',
     clientId: String(code.clientId),
     grantId: code.grantId,
-    ...(code.claims !== undefined && { claims: code.claims as Record<string, unknown> }),
-    ...(code.nonce !== undefined && { nonce: code.nonce }),
-    ...(code.sid !== undefined && { sid: code.sid }),
-    ...(code.acr !== undefined && { acr: code.acr }),
-    ...(code.amr !== undefined && { amr: code.amr }),
-    ...(code.sessionUid !== undefined && { sessionUid: code.sessionUid }),
-  };
+    claims: code.claims === undefined ? undefined : (code.claims as Record<string, unknown>),
+    nonce: code.nonce,
+    sid: code.sid,
+    acr: code.acr,
+    amr: code.amr,
+    sessionUid: code.sessionUid,
+  });
 }
 
 /** What was asked for, else what the page showed: a role that has grown since does not add rights. */
 function agreedTo(code: StoredCode, consent: Consent, resource: string | undefined) {
   const { tables, asScopes } = readKept(code.rar) ?? {};
   const agreed = (): Permissions => (resource === undefined ? EVERYTHING : findAgreed(consent, resource));
-  return { permissions: tables ? fromStored(tables) : agreed(), ...(asScopes && { asScopes }) };
+  return defined({ permissions: tables ? fromStored(tables) : agreed(), asScopes });
 }
 
 export function createAuthorizationCodeGrant({
@@ -153,12 +155,12 @@ export function createAuthorizationCodeGrant({
         throw new ProofRejected({ reason: 'the login behind the code has ended' });
       }
       const resource = typeof code.resource === 'string' ? code.resource : undefined;
-      return {
+      return defined({
         subject: userSubject(user),
         user,
         openid,
         ancestors,
-        ...(code.authTime !== undefined && { authenticatedAt: code.authTime * 1000 }),
+        authenticatedAt: code.authTime === undefined ? undefined : code.authTime * 1000,
         parent: {
           resource,
           scope: openid.scope,
@@ -166,13 +168,13 @@ export function createAuthorizationCodeGrant({
         },
         startsLogin: true,
         // Otherwise the face or the server sets its lifetime.
-        ...(lastsWithSession(scopes) && { loginTtl: browserLoginTtl(scopes, lifetimes) }),
+        loginTtl: lastsWithSession(scopes) ? browserLoginTtl(scopes, lifetimes) : undefined,
         async spend() {
           await code.consume();
           return undefined;
         },
         unanswered: () => unanswered.remember(name),
-      };
+      });
     },
   };
 }

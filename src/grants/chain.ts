@@ -1,5 +1,6 @@
 /** What a token carries on from the one that it was made from: how far it is away, and whose rights bound it. */
 import type { AccountRef, Bound, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Proof } from './contract.ts';
 import type { SubjectToken } from './subject-token.ts';
 
@@ -11,12 +12,12 @@ function toRef({ datasource, userTable, groups }: AccountRef): AccountRef {
 }
 
 function boundsOf(token: SubjectToken, own: Bound, acts: boolean): readonly Bound[] {
-  const parent: Bound = {
-    ...(acts && { acts }),
+  const parent: Bound = defined({
+    acts: acts || undefined,
     application: token.application,
-    ...((token.isUser || token.account) && { subject: token.subject }),
-    ...(token.account && { account: toRef(token.account.facts) }),
-  };
+    subject: token.isUser || token.account ? token.subject : undefined,
+    account: token.account && toRef(token.account.facts),
+  });
   const isSame = parent.application === own.application && parent.subject === own.subject;
   return isSame ? token.bounds : [...token.bounds, parent];
 }
@@ -32,10 +33,10 @@ export function chainOf(
   act: TokenRow['act'],
   hasPower = false,
 ): NonNullable<Proof['chain']> {
-  return {
+  return defined({
     depth: token.depth + 1,
     bounds: boundsOf(token, own, hasPower),
-    ...(token.connection !== undefined && { connection: token.connection }),
-    ...(act && { act }),
-  };
+    connection: token.connection,
+    act,
+  });
 }

@@ -2,6 +2,7 @@
 
 import { applicationSubject } from '../directory/subjects.ts';
 import { credentialsNode } from '../registry/nodes.ts';
+import { defined } from '../storage/defined.ts';
 import type { Grant } from './contract.ts';
 
 export const clientCredentials: Grant = {
@@ -9,11 +10,11 @@ export const clientCredentials: Grant = {
   name: 'client_credentials',
   parameters: [],
   async prove({ client: { application }, through }) {
-    return {
+    return defined({
       subject: applicationSubject(application),
       // Natively there is no login, and a token dies soon: an operator may change a secret without an interruption.
-      ...(through && { ancestors: [credentialsNode(application.id)] }),
+      ancestors: through && [credentialsNode(application.id)],
       startsLogin: false,
-    };
+    });
   },
 };

@@ -12,6 +12,7 @@ import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import { NOTHING } from '../permissions/permissions.ts';
 import type { Registry } from '../registry/registry.ts';
+import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
@@ -82,16 +83,16 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
       const subject = findText(request.parameters, 'requested_subject') ?? token.subject;
       const isAnother = subject !== token.subject;
       const own = { application: request.client.application.id, subject };
-      return {
+      return defined({
         subject,
-        ...(token.sender && { sender: token.sender }),
+        sender: token.sender,
         user,
         // A request for devices passes nothing else on.
         asked: { scopes: [], permissions: NOTHING },
-        ...(token.authenticatedAt !== undefined && !isAnother && { authenticatedAt: token.authenticatedAt }),
+        authenticatedAt: isAnother ? undefined : token.authenticatedAt,
         // Itself is the last of its nodes.
         ancestors: token.nodes.slice(0, -1),
-        ...(token.parentId !== undefined && { parentId: token.parentId }),
+        parentId: token.parentId,
         parent: {
           resource: token.resource,
           scope: token.scope,
@@ -102,7 +103,7 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
         chain: chainOf(token, own, isAnother ? actFor(token) : token.act),
         origin,
         startsLogin: true,
-      };
+      });
     },
   };
 }

@@ -15,6 +15,7 @@ import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { requireSameKey } from '../tokens/proven-key.ts';
 import type { Grant, GrantRequest, Issue, Issued } from './contract.ts';
 import { cutDown, isOpenIdScope, knownScopes } from './cut-down.ts';
@@ -41,7 +42,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
 
   const proof = await grant.prove(request);
   requireSameKey(proof.sender, request.sender);
-  const wanted = proof.asked ? { ...proof.asked, ...definedOf(asked) } : asked;
+  const wanted = proof.asked ? { ...proof.asked, ...defined(asked) } : asked;
   const resource = await findTarget(view, client.application, proof, wanted);
   if (resource?.registeredBy !== undefined && !through) {
     throw new UnknownResource({
@@ -83,7 +84,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
       permissions,
       asScopes,
       scopes,
-      ...(devices && { devices }),
+      ...defined({ devices }),
     });
   } catch (error) {
     if (findStoreUnavailable(error)) proof.unanswered?.();
@@ -103,8 +104,4 @@ function withoutOpenId(asked: Asked, { remark }: GrantRequest): Asked {
   if (ignored.length === 0) return asked;
   remark?.(`ignored scopes of OpenID Connect, which this grant does not give: ${ignored.join(' ')}`);
   return { ...asked, scopes: asked.scopes?.filter((scope) => !isOpenIdScope(scope)) };
-}
-
-function definedOf(asked: Asked): Partial<Asked> {
-  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
 }

@@ -3,7 +3,6 @@
  * token to the successor, which is derived from it: whoever presents the same token again within the grace gets the
  * same successor, so a client whose connection broke can retry. Later reuse ends the login.
  */
-
 import { requireText } from '../clients/form.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
 import { usesSecret } from '../directory/applications.ts';
@@ -16,6 +15,7 @@ import { earlierTokensNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Tokens } from '../tokens/identify.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
@@ -44,17 +44,19 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
   /** The token is neither current nor forgiven: somebody else has it too. */
   async function endReused(login: LoginRow, { address, requestId }: GrantRequest): Promise<never> {
     await registry.endLogin(login);
-    await audit.append({
-      at: now(),
-      event: 'refresh_token.reused',
-      outcome: 'denied',
-      reason: 'an earlier refresh token of this login was presented: the login was ended',
-      subject: login.subject,
-      client: login.clientId,
-      organization: login.organization,
-      address,
-      ...(requestId !== undefined && { requestId }),
-    });
+    await audit.append(
+      defined({
+        at: now(),
+        event: 'refresh_token.reused',
+        outcome: 'denied',
+        reason: 'an earlier refresh token of this login was presented: the login was ended',
+        subject: login.subject,
+        client: login.clientId,
+        organization: login.organization,
+        address,
+        requestId,
+      }),
+    );
     throw new ProofRejected({ reason: 'refresh token reused' });
   }
 
@@ -69,7 +71,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
   /** Those of rights that were read before this request; what it makes is not older than that. */
   async function endEarlier({ id, organization, resource }: LoginRow, { asOf }: GrantRequest): Promise<void> {
     const end = asOf - 1;
-    const scope = { organization, ...(resource !== undefined && { resource }) };
+    const scope = defined({ organization, resource });
     await registry.markBriefly(earlierTokensNode(id), { revokedAt: end, restoredAt: end }, scope);
   }
 
@@ -141,37 +143,33 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       }
       const openid = login.engine as OpenIdFacts | undefined;
       const handle = refreshTokens.hash(token);
-      return {
+      return defined({
         subject: login.subject,
-        ...(user && { user }),
-        ...(account && { account }),
-        ...(login.authenticatedAt !== undefined && { authenticatedAt: login.authenticatedAt }),
-        ...(openid && { openid }),
+        user,
+        account,
+        authenticatedAt: login.authenticatedAt,
+        openid,
         ancestors: [...login.ancestors, login.id],
         login: login.id,
         parentId: login.id,
-        ...(login.sender && { sender: login.sender }),
+        sender: login.sender,
         parent: {
           resource: login.resource,
           scope: login.scope,
           permissions: fromStored(login.permissions),
-          ...(login.asScopes && { asScopes: login.asScopes }),
-          ...(login.devices && { devices: fromStoredAccess(login.devices) }),
           expiresAt: login.expiresAt,
+          ...defined({
+            asScopes: login.asScopes,
+            devices: login.devices && fromStoredAccess(login.devices),
+          }),
         },
-        chain: {
-          ...(login.bounds && { bounds: login.bounds }),
-          ...(login.depth !== undefined && { depth: login.depth }),
-          ...(login.act && { act: login.act }),
-        },
+        chain: defined({ bounds: login.bounds, depth: login.depth, act: login.act }),
         startsLogin: false,
         spend: () =>
           through?.token?.keepsRefreshToken ? keep(login, handle) : rotate(login, token, request),
         // An earlier token that somebody found must not become good by coming while the store is away.
-        ...(login.current.equals(handle) && {
-          unanswered: () => unanswered.remember(nameOf(handle)),
-        }),
-      };
+        unanswered: login.current.equals(handle) ? () => unanswered.remember(nameOf(handle)) : undefined,
+      });
     },
   };
 }

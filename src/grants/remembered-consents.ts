@@ -14,6 +14,7 @@ import { fromStored, type StoredPermissions, toStored } from '../permissions/sto
 import { consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { Agreed } from './consent.ts';
 
@@ -138,13 +139,13 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
       ): Promise<void> => {
         const before = consents.find((consent) => isOf(consent, application, of?.id));
         const kept = before && (await stands(parties, before)) ? before : undefined;
-        const merged: StoredConsent = {
+        const merged: StoredConsent = defined({
           application,
-          ...(of && { resource: { id: of.id, identifier: of.identifier } }),
+          resource: of && { id: of.id, identifier: of.identifier },
           givenAt: kept?.givenAt ?? now(),
           scopes: [...new Set([...(kept?.scopes ?? []), ...scopes])],
           permissions: toStored(union(kept ? fromStored(kept.permissions) : NOTHING, permissions)),
-        };
+        });
         consents = [merged, ...consents.filter((consent) => consent !== before)];
       };
       if (openid.length > 0) await merge(undefined, openid, NOTHING);

@@ -11,6 +11,7 @@ import { PermissionsError } from '../permissions/errors.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { parsePermissionsText } from '../permissions/seed-shape.ts';
 import type { SplitScopes } from '../permissions/table-scopes.ts';
+import { defined } from '../storage/defined.ts';
 
 /** What a request asks for; undefined means "all that is allowed". */
 export interface Asked {
@@ -106,7 +107,7 @@ export function parseAsked(
         (seedShape === undefined
           ? scopes?.permissions
           : parsePermissionsText(seedShape, { unknownFlags: 'refuse' })),
-      ...(scopes?.permissions && { asScopes: true }),
+      ...defined({ asScopes: scopes?.permissions && true }),
       devices: devicesAsked(spelled),
     };
   } catch (error) {

@@ -8,6 +8,7 @@ import { findHeld } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import type { TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import type { GrantRequest } from './contract.ts';
 import type { SubjectToken } from './subject-token.ts';
@@ -25,7 +26,7 @@ const hasScope = (scope: string, name: string): boolean => scope.split(' ').incl
 
 /** RFC 8693 section 4.1: who acts now is outermost, who acted before is inside. */
 export function actFor({ subject, act }: SubjectToken): NonNullable<TokenRow['act']> {
-  return { sub: subject, ...(act && { act }) };
+  return defined({ sub: subject, act });
 }
 
 async function hasAdminRole(view: DirectoryView, { roles }: User): Promise<boolean> {

@@ -81,31 +81,31 @@ export interface SubjectTokensDeps {
 }
 
 function fromRow(row: TokenRow): SubjectToken {
-  return {
+  return defined({
     id: row.id,
-    ...(row.parent !== undefined && { parentId: row.parent }),
+    parentId: row.parent,
     subject: row.subject,
     isUser: row.user !== undefined,
-    ...(row.account && { account: { facts: row.account, ...(row.claims && { claims: row.claims }) } }),
+    account: row.account && defined({ facts: row.account, claims: row.claims }),
     organization: row.organization,
     application: row.application,
     scope: row.scope,
     permissions: fromStored(row.permissions),
-    ...(row.asScopes && { asScopes: row.asScopes }),
-    ...(row.devices && { devices: fromStoredAccess(row.devices) }),
+    asScopes: row.asScopes,
+    devices: row.devices && fromStoredAccess(row.devices),
     nodes: [...row.ancestors, row.id],
     depth: row.depth ?? 0,
     bounds: row.bounds ?? [],
     expiresAt: row.expiresAt,
-    ...(row.face && { face: row.face }),
-    ...(row.login !== undefined && { login: row.login }),
-    ...(row.resource !== undefined && { resource: row.resource }),
-    ...(row.connection !== undefined && { connection: row.connection }),
-    ...(row.authenticatedAt !== undefined && { authenticatedAt: row.authenticatedAt }),
-    ...(row.engine && { openid: row.engine as unknown as OpenIdFacts }),
-    ...(row.act && { act: row.act }),
-    ...(row.sender && { sender: row.sender }),
-  };
+    face: row.face,
+    login: row.login,
+    resource: row.resource,
+    connection: row.connection,
+    authenticatedAt: row.authenticatedAt,
+    openid: row.engine && (row.engine as unknown as OpenIdFacts),
+    act: row.act,
+    sender: row.sender,
+  });
 }
 
 export function connectionSubject({ id }: { readonly id: string }): string {

@@ -3,7 +3,6 @@
  * the token was issued to, or one that its application lists in `mayExchange`. No refresh token: what was traded for
  * can be traded for again.
  */
-
 import { findText, requireText } from '../clients/form.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findAccountHolder } from '../directory/database-accounts.ts';
@@ -11,6 +10,7 @@ import type { DirectoryView } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
@@ -166,14 +166,17 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
         : await requireUser(token);
       const account = isAnother ? undefined : await requireAccount(token, view);
       const subject = isAnother ? requested : token.subject;
-      const own = { application: client.application.id, ...((user || account) && { subject }) };
+      const own = defined({
+        application: client.application.id,
+        subject: user || account ? subject : undefined,
+      });
       const act = isAnother ? actFor(token) : token.act;
-      return {
+      return defined({
         subject,
-        ...(token.sender && { sender: token.sender }),
-        ...(user && { user }),
-        ...(account && { account }),
-        ...(token.authenticatedAt !== undefined && !isAnother && { authenticatedAt: token.authenticatedAt }),
+        sender: token.sender,
+        user,
+        account,
+        authenticatedAt: isAnother ? undefined : token.authenticatedAt,
         ancestors: [...token.nodes, ...(request.through?.nodes ?? [])],
         parentId: token.id,
         parent: isAnother ? withoutIdentity(token) : token,
@@ -185,11 +188,11 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
           token.maxTokenTtl,
           client.application.maxExchangeTtl,
         ]),
-        answer: {
+        answer: defined({
           issued_token_type: ACCESS_TOKEN_TYPE,
-          ...(resource.channel !== undefined && { channel: resource.channel }),
-        },
-      };
+          channel: resource.channel,
+        }),
+      });
     },
   };
 }

@@ -9,6 +9,7 @@
 import { createHmac, createPrivateKey, generateKeyPair, hash, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 import type { Vault } from '../storage/vault.ts';
 import {
@@ -106,16 +107,16 @@ async function storeNewKey(
 }
 
 function open(stored: StoredKey, vault: Vault): SigningKey {
-  return {
+  return defined({
     kid: stored.id,
     alg: stored.alg as SigningAlg,
     privateKey: createPrivateKey(vault.open(stored.sealed, `${PURPOSE} ${stored.id}`)),
     publicJwk: stored.publicJwk ?? {},
     createdAt: stored.createdAt,
     activeFrom: stored.activeFrom,
-    ...(stored.retiredAt !== undefined && { retiredAt: stored.retiredAt }),
-    ...(stored.expiresAt !== undefined && { expiresAt: stored.expiresAt }),
-  };
+    retiredAt: stored.retiredAt,
+    expiresAt: stored.expiresAt,
+  });
 }
 
 async function listSigningKeys(keys: KeyStore): Promise<StoredKey[]> {

@@ -3,6 +3,7 @@
  * one that the server closes just when it is needed.
  */
 import type { SMTPTransportOptions } from 'nodemailer/lib/smtp-transport';
+import { defined } from '../storage/defined.ts';
 import type { Letter } from './letters.ts';
 
 export interface SmtpServer {
@@ -26,7 +27,7 @@ const CLOSING = 1_000;
 const MAX_ANSWER = 65_536;
 
 function toOptions({ host, port, encryption, login }: SmtpServer): SMTPTransportOptions {
-  return {
+  return defined({
     host,
     port,
     secure: encryption === 'tls',
@@ -34,11 +35,9 @@ function toOptions({ host, port, encryption, login }: SmtpServer): SMTPTransport
     ignoreTLS: encryption === 'none',
     // Said expressly, so that no switch of Node's environment takes it back.
     tls: { rejectUnauthorized: true, minVersion: 'TLSv1.2' },
-    ...(login && {
-      auth: { user: login.user, pass: login.password },
-      // A server that does not offer to authenticate us is not the one that was configured.
-      forceAuth: true,
-    }),
+    auth: login && { user: login.user, pass: login.password },
+    // A server that does not offer authentication is not the configured server.
+    forceAuth: login && true,
     connectionTimeout: PATIENCE.greeting,
     greetingTimeout: PATIENCE.greeting,
     dnsTimeout: PATIENCE.greeting,
@@ -47,7 +46,7 @@ function toOptions({ host, port, encryption, login }: SmtpServer): SMTPTransport
     maxResponseSize: MAX_ANSWER,
     disableFileAccess: true,
     disableUrlAccess: true,
-  };
+  });
 }
 
 interface Failure {

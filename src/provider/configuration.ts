@@ -2,10 +2,10 @@
 import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { ASSERTION_TOLERANCE } from '../clients/assertions.ts';
-import { CLAIMS_BY_SCOPE, userClaims } from '../directory/accounts.ts';
 import type { Directory } from '../directory/directory.ts';
 import { findCeiling } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
+import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
 import type { Users } from '../directory/users.ts';
 import { OPENID_SCOPES } from '../grants/cut-down.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';

@@ -1,6 +1,6 @@
 /** The engine, as far as the token service uses it: the codes and consents that it keeps, and ID tokens. */
 import { errors, type Provider } from 'oidc-provider';
-import { userClaims } from '../directory/accounts.ts';
+import { userClaims } from '../directory/user-claims.ts';
 import type { EngineHandle, IdTokenFacts, StoredCode } from '../grants/engine-handle.ts';
 import { lastsWithSession } from '../grants/expiry.ts';
 

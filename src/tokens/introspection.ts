@@ -9,6 +9,7 @@ import { toPermissionsJson } from '../permissions/seed-shape.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application } from '../storage/nouns.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { Living, Tokens } from './identify.ts';
@@ -33,15 +34,15 @@ function maySee(client: Application, { kind, row }: Living): boolean {
 }
 
 function tokenFacts(token: TokenRow): Record<string, unknown> {
-  return {
+  return defined({
     token_type: tokenTypeOf(token),
     jti: token.id,
     iat: toSeconds(token.issuedAt),
     exp: toSeconds(token.expiresAt),
-    ...(token.username !== undefined && { username: token.username }),
-    ...(token.roles && { roles: token.roles }),
-    ...(token.act && { act: token.act }),
-  };
+    username: token.username,
+    roles: token.roles,
+    act: token.act,
+  });
 }
 
 function loginFacts(login: LoginRow): Record<string, unknown> {
@@ -66,7 +67,7 @@ async function describe(
     active: true,
     iss: issuer,
     sub: row.subject,
-    ...(row.resource !== undefined && { aud: row.resource }),
+    ...defined({ aud: row.resource }),
     client_id: row.clientId,
     ...scopeMember(row),
     permissions: toPermissionsJson(permissions),
@@ -74,8 +75,10 @@ async function describe(
     org: organization.name,
     app: client.application.name,
     ...(living.kind === 'access token' ? tokenFacts(living.row) : loginFacts(living.row)),
-    ...(row.authenticatedAt !== undefined && { auth_time: toSeconds(row.authenticatedAt) }),
-    ...(row.sender && { cnf: row.sender }),
+    ...defined({
+      auth_time: row.authenticatedAt === undefined ? undefined : toSeconds(row.authenticatedAt),
+      cnf: row.sender,
+    }),
     anc: row.ancestors,
   };
 }

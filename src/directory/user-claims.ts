@@ -1,4 +1,5 @@
-/** What a person's claims are (OpenID Connect Core section 5.1), by the scopes that ask for them. */
+/** The claims of a person (OpenID Connect Core section 5.1), by the scopes that ask for them. */
+import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import { userSubject } from './subjects.ts';
 
@@ -10,13 +11,14 @@ export const CLAIMS_BY_SCOPE = {
   email: ['email', 'email_verified'],
 } as const;
 
-/** Every claim we could give; which of them are given, the scopes decide. */
+/** Every claim that Grantable has; the scopes decide which of them a client gets. */
 export function userClaims(user: User): { sub: string } & Record<string, unknown> {
-  return {
+  return defined({
     sub: userSubject(user),
     name: user.displayName ?? user.username,
     preferred_username: user.username,
     updated_at: Math.floor((user.passwordChangedAt ?? user.createdAt) / 1000),
-    ...(user.email !== undefined && { email: user.email, email_verified: user.emailVerified }),
-  };
+    email: user.email,
+    email_verified: user.email === undefined ? undefined : user.emailVerified,
+  });
 }
