@@ -177,7 +177,11 @@ async function register(server: TestServer): Promise<Party> {
   };
   const { token } = await send('/consumer/login', { username: 'ann', password: PASSWORD });
   const authorization = `Bearer ${token}`;
-  const app = await send('/consumer/app', { name: 'Registered', scopes: ['orders.read'] }, { authorization });
+  const app = await send(
+    '/consumer/app',
+    { name: 'Registered', url: REDIRECT_URI, scopes: ['orders.read'] },
+    { authorization },
+  );
   const shown = await fetch(`${server.issuer}/consumer/app/${app.id}`, { headers: { authorization } });
   const { appKey, appSecret }: any = await shown.json();
   return { id: appKey, method: 'client_secret_basic', secret: appSecret };
