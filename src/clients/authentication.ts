@@ -27,6 +27,15 @@ export interface AuthenticationRequest {
   readonly servesPublic: boolean;
   /** The URL of the token endpoint, at that endpoint: the audience that some older clients write. */
   readonly tokenEndpoint?: string;
+  /** Told of the client that is named, if there is one, before it is believed. */
+  readonly onNamed?: (named: NamedClient) => void;
+}
+
+/** A client by its id, and its ways to authenticate (RFC 7591 section 2 `token_endpoint_auth_method`). */
+export interface NamedClient {
+  readonly clientId: string;
+  readonly used: AuthMethod;
+  readonly registered: AuthMethod;
 }
 
 /** Whose guesses of a client's secret are counted. */
@@ -66,17 +75,17 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
     return matches;
   }
 
-  return async ({ clientId, method, secrets, assertion }, { view, address, ...endpoint }) => {
+  return async ({ clientId, method, secrets, assertion }, { view, address, onNamed, ...endpoint }) => {
     const active = await view.findApplication(clientId);
     const registered = active?.application.authMethod;
+    if (registered) onNamed?.({ clientId, used: method, registered });
     const presentsSecret = secrets.length > 0;
     const hasSecret = registered !== undefined && usesSecret({ authMethod: registered });
     // If the client does not exist or has no secret, any secret counts as wrong; otherwise the limit would tell which
     // clients exist.
     if (presentsSecret && !hasSecret) await guess(clientId, address, () => false);
     if (!active || !registered) throw new ClientRejected({ reason: 'client not found' });
-    const reject = (reason: string): ClientRejected =>
-      new ClientRejected({ reason, clientId, methods: { used: method, registered } });
+    const reject = (reason: string): ClientRejected => new ClientRejected({ reason, clientId });
     if (method !== registered && !(presentsSecret && hasSecret)) {
       throw reject(`the client used ${method}, and is registered with ${registered}`);
     }

@@ -1,6 +1,6 @@
 /** What the OAuth endpoints have in common: the form, the client that sends it, and how a refusal is answered. */
 import type { Context } from 'koa';
-import type { AuthenticateClient, AuthenticatedClient } from '../clients/authentication.ts';
+import type { AuthenticateClient, AuthenticatedClient, NamedClient } from '../clients/authentication.ts';
 import { readCredentials } from '../clients/credentials.ts';
 import type { Form } from '../clients/form.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
@@ -49,7 +49,8 @@ export interface Requests {
 export function createRequests(deps: RequestsDeps): Requests {
   const { issuer, directory, authenticateClient, recordRefused } = deps;
 
-  function noteMethods(ctx: Context, used: string, registered: string): void {
+  function note(ctx: Context, { clientId, used, registered }: NamedClient): void {
+    ctx.state.clientId = clientId;
     if (used !== registered) ctx.state.clientAuth = { used, registered };
   }
 
@@ -57,9 +58,8 @@ export function createRequests(deps: RequestsDeps): Requests {
     const { address, requestId } = ctx.state;
     const client: AuthenticatedClient | undefined = ctx.state.client;
     if (error instanceof ClientRejected) {
-      ctx.state.clientId = error.clientId;
-      if (error.methods) noteMethods(ctx, error.methods.used, error.methods.registered);
-      if (ctx.get('Authorization') !== '') {
+      // Without a form the header is the only place for credentials.
+      if (ctx.get('Authorization') !== '' || !findForm(ctx)) {
         const challenge = `Basic realm="${issuer}", error="${error.error}", error_description="${error.told}"`;
         ctx.set('WWW-Authenticate', challenge);
       }
@@ -74,10 +74,9 @@ export function createRequests(deps: RequestsDeps): Requests {
       const { address, requestId } = ctx.state;
       const credentials = readCredentials(ctx.get('Authorization'), form);
       const viewing = await directory.viewFor(ctx.state);
-      const client = await authenticateClient(credentials, { view: viewing.view, address, ...endpoint });
-      const { clientId, authMethod } = client.application;
-      noteMethods(ctx, client.method, authMethod);
-      ctx.state.clientId = clientId;
+      const onNamed = (named: NamedClient): void => note(ctx, named);
+      const request = { ...endpoint, view: viewing.view, address, onNamed };
+      const client = await authenticateClient(credentials, request);
       ctx.state.client = client;
       return { ...viewing, client, address, requestId };
     },

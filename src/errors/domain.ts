@@ -50,16 +50,9 @@ export class ClientRejected extends DomainError {
   override readonly status = 401;
   /** The one that it claims to be, if that one is known. */
   readonly clientId: string | undefined;
-  /** Its ways to authenticate (RFC 7591 section 2 `token_endpoint_auth_method`), if that one is known. */
-  readonly methods: { readonly used: string; readonly registered: string } | undefined;
-  constructor({
-    clientId,
-    methods,
-    ...options
-  }: DomainErrorOptions & Partial<Pick<ClientRejected, 'clientId' | 'methods'>>) {
+  constructor({ clientId, ...options }: DomainErrorOptions & { readonly clientId?: string }) {
     super(options);
     this.clientId = clientId;
-    this.methods = methods;
   }
   override get told(): string {
     return 'client authentication failed';

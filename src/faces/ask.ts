@@ -1,5 +1,5 @@
 /** A face's call to the token service: as the face's client, or as an application that authenticates. */
-import type { AuthenticateClient, AuthenticatedClient } from '../clients/authentication.ts';
+import type { AuthenticateClient, AuthenticatedClient, NamedClient } from '../clients/authentication.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
@@ -31,7 +31,7 @@ export interface AskContext extends RequestView {
   readonly requestId: string;
   /** Told of the client that asks, also if it is refused, and of the grant that gave a token. */
   readonly notes: {
-    client(clientId: string): void;
+    client(named: NamedClient): void;
     issued(grant: string, row: TokenRow | undefined): void;
     /** Undefined when another question begins. */
     refused(error: DomainError | undefined): void;
@@ -74,7 +74,10 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
   ): Promise<AuthenticatedClient> {
     const secrets = clientSecret === '' ? [] : [clientSecret];
     const method = clientSecret === '' ? 'none' : 'client_secret_post';
-    return authenticateClient({ clientId, method, secrets }, { view, address, servesPublic: true });
+    return authenticateClient(
+      { clientId, method, secrets },
+      { view, address, servesPublic: true, onNamed: notes.client },
+    );
   }
 
   async function issue(question: TokenQuestion): Promise<Issued> {
@@ -85,8 +88,11 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
     let client: AuthenticatedClient | undefined;
     notes.refused(undefined);
     try {
-      client = credentials ? await authenticate(credentials, view) : { ...tenant.client, method: 'none' };
-      notes.client(client.application.clientId);
+      if (credentials) client = await authenticate(credentials, view);
+      else {
+        client = { ...tenant.client, method: 'none' };
+        notes.client({ clientId: client.application.clientId, used: 'none', registered: 'none' });
+      }
       const caller = { view, asOf, address, requestId, through, client };
       const issued = await issueToken({ ...caller, grantType, parameters, asked, subject });
       notes.issued(issued.grant, issued.row);

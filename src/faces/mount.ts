@@ -205,8 +205,9 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       address: String(state.address),
       requestId: String(state.requestId),
       notes: {
-        client(clientId) {
+        client({ clientId, used, registered }) {
           state.clientId = clientId;
+          state.clientAuth = used === registered ? undefined : { used, registered };
         },
         issued(grant, row) {
           state.issuedGrant = grant;

@@ -111,6 +111,7 @@ export function createAuthorizationCodeGrant({
   return {
     type: 'authorization_code',
     name: 'authorization_code',
+    goesOn: true,
     parameters: ['code', 'redirect_uri', 'code_verifier'],
     async prove(request) {
       const { parameters } = request;

@@ -101,6 +101,8 @@ export interface Grant {
   readonly repeatable?: readonly string[];
   /** Libraries add OpenID scopes to grants without an ID token: Grantable ignores them and notes it in the log. */
   readonly ignoresOpenId?: true;
+  /** What it makes is for the resource of what is presented, not for the application's own. */
+  readonly goesOn?: true;
   /** @throws domain errors; ProofRejected for everything that must not be told apart */
   prove(request: GrantRequest): Promise<Proof>;
   /** Makes the answer where it is no access token. */

@@ -73,6 +73,7 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
   return {
     type: DERIVED_LOGIN,
     name: 'derived_login',
+    goesOn: true,
     parameters: ['requested_subject'],
     async prove(request) {
       const parent = await requireParent(request);

@@ -35,8 +35,10 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
   const faceScopes = faceScopesOf(client, through);
   const named =
     request.asked ??
-    parseAsked(request.parameters, (scopes) =>
-      splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
+    parseAsked(
+      request.parameters,
+      (scopes) => splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
+      grant.goesOn ? undefined : client.application.resource,
     );
   const asked = grant.ignoresOpenId ? withoutOpenId(named, request) : named;
 

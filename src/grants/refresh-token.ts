@@ -101,6 +101,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
   return {
     type: 'refresh_token',
     name: 'refresh_token',
+    goesOn: true,
     parameters: ['refresh_token'],
     async prove(request) {
       const { through } = request;

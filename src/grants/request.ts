@@ -73,12 +73,14 @@ function split(scopes: readonly string[], splitScopes: (scopes: readonly string[
 /**
  * @param parameters of the token endpoint, or of an authorization request
  * @param splitScopes separates the table scopes from the other scopes of the request
+ * @param own the resource that details are for where the request names none
  * @throws MalformedRequest when permissions are spelled in more than one way; PermissionsNotAllowed, ScopeNotAllowed,
  *   UnknownResource when one makes no sense
  */
 export function parseAsked(
   parameters: Readonly<Record<string, unknown>>,
   splitScopes: (scopes: readonly string[]) => SplitScopes,
+  own?: string,
 ): Asked {
   const text = (name: string): string | undefined => {
     const value = parameters[name];
@@ -89,7 +91,7 @@ export function parseAsked(
   const seedShape = text('permissions');
   try {
     const requested = parseScopes(text('scope'));
-    const spelled = details === undefined ? undefined : parseDetailsText(details, resource);
+    const spelled = details === undefined ? undefined : parseDetailsText(details, resource ?? own);
     const scopes = requested && split(requested, splitScopes);
     const spellings = [details, seedShape, scopes?.permissions].filter((spelling) => spelling !== undefined);
     if (spellings.length > 1) {

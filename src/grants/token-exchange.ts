@@ -134,6 +134,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
   return {
     type: TOKEN_EXCHANGE,
     name: 'token_exchange',
+    goesOn: true,
     parameters: [
       'subject_token',
       'subject_token_type',
