@@ -14,7 +14,7 @@ const MAY_RUN = [
   /^src\/errors\/(?:domain|reason|texts)\.ts$/,
   /^src\/http\/(?:errors|refusal)\.ts$/,
   /^src\/permissions\//,
-  /^src\/directory\/(?:account-mails|applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
+  /^src\/directory\/(?:account-mails|applications|registered-applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|token-exchange)\.ts$/,
   /^src\/storage\/defined\.ts$/,
