@@ -3,7 +3,8 @@
  * once more over MongoDB, each server with a database of its own on one MongoDB server, which is dropped with it or
  * named by `MONGODB_URI`.
  *
- * `GRANTABLE_TEST_LONG=1` gives races and fault cycles their full counts; `--long` runs only tests that have such.
+ * `--long` runs only tests of races and fault cycles, with their full counts (`GRANTABLE_TEST_LONG=1`); `--figures` only
+ * tests of scale, at full scale and one at a time (`GRANTABLE_TEST_FIGURES=1`; without it they run at about 1 %).
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,17 +30,19 @@ const MEMORY_DISK = '/dev/shm';
 const ROOM = 2 * 1024 ** 3;
 
 const { values, positionals } = parseArgs({
-  options: { long: { type: 'boolean', default: false } },
+  options: { long: { type: 'boolean', default: false }, figures: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
-if (values.long) process.env.GRANTABLE_TEST_LONG = '1';
+/** What the files name that are wanted. */
+const variable = values.long ? 'GRANTABLE_TEST_LONG' : values.figures ? 'GRANTABLE_TEST_FIGURES' : undefined;
+if (variable !== undefined) process.env[variable] = '1';
 
 function find(patterns: string[]): string[] {
   const wanted =
     positionals.length > 0 ? new Set(globSync(positionals).map((file) => relative('', file))) : undefined;
   return globSync(patterns)
     .filter((file) => wanted === undefined || wanted.has(file))
-    .filter((file) => !values.long || readFileSync(file, 'utf8').includes('GRANTABLE_TEST_LONG'))
+    .filter((file) => variable === undefined || readFileSync(file, 'utf8').includes(variable))
     .sort();
 }
 
@@ -66,7 +69,7 @@ async function run(files: readonly string[], env: Readonly<Record<string, string
     [
       '--test',
       // They wait for other processes much of the time.
-      `--test-concurrency=${availableParallelism() + 1}`,
+      `--test-concurrency=${values.figures ? 1 : availableParallelism() + 1}`,
       `--test-timeout=${FILE_TIMEOUT_MS}`,
       ...files,
     ],

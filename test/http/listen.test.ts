@@ -12,6 +12,7 @@ import { eventually, HOST, startShell } from './shell.ts';
 /** Seconds: a stop that waits for its limit does not end with the test. */
 const NEVER = 86_400;
 const LONG = process.env.GRANTABLE_TEST_LONG !== undefined;
+const FIGURES = process.env.GRANTABLE_TEST_FIGURES !== undefined;
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
 
@@ -88,8 +89,8 @@ test('DO-07 a client that does not read its answer is cut off', async () => {
 });
 
 test(`DO-07 a flood of idle connections cannot keep others out`, async () => {
-  const flood = LONG ? 10_000 : 300;
-  const connections = LONG ? 2_000 : 100;
+  const flood = FIGURES ? 10_000 : 300;
+  const connections = FIGURES ? 2_000 : 100;
   await using shell = await startShell({ limits: { connections } });
   const held: Watched[] = [];
   for (let made = 0; made < flood; made += 1) held.push(watch(await shell.connect()));
@@ -110,8 +111,8 @@ const reading: Middleware = async (ctx) => {
 };
 
 test('DO-07 connections of one address whose bodies do not come give way to others', async () => {
-  const flood = LONG ? 10_000 : 400;
-  const connections = LONG ? 10_000 : 300;
+  const flood = FIGURES ? 10_000 : 400;
+  const connections = FIGURES ? 10_000 : 300;
   const limits = { connections, connectionsPerAddress: connections / 10 };
   await using shell = await startShell({ routes: [reading], limits });
   const held: Watched[] = [];
