@@ -15,7 +15,7 @@ import { createViews } from './http/views.ts';
 import { REQUIRED_VIEWS } from './interaction/index.ts';
 import { JWKS_CACHE_SECONDS } from './keys/key-plan.ts';
 import type { Engine } from './provider/engine.ts';
-import { METADATA_PATHS, PATHS } from './provider/paths.ts';
+import { pathsFor } from './provider/paths.ts';
 import { startBackground } from './server/background.ts';
 import { EMPTY_STORE, fillDirectory } from './server/fill-directory.ts';
 import { type Foundations, openFoundations } from './server/foundations.ts';
@@ -115,7 +115,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       metricsToken: config.metricsToken,
     },
     documents: {
-      paths: [...METADATA_PATHS, PATHS.jwks],
+      paths: pathsFor('all'),
       version: async () => `${keySet}/${(await directory.view()).revision}`,
       maxAge: JWKS_CACHE_SECONDS,
     },

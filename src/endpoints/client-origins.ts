@@ -4,19 +4,16 @@
  */
 import type { Context, Middleware } from 'koa';
 import type { Directory } from '../directory/directory.ts';
-import { PATHS } from '../provider/paths.ts';
-
-const METHODS: Readonly<Record<string, readonly string[]>> = {
-  [PATHS.token]: ['POST'],
-  [PATHS.revocation]: ['POST'],
-  [PATHS.userinfo]: ['GET', 'POST'],
-};
-const HEADERS = ['Authorization', 'Content-Type'];
-/** For resource servers; the engine would answer preflights there too. */
-const FOR_SERVERS: readonly string[] = [PATHS.introspection, PATHS.revocations];
+import { ENDPOINTS, pathsFor } from '../provider/paths.ts';
 
 /** Paths that pages may call. */
-export const BROWSER_PATHS: readonly string[] = Object.keys(METHODS);
+export const BROWSER_PATHS: readonly string[] = pathsFor('pages');
+const HEADERS = ['Authorization', 'Content-Type'];
+/** For resource servers; the engine would answer preflights there too. */
+const FOR_SERVERS: readonly string[] = pathsFor('servers');
+const METHODS: ReadonlyMap<string, readonly string[]> = new Map(
+  ENDPOINTS.filter(({ callers }) => callers === 'pages').map(({ path, methods }) => [path, methods]),
+);
 
 /** Leaves `readers` and `preflight` in `ctx.state`. */
 export function createClientOrigins({ directory }: { directory: Pick<Directory, 'viewFor'> }): Middleware {
@@ -27,7 +24,7 @@ export function createClientOrigins({ directory }: { directory: Pick<Directory, 
   }
 
   return async function clientOrigins(ctx, next) {
-    const methods = METHODS[ctx.path];
+    const methods = METHODS.get(ctx.path);
     if (ctx.method === 'OPTIONS' && (methods || FOR_SERVERS.includes(ctx.path))) {
       ctx.status = 204;
       if (methods) ctx.state.preflight = { methods, headers: HEADERS };

@@ -1,12 +1,12 @@
 /** One line per request: what, how it ended, how long it took, who asked. Never a query or a body. */
 import type { Context, Middleware } from 'koa';
+import { PATHS } from '../provider/paths.ts';
 import { CleanMembers, type Logger } from './log.ts';
+import { isOperation } from './paths.ts';
 
 const MAX_PATH = 200;
 /** In a path, the id of a login that waits for a person follows these. */
-const WAITING_LOGIN = /^(\/interaction|\/oauth\/authorize)\/[^/]+/;
-/** Asked every few seconds by machines. */
-const OPERATIONS = new Set(['/healthz', '/readyz', '/metrics']);
+const WAITING_LOGIN = new RegExp(`^(/interaction|${PATHS.authorization})/[^/]+`);
 
 class RequestLine extends CleanMembers {
   readonly requestId: string;
@@ -49,7 +49,7 @@ export function createAccessLog({ log }: { log: Logger }): Middleware {
     const { unforeseen } = ctx.state;
     if (unforeseen !== undefined) log.error({ ...line, err: unforeseen }, 'request failed');
     else if (line.status >= 500) log.warn(line, 'request failed');
-    else if (OPERATIONS.has(path)) log.debug(line, 'request');
+    else if (isOperation(path)) log.debug(line, 'request');
     else log.info(line, 'request');
   };
 }

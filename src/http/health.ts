@@ -6,6 +6,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Context, Middleware } from 'koa';
 import type { Metrics } from './metrics.ts';
+import { OPERATIONS } from './paths.ts';
 
 /** Any of these means that the request passed a proxy, so its peer says nothing about who asks. */
 const FORWARDING =
@@ -81,14 +82,14 @@ export function createHealth(issuer: string, deps: HealthDeps): Middleware {
   const check = createCheck(deps);
   return async function health(ctx, next) {
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return next();
-    if (ctx.path === '/healthz') {
+    if (ctx.path === OPERATIONS.alive) {
       ctx.body = { status: 'ok' };
-    } else if (ctx.path === '/readyz') {
+    } else if (ctx.path === OPERATIONS.ready) {
       const missing = isStopping?.() ? ['the server is stopping'] : await check();
       ctx.status = missing.length === 0 ? 200 : 503;
       ctx.body = missing.length === 0 ? { status: 'ready' } : { status: 'not ready', missing };
       if (missing.length > 0) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
-    } else if (ctx.path === '/metrics' && maySeeMetrics(ctx, host, metricsToken)) {
+    } else if (ctx.path === OPERATIONS.metrics && maySeeMetrics(ctx, host, metricsToken)) {
       ctx.body = await metrics.text();
       ctx.type = metrics.contentType;
     } else {

@@ -5,16 +5,13 @@
 import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
 import { quote } from '../errors/texts.ts';
+import { ENDPOINTS } from '../provider/paths.ts';
 import { Refusal } from './refusal.ts';
 
 /** What servers call, never what people see. */
-const BACK_CHANNEL = new Set([
-  '/oauth/token',
-  '/oauth/introspect',
-  '/oauth/revoke',
-  '/oauth/revocations',
-  '/oauth/jwks',
-]);
+const BACK_CHANNEL: ReadonlySet<string> = new Set(
+  ENDPOINTS.filter(({ furtherHosts }) => furtherHosts).map(({ path }) => path),
+);
 const WELL_KNOWN = '/.well-known/';
 const PORT = /:\d{1,5}$/;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': ':443', 'http:': ':80' };

@@ -2,6 +2,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { boundConnections } from './connections.ts';
+import { OPERATIONS } from './paths.ts';
 import { plainAddress, type TrustedPeers } from './request-facts.ts';
 
 /** Times in milliseconds. */
@@ -91,8 +92,8 @@ function open(server: Server, host: string, port: number): Promise<void> {
 
 /** Whoever watches the process must not end it because its store is away. */
 const STARTING: Readonly<Record<string, { status: number; body: object }>> = {
-  '/healthz': { status: 200, body: { status: 'ok' } },
-  '/readyz': { status: 503, body: { status: 'not ready', missing: ['the store'] } },
+  [OPERATIONS.alive]: { status: 200, body: { status: 'ok' } },
+  [OPERATIONS.ready]: { status: 503, body: { status: 'not ready', missing: ['the store'] } },
 };
 
 const notReady: RequestListener = (request, response) => {

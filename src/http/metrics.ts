@@ -10,6 +10,8 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client';
+import { PATHS } from '../provider/paths.ts';
+import { OPERATIONS } from './paths.ts';
 
 /** What one process has counted, so that it can be sent to another. */
 export type Counts = readonly MetricObjectWithValues<MetricValue<string>>[];
@@ -26,21 +28,7 @@ export interface Metrics {
 }
 
 /** Paths that are counted by themselves. */
-const COUNTED = new Set([
-  '/oauth/authorize',
-  '/oauth/token',
-  '/oauth/introspect',
-  '/oauth/revoke',
-  '/oauth/revocations',
-  '/oauth/userinfo',
-  '/oauth/jwks',
-  '/oauth/logout',
-  '/.well-known/openid-configuration',
-  '/.well-known/oauth-authorization-server',
-  '/healthz',
-  '/readyz',
-  '/metrics',
-]);
+const COUNTED = new Set<string>([...Object.values(PATHS), ...Object.values(OPERATIONS)]);
 /** First segments that are counted as one. */
 const GROUPS = new Set(['oauth', 'interaction', 'account', 'device', 'admin', 'portal', 'assets']);
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);

@@ -1,20 +1,15 @@
 /** Says of what nobody answered whether the path or only the method is wrong (RFC 9110 sections 15.5.5, 15.5.6). */
 import type { Middleware } from 'koa';
+import { ENDPOINTS } from '../provider/paths.ts';
 import { Refusal } from './refusal.ts';
 
-/** Of the paths that do not answer every method. */
-const METHODS: ReadonlyMap<string, string> = new Map([
-  ['/oauth/authorize', 'GET, POST'],
-  ['/oauth/token', 'POST, OPTIONS'],
-  ['/oauth/introspect', 'POST, OPTIONS'],
-  ['/oauth/revoke', 'POST, OPTIONS'],
-  ['/oauth/revocations', 'GET, POST, OPTIONS'],
-  ['/oauth/userinfo', 'GET, POST, OPTIONS'],
-  ['/oauth/logout', 'GET, POST'],
-  ['/oauth/jwks', 'GET, HEAD, OPTIONS'],
-  ['/.well-known/openid-configuration', 'GET, HEAD, OPTIONS'],
-  ['/.well-known/oauth-authorization-server', 'GET, HEAD, OPTIONS'],
-]);
+/** For `Allow`, by path. */
+const METHODS: ReadonlyMap<string, string> = new Map(
+  ENDPOINTS.map(({ path, methods, callers }) => [
+    path,
+    [...methods, ...(callers === 'redirects' ? [] : ['OPTIONS'])].join(', '),
+  ]),
+);
 
 export function createNotFound(): Middleware {
   return async function notFound(ctx, next) {

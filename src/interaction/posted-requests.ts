@@ -9,7 +9,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 import { Refusal } from '../http/refusal.ts';
-import { PATHS } from '../provider/paths.ts';
+import { pathsFor } from '../provider/paths.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { decrypt, encrypt } from '../storage/sealing.ts';
 
@@ -25,7 +25,7 @@ export interface PostedRequestsDeps {
 
 type Parameters = Record<string, unknown>;
 
-const ENDPOINTS: readonly string[] = [PATHS.authorization, PATHS.end_session];
+const ENDPOINTS: readonly string[] = pathsFor('redirects');
 const MODEL = 'PostedRequest';
 /** The query parameter that holds the id. */
 const ID = 'posted_request';
