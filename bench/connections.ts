@@ -1,6 +1,6 @@
 /** Connections of the measured server, made and ended by this process: one more on the same store. */
 import { loadConfig } from '../src/config/load.ts';
-import { parsePermissions } from '../src/permissions/seed-shape.ts';
+import { parsePermissions } from '../src/permissions/permissions-json.ts';
 import { toStored } from '../src/permissions/stored.ts';
 import { openFoundations } from '../src/server/foundations.ts';
 import { clientOf, JWT_RESOURCE, PERMISSIONS } from './directory.ts';

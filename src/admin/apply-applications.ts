@@ -8,7 +8,7 @@ import {
   type SecretKeys,
 } from '../directory/client-secrets.ts';
 import { isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
-import { OPENID_SCOPES } from '../grants/cut-down.ts';
+import { OPENID_SCOPES } from '../grants/downscope.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application, AuthMethod, Ceiling, Organization } from '../storage/nouns.ts';

@@ -12,7 +12,7 @@ import type { Changes } from '../directory/changes.ts';
 import { DATABASE_USER } from '../grants/database-user.ts';
 import { CONNECTION_TOKEN_TYPE } from '../grants/subject-token.ts';
 import { TOKEN_EXCHANGE } from '../grants/token-exchange.ts';
-import { parsePermissions } from '../permissions/seed-shape.ts';
+import { parsePermissions } from '../permissions/permissions-json.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { createConnection } from './connections.ts';
 

@@ -7,7 +7,7 @@ import { findRedirectUriProblem, isLoopback } from '../directory/redirect-uris.t
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { PermissionsError } from '../permissions/errors.ts';
-import { parsePermissions } from '../permissions/seed-shape.ts';
+import { parsePermissions } from '../permissions/permissions-json.ts';
 import { findTableIdProblem } from '../permissions/table-ids.ts';
 import { isHostAndPort } from './addresses.ts';
 

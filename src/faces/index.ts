@@ -22,7 +22,7 @@ export interface FacesDeps
     UsergridDeps {
   readonly users: DeviceHiveDeps['users'] & FusioDeps['users'] & UsergridDeps['users'];
   readonly applications: FusioDeps['applications'] & UsergridDeps['applications'];
-  readonly endings: FusioDeps['endings'] & UsergridDeps['endings'];
+  readonly revocations: FusioDeps['revocations'] & UsergridDeps['revocations'];
 }
 
 export interface Faces {

@@ -19,8 +19,8 @@ import type { Grant, GrantRequest } from './contract.ts';
 import type { EngineHandle, OpenIdFacts, StoredCode } from './engine-handle.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
 import { readKept } from './kept-request.ts';
+import type { LostAnswers } from './lost-answers.ts';
 import type { RememberedConsents } from './remembered-consents.ts';
-import type { Unanswered } from './unanswered.ts';
 
 const VERIFIER_PATTERN = /^[A-Za-z0-9._~-]{43,128}$/;
 
@@ -79,7 +79,7 @@ export function createAuthorizationCodeGrant({
   engine,
   registry,
   users,
-  unanswered,
+  lostAnswers,
   consents,
   lifetimes,
   now,
@@ -87,7 +87,7 @@ export function createAuthorizationCodeGrant({
   engine: Pick<EngineHandle, 'findCode' | 'findConsent'>;
   registry: Registry;
   users: Users;
-  unanswered: Unanswered;
+  lostAnswers: LostAnswers;
   consents: Pick<RememberedConsents, 'forget'>;
   lifetimes: LoginLifetimes;
   now: () => number;
@@ -129,7 +129,7 @@ export function createAuthorizationCodeGrant({
       const name = `code ${hash('sha256', value, 'base64url').slice(0, 22)}`;
       if (code.consumed) {
         // Whether a token was made is not known, so there is no second one; but nobody has stolen the code either.
-        if (await unanswered.has(name)) throw new ProofRejected({ reason: 'used when the store went away' });
+        if (await lostAnswers.has(name)) throw new ProofRejected({ reason: 'used when the store went away' });
         return burn(code, 'code used before', request);
       }
 
@@ -174,7 +174,7 @@ export function createAuthorizationCodeGrant({
           await code.consume();
           return undefined;
         },
-        unanswered: () => unanswered.remember(name),
+        onAnswerLost: () => lostAnswers.remember(name),
       });
     },
   };

@@ -87,7 +87,7 @@ export interface Proof {
    */
   readonly spend?: () => Promise<string | undefined>;
   /** To be called when the store went away before the answer, although what was presented may be used up. */
-  readonly unanswered?: () => void;
+  readonly onAnswerLost?: () => void;
 }
 
 /** One grant: only its difference. */

@@ -18,7 +18,7 @@ import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { requireSameKey } from '../tokens/proven-key.ts';
 import type { Grant, GrantRequest, Issue, Issued } from './contract.ts';
-import { cutDown, isOpenIdScope, knownScopes } from './cut-down.ts';
+import { downscope, isOpenIdScope, knownScopes } from './downscope.ts';
 import { type Asked, parseAsked } from './request.ts';
 import { findTarget } from './target.ts';
 
@@ -64,7 +64,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
   }
   const speaksOfDevices = through?.devices === true || proof.parent?.devices !== undefined;
   const { user } = proof;
-  const { permissions, asScopes, scopes, devices } = cutDown({
+  const { permissions, asScopes, scopes, devices } = downscope({
     asked: wanted,
     proof,
     resource,
@@ -89,7 +89,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
       ...defined({ devices }),
     });
   } catch (error) {
-    if (findStoreUnavailable(error)) proof.unanswered?.();
+    if (findStoreUnavailable(error)) proof.onAnswerLost?.();
     throw error;
   }
 }

@@ -15,18 +15,18 @@ import { createDatabaseUserGrant } from './database-user.ts';
 import { createDerivedLoginGrant } from './derived-login.ts';
 import type { EngineHandle } from './engine-handle.ts';
 import type { LoginLifetimes } from './expiry.ts';
+import type { LostAnswers } from './lost-answers.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
 import type { RememberedConsents } from './remembered-consents.ts';
 import type { SubjectTokens } from './subject-token.ts';
 import { createTokenExchangeGrant } from './token-exchange.ts';
-import type { Unanswered } from './unanswered.ts';
 
 export interface GrantsDeps {
   readonly engine: EngineHandle;
   readonly registry: Registry;
   readonly logins: LoginStore;
-  readonly unanswered: Unanswered;
+  readonly lostAnswers: LostAnswers;
   readonly refreshTokens: RefreshTokens;
   readonly tokens: Tokens;
   readonly users: Users;

@@ -7,7 +7,7 @@ import { applicationSubject } from '../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import { toDetails } from '../permissions/details.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
-import { toPermissionsJson } from '../permissions/seed-shape.ts';
+import { toPermissionsJson } from '../permissions/permissions-json.ts';
 import { fitsIntoHeader, fitsIntoToken } from '../permissions/size.ts';
 import { toStored } from '../permissions/stored.ts';
 import { earlierTokensNode, registrantNode } from '../registry/nodes.ts';

@@ -19,7 +19,7 @@ import { defined } from '../storage/defined.ts';
 import type { Tokens } from '../tokens/identify.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import type { OpenIdFacts } from './engine-handle.ts';
-import type { Unanswered } from './unanswered.ts';
+import type { LostAnswers } from './lost-answers.ts';
 
 /** A retry this soon after the rotation is honest. */
 const GRACE_MS = 5_000;
@@ -31,7 +31,7 @@ export interface RefreshTokenGrantDeps {
   readonly tokens: Pick<Tokens, 'identify'>;
   readonly users: Users;
   readonly databaseLogins: Pick<DatabaseLogins, 'check'>;
-  readonly unanswered: Unanswered;
+  readonly lostAnswers: LostAnswers;
   readonly audit: AuditLog;
   readonly now: () => number;
 }
@@ -39,7 +39,7 @@ export interface RefreshTokenGrantDeps {
 const nameOf = (presented: Buffer): string => `refresh ${presented.toString('base64url').slice(0, 22)}`;
 
 export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
-  const { registry, logins, refreshTokens, users, databaseLogins, unanswered, audit, now } = deps;
+  const { registry, logins, refreshTokens, users, databaseLogins, lostAnswers, audit, now } = deps;
 
   /** The token is neither current nor forgiven: somebody else has it too. */
   async function endReused(login: LoginRow, { address, requestId }: GrantRequest): Promise<never> {
@@ -89,7 +89,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     const latest = await logins.find(login.id, now());
     const isPrevious = latest?.previous?.equals(presented) === true;
     const isSoon = latest?.rotatedAt !== undefined && Math.abs(now() - latest.rotatedAt) <= GRACE_MS;
-    const isRetry = isPrevious && (isSoon || (await unanswered.has(nameOf(presented))));
+    const isRetry = isPrevious && (isSoon || (await lostAnswers.has(nameOf(presented))));
     return isRetry ? successor : endReused(login, request);
   }
 
@@ -169,7 +169,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         spend: () =>
           through?.token?.keepsRefreshToken ? keep(login, handle) : rotate(login, token, request),
         // An earlier token that somebody found must not become good by coming while the store is away.
-        unanswered: login.current.equals(handle) ? () => unanswered.remember(nameOf(handle)) : undefined,
+        onAnswerLost: login.current.equals(handle) ? () => lostAnswers.remember(nameOf(handle)) : undefined,
       });
     },
   };

@@ -9,7 +9,7 @@ import { devicesAsked, parseDetailsText } from '../permissions/details.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import type { Permissions } from '../permissions/permissions.ts';
-import { parsePermissionsText } from '../permissions/seed-shape.ts';
+import { parsePermissionsText } from '../permissions/permissions-json.ts';
 import type { SplitScopes } from '../permissions/table-scopes.ts';
 import { defined } from '../storage/defined.ts';
 
@@ -88,12 +88,14 @@ export function parseAsked(
   };
   const resource = singleResource(parameters.resource) || undefined;
   const details = text('authorization_details');
-  const seedShape = text('permissions');
+  const permissionsJson = text('permissions');
   try {
     const requested = parseScopes(text('scope'));
     const spelled = details === undefined ? undefined : parseDetailsText(details, resource ?? own);
     const scopes = requested && split(requested, splitScopes);
-    const spellings = [details, seedShape, scopes?.permissions].filter((spelling) => spelling !== undefined);
+    const spellings = [details, permissionsJson, scopes?.permissions].filter(
+      (spelling) => spelling !== undefined,
+    );
     if (spellings.length > 1) {
       throw new MalformedRequest({
         description:
@@ -106,9 +108,9 @@ export function parseAsked(
       scopes: scopes && (scopes.rest.length > 0 || !scopes.permissions) ? scopes.rest : undefined,
       permissions:
         spelled?.permissions ??
-        (seedShape === undefined
+        (permissionsJson === undefined
           ? scopes?.permissions
-          : parsePermissionsText(seedShape, { unknownFlags: 'refuse' })),
+          : parsePermissionsText(permissionsJson, { unknownFlags: 'refuse' })),
       ...defined({ asScopes: scopes?.permissions && true }),
       devices: devicesAsked(spelled),
     };

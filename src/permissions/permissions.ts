@@ -1,6 +1,6 @@
 /**
  * Permissions: what may be done with the tables of one resource. This folder owns the value, its algebra and its
- * spellings: the JSON shape of our own APIs (`seed-shape.ts`), rich authorization requests (`authorization-details.ts`,
+ * spellings: the JSON shape of our own APIs (`permissions-json.ts`), rich authorization requests (`authorization-details.ts`,
  * RFC 9396), plain scopes (`table-scopes.ts`) and the form at rest (`stored.ts`). It is pure: it knows no store, no
  * request and no resource, so whoever calls says which catalogue holds and which OAuth error a `PermissionsError` becomes.
  *

@@ -1,6 +1,6 @@
 import { toAuthorizationDetails } from './authorization-details.ts';
 import type { Permissions } from './permissions.ts';
-import { toPermissionsJson } from './seed-shape.ts';
+import { toPermissionsJson } from './permissions-json.ts';
 
 /**
  * Permissions that would add more than this to a token are refused or handed out behind an opaque one, so that a token

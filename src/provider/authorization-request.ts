@@ -13,7 +13,7 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
-import { isOpenIdScope, knownScopes, refuseUnknownTables } from '../grants/cut-down.ts';
+import { isOpenIdScope, knownScopes, refuseUnknownTables } from '../grants/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../grants/kept-request.ts';
 import { type Asked, parseAsked, singleResource } from '../grants/request.ts';
 import { namesNoAction } from '../permissions/device-access.ts';

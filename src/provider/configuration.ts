@@ -7,7 +7,7 @@ import { findCeiling } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
 import type { Users } from '../directory/users.ts';
-import { OPENID_SCOPES } from '../grants/cut-down.ts';
+import { OPENID_SCOPES } from '../grants/downscope.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';

@@ -1,6 +1,6 @@
 /** What a resource server knows of a token once it is verified. */
 import type { Permissions } from '../permissions/permissions.ts';
-import { parsePermissions } from '../permissions/seed-shape.ts';
+import { parsePermissions } from '../permissions/permissions-json.ts';
 import { AccessError } from './errors.ts';
 
 export interface VerifiedToken {

@@ -5,7 +5,7 @@
 import type { DirectoryView } from '../directory/directory.ts';
 import { toDetails } from '../permissions/details.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
-import { toPermissionsJson } from '../permissions/seed-shape.ts';
+import { toPermissionsJson } from '../permissions/permissions-json.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';

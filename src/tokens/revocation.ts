@@ -1,7 +1,7 @@
 /** Ending what a client presents (RFC 7009): a token with what hangs below it, a login, or a connection. */
 import type { Connections } from '../connections/connections.ts';
 import type { Author } from '../directory/changes.ts';
-import type { Endings } from '../directory/endings.ts';
+import type { Revocations } from '../directory/revocations.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
@@ -13,7 +13,7 @@ export interface RevocationDeps {
   readonly registry: Pick<Registry, 'findRow' | 'isAhead' | 'isAlive'>;
   readonly logins: Pick<LoginStore, 'find'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
-  readonly endings: Pick<Endings, 'endToken' | 'endLogin'>;
+  readonly revocations: Pick<Revocations, 'revokeToken' | 'revokeLogin'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -34,7 +34,7 @@ function requireOwn(application: string, client: Application): void {
 }
 
 export function createRevoke(deps: RevocationDeps): Revoke {
-  const { tokens, registry, logins, connections, endings, now } = deps;
+  const { tokens, registry, logins, connections, revocations, now } = deps;
 
   /** A token that allows nothing at the moment, or nothing yet, may allow something later if it is not ended. */
   function mayLive({ id, ancestors, asOf }: TokenRow | LoginRow): boolean | Promise<boolean> {
@@ -53,12 +53,12 @@ export function createRevoke(deps: RevocationDeps): Revoke {
       const row = await registry.findRow(token.format, token.handle);
       if (!row || !(await mayLive(row))) return;
       requireOwn(row.application, client);
-      await endings.endToken(row, author);
+      await revocations.revokeToken(row, author);
     } else {
       const login = await logins.find(token.login, now());
       if (!login || !(await mayLive(login))) return;
       requireOwn(login.application, client);
-      await endings.endLogin(login, author);
+      await revocations.revokeLogin(login, author);
     }
   };
 }

@@ -7,16 +7,16 @@
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
-import { createEndings } from '../directory/endings.ts';
+import { createRevocations } from '../directory/revocations.ts';
 import type { Users } from '../directory/users.ts';
 import type { ConnectDeps } from '../grants/connect.ts';
 import type { Grant } from '../grants/contract.ts';
 import type { EngineHandle } from '../grants/engine-handle.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
+import { createLostAnswers } from '../grants/lost-answers.ts';
 import type { RememberedConsents } from '../grants/remembered-consents.ts';
 import { createSubjectTokens } from '../grants/subject-token.ts';
-import { createUnanswered } from '../grants/unanswered.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -63,7 +63,7 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
     ...deps,
     logins,
     audit,
-    unanswered: createUnanswered({ counters, now }),
+    lostAnswers: createLostAnswers({ counters, now }),
     subjectTokens: createSubjectTokens({ tokens, connections }),
     limit: deps.exchangeLimit,
   });
@@ -74,7 +74,7 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
     revoke: createRevoke({
       ...deps,
       logins,
-      endings: createEndings({ registry, audit, now }),
+      revocations: createRevocations({ registry, audit, now }),
     }),
   };
 }

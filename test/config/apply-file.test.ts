@@ -14,7 +14,7 @@ import {
   reservedNames,
 } from '../../src/config/apply-file.ts';
 import { applySample } from '../../src/config/apply-sample.ts';
-import { toPermissionsJson } from '../../src/permissions/seed-shape.ts';
+import { toPermissionsJson } from '../../src/permissions/permissions-json.ts';
 
 let folder: string;
 before(async () => {

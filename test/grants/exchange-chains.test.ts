@@ -9,7 +9,7 @@ import {
   intersect,
   type Permissions,
 } from '../../src/permissions/permissions.ts';
-import { parsePermissions, toPermissionsJson } from '../../src/permissions/seed-shape.ts';
+import { parsePermissions, toPermissionsJson } from '../../src/permissions/permissions-json.ts';
 import { toStored } from '../../src/permissions/stored.ts';
 import { AUTHOR, createTrader, type Trader } from '../support/exchange.ts';
 import { OPAQUE_RESOURCE, PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { findConnectionRights, findRights } from '../../src/directory/rights.ts';
 import { DomainError } from '../../src/errors/domain.ts';
 import type { Proof } from '../../src/grants/contract.ts';
-import { cutDown } from '../../src/grants/cut-down.ts';
+import { downscope } from '../../src/grants/downscope.ts';
 import { exchangeTtl, expiryOf, isAboutToExpire } from '../../src/grants/expiry.ts';
 import type { Asked } from '../../src/grants/request.ts';
 import { findTarget } from '../../src/grants/target.ts';
@@ -77,7 +77,7 @@ async function trade(
   const proof = proofOf(parent);
   const resource = await findTarget(view, application, proof, asked);
   const rights = resource && (await findRights(view, application, resource, isUser ? user : undefined));
-  const { permissions, scopes } = cutDown({ asked, proof, resource, rights });
+  const { permissions, scopes } = downscope({ asked, proof, resource, rights });
   const ttl = exchangeTtl([step.lifetime, parent.maxTokenTtl, application.maxExchangeTtl]);
   const expiresAt = expiryOf(ttl, parent.expiresAt, at);
   return { resource: resource!.identifier, scopes, permissions, expiresAt };

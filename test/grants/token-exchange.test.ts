@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
-import { parsePermissions } from '../../src/permissions/seed-shape.ts';
+import { parsePermissions } from '../../src/permissions/permissions-json.ts';
 import { toStored } from '../../src/permissions/stored.ts';
 import type { Connection } from '../../src/storage/nouns.ts';
 import {

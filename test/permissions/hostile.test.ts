@@ -16,7 +16,7 @@ import {
   parsePermissions,
   parsePermissionsText,
   toPermissionsJson,
-} from '../../src/permissions/seed-shape.ts';
+} from '../../src/permissions/permissions-json.ts';
 import { fromStored, toStored } from '../../src/permissions/stored.ts';
 import { findTableIdProblem, isReservedName } from '../../src/permissions/table-ids.ts';
 import { splitTableScopes } from '../../src/permissions/table-scopes.ts';

@@ -9,7 +9,7 @@ import {
   EVERYTHING,
   NOTHING,
 } from '../../src/permissions/permissions.ts';
-import { parsePermissions, parsePermissionsText } from '../../src/permissions/seed-shape.ts';
+import { parsePermissions, parsePermissionsText } from '../../src/permissions/permissions-json.ts';
 import { splitTableScopes } from '../../src/permissions/table-scopes.ts';
 
 const native = { unknownFlags: 'refuse' } as const;

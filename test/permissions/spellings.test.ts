@@ -18,7 +18,7 @@ import {
   parsePermissions,
   parsePermissionsText,
   toPermissionsJson,
-} from '../../src/permissions/seed-shape.ts';
+} from '../../src/permissions/permissions-json.ts';
 import { fitsIntoToken, MAX_TOKEN_PERMISSIONS_BYTES, tokenSize } from '../../src/permissions/size.ts';
 import { fromStored, toStored } from '../../src/permissions/stored.ts';
 import { splitTableScopes, toTableScopes } from '../../src/permissions/table-scopes.ts';

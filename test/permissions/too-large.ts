@@ -3,7 +3,7 @@ import {
   parseAuthorizationDetails,
   parseAuthorizationDetailsText,
 } from '../../src/permissions/authorization-details.ts';
-import { parsePermissions, parsePermissionsText } from '../../src/permissions/seed-shape.ts';
+import { parsePermissions, parsePermissionsText } from '../../src/permissions/permissions-json.ts';
 import { splitTableScopes } from '../../src/permissions/table-scopes.ts';
 
 const LENIENT = { unknownFlags: 'ignore' } as const;

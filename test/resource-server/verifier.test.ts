@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { rotateSigningKeys } from '../../src/keys/signing-keys.ts';
-import { parsePermissions } from '../../src/permissions/seed-shape.ts';
+import { parsePermissions } from '../../src/permissions/permissions-json.ts';
 import { toStored } from '../../src/permissions/stored.ts';
 import { AccessError, createVerifier, type Verifier } from '../../src/resource-server/index.ts';
 import type { Connection } from '../../src/storage/nouns.ts';

@@ -1,5 +1,5 @@
 /** People who log in with their own name and password, and everybody who ends what they have. */
-import type { Endings } from '../../directory/endings.ts';
+import type { Revocations } from '../../directory/revocations.ts';
 import type { TokenAnswer } from '../../grants/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { FaceAction } from '../face.ts';
@@ -10,7 +10,7 @@ import { authorOf, fieldsOf, findList, requireText } from './requests.ts';
 import { tellScopes } from './scopes.ts';
 
 export interface LoginDeps extends QuestionsDeps {
-  readonly endings: Pick<Endings, 'endLoginOf'>;
+  readonly revocations: Pick<Revocations, 'revokeLoginOf'>;
 }
 
 function toAnswer({ access_token: token, expires_in, refresh_token, scope }: TokenAnswer) {
@@ -41,7 +41,7 @@ export function createLoginRoutes(deps: LoginDeps): Readonly<Record<string, Face
     async 'POST /authorization/revoke'(request) {
       const token = await requireToken(request);
       const actor = token.user === undefined ? `client:${token.application}` : `user:${token.user}`;
-      await deps.endings.endLoginOf(token, { ...authorOf(request), actor });
+      await deps.revocations.revokeLoginOf(token, { ...authorOf(request), actor });
       return { success: true };
     },
   };

@@ -4,7 +4,7 @@ import { cut } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
-import { parsePermissions } from '../../permissions/seed-shape.ts';
+import { parsePermissions } from '../../permissions/permissions-json.ts';
 
 const MAX_VISITORS = 100;
 /** UTF-16 units of the path to a member that an answer quotes. */

@@ -1,8 +1,8 @@
 /** Users of an application: made, read, removed, their passwords and tokens. */
 import type { Author } from '../../directory/changes.ts';
-import type { Endings } from '../../directory/endings.ts';
 import type { PasswordChange } from '../../directory/password-change.ts';
 import type { Register } from '../../directory/registration.ts';
+import type { Revocations } from '../../directory/revocations.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import type { Users } from '../../directory/users.ts';
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
@@ -26,7 +26,7 @@ export interface UserRoutesDeps {
   readonly users: Pick<Users, 'find' | 'findByLogin'>;
   readonly register: Register;
   readonly passwordChange: PasswordChange;
-  readonly endings: Pick<Endings, 'endToken' | 'endLogin' | 'endAllOf'>;
+  readonly revocations: Pick<Revocations, 'revokeToken' | 'revokeLogin' | 'revokeAllOf'>;
   /** The living access token; undefined for anything else. */
   readonly tokens: FaceTokens;
   /** The living login that a refresh token belongs to; undefined for anything else. */
@@ -62,7 +62,7 @@ interface Target {
 }
 
 export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
-  const { principals, users, endings, base } = deps;
+  const { principals, users, revocations, base } = deps;
 
   /** The user that the path names, to themselves or to who administers them. Nobody else learns who there is. */
   async function requireTarget(request: FaceRequest, principal: Principal): Promise<Target> {
@@ -134,7 +134,7 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
   }
 
   async function endAll({ user, principal }: Target, request: FaceRequest) {
-    await endings.endAllOf(user, authorOf(principal, request));
+    await revocations.revokeAllOf(user, authorOf(principal, request));
     return { action: 'revoked user tokens' };
   }
 
@@ -149,8 +149,8 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
     const isOwn = found?.user === user.id && found.organization === request.organization.id;
     if (found && !isOwn) throw new UsergridRefusal('unauthorized');
     const author = authorOf(principal, request);
-    if (row) await endings.endToken(row, author);
-    if (login) await endings.endLogin(login, author);
+    if (row) await revocations.revokeToken(row, author);
+    if (login) await revocations.revokeLogin(login, author);
     return { action };
   }
 

@@ -1,4 +1,4 @@
-/** Ending tokens and logins on somebody's word, with the audit entry that says on whose. */
+/** Revokes tokens and logins, with the audit entry that names the author. */
 import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
@@ -8,27 +8,27 @@ import type { Author } from './changes.ts';
 /** For the audit. */
 type Whom = Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>;
 
-export interface Endings {
+export interface Revocations {
   /** Ends the token and all that hangs below it. */
-  endToken(token: TokenRow, author: Author): Promise<void>;
+  revokeToken(token: TokenRow, author: Author): Promise<void>;
   /** Ends the login: its refresh token and every token that came from it. */
-  endLogin(login: LoginRow, author: Author): Promise<void>;
+  revokeLogin(login: LoginRow, author: Author): Promise<void>;
   /** Ends the login that the token belongs to, with all that came from it; where it belongs to none, the token. */
-  endLoginOf(token: TokenRow, author: Author): Promise<void>;
+  revokeLoginOf(token: TokenRow, author: Author): Promise<void>;
   /** Ends every token and login there is below the node; what is made later lives. */
-  endOlder(node: string, event: string, whom: Whom, author: Author): Promise<void>;
+  revokeOlder(node: string, event: string, whom: Whom, author: Author): Promise<void>;
   /** Ends every token and login of the user; a new login is possible. */
-  endAllOf(user: User, author: Author): Promise<void>;
+  revokeAllOf(user: User, author: Author): Promise<void>;
 }
 
-export interface EndingsDeps {
+export interface RevocationsDeps {
   readonly registry: Pick<Registry, 'endToken' | 'endLogin' | 'findLogin' | 'markLasting'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
-export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
+export function createRevocations({ registry, audit, now }: RevocationsDeps): Revocations {
   async function append(
     event: string,
     { subject, organization, clientId }: Whom,
@@ -45,17 +45,17 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
     });
   }
 
-  async function endToken(token: TokenRow, author: Author): Promise<void> {
+  async function revokeToken(token: TokenRow, author: Author): Promise<void> {
     await registry.endToken(token);
     await append('token.revoked', token, author, { id: token.id });
   }
 
-  async function endLogin(login: LoginRow, author: Author): Promise<void> {
+  async function revokeLogin(login: LoginRow, author: Author): Promise<void> {
     await registry.endLogin(login);
     await append('login.revoked', login, author, { id: login.id });
   }
 
-  async function endOlder(node: string, event: string, whom: Whom, author: Author): Promise<void> {
+  async function revokeOlder(node: string, event: string, whom: Whom, author: Author): Promise<void> {
     const { organization } = whom;
     const scope = defined({ organization });
     const markNow = (): Promise<void> => {
@@ -69,14 +69,14 @@ export function createEndings({ registry, audit, now }: EndingsDeps): Endings {
   }
 
   return {
-    endToken,
-    endLogin,
-    async endLoginOf(token, author) {
+    revokeToken,
+    revokeLogin,
+    async revokeLoginOf(token, author) {
       const login = token.login === undefined ? undefined : await registry.findLogin(token.login);
-      return login ? endLogin(login, author) : endToken(token, author);
+      return login ? revokeLogin(login, author) : revokeToken(token, author);
     },
-    endOlder,
-    endAllOf: ({ id, organization }, author) =>
-      endOlder(id, 'user.revoked', defined({ subject: id, organization }), author),
+    revokeOlder,
+    revokeAllOf: ({ id, organization }, author) =>
+      revokeOlder(id, 'user.revoked', defined({ subject: id, organization }), author),
   };
 }

@@ -57,7 +57,7 @@ function openIdScopes(asked: readonly string[] | undefined, { openid, parent }: 
   return asked?.includes('openid') ? scopes : new Set();
 }
 
-function cutScopes(
+function narrowScopes(
   asked: readonly string[] | undefined,
   allowed: ReadonlySet<string>,
   openidScopes: ReadonlySet<string>,
@@ -104,7 +104,7 @@ interface TablesGiven {
   readonly asScopes: boolean;
 }
 
-function cutPermissions(
+function narrowPermissions(
   { permissions: asked, asScopes = false }: Asked,
   resource: Resource,
   rights: ResourceRights,
@@ -126,7 +126,7 @@ function cutPermissions(
   return { permissions: asked, asScopes };
 }
 
-function cutDevices(
+function narrowDevices(
   wanted: Asked['devices'],
   held: DeviceAccess | undefined,
   parent: Proof['parent'],
@@ -143,8 +143,8 @@ function cutDevices(
   return asked;
 }
 
-/** What somebody asks for and may have at most. */
-export interface CutDownInput {
+/** What a request asks for, and what bounds it. */
+export interface DownscopeInput {
   readonly asked: Asked;
   readonly proof: Proof;
   /** Undefined for a token that is good at userinfo only. */
@@ -158,7 +158,7 @@ export interface CutDownInput {
 }
 
 /** @throws PermissionsNotAllowed, ScopeNotAllowed */
-export function cutDown(input: CutDownInput): {
+export function downscope(input: DownscopeInput): {
   permissions: Permissions;
   asScopes: boolean;
   scopes: string[];
@@ -167,14 +167,14 @@ export function cutDown(input: CutDownInput): {
   const { asked, proof, resource, rights, faceScopes = [], pickScopes } = input;
   const openid = openIdScopes(asked.scopes, proof);
   const allowed = new Set([...faceScopes, ...(rights?.scopes ?? [])]);
-  const scopes = cutScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
+  const scopes = narrowScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
   if (!resource || !rights) {
     if (asked.permissions) throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
     return { permissions: NOTHING, asScopes: false, scopes, devices: undefined };
   }
   return {
-    ...cutPermissions(asked, resource, rights, proof.parent),
+    ...narrowPermissions(asked, resource, rights, proof.parent),
     scopes,
-    devices: cutDevices(asked.devices, input.devices, proof.parent),
+    devices: narrowDevices(asked.devices, input.devices, proof.parent),
   };
 }

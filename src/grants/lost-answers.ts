@@ -1,7 +1,7 @@
 /**
- * What may be used up (a refresh token, a code) for an answer that failed after all, because the store went away in
- * between. Nobody was given anything for it, so whoever presents it again is no thief, however much later than the
- * grace of a retry. Said in the store as soon as that takes it, so that every process knows.
+ * Codes and refresh tokens that were spent although the answer was lost, because the store went away in between. The
+ * client got nothing for them, so a client that presents one again is not a thief, also later than the grace of a
+ * retry. The name is written to the store as soon as the store is back, so that every process knows it.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
@@ -13,22 +13,22 @@ const TRIED_FOR = 120_000;
 const TRIED_EVERY = 500;
 const KEPT = 10_000;
 
-export interface Unanswered {
+export interface LostAnswers {
   /** @param what a name that holds no secret */
   remember(what: string): void;
   has(what: string): Promise<boolean>;
 }
 
-export function createUnanswered({
+export function createLostAnswers({
   counters,
   now,
 }: {
   counters: Pick<Counters, 'get' | 'set'>;
   /** Milliseconds. */
   now: () => number;
-}): Unanswered {
+}): LostAnswers {
   const known = new LRUCache<string, true>({ max: KEPT, ttl: REMEMBERED_FOR });
-  const keyOf = (what: string): string => `unanswered ${what}`;
+  const keyOf = (what: string): string => `lost answer ${what}`;
 
   async function tell(what: string): Promise<void> {
     const until = performance.now() + TRIED_FOR;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { createUnanswered } from '../../src/grants/unanswered.ts';
+import { createLostAnswers } from '../../src/grants/lost-answers.ts';
 import { createServer } from '../../src/server.ts';
 import { type Counters, StoreUnavailable } from '../../src/storage/contract.ts';
 import { basic, FIXTURE, freePort, PASSWORD } from '../support/server.ts';
@@ -28,8 +28,8 @@ test('a lost answer is told to the other processes once the store takes it', asy
       return storage.counters.set(...args);
     },
   };
-  const here = createUnanswered({ counters, now: () => clock });
-  const there = createUnanswered({ counters: storage.counters, now: () => clock });
+  const here = createLostAnswers({ counters, now: () => clock });
+  const there = createLostAnswers({ counters: storage.counters, now: () => clock });
   here.remember('refresh x');
   assert.equal(await here.has('refresh x'), true, 'at once where it happened');
   assert.equal(await there.has('refresh x'), false);
