@@ -38,7 +38,10 @@ describe('the package', () => {
     for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
       if (name !== 'dist') await cp(join(ROOT, name), join(tree, name), { recursive: true });
     }
-    await run(TSC, ['-p', join(ROOT, 'tsconfig.build.json'), '--outDir', join(tree, 'dist')]);
+    await run('npm', ['run', '--silent', 'build'], {
+      cwd: ROOT,
+      env: { ...process.env, DIST: join(tree, 'dist') },
+    });
     await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: tree });
     const [tarball = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
     await run('tar', ['xzf', tarball], { cwd: folder });
@@ -79,6 +82,11 @@ describe('the package', () => {
       'apply',
     ]);
     assert.ok(apply.includes(page), apply);
+  });
+
+  test('it has the list of common passwords', async () => {
+    const { isBlocked } = await import(join(installed, 'dist/src/directory/block-list.js'));
+    assert.deepEqual(['passw0rd', 'correct-horse-battery'].map(isBlocked), [true, false]);
   });
 
   test('relative links of its pages lead to files that are in it', async () => {
