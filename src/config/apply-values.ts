@@ -1,6 +1,6 @@
 /** What a single value of the apply file may be. Each says of a bad one what is wrong, as the end of a sentence. */
 import { z } from 'zod';
-import { findNetworkProblem } from '../connections/networks.ts';
+import { findNetworkProblem } from '../datasources/networks.ts';
 import { reservedNames } from '../directory/names.ts';
 import { toImportedHash } from '../directory/passwords.ts';
 import { findRedirectUriProblem, isLoopback } from '../directory/redirect-uris.ts';

@@ -6,7 +6,7 @@
  * This file: every option of the environment as data. `docs/configuration.md` is written from it.
  */
 import type { z } from 'zod';
-import { findNetworkProblem } from '../connections/networks.ts';
+import { findNetworkProblem } from '../datasources/networks.ts';
 import { isLoopback } from '../directory/redirect-uris.ts';
 import { findableEmail } from '../directory/usernames.ts';
 import { parseMasterKey } from '../storage/master-key.ts';

@@ -6,6 +6,7 @@
  * a node of its own, so dropping one ends what was made with it and nothing else.
  */
 import { randomUUID, timingSafeEqual } from 'node:crypto';
+import { isWithin } from '../datasources/networks.ts';
 import type { Author, Changes } from '../directory/changes.ts';
 import { isUsable } from '../directory/current-rights.ts';
 import type { DirectoryView } from '../directory/directory.ts';
@@ -19,7 +20,6 @@ import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.t
 import { defined } from '../storage/defined.ts';
 import type { Application, Connection, ConnectionSecret, Resource, User } from '../storage/nouns.ts';
 import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
-import { isWithin } from './networks.ts';
 import type { ConnectionUses, Use } from './uses.ts';
 
 /** Milliseconds that a connection lives unless something else is said. */
