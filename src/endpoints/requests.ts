@@ -56,7 +56,7 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   async function record(ctx: Context, error: DomainError): Promise<void> {
     const { address, requestId } = ctx.state;
-    const client: AuthenticatedClient | undefined = ctx.state.client;
+    const { client } = ctx.state;
     if (error instanceof ClientRejected) {
       // Without a form the header is the only place for credentials.
       if (ctx.get('Authorization') !== '' || !findForm(ctx)) {

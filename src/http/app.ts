@@ -56,10 +56,8 @@ function logBroken(app: Koa, log: Logger): void {
 }
 
 /**
- * What `routes` find of a request: `ctx.state.requestId` and `ctx.state.address`; Koa's own origin, host and protocol,
- * which are the issuer's; `findForm(ctx)`. What they may leave in `ctx.state`: `clientId` and `reason` for the log,
- * `failure` (the engine's own error answer), `issuedGrant` for the metrics; `readers` and `preflight` for pages of
- * other origins.
+ * What `routes` find of a request, and may leave for the log, the metrics and pages of other origins, stands in
+ * `request-state.ts`. Koa's own origin, host and protocol are the issuer's.
  */
 export function createApp(deps: AppDeps): Koa {
   const { issuer, hosts, trustedProxies, log, views, health } = deps;

@@ -8,13 +8,11 @@ import type { IncomingMessage } from 'node:http';
 import { stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import { Refusal } from './refusal.ts';
+import type { Form } from './request-state.ts';
 
 const MAX_FORM_BYTES = 56 * 1024;
 const MAX_FIELDS = 1_000;
 const FORM = 'application/x-www-form-urlencoded';
-
-/** The members of a form; repeated ones are arrays. */
-export type Form = Record<string, unknown>;
 
 function tooLarge(limit: number): Refusal {
   return new Refusal(413, `the body is larger than ${limit} bytes`);

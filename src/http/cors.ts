@@ -4,8 +4,7 @@
  * otherwise a page could not tell it from a broken network. No answer depends on cookies, so credentials are never
  * allowed.
  *
- * Routes leave in `ctx.state`: `readers`, the origins of the client, or `*` for every page; `preflight`, what pages may
- * send, if the route has answered a browser's preflight.
+ * Routes say in `ctx.state` who may read an answer (`readers`, `preflight`).
  */
 import type { Context, Middleware } from 'koa';
 
@@ -19,11 +18,6 @@ export interface CorsDeps {
   readonly isListed: (origin: string) => Promise<boolean>;
 }
 
-interface Preflight {
-  readonly methods: readonly string[];
-  readonly headers: readonly string[];
-}
-
 const PREFLIGHT_SECONDS = 600;
 const EXPOSED = 'WWW-Authenticate, Retry-After';
 
@@ -35,7 +29,7 @@ function forgetOrigin(ctx: Context): void {
 
 function tellReader(ctx: Context, reader: string): void {
   ctx.set('Access-Control-Allow-Origin', reader);
-  const preflight: Preflight | undefined = ctx.state.preflight;
+  const { preflight } = ctx.state;
   if (preflight) {
     ctx.set('Access-Control-Allow-Methods', preflight.methods.join(', '));
     ctx.set('Access-Control-Allow-Headers', preflight.headers.join(', '));
@@ -50,7 +44,7 @@ export function createCors({ paths, publicPaths, isFacePath, isListed }: CorsDep
   const forAll = new Set(publicPaths);
 
   async function findReader(ctx: Context, origin: string): Promise<string | undefined> {
-    const { readers, preflight }: { readers?: readonly string[] | '*'; preflight?: Preflight } = ctx.state;
+    const { readers, preflight } = ctx.state;
     if (readers === '*') return readers;
     ctx.vary('Origin');
     if (origin === '') return undefined;

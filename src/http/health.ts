@@ -42,7 +42,7 @@ function maySeeMetrics(ctx: Context, ownHost: string, token: string | undefined)
   const host = headers.host ?? '';
   const isDirect = !Object.keys(headers).some((name) => FORWARDING.test(name));
   const isOwn = LOOPBACK_HOST.test(host) || host.toLowerCase() === ownHost;
-  if (isDirect && isOwn && LOOPBACK.test(String(ctx.state.peer))) return true;
+  if (isDirect && isOwn && LOOPBACK.test(ctx.state.peer)) return true;
   const [, presented] = BEARER.exec(ctx.get('Authorization')) ?? [];
   if (token === undefined || presented === undefined) return false;
   return timingSafeEqual(sha256(presented), sha256(token));

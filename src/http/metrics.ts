@@ -121,7 +121,7 @@ export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics 
     answered.set(key, (answered.get(key) ?? 0) + 1);
     durationsOf(route).observe((performance.now() - started) / 1000);
     const { issuedGrant } = ctx.state;
-    if (typeof issuedGrant === 'string' && status === 200) tokens.inc({ grant: issuedGrant });
+    if (issuedGrant !== undefined && status === 200) tokens.inc({ grant: issuedGrant });
   };
   return { middleware, contentType: registry.contentType, text, count };
 }

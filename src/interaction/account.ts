@@ -97,8 +97,8 @@ async function change(
       queue: organization.id,
       author: {
         actor: userSubject(user),
-        address: String(ctx.state.address),
-        requestId: String(ctx.state.requestId),
+        address: ctx.state.address,
+        requestId: ctx.state.requestId,
       },
     });
     return undefined;

@@ -102,8 +102,8 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
       subject: String(interaction.session?.accountId),
       client: client.application.clientId,
       organization: client.organization.id,
-      address: String(ctx.state.address),
-      requestId: String(ctx.state.requestId),
+      address: ctx.state.address,
+      requestId: ctx.state.requestId,
       details: { scope: interaction.params.scope, resource: interaction.params.resource },
     });
   }

@@ -73,7 +73,7 @@ export function createPostedRequests({
     if (text.length > MAX_BYTES) {
       throw new Refusal(413, `the parameters are larger than ${MAX_BYTES} bytes`);
     }
-    await limit(String(ctx.state.address));
+    await limit(ctx.state.address);
     const id = randomBytes(SECRET_BYTES).toString('base64url');
     const secret = randomBytes(SECRET_BYTES).toString('base64url');
     const { handle, seal } = keysOf(ctx.path, id, secret);
@@ -118,7 +118,7 @@ export function createPostedRequests({
     const id = ctx.query[ID];
     if (id === undefined || ctx.method === 'HEAD') {
       // The engine keeps an interaction or a session for each, as for a GET.
-      if (ctx.method === 'GET' || ctx.method === 'HEAD') await limit(String(ctx.state.address));
+      if (ctx.method === 'GET' || ctx.method === 'HEAD') await limit(ctx.state.address);
       return next();
     }
     if (ctx.method !== 'GET') return next();

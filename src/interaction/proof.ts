@@ -68,8 +68,8 @@ async function record(
     outcome: 'denied',
     client: client.application.clientId,
     organization: client.organization.id,
-    address: String(ctx.state.address),
-    requestId: String(ctx.state.requestId),
+    address: ctx.state.address,
+    requestId: ctx.state.requestId,
     ...(reason !== undefined && { reason }),
   } as const;
   await refusals.append(entry, false);
@@ -92,7 +92,7 @@ export async function provePassword(
       realm: client.application.realm,
       login: username,
       password,
-      address: String(ctx.state.address),
+      address: ctx.state.address,
       queue: client.organization.id,
     });
     if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });

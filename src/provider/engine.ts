@@ -10,6 +10,7 @@
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { AuthenticatedClient } from '../clients/authentication.ts';
 import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { Grant } from '../grants/contract.ts';
@@ -67,7 +68,9 @@ function keepFailures(provider: Provider): void {
 function registerGrants(provider: Provider, { grants, issueToken, directory }: EngineDeps): void {
   for (const grant of grants) {
     const token = async (ctx: KoaContextWithOIDC): Promise<void> => {
-      const { address, requestId, client } = ctx.state;
+      const { address, requestId } = ctx.state;
+      // `clients.ts` finds no client for the engine before this one is there.
+      const client = ctx.state.client as AuthenticatedClient;
       const request = { grantType: grant.type, client, address, requestId, parameters: ctx.oidc.body ?? {} };
       try {
         const issued = await issueToken({

@@ -47,7 +47,7 @@ export const engineTokenEndpoint: NonNullable<ServerOptions['tokenEndpoint']> =
     ctx.req.headers['content-type'] = 'application/x-www-form-urlencoded';
     ctx.req.headers['content-length'] = String((ctx.req as any).body.length);
     await engine(ctx, async () => undefined);
-    const { failure } = ctx.state;
+    const failure = ctx.state.failure as any;
     if (failure === undefined) return;
     ctx.state.failure = undefined;
     // The shell sets it in its own order.

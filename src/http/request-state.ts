@@ -1,0 +1,64 @@
+/** What travels with a request in `ctx.state`: each member, and who sets it. */
+import type { AuthenticatedClient } from '../clients/authentication.ts';
+import type { RequestView } from '../directory/directory.ts';
+import type { TokenRow } from '../storage/contract.ts';
+
+/** The members of a form; repeated ones are arrays. */
+export type Form = Record<string, unknown>;
+
+/** What a page of another origin may send, told in answer to a browser's preflight. */
+export interface Preflight {
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+}
+
+export interface RequestState {
+  // Set by `request-facts.ts` before everything else.
+  requestId: string;
+  /** Of the client, behind trusted proxies. */
+  address: string;
+  /** Of the other end of the connection. */
+  peer: string;
+
+  /** The host that was asked; set by `hosts.ts`. */
+  host?: string;
+
+  // Set by `body.ts`.
+  formText?: string;
+  form?: Form;
+
+  // For the log; set by whoever knows it.
+  clientId?: string | undefined;
+  /** The authentication method that the client used and the one it is registered with, if they differ. */
+  clientAuth?: { readonly used: string; readonly registered: string } | undefined;
+  reason?: string | undefined;
+  /** Where the answer differs from the request without being an error. */
+  note?: string;
+  /** An error that was not foreseen; set by `errors.ts`. */
+  unforeseen?: unknown;
+
+  /** An error that was answered already; set by the engine and by faces. */
+  failure?: unknown;
+  /** The grant under which a token was given out, for the metrics. */
+  issuedGrant?: string;
+
+  // For pages of other origins; set by routes, read by `cors.ts`.
+  /** The origins whose pages may read the answer, or `*` for every page. */
+  readers?: readonly string[] | '*' | undefined;
+  preflight?: Preflight;
+
+  /** The view of the directory that decides the request; set by the directory when it is first asked for. */
+  viewing?: Promise<RequestView>;
+  /** The client that has authenticated; set by the endpoints. */
+  client?: AuthenticatedClient;
+
+  // Set by faces.
+  faceText?: Promise<string>;
+  hadAuthorization?: boolean;
+  /** The token with which the request came. */
+  bearer?: TokenRow | undefined;
+}
+
+declare module 'koa' {
+  interface DefaultState extends RequestState {}
+}
