@@ -1,7 +1,7 @@
 /** An explanation as lines of text. */
 import { toOneLine } from '../errors/texts.ts';
 import { DIMENSIONS } from '../permissions/device-access.ts';
-import type { Step } from '../permissions/kinds.ts';
+import type { Step } from '../permissions/explain.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import type { Removal, TokenExplanation } from './explain.ts';

@@ -8,14 +8,8 @@ import type { BoundRights, CurrentRights } from '../directory/current-rights.ts'
 import type { Directory } from '../directory/directory.ts';
 import { withinCatalogue } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
-import {
-  type DeviceAccess,
-  type DeviceRight,
-  deviceAccess,
-  fromStoredAccess,
-} from '../permissions/device-access.ts';
-import { explainIntersection, type Removable } from '../permissions/explain.ts';
-import type { Step } from '../permissions/kinds.ts';
+import { type DeviceAccess, type DeviceRight, fromStoredAccess } from '../permissions/device-access.ts';
+import { explainAccess, explainIntersection, type Removable, type Step } from '../permissions/explain.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -124,7 +118,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     ...lifetime,
     ...(active && { permissions: fromStored(current.permissions), scope: current.scope }),
     ...(active && current.devices && { devices: fromStoredAccess(current.devices) }),
-    lostDevices: row.devices ? deviceAccess.explain(toDeviceSteps(row.devices, held ?? [])).removed : [],
+    lostDevices: row.devices ? explainAccess(toDeviceSteps(row.devices, held ?? [])).removed : [],
     steps: [...steps, granted],
     roles,
     lost: explainIntersection([granted, ...(listed ? [listed] : []), ...steps]).removed,

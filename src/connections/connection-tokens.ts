@@ -5,7 +5,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-export const CONNECTION_TOKEN = 'gct_';
+const CONNECTION_TOKEN = 'gct_';
 
 const PATTERN = new RegExp(`^${CONNECTION_TOKEN}([A-Za-z0-9_-]{22})[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{6})$`);
 const CHECKSUM_LENGTH = 6;

@@ -35,7 +35,7 @@ export function parseDomain(domain: string): string {
 }
 
 /** `shop.example.org` becomes `shop_example_org`. */
-export function channelOf(domain: string): string {
+function channelOf(domain: string): string {
   return domain.toLowerCase().replace(/[^a-z0-9]/g, '_');
 }
 

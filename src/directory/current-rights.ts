@@ -9,7 +9,7 @@ import {
   intersectAccess,
   toStoredAccess,
 } from '../permissions/device-access.ts';
-import type { Step } from '../permissions/kinds.ts';
+import type { Step } from '../permissions/explain.ts';
 import { intersect, isEmpty, isWhole, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { Rights } from '../registry/registry.ts';

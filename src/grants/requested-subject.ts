@@ -13,10 +13,10 @@ import type { Resource, User } from '../storage/nouns.ts';
 import type { GrantRequest } from './contract.ts';
 import type { SubjectToken } from './subject-token.ts';
 
-export const IMPERSONATE_SCOPE = 'users:impersonate';
+const IMPERSONATE_SCOPE = 'users:impersonate';
 
 /** Never told apart, so that nobody learns which users there are. */
-export class RequestedSubjectRefused extends MalformedRequest {
+class RequestedSubjectRefused extends MalformedRequest {
   constructor(reason: string) {
     super({ description: 'requested_subject is not one that this token may ask for', reason });
   }

@@ -108,7 +108,7 @@ function fromRow(row: TokenRow): SubjectToken {
   });
 }
 
-export function connectionSubject({ id }: { readonly id: string }): string {
+function connectionSubject({ id }: { readonly id: string }): string {
   return `connection:${id}`;
 }
 

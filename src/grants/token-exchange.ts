@@ -24,7 +24,7 @@ export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
  * The subject token is not alive, not of the type that was said, or not this client's to trade. Never told apart
  * (RFC 8693 section 2.2.2 `invalid_request`).
  */
-export class SubjectTokenRejected extends MalformedRequest {
+class SubjectTokenRejected extends MalformedRequest {
   constructor(reason: string) {
     super({ description: 'subject_token is not valid', reason });
   }

@@ -17,7 +17,7 @@ export function fittingSigningMode(): SigningMode {
 const COORDINATE_BYTES = 32;
 
 /** ECDSA signature: DER SEQUENCE { INTEGER r, INTEGER s } to r || s (RFC 7518 section 3.4). */
-export function derToJose(der: Buffer): Buffer {
+function derToJose(der: Buffer): Buffer {
   const out = Buffer.alloc(2 * COORDINATE_BYTES);
   let at = (der[1] as number) & 0x80 ? 2 + ((der[1] as number) & 0x7f) : 2;
   for (const end of [COORDINATE_BYTES, 2 * COORDINATE_BYTES]) {

@@ -1,24 +1,7 @@
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
-import { explainIntersection, type Removable } from './explain.ts';
-import {
-  type JsonObject,
-  MAX_TABLES,
-  parseJsonText,
-  readMember,
-  requireObject,
-  requirePlainJson,
-} from './json.ts';
-import type { DetailKind, ParsedDetails } from './kinds.ts';
-import {
-  contains,
-  createPermissions,
-  EVERYTHING,
-  intersect,
-  NOTHING,
-  type Permissions,
-  union,
-} from './permissions.ts';
+import { type JsonObject, MAX_TABLES, readMember, requireObject, requirePlainJson } from './json.ts';
+import { createPermissions, EVERYTHING, NOTHING, type Permissions, union } from './permissions.ts';
 import { isSameResource } from './resource-identifiers.ts';
 import { requireTableId } from './table-ids.ts';
 
@@ -28,6 +11,13 @@ export const TABLE_ACCESS = 'table_access';
 export type AuthorizationDetail =
   | { type: typeof TABLE_ACCESS; locations: string[]; identifier: string; actions: Action[] }
   | { type: typeof TABLE_ACCESS; locations: string[]; privileges: ['admin'] };
+
+/** What the details of one type in a request were read as. */
+export interface ParsedDetails<Rights> {
+  readonly permissions: Rights;
+  /** The resource they speak of: the one given, else the one that their `locations` name; undefined when none does. */
+  readonly resource: string | undefined;
+}
 
 const MEMBERS: ReadonlySet<string> = new Set(['type', 'locations', 'identifier', 'actions', 'privileges']);
 
@@ -57,14 +47,6 @@ export function parseAuthorizationDetails(
     else cells.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
   }
   return { permissions: union(createPermissions(cells), isAdmin ? EVERYTHING : NOTHING), resource: location };
-}
-
-/** The same from JSON text, which is read more strictly: an object that has a name twice is refused. */
-export function parseAuthorizationDetailsText(
-  text: string,
-  resource: string | undefined,
-): ParsedDetails<Permissions> {
-  return parseAuthorizationDetails(parseJsonText(text), resource);
 }
 
 function requireTableAccess(entry: unknown): JsonObject {
@@ -130,13 +112,3 @@ export function toAuthorizationDetails(permissions: Permissions, resource: strin
     actions: [...toActions(mask)],
   }));
 }
-
-/** Permissions on tables as a kind of detail. */
-export const tableAccess: DetailKind<Permissions, Removable> = {
-  type: TABLE_ACCESS,
-  parse: parseAuthorizationDetails,
-  toDetails: toAuthorizationDetails,
-  contains,
-  intersect,
-  explain: explainIntersection,
-};

@@ -2,6 +2,7 @@
 import {
   type AuthorizationDetail,
   parseAuthorizationDetails,
+  TABLE_ACCESS,
   toAuthorizationDetails,
 } from './authorization-details.ts';
 import {
@@ -16,7 +17,7 @@ import { parseJsonText } from './json.ts';
 import type { Permissions } from './permissions.ts';
 
 /** The types that clients may ask for. */
-export const DETAIL_TYPES = ['table_access', DEVICE_ACCESS] as const;
+export const DETAIL_TYPES = [TABLE_ACCESS, DEVICE_ACCESS] as const;
 
 export interface AskedDetails {
   readonly permissions: Permissions;

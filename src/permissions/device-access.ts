@@ -6,10 +6,10 @@
  * `*` alone stands for all there are and will be; a member that is left out stands for none.
  */
 
+import type { ParsedDetails } from './authorization-details.ts';
 import { findActionId, findActionName } from './devicehive-actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { type JsonObject, readMember, requireObject, requirePlainJson } from './json.ts';
-import type { DetailKind, Explanation, ParsedDetails, Step } from './kinds.ts';
 import { isSameResource } from './resource-identifiers.ts';
 
 export const DEVICE_ACCESS = 'devicehive';
@@ -210,24 +210,3 @@ export function describeMissingAccess(missing: readonly DeviceRight[]): string {
   const hidden = missing.length - shown.length;
   return `Beyond what is allowed: ${shown.join(', ')}${hidden > 0 ? ` and ${hidden} more` : ''}.`;
 }
-
-function explainAccess(steps: readonly Step<DeviceAccess>[]): Explanation<DeviceAccess, DeviceRight> {
-  const [first, ...later] = steps;
-  if (first === undefined) throw new RangeError('explain needs at least one step');
-  let effective = first.permissions;
-  const removed: (DeviceRight & { readonly by: string })[] = [];
-  for (const { name, permissions } of later) {
-    for (const right of missingAccess(effective, permissions)) removed.push({ ...right, by: name });
-    effective = intersectAccess(effective, permissions);
-  }
-  return { effective, removed };
-}
-
-export const deviceAccess: DetailKind<DeviceAccess, DeviceRight> = {
-  type: DEVICE_ACCESS,
-  parse: parseDeviceAccess,
-  toDetails: toDeviceAccessDetails,
-  contains: containsAccess,
-  intersect: intersectAccess,
-  explain: explainAccess,
-};

@@ -1,26 +1,56 @@
-import type { Explanation, Step } from './kinds.ts';
+/** Which step of an intersection took a right away: the same for tables and for devices. */
+import { type DeviceAccess, type DeviceRight, intersectAccess, missingAccess } from './device-access.ts';
 import { type Cell, difference, intersect, type Permissions } from './permissions.ts';
 
-/** One right that was there and is not any more. Admin, which is no cell, is spelled as in a scope: table `*`, `admin`. */
+/** A set that took part in an intersection, under the name by which people know it. */
+export interface Step<Rights> {
+  readonly name: string;
+  readonly permissions: Rights;
+}
+
+/** The outcome of an intersection and, for each right lost on the way, the name of the step that lacked it first. */
+export interface Explanation<Rights, Right> {
+  readonly effective: Rights;
+  readonly removed: readonly (Right & { readonly by: string })[];
+}
+
+/** A right that a step took away. Admin, which is not a cell, is spelled as in a scope: table `*`, `admin`. */
 export type Removable = Cell | { readonly table: '*'; readonly action: 'admin' };
 
+/** @throws RangeError without steps: nothing to intersect must not come out as everything */
+function explain<Rights, Right extends object>(
+  [first, ...later]: readonly Step<Rights>[],
+  intersectBoth: (a: Rights, b: Rights) => Rights,
+  missing: (had: Rights, left: Rights) => readonly Right[],
+): Explanation<Rights, Right> {
+  if (first === undefined) throw new RangeError('an explanation needs at least one step');
+  let effective = first.permissions;
+  const removed: (Right & { readonly by: string })[] = [];
+  for (const { name, permissions } of later) {
+    for (const right of missing(effective, permissions)) removed.push({ ...right, by: name });
+    effective = intersectBoth(effective, permissions);
+  }
+  return { effective, removed };
+}
+
+function missingRights(had: Permissions, left: Permissions): readonly Removable[] {
+  const { isAdmin, cells } = difference(had, left);
+  return isAdmin ? [{ table: '*', action: 'admin' }, ...cells] : cells;
+}
+
 /**
- * Intersects named steps in their order (for instance requested, application, role, parent token) and says for each right
- * which step took it away first. Where admin is taken away, the cells that this step leaves instead can be taken away by
- * later ones. Throws `RangeError` without steps: nothing to intersect must not come out as everything.
+ * Intersects named steps in their order (for instance requested, application, role, parent token) and says for each
+ * right which step took it away first. Where admin is taken away, later steps can take away the cells that this step
+ * leaves instead.
+ * @throws RangeError without steps
  */
 export function explainIntersection(
   steps: readonly Step<Permissions>[],
 ): Explanation<Permissions, Removable> {
-  const [first, ...later] = steps;
-  if (first === undefined) throw new RangeError('explainIntersection needs at least one step');
-  let effective = first.permissions;
-  const removed: (Removable & { readonly by: string })[] = [];
-  for (const { name, permissions } of later) {
-    const missing = difference(effective, permissions);
-    if (missing.isAdmin) removed.push({ table: '*', action: 'admin', by: name });
-    for (const cell of missing.cells) removed.push({ ...cell, by: name });
-    effective = intersect(effective, permissions);
-  }
-  return { effective, removed };
+  return explain(steps, intersect, missingRights);
+}
+
+/** The same for devices. @throws RangeError without steps */
+export function explainAccess(steps: readonly Step<DeviceAccess>[]): Explanation<DeviceAccess, DeviceRight> {
+  return explain(steps, intersectAccess, missingAccess);
 }

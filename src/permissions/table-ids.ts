@@ -1,7 +1,7 @@
 import { PermissionsError, quoteName } from './errors.ts';
 
 /** In UTF-16 units, as JavaScript counts. */
-export const MAX_TABLE_ID_LENGTH = 128;
+const MAX_TABLE_ID_LENGTH = 128;
 
 /**
  * Names that mean something on every JavaScript object. Tokens carry table ids as the keys of a JSON object, and whoever

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   parseAuthorizationDetails,
-  parseAuthorizationDetailsText,
   toAuthorizationDetails,
 } from '../../src/permissions/authorization-details.ts';
+import { parseDetailsText } from '../../src/permissions/details.ts';
 import { createPermissions, EVERYTHING, isEmpty, NOTHING } from '../../src/permissions/permissions.ts';
 
 const shop = 'https://api.acme.example/';
@@ -105,7 +105,7 @@ test('authorization details (RFC 9396)', async (t) => {
       assert.throws(() => parseAuthorizationDetails(value, shop), { code: 'malformed' });
     }
     const twice = '[{"type":"table_access","identifier":"a","identifier":"b","actions":["read"]}]';
-    assert.throws(() => parseAuthorizationDetailsText(twice, shop), {
+    assert.throws(() => parseDetailsText(twice, shop), {
       code: 'malformed',
       message: /stands twice/,
     });

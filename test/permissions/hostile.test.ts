@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  parseAuthorizationDetails,
-  parseAuthorizationDetailsText,
-} from '../../src/permissions/authorization-details.ts';
+import { parseAuthorizationDetails } from '../../src/permissions/authorization-details.ts';
+import { parseDetailsText } from '../../src/permissions/details.ts';
 import {
   createPermissions,
   EVERYTHING,
@@ -60,7 +58,7 @@ test('PM-01 hostile keys are refused at every depth', async (t) => {
         `[{"type":"table_access","identifier":"${name}","actions":["read"]}]`,
       ];
       for (const text of broken) {
-        assert.throws(() => parseAuthorizationDetailsText(text, shop), { code: 'malformed' }, text);
+        assert.throws(() => parseDetailsText(text, shop), { code: 'malformed' }, text);
         assert.throws(() => parseAuthorizationDetails(JSON.parse(text), shop), { code: 'malformed' }, text);
       }
       assert.throws(() => splitTableScopes([`${name}:read`], () => false), { code: 'malformed' });

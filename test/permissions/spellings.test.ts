@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   parseAuthorizationDetails,
-  parseAuthorizationDetailsText,
   toAuthorizationDetails,
 } from '../../src/permissions/authorization-details.ts';
+import { parseDetailsText } from '../../src/permissions/details.ts';
 import {
   createPermissions,
   EVERYTHING,
@@ -46,7 +46,7 @@ const ROUND_TRIPS: Record<string, (set: Permissions, resource: string) => Permis
   'authorization details': (set, at) =>
     parseAuthorizationDetails(toAuthorizationDetails(set, at), at).permissions,
   'authorization details as text': (set, at) =>
-    parseAuthorizationDetailsText(JSON.stringify(toAuthorizationDetails(set, at)), undefined).permissions,
+    parseDetailsText(JSON.stringify(toAuthorizationDetails(set, at)), undefined).permissions,
   'table scopes': throughScopes,
   'the stored form': (set) => fromStored(JSON.parse(JSON.stringify(toStored(set)))),
 };

@@ -1,8 +1,6 @@
 /** Permissions of far more members than are taken, in every form that a request may send. */
-import {
-  parseAuthorizationDetails,
-  parseAuthorizationDetailsText,
-} from '../../src/permissions/authorization-details.ts';
+import { parseAuthorizationDetails } from '../../src/permissions/authorization-details.ts';
+import { parseDetailsText } from '../../src/permissions/details.ts';
 import { parsePermissions, parsePermissionsText } from '../../src/permissions/permissions-json.ts';
 import { splitTableScopes } from '../../src/permissions/table-scopes.ts';
 
@@ -35,7 +33,7 @@ export function createTooLarge() {
     '130,000 levels as text': () => parsePermissionsText('['.repeat(130_000) + ']'.repeat(130_000), LENIENT),
     '50 MB of text': () => parsePermissionsText(' '.repeat(50_000_000), LENIENT),
     '100,000 details': () => parseAuthorizationDetails(details, SHOP),
-    '100,000 details as text': () => parseAuthorizationDetailsText(detailsText, SHOP),
+    '100,000 details as text': () => parseDetailsText(detailsText, SHOP),
     '100,000 scopes': () => splitTableScopes(scopes, () => false),
   };
   return { tables, details, attempts };

@@ -14,6 +14,6 @@ export function parseBcrypt(text: string): Verify | undefined {
   return (password) => bcrypt.compare(password, hash);
 }
 
-export const TYPICAL_BCRYPT = `$2b$12$${'.'.repeat(53)}`;
+const TYPICAL_BCRYPT = `$2b$12$${'.'.repeat(53)}`;
 
 export const bcryptFormat: Format = { parse: ({ text }) => parseBcrypt(text), typical: TYPICAL_BCRYPT };
