@@ -5,6 +5,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '../test/support/until.ts';
 
 /** What the bare engine says of itself. */
 export interface Seed {
@@ -69,15 +70,14 @@ function start(args: readonly string[], env: Record<string, string>, cores = SER
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {
-  for (;;) {
+  await until(`${url} answers`, async () => {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
     const status = await fetch(url).then(
       (response) => response.status,
       () => 0,
     );
-    if (status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+    return status === 200;
+  });
 }
 
 function toServer(
