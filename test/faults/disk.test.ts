@@ -294,7 +294,8 @@ test('E3 of what is written together, the disk has all or nothing', async (t) =>
   const write = (key: string, bytes: number) =>
     database.write(() =>
       database.run(
-        'INSERT INTO tokens (key, expires_at, document) SELECT ?1, 1, zeroblob(?2) UNION ALL SELECT ?1 || ?1, 1, zeroblob(?2)',
+        `INSERT INTO artifacts (key, model, expires_at, payload)
+         SELECT ?1, 'm', 1, zeroblob(?2) UNION ALL SELECT ?1 || ?1, 'm', 1, zeroblob(?2)`,
         key,
         bytes,
       ),
@@ -305,10 +306,10 @@ test('E3 of what is written together, the disk has all or nothing', async (t) =>
   for (const outcome of await writeTogether()) {
     assert.ok(outcome.status === 'rejected' && outcome.reason instanceof StoreUnavailable);
   }
-  assert.deepEqual(database.all('SELECT key FROM tokens'), []);
+  assert.deepEqual(database.all('SELECT key FROM artifacts'), []);
   await write('d', 10);
   pragma('max_page_count', ` = ${unlimited}`);
   assert.ok((await writeTogether()).every(({ status }) => status === 'fulfilled'));
-  assert.equal(database.all('SELECT key FROM tokens').length, 8);
+  assert.equal(database.all('SELECT key FROM artifacts').length, 8);
   await database.close();
 });
