@@ -1,4 +1,5 @@
 /** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
+
 import { randomBytes } from 'node:crypto';
 import type { ApplyApplication } from '../config/apply-file.ts';
 import {
@@ -11,6 +12,7 @@ import { isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
 import { OPENID_SCOPES } from '../grants/downscope.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, AuthMethod, Ceiling, Organization } from '../storage/nouns.ts';
 import { algsBefore, ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type ApplicationIds, checkRights, NOTHING_STORED } from './apply-organizations.ts';
@@ -69,18 +71,19 @@ export async function planApplication(
       postLogoutRedirectUris: entry.postLogoutRedirectUris ?? before?.postLogoutRedirectUris ?? [],
       allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
       native: entry.native ?? before?.native ?? false,
-      ...(firstParty && { firstParty }),
-      ...(pkce === 'optional' && { pkce }),
+      ...defined({
+        firstParty: firstParty || undefined,
+        pkce: pkce === 'optional' ? pkce : undefined,
+      }),
       ...planAudience(authMethod, entry, before),
       ...targets,
       introspects: entry.introspects ?? before?.introspects ?? [],
       mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
       ...carriedOn(before),
       ...planIdTokenAlg(entry, before),
-      ...(maxExchangeTtl !== undefined && { maxExchangeTtl }),
-      ...(minPasswordLength !== undefined && { minPasswordLength }),
+      ...defined({ maxExchangeTtl, minPasswordLength }),
     },
-    { ...(generated && { generated }), ...(madeUp && { madeUp }) },
+    defined({ generated, madeUp }),
   );
   checkAsWhole(plan, name, authMethod, entry, before);
 }
@@ -93,7 +96,7 @@ function planIdTokenAlg(
   if (alg === undefined) return {};
   const { idTokenAlg: last = ID_TOKEN_ALG, idTokenAlgsBefore = [] } = before ?? {};
   const earlier = before && algsBefore(alg, [last, ...idTokenAlgsBefore]);
-  return { idTokenAlg: alg, ...(earlier && { idTokenAlgsBefore: earlier }) };
+  return { idTokenAlg: alg, ...defined({ idTokenAlgsBefore: earlier }) };
 }
 
 /** The setting is about assertions only; applications with another authMethod send none. */
@@ -114,10 +117,7 @@ function carriedOn(
   if (!before) return {};
   const { owner, registeredThrough, homepage, userTokenTtl } = before;
   return {
-    ...(owner !== undefined && { owner }),
-    ...(registeredThrough !== undefined && { registeredThrough }),
-    ...(homepage !== undefined && { homepage }),
-    ...(userTokenTtl !== undefined && { userTokenTtl }),
+    ...defined({ owner, registeredThrough, homepage, userTokenTtl }),
   };
 }
 
@@ -151,8 +151,7 @@ type Credentials = Pick<Application, 'secretHash' | 'secretSeed' | 'jwks'> & Pic
 /** As it is: one that can be shown again stays so. */
 function keptSecret({ secretHash, secretSeed }: Application): Credentials {
   return {
-    ...(secretHash !== undefined && { secretHash }),
-    ...(secretSeed !== undefined && { secretSeed }),
+    ...defined({ secretHash, secretSeed }),
   };
 }
 
@@ -276,8 +275,7 @@ function planTargets(
   }
   return {
     ceilings,
-    ...(resource !== undefined && { resource }),
-    ...(registeredCeiling && { registeredCeiling }),
+    ...defined({ resource, registeredCeiling }),
   };
 }
 

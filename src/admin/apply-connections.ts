@@ -1,10 +1,12 @@
 /** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
+
 import type { ApplyConnection } from '../config/apply-file.ts';
 import { createSecret, DEFAULT_LIFETIME } from '../connections/connections.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { type Difference, difference } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, Connection, Organization } from '../storage/nouns.ts';
 import { checkRights, NOTHING_STORED } from './apply-organizations.ts';
 import { createNounId, type Plan } from './apply-plan.ts';
@@ -65,8 +67,7 @@ export async function planConnection(
   if (!standing) return;
   const { permissions, scopes } = entry;
   await checkRights(plan, name, standing.resource, {
-    ...(permissions && { permissions }),
-    ...(scopes && { scopes }),
+    ...defined({ permissions, scopes }),
   });
   const id = before?.id ?? createNounId();
   const createdAt = before?.createdAt ?? now();
@@ -88,8 +89,7 @@ export async function planConnection(
       permissions: permissions ? toStored(permissions) : (before?.permissions ?? NOTHING_STORED),
       secrets: before?.secrets ?? (made ? [made.secret] : []),
       networks: entry.networks ?? before?.networks ?? [],
-      ...(expiresAt !== undefined && { expiresAt }),
-      ...(maxTokenTtl !== undefined && { maxTokenTtl }),
+      ...defined({ expiresAt, maxTokenTtl }),
     },
     made ? { generated: { kind: 'connectionToken', value: made.token } } : {},
   );
@@ -127,7 +127,7 @@ async function findStanding(
     plan.problems.push(`${name} is for ${resource}, for which its application may not have tokens`);
   }
   const owner = await findOwner(plan, name, application, entry, before);
-  return { application: application.id, resource, ...(owner !== undefined && { owner }) };
+  return { application: application.id, resource, ...defined({ owner }) };
 }
 
 async function findOwner(

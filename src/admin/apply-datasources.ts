@@ -1,10 +1,12 @@
 /** Datasources of an apply file: their secrets are sealed, and their tables are looked for in the catalogue. */
+
 import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../config/apply-datasources.ts';
 import { DatasourceAway } from '../datasources/connector.ts';
 import type { Credentials } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';
 import { registeredColumns } from '../datasources/rows.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../storage/nouns.ts';
 import { createNounId, type Plan } from './apply-plan.ts';
 
@@ -47,9 +49,7 @@ export async function planDatasource(
     name: entry.name,
     enabled: entry.enabled ?? before?.enabled ?? true,
     kind: entry.kind,
-    ...(entry.file !== undefined && { file: entry.file }),
-    ...(server && { server }),
-    ...(sealedPassword !== undefined && { sealedPassword }),
+    ...defined({ file: entry.file, server, sealedPassword }),
     insecurePasswords: entry.insecurePasswords ?? before?.insecurePasswords ?? false,
     userTables: entry.userTables ? userTables : (before?.userTables ?? []),
   };
@@ -65,10 +65,9 @@ function planServer(
   if (kind === 'sqlite' || host === undefined) return undefined;
   return {
     host,
-    ...(port !== undefined && { port }),
-    ...(username !== undefined && { username }),
+    ...defined({ port, username }),
     tls: tls ?? before?.server?.tls ?? 'verify',
-    ...(ca !== undefined && { ca }),
+    ...defined({ ca }),
   };
 }
 
@@ -134,11 +133,9 @@ async function planUserTable(
     usernameColumn,
     passwordColumn,
     passwordFormat,
-    ...(saltColumn !== undefined && { saltColumn }),
-    ...(saltOrder !== undefined && { saltOrder }),
-    ...(sealedSecret !== undefined && { sealedSecret }),
+    ...defined({ saltColumn, saltOrder, sealedSecret }),
     subjectColumn,
-    ...(activeColumn !== undefined && { activeColumn }),
+    ...defined({ activeColumn }),
     conditions: [
       ...Object.entries(table.conditions ?? {}).map(([column, equals]) => ({
         column,
@@ -147,10 +144,10 @@ async function planUserTable(
       ...(table.nullColumns ?? []).map((column) => ({ column, equals: 'null' })),
     ],
     roles,
-    ...(roleColumn !== undefined && { roleColumn }),
+    ...defined({ roleColumn }),
     roleMap: values.map(([value], index) => ({ value, role: mapped[index] as string })),
     claims: Object.entries(table.claims ?? {}).map(([claim, column]) => ({ claim, column })),
-    ...(passwordChangedAtColumn !== undefined && { passwordChangedAtColumn }),
+    ...defined({ passwordChangedAtColumn }),
     realm,
     verified: before?.verified ?? false,
   };

@@ -2,7 +2,9 @@
  * Nouns spelled as in an apply file, field by field, and what differs between two of them. A member that is not spelled
  * here is shown under its own name, so that a change of it cannot be missed.
  */
+
 import { hash } from 'node:crypto';
+import { defined } from '../storage/defined.ts';
 import type { CollectionName, Noun, Nouns, StoredPermissions, UserTable } from '../storage/nouns.ts';
 import { ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 
@@ -80,7 +82,7 @@ const spellers: Spellers = {
     const spelled = Object.entries(faces).map(([face, { application, ...settings }]) =>
       prefixed(`faces.${face}`, {
         ...settings,
-        ...(application !== undefined && { application: nameOfId(application) }),
+        ...defined({ application: application === undefined ? undefined : nameOfId(application) }),
       }),
     );
     return Object.assign({ ...others }, ...spelled);
@@ -123,9 +125,9 @@ const spellers: Spellers = {
       assertionAudience: others.assertionAudience ?? 'issuer',
       idTokenAlg: others.idTokenAlg ?? ID_TOKEN_ALG,
       mayExchange: mayExchange.map(nameOfId),
-      ...(registeredCeiling && { permissions: spellPermissions(registeredCeiling) }),
+      ...defined({ permissions: registeredCeiling && spellPermissions(registeredCeiling) }),
       realm: realm === `application:${application.id}` ? 'application' : 'organization',
-      ...(jwks && { jwks: jwks.keys }),
+      ...defined({ jwks: jwks?.keys }),
       ...Object.fromEntries(
         ceilings.map(({ resource, permissions }) => [
           `permissions for ${resource}`,
@@ -198,7 +200,7 @@ export function findDifferences<C extends CollectionName>(
     }
     const [from, to] = [toText(had), toText(has)];
     if (from === to) return [];
-    return [{ field, ...(from !== undefined && { from }), ...(to !== undefined && { to }) }];
+    return [{ field, ...defined({ from, to }) }];
   });
 }
 

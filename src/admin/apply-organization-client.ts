@@ -1,9 +1,11 @@
 /** The organization as a client of its own, which may do everything with each of its resources. */
+
 import type { ApplyOrganization } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { ORGANIZATION_CLIENT } from '../directory/names.ts';
 import { EVERYTHING } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
+import { defined } from '../storage/defined.ts';
 import type { Organization } from '../storage/nouns.ts';
 import { type ApplicationDeps, planCredentials } from './apply-applications.ts';
 import type { Plan } from './apply-plan.ts';
@@ -69,7 +71,7 @@ export async function planOrganizationClient(
       postLogoutRedirectUris: [],
       allowedOrigins: [],
       native: false,
-      ...(resource !== undefined && { resource }),
+      ...defined({ resource }),
       ceilings: [...identifiers].map((identifier) => ({ resource: identifier, permissions })),
       introspects: [],
       mayExchange: [],

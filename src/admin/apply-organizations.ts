@@ -1,10 +1,12 @@
 /** Organizations of an apply file, and the resources and roles in them. */
+
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { type Permissions, unknownTables } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import {
   type FaceName,
   type FaceSettings,
@@ -75,7 +77,7 @@ function planFaces(
       registration: name === 'sunbreak' && registration,
       ...had,
       ...(settings as Partial<FaceSettings>),
-      ...(application !== undefined && { application }),
+      ...defined({ application }),
     };
   }
   return Object.keys(faces).length === 0 ? undefined : faces;
@@ -100,7 +102,7 @@ export async function planOrganization(
     enabled: entry.enabled ?? before?.enabled ?? true,
     default: entry.default ?? before?.default ?? false,
     hosts: entry.hosts ?? before?.hosts ?? [],
-    ...(faces && { faces }),
+    ...defined({ faces }),
   });
   return { organization, ids };
 }
@@ -165,13 +167,10 @@ export async function planResource(
       format: entry.token?.format ?? stored?.token.format ?? 'jwt',
       ttl: entry.token?.ttl ?? stored?.token.ttl ?? accessTokenTtl,
       alg,
-      ...(earlier && { algsBefore: earlier }),
-      ...(typ === 'JWT' && { typ }),
+      ...defined({ algsBefore: earlier, typ: typ === 'JWT' ? typ : undefined }),
       overflow: entry.token?.overflow ?? stored?.token.overflow ?? TOKEN_OVERFLOW,
     },
-    ...(channel !== undefined && { channel }),
-    ...(stored?.registeredBy !== undefined && { registeredBy: stored.registeredBy }),
-    ...(stored?.owner !== undefined && { owner: stored.owner }),
+    ...defined({ channel, registeredBy: stored?.registeredBy, owner: stored?.owner }),
   });
   for (const scope of ambiguousScopes(resource)) {
     plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);

@@ -1,4 +1,5 @@
 /** Users and administrators of an apply file. */
+
 import { randomBytes } from 'node:crypto';
 import type { ApplyAdministrator, ApplyUser } from '../config/apply-file.ts';
 import { didYouMean } from '../config/similar.ts';
@@ -7,6 +8,7 @@ import { checkNewPassword, type Passwords, toImportedHash } from '../directory/p
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, Organization, Realm, User } from '../storage/nouns.ts';
 import type { Extras, Plan, Wanted } from './apply-plan.ts';
 
@@ -146,23 +148,22 @@ async function planPerson(
   const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
   const wanted: Wanted<User> = {
     realm,
-    ...(person.organization !== undefined && { organization: person.organization }),
+    ...defined({ organization: person.organization }),
     username: entry.username,
     canonicalUsername: names.canonicalUsername,
-    ...(email !== undefined && { email }),
-    ...(canonical !== undefined && { canonicalEmail: canonical }),
+    ...defined({ email, canonicalEmail: canonical }),
     // Whoever showed that one address is theirs has not shown it of another.
     emailVerified: person.emailVerified ?? (moved ? false : (before?.emailVerified ?? false)),
-    ...(displayName !== undefined && { displayName }),
+    ...defined({ displayName }),
     ...hash,
     enabled: entry.enabled ?? before?.enabled ?? true,
     secondFactor: before?.secondFactor ?? false,
     roles: person.roles ?? before?.roles ?? [],
     administers: person.administers ?? before?.administers ?? [],
-    ...(devicehive && { devicehive }),
+    ...defined({ devicehive }),
     ...(before?.pending && { pending: true }),
   };
-  const extras = { ...(password !== undefined && { password }), ...(generated && { generated }) };
+  const extras = defined({ password, generated });
   return () => plan.add('users', name, before, wanted, extras);
 }
 
@@ -174,7 +175,7 @@ function canonicalNames(
   try {
     return {
       canonicalUsername: canonicalUsername(username),
-      ...(email !== undefined && { canonicalEmail: canonicalEmail(email) }),
+      ...defined({ canonicalEmail: email === undefined ? undefined : canonicalEmail(email) }),
     };
   } catch (error) {
     plan.problems.push(`${name}: ${requireDescription(error)}`);
@@ -224,7 +225,6 @@ async function planPassword(
 
 function pickPassword({ passwordHash, passwordChangedAt }: User): PasswordPlan {
   return {
-    ...(passwordHash !== undefined && { passwordHash }),
-    ...(passwordChangedAt !== undefined && { passwordChangedAt }),
+    ...defined({ passwordHash, passwordChangedAt }),
   };
 }

@@ -1,10 +1,12 @@
 /** The directory as an apply file wants it, built up noun by noun over what the store holds. Nothing is written here. */
+
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { findFixedChanges, type New, nameOf } from '../directory/changes.ts';
 import { collectionOf } from '../directory/collections.ts';
 import { findBrokenReferences, type Lookup } from '../directory/references.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type {
   Application,
   CollectionName,
@@ -143,7 +145,7 @@ export function createPlan(store: DirectoryStore): Plan {
       planned.set(`${collection} ${after.id}`, after);
       for (const key of keysAmong(collection, after)) planned.set(`${collection} ${key}`, after);
       if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
-      else steps.push({ collection, name, ...(before && { before }), after, ...extras } as unknown as Step);
+      else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
       return after;
     },
     findOrganization: (name) => findBy('organizations', 'name', name),

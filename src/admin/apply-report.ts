@@ -1,6 +1,8 @@
 /** What applying a file did, or would do, for people. */
+
 import { toOneLine } from '../errors/texts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';
 import type { Plan, Step } from './apply-plan.ts';
 
@@ -39,7 +41,7 @@ export async function describeStep(step: Step, store: DirectoryStore, plan: Plan
   const names = await findNames(ids, store, plan);
   const fields = findDifferences(collection, before, after, {
     nameOfId: (id) => names.get(id) ?? id,
-    ...(password !== undefined && { newSecret: 'password' }),
+    ...defined({ newSecret: password === undefined ? undefined : 'password' }),
   });
   return { action: 'changed', name, fields };
 }

@@ -2,10 +2,12 @@
  * `https://host` and `https://host/` name the same resource. An apply file may use both; the plan uses one: the
  * spelling of the store, which is the `aud` of tokens that live, else the one with which the file defines the resource.
  */
+
 import type { ApplyFile, ApplyOrganization } from '../config/apply-file.ts';
 import { findResourceSpelled } from '../directory/collections.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 
 type Respell = (identifier: string) => string;
 
@@ -29,20 +31,20 @@ function respelled(organization: ApplyOrganization, respell: Respell): ApplyOrga
     noun.resource === undefined ? noun : { ...noun, resource: respell(noun.resource) };
   return {
     ...organization,
-    ...(resources && {
-      resources: resources.map((each) => ({ ...each, identifier: respell(each.identifier) })),
-    }),
-    ...(roles && { roles: roles.map(withResource) }),
-    ...(connections && { connections: connections.map(withResource) }),
-    ...(applications && {
-      applications: applications.map((each) => ({
+    ...defined({
+      resources: resources?.map((each) => ({ ...each, identifier: respell(each.identifier) })),
+      roles: roles?.map(withResource),
+      connections: connections?.map(withResource),
+      applications: applications?.map((each) => ({
         ...withResource(each),
-        ...(each.resources && {
-          resources: Object.fromEntries(
-            Object.entries(each.resources).map(([identifier, ceiling]) => [respell(identifier), ceiling]),
-          ),
+        ...defined({
+          resources:
+            each.resources &&
+            Object.fromEntries(
+              Object.entries(each.resources).map(([identifier, ceiling]) => [respell(identifier), ceiling]),
+            ),
+          introspects: each.introspects && [...new Set(each.introspects.map(respell))],
         }),
-        ...(each.introspects && { introspects: [...new Set(each.introspects.map(respell))] }),
       })),
     }),
   };

@@ -15,6 +15,7 @@ import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { looksLikeJwt, type Presented, type Tokens } from '../tokens/identify.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
 import { describeOtherIssuer } from './other-issuer.ts';
@@ -183,7 +184,7 @@ async function findAccessToken(
   const row = await registry.findRow(format, handle);
   if (row) {
     const current = await registry.find(format, handle);
-    return { kind, row, reasons: [], ...(current && { current }), ...expiresAt };
+    return { kind, row, reasons: [], ...defined({ current }), ...expiresAt };
   }
   const why =
     format === 'jwt'
@@ -202,7 +203,7 @@ async function findLogin(
   const current = await registry.findLogin(id);
   const isCurrent = row.current.equals(refreshTokens.hash(token));
   const reasons = isCurrent ? [] : ['it was used before: another refresh token took its place'];
-  return { kind, row, reasons, ...(current && { current }) };
+  return { kind, row, reasons, ...defined({ current }) };
 }
 
 async function describeConnection(id: string, { storage }: ExplainDeps): Promise<string[]> {
@@ -239,9 +240,11 @@ function decode(value: string): { jti?: string; exp?: number; kid?: string } | u
     const { jti, exp } = decodeJwt(value);
     const { kid } = decodeProtectedHeader(value);
     return {
-      ...(typeof jti === 'string' && { jti }),
-      ...(typeof exp === 'number' && { exp }),
-      ...(typeof kid === 'string' && { kid }),
+      ...defined({
+        jti: typeof jti === 'string' ? jti : undefined,
+        exp: typeof exp === 'number' ? exp : undefined,
+        kid: typeof kid === 'string' ? kid : undefined,
+      }),
     };
   } catch {
     return undefined;

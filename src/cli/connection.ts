@@ -10,6 +10,7 @@ import { describe, findValue } from '../config/apply-problems.ts';
 import { connection as connectionSchema } from '../config/apply-schema.ts';
 import { duration } from '../config/values.ts';
 import { toOneLine } from '../errors/texts.ts';
+import { defined } from '../storage/defined.ts';
 import type { Connection } from '../storage/nouns.ts';
 import {
   type Command,
@@ -57,10 +58,12 @@ function toEntry(name: string, { permissions, scope, network, lifetime, ...rest 
   const given = {
     name,
     ...rest,
-    ...(permissions !== undefined && { permissions: parseJson(permissions) }),
-    ...(scope && { scopes: scope }),
-    ...(network && { networks: network }),
-    ...(lifetime !== undefined && { lifetime: parseSeconds(lifetime) }),
+    ...defined({
+      permissions: permissions === undefined ? undefined : parseJson(permissions),
+      scopes: scope,
+      networks: network,
+      lifetime: lifetime === undefined ? undefined : parseSeconds(lifetime),
+    }),
   };
   const { data, error } = connectionSchema.safeParse(given);
   const issue = error?.issues[0];

@@ -15,6 +15,7 @@ import {
 import type { Author } from '../directory/changes.ts';
 import { toOneLine } from '../errors/texts.ts';
 import type { Foundations } from '../server/foundations.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import {
   type Command,
@@ -130,11 +131,7 @@ export const revoke: Command = {
     return withStore(io, {}, async (opened) => {
       const { storage } = opened;
       const deps = { ...opened, store: storage.directory, logins: storage.logins, audit: storage.audit };
-      const { what } = await revokeNamed(
-        { ...values, ...(token !== undefined && { token }) },
-        deps,
-        authorOf(io),
-      );
+      const { what } = await revokeNamed({ ...values, ...defined({ token }) }, deps, authorOf(io));
       writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
       return DONE;
     });

@@ -1,8 +1,10 @@
 /** From the environment to a `Config`, or to a list of everything that is wrong with it. */
+
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { quote } from '../errors/texts.ts';
+import { defined } from '../storage/defined.ts';
 import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
 import { createTrustedProxies } from './addresses.ts';
 import { ApplyFileError, loadApplyFile } from './apply-file.ts';
@@ -57,7 +59,7 @@ export function loadConfig(env: Environment, { cwd, readApplyFile = false }: Loa
 
   const warnings = all.flatMap(({ insecure }) => (applies(insecure) ? [insecure.says] : []));
   // Without problems nothing is missing.
-  return seal({ ...(draft as Config), ...(apply && { apply }), warnings });
+  return seal({ ...(draft as Config), ...defined({ apply }), warnings });
 }
 
 function isGiven(env: Environment): (option: Option) => boolean {
@@ -287,7 +289,7 @@ function seal(config: Config): Config {
     masterKey: { source: masterKey.source },
     // The URL may hold a password.
     storage: storage.kind === 'sqlite' ? storage : { kind: storage.kind },
-    ...(smtp && { smtp: withoutLogin(smtp) }),
+    ...defined({ smtp: smtp && withoutLogin(smtp) }),
   };
   Object.defineProperty(config, 'toJSON', { value: () => shown });
   Object.defineProperty(config, inspect.custom, { value: () => shown });

@@ -1,10 +1,12 @@
 /** How the text of an environment variable becomes a value. What a schema says of bad text ends a sentence about it. */
+
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { ownFirstSegments } from '../directory/names.ts';
 import { isLoopback } from '../directory/redirect-uris.ts';
 import { quote } from '../errors/texts.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
+import { defined } from '../storage/defined.ts';
 import type { FaceName } from '../storage/nouns.ts';
 import { isHostname } from './addresses.ts';
 import { didYouMean } from './similar.ts';
@@ -191,7 +193,7 @@ export function smtpServer(): z.ZodType<SmtpServer, string> {
     if (url.port === '0') refuse('has the port 0');
     const port = Number(url.port) || (url.protocol === 'smtps:' ? SMTPS_PORT : SUBMISSION_PORT);
     const login = findLogin(url);
-    return { host, port, encryption: findEncryption(url, host), ...(login && { login }) };
+    return { host, port, encryption: findEncryption(url, host), ...defined({ login }) };
   });
 }
 

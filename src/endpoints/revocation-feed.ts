@@ -9,6 +9,7 @@
  * `id` as in the `anc` of tokens, `revoked_at`, `restored_at`, `narrowed_at` (milliseconds) and `exp` (seconds), after
  * which nothing below it can be alive.
  */
+
 import type { Context } from 'koa';
 import { CREDENTIAL_PARAMETERS } from '../clients/credentials.ts';
 import type { Form } from '../clients/form.ts';
@@ -18,6 +19,7 @@ import { Refusal } from '../http/refusal.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { Feed, FeedPage } from '../registry/feed.ts';
 import type { NodeRecord } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type Requests, readForm } from './requests.ts';
@@ -69,9 +71,7 @@ function readNonce({ nonce }: Form): string | undefined {
 function spell({ id, revokedAt, restoredAt, narrowedAt, expiresAt }: NodeRecord): Record<string, unknown> {
   return {
     id,
-    ...(revokedAt !== undefined && { revoked_at: revokedAt }),
-    ...(restoredAt !== undefined && { restored_at: restoredAt }),
-    ...(narrowedAt !== undefined && { narrowed_at: narrowedAt }),
+    ...defined({ revoked_at: revokedAt, restored_at: restoredAt, narrowed_at: narrowedAt }),
     exp: Math.ceil(expiresAt / 1000),
   };
 }
@@ -89,7 +89,7 @@ export function createRevocationFeed({ issuer, requests, directory, feed, sign, 
       iss: issuer,
       aud: client.clientId,
       iat: Math.floor(now() / 1000),
-      ...(nonce !== undefined && { nonce }),
+      ...defined({ nonce }),
       resources: current?.application.introspects ?? [],
       after: String(after),
       next: String(page.next),

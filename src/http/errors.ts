@@ -2,11 +2,13 @@
  * Whatever is thrown past everybody else becomes an answer here, without a word about our insides. The engine answers
  * its own errors; of those only the ones that nobody foresaw are answered anew, so that they carry the request id.
  */
+
 import { STATUS_CODES } from 'node:http';
 import type { Context, Middleware } from 'koa';
 import { DomainError } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { findStoreUnavailable, VersionConflict } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Logger } from './log.ts';
 import { wantsPage } from './pages.ts';
 import { Refusal } from './refusal.ts';
@@ -31,7 +33,7 @@ const UNFORESEEN: Failure = {
 };
 
 function fromDomainError({ status, error, told, retryAfter }: DomainError): Failure {
-  return { status, error, description: told, ...(retryAfter !== undefined && { retryAfter }) };
+  return { status, error, description: told, ...defined({ retryAfter }) };
 }
 
 /** What Koa, its router and the engine throw at requests that are wrong; their texts are not ours to show. */
@@ -107,7 +109,7 @@ export function answerFailure(ctx: Context, failure: Failure, { views, isFacePat
   ctx.body = {
     error,
     error_description: description,
-    ...(requestId !== undefined && { request_id: requestId }),
+    ...defined({ request_id: requestId }),
   };
 }
 

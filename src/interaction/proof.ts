@@ -1,9 +1,11 @@
 /** A name and a password given on a page: one way to prove them and one way to say no, for login and for what needs it again. */
+
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
+import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import { toMinutes } from './duration.ts';
@@ -70,7 +72,7 @@ async function record(
     organization: client.organization.id,
     address: ctx.state.address,
     requestId: ctx.state.requestId,
-    ...(reason !== undefined && { reason }),
+    ...defined({ reason }),
   } as const;
   await refusals.append(entry, false);
 }

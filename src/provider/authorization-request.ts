@@ -2,6 +2,7 @@
  * What an authorization request asks for, brought into the one spelling that the engine carries through login and
  * consent (RFC 9396), and refused before anybody logs in if no login could give it.
  */
+
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { findRegistrant } from '../directory/registrants.ts';
@@ -26,6 +27,7 @@ import {
   type Permissions,
 } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
+import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import { type AskedScopes, type ScopeLimits, sortScopes } from './asked-scopes.ts';
 import { toEngineError } from './engine-errors.ts';
@@ -125,7 +127,7 @@ function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
     });
   }
   const isIdentityOnly = leftOut && !hasTables && !kept?.namesResource && scopes.every(isOpenIdScope);
-  const ofResource = kept && !isIdentityOnly && { ...kept, ...(tables && { tables }) };
+  const ofResource = kept && !isIdentityOnly && { ...kept, ...defined({ tables }) };
   return {
     scope: scopes.join(' ') || undefined,
     authorization_details: ofResource ? JSON.stringify(writeKept(ofResource)) : undefined,
@@ -193,10 +195,12 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
       ? undefined
       : {
           resource,
-          ...(tables && { tables }),
-          ...(asked.asScopes && { asScopes: true }),
-          ...(allScopes && { allScopes: true }),
-          ...(ctx.query.resource !== undefined && { namesResource: true }),
+          ...defined({
+            tables,
+            asScopes: asked.asScopes || undefined,
+            allScopes: allScopes || undefined,
+            namesResource: ctx.query.resource !== undefined || undefined,
+          }),
         };
   keep(ctx, toParameters({ scopes, leftOut, kept }));
 }
@@ -249,7 +253,7 @@ export function createFindLeft(deps: AuthorizationRequestDeps): FindLeft {
     const tables = kept.asScopes && kept.tables ? tablesHeld(kept.tables, rights.permissions) : kept.tables;
     const leftOut = tables !== kept.tables || (!kept.allScopes && held.length < asked.length);
     const scopes = leftOut && kept.allScopes ? [] : held;
-    return toParameters({ scopes, leftOut, kept: { ...kept, ...(tables && { tables }) } });
+    return toParameters({ scopes, leftOut, kept: { ...kept, ...defined({ tables }) } });
   };
 }
 

@@ -3,6 +3,7 @@
  * endpoint. They are the engine's own, under a consent of their own, so redeeming one is the same for all: once, by the
  * application that it was made for, with the verifier (RFC 7636) and the redirect URI that it was made with.
  */
+
 import { hash, randomBytes } from 'node:crypto';
 import type { Provider } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
@@ -12,6 +13,7 @@ import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/do
 import { agree } from '../grants/consent.ts';
 import { NOTHING } from '../permissions/permissions.ts';
 import type { AuditLog } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
 
 export interface CodeRequest {
@@ -107,7 +109,7 @@ export function createCodes({ provider, directory, audit, now }: CodesDeps): Cod
         scope: scopes.join(' '),
         codeChallenge: hash('sha256', verifier, 'base64url'),
         codeChallengeMethod: 'S256',
-        ...(authTime !== undefined && { authTime }),
+        ...defined({ authTime }),
         gty: 'authorization_code',
       }).save();
       return { code, verifier };

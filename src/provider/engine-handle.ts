@@ -1,8 +1,10 @@
 /** The engine, as far as the token service uses it: the codes and consents that it keeps, and ID tokens. */
+
 import { errors, type Provider } from 'oidc-provider';
 import { userClaims } from '../directory/user-claims.ts';
 import type { EngineHandle, IdTokenFacts, StoredCode } from '../grants/engine-handle.ts';
 import { lastsWithSession } from '../grants/expiry.ts';
+import { defined } from '../storage/defined.ts';
 
 type Client = InstanceType<Provider['Client']>;
 
@@ -22,9 +24,11 @@ async function issueIdToken(
   const token = new (provider.IdToken as unknown as IdTokens)(
     {
       ...userClaims(user),
-      ...(openid.acr !== undefined && { acr: openid.acr }),
-      ...(openid.amr !== undefined && { amr: [...openid.amr] }),
-      ...(authTime !== undefined && { auth_time: authTime }),
+      ...defined({
+        acr: openid.acr,
+        amr: openid.amr === undefined ? undefined : [...openid.amr],
+        auth_time: authTime,
+      }),
     },
     { client },
   );

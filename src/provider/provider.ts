@@ -1,4 +1,5 @@
 /** Puts the provider together: the engine over the store, with what stands around it. */
+
 import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
 import type { Users } from '../directory/users.ts';
@@ -8,6 +9,7 @@ import type { SigningMode } from '../keys/signatures.ts';
 import { logoutNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Storage } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { toSeconds } from '../storage/rows.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
@@ -71,7 +73,7 @@ function createFindForUserinfo({ findAccessToken }: Tokens) {
       clientId: openid.clientId,
       grantId: openid.grantId,
       scope: row.scope,
-      ...(openid.claims && { claims: openid.claims }),
+      ...defined({ claims: openid.claims }),
     } as AdapterPayload;
   };
 }

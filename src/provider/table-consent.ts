@@ -12,6 +12,7 @@ import type { Agreement } from '../grants/remembered-consents.ts';
 import { singleResource } from '../grants/request.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import { defined } from '../storage/defined.ts';
 import type { Resource } from '../storage/nouns.ts';
 import { keptOf } from './authorization-request.ts';
 
@@ -64,8 +65,8 @@ export function toAgreement(params: TableRequest['params'], tables: AskedTables 
   const scopes = typeof params.scope === 'string' ? params.scope.split(' ') : [];
   return {
     openid: scopes.filter(isOpenIdScope),
-    ...(tables && {
-      resource: {
+    ...defined({
+      resource: tables && {
         of: tables.resource,
         scopes: scopes.filter((scope) => !isOpenIdScope(scope)),
         permissions: tables.permissions,
