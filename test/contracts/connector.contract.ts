@@ -54,7 +54,7 @@ export function connectorContract(
     };
     const ids = (rows: readonly Readonly<Record<string, unknown>>[]) => rows.map(({ id }) => Number(id));
 
-    test('gives the named columns of the rows that match all conditions, and of two at most', async () => {
+    test('gives the named columns of at most two rows that match all conditions', async () => {
       const [row, ...none] = await find({ email: 'ann@acme.example' }, ['id', 'email', 'password']);
       assert.deepEqual(none, []);
       assert.deepEqual(Object.keys(row ?? {}).toSorted(), ['email', 'id', 'password']);

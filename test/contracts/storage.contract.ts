@@ -223,7 +223,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await storage.artifacts.consume('AuthorizationCode', id, NOW), false);
       });
 
-      test('TE-08 of 50 parallel insertions of one id exactly one wins; an expired one may be replaced', async () => {
+      test('TE-08 of 50 parallel insertions of one id exactly one wins', async () => {
         const id = key();
         const other = await open.another();
         const wins = await inParallel(50, (index) =>
@@ -244,7 +244,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
     });
 
     describe('tokens and logins', () => {
-      test('a token row comes back as it was written, hostile table names included, until it expires', async () => {
+      test('a token row comes back as it was written until it expires', async () => {
         const [id, row] = [key(), tokenRow('t1')];
         await storage.tokens.insert(id, row);
         assert.deepEqual(await storage.tokens.find(id, NOW), row);
@@ -252,7 +252,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await storage.tokens.find(key(), NOW), undefined);
       });
 
-      test('an exchanged token comes back with all that bounds it, and is counted for its connection', async () => {
+      test('an exchanged token comes back with all its limits', async () => {
         const [id, connection] = [key(), randomUUID()];
         const row: TokenRow = {
           ...tokenRow('t1'),
@@ -318,7 +318,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         }
       });
 
-      test('a row comes back although all that it shared with others was swept before it was written', async () => {
+      test('the request and the face of a token come back as they were written', async () => {
         const [row, later] = [wholeTokenRow('t', NOW), NOW + 30 * 24 * 60 * MINUTE];
         await storage.tokens.insert(key(), row);
         const other = await open.another();
@@ -365,7 +365,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
     });
 
     describe('nodes', () => {
-      test('nobody touched have no record; marks only grow', async () => {
+      test('untouched nodes have no record, and marks only grow', async () => {
         const { nodes } = storage;
         assert.deepEqual(await nodes.read(['a', 'b']), []);
         await nodes.mark('a', { revokedAt: 20 }, NOW);
@@ -393,7 +393,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         );
       });
 
-      test('whoever has seen all is told so by one number, until something changes', async () => {
+      test('a reader who has seen all marks is told so by one number', async () => {
         const { nodes } = storage;
         await nodes.mark('a', { revokedAt: 1 }, NOW);
         await nodes.mark('b', { revokedAt: 1 }, NOW);
@@ -452,7 +452,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         }
       });
 
-      test('whoever follows the changes misses none, however many handles mark at once', async () => {
+      test('a reader of the changes misses none when many handles mark at once', async () => {
         const other = await open.another();
         const seen = new Set<string>();
         let cursor = 0;
@@ -548,7 +548,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await users.findNumber(bob.number), undefined);
       });
 
-      test('what older APIs need of nouns comes back as it was written', async () => {
+      test('fields for older APIs come back as they were written', async () => {
         const { organizations, applications, users } = storage.directory;
         const acme = await organizations.insert({
           ...organization('acme'),
@@ -614,7 +614,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         }
       });
 
-      test('a clash names its key and changes nothing; nouns without a key do not clash', async () => {
+      test('a clash names its key and changes nothing', async () => {
         const { users } = storage.directory;
         await users.insert(user('ann', 'a@example.com'));
         await users.insert(user('bob'));
@@ -628,7 +628,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await users.findBy('username', 'management/carl'), undefined);
       });
 
-      test('a connection comes back as it was written, and moves nobody else to read again', async () => {
+      test('a connection comes back as it was written without a new revision', async () => {
         const { connections } = storage.directory;
         const revision = await storage.directory.revision();
         const stored = await connections.insert(connection('site'));
@@ -672,7 +672,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal((await storage.directory.users.get(ann.id))?.version, 2);
       });
 
-      test('a renamed noun frees its old name; a stale removal is refused', async () => {
+      test('a renamed noun frees its old name', async () => {
         const { organizations } = storage.directory;
         const acme = await organizations.insert(organization('acme'));
         const renamed = await organizations.replace({ ...acme, name: 'acme2' });
@@ -710,7 +710,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.deepEqual(names, ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'late']);
       });
 
-      test('the revision grows with every change but those of users, and is seen by every handle', async () => {
+      test('the revision grows with every change except those of users', async () => {
         const other = await open.another();
         const before = await other.directory.revision();
         await storage.directory.users.insert(user('ann'));
@@ -734,7 +734,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         activeFrom: NOW,
       });
 
-      test('of 10 processes that insert one key id exactly one wins, and all see the revision change', async () => {
+      test('of 10 processes that insert one key id exactly one wins', async () => {
         const other = await open.another();
         const before = await other.keys.revision();
         const wins = await inParallel(10, (index) => (index % 2 ? storage : other).keys.insert(stored('k1')));
@@ -790,7 +790,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
     });
 
     describe('the store as a whole', () => {
-      test('what was answered is there for whoever opens it next', async () => {
+      test('an answered write is there for the next process that opens the store', async () => {
         const id = key();
         await Promise.all([
           storage.tokens.insert(id, tokenRow('t')),
@@ -803,7 +803,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.ok(await other.directory.users.findBy('username', 'management/ann'));
       });
 
-      test('the last mark of a node ends how long its record is kept, and keeps the other marks', async () => {
+      test('the last mark of a node decides how long its record is kept', async () => {
         await storage.nodes.mark('n', { revokedAt: 5 }, NOW + 10 * MINUTE, { organization: 'o' });
         await storage.nodes.markLast('n', { narrowedAt: 6 }, NOW + MINUTE, { organization: 'o' });
         const [record] = await storage.nodes.read(['n']);
@@ -830,7 +830,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal((await storage.logins.find('l1', expiresAt - 1))?.origin, 'ann');
       });
 
-      test('E8 the sweep removes expired rows in batches of the size that it is given, and no live one', async () => {
+      test('E8 the sweep removes only expired rows in batches of the given size', async () => {
         const live = key();
         const expired = Array.from({ length: 25 }, () => key());
         await storage.tokens.insert(live, { ...tokenRow('live'), expiresAt: NOW + 60 * MINUTE });

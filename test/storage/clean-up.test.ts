@@ -12,10 +12,8 @@ import type { Storage, TokenRow } from '../../src/storage/contract.ts';
 import { ask, createChildServer } from '../faults/child-server.ts';
 import { startMongo } from '../support/mongodb.ts';
 
-/** A million, by `GRANTABLE_TEST_EXPIRED=1000000`, takes some minutes. */
-const EXPIRED = Number(
-  process.env.GRANTABLE_TEST_EXPIRED ?? (process.env.GRANTABLE_TEST_LONG ? 100_000 : 20_000),
-);
+const FIGURES = process.env.GRANTABLE_TEST_FIGURES !== undefined;
+const EXPIRED = FIGURES ? 1_000_000 : 10_000;
 const LIVE = EXPIRED / 10;
 /** Introspections in one measurement. */
 const ASKED = 400;
@@ -100,7 +98,7 @@ async function clearAway(t: TestContext, beside: Beside): Promise<void> {
     `p99 of introspection ${median(before).toFixed(1)} ms before, ${median(during).toFixed(1)} ms while ${total} rows went`,
   );
   // What else the machine does is in both; a fifth more is the mark where it does nothing else.
-  assert.ok(rise < 2, `p99 rose by ${rise.toFixed(2)}`);
+  if (FIGURES) assert.ok(rise < 2, `p99 rose by ${rise.toFixed(2)}`);
 
   assert.equal(await server.stop(), 0);
   const storage = await beside.open();
@@ -108,7 +106,7 @@ async function clearAway(t: TestContext, beside: Beside): Promise<void> {
   await storage.close();
 }
 
-const CLEARED = `E8 ${EXPIRED} expired rows beside ${LIVE} live ones are cleared away under load, and no live one`;
+const CLEARED = `E8 ${EXPIRED} expired rows go under load, and no living row`;
 
 test(`${CLEARED}, on SQLite`, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'grantable-clean-up-'));

@@ -8,17 +8,18 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { createGate } from '../support/gate.ts';
 import { HELLO, startFront } from '../support/mongo-front.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
+import { childEnv } from '../support/programs.ts';
 import { basic, FIXTURE, freePort } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const SECRET = 'secret-of-machine-'.padEnd(40, 'x');
 
-/** Milliseconds; the driver itself waits two seconds for a server. */
-const AWAY_MS = process.env.GRANTABLE_TEST_LONG ? 10_000 : 3_500;
+/** How often the server tries in vain; the driver itself waits two seconds for a database each time. */
+const TRIES = process.env.GRANTABLE_TEST_LONG ? 4 : 2;
 type Away = 'refuses connections' | 'ends each connection' | 'does not answer';
 const WAYS: readonly [Away, workers: number][] = process.env.GRANTABLE_TEST_LONG
   ? (['refuses connections', 'ends each connection', 'does not answer'] as const).flatMap((away) =>
@@ -51,15 +52,19 @@ async function startProcess(t: TestContext, env: Record<string, string>) {
   const port = await freePort();
   const child = spawn(process.execPath, [MAIN, 'serve'], {
     env: {
-      PATH: process.env.PATH,
+      ...childEnv,
       GRANTABLE_PORT: String(port),
       GRANTABLE_DATA_DIR: folder,
       GRANTABLE_APPLY: join(folder, 'apply.json'),
       GRANTABLE_BCRYPT_COST: '4',
-      GRANTABLE_LOG_LEVEL: 'silent',
+      GRANTABLE_LOG_LEVEL: 'warn',
       ...env,
     },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stdout.on('data', (data) => {
+    said += data;
   });
   const ended = once(child, 'exit');
   t.after(async () => {
@@ -80,14 +85,9 @@ async function startProcess(t: TestContext, env: Record<string, string>) {
     return { status: response?.status, headers: response?.headers, json: text ? JSON.parse(text) : {} };
   };
   const token = () => ask('/oauth/token', { grant_type: 'client_credentials' });
-  const until = async (path: string, status: number) => {
-    for (let tries = 0; tries < 1_200; tries += 1) {
-      if ((await ask(path)).status === status) return;
-      await wait(50);
-    }
-    assert.fail(`${path} never answered ${status}`);
-  };
-  return { child, ended, ask, token, until };
+  const untilAnswered = (path: string, status: number) =>
+    until(`${path} answers ${status}`, async () => (await ask(path)).status === status);
+  return { child, ended, ask, token, untilAnswered, said: () => said };
 }
 
 describe('a MongoDB that is away', {
@@ -104,12 +104,12 @@ describe('a MongoDB that is away', {
     test(`E4 one that ${away} is waited for, with ${workers} workers`, async (t) => {
       const gatePort = await freePort();
       const comeBack = await beAway(away, gatePort);
-      const { child, ask, token, until } = await startProcess(t, {
+      const { child, ask, token, untilAnswered, said } = await startProcess(t, {
         GRANTABLE_STORAGE: `mongodb://127.0.0.1:${gatePort}${new URL(mongo.newUrl()).pathname}`,
         GRANTABLE_WORKERS: String(workers),
       });
-      await until('/healthz', 200);
-      await wait(AWAY_MS);
+      await untilAnswered('/healthz', 200);
+      await until('it has tried in vain', () => said().split('the store is away').length > TRIES);
       assert.equal(child.exitCode, null, 'the server waits');
       const starting = await ask('/readyz');
       assert.equal(starting.status, 503);
@@ -119,7 +119,7 @@ describe('a MongoDB that is away', {
       const gate = createGate(Number(mongo.port));
       await gate.open(gatePort);
       t.after(() => gate.close());
-      await until('/readyz', 200);
+      await untilAnswered('/readyz', 200);
       assert.equal((await token()).status, 200);
     });
   }
@@ -128,10 +128,10 @@ describe('a MongoDB that is away', {
     const gatePort = await freePort();
     const gate = createGate(Number(mongo.port));
     await gate.open(gatePort);
-    const { ask, token, until } = await startProcess(t, {
+    const { ask, token, untilAnswered } = await startProcess(t, {
       GRANTABLE_STORAGE: `mongodb://127.0.0.1:${gatePort}${new URL(mongo.newUrl()).pathname}`,
     });
-    await until('/readyz', 200);
+    await untilAnswered('/readyz', 200);
     const { json } = await token();
     assert.ok(json.access_token);
 
@@ -140,11 +140,11 @@ describe('a MongoDB that is away', {
     assert.equal(gone.status, 503);
     assert.equal(gone.json.error, 'temporarily_unavailable');
     assert.ok(gone.headers?.get('retry-after'));
-    await until('/readyz', 503);
+    await untilAnswered('/readyz', 503);
     assert.equal((await ask('/healthz')).status, 200);
 
     await gate.open(gatePort);
-    await until('/readyz', 200);
+    await untilAnswered('/readyz', 200);
     assert.equal((await token()).status, 200);
     assert.equal((await ask('/oauth/introspect', { token: json.access_token })).json.active, true);
     await gate.close();
@@ -152,7 +152,7 @@ describe('a MongoDB that is away', {
 });
 
 for (const workers of [1, 2]) {
-  test(`what waiting does not mend ends a server of ${workers} workers in a sentence`, async (t) => {
+  test(`a fault that waiting does not mend ends a server of ${workers} workers`, async (t) => {
     await using front = await startFront(() => ({ ...HELLO, maxWireVersion: 6 }));
     const { child, ended } = await startProcess(t, {
       GRANTABLE_STORAGE: `mongodb://127.0.0.1:${front.port}/old`,

@@ -140,7 +140,7 @@ describe('servers that speak the protocol of MongoDB and are another product', {
     assert.match(storage.description, /^MongoDB \S+ \(behind a router\) at /);
   });
 
-  test('while the database behind a front is down, requests get 503 and a time to come again', async () => {
+  test('while the database behind a front is down, requests get 503 and Retry-After', async () => {
     let code = 0;
     await using front = await startFront(
       (command) =>

@@ -37,7 +37,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     };
   });
 
-  test('every filter that is sent finds its documents by an index, and hot ones by their id', async () => {
+  test('every filter uses an index, and hot ones the id', async () => {
     const sent: { collection: string; method: string; filter: Record<string, unknown>; sort?: object }[] = [];
     await using storage = await open();
     mongoose.set(
@@ -70,7 +70,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     }
   });
 
-  test('rows that agree share one document, which goes after the last of them has expired', async () => {
+  test('rows that agree share one document, removed when the last has expired', async () => {
     const url = server.newUrl();
     const storage = await openMongooseStorage({ url });
     const connection = await mongoose.createConnection(url).asPromise();
@@ -97,7 +97,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     }
   });
 
-  test('MT-08 what looks like an operator is a value, and an unknown field is refused', async () => {
+  test('MT-08 a value that looks like an operator is stored as a value', async () => {
     await using storage = await open();
     const { directory, nodes, counters, logins } = storage;
     await nodes.mark('n', { revokedAt: 1 }, Date.now() + 60_000);
@@ -135,7 +135,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     await connection.close();
   });
 
-  test('a database of an earlier release takes the steps that it lacks, and a broken one again', async () => {
+  test('a database of an earlier release takes each step that it lacks', async () => {
     const url = server.newUrl();
     await (await openMongooseStorage({ url })).close();
     const connection = await mongoose.createConnection(url).asPromise();
@@ -176,7 +176,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     });
   });
 
-  test('a writer that died in the middle holds nobody up: what was written after it is told at once, and again', async () => {
+  test('a writer that died midway does not hold up the changes of others', async () => {
     const url = server.newUrl();
     const storage = await openMongooseStorage({ url });
     const connection = await mongoose.createConnection(url).asPromise();

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { ask, createChildServer } from '../faults/child-server.ts';
 import { createCode } from '../faults/codes.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
+import { childEnv } from '../support/programs.ts';
 import { freePort, OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI } from '../support/server.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
@@ -31,7 +32,7 @@ describe('moving house', { skip: mongoMissing() }, () => {
   });
   after(() => mongo[Symbol.asyncDispose]());
 
-  test('from SQLite to MongoDB and back everything goes along, and tokens of before work on', async () => {
+  test('all data moves from SQLite to MongoDB and back, and tokens work on', async () => {
     const port = await freePort();
     await using old = await createChildServer({ port });
     const { issuer, dataDir } = old;
@@ -43,7 +44,7 @@ describe('moving house', { skip: mongoMissing() }, () => {
     };
     const command = (env: Record<string, string>, ...args: string[]) =>
       run(process.execPath, [MAIN, ...args], {
-        env: { PATH: process.env.PATH, GRANTABLE_DATA_DIR: dataDir, GRANTABLE_ISSUER: issuer, ...env },
+        env: { ...childEnv, GRANTABLE_DATA_DIR: dataDir, GRANTABLE_ISSUER: issuer, ...env },
       });
     const token = async (form: Record<string, string>, client = 'machine') => {
       const answer = await ask(issuer, '/oauth/token', client, form);

@@ -36,7 +36,7 @@ test('tokens of one client share all but what is of each of them', () => {
   assert.ok(encodeToken(machine).shared.includes(machine.subject), 'its subject is that of each of them');
 });
 
-test('what is of a person or a login is not in a shared document', () => {
+test('a shared document holds nothing of a person or a login', () => {
   const token = wholeTokenRow('AaIm94YZguz8zoLD5yeI-g', NOW);
   const login = wholeLoginRow('AaIm94Za85CnN5BG2UbG9g', NOW);
   for (const [row, { shared, own }] of [

@@ -82,7 +82,7 @@ test('SE-01 the file can be read by its owner only, and a copy of it too', async
   await storage.close();
 });
 
-test('a copy made while the store is in use is whole and holds what was answered before', async () => {
+test('a copy of a store in use is whole and holds every answered write', async () => {
   const storage = await openSqliteStorage({ path: newPath() });
   await storage.nodes.mark('before', { revokedAt: 1 }, 2);
   const writing = Promise.all(
@@ -128,7 +128,7 @@ test('a database from before the first release is refused in a sentence', async 
   raw.close();
 });
 
-test('a file of an earlier release takes the steps that it lacks, each whole or not at all', async () => {
+test('a file of an earlier release takes each step that it lacks, whole', async () => {
   const path = newPath();
   const storage = await openSqliteStorage({ path });
   await storage.nodes.mark('kept', { revokedAt: 1 }, 2);
@@ -148,7 +148,7 @@ test('a file of an earlier release takes the steps that it lacks, each whole or 
   raw.close();
 });
 
-test('E9 what is no database is refused in a sentence, never taken for an empty one', async () => {
+test('E9 a file that is not a database is refused in one sentence', async () => {
   const path = newPath();
   await writeFile(path, randomBytes(8_192));
   await assert.rejects(openSqliteStorage({ path }), CannotOpenStore);
@@ -165,7 +165,7 @@ test('migrations can be run again over what they made', async () => {
   await second.close();
 });
 
-test('rows that agree share one document, which goes after the last of them has expired', async () => {
+test('rows that agree share one document, removed when the last has expired', async () => {
   const path = newPath();
   const storage = await openSqliteStorage({ path });
   const raw = new DatabaseSync(path);
@@ -196,7 +196,7 @@ test('rows that agree share one document, which goes after the last of them has 
   await storage.close();
 });
 
-test('a row that cannot be written leaves no shared document, and the next one writes it', async () => {
+test('a row that cannot be written leaves no shared document behind', async () => {
   const path = newPath();
   const storage = await openSqliteStorage({ path });
   const [key, row] = [randomBytes(22), wholeTokenRow('t', NOW)];

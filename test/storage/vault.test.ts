@@ -79,7 +79,7 @@ after(async () => {
 
 const newFolder = (): Promise<string> => mkdtemp(join(folder, 'data-'));
 
-test('what is sealed opens again, in another process too, and never as the same text twice', async () => {
+test('sealed text opens again in another process and never repeats', async () => {
   const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const sealed = vault.seal('a private key', 'signing/k1');
@@ -222,7 +222,7 @@ test('a missing key file is never made anew for a store that has keys', async ()
   await assert.rejects(stat(path), { code: 'ENOENT' });
 });
 
-test('a key file that holds no key is refused and left alone, even while the store is empty', async () => {
+test('a key file without a key is refused and left alone', async () => {
   const path = join(await newFolder(), 'master.key');
   const whole = `${randomBytes(32).toString('hex')}\n`;
   for (const text of [
@@ -276,7 +276,7 @@ test('many vaults opened at once on an empty store agree on file, keys and secre
   assert.deepEqual((await keys.list()).map(({ id }) => id).sort(), ['check', 'clientSecrets-1', 'data-1']);
 });
 
-test('processes that start at once on an empty data folder agree on file, keys and secrets', async () => {
+test('processes that start at once on an empty folder agree on keys and secrets', async () => {
   const data = await newFolder();
   const count = process.env.GRANTABLE_TEST_LONG ? 8 : 3;
   const rounds = process.env.GRANTABLE_TEST_LONG ? 10 : 1;
@@ -303,7 +303,7 @@ test('a vault whose insert comes second takes what the first one made', async ()
   assert.equal((await second.secrets('cookies')).length, 2);
 });
 
-test('two stores opened at once with different master keys: one wins, the other is told', async () => {
+test('of two stores opened at once with different master keys one wins', async () => {
   const keys = await createKeyStore();
   const openings = await Promise.allSettled([
     openVault({ keys, masterKey, now }),
@@ -354,7 +354,7 @@ test('SE-02 a rotated secret is the new current one and the old one is still kno
   assert.equal((await vault.secret('clientSecrets')).id, 'clientSecrets-12');
 });
 
-test('SE-02 other processes learn of a rotation by refreshing, which costs one read when nothing changed', async () => {
+test('SE-02 other processes learn of a rotation by one read', async () => {
   const keys = await createKeyStore();
   const one = await openVault({ keys, masterKey, now });
   const two = await openVault({ keys, masterKey, now });
@@ -415,7 +415,7 @@ test('a refresh that finds damage says so and keeps what was known', async () =>
   assert.deepEqual(await vault.secret('cookies'), cookies);
 });
 
-test('SE-06 a master key is 64 hex digits or base64 of 32 random bytes, and nothing else', () => {
+test('SE-06 a master key is 64 hex digits or base64 of 32 random bytes', () => {
   const key = randomBytes(32);
   const spellings = [
     key.toString('hex'),
