@@ -141,6 +141,7 @@ export async function findAssertionProblem(
     if (problem !== undefined) return `the assertion is refused: ${problem}`;
     await verifySignature(assertion, jwks);
   } catch (error) {
+    if (error instanceof DOMException) return `a registered key cannot be read: ${error.message}`;
     if (!(error instanceof errors.JOSEError) && !(error instanceof TypeError)) throw error;
     return `the assertion is refused: ${error.message}`;
   }

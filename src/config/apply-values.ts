@@ -1,4 +1,5 @@
 /** What a single value of the apply file may be. Each says of a bad one what is wrong, as the end of a sentence. */
+import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { findNetworkProblem } from '../datasources/networks.ts';
 import { reservedNames } from '../directory/names.ts';
@@ -213,6 +214,16 @@ export const jwks = z
   })
   .meta({ shape: 'a JSON Web Key Set' });
 
+/** Such as coordinates that are a point of the curve. */
+function isReadable(key: Readonly<Record<string, unknown>>): boolean {
+  try {
+    createPublicKey({ key: { ...key }, format: 'jwk' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function findKeyProblem(key: Readonly<Record<string, unknown>>): string | undefined {
   if (PRIVATE_MEMBERS.some((name) => name in key)) return 'is a private key: list public ones';
   if (!KEY_TYPES.includes(String(key.kty))) return `must have a kty of ${KEY_TYPES.join(', ')}`;
@@ -220,5 +231,6 @@ function findKeyProblem(key: Readonly<Record<string, unknown>>): string | undefi
   const missing = needed.find((name) => typeof key[name] !== 'string');
   if (missing !== undefined) return `lacks the member ${missing}`;
   const isShort = key.kty === 'RSA' && Buffer.from(String(key.n), 'base64url').length < 256;
-  return isShort ? 'is an RSA key of less than 2048 bits' : undefined;
+  if (isShort) return 'is an RSA key of less than 2048 bits';
+  return isReadable(key) ? undefined : 'is not a public key that can be read';
 }

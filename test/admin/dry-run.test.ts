@@ -3,6 +3,7 @@
  * no example here, or whose change is not shown, fails.
  */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
 import { formatReport } from '../../src/admin/apply-report.ts';
@@ -27,7 +28,9 @@ const PEM = '-----BEGIN CERTIFICATE-----';
 const NEW_SECRET = 'an0ther-secret-which-must-stay-hidden';
 const NEW_HASH = '$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ56789';
 
-const key = { kty: 'EC', crv: 'P-256', x: 'x'.repeat(43), y: 'y'.repeat(43) };
+const createKey = () =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+const key = createKey();
 const rights = {
   isAdmin: false,
   tables: { orders: { create: false, read: true, update: true, delete: false } },
@@ -332,7 +335,7 @@ const nouns: Readonly<Record<string, NounOfFile>> = {
       clientId: { to: 'shop-anew', refused: /clientId cannot be changed/ },
       clientSecret: { to: NEW_SECRET, isSecret: true },
       authMethod: { to: 'client_secret_post' },
-      'jwks.keys': { to: [{ ...key, x: 'z'.repeat(43) }], of: 1, shownAs: 'jwks' },
+      'jwks.keys': { to: [createKey()], of: 1, shownAs: 'jwks' },
       assertionAudience: { to: 'endpoint', of: 1 },
       grants: { to: ['password', 'refresh_token'] },
       scopes: { to: ['openid'] },

@@ -492,7 +492,11 @@ test('password hashes are bcrypt hashes and stand for themselves', () => {
 
 test('grants and proofs that contradict each other are refused', () => {
   const secret = 'clientSecret: s3cret-of-32-or-more-characters-x';
-  const jwks = 'jwks: { keys: [{ kty: EC, crv: P-256, x: a, y: b }] }';
+  const point = {
+    x: 'YKWomedZmMx4TD5U-42Ohd8K-Mwt-AtjNCJSpwQqieY',
+    y: 'kz43p4FkYFL8G2E4rRkrWGcdcJiYTrvURDCvAS5Jm50',
+  };
+  const jwks = `jwks: { keys: [{ kty: EC, crv: P-256, x: ${point.x}, y: ${point.y} }] }`;
   const refused: [string, RegExp][] = [
     ['grants: [implicit]', /grants\[0\] is an unknown grant/],
     ['grants: [password, password]', /grants\[1\] is there twice/],
@@ -532,6 +536,10 @@ test('grants and proofs that contradict each other are refused', () => {
     ['jwks: { keys: [{ kty: oct, k: c2VjcmV0 }] }', /keys\[0\] is a private key/],
     ['jwks: { keys: [{ kty: EC, crv: P-256, x: a, y: b, d: c }] }', /keys\[0\] is a private key/],
     ['jwks: { keys: [{ kty: EC, crv: P-256, x: a }] }', /keys\[0\] lacks the member y/],
+    [
+      'jwks: { keys: [{ kty: EC, crv: P-256, x: AA, y: AA }] }',
+      /keys\[0\] is not a public key that can be read/,
+    ],
     ['jwks: { keys: [{ kty: RSA, n: AQAB, e: AQAB }] }', /keys\[0\] is an RSA key of less than 2048 bits/],
     ['jwks: { keys: [{ kty: foo }] }', /keys\[0\] must have a kty/],
   ];

@@ -201,6 +201,19 @@ describe('client assertions', () => {
     assert.ok(!warnings.some((warning) => warning.includes('keyed')));
   });
 
+  test('TE-12 a registered key that cannot be read refuses its client, and is no 500', async () => {
+    const { changes, storage } = server.server.foundations;
+    const keyed = (await storage.directory.applications.findBy('clientId', 'keyed'))!;
+    const bad = { keys: keyed.jwks!.keys.map((key) => ({ ...key, x: 'AAAA' })) };
+    const author = { actor: 'test' };
+    await changes.applications.replace({ ...keyed, jwks: bad }, author);
+    const refused = await present(await assertion());
+    assert.deepEqual([refused.status, refused.json.error], [401, 'invalid_client']);
+    const current = (await storage.directory.applications.findBy('clientId', 'keyed'))!;
+    await changes.applications.replace({ ...current, jwks: keyed.jwks! }, author);
+    assert.equal((await present(await assertion())).status, 200);
+  });
+
   test('the log says why an assertion was refused, and the client is not told', async () => {
     const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
     const cases: [Promise<string>, RegExp][] = [
