@@ -96,13 +96,14 @@ export function createAuthorizationCodeGrant({
    * Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). The person is asked
    * again next time; a consent that has ended but can still be found would make all further codes dead ones.
    */
-  async function burn(code: StoredCode, reason: string, { client, view }: GrantRequest): Promise<never> {
+  async function burn(code: StoredCode, reason: string, { view }: GrantRequest): Promise<never> {
     await code.consume().catch(() => undefined);
     if (code.grantId) {
-      const scope = { organization: client.organization.id };
+      const owner = await view.findApplication(code.clientId ?? '');
+      // Another organization may have presented it.
+      const scope = owner && { organization: owner.organization.id };
       await registry.mark(grantNode(code.grantId), { revokedAt: now() }, scope);
       await (await engine.findConsent(code.grantId))?.destroy();
-      const owner = await view.findApplication(code.clientId ?? '');
       if (owner && code.accountId) await consents.forget(code.accountId, owner.application.id);
     }
     throw new ProofRejected({ reason });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createRemoteJWKSet, decodeJwt, type JWTPayload, jwtVerify } from 'jose';
+import { createFlow } from '../interaction/flow.ts';
 import {
   basic,
   OPAQUE_RESOURCE,
@@ -85,6 +86,18 @@ describe('the revocation feed', () => {
       others.nodes.map(({ id }) => id),
       [decodeJwt(foreign).jti],
     );
+  });
+
+  test('AZ-10 tells of a code that a client of another organization burnt', async () => {
+    const flow = createFlow(server);
+    const { code, pkce } = await flow.login();
+    const { json } = await flow.redeem(code, pkce.verifier);
+    const after = await cursor();
+    assert.equal((await flow.redeem(code, pkce.verifier, 'other-web')).json.error, 'invalid_grant');
+    const ended = (await told(await ask(`?after=${after}`))).nodes.map(({ id }) => id);
+    assert.equal(ended.length, 1);
+    assert.ok((decodeJwt(json.access_token).anc as string[]).includes(String(ended[0])));
+    assert.deepEqual((await told(await ask(`?after=${after}`, 'other-api'), 'other-api')).nodes, []);
   });
 
   test('tells of a person and of an application what a token has in its anc', async () => {
