@@ -8,8 +8,8 @@ import {
   isClientSecret,
   type SecretKeys,
 } from '../directory/client-secrets.ts';
+import { OPENID_SCOPES } from '../directory/openid-scopes.ts';
 import { isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
-import { OPENID_SCOPES } from '../grants/downscope.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';

@@ -4,7 +4,12 @@ import { randomBytes } from 'node:crypto';
 import type { ApplyAdministrator, ApplyUser } from '../config/apply-file.ts';
 import { didYouMean } from '../config/similar.ts';
 import { eachNoun } from '../directory/collections.ts';
-import { checkNewPassword, type Passwords, toImportedHash } from '../directory/passwords.ts';
+import {
+  checkNewPassword,
+  MIN_PASSWORD_LENGTH,
+  type Passwords,
+  toImportedHash,
+} from '../directory/passwords.ts';
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -25,9 +30,6 @@ export interface PeopleDeps {
 
 /** People are looked at side by side, because comparing a password takes its time, and added in the file's order. */
 export type AddToPlan = () => void;
-
-/** The least characters of new passwords, unless the realm says more. */
-const MIN_PASSWORD = { administrator: 15, user: 8 } as const;
 
 export async function planUser(
   plan: Plan,
@@ -56,7 +58,7 @@ export async function planUser(
     roles,
     devicehive: entry.devicehive,
     queue: organization.id,
-    minPasswordLength: application?.minPasswordLength ?? MIN_PASSWORD.user,
+    minPasswordLength: application?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user,
   });
 }
 
@@ -109,7 +111,7 @@ export async function planAdministrator(
   return planPerson(plan, name, 'management', entry, deps, {
     administers: entry.organizations && administers,
     queue: 'management',
-    minPasswordLength: MIN_PASSWORD.administrator,
+    minPasswordLength: MIN_PASSWORD_LENGTH.administrator,
   });
 }
 

@@ -2,7 +2,7 @@
  * What is wrong with an apply file as a whole, although each value is right by itself. Only what the file alone shows:
  * a name that it does not define may be in the store, which the code that applies the file looks into.
  */
-import { checkNewPassword } from '../directory/passwords.ts';
+import { checkNewPassword, MIN_PASSWORD_LENGTH } from '../directory/passwords.ts';
 import { hasOwnScheme, isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../directory/usernames.ts';
 import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
@@ -17,9 +17,6 @@ export interface Contradiction {
   /** The end of a sentence that starts with the name of what the path leads to. */
   readonly message: string;
 }
-
-/** The least characters of new passwords. */
-export const MIN_PASSWORD = { administrator: 15, user: 8 } as const;
 
 type Placed<T> = readonly [path: Path, value: T];
 
@@ -52,10 +49,10 @@ export function findContradictions(file: ApplyFile): Contradiction[] {
       ...placed([...path, 'applications'], applications).flatMap(inApplication),
       ...inPeople(placed([...path, 'users'], users), (user) => {
         const own = applications.find(({ name }) => name === user.application);
-        return own?.minPasswordLength ?? MIN_PASSWORD.user;
+        return own?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user;
       }),
     ]),
-    ...inPeople(administrators, () => MIN_PASSWORD.administrator),
+    ...inPeople(administrators, () => MIN_PASSWORD_LENGTH.administrator),
   ];
 }
 

@@ -1,10 +1,10 @@
 /** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
+import { RESERVED_SCOPES } from '../directory/openid-scopes.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import type { Contradiction } from './apply-contradictions.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './apply-schema.ts';
-import { OWN_SCOPES } from './apply-values.ts';
 import type { Path } from './yaml-document.ts';
 
 /** A resource of the file and the name of its organization. */
@@ -113,7 +113,7 @@ function inScopes(
   if (lists.includes(undefined)) return [];
   const known = new Set(lists.flatMap((list) => list ?? []));
   return scopes.flatMap((scope, index) =>
-    known.has(scope) || OWN_SCOPES.has(scope)
+    known.has(scope) || RESERVED_SCOPES.has(scope)
       ? []
       : [{ path: [...path, index], message: `is not a scope of ${resources.join(' or ')}` }],
   );

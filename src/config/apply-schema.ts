@@ -1,5 +1,6 @@
 /** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
 import { z } from 'zod';
+import { MIN_PASSWORD_LENGTH } from '../directory/passwords.ts';
 import { TOKEN_OVERFLOW } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { datasource } from './apply-datasources.ts';
@@ -193,10 +194,12 @@ export const application = z
       ),
     minPasswordLength: z
       .int()
-      .min(8)
+      .min(MIN_PASSWORD_LENGTH.user)
       .max(64)
       .exactOptional()
-      .describe('The minimum number of characters of new passwords of its users; 8 if never set.'),
+      .describe(
+        `The minimum number of characters of new passwords of its users; ${MIN_PASSWORD_LENGTH.user} if never set.`,
+      ),
     resource: identifier
       .exactOptional()
       .describe('Identifier of the resource that its tokens are for when a request names none.'),

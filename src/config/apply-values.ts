@@ -3,6 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { findNetworkProblem } from '../datasources/networks.ts';
 import { reservedNames } from '../directory/names.ts';
+import { RESERVED_SCOPES } from '../directory/openid-scopes.ts';
 import { toImportedHash } from '../directory/passwords.ts';
 import { findRedirectUriProblem, isLoopback } from '../directory/redirect-uris.ts';
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
@@ -130,18 +131,9 @@ export const email = text('an email address', (value) => findRefusal(() => canon
 /** RFC 6749 section 3.3. */
 export const scope = text('a scope', (value) => (SCOPE.test(value) ? undefined : SCOPE_PROBLEM));
 
-export const OWN_SCOPES: ReadonlySet<string> = new Set([
-  'openid',
-  'profile',
-  'email',
-  'phone',
-  'address',
-  'offline_access',
-]);
-
 /** One that a resource declares. */
 export const resourceScope = text('a scope', (value) => {
-  if (OWN_SCOPES.has(value)) return 'belongs to OpenID Connect and to no resource';
+  if (RESERVED_SCOPES.has(value)) return 'belongs to OpenID Connect, not to a resource';
   return SCOPE.test(value) ? undefined : SCOPE_PROBLEM;
 });
 

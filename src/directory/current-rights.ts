@@ -19,13 +19,11 @@ import type { Application, Connection, Resource, User } from '../storage/nouns.t
 import { findAccountHolder } from './database-accounts.ts';
 import { findDeviceRights } from './device-rights.ts';
 import type { Directory, DirectoryView } from './directory.ts';
+import { isOpenIdScope } from './openid-scopes.ts';
 import { mayHaveOfFace } from './registered-applications.ts';
 import { findRegistrant } from './registrants.ts';
 import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';
 import type { Users } from './users.ts';
-
-/** Scopes of OpenID Connect say who somebody is; rights over a resource do not touch them. */
-const IDENTITY_SCOPES = ['openid', 'profile', 'email', 'offline_access'];
 
 /** What one of those that bound a token may do now. */
 export interface BoundRights {
@@ -192,7 +190,7 @@ export function createCurrentRights({
     const isNothingLeft = isEmpty(left) && (!devices || allowsNothing(devices));
     if (isNothingLeft && (!isEmpty(stored) || hadDevices)) return undefined;
     const isKept = (name: string): boolean =>
-      IDENTITY_SCOPES.includes(name) ||
+      isOpenIdScope(name) ||
       (row.faceScopes?.includes(name) === true && mayHaveOfFace(application, name)) ||
       held.every(({ scopes }) => scopes.has(name));
     return defined({

@@ -1,12 +1,7 @@
 /** A new password, which ends every login that was made with the old one. */
-import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
-import { checkNewPassword, type Passwords } from './passwords.ts';
-
-/** Characters that an administrator's password has at least. */
-const ADMINISTRATOR_LENGTH = 15;
-const USER_LENGTH = 8;
+import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
 
 export interface PasswordChangeDeps {
   readonly changes: Pick<Changes, 'users'>;
@@ -42,20 +37,19 @@ export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
  * @throws MalformedRequest whose `description` begins with the word "password"
  */
 export function requireAcceptable(newPassword: string, minLength: number | undefined): void {
-  checkNewPassword(newPassword, { minLength: minLength ?? USER_LENGTH });
+  checkNewPassword(newPassword, { minLength: minLength ?? MIN_PASSWORD_LENGTH.user });
 }
 
 export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
   return async ({ user, newPassword, minLength, queue, activates = false, author }) => {
     const isAdministrator = user.realm === 'management';
-    checkNewPassword(
-      newPassword,
-      defined({
-        minLength: isAdministrator ? ADMINISTRATOR_LENGTH : (minLength ?? USER_LENGTH),
-        username: user.username,
-        email: user.email,
-      }),
-    );
+    checkNewPassword(newPassword, {
+      minLength: isAdministrator
+        ? MIN_PASSWORD_LENGTH.administrator
+        : (minLength ?? MIN_PASSWORD_LENGTH.user),
+      username: user.username,
+      email: user.email,
+    });
     const passwordHash = await passwords.hash(newPassword, { organization: queue, address: author.address });
     // The hash changed, so `changes` ends what is older: before it is written and once more after.
     const changed = { ...user, passwordHash, passwordChangedAt: now() };

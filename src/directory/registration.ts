@@ -6,11 +6,10 @@ import { defined } from '../storage/defined.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { eachNoun } from './collections.ts';
-import { checkNewPassword, type Passwords } from './passwords.ts';
+import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 import { canonicalEmail, canonicalUsername } from './usernames.ts';
 
-const MIN_PASSWORD_LENGTH = 8;
 /** How often, and after how many milliseconds, one looks again whether the other of two has gone. */
 const LOOKS = 5;
 const LOOK_AGAIN_AFTER = 40;
@@ -107,14 +106,11 @@ export function createRegister({
       canonicalEmail: email === undefined ? undefined : canonicalEmail(email),
     });
     if (password !== undefined) {
-      checkNewPassword(
-        password,
-        defined({
-          minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH,
-          username,
-          email,
-        }),
-      );
+      checkNewPassword(password, {
+        minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH.user,
+        username,
+        email,
+      });
     }
     const taken = given.username === undefined ? 'the email address' : 'the user name or the email address';
     const description = `${taken} is registered already`;

@@ -1,5 +1,6 @@
 /** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
 import type { DirectoryView } from '../directory/directory.ts';
+import { isOpenIdScope, OPENID_SCOPES } from '../directory/openid-scopes.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import type { Through } from '../directory/through.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
@@ -24,11 +25,6 @@ import {
 import type { Application, Resource } from '../storage/nouns.ts';
 import type { Proof } from './contract.ts';
 import { type Asked, rethrowPermissionsError } from './request.ts';
-
-/** OpenID Connect scopes; they belong to logins in the browser, not to a resource. */
-export const OPENID_SCOPES = ['openid', 'profile', 'email', 'offline_access'] as const;
-
-export const isOpenIdScope = (scope: string): boolean => (OPENID_SCOPES as readonly string[]).includes(scope);
 
 type IsKnown = (scope: string) => boolean;
 

@@ -6,6 +6,7 @@
  */
 import { findDeviceRights } from '../directory/device-rights.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
+import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import { findRegistrant } from '../directory/registrants.ts';
 import { findRights } from '../directory/rights.ts';
@@ -18,7 +19,7 @@ import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { requireSameKey } from '../tokens/proven-key.ts';
 import type { Grant, GrantRequest, Issue, Issued } from './contract.ts';
-import { downscope, isOpenIdScope, knownScopes } from './downscope.ts';
+import { downscope, knownScopes } from './downscope.ts';
 import { type Asked, parseAsked } from './request.ts';
 import { findTarget } from './target.ts';
 

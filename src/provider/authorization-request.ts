@@ -5,6 +5,7 @@
 
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
+import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { findRegistrant } from '../directory/registrants.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
@@ -14,7 +15,7 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
-import { isOpenIdScope, knownScopes, refuseUnknownTables } from '../grants/downscope.ts';
+import { knownScopes, refuseUnknownTables } from '../grants/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../grants/kept-request.ts';
 import { type Asked, parseAsked, singleResource } from '../grants/request.ts';
 import { namesNoAction } from '../permissions/device-access.ts';

@@ -3,11 +3,11 @@ import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC 
 import { errors } from 'oidc-provider';
 import { ASSERTION_TOLERANCE } from '../clients/assertions.ts';
 import type { Directory } from '../directory/directory.ts';
+import { isOpenIdScope, OPENID_SCOPES } from '../directory/openid-scopes.ts';
 import { findCeiling } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
 import type { Users } from '../directory/users.ts';
-import { OPENID_SCOPES } from '../grants/downscope.ts';
 import { rethrowPermissionsError } from '../grants/request.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
@@ -62,10 +62,7 @@ function createFindAccount({ directory, users }: EngineDeps): FindAccount {
 function asksForResource(params: Record<string, unknown> | undefined): boolean {
   if (params?.authorization_details !== undefined || params?.permissions !== undefined) return true;
   const scopes = typeof params?.scope === 'string' ? params.scope.split(' ') : [];
-  return (
-    !scopes.includes('openid') ||
-    scopes.some((scope) => !(OPENID_SCOPES as readonly string[]).includes(scope))
-  );
+  return !scopes.includes('openid') || !scopes.every(isOpenIdScope);
 }
 
 /** Resource indicators (RFC 8707): the application's own unless it only wants to know who somebody is. */

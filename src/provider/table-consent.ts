@@ -4,10 +4,10 @@
  * have become more. What is agreed to is kept in the engine's Grant.
  */
 import type { Directory } from '../directory/directory.ts';
+import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { type Consent, findAgreed } from '../grants/consent.ts';
-import { isOpenIdScope } from '../grants/downscope.ts';
 import type { Agreement } from '../grants/remembered-consents.ts';
 import { singleResource } from '../grants/request.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';

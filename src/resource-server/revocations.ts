@@ -2,12 +2,12 @@
  * Follows what the authorization server ends, so that JWTs which are verified here are refused as soon as they are dead
  * there. Each answer of the feed is itself a JWT, and believed only if it is signed, meant for us, and fresh.
  */
-
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { type Standing, standingOf } from '../registry/nodes.ts';
+import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { AccessError } from './errors.ts';
 import { basicAuthorization } from './introspection.ts';
 
@@ -96,7 +96,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
       issuer,
       audience: clientId,
       typ: 'revocations+jwt',
-      algorithms: ['ES256'],
+      algorithms: [ACCESS_TOKEN_ALG],
       requiredClaims: ['nonce', 'resources', 'after', 'next', 'nodes'],
       currentDate: new Date(now()),
     });
