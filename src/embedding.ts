@@ -3,8 +3,8 @@
  * depend on their type packages.
  */
 import type { ApplyReport } from './admin/apply-report.ts';
+import type { System } from './faces/api-maker/system-contract.ts';
 import type { Logger } from './http/log.ts';
-import type { System } from './system.ts';
 
 export interface EmbeddedServer {
   readonly issuer: string;

@@ -5,7 +5,12 @@ import * as server from './server.ts';
 
 export { type Config, ConfigError, loadConfig } from './config/load.ts';
 export type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
-export { type System, SystemRequestRefused, type SystemToken, type SystemTokenRequest } from './system.ts';
+export {
+  type System,
+  SystemRequestRefused,
+  type SystemToken,
+  type SystemTokenRequest,
+} from './faces/api-maker/system-contract.ts';
 
 /**
  * Takes the address, opens the store, fills an empty one, and serves. Waits for a database that is away.

@@ -7,6 +7,8 @@ import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
 import type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
 import { BROWSER_PATHS } from './endpoints/client-origins.ts';
+import { createSystem } from './faces/api-maker/system.ts';
+import { logAnswered } from './http/access-log.ts';
 import { createApp } from './http/app.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { createLogger } from './http/log.ts';
@@ -24,7 +26,6 @@ import { packageFolder } from './server/package-folder.ts';
 import { findMissing } from './server/readiness.ts';
 import { createRoutes, type TokenEndpoint } from './server/routes.ts';
 import { createServices } from './server/services.ts';
-import { createSystem } from './system.ts';
 import type { TokenService } from './tokens/service.ts';
 
 export interface GrantableServer extends EmbeddedServer {
@@ -100,7 +101,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     collect: workers?.collectFromAll,
   });
   workers?.countWhenAsked(metrics.count);
-  const { routes, isFacePath } = createRoutes(services, { views, tokenEndpoint });
+  const { routes, faces } = createRoutes(services, { views, tokenEndpoint });
   const app = createApp({
     ...foundations,
     hosts: config.hosts,
@@ -119,7 +120,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       version: async () => `${keySet}/${(await directory.view()).revision}`,
       maxAge: JWKS_CACHE_SECONDS,
     },
-    isFacePath,
+    isFacePath: faces.hasPath,
     cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
     routes,
   });
@@ -134,8 +135,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   unfinished.defer(() => background.stop());
 
   const listening = early ?? (await takeAddress());
-  const handle = app.callback();
-  listening.serve(handle);
+  listening.serve(app.callback());
   log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
 
   const parts = unfinished.move();
@@ -146,7 +146,14 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     started,
     provider: provider.engine.provider,
     tokens: services.tokenService,
-    system: createSystem({ issuer: config.issuer, handle }),
+    system: createSystem({
+      call: (...call) => faces.call('apiMaker', ...call),
+      record(answered) {
+        metrics.countAnswered(answered);
+        logAnswered(log, answered);
+      },
+      now,
+    }),
     async stop() {
       stopping = true;
       services.feed.close();

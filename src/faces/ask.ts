@@ -5,10 +5,10 @@ import type { ActiveApplication, DirectoryView, RequestView } from '../directory
 import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { Issued } from '../grants/contract.ts';
-import type { TokenRow } from '../storage/contract.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { IssueToken } from '../tokens/issue.ts';
 import type { Ask, Credentials, TokenQuestion } from './face.ts';
+import type { Notes } from './incoming.ts';
 
 export interface Tenant {
   readonly organization: Organization;
@@ -29,13 +29,7 @@ export interface AskContext extends RequestView {
   readonly path: string;
   readonly address: string;
   readonly requestId: string;
-  /** Told of the client that asks, also if it is refused, and of the grant that gave a token. */
-  readonly notes: {
-    client(named: NamedClient): void;
-    issued(grant: string, row: TokenRow | undefined): void;
-    /** Undefined when another question begins. */
-    refused(error: DomainError | undefined): void;
-  };
+  readonly notes: Notes;
 }
 
 /** Within the request the face's client can be found, and no application of another organization. */
@@ -68,6 +62,11 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
   const { face, tenant: own, asOf, path, address, requestId, notes } = context;
   const { issueToken, authenticateClient, recordRefused } = deps;
 
+  function noteClient({ clientId, used, registered }: NamedClient): void {
+    notes.clientId = clientId;
+    notes.clientAuth = used === registered ? undefined : { used, registered };
+  }
+
   function authenticate(
     { clientId, clientSecret }: Credentials,
     view: DirectoryView,
@@ -76,7 +75,7 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
     const method = clientSecret === '' ? 'none' : 'client_secret_post';
     return authenticateClient(
       { clientId, method, secrets },
-      { view, address, servesPublic: true, onNamed: notes.client },
+      { view, address, servesPublic: true, onNamed: noteClient },
     );
   }
 
@@ -86,20 +85,21 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
     const view = viewOf(context.view, tenant, clients);
     const through: Through = { nodes: [], ...said, face, registration: own.settings.registration };
     let client: AuthenticatedClient | undefined;
-    notes.refused(undefined);
+    notes.failure = undefined;
     try {
       if (credentials) client = await authenticate(credentials, view);
       else {
         client = { ...tenant.client, method: 'none' };
-        notes.client({ clientId: client.application.clientId, used: 'none', registered: 'none' });
+        noteClient({ clientId: client.application.clientId, used: 'none', registered: 'none' });
       }
       const caller = { view, asOf, address, requestId, through, client };
       const issued = await issueToken({ ...caller, grantType, parameters, asked, subject });
-      notes.issued(issued.grant, issued.row);
+      notes.issuedGrant = issued.grant;
+      if (issued.row) notes.bearer ??= issued.row;
       return issued;
     } catch (error) {
       if (error instanceof DomainError) {
-        notes.refused(error);
+        notes.failure = error;
         const proved = client && { clientId: client.application.clientId, method: client.method };
         const { status } = error;
         await recordRefused({ path, status, error, client: proved, address, requestId });

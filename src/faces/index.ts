@@ -2,10 +2,11 @@
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import { LRUCache } from 'lru-cache';
+import type { FaceName } from '../storage/nouns.ts';
 import { type ApiMakerDeps, createApiMaker } from './api-maker/index.ts';
 import { createDeviceHive, type DeviceHiveDeps } from './devicehive/index.ts';
 import { createFusio, type FusioDeps } from './fusio/index.ts';
-import { createMount, type MountDeps } from './mount.ts';
+import { createMount, type Mount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
 import { createUsergrid, type UsergridDeps } from './usergrid/index.ts';
 
@@ -29,6 +30,8 @@ export interface Faces {
   readonly routes: Middleware;
   /** Whether a face answers at this path, for whichever organization. */
   hasPath(path: string): boolean;
+  /** As `Mount.call`, of the face with that name. */
+  call(name: FaceName, ...call: Parameters<Mount['call']>): ReturnType<Mount['call']>;
 }
 
 export function createFaces(deps: FacesDeps): Faces {
@@ -53,5 +56,8 @@ export function createFaces(deps: FacesDeps): Faces {
     // Most requests are for none of them, and pass in one step.
     routes: (ctx, next) => (hasPath(ctx.path) ? all(ctx, next) : next()),
     hasPath,
+    async call(name, ...call) {
+      return mounts.find((mount) => mount.name === name)?.call(...call);
+    },
   };
 }

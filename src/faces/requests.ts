@@ -1,11 +1,12 @@
 /** What a face gets to see of a request: the body in the way its clients write it, and who says to be asking. */
-import type { Context } from 'koa';
 import type { DirectoryView } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
 import type { Tenant } from './ask.ts';
 import type { Credentials, Face, FaceRequest, FaceTokens } from './face.ts';
+import type { Incoming } from './incoming.ts';
+import type { Params } from './routes.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/_-]+={0,2})$/i;
@@ -59,20 +60,15 @@ function findBasic(header: string): Credentials | undefined {
   return { clientId: text.slice(0, colon), clientSecret: text.slice(colon + 1) };
 }
 
-/** Requests that were made in this process. */
-const own = new WeakSet<object>();
-
-/** From now on the request counts as one that was made in this process. @param request of `node:http` */
-export function markOwn(request: object): void {
-  own.add(request);
+/** @throws Refusal 400 for broken encoding */
+function decodeParams(params: Params): Record<string, string> {
+  const decoded = Object.entries(params).map(([name, value = '']) => [name, decode(value)]);
+  return Object.fromEntries(decoded);
 }
 
-/** @param params of the path, still encoded @throws Refusal 400 for broken encoding */
-function decodeParams(params: Readonly<Record<string, string>>): Record<string, string> {
+function decode(text: string): string {
   try {
-    return Object.fromEntries(
-      Object.entries(params).map(([name, value]) => [name, decodeURIComponent(value)]),
-    );
+    return decodeURIComponent(text);
   } catch {
     throw new Refusal(400, 'the path is not encoded properly');
   }
@@ -82,32 +78,34 @@ export interface RequestParts {
   readonly face: Face;
   readonly tenant: Tenant;
   readonly view: DirectoryView;
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: Params;
   readonly body: unknown;
   readonly tokens: FaceTokens;
 }
 
-export function createFaceRequest(ctx: Context, parts: RequestParts): FaceRequest {
+/** @throws Refusal 400 for broken encoding in the path */
+export function createFaceRequest(incoming: Incoming, parts: RequestParts): FaceRequest {
   const { face, tenant, view, params, body, tokens } = parts;
-  // Those of the request as it came; asking for a token changes them.
-  const headers = { ...ctx.req.headers } as Readonly<Record<string, string | undefined>>;
-  const authorization = headers.authorization ?? '';
+  const { method, query, address, requestId, isOwn, notes } = incoming;
+  const { organization: _, application: __, ...others } = params;
+  const header = (name: string): string => incoming.header(name);
+  const authorization = header('authorization');
   return {
     ...tenant,
     view,
-    method: ctx.method,
-    params: decodeParams(params),
-    query: new URLSearchParams(ctx.querystring),
+    method,
+    params: decodeParams(others),
+    query,
     body,
     bearer: BEARER.exec(authorization)?.[1],
     basic: findBasic(authorization),
-    address: String(ctx.state.address),
-    requestId: String(ctx.state.requestId),
-    header: (name) => headers[name] ?? '',
+    address,
+    requestId,
+    header,
     async findToken(value) {
       const row = await tokens.findAccessToken(value);
       if (row?.face !== face.name || row.organization !== tenant.organization.id) return undefined;
-      ctx.state.bearer = row;
+      notes.bearer = row;
       return row;
     },
     async isSigned(value) {
@@ -115,6 +113,6 @@ export function createFaceRequest(ctx: Context, parts: RequestParts): FaceReques
       return presented.kind === 'access token' && presented.format === 'jwt';
     },
     hasExpired: (value) => tokens.hasExpired(value),
-    isOwn: own.has(ctx.req),
+    isOwn,
   };
 }

@@ -13,8 +13,8 @@ export interface Named {
 
 async function findOrganization(
   view: DirectoryView,
-  host: string,
   name: string | undefined,
+  host: string,
 ): Promise<Organization | undefined> {
   if (name === undefined) return view.findOrganizationOf(host);
   if (!isNounId(name)) return view.findOrganizationNamed(name);
@@ -39,14 +39,17 @@ async function findApplication(
   return own ?? view.findFirstApplication(organization.id);
 }
 
-/** @returns undefined if the face is switched off there, or what the path names is not there */
+/**
+ * @param host decides where no organization is named
+ * @returns undefined if the face is switched off there, or what is named does not exist
+ */
 export async function findTenant(
   face: Face,
   view: DirectoryView,
-  host: string,
   named: Named,
+  host = '',
 ): Promise<Tenant | undefined> {
-  const organization = await findOrganization(view, host, named.organization);
+  const organization = await findOrganization(view, named.organization, host);
   const settings = organization?.faces?.[face.name];
   if (!organization || !settings?.enabled) return undefined;
   const active = await findApplication(view, organization, named.application, settings.application);

@@ -1,12 +1,24 @@
 /** One line per request: what, how it ended, how long it took, who asked. Never a query or a body. */
-import type { Context, Middleware } from 'koa';
+import type { Middleware } from 'koa';
 import { PATHS } from '../provider/paths.ts';
 import { CleanMembers, type Logger } from './log.ts';
 import { isOperation } from './paths.ts';
+import type { RequestState } from './request-state.ts';
 
 const MAX_PATH = 200;
 /** In a path, the id of a login that waits for a person follows these. */
 const WAITING_LOGIN = new RegExp(`^(/interaction|${PATHS.authorization})/[^/]+`);
+
+/** A request that has been answered: over HTTP, or to a program in this process. */
+export interface Answered {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  /** Milliseconds, of `performance.now()`. */
+  readonly started: number;
+  /** What was noted of it on the way. */
+  readonly state: RequestState;
+}
 
 class RequestLine extends CleanMembers {
   readonly requestId: string;
@@ -24,7 +36,7 @@ class RequestLine extends CleanMembers {
   /** Where the answer differs from the request without being an error. */
   readonly note: string | undefined;
 
-  constructor({ state, status }: Context, method: string, path: string, started: number) {
+  constructor({ state, status, method, path, started }: Answered) {
     super();
     this.requestId = state.requestId;
     this.method = method;
@@ -40,16 +52,20 @@ class RequestLine extends CleanMembers {
   }
 }
 
+export function logAnswered(log: Logger, answered: Answered): void {
+  const line = new RequestLine(answered);
+  const { unforeseen } = answered.state;
+  if (unforeseen !== undefined) log.error({ ...line, err: unforeseen }, 'request failed');
+  else if (line.status >= 500) log.warn(line, 'request failed');
+  else if (isOperation(answered.path)) log.debug(line, 'request');
+  else log.info(line, 'request');
+}
+
 export function createAccessLog({ log }: { log: Logger }): Middleware {
   return async function accessLog(ctx, next) {
     const started = performance.now();
     const { method, path } = ctx;
     await next();
-    const line = new RequestLine(ctx, method, path, started);
-    const { unforeseen } = ctx.state;
-    if (unforeseen !== undefined) log.error({ ...line, err: unforeseen }, 'request failed');
-    else if (line.status >= 500) log.warn(line, 'request failed');
-    else if (isOperation(path)) log.debug(line, 'request');
-    else log.info(line, 'request');
+    logAnswered(log, { method, path, status: ctx.status, started, state: ctx.state });
   };
 }

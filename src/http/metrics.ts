@@ -11,14 +11,16 @@ import {
   Registry,
 } from 'prom-client';
 import { PATHS } from '../provider/paths.ts';
+import type { Answered } from './access-log.ts';
 import { OPERATIONS } from './paths.ts';
 
 /** What one process has counted, so that it can be sent to another. */
 export type Counts = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 export interface Metrics {
-  /** Counts the request; and a token, if one was given out under the grant in `ctx.state.issuedGrant`. */
   readonly middleware: Middleware;
+  /** Counts a request; and a token, if one was given out under the grant in `state.issuedGrant`. */
+  countAnswered(answered: Answered): void;
   /** Of `text()`. */
   readonly contentType: string;
   /** The text format of Prometheus: of this process, or of all that serve together. */
@@ -115,13 +117,18 @@ export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics 
     const started = performance.now();
     const { path } = ctx;
     await next();
-    const { status, method } = ctx;
+    const { status, method, state } = ctx;
+    countAnswered({ method, path, status, started, state });
+  };
+
+  function countAnswered({ method, path, status, started, state }: Answered): void {
     const route = routeOf(path);
     const key = `${route} ${METHODS.has(method) ? method : 'other'} ${status}`;
     answered.set(key, (answered.get(key) ?? 0) + 1);
     durationsOf(route).observe((performance.now() - started) / 1000);
-    const { issuedGrant } = ctx.state;
+    const { issuedGrant } = state;
     if (issuedGrant !== undefined && status === 200) tokens.inc({ grant: issuedGrant });
-  };
-  return { middleware, contentType: registry.contentType, text, count };
+  }
+
+  return { middleware, countAnswered, contentType: registry.contentType, text, count };
 }

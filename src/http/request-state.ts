@@ -54,7 +54,6 @@ export interface RequestState {
 
   // Set by faces.
   faceText?: Promise<string>;
-  hadAuthorization?: boolean;
   /** The token with which the request came. */
   bearer?: TokenRow | undefined;
 }

@@ -2,7 +2,7 @@
 import type { Middleware } from 'koa';
 import { createEndpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
-import { createFaces } from '../faces/index.ts';
+import { createFaces, type Faces } from '../faces/index.ts';
 import { findForm, readText } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
 import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
@@ -10,8 +10,7 @@ import type { Services } from './services.ts';
 
 export interface Routes {
   readonly routes: readonly Middleware[];
-  /** Whether a face answers at this path. */
-  readonly isFacePath: (path: string) => boolean;
+  readonly faces: Faces;
 }
 
 /** Takes the place of the token endpoint, in tests that compare it with the engine's own. */
@@ -33,7 +32,7 @@ export function createRoutes(
     limit: services.exchangeLimit,
     prefixes: services.config.facePrefixes,
     codes: provider.codes,
-    body: { read: readText },
+    readText,
   });
   const postedRequests = createPostedRequests({
     ...services,
@@ -47,6 +46,6 @@ export function createRoutes(
   });
   return {
     routes: [interaction, faces.routes, postedRequests, endpoints, provider.routes],
-    isFacePath: faces.hasPath,
+    faces,
   };
 }

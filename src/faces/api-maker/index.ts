@@ -13,6 +13,7 @@ import {
   parseTokenRequest,
   type Renewal,
   type RowLogin,
+  TOKEN_ROUTE,
   type TokenRequest,
 } from './requests.ts';
 
@@ -136,7 +137,7 @@ export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
       ],
     }),
     routes: {
-      async 'POST /api/system-api/:organization/token'(request, ask) {
+      async [TOKEN_ROUTE](request, ask) {
         await requireGuard(request);
         const wanted = parseTokenRequest(request.body);
         const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;

@@ -12,6 +12,9 @@ export class FieldRefused extends Refusal {
   }
 }
 
+/** The one route of this face. */
+export const TOKEN_ROUTE = 'POST /api/system-api/:organization/token';
+
 /** UTF-16 units of a member's name that an answer quotes. */
 const MAX_NAME = 64;
 

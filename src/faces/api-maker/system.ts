@@ -1,0 +1,83 @@
+/**
+ * API Maker's `g.sys.system.getToken` for a program that embeds the server: the same request as at
+ * `POST /api/system-api/{organization}/token`, with the same checks and limits, as a call in this process. The program is
+ * never asked for tokens of its own.
+ */
+import { quote } from '../../errors/texts.ts';
+import type { Answered } from '../../http/access-log.ts';
+import type { RequestState } from '../../http/request-state.ts';
+import type { Incoming } from '../incoming.ts';
+import type { Mount } from '../mount.ts';
+import { TOKEN_ROUTE } from './requests.ts';
+import {
+  type System,
+  SystemRequestRefused,
+  type SystemToken,
+  type SystemTokenRequest,
+} from './system-contract.ts';
+
+export interface SystemDeps {
+  /** Of API Maker's face. */
+  readonly call: Mount['call'];
+  /** Is told of every request when it has been answered, for the log and the metrics. */
+  readonly record: (answered: Answered) => void;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Failed logins of the program count as those of this machine. */
+const ADDRESS = '127.0.0.1';
+const METHOD = 'POST';
+
+interface Envelope {
+  readonly data?: SystemToken;
+  readonly errors?: SystemRequestRefused['errors'];
+}
+
+export function createSystem({ call, record, now }: SystemDeps): System {
+  async function getOne(request: SystemTokenRequest, organization: string): Promise<SystemToken> {
+    const started = performance.now();
+    const path = `/api/system-api/${encodeURIComponent(organization)}/token`;
+    const state: RequestState = { address: ADDRESS, peer: ADDRESS, requestId: crypto.randomUUID() };
+    const incoming: Incoming = {
+      method: METHOD,
+      path,
+      query: new URLSearchParams(),
+      address: ADDRESS,
+      requestId: state.requestId,
+      startedAt: now(),
+      isOwn: true,
+      header: () => '',
+      readBody: async () => request,
+      notes: state,
+    };
+    let status = 500;
+    try {
+      const reply = await call(incoming, TOKEN_ROUTE, organization);
+      status = reply?.status ?? 404;
+      const { data, errors } = (reply?.body ?? {}) as Envelope;
+      if (status === 200 && data) return data;
+      const unknown = `The organization ${quote(organization)} does not exist or has not switched on API Maker's face.`;
+      throw new SystemRequestRefused(status, errors ?? [{ message: unknown }]);
+    } catch (error) {
+      if (error instanceof SystemRequestRefused) throw error;
+      state.unforeseen = error;
+      const message = `The request failed. The log has the cause under the request id ${state.requestId}.`;
+      throw new SystemRequestRefused(status, [{ message }]);
+    } finally {
+      record({ method: METHOD, path, status, started, state });
+    }
+  }
+
+  async function getToken(
+    requests: SystemTokenRequest | readonly SystemTokenRequest[],
+    organization: string,
+  ): Promise<SystemToken | SystemToken[]> {
+    if (!Array.isArray(requests)) return getOne(requests as SystemTokenRequest, organization);
+    const tokens: SystemToken[] = [];
+    for (const request of requests) tokens.push(await getOne(request, organization));
+    return tokens;
+  }
+
+  return { getToken: getToken as System['getToken'] };
+}

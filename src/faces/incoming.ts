@@ -1,0 +1,30 @@
+/**
+ * A request to a face before the face sees it: over HTTP, or from a program in this process. And what is noted about it
+ * while it is answered.
+ */
+import type { RequestState } from '../http/request-state.ts';
+
+/** For the log, the audit log, the metrics and pages of other origins. */
+export type Notes = Pick<
+  RequestState,
+  'clientId' | 'clientAuth' | 'issuedGrant' | 'bearer' | 'failure' | 'reason' | 'readers'
+>;
+
+export interface Incoming {
+  /** As it was sent. */
+  readonly method: string;
+  /** Without doubled slashes. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly address: string;
+  readonly requestId: string;
+  /** Milliseconds. */
+  readonly startedAt: number;
+  /** Whether a program in this process made it. */
+  readonly isOwn: boolean;
+  /** @param name in lower case @returns an empty text if there is none */
+  header(name: string): string;
+  /** @throws Refusal 400, 413 */
+  readBody(): Promise<unknown>;
+  readonly notes: Notes;
+}
