@@ -318,7 +318,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         }
       });
 
-      test('the request and the face of a token come back as they were written', async () => {
+      test('a row comes back after all that it shares with others was swept', async () => {
         const [row, later] = [wholeTokenRow('t', NOW), NOW + 30 * 24 * 60 * MINUTE];
         await storage.tokens.insert(key(), row);
         const other = await open.another();

@@ -222,7 +222,13 @@ async function useEverything(storage: Storage): Promise<void> {
   await artifacts.findByUid('Session', uid, now);
   await artifacts.consume('Session', artifact, now);
   await artifacts.remove('Session', artifact);
+  await tokens.insert(token, wholeTokenRow('t', now));
   await tokens.find(token, now);
+  for (const by of ['application', 'user', 'connection', 'parent'] as const) {
+    await tokens.page({ by, id: 'a', now, limit: 2 });
+  }
+  await tokens.countOf('c', now);
+  await logins.countOf('o', now);
   await logins.find('l', now);
   await logins.rotate('l', key(), key(), now);
   await nodes.mark('n', { revokedAt: now }, later);

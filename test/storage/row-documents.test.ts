@@ -50,7 +50,7 @@ test('a shared document holds nothing of a person or a login', () => {
   }
 });
 
-test('many rows have the members of one shared document, so nothing can change them', () => {
+test('what rows have from a shared document cannot be changed', () => {
   const row = decodeToken(wholeTokenRow('t', NOW));
   assert.throws(() => (row.permissions.tables as unknown[]).pop(), TypeError);
   assert.throws(() => (row.roles as string[]).push('admin'), TypeError);

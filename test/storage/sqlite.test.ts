@@ -213,7 +213,7 @@ test('a row that cannot be written leaves no shared document behind', async () =
   await storage.close();
 });
 
-test('a lost shared document is found by verify, and its rows are not given without it', async () => {
+test('a lost shared document is found by verify, and its rows are not read', async () => {
   const path = newPath();
   const storage = await openSqliteStorage({ path });
   const id = randomBytes(22);
