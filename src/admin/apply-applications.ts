@@ -182,7 +182,7 @@ export function planCredentials(
     return keptSecret(before);
   }
   if (before?.secretSeed !== undefined && clientSecret !== undefined && !resetSecrets) {
-    // Whoever renewed it may have done so because the one in the file has leaked.
+    // It may have been renewed because the one in the file has leaked.
     plan.notes.push(
       `${name} got another secret than the file says; it stays (--reset-passwords sets that of the file)`,
     );

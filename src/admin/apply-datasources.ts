@@ -180,7 +180,7 @@ async function findRealm(
   return application?.realm;
 }
 
-/** A database that is away leaves its tables unverified, and nobody logs in against those. */
+/** A database that is away leaves its tables unverified, and refuses logins against those. */
 async function checkCatalogue(
   plan: Plan,
   name: string,
@@ -208,7 +208,7 @@ async function checkCatalogue(
   } catch (error) {
     if (!(error instanceof DatasourceAway)) throw error;
     plan.notes.push(
-      `${name} cannot be reached (${error.message}): it is kept as unverified, and nobody logs in against it until this is applied again.`,
+      `${name} cannot be reached (${error.message}): it is kept as unverified, and logins against it are refused until the file is applied again.`,
     );
     return { ...planned, userTables: planned.userTables.map((table) => ({ ...table, verified: false })) };
   }

@@ -73,7 +73,7 @@ function planFaces(
     const { application: _, ...settings } = wanted;
     faces[name] = {
       enabled: true,
-      // Only one of them lets anybody register unless it says so.
+      // Only one face lets strangers register unless the file says otherwise.
       registration: name === 'sunbreak' && registration,
       ...had,
       ...(settings as Partial<FaceSettings>),

@@ -62,7 +62,7 @@ export async function planUser(
   });
 }
 
-/** Somebody in a realm that no application asks could never log in. */
+/** A person in a realm that no application asks could never log in. */
 function ownRealm(
   plan: Plan,
   name: string,
@@ -154,7 +154,7 @@ async function planPerson(
     username: entry.username,
     canonicalUsername: names.canonicalUsername,
     ...defined({ email, canonicalEmail: canonical }),
-    // Whoever showed that one address is theirs has not shown it of another.
+    // A person who has verified one address has not verified another.
     emailVerified: person.emailVerified ?? (moved ? false : (before?.emailVerified ?? false)),
     ...defined({ displayName }),
     ...hash,

@@ -82,7 +82,7 @@ export class ApplyRefused extends Error {
  */
 export type Apply = (file: ApplyFile, options?: ApplyOptions) => Promise<ApplyReport>;
 
-/** Somebody else may apply the same file at the same moment; a later look finds what was written. */
+/** Two operators may apply the same file at the same moment; a later look finds what was written. */
 const ATTEMPTS = 10;
 /** Milliseconds, more with each attempt: time for the other to come to an end. */
 const PAUSE = 25;

@@ -1,4 +1,4 @@
-/** Trying out a datasource step by step, for whoever registers one. Nothing that is read is shown but names. */
+/** Tries a datasource step by step, for the operator who registers it. Of what is read it shows only names. */
 
 import { type Connector, DatasourceAway } from '../datasources/connector.ts';
 import { type Credentials, formatSettings } from '../datasources/credentials.ts';
@@ -78,7 +78,7 @@ export async function* testDatasource(
   }));
   if (userTables.some(({ verified: isNow }, index) => isNow !== datasource.userTables[index]?.verified)) {
     await deps.changes.datasources.replace({ ...datasource, userTables }, author);
-    yield { ok: true, says: 'Its tables are verified now: people can log in.' };
+    yield { ok: true, says: 'Its tables are verified: people can log in.' };
   }
 }
 
@@ -107,7 +107,8 @@ async function testTable(
   });
   const [row, second] = rows;
   if (!row) return [...steps, { ok: false, says: `No row of ${what} has this user name.` }];
-  if (second) return [...steps, { ok: false, says: 'More than one row has this user name: nobody logs in.' }];
+  if (second)
+    return [...steps, { ok: false, says: 'More than one row has this user name: the login is refused.' }];
   const person = isNamed(row, table, login.username) ? readRow(row, table) : undefined;
   if (!person) {
     const says = `The row has no usable key in ${table.subjectColumn}, or is not of this user name.`;

@@ -29,7 +29,7 @@ interface DemoSecrets {
   readonly password: string;
 }
 
-/** Below `<data dir>/datasources`: a table with somebody in it, as an operator may have one. */
+/** Below `<data dir>/datasources`: a table with a person in it, as an operator may have one. */
 const DATABASE = 'demo.db';
 const BCRYPT_COST = 10;
 

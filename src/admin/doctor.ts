@@ -156,11 +156,11 @@ function isSignedBy({ alg, publicJwk }: SigningKey, data: Buffer, signature: Buf
 }
 
 /** Tokens live by the clock: one that was set back revives what has expired. */
-async function examineClock({ audit, keys }: Storage, now: number): Promise<Finding> {
+async function examineClock({ audit, keys }: Storage, clock: number): Promise<Finding> {
   const { entries } = await audit.page({ limit: 1 });
   const written = [...entries.map(({ at }) => at), ...(await keys.list()).map(({ createdAt }) => createdAt)];
-  const ahead = Math.max(...written) - now;
-  const says = `The clock says ${new Date(now).toISOString()}`;
+  const ahead = Math.max(...written) - clock;
+  const says = `The clock says ${new Date(clock).toISOString()}`;
   if (ahead <= CLOCK_TOLERANCE) return ok(`${says}.`);
   return wrong(
     `${says}, but something was written ${Math.round(ahead / 1000)} s later than that: it was set back.`,

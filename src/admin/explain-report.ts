@@ -11,14 +11,14 @@ const MAX_LISTED = 200;
 
 const toIso = (ms: number): string => new Date(ms).toISOString();
 
-/** @param now milliseconds */
-export function formatExplanation(explanation: TokenExplanation, now: number): string[] {
+/** Expiry is told as of `at` (milliseconds). */
+export function formatExplanation(explanation: TokenExplanation, at: number): string[] {
   const { kind, active, reasons, row, expiresAt } = explanation;
   return [
     `${active ? 'active' : 'not active'}: ${kind}`,
     ...reasons.map((reason) => `  because ${reason}`),
     ...(row ? describeRow(row) : []),
-    ...(expiresAt === undefined ? [] : [`  ${expiresAt > now ? 'expires' : 'expired'}: ${toIso(expiresAt)}`]),
+    ...(expiresAt === undefined ? [] : [`  ${expiresAt > at ? 'expires' : 'expired'}: ${toIso(expiresAt)}`]),
     ...(row ? describeRights(explanation) : []),
     ...describeAncestors(explanation),
   ].map(toOneLine);
@@ -44,7 +44,7 @@ function describeRow(row: TokenRow | LoginRow): string[] {
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name}: ${value}`]));
 }
 
-/** Who acts now is outermost (RFC 8693 section 4.1). */
+/** The party that acts is outermost (RFC 8693 section 4.1). */
 function spellActors(act: NonNullable<TokenRow['act']>): string {
   const { sub, act: before } = act as { sub?: unknown; act?: NonNullable<TokenRow['act']> };
   return before ? `${sub}, for whom ${spellActors(before)}` : String(sub);
@@ -65,8 +65,8 @@ function describeRights({
 }: TokenExplanation): string[] {
   const lines: string[] = [];
   if (active && permissions) {
-    lines.push('allows now:', ...cap(listCells(permissions, [...steps, ...roles])));
-    if (scope !== row?.scope) lines.push(`  scope now: ${scope || 'none'}`);
+    lines.push('allows:', ...cap(listCells(permissions, [...steps, ...roles])));
+    if (scope !== row?.scope) lines.push(`  scope: ${scope || 'none'}`);
   }
   if (devices) lines.push(...listDevices(devices));
   lines.push(...section('lost since it was issued:', lost));
@@ -77,7 +77,7 @@ function describeRights({
     lines.push('lost of devices since it was issued:', ...cap(gone));
   }
   lines.push(...section('not in it, although the first ceiling above it has it:', withheld));
-  if (obtainable) lines.push(`could be asked for now: ${spellRequest(obtainable)}`);
+  if (obtainable) lines.push(`could be asked for: ${spellRequest(obtainable)}`);
   return lines;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a token allows, where each right came from, what took others away, when it dies, and whether it is active now.
+ * What a token allows, where each right came from, what took others away, when it dies, and whether it is active.
  * Read from the store alone; the token itself is in nothing that comes out.
  */
 
@@ -33,7 +33,7 @@ export interface ExplainDeps {
   readonly now: () => number;
 }
 
-/** A right that somebody else has, and who took it away. */
+/** A right that others have, and who took it away. */
 export type Removal = Removable & { readonly by: string };
 
 export interface TokenExplanation {
@@ -45,10 +45,10 @@ export interface TokenExplanation {
   readonly row?: TokenRow | LoginRow;
   /** Milliseconds. */
   readonly expiresAt?: number;
-  /** What it allows now; nothing if it is not active. */
+  /** What it allows; nothing if it is not active. */
   readonly permissions?: Permissions;
   readonly scope?: string;
-  /** What it allows of devices now; absent if it does not speak of them. */
+  /** What it allows of devices; absent if it does not speak of them. */
   readonly devices?: DeviceAccess;
   /** What it was issued with of devices and that is gone since. */
   readonly lostDevices: readonly (DeviceRight & { readonly by: string })[];
@@ -60,7 +60,7 @@ export interface TokenExplanation {
   readonly lost: readonly Removal[];
   /** Rights within the application's ceiling that it does not have. */
   readonly withheld: readonly Removal[];
-  /** What an exchange of its parent, or a new token of its application or user, could have now. */
+  /** What an exchange of its parent, or a new token of its application or user, could have. */
   readonly obtainable?: Permissions;
   readonly ancestors: readonly Ancestor[];
 }
@@ -265,7 +265,7 @@ function findDeath(row: TokenRow | LoginRow, ancestors: readonly Ancestor[], sta
     ...(row.user === undefined || standing.user ? [] : ['its user is disabled or gone']),
     ...(row.resource === undefined || standing.resource ? [] : ['its resource is disabled or gone']),
     ...(standing.resource && standing.client && !standing.held
-      ? ['somebody or something that it came through is disabled, gone, or may nothing there any more']
+      ? ['a party that it came through is disabled, gone, or has lost its rights there']
       : []),
   ];
 }

@@ -8,7 +8,7 @@ export const FORMAT = 'grantable-export';
 /** The one before was never released. */
 export const FORMAT_VERSION = 2;
 
-/** @param now milliseconds */
+/** `now` (milliseconds) is written into the first line. */
 export async function* exportLines(dump: Pick<Dump, 'export'>, now: number): AsyncGenerator<string> {
   yield JSON.stringify({ format: FORMAT, version: FORMAT_VERSION, exportedAt: new Date(now).toISOString() });
   let records = 0;

@@ -33,7 +33,7 @@ export async function keepGeneratedSecret(
 /** Characters that tell one secret from another; it opens nothing. */
 const SHOWN = 12;
 
-/** What the secret was to open was not stored: somebody else was first. */
+/** What the secret was to open was not stored: another process was first. */
 export async function disownGeneratedSecret(dataDir: string, { name, value }: SecretLine): Promise<void> {
   await append(dataDir, `# ${name}: the secret that starts with ${value.slice(0, SHOWN)} is unused`);
 }

@@ -4,7 +4,7 @@ import type { StoredKey } from '../storage/contract.ts';
 import type { DumpKind, DumpRecord } from '../storage/dump.ts';
 import { FORMAT, FORMAT_VERSION } from './export.ts';
 
-/** The file is none of ours, of a newer version, damaged or cut off. */
+/** The file is not an export, of a newer version, damaged or cut off. */
 export class BadExport extends Error {
   override readonly name = 'BadExport';
 }
@@ -62,7 +62,7 @@ const end = z.strictObject({ end: z.literal(true), records: z.int() });
 function parseRecord(value: unknown, number: number): DumpRecord {
   const { kind } = (value ?? {}) as { kind?: unknown };
   const schema = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind as DumpKind] : undefined;
-  if (!schema) throw new BadExport(`Line ${number} of the export is no row that this version knows.`);
+  if (!schema) throw new BadExport(`Line ${number} of the export is not a row that this version knows.`);
   const issue = schema.safeParse(value).error?.issues[0];
   if (issue) throw new BadExport(`Line ${number} of the export is damaged at ${issue.path.join('.')}.`);
   return value as DumpRecord;
@@ -72,7 +72,7 @@ function parseJson(line: string, number: number): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    throw new BadExport(`Line ${number} of the export is no JSON: the file was changed or cut off.`);
+    throw new BadExport(`Line ${number} of the export is not JSON: the file was changed or cut off.`);
   }
 }
 
@@ -111,7 +111,7 @@ function requireHeader(line: string): void {
   } catch {
     // Said below.
   }
-  if (!parsed) throw new BadExport('The file is no export of Grantable.');
+  if (!parsed) throw new BadExport('The file is not an export of Grantable.');
   if (parsed.version > FORMAT_VERSION)
     throw new BadExport('The export was written by a newer version of Grantable.');
   if (parsed.version < FORMAT_VERSION) {

@@ -1,4 +1,4 @@
-/** Ending tokens by hand: one token with what hangs below it, or all that somebody or something has. */
+/** Ending tokens by hand: one token with what hangs below it, or all tokens of a person, an application or an organization. */
 import type { Connections } from '../connections/connections.ts';
 import type { Author } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
@@ -88,7 +88,7 @@ export async function revokeConsent(
 }
 
 /**
- * Ends every token and login of somebody in a table of the operator's; a new login is possible.
+ * Ends every token and login of a person in a table of the operator's; a new login is possible.
  * @param subject `sub` of a token @returns undefined if it names no datasource that is there
  */
 export async function revokeAccount(

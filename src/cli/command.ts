@@ -88,7 +88,7 @@ export async function readAll(stdin: CommandIo['stdin']): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Typed without an echo where somebody sits at a terminal, else all that comes from stdin. */
+/** Typed without an echo at a terminal, else all that comes from stdin. */
 export async function readSecret(prompt: string, { stdin, stderr }: CommandIo): Promise<string> {
   const { isTTY } = stdin as Partial<ReadStream>;
   if (!isTTY) return (await readAll(stdin)).replace(/\r?\n$/, '');

@@ -41,13 +41,13 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UsageError('The permissions are no JSON');
+    throw new UsageError('The permissions are not JSON');
   }
 }
 
 function parseSeconds(text: string): number {
   const { data, error } = duration(60, 3650 * 86_400).safeParse(text);
-  if (error) throw new UsageError('The lifetime is no duration such as 90d');
+  if (error) throw new UsageError('The lifetime is not a duration such as 90d');
   return data;
 }
 

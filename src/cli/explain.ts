@@ -5,8 +5,7 @@ import { withStore } from './open.ts';
 
 export const explain: Command = {
   name: 'explain',
-  summary:
-    'Says what a token allows, where each right came from, when it dies, and whether it is active now.',
+  summary: 'Says what a token allows, where each right came from, when it dies, and whether it is active.',
   usage: ['explain TOKEN', 'explain -'],
   details: ['With -, the token is read from stdin: arguments can be seen by other users of the machine.'],
   async run(args, io) {

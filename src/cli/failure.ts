@@ -1,4 +1,4 @@
-/** Errors in words for whoever typed the command. What is not foreseen keeps its stack, for whoever repairs it. */
+/** Errors in words for the operator who typed the command. An error that was not foreseen keeps its stack. */
 import { ApplyRefused } from '../admin/apply.ts';
 import { BadExport } from '../admin/import.ts';
 import { ApplyFileError } from '../config/apply-file.ts';
@@ -44,14 +44,14 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'is not there',
   EEXIST: 'is there already',
   EISDIR: 'is a folder',
-  ENOTDIR: 'has a part that is no folder',
+  ENOTDIR: 'has a part that is not a folder',
 };
 
 export function toFailure(error: unknown): Failure {
   if (error instanceof ConfigError || error instanceof ApplyFileError) return told(error.message, MISUSED);
   if (TOLD_AS_THEY_ARE.some((type) => error instanceof type)) return told((error as Error).message, FAILED);
   if (error instanceof Conflict || error instanceof VersionConflict) {
-    return told('Somebody else changed the same at the same time: try again.', FAILED);
+    return told('It was changed by another request at the same time: try again.', FAILED);
   }
   if (error instanceof DomainError && error.description !== undefined)
     return told(`${error.description}.`, FAILED);

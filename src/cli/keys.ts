@@ -22,7 +22,7 @@ export const keys: Command = {
     'rotate makes a new key for each algorithm in use. It is published at once and signs five minutes later, when all',
     'readers have loaded it; the keys before it stay published for the longest lifetime that a token may have.',
     '',
-    '  --now   the new keys sign at once; whoever still keeps the old key set refuses their tokens for a while',
+    '  --now   the new keys sign at once; verifiers that keep the old key set refuse their tokens for a while',
     '',
     'remove takes a compromised key away: every token that it signed is dead at once.',
   ],

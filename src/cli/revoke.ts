@@ -101,7 +101,8 @@ async function requireUser(name: string, { store }: RevokeDeps): Promise<User> {
 
 export const revoke: Command = {
   name: 'revoke',
-  summary: 'Ends a token and what came from it, or all tokens and logins of somebody or something.',
+  summary:
+    'Ends a token and what came from it, or all tokens and logins of a user, an application or an organization.',
   usage: [
     'revoke --token TOKEN',
     'revoke --user USER',
@@ -113,7 +114,7 @@ export const revoke: Command = {
   details: [
     '  TOKEN        an access, refresh or connection token; with -, it is read from stdin',
     '  USER         organization/application/username, organization/username for users of the organization itself,',
-    '               management/username for administrators, or a UUID; of somebody in a table of your own the `sub` of a',
+    '               management/username for administrators, or a UUID; for a person in a table of your own the `sub` of a',
     '               token, datasource:...',
     '  APPLICATION  organization/application, a client id, or a UUID',
     '',

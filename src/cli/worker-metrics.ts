@@ -75,7 +75,7 @@ export function countWhenAsked(count: () => Promise<Counts>): void {
   });
 }
 
-/** In a worker: the counts of all, or of this one alone if nobody answers for them. */
+/** In a worker: the counts of all, or of this one alone if the others do not answer. */
 export async function collectFromAll(count: () => Promise<Counts>): Promise<readonly Counts[]> {
   asked += 1;
   const id = asked;

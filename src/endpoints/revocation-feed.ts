@@ -4,7 +4,7 @@
  * form where a client authenticates in another way.
  *
  * Parameters: `after`, the cursor `next` of the answer before (left out: everything there is); `wait`, seconds to wait
- * for something to tell; `nonce`, repeated in the answer, which shows that it is no earlier one. Claims: `iss`, `aud`
+ * for something to tell; `nonce`, repeated in the answer, which shows that it is not an earlier one. Claims: `iss`, `aud`
  * (the client), `iat`, `nonce`, `resources` that it speaks of, `after`, `next`, `more`, `reset`, and `nodes`, each with its
  * `id` as in the `anc` of tokens, `revoked_at`, `restored_at`, `narrowed_at` (milliseconds) and `exp` (seconds), after
  * which nothing below it can be alive.
@@ -83,7 +83,7 @@ export function createRevocationFeed({ issuer, requests, directory, feed, sign, 
     nonce: string | undefined,
     page: FeedPage,
   ): Promise<string> {
-    // What it may hear of now, after a poll that may have been long.
+    // What it may hear of after a poll, which may have been long.
     const current = await (await directory.view()).findApplication(client.clientId);
     const claims = {
       iss: issuer,

@@ -13,7 +13,7 @@ function expand(compressed: string): string[] {
 
 /**
  * IPv4 addresses count one by one, also when mapped into IPv6 (RFC 4291 section 2.5.5.2); IPv6 addresses by their
- * /64, which is what one customer gets and can walk through. What is no address counts as itself.
+ * /64, which is what one customer gets and can walk through. A text that is not an address counts as itself.
  *
  * @param address of the peer, already resolved behind trusted proxies
  */

@@ -75,7 +75,7 @@ export function createApp(deps: AppDeps): Koa {
     createSecurityHeaders({ issuer }),
     createCors({ ...deps.cors, publicPaths: deps.documents.paths, isFacePath: deps.isFacePath }),
     createErrorBoundary({ log, views, isFacePath: deps.isFacePath }),
-    // What nobody below has answered.
+    // What no route below has answered.
     createNotFound(),
     // Before the hosts are checked: load balancers ask by address.
     createHealth(issuer, health),

@@ -1,6 +1,6 @@
 /**
- * Whatever is thrown past everybody else becomes an answer here, without a word about our insides. The engine answers
- * its own errors; of those only the ones that nobody foresaw are answered anew, so that they carry the request id.
+ * Answers the errors that routes throw, without a word about our insides. The engine answers its own errors; of those
+ * only the unforeseen ones are answered again, so that they carry the request id.
  */
 
 import { STATUS_CODES } from 'node:http';
@@ -55,7 +55,7 @@ function fromForeignError(error: unknown): Failure | undefined {
   };
 }
 
-/** How an error is answered; undefined for one that nobody foresaw. */
+/** How an error is answered; undefined for one that was not foreseen. */
 export function toFailure(error: unknown): Failure | undefined {
   if (findStoreUnavailable(error)) {
     return {
@@ -158,7 +158,7 @@ export function createErrorBoundary(deps: BoundaryDeps): Middleware {
   };
 }
 
-/** To the JSON of a 5xx that somebody else made. */
+/** To the JSON of a 5xx that a route made. */
 function addRequestId(ctx: Context): void {
   const { body } = ctx;
   if (ctx.status < 500 || typeof body !== 'object' || body === null) return;

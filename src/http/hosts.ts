@@ -1,6 +1,6 @@
 /**
  * Under which names the server answers. Every URL that it makes comes from the issuer, never from a header; a request
- * for another host is refused before anybody sees it (RFC 9110 section 15.5.20).
+ * for another host is refused before a route sees it (RFC 9110 section 15.5.20).
  */
 import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
@@ -92,7 +92,7 @@ export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middlewar
       );
     }
     ctx.state.host = host;
-    // Whoever looks from here on finds the issuer's.
+    // All code after this finds the issuer's.
     ctx.req.headers.host = authority;
     return next();
   };

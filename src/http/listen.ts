@@ -59,7 +59,7 @@ export interface ListenOptions {
 export interface Listening {
   readonly server: Server;
   readonly port: number;
-  /** From now on `listener` answers. Until then everybody is told to come again. */
+  /** From then on `listener` answers; before that, clients are told to come again. */
   serve(listener: RequestListener): void;
   /**
    * Lets requests under way finish and says on each connection that it ends, stops accepting, closes what is idle.
@@ -90,7 +90,7 @@ function open(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-/** Whoever watches the process must not end it because its store is away. */
+/** A program that watches the process must not end it because its store is away. */
 const STARTING: Readonly<Record<string, { status: number; body: object }>> = {
   [OPERATIONS.alive]: { status: 200, body: { status: 'ok' } },
   [OPERATIONS.ready]: { status: 503, body: { status: 'not ready', missing: ['the store'] } },
@@ -119,13 +119,13 @@ function createLimitedServer(limits: SocketLimits): Server {
     maxHeaderSize: limits.headBytes,
   });
   server.timeout = limits.stall;
-  // Whoever asks first whether to send a body is told by the one that reads it, or gets the answer without it.
+  // A client that asks first whether to send a body is told by the code that reads it, or gets the answer without it.
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
   return server;
 }
 
 /**
- * Takes the address before there is anything to serve: whoever cannot have it has changed nothing yet.
+ * Takes the address before there is anything to serve: a process that cannot have it has changed nothing.
  * @throws CannotListen
  */
 export async function listen({

@@ -9,7 +9,7 @@ const SECRET_NAME =
   /(?:password|passwd|secret|token|cookies?|authorization|assertion|verifier|credentials?|hint|masterkey|apikey|privatekey|privatejwk|cookiekeys?)$/;
 /** The whole name. */
 const SECRET_NAMES = new Set(['usercode', 'devicecode', 'authorizationcode', 'sealed', 'jwt']);
-/** What Node calls its errors, such as ECONNRESET, is no authorization code. */
+/** What Node calls its errors, such as ECONNRESET, is not an authorization code. */
 const ERROR_CODE = /^[A-Z][A-Z0-9_]*$/;
 const REDACTED = '[redacted]';
 const MAX_DEPTH = 6;
@@ -28,7 +28,7 @@ const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
 
 const WARN = 40;
 
-/** Extended by members that are known to be no secrets, so that nobody looks for any among them. */
+/** Extended by members that hold no secrets, so that the log does not search them. */
 export abstract class CleanMembers {}
 
 function isSecret(name: string, value: unknown): boolean {

@@ -1,4 +1,4 @@
-/** Says of what nobody answered whether the path or only the method is wrong (RFC 9110 sections 15.5.5, 15.5.6). */
+/** Answers what no route has answered: is the path wrong, or only the method (RFC 9110 sections 15.5.5, 15.5.6)? */
 import type { Middleware } from 'koa';
 import { ENDPOINTS } from '../provider/paths.ts';
 import { Refusal } from './refusal.ts';

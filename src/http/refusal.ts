@@ -1,4 +1,4 @@
-/** A request that is turned down before anybody looks at what it asks for: with the status that says why. */
+/** A request that is refused before its content is looked at, with the status that says why. */
 
 export interface RefusalOptions {
   /** The `error` of the answer. */
@@ -14,7 +14,7 @@ export class Refusal extends Error {
   /** 4xx (RFC 9110 section 15.5). */
   readonly status: number;
   readonly error: string;
-  /** Safe to show to anybody. */
+  /** Safe to show to every caller. */
   readonly description: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly reason: string | undefined;

@@ -19,7 +19,7 @@ export function plainAddress(address: string): string {
   return MAPPED_IPV4.exec(bare)?.[1] ?? bare;
 }
 
-/** Undefined for what is no address. */
+/** Undefined for a text that is not an address. */
 function findAddress(hop: string): string | undefined {
   const text = hop.trim();
   const [, bracketed, dotted] = WITH_PORT.exec(text) ?? [];
@@ -28,7 +28,7 @@ function findAddress(hop: string): string | undefined {
 }
 
 /**
- * The right-most address of `X-Forwarded-For` that is no trusted proxy's. Each hop is believed only if the one behind
+ * The right-most address of `X-Forwarded-For` that is not a trusted proxy's. Each hop is believed only if the one behind
  * it is trusted, so what a client wrote itself is never reached.
  */
 function forwardedAddress(header: string, peer: string, trusted: TrustedPeers): string {

@@ -27,7 +27,7 @@ export interface RequestState {
   formText?: string;
   form?: Form;
 
-  // For the log; set by whoever knows it.
+  // For the log; set by the part that knows it.
   clientId?: string | undefined;
   /** The authentication method that the client used and the one it is registered with, if they differ. */
   clientAuth?: { readonly used: string; readonly registered: string } | undefined;

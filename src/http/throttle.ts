@@ -3,8 +3,8 @@
  *
  * An account gives its guesses away before the password is looked at, so parallel ones get no more than serial ones.
  * When they are used up it is never locked: each further guess has to wait for a delay that doubles up to a limit. A
- * right password given during the delay is refused like a wrong one, or else the delay would slow down nobody who
- * guesses: he would read the right one off the answer. An account that does not exist is counted like any other.
+ * right password given during the delay is refused like a wrong one; otherwise an attacker could go on guessing during
+ * the delay and see from the answer which one is right. An account that does not exist is counted like any other.
  *
  * An address from which an account has logged in lately has its own guesses for every name of that account. Strangers
  * cannot use them up, so they cannot lock the person out.
@@ -56,8 +56,8 @@ const ADDRESS_RENEWED = 29 * 86_400;
 const HEAD_START = 1;
 const BLOCKS_KEPT = 10_000;
 /**
- * Of one kind that one recipient gets in a window, in seconds, from the first of them: no longer than what they bring is
- * good, so that whoever gets no further one has one that is.
+ * Mails of one kind that one recipient gets in a window (seconds). The window is not longer than what a mail brings is
+ * valid, so that a person who gets no further mail has a valid one.
  */
 const MAILS = { points: 3, window: 900 };
 
@@ -73,9 +73,9 @@ export interface Throttle extends GuessLimits {
   /** Takes one change that a person makes of what is theirs. @param user the id @throws TooManyAttempts */
   ownChange(user: string): Promise<void>;
   /**
-   * Takes one mail that strangers ask for, whether or not there is anybody to get it: what is counted must tell nobody
-   * who is there. So nobody's mailbox is filled from many source addresses.
-   * @param kind mails of one kind use up none of another
+   * Takes one mail that a stranger asks for, also if the recipient does not exist: the count must not tell who exists.
+   * It keeps requests from many addresses from filling a mailbox.
+   * @param kind each kind is counted by itself
    * @returns whether it may be sent
    */
   mail(kind: string, recipient: string): Promise<boolean>;
@@ -125,7 +125,7 @@ function tooMany(ms: number, reason: string): TooManyAttempts {
  */
 function createFailureCount(limiter: CountersLimiter, reason: string, now: () => number) {
   const blocked = new LRUCache<string, number>({ max: BLOCKS_KEPT });
-  /** This process' own failures, counted before the store has: those that come at once are no more than one by one. */
+  /** This process' own failures, counted before the store has: guesses that come at once get no more than guesses one by one. */
   const own = new LRUCache<string, { count: number; until: number }>({ max: BLOCKS_KEPT });
   const remember = (key: string, { consumedPoints, msBeforeNext }: RateLimiterRes): void => {
     if (consumedPoints >= limiter.points) blocked.set(key, now() + msBeforeNext);
@@ -199,7 +199,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   /**
    * One guess of a name or of an account.
    * @param earlier seconds by which its delays end before those of others that begin at the same time
-   * @throws TooManyAttempts when there is none left
+   * @throws TooManyAttempts when no guess is left
    */
   async function take(subject: string, from: string, earlier: number): Promise<Taken> {
     const here = keyOf(subject, from);
@@ -217,7 +217,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     const isLast = consumedPoints >= password.guesses;
     if (isLast) {
       const delay = Math.min(password.firstDelay * 2 ** delays, password.longestDelay);
-      // The delay begins before the password is looked at: whoever comes in the meantime is already too late.
+      // The delay begins before the password is looked at: a guess that comes meanwhile is too late.
       await guesses.block(key, delay - earlier);
       await weights.set(key, (delays + 1) * WEIGHT_OF_DELAY, DELAYS_REMEMBERED);
     }
@@ -272,7 +272,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       const all = (what: keyof Taken) => Promise.all(taken.map((guess) => guess[what]()));
       return {
         async reach(account) {
-          const subject = account === undefined ? `nobody ${name}` : `account ${account}`;
+          const subject = account === undefined ? `unknown ${name}` : `account ${account}`;
           try {
             taken.push(await take(subject, from, HEAD_START));
             return true;

@@ -42,7 +42,7 @@ const SCOPE_TEXTS: Readonly<Record<string, string>> = {
 
 const toText = (scope: string): string => SCOPE_TEXTS[scope] ?? `use ${scope}`;
 
-/** Changes with what the page shows, so a yes from a page that showed less is no yes. */
+/** Changes with what the page shows, so a yes from a page that showed less does not count. */
 export function consentPurpose(tables: AskedTables | undefined): string {
   return `consent ${tables ? JSON.stringify(toStored(tables.permissions)) : ''}`;
 }
@@ -92,7 +92,7 @@ function toHost(redirectUri: unknown): string {
   return /^https?:$/.test(protocol) ? host : protocol;
 }
 
-/** How long the application can renew its access. @param now milliseconds */
+/** How long the application can renew its access. As of `now` (milliseconds). */
 function toLogin(scopes: readonly string[], lifetimes: LoginLifetimes, now: number) {
   const seconds = browserLoginTtl(scopes, lifetimes);
   return {

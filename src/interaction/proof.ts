@@ -51,7 +51,7 @@ function toProblem(ctx: Context, error: unknown): Problem | undefined {
   ctx.status = error instanceof Unavailable ? 503 : 429;
   ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfter))));
   return error instanceof Unavailable
-    ? { problem: 'Too many people are logging in right now. Wait a little and try again.' }
+    ? { problem: 'Too many people are logging in at this moment. Wait a little and try again.' }
     : { problem: `Too many attempts. Try again in ${toMinutes(error.retryAfter)}.` };
 }
 
@@ -81,7 +81,7 @@ export function isProblem(answer: ProvedUser | Problem): answer is Problem {
   return 'problem' in answer;
 }
 
-/** @throws what is no refusal: the store is away */
+/** @throws errors that are not a refusal, such as StoreUnavailable */
 export async function provePassword(
   ctx: Context,
   deps: ProofDeps,

@@ -1,6 +1,6 @@
 /**
  * What an authorization request asks for, brought into the one spelling that the engine carries through login and
- * consent (RFC 9396), and refused before anybody logs in if no login could give it.
+ * consent (RFC 9396), and refused before the login if no login could give it.
  */
 
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
@@ -164,7 +164,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
   refuseLong(params);
   const view = await deps.directory.view();
   const active = await view.findApplication(client.clientId);
-  // Nobody is asked for a password, or for a consent, that nothing comes of.
+  // A person is not asked for a password or a consent that leads to nothing.
   if (!active || !(await findRegistrant(active.application, deps.users))) {
     throw new UnknownResource({ description: 'the application is disabled' });
   }

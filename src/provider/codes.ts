@@ -1,5 +1,5 @@
 /**
- * Authorization codes for somebody who is logged in and has agreed already, made without a browser at the authorization
+ * Authorization codes for a person who is logged in and has agreed already, made without a browser at the authorization
  * endpoint. They are the engine's own, under a consent of their own, so redeeming one is the same for all: once, by the
  * application that it was made for, with the verifier (RFC 7636) and the redirect URI that it was made with.
  */
@@ -38,7 +38,7 @@ export interface NewCode {
 
 export interface Codes {
   /**
-   * @throws GrantNotAllowed when the application does not use codes; MalformedRequest when the redirect URI is none of
+   * @throws GrantNotAllowed when the application does not use codes; MalformedRequest when the redirect URI is not one of
    *   its own; UnknownResource when it has no resource
    */
   create(request: CodeRequest): Promise<NewCode>;
@@ -93,7 +93,9 @@ export function createCodes({ provider, directory, audit, now }: CodesDeps): Cod
         throw new GrantNotAllowed({ description: 'the application may not have codes of this person' });
       }
       if (redirectUri !== undefined && !application.redirectUris.includes(redirectUri)) {
-        throw new MalformedRequest({ description: 'the redirect URI is none that the application lists' });
+        throw new MalformedRequest({
+          description: 'the redirect URI is not registered for this application',
+        });
       }
       const client = await Client.find(application.clientId);
       if (!client?.grantTypeAllowed('authorization_code')) {

@@ -65,7 +65,7 @@ function asksForResource(params: Record<string, unknown> | undefined): boolean {
   return !scopes.includes('openid') || !scopes.every(isOpenIdScope);
 }
 
-/** Resource indicators (RFC 8707): the application's own unless it only wants to know who somebody is. */
+/** Resource indicators (RFC 8707): the application's own unless it only wants to know who the person is. */
 function createResourceIndicators({
   directory,
 }: EngineDeps): NonNullable<Configuration['features']>['resourceIndicators'] {

@@ -38,7 +38,7 @@ export interface Engine {
   /** The current engine, for the pages that finish interactions. */
   provider(): Provider;
   readonly middleware: Middleware;
-  /** Builds an engine on the keys that are published now; requests under way finish on the old one. */
+  /** Builds an engine on the published keys; requests under way finish on the old one. */
   rebuild(): void;
 }
 

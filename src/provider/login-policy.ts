@@ -1,4 +1,4 @@
-/** When somebody must log in again or be asked again, beyond the engine's own reasons. */
+/** When a person must log in again or be asked again, beyond the engine's own reasons. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { isOnDevice } from '../directory/redirect-uris.ts';
@@ -11,7 +11,7 @@ const { Check, Prompt, base } = interactionPolicy;
 
 /**
  * The engine asks at every request that spells out tables and at none that leaves them out, although the latter gets
- * all there are: so somebody who agreed to reading one table would silently give the rest.
+ * all there are: a person who agreed to reading one table would silently give the rest.
  */
 function addTableConsent(policy: interactionPolicy.DefaultPolicy, findAskedTables: FindAskedTables): void {
   const consent = policy.get('consent');

@@ -16,7 +16,7 @@ const ONLY_WHILE_USED: Readonly<Record<string, string>> = {
   password: 'password',
   [DATABASE_USER]: 'database_user',
 };
-/** Those that the engine has and nobody uses, and those that only faces use. */
+/** Those that the engine has and clients do not use, and those that only faces use. */
 const NEVER = ['implicit', CONNECT, DERIVED_LOGIN, ACT_FOR_USER];
 /** The engine sends it only to clients with logout notifications, which Grantable does not support. */
 const NEVER_CLAIMED = ['sid'];

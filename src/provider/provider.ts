@@ -47,7 +47,7 @@ export interface ProviderParts {
   readonly engine: Engine;
   /** For the pages that serve them. */
   readonly interactions: Interactions;
-  /** For doors that are no browser's. */
+  /** For callers that are not browsers. */
   readonly codes: Codes;
   readonly routes: Middleware;
   /** To be called when the published keys or the cookie keys changed. */

@@ -237,7 +237,7 @@ async function putTogether(config: Config, storage: Storage, now: Now) {
 }
 
 /**
- * @param now milliseconds since the epoch; injected by tests
+ * Takes the time (milliseconds since the epoch) from `now`, which tests inject.
  * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
  */
 export async function openFoundations(config: Config, now: Now = Date.now) {

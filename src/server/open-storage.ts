@@ -6,7 +6,7 @@ import { defined } from '../storage/defined.ts';
 
 /**
  * @throws CannotOpenStore, NewerDatabase, UnfitStore, each one clear sentence: nothing was changed; StoreUnavailable
- *   when it cannot be reached now
+ *   when it cannot be reached
  */
 export async function openStorage({ storage }: Pick<Config, 'storage'>): Promise<Storage> {
   if (storage.kind === 'mongodb') {
@@ -21,7 +21,7 @@ export async function openStorage({ storage }: Pick<Config, 'storage'>): Promise
 const AGAIN_AFTER = 1_000;
 
 /**
- * Tries until a database answers; a file that cannot be used now is not waited for.
+ * Tries until a database answers; a file that cannot be used is not waited for.
  * @param open made anew for each try
  * @throws AbortError when `signal` gives up, and whatever else `open` throws
  */

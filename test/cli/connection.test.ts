@@ -147,7 +147,7 @@ describe('the command connection, beside a running server', () => {
     assert.match(text, /orders:create, taken away by: connection chain\n/);
     assert.match(text, /products:read, taken away by: connection chain\n/);
     assert.match(text, /orders:update, taken away by: this token when it was issued\n/);
-    assert.match(text, /could be asked for now: orders:read orders:update\n/);
+    assert.match(text, /could be asked for: orders:read orders:update\n/);
     for (const what of [
       'application shop',
       'application machine',
@@ -178,7 +178,7 @@ describe('the command connection, beside a running server', () => {
       [['create'], 2, /argument is missing/],
       [['create', 'acme'], 2, /organization\/connection/],
       [['create', 'acme/x'], 2, /^Name the application .*: --application APPLICATION\./],
-      [['create', 'acme/x', '--application', 'shop', '--permissions', '{'], 2, /no JSON/],
+      [['create', 'acme/x', '--application', 'shop', '--permissions', '{'], 2, /not JSON/],
       [
         ['create', 'acme/x', '--application', 'shop', '--permissions', '{"tables":{"orders":{"raed":true}}}'],
         2,
@@ -212,7 +212,7 @@ describe('the command connection, beside a running server', () => {
         /scopes that application shop does not have: orders\.write\./,
       ],
       [['create', 'acme/x', '--application', 'admin'], 1, /cannot be used: .* the grant token_exchange\./],
-      [['create', 'acme/x', '--application', 'shop', '--lifetime', 'long'], 2, /no duration/],
+      [['create', 'acme/x', '--application', 'shop', '--lifetime', 'long'], 2, /not a duration/],
       [['create', 'acme/x', '--application', 'shop', '--network', '10.0.0.0/33'], 2, /prefix/],
       [['create', 'nobody/x', '--application', 'shop'], 1, /no organization nobody/],
       [['create', 'acme/x', '--application', 'shopp'], 1, /no application shopp/],

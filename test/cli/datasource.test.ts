@@ -62,7 +62,7 @@ test('CN-06 an operator tries a datasource step by step without seeing a passwor
   assert.deepEqual(first.out.trimEnd().split('\n'), [
     'ok      It answers, as sqlite.',
     'ok      main.customers has the columns email, password, id, active.',
-    'ok      Its tables are verified now: people can log in.',
+    'ok      Its tables are verified: people can log in.',
   ]);
   assert.equal(first.code, 0);
 
