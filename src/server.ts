@@ -8,6 +8,7 @@ import { createIsListedOrigin } from './directory/listed-origins.ts';
 import type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
 import { BROWSER_PATHS } from './endpoints/client-origins.ts';
 import { createSystem } from './faces/api-maker/system.ts';
+import type { Face } from './faces/face.ts';
 import { logAnswered } from './http/access-log.ts';
 import { createApp } from './http/app.ts';
 import { type Listening, listen } from './http/listen.ts';
@@ -37,6 +38,8 @@ export interface GrantableServer extends EmbeddedServer {
 
 export interface ServerOptions extends EmbeddingOptions {
   readonly tokenEndpoint?: TokenEndpoint;
+  /** Older token APIs beside the built-in ones. */
+  readonly faces?: readonly Face[];
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   /** Where several processes serve together: how their counts come together. */
@@ -101,7 +104,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     collect: workers?.collectFromAll,
   });
   workers?.countWhenAsked(metrics.count);
-  const { routes, faces } = createRoutes(services, { views, tokenEndpoint });
+  const { routes, faces } = createRoutes(services, { views, tokenEndpoint, faces: options.faces });
   const app = createApp({
     ...foundations,
     hosts: config.hosts,

@@ -1,5 +1,6 @@
 /** Organizations of an apply file, and the resources and roles in them. */
 
+import type { BuiltInFace } from '../config/apply-faces.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { type Permissions, unknownTables } from '../permissions/permissions.ts';
@@ -7,13 +8,7 @@ import { toStored } from '../permissions/stored.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import {
-  type FaceName,
-  type FaceSettings,
-  type Organization,
-  type Resource,
-  TOKEN_OVERFLOW,
-} from '../storage/nouns.ts';
+import { type FaceSettings, type Organization, type Resource, TOKEN_OVERFLOW } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, algsBefore } from '../storage/signing-algs.ts';
 import { createNounId, type Plan } from './apply-plan.ts';
 
@@ -29,7 +24,7 @@ export interface OrganizationDeps {
   readonly registration: boolean;
 }
 
-type WantedFace = NonNullable<NonNullable<ApplyOrganization['faces']>[FaceName]> & Partial<FaceSettings>;
+type WantedFace = NonNullable<NonNullable<ApplyOrganization['faces']>[BuiltInFace]> & Partial<FaceSettings>;
 
 /** Ids of applications by name: those of the store, and new ones for what is new, because nouns name each other. */
 export type ApplicationIds = ReadonlyMap<string, string>;
@@ -60,8 +55,8 @@ function planFaces(
   ids: ApplicationIds,
   registration: boolean,
 ): Organization['faces'] {
-  const faces = { ...before?.faces };
-  for (const [name, wanted] of Object.entries(entry.faces ?? {}) as [FaceName, WantedFace][]) {
+  const faces: Record<string, FaceSettings> = { ...before?.faces };
+  for (const [name, wanted] of Object.entries(entry.faces ?? {}) as [BuiltInFace, WantedFace][]) {
     const had = before?.faces?.[name];
     const application = wanted.application === undefined ? undefined : ids.get(wanted.application);
     if (wanted.application !== undefined && application === undefined) {

@@ -143,6 +143,8 @@ export const faces = z.strictObject({
   fusio: fusio.exactOptional().describe('Fusio.'),
 });
 
+export type BuiltInFace = keyof z.output<typeof faces>;
+
 /** Read as tokens spell it, so that what cannot be had cannot be given either. */
 const reach = (dimension: Dimension) =>
   z.array(z.string()).superRefine((list, context) => {

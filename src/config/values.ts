@@ -7,8 +7,8 @@ import { isLoopback } from '../directory/redirect-uris.ts';
 import { quote } from '../errors/texts.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import { defined } from '../storage/defined.ts';
-import type { FaceName } from '../storage/nouns.ts';
 import { isHostname } from './addresses.ts';
+import { faces } from './apply-faces.ts';
 import { didYouMean } from './similar.ts';
 
 /** An amount of something within a time. */
@@ -197,13 +197,7 @@ export function smtpServer(): z.ZodType<SmtpServer, string> {
   });
 }
 
-const faceNames = Object.keys({
-  sunbreak: true,
-  devicehive: true,
-  apiMaker: true,
-  usergrid: true,
-  fusio: true,
-} satisfies Record<FaceName, true>);
+const faceNames = Object.keys(faces.shape);
 
 const PREFIX = /^(?:\/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)+$/;
 const MAX_PREFIX = 100;

@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { FaceName } from '../storage/nouns.ts';
 import { type ApiMakerDeps, createApiMaker } from './api-maker/index.ts';
 import { createDeviceHive, type DeviceHiveDeps } from './devicehive/index.ts';
+import type { Face } from './face.ts';
 import { createFusio, type FusioDeps } from './fusio/index.ts';
 import { createMount, type Mount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
@@ -34,12 +35,14 @@ export interface Faces {
   call(name: FaceName, ...call: Parameters<Mount['call']>): ReturnType<Mount['call']>;
 }
 
-export function createFaces(deps: FacesDeps): Faces {
+/** @param further faces that are not among the built-in ones */
+export function createFaces(deps: FacesDeps, further: readonly Face[] = []): Faces {
   const faces = [
     createSunbreak(deps),
     createApiMaker(deps),
     createDeviceHive(deps),
     createFusio(deps),
+    ...further,
     // Its paths begin with the name of an organization, so the others are asked before.
     createUsergrid(deps),
   ];

@@ -2,6 +2,7 @@
 import type { Middleware } from 'koa';
 import { createEndpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
+import type { Face } from '../faces/face.ts';
 import { createFaces, type Faces } from '../faces/index.ts';
 import { findForm, readText } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
@@ -18,7 +19,15 @@ export type TokenEndpoint = (requests: Requests, engine: Middleware, issuer: str
 
 export function createRoutes(
   services: Services,
-  { views, tokenEndpoint }: { views: Views; tokenEndpoint: TokenEndpoint | undefined },
+  {
+    views,
+    tokenEndpoint,
+    faces: further,
+  }: {
+    readonly views: Views;
+    readonly tokenEndpoint: TokenEndpoint | undefined;
+    readonly faces: readonly Face[] | undefined;
+  },
 ): Routes {
   const { provider, issuer, throttle } = services;
   const interaction = createInteractionRoutes({
@@ -27,13 +36,16 @@ export function createRoutes(
     views,
     findForm,
   });
-  const faces = createFaces({
-    ...services,
-    limit: services.exchangeLimit,
-    prefixes: services.config.facePrefixes,
-    codes: provider.codes,
-    readText,
-  });
+  const faces = createFaces(
+    {
+      ...services,
+      limit: services.exchangeLimit,
+      prefixes: services.config.facePrefixes,
+      codes: provider.codes,
+      readText,
+    },
+    further,
+  );
   const postedRequests = createPostedRequests({
     ...services,
     findForm,

@@ -68,7 +68,8 @@ export interface AuthTokenInfo {
   readonly collection?: string;
 }
 
-export type FaceName = 'sunbreak' | 'apiMaker' | 'usergrid' | 'devicehive' | 'fusio';
+/** As the settings name it: `sunbreak`. */
+export type FaceName = string;
 
 export interface Organization extends Noun {
   /** A slug, unique on the server. */
@@ -76,7 +77,7 @@ export interface Organization extends Noun {
   /** Answers the faces whose paths name no organization. */
   readonly default: boolean;
   readonly hosts: readonly string[];
-  readonly faces?: { readonly [F in FaceName]?: FaceSettings };
+  readonly faces?: Readonly<Record<FaceName, FaceSettings>>;
 }
 
 /** A ceiling speaks of exactly one resource. */
