@@ -1,8 +1,8 @@
 /**
  * Grants: how a proof of who is asking becomes a token. `runGrant` is the path that every grant takes: parse, prove,
  * cut down to what is allowed, issue. A grant's own file only proves who is asking, so it cannot forget a check that
- * they share. Client authentication has happened before; that and the HTTP side belong to `provider`. Routes: behind
- * `POST /oauth/token`.
+ * they share. `clients` has authenticated the client before, and `endpoints` and `faces` read the request. It serves no
+ * routes.
  */
 import { findDeviceRights } from '../directory/device-rights.ts';
 import type { ActiveApplication } from '../directory/directory.ts';

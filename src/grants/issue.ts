@@ -5,6 +5,7 @@
 
 import { applicationSubject } from '../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
+import type { SignJwt } from '../keys/sign-jwt.ts';
 import { toDetails } from '../permissions/details.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
 import { toPermissionsJson } from '../permissions/permissions-json.ts';
@@ -18,7 +19,7 @@ import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../re
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { beginLogin, toSeconds } from '../storage/rows.ts';
-import { type AlgChoice, accessTokenAlgs } from '../storage/signing-algs.ts';
+import { accessTokenAlgs } from '../storage/signing-algs.ts';
 import { tokenTypeOf } from '../tokens/proven-key.ts';
 import type { Decision, GrantRequest, Issue } from './contract.ts';
 import type { EngineHandle } from './engine-handle.ts';
@@ -31,8 +32,7 @@ export interface IssueDeps {
   readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: Pick<RefreshJwts, 'sign'>;
   readonly engine: Pick<EngineHandle, 'issueIdToken'>;
-  /** A JWT of exactly these claims, which are given as JSON. */
-  readonly sign: (claims: string, choice: AlgChoice, typ: string) => Promise<string>;
+  readonly sign: SignJwt;
   /** Seconds. */
   readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
   readonly now: () => number;

@@ -1,4 +1,5 @@
-/** A token request, parsed once into typed values; nobody past this looks at raw parameters. */
+/** What a token request asks for, parsed once into typed values. */
+import { type Form, findText } from '../clients/form.ts';
 import {
   MalformedRequest,
   PermissionsNotAllowed,
@@ -34,7 +35,7 @@ const MAX_SCOPES = 500;
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
 function parseScopes(scope: string | undefined): string[] | undefined {
-  if (scope === undefined || scope === '') return undefined;
+  if (scope === undefined) return undefined;
   const scopes = scope.split(' ');
   if (scopes.length > MAX_SCOPES)
     throw new ScopeNotAllowed({ description: `more than ${MAX_SCOPES} scopes` });
@@ -78,19 +79,15 @@ function split(scopes: readonly string[], splitScopes: (scopes: readonly string[
  *   UnknownResource when one makes no sense
  */
 export function parseAsked(
-  parameters: Readonly<Record<string, unknown>>,
+  parameters: Form,
   splitScopes: (scopes: readonly string[]) => SplitScopes,
   own?: string,
 ): Asked {
-  const text = (name: string): string | undefined => {
-    const value = parameters[name];
-    return typeof value === 'string' && value !== '' ? value : undefined;
-  };
   const resource = singleResource(parameters.resource) || undefined;
-  const details = text('authorization_details');
-  const permissionsJson = text('permissions');
+  const details = findText(parameters, 'authorization_details');
+  const permissionsJson = findText(parameters, 'permissions');
   try {
-    const requested = parseScopes(text('scope'));
+    const requested = parseScopes(findText(parameters, 'scope'));
     const spelled = details === undefined ? undefined : parseDetailsText(details, resource ?? own);
     const scopes = requested && split(requested, splitScopes);
     const spellings = [details, permissionsJson, scopes?.permissions].filter(

@@ -1,9 +1,6 @@
 /**
- * Presented tokens: what kind a value is, decided in one place. This folder is the token service without HTTP; `grants`
- * makes tokens, and `registry` owns what ending one means. It serves no routes.
- *
- * This file: tells kinds apart by prefix, shape and signature. It does not read the store: the registry decides whether
- * a token still lives, and the connections whether a connection token is right.
+ * Presented tokens: what kind a value is, decided in one place by prefix, shape and signature. That takes no read of the
+ * store: the registry decides whether a token still lives, and the connections whether a connection token is right.
  */
 import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { JwtVerifier } from '../keys/verify-jwt.ts';
@@ -60,15 +57,15 @@ export function createTokens(deps: TokensDeps): Tokens {
   const { registry, logins, refreshTokens, refreshJwts, jwtVerifier, now } = deps;
 
   async function identify(value: string): Promise<Presented> {
-    const token = await refreshJwts.unwrap(value);
-    const login = refreshTokens.loginOf(token);
-    if (login !== undefined) return { kind: 'refresh token', login, token };
+    if (value.startsWith(OPAQUE_ACCESS_TOKEN))
+      return { kind: 'access token', format: 'opaque', handle: value };
+    const token = looksLikeJwt(value) ? await refreshJwts.unwrap(value) : value;
     if (looksLikeJwt(token)) {
       const verified = await jwtVerifier.verify(token);
       return verified ? { kind: 'access token', format: 'jwt', handle: verified.jti } : UNKNOWN;
     }
-    if (token.startsWith(OPAQUE_ACCESS_TOKEN))
-      return { kind: 'access token', format: 'opaque', handle: token };
+    const login = refreshTokens.loginOf(token);
+    if (login !== undefined) return { kind: 'refresh token', login, token };
     const connection = parseConnectionToken(token);
     return connection === undefined ? UNKNOWN : { kind: 'connection token', connection };
   }

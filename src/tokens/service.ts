@@ -1,13 +1,13 @@
 /**
  * The token service: issues, introspects and revokes tokens. It takes parsed values and knows no HTTP, so that every
- * caller is a translator: the OAuth endpoints, the faces, embedding programs.
+ * caller is a translator: the OAuth endpoints, the faces, embedding programs. `grants` proves who asks and makes tokens,
+ * `registry` owns what ending one means. It serves no routes.
  *
  * This file puts its parts together.
  */
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
-import { createRevocations } from '../directory/revocations.ts';
 import type { Users } from '../directory/users.ts';
 import type { ConnectDeps } from '../grants/connect.ts';
 import type { Grant } from '../grants/contract.ts';
@@ -25,7 +25,7 @@ import type { Storage } from '../storage/contract.ts';
 import type { Tokens } from './identify.ts';
 import { createIntrospect, type Introspect } from './introspection.ts';
 import { createIssueToken, type IssueToken } from './issue.ts';
-import { createRevoke, type Revoke } from './revocation.ts';
+import { createRevoke, type RevocationDeps, type Revoke } from './revocation.ts';
 
 export interface TokenService {
   readonly issue: IssueToken;
@@ -41,6 +41,7 @@ export interface TokenServiceDeps {
   readonly users: Users;
   readonly databaseLogins: DatabaseLogins;
   readonly connections: Connections;
+  readonly revocations: RevocationDeps['revocations'];
   readonly exchangeLimit: ExchangeLimit;
   readonly connect: ConnectDeps;
   readonly consents: Pick<RememberedConsents, 'forget'>;
@@ -57,7 +58,7 @@ export interface TokenServiceDeps {
 }
 
 export function createTokenService(deps: TokenServiceDeps): TokenService {
-  const { storage, registry, tokens, connections, now } = deps;
+  const { storage, tokens, connections, now } = deps;
   const { audit, logins, counters } = storage;
   const grants = createGrants({
     ...deps,
@@ -71,10 +72,6 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
     grants,
     issue: createIssueToken(grants, { users: deps.users, issue: createIssue({ ...deps, logins }) }),
     introspect: createIntrospect(tokens, deps.issuer),
-    revoke: createRevoke({
-      ...deps,
-      logins,
-      revocations: createRevocations({ registry, audit, now }),
-    }),
+    revoke: createRevoke({ ...deps, logins }),
   };
 }
