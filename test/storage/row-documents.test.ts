@@ -50,7 +50,7 @@ test('a shared document holds nothing of a person or a login', () => {
   }
 });
 
-test('what rows have from a shared document cannot be changed', () => {
+test('rows cannot change what a shared document gives them', () => {
   const row = decodeToken(wholeTokenRow('t', NOW));
   assert.throws(() => (row.permissions.tables as unknown[]).pop(), TypeError);
   assert.throws(() => (row.roles as string[]).push('admin'), TypeError);
