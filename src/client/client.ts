@@ -50,7 +50,7 @@ function toOrigin(text: string): string {
   return origin;
 }
 
-/** @throws TypeError for an issuer or origins that are none */
+/** @throws TypeError for an issuer that is not a URL, or an origin that is not one */
 export function createClient(options: ClientOptions): Client {
   const { resource, clientId, clientSecret, onToken, readTokens } = options;
   const now = options.now ?? Date.now;
@@ -62,7 +62,7 @@ export function createClient(options: ClientOptions): Client {
   let held: Held | undefined = options.tokens ? { tokens: options.tokens } : undefined;
   let renewing: Promise<void> | undefined;
   let pause: { readonly until: number; readonly error: unknown } | undefined;
-  /** Ended, and the server does not know: they live there, whoever has logged in since. */
+  /** Ended, and the server does not know: they live there, also after another login. */
   const unrevoked = new Set<TokenSet>();
   /** Logins and revocations are counted when they are called: what was called earlier and ends later is not wanted. */
   let turns = 0;
@@ -140,7 +140,7 @@ export function createClient(options: ClientOptions): Client {
       failure = error;
     }
     if (held !== from) {
-      // What follows a refresh token ends with the login. This would live on, and nobody has it.
+      // What follows a refresh token ends with the login. This would live on without a holder.
       if (next?.again) await end(next.tokens).catch(() => undefined);
       return;
     }

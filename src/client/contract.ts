@@ -13,9 +13,9 @@ export interface ClientOptions {
   /** Tokens of an earlier run, as `onToken` was told of them. */
   readonly tokens?: TokenSet | null | undefined;
   /**
-   * Told of each new token set, and with `undefined` that there is none any more: somebody has to log in. Called in the
-   * order of the changes; whoever waits for a token waits for this too, and gets what it throws, although the change
-   * holds.
+   * Called with each new token set, and with `undefined` when the tokens are gone and the person has to log in. Called in
+   * the order of the changes; a caller that waits for a token waits for this too, and gets what it throws, although the
+   * change holds.
    */
   readonly onToken?: ((tokens: TokenSet | undefined) => unknown) | undefined;
   /**
@@ -35,7 +35,7 @@ export interface ClientOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** Somebody who is a row of a registered table in a database of the operator's. */
+/** A person who is a row of a registered table in a database of the operator. */
 export interface DatabaseUser {
   /** Name of the datasource. */
   readonly instance: string;
@@ -81,7 +81,7 @@ export interface Client {
   clientCredentials(ask?: Ask): Promise<TokenSet>;
 
   /**
-   * Somebody who is a row of a registered table (a grant of Grantable's own, RFC 6749 section 4.5); the password is not
+   * Logs in a person who is a row of a registered table (a grant of Grantable's own, RFC 6749 section 4.5); the password is not
    * kept.
    * @throws GrantableError `invalid_grant` when anything is wrong; status 429 with `retryAfter` after too many tries
    */
@@ -96,7 +96,7 @@ export interface Client {
   exchange(exchange: Exchange, ask?: Ask): Promise<TokenSet>;
 
   /**
-   * An access token that is good now. Shortly before its end it is replaced (RFC 6749 section 6), by one request
+   * A valid access token. Shortly before its end it is replaced (RFC 6749 section 6), by one request
    * however many ask. While that fails the one at hand is given as long as it lives, and what would replace it is kept.
    * @throws GrantableError `login_required` when there is nothing to give; once the token at hand has ended, what stands
    *   in the way, such as `network_error`; `invalid_grant` when the server refuses the refresh token, `invalid_request`
@@ -113,9 +113,9 @@ export interface Client {
 
   /**
    * Ends the login, or the token if it has no refresh token (RFC 7009). The tokens are forgotten at once, whatever the
-   * server says; nothing held is no error.
+   * server says; without tokens it does nothing.
    * @throws GrantableError if the server cannot be told; calling it again tells it again, of everything that it has not
-   *   been told of, although somebody has logged in meanwhile
+   *   been told of, also after another login
    */
   revoke(): Promise<void>;
 }

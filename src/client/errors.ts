@@ -3,9 +3,9 @@
 export type ClientErrorCode =
   /** There was no answer, or half of one. `status` is 0. */
   | 'network_error'
-  /** Not an answer of this server: a proxy's page, a token of a type that nobody asked for. */
+  /** Not an answer of this server: a proxy's page, a token of a type that was not asked for. */
   | 'unexpected_answer'
-  /** No token is held that is good or can be made good: somebody has to log in. `status` is 0. */
+  /** There is no valid token and no way to get one: the person has to log in. `status` is 0. */
   | 'login_required'
   /** `revoke()` was called before the login had ended; what it gave was ended too. `status` is 0. */
   | 'revoked';

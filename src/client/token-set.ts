@@ -15,7 +15,7 @@ export interface TokenSet {
   readonly issuedAt: number;
   /** From when the access token is dead; milliseconds since the epoch, on the clock of the client. */
   readonly expiresAt: number;
-  /** Scopes beside the permissions, separated by spaces; empty if there are none. */
+  /** Scopes beside the permissions, separated by spaces; empty without any. */
   readonly scope: string;
   readonly permissions: {
     readonly isAdmin: boolean;

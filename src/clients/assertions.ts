@@ -75,7 +75,7 @@ function findHeaderProblem(header: Header): string | undefined {
   return `typ is ${show(typ)}: leave it out, or use client-authentication+jwt`;
 }
 
-/** @returns the problem, for the log; undefined if there is none */
+/** @returns the problem, for the log; undefined if it is valid */
 function findProblem(claims: JWTPayload, header: Header, context: AssertionContext): string | undefined {
   const { aud, iss, sub, jti } = claims;
   return (

@@ -23,7 +23,7 @@ export function createConnectionToken(id: string): string {
   return body + checksum(body);
 }
 
-/** @returns the id of the connection that the token names; undefined for anything that is none of ours */
+/** @returns the id of the connection that the token names; undefined for any other value */
 export function parseConnectionToken(token: string): string | undefined {
   const [, head = '', sum] = PATTERN.exec(token) ?? [];
   if (sum === undefined || checksum(token.slice(0, -CHECKSUM_LENGTH)) !== sum) return undefined;

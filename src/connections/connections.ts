@@ -53,7 +53,7 @@ export interface Shown {
 export interface Connections {
   /**
    * @param token as it was presented
-   * @param address of whoever presents it
+   * @param address of the client that presents it
    * @returns undefined if it is unknown, dropped, expired, ended, or may not be used from there
    */
   find(token: string, address: string, view: DirectoryView): Promise<LivingConnection | undefined>;
@@ -251,7 +251,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     const isSame = (['application', 'resource', 'owner'] as const).every(
       (field) => known[field] === wanted[field],
     );
-    if (!isSame) throw new AlreadyTaken({ description: "the connection is somebody else's" });
+    if (!isSame) throw new AlreadyTaken({ description: 'The connection belongs to another user.' });
     if (!known.enabled) throw new RegistrationClosed({ description: 'the connection is disabled' });
     return rotate(known, author, asOf);
   }

@@ -1,6 +1,7 @@
 /** Domains that their owners register: each becomes a resource whose tables only its resource server knows. */
 import type { Author, Changes } from '../directory/changes.ts';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
+import { quoteName } from '../permissions/errors.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import {
@@ -30,7 +31,8 @@ export interface Domains {
 
 /** @returns in lower case @throws MalformedRequest */
 export function parseDomain(domain: string): string {
-  if (!DOMAIN.test(domain)) throw new MalformedRequest({ description: 'the domain is none' });
+  if (!DOMAIN.test(domain))
+    throw new MalformedRequest({ description: `${quoteName(domain)} is not a domain name.` });
   return domain.toLowerCase();
 }
 

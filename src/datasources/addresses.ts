@@ -1,5 +1,5 @@
 /**
- * Which addresses a datasource may have. Whoever registers one decides where this server connects to, so machines of
+ * Which addresses a datasource may have. The operator of an organization decides where this server connects to, so machines of
  * the operator's own network are out of reach unless he names them. What counts is the address that is connected to,
  * not the name it was found by.
  */

@@ -18,7 +18,7 @@ export function findFileProblem(file: string): string | undefined {
  * @returns the real path of the file @throws DatasourceAway
  */
 export async function findFile(folder: string, file: string): Promise<string> {
-  if (findFileProblem(file) !== undefined) throw new DatasourceAway(`${file} is no path below ${folder}`);
+  if (findFileProblem(file) !== undefined) throw new DatasourceAway(`${file} is not a path below ${folder}`);
   const [root, path] = await Promise.all([realpath(folder), realpath(join(folder, file))]).catch((cause) => {
     throw new DatasourceAway(`${file} is not there`, { cause });
   });
@@ -26,6 +26,6 @@ export async function findFile(folder: string, file: string): Promise<string> {
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
     throw new DatasourceAway(`${file} leads out of ${folder}`);
   }
-  if (!(await stat(path)).isFile()) throw new DatasourceAway(`${file} is no file`);
+  if (!(await stat(path)).isFile()) throw new DatasourceAway(`${file} is not a file`);
   return path;
 }

@@ -1,6 +1,6 @@
 /**
- * Logging in as a row of a user table. Whatever is wrong is told alike and takes as long: a tuple that nobody
- * registered is answered by asking another table for somebody who is in none.
+ * Logging in as a row of a user table. Every failure has the same answer and takes the same time: for a tuple that is
+ * not registered, Grantable asks another table for a user that does not exist.
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -38,7 +38,7 @@ export interface Tuple {
   readonly passwordColumn: string;
 }
 
-/** Somebody whose row was just looked at. */
+/** An account whose row was just read. */
 export interface DatabaseAccount {
   readonly subject: string;
   /** With the roles that its row gives. */
@@ -53,7 +53,7 @@ type AccountClaims = Readonly<Record<string, string | number | boolean>>;
 
 export interface DatabaseLogins {
   /**
-   * @param request.realm of the application that somebody logs in through
+   * @param request.realm of the application that the person logs in through
    * @throws ProofRejected alike for everything that is wrong; MalformedRequest for what no database is asked;
    *   TooManyAttempts; Unavailable when the database, or the queue for hashing, is not there
    */
@@ -100,7 +100,7 @@ const NOBODY: Looked = { isActive: false, password: dummyFor(NO_FORMAT) };
 interface Looked {
   readonly account?: DatabaseAccount;
   readonly isActive: boolean;
-  /** To be held against the password; nobody's where there is nobody. */
+  /** To be compared with the password; a dummy if there is no account. */
   readonly password: ParsedPassword;
 }
 
@@ -127,7 +127,7 @@ function findNamed(datasources: readonly Datasource[], tuple: Tuple, realm: Real
   return datasource && table && { datasource, table };
 }
 
-/** Somebody's table, the named datasource's own if it has one. */
+/** Any usable table, one of the named datasource if it has one. */
 function findDecoy(datasources: readonly Datasource[], { instance }: Tuple): Found | undefined {
   const ordered = [...datasources].sort((a, b) => Number(b.name === instance) - Number(a.name === instance));
   for (const datasource of ordered) {
@@ -146,7 +146,7 @@ function requireAskable(username: string): void {
 
 export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   const { datasources, credentials, limits, queue, markKeys } = deps;
-  /** Of each user table the latest row, so that somebody who is not there costs as much as somebody who is. */
+  /** Of each user table the latest row, so that a login without an account costs as much as one with. */
   const latest = new LRUCache<string, Row>({ max: TABLES_KEPT });
 
   const settingsOf = ({ datasource, table }: Found): FormatSettings =>

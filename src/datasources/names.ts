@@ -16,7 +16,7 @@ const SYSTEM_TABLES: Readonly<Record<DatasourceKind, RegExp>> = {
   sqlite: /^sqlite_|^pragma_/i,
 };
 
-/** NUL and other controls are in no name that anybody uses. */
+/** Real names hold neither NUL nor other control characters. */
 function isPlain(name: string): boolean {
   return (
     name !== '' &&
@@ -29,14 +29,14 @@ function isPlain(name: string): boolean {
 
 /** What is wrong with the name, as the end of a sentence; undefined if nothing is. */
 export function findDatabaseProblem(kind: DatasourceKind, name: string): string | undefined {
-  if (!isPlain(name)) return 'is no name of a database';
+  if (!isPlain(name)) return 'is not a name of a database';
   if (kind === 'sqlite' && name !== 'main') return 'must be main, the only database of a SQLite file';
-  if (kind === 'mongodb' && /[/\\. "$*<>:|?]/.test(name)) return 'is no name of a database';
+  if (kind === 'mongodb' && /[/\\. "$*<>:|?]/.test(name)) return 'is not a name of a database';
   return SYSTEM_DATABASES[kind].includes(name.toLowerCase()) ? 'is a database of the system' : undefined;
 }
 
 export function findCollectionProblem(kind: DatasourceKind, name: string): string | undefined {
-  if (!isPlain(name)) return 'is no name of a table or collection';
+  if (!isPlain(name)) return 'is not a name of a table or collection';
   const parts = name.split('.');
   if (kind === 'postgres' && (parts.length > 2 || parts.includes(''))) {
     return 'must be a table, or a schema and a table with a dot between them';
@@ -49,5 +49,5 @@ export function findCollectionProblem(kind: DatasourceKind, name: string): strin
 export function findColumnProblem(kind: DatasourceKind, name: string): string | undefined {
   const parts = kind === 'mongodb' ? name.split('.') : [name];
   const isNamed = parts.every((part) => isPlain(part) && !(kind === 'mongodb' && part.startsWith('$')));
-  return isNamed ? undefined : 'is no name of a column';
+  return isNamed ? undefined : 'is not a name of a column';
 }

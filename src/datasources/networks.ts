@@ -7,7 +7,7 @@ const CIDR = /^(.+)\/(\d{1,3})$/;
 export function findNetworkProblem(network: string): string | undefined {
   const [, address = network, bits] = CIDR.exec(network) ?? [];
   const family = isIPv4(address) ? 32 : isIPv6(address) ? 128 : undefined;
-  if (family === undefined) return 'is no IP address and no CIDR block';
+  if (family === undefined) return 'is neither an IP address nor a CIDR block';
   return bits !== undefined && Number(bits) > family ? 'has too long a prefix' : undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A password that is changed in the operator's own table ends the tokens made before. Nobody tells us, so the row is
- * looked at again when such a token is, at most every few seconds.
+ * A password that is changed in the operator's own table ends the tokens made before. Grantable is not told, so it
+ * reads the row again when such a token is used, at most every few seconds.
  */
 import { LRUCache } from 'lru-cache';
 import { findUserTable } from '../directory/database-accounts.ts';

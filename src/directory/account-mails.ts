@@ -3,7 +3,7 @@
  * secret that is good once, for a short time, and only while the account has the address that it was mailed to. No link
  * is made of anything that a request says.
  *
- * Nobody learns from here who has an account: what is done for an address without one is the same but for the mail.
+ * A caller cannot learn who has an account: Grantable does the same for an address without one, except for the mail.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +18,7 @@ import { type PasswordChange, requireAcceptable } from './password-change.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 import { findableEmail } from './usernames.ts';
 
-/** @param user undefined as long as nobody knows who it is */
+/** @param user undefined until the token has shown who it is */
 export type AuthorOf = (user?: User) => Author;
 
 export interface AccountMails {
@@ -27,9 +27,9 @@ export interface AccountMails {
   /** @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone */
   sendActivation(user: User, link: string | undefined): Promise<void>;
   /**
-   * To whoever has the address that somebody tried to register: that there is an account already, and no token. Takes
-   * as long as `sendActivation`, and fails as it does.
-   * @param holder who has the address, as far as anybody knows
+   * Tells the owner of an address that was to be registered that there is an account already. The mail has no token. It
+   * takes as long as `sendActivation` and fails as it does.
+   * @param holder the user with this address, if it is known
    */
   sendAlreadyRegistered(
     application: Application,
@@ -38,15 +38,15 @@ export interface AccountMails {
     author: Author,
   ): Promise<void>;
   /**
-   * Lets somebody who registered log in.
+   * Lets a registered person log in.
    * @throws ProofRejected for a token that is not good; AccountGone; TooManyAttempts
    */
   activate(token: string, application: Application, authorOf: AuthorOf): Promise<void>;
   /**
-   * To whoever has that email address; nobody learns whether anybody has. Who has not activated the account yet gets the
-   * same mail: setting a password with it activates the account too, and ends the password that somebody else may have
-   * registered it with. The caller does not wait for it: how long it takes says what it did. For the same reason it
-   * begins only some time later, so that it does not slow down the next request either.
+   * Mails the user with that email address; the caller does not learn whether there is one. A user who has not activated
+   * the account gets the same mail: setting a password with it activates the account too, and replaces a password that
+   * a stranger may have registered it with. The caller does not wait, because the time would tell what was done. For
+   * the same reason the work begins some time later, so that it does not slow down the next request.
    * @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone
    * @throws Unavailable when no mails can be sent at all
    */
@@ -54,7 +54,7 @@ export interface AccountMails {
   /** To be called before the store is closed: what was answered already is done. */
   settle(): Promise<void>;
   /**
-   * Of whoever has not activated the account yet it does that too. A mail tells them that it was done.
+   * Also activates an account that is not active yet. A mail tells the user that it was done.
    * @throws ProofRejected for a token that is not good; TooManyAttempts; MalformedRequest when the password will not do,
    *   and then the token is good as before, unless the password is the person's own name
    */
@@ -96,9 +96,9 @@ export interface AccountMailsDeps {
   };
   /** Milliseconds. */
   readonly now: () => number;
-  /** What nobody waits for begins after it. Injected by tests. */
+  /** Work in the background begins after it. Injected by tests. */
   readonly delay?: () => Promise<void>;
-  /** Told of what nobody waits for. */
+  /** Told of failures in the background. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -123,7 +123,7 @@ export function requireMails({ available }: Pick<Mails, 'available'>): void {
   if (!available) throw new Unavailable(RETRY_AFTER, { reason: 'there is no mail server' });
 }
 
-/** Not known to anybody outside. */
+/** Random, so that a caller cannot tell when the work begins. */
 function aWhile(): Promise<void> {
   return sleep(randomInt(SHORTEST_DELAY, LONGEST_DELAY));
 }
@@ -138,7 +138,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
   const { mail, tokens, store, changes, passwordChange, audit, limits, now, delay = aWhile } = deps;
 
   const underWay = new Set<Promise<void>>();
-  /** What nobody waits for but who stops the server. */
+  /** Work in the background: only stopping the server waits for it. */
   function later(work: Promise<void>): void {
     const done = work.catch(deps.onFailure).finally(() => underWay.delete(done));
     underWay.add(done);
@@ -164,7 +164,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
   const createToken = (purpose: OneTimePurpose, user: string, email: string | undefined): Promise<string> =>
     tokens.create(purpose, user, kinds[purpose].lifetime, email);
 
-  /** Work as for a real one, whose value nobody gets to know. */
+  /** The same work as for a real token, whose value is thrown away. */
   async function createDecoy(purpose: OneTimePurpose, email: string | undefined): Promise<void> {
     await createToken(purpose, randomUUID(), email);
   }
@@ -216,7 +216,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     const purpose = 'password-reset';
     const address = findableEmail(email);
     const isWithin = await limits.mail(purpose, `${realm}/${address ?? email}`);
-    // By the address and nothing else: whoever knows only a name sends nobody mails.
+    // By the address only: a stranger who knows a username cannot make Grantable send mails.
     const user = await store.users.findBy('email', `${realm}/${address ?? ''}`);
     const isServed = isWithin && user?.enabled === true;
     const reason = !isWithin ? 'too many mails' : user ? 'user disabled' : 'unknown email address';
@@ -224,12 +224,12 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     await audit.append(toEntry('password_reset.requested', application, author, facts));
     if (!isServed || user.email === undefined) return createDecoy(purpose, address);
     const token = await createToken(purpose, user.id, user.canonicalEmail);
-    const intro = 'Somebody asked to set a new password for your account. If it was not you, do nothing.';
+    const intro = 'A request was made to set a new password for your account. If it was not you, do nothing.';
     const text = letterOf(intro, purpose, token, link);
     await mail.send({ to: user.email, subject: 'Set a new password', text });
   }
 
-  /** Whoever reads another's mail may have set it: nobody waits for this, and what was done stays done without it. */
+  /** A stranger who reads the person's mail may have set it. The change holds even if this mail fails. */
   async function tellChanged({ username, email }: User): Promise<void> {
     if (email === undefined) return;
     const text = [
@@ -253,7 +253,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       const token = await createToken(purpose, user.id, user.canonicalEmail);
       const intro =
         `Welcome, ${user.username}. Activate your account to log in.\n` +
-        'If it was not you who registered, do nothing: somebody else knows the password.';
+        'If it was not you who registered, do nothing: another person knows the password.';
       const text = letterOf(intro, purpose, token, link);
       await mail.send({ to: user.email, subject: 'Activate your account', text });
     },
@@ -271,7 +271,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       // What was typed may be another mailbox that is compared as the same.
       const to = holder?.canonicalEmail === address ? holder?.email : undefined;
       const text = [
-        'Somebody tried to register an account with this email address, and there is one already.',
+        'A person tried to register an account with this email address, and there is one already.',
         'If it was you, log in, or ask for a new password if you do not know it. If it was not you, do nothing.',
         '',
       ].join('\n');

@@ -14,7 +14,7 @@ import { findRedirectUriProblem, hasOwnScheme } from './redirect-uris.ts';
 import { mayUseGrant } from './registered-applications.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 
-/** What somebody says of an application of theirs. */
+/** What a person says about an application of theirs. */
 export interface ApplicationFacts {
   readonly name: string;
   readonly homepage?: string;
@@ -23,7 +23,7 @@ export interface ApplicationFacts {
 }
 
 export interface Applications {
-  /** @returns with its secret @throws RegistrationClosed when somebody has too many; MalformedRequest */
+  /** @returns with its secret @throws RegistrationClosed when the person has too many; MalformedRequest */
   register(
     facts: ApplicationFacts,
     owner: User,
@@ -33,7 +33,7 @@ export interface Applications {
   /** @throws MalformedRequest */
   update(application: Application, facts: ApplicationFacts, author: Author): Promise<Application>;
   remove(application: Application, author: Author): Promise<void>;
-  /** Those that somebody registered, in the order in which they were. */
+  /** Those that a person registered, in that order. */
   findOwn(owner: User): Promise<readonly Application[]>;
   /**
    * Gives it another secret, which ends the one before, with what older APIs gave for it alone; all other tokens stay.
@@ -77,7 +77,7 @@ function requireSound(facts: ApplicationFacts): ApplicationFacts {
   return { ...facts, name };
 }
 
-/** What is stored of what somebody says. */
+/** The stored form of what a person says. */
 function toFields({ name, homepage, scopes }: ApplicationFacts, id: string) {
   return defined({
     // Unique in the organization, where two people may choose one name.
@@ -90,7 +90,7 @@ function toFields({ name, homepage, scopes }: ApplicationFacts, id: string) {
 }
 
 const tooMany = (): RegistrationClosed =>
-  new RegistrationClosed({ description: `nobody may have more than ${MOST_OWN} applications` });
+  new RegistrationClosed({ description: `You may have at most ${MOST_OWN} applications.` });
 
 export function createApplications(deps: ApplicationsDeps): Applications {
   const { store, changes, clientSecrets, audit, limit, now } = deps;
@@ -204,7 +204,7 @@ export function usesSecret({ authMethod }: Pick<Application, 'authMethod'>): boo
   return authMethod === 'client_secret_basic' || authMethod === 'client_secret_post';
 }
 
-/** As whoever registered it called it. */
+/** The name that the person gave it. */
 export function displayNameOf({ name, id, owner }: Pick<Application, 'name' | 'id' | 'owner'>): string {
   return owner === undefined ? name : name.slice(0, -` (${id})`.length);
 }

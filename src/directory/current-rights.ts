@@ -25,10 +25,10 @@ import { findRegistrant } from './registrants.ts';
 import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';
 import type { Users } from './users.ts';
 
-/** What one of those that bound a token may do now. */
+/** The current rights of one party that bounds a token. */
 export interface BoundRights {
   readonly permissions: Permissions;
-  /** Of somebody who may do something with devices at all. */
+  /** Of a user with access to devices. */
   readonly devices?: DeviceAccess;
   readonly scopes: ReadonlySet<string>;
   readonly roleIds: readonly string[];
@@ -41,7 +41,7 @@ export interface CurrentRights {
    * token without a resource.
    */
   findBoundRights(row: TokenRow | LoginRow): Promise<readonly BoundRights[] | undefined>;
-  /** The rights left, or undefined: somebody or something above is gone, or nothing is left of what was there. */
+  /** The rights left; undefined if a party above is gone or nothing is left of the token's rights. */
   recompute(row: TokenRow | LoginRow): Promise<Rights | undefined>;
 }
 
@@ -97,7 +97,7 @@ export function createCurrentRights({
     readonly user?: User;
   }
 
-  /** @returns undefined if there is somebody whose rights bound it, and they are gone */
+  /** @returns undefined if the user whose rights bound it is gone */
   async function findBounding(
     view: DirectoryView,
     { subject, account }: Bound,
@@ -157,7 +157,7 @@ export function createCurrentRights({
       if (resource && !rights) return undefined;
       if (user && !(await isLetIn(view, user, application, row))) return undefined;
       const devices = user && row.devices && (await findDeviceRights(view, user, row.organization));
-      // Who has a pair made for somebody else may do everything with devices.
+      // Only a user who may do everything with devices may have a pair made for another user.
       const isAnother = authority.subject !== undefined && authority.subject !== row.subject;
       if (devices && isAnother && devices.actions !== '*') return undefined;
       if (rights) held.push({ ...rights, ...defined({ devices }) });

@@ -15,7 +15,7 @@ const SUBJECT = /^datasource:([0-9a-f-]{36})\//;
 const MAX_SUBJECT = 255;
 
 /**
- * From the datasource, the table and the value of the subject column, never from what somebody typed. Two user tables
+ * From the datasource, the table and the value of the subject column, never from what a person typed. Two user tables
  * that differ in the column of the user name have the same people.
  *
  * @param key a value of the subject column
@@ -50,13 +50,13 @@ export async function findUserTable(
   return datasource && found && { datasource, userTable: found };
 }
 
-/** The roles that a user table gives whoever has these values in its role column. */
+/** The roles that a user table gives an account with these values in its role column. */
 export function rolesOf({ roles, roleMap }: Pick<UserTable, 'roles' | 'roleMap'>, groups: readonly string[]) {
   const mapped = roleMap.filter(({ value }) => groups.includes(value)).map(({ role }) => role);
   return [...new Set([...roles, ...mapped])];
 }
 
-/** A database account with the roles that it has by now; undefined once its user table is gone. */
+/** A database account with its current roles; undefined once its user table is gone. */
 export async function findAccountHolder(
   view: Pick<DirectoryView, 'findDatasource'>,
   subject: string,

@@ -1,4 +1,4 @@
-/** What somebody may do with devices: what the operator says of them, else as a new user of DeviceHive. */
+/** What a user may do with devices: what the operator says, else what a new user of DeviceHive may do. */
 import {
   ALL_DEVICE_ACCESS,
   type DeviceAccess,

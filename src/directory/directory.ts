@@ -1,5 +1,5 @@
 /**
- * The directory: organizations, applications, roles, resources and users; who somebody is and what rights they have.
+ * The directory: organizations, applications, roles, resources and users; who a person is and what rights they have.
  * It leaves tokens to `registry` and `grants`, and knows no HTTP. It serves no routes.
  *
  * This file: reading. Everything but users is read through a view of one revision, kept in memory until the store's
@@ -145,7 +145,7 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     const organization = await organizations(application.organization);
     return organization?.enabled ? { application, organization } : undefined;
   };
-  /** One that somebody registered, with no grant that the one it was registered through has lost; gone with that one. */
+  /** A registered application without the grants that the one it was registered through has lost; gone with that one. */
   const asThrough = async (application: Application): Promise<Application | undefined> => {
     if (application.registeredThrough === undefined) return application;
     const through = await above(application.registeredThrough);

@@ -5,9 +5,9 @@ import type { CollectionName, Nouns } from '../storage/nouns.ts';
 
 /**
  * - `ends`: everything below is dead until further notice;
- * - `returns`: it ended before, and what is newer than now lives;
- * - `restarts`: what is older than now is dead, what is newer lives;
- * - `narrows`: what is older than now is recomputed, stored ∩ current rights;
+ * - `returns`: it ended before; what is made after the change lives;
+ * - `restarts`: what was made before the change is dead, what is made after it lives;
+ * - `narrows`: what was made before the change is recomputed, stored ∩ current rights;
  * - `none`: nothing below can tell the difference.
  */
 export type Effect = 'ends' | 'returns' | 'restarts' | 'narrows' | 'none';
@@ -15,7 +15,7 @@ export type Effect = 'ends' | 'returns' | 'restarts' | 'narrows' | 'none';
 interface Rules<T> {
   /** A role that ends gives nothing any more, which leaves the rights that came through other roles. */
   readonly ending: 'ends' | 'narrows';
-  /** Whoever got in by the old value must not stay in. */
+  /** A client that got in by the old value must not stay in. */
   readonly restarting: readonly (keyof T)[];
   /** Rights are read from these. Widening is not told apart: recomputing then gives what was there. */
   readonly narrowing: readonly (keyof T | ((noun: T) => unknown))[];

@@ -17,7 +17,7 @@ const ASSUMED_HASH_MS = 250;
 const SMOOTHING = 0.1;
 /** Threads left to everybody else. */
 const RESERVED_THREADS = 2;
-/** What libuv starts when nobody says otherwise. */
+/** The default of libuv. */
 const DEFAULT_THREADS = 4;
 
 /** Whose time a hash takes. */
@@ -34,9 +34,9 @@ export interface HashQueue {
    * @throws Unavailable when the room is full, with the seconds after which it should have emptied
    */
   run<T>(share: HashShare, work: () => Promise<T>): Promise<T>;
-  /** Hashes being made now. */
+  /** Hashes being made. */
   running(): number;
-  /** Hashes waiting now. */
+  /** Hashes that wait. */
   waiting(): number;
 }
 

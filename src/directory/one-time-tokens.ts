@@ -1,6 +1,6 @@
 /**
- * Secrets that are mailed to somebody and are good once, within a time. Nothing but redeeming one tells whether it is
- * good, so there is nothing to try values on without using them up. The store decides who is first.
+ * Secrets that are mailed to a person and are good once, within a time. Only redeeming one tells whether it is good, so
+ * an attacker cannot try values without using them up. The store decides who is first.
  */
 import { hash, randomBytes } from 'node:crypto';
 import type { ArtifactStore } from '../storage/contract.ts';
@@ -10,11 +10,11 @@ import { defined } from '../storage/defined.ts';
 export type OneTimePurpose = 'activation' | 'password-reset';
 
 export interface Redeemed {
-  /** Id of the user it was made for, who may be disabled or gone by now. */
+  /** Id of the user it was made for, who may have been disabled or removed since. */
   readonly user: string;
   /** Milliseconds. What changed since then, such as a password, may make it too old for its purpose. */
   readonly createdAt: number;
-  /** The address that it was mailed to, in the form that is compared. Whose address is another by now has not got it. */
+  /** The address that it was mailed to, in the form that is compared. A user with another address did not get it. */
   readonly email?: string;
 }
 

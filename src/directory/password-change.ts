@@ -18,8 +18,8 @@ export interface PasswordChangeRequest {
   /** Whose share of the hash queue it takes. */
   readonly queue: string;
   /**
-   * They have shown that the email address is theirs, so whoever registered and waits for that may log in: with the new
-   * password, and never with one that somebody else chose before.
+   * The person has shown that the email address is theirs, so a registered account that waits for that becomes active:
+   * with the new password, never with one that a stranger chose before.
    */
   readonly activates?: boolean;
   readonly author: Author;

@@ -87,7 +87,7 @@ function parseBcrypt(text: string): { bcryptString: string; cost: number } | und
     : undefined;
 }
 
-/** @throws MalformedRequest when it is no bcrypt string that could be verified here: `$2a$`, `$2b$`, `$2y$`, cost 4 to 15 */
+/** @throws MalformedRequest when it is not a bcrypt string that Grantable can verify: `$2a$`, `$2b$`, `$2y$`, cost 4 to 15 */
 export function toImportedHash(bcryptString: string): string {
   if (!parseBcrypt(bcryptString))
     throw new MalformedRequest({ description: 'not a bcrypt hash of cost 4 to 15' });
@@ -150,7 +150,7 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
 export const MIN_PASSWORD_LENGTH = { administrator: 15, user: 8 } as const;
 
 /**
- * What a new password must be: long enough, and not among the first that anybody would guess. No rules on its
+ * What a new password must be: long enough, and not among the first that an attacker would guess. No rules on its
  * composition (NIST 800-63B section 3.1.1.2).
  *
  * @param options.minLength code points

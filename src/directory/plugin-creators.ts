@@ -2,7 +2,7 @@
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { FaceSettings, Organization, User } from '../storage/nouns.ts';
 
-/** @returns the user's organization without the plugins that the user created; undefined if there are none */
+/** @returns the user's organization without the plugins that the user created; undefined if the user created nothing */
 export async function findWithoutPluginsOf(
   { organization, realm, username }: User,
   store: Pick<DirectoryStore, 'organizations' | 'applications'>,

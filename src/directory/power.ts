@@ -11,7 +11,7 @@ type Over = Pick<Application, 'id' | 'organization' | 'realm' | 'owner'>;
 
 /**
  * Administrators of the organization, the organization as a client, and the application itself; but not one that
- * somebody registered, which shares users, roles and lifetimes with the one that it was registered through.
+ * a person registered, which shares users, roles and lifetimes with the one that it was registered through.
  */
 export function hasPowerOver({ user, application }: Powerful, over: Over): boolean {
   if (user) return user.administers.includes(over.organization);

@@ -56,7 +56,7 @@ export function mayOmitPkce(
 export function findRedirectUriProblem(value: string): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (!url || !VISIBLE.test(value) || value.length > 1024)
-    return 'is no absolute URI of at most 1024 characters';
+    return 'is not an absolute URI of at most 1024 characters';
   if (FORBIDDEN_SCHEMES.has(url.protocol))
     return `has the scheme ${url.protocol.slice(0, -1)}, which is not allowed`;
   if (value.includes('#')) return 'has a fragment';

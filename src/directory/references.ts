@@ -53,7 +53,7 @@ const checks: Checks = {
     if (registeredThrough !== undefined) yield* ownApplication(application, registeredThrough, lookup);
     if (owner !== undefined) yield* ownUser(application, owner, lookup);
     const own = [`organization:${application.organization}`, `application:${application.id}`];
-    // One that somebody registered has the users of the application that it was registered through.
+    // One that a person registered has the users of the application that it was registered through.
     if (!own.includes(realm) && through?.realm !== realm) {
       yield 'may have users of its own or of its organization only';
     }
@@ -63,7 +63,7 @@ const checks: Checks = {
     if (resource !== undefined && !ceilings.some((ceiling) => ceiling.resource === resource)) {
       yield `has no permissions for its resource ${resource}`;
     }
-    // Two may list each other, so one is written while the other is not there yet; an id is never anybody else's.
+    // Two may list each other, so one is written while the other is not there yet; an id is never used twice.
     for (const id of mayExchange) {
       if (await lookup.findApplication(id)) yield* ownApplication(application, id, lookup);
     }
@@ -118,7 +118,7 @@ const checks: Checks = {
   },
 };
 
-/** Both are typed into one field, so nobody may have as one what another has as the other. */
+/** Both are typed into one field, so a username must not equal the email address of another user. */
 async function* othersNames(
   { id, realm, canonicalUsername, canonicalEmail }: User,
   lookup: Lookup,
@@ -138,7 +138,7 @@ async function* inOrganization(
     yield `belongs to an organization that is not there (${organization})`;
 }
 
-/** Another organization's resource and none at all are told alike, so that nobody learns what others have. */
+/** The same text for another organization's resource and an unknown one, so that it does not tell what others have. */
 async function* ownResource(
   { organization }: { organization: string },
   identifier: string,

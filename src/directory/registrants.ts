@@ -1,4 +1,4 @@
-/** Whoever registered an application: without them it is of use to nobody. */
+/** The person who registered an application: without them it cannot be used. */
 import type { Application, User } from '../storage/nouns.ts';
 import { isActive, type Users } from './users.ts';
 

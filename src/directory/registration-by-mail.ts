@@ -4,12 +4,12 @@ import type { Changes } from './changes.ts';
 import { EmailTaken, type Register, type Registrant } from './registration.ts';
 
 /**
- * Nobody learns whether an email address is registered already: whoever has it is told by mail, and the answer and the
- * time that it takes are as for a new one. Whoever never activates stays until an operator removes them; the address is
- * not lost to whose it is, because a password that is set by mail activates the account.
+ * The caller does not learn whether an email address is registered already: a mail tells its owner, and the answer and
+ * its time are as for a new one. An account that is never activated stays until an operator removes it; the owner of
+ * the address does not lose it, because a password that is set by mail activates the account.
  * @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone
  * @throws as `Register`, but for EmailTaken; TooManyAttempts from one address; Unavailable when the mail cannot be sent,
- *   and then nobody is registered
+ *   and then no account is made
  */
 export type RegisterByMail = (
   registrant: Omit<Registrant, 'pending' | 'email'> & { readonly email: string },
@@ -40,7 +40,7 @@ export function createRegisterByMail({
     try {
       await accountMails.sendActivation(user, link);
     } catch (error) {
-      // The name would be taken by somebody who has nothing to get in with.
+      // The name would be taken by an account that has no way to log in.
       await changes.users.remove(user, author);
       throw error;
     }

@@ -20,7 +20,7 @@ export interface Registrant {
   /** The email address if absent. */
   readonly username?: string;
   readonly email?: string;
-  /** Without one nobody logs in until one is set: only for who may set it. */
+  /** Without one the user cannot log in until one is set: only for callers who may set it. */
   readonly password?: string;
   /** They must show that the email address is theirs before they can log in. */
   readonly pending?: boolean;
@@ -28,7 +28,7 @@ export interface Registrant {
   readonly author: Author;
 }
 
-/** The name is free and the email address is somebody's, which a door may keep to itself. */
+/** The name is free and the email address is taken, which a caller may keep secret. */
 export class EmailTaken extends AlreadyTaken {
   /** Absent if they are gone already. */
   readonly holder: User | undefined;
@@ -62,7 +62,7 @@ export function createRegister({
     return roles;
   }
 
-  /** Names and addresses are typed into one field, so neither may be the other of anybody. */
+  /** Names and addresses are typed into one field, so no name may equal an address. */
   async function findHolder(realm: Realm, name: string, except?: string): Promise<User | undefined> {
     for (const key of ['username', 'email']) {
       const user = await store.users.findBy(key, `${realm}/${name}`);
@@ -71,7 +71,7 @@ export function createRegister({
     return undefined;
   }
 
-  /** Whoever has the name as their address, or the address as their name. */
+  /** The user who has the name as their address, or the address as their name. */
   async function findOther({ id, realm, canonicalUsername: name, canonicalEmail: email }: User) {
     const other = await findHolder(realm, name, id);
     return other || email === undefined ? other : findHolder(realm, email, id);
@@ -80,7 +80,7 @@ export function createRegister({
   /**
    * No index of the store spans names and addresses, so of two who register at once each looks once more when both are
    * written: the later one goes. A store may give out the lower number and write it last, and then the other one has
-   * not seen it: whoever finds that the other one stays goes too.
+   * not seen it: the one that finds the other one staying goes too.
    * @throws AlreadyTaken when the user has been removed again
    */
   async function requireAlone(user: User, description: string, author: Author): Promise<void> {
@@ -148,7 +148,7 @@ export function createRegister({
         author,
       );
     } catch (error) {
-      // Somebody registered it in the meantime, whichever check found him first.
+      // Another request registered it in the meantime, whichever check found it first.
       if (await find(names.canonicalUsername)) throw new AlreadyTaken({ description, cause: error });
       const holder = await find(names.canonicalEmail);
       if (holder || error instanceof Conflict) throw new EmailTaken(description, holder, error);

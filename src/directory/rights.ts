@@ -11,7 +11,7 @@ import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
 import type { Application, Connection, Resource } from '../storage/nouns.ts';
 import type { DirectoryView } from './directory.ts';
 
-/** Everything somebody may have of one resource. */
+/** Everything a party may have of one resource. */
 export interface ResourceRights {
   readonly permissions: Permissions;
   /** The resource's own scopes that may be had. */
@@ -24,7 +24,7 @@ export interface ResourceRights {
   readonly steps: readonly { readonly name: string; readonly permissions: Permissions }[];
 }
 
-/** Somebody who has roles: a user, or a database account. */
+/** A party that has roles: a user, or a database account. */
 export interface Holder {
   /** Its node. */
   readonly id: string;
@@ -50,7 +50,7 @@ function permissionsOf(stored: StoredPermissions): Permissions {
   return permissions;
 }
 
-/** The ceiling of an application for a resource; undefined if the resource is none of its own. */
+/** The ceiling of an application for a resource; undefined if it has none for this resource. */
 export function findCeiling(application: Application, resource: Resource): Permissions | undefined {
   const { ceilings, registeredCeiling, id } = application;
   const own = ceilings.find((candidate) => candidate.resource === resource.identifier)?.permissions;
@@ -71,20 +71,20 @@ function tableIdsOf({ tables }: Resource): ReadonlySet<string> {
 }
 
 /**
- * What the catalogue leaves of permissions: a table that a closed one does not have can be had by nobody. Admin stays
+ * What the catalogue leaves of permissions: a token cannot have a table that a closed one does not list. Admin stays
  * admin, whatever the tables are.
  */
 export function withinCatalogue(permissions: Permissions, resource: Resource): Permissions {
   return resource.catalogue === 'open' ? permissions : restrictToTables(permissions, tableIdsOf(resource));
 }
 
-/** What somebody holds of one resource, whichever application it is used through. */
+/** What a user holds of one resource, through any application. */
 export interface Held extends Pick<ResourceRights, 'permissions' | 'scopes' | 'roles' | 'roleIds'> {
   /** As what. */
   readonly as: 'owner' | 'administrator' | 'roles of user';
 }
 
-/** The union of the roles held for the resource ∩ catalogue, or everything where somebody owns or administers it. */
+/** The union of the roles held for the resource ∩ catalogue, or everything if the user owns or administers it. */
 export async function findHeld(view: RoleView, user: Holder, resource: Resource): Promise<Held> {
   const isOwner = resource.owner === user.id;
   const hasAll = isOwner || user.administers?.includes(resource.organization) === true;
@@ -110,7 +110,7 @@ interface Bounds {
   readonly scopes: readonly string[];
 }
 
-/** Of one that somebody registered through another: no more than that one's. */
+/** Those of a registered application are at most those of the application it was registered through. */
 async function findBounds(
   view: RoleView,
   application: Application,
@@ -161,7 +161,7 @@ export async function findRights(
 }
 
 /**
- * What a connection may give now: its ceiling ∩ catalogue ∩ what its application, and its owner through that, may do.
+ * What a connection may give: its ceiling ∩ catalogue ∩ what its application, and its owner through that, may do.
  * @param owner the living user it belongs to, where it belongs to one
  * @returns undefined if its application may not have tokens for its resource
  */

@@ -21,7 +21,7 @@ export interface RoleChanges {
   find(organization: Organization, name: string): Promise<Role | undefined>;
   permissionsOf(role: Role): Permissions;
   /**
-   * @param within what whoever asks may do: nobody gives what they do not have (MT-05)
+   * @param within what the caller may do: a caller cannot give what they do not have (MT-05)
    * @throws PermissionsNotAllowed; VersionConflict
    */
   allow(role: Role, added: Permissions, within: Permissions, author: Author): Promise<Role>;

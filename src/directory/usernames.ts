@@ -185,12 +185,12 @@ export function canonicalEmail(email: string): string {
   });
 }
 
-/** For logins: a name that nobody can have is found nowhere. */
+/** For logins: an impossible name is not found. */
 export function findableUsername(name: string): string | undefined {
   return found(() => canonicalUsername(name));
 }
 
-/** For logins: an address that nobody can have is found nowhere. */
+/** For logins: an impossible address is not found. */
 export function findableEmail(email: string): string | undefined {
   return found(() => canonicalEmail(email));
 }

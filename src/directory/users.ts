@@ -63,7 +63,7 @@ function nameToCount(realm: Realm, login: string): string {
   return `${realm}/${findableUsername(login) ?? findableEmail(login) ?? login}`;
 }
 
-/** Whether somebody may log in and have tokens. */
+/** Whether a user may log in and have tokens. */
 export function isActive({ enabled, pending }: Pick<User, 'enabled' | 'pending'>): boolean {
   return enabled && pending !== true;
 }
@@ -96,7 +96,7 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
     return email === undefined ? undefined : users.findBy('email', `${realm}/${email}`);
   }
 
-  /** A stale write is no loss: the next login tries again. */
+  /** A lost write does not matter: the next login tries again. */
   async function rehash(user: User, password: string, share: HashShare): Promise<User> {
     const passwordHash = await passwords.hash(password, share);
     return users.replace({ ...user, passwordHash });

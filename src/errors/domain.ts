@@ -70,7 +70,7 @@ export class ProofRejected extends DomainError {
   }
 }
 
-/** The password was right, but the account may not log in; only whoever has the password is told. */
+/** The password was right, but the account may not log in; only the holder of the password is told. */
 export class AccountClosed extends ProofRejected {
   /** `pending`: registered, and not activated yet. */
   readonly state: 'disabled' | 'pending';
@@ -80,7 +80,7 @@ export class AccountClosed extends ProofRejected {
   }
 }
 
-/** A refresh token that was good is too old to go on with; only whoever holds it is told. */
+/** A refresh token that was good is too old to go on with; only its holder is told. */
 export class RefreshTokenTooOld extends ProofRejected {}
 
 /** There is no such grant (RFC 6749 section 5.2). */
@@ -144,7 +144,7 @@ export class TooManyAttempts extends DomainError {
   }
 }
 
-/** We cannot answer now: the store is away, a queue is full (RFC 6749 section 4.1.2.1). */
+/** Grantable cannot answer: the store is away, a queue is full (RFC 6749 section 4.1.2.1). */
 export class Unavailable extends DomainError {
   override readonly error = 'temporarily_unavailable';
   override readonly status = 503;

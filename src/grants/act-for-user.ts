@@ -1,7 +1,7 @@
 /**
- * A token for a user of an application, asked for by whoever the user's rights come from: the application itself, its
- * organization, or an administrator of that. It is bounded by the rights of both, dies with either, and says in `act`
- * who asked. Only faces ask for this; natively it takes the scope `users:impersonate` (`requested-subject.ts`).
+ * A token for a user of an application, asked for by a party that the user's rights come from: the application itself,
+ * its organization, or an administrator of that. It is limited to the rights of both, ends when either ends, and names
+ * in `act` the party that asked. Only faces ask for this; natively it takes the scope `users:impersonate` (`requested-subject.ts`).
  */
 import { requireText } from '../clients/form.ts';
 import type { DirectoryView } from '../directory/directory.ts';
@@ -33,7 +33,7 @@ export function createActForUserGrant({ users }: ActForUserDeps): Grant {
     return token;
   }
 
-  /** Somebody without power over the application's users must not get it by asking. */
+  /** A party without power over the application's users must not get it by asking. */
   async function requirePower(
     token: SubjectToken,
     { client, view }: GrantRequest,

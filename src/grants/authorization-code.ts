@@ -129,7 +129,7 @@ export function createAuthorizationCodeGrant({
       if (wrong) return burn(code, wrong, request);
       const name = `code ${hash('sha256', value, 'base64url').slice(0, 22)}`;
       if (code.consumed) {
-        // Whether a token was made is not known, so there is no second one; but nobody has stolen the code either.
+        // Whether a token was made is not known, so there is no second one; but the code was not stolen either.
         if (await lostAnswers.has(name)) throw new ProofRejected({ reason: 'used when the store went away' });
         return burn(code, 'code used before', request);
       }

@@ -1,5 +1,5 @@
 /**
- * "Database Connect": somebody proves with a password who they are, or registers, names a domain of theirs, and gets a
+ * "Database Connect": a person proves with a password who they are, or registers, names a domain of theirs, and gets a
  * connection to it. Only faces ask for this; the answer is a connection token and no access token.
  */
 

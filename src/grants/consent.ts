@@ -1,4 +1,4 @@
-/** What somebody agreed to, as the engine's Grant keeps it: which tables of which resource, and to which application. */
+/** What a person agreed to, as the engine's Grant keeps it: which tables of which resource, and to which application. */
 import { TABLE_ACCESS } from '../permissions/authorization-details.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';

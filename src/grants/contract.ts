@@ -83,7 +83,7 @@ export interface Proof {
   /**
    * Uses up what was presented (a code, a refresh token), once all is decided and never before: a request that is
    * refused must not cost a login. Gives the refresh token to answer with, if the login goes on with one.
-   * @throws ProofRejected when somebody else was first
+   * @throws ProofRejected when another request was first
    */
   readonly spend?: () => Promise<string | undefined>;
   /** To be called when the store went away before the answer, although what was presented may be used up. */
@@ -105,7 +105,7 @@ export interface Grant {
   readonly goesOn?: true;
   /** @throws domain errors; ProofRejected for everything that must not be told apart */
   prove(request: GrantRequest): Promise<Proof>;
-  /** Makes the answer where it is no access token. */
+  /** Makes the answer of a grant that does not give an access token. */
   readonly issue?: Issue;
 }
 

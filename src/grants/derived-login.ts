@@ -1,8 +1,8 @@
 /**
- * A login that hangs below another: whoever holds an access token gets a pair that may no more, for themselves or, if
- * they may do everything with devices, for somebody else. It hangs below the login of that access token and not below
- * the token, which is short-lived; so it ends with the login, and is bounded by what the token allows. Only faces ask
- * for this (RFC 8693 gives no refresh tokens).
+ * A login that hangs below another: the holder of an access token gets a pair with at most the same rights, for
+ * themselves or, if they may do everything with devices, for another user. It hangs below the login of that access
+ * token and not below the token, which is short-lived; so it ends with the login. Only faces ask for this (RFC 8693
+ * gives no refresh tokens).
  */
 import { findText } from '../clients/form.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
@@ -33,7 +33,7 @@ interface Parent {
   readonly expiresAt: number;
 }
 
-/** Id of whoever logged in: with what was made for others, or in another login, nobody has more turns. */
+/** Id of the user who logged in: tokens made for others, or in another login, do not give that user more turns. */
 function originOf({ bounds, subject }: SubjectToken): string {
   const first = bounds[0]?.subject ?? subject;
   return parseUserSubject(first)?.id ?? first;
@@ -62,10 +62,12 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
     if (!user) throw new ProofRejected({ reason: 'the user is gone or disabled' });
     if (wanted === token.subject) return user;
     if (token.devices.actions !== '*') {
-      throw new PermissionsNotAllowed({ description: 'only who may do everything names somebody else' });
+      throw new PermissionsNotAllowed({
+        description: 'Only a user who may do everything with devices may name another user.',
+      });
     }
     if (user.organization !== client.organization.id) {
-      throw new PermissionsNotAllowed({ description: 'the user is none of this organization' });
+      throw new PermissionsNotAllowed({ description: 'The user does not belong to this organization.' });
     }
     return user;
   }

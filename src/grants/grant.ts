@@ -31,7 +31,7 @@ export interface GrantDeps {
 /** Runs one grant. @throws domain errors */
 export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantDeps): Promise<Issued> {
   const { client, view, through } = request;
-  // Malformed requests are refused before anybody's password is looked at or a code is used up.
+  // Malformed requests are refused before a password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
   const faceScopes = faceScopesOf(client, through);
   const named =
@@ -95,7 +95,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
   }
 }
 
-/** One that somebody registered has those that it was registered with. */
+/** A registered application has those that it was registered with. */
 function faceScopesOf({ application }: ActiveApplication, through: Through | undefined): readonly string[] {
   const { scopes = [] } = through ?? {};
   return scopes.filter((scope) => mayHaveOfFace(application, scope));

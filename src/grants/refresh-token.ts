@@ -1,7 +1,7 @@
 /**
  * RFC 6749 section 6, rotating (RFC 9700 section 4.14.2). One compare-and-set moves a login from its current refresh
- * token to the successor, which is derived from it: whoever presents the same token again within the grace gets the
- * same successor, so a client whose connection broke can retry. Later reuse ends the login.
+ * token to the successor, which is derived from it: a client that presents the same token again within the grace gets
+ * the same successor, so a client whose connection broke can retry. Later reuse ends the login.
  */
 import { requireText } from '../clients/form.ts';
 import type { DatabaseLogins } from '../datasources/logins.ts';
@@ -41,7 +41,7 @@ const nameOf = (presented: Buffer): string => `refresh ${presented.toString('bas
 export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
   const { registry, logins, refreshTokens, users, databaseLogins, lostAnswers, audit, now } = deps;
 
-  /** The token is neither current nor forgiven: somebody else has it too. */
+  /** The token is neither current nor within the grace: another party has it too. */
   async function endReused(login: LoginRow, { address, requestId }: GrantRequest): Promise<never> {
     await registry.endLogin(login);
     await audit.append(
@@ -168,7 +168,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
         startsLogin: false,
         spend: () =>
           through?.token?.keepsRefreshToken ? keep(login, handle) : rotate(login, token, request),
-        // An earlier token that somebody found must not become good by coming while the store is away.
+        // An earlier token that was stolen must not become good by coming while the store is away.
         onAnswerLost: login.current.equals(handle) ? () => lostAnswers.remember(nameOf(handle)) : undefined,
       });
     },

@@ -15,7 +15,7 @@ import type { SubjectToken } from './subject-token.ts';
 
 const IMPERSONATE_SCOPE = 'users:impersonate';
 
-/** Never told apart, so that nobody learns which users there are. */
+/** One text for all, so that a client does not learn which users there are. */
 class RequestedSubjectRefused extends MalformedRequest {
   constructor(reason: string) {
     super({ description: 'requested_subject is not one that this token may ask for', reason });
@@ -24,7 +24,7 @@ class RequestedSubjectRefused extends MalformedRequest {
 
 const hasScope = (scope: string, name: string): boolean => scope.split(' ').includes(name);
 
-/** RFC 8693 section 4.1: who acts now is outermost, who acted before is inside. */
+/** RFC 8693 section 4.1: the current actor is outermost, earlier ones are inside. */
 export function actFor({ subject, act }: SubjectToken): NonNullable<TokenRow['act']> {
   return defined({ sub: subject, act });
 }
@@ -59,7 +59,8 @@ export async function findRequestedUser(
   if (!client.application.scopes.includes(IMPERSONATE_SCOPE)) {
     throw new RequestedSubjectRefused(`the application may not have the scope ${IMPERSONATE_SCOPE}`);
   }
-  if (!token.permissions.isAdmin) throw new RequestedSubjectRefused("the token is no administrator's");
+  if (!token.permissions.isAdmin)
+    throw new RequestedSubjectRefused('the token does not belong to an administrator');
   const user = await users.findBySubject(requested);
   if (user?.organization !== token.organization) {
     throw new RequestedSubjectRefused('no such user in the organization');

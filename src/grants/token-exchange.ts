@@ -119,7 +119,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
     return user;
   }
 
-  /** Whose row was looked at when its first token was made; its roles are those of now. */
+  /** The account whose row was read when its first token was made, with its current roles. */
   async function requireAccount(
     { subject, account }: SubjectToken,
     view: DirectoryView,
@@ -148,7 +148,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
     repeatable: ['audience'],
     async prove(request): Promise<Proof> {
       const { parameters, view, client } = request;
-      // Whoever found a token could trade it if nobody had to prove who he is; a face's proof is the token itself.
+      // Without client authentication a stolen token could be traded; a face's proof is the token itself.
       if (client.application.authMethod === 'none' && !request.through) {
         throw new GrantNotAllowed({ description: 'token exchange needs a client that authenticates' });
       }

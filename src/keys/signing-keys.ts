@@ -41,7 +41,7 @@ export type KeyState = 'next' | 'active' | 'retired';
 export interface SigningKeys {
   /** All published keys, per algorithm the active one first. */
   published(): readonly SigningKey[];
-  /** The key that signs at this moment for a choice. @throws Error if there is none */
+  /** The key that signs at this moment for a choice. @throws Error without one */
   active(...choice: AlgChoice): SigningKey;
   stateOf(key: SigningKey): KeyState;
   /** Re-reads the store if any key changed; true if the published or the signing keys changed. */

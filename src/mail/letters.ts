@@ -28,5 +28,5 @@ export function requireSendable({ to, subject, text }: Letter): void {
   if (subject.trim() === '' || subject.length > MAX_SUBJECT || ENDS_A_LINE.test(subject)) {
     refuse('the subject of a mail is not one line of text');
   }
-  if (text.includes('\0') || !text.isWellFormed()) refuse('the text of a mail holds what is no text');
+  if (text.includes('\0') || !text.isWellFormed()) refuse('the text of a mail holds bytes that are not text');
 }

@@ -30,7 +30,7 @@ export interface Mail {
   readonly available: boolean;
   /**
    * Resolves when the mail server has taken the mail, or when its file is written. How long that takes and whether it
-   * fails shows that there is somebody to write to, so whoever must not show it does not let an answer wait for it.
+   * fails shows that there is a recipient, so a caller that must not show it does not let an answer wait for it.
    *
    * @throws MalformedRequest when `to` is not exactly one address, or when `to` or `subject` would change the head of
    *   the mail; nothing was sent then

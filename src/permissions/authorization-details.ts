@@ -23,7 +23,7 @@ const MEMBERS: ReadonlySet<string> = new Set(['type', 'locations', 'identifier',
 
 /**
  * Reads the `authorization_details` of a request that is about `resource`, or, when that is undefined, about whatever its
- * `locations` name. Several details of one table add up; an empty list is no permissions. Throws `PermissionsError`:
+ * `locations` name. Several details of one table add up; an empty list means no permissions. Throws `PermissionsError`:
  * wrong_location when `locations` names another resource or details disagree, else malformed or too_large.
  */
 export function parseAuthorizationDetails(

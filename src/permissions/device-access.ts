@@ -139,7 +139,7 @@ function requireList(detail: JsonObject, member: string): readonly unknown[] {
 }
 
 /**
- * Reads the details of this kind in a request. There may be one: what two of them allow together is no product.
+ * Reads the details of this kind in a request. There may be one: two of them together do not form a product.
  * @throws PermissionsError wrong_location, malformed, too_large
  */
 export function parseDeviceAccess(value: unknown, resource: string | undefined): ParsedDetails<DeviceAccess> {

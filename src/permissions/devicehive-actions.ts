@@ -24,7 +24,7 @@ const IDS: ReadonlyMap<string, number> = new Map(
   Array.from(NAMES, ([id, name]) => [name.toLowerCase(), id] as const),
 );
 
-/** What the original gives everybody who is no administrator. */
+/** What the original gives users who are not administrators. */
 export const CLIENT_ACTIONS: readonly string[] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 16, 17].map(
   (id) => NAMES.get(id) as string,
 );

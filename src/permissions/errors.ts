@@ -8,7 +8,7 @@
 export type PermissionsErrorCode = 'malformed' | 'wrong_location' | 'unknown_table' | 'too_large';
 
 /**
- * Permissions that cannot be taken as they are. The message is safe to show to anybody and consists of the characters
+ * Permissions that cannot be taken as they are. The message is safe to show to any client and consists of the characters
  * that an `error_description` may have (RFC 6749 section 5.2): what it quotes of the input is percent-encoded and cut.
  */
 export class PermissionsError extends Error {

@@ -58,7 +58,7 @@ function requirePlain(value: object): void {
 
 /**
  * Parses JSON text of a client. Throws `PermissionsError`: too_large for long text, malformed for what is not JSON and
- * for an object that has a name twice (RFC 8259 section 4 leaves open which one counts, so nobody may rely on either).
+ * for an object that has a name twice (RFC 8259 section 4 leaves open which one counts, so a client cannot rely on either).
  */
 export function parseJsonText(text: string): unknown {
   if (text.length > MAX_TEXT_LENGTH) {

@@ -23,7 +23,7 @@ export interface PermissionsJson {
 
 /**
  * Reads `{"isAdmin": false, "tables": {"<table id>": {"create": true, "read": true, "update": true, "delete": false}}}`
- * from a value that JSON was parsed into. A missing flag is false, missing tables are none; what is there must be a
+ * from a value that JSON was parsed into. A missing flag is false, missing tables mean no tables; what is there must be a
  * boolean. Beside `isAdmin: true` the tables are checked and add nothing. Throws `PermissionsError` (malformed, too_large).
  */
 export function parsePermissions(json: unknown, options: ParseOptions): Permissions {
@@ -62,7 +62,7 @@ function requireKnownNames(value: object, known: readonly string[], { unknownFla
   if (unknownFlags === 'ignore') return;
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  throw new PermissionsError('malformed', `${quoteName(unknown)} is none of ${known.join(', ')}.`);
+  throw new PermissionsError('malformed', `${quoteName(unknown)} is not one of ${known.join(', ')}.`);
 }
 
 /** Every table with all four flags; admin has no tables. */

@@ -2,7 +2,7 @@
  * Permissions: what may be done with the tables of one resource. This folder owns the value, its algebra and its
  * spellings: the JSON shape of our own APIs (`permissions-json.ts`), rich authorization requests (`authorization-details.ts`,
  * RFC 9396), plain scopes (`table-scopes.ts`) and the form at rest (`stored.ts`). It is pure: it knows no store, no
- * request and no resource, so whoever calls says which catalogue holds and which OAuth error a `PermissionsError` becomes.
+ * request and no resource, so the caller says which catalogue holds and which OAuth error a `PermissionsError` becomes.
  *
  * The sets form a lattice whose bottom is `NOTHING` and whose top is `EVERYTHING`, admin of the resource. Admin covers
  * tables that do not exist yet and is therefore more than all of today's cells together.

@@ -4,9 +4,9 @@ import { PermissionsError, quoteName } from './errors.ts';
 const MAX_TABLE_ID_LENGTH = 128;
 
 /**
- * Names that mean something on every JavaScript object. Tokens carry table ids as the keys of a JSON object, and whoever
- * reads them will look them up in a plain one: there `__proto__` replaces the prototype, `constructor` and `toString`
- * look present although nobody granted them, and an own `hasOwnProperty` breaks the very check meant to be careful.
+ * Names that mean something on every JavaScript object. Tokens carry table ids as the keys of a JSON object, and a
+ * resource server will look them up in a plain object: there `__proto__` replaces the prototype, `constructor` and `toString`
+ * look present although they were not granted, and an own `hasOwnProperty` breaks the very check meant to be careful.
  */
 const RESERVED_NAMES: ReadonlySet<string> = new Set([
   '__proto__',

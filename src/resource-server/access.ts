@@ -19,7 +19,7 @@ export class Rule {
   }
 }
 
-/** Anybody may call the route, without a token too. */
+/** Every client may call the route, also without a token. */
 function isPublic(): Rule {
   return new Rule(() => undefined, true);
 }

@@ -9,7 +9,7 @@ export type AccessErrorCode =
   | 'invalid_token'
   /** It does not allow this. 403 */
   | 'insufficient_scope'
-  /** It cannot be told now; fail closed, and try again later. 503 */
+  /** It cannot be checked; fail closed, and try again later. 503 */
   | 'unavailable';
 
 const STATUS: Readonly<Record<AccessErrorCode, number>> = {
@@ -28,7 +28,7 @@ export class AccessError extends Error {
   /** What would have been enough, as a scope (RFC 6750 section 3). */
   readonly scope: string | undefined;
 
-  /** @param message safe to show to anybody; `options.cause` is for the log */
+  /** @param message safe to show to any client; `options.cause` is for the log */
   constructor(code: AccessErrorCode, message: string, options: { scope?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

@@ -53,7 +53,7 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
       if (response.status !== 200) throw new Error(`introspection was answered with ${response.status}`);
       return { claims: (await response.json()) as Answer['claims'], at };
     } catch (cause) {
-      throw new AccessError('unavailable', 'the token cannot be checked now', { cause });
+      throw new AccessError('unavailable', 'the token cannot be checked at the moment', { cause });
     }
   }
 
@@ -62,7 +62,7 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     const key = hash('sha256', token, 'base64url');
     const known = answers.get(key);
     if (known && now() - known.at < maxStaleness * 1000) return known;
-    // A question that is under way was asked before now.
+    // A question that is under way was asked earlier.
     if (maxStaleness === 0) return ask(token);
     const running = asking.get(key);
     if (running && now() - running.at < maxStaleness * 1000) return running.answer;

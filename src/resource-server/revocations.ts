@@ -13,7 +13,7 @@ import { basicAuthorization } from './introspection.ts';
 
 /** Seconds. */
 const LONG_POLL = 10;
-/** Answers to somebody who may not ask: 400 is that of wrong credentials by RFC 6749 section 5.2 in some places. */
+/** Answers to a client that may not ask: 400 is that of wrong credentials by RFC 6749 section 5.2 in some places. */
 const REFUSED = new Set([400, 401, 403]);
 /** Milliseconds. */
 const ANSWER_PATIENCE = 5_000;
@@ -88,7 +88,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
     });
     const text = await response.text();
     if (REFUSED.has(response.status)) {
-      // Whoever may not ask any more is told nothing, and there may be much to tell.
+      // A client that may not ask gets no nodes, and there may be many to get.
       isWhole = false;
     }
     if (response.status !== 200) throw new Error(`the feed was answered with ${response.status}`);

@@ -107,7 +107,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       return { typ: protectedHeader.typ, payload };
     } catch (error) {
       if (isBadToken(error)) throw invalid(error);
-      throw new AccessError('unavailable', 'the token cannot be checked now', { cause: error });
+      throw new AccessError('unavailable', 'the token cannot be checked at the moment', { cause: error });
     }
   }
 

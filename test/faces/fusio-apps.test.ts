@@ -140,7 +140,10 @@ describe('Fusio, applications of people', () => {
       [{ name: 'x', scopes: ['backend'] }, 'Provide at least one valid scope for the app'],
       [{ name: 'x', scopes: 'consumer' }, 'scopes must be a list of texts'],
       [{ name: 'x', scopes: ['consumer'], url: 7 }, 'Invalid url format'],
-      [{ name: 'x\n', scopes: ['consumer'], url: 'x' }, 'url is no absolute URI of at most 1024 characters'],
+      [
+        { name: 'x\n', scopes: ['consumer'], url: 'x' },
+        'url is not an absolute URI of at most 1024 characters',
+      ],
       [
         { name: 'x', scopes: ['consumer'], url: 'javascript:alert(1)' },
         'url has the scheme javascript, which is not allowed',

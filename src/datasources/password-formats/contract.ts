@@ -21,6 +21,6 @@ export interface Stored {
 export interface Format {
   /** @returns undefined if it is of another format, damaged, or would cost too much */
   parse(stored: Stored): Verify | undefined;
-  /** What somebody who is not there costs, before anybody's hash was seen. */
+  /** What a login without an account costs, before any hash was seen. */
   readonly typical: string;
 }

@@ -1,6 +1,6 @@
 /**
  * How other systems store passwords. The format is declared for each user table and nothing else is ever tried, so
- * that a stored hash which somebody got hold of is never a password. What would cost too much is refused.
+ * that a stolen hash is never a password. Hashes that would cost too much are refused.
  */
 import { argon2Format } from './argon2.ts';
 import { bcryptFormat } from './bcrypt.ts';
@@ -39,7 +39,7 @@ export const passwordFormats = [
 
 export type PasswordFormat = (typeof passwordFormats)[number];
 
-/** Formats that protect nobody whose table is stolen: a datasource must allow them in so many words. */
+/** Formats that do not protect passwords if the table is stolen: a datasource must allow them expressly. */
 export const insecureFormats: ReadonlySet<PasswordFormat> = new Set(['md5', 'plain']);
 
 const formats: Readonly<Record<PasswordFormat, Format>> = {
@@ -98,8 +98,8 @@ function toSalt(value: unknown): Uint8Array | undefined {
 }
 
 /**
- * @returns undefined if the stored hash is missing, empty, damaged, too costly, or of another format: nobody logs in
- *   with it
+ * @returns undefined if the stored hash is missing, empty, damaged, too costly, or of another format: it is
+ *   not good for a login
  */
 export function parseStored(
   settings: FormatSettings,
@@ -118,7 +118,7 @@ export function parseStored(
   return verify && { verify };
 }
 
-/** An empty password is nobody's, and neither is one that is longer than any. */
+/** An empty password is never right, and neither is one that is too long. */
 export async function verifyParsed({ verify }: ParsedPassword, password: string): Promise<boolean> {
   const bytes = Buffer.byteLength(password);
   const isPossible = bytes > 0 && bytes <= MAX_PASSWORD && password.isWellFormed();
@@ -127,7 +127,7 @@ export async function verifyParsed({ verify }: ParsedPassword, password: string)
 }
 
 /**
- * What is verified for somebody who is not there, so that he costs as much as somebody who is.
+ * What is verified for a login without an account, so that it costs as much as one with.
  * @param like of the same table; without it, what is usual for the format
  */
 export function dummyFor(settings: FormatSettings, like?: ParsedPassword): ParsedPassword {
