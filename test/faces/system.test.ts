@@ -69,6 +69,13 @@ describe('server.system.getToken', () => {
     assert.equal(lastLine().status, 404);
   });
 
+  test('MT-02 a call without an organization does not mean the default one', async () => {
+    for (const organization of [undefined, null, '', '\ud800'] as never[]) {
+      const error = await refusal(server.server.system.getToken(login(PASSWORD), organization));
+      assert.equal(error.statusCode, 404, String(organization));
+    }
+  });
+
   test('wrong passwords are throttled as over HTTP', async () => {
     const statuses: number[] = [];
     for (let count = 0; count < 12; count += 1) {

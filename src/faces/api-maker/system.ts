@@ -35,8 +35,10 @@ interface Envelope {
 }
 
 export function createSystem({ call, record, now }: SystemDeps): System {
-  async function getOne(request: SystemTokenRequest, organization: string): Promise<SystemToken> {
+  async function getOne(request: SystemTokenRequest, named: string): Promise<SystemToken> {
     const started = performance.now();
+    // Programs in JavaScript may name none, which to a face means the default one.
+    const organization = String(named).toWellFormed();
     const path = `/api/system-api/${encodeURIComponent(organization)}/token`;
     const state: RequestState = { address: ADDRESS, peer: ADDRESS, requestId: crypto.randomUUID() };
     const incoming: Incoming = {
