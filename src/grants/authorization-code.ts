@@ -14,9 +14,10 @@ import { fromStored } from '../permissions/stored.ts';
 import { consentNode, grantNode, logoutNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import { defined } from '../storage/defined.ts';
+import type { OpenIdFacts } from '../storage/rows.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest } from './contract.ts';
-import type { EngineHandle, OpenIdFacts, StoredCode } from './engine-handle.ts';
+import type { EngineHandle, StoredCode } from './engine-handle.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
 import { readKept } from './kept-request.ts';
 import type { LostAnswers } from './lost-answers.ts';
@@ -59,7 +60,7 @@ function openIdFacts(code: StoredCode): OpenIdFacts {
     scope: code.scope ?? '',
     clientId: String(code.clientId),
     grantId: code.grantId,
-    claims: code.claims === undefined ? undefined : (code.claims as Record<string, unknown>),
+    claims: code.claims as Record<string, unknown> | undefined,
     nonce: code.nonce,
     sid: code.sid,
     acr: code.acr,

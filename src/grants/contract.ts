@@ -9,8 +9,7 @@ import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Resource, User } from '../storage/nouns.ts';
-import type { ProvenKey } from '../storage/rows.ts';
-import type { OpenIdFacts } from './engine-handle.ts';
+import type { OpenIdFacts, ProvenKey } from '../storage/rows.ts';
 import type { Asked } from './request.ts';
 import type { FoundToken } from './subject-token.ts';
 

@@ -3,21 +3,8 @@
  * do not use it. Members are named as the engine names them, so that its own models fit.
  */
 import type { User } from '../storage/nouns.ts';
+import type { OpenIdFacts } from '../storage/rows.ts';
 import type { Consent } from './consent.ts';
-
-/** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
-export interface OpenIdFacts {
-  readonly scope: string;
-  /** The client that the person agreed to. */
-  readonly clientId: string;
-  readonly grantId: string;
-  readonly claims?: Record<string, unknown>;
-  readonly nonce?: string;
-  readonly sid?: string;
-  readonly acr?: string;
-  readonly amr?: readonly string[];
-  readonly sessionUid?: string;
-}
 
 /** An authorization code as it was stored (RFC 6749 section 4.1.2, RFC 7636, OpenID Connect Core 3.1.2). */
 export interface StoredCode {

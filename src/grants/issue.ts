@@ -119,7 +119,7 @@ function rowFor(
     ...(resource && { resource: resource.identifier }),
     ...(proof.authenticatedAt !== undefined && { authenticatedAt: proof.authenticatedAt }),
     ...(requestId !== undefined && { requestId }),
-    ...(openid && { engine: { ...openid } }),
+    ...(openid && { openid }),
     ...(request.sender && { sender: request.sender }),
     ...proof.chain,
   };
@@ -207,7 +207,7 @@ function startLogin(
       current: deps.refreshTokens.hash(refreshToken),
       ...(proof.parentId !== undefined && { parent: proof.parentId }),
       ...(proof.origin !== undefined && { origin: proof.origin }),
-      ...(proof.openid && { engine: { ...proof.openid } }),
+      ...(proof.openid && { openid: proof.openid }),
     }),
   };
 }

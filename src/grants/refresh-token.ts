@@ -18,7 +18,6 @@ import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Tokens } from '../tokens/identify.ts';
 import type { Grant, GrantRequest } from './contract.ts';
-import type { OpenIdFacts } from './engine-handle.ts';
 import type { LostAnswers } from './lost-answers.ts';
 
 /** A retry this soon after the rotation is honest. */
@@ -142,14 +141,13 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
       if (login.account && !account) {
         throw new ProofRejected({ reason: 'the row is gone, not active, or its password was changed' });
       }
-      const openid = login.engine as OpenIdFacts | undefined;
       const handle = refreshTokens.hash(token);
       return defined({
         subject: login.subject,
         user,
         account,
         authenticatedAt: login.authenticatedAt,
-        openid,
+        openid: login.openid,
         ancestors: [...login.ancestors, login.id],
         login: login.id,
         parentId: login.id,

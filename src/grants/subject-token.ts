@@ -8,7 +8,6 @@ import { fromStored } from '../permissions/stored.ts';
 import type { AccountFacts, Bound, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Tokens } from '../tokens/identify.ts';
-import type { OpenIdFacts } from './engine-handle.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
@@ -51,7 +50,7 @@ export interface SubjectToken {
   /** Milliseconds. */
   readonly authenticatedAt?: number;
   /** Of a login in the browser. */
-  readonly openid?: OpenIdFacts;
+  readonly openid?: TokenRow['openid'];
   readonly act?: TokenRow['act'];
   /** The key that it is bound to. */
   readonly sender?: TokenRow['sender'];
@@ -102,7 +101,7 @@ function fromRow(row: TokenRow): SubjectToken {
     resource: row.resource,
     connection: row.connection,
     authenticatedAt: row.authenticatedAt,
-    openid: row.engine && (row.engine as unknown as OpenIdFacts),
+    openid: row.openid,
     act: row.act,
     sender: row.sender,
   });

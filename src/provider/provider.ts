@@ -3,7 +3,6 @@
 import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
 import type { Users } from '../directory/users.ts';
-import type { OpenIdFacts } from '../grants/engine-handle.ts';
 import type { RememberedConsents } from '../grants/remembered-consents.ts';
 import type { SigningMode } from '../keys/signatures.ts';
 import { logoutNode } from '../registry/nodes.ts';
@@ -61,7 +60,7 @@ export interface ProviderParts {
 function createFindForUserinfo({ findAccessToken }: Tokens) {
   return async (value: string): Promise<AdapterPayload | undefined> => {
     const row = await findAccessToken(value);
-    const openid = row?.engine as OpenIdFacts | undefined;
+    const openid = row?.openid;
     if (!row || !openid) return undefined;
     return {
       kind: 'AccessToken',

@@ -45,6 +45,20 @@ export interface ProvenKey {
   readonly 'x5t#S256'?: string;
 }
 
+/** OpenID Connect facts of a login in the browser, which refreshed tokens carry on. */
+export interface OpenIdFacts {
+  readonly scope: string;
+  /** The client that the person agreed to. */
+  readonly clientId: string;
+  readonly grantId: string;
+  readonly claims?: Record<string, unknown>;
+  readonly nonce?: string;
+  readonly sid?: string;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
+  readonly sessionUid?: string;
+}
+
 /** What an access token and a login have in common. */
 export interface GrantedRow {
   /** Public id, and its own node. */
@@ -87,8 +101,8 @@ export interface GrantedRow {
   readonly face?: FaceName;
   /** Of its scopes those that only that API's own routes ask for. */
   readonly faceScopes?: readonly string[];
-  /** What the engine keeps of what came from its own flows (grant id, nonce, sid, claims, acr, amr). */
-  readonly engine?: Record<string, unknown>;
+  /** Of what came from a login in the browser. */
+  readonly openid?: OpenIdFacts;
   /** Absent: whoever holds it may use it. */
   readonly sender?: ProvenKey;
 }
@@ -158,7 +172,7 @@ const GRANTED: Readonly<Record<keyof GrantedRow, Place>> = {
   account: 'own',
   face: 'shared',
   faceScopes: 'shared',
-  engine: 'own',
+  openid: 'own',
   sender: 'own',
 };
 
@@ -186,11 +200,11 @@ export const LOGIN_MEMBERS: Readonly<Record<keyof LoginRow, Place>> = {
   rotatedAt: 'column',
 };
 
-type Shared = Exclude<keyof GrantedRow, 'id' | 'ancestors' | 'parent' | 'expiresAt' | 'engine'>;
+type Shared = Exclude<keyof GrantedRow, 'id' | 'ancestors' | 'parent' | 'expiresAt' | 'openid'>;
 
 /** @param own what a login does not take over from the token that it begins with */
 export function beginLogin(token: TokenRow, own: Omit<LoginRow, Shared>): LoginRow {
-  const { parent: _, engine: __, ...granted } = pick(token, Object.keys(GRANTED) as (keyof GrantedRow)[]);
+  const { parent: _, openid: __, ...granted } = pick(token, Object.keys(GRANTED) as (keyof GrantedRow)[]);
   return { ...granted, ...own };
 }
 

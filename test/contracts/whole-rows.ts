@@ -60,7 +60,12 @@ function granted(id: string, now: number): Required<GrantedRow> {
     },
     face: 'devicehive',
     faceScopes: ['consumer'],
-    engine: { grantId: 'g', 'a.b': { $set: 1 }, list: [null, 'ä\u0000'] },
+    openid: {
+      scope: 'openid',
+      clientId: 'c',
+      grantId: 'g',
+      claims: { 'a.b': { $set: 1 }, list: [null, 'ä\u0000'] },
+    },
     sender: { jkt: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs', 'x5t#S256': 'bwcK0esc3ACC3DB2Y5' },
   };
 }

@@ -68,8 +68,8 @@ test('a shared document has to be written anew for a row that outlives it', () =
 
 test('a login takes over from its token all that both have', () => {
   const token = wholeTokenRow('t', NOW);
-  const { id, ancestors, createdAt, expiresAt, current, parent, origin, engine } = wholeLoginRow('l', NOW);
-  const own = { id, ancestors, createdAt, expiresAt, current, parent, origin, engine };
+  const { id, ancestors, createdAt, expiresAt, current, parent, origin, openid } = wholeLoginRow('l', NOW);
+  const own = { id, ancestors, createdAt, expiresAt, current, parent, origin, openid };
   const login: LoginRow = beginLogin(token, own);
   const columns = ['previous', 'rotatedAt'];
   assert.deepEqual(
@@ -83,9 +83,9 @@ test('a login takes over from its token all that both have', () => {
     assert.ok(member in TOKEN_MEMBERS, member);
     assert.deepEqual(login[member], token[member as keyof TokenRow], member);
   }
-  const { parent: _, engine: __, ...root } = own;
+  const { parent: _, openid: __, ...root } = own;
   assert.deepEqual(
-    ['parent', 'engine'].filter((member) => member in beginLogin(token, root)),
+    ['parent', 'openid'].filter((member) => member in beginLogin(token, root)),
     [],
     'those are not the ones of its token',
   );
