@@ -2,36 +2,23 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ApplyApplication } from '../config/apply-file.ts';
-import {
-  createClientSecret,
-  hashClientSecret,
-  isClientSecret,
-  type SecretKeys,
-} from '../directory/client-secrets.ts';
+import { createClientSecret, hashClientSecret, isClientSecret } from '../directory/client-secrets.ts';
 import { OPENID_SCOPES } from '../directory/openid-scopes.ts';
 import { isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
 import { toStored } from '../permissions/stored.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, AuthMethod, Ceiling, Organization } from '../storage/nouns.ts';
 import { algsBefore, ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type ApplicationIds, checkRights, NOTHING_STORED } from './apply-organizations.ts';
-import { createNounId, type Extras, type Plan } from './apply-plan.ts';
+import { createNounId, type Extras, type Plan, type Planning } from './apply-plan.ts';
 import { findConcession } from './concessions.ts';
-
-export interface ApplicationDeps {
-  readonly store: DirectoryStore;
-  readonly clientSecrets: SecretKeys;
-  /** Secrets that were renewed since are set to those of the file. */
-  readonly resetSecrets?: boolean;
-}
 
 export async function planApplication(
   plan: Plan,
   organization: Organization,
   entry: ApplyApplication,
   ids: ApplicationIds,
-  deps: ApplicationDeps,
+  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords'>,
 ): Promise<void> {
   const { store } = deps;
   const name = `application ${organization.name}/${entry.name}`;
@@ -161,7 +148,7 @@ export function planCredentials(
   authMethod: AuthMethod,
   { clientSecret, jwks }: Pick<ApplyApplication, 'clientSecret' | 'jwks'>,
   before: Application | undefined,
-  { clientSecrets, resetSecrets }: ApplicationDeps,
+  { clientSecrets, resetPasswords }: Pick<Planning, 'clientSecrets' | 'resetPasswords'>,
 ): Credentials {
   if (clientSecret?.includes('%')) {
     plan.notes.push(
@@ -181,7 +168,7 @@ export function planCredentials(
   ) {
     return keptSecret(before);
   }
-  if (before?.secretSeed !== undefined && clientSecret !== undefined && !resetSecrets) {
+  if (before?.secretSeed !== undefined && clientSecret !== undefined && !resetPasswords) {
     // It may have been renewed because the one in the file has leaked.
     plan.notes.push(
       `${name} got another secret than the file says; it stays (--reset-passwords sets that of the file)`,

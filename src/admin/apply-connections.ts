@@ -5,17 +5,10 @@ import { createSecret, DEFAULT_LIFETIME } from '../connections/connections.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { type Difference, difference } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, Connection, Organization } from '../storage/nouns.ts';
 import { checkRights, NOTHING_STORED } from './apply-organizations.ts';
-import { createNounId, type Plan } from './apply-plan.ts';
-
-export interface ConnectionDeps {
-  readonly store: Pick<DirectoryStore, 'connections'>;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
+import { createNounId, type Plan, type Planning } from './apply-plan.ts';
 
 type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
 
@@ -59,7 +52,7 @@ export async function planConnection(
   plan: Plan,
   organization: Organization,
   entry: ApplyConnection,
-  { store, now }: ConnectionDeps,
+  { store, now }: Pick<Planning, 'store' | 'now'>,
 ): Promise<void> {
   const name = `connection ${organization.name}/${entry.name}`;
   const before = await store.connections.findBy('name', `${organization.id}/${entry.name}`);

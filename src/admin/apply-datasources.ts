@@ -5,16 +5,9 @@ import { DatasourceAway } from '../datasources/connector.ts';
 import type { Credentials } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';
 import { registeredColumns } from '../datasources/rows.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../storage/nouns.ts';
-import { createNounId, type Plan } from './apply-plan.ts';
-
-export interface DatasourceDeps {
-  readonly store: Pick<DirectoryStore, 'datasources'>;
-  readonly datasources: Pick<Datasources, 'inspect'>;
-  readonly credentials: Credentials;
-}
+import { createNounId, type Plan, type Planning } from './apply-plan.ts';
 
 /** As it will be, but for what the store gives it. */
 type Planned = Omit<Datasource, 'number' | 'version' | 'createdAt'>;
@@ -23,7 +16,7 @@ export async function planDatasource(
   plan: Plan,
   organization: Organization,
   entry: ApplyDatasource,
-  { store, datasources, credentials }: DatasourceDeps,
+  { store, datasources, credentials }: Pick<Planning, 'store' | 'datasources' | 'credentials'>,
 ): Promise<void> {
   const name = `datasource ${organization.name}/${entry.name}`;
   const before = await store.datasources.findBy('name', `${organization.id}/${entry.name}`);

@@ -7,14 +7,14 @@ import { EVERYTHING } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';
 import type { Organization } from '../storage/nouns.ts';
-import { type ApplicationDeps, planCredentials } from './apply-applications.ts';
-import type { Plan } from './apply-plan.ts';
+import { planCredentials } from './apply-applications.ts';
+import type { Plan, Planning } from './apply-plan.ts';
 
 export async function planOrganizationClient(
   plan: Plan,
   organization: Organization,
   entry: ApplyOrganization,
-  deps: ApplicationDeps,
+  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords'>,
 ): Promise<void> {
   const { store } = deps;
   const named = await store.applications.findBy('name', `${organization.id}/${ORGANIZATION_CLIENT}`);

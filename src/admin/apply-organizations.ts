@@ -10,19 +10,9 @@ import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type FaceSettings, type Organization, type Resource, TOKEN_OVERFLOW } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, algsBefore } from '../storage/signing-algs.ts';
-import { createNounId, type Plan } from './apply-plan.ts';
+import { createNounId, type Plan, type Planning } from './apply-plan.ts';
 
 export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
-
-export interface OrganizationDeps {
-  readonly store: DirectoryStore;
-  /** Seconds: of a new resource's access tokens. */
-  readonly accessTokenTtl: number;
-  /** The hosts that organizations may list. */
-  readonly hosts: readonly string[];
-  /** Whether a new face lets strangers register unless the file says so. */
-  readonly registration: boolean;
-}
 
 type WantedFace = NonNullable<NonNullable<ApplyOrganization['faces']>[BuiltInFace]> & Partial<FaceSettings>;
 
@@ -81,7 +71,7 @@ function planFaces(
 export async function planOrganization(
   plan: Plan,
   entry: ApplyOrganization,
-  { store, hosts, registration }: OrganizationDeps,
+  { store, hosts, registration }: Planning,
 ): Promise<{ organization: Organization; ids: ApplicationIds }> {
   const before = await store.organizations.findBy('name', entry.name);
   const id = before?.id ?? createNounId();
@@ -133,7 +123,7 @@ export async function planResource(
   plan: Plan,
   organization: Organization,
   entry: ApplyResource,
-  { store, accessTokenTtl }: OrganizationDeps,
+  { store, accessTokenTtl }: Planning,
 ): Promise<void> {
   const { identifier } = entry;
   const name = `resource ${identifier}`;

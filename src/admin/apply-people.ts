@@ -4,29 +4,13 @@ import { randomBytes } from 'node:crypto';
 import type { ApplyAdministrator, ApplyUser } from '../config/apply-file.ts';
 import { didYouMean } from '../config/similar.ts';
 import { eachNoun } from '../directory/collections.ts';
-import {
-  checkNewPassword,
-  MIN_PASSWORD_LENGTH,
-  type Passwords,
-  toImportedHash,
-} from '../directory/passwords.ts';
+import { checkNewPassword, MIN_PASSWORD_LENGTH, toImportedHash } from '../directory/passwords.ts';
 import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, Organization, Realm, User } from '../storage/nouns.ts';
-import type { Extras, Plan, Wanted } from './apply-plan.ts';
-
-export interface PeopleDeps {
-  readonly store: DirectoryStore;
-  readonly passwords: Passwords;
-  /** Milliseconds. */
-  readonly now: () => number;
-  /** Passwords of people who are there already are set to those of the file. */
-  readonly resetPasswords: boolean;
-  /** Whether the passwords of people who are there already are compared, which costs a hash each. */
-  readonly comparePasswords: boolean;
-}
+import type { Extras, Plan, Planning, Wanted } from './apply-plan.ts';
 
 /** People are looked at side by side, because comparing a password takes its time, and added in the file's order. */
 export type AddToPlan = () => void;
@@ -35,7 +19,7 @@ export async function planUser(
   plan: Plan,
   organization: Organization,
   entry: ApplyUser,
-  deps: PeopleDeps,
+  deps: Planning,
 ): Promise<AddToPlan | undefined> {
   const path = [organization.name, entry.application, entry.username].filter((part) => part !== undefined);
   const name = `user ${path.join('/')}`;
@@ -99,7 +83,7 @@ async function findRoles(
 export async function planAdministrator(
   plan: Plan,
   entry: ApplyAdministrator,
-  deps: PeopleDeps,
+  deps: Planning,
 ): Promise<AddToPlan | undefined> {
   const name = `administrator ${entry.username}`;
   const administers: string[] = [];
@@ -130,7 +114,7 @@ async function planPerson(
   name: string,
   realm: Realm,
   entry: ApplyUser | ApplyAdministrator,
-  deps: PeopleDeps,
+  deps: Planning,
   person: Person,
 ): Promise<AddToPlan | undefined> {
   const names = canonicalNames(plan, name, entry);
@@ -197,7 +181,7 @@ async function planPassword(
   name: string,
   { password, passwordHash, username, email }: ApplyUser | ApplyAdministrator,
   before: User | undefined,
-  { passwords, now, resetPasswords, comparePasswords }: PeopleDeps,
+  { passwords, now, resetPasswords, comparePasswords }: Planning,
   { queue, minPasswordLength }: Person,
 ): Promise<PasswordPlan> {
   const kept = before ? pickPassword(before) : {};

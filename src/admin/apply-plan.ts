@@ -2,8 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { findFixedChanges, type New, nameOf } from '../directory/changes.ts';
+import type { Credentials } from '../datasources/credentials.ts';
+import type { Datasources } from '../datasources/datasources.ts';
+import { type Changes, findFixedChanges, type New, nameOf } from '../directory/changes.ts';
+import type { SecretKeys } from '../directory/client-secrets.ts';
 import { collectionOf } from '../directory/collections.ts';
+import type { Passwords } from '../directory/passwords.ts';
 import { findBrokenReferences, type Lookup } from '../directory/references.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
@@ -18,6 +22,33 @@ import type {
   Role,
   User,
 } from '../storage/nouns.ts';
+
+/** What applying works with. */
+export interface ApplyDeps {
+  readonly store: DirectoryStore;
+  readonly changes: Changes;
+  readonly passwords: Passwords;
+  readonly clientSecrets: SecretKeys;
+  readonly datasources: Pick<Datasources, 'inspect'>;
+  readonly credentials: Credentials;
+  /** Where `generated-secrets.txt` is kept. */
+  readonly dataDir: string;
+  /** Seconds: of the access tokens of a new resource. */
+  readonly accessTokenTtl: number;
+  /** The hosts that organizations may list. */
+  readonly hosts: readonly string[];
+  /** Whether a new face lets strangers register unless the file says so. */
+  readonly registration: boolean;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Planning extends ApplyDeps {
+  /** Passwords of people who are there already, and secrets that were renewed, are set to those of the file. */
+  readonly resetPasswords: boolean;
+  /** Whether the passwords of people who are there already are compared, which costs a hash each. */
+  readonly comparePasswords: boolean;
+}
 
 /** A secret that is made here, for `generated-secrets.txt`. */
 export interface GeneratedSecret {

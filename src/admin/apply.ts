@@ -8,14 +8,12 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { ApplyFile, ApplyOrganization } from '../config/apply-file.ts';
-import type { Author, Changes } from '../directory/changes.ts';
-import type { SecretKeys } from '../directory/client-secrets.ts';
-import type { Passwords } from '../directory/passwords.ts';
-import { Conflict, type DirectoryStore, VersionConflict } from '../storage/contract.ts';
+import type { Author } from '../directory/changes.ts';
+import { Conflict, VersionConflict } from '../storage/contract.ts';
 import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
 import { planApplication } from './apply-applications.ts';
 import { planConnection } from './apply-connections.ts';
-import { type DatasourceDeps, planDatasource } from './apply-datasources.ts';
+import { planDatasource } from './apply-datasources.ts';
 import { planOrganizationClient } from './apply-organization-client.ts';
 import {
   type ApplicationIds,
@@ -26,8 +24,8 @@ import {
   planResource,
   planRole,
 } from './apply-organizations.ts';
-import { type AddToPlan, type PeopleDeps, planAdministrator, planUser } from './apply-people.ts';
-import { createPlan, type Plan, type Step } from './apply-plan.ts';
+import { type AddToPlan, planAdministrator, planUser } from './apply-people.ts';
+import { type ApplyDeps, createPlan, type Plan, type Planning, type Step } from './apply-plan.ts';
 import { type ApplyChange, type ApplyReport, describeStep } from './apply-report.ts';
 import { respellResources } from './apply-resource-spellings.ts';
 import { checkTokenTypes } from './apply-token-types.ts';
@@ -37,23 +35,6 @@ import {
   keepGeneratedSecret,
   type SecretLine,
 } from './generated-secrets.ts';
-
-export interface ApplyDeps extends Pick<DatasourceDeps, 'datasources' | 'credentials'> {
-  readonly store: DirectoryStore;
-  readonly changes: Changes;
-  readonly passwords: Passwords;
-  readonly clientSecrets: SecretKeys;
-  /** Where `generated-secrets.txt` is kept. */
-  readonly dataDir: string;
-  /** Seconds: of the access tokens of a new resource. */
-  readonly accessTokenTtl: number;
-  /** The hosts that organizations may list. */
-  readonly hosts: readonly string[];
-  /** Whether a new face lets strangers register unless the file says so. */
-  readonly registration: boolean;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
 
 export interface ApplyOptions {
   /** Nothing is written, the report says what would be. */
@@ -137,39 +118,38 @@ export function createApply(deps: ApplyDeps): Apply {
 }
 
 async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions): Promise<Plan> {
-  const { store, passwords, now } = deps;
+  const { store } = deps;
   const { resetPasswords = false, comparePasswords = true } = options;
-  const people: PeopleDeps = { store, passwords, now, resetPasswords, comparePasswords };
-  const secrets = { store, clientSecrets: deps.clientSecrets, resetSecrets: resetPasswords };
+  const planning: Planning = { ...deps, resetPasswords, comparePasswords };
   const plan = createPlan(store);
   const file = await respellResources(given, store);
   const organizations: [Organization, ApplyOrganization, ApplicationIds][] = [];
   for (const entry of file.organizations ?? []) {
-    const { organization, ids } = await planOrganization(plan, entry, deps);
+    const { organization, ids } = await planOrganization(plan, entry, planning);
     organizations.push([organization, entry, ids]);
   }
   await checkOrganizations(plan, store);
   // All resources first: what names another organization's is then told so, wherever in the file it stands.
   for (const [organization, entry] of organizations) {
-    for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, deps);
+    for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, planning);
   }
   for (const [organization, entry, ids] of organizations) {
     const first = await findFirstResource(plan, organization, entry, store);
     for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
     await checkDefaultRole(plan, organization, store);
     for (const application of entry.applications ?? []) {
-      await planApplication(plan, organization, application, ids, secrets);
+      await planApplication(plan, organization, application, ids, planning);
     }
-    await planOrganizationClient(plan, organization, entry, secrets);
-    await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, people));
+    await planOrganizationClient(plan, organization, entry, planning);
+    await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, planning));
     for (const connection of entry.connections ?? []) {
-      await planConnection(plan, organization, connection, deps);
+      await planConnection(plan, organization, connection, planning);
     }
     for (const datasource of entry.datasources ?? []) {
-      await planDatasource(plan, organization, datasource, deps);
+      await planDatasource(plan, organization, datasource, planning);
     }
   }
-  await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, people));
+  await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan, store);
   await plan.checkReferences();
   return plan;

@@ -96,15 +96,17 @@ function examineLeftovers({ dataDir, production }: Config): Finding[] {
   ];
 }
 
-export interface ExamineDeps {
-  readonly storage: Storage;
-  readonly signingKeys: SigningKeys;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
 /** Of an open store: the vault has opened, so the master key is the right one. */
-export async function examineStore({ storage, signingKeys, now }: ExamineDeps): Promise<Finding[]> {
+export async function examineStore({
+  storage,
+  signingKeys,
+  now,
+}: {
+  storage: Storage;
+  signingKeys: SigningKeys;
+  /** Milliseconds. */
+  now: () => number;
+}): Promise<Finding[]> {
   await storage.ping();
   const damage = await storage.verify();
   return [
