@@ -252,7 +252,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       (field) => known[field] === wanted[field],
     );
     if (!isSame) throw new AlreadyTaken({ description: 'The connection belongs to another user.' });
-    if (!known.enabled) throw new RegistrationClosed({ description: 'the connection is disabled' });
+    if (!known.enabled) throw new RegistrationClosed({ description: 'The connection is disabled.' });
     return rotate(known, author, asOf);
   }
 }

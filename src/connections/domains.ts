@@ -43,7 +43,7 @@ function channelOf(domain: string): string {
 
 /** The message does not say which organization has it. */
 export const domainTaken = (cause?: unknown): AlreadyTaken =>
-  new AlreadyTaken(defined({ description: 'the domain is connected already', cause }));
+  new AlreadyTaken(defined({ description: 'The domain is connected already.', cause }));
 
 export function createDomains({
   issuer,

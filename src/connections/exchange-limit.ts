@@ -43,7 +43,7 @@ interface Living {
 
 function tooMany(ms: number, reason: string): TooManyAttempts {
   return new TooManyAttempts(Math.max(1, Math.ceil(ms / 1000)), {
-    description: 'too many tokens are made, try again later',
+    description: 'Too many tokens were made. Try again later.',
     reason,
   });
 }

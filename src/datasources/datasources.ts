@@ -76,7 +76,7 @@ function toUnavailable(error: unknown, name: string): Unavailable {
   const isResting = error instanceof BrokenCircuitError || error instanceof BulkheadRejectedError;
   const reason = isResting ? 'it is left alone for a while, or too many ask it at once' : String(error);
   return new Unavailable(isResting ? REST / 1000 : PATIENCE / 1000, {
-    description: 'the database behind this login does not answer, try again later',
+    description: 'The database behind this login does not answer. Try again later.',
     reason: `datasource ${name}: ${reason}`,
     cause: error,
   });

@@ -140,7 +140,9 @@ function findDecoy(datasources: readonly Datasource[], { instance }: Tuple): Fou
 function requireAskable(username: string): void {
   if (Buffer.byteLength(username) > MAX_USERNAME) throw new ProofRejected({ reason: 'user name too long' });
   if (username.includes('\0') || !username.isWellFormed()) {
-    throw new MalformedRequest({ description: 'the user name holds characters that no database has' });
+    throw new MalformedRequest({
+      description: 'The user name holds characters that a database cannot store.',
+    });
   }
 }
 

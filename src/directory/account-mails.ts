@@ -245,7 +245,8 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       return mail.available;
     },
     async sendActivation(user, link) {
-      if (user.email === undefined) throw new MalformedRequest({ description: 'there is no email address' });
+      if (user.email === undefined)
+        throw new MalformedRequest({ description: 'The user has no email address.' });
       const purpose = 'activation';
       // Counted and never refused: there is one for each account, and it is the only way in. Uncounted, one mail more
       // about an address would tell that it was not registered before.

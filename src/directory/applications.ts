@@ -70,7 +70,9 @@ const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Co
 function requireSound(facts: ApplicationFacts): ApplicationFacts {
   const name = facts.name.trim();
   if (name === '' || name.length > MAX_NAME || UNSEEN.test(name)) {
-    throw new MalformedRequest({ description: `name must be a line of at most ${MAX_NAME} characters` });
+    throw new MalformedRequest({
+      description: `The name must be one line of at most ${MAX_NAME} characters.`,
+    });
   }
   const problem = facts.homepage === undefined ? undefined : findRedirectUriProblem(facts.homepage);
   if (problem !== undefined) throw new MalformedRequest({ description: `url ${problem}` });
@@ -119,7 +121,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   /** As it is in the store, not as a view of the directory remembers it. */
   async function current({ id }: Application): Promise<Application> {
     const stored = await store.applications.get(id);
-    if (!stored) throw new MalformedRequest({ description: 'the application is gone' });
+    if (!stored) throw new MalformedRequest({ description: 'The application was removed.' });
     return stored;
   }
 

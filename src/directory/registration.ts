@@ -100,7 +100,7 @@ export function createRegister({
   return async ({ application, email, password, displayName, pending, author, ...given }) => {
     const { realm, organization, minPasswordLength } = application;
     const username = given.username ?? email;
-    if (username === undefined) throw new MalformedRequest({ description: 'username is missing' });
+    if (username === undefined) throw new MalformedRequest({ description: 'The username is missing.' });
     const names = defined({
       canonicalUsername: canonicalUsername(username),
       canonicalEmail: email === undefined ? undefined : canonicalEmail(email),

@@ -38,7 +38,7 @@ export interface RoleChangesDeps {
 function without(permissions: Permissions, removed: Permissions): Permissions {
   if (removed.isAdmin) return NOTHING;
   if (permissions.isAdmin && !isEmpty(removed)) {
-    throw new PermissionsNotAllowed({ description: 'admin can be taken away as a whole only' });
+    throw new PermissionsNotAllowed({ description: 'Admin can be taken away only as a whole.' });
   }
   return createPermissions(
     [...permissions.masks].map(([table, mask]) => [table, mask & ~(removed.masks.get(table) ?? 0)]),

@@ -42,7 +42,7 @@ export function createActForUserGrant({ users }: ActForUserDeps): Grant {
     const isItself = !token.isUser && !token.account;
     const active = isItself ? await view.findApplicationById(token.application) : undefined;
     if (hasPowerOverUsers({ user, application: active?.application }, client.application)) return user;
-    throw new PermissionsNotAllowed({ description: 'the token may not act for users of the application' });
+    throw new PermissionsNotAllowed({ description: 'The token may not act for users of the application.' });
   }
 
   /** What the asker may do there: what the token says, where it speaks of that resource. */
@@ -54,7 +54,10 @@ export function createActForUserGrant({ users }: ActForUserDeps): Grant {
   ): Promise<ResourceRights> {
     const active = await view.findApplicationById(token.application);
     const rights = active && (await findRights(view, active.application, resource, asker));
-    if (!rights) throw new UnknownResource({ description: 'the asker may have no tokens for this resource' });
+    if (!rights)
+      throw new UnknownResource({
+        description: 'The token that asks may not have tokens for this resource.',
+      });
     if (token.resource !== resource.identifier) return rights;
     return { ...rights, permissions: intersect(rights.permissions, token.permissions) };
   }
@@ -73,9 +76,11 @@ export function createActForUserGrant({ users }: ActForUserDeps): Grant {
       if (user?.realm !== application.realm) throw new ProofRejected({ reason: 'no such user here' });
       const resource =
         application.resource === undefined ? undefined : await view.findResource(application.resource);
-      if (!resource) throw new UnknownResource({ description: 'the application has no resource' });
+      if (!resource) throw new UnknownResource({ description: 'The application has no resource.' });
       if (await isAdministrator(view, user, resource)) {
-        throw new PermissionsNotAllowed({ description: 'the user is an administrator' });
+        throw new PermissionsNotAllowed({
+          description: 'The user is an administrator: a token for them cannot be asked for.',
+        });
       }
       const rights = await requireRights(token, asker, resource, view);
       return defined({

@@ -121,7 +121,7 @@ export function createAuthorizationCodeGrant({
       requireText(parameters, 'redirect_uri');
       const verifier = parameters.code_verifier;
       if (verifier !== undefined && (typeof verifier !== 'string' || !VERIFIER_PATTERN.test(verifier))) {
-        throw new MalformedRequest({ description: 'code_verifier must be 43 to 128 unreserved characters' });
+        throw new MalformedRequest({ description: 'code_verifier must be 43 to 128 unreserved characters.' });
       }
       const code = await engine.findCode(value);
       if (!code) throw new ProofRejected({ reason: 'unknown code' });

@@ -94,7 +94,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
   }
 
   function requireRegistration({ through }: GrantRequest): Through {
-    if (!through?.registration) throw new RegistrationClosed({ description: 'registration is closed' });
+    if (!through?.registration) throw new RegistrationClosed({ description: 'Registration is closed.' });
     return through;
   }
 
@@ -102,7 +102,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
   function requireServable({ client: { application } }: GrantRequest): void {
     if (application.registeredCeiling) return;
     throw new UnknownResource({
-      description: 'the application may not have tokens for resources that are registered through it',
+      description: 'The application may not have tokens for resources that are registered through it.',
     });
   }
 

@@ -51,7 +51,7 @@ export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
     const login = token.login === undefined ? undefined : await registry.findLogin(token.login);
     if (!login) throw new ProofRejected({ reason: 'the login of the access token has ended' });
     if (token.depth >= MAX_DEPTH) {
-      throw new PermissionsNotAllowed({ description: `derived ${MAX_DEPTH} times already` });
+      throw new PermissionsNotAllowed({ description: `The token was derived ${MAX_DEPTH} times already.` });
     }
     return { token: { ...token, devices: token.devices }, expiresAt: login.expiresAt };
   }

@@ -67,7 +67,8 @@ function narrowScopes(
   if (asked === undefined) return (granted ?? [...openidScopes, ...allowed]).filter(isAllowed);
   if (pick) {
     const picked = pick(asked, (granted ?? [...allowed]).filter(isAllowed));
-    if (picked.length === 0) throw new ScopeNotAllowed({ description: 'none of the scopes is allowed' });
+    if (picked.length === 0)
+      throw new ScopeNotAllowed({ description: 'The application may not have any of these scopes.' });
     return [...picked].filter(isAllowed);
   }
   const beyond = asked.filter((scope) => !isAllowed(scope));
@@ -131,7 +132,7 @@ function narrowDevices(
   const allowed = held && above && intersectAccess(held, above);
   if (wanted === undefined) return allowed;
   if (!allowed && namesNoAction(wanted)) return undefined;
-  if (!allowed) throw new PermissionsNotAllowed({ description: 'the token cannot speak of devices' });
+  if (!allowed) throw new PermissionsNotAllowed({ description: 'The token cannot hold rights on devices.' });
   const asked = { ...allowed, ...wanted };
   if (!containsAccess(allowed, asked)) {
     throw new PermissionsNotAllowed({ description: describeMissingAccess(missingAccess(asked, allowed)) });
@@ -165,7 +166,8 @@ export function downscope(input: DownscopeInput): {
   const allowed = new Set([...faceScopes, ...(rights?.scopes ?? [])]);
   const scopes = narrowScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
   if (!resource || !rights) {
-    if (asked.permissions) throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
+    if (asked.permissions)
+      throw new PermissionsNotAllowed({ description: 'Permissions need a resource: name one.' });
     return { permissions: NOTHING, asScopes: false, scopes, devices: undefined };
   }
   return {

@@ -49,7 +49,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
   const resource = await findTarget(view, client.application, proof, wanted);
   if (resource?.registeredBy !== undefined && !through) {
     throw new UnknownResource({
-      description: 'unknown resource',
+      description: 'The resource is unknown.',
       reason: 'served by the face it was registered through',
     });
   }
@@ -61,7 +61,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
   const holder = proof.user ?? proof.account?.holder ?? (isItself ? registrant : undefined);
   const rights = resource && (await findRights(view, client.application, resource, holder));
   if (resource && !rights) {
-    throw new UnknownResource({ description: 'the application may not have tokens for this resource' });
+    throw new UnknownResource({ description: 'The application may not have tokens for this resource.' });
   }
   const speaksOfDevices = through?.devices === true || proof.parent?.devices !== undefined;
   const { user } = proof;

@@ -38,9 +38,9 @@ function parseScopes(scope: string | undefined): string[] | undefined {
   if (scope === undefined) return undefined;
   const scopes = scope.split(' ');
   if (scopes.length > MAX_SCOPES)
-    throw new ScopeNotAllowed({ description: `more than ${MAX_SCOPES} scopes` });
+    throw new ScopeNotAllowed({ description: `A request may name at most ${MAX_SCOPES} scopes.` });
   if (!scopes.every((each) => SCOPE_TOKEN.test(each)) || new Set(scopes).size !== scopes.length) {
-    throw new ScopeNotAllowed({ description: 'scope holds empty, malformed or repeated values' });
+    throw new ScopeNotAllowed({ description: 'The scope holds empty, malformed or repeated values.' });
   }
   return scopes;
 }
@@ -49,7 +49,7 @@ function parseScopes(scope: string | undefined): string[] | undefined {
 export function singleResource(resource: unknown): string | undefined {
   if (!Array.isArray(resource)) return typeof resource === 'string' ? resource : undefined;
   if (resource.length > 1)
-    throw new UnknownResource({ description: 'several resources are named: name one' });
+    throw new UnknownResource({ description: 'The request names several resources. Name one.' });
   return resource[0];
 }
 
@@ -95,8 +95,7 @@ export function parseAsked(
     );
     if (spellings.length > 1) {
       throw new MalformedRequest({
-        description:
-          'permissions must be spelled in one way: authorization_details, permissions or table scopes',
+        description: 'Ask for permissions in one way: authorization_details, permissions or table scopes.',
       });
     }
     return {

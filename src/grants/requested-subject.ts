@@ -18,7 +18,7 @@ const IMPERSONATE_SCOPE = 'users:impersonate';
 /** One text for all, so that a client does not learn which users there are. */
 class RequestedSubjectRefused extends MalformedRequest {
   constructor(reason: string) {
-    super({ description: 'requested_subject is not one that this token may ask for', reason });
+    super({ description: 'The token may not ask for this requested_subject.', reason });
   }
 }
 

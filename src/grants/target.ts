@@ -20,15 +20,18 @@ export async function findTarget(
 ): Promise<Resource | undefined> {
   const parent = proof.parent;
   if (parent && asked.resource !== undefined && !isSameResource(asked.resource, parent.resource)) {
-    throw new UnknownResource({ description: 'the resource must be the one that was granted' });
+    throw new UnknownResource({ description: 'The resource must be the one that was granted.' });
   }
   const identifier = asked.resource ?? (parent ? parent.resource : application.resource);
   if (identifier === undefined) {
     if (proof.openid) return undefined;
-    throw new UnknownResource({ description: 'the application has no resource of its own: name one' });
+    throw new UnknownResource({ description: 'The application has no resource of its own. Name one.' });
   }
   const resource = await view.findResource(identifier);
   if (!resource)
-    throw new UnknownResource({ description: 'unknown resource', reason: `resource ${quote(identifier)}` });
+    throw new UnknownResource({
+      description: 'The resource is unknown.',
+      reason: `resource ${quote(identifier)}`,
+    });
   return resource;
 }

@@ -26,7 +26,7 @@ export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
  */
 class SubjectTokenRejected extends MalformedRequest {
   constructor(reason: string) {
-    super({ description: 'subject_token is not valid', reason });
+    super({ description: 'The subject_token is not valid.', reason });
   }
 }
 
@@ -48,7 +48,7 @@ function requireSupported(parameters: Parameters): void {
   }
   // None of our tokens has a `may_act` that an actor could be held against.
   if (parameters.actor_token !== undefined || parameters.actor_token_type !== undefined) {
-    throw new MalformedRequest({ description: 'actor_token is not supported' });
+    throw new MalformedRequest({ description: 'Leave out actor_token: it is not supported.' });
   }
 }
 
@@ -77,7 +77,7 @@ function requireOwnAudience(parameters: Parameters, resource: Resource): void {
   const { audience = [] } = parameters;
   for (const value of Array.isArray(audience) ? audience : [audience]) {
     if (!isSameResource(value, resource.identifier)) {
-      throw new UnknownResource({ description: 'the audience must be the resource of the subject token' });
+      throw new UnknownResource({ description: 'The audience must be the resource of the subject token.' });
     }
   }
 }
@@ -150,7 +150,7 @@ export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: T
       const { parameters, view, client } = request;
       // Without client authentication a stolen token could be traded; a face's proof is the token itself.
       if (client.application.authMethod === 'none' && !request.through) {
-        throw new GrantNotAllowed({ description: 'token exchange needs a client that authenticates' });
+        throw new GrantNotAllowed({ description: 'Token exchange needs a client that authenticates.' });
       }
       requireSupported(parameters);
       const lifetime = parseLifetime(parameters);

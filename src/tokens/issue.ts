@@ -43,7 +43,7 @@ export function createIssueToken(grants: readonly Grant[], deps: GrantDeps): Iss
     const { grant, once } = byType.get(grantType) ?? {};
     if (!grant || !once) throw new UnsupportedGrant({ description: 'unsupported grant_type requested' });
     if (!request.client.application.grants.includes(grant.name)) {
-      throw new GrantNotAllowed({ description: 'the application may not use this grant' });
+      throw new GrantNotAllowed({ description: 'The application may not use this grant.' });
     }
     refuseRepeated(request.parameters, once);
     const given = withoutEmpty(request.parameters);

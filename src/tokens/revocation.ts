@@ -30,7 +30,7 @@ export type Revoke = (presented: string, caller: RevocationCaller) => Promise<vo
 /** RFC 7009 section 2.1 */
 function requireOwn(application: string, client: Application): void {
   if (application === client.id) return;
-  throw new MalformedRequest({ description: 'the token was issued to another client' });
+  throw new MalformedRequest({ description: 'The token was issued to another client.' });
 }
 
 export function createRevoke(deps: RevocationDeps): Revoke {

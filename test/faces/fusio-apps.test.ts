@@ -148,7 +148,7 @@ describe('Fusio, applications of people', () => {
         { name: 'x', scopes: ['consumer'], url: 'javascript:alert(1)' },
         'url has the scheme javascript, which is not allowed',
       ],
-      [{ name: 'a\u202Eb', scopes: ['consumer'] }, 'name must be a line of at most 100 characters'],
+      [{ name: 'a\u202Eb', scopes: ['consumer'] }, 'The name must be one line of at most 100 characters.'],
     ] as const) {
       assertRefused(await client.createApp(ann, body), 400, message);
     }

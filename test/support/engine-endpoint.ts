@@ -54,7 +54,7 @@ export const engineTokenEndpoint: NonNullable<ServerOptions['tokenEndpoint']> =
     ctx.remove('Vary');
     // RFC 6749 section 5.2 has a code of its own for this.
     if (failure.error_description === NOT_ALLOWED) {
-      throw new GrantNotAllowed({ description: 'the application may not use this grant' });
+      throw new GrantNotAllowed({ description: 'The application may not use this grant.' });
     }
     const isOurs = failure instanceof DomainError || findStoreUnavailable(failure) || !failure.error;
     throw isOurs ? failure : new EngineError(failure);
