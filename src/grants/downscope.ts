@@ -74,7 +74,7 @@ function narrowScopes(
   const beyond = asked.filter((scope) => !isAllowed(scope));
   if (beyond.length > 0) {
     const shown = beyond.slice(0, 5).join(' ').slice(0, 200);
-    throw new ScopeNotAllowed({ description: `scope is not allowed: ${shown}` });
+    throw new ScopeNotAllowed({ description: `The scope is not allowed: ${shown}` });
   }
   return [...asked];
 }
