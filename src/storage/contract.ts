@@ -9,8 +9,10 @@
  */
 import type { Dump } from './dump.ts';
 import type { CollectionName, Nouns } from './nouns.ts';
+import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
+export type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 export type { AccountFacts, AccountRef, Bound, LoginRow, ProvenKey, TokenRow } from './rows.ts';
 
 /** A row with this key, or with one of its unique values, exists already. */
@@ -30,7 +32,7 @@ export class VersionConflict extends Error {
 }
 
 /**
- * The store cannot be reached or cannot write now; the request may be tried again. Becomes a 503. The message says why
+ * The store cannot be reached or cannot write at this moment; the caller may try again. Becomes a 503. The message says why
  * to the operator, without a secret; clients never see it.
  */
 export class StoreUnavailable extends Error {
@@ -51,15 +53,6 @@ export class NewerDatabase extends Error {
 export function findStoreUnavailable(error: unknown): StoreUnavailable | undefined {
   if (error instanceof StoreUnavailable) return error;
   return error instanceof Error && error.cause !== undefined ? findStoreUnavailable(error.cause) : undefined;
-}
-
-/** One of the engine's artifacts: session, interaction, grant, authorization code, replay id. */
-export interface Artifact {
-  /** The engine's payload without the id itself, which is a secret. */
-  readonly payload: Record<string, unknown>;
-  readonly expiresAt: number;
-  /** Milliseconds; set by `consume`. */
-  readonly consumedAt?: number;
 }
 
 export interface ArtifactStore {
@@ -97,26 +90,6 @@ export interface LoginStore {
   rotate(id: string, from: Buffer, to: Buffer, now: number): Promise<boolean>;
   /** How many logins made from this person's logins have not expired, ended ones included. */
   countOf(origin: string, now: number): Promise<number>;
-}
-
-/**
- * What happened to a node. No record: nothing ever did. `revokedAt` without `restoredAt`: it has ended. With
- * `restoredAt`: what is older than that is dead, what is newer lives. `narrowedAt`: rights shrank, what is older is
- * recomputed.
- */
-export interface NodeRecord {
-  readonly id: string;
-  readonly revokedAt?: number;
-  readonly restoredAt?: number;
-  readonly narrowedAt?: number;
-  /** When the last token below it has expired, the record may go. */
-  readonly expiresAt: number;
-  /** Grows with every change of any node; the cursor of the revocation feed. Given by the store. */
-  readonly change: number;
-  /** The organization it belongs to, if it belongs to one. */
-  readonly organization?: string;
-  /** Identifier of the only resource that tokens below it are for, if there is only one. */
-  readonly resource?: string;
 }
 
 /** Whom the end of a node concerns. */
@@ -162,22 +135,6 @@ export interface Counters {
   remove(key: string): Promise<void>;
 }
 
-export interface AuditEntry {
-  /** Milliseconds. */
-  readonly at: number;
-  readonly event: string;
-  readonly outcome: 'allowed' | 'denied' | 'changed';
-  readonly reason?: string;
-  readonly actor?: string;
-  readonly subject?: string;
-  readonly client?: string;
-  readonly organization?: string;
-  readonly address?: string;
-  readonly requestId?: string;
-  /** Never a secret. */
-  readonly details?: Record<string, unknown>;
-}
-
 /** Append-only, until entries are removed because of their age. */
 export interface AuditLog {
   append(entry: AuditEntry): Promise<void>;
@@ -188,26 +145,6 @@ export interface AuditLog {
     entries: (AuditEntry & { cursor: string })[];
     next?: string;
   }>;
-}
-
-/** A secret of the server's own, encrypted before it comes here. */
-export interface StoredKey {
-  /** For signing keys the `kid`. */
-  readonly id: string;
-  /** `signing`, `cookies`, `clientSecrets`, `passwords`, `refresh`, `check`, ... */
-  readonly purpose: string;
-  /** JWS algorithm of signing keys. */
-  readonly alg?: string;
-  readonly publicJwk?: Record<string, unknown>;
-  /** AES-256-GCM under a key that the master key wraps. */
-  readonly sealed: string;
-  readonly createdAt: number;
-  /** Published before, used to sign from here on. */
-  readonly activeFrom: number;
-  /** Used to sign until here. */
-  readonly retiredAt?: number;
-  /** Published until here. */
-  readonly expiresAt?: number;
 }
 
 export interface KeyStore {
@@ -263,7 +200,7 @@ export interface Storage {
   readonly directory: DirectoryStore;
   /** Removes at most `limit` expired rows, oldest first; returns how many. */
   sweep(now: number, limit: number): Promise<number>;
-  /** Resolves if the store can be written to now. @throws StoreUnavailable */
+  /** Resolves if the store can be written to at this moment. @throws StoreUnavailable */
   ping(): Promise<void>;
   /** A consistent copy of everything, while in use. @param path of a file that does not exist yet */
   backup(path: string): Promise<void>;

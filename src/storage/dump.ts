@@ -2,8 +2,9 @@
  * All of a store as plain JSON, in the words of the contract and not of one store, so that what one exports another can
  * take. Secrets stay as they are at rest: hashed, or sealed under the master key.
  */
-import type { Artifact, AuditEntry, LoginRow, NodeRecord, StoredKey, TokenRow } from './contract.ts';
 import type { CollectionName, Nouns } from './nouns.ts';
+import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
+import type { LoginRow, TokenRow } from './rows.ts';
 
 /** Keys of rows and hashes, as JSON has no bytes: base64url. */
 type Bytes = string;
