@@ -1,7 +1,7 @@
 /** An end to waiting, for drivers that have none of their own. */
 import { DatasourceAway, PATIENCE } from '../../src/datasources/connector.ts';
 
-/** @throws DatasourceAway when the answer takes longer than anybody waits */
+/** @throws DatasourceAway when the answer takes longer than `PATIENCE` */
 export async function withinPatience<T>(work: Promise<T>): Promise<T> {
   let late: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {

@@ -40,7 +40,7 @@ function optionsFor(target: ServerTarget): PoolOptions {
     queueLimit: QUEUE,
     idleTimeout: 30_000,
     multipleStatements: false,
-    // A server that asks for a file of ours gets none.
+    // A server that asks for a local file does not get it.
     flags: ['-LOCAL_FILES'],
     dateStrings: true,
     supportBigNumbers: true,
@@ -84,7 +84,7 @@ export function openMysql(target: ServerTarget): Connector {
         connection.release();
         return [];
       }
-      // Whether the server still works on it is not known, so nobody else gets this connection.
+      // The server may still work on it, so the connection is not used again.
       connection.destroy();
       throw toAway(error);
     }

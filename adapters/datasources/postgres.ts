@@ -17,7 +17,7 @@ const DEFAULT_SCHEMA = 'public';
 /** Class 22: a value that its column cannot have equals nothing in it. */
 const DATA_EXCEPTION = /^22/;
 
-/** Where nothing is encrypted, a password is not sent in the clear to whoever asks for it so. */
+/** Without TLS, the client refuses a server that asks for the password in the clear. */
 class NoClearTextClient extends pg.Client {
   constructor(config?: pg.ClientConfig) {
     super(config);
@@ -66,7 +66,7 @@ export function openPostgres(target: ServerTarget): Connector {
       options: '-c default_transaction_read_only=on',
       allowExitOnIdle: true,
     } as pg.PoolConfig);
-    // A connection that breaks tells so to whoever uses it, and is replaced at the next use.
+    // The query on a broken connection gets the error, and the pool replaces the connection at the next use.
     pool.on('error', () => undefined);
     pool.on('connect', (client) => client.on('error', () => undefined));
     pools.set(database, pool);
@@ -88,7 +88,7 @@ export function openPostgres(target: ServerTarget): Connector {
         client.release();
         return [];
       }
-      // Whether the server still works on it is not known, so nobody else gets this connection.
+      // The server may still work on it, so the connection is not used again.
       client.release(true);
       throw toAway(error);
     }

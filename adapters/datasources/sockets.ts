@@ -13,7 +13,7 @@ export class GuardedSocket extends Socket {
     this.#lookup = lookup;
   }
 
-  /** In whichever form a driver calls it. */
+  /** Drivers call it in several forms. */
   override connect(...where: unknown[]): this {
     const [first, host] = where;
     const options =
@@ -24,7 +24,7 @@ export class GuardedSocket extends Socket {
     return super.connect({ ...options, lookup: this.#lookup } as SocketConnectOpts);
   }
 
-  /** Whoever sends without end is no database that a login should wait for. */
+  /** Ends the connection of a server that sends without end, so that a login does not wait for it. */
   #limitReceived(): void {
     const watch = setInterval(() => {
       if (this.bytesRead <= MAX_RECEIVED) return;

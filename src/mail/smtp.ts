@@ -80,9 +80,9 @@ function toLoggable(error: unknown): Error {
   return new Error(ON_THE_WAY.has(code) ? `${code}: ${line.slice(0, MAX_SHOWN)}` : `failed with ${code}`);
 }
 
-/** @param now milliseconds */
 export function createSmtp(
   { server, from }: { readonly server: SmtpServer; readonly from: string },
+  /** Milliseconds. */
   now: () => number,
 ): Deliver {
   const options = toOptions(server);

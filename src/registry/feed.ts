@@ -7,10 +7,10 @@ import type { NodeRecord, NodeStore } from '../storage/contract.ts';
 
 /** Records read at once. */
 const PAGE = 1_000;
-/** Milliseconds between two looks, as long as anybody waits: the store tells nobody by itself. */
+/** Milliseconds between two looks, while a caller waits: the store does not announce changes. */
 const LOOK_EVERY = 200;
 
-/** Whose tokens somebody wants to hear about. */
+/** Whose tokens a follower of the feed wants to hear about. */
 export interface Audience {
   readonly organization: string;
   /** Identifiers. */
@@ -23,7 +23,7 @@ export interface FeedPage {
   readonly next: number;
   /** There is more at once. */
   readonly more: boolean;
-  /** The cursor was none of this store's: what follows begins at the start, and what was known before is void. */
+  /** The cursor is not from this store: the feed starts again, and the follower discards what it knew. */
   readonly reset: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface Feed {
     audience: Audience,
     wait: { readonly ms: number; readonly signal: AbortSignal },
   ): Promise<FeedPage>;
-  /** Lets everybody who waits go. */
+  /** Answers all waiting callers. */
   close(): void;
 }
 
@@ -57,7 +57,7 @@ export interface FeedDeps {
 }
 
 export function createFeed({ nodes, longestLifetime, now }: FeedDeps): Feed {
-  /** What lives longest was made before the last that happened to the node: afterwards nobody needs to know. */
+  /** What lives longest was made before the last that happened to the node: afterwards the record is not needed. */
   function untilNeeded(record: NodeRecord): NodeRecord {
     const { revokedAt = 0, restoredAt = 0, narrowedAt = 0, expiresAt } = record;
     const last = Math.max(revokedAt, restoredAt, narrowedAt) + longestLifetime * 1000;
@@ -96,7 +96,7 @@ export function createFeed({ nodes, longestLifetime, now }: FeedDeps): Feed {
       let cursor = reset ? 0 : after;
       for (;;) {
         const found = await page(cursor, audience);
-        // What may be told but not passed yet is told again and again, until whoever holds it up is done.
+        // The feed repeats records that the cursor may not pass yet, until the process that holds it up is done.
         if (found.nodes.length > 0 && found.next === cursor) await look();
         cursor = found.next;
         const isOver = (): boolean => ended.aborted || performance.now() >= deadline;

@@ -1,13 +1,13 @@
 /**
- * Refresh tokens for clients that expect a JWT. Inside is one of ours, which is what decides; the signature only keeps
- * what stands beside it from being changed.
+ * Refresh tokens for clients that expect a JWT. Inside is one of ours, which decides; the signature only protects the
+ * claims beside it.
  */
 import { jwtVerify, SignJWT } from 'jose';
 import type { SecretRing } from '../storage/vault.ts';
 import { isCompactJws } from './compact-jws.ts';
 
 export interface RefreshJwts {
-  /** @param claims beside the token; nothing secret, because whoever holds it can read them */
+  /** @param claims beside the token; nothing secret, because the holder can read them */
   sign(refreshToken: string, claims: Readonly<Record<string, unknown>>): Promise<string>;
   /** @returns undefined for what this server did not sign */
   open(jwt: string): Promise<{ refreshToken: string; claims: Readonly<Record<string, unknown>> } | undefined>;
@@ -17,7 +17,7 @@ export interface RefreshJwts {
 
 const TYPE = 'refresh+jwt';
 const HEADER = { alg: 'HS256', typ: TYPE } as const;
-/** What every one of them begins with, so that others need not be verified to be told apart. */
+/** All of them begin with this, so other values are recognized without a check of their signature. */
 const START = `${Buffer.from(JSON.stringify(HEADER)).toString('base64url')}.`;
 
 export function createRefreshJwts({
@@ -47,7 +47,7 @@ export function createRefreshJwts({
           issuer,
           typ: TYPE,
           algorithms: ['HS256'],
-          // Whether its time is over is the login's to say, and for whoever presents it to be told.
+          // The login decides whether it has expired, and the client learns it from there.
           currentDate: new Date(0),
         }).catch(() => undefined);
         const { jti, ...claims } = verified?.payload ?? {};

@@ -3,7 +3,7 @@ import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } f
 import { isAhead, type Standing, standingOf } from './nodes.ts';
 import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
-/** What somebody may do at this moment. */
+/** What a subject may do at this moment. */
 export interface Rights {
   readonly scope: string;
   readonly permissions: TokenRow['permissions'];
@@ -25,7 +25,7 @@ export interface RegistryDeps {
   readonly longestLogin: number;
   /** Stored ∩ current rights of a token whose rights shrank since; undefined: nothing is left of it. */
   readonly recompute: (row: TokenRow | LoginRow) => Promise<Rights | undefined>;
-  /** Whether the password that the token was made with is still the one. */
+  /** Whether the password that the token was made with is still the current one. */
   readonly isPasswordCurrent: (subject: string, account: AccountFacts) => Promise<boolean>;
 }
 
@@ -33,7 +33,7 @@ export interface Registry {
   /** @param value the opaque token, or for a JWT its `jti` */
   record(value: string, row: TokenRow): Promise<void>;
   /**
-   * The living token with its rights as they are now, in one row read and one query for the nodes; undefined if it is
+   * The living token with its current rights, in one row read and one query for the nodes; undefined if it is
    * unknown, expired, ended, or nothing is left of it.
    */
   find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
@@ -45,7 +45,7 @@ export interface Registry {
   isAhead(asOf: number): boolean;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
   isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
-  /** Login with its rights as they are now; undefined as for `find`. */
+  /** The login with its current rights; undefined as for `find`. */
   findLogin(id: string): Promise<LoginRow | undefined>;
   /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
   endToken(row: TokenRow): Promise<void>;
@@ -120,7 +120,7 @@ export function createRegistry({
     findRow,
     async hasExpired(value) {
       const key = keyOf('opaque', value);
-      // At the beginning of time nothing had expired.
+      // Asked as of time 0, the store also gives expired rows.
       const row = key && (await tokens.find(key, 0));
       return row !== undefined && row.expiresAt <= now();
     },
@@ -128,7 +128,7 @@ export function createRegistry({
       const row = await findRow(format, value);
       const living = row && (await current(row));
       if (!living?.account || (await isPasswordCurrent(living.subject, living.account))) return living;
-      // Whoever verifies tokens without asking learns it from the feed.
+      // Resource servers that verify tokens themselves learn it from the feed.
       await endToken(living);
       return undefined;
     },
@@ -138,7 +138,7 @@ export function createRegistry({
     },
     async findLogin(id) {
       const login = await logins.find(id, now());
-      // It may outlive the record that the rights of somebody in its chain shrank, and nobody else looks at those.
+      // It may outlive the record that rights of a party in its chain shrank, and only this check reads those rights.
       return login && current(login, !login.bounds?.length);
     },
     endToken,

@@ -1,6 +1,6 @@
 /**
  * The registry: every token's row, the nodes above it, and what ending one of them means. It answers "is this token
- * alive, and what may it do" and leaves to others how tokens are signed (`provider`), what rights somebody has
+ * alive, and what may it do" and leaves to others how tokens are signed (`provider`), what rights a subject has
  * (`directory`) and where rows are kept (`storage`). It serves no routes.
  *
  * This file: how our opaque secrets look and under which keys their rows are found.
@@ -46,7 +46,7 @@ export function createOpaqueAccessToken(): string {
   return OPAQUE_ACCESS_TOKEN + timeOrdered(32);
 }
 
-/** When it was made, and 80 random bits: ids of tokens and logins, which name nodes and are no secrets. */
+/** When it was made, and 80 random bits: ids of tokens and logins, which name nodes and are not secret. */
 export function createNodeId(): string {
   return timeOrdered(10);
 }

@@ -32,7 +32,7 @@ export interface FaceSettings {
   readonly registration: boolean;
   /** Seconds that its tokens live; absent: as the original's. */
   readonly ttl?: number;
-  /** Seconds that somebody stays logged in; absent: as the original's. */
+  /** Seconds that a login lasts; absent: as the original's. */
   readonly refreshTtl?: number;
   /** Sunbreak: whether the answer says when the token expires. */
   readonly expiredAt?: boolean;
@@ -53,7 +53,7 @@ export interface FaceSettings {
   readonly passwordResetUrl?: string;
 }
 
-/** A plugin of DeviceHive: tokens for its topic are made by whoever created it. */
+/** A plugin of DeviceHive: its creator makes the tokens for its topic. */
 export interface Plugin {
   readonly topic: string;
   /** User name of its creator. */
@@ -351,7 +351,7 @@ export const uniqueKeys: {
 };
 
 /**
- * Collections whose nouns come and go without anybody else's rights changing. They are read from the store each time,
- * so their changes do not move the directory's revision.
+ * Collections whose nouns come and go without changing the rights of other users or applications. The server reads
+ * them from the store each time, so their changes do not move the directory's revision.
  */
 export const withoutRevision: ReadonlySet<CollectionName> = new Set(['users', 'connections']);

@@ -103,7 +103,7 @@ export interface GrantedRow {
   readonly faceScopes?: readonly string[];
   /** Of what came from a login in the browser. */
   readonly openid?: OpenIdFacts;
-  /** Absent: whoever holds it may use it. */
+  /** Absent: a bearer token. */
   readonly sender?: ProvenKey;
 }
 

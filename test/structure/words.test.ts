@@ -20,7 +20,7 @@ const banned: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Occurrences that stand in `src` and `adapters`. Lower it when you mend some; never raise it. */
-const budget = { src: 82, adapters: 24 };
+const budget = { src: 60, adapters: 0 };
 
 function filesBelow(path: string, extension: RegExp): string[] {
   if (!existsSync(path)) return [];

@@ -63,7 +63,7 @@ function createCollection<C extends CollectionName>(
     findBy: (key, value) => find({ [`unique.${key}`]: value }),
     findNumber: (number) => find({ number }),
     async insert(given) {
-      // A number that a clash uses up is given to nobody.
+      // A number that a clash uses up is never given again.
       const number = await heads.next(numberOf(name));
       const noun = { ...given, number, version: 1 } as unknown as Nouns[C];
       await changing(() => guarded(() => model.create(toNounDocument(name, noun))));

@@ -3,13 +3,13 @@ import { type Connection, type ConnectOptions, createConnection, mongo } from 'm
 import { CannotOpenStore, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { guarded } from './errors.ts';
 
-/** Milliseconds. Whoever waits is answered with 503 before his own patience ends. */
+/** Milliseconds. A waiting client gets 503 before its own time limit. */
 const PATIENCE_MS = 2_000;
 const SOCKET_MS = 10_000;
 const POOL = 50;
 /** A server that came back is noticed after this long, not after the driver's ten seconds. */
 const HEARTBEAT_MS = 1_000;
-/** Without a heartbeat for so long, good or bad, nobody listens for the server any more. */
+/** Milliseconds without a heartbeat, good or bad, after which the driver's monitor counts as dead. */
 const SILENCE_MS = 2 * (PATIENCE_MS + HEARTBEAT_MS);
 
 const OPTIONS: ConnectOptions = {

@@ -1,6 +1,6 @@
 /**
- * Export and import. MongoDB gives no view of one moment on every server: whoever exports stops the writers first. An
- * import that fails takes away what it wrote.
+ * Export and import. Not every MongoDB server offers a snapshot, so the operator stops the writers before an export. An
+ * import that fails removes what it wrote.
  */
 import type { Model } from 'mongoose';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';

@@ -1,7 +1,7 @@
 /**
  * Numbers that only grow, and what is under way. MongoDB has no transaction over two documents on every server, so
- * whoever writes something that others cache or follow first announces it in one document, writes, and withdraws. A
- * reader that finds an announcement knows that the number does not yet speak for all that is written.
+ * a process that writes what others cache or follow first announces it in one document, writes, and withdraws. A reader
+ * that finds an announcement knows that the number does not yet cover all that is written.
  */
 import { randomUUID } from 'node:crypto';
 import type { Model } from 'mongoose';
@@ -9,7 +9,7 @@ import { guarded } from './errors.ts';
 import { setOrInsert, updateOrInsert } from './one-document.ts';
 import type { HeadDocument } from './schemas.ts';
 
-/** Milliseconds after which whoever announced something and never withdrew it counts as dead. */
+/** Milliseconds after which the process behind an announcement that was not withdrawn counts as dead. */
 const DEAD_AFTER_MS = 30_000;
 
 export interface Announcement {
@@ -28,7 +28,7 @@ export interface Heads {
   read(name: string): Promise<HeadDocument | undefined>;
   announce(name: string, note?: { readonly floor: number; readonly text: string }): Promise<Announcement>;
   withdraw(name: string, key: string): Promise<void>;
-  /** Whether nobody will withdraw it any more. */
+  /** Whether its process counts as dead and will not withdraw it. */
   isDead(pending: Pending): boolean;
 }
 

@@ -58,7 +58,7 @@ async function reach(url: string): Promise<LivingConnection> {
 
 /**
  * @param url `mongodb://` or `mongodb+srv://`, with the name of the database
- * @throws StoreUnavailable when it cannot be reached now; CannotOpenStore, NewerDatabase: nothing was changed
+ * @throws StoreUnavailable when it cannot be reached; CannotOpenStore, NewerDatabase: nothing was changed
  */
 export async function openMongooseStorage({ url }: { url: string }): Promise<Storage> {
   const { connection, close } = await reach(url);

@@ -26,7 +26,7 @@ interface Index {
 const EXPIRING = ['artifacts', 'shared', 'tokens', 'logins', 'nodes', 'counters'];
 const NOUNS = Object.keys(uniqueKeys) as (keyof typeof uniqueKeys)[];
 
-/** All that there are now. */
+/** All current indexes. */
 export const INDEXES: readonly Index[] = [
   ...EXPIRING.map((collection) => ({
     collection,

@@ -36,7 +36,7 @@ export function toNode({
 }
 
 export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): NodeStore {
-  /** Some number that was given before now: what is announced with it gets a higher one. */
+  /** Some number that was given earlier: what is announced with it gets a higher one. */
   let floor = 0;
 
   async function write({ id, mark, expiresAt, scope = {}, isLast }: Note, change: number): Promise<void> {
@@ -76,11 +76,11 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
       floor = Math.max(floor, head.value);
       for (const pending of head.pending) {
         if (!heads.isDead(pending)) continue;
-        // Its writer died in between. Nobody was told that it holds, and nobody is harmed if it does.
+        // Its writer died in between and told no caller that the mark holds. Finishing it does not harm.
         await mark(JSON.parse(pending.note ?? 'null') as Note);
         await heads.withdraw(CHANGES, pending.key);
       }
-      // Whoever is under way has a number above its floor, which may be written late: nobody may be past it yet.
+      // A write under way has a number above its floor and may commit late: no follower may be past it yet.
       const passable = Math.min(head.value, ...head.pending.map((pending) => pending.floor));
       const found = await guarded(() =>
         nodes

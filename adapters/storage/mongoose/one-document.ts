@@ -22,7 +22,7 @@ export async function insertOnce(insert: () => PromiseLike<unknown>): Promise<bo
 const ROUNDS = 3;
 
 /**
- * Updates the document, or inserts it if there is none, or updates the one that another writer inserted first.
+ * Updates the document, or inserts it if it does not exist, or updates the one that another writer inserted first.
  *
  * @param update resolves with undefined where there was no document
  * @returns what `update` gave; undefined if the document was inserted

@@ -83,7 +83,7 @@ async function open(path: string): Promise<DatabaseSync> {
   let connection: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    // Made here with the right mode, so that at no moment anybody else can read it.
+    // Created here with the right mode, so that other users of the machine can never read it.
     closeSync(openSync(path, 'a', 0o600));
     chmodSync(path, 0o600);
     const opened = new DatabaseSync(path, { timeout: BUSY_BLOCK_MS });
@@ -145,7 +145,7 @@ export async function openDatabase(path: string): Promise<Database> {
     try {
       queued.result = queued.work();
     } catch (error) {
-      // What the disk refuses to one it may grant to the next: then neither has it, for they may belong together.
+      // If the disk refuses one write it may accept the next. Both fail then, because they may belong together.
       if (isStoreFailure(error) || !connection.isTransaction) throw error;
       queued.failure = error;
       if (queued.several) prepare('ROLLBACK TO one').run();

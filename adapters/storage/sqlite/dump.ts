@@ -1,4 +1,4 @@
-/** Export and import, each on a connection of its own, so that a long transaction stands in nobody's way. */
+/** Export and import, each on a connection of its own, so that a long transaction does not block other requests. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Conflict } from '../../../src/storage/contract.ts';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
