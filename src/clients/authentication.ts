@@ -89,7 +89,8 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
     if (method !== registered && !(presentsSecret && hasSecret)) {
       throw reject(`the client used ${method}, and is registered with ${registered}`);
     }
-    if (method === 'none' && !endpoint.servesPublic) throw reject('a public client cannot introspect');
+    if (method === 'none' && !endpoint.servesPublic)
+      throw reject('the endpoint does not serve public clients');
     const { application } = active;
     if (presentsSecret) {
       const isRight = () => isAnyClientSecret(clientSecrets, secrets, application.secretHash);

@@ -411,7 +411,7 @@ describe('ways of client authentication', () => {
         const outcome = await outcomeOf(() => ask(endpoint, presented));
         if (way.isPublic && !endpoint.forPublic) {
           assert.equal(outcome.verdict, 'invalid_client', endpoint.name);
-          assert.match(outcome.reason ?? '', /public client cannot introspect/);
+          assert.match(outcome.reason ?? '', /does not serve public clients/);
           continue;
         }
         first ??= outcome;
