@@ -10,7 +10,7 @@ import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application } from '../storage/nouns.ts';
+import type { Application, StoredPermissions } from '../storage/nouns.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { Living, Tokens } from './identify.ts';
 import { tokenTypeOf } from './proven-key.ts';
@@ -49,6 +49,26 @@ function loginFacts(login: LoginRow): Record<string, unknown> {
   return { iat: toSeconds(login.createdAt), exp: toSeconds(login.expiresAt) };
 }
 
+interface SpelledRights {
+  readonly permissions: object;
+  readonly authorization_details: readonly object[];
+}
+
+/** By what the store gave: all rows of a client have the same object until its rights change, with one resource and devices. */
+const spelled = new WeakMap<StoredPermissions, SpelledRights>();
+
+function spell({ permissions: stored, devices, resource = '' }: TokenRow | LoginRow): SpelledRights {
+  const known = spelled.get(stored);
+  if (known) return known;
+  const permissions = fromStored(stored);
+  const rights = {
+    permissions: toPermissionsJson(permissions),
+    authorization_details: toDetails(permissions, devices && fromStoredAccess(devices), resource),
+  };
+  spelled.set(stored, rights);
+  return rights;
+}
+
 async function describe(
   living: Living,
   view: DirectoryView,
@@ -60,8 +80,6 @@ async function describe(
     view.findApplicationById(row.application),
   ]);
   if (!organization?.enabled || !client) return INACTIVE;
-  const permissions = fromStored(row.permissions);
-  const devices = row.devices && fromStoredAccess(row.devices);
   return {
     ...(living.kind === 'access token' && living.row.claims),
     active: true,
@@ -70,8 +88,7 @@ async function describe(
     ...defined({ aud: row.resource }),
     client_id: row.clientId,
     ...scopeMember(row),
-    permissions: toPermissionsJson(permissions),
-    authorization_details: toDetails(permissions, devices, row.resource ?? ''),
+    ...spell(row),
     org: organization.name,
     app: client.application.name,
     ...(living.kind === 'access token' ? tokenFacts(living.row) : loginFacts(living.row)),
