@@ -1,8 +1,7 @@
 /**
  * Faces: older token APIs, answered at their own paths in their own words. A face knows how an old request becomes a
- * native one, how the native answer becomes an old one, and how a failure becomes an old failure. It never checks a
- * password and never makes a token: that happens at the token endpoint, for a face as for everybody. Routes: those of
- * each face.
+ * request to the token service, how its answer becomes an old one, and how a failure becomes an old failure. It never
+ * checks a password and never makes a token: the token service does, for all callers alike. Routes: those of each face.
  *
  * This file: what a face is.
  */
@@ -35,7 +34,7 @@ export interface FaceRequest {
   /** What the path named beside organization and application, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** The parsed body; undefined if there is none. Of a form an object of texts. */
+  /** The parsed body; a form is an object of texts. Undefined for a request without a body. */
   readonly body: unknown;
   /** The token of the Authorization header (RFC 6750 section 2.1). */
   readonly bearer: string | undefined;

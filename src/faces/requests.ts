@@ -1,4 +1,4 @@
-/** What a face gets to see of a request: the body in the way its clients write it, and who says to be asking. */
+/** What a face gets to see of a request: the body as its clients write it, and the credentials of the header. */
 import type { DirectoryView } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
@@ -21,11 +21,11 @@ function parseJson(text: string): unknown {
   } catch (error) {
     if (!(error instanceof PermissionsError)) throw error;
     if (error.code === 'too_large') throw new Refusal(413, 'the body is too large');
-    throw new UnreadableBody(400, 'the body is no JSON, or holds names that are not allowed');
+    throw new UnreadableBody(400, 'the body is not JSON, or has names that are not allowed');
   }
 }
 
-/** A field that is there twice has no value that everybody would agree on. */
+/** A field that is there twice is refused: readers would disagree about its value. */
 function parseForm(text: string): Record<string, string> {
   const fields = [...new URLSearchParams(text)];
   if (fields.length > MAX_FIELDS) throw new Refusal(400, 'the form has too many fields');

@@ -54,9 +54,9 @@ export async function findTenant(
   if (!organization || !settings?.enabled) return undefined;
   const active = await findApplication(view, organization, named.application, settings.application);
   if (active?.application.organization !== organization.id) return undefined;
-  // The organization as a client of its own is none of its applications.
+  // The organization as a client of its own is not one of its applications.
   if (active.application.isOrganization && named.application !== undefined) return undefined;
-  // One that somebody registered has neither people nor settings of its own that an older API could be about.
+  // An application that a person registered has neither users nor settings for an older API.
   if (active.application.owner !== undefined) return undefined;
   const { secretHash: _, jwks: __, ...application } = active.application;
   const client = {

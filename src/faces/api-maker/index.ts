@@ -6,6 +6,7 @@ import { ProofRejected } from '../../errors/domain.ts';
 import { DATABASE_USER } from '../../grants/database-user.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
+import { defined } from '../../storage/defined.ts';
 import type { AuthTokenInfo } from '../../storage/nouns.ts';
 import type { Face, FaceRequest, FaceTokens, TokenQuestion } from '../face.ts';
 import {
@@ -88,12 +89,12 @@ export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
     if (isRenewal(login)) {
       const opened = await refreshJwts.open(login.refreshToken);
       if (opened?.claims.authTokenType !== type) {
-        throw new ProofRejected({ reason: 'the refresh token is none of ours, or of another kind' });
+        throw new ProofRejected({ reason: 'the refresh token is not from this server, or of another kind' });
       }
       const { authTokenType, [REQUEST_CLAIM]: request } = opened.claims;
       return {
         question: { grantType: 'refresh_token', parameters: { refresh_token: login.refreshToken } },
-        claims: { authTokenType, ...(request !== undefined && { [REQUEST_CLAIM]: request }) },
+        claims: defined({ authTokenType, [REQUEST_CLAIM]: request }),
       };
     }
     const { username, password } = login;
@@ -152,7 +153,7 @@ export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
           },
         });
         const { access_token: token, refresh_token, expires_in } = answer;
-        const data = { token, ...(refresh_token !== undefined && { refresh_token }), expires_in };
+        const data = { token, ...defined({ refresh_token }), expires_in };
         return { success: true, statusCode: 200, data };
       },
     },

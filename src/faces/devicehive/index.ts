@@ -72,7 +72,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
     const token = BEARER.exec(request.header('authorization'))?.[1];
     const row = token === undefined ? undefined : await request.findToken(token);
     const user = row && (await users.findBySubject(row.subject));
-    // A plugin's token is handed on to whoever runs the plugin, and that is not its creator.
+    // A plugin's token goes to the operator of the plugin, who is not its creator.
     if (
       token === undefined ||
       !row?.devices ||
@@ -87,7 +87,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHive
     return { row, user };
   }
 
-  /** Nobody but who may do everything learns which numbers there are. */
+  /** Only a caller who may do everything learns which numbers exist. */
   async function requireTarget(
     userId: number,
     { row, user }: Caller,

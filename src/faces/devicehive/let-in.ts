@@ -1,4 +1,4 @@
-/** Whom the settings let in now: what somebody holds may have been given when they said otherwise. */
+/** Whom the settings let in at this moment: a token may be from a time when they said otherwise. */
 import type { Users } from '../../directory/users.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';

@@ -35,8 +35,8 @@ export function toDeviceAccess(wanted: WantedDevices): Partial<DeviceAccess> {
 }
 
 /**
- * "All" of somebody is what they have, and no more than that can be had: for those whose clients ask for it without
- * knowing what there is.
+ * Leaves out the dimensions of which all is asked for. "All" then means all that the user has: some clients ask for it
+ * without knowing what there is.
  */
 export function withinTheirs(devices: WantedDevices): WantedDevices {
   return Object.fromEntries(Object.entries(devices).filter(([, list]) => !list.includes(ALL)));
@@ -116,7 +116,7 @@ function parseActions(value: unknown): readonly string[] {
   return [...new Set(names)];
 }
 
-/** @returns undefined for all that somebody has */
+/** @returns undefined for all that the user has */
 function parseIds(value: unknown): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined;
   const ids = requireList(value).map(String);
@@ -132,7 +132,7 @@ function parseTime(value: unknown, now: number): number | undefined {
   return time;
 }
 
-/** Topics are of use to whoever may make tokens for plugins, and to nobody else. */
+/** Only users who may make tokens for plugins can use topics. */
 function withTopics(actions: readonly string[]): WantedDevices {
   const hasUse = actions.includes(ALL) || actions.includes('ManagePlugin');
   return hasUse ? { actions } : { actions, topics: [] };
@@ -168,7 +168,7 @@ export function parsePluginPair(body: unknown, now: number): PluginPairRequest {
   if (typeof tpc !== 'string' || tpc === '') throw missing('tpc');
   return {
     topic: tpc,
-    // Plugins ask for all actions, whoever made them.
+    // Plugins ask for all actions, also if their creator has fewer.
     devices: withinTheirs({ actions: parseActions(a), networks: [], deviceTypes: [], topics: [tpc] }),
     expiresAt: parseTime(e, now),
   };

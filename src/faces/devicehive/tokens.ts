@@ -3,6 +3,7 @@ import type { FaceTokens } from '../../directory/through.ts';
 import { DEVICE_ACCESS } from '../../permissions/device-access.ts';
 import { findActionId } from '../../permissions/devicehive-actions.ts';
 import type { TokenRow } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
 import type { FaceSettings, User } from '../../storage/nouns.ts';
 
 /** Seconds. */
@@ -18,7 +19,7 @@ const ACCESS = 1;
 /** Who refreshes: in which realm, and whether for a plugin. */
 export interface RefreshFacts {
   readonly realm: 'management' | undefined;
-  /** Number of the user; a plugin is none. */
+  /** Number of the user; absent for a plugin. */
   readonly user: number | undefined;
   readonly isOfPlugin: boolean;
   readonly topic: string | undefined;
@@ -45,7 +46,7 @@ export function findTopic(token: string): string | undefined {
     const { payload } = JSON.parse(Buffer.from(claims, 'base64url').toString());
     return typeof payload?.tpc === 'string' ? payload.tpc : undefined;
   } catch {
-    // An opaque one has no claims.
+    // An opaque token does not have claims.
     return undefined;
   }
 }
@@ -68,7 +69,7 @@ function payloadOf(
   return { ...shared, u: user?.number, n: networks, dt: deviceTypes };
 }
 
-/** @param realm of whoever they are for */
+/** @param realm of the user that they are for */
 export function tokensFor(
   { ttl = TTL, refreshTtl = REFRESH_TTL }: FaceSettings,
   { realm, isOfPlugin }: Pick<RefreshFacts, 'realm' | 'isOfPlugin'>,
@@ -84,14 +85,14 @@ export function tokensFor(
       return {
         exp,
         kind: DEVICE_ACCESS,
-        ...(realm && { realm }),
+        ...defined({ realm }),
         payload: payloadOf(row, user, REFRESH, exp * 1000, isOfPlugin),
       };
     },
   };
 }
 
-/** @param claims of a refresh token that this server signed @returns undefined if it is none of DeviceHive's */
+/** @param claims of a refresh token that this server signed @returns undefined for a token of another API */
 export function readRefreshClaims(claims: Readonly<Record<string, unknown>>): RefreshFacts | undefined {
   const { kind, exp, payload, realm } = claims as {
     kind?: unknown;

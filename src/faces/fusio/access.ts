@@ -5,7 +5,7 @@ import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';
 
-/** Somebody who is logged in. */
+/** A person who is logged in. */
 export interface Person {
   readonly user: User;
   readonly token: TokenRow;
@@ -33,8 +33,8 @@ export async function requireScope(request: FaceRequest, scope: string): Promise
 }
 
 /**
- * Somebody who logged in with a password of theirs, as one of this face's users, through its own application: what
- * another application was given is no permission to give more away. @throws Refusal 401
+ * A person who logged in with a password, as a user of this face and through its own application: the token of another
+ * application does not allow it to give rights away. @throws Refusal 401
  */
 export async function requirePerson(
   request: FaceRequest,

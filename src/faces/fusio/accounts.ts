@@ -20,7 +20,7 @@ export interface AccountsDeps {
   readonly limitRegistration: (address: string) => Promise<void>;
 }
 
-/** As the original has it: none that looks like an email address, which somebody else could log in with. */
+/** As in the original. A name cannot look like an email address, because another person could log in with that. */
 const NAME = /^[A-Za-z0-9._-]{3,255}$/;
 const PRINTABLE_ASCII = /^[!-~]*$/;
 /** Of an account: active. */
@@ -43,7 +43,7 @@ export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string,
     return (first === undefined ? undefined : await view.findRole(first))?.number ?? null;
   }
 
-  /** An application that somebody registered acts as them; one that the operator made, as itself. */
+  /** An application that a person registered acts as that person; one that the operator made, as itself. */
   async function describeApplication(id: string, { view }: FaceRequest) {
     const active = await view.findApplicationById(id);
     if (!active) throw new Refusal(404, 'Could not find user');

@@ -1,8 +1,9 @@
-/** The applications that somebody registered, each of them for nobody else to see. */
+/** The applications that a person registered. Only that person sees them. */
 import { type ApplicationFacts, type Applications, displayNameOf } from '../../directory/applications.ts';
 import type { Users } from '../../directory/users.ts';
 import { RegistrationClosed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { defined } from '../../storage/defined.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import { type FaceAction, type FaceRequest, Reply } from '../face.ts';
 import { type Person, requirePerson } from './access.ts';
@@ -66,7 +67,7 @@ export function createAppRoutes({ users, applications }: AppsDeps): Readonly<Rec
         : requireText(fields, 'name', 'Invalid name');
     const url = fields.url ?? (Object.hasOwn(fields, 'url') ? '' : before?.homepage) ?? '';
     if (typeof url !== 'string') throw malformed('Invalid url format');
-    return { name, scopes, ...(url !== '' && { homepage: url }) };
+    return { name, scopes, ...defined({ homepage: url === '' ? undefined : url }) };
   }
 
   return {

@@ -1,4 +1,4 @@
-/** Somebody lets an application act for them: what it would get is shown, and a code is made for it. */
+/** A person lets an application act for them: the face shows what it would get, and makes a code for it. */
 import { displayNameOf, usesSecret } from '../../directory/applications.ts';
 import { findRegistrant } from '../../directory/registrants.ts';
 import type { Users } from '../../directory/users.ts';
@@ -16,7 +16,7 @@ export interface AuthorizeDeps {
   readonly limitPerson: (user: string) => Promise<void>;
   readonly users: Pick<Users, 'find' | 'findBySubject'>;
   readonly codes: {
-    /** @param request `redirectUri` is one that the application lists, or undefined: nobody is sent anywhere */
+    /** @param request `redirectUri` is one that the application lists, or undefined: the browser stays */
     create(request: {
       readonly user: User;
       readonly application: Application;

@@ -11,7 +11,7 @@ export function joinCode({ code, verifier }: CodeParts): string {
   return `${code}.${verifier}`;
 }
 
-/** @returns without a verifier where there is none, or something else stands in its place */
+/** @returns without a verifier if the text does not have one, or has something else in its place */
 export function splitCode(text: string): { readonly code: string; readonly verifier: string | undefined } {
   const at = text.indexOf('.');
   if (at < 0) return { code: text, verifier: undefined };

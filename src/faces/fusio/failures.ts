@@ -19,7 +19,7 @@ export function oauthError(error: string, description: string): Refusal {
   return new Refusal(error === 'invalid_client' ? 401 : 400, description, { error });
 }
 
-/** Nobody learns which of the two is wrong, or that somebody may not log in. */
+/** The same whether the name or the secret is wrong, or the person may not log in. */
 export const unknownCredentials = (): Refusal => oauthError('invalid_client', UNKNOWN_CREDENTIALS);
 
 /** For `catch`: tells a proof that was rejected in this way. @throws always */
@@ -56,7 +56,7 @@ export function createFail(base: string): (failure: FaceFailure) => Reply {
   const challenge = `Bearer realm="Fusio", resource_metadata="${base}/.well-known/oauth-protected-resource"`;
   return (failure) => {
     const { path, status } = failure;
-    // What is not there has no shape of its own.
+    // An unknown path is answered in the shape of all other paths.
     const isOfTokens = path.endsWith('/authorization/token') && status !== 404;
     return isOfTokens ? tellTokenFailure(failure) : tellFailure(failure, challenge);
   };

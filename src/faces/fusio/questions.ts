@@ -40,7 +40,7 @@ function describe(user: User | undefined): Record<string, unknown> {
 }
 
 export function createQuestions({ users, tokens }: QuestionsDeps): Questions {
-  /** A token of an application that somebody registered speaks of them. */
+  /** A token of an application that a person registered speaks of that person. */
   async function findOwner({ view, organization }: FaceRequest, clientId: string): Promise<User | undefined> {
     const active = await view.findApplication(clientId);
     const owner = active?.organization.id === organization.id ? active.application.owner : undefined;

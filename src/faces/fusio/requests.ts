@@ -7,7 +7,7 @@ import { parseScopes } from './scopes.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** @throws Refusal 400 for what is no object */
+/** @throws Refusal 400 for a body that is not an object */
 export function fieldsOf({ body }: FaceRequest): Fields {
   if (body === undefined) return {};
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
@@ -29,7 +29,7 @@ export function requireText(fields: Fields, name: string, missing: string): stri
   return text;
 }
 
-/** @returns undefined if it is missing @throws Refusal 400 for what is no list of texts */
+/** @returns undefined if it is missing @throws Refusal 400 for a value that is not a list of texts */
 export function findList(fields: Fields, name: string): readonly string[] | undefined {
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
@@ -38,7 +38,7 @@ export function findList(fields: Fields, name: string): readonly string[] | unde
   return value;
 }
 
-/** The scopes that are asked for; undefined for all. @throws Refusal 400 for what is no text */
+/** The scopes that are asked for; undefined for all. @throws Refusal 400 for a value that is not a text */
 export function readScopes({ scope }: Fields): readonly string[] | undefined {
   if (scope === undefined || scope === null) return undefined;
   // Taken for nothing it would ask for everything.

@@ -1,4 +1,4 @@
-/** Fusio's scopes: how they are asked for and told, and which somebody may have. */
+/** Fusio's scopes: how clients ask for them, how answers spell them, and which a person or application may have. */
 import type { DirectoryView } from '../../directory/directory.ts';
 import { mayHaveOfFace } from '../../directory/registered-applications.ts';
 import { findRights } from '../../directory/rights.ts';
@@ -29,13 +29,13 @@ export function pickScopes(asked: readonly string[] | undefined, allowed: readon
   return allowed.filter((scope) => wanted.has(scope) || wanted.has(scope.split('.', 1)[0] as string));
 }
 
-/** Nobody gives an application more than the token has that they ask with. */
+/** A person cannot give an application more than their own token has. */
 export function within(scopes: readonly string[], { scope }: Pick<TokenRow, 'scope'>): string[] {
   const own = new Set(scope.split(' '));
   return scopes.filter((name) => own.has(name));
 }
 
-/** All that there are for an application, or for somebody through it. */
+/** All scopes of an application, or of a person through it. */
 export async function findScopes(
   view: DirectoryView,
   application: Application,

@@ -91,7 +91,7 @@ export function createTokenEndpoint(deps: TokenEndpointDeps): Readonly<Record<st
           grantType: 'authorization_code',
           parameters: {
             code,
-            // A code of another door ends here like one that somebody found.
+            // A code that did not come from this API ends, like a stolen one.
             redirect_uri: findText(fields, 'redirect_uri') ?? own ?? 'none',
             ...(own !== undefined && verifier !== undefined && { code_verifier: verifier }),
           },

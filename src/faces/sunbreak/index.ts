@@ -1,6 +1,6 @@
 /**
  * Sunbreak, and FortressDB with the same API: a site connects once and trades its long token for short ones. Where a
- * request names permissions, flags that nobody knows are ignored and a missing one is false, as the original has it;
+ * request names permissions, unknown flags are ignored and a missing one is false, as in the original;
  * what is more than the long token may give is refused.
  */
 import type { Connections, LivingConnection } from '../../connections/connections.ts';

@@ -63,7 +63,7 @@ export function parseConnect(body: unknown): ConnectRequest {
 
 export interface Subscription {
   readonly permissions: Permissions;
-  /** The site's own number of whoever the token is for. */
+  /** The site's own number of the visitor that the token is for. */
   readonly visitor: string | undefined;
 }
 

@@ -89,8 +89,8 @@ export function createAdministration(deps: AdministrationDeps): Administration {
   }
 
   /**
-   * What whoever asks may do there: what the token says, where it speaks of that resource. Who may do everything with
-   * the organization may do so with its other resources too.
+   * What the caller may do there: what the token says, where it speaks of that resource. A caller who may do everything
+   * with the organization may do so with its other resources too.
    */
   async function findOwnRights(
     principal: Principal,
@@ -110,7 +110,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
     readonly principal: Principal;
     readonly role: Role;
     readonly resource: Resource;
-    /** What whoever asks may give and take. */
+    /** What the caller may give and take. */
     readonly within: Permissions;
   }
 

@@ -1,5 +1,6 @@
 /** People, applications and organizations as Usergrid writes them, and the envelope around them. */
 import { displayNameOf } from '../../directory/applications.ts';
+import { defined } from '../../storage/defined.ts';
 import type { Application, Organization, User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';
 
@@ -14,7 +15,7 @@ const modifiedAt = ({ createdAt, passwordChangedAt = 0 }: User): number =>
 
 const nameOf = ({ displayName, username }: User): string => displayName ?? username;
 
-const emailOf = ({ email }: User) => email !== undefined && { email };
+const emailOf = ({ email }: User) => defined({ email });
 
 const isActivated = ({ pending }: User): boolean => pending !== true;
 
@@ -39,7 +40,7 @@ export function toUserEntity(user: User): Record<string, unknown> {
   return {
     uuid: id,
     type: 'user',
-    ...(displayName !== undefined && { name: displayName }),
+    ...defined({ name: displayName }),
     ...aboutUser(user),
   };
 }
@@ -53,7 +54,7 @@ export function toApplicationEntity(application: Application, organization: Orga
     name: `${organization.name}/${displayNameOf(application)}`,
     created: createdAt,
     modified,
-    ...(userTokenTtl !== undefined && { accesstokenttl: userTokenTtl * 1000 }),
+    ...defined({ accesstokenttl: userTokenTtl === undefined ? undefined : userTokenTtl * 1000 }),
   };
 }
 
@@ -156,7 +157,7 @@ export function toEnvelope(
     path,
     uri: `${base}/${organization.name}/${encodeURIComponent(application.name)}${path}`,
     entities,
-    ...(data !== undefined && { data }),
+    ...defined({ data }),
     organization: organization.name,
     applicationName: application.name,
   };

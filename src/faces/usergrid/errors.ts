@@ -16,6 +16,7 @@ import {
   Unavailable,
 } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { defined } from '../../storage/defined.ts';
 import { type Face, type FaceFailure, Reply } from '../face.ts';
 import { UnreadableBody } from '../requests.ts';
 
@@ -59,7 +60,7 @@ const KINDS = {
   json_parse: {
     status: 400,
     exception: 'com.fasterxml.jackson.core.JsonParseException',
-    description: 'the body is no JSON',
+    description: 'the body is not JSON',
   },
   duplicate_unique_property_exists: {
     status: 400,
@@ -93,7 +94,7 @@ export class UsergridRefusal extends Refusal {
     options: { readonly exception?: string; readonly status?: number; readonly reason?: string } = {},
   ) {
     const { status = KINDS[code].status, exception = KINDS[code].exception, reason } = options;
-    super(status, description, { error: code, ...(reason !== undefined && { reason }) });
+    super(status, description, defined({ error: code, reason }));
     this.exception = exception;
   }
 }
@@ -108,7 +109,7 @@ export class GrantRefused extends Refusal {
   /** Seconds. */
   readonly retryAfter?: number;
   constructor(status: number, error: string, description: string, retryAfter?: number, reason?: string) {
-    super(status, description, { error, ...(reason !== undefined && { reason }) });
+    super(status, description, defined({ error, reason }));
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 }

@@ -3,6 +3,7 @@
  * administrators and for organizations, and as much of the API around them as it takes to manage who gets one. What
  * the original lets one principal do to others is bounded here by what the caller's token allows.
  */
+import { defined } from '../../storage/defined.ts';
 import type { Face, FaceAction } from '../face.ts';
 import { type AdministrationDeps, createAdministration } from './administration.ts';
 import { authorize } from './authorize.ts';
@@ -25,12 +26,10 @@ export interface UsergridDeps
 function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now: () => number): FaceAction {
   return async (request, ask) => {
     const timestamp = now();
-    const { organization, applicationName, ...head } = (await answer(request, ask)) as Record<
-      string,
-      unknown
-    >;
+    const whole: Record<string, unknown> = { ...(await answer(request, ask)) };
+    const { organization, applicationName, ...head } = whole;
     const times = { timestamp, duration: now() - timestamp };
-    return { ...head, ...times, ...(organization !== undefined && { organization, applicationName }) };
+    return { ...head, ...times, ...defined({ organization, applicationName }) };
   };
 }
 

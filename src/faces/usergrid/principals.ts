@@ -25,7 +25,7 @@ export type Principal = {
 );
 
 export interface Principals {
-  /** @throws UsergridRefusal if what it presents is no good */
+  /** @throws UsergridRefusal for a token or credentials that are not valid */
   find(request: FaceRequest, ask: Ask): Promise<Principal | undefined>;
   /** @throws UsergridRefusal without one too */
   require(request: FaceRequest, ask: Ask): Promise<Principal>;

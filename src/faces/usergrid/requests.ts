@@ -1,4 +1,5 @@
 /** What Usergrid's clients send, read into values. */
+import { defined } from '../../storage/defined.ts';
 import type { Credentials, FaceRequest } from '../face.ts';
 import { GrantRefused, UsergridRefusal } from './errors.ts';
 
@@ -50,7 +51,7 @@ function credentialsOf(fields: Fields, basic: Credentials | undefined): Credenti
   return clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined;
 }
 
-/** Of a field that has no value, or none that is text, nobody is told: it is a wrong login. @throws UsergridRefusal */
+/** A field without a text makes a wrong login; the answer does not say which field. @throws UsergridRefusal */
 function parseTokenFields(fields: Fields, basic: Credentials | undefined): TokenFields {
   return {
     grantType: textOf(fields.grant_type),
@@ -111,10 +112,7 @@ export function parseNewUser(body: unknown): NewUser {
   const password = optionalText(fields, 'password');
   const name = optionalText(fields, 'name')?.trim().slice(0, MAX_NAME);
   return {
-    ...(username !== undefined && { username }),
-    ...(email !== undefined && { email }),
-    ...(password !== undefined && { password }),
-    ...(name !== undefined && name !== '' && { displayName: name }),
+    ...defined({ username, email, password, displayName: name === '' ? undefined : name }),
   };
 }
 

@@ -93,7 +93,7 @@ export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps
         grantType: 'password',
         parameters: { username: named?.username ?? username, password },
         token: { ttl: seconds },
-        ...(isManagement && { realm: 'management' }),
+        realm: isManagement ? 'management' : undefined,
       },
       ask,
     );

@@ -64,7 +64,7 @@ interface Target {
 export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
   const { principals, users, revocations, base } = deps;
 
-  /** The user that the path names, to themselves or to who administers them. Nobody else learns who there is. */
+  /** The user that the path names, for themselves and their administrators. Other callers do not learn who exists. */
   async function requireTarget(request: FaceRequest, principal: Principal): Promise<Target> {
     const { user: name = '' } = request.params;
     const { id, realm } = request.client.application;
@@ -93,7 +93,7 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
   const entities = (action: 'get' | 'post' | 'delete', people: readonly User[], request: FaceRequest) =>
     toEnvelope({ action, path: '/users', entities: people.map(toUserEntity) }, request, base());
 
-  /** Where nobody logs in with a password, one of a stranger's own choice would be of no use to them. */
+  /** A stranger registers with a password, which is useless where the application does not have password logins. */
   const takesStrangers = ({ settings, client }: FaceRequest): boolean =>
     settings.registration && client.application.grants.includes('password');
 
@@ -210,7 +210,7 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
       // A login with the old one may have written it anew.
       const current = await users.find(user.id);
       if (!current) throw new UsergridRefusal('service_resource_not_found');
-      // It may have been the one that was shown, and that is no longer theirs.
+      // The old password that was shown may not be the user's any more.
       if (isSelf && current.passwordChangedAt !== user.passwordChangedAt) {
         throw new Refusal(409, 'the password was changed meanwhile, try again');
       }
