@@ -1,24 +1,16 @@
 /** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
-import { AccountGone, type AccountMails, requireMails } from '../../directory/account-mails.ts';
-import type { RegisterByMail } from '../../directory/registration-by-mail.ts';
+import { AccountGone, requireMails } from '../../directory/account-mails.ts';
 import { findableEmail } from '../../directory/usernames.ts';
-import { isActive, type Users } from '../../directory/users.ts';
+import { isActive } from '../../directory/users.ts';
 import { AlreadyTaken, MalformedRequest } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
 import { requireScope } from './access.ts';
+import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { authorOf, fieldsOf, requireText, toDateTime } from './requests.ts';
 import { findScopes } from './scopes.ts';
-
-export interface AccountsDeps {
-  readonly users: Pick<Users, 'find'>;
-  readonly registerByMail: RegisterByMail;
-  readonly accountMails: Pick<AccountMails, 'available' | 'activate' | 'sendPasswordReset' | 'resetPassword'>;
-  /** Takes one mail that a stranger asks for from an address. @throws TooManyAttempts */
-  readonly limitRegistration: (address: string) => Promise<void>;
-}
 
 /** As in the original. A name cannot look like an email address, because another person could log in with that. */
 const NAME = /^[A-Za-z0-9._-]{3,255}$/;
@@ -35,7 +27,7 @@ function tellPassword(error: unknown): never {
   throw malformed(`P${text.slice(1)}`);
 }
 
-export function createAccountRoutes(deps: AccountsDeps): Readonly<Record<string, FaceAction>> {
+export function createAccountRoutes(deps: FusioDeps): Readonly<Record<string, FaceAction>> {
   const { users, registerByMail, accountMails, limitRegistration } = deps;
 
   async function findRoleNumber({ view }: FaceRequest, { roles }: User): Promise<number | null> {

@@ -1,20 +1,15 @@
 /** The applications that a person registered. Only that person sees them. */
-import { type ApplicationFacts, type Applications, displayNameOf } from '../../directory/applications.ts';
-import type { Users } from '../../directory/users.ts';
+import { type ApplicationFacts, displayNameOf } from '../../directory/applications.ts';
 import { RegistrationClosed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import { type FaceAction, type FaceRequest, Reply } from '../face.ts';
 import { type Person, requirePerson } from './access.ts';
+import type { FusioDeps } from './deps.ts';
 import { malformed } from './failures.ts';
 import { authorOf, type Fields, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
 import { findScopes, pickScopes, within } from './scopes.ts';
-
-export interface AppsDeps {
-  readonly users: Pick<Users, 'findBySubject'>;
-  readonly applications: Pick<Applications, 'findOwn' | 'register' | 'update' | 'remove' | 'showSecret'>;
-}
 
 const PER_PAGE = 16;
 const MOST_PER_PAGE = 1024;
@@ -40,7 +35,7 @@ const toEntry = (application: Application, { number: userId }: User) => ({
 /** Ids are texts here, and numbers where something is shown. */
 const done = (message: string, { number }: Application) => ({ success: true, message, id: String(number) });
 
-export function createAppRoutes({ users, applications }: AppsDeps): Readonly<Record<string, FaceAction>> {
+export function createAppRoutes({ users, applications }: FusioDeps): Readonly<Record<string, FaceAction>> {
   async function requireOwn(request: FaceRequest): Promise<Person & { application: Application }> {
     const person = await requirePerson(request, 'consumer', users);
     const { user } = person;

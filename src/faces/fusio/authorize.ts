@@ -3,31 +3,14 @@ import { displayNameOf, usesSecret } from '../../directory/applications.ts';
 import { findRegistrant } from '../../directory/registrants.ts';
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
-import type { Application, User } from '../../storage/nouns.ts';
+import type { Application } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
 import { requirePerson } from './access.ts';
-import { type CodeParts, joinCode } from './code-text.ts';
+import { joinCode } from './code-text.ts';
+import type { FusioDeps } from './deps.ts';
 import { malformed } from './failures.ts';
 import { fieldsOf, findText, readScopes, requireText } from './requests.ts';
 import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
-
-export interface AuthorizeDeps {
-  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
-  readonly limitPerson: (user: string) => Promise<void>;
-  readonly users: Pick<Users, 'find' | 'findBySubject'>;
-  readonly codes: {
-    /** @param request `redirectUri` is one that the application lists, or undefined: the browser stays */
-    create(request: {
-      readonly user: User;
-      readonly application: Application;
-      readonly redirectUri: string | undefined;
-      readonly scopes: readonly string[];
-      readonly authTime: number | undefined;
-      readonly address: string;
-      readonly requestId: string;
-    }): Promise<CodeParts>;
-  };
-}
 
 /** Without one to send people to, as the original says it. */
 const NOWHERE = '#';
@@ -72,7 +55,7 @@ export function createAuthorizeRoutes({
   users,
   codes,
   limitPerson,
-}: AuthorizeDeps): Readonly<Record<string, FaceAction>> {
+}: FusioDeps): Readonly<Record<string, FaceAction>> {
   return {
     async 'GET /consumer/authorize'(request) {
       const { query, view } = request;

@@ -1,23 +1,19 @@
 /** People who log in with their own name and password, and everybody who ends what they have. */
-import type { Revocations } from '../../directory/revocations.ts';
 import type { TokenAnswer } from '../../grants/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { FaceAction } from '../face.ts';
 import { requireToken } from './access.ts';
+import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
-import { createQuestions, type QuestionsDeps } from './questions.ts';
+import { createQuestions } from './questions.ts';
 import { authorOf, fieldsOf, findList, requireText } from './requests.ts';
 import { tellScopes } from './scopes.ts';
-
-export interface LoginDeps extends QuestionsDeps {
-  readonly revocations: Pick<Revocations, 'revokeLoginOf'>;
-}
 
 function toAnswer({ access_token: token, expires_in, refresh_token, scope }: TokenAnswer) {
   return { token, expires_in, ...defined({ refresh_token }), scope: tellScopes(scope) };
 }
 
-export function createLoginRoutes(deps: LoginDeps): Readonly<Record<string, FaceAction>> {
+export function createLoginRoutes(deps: FusioDeps): Readonly<Record<string, FaceAction>> {
   const { askFor, refresh } = createQuestions(deps);
   return {
     async 'POST /consumer/login'(request, ask) {

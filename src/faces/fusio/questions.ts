@@ -1,10 +1,10 @@
 /** What this face asks of the token endpoint, and what its clients expect of the tokens. */
-import type { Users } from '../../directory/users.ts';
 import { RefreshTokenTooOld } from '../../errors/domain.ts';
 import type { TokenAnswer } from '../../grants/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { Ask, Credentials, FaceRequest, FaceTokens, TokenQuestion } from '../face.ts';
+import type { Ask, Credentials, FaceRequest, TokenQuestion } from '../face.ts';
+import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { OWN_SCOPES, pickScopes } from './scopes.ts';
 
@@ -27,11 +27,6 @@ export interface Questions {
   refresh(refreshToken: string, question: Question): Promise<TokenAnswer>;
 }
 
-export interface QuestionsDeps {
-  readonly users: Pick<Users, 'find'>;
-  readonly tokens: FaceTokens;
-}
-
 /** What the original's clients read in tokens. */
 function describe(user: User | undefined): Record<string, unknown> {
   if (!user) return {};
@@ -39,7 +34,7 @@ function describe(user: User | undefined): Record<string, unknown> {
   return { name: username, preferred_username: username, ...defined({ email }) };
 }
 
-export function createQuestions({ users, tokens }: QuestionsDeps): Questions {
+export function createQuestions({ users, tokens }: FusioDeps): Questions {
   /** A token of an application that a person registered speaks of that person. */
   async function findOwner({ view, organization }: FaceRequest, clientId: string): Promise<User | undefined> {
     const active = await view.findApplication(clientId);

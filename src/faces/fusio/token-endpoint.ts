@@ -3,17 +3,11 @@ import type { TokenAnswer } from '../../grants/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Credentials, FaceAction, FaceRequest } from '../face.ts';
 import { splitCode } from './code-text.ts';
+import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed, oauthError, unknownCredentials } from './failures.ts';
-import { createQuestions, type Question, type QuestionsDeps } from './questions.ts';
+import { createQuestions, type Question } from './questions.ts';
 import { type Fields, fieldsOf, findCredentials, findText, readScopes, requireText } from './requests.ts';
 import { tellScopes } from './scopes.ts';
-
-export interface TokenEndpointDeps extends QuestionsDeps {
-  readonly codes: {
-    /** Undefined for one that does not come from this API. */
-    findRedirectUri(code: string): Promise<string | undefined>;
-  };
-}
 
 type Grant = (fields: Fields, question: Question) => Promise<TokenAnswer>;
 
@@ -51,7 +45,7 @@ async function isPerson(
   return (await view.findApplication(clientId))?.organization.id !== organization.id;
 }
 
-export function createTokenEndpoint(deps: TokenEndpointDeps): Readonly<Record<string, FaceAction>> {
+export function createTokenEndpoint(deps: FusioDeps): Readonly<Record<string, FaceAction>> {
   const { askFor, refresh } = createQuestions(deps);
 
   const grants: Readonly<Record<string, Grant>> = {
