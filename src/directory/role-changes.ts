@@ -29,11 +29,6 @@ export interface RoleChanges {
   disallow(role: Role, removed: Permissions, author: Author): Promise<Role>;
 }
 
-export interface RoleChangesDeps {
-  readonly store: Pick<DirectoryStore, 'roles'>;
-  readonly changes: Pick<Changes, 'roles'>;
-}
-
 /** What is left of a set without the cells of another. @throws PermissionsNotAllowed for admin, which has no cells */
 function without(permissions: Permissions, removed: Permissions): Permissions {
   if (removed.isAdmin) return NOTHING;
@@ -45,7 +40,13 @@ function without(permissions: Permissions, removed: Permissions): Permissions {
   );
 }
 
-export function createRoleChanges({ store, changes }: RoleChangesDeps): RoleChanges {
+export function createRoleChanges({
+  store,
+  changes,
+}: {
+  readonly store: Pick<DirectoryStore, 'roles'>;
+  readonly changes: Pick<Changes, 'roles'>;
+}): RoleChanges {
   const replace = (role: Role, permissions: Permissions, author: Author): Promise<Role> =>
     changes.roles.replace({ ...role, permissions: toStored(permissions) }, author);
 

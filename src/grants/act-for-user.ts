@@ -7,23 +7,19 @@ import { requireText } from '../clients/form.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { hasPowerOverUsers } from '../directory/power.ts';
 import { findRights, type ResourceRights } from '../directory/rights.ts';
-import type { Users } from '../directory/users.ts';
 import { PermissionsNotAllowed, ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { intersect } from '../permissions/permissions.ts';
 import { defined } from '../storage/defined.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
+import type { GrantParts } from './parts.ts';
 import { actFor, isAdministrator } from './requested-subject.ts';
 import { type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const ACT_FOR_USER = 'urn:grantable:grant-type:act-for-user';
 
-export interface ActForUserDeps {
-  readonly users: Pick<Users, 'findBySubject'>;
-}
-
-export function createActForUserGrant({ users }: ActForUserDeps): Grant {
+export function createActForUserGrant({ users }: Pick<GrantParts, 'users'>): Grant {
   function requireToken({ client, through, subject }: GrantRequest): SubjectToken {
     const token = subject && toSubjectToken(subject);
     if (!token || token.face !== through?.face || token.organization !== client.organization.id) {

@@ -7,21 +7,18 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { requireText } from '../clients/form.ts';
 import { mayOmitPkce } from '../directory/redirect-uris.ts';
 import { userSubject } from '../directory/subjects.ts';
-import type { Users } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import { EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { consentNode, grantNode, logoutNode } from '../registry/nodes.ts';
-import type { Registry } from '../registry/registry.ts';
 import { defined } from '../storage/defined.ts';
 import type { OpenIdFacts } from '../storage/rows.ts';
 import { type Consent, findAgreed, isOlder } from './consent.ts';
 import type { Grant, GrantRequest } from './contract.ts';
-import type { EngineHandle, StoredCode } from './engine-handle.ts';
-import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from './expiry.ts';
+import type { StoredCode } from './engine-handle.ts';
+import { browserLoginTtl, lastsWithSession } from './expiry.ts';
 import { readKept } from './kept-request.ts';
-import type { LostAnswers } from './lost-answers.ts';
-import type { RememberedConsents } from './remembered-consents.ts';
+import type { GrantParts } from './parts.ts';
 
 const VERIFIER_PATTERN = /^[A-Za-z0-9._~-]{43,128}$/;
 
@@ -84,15 +81,7 @@ export function createAuthorizationCodeGrant({
   consents,
   lifetimes,
   now,
-}: {
-  engine: Pick<EngineHandle, 'findCode' | 'findConsent'>;
-  registry: Registry;
-  users: Users;
-  lostAnswers: LostAnswers;
-  consents: Pick<RememberedConsents, 'forget'>;
-  lifetimes: LoginLifetimes;
-  now: () => number;
-}): Grant {
+}: GrantParts): Grant {
   /**
    * Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). The person is asked
    * again next time; a consent that has ended but can still be found would make all further codes dead ones.

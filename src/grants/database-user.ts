@@ -5,18 +5,15 @@
  */
 
 import { requireText } from '../clients/form.ts';
-import type { DatabaseLogins } from '../datasources/logins.ts';
 import type { Grant } from './contract.ts';
+import type { GrantParts } from './parts.ts';
 
 export const DATABASE_USER = 'urn:grantable:grant-type:database-user';
 
 export function createDatabaseUserGrant({
   databaseLogins,
   now,
-}: {
-  databaseLogins: Pick<DatabaseLogins, 'authenticate'>;
-  now: () => number;
-}): Grant {
+}: Pick<GrantParts, 'databaseLogins' | 'now'>): Grant {
   return {
     type: DATABASE_USER,
     name: 'database_user',

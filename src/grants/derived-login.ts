@@ -5,27 +5,19 @@
  * gives no refresh tokens).
  */
 import { findText } from '../clients/form.ts';
-import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
-import type { Users } from '../directory/users.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import { NOTHING } from '../permissions/permissions.ts';
-import type { Registry } from '../registry/registry.ts';
 import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest } from './contract.ts';
+import type { GrantParts } from './parts.ts';
 import { actFor } from './requested-subject.ts';
 import { type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const DERIVED_LOGIN = 'urn:grantable:grant-type:derived-login';
-
-export interface DerivedLoginDeps {
-  readonly users: Pick<Users, 'findBySubject'>;
-  readonly registry: Pick<Registry, 'findLogin'>;
-  readonly limit: ExchangeLimit;
-}
 
 interface Parent {
   readonly token: SubjectToken & { readonly devices: DeviceAccess };
@@ -39,9 +31,11 @@ function originOf({ bounds, subject }: SubjectToken): string {
   return parseUserSubject(first)?.id ?? first;
 }
 
-export function createDerivedLoginGrant(deps: DerivedLoginDeps): Grant {
-  const { users, registry, limit } = deps;
-
+export function createDerivedLoginGrant({
+  users,
+  registry,
+  limit,
+}: Pick<GrantParts, 'users' | 'registry' | 'limit'>): Grant {
   async function requireParent(request: GrantRequest): Promise<Parent> {
     const { subject, client, through } = request;
     const token = subject && toSubjectToken(subject);

@@ -5,14 +5,14 @@
 
 import { requireText } from '../clients/form.ts';
 import { userSubject } from '../directory/subjects.ts';
-import type { Users } from '../directory/users.ts';
 import { ProofRejected } from '../errors/domain.ts';
 import type { Grant } from './contract.ts';
+import type { GrantParts } from './parts.ts';
 
 /** Bytes; longer ones are refused before anything is computed. */
 const MAX_FIELD_BYTES = 1024;
 
-export function createPasswordGrant({ users, now }: { users: Users; now: () => number }): Grant {
+export function createPasswordGrant({ users, now }: Pick<GrantParts, 'users' | 'now'>): Grant {
   return {
     type: 'password',
     name: 'password',

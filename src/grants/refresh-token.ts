@@ -4,41 +4,24 @@
  * the same successor, so a client whose connection broke can retry. Later reuse ends the login.
  */
 import { requireText } from '../clients/form.ts';
-import type { DatabaseLogins } from '../datasources/logins.ts';
 import { usesSecret } from '../directory/applications.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
-import type { Users } from '../directory/users.ts';
 import { ProofRejected, RefreshTokenTooOld } from '../errors/domain.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { earlierTokensNode } from '../registry/nodes.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { RefreshTokens } from '../registry/secrets.ts';
-import type { AuditLog, LoginRow, LoginStore } from '../storage/contract.ts';
+import type { LoginRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Tokens } from '../tokens/identify.ts';
 import type { Grant, GrantRequest } from './contract.ts';
-import type { LostAnswers } from './lost-answers.ts';
+import type { GrantParts } from './parts.ts';
 
 /** A retry this soon after the rotation is honest. */
 const GRACE_MS = 5_000;
 
-export interface RefreshTokenGrantDeps {
-  readonly registry: Registry;
-  readonly logins: LoginStore;
-  readonly refreshTokens: RefreshTokens;
-  readonly tokens: Pick<Tokens, 'identify'>;
-  readonly users: Users;
-  readonly databaseLogins: Pick<DatabaseLogins, 'check'>;
-  readonly lostAnswers: LostAnswers;
-  readonly audit: AuditLog;
-  readonly now: () => number;
-}
-
 const nameOf = (presented: Buffer): string => `refresh ${presented.toString('base64url').slice(0, 22)}`;
 
-export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
-  const { registry, logins, refreshTokens, users, databaseLogins, lostAnswers, audit, now } = deps;
+export function createRefreshTokenGrant(parts: GrantParts): Grant {
+  const { registry, logins, refreshTokens, users, databaseLogins, lostAnswers, audit, now } = parts;
 
   /** The token is neither current nor within the grace: another party has it too. */
   async function endReused(login: LoginRow, { address, requestId }: GrantRequest): Promise<never> {
@@ -104,7 +87,7 @@ export function createRefreshTokenGrant(deps: RefreshTokenGrantDeps): Grant {
     parameters: ['refresh_token'],
     async prove(request) {
       const { through } = request;
-      const presented = await deps.tokens.identify(requireText(request.parameters, 'refresh_token'));
+      const presented = await parts.tokens.identify(requireText(request.parameters, 'refresh_token'));
       if (presented.kind !== 'refresh token') throw new ProofRejected({ reason: 'not a refresh token' });
       const { token } = presented;
       const login = await registry.findLogin(presented.login);

@@ -74,11 +74,6 @@ export interface SubjectTokens {
   ): Promise<SubjectToken | undefined>;
 }
 
-export interface SubjectTokensDeps {
-  readonly tokens: Pick<Tokens, 'findAccessToken'>;
-  readonly connections: Pick<Connections, 'find'>;
-}
-
 function fromRow(row: TokenRow): SubjectToken {
   return defined({
     id: row.id,
@@ -133,7 +128,13 @@ export function toSubjectToken(found: FoundToken): SubjectToken {
   return found.kind === 'access token' ? fromRow(found.row) : fromConnection(found.living);
 }
 
-export function createSubjectTokens({ tokens, connections }: SubjectTokensDeps): SubjectTokens {
+export function createSubjectTokens({
+  tokens,
+  connections,
+}: {
+  readonly tokens: Pick<Tokens, 'findAccessToken'>;
+  readonly connections: Pick<Connections, 'find'>;
+}): SubjectTokens {
   return {
     async find(value, type, { view, address }) {
       if (type === ACCESS_TOKEN_TYPE) {

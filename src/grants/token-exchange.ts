@@ -4,10 +4,8 @@
  * can be traded for again.
  */
 import { findText, requireText } from '../clients/form.ts';
-import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import { findAccountHolder } from '../directory/database-accounts.ts';
 import type { DirectoryView } from '../directory/directory.ts';
-import type { Users } from '../directory/users.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { defined } from '../storage/defined.ts';
@@ -15,8 +13,9 @@ import type { Application, Resource, User } from '../storage/nouns.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { Grant, GrantRequest, Proof } from './contract.ts';
 import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from './expiry.ts';
+import type { GrantParts } from './parts.ts';
 import { actFor, findRequestedUser } from './requested-subject.ts';
-import { ACCESS_TOKEN_TYPE, type SubjectToken, type SubjectTokens, toSubjectToken } from './subject-token.ts';
+import { ACCESS_TOKEN_TYPE, type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
@@ -28,14 +27,6 @@ class SubjectTokenRejected extends MalformedRequest {
   constructor(reason: string) {
     super({ description: 'The subject_token is not valid.', reason });
   }
-}
-
-export interface TokenExchangeDeps {
-  readonly subjectTokens: SubjectTokens;
-  readonly users: Pick<Users, 'findBySubject'>;
-  readonly limit: ExchangeLimit;
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
 type Parameters = GrantRequest['parameters'];
@@ -94,7 +85,12 @@ async function requireMayTrade(token: SubjectToken, client: Application, view: D
   }
 }
 
-export function createTokenExchangeGrant({ subjectTokens, users, limit, now }: TokenExchangeDeps): Grant {
+export function createTokenExchangeGrant({
+  subjectTokens,
+  users,
+  limit,
+  now,
+}: Pick<GrantParts, 'subjectTokens' | 'users' | 'limit' | 'now'>): Grant {
   async function requireSubjectToken(request: GrantRequest): Promise<SubjectToken & { resource: string }> {
     const { parameters, view, client } = request;
     const token = request.subject

@@ -16,11 +16,12 @@ const banned: readonly (readonly [RegExp, string])[] = [
   [/\b(?:whoever|somebody|nobody|anybody)\b/gi, 'the party: client, person, operator, caller'],
   [/\b(?:hitherto|thereof|therein|thereby|thus|hereby|herein|whereby|lest)\b/gi, 'a common word'],
   [/\bno longer\b/gi, 'not, or what is true instead'],
-  [/\b(?<![-/.`])now\b(?![-/(`])/gi, 'nothing: the text says what is'],
+  // Not the name of a parameter or member.
+  [/\b(?<![-/.`]|@param |^')now\b(?![-/(`]|'$)/gim, 'nothing: the text says what is'],
 ];
 
 /** Occurrences that stand in `src` and `adapters`. Lower it when you mend some; never raise it. */
-const budget = { src: 60, adapters: 0 };
+const budget = { src: 52, adapters: 0 };
 
 function filesBelow(path: string, extension: RegExp): string[] {
   if (!existsSync(path)) return [];
