@@ -150,7 +150,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     provider: provider.engine.provider,
     tokens: services.tokenService,
     system: createSystem({
-      call: (...call) => faces.call('apiMaker', ...call),
+      call: faces.call,
       record(answered) {
         metrics.countAnswered(answered);
         logAnswered(log, answered);

@@ -10,7 +10,8 @@ import type { FusioDeps } from './fusio/deps.ts';
 import { createFusio } from './fusio/index.ts';
 import { createMount, type Mount, type MountDeps } from './mount.ts';
 import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
-import { createUsergrid, type UsergridDeps } from './usergrid/index.ts';
+import type { UsergridDeps } from './usergrid/deps.ts';
+import { createUsergrid } from './usergrid/index.ts';
 
 const PATHS_KEPT = 1_000;
 /** Characters. */

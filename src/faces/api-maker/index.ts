@@ -11,6 +11,7 @@ import type { AuthTokenInfo } from '../../storage/nouns.ts';
 import type { Face, FaceRequest, FaceTokens, TokenQuestion } from '../face.ts';
 import {
   FieldRefused,
+  NAME,
   parseTokenRequest,
   type Renewal,
   type RowLogin,
@@ -120,7 +121,7 @@ export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
   }
 
   return {
-    name: 'apiMaker',
+    name: NAME,
     bodies: 'json',
     origins: 'listed',
     headers: [USER_HEADER, ROW_HEADER, 'x-am-secret', 'x-am-content-type-response'],

@@ -12,6 +12,8 @@ export class FieldRefused extends Refusal {
   }
 }
 
+export const NAME = 'apiMaker';
+
 /** The one route of this face. */
 export const TOKEN_ROUTE = 'POST /api/system-api/:organization/token';
 

@@ -7,8 +7,8 @@ import { quote } from '../../errors/texts.ts';
 import type { Answered } from '../../http/access-log.ts';
 import type { RequestState } from '../../http/request-state.ts';
 import type { Incoming } from '../incoming.ts';
-import type { Mount } from '../mount.ts';
-import { TOKEN_ROUTE } from './requests.ts';
+import type { Faces } from '../index.ts';
+import { NAME, TOKEN_ROUTE } from './requests.ts';
 import {
   type System,
   SystemRequestRefused,
@@ -17,8 +17,7 @@ import {
 } from './system-contract.ts';
 
 export interface SystemDeps {
-  /** Of API Maker's face. */
-  readonly call: Mount['call'];
+  readonly call: Faces['call'];
   /** Is told of every request when it has been answered, for the log and the metrics. */
   readonly record: (answered: Answered) => void;
   /** Milliseconds. */
@@ -55,7 +54,7 @@ export function createSystem({ call, record, now }: SystemDeps): System {
     };
     let status = 500;
     try {
-      const reply = await call(incoming, TOKEN_ROUTE, organization);
+      const reply = await call(NAME, incoming, TOKEN_ROUTE, organization);
       status = reply?.status ?? 404;
       const { data, errors } = (reply?.body ?? {}) as Envelope;
       if (status === 200 && data) return data;

@@ -1,7 +1,6 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
-import { type Applications, usesSecret } from '../../directory/applications.ts';
+import { usesSecret } from '../../directory/applications.ts';
 import { findRights } from '../../directory/rights.ts';
-import type { RoleChanges } from '../../directory/role-changes.ts';
 import { LONGEST_TOKEN } from '../../grants/expiry.ts';
 import {
   contains,
@@ -14,21 +13,12 @@ import {
 import { fromStored } from '../../permissions/stored.ts';
 import type { Application, Resource, Role } from '../../storage/nouns.ts';
 import type { Ask, FaceRequest } from '../face.ts';
+import { baseOf, type UsergridDeps } from './deps.ts';
 import { describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
 import { noAccess, UsergridRefusal } from './errors.ts';
 import { parsePermission, spellPermissions } from './permission-strings.ts';
 import { administers, authorOf, type Principal, type Principals } from './principals.ts';
 import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
-
-export interface AdministrationDeps {
-  readonly principals: Principals;
-  readonly applications: Pick<Applications, 'showSecret' | 'renewSecret' | 'limitUserTokens'>;
-  readonly roleChanges: RoleChanges;
-  /** The URL below which the face is served. */
-  readonly base: () => string;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
 
 type Answer = (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>;
 
@@ -44,8 +34,9 @@ export interface Administration {
   readonly changeApplication: Answer;
 }
 
-export function createAdministration(deps: AdministrationDeps): Administration {
-  const { principals, applications, roleChanges, base, now } = deps;
+export function createAdministration(deps: UsergridDeps, principals: Principals): Administration {
+  const { applications, roleChanges, now } = deps;
+  const base = baseOf(deps);
 
   async function requireOver(request: FaceRequest, ask: Ask): Promise<Principal> {
     const principal = await principals.require(request, ask);
@@ -128,7 +119,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
   function showRole(action: 'get' | 'post' | 'delete', role: Role, request: FaceRequest) {
     const data = spellPermissions(roleChanges.permissionsOf(role));
     const path = `/roles/${encodeURIComponent(role.name)}/permissions`;
-    return toEnvelope({ action, path, entities: [], data }, request, base());
+    return toEnvelope({ action, path, entities: [], data }, request, base);
   }
 
   return {
@@ -205,7 +196,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
       const application = await requireApplication(request);
       const changed = await applications.limitUserTokens(application, seconds, authorOf(principal, request));
       const entity = toApplicationEntity(changed, request.organization, now());
-      return toEnvelope({ action: 'put', path: '/', entities: [entity] }, request, base());
+      return toEnvelope({ action: 'put', path: '/', entities: [entity] }, request, base);
     },
   };
 }

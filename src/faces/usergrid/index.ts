@@ -5,22 +5,15 @@
  */
 import { defined } from '../../storage/defined.ts';
 import type { Face, FaceAction } from '../face.ts';
-import { type AdministrationDeps, createAdministration } from './administration.ts';
+import { createAdministration } from './administration.ts';
 import { authorize } from './authorize.ts';
+import type { UsergridDeps } from './deps.ts';
 import { createFailures } from './errors.ts';
 import { createPrincipals } from './principals.ts';
-import { createTokenRoutes, type TokenRoutesDeps } from './tokens.ts';
-import { createUserRoutes, type UserRoutesDeps } from './users.ts';
+import { createTokenRoutes } from './tokens.ts';
+import { createUserRoutes } from './users.ts';
 
 const BODY_LIMIT = 64 * 1024;
-
-export interface UsergridDeps
-  extends TokenRoutesDeps,
-    Omit<UserRoutesDeps & AdministrationDeps, 'principals' | 'base'> {
-  readonly issuer: string;
-  /** Paths below which faces are served, by their names. */
-  readonly prefixes: Readonly<Record<string, string>>;
-}
 
 /** The last members of an envelope stand behind the times. */
 function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now: () => number): FaceAction {
@@ -36,10 +29,9 @@ function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now
 export function createUsergrid(deps: UsergridDeps): Face {
   const { issuer, now } = deps;
   const principals = createPrincipals(deps);
-  const inner = { ...deps, principals, base: () => issuer + (deps.prefixes.usergrid ?? '') };
   const tokens = createTokenRoutes(deps);
-  const users = createUserRoutes(inner);
-  const administration = createAdministration(inner);
+  const users = createUserRoutes(deps, principals);
+  const administration = createAdministration(deps, principals);
   const within = (answer: Parameters<typeof timed>[0]): FaceAction => timed(answer, now);
 
   const toAuthorization: FaceAction = async (request) => authorize(request, issuer);

@@ -3,11 +3,11 @@
  * administrators with a password, each in their own realm and never in the other's, applications and organizations
  * with an id and a secret.
  */
-import type { FindAdministrators } from '../../directory/administrators.ts';
 import { isNounId } from '../../directory/names.ts';
 import type { Users } from '../../directory/users.ts';
 import type { Realm } from '../../storage/nouns.ts';
 import type { Ask, FaceAction, FaceRequest, TokenQuestion } from '../face.ts';
+import type { UsergridDeps } from './deps.ts';
 import { describeAdministrator, describeOrganization, describeUser } from './entities.ts';
 import { toGrantRefused, UsergridRefusal, wrongLogin } from './errors.ts';
 import { toCredentialsQuestion } from './principals.ts';
@@ -65,12 +65,7 @@ export interface TokenRoutes {
   get(tree: Tree): FaceAction;
 }
 
-export interface TokenRoutesDeps {
-  readonly users: Pick<Users, 'find' | 'findByLogin'>;
-  readonly findAdministrators: FindAdministrators;
-}
-
-export function createTokenRoutes({ users, findAdministrators }: TokenRoutesDeps): TokenRoutes {
+export function createTokenRoutes({ users, findAdministrators }: UsergridDeps): TokenRoutes {
   /** @throws GrantRefused */
   async function askFor(question: TokenQuestion, ask: Ask) {
     const { row, answer } = await ask.token(question).catch((error: unknown) => {

@@ -1,16 +1,11 @@
 /** Users of an application: made, read, removed, their passwords and tokens. */
-import type { Author } from '../../directory/changes.ts';
-import type { PasswordChange } from '../../directory/password-change.ts';
-import type { Register } from '../../directory/registration.ts';
-import type { Revocations } from '../../directory/revocations.ts';
 import { userSubject } from '../../directory/subjects.ts';
-import type { Users } from '../../directory/users.ts';
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
 import { ACT_FOR_USER } from '../../grants/act-for-user.ts';
 import { Refusal } from '../../http/refusal.ts';
-import type { LoginRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { Ask, FaceRequest, FaceTokens } from '../face.ts';
+import type { Ask, FaceRequest } from '../face.ts';
+import { baseOf, type UsergridDeps } from './deps.ts';
 import { describeUser, toEnvelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
@@ -20,23 +15,6 @@ import { parseUserQuery } from './user-query.ts';
 
 /** Seconds: of a token that is asked for only to see whether a password is right. */
 const PROOF_TTL = 1;
-
-export interface UserRoutesDeps {
-  readonly principals: Principals;
-  readonly users: Pick<Users, 'find' | 'findByLogin'>;
-  readonly register: Register;
-  readonly passwordChange: PasswordChange;
-  readonly revocations: Pick<Revocations, 'revokeToken' | 'revokeLogin' | 'revokeAllOf'>;
-  /** The living access token; undefined for anything else. */
-  readonly tokens: FaceTokens;
-  /** The living login that a refresh token belongs to; undefined for anything else. */
-  readonly findLogin: (refreshToken: string) => Promise<LoginRow | undefined>;
-  readonly removeUser: (user: User, author: Author) => Promise<void>;
-  /** Takes one registration from an address. @throws TooManyAttempts */
-  readonly limitRegistration: (address: string) => Promise<void>;
-  /** The URL below which the face is served. */
-  readonly base: () => string;
-}
 
 type Answer = (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>;
 
@@ -61,8 +39,9 @@ interface Target {
   readonly isSelf: boolean;
 }
 
-export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
-  const { principals, users, revocations, base } = deps;
+export function createUserRoutes(deps: UsergridDeps, principals: Principals): UserRoutes {
+  const { users, revocations } = deps;
+  const base = baseOf(deps);
 
   /** The user that the path names, for themselves and their administrators. Other callers do not learn who exists. */
   async function requireTarget(request: FaceRequest, principal: Principal): Promise<Target> {
@@ -91,7 +70,7 @@ export function createUserRoutes(deps: UserRoutesDeps): UserRoutes {
   }
 
   const entities = (action: 'get' | 'post' | 'delete', people: readonly User[], request: FaceRequest) =>
-    toEnvelope({ action, path: '/users', entities: people.map(toUserEntity) }, request, base());
+    toEnvelope({ action, path: '/users', entities: people.map(toUserEntity) }, request, base);
 
   /** A stranger registers with a password, which is useless where the application does not have password logins. */
   const takesStrangers = ({ settings, client }: FaceRequest): boolean =>
