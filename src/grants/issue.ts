@@ -17,6 +17,7 @@ import type { Registry } from '../registry/registry.ts';
 import { scopeMember } from '../registry/scope.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import type { Resource, User } from '../storage/nouns.ts';
 import { beginLogin, toSeconds } from '../storage/rows.ts';
 import { accessTokenAlgs } from '../storage/signing-algs.ts';
@@ -61,7 +62,7 @@ function faceFacts(
 ): Pick<TokenRow, 'face' | 'faceScopes'> {
   if (!through) return {};
   const added = scopes.filter((scope) => through.scopes?.includes(scope) && !rights?.scopes.has(scope));
-  return { face: through.face, ...(added.length > 0 && { faceScopes: added }) };
+  return defined({ face: through.face, faceScopes: added.length > 0 ? added : undefined });
 }
 
 function rowFor(
@@ -92,8 +93,7 @@ function rowFor(
   const belongsTo = login ?? proof.login;
   if (belongsTo && request.through?.token?.endsEarlier) ancestors.add(earlierTokensNode(belongsTo));
   const openid = proof.openid ?? (scopes.includes('openid') ? proof.parent?.openid : undefined);
-  const parent = login ?? proof.parentId;
-  return {
+  return defined({
     id: createNodeId(),
     format,
     grantType: grant.name,
@@ -103,26 +103,28 @@ function rowFor(
     clientId: application.clientId,
     scope: scopes.join(' '),
     permissions: toStored(permissions),
-    ...(asScopes && { asScopes }),
-    ...(devices && { devices: toStoredAccess(devices) }),
+    asScopes: asScopes || undefined,
+    devices: devices && toStoredAccess(devices),
     ancestors: [...ancestors],
     asOf,
     issuedAt: now,
     expiresAt,
     address,
-    ...(parent !== undefined && { parent }),
+    parent: login ?? proof.parentId,
     ...faceFacts(request, decision),
-    ...(belongsTo !== undefined && { login: belongsTo }),
-    ...(holder && { username: holder.username, roles: rights?.roles ?? [] }),
-    ...(proof.user && { user: proof.user.id }),
-    ...(proof.account && { account: proof.account.facts, claims: proof.account.claims }),
-    ...(resource && { resource: resource.identifier }),
-    ...(proof.authenticatedAt !== undefined && { authenticatedAt: proof.authenticatedAt }),
-    ...(requestId !== undefined && { requestId }),
-    ...(openid && { openid }),
-    ...(request.sender && { sender: request.sender }),
+    login: belongsTo,
+    username: holder?.username,
+    roles: holder && (rights?.roles ?? []),
+    user: proof.user?.id,
+    account: proof.account?.facts,
+    claims: proof.account?.claims,
+    resource: resource?.identifier,
+    authenticatedAt: proof.authenticatedAt,
+    requestId,
+    openid,
+    sender: request.sender,
     ...proof.chain,
-  };
+  });
 }
 
 /** Roles, ancestors and copied columns add to what the permissions take. */
@@ -136,6 +138,7 @@ function fittingRow(row: TokenRow, claims: string, resource: Resource | undefine
   });
 }
 
+/** As JSON, which leaves out members that are undefined. */
 function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
   const { organization, application } = request.client;
   return {
@@ -153,11 +156,11 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     authorization_details: toDetails(decision.permissions, decision.devices, row.resource ?? ''),
     org: organization.name,
     app: application.name,
-    ...(row.roles && { roles: row.roles }),
-    ...(row.username !== undefined && { username: row.username }),
-    ...(row.authenticatedAt !== undefined && { auth_time: toSeconds(row.authenticatedAt) }),
-    ...(row.act && { act: row.act }),
-    ...(row.sender && { cnf: row.sender }),
+    roles: row.roles,
+    username: row.username,
+    auth_time: row.authenticatedAt === undefined ? undefined : toSeconds(row.authenticatedAt),
+    act: row.act,
+    cnf: row.sender,
     anc: row.ancestors,
     as_of: row.asOf,
   };
@@ -200,14 +203,12 @@ function startLogin(
   return {
     refreshToken,
     login: beginLogin(request.client.method === 'none' ? row : unbound, {
+      ...defined({ parent: proof.parentId, origin: proof.origin, openid: proof.openid }),
       id,
       ancestors: row.ancestors.filter((ancestor) => ancestor !== id && ancestor !== earlierTokensNode(id)),
       createdAt,
       expiresAt: Math.min(end, proof.parent?.expiresAt ?? end),
       current: deps.refreshTokens.hash(refreshToken),
-      ...(proof.parentId !== undefined && { parent: proof.parentId }),
-      ...(proof.origin !== undefined && { origin: proof.origin }),
-      ...(proof.openid && { openid: proof.openid }),
     }),
   };
 }
@@ -242,17 +243,17 @@ export function createIssue(deps: IssueDeps): Issue {
     const refreshToken =
       bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
     const idToken = await issueIdToken(request, decision, accessToken, deps);
-    const answer = {
+    const answer = defined({
       access_token: accessToken,
       token_type: tokenTypeOf(row),
       expires_in: toSeconds(row.expiresAt) - toSeconds(row.issuedAt),
-      ...(refreshToken !== undefined && { refresh_token: refreshToken }),
-      ...(idToken !== undefined && { id_token: idToken }),
+      refresh_token: refreshToken,
+      id_token: idToken,
       ...scopeMember({ ...row, faceScopes: [] }),
       permissions: claims.permissions,
       authorization_details: claims.authorization_details,
       ...proof.answer,
-    };
+    });
     return { answer, row };
   };
 }
