@@ -1,6 +1,6 @@
 /** Organizations of an apply file, and the resources and roles in them. */
 
-import type { BuiltInFace } from '../config/apply-faces.ts';
+import { type BuiltInFace, openByDefault } from '../config/apply-faces.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { type Permissions, unknownTables } from '../permissions/permissions.ts';
@@ -58,8 +58,7 @@ function planFaces(
     const { application: _, ...settings } = wanted;
     faces[name] = {
       enabled: true,
-      // Only one face lets strangers register unless the file says otherwise.
-      registration: name === 'sunbreak' && registration,
+      registration: registration && openByDefault.has(name),
       ...had,
       ...(settings as Partial<FaceSettings>),
       ...defined({ application }),

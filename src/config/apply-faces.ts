@@ -145,6 +145,9 @@ export const faces = z.strictObject({
 
 export type BuiltInFace = keyof z.output<typeof faces>;
 
+/** Faces that let strangers register unless the file says otherwise, outside production. */
+export const openByDefault: ReadonlySet<BuiltInFace> = new Set<BuiltInFace>(['sunbreak']);
+
 /** Read as tokens spell it, so that what cannot be had cannot be given either. */
 const reach = (dimension: Dimension) =>
   z.array(z.string()).superRefine((list, context) => {

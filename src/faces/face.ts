@@ -42,7 +42,7 @@ export interface FaceRequest {
   readonly basic: Credentials | undefined;
   readonly address: string;
   readonly requestId: string;
-  /** @param name in lower case @returns an empty text if there is none */
+  /** @param name in lower case @returns an empty text for an absent header */
   header(name: string): string;
   /** A living access token that was asked for through this face, for this organization; undefined for anything else. */
   findToken(value: string): Promise<TokenRow | undefined>;

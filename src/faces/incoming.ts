@@ -22,7 +22,7 @@ export interface Incoming {
   readonly startedAt: number;
   /** Whether a program in this process made it. */
   readonly isOwn: boolean;
-  /** @param name in lower case @returns an empty text if there is none */
+  /** @param name in lower case @returns an empty text for an absent header */
   header(name: string): string;
   /** @throws Refusal 400, 413 */
   readBody(): Promise<unknown>;

@@ -1,7 +1,7 @@
 /**
  * DeviceHive's auth service: pairs of JWTs that say which actions their bearer may do, on which networks and device
  * types. A pair that is made with an access token hangs below the login of that token, and may no more than it: the
- * original lets everybody make a pair for anybody.
+ * original lets every user make a pair for every other.
  */
 import { userSubject } from '../../directory/subjects.ts';
 import { isActive, type Users } from '../../directory/users.ts';

@@ -100,7 +100,7 @@ function requireList(value: unknown): readonly (string | number)[] {
   return value;
 }
 
-/** Unknown ones are dropped, as the original does; `[]` and none at all are no action, never all. */
+/** Drops unknown actions, as the original does. An empty or absent list allows nothing, never everything. */
 function parseActions(value: unknown): readonly string[] {
   const list = value === undefined || value === null ? [] : requireList(value);
   const ids = list.map((item) => {
