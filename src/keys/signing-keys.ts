@@ -106,11 +106,12 @@ async function storeNewKey(
   return stored;
 }
 
-function open(stored: StoredKey, vault: Vault): SigningKey {
+/** @param opened its private key, if that was unsealed before */
+function open(stored: StoredKey, vault: Vault, opened?: KeyObject): SigningKey {
   return defined({
     kid: stored.id,
     alg: stored.alg as SigningAlg,
-    privateKey: createPrivateKey(vault.open(stored.sealed, `${PURPOSE} ${stored.id}`)),
+    privateKey: opened ?? createPrivateKey(vault.open(stored.sealed, `${PURPOSE} ${stored.id}`)),
     publicJwk: stored.publicJwk ?? {},
     createdAt: stored.createdAt,
     activeFrom: stored.activeFrom,
@@ -146,8 +147,7 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
   async function read(): Promise<void> {
     stored = await listSigningKeys(keys);
     all = stored.map((key) => {
-      const known = opened.get(key.id);
-      const current = known ? { ...open({ ...key }, vault), privateKey: known.privateKey } : open(key, vault);
+      const current = open(key, vault, opened.get(key.id)?.privateKey);
       opened.set(key.id, current);
       return current;
     });
