@@ -162,7 +162,10 @@ export function createAuthorizationCodeGrant({
         // Otherwise the face or the server sets its lifetime.
         loginTtl: lastsWithSession(scopes) ? browserLoginTtl(scopes, lifetimes) : undefined,
         async spend() {
-          await code.consume();
+          await code.consume().catch((error: unknown) => {
+            if (!(error instanceof ProofRejected)) throw error;
+            return burn(code, 'code used at the same time', request);
+          });
           return undefined;
         },
         onAnswerLost: () => lostAnswers.remember(name),

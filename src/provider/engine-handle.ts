@@ -2,6 +2,7 @@
 
 import { errors, type Provider } from 'oidc-provider';
 import { userClaims } from '../directory/user-claims.ts';
+import { ClientRejected, ProofRejected } from '../errors/domain.ts';
 import type { EngineHandle, IdTokenFacts, StoredCode } from '../grants/engine-handle.ts';
 import { lastsWithSession } from '../grants/expiry.ts';
 import { defined } from '../storage/defined.ts';
@@ -20,7 +21,7 @@ async function issueIdToken(
   { clientId, user, openid, authTime, scopes, accessToken }: IdTokenFacts,
 ): Promise<string> {
   const client = await provider.Client.find(clientId);
-  if (!client) throw new errors.InvalidClient(`${clientId} was removed meanwhile`);
+  if (!client) throw new ClientRejected({ reason: 'the client was removed meanwhile', clientId });
   const token = new (provider.IdToken as unknown as IdTokens)(
     {
       ...userClaims(user),
@@ -42,16 +43,28 @@ async function issueIdToken(
   return token.issue({ use: 'idtoken' });
 }
 
+/** Of parallel uses the store lets one through. The others get the engine's error, which callers do not know. */
+function withOwnError(code: StoredCode): StoredCode {
+  const consume = code.consume.bind(code);
+  return Object.assign(code, {
+    consume: () =>
+      consume().catch((cause: unknown) => {
+        if (!(cause instanceof errors.InvalidGrant)) throw cause;
+        throw new ProofRejected({ reason: 'code used at the same time', cause });
+      }),
+  });
+}
+
 /** @param current the engine of the moment: it is replaced when keys change */
 export function createEngineHandle(current: () => Provider): EngineHandle {
   return {
     async findCode(value) {
       const { AuthorizationCode } = current();
       const ofSession = await AuthorizationCode.find(value, { ignoreExpiration: true });
-      if (ofSession) return ofSession;
+      if (ofSession) return withOwnError(ofSession);
       const code: StoredCode | undefined = await AuthorizationCode.find(value, WITHOUT_SESSION);
       // The engine ties every code to its session, also those of logins that go on without it.
-      return code && !lastsWithSession((code.scope ?? '').split(' ')) ? code : undefined;
+      return code && !lastsWithSession((code.scope ?? '').split(' ')) ? withOwnError(code) : undefined;
     },
     findConsent: (id) => current().Grant.find(id),
     issueIdToken: (facts) => issueIdToken(current(), facts),
