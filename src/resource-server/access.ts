@@ -3,6 +3,7 @@
  * route is private unless it says `access.public()`.
  */
 import type { Action } from '../permissions/actions.ts';
+import { defined } from '../storage/defined.ts';
 import { AccessError } from './errors.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
@@ -127,12 +128,12 @@ export function metadataOf(
   { issuer, resource }: Verifier,
   scopes?: readonly string[],
 ): Record<string, unknown> {
-  return {
+  return defined({
     resource,
     authorization_servers: [issuer],
     bearer_methods_supported: ['header'],
-    ...(scopes && { scopes_supported: scopes }),
-  };
+    scopes_supported: scopes,
+  });
 }
 
 export interface AccessAnswer {

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { type Standing, standingOf } from '../registry/nodes.ts';
+import { defined } from '../storage/defined.ts';
 import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { AccessError } from './errors.ts';
 import { basicAuthorization } from './introspection.ts';
@@ -118,14 +119,17 @@ export function followRevocations(options: RevocationsOptions): Revocations {
       isWhole = false;
     }
     for (const { id, revoked_at, restored_at, narrowed_at, exp } of nodes) {
-      records.set(id, {
+      records.set(
         id,
-        expiresAt: exp * 1000,
-        change: 0,
-        ...(revoked_at !== undefined && { revokedAt: revoked_at }),
-        ...(restored_at !== undefined && { restoredAt: restored_at }),
-        ...(narrowed_at !== undefined && { narrowedAt: narrowed_at }),
-      });
+        defined({
+          id,
+          expiresAt: exp * 1000,
+          change: 0,
+          revokedAt: revoked_at,
+          restoredAt: restored_at,
+          narrowedAt: narrowed_at,
+        }),
+      );
     }
     for (const [id, { expiresAt }] of records) if (expiresAt <= now()) records.delete(id);
     cursor = next;

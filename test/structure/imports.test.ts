@@ -25,7 +25,7 @@ const SHARED_WITH_LIBRARIES = [
   /^src\/permissions\//,
   /^src\/errors\//,
   /^src\/registry\/(?:compact-jws|nodes)\.ts$/,
-  /^src\/storage\/signing-algs\.ts$/,
+  /^src\/storage\/(?:defined|signing-algs)\.ts$/,
 ];
 
 /** @returns the folders of src in import order, as docs/architecture.md lists them; '' for the files of src itself */
