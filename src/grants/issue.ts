@@ -50,8 +50,8 @@ function formatFor(
   if (resource.token.overflow === 'reference') return 'opaque';
   throw new PermissionsNotAllowed({
     description:
-      'the permissions would make the token larger than 6 KB: ask for fewer tables, or have the resource set to ' +
-      'overflow: reference',
+      'The permissions would make the token larger than 6 KB. Ask for fewer tables, or have the resource set to ' +
+      'overflow: reference.',
   });
 }
 
@@ -133,8 +133,8 @@ function fittingRow(row: TokenRow, claims: string, resource: Resource | undefine
   if (resource?.token.overflow === 'reference') return { ...row, format: 'opaque' };
   throw new PermissionsNotAllowed({
     description:
-      'the token would be larger than 8 KB: ask for fewer tables, have fewer roles, or have the resource set to ' +
-      'overflow: reference',
+      'The token would be larger than 8 KB. Ask for fewer tables, have fewer roles, or have the resource set to ' +
+      'overflow: reference.',
   });
 }
 
