@@ -1,26 +1,15 @@
 /** `/account/password`: a person changes the password, proving the old one again (AC-12). */
 import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
-import type { ActiveApplication, Directory } from '../directory/directory.ts';
-import type { PasswordChange } from '../directory/password-change.ts';
+import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { Refusal } from '../http/refusal.ts';
-import type { Views } from '../http/views.ts';
 import { VersionConflict } from '../storage/contract.ts';
-import { FORM_TOKEN, type Forms } from './forms.ts';
-import { isProblem, type Problem, type ProofDeps, type ProvedUser, provePassword } from './proof.ts';
-
-export interface AccountDeps extends ProofDeps {
-  readonly issuer: string;
-  readonly directory: Directory;
-  readonly passwordChange: PasswordChange;
-  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
-  readonly limitPerson: (user: string) => Promise<void>;
-  readonly views: Views;
-  readonly forms: Forms;
-}
+import type { PageDeps } from './deps.ts';
+import { FORM_TOKEN } from './forms.ts';
+import { isProblem, type Problem, type ProvedUser, provePassword } from './proof.ts';
 
 const PURPOSE = 'account/password';
 const COOKIE_MINUTES = 60;
@@ -31,7 +20,7 @@ function cookieName(issuer: string): string {
 }
 
 /** The application whose people come here; by `application=<client_id>` in the address. */
-async function requireApplication(ctx: Context, { directory }: AccountDeps): Promise<ActiveApplication> {
+async function requireApplication(ctx: Context, { directory }: PageDeps): Promise<ActiveApplication> {
   const clientId = ctx.query.application;
   const found = typeof clientId === 'string' && (await (await directory.view()).findApplication(clientId));
   if (!found) throw new Refusal(404, 'there is no such application', { error: 'not_found' });
@@ -39,13 +28,13 @@ async function requireApplication(ctx: Context, { directory }: AccountDeps): Pro
   return found;
 }
 
-function findBinding(ctx: Context, { issuer }: AccountDeps): string | undefined {
+function findBinding(ctx: Context, { issuer }: PageDeps): string | undefined {
   return ctx.cookies.get(cookieName(issuer), { signed: true });
 }
 
 function show(
   ctx: Context,
-  { views, forms }: AccountDeps,
+  { views, forms }: PageDeps,
   client: ActiveApplication,
   binding: string,
   message: Partial<Problem> & { done?: boolean; username?: string },
@@ -64,7 +53,7 @@ function show(
   });
 }
 
-export async function showPasswordPage(ctx: Context, deps: AccountDeps): Promise<void> {
+export async function showPasswordPage(ctx: Context, deps: PageDeps): Promise<void> {
   const client = await requireApplication(ctx, deps);
   // The one that is there: a page in another tab must stay good.
   const binding = findBinding(ctx, deps) ?? randomBytes(16).toString('base64url');
@@ -83,7 +72,7 @@ export async function showPasswordPage(ctx: Context, deps: AccountDeps): Promise
 /** @returns what the person reads if it was not done */
 async function change(
   ctx: Context,
-  { passwordChange, limitPerson }: AccountDeps,
+  { passwordChange, limitPerson }: PageDeps,
   { application, organization }: ActiveApplication,
   { user }: ProvedUser,
   newPassword: string,
@@ -116,7 +105,7 @@ async function change(
   }
 }
 
-export async function submitPasswordPage(ctx: Context, deps: AccountDeps): Promise<void> {
+export async function submitPasswordPage(ctx: Context, deps: PageDeps): Promise<void> {
   const client = await requireApplication(ctx, deps);
   const binding = findBinding(ctx, deps);
   if (!binding) {

@@ -6,23 +6,14 @@ import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import type { Agreed } from '../grants/consent.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from '../grants/expiry.ts';
-import type { Views } from '../http/views.ts';
 import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
 import type { User } from '../storage/nouns.ts';
+import type { PageDeps } from './deps.ts';
 import { toDay, toDuration } from './duration.ts';
-import { FORM_TOKEN, type Forms } from './forms.ts';
-
-export interface ConsentDeps {
-  readonly views: Views;
-  readonly forms: Forms;
-  /** Seconds. */
-  readonly lifetimes: LoginLifetimes & { readonly userinfoToken: number };
-  /** Milliseconds. */
-  readonly now: () => number;
-}
+import { FORM_TOKEN } from './forms.ts';
 
 export interface ConsentRequest {
   readonly interaction: Interaction;
@@ -104,7 +95,7 @@ function toLogin(scopes: readonly string[], lifetimes: LoginLifetimes, now: numb
 
 export function showConsent(
   ctx: Context,
-  { views, forms, lifetimes, now }: ConsentDeps,
+  { views, forms, lifetimes, now }: PageDeps,
   { interaction, client, user, tables, agreed }: ConsentRequest,
 ): void {
   const { uid, params } = interaction;

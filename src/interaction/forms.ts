@@ -14,12 +14,6 @@ export interface Forms {
   require(ctx: Context, binding: string, purpose: string): Readonly<Record<string, string>>;
 }
 
-export interface FormsDeps {
-  readonly issuer: string;
-  readonly keys: SecretRing;
-  readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
-}
-
 /** The field that holds the token. */
 export const FORM_TOKEN = 'form_token';
 
@@ -30,7 +24,15 @@ function refuse(reason: string): never {
   });
 }
 
-export function createForms({ issuer, keys, findForm }: FormsDeps): Forms {
+export function createForms({
+  issuer,
+  formKeys: keys,
+  findForm,
+}: {
+  issuer: string;
+  formKeys: SecretRing;
+  findForm: (ctx: Context) => Record<string, unknown> | undefined;
+}): Forms {
   const tokenUnder = (key: Buffer, binding: string, purpose: string): string =>
     createHmac('sha256', key).update(`${purpose}\0${binding}`).digest('base64url');
 

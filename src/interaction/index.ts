@@ -6,20 +6,15 @@
  */
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import type { ActiveApplication, Directory } from '../directory/directory.ts';
-import type { PasswordChange } from '../directory/password-change.ts';
-import type { Users } from '../directory/users.ts';
+import type { ActiveApplication } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
-import type { Views } from '../http/views.ts';
-import type { Interaction, Interactions } from '../provider/interactions.ts';
-import type { AuditLog } from '../storage/contract.ts';
+import type { Interaction } from '../provider/interactions.ts';
 import type { User } from '../storage/nouns.ts';
-import type { SecretRing } from '../storage/vault.ts';
-import { type AccountDeps, showPasswordPage, submitPasswordPage } from './account.ts';
-import { type ConsentDeps, consentPurpose, showConsent } from './consent.ts';
+import { showPasswordPage, submitPasswordPage } from './account.ts';
+import { consentPurpose, showConsent } from './consent.ts';
+import type { InteractionDeps, PageDeps } from './deps.ts';
 import { createForms } from './forms.ts';
-import { type LoginDeps, showLogin, submitLogin } from './login.ts';
-import type { ProofDeps } from './proof.ts';
+import { showLogin, submitLogin } from './login.ts';
 
 export { createPages } from './pages.ts';
 export { createPostedRequests } from './posted-requests.ts';
@@ -30,41 +25,12 @@ export const REQUIRED_VIEWS = ['login', 'consent', 'password', 'logout', 'logged
 const PREFIXES = ['/interaction/', '/account/'];
 const STEPS = ['login', 'consent', 'abort'];
 
-export interface InteractionDeps {
-  readonly issuer: string;
-  readonly interactions: Interactions;
-  readonly directory: Directory;
-  readonly users: Users;
-  readonly passwordChange: PasswordChange;
-  readonly limitPerson: AccountDeps['limitPerson'];
-  readonly views: Views;
-  readonly formKeys: SecretRing;
-  readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
-  readonly audit: Pick<AuditLog, 'append'>;
-  readonly refusals: ProofDeps['refusals'];
-  /** Seconds. */
-  readonly lifetimes: ConsentDeps['lifetimes'];
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
 type RoutedContext = Context & { readonly params: Readonly<Record<string, string>> };
 
 export function createInteractionRoutes(deps: InteractionDeps): Middleware {
-  const { issuer, interactions, directory, users, passwordChange, views, audit, lifetimes, now } = deps;
-  const forms = createForms({ issuer, keys: deps.formKeys, findForm: deps.findForm });
-  const proof: ProofDeps = { users, refusals: deps.refusals, now };
-  const login: LoginDeps = { ...proof, views, forms };
-  const consent: ConsentDeps = { views, forms, lifetimes, now };
-  const account: AccountDeps = {
-    ...proof,
-    issuer,
-    directory,
-    passwordChange,
-    limitPerson: deps.limitPerson,
-    views,
-    forms,
-  };
+  const { interactions, directory, users, audit, now } = deps;
+  const forms = createForms(deps);
+  const pages: PageDeps = { ...deps, forms };
 
   function expired(reason: string): never {
     throw new Refusal(400, 'this login has expired or was begun in another browser: start again', { reason });
@@ -111,19 +77,19 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   const router = new Router();
   router.get('/interaction/:uid', async (ctx) => {
     const { interaction, client } = await requireInteraction(ctx);
-    if (interaction.prompt.name === 'login') return showLogin(ctx, login, interaction, client);
+    if (interaction.prompt.name === 'login') return showLogin(ctx, pages, interaction, client);
     requirePrompt(interaction, 'consent');
     const user = await findPerson(interaction);
     const [tables, agreed] = await Promise.all([
       interactions.findTables(interaction),
       user && interactions.findAgreed({ user, client }),
     ]);
-    showConsent(ctx, consent, { interaction, client, user, tables, agreed });
+    showConsent(ctx, pages, { interaction, client, user, tables, agreed });
   });
   router.post('/interaction/:uid/login', async (ctx) => {
     const { interaction, client } = await requireInteraction(ctx);
     requirePrompt(interaction, 'login');
-    const decision = await submitLogin(ctx, login, interaction, client);
+    const decision = await submitLogin(ctx, pages, interaction, client);
     if (decision) await interactions.finish(ctx, decision);
   });
   router.post('/interaction/:uid/consent', async (ctx) => {
@@ -150,8 +116,8 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
     ctx.status = 303;
     ctx.redirect(`/interaction/${encodeURIComponent(ctx.params.uid ?? '')}`);
   });
-  router.get('/account/password', (ctx) => showPasswordPage(ctx, account));
-  router.post('/account/password', (ctx) => submitPasswordPage(ctx, account));
+  router.get('/account/password', (ctx) => showPasswordPage(ctx, pages));
+  router.post('/account/password', (ctx) => submitPasswordPage(ctx, pages));
   const routes = router.routes() as unknown as Middleware;
   // The router matches every path against every route, which what machines ask need not wait for.
   return (ctx, next) => (PREFIXES.some((prefix) => ctx.path.startsWith(prefix)) ? routes(ctx, next) : next());

@@ -2,15 +2,10 @@
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
-import type { Views } from '../http/views.ts';
 import type { Decision, Interaction } from '../provider/interactions.ts';
-import { FORM_TOKEN, type Forms } from './forms.ts';
-import { isProblem, type Problem, type ProofDeps, provePassword } from './proof.ts';
-
-export interface LoginDeps extends ProofDeps {
-  readonly views: Views;
-  readonly forms: Forms;
-}
+import type { PageDeps } from './deps.ts';
+import { FORM_TOKEN } from './forms.ts';
+import { isProblem, type Problem, provePassword } from './proof.ts';
 
 const MAX_HINT = 256;
 
@@ -22,7 +17,7 @@ interface Typed extends Problem {
 
 export function showLogin(
   ctx: Context,
-  { views, forms }: Pick<LoginDeps, 'views' | 'forms'>,
+  { views, forms }: PageDeps,
   { uid, params }: Interaction,
   client: ActiveApplication,
   typed?: Typed,
@@ -47,7 +42,7 @@ export function showLogin(
 /** @returns the decision for the engine; undefined when the page was shown again */
 export async function submitLogin(
   ctx: Context,
-  deps: LoginDeps,
+  deps: PageDeps,
   interaction: Interaction,
   client: ActiveApplication,
 ): Promise<Decision | undefined> {

@@ -2,20 +2,12 @@
 
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
-import type { Users } from '../directory/users.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
-import type { Refusals } from '../storage/refusals.ts';
+import type { PageDeps } from './deps.ts';
 import { toMinutes } from './duration.ts';
-
-export interface ProofDeps {
-  readonly users: Users;
-  readonly refusals: Pick<Refusals, 'append'>;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
 
 export interface ProofRequest {
   readonly client: ActiveApplication;
@@ -58,7 +50,7 @@ function toProblem(ctx: Context, error: unknown): Problem | undefined {
 /** What was typed is not kept: it may be a password in the wrong field. */
 async function record(
   ctx: Context,
-  { refusals, now }: ProofDeps,
+  { refusals, now }: PageDeps,
   { client, event }: ProofRequest,
   error: unknown,
 ): Promise<void> {
@@ -84,7 +76,7 @@ export function isProblem(answer: ProvedUser | Problem): answer is Problem {
 /** @throws errors that are not a refusal, such as StoreUnavailable */
 export async function provePassword(
   ctx: Context,
-  deps: ProofDeps,
+  deps: PageDeps,
   request: ProofRequest,
 ): Promise<ProvedUser | Problem> {
   const { client, username, password } = request;

@@ -4,11 +4,10 @@
  */
 
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Directory, DirectoryView } from '../directory/directory.ts';
+import type { DirectoryView } from '../directory/directory.ts';
 import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { findRegistrant } from '../directory/registrants.ts';
 import { findRights } from '../directory/rights.ts';
-import type { Users } from '../directory/users.ts';
 import {
   MalformedRequest,
   PermissionsNotAllowed,
@@ -31,14 +30,10 @@ import { fromStored, type StoredPermissions, toStored } from '../permissions/sto
 import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import { type AskedScopes, type ScopeLimits, sortScopes } from './asked-scopes.ts';
+import type { ProviderDeps } from './deps.ts';
 import { toEngineError } from './engine-errors.ts';
 
 const NO_TABLES = toStored(NOTHING);
-
-export interface AuthorizationRequestDeps {
-  readonly directory: Directory;
-  readonly users: Users;
-}
 
 function refuseBeyond(asked: Permissions, allowed: Permissions): void {
   if (contains(allowed, asked)) return;
@@ -156,7 +151,10 @@ function refuseImpossible({ devices, permissions }: Asked, rights: Rights | unde
   refuseBeyond(permissions, rights.permissions);
 }
 
-async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps): Promise<void> {
+async function normalize(
+  ctx: KoaContextWithOIDC,
+  deps: Pick<ProviderDeps, 'directory' | 'users'>,
+): Promise<void> {
   const { params, client } = ctx.oidc;
   if (!params || !client) return;
   refuseEmptyDetails(ctx);
@@ -207,7 +205,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: AuthorizationRequestDeps
 }
 
 /** For the engine's `extraParams`: called for every authorization request, after its own checks of the parameters. */
-export function createRequestNormalizer(deps: AuthorizationRequestDeps) {
+export function createRequestNormalizer(deps: Pick<ProviderDeps, 'directory' | 'users'>) {
   return async function normalizeAuthorizationRequest(ctx: KoaContextWithOIDC): Promise<void> {
     try {
       await normalize(ctx, deps);
@@ -241,7 +239,7 @@ export function keptOf(params: Readonly<Record<string, unknown>> | undefined): K
  */
 export type FindLeft = (ctx: KoaContextWithOIDC) => Promise<LeftParameters | undefined>;
 
-export function createFindLeft(deps: AuthorizationRequestDeps): FindLeft {
+export function createFindLeft(deps: Pick<ProviderDeps, 'directory' | 'users'>): FindLeft {
   return async ({ oidc: { params, client, account } }) => {
     const kept = keptOf(params);
     const user = kept && account && (await deps.users.findBySubject(account.accountId));
@@ -278,7 +276,7 @@ export function createLeaveOutForPerson(findLeft: FindLeft) {
  * The content of the code, after the login. Tables that are asked for as details are given in full, or the request
  * fails: the client would not notice that a code gives less.
  */
-export function createGrantSourceDetails(deps: AuthorizationRequestDeps) {
+export function createGrantSourceDetails(deps: Pick<ProviderDeps, 'directory' | 'users'>) {
   return async function authorizationDetailsForGrantSource(ctx: KoaContextWithOIDC) {
     const { params, client, session } = ctx.oidc;
     const details = detailsOf(params);

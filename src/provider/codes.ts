@@ -6,15 +6,14 @@
 
 import { hash, randomBytes } from 'node:crypto';
 import type { Provider } from 'oidc-provider';
-import type { Directory } from '../directory/directory.ts';
 import { findRights } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import { agree } from '../grants/consent.ts';
 import { NOTHING } from '../permissions/permissions.ts';
-import type { AuditLog } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
+import type { ProviderDeps } from './deps.ts';
 
 export interface CodeRequest {
   /** Who agreed. */
@@ -46,18 +45,13 @@ export interface Codes {
   findRedirectUri(code: string): Promise<string | undefined>;
 }
 
-export interface CodesDeps {
-  readonly provider: () => Provider;
-  readonly directory: Pick<Directory, 'view'>;
-  readonly audit: Pick<AuditLog, 'append'>;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
 /** No browser is sent there. */
 const NOWHERE = 'urn:grantable:no-redirect';
 
-export function createCodes({ provider, directory, audit, now }: CodesDeps): Codes {
+export function createCodes(
+  provider: () => Provider,
+  { directory, storage: { audit }, now }: Pick<ProviderDeps, 'directory' | 'storage' | 'now'>,
+): Codes {
   /** @returns the id of the consent */
   async function recordConsent({ user, application, scopes, ...request }: CodeRequest): Promise<string> {
     const view = await directory.view();

@@ -15,18 +15,10 @@ import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { isPkceRequired, OWN_CLIENT_METADATA } from './clients.ts';
 import { toEngineError } from './engine-errors.ts';
+import type { EnginePages } from './pages.ts';
 import { ENGINE_PATHS } from './paths.ts';
 
-/** Pages that the engine shows by itself. */
-export interface EnginePages {
-  readonly interactionUrl: (uid: string) => string;
-  readonly renderError: NonNullable<Configuration['renderError']>;
-  /** @param form the engine's own, which its button must submit */
-  readonly confirmLogout: (ctx: KoaContextWithOIDC, form: string) => Promise<void>;
-  readonly loggedOut: (ctx: KoaContextWithOIDC) => Promise<void>;
-}
-
-export interface EngineDeps {
+export interface ConfigurationDeps {
   readonly issuer: string;
   readonly directory: Directory;
   readonly users: Users;
@@ -43,7 +35,7 @@ export interface EngineDeps {
 const CODE_LIFETIME = 60;
 const INTERACTION_LIFETIME = 3600;
 
-function createFindAccount({ directory, users }: EngineDeps): FindAccount {
+function createFindAccount({ directory, users }: ConfigurationDeps): FindAccount {
   return async (ctx, subject) => {
     const user = await users.findBySubject(subject);
     if (!user) return undefined;
@@ -68,7 +60,7 @@ function asksForResource(params: Record<string, unknown> | undefined): boolean {
 /** Resource indicators (RFC 8707): the application's own unless it only wants to know who the person is. */
 function createResourceIndicators({
   directory,
-}: EngineDeps): NonNullable<Configuration['features']>['resourceIndicators'] {
+}: ConfigurationDeps): NonNullable<Configuration['features']>['resourceIndicators'] {
   const findApplication = async ({ state }: KoaContextWithOIDC, clientId: string) =>
     (await (await directory.viewFor(state)).view.findApplication(clientId))?.application;
   return {
@@ -111,7 +103,7 @@ function validateDetail(ctx: KoaContextWithOIDC, detail: unknown): void {
   }
 }
 
-export function createConfiguration(deps: EngineDeps, jwks: Configuration['jwks']): Configuration {
+export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration['jwks']): Configuration {
   const { issuer } = deps;
   const secureCookies = issuer.startsWith('https:');
   const cookie = {

@@ -19,7 +19,7 @@ import type { SigningMode } from '../keys/signatures.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import type { IssueToken } from '../tokens/issue.ts';
 import { rememberClients } from './clients.ts';
-import { type EngineDeps as ConfigurationDeps, createConfiguration } from './configuration.ts';
+import { type ConfigurationDeps, createConfiguration } from './configuration.ts';
 import { toEngineError } from './engine-errors.ts';
 import { LocalSigningKey } from './external-key.ts';
 import { takeEarlierHints } from './id-token-hints.ts';

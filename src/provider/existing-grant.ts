@@ -3,22 +3,13 @@
  * or everything asked for if the operator marked the application as their own.
  */
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
-import type { Directory } from '../directory/directory.ts';
 import { isOnDevice } from '../directory/redirect-uris.ts';
-import type { Users } from '../directory/users.ts';
 import { DomainError } from '../errors/domain.ts';
 import { type Agreed, agreeToAll, clear, isOlder } from '../grants/consent.ts';
-import type { ConsentParties, RememberedConsents } from '../grants/remembered-consents.ts';
+import type { ConsentParties } from '../grants/remembered-consents.ts';
 import type { FindLeft } from './authorization-request.ts';
+import type { ProviderDeps } from './deps.ts';
 import { type FindAskedTables, toAgreement } from './table-consent.ts';
-
-export interface ExistingGrantDeps {
-  readonly directory: Directory;
-  readonly users: Users;
-  readonly consents: Pick<RememberedConsents, 'find'>;
-  readonly findAskedTables: FindAskedTables;
-  readonly findLeft: FindLeft;
-}
 
 type EngineGrant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>;
 
@@ -36,7 +27,10 @@ export function createLoadExistingGrant({
   consents,
   findAskedTables,
   findLeft,
-}: ExistingGrantDeps): NonNullable<Configuration['loadExistingGrant']> {
+}: Pick<ProviderDeps, 'directory' | 'users' | 'consents'> & {
+  findAskedTables: FindAskedTables;
+  findLeft: FindLeft;
+}): NonNullable<Configuration['loadExistingGrant']> {
   async function findParties({ state, oidc }: KoaContextWithOIDC): Promise<ConsentParties | undefined> {
     const { view } = await directory.viewFor(state);
     const [user, client] = await Promise.all([

@@ -2,45 +2,22 @@
 
 import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
-import type { Users } from '../directory/users.ts';
-import type { RememberedConsents } from '../grants/remembered-consents.ts';
-import type { SigningMode } from '../keys/signatures.ts';
 import { logoutNode } from '../registry/nodes.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { Storage } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { toSeconds } from '../storage/rows.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
 import type { Tokens } from '../tokens/identify.ts';
-import type { TokenService } from '../tokens/service.ts';
 import { createFindLeft, createLeaveOutForPerson } from './authorization-request.ts';
 import { toClientMetadata } from './clients.ts';
 import { type Codes, createCodes } from './codes.ts';
-import type { EngineDeps as ConfigurationDeps } from './configuration.ts';
+import type { ProviderDeps } from './deps.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { createLoadExistingGrant } from './existing-grant.ts';
 import { createInteractions, type Interactions } from './interactions.ts';
 import { createLoginPolicy } from './login-policy.ts';
-import { createProviderRoutes, type ProviderRoutesDeps } from './routes.ts';
+import { createProviderRoutes } from './routes.ts';
 import { createFindAskedTables } from './table-consent.ts';
-
-export interface ProviderDeps extends Omit<ProviderRoutesDeps, 'engine'> {
-  readonly issuer: string;
-  readonly storage: Storage;
-  readonly users: Users;
-  readonly registry: Registry;
-  readonly tokens: Tokens;
-  readonly service: Pick<TokenService, 'grants' | 'issue'>;
-  readonly consents: RememberedConsents;
-  readonly signingMode: SigningMode;
-  readonly cookieKeys: () => readonly string[];
-  /** Seconds. */
-  readonly lifetimes: { readonly login: number; readonly session: number };
-  readonly pages: ConfigurationDeps['pages'];
-  /** Milliseconds. */
-  readonly now: () => number;
-}
 
 export interface ProviderParts {
   readonly engine: Engine;
@@ -94,8 +71,8 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     findAccessToken: createFindForUserinfo(tokens),
     endSessionOf: (grantId) => registry.markBriefly(logoutNode(grantId), { revokedAt: now() }),
   });
-  const findAskedTables = createFindAskedTables({ directory, users });
-  const findLeft = createFindLeft({ directory, users });
+  const findAskedTables = createFindAskedTables(deps);
+  const findLeft = createFindLeft(deps);
   const engine = createEngine({
     configuration: () => ({
       issuer,
@@ -123,8 +100,8 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   return {
     engine,
     interactions: createInteractions({ provider: engine.provider, findAskedTables, consents }),
-    codes: createCodes({ provider: engine.provider, directory, audit: storage.audit, now }),
-    routes: createProviderRoutes({ ...deps, engine }),
+    codes: createCodes(engine.provider, deps),
+    routes: createProviderRoutes(engine, deps),
     keysChanged() {
       tokens.keysChanged();
       engine.rebuild();

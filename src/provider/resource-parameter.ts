@@ -1,20 +1,12 @@
 /** The `resource` parameter (RFC 8707) of authorization requests, as a single value in the spelling of the directory. */
-import type { Context, Middleware } from 'koa';
-import type { Directory } from '../directory/directory.ts';
+import type { Middleware } from 'koa';
 import { spelledAsStored } from '../directory/resource-spelling.ts';
+import type { ProviderDeps } from './deps.ts';
 
-type Form = Record<string, unknown>;
-
-export interface ResourceParameterDeps {
-  readonly directory: Directory;
-  /** The parsed form of a request, and how to hand it on changed. */
-  readonly form: {
-    read(ctx: Context): Form | undefined;
-    replace(ctx: Context, form: Form): void;
-  };
-}
-
-export function createResourceParameter({ directory, form }: ResourceParameterDeps): Middleware {
+export function createResourceParameter({
+  directory,
+  form,
+}: Pick<ProviderDeps, 'directory' | 'form'>): Middleware {
   return async function resourceParameter(ctx, next) {
     const fields = form.read(ctx);
     const given = fields?.resource ?? ctx.query.resource;

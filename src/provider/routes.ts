@@ -1,20 +1,13 @@
 /** The provider's middleware in the order in which a request meets it. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
-import type { RecordRefused } from '../clients/refused-requests.ts';
-import type { SigningKeys } from '../keys/signing-keys.ts';
+import type { ProviderDeps } from './deps.ts';
 import type { Engine } from './engine.ts';
 import { createFailures } from './failures.ts';
 import { createMetadata } from './metadata.ts';
 import { METADATA_PATHS, PATHS } from './paths.ts';
 import { createPrompts } from './prompts.ts';
-import { createResourceParameter, type ResourceParameterDeps } from './resource-parameter.ts';
-
-export interface ProviderRoutesDeps extends ResourceParameterDeps {
-  readonly engine: Engine;
-  readonly recordRefused: RecordRefused;
-  readonly signingKeys: SigningKeys;
-}
+import { createResourceParameter } from './resource-parameter.ts';
 
 /** As they are registered: the engine's router would take other cases and a slash at the end for the same. */
 const OURS = /^\/(?:oauth|\.well-known)(?:\/|$)/i;
@@ -29,13 +22,13 @@ function onPaths(paths: readonly string[], middleware: Middleware): Middleware {
 }
 
 /** The engine comes last and serves every path that is left of `/oauth` and `/.well-known`. */
-export function createProviderRoutes(deps: ProviderRoutesDeps): Middleware {
+export function createProviderRoutes(engine: Engine, deps: ProviderDeps): Middleware {
   return compose([
     exactPaths,
     createResourceParameter(deps),
     createFailures(deps.recordRefused),
     onPaths(METADATA_PATHS, createMetadata(deps)),
     onPaths([PATHS.authorization], createPrompts()),
-    deps.engine.middleware,
+    engine.middleware,
   ]);
 }

@@ -1,0 +1,35 @@
+/** What the pages work with. */
+import type { Context } from 'koa';
+import type { Directory } from '../directory/directory.ts';
+import type { PasswordChange } from '../directory/password-change.ts';
+import type { Users } from '../directory/users.ts';
+import type { LoginLifetimes } from '../grants/expiry.ts';
+import type { Views } from '../http/views.ts';
+import type { Interactions } from '../provider/interactions.ts';
+import type { AuditLog } from '../storage/contract.ts';
+import type { Refusals } from '../storage/refusals.ts';
+import type { SecretRing } from '../storage/vault.ts';
+import type { Forms } from './forms.ts';
+
+export interface InteractionDeps {
+  readonly issuer: string;
+  readonly interactions: Interactions;
+  readonly directory: Directory;
+  readonly users: Users;
+  readonly passwordChange: PasswordChange;
+  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
+  readonly limitPerson: (user: string) => Promise<void>;
+  readonly views: Views;
+  readonly formKeys: SecretRing;
+  readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly refusals: Pick<Refusals, 'append'>;
+  /** Seconds. */
+  readonly lifetimes: LoginLifetimes & { readonly userinfoToken: number };
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface PageDeps extends InteractionDeps {
+  readonly forms: Forms;
+}

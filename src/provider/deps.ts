@@ -1,0 +1,40 @@
+/** What the provider is put together from. */
+import type { Context } from 'koa';
+import type { RecordRefused } from '../clients/refused-requests.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { Users } from '../directory/users.ts';
+import type { RememberedConsents } from '../grants/remembered-consents.ts';
+import type { SigningMode } from '../keys/signatures.ts';
+import type { SigningKeys } from '../keys/signing-keys.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Storage } from '../storage/contract.ts';
+import type { Tokens } from '../tokens/identify.ts';
+import type { TokenService } from '../tokens/service.ts';
+import type { EnginePages } from './pages.ts';
+
+type Form = Record<string, unknown>;
+
+export interface ProviderDeps {
+  readonly issuer: string;
+  readonly storage: Storage;
+  readonly directory: Directory;
+  readonly users: Users;
+  readonly registry: Registry;
+  readonly tokens: Tokens;
+  readonly service: Pick<TokenService, 'grants' | 'issue'>;
+  readonly consents: RememberedConsents;
+  readonly signingKeys: SigningKeys;
+  readonly signingMode: SigningMode;
+  readonly cookieKeys: () => readonly string[];
+  readonly recordRefused: RecordRefused;
+  /** Seconds. */
+  readonly lifetimes: { readonly login: number; readonly session: number };
+  readonly pages: EnginePages;
+  /** The parsed form of a request, and how to hand it on changed. */
+  readonly form: {
+    read(ctx: Context): Form | undefined;
+    replace(ctx: Context, form: Form): void;
+  };
+  /** Milliseconds. */
+  readonly now: () => number;
+}
