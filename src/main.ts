@@ -30,4 +30,5 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   cwd: process.cwd(),
   now: Date.now,
   stopRequested,
+  startServer: async (config, options) => (await import('./server.ts')).createServer(config, options),
 });

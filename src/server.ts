@@ -13,7 +13,7 @@ import { logAnswered } from './http/access-log.ts';
 import { createApp } from './http/app.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { createLogger } from './http/log.ts';
-import { type Counts, createMetrics } from './http/metrics.ts';
+import { createMetrics, type Workers } from './http/metrics.ts';
 import { createViews } from './http/views.ts';
 import { REQUIRED_VIEWS } from './interaction/index.ts';
 import { JWKS_CACHE_SECONDS } from './keys/key-plan.ts';
@@ -42,12 +42,7 @@ export interface ServerOptions extends EmbeddingOptions {
   readonly faces?: readonly Face[];
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
-  /** Where several processes serve together: how their counts come together. */
-  readonly workers?: {
-    /** Is given the function that counts in this process. */
-    countWhenAsked(count: () => Promise<Counts>): void;
-    collectFromAll(own: () => Promise<Counts>): Promise<readonly Counts[]>;
-  };
+  readonly workers?: Workers;
 }
 
 /**

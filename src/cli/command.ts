@@ -9,6 +9,10 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import type { ReadStream } from 'node:tty';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import type { Config } from '../config/config.ts';
+import type { Logger } from '../http/log.ts';
+import type { Workers } from '../http/metrics.ts';
+import type { Filled } from '../server/fill-directory.ts';
 
 export const DONE = 0;
 export const FAILED = 1;
@@ -25,7 +29,20 @@ export interface CommandIo {
   readonly now: () => number;
   /** Resolves when the process is asked to stop. */
   readonly stopRequested: () => Promise<unknown>;
+  readonly startServer: StartServer;
 }
+
+/** Starts a server. The process brings it, because what puts the server together stands above the commands. */
+export type StartServer = (
+  config: Config,
+  options: {
+    readonly now: () => number;
+    readonly log: Logger;
+    readonly signal: AbortSignal;
+    readonly joinsOthers: boolean;
+    readonly workers?: Workers;
+  },
+) => Promise<{ readonly started: Filled; stop(): Promise<void> }>;
 
 export interface Command {
   readonly name: string;

@@ -1,5 +1,6 @@
 import { formatReport } from '../admin/apply-report.ts';
 import { loadConfig } from '../config/load.ts';
+import { defined } from '../storage/defined.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
 import { collectFromAll, countWhenAsked } from './worker-metrics.ts';
 import { isWorker, joinsOthers, leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
@@ -15,7 +16,6 @@ export const serve: Command = {
   async run(args, io) {
     readArguments(args, {}, 0);
     const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: true });
-    const { createServer } = await import('../server.ts');
     const { createLogger, takeOverConsole } = await import('../http/log.ts');
     const log = createLogger({ level: config.logLevel });
     // Listened for from the start, so that a stop while starting is not lost.
@@ -32,12 +32,12 @@ export const serve: Command = {
           shutdownSeconds: config.shutdownSeconds,
         });
       }
-      const server = await createServer(config, {
+      const server = await io.startServer(config, {
         now: io.now,
         log,
         signal: waiting.signal,
         joinsOthers: joinsOthers(),
-        ...(isWorker() && { workers: { countWhenAsked, collectFromAll } }),
+        ...defined({ workers: isWorker() ? { countWhenAsked, collectFromAll } : undefined }),
       });
       const { applied, quickstart } = server.started;
       if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));

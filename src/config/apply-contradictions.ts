@@ -6,17 +6,10 @@ import { checkNewPassword, MIN_PASSWORD_LENGTH } from '../directory/passwords.ts
 import { hasOwnScheme, isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../directory/usernames.ts';
 import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
-import { findWrongRights } from './apply-rights.ts';
+import { type Contradiction, findWrongRights } from './apply-rights.ts';
 import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './apply-schema.ts';
 import { findRefusal } from './apply-values.ts';
 import type { Path } from './yaml-document.ts';
-
-export interface Contradiction {
-  /** To what is wrong. */
-  readonly path: Path;
-  /** The end of a sentence that starts with the name of what the path leads to. */
-  readonly message: string;
-}
 
 type Placed<T> = readonly [path: Path, value: T];
 

@@ -3,9 +3,15 @@ import { RESERVED_SCOPES } from '../directory/openid-scopes.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
-import type { Contradiction } from './apply-contradictions.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './apply-schema.ts';
 import type { Path } from './yaml-document.ts';
+
+export interface Contradiction {
+  /** To what is wrong. */
+  readonly path: Path;
+  /** The end of a sentence that starts with the name of what the path leads to. */
+  readonly message: string;
+}
 
 /** A resource of the file and the name of its organization. */
 interface Defined {

@@ -5,8 +5,7 @@ import type { SmtpServer } from '../mail/smtp.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import type { TrustedProxies } from './addresses.ts';
 import type { ApplyFile } from './apply-schema.ts';
-import type { LogLevel, Signing } from './options.ts';
-import type { Limit, StoragePlace } from './values.ts';
+import type { Limit, LogLevel, Signing, StoragePlace } from './values.ts';
 
 export interface Config {
   /** `NODE_ENV=production` */

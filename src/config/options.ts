@@ -19,19 +19,15 @@ import {
   flag,
   limit,
   list,
+  logLevels,
   oneOf,
   path,
+  signings,
   smtpServer,
   storage,
   textValue,
   wholeNumber,
 } from './values.ts';
-
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
-
-export const signings = ['auto', 'pool', 'sync'] as const;
-export type Signing = (typeof signings)[number];
 
 /** A choice that is allowed, but not everywhere and not in silence. What did not parse is not in `config`. */
 export interface Rule {

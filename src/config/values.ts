@@ -11,6 +11,12 @@ import { isHostname } from './addresses.ts';
 import { faces } from './apply-faces.ts';
 import { didYouMean } from './similar.ts';
 
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const signings = ['auto', 'pool', 'sync'] as const;
+export type Signing = (typeof signings)[number];
+
 /** An amount of something within a time. */
 export interface Limit {
   readonly points: number;

@@ -17,6 +17,13 @@ import { OPERATIONS } from './paths.ts';
 /** What one process has counted, so that it can be sent to another. */
 export type Counts = readonly MetricObjectWithValues<MetricValue<string>>[];
 
+/** Where several processes serve together: how their counts come together. */
+export interface Workers {
+  /** Is given the function that counts in this process. */
+  countWhenAsked(count: () => Promise<Counts>): void;
+  collectFromAll(own: () => Promise<Counts>): Promise<readonly Counts[]>;
+}
+
 export interface Metrics {
   readonly middleware: Middleware;
   /** Counts a request; and a token, if one was given out under the grant in `state.issuedGrant`. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { runCommand } from '../../src/cli/run.ts';
+import { createServer } from '../../src/server.ts';
 import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
 
 const READ = '{"tables":{"orders":{"read":true}}}';
@@ -41,6 +42,7 @@ describe('the command connection, beside a running server', () => {
       cwd: server.dataDir,
       now: Date.now,
       stopRequested: () => Promise.resolve(),
+      startServer: createServer,
     });
     return { code, out: out.join(''), err: err.join('') };
   }

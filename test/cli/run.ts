@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { runCommand } from '../../src/cli/run.ts';
+import { createServer } from '../../src/server.ts';
 import { childEnv } from '../support/programs.ts';
 import { freePort } from '../support/server.ts';
 
@@ -51,6 +52,7 @@ export async function openTerminal(t: TestContext, env: Record<string, string> =
         cwd: dataDir,
         now: Date.now,
         stopRequested: () => Promise.resolve(),
+        startServer: createServer,
         ...io,
       });
       return { code, out: out.join(''), err: err.join('') };

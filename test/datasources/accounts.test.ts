@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
 import { runCommand } from '../../src/cli/run.ts';
 import { LOOKED_AT } from '../../src/datasources/password-changes.ts';
+import { createServer } from '../../src/server.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { engines } from './engines.ts';
 import { startWorld, userTable, type World } from './fixture.ts';
@@ -197,6 +198,7 @@ for (const kind of engines) {
           cwd: world.server.dataDir,
           now: () => Date.now() + world.server.clock.offset,
           stopRequested: () => Promise.resolve(),
+          startServer: createServer,
         });
         assert.equal(code, 0, out.join(''));
         return out.join('');
