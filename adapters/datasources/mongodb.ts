@@ -9,19 +9,21 @@ import {
   type Row,
   type ServerTarget,
 } from '../../src/datasources/connector.ts';
+import { defined } from '../../src/storage/defined.ts';
 
 const DEFAULT_PORT = 27_017;
 
 function optionsFor(target: ServerTarget): mongo.MongoClientOptions {
-  return {
+  return defined({
     // Otherwise the server could name others that we would connect to.
     directConnection: true,
     lookup: target.lookup,
-    ...(target.username !== undefined && {
-      auth: { username: target.username, password: target.password ?? '' },
-    }),
+    auth:
+      target.username === undefined
+        ? undefined
+        : { username: target.username, password: target.password ?? '' },
     tls: target.tls === 'verify',
-    ...(target.tls === 'verify' && target.ca !== undefined && { ca: target.ca }),
+    ca: target.tls === 'verify' ? target.ca : undefined,
     appName: 'grantable',
     maxPoolSize: MAX_CONNECTIONS,
     serverSelectionTimeoutMS: PATIENCE,
@@ -33,7 +35,7 @@ function optionsFor(target: ServerTarget): mongo.MongoClientOptions {
     readPreference: 'primaryPreferred',
     retryReads: false,
     monitorCommands: false,
-  };
+  });
 }
 
 function toAway(error: unknown): DatasourceAway {

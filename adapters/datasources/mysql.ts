@@ -7,6 +7,7 @@ import {
   type Row,
   type ServerTarget,
 } from '../../src/datasources/connector.ts';
+import { defined } from '../../src/storage/defined.ts';
 import { withinPatience } from './deadline.ts';
 import { GuardedSocket } from './sockets.ts';
 import { type Statement, toAway, withoutBooleans, writeColumnsQuery, writeRowQuery } from './sql.ts';
@@ -27,12 +28,11 @@ function optionsFor(target: ServerTarget): PoolOptions {
     port,
     user: target.username ?? '',
     password: target.password ?? '',
-    ...(target.tls === 'verify' && {
-      ssl: {
-        rejectUnauthorized: true,
-        verifyIdentity: true,
-        ...(target.ca !== undefined && { ca: target.ca }),
-      },
+    ...defined({
+      ssl:
+        target.tls === 'verify'
+          ? defined({ rejectUnauthorized: true, verifyIdentity: true, ca: target.ca })
+          : undefined,
     }),
     stream: () => new GuardedSocket(target).connect({ host: target.host, port }),
     connectTimeout: PATIENCE,

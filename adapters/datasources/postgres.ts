@@ -8,6 +8,7 @@ import {
   type Row,
   type ServerTarget,
 } from '../../src/datasources/connector.ts';
+import { defined } from '../../src/storage/defined.ts';
 import { GuardedSocket } from './sockets.ts';
 import { type Statement, toAway, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
@@ -21,7 +22,7 @@ const DATA_EXCEPTION = /^22/;
 class NoClearTextClient extends pg.Client {
   constructor(config?: pg.ClientConfig) {
     super(config);
-    const { connection } = this as unknown as { connection: NodeJS.EventEmitter & { stream: GuardedSocket } };
+    const { connection } = this;
     connection.prependListener('authenticationCleartextPassword', () => {
       connection.stream.destroy(new DatasourceAway('it asks for the password in the clear, without TLS'));
     });
@@ -47,11 +48,9 @@ export function openPostgres(target: ServerTarget): Connector {
       database,
       user: target.username ?? '',
       password: target.password ?? '',
-      ssl: isEncrypted
-        ? { rejectUnauthorized: true, ...(target.ca !== undefined && { ca: target.ca }) }
-        : false,
+      ssl: isEncrypted ? defined({ rejectUnauthorized: true, ca: target.ca }) : false,
       stream: () => new GuardedSocket(target),
-      ...(!isEncrypted && { Client: NoClearTextClient }),
+      Client: isEncrypted ? pg.Client : NoClearTextClient,
       max: MAX_CONNECTIONS,
       connectionTimeoutMillis: PATIENCE,
       query_timeout: PATIENCE,

@@ -1,6 +1,7 @@
 /** Sockets to customers' databases: they connect only where it is allowed, and take only so much. */
 import { Socket, type SocketConnectOpts } from 'node:net';
 import { DatasourceAway, MAX_RECEIVED, type ServerTarget } from '../../src/datasources/connector.ts';
+import { defined } from '../../src/storage/defined.ts';
 
 /** Milliseconds between looks at how much came. */
 const INTERVAL = 100;
@@ -19,7 +20,7 @@ export class GuardedSocket extends Socket {
     const options =
       typeof first === 'object' && first !== null
         ? first
-        : { port: Number(first), ...(typeof host === 'string' && { host }) };
+        : defined({ port: Number(first), host: typeof host === 'string' ? host : undefined });
     this.#limitReceived();
     return super.connect({ ...options, lookup: this.#lookup } as SocketConnectOpts);
   }

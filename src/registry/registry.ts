@@ -1,5 +1,6 @@
 /** Rows of tokens and logins, and ending them. */
 import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { isAhead, type Standing, standingOf } from './nodes.ts';
 import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
@@ -74,7 +75,7 @@ function keyOf(format: 'jwt' | 'opaque', value: string): Buffer | undefined {
 }
 
 function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
-  return { organization, ...(resource !== undefined && { resource }) };
+  return defined({ organization, resource });
 }
 
 export function createRegistry({

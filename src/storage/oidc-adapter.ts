@@ -9,6 +9,8 @@
 import { hash } from 'node:crypto';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Artifact, ArtifactStore } from './contract.ts';
+import { defined } from './defined.ts';
+import { toSeconds } from './rows.ts';
 
 export interface OidcAdapterDeps {
   readonly artifacts: ArtifactStore;
@@ -47,15 +49,20 @@ function withoutSecrets(id: string, { jti: _, ...payload }: AdapterPayload): Rec
   const { session, params, prompt, returnTo } = payload;
   return {
     ...payload,
-    ...(returnTo !== undefined && { returnTo: returnTo.replaceAll(id, ID) }),
-    ...(session && { session: without('cookie', session) }),
-    ...(params && { params: without('id_token_hint', params) }),
-    ...(prompt && { prompt: { ...prompt, details: without('id_token_hint', prompt.details) } }),
+    ...defined({
+      returnTo: returnTo?.replaceAll(id, ID),
+      session: session && without('cookie', session),
+      params: params && without('id_token_hint', params),
+      prompt: prompt && { ...prompt, details: without('id_token_hint', prompt.details) },
+    }),
   };
 }
 
 function withId(id: string, { returnTo }: Record<string, unknown>): AdapterPayload {
-  return { jti: id, ...(typeof returnTo === 'string' && { returnTo: returnTo.replaceAll(ID, id) }) };
+  return defined({
+    jti: id,
+    returnTo: typeof returnTo === 'string' ? returnTo.replaceAll(ID, id) : undefined,
+  });
 }
 
 function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
@@ -64,7 +71,9 @@ function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
     artifact && {
       ...artifact.payload,
       ...(id !== undefined && withId(id, artifact.payload)),
-      ...(artifact.consumedAt !== undefined && { consumed: Math.floor(artifact.consumedAt / 1000) }),
+      ...defined({
+        consumed: artifact.consumedAt === undefined ? undefined : toSeconds(artifact.consumedAt),
+      }),
     };
 
   return {

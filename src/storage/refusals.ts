@@ -5,6 +5,7 @@
  * Each process counts by itself and in memory, because a write for each would cost what the limit saves.
  */
 import type { AuditEntry, AuditLog } from './contract.ts';
+import { defined } from './defined.ts';
 
 export interface Refusals {
   /**
@@ -49,9 +50,7 @@ export function createRefusals({ audit, toKey, now }: RefusalsDeps): Refusals {
   let since = 0;
 
   function countOf({ address = '', client, subject }: AuditEntry, isProved: boolean): Count {
-    const whose: Whose = isProved
-      ? { ...(client !== undefined && { client }), ...(subject !== undefined && { subject }) }
-      : { address: toKey(address) };
+    const whose: Whose = isProved ? defined({ client, subject }) : { address: toKey(address) };
     const key = JSON.stringify(whose);
     const known = counts.get(key);
     if (known) return known;
