@@ -8,7 +8,7 @@
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
 import type { Dump } from './dump.ts';
-import type { CollectionName, Nouns } from './nouns.ts';
+import type { CollectionName, NewNoun, Nouns } from './nouns.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
@@ -171,7 +171,7 @@ export interface Collection<T> {
   findBy(key: string, value: string): Promise<T | undefined>;
   findNumber(number: number): Promise<T | undefined>;
   /** Gives `number` and version 1. @throws Conflict with the name of the unique key that is taken */
-  insert(noun: Omit<T, 'number' | 'version'>): Promise<T>;
+  insert(noun: NewNoun<T>): Promise<T>;
   /** Writes version + 1 if the stored version is still `noun.version`. @throws VersionConflict, Conflict */
   replace(noun: T): Promise<T>;
   /** @throws VersionConflict */

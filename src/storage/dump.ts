@@ -9,7 +9,9 @@ import type { LoginRow, TokenRow } from './rows.ts';
 /** Keys of rows and hashes, as JSON has no bytes: base64url. */
 type Bytes = string;
 
-type NounRecord = { [C in CollectionName]: { readonly kind: C; readonly row: Nouns[C] } }[CollectionName];
+export type NounRecord<C extends CollectionName = CollectionName> = {
+  [K in C]: { readonly kind: K; readonly row: Nouns[K] };
+}[C];
 
 /** Keys come first, then counts, then nouns; the rest in any order. */
 export type DumpRecord =

@@ -328,6 +328,15 @@ export interface Nouns {
 
 export type CollectionName = keyof Nouns;
 
+/** A noun that its store has yet to number. */
+export type NewNoun<T> = Omit<T, 'number' | 'version'>;
+
+/** The first version of a noun. */
+export function toFirstVersion<T extends Noun>(given: NewNoun<T>, number: number): T {
+  const noun: object = { ...given, number, version: 1 };
+  return noun as T;
+}
+
 /** For each unique key of a collection: its name and how its value is made; undefined means this noun has none. */
 export const uniqueKeys: {
   readonly [C in CollectionName]: Readonly<Record<string, (noun: Nouns[C]) => string | undefined>>;

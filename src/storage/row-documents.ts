@@ -63,25 +63,28 @@ function joinAncestors({ shared, own }: SplitAncestors, row: Repeating): string[
 /** Milliseconds: a process whose clock is so much ahead still removes no document that a row refers to. */
 const CLOCK_DIFFERENCE = 3_600_000;
 
+type Member = keyof TokenRow | keyof LoginRow;
+
 interface Layout {
-  readonly shared: readonly string[];
-  readonly own: readonly string[];
+  readonly shared: readonly Member[];
+  readonly own: readonly Member[];
 }
 
+type Places = Readonly<Partial<Record<Member, Place>>>;
+
 /** @param isPerson whether the row is of a user or a database account, of whom there are many to a client */
-function layoutOf(members: Readonly<Record<string, Place>>, isPerson: boolean): Layout {
-  const at = (...places: Place[]): string[] =>
-    Object.entries(members).flatMap(([member, place]) =>
-      places.includes(place) && member !== 'ancestors' ? [member] : [],
-    );
+function layoutOf(places: Places, isPerson: boolean): Layout {
+  const members = Object.keys(places) as Member[];
+  const at = (...wanted: (Place | undefined)[]): Member[] =>
+    members.filter((member) => wanted.includes(places[member]) && member !== 'ancestors');
   return isPerson
     ? { shared: at('shared'), own: at('own', 'whose') }
     : { shared: at('shared', 'whose'), own: at('own') };
 }
 
-const layoutsOf = (members: Readonly<Record<string, Place>>) => ({
-  ofPerson: layoutOf(members, true),
-  ofOther: layoutOf(members, false),
+const layoutsOf = (places: Places) => ({
+  ofPerson: layoutOf(places, true),
+  ofOther: layoutOf(places, false),
 });
 
 const TOKEN = layoutsOf(TOKEN_MEMBERS);
@@ -90,7 +93,7 @@ const LOGIN = layoutsOf(LOGIN_MEMBERS);
 function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<typeof layoutsOf>): RowDocuments {
   const { expiresAt, asOf, user, account } = row;
   const layout = user === undefined && account === undefined ? ofOther : ofPerson;
-  const members = row as unknown as Record<string, unknown>;
+  const members: Readonly<Partial<Record<Member, unknown>>> = row;
   const ancestors = splitAncestors(row);
   const shared: Record<string, unknown> = { ancestors: ancestors.shared };
   const own: Record<string, unknown> = {};

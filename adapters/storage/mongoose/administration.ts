@@ -10,10 +10,14 @@ import {
   type StoredKey,
   VersionConflict,
 } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import type { NounRecord } from '../../../src/storage/dump.ts';
 import {
   type Application,
   type CollectionName,
+  type Noun,
   type Nouns,
+  toFirstVersion,
   uniqueKeys,
   withoutRevision,
 } from '../../../src/storage/nouns.ts';
@@ -23,24 +27,24 @@ import type { AuditDocument, KeyDocument, Models, NounDocument } from './schemas
 
 export const numberOf = (collection: CollectionName): string => `number of ${collection}`;
 
-export function toNounDocument<C extends CollectionName>(collection: C, noun: Nouns[C]): NounDocument {
-  const { id, ...rest } = noun;
+export function toNounDocument<C extends CollectionName>({ kind, row }: NounRecord<C>): NounDocument {
+  const { id, jwks, ...rest }: Noun & Pick<Application, 'jwks'> = row;
   const unique: Record<string, string> = {};
-  for (const [key, toValue] of Object.entries(uniqueKeys[collection])) {
-    const value = (toValue as (noun: Nouns[C]) => string | undefined)(noun);
+  for (const [key, toValue] of Object.entries(uniqueKeys[kind])) {
+    const value = toValue(row);
     if (value !== undefined) unique[key] = value;
   }
-  const { jwks } = noun as Partial<Application>;
-  return { ...rest, _id: id, unique, ...(jwks && { jwks: JSON.stringify(jwks) }) } as unknown as NounDocument;
+  return { ...rest, _id: id, unique, ...defined({ jwks: jwks && JSON.stringify(jwks) }) };
 }
 
 export function toNoun<C extends CollectionName>({ _id, unique, ...rest }: NounDocument): Nouns[C] {
   const { jwks } = rest;
-  return {
+  const noun: object = {
     id: _id,
     ...rest,
-    ...(typeof jwks === 'string' && { jwks: JSON.parse(jwks) }),
-  } as unknown as Nouns[C];
+    ...defined({ jwks: typeof jwks === 'string' ? JSON.parse(jwks) : undefined }),
+  };
+  return noun as Nouns[C];
 }
 
 function createCollection<C extends CollectionName>(
@@ -64,16 +68,18 @@ function createCollection<C extends CollectionName>(
     findNumber: (number) => find({ number }),
     async insert(given) {
       // A number that a clash uses up is never given again.
-      const number = await heads.next(numberOf(name));
-      const noun = { ...given, number, version: 1 } as unknown as Nouns[C];
-      await changing(() => guarded(() => model.create(toNounDocument(name, noun))));
+      const noun = toFirstVersion<Nouns[C]>(given, await heads.next(numberOf(name)));
+      await changing(() => guarded(() => model.create(toNounDocument({ kind: name, row: noun }))));
       return noun;
     },
     async replace(given) {
       const noun = { ...given, version: given.version + 1 };
       const { matchedCount } = await changing(() =>
         guarded(() =>
-          model.replaceOne({ _id: given.id, version: given.version }, toNounDocument(name, noun) as never),
+          model.replaceOne(
+            { _id: given.id, version: given.version },
+            toNounDocument({ kind: name, row: noun }),
+          ),
         ),
       );
       if (matchedCount === 0) throw changed(given.id);
@@ -86,16 +92,13 @@ function createCollection<C extends CollectionName>(
     async page({ after, limit, organization }) {
       const documents = await guarded(() =>
         model
-          .find({
-            number: trusted({ $gt: Number(after ?? 0) }),
-            ...(organization !== undefined && { organization }),
-          })
+          .find(defined({ number: trusted({ $gt: Number(after ?? 0) }), organization }))
           .sort({ number: 1 })
           .limit(limit + 1)
           .lean<NounDocument[]>(),
       );
       const items = documents.slice(0, limit).map((document) => toNoun<C>(document));
-      return { items, ...(documents.length > limit && { next: String(items.at(-1)?.number) }) };
+      return defined({ items, next: documents.length > limit ? String(items.at(-1)?.number) : undefined });
     },
   };
 }
@@ -116,12 +119,16 @@ export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: He
   };
 }
 
+function parseOptional(json: string | undefined): Record<string, unknown> | undefined {
+  return json === undefined ? undefined : JSON.parse(json);
+}
+
 export function toKeyDocument({ id, publicJwk, ...rest }: StoredKey): KeyDocument {
-  return { ...rest, _id: id, ...(publicJwk && { publicJwk: JSON.stringify(publicJwk) }) };
+  return { ...rest, _id: id, ...defined({ publicJwk: publicJwk && JSON.stringify(publicJwk) }) };
 }
 
 export function toStoredKey({ _id, publicJwk, ...rest }: KeyDocument): StoredKey {
-  return { id: _id, ...rest, ...(publicJwk !== undefined && { publicJwk: JSON.parse(publicJwk) }) };
+  return { id: _id, ...rest, ...defined({ publicJwk: parseOptional(publicJwk) }) };
 }
 
 export function createKeys({ keys }: Pick<Models, 'keys'>, heads: Heads): KeyStore {
@@ -143,7 +150,7 @@ export function createKeys({ keys }: Pick<Models, 'keys'>, heads: Heads): KeySto
       }),
     replace: (key) =>
       revision.around(async () => {
-        await guarded(() => keys.replaceOne({ _id: key.id }, toKeyDocument(key) as never));
+        await guarded(() => keys.replaceOne({ _id: key.id }, toKeyDocument(key)));
       }),
     remove: (id) =>
       revision.around(async () => {
@@ -154,11 +161,11 @@ export function createKeys({ keys }: Pick<Models, 'keys'>, heads: Heads): KeySto
 }
 
 export function toAuditDocument({ details, ...entry }: AuditEntry): Omit<AuditDocument, '_id'> {
-  return { ...entry, ...(details && { details: JSON.stringify(details) }) };
+  return { ...entry, ...defined({ details: details && JSON.stringify(details) }) };
 }
 
 export function toAuditEntry({ _id, details, ...entry }: AuditDocument): AuditEntry {
-  return { ...entry, ...(details !== undefined && { details: JSON.parse(details) }) };
+  return { ...entry, ...defined({ details: parseOptional(details) }) };
 }
 
 export function createAudit({ audit }: Pick<Models, 'audit'>): AuditLog {
@@ -176,15 +183,17 @@ export function createAudit({ audit }: Pick<Models, 'audit'>): AuditLog {
       );
       if (old.length === 0) return 0;
       const ids = trusted({ $in: old.map(({ _id }) => _id) });
-      return (await guarded(() => audit.deleteMany({ _id: ids } as never))).deletedCount;
+      return (await guarded(() => audit.deleteMany({ _id: ids }))).deletedCount;
     },
     async page({ before, limit, organization }) {
       const documents = await guarded(() =>
         audit
-          .find({
-            ...(before !== undefined && { _id: trusted({ $lt: new Types.ObjectId(before) }) }),
-            ...(organization !== undefined && { organization }),
-          })
+          .find(
+            defined({
+              _id: before === undefined ? undefined : trusted({ $lt: new Types.ObjectId(before) }),
+              organization,
+            }),
+          )
           .sort({ _id: -1 })
           .limit(limit + 1)
           .lean<AuditDocument[]>(),
@@ -192,8 +201,7 @@ export function createAudit({ audit }: Pick<Models, 'audit'>): AuditLog {
       const entries = documents
         .slice(0, limit)
         .map((document) => ({ ...toAuditEntry(document), cursor: String(document._id) }));
-      const last = entries.at(-1)?.cursor;
-      return { entries, ...(documents.length > limit && last !== undefined && { next: last }) };
+      return defined({ entries, next: documents.length > limit ? entries.at(-1)?.cursor : undefined });
     },
   };
 }

@@ -3,6 +3,7 @@
  * import that fails removes what it wrote.
  */
 import type { Model } from 'mongoose';
+import { defined } from '../../../src/storage/defined.ts';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
 import { type CollectionName, uniqueKeys } from '../../../src/storage/nouns.ts';
 import { encodeLogin, encodeToken } from '../../../src/storage/row-documents.ts';
@@ -20,7 +21,7 @@ import type { Heads } from './heads.ts';
 import { CHANGES, toNode } from './nodes.ts';
 import { toArtifact, toBuffer } from './protocol.ts';
 import { createShared, toLoginDocument, toLoginRow, toTokenDocument, toTokenRow } from './rows.ts';
-import type { Models } from './schemas.ts';
+import { type Models, seenAs } from './schemas.ts';
 
 const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
 
@@ -28,7 +29,7 @@ const headOf = (name: CollectionName | 'changes'): string => (name === 'changes'
 
 async function* all<T>(model: Model<T>, sort: Record<string, 1>): AsyncGenerator<T> {
   try {
-    yield* model.find().sort(sort).lean<T[]>().cursor() as unknown as AsyncIterable<T>;
+    yield* model.find().sort(sort).lean<T[]>().cursor();
   } catch (error) {
     throw toStoreError(error);
   }
@@ -60,19 +61,19 @@ async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord
     const { current, previous, ...login } = toLoginRow(document, await shared.partOf(document));
     yield {
       kind: 'logins',
-      row: { ...login, current: toBytes(current), ...(previous && { previous: toBytes(previous) }) },
+      row: { ...login, ...defined({ current: toBytes(current), previous: previous && toBytes(previous) }) },
     };
   }
   for await (const document of all(models.artifacts, { _id: 1 })) {
     // Pointers are made anew.
     if (document.payload === undefined) continue;
-    yield {
+    yield defined({
       kind: 'artifacts',
       model: document.model,
       key: toBytes(toBuffer(document._id)),
-      ...(document.uid && { uid: toBytes(toBuffer(document.uid)) }),
+      uid: document.uid && toBytes(toBuffer(document.uid)),
       row: toArtifact(document),
-    };
+    });
   }
   for await (const { _id, points, expiresAt } of all(models.counters, { _id: 1 })) {
     yield { kind: 'counters', key: _id, points, expiresAt: expiresAt.getTime() };
@@ -80,9 +81,9 @@ async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord
   for await (const entry of all(models.audit, { _id: 1 })) yield { kind: 'audit', row: toAuditEntry(entry) };
 }
 
-function modelsOf(models: Models): Model<{ _id: unknown }>[] {
+function modelsOf(models: Models): Model<object>[] {
   const { nouns, heads: _, ...rest } = models;
-  return [...Object.values(rest), ...Object.values(nouns)] as unknown as Model<{ _id: unknown }>[];
+  return seenAs<object>(...Object.values(rest), ...Object.values(nouns));
 }
 
 async function requireEmpty(models: Models): Promise<void> {
@@ -114,11 +115,11 @@ function createWriter(models: Models, heads: Heads): (record: DumpRecord) => Pro
       }
       case 'logins': {
         const { current, previous, ...login } = record.row;
-        const bytes = {
+        const hashes = defined({
           current: fromBytes(current),
-          ...(previous !== undefined && { previous: fromBytes(previous) }),
-        };
-        const row = { ...login, ...bytes };
+          previous: previous === undefined ? undefined : fromBytes(previous),
+        });
+        const row = { ...login, ...hashes };
         const documents = encodeLogin(row);
         return models.logins.create(toLoginDocument(row, documents, await shared.put(documents)));
       }
@@ -131,8 +132,7 @@ function createWriter(models: Models, heads: Heads): (record: DumpRecord) => Pro
           _id: key,
           ...shared,
           payload: JSON.stringify(payload),
-          ...(consumedAt !== undefined && { consumedAt }),
-          ...(uid && { uid }),
+          ...defined({ consumedAt, uid }),
         });
         return uid && models.artifacts.create({ _id: uid, ...shared, target: key });
       }
@@ -145,7 +145,7 @@ function createWriter(models: Models, heads: Heads): (record: DumpRecord) => Pro
       case 'audit':
         return models.audit.create(toAuditDocument(record.row));
       default:
-        return models.nouns[record.kind].create(toNounDocument(record.kind, record.row as never));
+        return models.nouns[record.kind].create(toNounDocument(record));
     }
   };
 }

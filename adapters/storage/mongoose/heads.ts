@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Model } from 'mongoose';
+import { defined } from '../../../src/storage/defined.ts';
 import { guarded } from './errors.ts';
 import { setOrInsert, updateOrInsert } from './one-document.ts';
 import type { HeadDocument } from './schemas.ts';
@@ -39,7 +40,7 @@ export function createHeads(model: Model<HeadDocument>): Heads {
    * @returns the number that this gave
    */
   async function raiseByOne(name: string, pending?: Pending): Promise<number> {
-    const change = { $inc: { value: 1 }, ...(pending && { $push: { pending } }) };
+    const change = defined({ $inc: { value: 1 }, $push: pending && { pending } });
     const before = await updateOrInsert(
       // The state before the update, because every server returns it atomically; for the state after, some return a
       // later one.
@@ -67,12 +68,7 @@ export function createHeads(model: Model<HeadDocument>): Heads {
     },
     async announce(name, note) {
       const key = randomUUID();
-      const pending = {
-        key,
-        at: Date.now(),
-        floor: note?.floor ?? 0,
-        ...(note && { note: note.text }),
-      };
+      const pending = defined({ key, at: Date.now(), floor: note?.floor ?? 0, note: note?.text });
       return { key, value: await raiseByOne(name, pending) };
     },
     async withdraw(name, key) {

@@ -1,21 +1,22 @@
 /** Clearing away what has expired, asking whether the store can be written, looking whether it is whole. */
-import { type Connection, type Model, trusted } from 'mongoose';
+import { type Connection, trusted } from 'mongoose';
 import { guarded } from './errors.ts';
 import { INDEXES } from './migrations.ts';
-import type { Models } from './schemas.ts';
+import { type Models, seenAs } from './schemas.ts';
 
 /** @returns how many documents went; at most `limit`, the oldest of each collection first */
 export async function sweep(models: Models, now: number, limit: number): Promise<number> {
   let left = limit;
-  const expiring = [
-    models.tokens,
-    models.artifacts,
-    models.logins,
-    models.counters,
-    models.nodes,
-    models.shared,
-  ];
-  for (const model of expiring as unknown as Model<{ _id: unknown; expiresAt: Date }>[]) {
+  const { tokens, artifacts, logins, counters, nodes, shared } = models;
+  const expiring = seenAs<{ _id: Buffer | string; expiresAt: Date }>(
+    tokens,
+    artifacts,
+    logins,
+    counters,
+    nodes,
+    shared,
+  );
+  for (const model of expiring) {
     if (left === 0) break;
     const isExpired = { expiresAt: trusted({ $lte: new Date(now) }) };
     const expired = await guarded(() =>
@@ -23,7 +24,7 @@ export async function sweep(models: Models, now: number, limit: number): Promise
     );
     if (expired.length === 0) continue;
     const ids = trusted({ $in: expired.map(({ _id }) => _id) });
-    left -= (await guarded(() => model.deleteMany({ _id: ids, ...isExpired } as never))).deletedCount;
+    left -= (await guarded(() => model.deleteMany({ _id: ids, ...isExpired }))).deletedCount;
   }
   return limit - left;
 }
@@ -35,7 +36,7 @@ export async function verify(connection: Connection, models: Models): Promise<st
 
 async function verifyShared({ shared, tokens, logins }: Models): Promise<string[]> {
   const findings: string[] = [];
-  for (const model of [tokens, logins] as unknown as Model<{ shared: unknown }>[]) {
+  for (const model of [tokens, logins]) {
     let lost = 0;
     const references = model.aggregate<{ _id: Buffer }>([{ $group: { _id: '$shared' } }]).cursor();
     await guarded(async () => {

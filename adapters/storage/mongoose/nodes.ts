@@ -1,6 +1,7 @@
 /** What happened to nodes, and the order in which it is told to those who follow. */
 import { trusted } from 'mongoose';
 import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
 import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
 import { setOrInsert } from './one-document.ts';
@@ -30,8 +31,7 @@ export function toNode({
     ...marks,
     expiresAt: expiresAt.getTime(),
     change,
-    ...(organization !== undefined && { organization }),
-    ...(resource !== undefined && { resource }),
+    ...defined({ organization, resource }),
   };
 }
 
@@ -40,12 +40,12 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
   let floor = 0;
 
   async function write({ id, mark, expiresAt, scope = {}, isLast }: Note, change: number): Promise<void> {
-    const expiry = { expiresAt: new Date(expiresAt) };
-    const growing = { ...mark, ...(!isLast && expiry), change };
-    const set = { ...scope, ...(isLast && expiry) };
-    const known = Object.keys(set).length > 0;
+    const expiry = new Date(expiresAt);
+    const growing = defined({ ...mark, expiresAt: isLast ? undefined : expiry, change });
+    const set = defined({ ...scope, expiresAt: isLast ? expiry : undefined });
+    const $set = Object.keys(set).length > 0 ? set : undefined;
     await setOrInsert(
-      () => nodes.updateOne({ _id: id }, { $max: growing, ...(known && { $set: set }) }),
+      () => nodes.updateOne({ _id: id }, defined({ $max: growing, $set })),
       () => nodes.create({ _id: id, ...growing, ...set }),
     );
   }
@@ -62,9 +62,9 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
   }
 
   return {
-    mark: (id, given, expiresAt, scope) => mark({ id, mark: given, expiresAt, ...(scope && { scope }) }),
+    mark: (id, given, expiresAt, scope) => mark(defined({ id, mark: given, expiresAt, scope })),
     markLast: (id, given, expiresAt, scope) =>
-      mark({ id, mark: given, expiresAt, ...(scope && { scope }), isLast: true }),
+      mark(defined({ id, mark: given, expiresAt, scope, isLast: true })),
     async read(ids) {
       if (ids.length === 0) return [];
       const found = await guarded(() => nodes.find({ _id: trusted({ $in: [...ids] }) }).lean());

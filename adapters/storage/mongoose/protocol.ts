@@ -1,6 +1,7 @@
 /** What the protocol keeps: the engine's artifacts, counters. Each promise is one document's. Tokens and logins are in `rows.ts`. */
 import { trusted } from 'mongoose';
 import type { Artifact, ArtifactStore, Counters } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
 import { guarded } from './errors.ts';
 import { insertOnce, setOrInsert } from './one-document.ts';
 import type { ArtifactDocument, CounterDocument, Models } from './schemas.ts';
@@ -17,11 +18,11 @@ export const toBuffer = (bytes: unknown): Buffer => {
 };
 
 export function toArtifact(document: ArtifactDocument): Artifact {
-  return {
-    payload: JSON.parse(document.payload ?? '{}'),
+  return defined({
+    payload: JSON.parse(document.payload ?? '{}') as Artifact['payload'],
     expiresAt: document.expiresAt.getTime(),
-    ...(document.consumedAt !== undefined && { consumedAt: document.consumedAt }),
-  };
+    consumedAt: document.consumedAt,
+  });
 }
 
 export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): ArtifactStore {
@@ -35,15 +36,14 @@ export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): Artif
         model,
         payload: JSON.stringify(payload),
         expiresAt: new Date(expiresAt),
-        ...(uid && { uid }),
-        ...(consumedAt !== undefined && { consumedAt }),
+        ...defined({ uid, consumedAt }),
       };
-      const put = (id: Buffer, set: object, unset: object = {}) =>
+      const put = (id: Buffer, set: Omit<ArtifactDocument, '_id'>, $unset?: { uid: 1 }) =>
         setOrInsert(
-          () => artifacts.updateOne({ _id: id }, { $set: set, ...unset } as never),
-          () => artifacts.create({ _id: id, ...set } as ArtifactDocument),
+          () => artifacts.updateOne({ _id: id }, defined({ $set: set, $unset })),
+          () => artifacts.create({ _id: id, ...set }),
         );
-      await put(key, fields, uid ? {} : { $unset: { uid: 1 } });
+      await put(key, fields, uid ? undefined : { uid: 1 });
       // A document of its own, so that the second key finds its shard as the first one does.
       if (uid) await put(uid, { model, target: key, expiresAt: fields.expiresAt });
     },

@@ -2,7 +2,7 @@
  * Tokens and logins, each in an own document and a shared one (`src/storage/row-documents.ts`). The shared one is written
  * first, so that no row is ever without it; one that is left without rows expires.
  */
-import { trusted } from 'mongoose';
+import { type QueryFilter, trusted } from 'mongoose';
 import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import {
@@ -83,8 +83,7 @@ export function toLoginRow(stored: LoginDocument, shared: SharedPart): LoginRow 
   return decodeRow<LoginRow, 'expiresAt' | 'current' | 'previous' | 'rotatedAt'>(shared, document, {
     expiresAt: expiresAt.getTime(),
     current: toBuffer(current),
-    ...(previous && { previous: toBuffer(previous) }),
-    ...(rotatedAt !== undefined && { rotatedAt }),
+    ...defined({ previous: previous && toBuffer(previous), rotatedAt }),
   });
 }
 
@@ -102,10 +101,12 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedD
       return document ? toTokenRow(document, await shared.partOf(document)) : undefined;
     },
     async page({ by, id, now, after: cursor, limit }) {
-      const older = cursor === undefined ? {} : { _id: trusted({ $lt: Buffer.from(cursor, 'base64url') }) };
+      const held: QueryFilter<TokenDocument> = { expiresAt: after(now) };
+      held[by] = id;
+      if (cursor !== undefined) held._id = trusted({ $lt: Buffer.from(cursor, 'base64url') });
       const found = await guarded(() =>
         tokens
-          .find({ [by]: id, expiresAt: after(now), ...older } as never)
+          .find(held)
           // The time stands at the head of a key.
           .sort({ _id: -1 })
           .limit(limit + 1)
@@ -115,10 +116,8 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedD
       const items: TokenRow[] = [];
       for (const document of listed) items.push(toTokenRow(document, await shared.partOf(document)));
       const last = listed.at(-1);
-      return {
-        items,
-        ...(last && found.length > limit && { next: toBuffer(last._id).toString('base64url') }),
-      };
+      const next = last && found.length > limit ? toBuffer(last._id).toString('base64url') : undefined;
+      return defined({ items, next });
     },
     countOf: (connection, now) => guarded(() => tokens.countDocuments({ connection, expiresAt: after(now) })),
   };

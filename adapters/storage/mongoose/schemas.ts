@@ -3,7 +3,7 @@
  * filters. What has names from outside (the engine's payloads, claims, JWKs), and most of tokens and logins, is kept as JSON text, so that none of
  * those names is ever a field or an operator; permissions are lists, because table names have dots.
  */
-import { type Connection, type Model, Schema, type SchemaDefinition } from 'mongoose';
+import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
 import type { AuditEntry } from '../../../src/storage/contract.ts';
 import type { CollectionName } from '../../../src/storage/nouns.ts';
 
@@ -89,7 +89,7 @@ export interface KeyDocument {
   expiresAt?: number;
 }
 
-export type AuditDocument = Omit<AuditEntry, 'details'> & { _id: unknown; details?: string };
+export type AuditDocument = Omit<AuditEntry, 'details'> & { _id: Types.ObjectId; details?: string };
 
 export interface NounDocument {
   _id: string;
@@ -108,7 +108,7 @@ const moment = { type: Date, required: true } as const;
 const flag = { type: Boolean, required: true } as const;
 
 function schema<T>(definition: SchemaDefinition): Schema<T> {
-  return new Schema(definition as never, {
+  return new Schema<T>(definition as SchemaDefinition<T>, {
     strict: 'throw',
     strictQuery: 'throw',
     minimize: false,
@@ -117,7 +117,7 @@ function schema<T>(definition: SchemaDefinition): Schema<T> {
     // By migration, never silently at first use.
     autoIndex: false,
     autoCreate: false,
-  }) as unknown as Schema<T>;
+  });
 }
 
 const part = (definition: SchemaDefinition): Schema =>
@@ -309,9 +309,14 @@ export interface Models {
   readonly nouns: { readonly [C in CollectionName]: Model<NounDocument> };
 }
 
+/** The same models, for work on what their documents have in common. */
+export function seenAs<T>(...models: readonly Pick<Model<never>, 'db' | 'modelName'>[]): Model<T>[] {
+  return models.map(({ db, modelName }) => db.model<T>(modelName));
+}
+
 export function createModels(connection: Connection): Models {
   const model = <T>(name: string, definition: SchemaDefinition): Model<T> =>
-    connection.model<T>(name, schema<T>(definition) as never, name);
+    connection.model<T>(name, schema<T>(definition), name);
   return {
     artifacts: model('artifacts', {
       _id: bytes,

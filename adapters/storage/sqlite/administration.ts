@@ -10,8 +10,15 @@ import {
   type StoredKey,
   VersionConflict,
 } from '../../../src/storage/contract.ts';
-import { type CollectionName, type Nouns, uniqueKeys, withoutRevision } from '../../../src/storage/nouns.ts';
-import type { Database } from './database.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import {
+  type CollectionName,
+  type Nouns,
+  toFirstVersion,
+  uniqueKeys,
+  withoutRevision,
+} from '../../../src/storage/nouns.ts';
+import type { Database, Row } from './database.ts';
 
 /** Nouns of one kind kept in memory. */
 const NOUNS_KEPT = 5_000;
@@ -37,7 +44,7 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
   const parseKnown = withoutRevision.has(name)
     ? createParser<T>()
     : (_id: string, document: string): T => JSON.parse(document);
-  const parse = (row: ReturnType<Database['get']>): T | undefined => row && JSON.parse(String(row.document));
+  const parse = (row: Row | undefined): T | undefined => row && JSON.parse(String(row.document));
 
   function takeKeys(noun: T): void {
     database.run('DELETE FROM noun_keys WHERE collection = ? AND id = ?', name, noun.id);
@@ -84,7 +91,7 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
     },
     insert: (given) =>
       database.writeAll(() => {
-        const noun = { ...given, number: database.next(`number of ${name}`), version: 1 } as unknown as T;
+        const noun = toFirstVersion<T>(given, database.next(`number of ${name}`));
         if (database.get('SELECT 1 FROM nouns WHERE collection = ? AND id = ?', name, noun.id)) {
           throw new Conflict('id');
         }
@@ -149,10 +156,10 @@ function createCollection<C extends CollectionName>(name: C, database: Database)
               limit + 1,
             );
       const items = rows.slice(0, limit);
-      return {
+      return defined({
         items: items.map((row) => JSON.parse(String(row.document))),
-        ...(rows.length > limit && { next: String(items.at(-1)?.number) }),
-      };
+        next: rows.length > limit ? String(items.at(-1)?.number) : undefined,
+      });
     },
   };
 }
@@ -243,8 +250,7 @@ export function createAudit(database: Database): AuditLog {
         ...(JSON.parse(String(entry)) as AuditEntry),
         cursor: String(cursor),
       }));
-      const last = entries.at(-1)?.cursor;
-      return { entries, ...(rows.length > limit && last !== undefined && { next: last }) };
+      return defined({ entries, next: rows.length > limit ? entries.at(-1)?.cursor : undefined });
     },
   };
 }

@@ -12,7 +12,17 @@ import { CannotOpenStore, NewerDatabase, StoreUnavailable } from '../../../src/s
 import { isBusy, isStoreFailure, toStoreError } from './errors.ts';
 import { migrate } from './migrations.ts';
 
-type Row = Record<string, SQLInputValue>;
+export type Row = Record<string, SQLInputValue>;
+
+/** @returns undefined for NULL and for a column that the row does not have */
+export function optionalNumber(value: SQLInputValue | undefined): number | undefined {
+  return value === null || value === undefined ? undefined : Number(value);
+}
+
+/** @returns undefined for all that is not text */
+export function optionalText(value: SQLInputValue | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
 
 export interface Database {
   get(sql: string, ...values: SQLInputValue[]): Row | undefined;
@@ -35,12 +45,12 @@ export interface Database {
 }
 
 interface Queued {
-  readonly work: () => unknown;
+  /** Keeps its result for `resolve`. */
+  readonly work: () => void;
   readonly several: boolean;
-  readonly resolve: (value: never) => void;
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   failure?: unknown;
-  result?: unknown;
 }
 
 /** Milliseconds that a statement waits for another process inside SQLite, blocking us: we wait outside. */
@@ -143,7 +153,7 @@ export async function openDatabase(path: string): Promise<Database> {
     queued.failure = undefined;
     if (queued.several) prepare('SAVEPOINT one').run();
     try {
-      queued.result = queued.work();
+      queued.work();
     } catch (error) {
       // If the disk refuses one write it may accept the next. Both fail then, because they may belong together.
       if (isStoreFailure(error) || !connection.isTransaction) throw error;
@@ -179,8 +189,8 @@ export async function openDatabase(path: string): Promise<Database> {
       for (const { reject } of batch) reject(storeError);
       return;
     }
-    for (const { resolve, reject, failure, result } of batch) {
-      if (failure === undefined) resolve(result as never);
+    for (const { resolve, reject, failure } of batch) {
+      if (failure === undefined) resolve();
       else reject(toStoreError(failure));
     }
   }
@@ -196,7 +206,15 @@ export async function openDatabase(path: string): Promise<Database> {
 
   function enqueue<T>(work: () => T, several: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      queue.push({ work, several, resolve: resolve as (value: never) => void, reject });
+      let result: T;
+      queue.push({
+        work() {
+          result = work();
+        },
+        several,
+        resolve: () => resolve(result),
+        reject,
+      });
       flushing ??= flushAll();
     });
   }

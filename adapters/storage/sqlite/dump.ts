@@ -1,17 +1,26 @@
 /** Export and import, each on a connection of its own, so that a long transaction does not block other requests. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Conflict } from '../../../src/storage/contract.ts';
-import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
-import { type CollectionName, type Nouns, uniqueKeys } from '../../../src/storage/nouns.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import {
+  type Dump,
+  type DumpRecord,
+  fromBytes,
+  type NounRecord,
+  StoreNotEmpty,
+  toBytes,
+} from '../../../src/storage/dump.ts';
+import { type CollectionName, uniqueKeys } from '../../../src/storage/nouns.ts';
 import {
   encodeLogin,
   encodeToken,
   KnownShared,
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
+import type { Row } from './database.ts';
 import { isConstraint, toStoreError } from './errors.ts';
-import { toNode } from './protocol.ts';
-import { putLogin, putShared, putToken, type Row, type Statements, toLogin, toToken } from './rows.ts';
+import { toArtifact, toNode } from './protocol.ts';
+import { putLogin, putShared, putToken, type Statements, toLogin, toToken } from './rows.ts';
 
 const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
 const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns'];
@@ -96,21 +105,17 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
     const { current, previous, ...login } = toLogin(row, sharedOf(row));
     yield {
       kind: 'logins',
-      row: { ...login, current: bytes(current), ...(previous && { previous: bytes(previous) }) },
+      row: { ...login, ...defined({ current: bytes(current), previous: previous && bytes(previous) }) },
     };
   }
   for (const row of rows('SELECT * FROM artifacts')) {
-    yield {
+    yield defined({
       kind: 'artifacts',
       model: String(row.model),
       key: bytes(row.key),
-      ...(row.uid !== null && { uid: bytes(row.uid) }),
-      row: {
-        payload: parse(row.payload),
-        expiresAt: Number(row.expires_at),
-        ...given('consumedAt', row.consumed_at),
-      },
-    };
+      uid: row.uid === null ? undefined : bytes(row.uid),
+      row: toArtifact(row),
+    });
   }
   for (const row of rows('SELECT * FROM counters')) {
     yield {
@@ -122,10 +127,6 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
   }
   for (const { entry } of rows('SELECT entry FROM audit ORDER BY cursor'))
     yield { kind: 'audit', row: parse(entry) };
-}
-
-function given<K extends string>(name: K, value: SQLInputValue | undefined): { [P in K]?: number } {
-  return (value === null || value === undefined ? {} : { [name]: Number(value) }) as { [P in K]?: number };
 }
 
 /** @throws Conflict when the row, or a name that only one may have, was written already */
@@ -168,7 +169,7 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
   };
   const { run } = statements;
 
-  function writeNoun<C extends CollectionName>(collection: C, noun: Nouns[C]): void {
+  function writeNoun<C extends CollectionName>({ kind: collection, row: noun }: NounRecord<C>): void {
     const { organization = null } = noun as { organization?: string };
     run(
       'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
@@ -224,11 +225,11 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
       }
       case 'logins': {
         const { current, previous, ...rest } = record.row;
-        const login = {
-          ...rest,
+        const hashes = defined({
           current: fromBytes(current),
-          ...(previous !== undefined && { previous: fromBytes(previous) }),
-        };
+          previous: previous === undefined ? undefined : fromBytes(previous),
+        });
+        const login = { ...rest, ...hashes };
         const documents = encodeLogin(login);
         putLogin(statements, login, documents, putShared(statements, documents));
         break;
@@ -257,7 +258,7 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
         );
         break;
       default:
-        writeNoun(record.kind, record.row as never);
+        writeNoun(record);
     }
   };
 }

@@ -8,21 +8,15 @@ import type {
   NodeScope,
   NodeStore,
 } from '../../../src/storage/contract.ts';
-import type { Database } from './database.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import { type Database, optionalNumber, optionalText, type Row } from './database.ts';
 
-type Row = NonNullable<ReturnType<Database['get']>>;
-
-const optional = <K extends string>(name: K, value: unknown): { [P in K]?: number } =>
-  (value === null || value === undefined ? {} : { [name]: Number(value) }) as { [P in K]?: number };
-
-function toArtifact(row: Row | undefined): Artifact | undefined {
-  return (
-    row && {
-      payload: JSON.parse(String(row.payload)),
-      expiresAt: Number(row.expires_at),
-      ...optional('consumedAt', row.consumed_at),
-    }
-  );
+export function toArtifact(row: Row): Artifact {
+  return defined({
+    payload: JSON.parse(String(row.payload)) as Artifact['payload'],
+    expiresAt: Number(row.expires_at),
+    consumedAt: optionalNumber(row.consumed_at),
+  });
 }
 
 export function createArtifacts(database: Database): ArtifactStore {
@@ -50,24 +44,22 @@ export function createArtifacts(database: Database): ArtifactStore {
         return !taken && put(model, key, artifact) === 1;
       }),
     async find(model, key, now) {
-      return toArtifact(
-        database.get(
-          'SELECT * FROM artifacts WHERE key = ? AND model = ? AND expires_at > ?',
-          key,
-          model,
-          now,
-        ),
+      const row = database.get(
+        'SELECT * FROM artifacts WHERE key = ? AND model = ? AND expires_at > ?',
+        key,
+        model,
+        now,
       );
+      return row && toArtifact(row);
     },
     async findByUid(model, uid, now) {
-      return toArtifact(
-        database.get(
-          'SELECT * FROM artifacts WHERE uid = ? AND model = ? AND expires_at > ?',
-          uid,
-          model,
-          now,
-        ),
+      const row = database.get(
+        'SELECT * FROM artifacts WHERE uid = ? AND model = ? AND expires_at > ?',
+        uid,
+        model,
+        now,
       );
+      return row && toArtifact(row);
     },
     consume: (model, key, now) =>
       database.write(
@@ -88,20 +80,17 @@ export function createArtifacts(database: Database): ArtifactStore {
   };
 }
 
-const text = <K extends string>(name: K, value: unknown): { [P in K]?: string } =>
-  (typeof value === 'string' ? { [name]: value } : {}) as { [P in K]?: string };
-
 export function toNode(row: Row): NodeRecord {
-  return {
+  return defined({
     id: String(row.id),
-    ...optional('revokedAt', row.revoked_at),
-    ...optional('restoredAt', row.restored_at),
-    ...optional('narrowedAt', row.narrowed_at),
+    revokedAt: optionalNumber(row.revoked_at),
+    restoredAt: optionalNumber(row.restored_at),
+    narrowedAt: optionalNumber(row.narrowed_at),
     expiresAt: Number(row.expires_at),
     change: Number(row.change),
-    ...text('organization', row.organization),
-    ...text('resource', row.resource),
-  };
+    organization: optionalText(row.organization),
+    resource: optionalText(row.resource),
+  });
 }
 
 /** One text for each number of ids, so that the prepared statement is found by the same string. */

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
 import {
   decodeRow,
   encodeLogin,
@@ -11,9 +12,7 @@ import {
   type RowDocuments,
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
-import type { Database } from './database.ts';
-
-export type Row = NonNullable<ReturnType<Database['get']>>;
+import { type Database, optionalNumber, type Row } from './database.ts';
 
 /** A connection on which statements of one transaction run. */
 export interface Statements {
@@ -105,12 +104,12 @@ export function toLogin(row: Row, shared: SharedPart): LoginRow {
   return decodeRow<LoginRow, 'expiresAt' | 'current' | 'previous' | 'rotatedAt'>(
     shared,
     String(row.document),
-    {
+    defined({
       expiresAt: Number(row.expires_at),
       current: Buffer.from(row.current as Uint8Array),
-      ...(row.previous !== null && { previous: Buffer.from(row.previous as Uint8Array) }),
-      ...(row.rotated_at !== null && { rotatedAt: Number(row.rotated_at) }),
-    },
+      previous: row.previous === null ? undefined : Buffer.from(row.previous as Uint8Array),
+      rotatedAt: optionalNumber(row.rotated_at),
+    }),
   );
 }
 
@@ -165,10 +164,10 @@ export function createTokens(database: Database, known: KnownShared<number>): To
       );
       const found = rows.slice(0, limit);
       const items = found.map((row) => toToken(row, sharedOf(database, known, row)));
-      return {
+      return defined({
         items: items.filter((row) => row[by] === id),
-        ...(rows.length > limit && { next: String(found.at(-1)?.position) }),
-      };
+        next: rows.length > limit ? String(found.at(-1)?.position) : undefined,
+      });
     },
     async countOf(connection, now) {
       const sql = 'SELECT count(*) AS count FROM tokens WHERE connection = ? AND expires_at > ?';
