@@ -1,16 +1,16 @@
 /** What the package offers to programs that embed the server. */
 import type { Config } from './config/load.ts';
-import type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
+import type { EmbeddedServer, EmbeddingOptions } from './server/embedding.ts';
 import * as server from './server.ts';
 
 export { type Config, ConfigError, loadConfig } from './config/load.ts';
-export type { EmbeddedServer, EmbeddingOptions } from './embedding.ts';
 export {
   type System,
   SystemRequestRefused,
   type SystemToken,
   type SystemTokenRequest,
 } from './faces/api-maker/system-contract.ts';
+export type { EmbeddedServer, EmbeddingOptions } from './server/embedding.ts';
 
 /**
  * Takes the address, opens the store, fills an empty one, and serves. Waits for a database that is away.

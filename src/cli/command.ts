@@ -12,7 +12,7 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../http/log.ts';
 import type { Workers } from '../http/metrics.ts';
-import type { Filled } from '../server/fill-directory.ts';
+import type { Started } from '../server/embedding.ts';
 
 export const DONE = 0;
 export const FAILED = 1;
@@ -42,7 +42,7 @@ export type StartServer = (
     readonly joinsOthers: boolean;
     readonly workers?: Workers;
   },
-) => Promise<{ readonly started: Filled; stop(): Promise<void> }>;
+) => Promise<{ readonly started: Started; stop(): Promise<void> }>;
 
 export interface Command {
   readonly name: string;

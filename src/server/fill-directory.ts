@@ -1,9 +1,9 @@
 /** What a server does with the directory before it answers: it applies the configured file, or fills an empty store with the demo. */
 import { join } from 'node:path';
-import type { ApplyReport } from '../admin/apply-report.ts';
 import { connectDemo, createDemo } from '../admin/demo.ts';
 import { parseApplyFile } from '../config/apply-file.ts';
 import { defined } from '../storage/defined.ts';
+import type { Started } from './embedding.ts';
 import type { Foundations } from './foundations.ts';
 import { packageFolder } from './package-folder.ts';
 
@@ -12,20 +12,11 @@ export const EMPTY_STORE =
   `(${join(packageFolder('docs'), 'configuration.md')} shows one) and run: grantable apply FILE. Or start with ` +
   'GRANTABLE_APPLY=FILE.';
 
-/** What was done, for the embedding program. */
-export interface Filled {
-  readonly applied?: ApplyReport;
-  /** The text of the quickstart. */
-  readonly quickstart?: string;
-  /** There is no organization yet. */
-  readonly isEmpty?: true;
-}
-
 /** @param whenThere retries while the store is away */
 export async function fillDirectory(
   foundations: Foundations,
   whenThere: <T>(work: () => Promise<T>) => Promise<T>,
-): Promise<Filled> {
+): Promise<Started> {
   const { config, store, apply } = foundations;
   const { apply: file } = config;
   const applied = file && (await whenThere(() => apply(file, { comparePasswords: false })));

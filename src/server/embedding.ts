@@ -2,20 +2,23 @@
  * What programs that embed the server see of it. It uses no type of the engine or of Koa, because the package does not
  * depend on their type packages.
  */
-import type { ApplyReport } from './admin/apply-report.ts';
-import type { System } from './faces/api-maker/system-contract.ts';
-import type { Logger } from './http/log.ts';
+import type { ApplyReport } from '../admin/apply-report.ts';
+import type { System } from '../faces/api-maker/system-contract.ts';
+import type { Logger } from '../http/log.ts';
+
+/** What the server did at start. */
+export interface Started {
+  readonly applied?: ApplyReport;
+  /** The text of the quickstart. */
+  readonly quickstart?: string;
+  /** There is no organization yet. */
+  readonly isEmpty?: true;
+}
 
 export interface EmbeddedServer {
   readonly issuer: string;
   readonly port: number;
-  /** What the server did at start, for the embedding program. */
-  readonly started: {
-    readonly applied?: ApplyReport;
-    readonly quickstart?: string;
-    /** There is no organization yet. */
-    readonly isEmpty?: true;
-  };
+  readonly started: Started;
   readonly system: System;
   /** Finishes requests under way, then closes everything. */
   stop(): Promise<void>;
