@@ -1,3 +1,4 @@
+/** The four actions on a table, as names and as a bit mask. */
 export const ACTIONS = ['create', 'read', 'update', 'delete'] as const;
 
 export type Action = (typeof ACTIONS)[number];

@@ -1,3 +1,4 @@
+/** Permissions on tables as rich authorization requests spell them (RFC 9396): reading and writing `table_access`. */
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { type JsonObject, MAX_TABLES, readMember, requireObject, requirePlainJson } from './json.ts';

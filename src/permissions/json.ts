@@ -1,3 +1,4 @@
+/** Reading JSON that a client sent: plain objects only, no name twice, within limits. */
 import { PermissionsError, quoteName } from './errors.ts';
 import { isReservedName } from './table-ids.ts';
 

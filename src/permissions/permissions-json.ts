@@ -1,3 +1,4 @@
+/** Permissions as the JSON object of our own APIs and tokens: `{"isAdmin": false, "tables": {...}}`. */
 import { ACTIONS, type Action, type ActionMask, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import {

@@ -1,3 +1,4 @@
+/** How large permissions make a token, and what still fits. */
 import { toAuthorizationDetails } from './authorization-details.ts';
 import type { Permissions } from './permissions.ts';
 import { toPermissionsJson } from './permissions-json.ts';

@@ -1,3 +1,4 @@
+/** Permissions as rows keep them. */
 import { type ActionMask, toActions } from './actions.ts';
 import { PermissionsError } from './errors.ts';
 import { createPermissions, EVERYTHING, type Permissions } from './permissions.ts';

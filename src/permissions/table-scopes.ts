@@ -1,3 +1,4 @@
+/** Permissions on tables as plain scopes: `<table id>:<action>` and `*:admin`. */
 import { ACTIONS, type ActionMask, toActions, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { MAX_TABLES } from './json.ts';

@@ -7,22 +7,16 @@
  */
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
-import type { DatabaseLogins } from '../datasources/logins.ts';
-import type { Users } from '../directory/users.ts';
 import type { ConnectDeps } from '../grants/connect.ts';
 import type { Grant } from '../grants/contract.ts';
-import type { EngineHandle } from '../grants/engine-handle.ts';
 import { createGrants } from '../grants/index.ts';
 import { createIssue } from '../grants/issue.ts';
 import { createLostAnswers } from '../grants/lost-answers.ts';
-import type { RememberedConsents } from '../grants/remembered-consents.ts';
+import type { GrantParts } from '../grants/parts.ts';
 import { createSubjectTokens } from '../grants/subject-token.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { RefreshTokens } from '../registry/secrets.ts';
 import type { Storage } from '../storage/contract.ts';
-import type { Tokens } from './identify.ts';
 import { createIntrospect, type Introspect } from './introspection.ts';
 import { createIssueToken, type IssueToken } from './issue.ts';
 import { createRevoke, type RevocationDeps, type Revoke } from './revocation.ts';
@@ -35,26 +29,18 @@ export interface TokenService {
   readonly grants: readonly Grant[];
 }
 
-export interface TokenServiceDeps {
+export interface TokenServiceDeps
+  extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'subjectTokens' | 'limit'> {
   readonly issuer: string;
   readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
-  readonly users: Users;
-  readonly databaseLogins: DatabaseLogins;
   readonly connections: Connections;
   readonly revocations: RevocationDeps['revocations'];
   readonly exchangeLimit: ExchangeLimit;
   readonly connect: ConnectDeps;
-  readonly consents: Pick<RememberedConsents, 'forget'>;
-  readonly registry: Registry;
-  readonly tokens: Tokens;
-  readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: RefreshJwts;
-  readonly engine: EngineHandle;
   readonly sign: SignJwt;
   /** Seconds. */
-  readonly lifetimes: { readonly login: number; readonly userinfoToken: number; readonly session: number };
-  /** Milliseconds. */
-  readonly now: () => number;
+  readonly lifetimes: GrantParts['lifetimes'] & { readonly userinfoToken: number };
 }
 
 export function createTokenService(deps: TokenServiceDeps): TokenService {
