@@ -22,10 +22,18 @@ export interface RequestsDeps {
   readonly recordRefused: RecordRefused;
 }
 
-/** @throws MalformedRequest for a body that is not a form; a request without a body has an empty one */
+/** A parameter without a value counts as left out (RFC 6749 section 3.2). */
+function withoutEmpty(form: Form): Form {
+  return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''));
+}
+
+/**
+ * @returns without empty parameters; a request without a body has an empty form
+ * @throws MalformedRequest for a body that is not a form
+ */
 export function readForm(ctx: Context): Form {
   const form = findForm(ctx);
-  if (form) return form;
+  if (form) return withoutEmpty(form);
   if (ctx.get('Content-Type') === '') return {};
   throw new MalformedRequest({
     description: `only application/x-www-form-urlencoded content-type bodies are supported on ${ctx.method} ${ctx.path}`,

@@ -3,7 +3,7 @@
  * token endpoint, the faces and embedding programs all come here with values that are already parsed, and with a client
  * that has authenticated.
  */
-import { type Form, refuseRepeated } from '../clients/form.ts';
+import { refuseRepeated } from '../clients/form.ts';
 import { spelledAsStored } from '../directory/resource-spelling.ts';
 import { GrantNotAllowed, UnsupportedGrant } from '../errors/domain.ts';
 import type { Grant, GrantRequest, Issued } from '../grants/contract.ts';
@@ -27,11 +27,6 @@ export type IssueToken = (request: TokenRequest) => Promise<IssuedToken>;
 /** Several resources have an error of their own (RFC 8707 section 2.2). */
 const ALWAYS_REPEATABLE = ['resource'];
 
-/** A parameter without a value counts as left out (RFC 6749 section 3.2). */
-function withoutEmpty(form: Form): Form {
-  return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''));
-}
-
 function onceOnly({ parameters, repeatable = [] }: Grant): readonly string[] {
   const mayRepeat = new Set([...repeatable, ...ALWAYS_REPEATABLE]);
   return [...COMMON_PARAMETERS, ...parameters].filter((name) => !mayRepeat.has(name));
@@ -46,10 +41,9 @@ export function createIssueToken(grants: readonly Grant[], deps: GrantDeps): Iss
       throw new GrantNotAllowed({ description: 'The application may not use this grant.' });
     }
     refuseRepeated(request.parameters, once);
-    const given = withoutEmpty(request.parameters);
-    const { resource: named } = given;
+    const { resource: named } = request.parameters;
     const resource = named && (await spelledAsStored(request.view, named));
-    const parameters = resource === named ? given : { ...given, resource };
+    const parameters = resource === named ? request.parameters : { ...request.parameters, resource };
     return { ...(await runGrant(grant, { ...request, parameters }, deps)), grant: grant.name };
   };
 }
