@@ -22,6 +22,7 @@ const OVER_MONGODB = [
   'test/provider/*.test.ts',
   'test/security/*.test.ts',
   'test/faults/cascade.test.ts',
+  'test/faults/clock-step.test.ts',
   'test/faults/several-processes.test.ts',
 ];
 const FILE_TIMEOUT_MS = 1_200_000;

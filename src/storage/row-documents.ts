@@ -166,6 +166,12 @@ export class KnownShared<Reference extends string | number> {
     this.#written.set(shared, { reference, until: keptUntil - CLOCK_DIFFERENCE });
   }
 
+  /** Call it before a sweep: by a clock that is ahead, it removes documents that this process knows. */
+  forget(): void {
+    this.#written.clear();
+    this.#parts.clear();
+  }
+
   part(reference: Reference): SharedPart | undefined {
     return this.#parts.get(reference)?.part;
   }

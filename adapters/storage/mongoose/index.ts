@@ -77,7 +77,10 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
       audit: createAudit(models),
       keys: createKeys(models, heads),
       directory: createDirectoryStore(models, heads),
-      sweep: (now, limit) => sweep(models, now, limit),
+      sweep(now, limit) {
+        shared.forget();
+        return sweep(models, now, limit);
+      },
       async ping() {
         await heads.next('ping');
       },

@@ -25,6 +25,8 @@ export interface SharedDocuments {
   put(documents: RowDocuments): Promise<Buffer>;
   /** @throws Error if it is not there */
   partOf(row: { readonly shared: Buffer }): Promise<SharedPart>;
+  /** Call it before a sweep. */
+  forget(): void;
 }
 
 export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocuments {
@@ -50,6 +52,7 @@ export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocument
       const found = await guarded(() => shared.findOne({ _id: id }).lean());
       return known.remember(reference, found?.document);
     },
+    forget: () => known.forget(),
   };
 }
 

@@ -51,17 +51,20 @@ export function putShared(statements: Statements, { shared, keptUntil }: RowDocu
   return Number(row?.number);
 }
 
-/** @param shared number of its shared document */
+/**
+ * A sweep by a clock that was ahead may have removed a shared document that a process remembers.
+ * @param shared number of its shared document @returns whether that is there; if not, nothing was written
+ */
 export function putToken(
   statements: Statements,
   key: Buffer,
   { expiresAt, application, user, connection, parent }: TokenRow,
   { own }: RowDocuments,
   shared: number,
-): void {
-  statements.run(
+): boolean {
+  const written = statements.run(
     `INSERT INTO tokens (key, expires_at, shared, application, user, connection, parent, document)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+     SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
     key,
     expiresAt,
     shared,
@@ -70,19 +73,21 @@ export function putToken(
     numberOf(connection),
     numberOf(parent),
     own,
+    shared,
   );
+  return written === 1;
 }
 
-/** @param shared number of its shared document */
+/** @param shared number of its shared document @returns whether that is there; if not, nothing was written */
 export function putLogin(
   statements: Statements,
   { id, expiresAt, current, previous, rotatedAt, origin }: LoginRow,
   { own }: RowDocuments,
   shared: number,
-): void {
-  statements.run(
+): boolean {
+  const written = statements.run(
     `INSERT INTO logins (id, expires_at, current, previous, rotated_at, shared, origin, document)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+     SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
     id,
     expiresAt,
     current,
@@ -91,7 +96,9 @@ export function putLogin(
     shared,
     numberOf(origin),
     own,
+    shared,
   );
+  return written === 1;
 }
 
 export function toToken(row: Row, shared: SharedPart): TokenRow {
@@ -114,21 +121,20 @@ export function toLogin(row: Row, shared: SharedPart): LoginRow {
 }
 
 /** Writes a row and, unless it is known to be there, its shared document: both or neither. */
-function write(
+async function write(
   database: Database,
   known: KnownShared<number>,
   documents: RowDocuments,
-  put: (shared: number) => void,
+  put: (shared: number) => boolean,
 ): Promise<void> {
   const there = known.find(documents);
-  if (there !== undefined) return database.write(() => put(there));
-  return database
-    .writeAll(() => {
-      const shared = putShared(database, documents);
-      put(shared);
-      return shared;
-    })
-    .then((shared) => known.wrote(documents, shared));
+  if (there !== undefined && (await database.write(() => put(there)))) return;
+  const shared = await database.writeAll(() => {
+    const number = putShared(database, documents);
+    put(number);
+    return number;
+  });
+  known.wrote(documents, shared);
 }
 
 function sharedOf(database: Database, known: KnownShared<number>, row: Row): SharedPart {
