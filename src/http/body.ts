@@ -15,7 +15,7 @@ const MAX_FIELDS = 1_000;
 const FORM = 'application/x-www-form-urlencoded';
 
 function tooLarge(limit: number): Refusal {
-  return new Refusal(413, `the body is larger than ${limit} bytes`);
+  return new Refusal(413, `The body is larger than ${limit} bytes.`);
 }
 
 function collect(ctx: Context, limit: number): Promise<Buffer> {
@@ -43,7 +43,7 @@ function collect(ctx: Context, limit: number): Promise<Buffer> {
     });
     req.once('close', () => {
       if (req.readableEnded) return;
-      reject(new Refusal(400, 'the body ended early', { reason: 'the client went away' }));
+      reject(new Refusal(400, 'The body ended early.', { reason: 'the client went away' }));
     });
   });
 }
@@ -58,18 +58,20 @@ function collect(ctx: Context, limit: number): Promise<Buffer> {
 export async function readBody(ctx: Context, limit: number): Promise<string> {
   const encoding = ctx.get('Content-Encoding').toLowerCase();
   if (encoding !== '' && encoding !== 'identity') {
-    throw new Refusal(415, 'compressed bodies are not read', { headers: { 'Accept-Encoding': 'identity' } });
+    throw new Refusal(415, 'Compressed bodies are not accepted. Send the body without Content-Encoding.', {
+      headers: { 'Accept-Encoding': 'identity' },
+    });
   }
   const bytes = await collect(ctx, limit);
-  if (!isUtf8(bytes)) throw new Refusal(400, 'the body is not UTF-8');
-  if (bytes.includes(0)) throw new Refusal(400, 'the body holds a NUL');
+  if (!isUtf8(bytes)) throw new Refusal(400, 'The body is not UTF-8.');
+  if (bytes.includes(0)) throw new Refusal(400, 'The body contains a NUL character.');
   return bytes.toString('utf8');
 }
 
 function refuseManyFields(text: string): void {
   let fields = 1;
   for (let at = text.indexOf('&'); at !== -1; at = text.indexOf('&', at + 1)) fields += 1;
-  if (fields > MAX_FIELDS) throw new Refusal(400, `the form has more than ${MAX_FIELDS} fields`);
+  if (fields > MAX_FIELDS) throw new Refusal(400, `The form has more than ${MAX_FIELDS} fields.`);
 }
 
 /** The engine looks for a body that was read before it at `req.body`. */

@@ -29,7 +29,7 @@ const STORE_RETRY_AFTER = 2;
 const UNFORESEEN: Failure = {
   status: 500,
   error: 'server_error',
-  description: 'something went wrong; the request id finds it in the log',
+  description: 'Something went wrong. Search the log for the request id.',
 };
 
 function fromDomainError({ status, error, told, retryAfter }: DomainError): Failure {
@@ -39,7 +39,7 @@ function fromDomainError({ status, error, told, retryAfter }: DomainError): Fail
 /** What Koa, its router and the engine throw at requests that are wrong; their texts are not ours to show. */
 function fromForeignError(error: unknown): Failure | undefined {
   if (error instanceof URIError) {
-    return { status: 400, error: 'invalid_request', description: 'the path is not encoded properly' };
+    return { status: 400, error: 'invalid_request', description: 'The path is not encoded properly.' };
   }
   const { expose, status, statusCode } = error as {
     expose?: unknown;
@@ -61,14 +61,14 @@ export function toFailure(error: unknown): Failure | undefined {
     return {
       status: 503,
       error: 'temporarily_unavailable',
-      description: 'the store is away, try again later',
+      description: 'The store is away. Try again later.',
       retryAfter: STORE_RETRY_AFTER,
     };
   }
   if (error instanceof Refusal) return error;
   if (error instanceof DomainError) return fromDomainError(error);
   if (error instanceof VersionConflict) {
-    return { status: 409, error: 'conflict', description: 'it was changed meanwhile, try again' };
+    return { status: 409, error: 'conflict', description: 'It was changed meanwhile. Try again.' };
   }
   return error instanceof Error ? fromForeignError(error) : undefined;
 }

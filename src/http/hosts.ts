@@ -74,7 +74,7 @@ export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middlewar
   return function hostCheck(ctx, next) {
     takeAbsoluteForm(ctx);
     if (!namesOneHost(ctx)) {
-      throw new Refusal(400, 'name exactly one host, in the Host header', {
+      throw new Refusal(400, 'Name exactly one host, in the Host header.', {
         reason: 'several hosts or none',
       });
     }
@@ -84,7 +84,7 @@ export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middlewar
     if (!own.has(host) && !(isBackChannel && isFurther(host))) {
       throw new Refusal(
         421,
-        'this server does not answer under that host: call it by the URL of its issuer',
+        'This server does not answer under that host. Call it by the URL of its issuer.',
         {
           error: 'misdirected_request',
           reason: `host ${quote(host)}`,

@@ -17,9 +17,9 @@ export function createNotFound(): Middleware {
     if (ctx.status !== 404 || (ctx.body !== undefined && ctx.body !== null)) return;
     const allowed = METHODS.get(ctx.path);
     if (allowed === undefined || allowed.split(', ').includes(ctx.method)) {
-      throw new Refusal(404, 'there is nothing here', { error: 'not_found' });
+      throw new Refusal(404, 'There is nothing at this path.', { error: 'not_found' });
     }
-    throw new Refusal(405, `only these methods are answered here: ${allowed}`, {
+    throw new Refusal(405, `This method is not allowed here. Use ${allowed}.`, {
       headers: { Allow: allowed },
     });
   };

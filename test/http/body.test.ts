@@ -106,7 +106,7 @@ test('DO-06 a body above the limit gets 413 at once, whether it says its length 
     assert.match(answer, /^HTTP\/1\.1 413 /);
     assert.match(
       answer,
-      /"error":"invalid_request","error_description":"the body is larger than 57344 bytes"/,
+      /"error":"invalid_request","error_description":"The body is larger than 57344 bytes."/,
     );
     socket.destroy();
   });
@@ -168,7 +168,7 @@ test('DO-06 a form of more fields than the parser reads is refused, not cut', as
   assert.equal(Object.keys((await post(fields(1_000))).json.form).length, 1_000);
   const refused = await post(`${fields(1_000)}&grant_type=x`);
   assert.equal(refused.status, 400);
-  assert.equal(refused.json.error_description, 'the form has more than 1000 fields');
+  assert.equal(refused.json.error_description, 'The form has more than 1000 fields.');
   assert.equal((await post('&'.repeat(50_000))).status, 400);
 });
 
@@ -280,6 +280,6 @@ test('a handler can read a body with a limit of its own', async () => {
   assert.equal((await post('{"a":1}', json, '/read')).json.read, '{"a":1}');
   const refused = await post('x'.repeat(101), json, '/read');
   assert.equal(refused.status, 413);
-  assert.equal(refused.json.error_description, 'the body is larger than 100 bytes');
+  assert.equal(refused.json.error_description, 'The body is larger than 100 bytes.');
   assert.equal((await post('a=1', {}, '/read')).status, 500, 'a form has been read by then');
 });

@@ -51,17 +51,17 @@ test('each error of ours has its status, code and text', async (t) => {
     [new UnknownResource({ description: 'no e', reason }), 400, 'invalid_target', 'no e'],
     [new TooManyAttempts(7, { reason }), 429, 'invalid_request', 'too many attempts, try again later'],
     [new Unavailable(0.2, { reason }), 503, 'temporarily_unavailable', 'try again later'],
-    [new StoreUnavailable(INSIDE), 503, 'temporarily_unavailable', 'the store is away, try again later'],
+    [new StoreUnavailable(INSIDE), 503, 'temporarily_unavailable', 'The store is away. Try again later.'],
     [
       new Error(INSIDE, { cause: new StoreUnavailable(INSIDE) }),
       503,
       'temporarily_unavailable',
-      'the store is away, try again later',
+      'The store is away. Try again later.',
     ],
     [new Refusal(403, 'not yours', { error: 'access_denied', reason }), 403, 'access_denied', 'not yours'],
     [exposed(409), 409, 'invalid_request', 'Conflict'],
     [new errors.InvalidRequest(INSIDE), 400, 'invalid_request', 'Bad Request'],
-    [new URIError(INSIDE), 400, 'invalid_request', 'the path is not encoded properly'],
+    [new URIError(INSIDE), 400, 'invalid_request', 'The path is not encoded properly.'],
   ];
   for (const [error, status, code, description] of cases) {
     await t.test(`${error.constructor.name} is ${status} ${code}`, async () => {
@@ -160,7 +160,7 @@ test('an engine’s own error answer stays, but its 500 is answered anew', async
   await using broken = await startShell({ routes: [failure(500, new Error(INSIDE))] });
   const answer = await broken.ask('/oauth/token', { method: 'POST' });
   assert.equal(answer.status, 500);
-  assert.equal(answer.json.error_description, 'something went wrong; the request id finds it in the log');
+  assert.equal(answer.json.error_description, 'Something went wrong. Search the log for the request id.');
   assert.equal(answer.json.request_id, answer.headers['x-request-id']);
   assert.match(broken.log.at(-1)?.err.message, /select/);
 
@@ -192,7 +192,7 @@ test('unknown paths are 404, wrong methods 405 with what is allowed', async () =
   await using shell = await startShell();
   const missing = await shell.ask('/nowhere');
   assert.equal(missing.status, 404);
-  assert.deepEqual(missing.json, { error: 'not_found', error_description: 'there is nothing here' });
+  assert.deepEqual(missing.json, { error: 'not_found', error_description: 'There is nothing at this path.' });
   const page = await shell.ask('/nowhere', { headers: { Accept: 'text/html' } });
   assert.equal(page.status, 404);
   assert.match(page.text, /^<!doctype html>/);

@@ -55,7 +55,7 @@ test('a page that fails while it is drawn does not hide the error it was for', a
   await using shell = await startShell({ views });
   const reply = await shell.ask('/nowhere', { headers: { Accept: 'text/html' } });
   assert.equal(reply.status, 404);
-  assert.equal(reply.text, 'there is nothing here\n');
+  assert.equal(reply.text, 'There is nothing at this path.\n');
   assert.match(String(reply.headers['content-type']), /^text\/plain/);
   assert.match(shell.log[0]?.msg, /could not be drawn/);
 });
