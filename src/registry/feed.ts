@@ -48,15 +48,17 @@ function concerns({ organization, resource }: NodeRecord, audience: Audience): b
   return resource === undefined || audience.resources.includes(resource);
 }
 
-export interface FeedDeps {
+export function createFeed({
+  nodes,
+  longestLifetime,
+  now,
+}: {
   readonly nodes: Pick<NodeStore, 'changesSince' | 'latestChange'>;
-  /** Seconds that anything which is verified without asking may live. */
+  /** Seconds: the longest life of a token that resource servers verify without asking. */
   readonly longestLifetime: number;
   /** Milliseconds. */
   readonly now: () => number;
-}
-
-export function createFeed({ nodes, longestLifetime, now }: FeedDeps): Feed {
+}): Feed {
   /** What lives longest was made before the last that happened to the node: afterwards the record is not needed. */
   function untilNeeded(record: NodeRecord): NodeRecord {
     const { revokedAt = 0, restoredAt = 0, narrowedAt = 0, expiresAt } = record;

@@ -19,14 +19,6 @@ export interface Refusals {
   settle(): Promise<void>;
 }
 
-export interface RefusalsDeps {
-  readonly audit: Pick<AuditLog, 'append'>;
-  /** The key under which an address is counted. */
-  readonly toKey: (address: string) => string;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
 const WINDOW_MS = 60_000;
 /** Rows that one address gets in a window. */
 const ROWS_OF_ADDRESS = 10;
@@ -44,7 +36,17 @@ interface Count {
   leftOut: number;
 }
 
-export function createRefusals({ audit, toKey, now }: RefusalsDeps): Refusals {
+export function createRefusals({
+  audit,
+  toKey,
+  now,
+}: {
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** The key under which an address is counted. */
+  readonly toKey: (address: string) => string;
+  /** Milliseconds. */
+  readonly now: () => number;
+}): Refusals {
   let counts = new Map<string, Count>();
   /** When the first of them was counted. */
   let since = 0;

@@ -62,12 +62,6 @@ export interface Vault {
   refresh(): Promise<boolean>;
 }
 
-export interface VaultDeps {
-  readonly keys: KeyStore;
-  readonly masterKey: MasterKey;
-  readonly now: () => number;
-}
-
 interface Snapshot {
   readonly revision: number;
   readonly rows: readonly StoredKey[];
@@ -83,7 +77,16 @@ const PURPOSE = /^[a-z][A-Za-z0-9]*$/;
  * @throws WrongMasterKey, MissingMasterKey, DamagedKeyStore, each with a sentence for the operator; nothing is changed
  *   then. In an empty store the first keys are made, and with source `data-folder` the key file too.
  */
-export async function openVault({ keys, masterKey, now }: VaultDeps): Promise<Vault> {
+export async function openVault({
+  keys,
+  masterKey,
+  now,
+}: {
+  readonly keys: KeyStore;
+  readonly masterKey: MasterKey;
+  /** Milliseconds. */
+  readonly now: () => number;
+}): Promise<Vault> {
   // The rows come first: where there are any, the file that wraps them has been there before.
   const master = await requireMasterKey(masterKey, await keys.list());
   await requireRightKey(keys, master, masterKey, now());
