@@ -11,7 +11,7 @@ import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingS
 export const OPAQUE_ACCESS_TOKEN = 'gat_';
 export const REFRESH_TOKEN = 'grt_';
 
-/** What a row is found under; one kind's value is never found as another's. */
+/** The kind is part of the key, so a value of one kind never finds a row of another. */
 export type HandleKind = 'access-token' | 'jwt' | 'refresh-token' | (string & {});
 
 /** Bytes of the time in milliseconds, as at the head of a UUIDv7 (RFC 9562 section 5.7), and its base64url digits. */
@@ -19,7 +19,7 @@ const TIME_BYTES = 6;
 const TIME_DIGITS = 8;
 const HASH_BYTES = 16;
 
-/** Of the machine's own clock: the time orders, nothing is decided by it. */
+/** Uses the machine's clock: the time only orders keys, and no decision depends on it. */
 function timeOrdered(randomLength: number): string {
   const bytes = randomBytes(TIME_BYTES + randomLength);
   bytes.writeUIntBE(Date.now(), 0, TIME_BYTES);
@@ -27,11 +27,11 @@ function timeOrdered(randomLength: number): string {
 }
 
 /**
- * The storage key of a secret: the time at its head, then 16 bytes of SHA-256 over kind and value. What was made
- * together lies together, so a commit touches few pages of an index however large it is. 128 bits keep collisions out
- * of reach, and the value cannot be told from them.
+ * The storage key of a secret: the time at its head, then 16 bytes of SHA-256 over kind and value. Keys made
+ * at about the same time are neighbours, so a commit touches few pages of an index of any size. 128 bits rule out
+ * collisions, and do not reveal the value.
  *
- * @param value from `createNodeId` or `createOpaqueAccessToken`; of any other the key is one that nothing has
+ * @param value from `createNodeId` or `createOpaqueAccessToken`; for any other value no row has the key
  */
 export function handleKey(kind: HandleKind, value: string): Buffer {
   const key = Buffer.alloc(TIME_BYTES + HASH_BYTES);
@@ -41,12 +41,12 @@ export function handleKey(kind: HandleKind, value: string): Buffer {
   return key;
 }
 
-/** When it was made, and 256 random bits, behind the prefix. */
+/** The prefix, the time, and 256 random bits. */
 export function createOpaqueAccessToken(): string {
   return OPAQUE_ACCESS_TOKEN + timeOrdered(32);
 }
 
-/** When it was made, and 80 random bits: ids of tokens and logins, which name nodes and are not secret. */
+/** The time and 80 random bits: ids of tokens and logins, which name nodes and are not secret. */
 export function createNodeId(): string {
   return timeOrdered(10);
 }
@@ -59,8 +59,8 @@ const REFRESH_TOKEN_PATTERN = new RegExp(
 );
 
 /**
- * Refresh tokens: prefix, login id, secret, tag. The tag is a MAC over all before it, so that a made-up token with a
- * known login id is told from a used one (whose reuse ends the login) without a read.
+ * Refresh tokens: prefix, login id, secret, tag. The tag is a MAC over all before it, so that the server tells a forged token
+ * with a known login id from a used one (whose reuse ends the login) without a read.
  *
  * A token's successor is derived from it, so that every process can hand the same one to an honest retry although
  * only hashes are stored.
@@ -70,14 +70,14 @@ export interface RefreshTokens {
   create(login: string): string;
   /** The one that follows `token`. */
   successor(token: string): string;
-  /** The login it belongs to; undefined if we never made it. */
+  /** The login it belongs to; undefined for a token that this server did not make. */
   loginOf(token: string): string | undefined;
   hash(token: string): Buffer;
 }
 
 /** @param keys current server key of purpose `refresh` first; older ones still recognise their tokens */
 export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshTokens {
-  // A MAC with the bytes of a key makes such an object each time, which costs several times the MAC.
+  // With raw bytes, each MAC would create a key object, which costs several times the MAC.
   const keyObjects = new WeakMap<Buffer, KeyObject>();
   const toKeyObject = (key: Buffer): KeyObject => {
     const known = keyObjects.get(key);
@@ -90,12 +90,12 @@ export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshToken
     createHmac('sha256', toKeyObject(key)).update(text).digest('base64url');
   const currentKey = (): Buffer => {
     const [key] = keys();
-    if (!key) throw new Error('no refresh key');
+    if (!key) throw new Error('the vault has no key for refresh tokens');
     return key;
   };
   const tagOf = (key: Buffer, head: string): string => mac(key, `tag\0${head}`).slice(0, TAG_LENGTH);
   const tagged = (key: Buffer, head: string): string => head + tagOf(key, head);
-  /** A key rotation in the middle of a family must not give a retry another successor than the first try got. */
+  /** Finds the key by the tag: after a key rotation, a retry must get the same successor as the first try. */
   const parse = (token: string): { key: Buffer; login: string } | undefined => {
     const login = REFRESH_TOKEN_PATTERN.exec(token)?.[1];
     if (login === undefined) return undefined;
@@ -109,7 +109,7 @@ export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshToken
     create: (login) => tagged(currentKey(), REFRESH_TOKEN + login + randomBytes(32).toString('base64url')),
     successor(token) {
       const made = parse(token);
-      if (!made) throw new Error('not a refresh token of ours');
+      if (!made) throw new Error('this server did not make this refresh token');
       return tagged(made.key, REFRESH_TOKEN + made.login + mac(made.key, `successor\0${token}`));
     },
     loginOf: (token) => parse(token)?.login,

@@ -40,9 +40,12 @@ export type DumpRecord =
 
 export type DumpKind = DumpRecord['kind'];
 
-/** Something is in the store already. */
+/** The import did not begin. */
 export class StoreNotEmpty extends Error {
   override readonly name = 'StoreNotEmpty';
+  constructor() {
+    super('The store is not empty. Import into an empty store.');
+  }
 }
 
 export interface Dump {

@@ -6,14 +6,14 @@ import { syncFolder } from './sync-folder.ts';
 
 export const MASTER_KEY_BYTES = 32;
 
-/** Where the master key comes from: given by the operator, or a file of our own in the data folder. */
+/** Where the master key comes from: the operator gives it, or the server keeps a file in the data folder. */
 export type MasterKey =
   | { readonly source: 'env' | 'file'; readonly key: Buffer; readonly path?: string }
   | { readonly source: 'data-folder'; readonly path: string };
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 
-/** No key of 32 random bytes has so few different ones (chance below 1 in 10^15); typed-in patterns do. */
+/** A typed-in pattern has fewer different bytes than this; 32 random bytes do not (chance below 1 in 10^15). */
 const FEWEST_DIFFERENT_BYTES = 16;
 
 /**
@@ -55,11 +55,11 @@ export async function createKeyFile(path: string): Promise<void> {
   try {
     await writeDurably(unfinished, text);
     await link(unfinished, path).catch((error: NodeJS.ErrnoException) => {
-      // Some file systems know no links; there a second process that starts in this very moment must start again.
+      // Some file systems have no links; there a second process that starts at the same moment must start again.
       if (!NO_LINKS.has(error.code ?? '')) throw error;
       return writeDurably(path, text);
     });
-    // What is sealed under the key may become durable right after, so the file's name must be durable first.
+    // The file's name must be durable before the first value that is sealed under the key.
     await syncFolder(dirname(path));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

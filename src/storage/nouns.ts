@@ -1,6 +1,6 @@
 /**
  * The administered nouns as they are stored: plain data, no behaviour. Every store keeps them as documents in a
- * `Collection`; what must be unique is said once, in `collections` below, for all stores.
+ * `Collection`; `uniqueKeys` below says once, for all stores, what must be unique.
  */
 
 import type { StoredDeviceAccess } from '../permissions/device-access.ts';
@@ -36,19 +36,19 @@ export interface FaceSettings {
   readonly refreshTtl?: number;
   /** Sunbreak: whether the answer says when the token expires. */
   readonly expiredAt?: boolean;
-  /** API Maker: tokens that must be presented before one is given; none: it is public. */
+  /** API Maker: tokens that a client must present to get one; absent: any client gets one. */
   readonly authTokenInfo?: readonly AuthTokenInfo[];
   /** Usergrid, DeviceHive: whether administrators of the organization log in through it. */
   readonly administrators?: boolean;
-  /** Usergrid: whether names, passwords and client secrets may stand in a query. */
+  /** Usergrid: whether the query of a URL may contain names, passwords and client secrets. */
   readonly queryCredentials?: boolean;
-  /** Fusio: whether a person's name and password may stand where an application's key and secret do. */
+  /** Fusio: whether a person's name and password may replace an application's key and secret. */
   readonly userCredentials?: boolean;
   /** DeviceHive: where clients find the WebSocket service. */
   readonly webSocketUrl?: string;
   /** DeviceHive: topics of plugins, and who may make tokens for them. */
   readonly plugins?: readonly Plugin[];
-  /** Fusio: where mails lead to, with `{token}` in it. */
+  /** Fusio: the link in mails, with `{token}` in it. */
   readonly activationUrl?: string;
   readonly passwordResetUrl?: string;
 }
@@ -107,9 +107,9 @@ export interface Application extends Noun {
   readonly postLogoutRedirectUris: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly native: boolean;
-  /** It is the operator's own: people are not asked for consent. */
+  /** The operator owns it, so people are not asked for consent. */
   readonly firstParty?: true;
-  /** Whether its logins may go without a code challenge; absent: they may not. */
+  /** `optional`: logins may go without a code challenge (PKCE); absent: they need one. */
   readonly pkce?: 'optional';
   /** `endpoint`: its assertions may name the token endpoint instead of the issuer, at that endpoint. */
   readonly assertionAudience?: 'endpoint';
@@ -128,13 +128,13 @@ export interface Application extends Noun {
   readonly minPasswordLength?: number;
   /** It is the organization itself, as a client: made for the `clientId` of the organization. */
   readonly isOrganization?: boolean;
-  /** Id of the user who registered it: it may no more than they, and ends with them. */
+  /** Id of the user who registered it: it has at most their rights, and ends with them. */
   readonly owner?: string;
   /** Id of the application that it was registered through, whose ceiling bounds its own. */
   readonly registeredThrough?: string;
   /** Where people learn more of it. */
   readonly homepage?: string;
-  /** Its secret was derived from a key of the server's and this, so that it can be shown again. */
+  /** The secret is derived from this and a key of the server, so that the server can show it again. */
   readonly secretSeed?: string;
   /** Signs its ID tokens; absent: RS256. */
   readonly idTokenAlg?: SigningAlg;
@@ -213,9 +213,9 @@ export interface User extends Noun {
   readonly passwordChangedAt?: number;
   /** A second factor is set up: the password grant is refused. */
   readonly secondFactor: boolean;
-  /** Registered, and not yet shown that the email address is theirs: no login until then. */
+  /** Registered, but the email address is not confirmed yet: the user cannot log in. */
   readonly pending?: boolean;
-  /** What they may do with devices; a member that is left out is as of a new user of DeviceHive. */
+  /** What they may do with devices; an absent member means what a new user of DeviceHive may do. */
   readonly devicehive?: Partial<Pick<StoredDeviceAccess, 'actions' | 'networks' | 'deviceTypes'>>;
   /** Role ids. */
   readonly roles: readonly string[];
@@ -223,7 +223,7 @@ export interface User extends Noun {
   readonly administers: readonly string[];
 }
 
-/** A secret that a connection is known by; its id is a node of its own, above what was made with it. */
+/** A secret of a connection; its id is a node, above all that was made with the secret. */
 export interface ConnectionSecret {
   readonly id: string;
   /** SHA-256 of the connection token, base64url. */
@@ -232,7 +232,7 @@ export interface ConnectionSecret {
   readonly createdAt: number;
 }
 
-/** A long-lived grant: its token is traded for short ones with no more rights. */
+/** A long-lived grant: a client exchanges its token for short-lived ones with at most its rights. */
 export interface Connection extends Noun {
   readonly organization: string;
   readonly name: string;
@@ -240,15 +240,15 @@ export interface Connection extends Noun {
   readonly application: string;
   /** The resource's `identifier`. */
   readonly resource: string;
-  /** Id of the user it belongs to; what it allows is never above what they may do. */
+  /** Id of the user it belongs to: it never allows more than they may do. */
   readonly owner?: string;
   readonly scopes: readonly string[];
   readonly permissions: StoredPermissions;
   /** Milliseconds since the epoch; absent: it lives until it is ended. */
   readonly expiresAt?: number;
-  /** Newest first; an earlier one stays good until it is dropped. */
+  /** Newest first; an earlier one is valid until it is removed. */
   readonly secrets: readonly ConnectionSecret[];
-  /** Networks (CIDR) that it may be used from; none: from anywhere. */
+  /** Networks (CIDR) that it may be used from; empty: from anywhere. */
   readonly networks: readonly string[];
   /** Seconds that a token made from it may live at most; absent: a day. */
   readonly maxTokenTtl?: number;
@@ -256,7 +256,7 @@ export interface Connection extends Noun {
 
 export type DatasourceKind = 'postgres' | 'mysql' | 'mongodb' | 'sqlite';
 
-/** Whose rows are people who log in: one table or collection of a datasource, by the columns that a login names. */
+/** A table or collection of a datasource whose rows are people who log in, and the columns that a login reads. */
 export interface UserTable {
   /** A UUID that stays as long as the four names below. */
   readonly id: string;
@@ -272,10 +272,10 @@ export interface UserTable {
   readonly saltOrder?: 'before' | 'after';
   /** The key of a keyed digest, sealed. */
   readonly sealedSecret?: string;
-  /** Tells its rows apart for ever; part of the subject of tokens. */
+  /** Identifies a row permanently; part of the subject of tokens. */
   readonly subjectColumn: string;
   readonly activeColumn?: string;
-  /** What else must be so of a row; `equals` is JSON of a text, number, boolean or null. */
+  /** Further conditions on a row; `equals` is JSON of a text, number, boolean or null. */
   readonly conditions: readonly { readonly column: string; readonly equals: string }[];
   /** Ids of the roles that every row has. */
   readonly roles: readonly string[];
@@ -285,7 +285,7 @@ export interface UserTable {
   /** Columns that are copied into tokens. */
   readonly claims: readonly { readonly claim: string; readonly column: string }[];
   readonly passwordChangedAtColumn?: string;
-  /** Through whose applications its people log in. */
+  /** Its people log in through the applications of this realm. */
   readonly realm: Realm;
   /** Whether the catalogue of the database was seen to have all these columns. */
   readonly verified: boolean;
@@ -302,7 +302,7 @@ export interface Datasource extends Noun {
   readonly server?: DatasourceServer;
   /** The password of `server.username`; opens for this datasource of this organization only. */
   readonly sealedPassword?: string;
-  /** Passwords that are stored in the clear or as MD5 are taken. */
+  /** Whether logins accept passwords that are stored in the clear or as MD5. */
   readonly insecurePasswords: boolean;
   readonly userTables: readonly UserTable[];
 }
@@ -328,7 +328,7 @@ export interface Nouns {
 
 export type CollectionName = keyof Nouns;
 
-/** A noun that its store has yet to number. */
+/** A noun before its store gives it a number and a version. */
 export type NewNoun<T> = Omit<T, 'number' | 'version'>;
 
 /** The first version of a noun. */
@@ -337,7 +337,7 @@ export function toFirstVersion<T extends Noun>(given: NewNoun<T>, number: number
   return noun as T;
 }
 
-/** For each unique key of a collection: its name and how its value is made; undefined means this noun has none. */
+/** For each unique key of a collection: its name and a function that makes its value, or undefined for a noun without one. */
 export const uniqueKeys: {
   readonly [C in CollectionName]: Readonly<Record<string, (noun: Nouns[C]) => string | undefined>>;
 } = {

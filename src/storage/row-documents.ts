@@ -1,7 +1,7 @@
 /**
  * Rows as stores write them: most of a token row repeats for every token of its client, so a row is two documents of
  * JSON. The shared one is stored once for all rows that agree in it and is found by its content, so a row stays readable
- * whatever becomes of its client. The own one has the rest. `rows.ts` says which member goes where.
+ * when its client changes or is removed. The own one has the rest. `rows.ts` says which member goes where.
  *
  * A shared document says until when it is kept, which is never before the last row that refers to it has expired.
  */
@@ -25,15 +25,15 @@ export interface RowDocuments {
   readonly keptUntil: number;
 }
 
-/** Names of members; a row's ancestors of the same id are spelled by the place in here. */
+/** Members whose value is often an ancestor too: the ancestor is stored as the member's index in this list. */
 const REPEATED = ['user', 'login', 'connection', 'parent'] as const;
 
 type Repeating = { readonly [K in (typeof REPEATED)[number]]?: string };
 
-/** Nodes of this form are nouns, which many rows hang below; the others are of few rows. */
+/** Nodes of this form are nouns and have many rows below them; other nodes have few. */
 const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** `shared` has a hole for each of `own` that one of it follows. */
+/** `shared` has null in place of each entry of `own` that an entry of `shared` follows. */
 interface SplitAncestors {
   readonly shared: (string | null)[];
   readonly own: (string | number)[];
@@ -60,7 +60,7 @@ function joinAncestors({ shared, own }: SplitAncestors, row: Repeating): string[
   return [...joined, ...ids];
 }
 
-/** Milliseconds: a process whose clock is so much ahead still removes no document that a row refers to. */
+/** Milliseconds that a process's clock may be ahead without removing a document that a row refers to. */
 const CLOCK_DIFFERENCE = 3_600_000;
 
 type Member = keyof TokenRow | keyof LoginRow;
@@ -104,7 +104,7 @@ function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<type
     shared: JSON.stringify(shared),
     own: JSON.stringify(own),
     expiresAt,
-    // A client that goes on has it written anew once in the lifetime of a token.
+    // Kept twice as long as the row, so that an active client rewrites it once per token lifetime only.
     keptUntil: expiresAt + Math.max(0, expiresAt - asOf) + CLOCK_DIFFERENCE,
   };
 }
@@ -138,11 +138,11 @@ export function hashShared(text: string): Buffer {
   return hash('sha256', text, 'buffer').subarray(0, HASH_BYTES);
 }
 
-/** Characters of shared documents that a process remembers, of those that it wrote and of those that it read. */
+/** Characters of shared documents that a process remembers: so many of written ones, and so many of read ones. */
 const REMEMBERED = 2_000_000;
 
 /**
- * The shared documents that this process wrote or read lately, which it needs no query for.
+ * The shared documents that this process wrote or read recently, so that it needs no query for them.
  * @typeParam Reference what a store's rows refer to one with; never given to another document
  */
 export class KnownShared<Reference extends string | number> {
@@ -185,7 +185,7 @@ export class KnownShared<Reference extends string | number> {
   }
 }
 
-/** Many rows have these objects. */
+/** Many rows share these objects. */
 function frozen(_: string, value: unknown): unknown {
   return Object.freeze(value);
 }

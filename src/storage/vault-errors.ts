@@ -1,4 +1,4 @@
-/** Why the vault stays shut. The messages are whole sentences for the operator and hold no secret. */
+/** Why the vault does not open. The messages are sentences for the operator and contain no secret. */
 
 export abstract class VaultError extends Error {
   constructor(message: string, options?: ErrorOptions) {

@@ -3,7 +3,7 @@
  * keys, credentials); and one 32-byte HMAC secret per purpose, sealed under them. A copy of the store holds none of
  * them in the clear. It leaves to others what is sealed, and where the rows are kept (`KeyStore`).
  *
- * Every secret has versions: the current one makes, older ones still recognise. What is read stays in memory until
+ * Every secret has versions: the current one signs and seals, older ones still verify and open. What is read stays in memory until
  * `refresh` finds that another process changed a key.
  */
 import { randomBytes } from 'node:crypto';
@@ -39,7 +39,7 @@ export interface Vault {
   /**
    * Encrypts under the current data key.
    * @param aad what it is and whose, e.g. `signing/<kid>`; a sealed value opens only with the same, so one that was
-   *   moved to another row is of no use there
+   *   moved to another row does not open there
    */
   seal(plaintext: Buffer | string, aad: string): string;
   /** @throws BrokenSeal */
@@ -133,7 +133,7 @@ export async function openVault({
 
   function watch(purpose: string): readonly Version[] {
     if (!PURPOSE.test(purpose) || NOT_SECRETS.has(purpose))
-      throw new TypeError(`no purpose of a secret: ${purpose}`);
+      throw new TypeError(`"${purpose}" is not a purpose of a secret`);
     const known = snapshot.secrets.get(purpose);
     if (known) return known;
     const opened = openSecrets(snapshot.rows, snapshot.dataKeys, purpose);
@@ -155,7 +155,7 @@ export async function openVault({
     const name = keyName({ id, purpose });
     const sealed = purpose === DATA ? encrypt(master, key, name) : seal(key, name);
     const createdAt = now();
-    // Another process may have been first; then its row is the one that counts.
+    // If another process was first, its row counts.
     await keys.insert({ id, purpose, sealed, createdAt, activeFrom: createdAt + activeInMs });
   }
 
@@ -217,9 +217,12 @@ async function requireMasterKey(masterKey: MasterKey, rows: readonly StoredKey[]
   try {
     return parseMasterKey(text ?? '');
   } catch (cause) {
-    throw new WrongMasterKey(`The key file ${path} holds no master key: ${(cause as Error).message}.`, {
-      cause,
-    });
+    throw new WrongMasterKey(
+      `The key file ${path} does not hold a master key: ${(cause as Error).message}.`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -284,7 +284,7 @@ test('a store is backed up, exported and imported, with the modes that secrets n
   assert.match(again.out, /^0 added, 0 changed, 11 left as they are$/m);
   const full = await terminal.run(['import', 'all.jsonl'], { env });
   assert.equal(full.code, 1);
-  assert.match(full.err, /^Something is in the store already/);
+  assert.match(full.err, /^The store is not empty\. Import into an empty store\./);
 
   await writeFile(join(dataDir, 'half.jsonl'), text.slice(0, -40));
   const half = await terminal.run(['import', 'half.jsonl'], {

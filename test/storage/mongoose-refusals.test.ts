@@ -124,7 +124,7 @@ describe('the wrong setting of tls is refused in a sentence', { skip, concurrenc
   });
   const urlOfSecure = () => `mongodb://127.0.0.1:${(secure.address() as { port: number }).port}/x`;
   const open = (url: string) => openMongooseStorage({ url }).catch((error: unknown) => error);
-  const MISMATCH = /^The database answers only when it is asked with the other setting of tls:/;
+  const MISMATCH = /^The database answers only with the other setting of tls:/;
 
   test('a server that does not speak TLS, asked with it', async () => {
     assertRefused(await open(`${mongo.newUrl()}?tls=true`), MISMATCH);

@@ -1,4 +1,4 @@
-/** The connection, and noticing when the driver has stopped looking after it. */
+/** Keeps the connection, and opens a new one when the driver's monitor has died. */
 import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
 import { CannotOpenStore, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { guarded } from './errors.ts';
@@ -25,7 +25,7 @@ const OPTIONS: ConnectOptions = {
   socketTimeoutMS: SOCKET_MS,
   heartbeatFrequencyMS: HEARTBEAT_MS,
   serverMonitoringMode: 'poll',
-  // What was answered survives the loss of any minority of the members.
+  // An acknowledged write survives the loss of any minority of the members.
   writeConcern: { w: 'majority', j: true, wtimeoutMS: SOCKET_MS },
   readPreference: 'primary',
   retryWrites: true,
@@ -35,7 +35,7 @@ const OPTIONS: ConnectOptions = {
 /** Milliseconds. */
 const OTHERWISE_MS = 500;
 const TLS_MISMATCH =
-  'The database answers only when it is asked with the other setting of tls: set tls=true in GRANTABLE_STORAGE where the database speaks TLS, tls=false where it does not.';
+  'The database answers only with the other setting of tls: set tls=true in GRANTABLE_STORAGE if the database uses TLS, and tls=false if it does not.';
 
 /**
  * Whether a server that does not answer would answer with the other TLS setting. Without this check, a server with the
@@ -95,12 +95,12 @@ export async function connect(url: string, silence = SILENCE_MS): Promise<Living
   async function revive(): Promise<void> {
     isReviving = true;
     try {
-      // Not by force: Mongoose would take no operation on it ever after.
+      // Not by force: Mongoose would then accept no further operation on it.
       await connection.close();
       await connection.openUri(url, OPTIONS);
       listen();
     } catch {
-      // The server may be away at this moment: at the next look again.
+      // The server may be away at this moment. The next interval tries again.
     } finally {
       isReviving = false;
     }

@@ -65,7 +65,7 @@ async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord
     };
   }
   for await (const document of all(models.artifacts, { _id: 1 })) {
-    // Pointers are made anew.
+    // An import creates the pointers again.
     if (document.payload === undefined) continue;
     yield defined({
       kind: 'artifacts',
@@ -89,9 +89,7 @@ function modelsOf(models: Models): Model<object>[] {
 async function requireEmpty(models: Models): Promise<void> {
   for (const model of modelsOf(models)) {
     if (await guarded(() => model.exists({}))) {
-      throw new StoreNotEmpty(
-        'Something is in the store already: what was exported goes into an empty one only.',
-      );
+      throw new StoreNotEmpty();
     }
   }
 }

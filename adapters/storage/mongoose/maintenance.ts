@@ -1,4 +1,4 @@
-/** Clearing away what has expired, asking whether the store can be written, looking whether it is whole. */
+/** Removes what has expired, and checks whether the store is complete. */
 import { type Connection, trusted } from 'mongoose';
 import { guarded } from './errors.ts';
 import { INDEXES } from './migrations.ts';
@@ -29,7 +29,7 @@ export async function sweep(models: Models, now: number, limit: number): Promise
   return limit - left;
 }
 
-/** @returns a sentence for each index and each collection of shared documents that lacks something */
+/** @returns a sentence for each index and each collection of shared documents that is incomplete */
 export async function verify(connection: Connection, models: Models): Promise<string[]> {
   return [...(await verifyIndexes(connection)), ...(await verifyShared(models))];
 }

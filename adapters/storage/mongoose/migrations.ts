@@ -1,11 +1,10 @@
 /**
- * Collections and indexes, step by step. The head `schema` says which step a database is at, and opening it takes the
- * rest. A step is never changed or removed once it was released: a change of indexes or documents is a further step,
- * which may run twice, and stores of every released version can be opened. Databases from before the first release are
- * refused. Every index has a name.
+ * Collections and indexes, step by step. The head `schema` says which step a database is at, and opening it runs
+ * the others. A released step is never changed or removed: a change of indexes or documents is a further step, which
+ * may run twice. Grantable opens stores of every released version, and refuses databases from before the first release. Every index has a name.
  *
  * TTL indexes only help to keep the collections small: no query relies on them. They wait an hour longer than the
- * expiry says, so that a server whose clock is fast removes nothing that lives.
+ * expiry says, so that a server whose clock is fast does not remove living documents.
  */
 import type { Connection, mongo } from 'mongoose';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';

@@ -1,4 +1,4 @@
-/** What happened to nodes, and the order in which it is told to those who follow. */
+/** What happened to nodes, and the order in which followers of the feed get it. */
 import { trusted } from 'mongoose';
 import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
@@ -55,7 +55,7 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
     floor = value;
     await write(note, value);
     const withdraw = () => heads.withdraw(CHANGES, key);
-    // It holds already. Those who follow wait for it, so it is tried twice; if both fail, they finish it.
+    // The mark holds already, but followers wait for this. It is tried twice; if both fail, they finish it.
     await withdraw()
       .catch(withdraw)
       .catch(() => undefined);

@@ -1,5 +1,5 @@
 /**
- * Whether the server keeps the one promise that everything here stands on: of any number of parallel compare-and-sets
+ * Whether the server keeps the one promise that this store depends on: of any number of parallel compare-and-sets
  * on one document exactly one wins, and of parallel increments none is lost. Not every server that speaks the protocol
  * does. The probe also tries upserts of a new document; Grantable makes none, other programs may.
  */

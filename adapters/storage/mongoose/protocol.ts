@@ -1,4 +1,4 @@
-/** What the protocol keeps: the engine's artifacts, counters. Each promise is one document's. Tokens and logins are in `rows.ts`. */
+/** What the protocol keeps: the engine's artifacts, counters. Each operation changes one document. Tokens and logins are in `rows.ts`. */
 import { trusted } from 'mongoose';
 import type { Artifact, ArtifactStore, Counters } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
@@ -9,7 +9,7 @@ import type { ArtifactDocument, CounterDocument, Models } from './schemas.ts';
 export const after = (now: number) => trusted({ $gt: new Date(now) });
 const notAfter = (now: number) => trusted({ $lte: new Date(now) });
 
-/** The driver gives its own type for bytes. */
+/** The driver has its own type for bytes. */
 export const toBuffer = (bytes: unknown): Buffer => {
   const { buffer } = bytes as { buffer?: unknown };
   return Buffer.isBuffer(bytes)
@@ -50,7 +50,7 @@ export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): Artif
     async insert(model, key, { payload, expiresAt }, now) {
       const document = { model, payload: JSON.stringify(payload), expiresAt: new Date(expiresAt) };
       if (await insertOnce(() => artifacts.create({ _id: key, ...document }))) return true;
-      // One that has expired may be replaced, by one.
+      // Exactly one caller may replace an expired one.
       const replaced = await guarded(() =>
         artifacts.updateOne(
           { _id: key, expiresAt: notAfter(now) },
@@ -89,7 +89,7 @@ export function createCounters({ counters }: Pick<Models, 'counters'>): Counters
     async increment(key, points, windowMs, now) {
       const fresh = { points, expiresAt: new Date(now + windowMs) };
       for (;;) {
-        // The state before, because it is one moment's on every server; some give the latest for the state after.
+        // The state before, because every server returns it atomically; for the state after, some return a later one.
         const running = await guarded(() =>
           counters
             .findOneAndUpdate(

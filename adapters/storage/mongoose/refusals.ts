@@ -1,4 +1,4 @@
-/** Errors of a database that waiting does not mend, as a sentence for the operator. */
+/** Errors of a database that retrying does not solve, as a sentence for the operator. */
 import { mongo } from 'mongoose';
 import { CannotOpenStore, NewerDatabase, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { passes, quoted, serverErrorsOf } from './errors.ts';
@@ -38,7 +38,7 @@ function refusalOf(error: Error | null): string | undefined {
 }
 
 /**
- * An error of opening a store: CannotOpenStore if waiting does not mend it, else the error itself. If there are several
+ * An error of opening a store: CannotOpenStore if retrying does not solve it, else the error itself. If there are several
  * servers, all must refuse: a server that is away may still accept.
  */
 export function toOpeningError(error: unknown): unknown {

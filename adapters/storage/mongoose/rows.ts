@@ -1,6 +1,6 @@
 /**
  * Tokens and logins, each in an own document and a shared one (`src/storage/row-documents.ts`). The shared one is written
- * first, so that no row is ever without it; one that is left without rows expires.
+ * first, so that a row always has one; a shared document without rows expires.
  */
 import { type QueryFilter, trusted } from 'mongoose';
 import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
@@ -110,7 +110,7 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedD
       const found = await guarded(() =>
         tokens
           .find(held)
-          // The time stands at the head of a key.
+          // A key starts with its time.
           .sort({ _id: -1 })
           .limit(limit + 1)
           .lean<TokenDocument[]>(),

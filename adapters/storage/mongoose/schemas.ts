@@ -1,7 +1,7 @@
 /**
- * What MongoDB keeps, collection by collection. Strict: a field that is not named here is refused, in documents and in
- * filters. What has names from outside (the engine's payloads, claims, JWKs), and most of tokens and logins, is kept as JSON text, so that none of
- * those names is ever a field or an operator; permissions are lists, because table names have dots.
+ * What MongoDB keeps, collection by collection. Strict: Mongoose refuses a field that is not named here, in documents
+ * and in filters. JSON text holds whatever has names from outside (the engine's payloads, claims, JWKs) and most of tokens
+ * and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
 import type { AuditEntry } from '../../../src/storage/contract.ts';
@@ -19,16 +19,16 @@ export interface ArtifactDocument {
   consumedAt?: number;
 }
 
-/** What all rows that agree in it refer to. */
+/** The members that many rows have in common. */
 export interface SharedDocument {
-  /** Of its text. */
+  /** Hash of its text. */
   _id: Buffer;
   /** JSON. */
   document: string;
   expiresAt: Date;
 }
 
-/** Beside its documents what it is found by. */
+/** The row's own document, and the members by which queries find it. */
 export interface TokenDocument {
   _id: Buffer;
   shared: Buffer;
@@ -70,7 +70,7 @@ export interface CounterDocument {
   expiresAt: Date;
 }
 
-/** A number that only grows, and what has been announced under it and not been withdrawn. */
+/** A number that only grows, and the announcements under it that were not withdrawn. */
 export interface HeadDocument {
   _id: string;
   value: number;
@@ -114,7 +114,7 @@ function schema<T>(definition: SchemaDefinition): Schema<T> {
     minimize: false,
     versionKey: false,
     id: false,
-    // By migration, never silently at first use.
+    // Migrations create them; Mongoose would do so at first use.
     autoIndex: false,
     autoCreate: false,
   });
@@ -125,7 +125,7 @@ const part = (definition: SchemaDefinition): Schema =>
     _id: false,
     strict: 'throw',
     minimize: false,
-    // A part has no `collection` of Mongoose's that a field of ours could hide.
+    // A part has no `collection` property of Mongoose that a field could hide.
     suppressReservedKeysWarning: true,
   });
 
@@ -309,7 +309,7 @@ export interface Models {
   readonly nouns: { readonly [C in CollectionName]: Model<NounDocument> };
 }
 
-/** The same models, for work on what their documents have in common. */
+/** @returns the same models, typed by what their documents have in common */
 export function seenAs<T>(...models: readonly Pick<Model<never>, 'db' | 'modelName'>[]): Model<T>[] {
   return models.map(({ db, modelName }) => db.model<T>(modelName));
 }

@@ -1,6 +1,6 @@
 /**
  * One connection to the file, and group commit: all writes of one turn of the event loop are one transaction, each
- * caller is answered after it is on the disk. `synchronous=FULL`, so that what was answered survives power loss.
+ * caller is answered after it is on the disk. `synchronous=FULL`, so that an acknowledged write survives power loss.
  *
  * Reads run at once on the same connection and see every write that has been answered.
  */
@@ -30,8 +30,8 @@ export interface Database {
   /** Runs inside a `write` only. @returns how many rows changed */
   run(sql: string, ...values: SQLInputValue[]): number;
   /**
-   * Queues work that changes something with one statement at most, for the next transaction. If it throws, its
-   * neighbours stand.
+   * Queues work that changes something with one statement at most, for the next transaction. If it throws, the
+   * other work of the transaction still commits.
    * @throws StoreUnavailable if the transaction could not be committed
    */
   write<T>(work: () => T): Promise<T>;
@@ -53,9 +53,9 @@ interface Queued {
   failure?: unknown;
 }
 
-/** Milliseconds that a statement waits for another process inside SQLite, blocking us: we wait outside. */
+/** Milliseconds that a statement waits inside SQLite, which blocks this process; `patiently` waits without blocking. */
 const BUSY_BLOCK_MS = 0;
-/** Milliseconds that another process' commit takes at most if all is well: so long we look at each turn. */
+/** Milliseconds that another process's commit usually takes at most: until then each turn tries again. */
 const COMMIT_MS = 3;
 /** Milliseconds after which a store that is busy all the time counts as unavailable. */
 const BUSY_PATIENCE_MS = 5_000;
@@ -110,9 +110,8 @@ async function open(path: string): Promise<DatabaseSync> {
 }
 
 /**
- * Makes a check whether the path still leads to the file that was opened. A connection goes on with a file that was
- * removed or replaced, and what it writes is lost when it closes.
- * @returns a look @throws StoreUnavailable at a look
+ * A connection goes on with a file that was removed or replaced, and what it writes is lost when it closes.
+ * @returns checks that the path still leads to the file that was opened; throws StoreUnavailable if it does not
  */
 function watchFile(path: string): () => void {
   const opened = statSync(path, { bigint: true });

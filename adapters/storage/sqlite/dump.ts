@@ -141,9 +141,7 @@ function writeOnce(record: DumpRecord, write: (record: DumpRecord) => void): voi
 function requireEmpty(connection: DatabaseSync): void {
   for (const table of TABLES) {
     if (connection.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get()) {
-      throw new StoreNotEmpty(
-        'Something is in the store already: what was exported goes into an empty one only.',
-      );
+      throw new StoreNotEmpty();
     }
   }
 }
