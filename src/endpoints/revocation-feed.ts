@@ -109,7 +109,7 @@ export function createRevocationFeed({ issuer, requests, directory, feed, sign, 
     const { application } = client;
     ctx.set('Cache-Control', 'no-store');
     if (application.introspects.length === 0) {
-      throw new Refusal(403, 'the application answers for no resource', { error: 'access_denied' });
+      throw new Refusal(403, 'The application does not introspect a resource.', { error: 'access_denied' });
     }
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());

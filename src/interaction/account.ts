@@ -23,7 +23,7 @@ function cookieName(issuer: string): string {
 async function requireApplication(ctx: Context, { directory }: PageDeps): Promise<ActiveApplication> {
   const clientId = ctx.query.application;
   const found = typeof clientId === 'string' && (await (await directory.view()).findApplication(clientId));
-  if (!found) throw new Refusal(404, 'there is no such application', { error: 'not_found' });
+  if (!found) throw new Refusal(404, 'The application is unknown.', { error: 'not_found' });
   ctx.state.clientId = found.application.clientId;
   return found;
 }
@@ -109,7 +109,7 @@ export async function submitPasswordPage(ctx: Context, deps: PageDeps): Promise<
   const client = await requireApplication(ctx, deps);
   const binding = findBinding(ctx, deps);
   if (!binding) {
-    throw new Refusal(403, 'this page is too old: reload it and try again', { error: 'access_denied' });
+    throw new Refusal(403, 'This page is too old. Reload it and try again.', { error: 'access_denied' });
   }
   const fields = deps.forms.require(ctx, binding, PURPOSE);
   const { username = '', password = '', new_password: newPassword = '', repeated = '' } = fields;

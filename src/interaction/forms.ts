@@ -18,7 +18,7 @@ export interface Forms {
 export const FORM_TOKEN = 'form_token';
 
 function refuse(reason: string): never {
-  throw new Refusal(403, 'this form was not sent from its page: go back, reload the page and try again', {
+  throw new Refusal(403, 'This form was not sent from its page. Go back, reload the page and try again.', {
     error: 'access_denied',
     reason,
   });

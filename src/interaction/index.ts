@@ -33,7 +33,9 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   const pages: PageDeps = { ...deps, forms };
 
   function expired(reason: string): never {
-    throw new Refusal(400, 'this login has expired or was begun in another browser: start again', { reason });
+    throw new Refusal(400, 'This login has expired or was begun in another browser. Start again.', {
+      reason,
+    });
   }
 
   /** The interaction whose cookie this browser has, which must be the one in the address (AZ-12). */
@@ -54,7 +56,7 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
 
   function requirePrompt(interaction: Interaction, name: string): void {
     if (interaction.prompt.name !== name) {
-      throw new Refusal(400, 'this step is not the one that is due', {
+      throw new Refusal(400, 'This step is not the next one of the login.', {
         reason: `prompt is ${interaction.prompt.name}`,
       });
     }

@@ -63,15 +63,15 @@ export function createPostedRequests({
 
   async function keep(ctx: Context): Promise<void> {
     if (ctx.querystring !== '') {
-      throw new Refusal(400, 'a POST takes no parameters in the query: send all of them in the body');
+      throw new Refusal(400, 'A POST takes no parameters in the query. Send all of them in the body.');
     }
     const parameters = findForm(ctx);
     if (!parameters) {
-      throw new Refusal(415, 'send the parameters as application/x-www-form-urlencoded');
+      throw new Refusal(415, 'Send the parameters as application/x-www-form-urlencoded.');
     }
     const text = Buffer.from(JSON.stringify(parameters));
     if (text.length > MAX_BYTES) {
-      throw new Refusal(413, `the parameters are larger than ${MAX_BYTES} bytes`);
+      throw new Refusal(413, `The parameters are larger than ${MAX_BYTES} bytes.`);
     }
     await limit(ctx.state.address);
     const id = randomBytes(SECRET_BYTES).toString('base64url');
@@ -94,7 +94,7 @@ export function createPostedRequests({
     if (!text) {
       throw new Refusal(
         400,
-        'this request has expired or was begun in another browser: go back to the application and start again',
+        'This request has expired or was begun in another browser. Go back to the application and start again.',
         { reason: 'no posted request for this id and cookie' },
       );
     }
@@ -102,11 +102,11 @@ export function createPostedRequests({
     if (ctx.querystring !== queryOf(id, parameters)) {
       throw new Refusal(
         400,
-        'the query was changed: open the address that the server answered the POST with',
+        'The query was changed. Open the address that the server answered the POST with.',
       );
     }
     if (!(await artifacts.consume(MODEL, handle, now()))) {
-      throw new Refusal(400, 'this request was used already: go back to the application and start again');
+      throw new Refusal(400, 'This request was used already. Go back to the application and start again.');
     }
     ctx.cookies.set(cookieName(id), null, cookie);
     return parameters;
