@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createLogger } from '../../src/http/log.ts';
 import { SystemRequestRefused, type SystemTokenRequest } from '../../src/index.ts';
+import { StoreUnavailable } from '../../src/storage/contract.ts';
 import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
 const login = (p: string): SystemTokenRequest => ({ authTokenType: 'AM', authTokenAM: { u: 'ann', p } });
@@ -55,6 +56,26 @@ describe('server.system.getToken', () => {
     const { entries } = await server.server.foundations.storage.audit.page({ limit: 10 });
     const entry = entries.find((each) => each.event === 'request.refused' && each.requestId === requestId);
     assert.equal(entry?.client, 'acme.apiMaker');
+  });
+
+  test('a store that is away is told as over HTTP, and the error has the cause', async (t) => {
+    const { directory } = server.server.foundations.storage;
+    const away = new StoreUnavailable('away');
+    const { mock } = t.mock.method(directory, 'revision', () => Promise.reject(away));
+    // So that the view of the directory is not the one of a moment ago.
+    server.clock.offset += 60_000;
+    const error = await refusal(server.server.system.getToken(login(PASSWORD), 'acme'));
+    const line = lastLine();
+    const response = await fetch(`${server.issuer}/am/api/system-api/acme/token`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(login(PASSWORD)),
+    });
+    mock.restore();
+    const body: any = await response.json();
+    assert.deepEqual([error.statusCode, error.message], [response.status, body.error_description]);
+    assert.deepEqual([error.statusCode, error.cause], [503, away]);
+    assert.deepEqual([line.status, line.reason, line.err], [503, 'StoreUnavailable', undefined]);
   });
 
   test('a malformed request names the field', async () => {

@@ -20,8 +20,8 @@ export class SystemRequestRefused extends Error {
   /** As over HTTP. */
   readonly statusCode: number;
   readonly errors: readonly { readonly message: string; readonly field?: string }[];
-  constructor(statusCode: number, errors: SystemRequestRefused['errors']) {
-    super(errors[0]?.message ?? `refused with ${statusCode}`);
+  constructor(statusCode: number, errors: SystemRequestRefused['errors'], options?: { cause: unknown }) {
+    super(errors[0]?.message ?? `refused with ${statusCode}`, options);
     this.statusCode = statusCode;
     this.errors = errors;
   }

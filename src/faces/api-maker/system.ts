@@ -3,8 +3,10 @@
  * `POST /api/system-api/{organization}/token`, with the same checks and limits, as a call in this process. The program is
  * never asked for tokens of its own.
  */
+import { reasonOf } from '../../errors/reason.ts';
 import { quote } from '../../errors/texts.ts';
 import type { Answered } from '../../http/access-log.ts';
+import { toFailure } from '../../http/errors.ts';
 import type { RequestState } from '../../http/request-state.ts';
 import type { Incoming } from '../incoming.ts';
 import type { Faces } from '../index.ts';
@@ -62,9 +64,14 @@ export function createSystem({ call, record, now }: SystemDeps): System {
       throw new SystemRequestRefused(status, errors ?? [{ message: unknown }]);
     } catch (error) {
       if (error instanceof SystemRequestRefused) throw error;
-      state.unforeseen = error;
-      const message = `The request failed. The log has the cause under the request id ${state.requestId}.`;
-      throw new SystemRequestRefused(status, [{ message }]);
+      const failure = toFailure(error);
+      status = failure?.status ?? 500;
+      state.reason ??= reasonOf(error);
+      if (!failure) state.unforeseen = error;
+      const unforeseen = `The request failed. The log has the cause under the request id ${state.requestId}.`;
+      throw new SystemRequestRefused(status, [{ message: failure?.description ?? unforeseen }], {
+        cause: error,
+      });
     } finally {
       record({ method: METHOD, path, status, started, state });
     }
