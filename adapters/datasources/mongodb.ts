@@ -106,7 +106,7 @@ export function openMongodb(target: ServerTarget): Connector {
       run(async (client) => {
         const db = client.db(database);
         const known = await db.listCollections({ name: collection }, { nameOnly: true }).toArray();
-        // Not every server heeds the filter.
+        // Not every server applies the filter.
         if (!known.some(({ name }) => name === collection)) return undefined;
         const found = new Set<string>();
         for (const column of named) {

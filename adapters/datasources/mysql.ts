@@ -73,7 +73,7 @@ export function openMysql(target: ServerTarget): Connector {
         throw toAway(error);
       });
     try {
-      // Its own time limit begins only when the server has answered what was asked before.
+      // The driver's own time limit begins only after the answers to earlier queries.
       const [rows] = await withinPatience(
         connection.execute({ sql: text, values: withoutBooleans(values), timeout: PATIENCE }),
       );

@@ -15,7 +15,7 @@ import { type Statement, toAway, writeColumnsQuery, writeRowQuery } from './sql.
 const DEFAULT_PORT = 5432;
 const INT8 = pg.types.builtins.INT8;
 const DEFAULT_SCHEMA = 'public';
-/** Class 22: a value that its column cannot have equals nothing in it. */
+/** Class 22: a value that its column cannot have matches no row. */
 const DATA_EXCEPTION = /^22/;
 
 /** Without TLS, the client refuses a server that asks for the password in the clear. */
@@ -57,7 +57,7 @@ export function openPostgres(target: ServerTarget): Connector {
       statement_timeout: PATIENCE,
       idleTimeoutMillis: 30_000,
       types: {
-        // A whole number is one in every product.
+        // Whole numbers have the same type as from other products.
         getTypeParser: (oid: number, format?: 'text') =>
           oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format),
       },

@@ -1,15 +1,15 @@
 /**
- * Signatures with node:crypto. OpenSSL is asked for DER and the two numbers are put side by side here: asking it for the
- * JOSE form halves the rate of ES256 on Node 24.
+ * Signatures with node:crypto. OpenSSL gives DER, and this file converts it to the JOSE form: OpenSSL's own JOSE form
+ * halves the rate of ES256 on Node 24.
  */
 import { constants, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { SigningAlg } from '../storage/signing-algs.ts';
 
-/** `pool`: on libuv's threads, best while cores are to spare. `sync`: on the event loop, best with a worker per core. */
+/** `pool`: on libuv's threads, best with free cores. `sync`: on the event loop, best with one worker per core. */
 export type SigningMode = 'pool' | 'sync';
 
-/** Threads are of no use to a process that may use one core only. */
+/** Threads do not help a process that may use only one core. */
 export function fittingSigningMode(): SigningMode {
   return availableParallelism() === 1 ? 'sync' : 'pool';
 }
@@ -24,7 +24,7 @@ function derToJose(der: Buffer): Buffer {
     const length = der[at + 1] as number;
     const from = at + 2;
     at = from + length;
-    // A leading zero byte only says that the number is positive.
+    // A leading zero byte only marks the number as positive.
     const significant = der.subarray(Math.max(from, at - COORDINATE_BYTES), at);
     significant.copy(out, end - significant.length);
   }
@@ -45,7 +45,7 @@ export type SignBytes = (data: Uint8Array) => Promise<Buffer>;
 /** @returns signatures as JOSE has them (RFC 7518 section 3) */
 export function createSignBytes(privateKey: KeyObject, alg: SigningAlg, mode: SigningMode): SignBytes {
   const { digest, options } = SIGNATURES[alg];
-  // With a key inside an object, node:crypto takes half as much time again for each signature.
+  // With a key inside an object, node:crypto takes 1.5 times as long for each signature.
   const key: KeyObject | SignKeyObjectInput = options ? { key: privateKey, ...options } : privateKey;
   // RSA signatures take too long for the event loop, whatever the mode.
   const isSync = mode === 'sync' && privateKey.asymmetricKeyType !== 'rsa';

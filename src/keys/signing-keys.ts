@@ -90,7 +90,7 @@ async function storeNewKey(
 ): Promise<StoredKey> {
   const privateKey = await createKeyPair(alg);
   const publicJwk = publicJwkOf(privateKey);
-  // On a command line a leading hyphen would make an option of it.
+  // A command line would read a leading hyphen as an option.
   const kid = (id ?? thumbprint(publicJwk)).replace(/^-/, '_');
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' });
   const stored: StoredKey = {
@@ -227,7 +227,7 @@ export async function rotateSigningKeys(
 }
 
 /**
- * Takes a compromised key away at once: nothing it signed verifies any more, here or by the JWKS.
+ * Takes a compromised key away at once: tokens that it signed fail verification at once, here and by the JWKS.
  * @throws Error if there is no such key
  */
 export async function removeSigningKey(deps: SigningKeysDeps, kid: string): Promise<void> {
@@ -238,7 +238,7 @@ export async function removeSigningKey(deps: SigningKeysDeps, kid: string): Prom
   const next = others.find((key) => key.retiredAt === undefined);
   const signs = compromised.retiredAt === undefined || compromised.retiredAt > deps.now();
   if (!next && signs) await storeNewKey(deps, compromised.alg as SigningAlg, deps.now());
-  // Published already, so it need not wait for its time.
+  // It is published already, so it can sign at once.
   else if (next && next.activeFrom > deps.now()) await deps.keys.replace({ ...next, activeFrom: deps.now() });
   await deps.keys.remove(kid);
 }

@@ -1,6 +1,6 @@
 /**
- * Recognising access tokens that we signed (RFC 9068 section 4, RFC 8725). A verified token is cached under the hash of
- * its whole text; each time the registry says whether it still lives.
+ * Recognizes access tokens that this server signed (RFC 9068 section 4, RFC 8725). It caches a verified token under the
+ * hash of its whole text; the registry says at each use whether the token is alive.
  */
 import { hash } from 'node:crypto';
 import { createLocalJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose';
@@ -11,7 +11,7 @@ import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 const REMEMBERED_TOKENS = 10_000;
-/** Larger than any token that we make. */
+/** Larger than any token that this server makes. */
 const MAX_LENGTH = 16_384;
 
 export interface VerifiedAccessToken {
@@ -27,9 +27,9 @@ interface Facts extends VerifiedAccessToken {
 }
 
 export interface JwtVerifier {
-  /** The token's facts if we signed it as an access token and it has not expired; undefined otherwise. */
+  /** The token's facts if this server signed it as an access token and it has not expired; undefined otherwise. */
   verify(value: string): Promise<VerifiedAccessToken | undefined>;
-  /** Whether we signed it as an access token and it has only expired. */
+  /** Whether this server signed it as an access token and it has only expired. */
   hasExpired(value: string): Promise<boolean>;
   /** Call it when the key set changed: tokens that a removed key signed are rejected. */
   forget(): void;

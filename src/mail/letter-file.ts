@@ -1,6 +1,6 @@
 /**
- * A mail as a file, for development. It is as people read it, with every link whole on its line, instead of as mail
- * servers need it; programs for mail open it all the same (RFC 6532).
+ * A mail as a file, for development. It has the form that people read, with each link on one line, and not the form
+ * that mail servers need; mail programs open it too (RFC 6532).
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, rm } from 'node:fs/promises';
@@ -24,9 +24,9 @@ function toMessage({ to, subject, text }: Letter, at: number): string {
 }
 
 /**
- * @param folder made if it is not there; only its owner can open it from then on
+ * @param folder created if it does not exist; only its owner can open it afterwards
  * @param at milliseconds
- * @returns the path of the new file, whose name says when it was written and nothing of whom it is for
+ * @returns the path of the new file, whose name says when it was written and does not name the recipient
  */
 export async function writeLetterFile(folder: string, letter: Letter, at: number): Promise<string> {
   await mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER });

@@ -6,13 +6,13 @@ export interface Letter {
   /** One address, without a name. */
   readonly to: string;
   readonly subject: string;
-  /** Lines end as they like. */
+  /** With any line ends. */
   readonly text: string;
 }
 
 /** Whatever ends a header, or a line of one somewhere, and what no encoding of ours carries. */
 const ENDS_A_LINE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
-/** UTF-16 units; a longer one comes from a mistake. */
+/** UTF-16 units. A longer subject is a mistake. */
 const MAX_SUBJECT = 500;
 
 function refuse(what: string): never {

@@ -1,6 +1,6 @@
 /**
- * Mail: plain text to one person at a time. It leaves to its callers what is said, to whom, how often and with which
- * links: it takes text and nothing of a request, so no `Host` header can get into a mail from here (HD-01). It serves no
+ * Mail: plain text to one person at a time. Its callers choose the text, the recipient, the links and how often. It takes
+ * text and no part of a request, so a `Host` header cannot get into a mail from here (HD-01). It serves no
  * routes.
  *
  * This file: where a mail goes.
@@ -15,7 +15,7 @@ export type { Letter } from './letters.ts';
 export type { SmtpServer } from './smtp.ts';
 
 export interface MailDeps {
-  /** Where mails go, and the address that they come from; without it they become files, and in production nothing. */
+  /** The mail server, and the address that mails come from; without it mails become files, or fail in production. */
   readonly smtp: { readonly server: SmtpServer; readonly from: string } | undefined;
   readonly production: boolean;
   /** Absolute. Files go into its folder `mail`. */
@@ -30,7 +30,7 @@ export interface Mail {
   readonly available: boolean;
   /**
    * Resolves when the mail server has taken the mail, or when its file is written. How long that takes and whether it
-   * fails shows that there is a recipient, so a caller that must not show it does not let an answer wait for it.
+   * fails shows that there is a recipient, so a caller that must hide this answers without waiting for it.
    *
    * @throws MalformedRequest when `to` is not exactly one address, or when `to` or `subject` would change the head of
    *   the mail; nothing was sent then

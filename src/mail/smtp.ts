@@ -1,6 +1,6 @@
 /**
- * Delivery to a mail server. Each mail has a connection of its own: mails are rare, and a connection that is kept is
- * one that the server closes just when it is needed.
+ * Delivery to a mail server. Each mail opens a connection: mails are rare, and the server may close an idle connection
+ * just when it is needed.
  */
 import type { SMTPTransportOptions } from 'nodemailer/lib/smtp-transport';
 import { defined } from '../storage/defined.ts';
@@ -21,7 +21,7 @@ export type Deliver = (letter: Letter) => Promise<void>;
 /** Milliseconds: until the server has greeted, TLS included; between two of its answers; for everything together. */
 export const PATIENCE = { greeting: 5_000, silence: 5_000, whole: 10_000 } as const;
 
-/** Milliseconds that a server has to close a connection that we have ended. */
+/** Milliseconds that a server has to close a connection that Grantable has ended. */
 const CLOSING = 1_000;
 /** Bytes of one answer; honest ones are a few hundred. */
 const MAX_ANSWER = 65_536;
@@ -33,7 +33,7 @@ function toOptions({ host, port, encryption, login }: SmtpServer): SMTPTransport
     secure: encryption === 'tls',
     requireTLS: encryption === 'starttls',
     ignoreTLS: encryption === 'none',
-    // Said expressly, so that no switch of Node's environment takes it back.
+    // Set explicitly, so that a variable of Node's environment cannot disable it.
     tls: { rejectUnauthorized: true, minVersion: 'TLSv1.2' },
     auth: login && { user: login.user, pass: login.password },
     // A server that does not offer authentication is not the configured server.
@@ -58,16 +58,16 @@ interface Failure {
   readonly response?: string;
 }
 
-/** Of these the message is Node's or nodemailer's own, where there is no answer of the server in it. */
+/** The messages of these errors are Node's or nodemailer's own, and do not quote the server. */
 const ON_THE_WAY = new Set(['ECONNECTION', 'ESOCKET', 'ETIMEDOUT', 'EDNS', 'ETLS']);
-/** A certificate, of which an error tells the names, may have thousands. */
+/** Characters. A TLS error lists the names of a certificate, which may have thousands. */
 const MAX_SHOWN = 300;
 /** Reply code and enhanced status code (RFC 3463). */
 const CODES = /^\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3}\b)?/;
 
 /**
- * What may be logged. A server's answer may quote the recipient, the text with its links, and what it took for a
- * command, such as the login: of it only the codes are kept.
+ * What may be logged. A server's answer may quote the recipient, the text with its links, or a command with
+ * the login, so the log gets only its codes.
  */
 function toLoggable(error: unknown): Error {
   const { message = '', code = 'unknown', command, response } = error as Failure;
@@ -91,14 +91,14 @@ export function createSmtp(
     const { createTransport } = await import('nodemailer');
     try {
       await createTransport(options).sendMail({
-        // As objects they are taken as they are, and not read as lists.
+        // As objects, because nodemailer parses texts as lists of addresses.
         from: { name: '', address: from },
         to: { name: '', address: to },
         subject,
         text,
         date: new Date(now()),
         xMailer: false,
-        // So that no absence notice answers it (RFC 3834).
+        // Prevents absence notices (RFC 3834).
         headers: { 'Auto-Submitted': 'auto-generated' },
         signal: AbortSignal.timeout(PATIENCE.whole),
       });

@@ -7,9 +7,9 @@ type Row = Pick<TokenRow | LoginRow, 'scope' | 'faceScopes' | 'permissions' | 'a
 
 /**
  * Its current scopes: those that it holds by name, and the table scopes that were asked for, derived from the remaining
- * permissions. Without those that only routes of an older API ask for: a resource may have different scopes of the same
+ * permissions. Without scopes that only routes of an older API require: a resource may have other scopes of the same
  * names.
- * @returns as a member of claims and of answers; none if nothing is left
+ * @returns as a member of claims and of answers; empty if no scope is left
  */
 export function scopeMember({ scope, faceScopes = [], permissions, asScopes = false }: Row): {
   scope?: string;

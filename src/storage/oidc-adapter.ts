@@ -1,6 +1,6 @@
 /**
  * Storage: what Grantable asks of a store (`contract.ts`), what is kept (`nouns.ts`), secrets at rest (`vault.ts`).
- * The stores themselves stand under `adapters/storage`. It serves no routes.
+ * The stores themselves are in `adapters/storage`. It serves no routes.
  *
  * This file: the engine's models over the contract. Ids of sessions, codes and interactions are secrets: they are
  * hashed into keys and taken out of what is stored. Single use is decided here, by the store, because the engine reads
@@ -12,7 +12,7 @@ import type { Artifact, ArtifactStore } from './contract.ts';
 import { defined } from './defined.ts';
 import { toSeconds } from './rows.ts';
 
-export interface OidcAdapterDeps {
+interface OidcAdapterDeps {
   readonly artifacts: ArtifactStore;
   /** Milliseconds. */
   readonly now: () => number;
@@ -27,10 +27,10 @@ export interface OidcAdapterDeps {
 const keyOf = (model: string, id: string): Buffer =>
   hash('sha256', `engine ${model}\0${id}`, 'buffer').subarray(0, 16);
 
-/** The engine gives no life to what it thinks lasts; nothing we let it store does. */
+/** For an artifact that the engine stores without a lifetime; all that Grantable lets it store have one. */
 const FOREVER_SECONDS = 10 * 365 * 86_400;
 
-/** Nothing is kept: the registry holds tokens, refresh tokens are logins, clients live in the directory. */
+/** Stores nothing: the registry holds tokens, refresh tokens are logins, clients live in the directory. */
 const notKept = async (): Promise<undefined> => undefined;
 
 function without(name: string, members: unknown): Record<string, unknown> {

@@ -1,6 +1,6 @@
 /**
- * Refused requests in the audit log. Strangers can cause any number, so those of one address are written one by one up
- * to a limit, and one row counts the rest. The log has a line for each.
+ * Refused requests in the audit log. Strangers can cause any number, so each address gets single rows up to a limit, and
+ * one row counts the rest. The log has a line for each.
  *
  * Each process counts by itself and in memory, because a write for each would cost what the limit saves.
  */
@@ -22,7 +22,7 @@ export interface Refusals {
 const WINDOW_MS = 60_000;
 /** Rows that one address gets in a window. */
 const ROWS_OF_ADDRESS = 10;
-/** Rows that one client gets for one person: more than a person causes by hand. */
+/** Rows that one client gets for one person: more than a person causes manually. */
 const ROWS_OF_PROVED = 100;
 /** Counted one by one in a window; the others are counted together. */
 const COUNTED = 1_000;

@@ -2,7 +2,7 @@
  * The rows of access tokens and logins: what was granted to whom, and what hangs above it. Every time is in
  * milliseconds since the epoch; claims and answers have seconds.
  *
- * A member that both have is declared once, and a login takes it over from the token that it begins with.
+ * Members that both have are declared once, and a login copies them from the token that it begins with.
  */
 import type { FaceName, StoredDeviceAccess, StoredPermissions } from './nouns.ts';
 
@@ -18,19 +18,19 @@ export interface Bound {
   readonly acts?: boolean;
 }
 
-/** The user table that a person logged in through, and what its row said of roles. */
+/** The user table that a person logged in through, and the roles in their row. */
 export interface AccountRef {
   /** Its id. */
   readonly datasource: string;
   /** Its id. */
   readonly userTable: string;
-  /** What stood in the role column. */
+  /** Values of the role column. */
   readonly groups: readonly string[];
 }
 
-/** One row of a user table, as it was when it was last looked at. */
+/** One row of a user table, as of the last time it was read. */
 export interface AccountFacts extends AccountRef {
-  /** The value of the subject column, with its type before it. */
+  /** The value of the subject column, prefixed with its type. */
   readonly key: string;
   readonly username: string;
   /** A keyed hash of the stored password and of when it was changed. */
@@ -71,18 +71,18 @@ export interface GrantedRow {
   /** The application's UUID. */
   readonly application: string;
   readonly clientId: string;
-  /** Identifier of its only resource; absent for what is good at userinfo only. */
+  /** Identifier of its only resource; absent if only userinfo accepts it. */
   readonly resource?: string;
   readonly scope: string;
-  /** What was granted; what it gives is this ∩ current rights. */
+  /** What was granted; what it allows is this ∩ the current rights. */
   readonly permissions: StoredPermissions;
-  /** They were asked for as table scopes; each answer derives those scopes from them. */
+  /** The client asked for the permissions as table scopes; each answer derives those scopes from them. */
   readonly asScopes?: boolean;
-  /** Absent: it does not speak of devices. */
+  /** Absent: it says nothing about devices. */
   readonly devices?: StoredDeviceAccess;
   /** Ids of the nodes above it. */
   readonly ancestors: readonly string[];
-  /** Which of them is the nearest login, token or connection: what it was made from. */
+  /** The nearest login, token or connection among them: what it was made from. */
   readonly parent?: string;
   /** Milliseconds: when the rights it was made from were read. Compared with node records. */
   readonly asOf: number;
@@ -91,15 +91,15 @@ export interface GrantedRow {
   /** Milliseconds: when the person logged in. */
   readonly authenticatedAt?: number;
   readonly act?: Record<string, unknown>;
-  /** How many exchanges it is away from what was proved at the first. */
+  /** Number of exchanges since the first grant. */
   readonly depth?: number;
   /** From the first in the chain to its parent's. */
   readonly bounds?: readonly Bound[];
-  /** Of a person who logged in against a table of the operator's. */
+  /** Present if the person logged in against a user table of a datasource. */
   readonly account?: AccountFacts;
-  /** The older token API that it was asked for through; a login goes on there and nowhere else. */
+  /** The older token API through which a client asked for it; a login can only be refreshed there. */
   readonly face?: FaceName;
-  /** Of its scopes those that only that API's own routes ask for. */
+  /** Those of its scopes that only that API's own routes require. */
   readonly faceScopes?: readonly string[];
   /** Of what came from a login in the browser. */
   readonly openid?: OpenIdFacts;
@@ -108,8 +108,8 @@ export interface GrantedRow {
 }
 
 /**
- * One access token. Written before the token is given out, so it is the audit record of the issuance too. Its id is the
- * `jti`, and does not find the row.
+ * One access token. Written before the client gets the token, so it is the audit record of the issuance too. Its id is
+ * the `jti`, which is not the key of the row.
  */
 export interface TokenRow extends GrantedRow {
   readonly format: 'jwt' | 'opaque';
@@ -121,7 +121,7 @@ export interface TokenRow extends GrantedRow {
   readonly login?: string;
   /** Id of the connection that it descends from. */
   readonly connection?: string;
-  /** Columns of the operator's table which its bearer's tokens show. */
+  /** Values of the person's row in the user table that their tokens show. */
   readonly claims?: Readonly<Record<string, string | number | boolean>>;
   /** Of the request that asked for it. */
   readonly address?: string;
@@ -136,15 +136,15 @@ export interface LoginRow extends GrantedRow {
   readonly origin?: string;
   /** SHA-256 of the current refresh token. */
   readonly current: Buffer;
-  /** SHA-256 of the one before, for the grace of RT-02. */
+  /** SHA-256 of the one before, for the grace period of an honest retry. */
   readonly previous?: Buffer;
   /** Milliseconds. */
   readonly rotatedAt?: number;
 }
 
 /**
- * Where a store keeps a member: `shared` in the document that all rows have which agree in it, `own` in the row's own
- * document, `whose` in the own one of a person and else in the shared one, `column` beside both.
+ * Where a store keeps a member: `shared` in the document that equal rows share, `own` in the row's own document,
+ * `whose` in the own document for a person and in the shared one for others, `column` beside both.
  */
 export type Place = 'shared' | 'own' | 'whose' | 'column';
 

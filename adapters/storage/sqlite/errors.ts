@@ -1,4 +1,4 @@
-/** What can be wrong with a database file, each one clear sentence; and which of SQLite's errors pass by themselves. */
+/** What can be wrong with a database file, as sentences, and which of SQLite's errors are temporary. */
 import { StoreUnavailable } from '../../../src/storage/contract.ts';
 
 /** Primary result codes (https://www.sqlite.org/rescode.html). */
@@ -20,7 +20,7 @@ function primaryCode(error: unknown): number | undefined {
   return typeof errcode === 'number' ? errcode & 0xff : undefined;
 }
 
-/** Another process writes at this moment. */
+/** Whether another process writes at this moment. */
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);
   return code === BUSY || code === LOCKED;
@@ -37,7 +37,7 @@ export function toStoreError(error: unknown): unknown {
   return why === undefined ? error : new StoreUnavailable(why, { cause: error });
 }
 
-/** It is the file that fails, not what was to be done with it. */
+/** Whether the file fails, and not the statement. */
 export function isStoreFailure(error: unknown): boolean {
   return PASSING.has(primaryCode(error) ?? 0);
 }

@@ -12,7 +12,7 @@ import { createArtifacts, createCounters, createNodes } from './protocol.ts';
 import { createLogins, createTokens } from './rows.ts';
 
 /**
- * Opens the file, making and migrating it as needed.
+ * Opens the file, and creates or migrates it as needed.
  * @throws CannotOpenStore, NewerDatabase: nothing was changed
  */
 export async function openSqliteStorage({ path }: { path: string }): Promise<Storage> {

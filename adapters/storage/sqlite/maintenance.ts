@@ -1,4 +1,4 @@
-/** Clearing away what has expired, asking whether the store can be written, copying all of it. */
+/** Removes what has expired, checks whether the store can be written, and copies the whole store. */
 import { existsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { backup, DatabaseSync } from 'node:sqlite';
@@ -23,13 +23,13 @@ export function sweep(database: Database, now: number, limit: number): Promise<n
   });
 }
 
-/** As much as a login and its token take: on a disk that is almost full, less may fit where they do not. */
+/** Bytes of a login and its token: on an almost full disk, a smaller write may succeed where they fail. */
 const PING_BYTES = 32_768;
 
-/** A write, because a full disk still reads. */
+/** Writes, because reads work on a full disk too. */
 export function ping(database: Database): Promise<void> {
   return database.write(() => {
-    // Random, because what is the same already is not written.
+    // Random, because SQLite does not write unchanged pages.
     database.run(
       `INSERT INTO sequences VALUES ('ping', randomblob(?1))
        ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
@@ -51,7 +51,7 @@ export function verify(database: Database): string[] {
   return findings;
 }
 
-/** So many that the copy is made in one step, of one moment: a step that finds the file changed would begin anew. */
+/** Pages in one step: enough for the whole file, because a further step starts again if the file has changed. */
 const ALL_PAGES = 2 ** 31 - 1;
 
 /**

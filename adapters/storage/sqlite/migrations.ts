@@ -1,11 +1,11 @@
 /**
- * The schema, step by step. `PRAGMA user_version` says which step a file is at, and opening it takes the rest. A step is
- * never changed or removed once it was released: a change of the schema is a further step, and stores of every released
- * version can be opened. The first step is the schema of the first release; files from before it are refused.
+ * The schema, step by step. `PRAGMA user_version` says which step a file is at, and opening it runs the others. A released
+ * step is never changed or removed: a change of the schema is a further step. Grantable opens stores of every released
+ * version. The first step is the schema of the first release; files from before it are refused.
  *
- * Rows of secrets are found by hashes in ordinary (rowid) tables: half again as fast to write as text keys or
- * `WITHOUT ROWID`, and the file holds nothing usable. Every index costs writes, so there is one for what is looked up
- * and one for what expires. What rows are found by besides is a number made of an id (`numberOf` in `rows.ts`).
+ * Rows of secrets are found by hashes in ordinary (rowid) tables: 1.5 times as fast to write as text keys or
+ * `WITHOUT ROWID`, and a copy of the file contains no usable secret. Every index costs writes, so there is one for what is looked up
+ * and one for what expires. Other look-ups use a number made of an id (`numberOf` in `rows.ts`).
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';

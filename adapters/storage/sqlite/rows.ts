@@ -21,12 +21,12 @@ export interface Statements {
 }
 
 const NUMBER_BYTES = 6;
-/** Those of clients and connections come again and again. */
+/** Cached, because ids of clients and connections repeat. */
 const numbers = new LRUCache<string, number>({ max: 1_000 });
 
 /**
- * What a row is found by instead of a long id. No table has to say which number an id has. 48 bits of a hash: the rare
- * other id with the same number is told apart by the row that is found.
+ * A number that indexes have instead of a long id: 48 bits of its hash, so a table of numbers is not needed. Queries
+ * compare the id in the row too, because two ids may rarely have the same number.
  */
 export function numberOf(id: string): number;
 export function numberOf(id: string | undefined): number | null;
