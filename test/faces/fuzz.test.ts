@@ -19,7 +19,7 @@ const faces: readonly Face[] = [
   createApiMaker,
   createUsergrid,
   createFusio,
-].map((create) => create({ issuer: 'https://id.example' } as never));
+].map((create) => create({ issuer: 'https://id.example', prefixes: {} } as never));
 
 /** What clients of each send; names and passwords in them are right. */
 const bodies: Readonly<Record<Face['name'], readonly string[]>> = {
