@@ -16,7 +16,7 @@ import type { Registry } from '../registry/registry.ts';
 import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import { looksLikeJwt, type Presented, type Tokens } from '../tokens/identify.ts';
+import { looksLikeJwt, type Presented, type PresentedTokens } from '../tokens/identify.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
 import { describeOtherIssuer } from './other-issuer.ts';
 
@@ -25,7 +25,7 @@ export interface ExplainDeps {
   readonly storage: Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
   readonly registry: Registry;
   readonly refreshTokens: RefreshTokens;
-  readonly tokens: Pick<Tokens, 'identify'>;
+  readonly presentedTokens: Pick<PresentedTokens, 'identify'>;
   readonly directory: Directory;
   readonly users: Pick<Users, 'findBySubject'>;
   readonly currentRights: Pick<CurrentRights, 'findBoundRights'>;
@@ -161,7 +161,7 @@ function toDeviceSteps(
 const NO_TOKEN = 'not a token of this server';
 
 async function find(value: string, deps: ExplainDeps): Promise<Found> {
-  const presented = await deps.tokens.identify(value);
+  const presented = await deps.presentedTokens.identify(value);
   switch (presented.kind) {
     case 'access token':
       return findAccessToken(presented, value, deps);

@@ -11,13 +11,13 @@ import { accountNode, consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, DirectoryStore, LoginStore } from '../storage/contract.ts';
 import type { Application, Connection, Organization, Realm, User } from '../storage/nouns.ts';
-import type { Tokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 
 export interface RevokeDeps {
   readonly store: DirectoryStore;
   readonly logins: LoginStore;
   readonly registry: Registry;
-  readonly tokens: Pick<Tokens, 'identify'>;
+  readonly presentedTokens: Pick<PresentedTokens, 'identify'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
@@ -35,7 +35,7 @@ export async function revokeToken(
   deps: RevokeDeps,
   author: Author,
 ): Promise<Revoked | undefined> {
-  const token = await deps.tokens.identify(presented);
+  const token = await deps.presentedTokens.identify(presented);
   if (token.kind === 'unknown') return undefined;
   if (token.kind === 'refresh token') {
     const login = await deps.logins.find(token.login, deps.now());

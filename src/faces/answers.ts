@@ -15,7 +15,7 @@ import type { FoundRoute } from './routes.ts';
 import type { Named } from './tenants.ts';
 
 export interface AnswerDeps extends AskDeps {
-  readonly tokens: FaceTokens;
+  readonly presentedTokens: FaceTokens;
   readonly refusals: Pick<Refusals, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -38,7 +38,7 @@ export interface Answers {
 const LONGEST_PATH_TOLD = 200;
 
 export function createAnswers(face: Face, deps: AnswerDeps): Answers {
-  const { tokens, refusals, now } = deps;
+  const { presentedTokens, refusals, now } = deps;
 
   const toReply = (result: unknown, status = 200): Reply =>
     result instanceof Reply ? result : new Reply(status, result);
@@ -89,7 +89,7 @@ export function createAnswers(face: Face, deps: AnswerDeps): Answers {
       const { notes, path, address, requestId } = incoming;
       try {
         const body = await incoming.readBody();
-        const request = createFaceRequest(incoming, { face, tenant, view, params, body, tokens });
+        const request = createFaceRequest(incoming, { face, tenant, view, params, body, presentedTokens });
         notes.readers ??= tenant.client.application.allowedOrigins;
         const told = path.slice(0, LONGEST_PATH_TOLD);
         const ask = createAsk(

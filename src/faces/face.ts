@@ -12,7 +12,7 @@ import type { Asked } from '../grants/request.ts';
 import type { FoundToken } from '../grants/subject-token.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
-import type { Tokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 
 /** An application's own id and secret, as a request carries them. */
 export interface Credentials {
@@ -108,7 +108,10 @@ export interface FaceFailure {
 }
 
 /** What a face may know about tokens, its own and others. */
-export type FaceTokens = Pick<Tokens, 'identify' | 'findAccessToken' | 'hasExpired' | 'hasLoginExpired'>;
+export type FaceTokens = Pick<
+  PresentedTokens,
+  'identify' | 'findAccessToken' | 'hasExpired' | 'hasLoginExpired'
+>;
 
 export interface Face {
   readonly name: FaceName;

@@ -80,12 +80,12 @@ export interface RequestParts {
   readonly view: DirectoryView;
   readonly params: Params;
   readonly body: unknown;
-  readonly tokens: FaceTokens;
+  readonly presentedTokens: FaceTokens;
 }
 
 /** @throws Refusal 400 for broken encoding in the path */
 export function createFaceRequest(incoming: Incoming, parts: RequestParts): FaceRequest {
-  const { face, tenant, view, params, body, tokens } = parts;
+  const { face, tenant, view, params, body, presentedTokens } = parts;
   const { method, query, address, requestId, isOwn, notes } = incoming;
   const { organization: _, application: __, ...others } = params;
   const header = (name: string): string => incoming.header(name);
@@ -103,16 +103,16 @@ export function createFaceRequest(incoming: Incoming, parts: RequestParts): Face
     requestId,
     header,
     async findToken(value) {
-      const row = await tokens.findAccessToken(value);
+      const row = await presentedTokens.findAccessToken(value);
       if (row?.face !== face.name || row.organization !== tenant.organization.id) return undefined;
       notes.bearer = row;
       return row;
     },
     async isSigned(value) {
-      const presented = await tokens.identify(value);
+      const presented = await presentedTokens.identify(value);
       return presented.kind === 'access token' && presented.format === 'jwt';
     },
-    hasExpired: (value) => tokens.hasExpired(value),
+    hasExpired: (value) => presentedTokens.hasExpired(value),
     isOwn,
   };
 }

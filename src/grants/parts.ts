@@ -5,7 +5,7 @@ import type { Users } from '../directory/users.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { AuditLog, LoginStore } from '../storage/contract.ts';
-import type { Tokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 import type { EngineHandle } from './engine-handle.ts';
 import type { LoginLifetimes } from './expiry.ts';
 import type { LostAnswers } from './lost-answers.ts';
@@ -18,7 +18,7 @@ export interface GrantParts {
   readonly logins: LoginStore;
   readonly lostAnswers: LostAnswers;
   readonly refreshTokens: RefreshTokens;
-  readonly tokens: Tokens;
+  readonly presentedTokens: PresentedTokens;
   readonly users: Users;
   readonly databaseLogins: DatabaseLogins;
   readonly subjectTokens: SubjectTokens;

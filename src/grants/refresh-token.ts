@@ -87,7 +87,9 @@ export function createRefreshTokenGrant(parts: GrantParts): Grant {
     parameters: ['refresh_token'],
     async prove(request) {
       const { through } = request;
-      const presented = await parts.tokens.identify(requireText(request.parameters, 'refresh_token'));
+      const presented = await parts.presentedTokens.identify(
+        requireText(request.parameters, 'refresh_token'),
+      );
       if (presented.kind !== 'refresh token') throw new ProofRejected({ reason: 'not a refresh token' });
       const { token } = presented;
       const login = await registry.findLogin(presented.login);

@@ -7,7 +7,7 @@ import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { AccountFacts, Bound, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Tokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
@@ -129,16 +129,16 @@ export function toSubjectToken(found: FoundToken): SubjectToken {
 }
 
 export function createSubjectTokens({
-  tokens,
+  presentedTokens,
   connections,
 }: {
-  readonly tokens: Pick<Tokens, 'findAccessToken'>;
+  readonly presentedTokens: Pick<PresentedTokens, 'findAccessToken'>;
   readonly connections: Pick<Connections, 'find'>;
 }): SubjectTokens {
   return {
     async find(value, type, { view, address }) {
       if (type === ACCESS_TOKEN_TYPE) {
-        const row = await tokens.findAccessToken(value);
+        const row = await presentedTokens.findAccessToken(value);
         return row && fromRow(row);
       }
       if (type !== CONNECTION_TOKEN_TYPE) {

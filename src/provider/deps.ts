@@ -8,7 +8,7 @@ import type { SigningMode } from '../keys/signatures.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Storage } from '../storage/contract.ts';
-import type { Tokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 import type { TokenService } from '../tokens/service.ts';
 import type { EnginePages } from './pages.ts';
 
@@ -20,7 +20,7 @@ export interface ProviderDeps {
   readonly directory: Directory;
   readonly users: Users;
   readonly registry: Registry;
-  readonly tokens: Tokens;
+  readonly presentedTokens: PresentedTokens;
   readonly service: Pick<TokenService, 'grants' | 'issue'>;
   readonly consents: RememberedConsents;
   readonly signingKeys: SigningKeys;

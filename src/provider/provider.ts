@@ -7,7 +7,7 @@ import { defined } from '../storage/defined.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { toSeconds } from '../storage/rows.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
-import type { Tokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 import { createFindLeft, createLeaveOutForPerson } from './authorization-request.ts';
 import { toClientMetadata } from './clients.ts';
 import { type Codes, createCodes } from './codes.ts';
@@ -34,7 +34,7 @@ export interface ProviderParts {
  * The token as the engine needs it at userinfo. It serves every token of a login, also one for a resource, which the
  * engine would refuse if it knew the audience.
  */
-function createFindForUserinfo({ findAccessToken }: Tokens) {
+function createFindForUserinfo({ findAccessToken }: PresentedTokens) {
   return async (value: string): Promise<AdapterPayload | undefined> => {
     const row = await findAccessToken(value);
     const openid = row?.openid;
@@ -55,7 +55,18 @@ function createFindForUserinfo({ findAccessToken }: Tokens) {
 }
 
 export function createProviderParts(deps: ProviderDeps): ProviderParts {
-  const { issuer, storage, directory, users, registry, tokens, service, signingKeys, consents, now } = deps;
+  const {
+    issuer,
+    storage,
+    directory,
+    users,
+    registry,
+    presentedTokens,
+    service,
+    signingKeys,
+    consents,
+    now,
+  } = deps;
   const adapter = createOidcAdapter({
     artifacts: storage.artifacts,
     now,
@@ -68,7 +79,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       const { alg } = signingKeys.active(...idTokenAlgs(application));
       return toClientMetadata(application, service.grants, alg) as AdapterPayload;
     },
-    findAccessToken: createFindForUserinfo(tokens),
+    findAccessToken: createFindForUserinfo(presentedTokens),
     endSessionOf: (grantId) => registry.markBriefly(logoutNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables(deps);
@@ -103,7 +114,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     codes: createCodes(engine.provider, deps),
     routes: createProviderRoutes(engine, deps),
     keysChanged() {
-      tokens.keysChanged();
+      presentedTokens.keysChanged();
       engine.rebuild();
     },
   };

@@ -36,7 +36,7 @@ import { createRefreshTokens } from '../registry/secrets.ts';
 import type { Storage } from '../storage/contract.ts';
 import { createRefusals } from '../storage/refusals.ts';
 import { openVault } from '../storage/vault.ts';
-import { createTokens } from '../tokens/identify.ts';
+import { createPresentedTokens } from '../tokens/identify.ts';
 import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 
@@ -172,7 +172,7 @@ function createRegistryParts(known: Known) {
     registry,
     refreshTokens,
     refreshJwts,
-    tokens: createTokens({ ...known, registry, refreshTokens, refreshJwts, jwtVerifier }),
+    presentedTokens: createPresentedTokens({ ...known, registry, refreshTokens, refreshJwts, jwtVerifier }),
     consents: createRememberedConsents({ ...known, registry }),
   };
 }

@@ -34,7 +34,7 @@ export interface SelfAdministration {
 }
 
 export function createSelfAdministration(foundations: Foundations, log: Logger): SelfAdministration {
-  const { config, artifacts, changes, throttle, tokens, now } = foundations;
+  const { config, artifacts, changes, throttle, presentedTokens, now } = foundations;
   const passwordChange = createPasswordChange(foundations);
   const register = createRegister(foundations);
   const limitRegistration = (address: string): Promise<void> => throttle.registration(address);
@@ -60,7 +60,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
     roleChanges: createRoleChanges(foundations),
     revocations: createRevocations(foundations),
     async findLogin(refreshToken) {
-      const living = await tokens.findLiving(refreshToken);
+      const living = await presentedTokens.findLiving(refreshToken);
       return living?.kind === 'refresh token' ? living.row : undefined;
     },
   };

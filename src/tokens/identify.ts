@@ -24,7 +24,7 @@ export type Living =
   /** `isCurrent`: no later one has taken its place. */
   | { readonly kind: 'refresh token'; readonly row: LoginRow; readonly isCurrent: boolean };
 
-export interface Tokens {
+export interface PresentedTokens {
   identify(value: string): Promise<Presented>;
   /** The living access token, or the living login of a refresh token; undefined for anything else. */
   findLiving(value: string): Promise<Living | undefined>;
@@ -38,7 +38,7 @@ export interface Tokens {
   keysChanged(): void;
 }
 
-export interface TokensDeps {
+export interface PresentedTokensDeps {
   readonly registry: Pick<Registry, 'find' | 'findLogin' | 'hasExpired'>;
   readonly logins: Pick<LoginStore, 'find'>;
   readonly refreshTokens: Pick<RefreshTokens, 'loginOf' | 'hash'>;
@@ -53,7 +53,7 @@ const UNKNOWN: Presented = { kind: 'unknown' };
 /** A JWS in compact form (RFC 7515) begins like this; our opaque tokens do not. */
 export const looksLikeJwt = (value: string): boolean => value.startsWith('eyJ');
 
-export function createTokens(deps: TokensDeps): Tokens {
+export function createPresentedTokens(deps: PresentedTokensDeps): PresentedTokens {
   const { registry, logins, refreshTokens, refreshJwts, jwtVerifier, now } = deps;
 
   async function identify(value: string): Promise<Presented> {

@@ -12,7 +12,7 @@ import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, StoredPermissions } from '../storage/nouns.ts';
 import { toSeconds } from '../storage/rows.ts';
-import type { Living, Tokens } from './identify.ts';
+import type { Living, PresentedTokens } from './identify.ts';
 import { tokenTypeOf } from './proven-key.ts';
 
 /** Who asks: a client that has authenticated, and the directory as it was when it asked. */
@@ -100,9 +100,12 @@ async function describe(
   };
 }
 
-export function createIntrospect(tokens: Pick<Tokens, 'findLiving'>, issuer: string): Introspect {
+export function createIntrospect(
+  presentedTokens: Pick<PresentedTokens, 'findLiving'>,
+  issuer: string,
+): Introspect {
   return async (presented, { client, view }) => {
-    const living = await tokens.findLiving(presented);
+    const living = await presentedTokens.findLiving(presented);
     // A used refresh token still ends its login when revoked, but is not active.
     const isUsed = living?.kind === 'refresh token' && !living.isCurrent;
     return living && !isUsed && maySee(client, living) ? describe(living, view, issuer) : INACTIVE;

@@ -6,10 +6,10 @@ import { MalformedRequest } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
-import type { Tokens } from './identify.ts';
+import type { PresentedTokens } from './identify.ts';
 
 export interface RevocationDeps {
-  readonly tokens: Pick<Tokens, 'identify'>;
+  readonly presentedTokens: Pick<PresentedTokens, 'identify'>;
   readonly registry: Pick<Registry, 'findRow' | 'isAhead' | 'isAlive'>;
   readonly logins: Pick<LoginStore, 'find'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
@@ -34,7 +34,7 @@ function requireOwn(application: string, client: Application): void {
 }
 
 export function createRevoke(deps: RevocationDeps): Revoke {
-  const { tokens, registry, logins, connections, revocations, now } = deps;
+  const { presentedTokens, registry, logins, connections, revocations, now } = deps;
 
   /** A token that allows nothing at the moment, or nothing yet, may allow something later if it is not ended. */
   function mayLive({ id, ancestors, asOf }: TokenRow | LoginRow): boolean | Promise<boolean> {
@@ -42,7 +42,7 @@ export function createRevoke(deps: RevocationDeps): Revoke {
   }
 
   return async (presented, { client, author }) => {
-    const token = await tokens.identify(presented);
+    const token = await presentedTokens.identify(presented);
     if (token.kind === 'unknown') return;
     if (token.kind === 'connection token') {
       const connection = await connections.identify(presented);

@@ -44,20 +44,20 @@ export interface TokenServiceDeps
 }
 
 export function createTokenService(deps: TokenServiceDeps): TokenService {
-  const { storage, tokens, connections, now } = deps;
+  const { storage, presentedTokens, connections, now } = deps;
   const { audit, logins, counters } = storage;
   const grants = createGrants({
     ...deps,
     logins,
     audit,
     lostAnswers: createLostAnswers({ counters, now }),
-    subjectTokens: createSubjectTokens({ tokens, connections }),
+    subjectTokens: createSubjectTokens({ presentedTokens, connections }),
     limit: deps.exchangeLimit,
   });
   return {
     grants,
     issue: createIssueToken(grants, { users: deps.users, issue: createIssue({ ...deps, logins }) }),
-    introspect: createIntrospect(tokens, deps.issuer),
+    introspect: createIntrospect(presentedTokens, deps.issuer),
     revoke: createRevoke({ ...deps, logins }),
   };
 }

@@ -189,7 +189,7 @@ test('a token of a removed key is not active', async (t) => {
   assert.equal((await explain(administration, value))[0].active, true, 'rotated: published still');
   await removeSigningKey(deps, kid);
   await signingKeys.refresh();
-  administration.tokens.keysChanged();
+  administration.presentedTokens.keysChanged();
   const [explanation, text] = await explain(administration, value);
   assert.equal(explanation.active, false);
   assert.match(text, new RegExp(kid));

@@ -30,7 +30,7 @@ const REQUEST_CLAIM = '__amDBRequestData';
 
 export interface ApiMakerDeps {
   readonly refreshJwts: Pick<RefreshJwts, 'open'>;
-  readonly tokens: FaceTokens;
+  readonly presentedTokens: FaceTokens;
 }
 
 function isRenewal(login: TokenRequest['login']): login is Renewal {
@@ -49,14 +49,14 @@ function describeLogin({ type, login }: TokenRequest): Record<string, unknown> {
   return { authTokenType: type, [REQUEST_CLAIM]: JSON.stringify({ ...request, u }) };
 }
 
-export function createApiMaker({ refreshJwts, tokens }: ApiMakerDeps): Face {
+export function createApiMaker({ refreshJwts, presentedTokens }: ApiMakerDeps): Face {
   async function requireToken(
     { header, client, view }: FaceRequest,
     name: string,
     { authTokenType, instance, database, collection }: AuthTokenInfo,
   ): Promise<void> {
     const value = header(name);
-    const row = value === '' ? undefined : await tokens.findAccessToken(value);
+    const row = value === '' ? undefined : await presentedTokens.findAccessToken(value);
     if (row?.application !== client.application.id) throw notValid(name);
     if (authTokenType === 'AM') {
       if (row.user === undefined) throw notValid(name);

@@ -12,7 +12,7 @@ export interface FusioDeps {
   readonly issuer: string;
   /** Paths below which faces are served instead of at the root, by their names. */
   readonly prefixes: Readonly<Record<string, string>>;
-  readonly tokens: FaceTokens;
+  readonly presentedTokens: FaceTokens;
   readonly users: Pick<Users, 'find' | 'findBySubject'>;
   readonly applications: Pick<Applications, 'findOwn' | 'register' | 'update' | 'remove' | 'showSecret'>;
   readonly revocations: Pick<Revocations, 'revokeLoginOf'>;

@@ -34,7 +34,7 @@ function describe(user: User | undefined): Record<string, unknown> {
   return { name: username, preferred_username: username, ...defined({ email }) };
 }
 
-export function createQuestions({ users, tokens }: FusioDeps): Questions {
+export function createQuestions({ users, presentedTokens }: FusioDeps): Questions {
   /** A token of an application that a person registered speaks of that person. */
   async function findOwner({ view, organization }: FaceRequest, clientId: string): Promise<User | undefined> {
     const active = await view.findApplication(clientId);
@@ -69,7 +69,8 @@ export function createQuestions({ users, tokens }: FusioDeps): Questions {
       const proof = { grantType: 'refresh_token', parameters: { refresh_token: refreshToken } };
       return questions.askFor(proof, question).catch(
         insteadOfRejected(async (error) => {
-          const isOver = error instanceof RefreshTokenTooOld || (await tokens.hasLoginExpired(refreshToken));
+          const isOver =
+            error instanceof RefreshTokenTooOld || (await presentedTokens.hasLoginExpired(refreshToken));
           return malformed(isOver ? 'Refresh token is expired' : 'Invalid refresh token');
         }),
       );

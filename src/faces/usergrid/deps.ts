@@ -22,7 +22,7 @@ export interface UsergridDeps {
   readonly register: Register;
   readonly passwordChange: PasswordChange;
   readonly revocations: Pick<Revocations, 'revokeToken' | 'revokeLogin' | 'revokeAllOf'>;
-  readonly tokens: FaceTokens;
+  readonly presentedTokens: FaceTokens;
   /** The living login that a refresh token belongs to; undefined for anything else. */
   readonly findLogin: (refreshToken: string) => Promise<LoginRow | undefined>;
   readonly removeUser: (user: User, author: Author) => Promise<void>;

@@ -121,7 +121,7 @@ export function createUserRoutes(deps: UsergridDeps, principals: Principals): Us
   async function endOne({ user, principal }: Target, request: FaceRequest, action: string) {
     const token = findInQuery(request, 'token');
     if (token === undefined) throw new UsergridRefusal('illegal_argument', 'token is required');
-    const row = await deps.tokens.findAccessToken(token);
+    const row = await deps.presentedTokens.findAccessToken(token);
     // A refresh token is its login: to end it is to end all that came from it.
     const login = row ? undefined : await deps.findLogin(token);
     const found = row ?? login;
