@@ -16,7 +16,7 @@ function stopRequested(): Promise<void> {
   });
 }
 
-// A reader that went away (`| head`) is no failure of ours.
+// A reader that went away (`| head`) is not a failure of this program.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
