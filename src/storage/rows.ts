@@ -200,10 +200,10 @@ export const LOGIN_MEMBERS: Readonly<Record<keyof LoginRow, Place>> = {
   rotatedAt: 'column',
 };
 
-type Shared = Exclude<keyof GrantedRow, 'id' | 'ancestors' | 'parent' | 'expiresAt' | 'openid'>;
+type TakenOver = Exclude<keyof GrantedRow, 'id' | 'ancestors' | 'parent' | 'expiresAt' | 'openid'>;
 
 /** @param own what a login does not take over from the token that it begins with */
-export function beginLogin(token: TokenRow, own: Omit<LoginRow, Shared>): LoginRow {
+export function beginLogin(token: TokenRow, own: Omit<LoginRow, TakenOver>): LoginRow {
   const { parent: _, openid: __, ...granted } = pick(token, Object.keys(GRANTED) as (keyof GrantedRow)[]);
   return { ...granted, ...own };
 }
