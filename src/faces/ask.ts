@@ -7,7 +7,7 @@ import { DomainError } from '../errors/domain.ts';
 import type { Issued } from '../grants/contract.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { IssueToken } from '../tokens/issue.ts';
-import type { Ask, Credentials, TokenQuestion } from './face.ts';
+import type { ApplicationSecret, Ask, TokenQuestion } from './face.ts';
 import type { Notes } from './incoming.ts';
 
 export interface Tenant {
@@ -68,7 +68,7 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
   }
 
   function authenticate(
-    { clientId, clientSecret }: Credentials,
+    { clientId, clientSecret }: ApplicationSecret,
     view: DirectoryView,
   ): Promise<AuthenticatedClient> {
     const secrets = clientSecret === '' ? [] : [clientSecret];

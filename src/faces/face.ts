@@ -15,7 +15,7 @@ import type { Application, FaceName, FaceSettings, Organization } from '../stora
 import type { PresentedTokens } from '../tokens/identify.ts';
 
 /** An application's own id and secret, as a request carries them. */
-export interface Credentials {
+export interface ApplicationSecret {
   readonly clientId: string;
   readonly clientSecret: string;
 }
@@ -39,7 +39,7 @@ export interface FaceRequest {
   /** The token of the Authorization header (RFC 6750 section 2.1). */
   readonly bearer: string | undefined;
   /** The credentials of the Authorization header (RFC 7617); undefined if they are unreadable too. */
-  readonly basic: Credentials | undefined;
+  readonly basic: ApplicationSecret | undefined;
   readonly address: string;
   readonly requestId: string;
   /** @param name in lower case @returns an empty text for an absent header */
@@ -64,7 +64,7 @@ export interface TokenQuestion extends Partial<Omit<Through, 'face' | 'registrat
   /** The living token that something smaller is made from, as it was found in this request. */
   readonly subject?: FoundToken;
   /** Authenticates as this application, as anyone would, and not as the face. */
-  readonly as?: Credentials | undefined;
+  readonly as?: ApplicationSecret | undefined;
   /** Which applications may authenticate so, of those of the organization; to all others it is as if unknown. */
   readonly clients?: (application: Application) => boolean;
   /** Whose names and passwords are taken: those of administrators instead of the application's users. */

@@ -4,7 +4,7 @@ import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
 import type { Tenant } from './ask.ts';
-import type { Credentials, Face, FaceRequest, FaceTokens } from './face.ts';
+import type { ApplicationSecret, Face, FaceRequest, FaceTokens } from './face.ts';
 import type { Incoming } from './incoming.ts';
 import type { Params } from './routes.ts';
 
@@ -51,7 +51,7 @@ export function parseBody(sent: string, bodies: Face['bodies'], type: string): u
  * The password may hold colons, the name none (RFC 7617 section 2). Older clients do not percent-encode, so neither is
  * decoded.
  */
-function findBasic(header: string): Credentials | undefined {
+function findBasic(header: string): ApplicationSecret | undefined {
   const encoded = BASIC.exec(header)?.[1];
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, 'base64').toString('utf8');

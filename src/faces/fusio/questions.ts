@@ -3,7 +3,7 @@ import { RefreshTokenTooOld } from '../../errors/domain.ts';
 import type { TokenAnswer } from '../../grants/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { Ask, Credentials, FaceRequest, TokenQuestion } from '../face.ts';
+import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { OWN_SCOPES, pickScopes } from './scopes.ts';
@@ -18,7 +18,7 @@ export interface Question {
   /** Undefined for all that can be had. */
   readonly scopes?: readonly string[] | undefined;
   /** The application that asks; undefined for the face. */
-  readonly as?: Credentials;
+  readonly as?: ApplicationSecret;
   readonly startsLogin?: boolean;
 }
 

@@ -1,7 +1,7 @@
 /** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
 import type { Author } from '../../directory/changes.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { Credentials, FaceRequest } from '../face.ts';
+import type { ApplicationSecret, FaceRequest } from '../face.ts';
 import { malformed } from './failures.ts';
 import { parseScopes } from './scopes.ts';
 
@@ -47,7 +47,7 @@ export function readScopes({ scope }: Fields): readonly string[] | undefined {
 }
 
 /** The credentials of the Authorization header, whose scheme the original compares with its case. */
-export function findCredentials({ basic, header }: FaceRequest): Credentials | undefined {
+export function findCredentials({ basic, header }: FaceRequest): ApplicationSecret | undefined {
   return basic?.clientSecret && header('authorization').startsWith('Basic ') ? basic : undefined;
 }
 

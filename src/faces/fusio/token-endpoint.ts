@@ -1,7 +1,7 @@
 /** The token endpoint, at which an application stands in HTTP Basic with key and secret. */
 import type { TokenAnswer } from '../../grants/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Credentials, FaceAction, FaceRequest } from '../face.ts';
+import type { ApplicationSecret, FaceAction, FaceRequest } from '../face.ts';
 import { splitCode } from './code-text.ts';
 import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed, oauthError, unknownCredentials } from './failures.ts';
@@ -22,14 +22,14 @@ function toAnswer({ access_token, expires_in, refresh_token, scope }: TokenAnswe
 }
 
 /** @throws Refusal 400 */
-function requireCredentials(request: FaceRequest): Credentials {
+function requireCredentials(request: FaceRequest): ApplicationSecret {
   const credentials = findCredentials(request);
   if (!credentials) throw malformed('Credentials not available');
   return credentials;
 }
 
 /** For the one grant with which they may stand there. @throws Refusal 400 */
-function requireBodyCredentials(fields: Fields): Credentials {
+function requireBodyCredentials(fields: Fields): ApplicationSecret {
   const clientId = findText(fields, 'client_id');
   const clientSecret = findText(fields, 'client_secret');
   if (clientId === undefined || clientSecret === undefined) throw malformed('Credentials not available');
@@ -39,7 +39,7 @@ function requireBodyCredentials(fields: Fields): Credentials {
 /** Where people's names may stand for keys: whether one does. A key that there is means its application. */
 async function isPerson(
   { settings, view, organization }: FaceRequest,
-  { clientId }: Credentials,
+  { clientId }: ApplicationSecret,
 ): Promise<boolean> {
   if (!settings.userCredentials) return false;
   return (await view.findApplication(clientId))?.organization.id !== organization.id;

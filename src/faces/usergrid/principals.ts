@@ -7,7 +7,7 @@ import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../directory/
 import type { Users } from '../../directory/users.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
-import type { Ask, Credentials, FaceRequest, TokenQuestion } from '../face.ts';
+import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { findInQuery } from './requests.ts';
 
@@ -36,7 +36,7 @@ export interface Principals {
  * which means that application's resource.
  */
 export async function toCredentialsQuestion(
-  as: Credentials,
+  as: ApplicationSecret,
   { client, view }: FaceRequest,
 ): Promise<TokenQuestion> {
   const known = await view.findApplication(as.clientId);
@@ -102,7 +102,7 @@ export function createPrincipals({ users }: { users: Pick<Users, 'find'> }): Pri
   }
 
   async function fromCredentials(
-    as: Credentials,
+    as: ApplicationSecret,
     code: 'invalid_client' | 'auth_invalid_credentials',
     request: FaceRequest,
     ask: Ask,

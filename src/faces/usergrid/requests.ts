@@ -1,6 +1,6 @@
 /** What Usergrid's clients send, read into values. */
 import { defined } from '../../storage/defined.ts';
-import type { Credentials, FaceRequest } from '../face.ts';
+import type { ApplicationSecret, FaceRequest } from '../face.ts';
 import { GrantRefused, UsergridRefusal } from './errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -29,7 +29,7 @@ export interface TokenFields {
   readonly grantType: string | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  readonly credentials: Credentials | undefined;
+  readonly credentials: ApplicationSecret | undefined;
   /** Milliseconds; 0 is the longest that there is. */
   readonly ttl: number | undefined;
 }
@@ -45,14 +45,14 @@ export function parseTtl(value: unknown): number | undefined {
 }
 
 /** The header counts before the fields. */
-function credentialsOf(fields: Fields, basic: Credentials | undefined): Credentials | undefined {
+function credentialsOf(fields: Fields, basic: ApplicationSecret | undefined): ApplicationSecret | undefined {
   if (basic) return basic;
   const [clientId, clientSecret] = [textOf(fields.client_id), textOf(fields.client_secret)];
   return clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined;
 }
 
 /** A field without a text makes a wrong login; the answer does not say which field. @throws UsergridRefusal */
-function parseTokenFields(fields: Fields, basic: Credentials | undefined): TokenFields {
+function parseTokenFields(fields: Fields, basic: ApplicationSecret | undefined): TokenFields {
   return {
     grantType: textOf(fields.grant_type),
     // One of the clients sends the address where the original reads a name.
