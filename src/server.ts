@@ -99,7 +99,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     collect: workers?.collectFromAll,
   });
   workers?.countWhenAsked(metrics.count);
-  const { routes, faces } = createRoutes(services, { views, tokenEndpoint, faces: options.faces });
+  const { endpoints, routes, faces } = createRoutes(services, { views, tokenEndpoint, faces: options.faces });
   const app = createApp({
     ...foundations,
     hosts: config.hosts,
@@ -120,6 +120,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     },
     isFacePath: faces.hasPath,
     cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
+    endpoints,
     routes,
   });
 

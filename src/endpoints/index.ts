@@ -4,12 +4,11 @@
  * boundary of `http`. Routes: `/oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/revocations`.
  */
 import type { Context, Middleware } from 'koa';
-import compose from 'koa-compose';
 import { PATHS } from '../provider/paths.ts';
 import type { Introspect } from '../tokens/introspection.ts';
 import type { IssueToken } from '../tokens/issue.ts';
 import type { Revoke } from '../tokens/revocation.ts';
-import { createClientOrigins } from './client-origins.ts';
+import { createClientOrigins, PREFLIGHTS } from './client-origins.ts';
 import { createIntrospectionEndpoint, createRevocationEndpoint } from './presented-tokens.ts';
 import { createRequests, type Requests, type RequestsDeps } from './requests.ts';
 import { createRevocationFeed, type RevocationFeedDeps } from './revocation-feed.ts';
@@ -24,25 +23,26 @@ export interface EndpointsDeps extends RequestsDeps, Omit<RevocationFeedDeps, 'r
   readonly revoke: Revoke;
   /** Instead of the token endpoint. */
   readonly tokenEndpoint?: ((requests: Requests) => Handler) | undefined;
+  /** The engine's. Pages may call it, like the token endpoint. */
+  readonly userinfo: Middleware;
 }
 
-export function createEndpoints(deps: EndpointsDeps): Middleware {
+/** @returns what answers, by method and path: `POST /oauth/token` */
+export function createEndpoints(deps: EndpointsDeps): ReadonlyMap<string, Middleware> {
   const requests = createRequests(deps);
   const recording = requests.recordingRefusals;
+  const forPages = createClientOrigins(deps);
+  const token = recording(deps.tokenEndpoint?.(requests) ?? createTokenEndpoint({ ...deps, requests }));
   const feed = recording(createRevocationFeed({ ...deps, requests }));
-  const handlers = new Map<string, Handler>([
-    [
-      `POST ${PATHS.token}`,
-      recording(deps.tokenEndpoint?.(requests) ?? createTokenEndpoint({ ...deps, requests })),
-    ],
+  const userinfo = forPages(deps.userinfo);
+  return new Map<string, Middleware>([
+    ...PREFLIGHTS,
+    [`POST ${PATHS.token}`, forPages(token)],
     [`POST ${PATHS.introspection}`, recording(createIntrospectionEndpoint(requests, deps.introspect))],
-    [`POST ${PATHS.revocation}`, recording(createRevocationEndpoint(requests, deps.revoke))],
+    [`POST ${PATHS.revocation}`, forPages(recording(createRevocationEndpoint(requests, deps.revoke)))],
+    [`GET ${PATHS.userinfo}`, userinfo],
+    [`POST ${PATHS.userinfo}`, userinfo],
     [`POST ${PATHS.revocations}`, feed],
     [`GET ${PATHS.revocations}`, feed],
   ]);
-  const answer: Middleware = (ctx, next) => {
-    const handle = handlers.get(`${ctx.method} ${ctx.path}`);
-    return handle ? handle(ctx) : next();
-  };
-  return compose([createClientOrigins(deps), answer]);
 }

@@ -32,7 +32,9 @@ export interface AppDeps {
   readonly documents: DocumentsDeps;
   /** The paths that pages of other origins may call, and the listed origins. */
   readonly cors: Pick<CorsDeps, 'paths' | 'isListed'>;
-  /** What the server is for, in order. */
+  /** What answers exactly one method and path, by both: `POST /oauth/token`. */
+  readonly endpoints: ReadonlyMap<string, Middleware>;
+  /** What answers all other requests, in order. */
   readonly routes: readonly Middleware[];
 }
 
@@ -55,6 +57,13 @@ function logBroken(app: Koa, log: Logger): void {
   });
 }
 
+function callEndpoint(endpoints: AppDeps['endpoints']): Middleware {
+  return (ctx, next) => {
+    const endpoint = endpoints.get(`${ctx.method} ${ctx.path}`);
+    return endpoint ? endpoint(ctx, next) : next();
+  };
+}
+
 /**
  * What `routes` find of a request, and may leave for the log, the metrics and pages of other origins, stands in
  * `request-state.ts`. Koa's own origin, host and protocol are the issuer's.
@@ -75,16 +84,18 @@ export function createApp(deps: AppDeps): Koa {
     createSecurityHeaders({ issuer }),
     createCors({ ...deps.cors, publicPaths: deps.documents.paths, isFacePath: deps.isFacePath }),
     createErrorBoundary({ log, views, isFacePath: deps.isFacePath }),
-    // What no route below has answered.
-    createNotFound(),
     // Before the hosts are checked: load balancers ask by address.
     createHealth(issuer, health),
     // Before anything that could make a URL, set a cookie or keep an answer.
     createHosts({ issuer, hosts, isFacePath: deps.isFacePath }),
+    // After all that may refuse a request, so that its body is not read.
+    createFormReader({ isFacePath: deps.isFacePath }),
+    // Requests for an endpoint pass nothing below.
+    callEndpoint(deps.endpoints),
+    // What no route below has answered.
+    createNotFound(),
     createAssets({ folders: deps.assetFolders }),
     createDocuments(deps.documents),
-    // Last of the shell: who is refused above costs no reading.
-    createFormReader({ isFacePath: deps.isFacePath }),
     ...deps.routes,
   ];
   for (const middleware of order) app.use(middleware);

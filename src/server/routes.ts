@@ -1,4 +1,4 @@
-/** Everything that answers requests, in the order in which it is asked. */
+/** Everything that answers requests: endpoints by method and path, and the rest in the order in which it is asked. */
 import type { Middleware } from 'koa';
 import { createEndpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
@@ -10,6 +10,7 @@ import { createInteractionRoutes, createPostedRequests } from '../interaction/in
 import type { Services } from './services.ts';
 
 export interface Routes {
+  readonly endpoints: ReadonlyMap<string, Middleware>;
   readonly routes: readonly Middleware[];
   readonly faces: Faces;
 }
@@ -53,11 +54,13 @@ export function createRoutes(
   });
   const endpoints = createEndpoints({
     ...services,
+    userinfo: provider.routes,
     tokenEndpoint:
       tokenEndpoint && ((requests) => tokenEndpoint(requests, provider.engine.middleware, issuer)),
   });
   return {
-    routes: [interaction, faces.routes, postedRequests, endpoints, provider.routes],
+    endpoints,
+    routes: [interaction, faces.routes, postedRequests, provider.routes],
     faces,
   };
 }

@@ -88,6 +88,7 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
       ...options.health,
     },
     documents: { paths: [], version: async () => '1', maxAge: 300, ...options.documents },
+    endpoints: new Map(),
     routes: options.routes ?? [],
   });
   const listening = await listen({
