@@ -7,8 +7,8 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
+import type { Form } from '../clients/form.ts';
 import { Refusal } from './refusal.ts';
-import type { Form } from './request-state.ts';
 
 const MAX_FORM_BYTES = 56 * 1024;
 const MAX_FIELDS = 1_000;
@@ -103,7 +103,7 @@ export function createFormReader({ isFacePath }: { isFacePath: (path: string) =>
 
 /** As the engine's parser has it, and several times as fast where a value is long. */
 function parse(text: string): Form {
-  const form: Form = Object.create(null);
+  const form: Record<string, unknown> = Object.create(null);
   // Of a query it would take the question mark for a separator.
   for (const [name, value] of new URLSearchParams(text.startsWith('?') ? `&${text}` : text)) {
     const known = form[name];

@@ -1,10 +1,8 @@
 /** What travels with a request in `ctx.state`: each member, and who sets it. */
 import type { AuthenticatedClient } from '../clients/authentication.ts';
+import type { Form } from '../clients/form.ts';
 import type { RequestView } from '../directory/directory.ts';
 import type { TokenRow } from '../storage/contract.ts';
-
-/** The members of a form; repeated ones are arrays. */
-export type Form = Record<string, unknown>;
 
 /** What a page of another origin may send, told in answer to a browser's preflight. */
 export interface Preflight {

@@ -1,5 +1,6 @@
 /** What the provider is put together from. */
 import type { Context } from 'koa';
+import type { Form } from '../clients/form.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
@@ -11,8 +12,6 @@ import type { Storage } from '../storage/contract.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 import type { TokenService } from '../tokens/service.ts';
 import type { EnginePages } from './pages.ts';
-
-type Form = Record<string, unknown>;
 
 export interface ProviderDeps {
   readonly issuer: string;
