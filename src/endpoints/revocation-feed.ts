@@ -17,6 +17,7 @@ import type { Directory } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
+import { quoteName } from '../permissions/errors.ts';
 import type { Feed, FeedPage } from '../registry/feed.ts';
 import type { NodeRecord } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
@@ -47,7 +48,10 @@ function readFields(ctx: Context): Form {
   const fields: Form = isGet ? { ...ctx.query } : readForm(ctx);
   const known: string[] = isGet ? OWN_FIELDS : [...OWN_FIELDS, ...CREDENTIAL_PARAMETERS];
   const unknown = Object.keys(fields).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new MalformedRequest({ description: 'unknown parameter' });
+  if (unknown !== undefined)
+    throw new MalformedRequest({
+      description: `Unknown parameter ${quoteName(unknown)}. Send ${OWN_FIELDS.join(', ')}.`,
+    });
   return fields;
 }
 
@@ -55,7 +59,9 @@ function readNumber(fields: Form, name: string, most: number): number {
   const value = fields[name];
   if (value === undefined) return 0;
   if (typeof value !== 'string' || !/^\d{1,15}$/.test(value) || Number(value) > most) {
-    throw new MalformedRequest({ description: `${name} must be a whole number of at most ${most}` });
+    throw new MalformedRequest({
+      description: `The parameter ${name} must be a whole number of at most ${most}.`,
+    });
   }
   return Number(value);
 }
@@ -63,7 +69,9 @@ function readNumber(fields: Form, name: string, most: number): number {
 function readNonce({ nonce }: Form): string | undefined {
   if (nonce === undefined) return undefined;
   if (typeof nonce !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(nonce)) {
-    throw new MalformedRequest({ description: 'nonce must be 1 to 64 letters, digits, _ and -' });
+    throw new MalformedRequest({
+      description: 'The parameter nonce must be 1 to 64 letters, digits, _ and -.',
+    });
   }
   return nonce;
 }

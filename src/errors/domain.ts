@@ -37,7 +37,7 @@ export abstract class DomainError extends Error {
 
   /** What the client is told. */
   get told(): string {
-    return this.description ?? 'the request is refused';
+    return this.description ?? 'The server refused the request.';
   }
 }
 
@@ -140,7 +140,7 @@ export class TooManyAttempts extends DomainError {
     this.retryAfter = retryAfter;
   }
   override get told(): string {
-    return this.description ?? 'too many attempts, try again later';
+    return this.description ?? 'Too many attempts. Try again later.';
   }
 }
 
@@ -154,6 +154,6 @@ export class Unavailable extends DomainError {
     this.retryAfter = retryAfter;
   }
   override get told(): string {
-    return this.description ?? 'try again later';
+    return this.description ?? 'The server cannot do this now. Try again later.';
   }
 }

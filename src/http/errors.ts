@@ -51,7 +51,7 @@ function fromForeignError(error: unknown): Failure | undefined {
   return {
     status: code,
     error: 'invalid_request',
-    description: STATUS_CODES[code] ?? 'the request is refused',
+    description: `The server refused the request: ${STATUS_CODES[code] ?? code}.`,
   };
 }
 

@@ -99,7 +99,7 @@ const STARTING: Readonly<Record<string, { status: number; body: object }>> = {
 const notReady: RequestListener = (request, response) => {
   const { status, body } = STARTING[request.url ?? ''] ?? {
     status: 503,
-    body: { error: 'temporarily_unavailable', error_description: 'the server is starting' },
+    body: { error: 'temporarily_unavailable', error_description: 'The server is starting. Try again later.' },
   };
   response.writeHead(status, {
     'Content-Type': 'application/json',

@@ -114,7 +114,6 @@ interface Taken {
 
 function tooMany(ms: number, reason: string): TooManyAttempts {
   return new TooManyAttempts(Math.max(1, Math.ceil(ms / 1000)), {
-    description: 'too many attempts, try again later',
     reason,
   });
 }

@@ -109,7 +109,7 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
     forms.require(ctx, interaction.uid, 'abort');
     await interactions.finish(ctx, {
       error: 'access_denied',
-      error_description: 'the person turned the request down',
+      error_description: 'The person refused the request.',
     });
   });
   // Who asks again for the address of a form's answer gets the page that the form stood on.

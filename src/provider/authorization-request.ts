@@ -46,7 +46,7 @@ async function requireRights(view: DirectoryView, clientId: string, resource: st
   const [client, found] = await Promise.all([view.findApplication(clientId), view.findResource(resource)]);
   const rights = client && found && (await findRights(view, client.application, found, user));
   if (!found || !rights) {
-    throw new UnknownResource({ description: 'unknown resource, or not one of this application' });
+    throw new UnknownResource({ description: 'The resource is unknown, or the application may not use it.' });
   }
   return { ...rights, resource: found };
 }
@@ -67,7 +67,7 @@ function refuseEmptyDetails({ query }: KoaContextWithOIDC): void {
     typeof query.authorization_details === 'string' &&
     /^\s*\[\s*\]\s*$/.test(query.authorization_details)
   ) {
-    throw new PermissionsNotAllowed({ description: 'authorization_details must not be empty' });
+    throw new PermissionsNotAllowed({ description: 'authorization_details must name at least one table.' });
   }
 }
 
@@ -75,7 +75,7 @@ function refuseEmptyDetails({ query }: KoaContextWithOIDC): void {
 function refuseFragments(params: Record<string, unknown>): void {
   const mode = params.response_mode;
   if (mode === undefined || mode === 'query' || mode === 'form_post') return;
-  throw new MalformedRequest({ description: 'response_mode must be query or form_post' });
+  throw new MalformedRequest({ description: 'response_mode must be query or form_post.' });
 }
 
 /** Bytes. Values that a client sends to be returned or shown are stored until the person has logged in. */
@@ -85,7 +85,9 @@ function refuseLong(params: Record<string, unknown>): void {
   for (const [name, longest] of Object.entries(LONGEST)) {
     const bytes = Buffer.byteLength(String(params[name] ?? ''));
     if (bytes <= longest) continue;
-    throw new MalformedRequest({ description: `${name} has ${bytes} bytes: send at most ${longest}` });
+    throw new MalformedRequest({
+      description: `The parameter ${name} has ${bytes} bytes. Send at most ${longest}.`,
+    });
   }
 }
 
@@ -119,7 +121,7 @@ function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
   if (namesNone && (leftOut || !kept?.allScopes)) {
     throw new ScopeNotAllowed({
       description:
-        'no scope of this request can be given: ask for openid, or for scopes that the application has',
+        'The application may not have any of these scopes. Ask for openid, or for scopes that it has.',
     });
   }
   const isIdentityOnly = leftOut && !hasTables && !kept?.namesResource && scopes.every(isOpenIdScope);
@@ -142,11 +144,13 @@ function keep({ oidc }: KoaContextWithOIDC, left: LeftParameters): void {
 /** Details and `permissions` are given in full or refused; scopes that cannot be given were left out before. */
 function refuseImpossible({ devices, permissions }: Asked, rights: Rights | undefined): void {
   if (devices && !namesNoAction(devices))
-    throw new PermissionsNotAllowed({ description: 'devices cannot be asked for here' });
+    throw new PermissionsNotAllowed({ description: 'An authorization request cannot ask for devices.' });
   if (!permissions) return;
-  if (!rights) throw new PermissionsNotAllowed({ description: 'permissions need a resource' });
+  if (!rights) throw new PermissionsNotAllowed({ description: 'Permissions need a resource: name one.' });
   if (contains(NOTHING, permissions))
-    throw new PermissionsNotAllowed({ description: 'ask for something of some table, or leave tables out' });
+    throw new PermissionsNotAllowed({
+      description: 'Ask for an action on at least one table, or leave out the permissions.',
+    });
   refuseUnknownTables(permissions, rights.resource);
   refuseBeyond(permissions, rights.permissions);
 }
@@ -164,7 +168,7 @@ async function normalize(
   const active = await view.findApplication(client.clientId);
   // A person is not asked for a password or a consent that leads to nothing.
   if (!active || !(await findRegistrant(active.application, deps.users))) {
-    throw new UnknownResource({ description: 'the application is disabled' });
+    throw new UnknownResource({ description: 'The application is disabled.' });
   }
   const resource = singleResource(params.resource);
   const rights = resource === undefined ? undefined : await requireRights(view, client.clientId, resource);
@@ -187,7 +191,9 @@ async function normalize(
   const allScopes = asked.scopes === undefined && !leftOut;
   const scopes = asked.scopes ?? (allScopes && rights ? [...rights.scopes] : []);
   if (scopes.length === 0 && allScopes && !tables) {
-    throw new ScopeNotAllowed({ description: 'ask for a scope or for authorization_details' });
+    throw new ScopeNotAllowed({
+      description: 'The request asks for nothing. Send scope or authorization_details.',
+    });
   }
   const kept: KeptRequest | undefined =
     resource === undefined
@@ -283,7 +289,7 @@ export function createGrantSourceDetails(deps: Pick<ProviderDeps, 'directory' | 
     const kept = readKept(details);
     if (!kept || !client) return undefined;
     const user = session?.accountId ? await deps.users.findBySubject(session.accountId) : undefined;
-    if (!user) throw new errors.AccessDenied('the person is not logged in');
+    if (!user) throw new errors.AccessDenied('The person is not logged in.');
     try {
       const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
       if (kept.tables) refuseBeyond(fromStored(kept.tables), rights.permissions);

@@ -58,7 +58,7 @@ export function createCodes(
     const resource =
       application.resource === undefined ? undefined : await view.findResource(application.resource);
     const rights = resource && (await findRights(view, application, resource, user));
-    if (!resource || !rights) throw new UnknownResource({ description: 'the application has no resource' });
+    if (!resource || !rights) throw new UnknownResource({ description: 'The application has no resource.' });
     const { Grant } = provider();
     const consent = new Grant({ accountId: userSubject(user), clientId: application.clientId });
     consent.addResourceScope(resource.identifier, scopes.join(' '));
@@ -84,16 +84,18 @@ export function createCodes(
       const { user, application, redirectUri, scopes, authTime } = request;
       const { Client, AuthorizationCode } = provider();
       if (user.realm !== application.realm || !application.grants.includes('authorization_code')) {
-        throw new GrantNotAllowed({ description: 'the application may not have codes of this person' });
+        throw new GrantNotAllowed({
+          description: 'The application may not have authorization codes for this user.',
+        });
       }
       if (redirectUri !== undefined && !application.redirectUris.includes(redirectUri)) {
         throw new MalformedRequest({
-          description: 'the redirect URI is not registered for this application',
+          description: 'The redirect URI is not registered for this application.',
         });
       }
       const client = await Client.find(application.clientId);
       if (!client?.grantTypeAllowed('authorization_code')) {
-        throw new GrantNotAllowed({ description: 'the application has no redirect URI' });
+        throw new GrantNotAllowed({ description: 'The application has no redirect URI.' });
       }
       const verifier = randomBytes(32).toString('base64url');
       const code = await new AuthorizationCode({

@@ -78,7 +78,7 @@ function createResourceIndicators({
         view.findResource(identifier),
       ]);
       if (!application || !resource || !findCeiling(application, resource)) {
-        throw new errors.InvalidTarget('unknown resource, or not one of this application');
+        throw new errors.InvalidTarget('The resource is unknown, or the application may not use it.');
       }
       return {
         scope: resource.scopes.filter((scope) => application.scopes.includes(scope)).join(' '),

@@ -49,8 +49,13 @@ test('each error of ours has its status, code and text', async (t) => {
       'no d',
     ],
     [new UnknownResource({ description: 'no e', reason }), 400, 'invalid_target', 'no e'],
-    [new TooManyAttempts(7, { reason }), 429, 'invalid_request', 'too many attempts, try again later'],
-    [new Unavailable(0.2, { reason }), 503, 'temporarily_unavailable', 'try again later'],
+    [new TooManyAttempts(7, { reason }), 429, 'invalid_request', 'Too many attempts. Try again later.'],
+    [
+      new Unavailable(0.2, { reason }),
+      503,
+      'temporarily_unavailable',
+      'The server cannot do this now. Try again later.',
+    ],
     [new StoreUnavailable(INSIDE), 503, 'temporarily_unavailable', 'The store is away. Try again later.'],
     [
       new Error(INSIDE, { cause: new StoreUnavailable(INSIDE) }),
@@ -59,8 +64,13 @@ test('each error of ours has its status, code and text', async (t) => {
       'The store is away. Try again later.',
     ],
     [new Refusal(403, 'not yours', { error: 'access_denied', reason }), 403, 'access_denied', 'not yours'],
-    [exposed(409), 409, 'invalid_request', 'Conflict'],
-    [new errors.InvalidRequest(INSIDE), 400, 'invalid_request', 'Bad Request'],
+    [exposed(409), 409, 'invalid_request', 'The server refused the request: Conflict.'],
+    [
+      new errors.InvalidRequest(INSIDE),
+      400,
+      'invalid_request',
+      'The server refused the request: Bad Request.',
+    ],
     [new URIError(INSIDE), 400, 'invalid_request', 'The path is not encoded properly.'],
   ];
   for (const [error, status, code, description] of cases) {

@@ -81,7 +81,7 @@ describe('limits of authorization requests', () => {
       assert.equal(searchParams.get('error'), 'invalid_request');
       assert.equal(
         searchParams.get('error_description'),
-        `${name} has ${longest + 1} bytes: send at most ${longest}`,
+        `The parameter ${name} has ${longest + 1} bytes. Send at most ${longest}.`,
       );
     });
   }

@@ -55,7 +55,7 @@ const KINDS = {
   illegal_argument: {
     status: 400,
     exception: 'java.lang.IllegalArgumentException',
-    description: 'the request is refused',
+    description: 'The server refused the request.',
   },
   json_parse: {
     status: 400,
@@ -137,10 +137,10 @@ export function toGrantRefused(error: unknown): unknown {
   if (error instanceof TooManyAttempts || error instanceof Unavailable) {
     const [status, code] =
       error instanceof Unavailable ? [503, 'temporarily_unavailable'] : [429, 'invalid_request'];
-    return new GrantRefused(status, code, error.description ?? 'try again later', error.retryAfter);
+    return new GrantRefused(status, code, error.told, error.retryAfter);
   }
   if (!(error instanceof DomainError)) return error;
-  return new GrantRefused(400, 'invalid_request', error.description ?? 'the request is refused');
+  return new GrantRefused(400, 'invalid_request', error.told);
 }
 
 function codeOf(error: unknown, status: number): Code | undefined {
