@@ -1,4 +1,5 @@
 /** Runs a face's action and turns what it gives or throws into the answer in the face's format. */
+import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { RequestView } from '../directory/directory.ts';
 import { DomainError, TooManyAttempts } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
@@ -7,7 +8,7 @@ import { toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import { defined } from '../storage/defined.ts';
 import type { Refusals } from '../storage/refusals.ts';
-import { type AskDeps, createAsk, type Tenant } from './ask.ts';
+import { type AskDeps, createAsk, type RefusedAsk, type Tenant } from './ask.ts';
 import { type Face, type FaceTokens, Reply } from './face.ts';
 import type { Incoming } from './incoming.ts';
 import { createFaceRequest } from './requests.ts';
@@ -17,6 +18,7 @@ import type { Named } from './tenants.ts';
 export interface AnswerDeps extends AskDeps {
   readonly presentedTokens: FaceTokens;
   readonly refusals: Pick<Refusals, 'append'>;
+  readonly recordRefused: RecordRefused;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -37,8 +39,10 @@ export interface Answers {
 /** Characters. */
 const LONGEST_PATH_TOLD = 200;
 
+const told = (path: string): string => path.slice(0, LONGEST_PATH_TOLD);
+
 export function createAnswers(face: Face, deps: AnswerDeps): Answers {
-  const { presentedTokens, refusals, now } = deps;
+  const { presentedTokens, refusals, recordRefused, now } = deps;
 
   const toReply = (result: unknown, status = 200): Reply =>
     result instanceof Reply ? result : new Reply(status, result);
@@ -61,14 +65,11 @@ export function createAnswers(face: Face, deps: AnswerDeps): Answers {
     return new Reply(reply.status, reply.body, { ...reply.headers, 'Retry-After': String(retryAfter) });
   }
 
-  /**
-   * Records a refused request with a living token; requests from strangers are logged only. What the token service
-   * refused is recorded already.
-   */
-  async function recordRefusal(incoming: Incoming, { organization }: Tenant, error: unknown, status: number) {
+  /** Records a refused request with a living token; requests from strangers are logged only. */
+  async function recordBearer(incoming: Incoming, { organization }: Tenant, error: unknown, status: number) {
     const { notes, path, address, requestId } = incoming;
-    const { bearer, failure, reason } = notes;
-    if (!bearer || failure !== undefined || (status !== 401 && status !== 403)) return;
+    const { bearer, reason } = notes;
+    if (!bearer || (status !== 401 && status !== 403)) return;
     const entry = {
       at: now(),
       event: 'request.refused',
@@ -76,7 +77,7 @@ export function createAnswers(face: Face, deps: AnswerDeps): Answers {
       subject: bearer.subject,
       client: bearer.clientId,
       organization: organization.id,
-      details: { path: path.slice(0, LONGEST_PATH_TOLD), status, face: face.name },
+      details: { path: told(path), status, face: face.name },
       address,
       requestId,
       ...defined({ reason }),
@@ -84,28 +85,43 @@ export function createAnswers(face: Face, deps: AnswerDeps): Answers {
     await refusals.append(entry, !(error instanceof TooManyAttempts));
   }
 
+  /** Records what the token service refused, with the status that the client sees. */
+  async function recordRefusals(
+    { path, address, requestId }: Incoming,
+    refused: readonly RefusedAsk[],
+    status: number,
+  ): Promise<void> {
+    for (const { error, client } of refused) {
+      const proved = client && { clientId: client.application.clientId, method: client.method };
+      await recordRefused({ path: told(path), status, error, client: proved, address, requestId });
+    }
+  }
+
   return {
     async run(incoming, { action, params }, tenant, { view, asOf }) {
-      const { notes, path, address, requestId } = incoming;
+      const { notes, address, requestId } = incoming;
+      const refused: RefusedAsk[] = [];
+      const onRefused = (each: RefusedAsk) => refused.push(each);
+      let thrown: unknown;
+      let reply: Reply;
       try {
         const body = await incoming.readBody();
         const request = createFaceRequest(incoming, { face, tenant, view, params, body, presentedTokens });
         notes.readers ??= tenant.client.application.allowedOrigins;
-        const told = path.slice(0, LONGEST_PATH_TOLD);
-        const ask = createAsk(
-          { face: face.name, tenant, view, asOf, path: told, address, requestId, notes },
-          deps,
-        );
-        return toReply(await action(request, ask));
+        const context = { face: face.name, tenant, view, asOf, address, requestId, notes, onRefused };
+        reply = toReply(await action(request, createAsk(context, deps)));
       } catch (error) {
-        const reply = fail(incoming, error);
-        try {
-          await recordRefusal(incoming, tenant, error, reply.status);
-        } catch (failure) {
-          return fail(incoming, failure);
-        }
-        return reply;
+        thrown = error;
+        reply = fail(incoming, error);
       }
+      const { status } = reply;
+      try {
+        if (refused.length > 0) await recordRefusals(incoming, refused, status);
+        else if (thrown !== undefined) await recordBearer(incoming, tenant, thrown, status);
+      } catch (failure) {
+        return fail(incoming, failure);
+      }
+      return reply;
     },
 
     unknown(incoming, named) {

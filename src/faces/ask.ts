@@ -1,6 +1,5 @@
 /** A face's call to the token service: as the face's client, or as an application that authenticates. */
 import type { AuthenticateClient, AuthenticatedClient, NamedClient } from '../clients/authentication.ts';
-import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
@@ -19,17 +18,24 @@ export interface Tenant {
 export interface AskDeps {
   readonly issueToken: IssueToken;
   readonly authenticateClient: AuthenticateClient;
-  readonly recordRefused: RecordRefused;
+}
+
+/** The token service did not do what the face asked for. */
+export interface RefusedAsk {
+  readonly error: DomainError;
+  /** The client that has authenticated; undefined: no client has. */
+  readonly client: AuthenticatedClient | undefined;
 }
 
 /** The request to the face. */
 export interface AskContext extends RequestView {
   readonly face: FaceName;
   readonly tenant: Tenant;
-  readonly path: string;
   readonly address: string;
   readonly requestId: string;
   readonly notes: Notes;
+  /** Is told before the face, which may answer in its own way. */
+  readonly onRefused: (refused: RefusedAsk) => void;
 }
 
 /** Within the request the face's client can be found, and no application of another organization. */
@@ -59,8 +65,8 @@ function withRealm(tenant: Tenant, realm: TokenQuestion['realm']): Tenant {
 }
 
 export function createAsk(context: AskContext, deps: AskDeps): Ask {
-  const { face, tenant: own, asOf, path, address, requestId, notes } = context;
-  const { issueToken, authenticateClient, recordRefused } = deps;
+  const { face, tenant: own, asOf, address, requestId, notes, onRefused } = context;
+  const { issueToken, authenticateClient } = deps;
 
   function noteClient({ clientId, used, registered }: NamedClient): void {
     notes.clientId = clientId;
@@ -85,7 +91,6 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
     const view = viewOf(context.view, tenant, clients);
     const through: Through = { nodes: [], ...said, face, registration: own.settings.registration };
     let client: AuthenticatedClient | undefined;
-    notes.failure = undefined;
     try {
       if (credentials) client = await authenticate(credentials, view);
       else {
@@ -98,12 +103,7 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
       if (issued.row) notes.bearer ??= issued.row;
       return issued;
     } catch (error) {
-      if (error instanceof DomainError) {
-        notes.failure = error;
-        const proved = client && { clientId: client.application.clientId, method: client.method };
-        const { status } = error;
-        await recordRefused({ path, status, error, client: proved, address, requestId });
-      }
+      if (error instanceof DomainError) onRefused({ error, client });
       throw error;
     }
   }

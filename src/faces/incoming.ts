@@ -7,7 +7,7 @@ import type { RequestState } from '../http/request-state.ts';
 /** For the log, the audit log, the metrics and pages of other origins. */
 export type Notes = Pick<
   RequestState,
-  'clientId' | 'clientAuth' | 'issuedGrant' | 'bearer' | 'failure' | 'reason' | 'readers'
+  'clientId' | 'clientAuth' | 'issuedGrant' | 'bearer' | 'reason' | 'readers'
 >;
 
 export interface Incoming {

@@ -35,7 +35,7 @@ export interface RequestState {
   /** An error that was not foreseen; set by `errors.ts`. */
   unforeseen?: unknown;
 
-  /** An error that was answered already; set by the engine and by faces. */
+  /** An error that was answered already; set by the engine. */
   failure?: unknown;
   /** The grant under which a token was given out, for the metrics. */
   issuedGrant?: string;
