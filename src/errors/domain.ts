@@ -154,6 +154,6 @@ export class Unavailable extends DomainError {
     this.retryAfter = retryAfter;
   }
   override get told(): string {
-    return this.description ?? 'The server cannot do this now. Try again later.';
+    return this.description ?? 'The server cannot do this yet. Try again later.';
   }
 }

@@ -54,7 +54,7 @@ test('each error of ours has its status, code and text', async (t) => {
       new Unavailable(0.2, { reason }),
       503,
       'temporarily_unavailable',
-      'The server cannot do this now. Try again later.',
+      'The server cannot do this yet. Try again later.',
     ],
     [new StoreUnavailable(INSIDE), 503, 'temporarily_unavailable', 'The store is away. Try again later.'],
     [
