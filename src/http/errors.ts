@@ -128,16 +128,15 @@ function answer(ctx: Context, failure: Failure, deps: BoundaryDeps): void {
   }
 }
 
-/** The engine's own errors have been answered by itself. */
-function findUnforeseen({ state: { failure } }: Context): unknown {
-  if (failure === undefined || isAnswerOfEngine(failure)) return undefined;
-  return toFailure(failure) === undefined ? failure : undefined;
-}
-
 /** An error that the protocol names, of which the engine has told the client. */
 function isAnswerOfEngine(failure: unknown): boolean {
   const { error, expose } = failure as { error?: unknown; expose?: unknown };
   return typeof error === 'string' && expose === true;
+}
+
+/** The engine's own errors have been answered by itself. */
+function isUnforeseen(failure: unknown): boolean {
+  return !isAnswerOfEngine(failure) && toFailure(failure) === undefined;
 }
 
 /** Leaves for the log, in `ctx.state`: `reason`, and `unforeseen` where the stack is needed to know what happened. */
@@ -145,8 +144,11 @@ export function createErrorBoundary(deps: BoundaryDeps): Middleware {
   return async function errorBoundary(ctx, next) {
     try {
       await next();
-      ctx.state.unforeseen = findUnforeseen(ctx);
-      if (ctx.state.unforeseen !== undefined && ctx.status >= 500) answer(ctx, UNFORESEEN, deps);
+      const { failure } = ctx.state;
+      if (failure !== undefined && isUnforeseen(failure)) {
+        ctx.state.unforeseen = failure;
+        if (ctx.status >= 500) answer(ctx, UNFORESEEN, deps);
+      }
     } catch (error) {
       const failure = toFailure(error);
       ctx.state.reason ??= findStoreUnavailable(error)?.message ?? reasonOf(error);
@@ -154,14 +156,14 @@ export function createErrorBoundary(deps: BoundaryDeps): Middleware {
       if (!failure) ctx.state.unforeseen = error ?? new Error('nothing was thrown');
       answer(ctx, failure ?? UNFORESEEN, deps);
     }
-    addRequestId(ctx);
+    if (ctx.status >= 500) addRequestId(ctx);
   };
 }
 
 /** To the JSON of a 5xx that a route made. */
 function addRequestId(ctx: Context): void {
   const { body } = ctx;
-  if (ctx.status < 500 || typeof body !== 'object' || body === null) return;
+  if (typeof body !== 'object' || body === null) return;
   if (Object.getPrototypeOf(body) !== Object.prototype || !('error' in body) || 'request_id' in body) return;
   ctx.body = { ...body, request_id: ctx.state.requestId };
 }
