@@ -5,12 +5,11 @@
  *
  * This file: the decision. It serves no routes.
  */
-import { usesSecret } from '../directory/applications.ts';
 import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { ClientRejected } from '../errors/domain.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
-import type { AuthMethod } from '../storage/nouns.ts';
+import { type AuthMethod, usesSecret } from '../storage/nouns.ts';
 import { findAssertionProblem } from './assertions.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -80,7 +79,7 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
     const registered = active?.application.authMethod;
     if (registered) onNamed?.({ clientId, used: method, registered });
     const presentsSecret = secrets.length > 0;
-    const hasSecret = registered !== undefined && usesSecret({ authMethod: registered });
+    const hasSecret = registered !== undefined && usesSecret(registered);
     // If the client does not exist or has no secret, any secret counts as wrong; otherwise the limit would tell which
     // clients exist.
     if (presentsSecret && !hasSecret) await guess(clientId, address, () => false);

@@ -201,11 +201,6 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   };
 }
 
-/** Whether it proves itself with a secret. */
-export function usesSecret({ authMethod }: Pick<Application, 'authMethod'>): boolean {
-  return authMethod === 'client_secret_basic' || authMethod === 'client_secret_post';
-}
-
 /** The name that the person gave it. */
 export function displayNameOf({ name, id, owner }: Pick<Application, 'name' | 'id' | 'owner'>): string {
   return owner === undefined ? name : name.slice(0, -` (${id})`.length);

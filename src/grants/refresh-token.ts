@@ -4,7 +4,6 @@
  * the same successor, so a client whose connection broke can retry. Later reuse ends the login.
  */
 import { requireText } from '../clients/form.ts';
-import { usesSecret } from '../directory/applications.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import { ProofRejected, RefreshTokenTooOld } from '../errors/domain.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
@@ -12,6 +11,7 @@ import { fromStored } from '../permissions/stored.ts';
 import { earlierTokensNode } from '../registry/nodes.ts';
 import type { LoginRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
+import { usesSecret } from '../storage/nouns.ts';
 import type { Grant, GrantRequest } from './contract.ts';
 import type { GrantParts } from './parts.ts';
 
@@ -102,7 +102,7 @@ export function createRefreshTokenGrant(parts: GrantParts): Grant {
       }
       // A client that proves nothing may go on with nothing but what it started itself.
       const { application } = request.client;
-      if (login.clientId !== application.clientId && !usesSecret(application)) {
+      if (login.clientId !== application.clientId && !usesSecret(application.authMethod)) {
         throw new ProofRejected({ reason: 'refresh token of a client that authenticates' });
       }
       if (login.face !== through?.face) throw new ProofRejected({ reason: 'refresh token of another API' });

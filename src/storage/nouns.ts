@@ -89,6 +89,11 @@ export interface Ceiling {
 
 export type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none';
 
+/** Whether a client that is registered with the method proves itself with a secret. */
+export function usesSecret(method: AuthMethod): boolean {
+  return method === 'client_secret_basic' || method === 'client_secret_post';
+}
+
 export interface Application extends Noun {
   readonly organization: string;
   readonly name: string;

@@ -17,7 +17,7 @@ const MAY_RUN = [
   /^src\/directory\/(?:account-mails|applications|registered-applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|token-exchange)\.ts$/,
-  /^src\/storage\/defined\.ts$/,
+  /^src\/storage\/(?:defined|nouns)\.ts$/,
   // Names of nodes.
   /^src\/registry\/nodes\.ts$/,
   /^(?:koa-compose|lru-cache|path-to-regexp|zod)$/,
@@ -25,7 +25,7 @@ const MAY_RUN = [
 /** Of those, what may be taken: of grants only their names, of others what says something of a noun. */
 const FUNCTIONS_OF_OTHERS = new Map([
   ['src/directory/account-mails.ts', ['AccountGone', 'requireMails']],
-  ['src/directory/applications.ts', ['displayNameOf', 'usesSecret']],
+  ['src/directory/applications.ts', ['displayNameOf']],
   ['src/directory/registrants.ts', ['findRegistrant']],
   ['src/directory/users.ts', ['isActive']],
   ['src/grants/act-for-user.ts', ['ACT_FOR_USER']],
@@ -35,6 +35,7 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/grants/expiry.ts', ['LONGEST_TOKEN']],
   ['src/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
   ['src/registry/nodes.ts', ['issuedNode']],
+  ['src/storage/nouns.ts', ['usesSecret']],
 ]);
 /** What no code of a face knows even the shape of. */
 const UNKNOWN_TO_FACES = [

@@ -1,9 +1,9 @@
 /** A person lets an application act for them: the face shows what it would get, and makes a code for it. */
-import { displayNameOf, usesSecret } from '../../directory/applications.ts';
+import { displayNameOf } from '../../directory/applications.ts';
 import { findRegistrant } from '../../directory/registrants.ts';
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
-import type { Application } from '../../storage/nouns.ts';
+import { type Application, usesSecret } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
 import { requirePerson } from './access.ts';
 import { joinCode } from './code-text.ts';
@@ -23,7 +23,7 @@ async function findApplication(
 ): Promise<Application | undefined> {
   const active = await view.findApplication(clientId);
   const application = active?.organization.id === organization.id ? active.application : undefined;
-  if (!application || !usesSecret(application)) return undefined;
+  if (!application || !usesSecret(application.authMethod)) return undefined;
   if (!(await findRegistrant(application, users))) return undefined;
   return application.realm === client.application.realm ? application : undefined;
 }

@@ -1,5 +1,4 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
-import { usesSecret } from '../../directory/applications.ts';
 import { findRights } from '../../directory/rights.ts';
 import { LONGEST_TOKEN } from '../../grants/expiry.ts';
 import {
@@ -11,7 +10,7 @@ import {
   union,
 } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
-import type { Application, Resource, Role } from '../../storage/nouns.ts';
+import { type Application, type Resource, type Role, usesSecret } from '../../storage/nouns.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import { baseOf, type UsergridDeps } from './deps.ts';
 import { describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
@@ -73,7 +72,7 @@ export function createAdministration(deps: UsergridDeps, principals: Principals)
   }
 
   async function renewSecret(application: Application, principal: Principal, request: FaceRequest) {
-    if (!usesSecret(application)) {
+    if (!usesSecret(application.authMethod)) {
       throw new UsergridRefusal('illegal_argument', 'the application has no secret');
     }
     return applications.renewSecret(application, authorOf(principal, request));
