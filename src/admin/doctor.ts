@@ -150,7 +150,7 @@ async function examineSigningKeys({ directory }: Storage, signingKeys: SigningKe
 function isSignedBy({ alg, publicJwk }: SigningKey, data: Buffer, signature: Buffer): boolean {
   const { digest, options } = SIGNATURES[alg];
   try {
-    const key = createPublicKey({ key: publicJwk as never, format: 'jwk' });
+    const key = createPublicKey({ key: publicJwk, format: 'jwk' });
     return verify(digest, data, { key, ...options }, signature);
   } catch {
     return false;

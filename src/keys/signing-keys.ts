@@ -6,7 +6,14 @@
  * published before it signs, and retired keys, published until the last token that they signed has expired. Private
  * parts are sealed in the store. `key-plan.ts` says when a key signs.
  */
-import { createHmac, createPrivateKey, generateKeyPair, hash, type KeyObject } from 'node:crypto';
+import {
+  createHmac,
+  createPrivateKey,
+  generateKeyPair,
+  hash,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
@@ -28,7 +35,7 @@ export interface SigningKey {
   readonly kid: string;
   readonly alg: SigningAlg;
   readonly privateKey: KeyObject;
-  readonly publicJwk: Record<string, unknown>;
+  readonly publicJwk: JsonWebKey;
   /** Milliseconds. */
   readonly createdAt: number;
   readonly activeFrom: number;
@@ -68,7 +75,7 @@ async function createKeyPair(alg: SigningAlg): Promise<KeyObject> {
   return (await generate('rsa', { modulusLength: 2048 })).privateKey;
 }
 
-function publicJwkOf(privateKey: KeyObject): Record<string, unknown> {
+function publicJwkOf(privateKey: KeyObject): JsonWebKey {
   const jwk = privateKey.export({ format: 'jwk' });
   const { kty, crv, x, y, n, e } = jwk;
   return Object.fromEntries(
@@ -77,7 +84,7 @@ function publicJwkOf(privateKey: KeyObject): Record<string, unknown> {
 }
 
 /** RFC 7638 thumbprint. */
-function thumbprint(jwk: Record<string, unknown>): string {
+function thumbprint(jwk: JsonWebKey): string {
   const members = Object.fromEntries(Object.entries(jwk).sort(([a], [b]) => (a < b ? -1 : 1)));
   return hash('sha256', JSON.stringify(members), 'base64url');
 }

@@ -35,6 +35,11 @@ export interface JwtVerifier {
   forget(): void;
 }
 
+/** These errors say that a value is not one of our tokens. @throws any other error */
+function refuseForeign(error: unknown): undefined {
+  if (!(error instanceof errors.JOSEError) && !(error instanceof TypeError)) throw error;
+}
+
 export function createJwtVerifier({
   issuer,
   signingKeys,
@@ -55,7 +60,7 @@ export function createJwtVerifier({
     keySet ??= createLocalJWKSet({
       keys: signingKeys
         .published()
-        .map(({ kid, alg, publicJwk }) => ({ ...publicJwk, kid, alg, use: 'sig' }) as never),
+        .map(({ kid, alg, publicJwk }) => ({ ...publicJwk, kid, alg, use: 'sig' })),
     });
     return keySet;
   };
@@ -88,8 +93,7 @@ export function createJwtVerifier({
     const key = hash('sha256', value, 'base64url');
     const known = remembered.get(key);
     if (known) return known.exp * 1000 > now() ? known : undefined;
-    // With any of these errors it is not one of our tokens.
-    const facts = await check(value).catch(() => undefined);
+    const facts = await check(value).catch(refuseForeign);
     if (facts) remembered.set(key, facts);
     return facts;
   }

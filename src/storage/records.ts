@@ -2,6 +2,7 @@
  * What a store keeps beside nouns (`nouns.ts`), tokens and logins (`rows.ts`). Every time is in milliseconds since the
  * epoch.
  */
+import type { JsonWebKey } from 'node:crypto';
 
 /** One of the engine's artifacts: session, interaction, grant, authorization code, replay id. */
 export interface Artifact {
@@ -56,7 +57,7 @@ export interface StoredKey {
   readonly purpose: string;
   /** JWS algorithm of signing keys. */
   readonly alg?: string;
-  readonly publicJwk?: Record<string, unknown>;
+  readonly publicJwk?: JsonWebKey;
   /** AES-256-GCM under a key that the master key wraps. */
   readonly sealed: string;
   readonly createdAt: number;

@@ -69,9 +69,11 @@ test('a missing or a wrong key is wrong', async (t) => {
   const [first] = (await storage.keys.list()).filter(({ alg }) => alg === 'ES256');
   const [other] = (await storage.keys.list()).filter(({ alg }) => alg === 'RS256');
   assert.ok(first?.publicJwk && other);
+  const { x, y } = first.publicJwk;
+  assert.ok(x && y);
   await storage.keys.replace({
     ...first,
-    publicJwk: { ...first.publicJwk, x: first.publicJwk.y, y: first.publicJwk.x },
+    publicJwk: { ...first.publicJwk, x: y, y: x },
   });
   await storage.keys.remove(other.id);
   await signingKeys.refresh();
