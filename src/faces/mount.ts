@@ -16,7 +16,7 @@ const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
 export interface MountDeps extends AnswerDeps {
   readonly directory: Directory;
   /** The text of the body, of whatever type. @throws Refusal 413 */
-  readonly readText: (ctx: Context, limit: number) => Promise<string>;
+  readonly readBody: (ctx: Context, limit: number) => Promise<string>;
   readonly prefixes: Prefixes;
 }
 
@@ -49,14 +49,14 @@ function send(ctx: Context, { status, body, headers }: Reply): void {
 }
 
 export function createMount(face: Face, deps: MountDeps): Mount {
-  const { directory, readText, now } = deps;
+  const { directory, now } = deps;
   const routes = createRoutes(face, deps.prefixes);
   const answers = createAnswers(face, deps);
 
   /** Read once, whichever face answers in the end: a body that cannot be read fails in the same way each time. */
-  async function readBody(ctx: Context): Promise<unknown> {
+  async function readOnce(ctx: Context): Promise<unknown> {
     const { state } = ctx;
-    state.faceText ??= readText(ctx, face.bodyLimit);
+    state.faceText ??= deps.readBody(ctx, face.bodyLimit);
     return parseBody(await state.faceText, face.bodies, ctx.get('Content-Type'));
   }
 
@@ -72,7 +72,7 @@ export function createMount(face: Face, deps: MountDeps): Mount {
       startedAt: now(),
       isOwn: false,
       header: (name) => ctx.get(name),
-      readBody: () => readBody(ctx),
+      readBody: () => readOnce(ctx),
       notes: state,
     };
   }

@@ -5,7 +5,6 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { stringify } from 'node:querystring';
 import type { Context, Middleware } from 'koa';
 import type { Form } from '../clients/form.ts';
 import { Refusal } from './refusal.ts';
@@ -112,21 +111,10 @@ function parse(text: string): Form {
   return form;
 }
 
-/** The text of a body of whatever type. @throws Refusal 413 beyond `limit` bytes */
-export function readText(ctx: Context, limit: number): Promise<string> {
-  return readBody(ctx, limit);
-}
-
 /** Without a prototype. Undefined if the request has no form. */
 export function findForm(ctx: Context): Form | undefined {
   const { state } = ctx;
   if (state.formText === undefined) return undefined;
   state.form ??= parse(state.formText);
   return state.form;
-}
-
-/** What the downstream will see instead. */
-export function replaceForm(ctx: Context, form: Form): void {
-  handOn(ctx, stringify(form as Record<string, string | string[]>));
-  ctx.state.form = form;
 }

@@ -1,6 +1,4 @@
 /** What the provider is put together from. */
-import type { Context } from 'koa';
-import type { Form } from '../clients/form.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
@@ -29,11 +27,6 @@ export interface ProviderDeps {
   /** Seconds. */
   readonly lifetimes: { readonly login: number; readonly session: number };
   readonly pages: EnginePages;
-  /** The parsed form of a request, and how to hand it on changed. */
-  readonly form: {
-    read(ctx: Context): Form | undefined;
-    replace(ctx: Context, form: Form): void;
-  };
   /** Milliseconds. */
   readonly now: () => number;
 }

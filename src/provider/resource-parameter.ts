@@ -3,19 +3,13 @@ import type { Middleware } from 'koa';
 import { spelledAsStored } from '../directory/resource-spelling.ts';
 import type { ProviderDeps } from './deps.ts';
 
-export function createResourceParameter({
-  directory,
-  form,
-}: Pick<ProviderDeps, 'directory' | 'form'>): Middleware {
+export function createResourceParameter({ directory }: Pick<ProviderDeps, 'directory'>): Middleware {
   return async function resourceParameter(ctx, next) {
-    const fields = form.read(ctx);
-    const given = fields?.resource ?? ctx.query.resource;
+    const given = ctx.query.resource;
     if (given === undefined || given === '') return next();
     const { view } = await directory.viewFor(ctx.state);
     const resource = await spelledAsStored(view, given);
-    if (resource === given) return next();
-    if (fields?.resource !== undefined) form.replace(ctx, { ...fields, resource });
-    else ctx.query = { ...ctx.query, resource: resource as string };
+    if (resource !== given) ctx.query = { ...ctx.query, resource: resource as string };
     return next();
   };
 }

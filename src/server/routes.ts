@@ -4,7 +4,7 @@ import { createEndpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
 import type { Face } from '../faces/face.ts';
 import { createFaces, type Faces } from '../faces/index.ts';
-import { findForm, readText } from '../http/body.ts';
+import { findForm, readBody } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
 import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
 import type { Services } from './services.ts';
@@ -43,7 +43,7 @@ export function createRoutes(
       limit: services.exchangeLimit,
       prefixes: services.config.facePrefixes,
       codes: provider.codes,
-      readText,
+      readBody,
     },
     further,
   );

@@ -1,6 +1,5 @@
 /** The services that answer requests: what people change themselves, the token service, and the engine. */
 import { createDomains } from '../connections/domains.ts';
-import { findForm, replaceForm } from '../http/body.ts';
 import type { Logger } from '../http/log.ts';
 import type { Views } from '../http/views.ts';
 import { createPages } from '../interaction/index.ts';
@@ -25,7 +24,6 @@ export function createServices(foundations: Foundations, views: Views, log: Logg
     ...known,
     service: tokenService,
     pages: createPages({ views }),
-    form: { read: findForm, replace: replaceForm },
   });
   return {
     ...known,

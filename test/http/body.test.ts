@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { parse } from 'node:querystring';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { findForm, readBody, replaceForm } from '../../src/http/body.ts';
+import { findForm, readBody } from '../../src/http/body.ts';
 import { startServer } from '../support/server.ts';
 import { hostileForms } from './hostile-forms.ts';
 import { eventually, HOST, startShell } from './shell.ts';
@@ -28,31 +27,23 @@ async function startReader() {
   return { shell, post, served: () => served };
 }
 
-test('a form is handed on as text and can be read and replaced as fields', async () => {
+test('a form is handed on as text and can be read as fields', async () => {
   const { shell, post } = await startReader();
   await using _ = shell;
   const { json } = await post('a=1&b=%C3%A4&b=+2&__proto__=x&toString=y');
   assert.equal(json.handed, 'a=1&b=%C3%A4&b=+2&__proto__=x&toString=y');
   assert.deepEqual(json.form, JSON.parse('{"a":"1","b":["ä"," 2"],"__proto__":"x","toString":"y"}'));
 
-  await using replacing = await startShell({
+  await using prototype = await startShell({
     routes: [
       (ctx) => {
         const form = findForm(ctx);
-        assert.equal(Object.getPrototypeOf(form), null);
-        assert.equal(form?.constructor, undefined);
-        replaceForm(ctx, { ...form, token: 'other', list: ['1', '2'] });
-        ctx.body = { handed: (ctx.req as any).body, form: findForm(ctx) };
+        ctx.body = { hasNone: form !== undefined && Object.getPrototypeOf(form) === null };
       },
     ],
   });
-  const replaced = await replacing.ask('/', {
-    method: 'POST',
-    headers: { 'Content-Type': FORM },
-    body: 'token=secret&x=%26',
-  });
-  assert.deepEqual({ ...parse(replaced.json.handed) }, { token: 'other', x: '&', list: ['1', '2'] });
-  assert.equal(replaced.json.form.token, 'other');
+  const init = { method: 'POST', headers: { 'Content-Type': FORM }, body: 'a=1' };
+  assert.deepEqual((await prototype.ask('/', init)).json, { hasNone: true });
 });
 
 test('an empty form, a chunked one and one in many pieces are read whole', async () => {
