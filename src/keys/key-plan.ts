@@ -55,6 +55,15 @@ export function chooseSigner<K extends KeyTimes>(
   return undefined;
 }
 
+/** Until when the same keys sign as at this moment, if the store stays as it is. Milliseconds; may be infinite. */
+export function signersHoldUntil(keys: readonly KeyTimes[], now: number): number {
+  const changes = keys.flatMap(({ activeFrom, expiresAt = Number.POSITIVE_INFINITY }) => [
+    activeFrom,
+    expiresAt,
+  ]);
+  return Math.min(...changes.filter((time) => time > now), Number.POSITIVE_INFINITY);
+}
+
 export type KeyStep =
   /** `after`: the latest key that the algorithm had. Two processes that plan the same make one key. */
   | {

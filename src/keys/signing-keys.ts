@@ -26,6 +26,7 @@ import {
   JWKS_CACHE_SECONDS,
   type KeyStep,
   planKeys,
+  signersHoldUntil,
 } from './key-plan.ts';
 
 const PURPOSE = 'signing';
@@ -150,6 +151,8 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
   const opened = new Map<string, SigningKey>();
   let stored: readonly StoredKey[] = [];
   let all: readonly SigningKey[] = [];
+  /** By choice. Found at `from`; true until `until`, unless the clock is set back. */
+  let signers = { byChoice: new Map<string, SigningKey>(), from: 0, until: 0 };
 
   async function read(): Promise<void> {
     stored = await listSigningKeys(keys);
@@ -158,6 +161,7 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
       opened.set(key.id, current);
       return current;
     });
+    signers.until = 0;
   }
 
   const published = (): SigningKey[] => {
@@ -191,8 +195,14 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
   return {
     published,
     active(...choice) {
-      const key = chooseSigner(all, choice, now());
-      if (!key) throw new Error(`no active signing key for ${choice.join(', ')}`);
+      const at = now();
+      if (at < signers.from || at >= signers.until) {
+        signers = { byChoice: new Map(), from: at, until: signersHoldUntil(all, at) };
+      }
+      const name = choice.join(', ');
+      const key = signers.byChoice.get(name) ?? chooseSigner(all, choice, at);
+      if (!key) throw new Error(`no active signing key for ${name}`);
+      signers.byChoice.set(name, key);
       return key;
     },
     stateOf,

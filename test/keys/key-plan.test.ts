@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseSigner, JWKS_CACHE_SECONDS, type KeyStep, planKeys } from '../../src/keys/key-plan.ts';
+import {
+  chooseSigner,
+  JWKS_CACHE_SECONDS,
+  type KeyStep,
+  planKeys,
+  signersHoldUntil,
+} from '../../src/keys/key-plan.ts';
 import type { StoredKey } from '../../src/storage/contract.ts';
 import {
   type AlgChoice,
@@ -110,4 +116,23 @@ test('one that is nearly gone is not taken back: another key is made', () => {
 
 test('the key of the revocation feed is never retired', () => {
   assert.deepEqual(plan([key('ES256'), key('RS256')], [idTokenAlgs({})]), []);
+});
+
+test('a signer signs until another may or it is not published, to the millisecond', () => {
+  const next = key('ES256', { id: 'next', activeFrom: NOW + WAIT });
+  const leaving = key('EdDSA', { retiredAt: NOW - 1, expiresAt: NOW + 2 * WAIT });
+  const stored = [key('ES256'), next, leaving];
+  const choices: readonly AlgChoice[] = [['ES256'], ['EdDSA'], ['EdDSA', 'ES256']];
+  const signersAt = (now: number) => choices.map((choice) => chooseSigner(stored, choice, now)?.id);
+  for (const [from, until] of [
+    [NOW, NOW + WAIT],
+    [NOW + WAIT, NOW + 2 * WAIT],
+    [NOW + 2 * WAIT, Number.POSITIVE_INFINITY],
+  ] as const) {
+    assert.equal(signersHoldUntil(stored, from), until);
+    assert.equal(signersHoldUntil(stored, from + 1), until);
+    if (until === Number.POSITIVE_INFINITY) continue;
+    assert.deepEqual(signersAt(until - 1), signersAt(from));
+    assert.notDeepEqual(signersAt(until), signersAt(from));
+  }
 });

@@ -105,6 +105,32 @@ test('signing keys', async (t) => {
     assert.notEqual(kid, overtaken?.kid);
   });
 
+  await t.test('JW-06 a remembered signer is the one of its time', async () => {
+    const keys = await loadSigningKeys(deps);
+    const early = keys.active('ES256').kid;
+    await rotateSigningKeys(deps, { immediately: false, longestLifetime: LONGEST });
+    await keys.refresh();
+    const started = clock;
+    const at = (time: number) => {
+      clock = time;
+      return keys.active('ES256').kid;
+    };
+    const begins = started + JWKS_CACHE_SECONDS * 1000;
+    assert.equal(at(begins - 1), early);
+    const late = at(begins);
+    assert.notEqual(late, early);
+    assert.equal(at(started), early, 'the clock was set back');
+    assert.equal(at(begins), late);
+  });
+
+  await t.test('JW-06 a removed key that was remembered does not sign', async () => {
+    const keys = await loadSigningKeys(deps);
+    const { kid } = keys.active('EdDSA');
+    await removeSigningKey(deps, kid);
+    await keys.refresh();
+    assert.notEqual(keys.active('EdDSA').kid, kid);
+  });
+
   await t.test('E5 a clock that was set back before the first key does not stop signing', async () => {
     const keys = await loadSigningKeys(deps);
     clock -= 30 * 86_400_000;
