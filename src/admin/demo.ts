@@ -180,21 +180,21 @@ curl -sw '\\n' ${issuer}/oauth/revoke -u demo-machine:${secrets.machine} -d toke
 curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$TOKEN
 
 # 5. A person logs in with a password; the answer brings a refresh token.
-REFRESH=$(curl -s ${token} -u demo-login:${secrets.login} -d grant_type=password -d username=ann -d password=${secrets.password} | ${pick('refresh_token')})
-curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=refresh_token -d refresh_token=$REFRESH
+REFRESH_TOKEN=$(curl -s ${token} -u demo-login:${secrets.login} -d grant_type=password -d username=ann -d password=${secrets.password} | ${pick('refresh_token')})
+curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=refresh_token -d refresh_token=$REFRESH_TOKEN
 
 # 6. The application asks for more than it may have. Grantable refuses the whole request.
 curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials -d scope=products:delete
 
 # 7. A site holds a long-lived connection token. For each visitor it exchanges it for a token of one day with fewer rights.
-VISITOR=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${TOKEN_EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
-curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR
+VISITOR_TOKEN=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${TOKEN_EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
+curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR_TOKEN
 
 # 8. The same through an older API (Sunbreak): register a site (this works once), get a token for an editor, ask what
 #    the token allows.
-SITE=$(curl -s ${issuer}/api/database/connection -H 'Content-Type: application/json' -d '{"data":[{"email":"ada@shop.example","password":"${secrets.password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
-EDITOR=$(curl -s ${issuer}/api/auth/subscribe -H 'Content-Type: application/json' -H "Authorization: Bearer $SITE" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
-curl -sw '\\n' ${issuer}/oauth/introspect -u demo-sites:${secrets.sites} -d token=$EDITOR
+SITE_TOKEN=$(curl -s ${issuer}/api/database/connection -H 'Content-Type: application/json' -d '{"data":[{"email":"ada@shop.example","password":"${secrets.password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
+EDITOR_TOKEN=$(curl -s ${issuer}/api/auth/subscribe -H 'Content-Type: application/json' -H "Authorization: Bearer $SITE_TOKEN" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
+curl -sw '\\n' ${issuer}/oauth/introspect -u demo-sites:${secrets.sites} -d token=$EDITOR_TOKEN
 
 # 9. Bea has no account in Grantable. She is a row of a table in ${DATABASE} and logs in with the password stored there.
 curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=${DATABASE_USER} -d instance=crm -d database=main -d collection=customers -d username_column=email -d password_column=password_hash -d username=bea@demo.example -d password=${secrets.password}
@@ -206,9 +206,9 @@ curl -sw '\\n' ${issuer}/api/system-api/demo/token -H 'Content-Type: application
 curl -sw '\\n' ${issuer}/demo/login/token -H 'Content-Type: application/json' -d '{"grant_type":"password","username":"ann","password":"${secrets.password}"}'
 
 # 12. DeviceHive: ann logs in and makes a token that may only read the devices of her network.
-DEVICES=$(curl -s ${issuer}/token -H 'Content-Type: application/json' -d '{"login":"ann","password":"${secrets.password}"}' | ${pick('accessToken')})
-ID=$(echo $DEVICES | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | sed -E 's/.*"u":([0-9]+).*/\\1/')
-curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Authorization: Bearer $DEVICES" -d '{"userId":'$ID',"actions":["GetDevice"]}'
+DEVICE_TOKEN=$(curl -s ${issuer}/token -H 'Content-Type: application/json' -d '{"login":"ann","password":"${secrets.password}"}' | ${pick('accessToken')})
+DEVICE_USER=$(echo $DEVICE_TOKEN | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | sed -E 's/.*"u":([0-9]+).*/\\1/')
+curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Authorization: Bearer $DEVICE_TOKEN" -d '{"userId":'$DEVICE_USER',"actions":["GetDevice"]}'
 
 # 13. Fusio: the same login gives a token with scopes.
 curl -sw '\\n' ${issuer}/consumer/login -H 'Content-Type: application/json' -d '{"username":"ann","password":"${secrets.password}"}'
