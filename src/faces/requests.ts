@@ -105,6 +105,8 @@ export function createFaceRequest(incoming: Incoming, parts: RequestParts): Face
     async findToken(value) {
       const row = await presentedTokens.findAccessToken(value);
       if (row?.face !== face.name || row.organization !== tenant.organization.id) return undefined;
+      // Faces read no proofs of a key (RFC 7800), so a token that is bound to one would be good without it.
+      if (row.sender) return undefined;
       notes.bearer = row;
       return row;
     },

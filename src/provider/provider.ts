@@ -38,7 +38,8 @@ function createFindForUserinfo({ findAccessToken }: PresentedTokens) {
   return async (value: string): Promise<AdapterPayload | undefined> => {
     const row = await findAccessToken(value);
     const openid = row?.openid;
-    if (!row || !openid) return undefined;
+    // Proofs of a key are not read here (RFC 7800), so a token that is bound to one would be good without it.
+    if (!row || !openid || row.sender) return undefined;
     return {
       kind: 'AccessToken',
       format: 'opaque',

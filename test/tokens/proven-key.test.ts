@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import type { Through } from '../../src/directory/through.ts';
 import { ProofRejected } from '../../src/errors/domain.ts';
 import type { ProvenKey } from '../../src/storage/rows.ts';
-import { OPAQUE_RESOURCE, PASSWORD, startServer, type TestServer } from '../support/server.ts';
+import { exampleFace } from '../faces/example-face.ts';
+import { createFlow } from '../interaction/flow.ts';
+import { OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI, startServer, type TestServer } from '../support/server.ts';
 
 const KEY: ProvenKey = { jkt: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' };
 const OTHER: ProvenKey = { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' };
@@ -16,6 +19,7 @@ describe('a token bound to a key', () => {
   let server: TestServer;
   before(async () => {
     server = await startServer({
+      faces: [exampleFace],
       fixture: ({ organizations: [acme] }: any) => {
         const shop = acme.applications.find(({ name }: any) => name === 'shop');
         const { clientSecret: _, ...rest } = shop;
@@ -23,8 +27,15 @@ describe('a token bound to a key', () => {
         acme.users.push({ ...acme.users[0], application: 'open' });
         const grants = ['password', 'refresh_token'];
         acme.applications.push({ ...rest, name: 'open', clientId: 'open', authMethod: 'none', grants });
+        acme.faces = { apiMaker: { application: 'shop', authTokenInfo: [{ authTokenType: 'AM' }] } };
       },
     });
+    const { storage, changes } = server.server.foundations;
+    const acme = await storage.directory.organizations.findBy('name', 'acme');
+    const shop = await storage.directory.applications.findBy('clientId', 'shop');
+    assert.ok(acme && shop);
+    const turnstile = { enabled: true, registration: false, application: shop.id };
+    await changes.organizations.replace({ ...acme, faces: { ...acme.faces, turnstile } }, { actor: 'test' });
   });
   after(() => server[Symbol.asyncDispose]());
 
@@ -33,6 +44,7 @@ describe('a token bound to a key', () => {
     grantType: string,
     parameters: Record<string, string>,
     sender?: ProvenKey,
+    through?: Through,
   ): Promise<Record<string, any>> {
     const { foundations, tokens } = server.server;
     const asOf = foundations.now();
@@ -40,7 +52,7 @@ describe('a token bound to a key', () => {
     const active = await view.findApplication(name);
     assert.ok(active);
     const client = { ...active, method: active.application.authMethod };
-    const request = { view, asOf, client, grantType, parameters, address: '127.0.0.1', sender };
+    const request = { view, asOf, client, grantType, parameters, address: '127.0.0.1', sender, through };
     return (await tokens.issue(request)).answer;
   }
 
@@ -84,5 +96,41 @@ describe('a token bound to a key', () => {
     const shop = await logIn('shop', KEY);
     const changed = await issue('shop', 'refresh_token', refresh(shop), OTHER);
     assert.deepEqual(decodeJwt(changed.access_token).cnf, OTHER);
+  });
+
+  async function statusOf(path: string, headers: Record<string, string>, body?: object): Promise<number> {
+    const post = body && { method: 'POST', body: JSON.stringify(body) };
+    const init = { ...post, headers: { 'content-type': 'application/json', ...headers } };
+    return (await fetch(server.issuer + path, init)).status;
+  }
+
+  const bearer = ({ access_token }: Record<string, any>) => ({ authorization: `Bearer ${access_token}` });
+
+  test('is refused at userinfo, where proofs are not read', async () => {
+    for (const [key, status] of [
+      [undefined, 200],
+      [KEY, 401],
+    ] as const) {
+      const flow = createFlow(server);
+      const { code, pkce } = await flow.login();
+      const form = { code, redirect_uri: REDIRECT_URI, code_verifier: pkce.verifier };
+      const token = await issue('web', 'authorization_code', form, key);
+      assert.equal(await statusOf('/oauth/userinfo', bearer(token)), status);
+    }
+  });
+
+  test('is refused by faces, which read no proofs', async () => {
+    const login = { username: 'ann', password: PASSWORD };
+    const wanted = { authTokenType: 'AM', authTokenAM: { u: 'ann', p: PASSWORD } };
+    for (const [key, ticket, guard] of [
+      [undefined, 200, 200],
+      [KEY, 401, 401],
+    ] as const) {
+      const through: Through = { face: 'turnstile', registration: false, nodes: [] };
+      const token = await issue('shop', 'password', login, key, through);
+      assert.equal(await statusOf('/turnstile/ticket', bearer(token)), ticket);
+      const headers = { 'x-am-authorization': token.access_token };
+      assert.equal(await statusOf('/api/system-api/acme/token', headers, wanted), guard);
+    }
   });
 });

@@ -57,7 +57,7 @@ export function createApiMaker({ refreshJwts, presentedTokens }: ApiMakerDeps): 
   ): Promise<void> {
     const value = header(name);
     const row = value === '' ? undefined : await presentedTokens.findAccessToken(value);
-    if (row?.application !== client.application.id) throw notValid(name);
+    if (row?.application !== client.application.id || row.sender) throw notValid(name);
     if (authTokenType === 'AM') {
       if (row.user === undefined) throw notValid(name);
       return;
