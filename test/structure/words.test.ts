@@ -74,7 +74,7 @@ describe('words', () => {
     });
   }
 
-  test('what clients are told of a mistake are whole sentences', () => {
+  test('error texts that clients see are whole sentences', () => {
     const folders = ['http', 'endpoints', 'provider', 'interaction', 'clients', 'errors'];
     const texts = folders
       .flatMap((folder) => filesBelow(join(ROOT, 'src', folder), /\.ts$/))
