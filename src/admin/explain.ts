@@ -13,10 +13,10 @@ import { explainAccess, explainIntersection, type Removable, type Step } from '.
 import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
-import { REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import type { RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import { looksLikeJwt, type Presented, type PresentedTokens } from '../tokens/identify.ts';
+import type { Presented, PresentedTokens } from '../tokens/identify.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
 import { describeOtherIssuer } from './other-issuer.ts';
 
@@ -169,8 +169,10 @@ async function find(value: string, deps: ExplainDeps): Promise<Found> {
       return findLogin(presented, deps);
     case 'connection token':
       return { kind: NO_TOKEN, reasons: await describeConnection(presented.connection, deps) };
-    default:
-      return describeUnknown(value, deps);
+    case 'expired':
+      return { kind: 'JWT access token', reasons: ['it has expired'], ...expiryOf(decode(value)) };
+    case 'unknown':
+      return describeUnknown(presented, value, deps);
   }
 }
 
@@ -214,21 +216,25 @@ async function describeConnection(id: string, { storage }: ExplainDeps): Promise
 }
 
 /** A value that this server did not sign, or that does not look like one of its tokens. */
-function describeUnknown(value: string, { config, now }: ExplainDeps): Found {
-  if (value.startsWith(REFRESH_TOKEN)) {
+function describeUnknown(
+  { resembles }: Extract<Presented, { kind: 'unknown' }>,
+  value: string,
+  { config, now }: ExplainDeps,
+): Found {
+  if (resembles === 'refresh token') {
     return { kind: NO_TOKEN, reasons: ['it looks like a refresh token, but this server did not make it'] };
   }
-  if (!looksLikeJwt(value)) {
+  if (resembles === undefined) {
     return { kind: NO_TOKEN, reasons: ['it looks like no access token and no refresh token of Grantable'] };
   }
   const claims = decode(value);
   if (!claims) return { kind: NO_TOKEN, reasons: ['it is not a readable JWT'] };
+  const wrong =
+    describeOtherIssuer(value, config.issuer) ??
+    `it is not an access token signed by this server's keys (its key is ${claims.kid ?? 'not named'})`;
   const isOver = claims.exp !== undefined && claims.exp * 1000 <= now();
-  const wrong = isOver
-    ? 'it has expired'
-    : (describeOtherIssuer(value, config.issuer) ??
-      `it is not an access token signed by this server's keys (its key is ${claims.kid ?? 'not named'})`);
-  return { kind: 'JWT access token', reasons: [wrong], ...expiryOf(claims) };
+  const reasons = isOver ? [wrong, 'it says that it has expired'] : [wrong];
+  return { kind: 'JWT access token', reasons, ...expiryOf(claims) };
 }
 
 function expiryOf(claims: { readonly exp?: number } | undefined): { expiresAt?: number } {

@@ -36,7 +36,7 @@ export async function revokeToken(
   author: Author,
 ): Promise<Revoked | undefined> {
   const token = await deps.presentedTokens.identify(presented);
-  if (token.kind === 'unknown') return undefined;
+  if (token.kind === 'unknown' || token.kind === 'expired') return undefined;
   if (token.kind === 'refresh token') {
     const login = await deps.logins.find(token.login, deps.now());
     if (!login) return undefined;

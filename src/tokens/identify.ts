@@ -6,7 +6,7 @@ import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { JwtVerifier } from '../keys/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
-import { OPAQUE_ACCESS_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import { OPAQUE_ACCESS_TOKEN, REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 
 export type Presented =
@@ -16,7 +16,10 @@ export type Presented =
   | { readonly kind: 'refresh token'; readonly login: string; readonly token: string }
   /** `connection` is the id of the connection that it names. */
   | { readonly kind: 'connection token'; readonly connection: string }
-  | { readonly kind: 'unknown' };
+  /** A JWT that this server signed as an access token. Whether any other token has expired is told by its row. */
+  | { readonly kind: 'expired' }
+  /** `resembles`: what it looks like, although this server did not make it. */
+  | { readonly kind: 'unknown'; readonly resembles?: 'JWT' | 'refresh token' };
 
 /** A living token with its current rights. */
 export type Living =
@@ -48,8 +51,6 @@ export interface PresentedTokensDeps {
   readonly now: () => number;
 }
 
-const UNKNOWN: Presented = { kind: 'unknown' };
-
 /** A JWS in compact form (RFC 7515) begins like this; our opaque tokens do not. */
 export const looksLikeJwt = (value: string): boolean => value.startsWith('eyJ');
 
@@ -62,12 +63,17 @@ export function createPresentedTokens(deps: PresentedTokensDeps): PresentedToken
     const token = looksLikeJwt(value) ? await refreshJwts.unwrap(value) : value;
     if (looksLikeJwt(token)) {
       const verified = await jwtVerifier.verify(token);
-      return verified ? { kind: 'access token', format: 'jwt', handle: verified.jti } : UNKNOWN;
+      if (!verified) return { kind: 'unknown', resembles: 'JWT' };
+      if (verified.hasExpired) return { kind: 'expired' };
+      return { kind: 'access token', format: 'jwt', handle: verified.jti };
     }
     const login = refreshTokens.loginOf(token);
     if (login !== undefined) return { kind: 'refresh token', login, token };
     const connection = parseConnectionToken(token);
-    return connection === undefined ? UNKNOWN : { kind: 'connection token', connection };
+    if (connection !== undefined) return { kind: 'connection token', connection };
+    return token.startsWith(REFRESH_TOKEN)
+      ? { kind: 'unknown', resembles: 'refresh token' }
+      : { kind: 'unknown' };
   }
 
   return {
@@ -90,8 +96,8 @@ export function createPresentedTokens(deps: PresentedTokensDeps): PresentedToken
         : undefined;
     },
     async hasExpired(value) {
-      if (looksLikeJwt(value)) return jwtVerifier.hasExpired(value);
       const presented = await identify(value);
+      if (presented.kind === 'expired') return true;
       return presented.kind === 'access token' && registry.hasExpired(presented.handle);
     },
     async hasLoginExpired(value) {

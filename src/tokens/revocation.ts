@@ -43,7 +43,7 @@ export function createRevoke(deps: RevocationDeps): Revoke {
 
   return async (presented, { client, author }) => {
     const token = await presentedTokens.identify(presented);
-    if (token.kind === 'unknown') return;
+    if (token.kind === 'unknown' || token.kind === 'expired') return;
     if (token.kind === 'connection token') {
       const connection = await connections.identify(presented);
       if (!connection) return;

@@ -147,6 +147,11 @@ test('a revoked, an expired and a foreign token are told apart', async (t) => {
     (await explain(administration, foreign.value))[1],
     /is not an access token signed by this server's keys/,
   );
+  administration.clock.offset += 3_601_000;
+  assert.match(
+    (await explain(administration, foreign.value))[1],
+    /is not an access token signed by this server's keys.*it says that it has expired/s,
+  );
   for (const garbage of ['eyJ.eyJ.x', 'eyJhbGciOiJub25lIn0.e30.', 'gat_unknown', 'grt_unknown']) {
     const [explanation] = await explain(administration, garbage);
     assert.equal(explanation.active, false);
