@@ -4,6 +4,7 @@
  * boundary of `http`. Routes: `/oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/revocations`.
  */
 import type { Context, Middleware } from 'koa';
+import { readForm } from '../http/body.ts';
 import { PATHS } from '../provider/paths.ts';
 import type { Introspect } from '../tokens/introspection.ts';
 import type { IssueToken } from '../tokens/issue.ts';
@@ -34,7 +35,10 @@ export function createEndpoints(deps: EndpointsDeps): ReadonlyMap<string, Middle
   const forPages = createClientOrigins(deps);
   const token = recording(deps.tokenEndpoint?.(requests) ?? createTokenEndpoint({ ...deps, requests }));
   const feed = recording(createRevocationFeed({ ...deps, requests }));
-  const userinfo = forPages(deps.userinfo);
+  const userinfo = forPages(async (ctx, next) => {
+    if (ctx.method === 'POST') await readForm(ctx);
+    await deps.userinfo(ctx, next);
+  });
   return new Map<string, Middleware>([
     ...PREFLIGHTS,
     [`POST ${PATHS.token}`, forPages(token)],

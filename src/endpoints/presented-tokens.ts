@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import { type Form, refuseRepeated, requireText } from '../clients/form.ts';
 import type { Introspect } from '../tokens/introspection.ts';
 import type { Revoke } from '../tokens/revocation.ts';
-import { type Requests, readForm } from './requests.ts';
+import { type Requests, requireForm } from './requests.ts';
 
 const PARAMETERS = ['token', 'token_type_hint'];
 
@@ -15,7 +15,7 @@ function requireToken(form: Form): string {
 
 export function createIntrospectionEndpoint(requests: Requests, introspect: Introspect) {
   return async (ctx: Context): Promise<void> => {
-    const form = readForm(ctx);
+    const form = await requireForm(ctx);
     const { client, view } = await requests.authenticate(ctx, form, { servesPublic: false });
     const answer = await introspect(requireToken(form), { client: client.application, view });
     ctx.set('Cache-Control', 'no-store');
@@ -25,7 +25,7 @@ export function createIntrospectionEndpoint(requests: Requests, introspect: Intr
 
 export function createRevocationEndpoint(requests: Requests, revoke: Revoke) {
   return async (ctx: Context): Promise<void> => {
-    const form = readForm(ctx);
+    const form = await requireForm(ctx);
     const { client, address, requestId } = await requests.authenticate(ctx, form, { servesPublic: true });
     const { application } = client;
     await revoke(requireToken(form), {

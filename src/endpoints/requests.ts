@@ -6,7 +6,7 @@ import type { Form } from '../clients/form.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory, RequestView } from '../directory/directory.ts';
 import { ClientRejected, DomainError, MalformedRequest } from '../errors/domain.ts';
-import { findForm } from '../http/body.ts';
+import { readForm } from '../http/body.ts';
 
 /** A request of a client that has authenticated. */
 export interface ClientRequest extends RequestView {
@@ -31,8 +31,8 @@ function withoutEmpty(form: Form): Form {
  * @returns without empty parameters; a request without a body has an empty form
  * @throws MalformedRequest for a body that is not a form
  */
-export function readForm(ctx: Context): Form {
-  const form = findForm(ctx);
+export async function requireForm(ctx: Context): Promise<Form> {
+  const form = await readForm(ctx);
   if (form) return withoutEmpty(form);
   if (ctx.get('Content-Type') === '') return {};
   throw new MalformedRequest({
@@ -67,7 +67,7 @@ export function createRequests(deps: RequestsDeps): Requests {
     const { client } = ctx.state;
     if (error instanceof ClientRejected) {
       // Without a form the header is the only place for credentials.
-      if (ctx.get('Authorization') !== '' || !findForm(ctx)) {
+      if (ctx.get('Authorization') !== '' || !ctx.state.form) {
         const challenge = `Basic realm="${issuer}", error="${error.error}", error_description="${error.told}"`;
         ctx.set('WWW-Authenticate', challenge);
       }

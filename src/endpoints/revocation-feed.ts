@@ -23,7 +23,7 @@ import type { NodeRecord } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
-import { type Requests, readForm } from './requests.ts';
+import { type Requests, requireForm } from './requests.ts';
 
 /** Of the header of the JWT, and in `Content-Type` behind `application/`. */
 export const REVOCATIONS_TYPE = 'revocations+jwt';
@@ -43,9 +43,9 @@ export interface RevocationFeedDeps {
 }
 
 /** Credentials in a URL would stand in logs (RFC 6750 section 5.3), so GET takes none. */
-function readFields(ctx: Context): Form {
+async function readFields(ctx: Context): Promise<Form> {
   const isGet = ctx.method === 'GET';
-  const fields: Form = isGet ? { ...ctx.query } : readForm(ctx);
+  const fields: Form = isGet ? { ...ctx.query } : await requireForm(ctx);
   const known: string[] = isGet ? OWN_FIELDS : [...OWN_FIELDS, ...CREDENTIAL_PARAMETERS];
   const unknown = Object.keys(fields).find((name) => !known.includes(name));
   if (unknown !== undefined)
@@ -109,7 +109,7 @@ export function createRevocationFeed({ issuer, requests, directory, feed, sign, 
   }
 
   return async (ctx: Context): Promise<void> => {
-    const fields = readFields(ctx);
+    const fields = await readFields(ctx);
     const after = readNumber(fields, 'after', Number.MAX_SAFE_INTEGER);
     const wait = readNumber(fields, 'wait', LONGEST_WAIT);
     const nonce = readNonce(fields);

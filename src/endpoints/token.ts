@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import { refuseRepeated, requireText } from '../clients/form.ts';
 import { PATHS } from '../provider/paths.ts';
 import type { IssueToken } from '../tokens/issue.ts';
-import { type Requests, readForm } from './requests.ts';
+import { type Requests, requireForm } from './requests.ts';
 
 export interface TokenEndpointDeps {
   readonly issuer: string;
@@ -14,7 +14,7 @@ export interface TokenEndpointDeps {
 export function createTokenEndpoint({ issuer, requests, issueToken }: TokenEndpointDeps) {
   const authentication = { servesPublic: true, tokenEndpoint: issuer + PATHS.token };
   return async (ctx: Context): Promise<void> => {
-    const form = readForm(ctx);
+    const form = await requireForm(ctx);
     const request = await requests.authenticate(ctx, form, authentication);
     refuseRepeated(form, ['grant_type']);
     const issued = await issueToken({

@@ -88,14 +88,14 @@ export function createApp(deps: AppDeps): Koa {
     createHealth(issuer, health),
     // Before anything that could make a URL, set a cookie or keep an answer.
     createHosts({ issuer, hosts, isFacePath: deps.isFacePath }),
-    // After all that may refuse a request, so that its body is not read.
-    createFormReader({ isFacePath: deps.isFacePath }),
-    // Requests for an endpoint pass nothing below.
+    // Requests for an endpoint pass nothing below; it reads its form itself.
     callEndpoint(deps.endpoints),
     // What no route below has answered.
     createNotFound(),
     createAssets({ folders: deps.assetFolders }),
     createDocuments(deps.documents),
+    // Last of the shell: who is refused above costs no reading.
+    createFormReader({ isFacePath: deps.isFacePath }),
     ...deps.routes,
   ];
   for (const middleware of order) app.use(middleware);

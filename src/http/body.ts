@@ -73,31 +73,9 @@ function refuseManyFields(text: string): void {
   if (fields > MAX_FIELDS) throw new Refusal(400, `The form has more than ${MAX_FIELDS} fields.`);
 }
 
-/** The engine looks for a body that was read before it at `req.body`. */
-function handOn(ctx: Context, text: string): void {
-  // Here and not in a map that is weak in its requests, which would cost the collector more than all else of a request.
-  ctx.state.formText = text;
-  (ctx.req as IncomingMessage & { body?: string }).body = text;
-}
-
 /** Most write the type in just this way. */
 function isForm(ctx: Context): boolean {
   return ctx.req.headers['content-type'] === FORM || Boolean(ctx.is(FORM));
-}
-
-/**
- * Reads the forms of POST requests. Faces read what comes to their paths themselves: clients of theirs call JSON a form,
- * and what is wrong with a body is told in the face's words.
- */
-export function createFormReader({ isFacePath }: { isFacePath: (path: string) => boolean }): Middleware {
-  return async function formReader(ctx, next) {
-    if (ctx.method === 'POST' && isForm(ctx) && !isFacePath(ctx.path)) {
-      const text = await readBody(ctx, MAX_FORM_BYTES);
-      refuseManyFields(text);
-      handOn(ctx, text);
-    }
-    await next();
-  };
 }
 
 /** As the engine's parser has it, and several times as fast where a value is long. */
@@ -111,10 +89,33 @@ function parse(text: string): Form {
   return form;
 }
 
-/** Without a prototype. Undefined if the request has no form. */
-export function findForm(ctx: Context): Form | undefined {
-  const { state } = ctx;
-  if (state.formText === undefined) return undefined;
-  state.form ??= parse(state.formText);
+/**
+ * Reads a form, once, and leaves it for the others.
+ * @returns without a prototype; undefined if the body is not a form
+ * @throws Refusal as `readBody`, and 400 for too many fields
+ */
+export async function readForm(ctx: Context): Promise<Form | undefined> {
+  if (!isForm(ctx)) return undefined;
+  const text = await readBody(ctx, MAX_FORM_BYTES);
+  refuseManyFields(text);
+  // The engine looks here for a body that was read before it.
+  (ctx.req as IncomingMessage & { body?: string }).body = text;
+  ctx.state.form = parse(text);
+  return ctx.state.form;
+}
+
+/**
+ * Reads the forms of POST requests for the routes after it. Faces read what comes to their paths themselves: clients of
+ * theirs call JSON a form, and what is wrong with a body is told in the face's words.
+ */
+export function createFormReader({ isFacePath }: { isFacePath: (path: string) => boolean }): Middleware {
+  return async function formReader(ctx, next) {
+    if (ctx.method === 'POST' && !isFacePath(ctx.path)) await readForm(ctx);
+    await next();
+  };
+}
+
+/** The form that was read; undefined if the request has no form. */
+export function findForm({ state }: Context): Form | undefined {
   return state.form;
 }

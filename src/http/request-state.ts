@@ -22,7 +22,6 @@ export interface RequestState {
   host?: string;
 
   // Set by `body.ts`.
-  formText?: string;
   form?: Form;
 
   // For the log; set by the part that knows it.

@@ -5,7 +5,7 @@
 import { stringify } from 'node:querystring';
 import { buffer } from 'node:stream/consumers';
 import { CREDENTIAL_PARAMETERS } from '../../src/clients/credentials.ts';
-import { readForm } from '../../src/endpoints/requests.ts';
+import { requireForm } from '../../src/endpoints/requests.ts';
 import { DomainError, GrantNotAllowed } from '../../src/errors/domain.ts';
 import { PATHS } from '../../src/provider/paths.ts';
 import type { ServerOptions } from '../../src/server.ts';
@@ -32,7 +32,7 @@ class EngineError extends DomainError {
 
 export const engineTokenEndpoint: NonNullable<ServerOptions['tokenEndpoint']> =
   (requests, engine, issuer) => async (ctx) => {
-    const form = readForm(ctx);
+    const form = await requireForm(ctx);
     const tokenEndpoint = issuer + PATHS.token;
     const { client } = await requests.authenticate(ctx, form, { servesPublic: true, tokenEndpoint });
     const others = Object.entries(form).filter(
