@@ -1,10 +1,4 @@
-/**
- * Datasources: customers' databases that people log in against. This folder knows which tables may be asked, asks them
- * without being hurt by them, and tells from a row whether a password is right. It leaves to `grants` what the answer is
- * good for, and to `adapters/datasources` how a product is spoken to. It serves no routes.
- *
- * This file: what is asked of a product.
- */
+/** The contract of the adapters: what Grantable asks of a database product. */
 import type { LookupFunction } from 'node:net';
 
 /** Milliseconds that a connection, or an answer, may take. */

@@ -1,4 +1,7 @@
-/** What a change of a noun means for the living tokens below it. */
+/**
+ * What a change of a noun (an administered thing: an application, a role …) means for the living tokens below it, and
+ * which marks its node gets before and after the change. `changes.ts` writes the change and the marks.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { NodeMark } from '../storage/contract.ts';
 import type { CollectionName, Nouns } from '../storage/nouns.ts';

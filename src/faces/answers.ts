@@ -1,4 +1,7 @@
-/** Runs a face's action and turns what it gives or throws into the answer in the face's format. */
+/**
+ * Runs a face's action, and turns its result or its error into an answer in the face's format. Also records in the audit
+ * log what was refused: by the token service, or to the holder of a living token.
+ */
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { RequestView } from '../directory/directory.ts';
 import { DomainError, TooManyAttempts } from '../errors/domain.ts';

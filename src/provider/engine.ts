@@ -1,11 +1,6 @@
 /**
- * The protocol engine (`oidc-provider`): our configuration for it, its codes, consents and ID tokens for the token
- * service. It leaves tokens to `tokens` and `endpoints`, rights to `directory`, pages to `interaction`. Routes:
- * `/oauth/authorize`, `/oauth/userinfo`, `/oauth/logout`, `/oauth/jwks`, `/.well-known/openid-configuration`,
- * `/.well-known/oauth-authorization-server`.
- *
- * This file: building an engine and swapping it for a new one when the published keys change, because an engine's key
- * set is fixed when it is made.
+ * Builds an engine, and swaps it for a new one when the published keys change, because an engine's key set is fixed when
+ * it is made.
  */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';

@@ -1,5 +1,11 @@
-/** Puts the provider together: the engine over the store, with what stands around it. */
-
+/**
+ * The protocol engine (`oidc-provider`): our configuration for it, its codes, consents and ID tokens for the token
+ * service. It leaves tokens to `tokens` and `endpoints`, rights to `directory`, pages to `interaction`. Routes:
+ * `/oauth/authorize`, `/oauth/userinfo`, `/oauth/logout`, `/oauth/jwks`, `/.well-known/openid-configuration`,
+ * `/.well-known/oauth-authorization-server`.
+ *
+ * This file puts its parts together: the engine over the store, with what stands around it.
+ */
 import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
 import { logoutNode } from '../registry/nodes.ts';

@@ -1,6 +1,9 @@
 /**
- * Nodes: the names of those that do not stand for a noun, a login or a token, and what the records of a token's
- * ancestors say about it. A noun's node is its id, a login's and a token's are made in `secrets.ts`.
+ * Nodes: things whose end ends the tokens below them. `standingOf` says from the marks of a token's ancestors whether the
+ * token is alive, narrowed or ended.
+ *
+ * The id of a noun (an application, a role …), a login or a token is the name of its node. Here are the names of the
+ * other nodes: a consent, a browser session, the earlier tokens of a login …
  */
 import { hash } from 'node:crypto';
 import type { NodeRecord } from '../storage/contract.ts';

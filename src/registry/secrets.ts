@@ -1,9 +1,6 @@
 /**
- * The registry: every token's row, the nodes above it, and what ending one of them means. It answers "is this token
- * alive, and what may it do" and leaves to others how tokens are signed (`provider`), what rights a subject has
- * (`directory`) and where rows are kept (`storage`). It serves no routes.
- *
- * This file: how our opaque secrets look and under which keys their rows are found.
+ * The form of opaque access tokens, refresh tokens and node ids, and the keys under which the store finds their rows.
+ * Connection tokens have theirs in `connections/connection-tokens.ts`.
  */
 import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 

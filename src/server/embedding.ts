@@ -1,5 +1,5 @@
 /**
- * What programs that embed the server see of it. It uses no type of the engine or of Koa, because the package does not
+ * The types that programs which embed the server see of it; `src/index.ts` publishes them. It uses no type of the engine or of Koa, because the package does not
  * depend on their type packages.
  */
 import type { ApplyReport } from '../admin/apply-report.ts';

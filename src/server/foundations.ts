@@ -1,5 +1,7 @@
 /**
- * What the server and every command use: the open store, the vault, the signing keys, the directory, the registry, and
+ * Wiring: how the parts of the server are made and connected. It serves no routes.
+ *
+ * This file: what the server and every command use: the open store, the vault, the signing keys, the directory, the registry, and
  * the services over them. The result is passed on whole; each part names the members that it uses. Nothing here listens
  * or has rules of its own.
  */

@@ -1,5 +1,8 @@
 /**
- * What Grantable asks of a store, in small interfaces with the few methods that their callers need. Two very
+ * Storage: what Grantable asks of a store, what it keeps (`nouns.ts`, `rows.ts`, `records.ts`), and secrets at rest
+ * (`vault.ts`). The stores themselves are in `adapters/storage`. It serves no routes.
+ *
+ * This file: the contract, in small interfaces with the few methods that their callers need. Two very
  * different stores keep this contract, so nothing here needs more than single-document operations: insert if absent,
  * compare-and-set, upsert, find by key. `test/contracts/storage.contract.ts` is its executable form.
  *

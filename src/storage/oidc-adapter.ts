@@ -1,8 +1,5 @@
 /**
- * Storage: what Grantable asks of a store (`contract.ts`), what is kept (`nouns.ts`), secrets at rest (`vault.ts`).
- * The stores themselves are in `adapters/storage`. It serves no routes.
- *
- * This file: the engine's models over the contract. Ids of sessions, codes and interactions are secrets: they are
+ * The engine's models over the contract of stores. Ids of sessions, codes and interactions are secrets: they are
  * hashed into keys and taken out of what is stored. Single use is decided here, by the store, because the engine reads
  * first and marks later.
  */

@@ -1,6 +1,7 @@
 /**
- * Presented tokens: what kind a value is, decided in one place by prefix, shape and signature. That takes no read of the
- * store: the registry decides whether a token still lives, and the connections whether a connection token is right.
+ * Presented tokens: what clients send as tokens. `identify` says what kind a value is, by prefix, shape and signature,
+ * without the store. The other functions then read its row: whether it lives, or lived until it expired. `registry`
+ * decides whether a row lives; `connections` decides whether a connection token is right.
  */
 import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { JwtVerifier } from '../keys/verify-jwt.ts';

@@ -26,3 +26,13 @@ test('every path that docs/architecture.md names is there', () => {
     [],
   );
 });
+
+test('the file to start with in a folder says in its header what the folder owns', () => {
+  const starts = page.split('\n').flatMap((line) => {
+    const cell = /^\| `src\/[\w-]+`[^|]*\|([^|]+)\|/.exec(line)?.[1] ?? '';
+    return [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path);
+  });
+  assert.ok(starts.length > 20);
+  const headless = starts.filter((path) => !readFileSync(join(ROOT, path), 'utf8').startsWith('/**\n'));
+  assert.deepEqual(headless, []);
+});
