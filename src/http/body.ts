@@ -1,7 +1,7 @@
 /**
- * Request bodies. Forms are read here, with events, ahead of the engine: faster than its own reading, and with the
- * statuses that it does not have (413, 415). The engine parses the text itself. Other bodies stay unread: the engine
- * refuses them, and who wants one calls `readBody`.
+ * Request bodies. Forms are read here, with events, for the endpoints and the engine: faster than the engine reads them, and
+ * with the statuses that it does not have (413, 415). The engine parses the text itself. Other bodies stay unread: the
+ * endpoints and the engine refuse them, and a face that wants one calls `readBody`.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';

@@ -56,15 +56,13 @@ export function createCors({ paths, publicPaths, isFacePath, isListed }: CorsDep
 
   return async function cors(ctx, next) {
     const { path } = ctx;
-    // A face takes the header out of the request.
-    const origin = ctx.get('Origin');
     await next();
     if (forAll.has(path)) {
       ctx.set('Access-Control-Allow-Origin', '*');
       return;
     }
     const isForPages = forListed.has(path) || isFacePath(path);
-    const reader = isForPages ? await findReader(ctx, origin) : undefined;
+    const reader = isForPages ? await findReader(ctx, ctx.get('Origin')) : undefined;
     // The engine allows every origin, also where the request names none.
     forgetOrigin(ctx);
     if (reader !== undefined) tellReader(ctx, reader);
