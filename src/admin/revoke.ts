@@ -4,22 +4,22 @@ import type { Author } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { datasourceOf } from '../directory/database-accounts.ts';
 import { isNounId } from '../directory/names.ts';
-import { createRevocations } from '../directory/revocations.ts';
+import type { Revocations } from '../directory/revocations.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { findableUsername } from '../directory/usernames.ts';
 import { accountNode, consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { AuditLog, DirectoryStore, LoginStore } from '../storage/contract.ts';
+import type { DirectoryStore, LoginStore } from '../storage/contract.ts';
 import type { Application, Connection, Organization, Realm, User } from '../storage/nouns.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 
 export interface RevokeDeps {
   readonly store: DirectoryStore;
   readonly logins: LoginStore;
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, 'findRow'>;
   readonly presentedTokens: Pick<PresentedTokens, 'identify'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
-  readonly audit: Pick<AuditLog, 'append'>;
+  readonly revocations: Revocations;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -40,7 +40,7 @@ export async function revokeToken(
   if (token.kind === 'refresh token') {
     const login = await deps.logins.find(token.login, deps.now());
     if (!login) return undefined;
-    await createRevocations(deps).revokeLogin(login, author);
+    await deps.revocations.revokeLogin(login, author);
     return { what: `login ${login.id} of ${login.subject}, and all tokens that came from it` };
   }
   if (token.kind === 'connection token') {
@@ -49,7 +49,7 @@ export async function revokeToken(
   }
   const row = await deps.registry.findRow(token.format, token.handle);
   if (!row) return undefined;
-  await createRevocations(deps).revokeToken(row, author);
+  await deps.revocations.revokeToken(row, author);
   return { what: `token ${row.id} of ${row.subject}, and all tokens that came from it` };
 }
 
@@ -65,7 +65,7 @@ export async function revokeConnection(
 
 /** Ends every token and login of the user; a new login is possible. */
 export async function revokeUser(user: User, deps: RevokeDeps, author: Author): Promise<Revoked> {
-  await createRevocations(deps).revokeAllOf(user, author);
+  await deps.revocations.revokeAllOf(user, author);
   return { what: `all tokens and logins of user ${user.username}` };
 }
 
@@ -76,12 +76,12 @@ export async function revokeUser(user: User, deps: RevokeDeps, author: Author): 
 export async function revokeConsent(
   user: User,
   { id, organization, clientId, name }: Application,
-  deps: Pick<RevokeDeps, 'registry' | 'audit' | 'now'>,
+  deps: Pick<RevokeDeps, 'revocations'>,
   author: Author,
 ): Promise<Revoked> {
   const subject = userSubject(user);
   const whom = { subject, organization, clientId };
-  await createRevocations(deps).revokeOlder(consentNode(subject, id), 'consent.revoked', whom, author);
+  await deps.revocations.revokeOlder(consentNode(subject, id), 'consent.revoked', whom, author);
   return {
     what: `the consent of user ${user.username} to application ${name}, and all tokens that came from it`,
   };
@@ -101,7 +101,7 @@ export async function revokeAccount(
   if (!datasource) return undefined;
   const { organization } = datasource;
   const whom = { subject, organization };
-  await createRevocations(deps).revokeOlder(accountNode(subject), 'account.revoked', whom, author);
+  await deps.revocations.revokeOlder(accountNode(subject), 'account.revoked', whom, author);
   return { what: `all tokens and logins of ${subject}` };
 }
 
@@ -113,7 +113,7 @@ export async function revokeApplication(
 ): Promise<Revoked> {
   const { id, organization, clientId } = application;
   const whom = { subject: id, organization, clientId };
-  await createRevocations(deps).revokeOlder(id, 'application.revoked', whom, author);
+  await deps.revocations.revokeOlder(id, 'application.revoked', whom, author);
   return { what: `all tokens and logins of application ${application.name}` };
 }
 
@@ -124,7 +124,7 @@ export async function revokeOrganization(
   author: Author,
 ): Promise<Revoked> {
   const whom = { subject: organization.id, organization: organization.id };
-  await createRevocations(deps).revokeOlder(organization.id, 'organization.revoked', whom, author);
+  await deps.revocations.revokeOlder(organization.id, 'organization.revoked', whom, author);
   return { what: `all tokens and logins of organization ${organization.name}` };
 }
 

@@ -131,7 +131,7 @@ export const revoke: Command = {
     const token = values.token === undefined ? undefined : await readToken(values.token, io);
     return withStore(io, {}, async (opened) => {
       const { storage } = opened;
-      const deps = { ...opened, store: storage.directory, logins: storage.logins, audit: storage.audit };
+      const deps = { ...opened, store: storage.directory, logins: storage.logins };
       const { what } = await revokeNamed({ ...values, ...defined({ token }) }, deps, authorOf(io));
       writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
       return DONE;

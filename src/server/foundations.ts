@@ -23,6 +23,7 @@ import { createCurrentRights } from '../directory/current-rights.ts';
 import { createDirectory } from '../directory/directory.ts';
 import { createHashQueue } from '../directory/hash-queue.ts';
 import { createPasswords } from '../directory/passwords.ts';
+import { createRevocations } from '../directory/revocations.ts';
 import { createUsers } from '../directory/users.ts';
 import { LONGEST_LOGIN, LONGEST_TOKEN } from '../grants/expiry.ts';
 import { createRememberedConsents } from '../grants/remembered-consents.ts';
@@ -172,6 +173,7 @@ function createRegistryParts(known: Known) {
     lifetimes: { login: config.ttl.login, userinfoToken: config.ttl.accessToken, session: SESSION_LIFETIME },
     currentRights,
     registry,
+    revocations: createRevocations({ ...known, registry }),
     refreshTokens,
     refreshJwts,
     presentedTokens: createPresentedTokens({ ...known, registry, refreshTokens, refreshJwts, jwtVerifier }),

@@ -7,7 +7,6 @@ import { createOneTimeTokens } from '../directory/one-time-tokens.ts';
 import { createPasswordChange, type PasswordChange } from '../directory/password-change.ts';
 import { createRegister, type Register } from '../directory/registration.ts';
 import { createRegisterByMail, type RegisterByMail } from '../directory/registration-by-mail.ts';
-import { createRevocations, type Revocations } from '../directory/revocations.ts';
 import { createRoleChanges, type RoleChanges } from '../directory/role-changes.ts';
 import type { Logger } from '../http/log.ts';
 import { createMail } from '../mail/mail.ts';
@@ -28,7 +27,6 @@ export interface SelfAdministration {
   readonly accountMails: AccountMails;
   readonly applications: Applications;
   readonly roleChanges: RoleChanges;
-  readonly revocations: Revocations;
   /** The living login that a refresh token belongs to, in whatever form it was given out. */
   readonly findLogin: (refreshToken: string) => Promise<LoginRow | undefined>;
 }
@@ -58,7 +56,6 @@ export function createSelfAdministration(foundations: Foundations, log: Logger):
     accountMails,
     applications: createApplications({ ...foundations, limit: limitPerson }),
     roleChanges: createRoleChanges(foundations),
-    revocations: createRevocations(foundations),
     async findLogin(refreshToken) {
       const living = await presentedTokens.findLiving(refreshToken);
       return living?.kind === 'refresh token' ? living.row : undefined;

@@ -9,6 +9,7 @@ import {
   revokeToken,
   revokeUser,
 } from '../../src/admin/revoke.ts';
+import { createRevocations } from '../../src/directory/revocations.ts';
 import { type Administration, openAdministration } from './fixture.ts';
 import { acme, logIn, mint } from './tokens.ts';
 
@@ -22,7 +23,6 @@ async function openAcme(t: TestContext) {
     ...administration,
     store: storage.directory,
     logins: storage.logins,
-    audit: storage.audit,
   };
   return { administration, deps };
 }
@@ -108,7 +108,8 @@ test('RT-04 a token that was made before its end was written ends too', async (t
       await registry.markLasting(...mark);
     },
   };
-  await revokeUser(user, { ...deps, registry: slow }, AUTHOR);
+  const revocations = createRevocations({ ...deps, registry: slow });
+  await revokeUser(user, { ...deps, revocations }, AUTHOR);
   assert.ok(made);
   assert.equal(await registry.find('opaque', made), undefined);
 });
