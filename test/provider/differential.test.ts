@@ -55,6 +55,8 @@ const SEEN_IN_MANY = [
 const MANY = 10_000;
 /** Of the requests for tokens. */
 const LEAST_SUCCESSES = 0.1;
+/** Of all requests: those that are wrong in two ways, of which each side tells another. */
+const MOST_EXCUSED = 0.01;
 
 function assertSpread(seen: Outcome['seen']): void {
   const wanted = REQUESTS >= MANY ? [...SEEN, ...SEEN_IN_MANY] : SEEN;
@@ -77,13 +79,15 @@ const skip = GRANTABLE_TEST_STORAGE === 'mongodb';
 for (const seed of SEEDS) {
   test(`seed ${seed}: ${REQUESTS} random requests get the answers of the engine`, {
     skip,
-  }, async () => {
-    const { findings, seen } = await runDifferential(seed, REQUESTS);
+  }, async (t) => {
+    const { findings, seen, excused } = await runDifferential(seed, REQUESTS);
     const examples = [...Map.groupBy(findings, ({ example }) => example)].map(([example, kinds]) =>
       [...kinds.map(({ kind, times }) => `${times} times ${kind}`), example].join('\n'),
     );
     const report = examples.slice(0, SHOWN).join('\n\n');
     assert.equal(findings.length, 0, `${findings.length} kinds of differences\n\n${report}`);
+    t.diagnostic(`${excused} of ${REQUESTS} pairs of answers tell of different faults`);
+    assert.ok(excused < MOST_EXCUSED * REQUESTS, `${excused} of ${REQUESTS} pairs are excused`);
     if (REQUESTS >= 200) assertSpread(seen);
   });
 }
