@@ -2,8 +2,8 @@
 import { ClientRejected, ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { defined } from '../storage/defined.ts';
-import type { AuthMethod } from '../storage/nouns.ts';
 import type { Refusals } from '../storage/refusals.ts';
+import type { AuthenticatedClient } from './authentication.ts';
 
 export interface RefusedRequest {
   readonly path: string;
@@ -11,7 +11,9 @@ export interface RefusedRequest {
   readonly status: number;
   readonly error: unknown;
   /** The client that has authenticated; undefined: no client has. */
-  readonly client: { readonly clientId: string; readonly method: AuthMethod } | undefined;
+  readonly client: AuthenticatedClient | undefined;
+  /** The `client_id` of the request, where no client authenticates. */
+  readonly named?: string | undefined;
   readonly address: string;
   readonly requestId: string | undefined;
 }
@@ -30,8 +32,8 @@ export function createRecordRefused({
   /** Milliseconds. */
   now: () => number;
 }): RecordRefused {
-  return async ({ path, status, error, client, address, requestId }) => {
-    const named = client?.clientId ?? (error instanceof ClientRejected ? error.clientId : undefined);
+  return async ({ path, status, error, client, named, address, requestId }) => {
+    const rejected = error instanceof ClientRejected ? error.clientId : undefined;
     const hasAuthenticated = client !== undefined && client.method !== 'none';
     await refusals.append(
       defined({
@@ -40,7 +42,7 @@ export function createRecordRefused({
         outcome: 'denied',
         reason: reasonOf(error) ?? 'unknown',
         details: { path, status },
-        client: named,
+        client: client?.application.clientId ?? named ?? rejected,
         address,
         requestId,
       }),

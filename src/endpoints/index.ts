@@ -6,9 +6,7 @@
 import type { Context, Middleware } from 'koa';
 import { readForm } from '../http/body.ts';
 import { PATHS } from '../provider/paths.ts';
-import type { Introspect } from '../tokens/introspection.ts';
-import type { IssueToken } from '../tokens/issue.ts';
-import type { Revoke } from '../tokens/revocation.ts';
+import type { TokenService } from '../tokens/service.ts';
 import { createClientOrigins, PREFLIGHTS } from './client-origins.ts';
 import { createIntrospectionEndpoint, createRevocationEndpoint } from './presented-tokens.ts';
 import { createRequests, type Requests, type RequestsDeps } from './requests.ts';
@@ -19,9 +17,7 @@ export type Handler = (ctx: Context) => Promise<void>;
 
 export interface EndpointsDeps extends RequestsDeps, Omit<RevocationFeedDeps, 'requests'> {
   readonly directory: RequestsDeps['directory'] & RevocationFeedDeps['directory'];
-  readonly issueToken: IssueToken;
-  readonly introspect: Introspect;
-  readonly revoke: Revoke;
+  readonly tokenService: Pick<TokenService, 'issue' | 'introspect' | 'revoke'>;
   /** Instead of the token endpoint. */
   readonly tokenEndpoint?: ((requests: Requests) => Handler) | undefined;
   /** The engine's. Pages may call it, like the token endpoint. */
@@ -42,8 +38,14 @@ export function createEndpoints(deps: EndpointsDeps): ReadonlyMap<string, Middle
   return new Map<string, Middleware>([
     ...PREFLIGHTS,
     [`POST ${PATHS.token}`, forPages(token)],
-    [`POST ${PATHS.introspection}`, recording(createIntrospectionEndpoint(requests, deps.introspect))],
-    [`POST ${PATHS.revocation}`, forPages(recording(createRevocationEndpoint(requests, deps.revoke)))],
+    [
+      `POST ${PATHS.introspection}`,
+      recording(createIntrospectionEndpoint(requests, deps.tokenService.introspect)),
+    ],
+    [
+      `POST ${PATHS.revocation}`,
+      forPages(recording(createRevocationEndpoint(requests, deps.tokenService.revoke))),
+    ],
     [`GET ${PATHS.userinfo}`, userinfo],
     [`POST ${PATHS.userinfo}`, userinfo],
     [`POST ${PATHS.revocations}`, feed],

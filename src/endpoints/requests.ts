@@ -1,6 +1,7 @@
 /** What the OAuth endpoints have in common: the form, the client that sends it, and how a refusal is answered. */
 import type { Context } from 'koa';
 import type { AuthenticateClient, AuthenticatedClient, NamedClient } from '../clients/authentication.ts';
+import { noteClient } from '../clients/client-notes.ts';
 import { readCredentials } from '../clients/credentials.ts';
 import type { Form } from '../clients/form.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
@@ -57,14 +58,8 @@ export interface Requests {
 export function createRequests(deps: RequestsDeps): Requests {
   const { issuer, directory, authenticateClient, recordRefused } = deps;
 
-  function note(ctx: Context, { clientId, used, registered }: NamedClient): void {
-    ctx.state.clientId = clientId;
-    if (used !== registered) ctx.state.clientAuth = { used, registered };
-  }
-
   async function record(ctx: Context, error: DomainError): Promise<void> {
-    const { address, requestId } = ctx.state;
-    const { client } = ctx.state;
+    const { client, address, requestId } = ctx.state;
     if (error instanceof ClientRejected) {
       // Without a form the header is the only place for credentials.
       if (ctx.get('Authorization') !== '' || !ctx.state.form) {
@@ -73,8 +68,7 @@ export function createRequests(deps: RequestsDeps): Requests {
       }
     }
     const { path } = ctx;
-    const proved = client && { clientId: client.application.clientId, method: client.method };
-    await recordRefused({ path, status: error.status, error, client: proved, address, requestId });
+    await recordRefused({ path, status: error.status, error, client, address, requestId });
   }
 
   return {
@@ -82,7 +76,7 @@ export function createRequests(deps: RequestsDeps): Requests {
       const { address, requestId } = ctx.state;
       const credentials = readCredentials(ctx.get('Authorization'), form);
       const viewing = await directory.viewFor(ctx.state);
-      const onNamed = (named: NamedClient): void => note(ctx, named);
+      const onNamed = (named: NamedClient): void => noteClient(ctx.state, named);
       const request = { ...endpoint, view: viewing.view, address, onNamed };
       const client = await authenticateClient(credentials, request);
       ctx.state.client = client;

@@ -2,22 +2,22 @@
 import type { Context } from 'koa';
 import { refuseRepeated, requireText } from '../clients/form.ts';
 import { PATHS } from '../provider/paths.ts';
-import type { IssueToken } from '../tokens/issue.ts';
+import type { TokenService } from '../tokens/service.ts';
 import { type Requests, requireForm } from './requests.ts';
 
 export interface TokenEndpointDeps {
   readonly issuer: string;
   readonly requests: Requests;
-  readonly issueToken: IssueToken;
+  readonly tokenService: Pick<TokenService, 'issue'>;
 }
 
-export function createTokenEndpoint({ issuer, requests, issueToken }: TokenEndpointDeps) {
+export function createTokenEndpoint({ issuer, requests, tokenService }: TokenEndpointDeps) {
   const authentication = { servesPublic: true, tokenEndpoint: issuer + PATHS.token };
   return async (ctx: Context): Promise<void> => {
     const form = await requireForm(ctx);
     const request = await requests.authenticate(ctx, form, authentication);
     refuseRepeated(form, ['grant_type']);
-    const issued = await issueToken({
+    const issued = await tokenService.issue({
       ...request,
       grantType: requireText(form, 'grant_type'),
       parameters: form,

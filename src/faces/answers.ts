@@ -95,8 +95,7 @@ export function createAnswers(face: Face, deps: AnswerDeps): Answers {
     status: number,
   ): Promise<void> {
     for (const { error, client } of refused) {
-      const proved = client && { clientId: client.application.clientId, method: client.method };
-      await recordRefused({ path: told(path), status, error, client: proved, address, requestId });
+      await recordRefused({ path: told(path), status, error, client, address, requestId });
     }
   }
 

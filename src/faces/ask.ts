@@ -1,11 +1,12 @@
 /** A face's call to the token service: as the face's client, or as an application that authenticates. */
-import type { AuthenticateClient, AuthenticatedClient, NamedClient } from '../clients/authentication.ts';
+import type { AuthenticateClient, AuthenticatedClient } from '../clients/authentication.ts';
+import { noteClient } from '../clients/client-notes.ts';
 import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { Issued } from '../grants/contract.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
-import type { IssueToken } from '../tokens/issue.ts';
+import type { TokenService } from '../tokens/service.ts';
 import type { ApplicationSecret, Ask, TokenQuestion } from './face.ts';
 import type { Notes } from './incoming.ts';
 
@@ -16,7 +17,7 @@ export interface Tenant {
 }
 
 export interface AskDeps {
-  readonly issueToken: IssueToken;
+  readonly tokenService: Pick<TokenService, 'issue'>;
   readonly authenticateClient: AuthenticateClient;
 }
 
@@ -66,12 +67,7 @@ function withRealm(tenant: Tenant, realm: TokenQuestion['realm']): Tenant {
 
 export function createAsk(context: AskContext, deps: AskDeps): Ask {
   const { face, tenant: own, asOf, address, requestId, notes, onRefused } = context;
-  const { issueToken, authenticateClient } = deps;
-
-  function noteClient({ clientId, used, registered }: NamedClient): void {
-    notes.clientId = clientId;
-    notes.clientAuth = used === registered ? undefined : { used, registered };
-  }
+  const { tokenService, authenticateClient } = deps;
 
   function authenticate(
     { clientId, clientSecret }: ApplicationSecret,
@@ -81,7 +77,7 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
     const method = clientSecret === '' ? 'none' : 'client_secret_post';
     return authenticateClient(
       { clientId, method, secrets },
-      { view, address, servesPublic: true, onNamed: noteClient },
+      { view, address, servesPublic: true, onNamed: (named) => noteClient(notes, named) },
     );
   }
 
@@ -95,10 +91,10 @@ export function createAsk(context: AskContext, deps: AskDeps): Ask {
       if (credentials) client = await authenticate(credentials, view);
       else {
         client = { ...tenant.client, method: 'none' };
-        noteClient({ clientId: client.application.clientId, used: 'none', registered: 'none' });
+        noteClient(notes, { clientId: client.application.clientId, used: 'none', registered: 'none' });
       }
       const caller = { view, asOf, address, requestId, through, client };
-      const issued = await issueToken({ ...caller, grantType, parameters, asked, subject });
+      const issued = await tokenService.issue({ ...caller, grantType, parameters, asked, subject });
       notes.issuedGrant = issued.grant;
       if (issued.row) notes.bearer ??= issued.row;
       return issued;

@@ -24,7 +24,14 @@ export function createFailures(recordRefused: RecordRefused): Middleware {
     if (failure instanceof DomainError && failure.retryAfter !== undefined) {
       ctx.set('Retry-After', String(failure.retryAfter));
     }
-    const client = clientId === undefined ? undefined : { clientId, method: 'none' as const };
-    await recordRefused({ path: ctx.path, status: ctx.status, error: failure, client, address, requestId });
+    await recordRefused({
+      path: ctx.path,
+      status: ctx.status,
+      error: failure,
+      client: undefined,
+      named: clientId,
+      address,
+      requestId,
+    });
   };
 }

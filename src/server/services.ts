@@ -28,9 +28,6 @@ export function createServices(foundations: Foundations, views: Views, log: Logg
   return {
     ...known,
     tokenService,
-    issueToken: tokenService.issue,
-    introspect: tokenService.introspect,
-    revoke: tokenService.revoke,
     provider,
     feed: createFeed(known),
   };

@@ -13,6 +13,7 @@ const MAY_RUN = [
   /^src\/faces\//,
   /^src\/errors\/(?:domain|reason|texts)\.ts$/,
   /^src\/http\/(?:errors|refusal)\.ts$/,
+  /^src\/clients\/client-notes\.ts$/,
   /^src\/permissions\//,
   /^src\/directory\/(?:account-mails|applications|registered-applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
   // Names of grants and of kinds of tokens.
