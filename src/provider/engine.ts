@@ -39,8 +39,6 @@ export interface Engine {
 
 const FAILURE_EVENTS = [
   'grant.error',
-  'introspection.error',
-  'revocation.error',
   'userinfo.error',
   'authorization.error',
   'end_session.error',

@@ -75,14 +75,8 @@ function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
 
   return {
     async upsert(id, payload, expiresIn = FOREVER_SECONDS) {
-      // The engine compares times in full seconds, so the id of an assertion with a fractional `exp` is kept to the
-      // next second.
-      const expiresAt = now() + Math.ceil(expiresIn) * 1000;
+      const expiresAt = now() + expiresIn * 1000;
       const artifact = { payload: withoutSecrets(id, payload), expiresAt };
-      if (model === 'ReplayDetection') {
-        if (await artifacts.insert(model, keyOf(model, id), artifact, now())) return undefined;
-        throw new errors.InvalidClientAuth('client assertion tokens must only be used once');
-      }
       const uid = typeof payload.uid === 'string' ? { uid: keyOf('uid', payload.uid) } : undefined;
       await artifacts.upsert(model, keyOf(model, id), artifact, uid);
       return undefined;
