@@ -174,7 +174,7 @@ async function examineDirectory(storage: Storage): Promise<Finding[]> {
   const broken: string[] = [];
   for (const collection of Object.keys(uniqueKeys) as CollectionName[]) {
     const { count, sentences } = await examineCollection(storage, collection);
-    counts.push(`${count} ${collection}`);
+    counts.push(`${count} ${count === 1 ? collection.slice(0, -1) : collection}`);
     broken.push(...sentences);
   }
   const hidden = broken.length - MAX_SHOWN;

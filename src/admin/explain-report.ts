@@ -4,7 +4,7 @@ import { DIMENSIONS } from '../permissions/device-access.ts';
 import type { Step } from '../permissions/explain.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
-import type { Removal, TokenExplanation } from './explain.ts';
+import { AS_ISSUED, type Removal, type TokenExplanation } from './explain.ts';
 
 /** Cells of one kind are listed up to here; the sum says how many there are. */
 const MAX_LISTED = 200;
@@ -76,7 +76,7 @@ function describeRights({
     );
     lines.push('lost of devices since it was issued:', ...cap(gone));
   }
-  lines.push(...section('not in it, although the first ceiling above it has it:', withheld));
+  lines.push(...section('the first ceiling above it allows these, the token does not:', withheld));
   if (obtainable) lines.push(`could be asked for: ${spellRequest(obtainable)}`);
   return lines;
 }
@@ -115,10 +115,11 @@ function listDevices(devices: NonNullable<TokenExplanation['devices']>): string[
 
 function section(title: string, removals: readonly Removal[]): string[] {
   if (removals.length === 0) return [];
-  return [
-    title,
-    ...cap(removals.map(({ table, action, by }) => `  ${table}:${action}, taken away by: ${by}`)),
-  ];
+  return [title, ...cap(removals.map(({ table, action, by }) => `  ${table}:${action}, ${spellCause(by)}`))];
+}
+
+function spellCause(by: string): string {
+  return by === AS_ISSUED ? 'left out when the token was issued' : `taken away by: ${by}`;
 }
 
 function cap(lines: readonly string[]): string[] {

@@ -33,6 +33,9 @@ export interface ExplainDeps {
   readonly now: () => number;
 }
 
+/** The name of the step whose rights are those that the token was issued with. */
+export const AS_ISSUED = 'this token when it was issued';
+
 /** A right that others have, and who took it away. */
 export type Removal = Removable & { readonly by: string };
 
@@ -98,7 +101,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
   const user = row.user === undefined ? undefined : await deps.users.findBySubject(row.subject);
   const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
   const held = resource && (await deps.currentRights.findBoundRights(row));
-  const granted = { name: 'this token when it was issued', permissions: fromStored(row.permissions) };
+  const granted = { name: AS_ISSUED, permissions: fromStored(row.permissions) };
   const steps = toSteps(held ?? [], parents);
   const listed = resource && {
     name: `catalogue of resource ${resource.name}`,
@@ -155,7 +158,7 @@ function toDeviceSteps(
   const bounds = held.flatMap(({ devices, steps }) =>
     devices ? [{ name: steps.at(-1)?.name ?? 'its user', permissions: devices }] : [],
   );
-  return [{ name: 'this token when it was issued', permissions: fromStoredAccess(issued) }, ...bounds];
+  return [{ name: AS_ISSUED, permissions: fromStoredAccess(issued) }, ...bounds];
 }
 
 const NO_TOKEN = 'not a token of this server';

@@ -6,7 +6,7 @@ import { syncFolder } from '../storage/sync-folder.ts';
 const OWNER_ONLY = 0o600;
 const PREAMBLE =
   '# Secrets that were made here. Each stands in this file only: bring them where they are needed, then delete it.\n' +
-  '# Where one name has several lines, the last one counts that is not said to be unused.\n';
+  '# If a name has several lines, use the last one that is not marked unused.\n';
 
 export interface SecretLine {
   /** Milliseconds. */

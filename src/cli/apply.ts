@@ -9,7 +9,7 @@ const options = { 'dry-run': { type: 'boolean' }, 'reset-passwords': { type: 'bo
 
 export const apply: Command = {
   name: 'apply',
-  summary: 'Makes the directory what a file says: organizations, resources, roles, applications, users.',
+  summary: 'Changes organizations, resources, roles, applications and users to what FILE says.',
   usage: ['apply FILE [--dry-run] [--reset-passwords]'],
   details: [
     'FILE is YAML or JSON. What it leaves out stays as it is; applied again, it changes nothing. Secrets that are made',

@@ -94,7 +94,7 @@ async function create(name: string, values: Values, deps: ConnectionsDeps, io: C
 
 /** Alone on stdout, so that it can be piped to where it is needed. */
 function showToken(token: string, io: CommandIo): void {
-  writeLines(io.stderr, ['The connection token is shown this once:']);
+  writeLines(io.stderr, ['The connection token; it is not shown again:']);
   writeLines(io.stdout, [token]);
 }
 
@@ -121,8 +121,8 @@ export const connection: Command = {
     '  --network      an IP address or CIDR block that it may be used from; may be repeated',
     '  --lifetime     such as 90d; 365d if left out',
     '',
-    'rotate leaves the token before good, until drop-earlier ends it with all that was made with it. Only the token goes',
-    'to stdout.',
+    'After rotate the earlier token still works. drop-earlier ends it and everything made with it. Only the token goes to',
+    'stdout.',
   ],
   async run(args, io) {
     const [verb = '', ...rest] = args;

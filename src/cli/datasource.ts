@@ -13,7 +13,7 @@ import { authorOf, withStore } from './open.ts';
 
 export const datasource: Command = {
   name: 'datasource',
-  summary: 'Tries out a database that people log in against, step by step',
+  summary: 'Tries out a database that people log in against, step by step.',
   usage: ['datasource test ORGANIZATION/NAME [--as USER]'],
   details: [
     'Connects as the server would, looks for the registered columns, and with --as tries a login as USER against each',

@@ -10,7 +10,7 @@ import { type Command, CommandFailed, DONE, readArguments, writeLines } from './
 
 export const importStore: Command = {
   name: 'import',
-  summary: 'Takes what export wrote into an empty store.',
+  summary: 'Reads a file that export wrote into an empty store.',
   usage: ['import FILE'],
   details: [
     'The master key must be the one of the exported store. A file that was changed or cut off is refused, and then',

@@ -70,7 +70,7 @@ async function overview(): Promise<string[]> {
     '',
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
     '',
-    'grantable COMMAND -h says more of one. The configuration comes from environment variables, see',
+    'grantable COMMAND -h explains one command. The configuration comes from environment variables, see',
     `${join(packageFolder('docs'), 'configuration.md')}.`,
   ];
 }

@@ -78,7 +78,7 @@ describe('the command connection, beside a running server', () => {
     );
     assert.equal(code, 0, err);
     assert.match(out, /^gct_[A-Za-z0-9_-]{71}\n$/);
-    assert.match(err, /shown this once/);
+    assert.match(err, /not shown again/);
     const { status, json } = await exchange(out.trim());
     assert.equal(status, 200, JSON.stringify(json));
     assert.deepEqual(Object.keys(json.permissions.tables), ['orders']);
@@ -148,7 +148,7 @@ describe('the command connection, beside a running server', () => {
     assert.match(text, /exchanges since the first token: 2\n/);
     assert.match(text, /orders:create, taken away by: connection chain\n/);
     assert.match(text, /products:read, taken away by: connection chain\n/);
-    assert.match(text, /orders:update, taken away by: this token when it was issued\n/);
+    assert.match(text, /orders:update, left out when the token was issued\n/);
     assert.match(text, /could be asked for: orders:read orders:update\n/);
     for (const what of [
       'application shop',
