@@ -34,8 +34,10 @@ export interface RevocationsOptions {
   readonly maxFeedSilence: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** Told when following fails; it goes on by itself. */
+  /** Told when following fails, with the URL of the feed; it goes on by itself. */
   readonly onError: (error: unknown) => void;
+  /** Waits between two questions, for milliseconds or until the signal; a timer, unless said otherwise. */
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 export interface Revocations {
@@ -68,8 +70,23 @@ interface Page {
 
 type Records = Map<string, Parameters<typeof standingOf>[0][number]>;
 
+const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  wait(ms, undefined, { signal }).catch(() => undefined);
+
 export function followRevocations(options: RevocationsOptions): Revocations {
-  const { issuer, server, resource, clientId, clientSecret, keys, maxFeedSilence, now, onError } = options;
+  const {
+    issuer,
+    server,
+    resource,
+    clientId,
+    clientSecret,
+    keys,
+    maxFeedSilence,
+    now,
+    onError,
+    pause = sleep,
+  } = options;
+  const feed = `${server}/oauth/revocations`;
   const closing = new AbortController();
   const records: Records = new Map();
   let cursor: string | undefined;
@@ -77,7 +94,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
   let isWhole = false;
 
   async function ask(seconds: number): Promise<Page> {
-    const url = new URL(`${server}/oauth/revocations`);
+    const url = new URL(feed);
     const nonce = randomUUID();
     url.searchParams.set('wait', String(seconds));
     url.searchParams.set('nonce', nonce);
@@ -138,21 +155,29 @@ export function followRevocations(options: RevocationsOptions): Revocations {
   }
 
   async function follow(): Promise<void> {
-    let pause = FIRST_PAUSE;
+    let pauseMs = FIRST_PAUSE;
+    const backOff = async (): Promise<void> => {
+      await pause(pauseMs, closing.signal);
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE);
+    };
     let more = true;
     while (!closing.signal.aborted) {
       try {
-        const page = await ask(more ? 0 : Math.min(LONG_POLL, Math.ceil(maxFeedSilence / 2)));
+        const seconds = more ? 0 : Math.min(LONG_POLL, Math.ceil(maxFeedSilence / 2));
+        const askedAt = now();
+        const page = await ask(seconds);
         take(page);
         more = page.more;
-        pause = FIRST_PAUSE;
+        // A server that stops answers long polls at once.
+        const isEarly = page.nodes.length === 0 && !more && now() - askedAt < (seconds * 1000) / 2;
+        if (isEarly) await backOff();
+        else pauseMs = FIRST_PAUSE;
       } catch (error) {
         if (closing.signal.aborted) return;
-        onError(error);
+        onError(new Error(`${feed}: ${(error as Error).message}`, { cause: error }));
         // What was asked for with patience may have happened long ago by the time the server is back.
         more = true;
-        await wait(pause, undefined, { signal: closing.signal }).catch(() => undefined);
-        pause = Math.min(pause * 2, LONGEST_PAUSE);
+        await backOff();
       }
     }
   }
