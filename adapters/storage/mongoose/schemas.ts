@@ -189,10 +189,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     name: text,
     default: flag,
     hosts: [String],
-    faces: {
-      type: part({ sunbreak: face, apiMaker: face, usergrid: face, devicehive: face, fusio: face }),
-      default: undefined,
-    },
+    faces: { type: Map, of: face, default: undefined },
     unique: part({ name: text }),
   },
   applications: {
