@@ -1,3 +1,4 @@
+/** Which table ids are allowed. */
 import { PermissionsError, quoteName } from './errors.ts';
 
 /** In UTF-16 units, as JavaScript counts. */
