@@ -1,4 +1,4 @@
-/** The reason of an error for the log and the audit: one short text, whatever was thrown. */
+/** The reason of an error, for the log and the audit. */
 import { cut } from './texts.ts';
 
 /** In UTF-16 units. Reasons may quote what a stranger sent. */
