@@ -17,7 +17,7 @@ import { mongoMissing, startMongo } from './support/mongodb.ts';
 const ALL = 'test/**/*.test.ts';
 const OVER_MONGODB = [
   'test/faces/*.test.ts',
-  'test/grants/*.test.ts',
+  'test/tokens/**/*.test.ts',
   'test/interaction/*.test.ts',
   'test/provider/*.test.ts',
   'test/security/*.test.ts',

@@ -9,11 +9,11 @@ import { DatabaseSync } from 'node:sqlite';
 import bcrypt from 'bcrypt';
 import type { Connections } from '../connections/connections.ts';
 import type { Changes } from '../directory/changes.ts';
-import { DATABASE_USER } from '../grants/database-user.ts';
-import { CONNECTION_TOKEN_TYPE } from '../grants/subject-token.ts';
-import { TOKEN_EXCHANGE } from '../grants/token-exchange.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { DATABASE_USER } from '../tokens/grants/database-user.ts';
+import { CONNECTION_TOKEN_TYPE } from '../tokens/grants/subject-token.ts';
+import { TOKEN_EXCHANGE } from '../tokens/grants/token-exchange.ts';
 import { createConnection } from './connections.ts';
 
 const RESOURCE = 'https://api.demo.example/';

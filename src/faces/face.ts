@@ -7,11 +7,11 @@
  */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
-import type { ConnectionAnswer, IssuedAccess } from '../grants/contract.ts';
-import type { Asked } from '../grants/request.ts';
-import type { FoundToken } from '../grants/subject-token.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
+import type { Asked } from '../tokens/asked.ts';
+import type { ConnectionAnswer, IssuedAccess } from '../tokens/grant.ts';
+import type { FoundToken } from '../tokens/grants/subject-token.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 
 /** An application's own id and secret, as a request carries them. */

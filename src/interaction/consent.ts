@@ -4,13 +4,13 @@
  */
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
-import type { Agreed } from '../grants/consent.ts';
-import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from '../grants/expiry.ts';
 import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
 import type { User } from '../storage/nouns.ts';
+import type { Agreed } from '../tokens/consent.ts';
+import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from '../tokens/expiry.ts';
 import type { PageDeps } from './deps.ts';
 import { toDay, toDuration } from './duration.ts';
 import { FORM_TOKEN } from './forms.ts';

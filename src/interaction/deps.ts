@@ -3,12 +3,12 @@ import type { Context } from 'koa';
 import type { Directory } from '../directory/directory.ts';
 import type { PasswordChange } from '../directory/password-change.ts';
 import type { Users } from '../directory/users.ts';
-import type { LoginLifetimes } from '../grants/expiry.ts';
 import type { Views } from '../http/views.ts';
 import type { Interactions } from '../provider/interactions.ts';
 import type { AuditLog } from '../storage/contract.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import type { SecretRing } from '../storage/vault.ts';
+import type { LoginLifetimes } from '../tokens/expiry.ts';
 import type { Forms } from './forms.ts';
 
 export interface InteractionDeps {

@@ -14,9 +14,6 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
-import { knownScopes, refuseUnknownTables } from '../grants/downscope.ts';
-import { type KeptRequest, readKept, writeKept } from '../grants/kept-request.ts';
-import { type Asked, parseAsked, singleResource } from '../grants/request.ts';
 import { namesNoAction } from '../permissions/device-access.ts';
 import {
   contains,
@@ -29,6 +26,9 @@ import {
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
+import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';
+import { knownScopes, refuseUnknownTables } from '../tokens/downscope.ts';
+import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';
 import { type AskedScopes, type ScopeLimits, sortScopes } from './asked-scopes.ts';
 import type { ProviderDeps } from './deps.ts';
 import { toEngineError } from './engine-errors.ts';

@@ -7,10 +7,10 @@ import { errors, Provider } from 'oidc-provider';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { OPENID_SCOPES } from '../directory/openid-scopes.ts';
 import { mayOmitPkce } from '../directory/redirect-uris.ts';
-import type { Grant } from '../grants/contract.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
 import type { Application } from '../storage/nouns.ts';
 import type { SigningAlg } from '../storage/signing-algs.ts';
+import type { Grant } from '../tokens/grant.ts';
 
 type Client = InstanceType<Provider['Client']>;
 

@@ -9,10 +9,10 @@ import type { Provider } from 'oidc-provider';
 import { findRights } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
-import { agree } from '../grants/consent.ts';
 import { NOTHING } from '../permissions/permissions.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
+import { agree } from '../tokens/consent.ts';
 import type { ProviderDeps } from './deps.ts';
 
 export interface CodeRequest {

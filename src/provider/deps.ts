@@ -2,12 +2,12 @@
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
-import type { RememberedConsents } from '../grants/remembered-consents.ts';
 import type { SigningMode } from '../keys/signatures.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Storage } from '../storage/contract.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
+import type { RememberedConsents } from '../tokens/remembered-consents.ts';
 import type { TokenService } from '../tokens/service.ts';
 import type { EnginePages } from './pages.ts';
 

@@ -3,9 +3,9 @@
 import { errors, type Provider } from 'oidc-provider';
 import { userClaims } from '../directory/user-claims.ts';
 import { ClientRejected, ProofRejected } from '../errors/domain.ts';
-import type { EngineHandle, IdTokenFacts, StoredCode } from '../grants/engine-handle.ts';
-import { lastsWithSession } from '../grants/expiry.ts';
 import { defined } from '../storage/defined.ts';
+import type { EngineHandle, IdTokenFacts, StoredCode } from '../tokens/engine-handle.ts';
+import { lastsWithSession } from '../tokens/expiry.ts';
 
 type Client = InstanceType<Provider['Client']>;
 

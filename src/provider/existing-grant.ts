@@ -5,8 +5,8 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { isOnDevice } from '../directory/redirect-uris.ts';
 import { DomainError } from '../errors/domain.ts';
-import { type Agreed, agreeToAll, clear, isOlder } from '../grants/consent.ts';
-import type { ConsentParties } from '../grants/remembered-consents.ts';
+import { type Agreed, agreeToAll, clear, isOlder } from '../tokens/consent.ts';
+import type { ConsentParties } from '../tokens/remembered-consents.ts';
 import type { FindLeft } from './authorization-request.ts';
 import type { ProviderDeps } from './deps.ts';
 import { type FindAskedTables, toAgreement } from './table-consent.ts';

@@ -2,8 +2,8 @@
 import type { Context } from 'koa';
 import { errors, type InteractionResults, type Provider } from 'oidc-provider';
 import { userSubject } from '../directory/subjects.ts';
-import { type Agreed, agree, agreeToAll, clear, isOlder } from '../grants/consent.ts';
-import type { ConsentParties, RememberedConsents } from '../grants/remembered-consents.ts';
+import { type Agreed, agree, agreeToAll, clear, isOlder } from '../tokens/consent.ts';
+import type { ConsentParties, RememberedConsents } from '../tokens/remembered-consents.ts';
 import { type AskedTables, type FindAskedTables, toAgreement } from './table-consent.ts';
 
 /** An authorization request that waits for a person. */

@@ -2,13 +2,13 @@
 import type { Middleware } from 'koa';
 import type { AlgChoices } from '../directory/alg-choices.ts';
 import type { Directory } from '../directory/directory.ts';
-import { ACT_FOR_USER } from '../grants/act-for-user.ts';
-import { CONNECT } from '../grants/connect.ts';
-import { DATABASE_USER } from '../grants/database-user.ts';
-import { DERIVED_LOGIN } from '../grants/derived-login.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import { DEVICE_ACCESS } from '../permissions/device-access.ts';
 import { ID_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
+import { ACT_FOR_USER } from '../tokens/grants/act-for-user.ts';
+import { CONNECT } from '../tokens/grants/connect.ts';
+import { DATABASE_USER } from '../tokens/grants/database-user.ts';
+import { DERIVED_LOGIN } from '../tokens/grants/derived-login.ts';
 import { PROMPT_VALUES } from './prompts.ts';
 
 /** Grants that are advertised only while an application may use them, and what applications call them. */

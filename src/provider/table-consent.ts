@@ -7,13 +7,13 @@ import type { Directory } from '../directory/directory.ts';
 import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
-import { type Consent, findAgreed } from '../grants/consent.ts';
-import type { Agreement } from '../grants/remembered-consents.ts';
-import { singleResource } from '../grants/request.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';
 import type { Resource } from '../storage/nouns.ts';
+import { singleResource } from '../tokens/asked.ts';
+import { type Consent, findAgreed } from '../tokens/consent.ts';
+import type { Agreement } from '../tokens/remembered-consents.ts';
 import { keptOf } from './authorization-request.ts';
 
 export interface AskedTables {

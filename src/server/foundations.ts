@@ -25,8 +25,6 @@ import { createHashQueue } from '../directory/hash-queue.ts';
 import { createPasswords } from '../directory/passwords.ts';
 import { createRevocations } from '../directory/revocations.ts';
 import { createUsers } from '../directory/users.ts';
-import { LONGEST_LOGIN, LONGEST_TOKEN } from '../grants/expiry.ts';
-import { createRememberedConsents } from '../grants/remembered-consents.ts';
 import { addressKey, customerKey, networksOf } from '../http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type ThrottleLimits } from '../http/throttle.ts';
 import { createSignJwt } from '../keys/sign-jwt.ts';
@@ -39,7 +37,9 @@ import { createRefreshTokens } from '../registry/secrets.ts';
 import type { Storage } from '../storage/contract.ts';
 import { createRefusals } from '../storage/refusals.ts';
 import { openVault } from '../storage/vault.ts';
+import { LONGEST_LOGIN, LONGEST_TOKEN } from '../tokens/expiry.ts';
 import { createPresentedTokens } from '../tokens/identify.ts';
+import { createRememberedConsents } from '../tokens/remembered-consents.ts';
 import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 

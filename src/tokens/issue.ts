@@ -6,9 +6,9 @@
 import { refuseRepeated } from '../clients/form.ts';
 import { spelledAsStored } from '../directory/resource-spelling.ts';
 import { GrantNotAllowed, UnsupportedGrant } from '../errors/domain.ts';
-import type { Grant, GrantRequest, Issued } from '../grants/contract.ts';
-import { type GrantDeps, runGrant } from '../grants/grant.ts';
-import { COMMON_PARAMETERS } from '../grants/request.ts';
+import { COMMON_PARAMETERS } from './asked.ts';
+import type { Grant, GrantRequest, Issued } from './grant.ts';
+import { type GrantDeps, runGrant } from './run-grant.ts';
 
 export interface TokenRequest extends GrantRequest {
   /** On the wire: `grant_type` (RFC 6749 section 4). */

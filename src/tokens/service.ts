@@ -1,24 +1,25 @@
 /**
  * The token service: issues, introspects and revokes tokens. It takes parsed values and knows no HTTP, so that every
- * caller is a translator: the OAuth endpoints, the faces, embedding programs. `grants` proves who asks and makes tokens,
- * `registry` owns what ending one means. It serves no routes.
+ * caller is a translator: the OAuth endpoints, the faces, embedding programs. A file of `grants/` proves who asks;
+ * `run-grant.ts` decides what they get, and `mint.ts` makes it. `registry` owns what ending a token means. It serves no
+ * routes.
  *
  * This file puts its parts together.
  */
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
-import type { ConnectDeps } from '../grants/connect.ts';
-import type { Grant } from '../grants/contract.ts';
-import { createGrants } from '../grants/index.ts';
-import { createIssue } from '../grants/issue.ts';
-import { createLostAnswers } from '../grants/lost-answers.ts';
-import type { GrantParts } from '../grants/parts.ts';
-import { createSubjectTokens } from '../grants/subject-token.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Storage } from '../storage/contract.ts';
+import type { Grant } from './grant.ts';
+import type { ConnectDeps } from './grants/connect.ts';
+import { createGrants } from './grants/index.ts';
+import { createLostAnswers } from './grants/lost-answers.ts';
+import type { GrantParts } from './grants/parts.ts';
+import { createSubjectTokens } from './grants/subject-token.ts';
 import { createIntrospect, type Introspect } from './introspection.ts';
 import { createIssueToken, type IssueToken } from './issue.ts';
+import { createMint } from './mint.ts';
 import { createRevoke, type RevocationDeps, type Revoke } from './revocation.ts';
 
 export interface TokenService {
@@ -56,7 +57,7 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
   });
   return {
     grants,
-    issue: createIssueToken(grants, { users: deps.users, issue: createIssue({ ...deps, logins }) }),
+    issue: createIssueToken(grants, { users: deps.users, mint: createMint({ ...deps, logins }) }),
     introspect: createIntrospect(presentedTokens, deps.issuer),
     revoke: createRevoke({ ...deps, logins }),
   };

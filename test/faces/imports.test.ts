@@ -17,7 +17,7 @@ const MAY_RUN = [
   /^src\/permissions\//,
   /^src\/directory\/(?:account-mails|applications|registered-applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
   // Names of grants and of kinds of tokens.
-  /^src\/grants\/(?:act-for-user|connect|database-user|derived-login|expiry|token-exchange)\.ts$/,
+  /^src\/tokens\/(?:expiry|grants\/(?:act-for-user|connect|database-user|derived-login|token-exchange))\.ts$/,
   /^src\/storage\/(?:defined|nouns)\.ts$/,
   // Names of nodes.
   /^src\/registry\/nodes\.ts$/,
@@ -29,12 +29,12 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/directory/applications.ts', ['displayNameOf']],
   ['src/directory/registrants.ts', ['findRegistrant']],
   ['src/directory/users.ts', ['isActive']],
-  ['src/grants/act-for-user.ts', ['ACT_FOR_USER']],
-  ['src/grants/connect.ts', ['CONNECT']],
-  ['src/grants/database-user.ts', ['DATABASE_USER']],
-  ['src/grants/derived-login.ts', ['DERIVED_LOGIN']],
-  ['src/grants/expiry.ts', ['LONGEST_TOKEN']],
-  ['src/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
+  ['src/tokens/grants/act-for-user.ts', ['ACT_FOR_USER']],
+  ['src/tokens/grants/connect.ts', ['CONNECT']],
+  ['src/tokens/grants/database-user.ts', ['DATABASE_USER']],
+  ['src/tokens/grants/derived-login.ts', ['DERIVED_LOGIN']],
+  ['src/tokens/expiry.ts', ['LONGEST_TOKEN']],
+  ['src/tokens/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
   ['src/registry/nodes.ts', ['issuedNode']],
   ['src/storage/nouns.ts', ['usesSecret']],
 ]);
@@ -113,12 +113,15 @@ test('the code of a face checks no password, makes no token and reads no store',
       `const bcrypt = await import('bcrypt');`,
       `import { createHmac } from 'node:crypto'; createHmac('a', 'b');`,
       `import { createApplications } from '../../directory/applications.ts'; createApplications();`,
-      `import { createConnectGrant } from '../../grants/connect.ts'; createConnectGrant();`,
+      `import { createConnectGrant } from '../../tokens/grants/connect.ts'; createConnectGrant();`,
       `import type { Passwords } from '../../directory/passwords.ts'; let a: Passwords;`,
       `import { createServer } from '../../server.ts'; createServer();`,
     ]) {
       assert.notDeepEqual(findWrong(file, code), [], code);
     }
-    assert.deepEqual(findWrong(file, `import { CONNECT } from '../../grants/connect.ts'; CONNECT;`), []);
+    assert.deepEqual(
+      findWrong(file, `import { CONNECT } from '../../tokens/grants/connect.ts'; CONNECT;`),
+      [],
+    );
   });
 });

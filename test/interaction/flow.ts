@@ -1,7 +1,7 @@
 /** The steps of an authorization request as a person with a browser takes them, against a started server. */
 import assert from 'node:assert/strict';
 import { userSubject } from '../../src/directory/subjects.ts';
-import { createRememberedConsents } from '../../src/grants/remembered-consents.ts';
+import { createRememberedConsents } from '../../src/tokens/remembered-consents.ts';
 import {
   authorizeUrl,
   type Browser,

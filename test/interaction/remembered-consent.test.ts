@@ -4,9 +4,9 @@ import { revokeConsent } from '../../src/admin/revoke.ts';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { eachNoun } from '../../src/directory/collections.ts';
 import { userSubject } from '../../src/directory/subjects.ts';
-import { LONGEST_LOGIN } from '../../src/grants/expiry.ts';
-import { createRememberedConsents, MOST_CONSENTS } from '../../src/grants/remembered-consents.ts';
 import { createPermissions } from '../../src/permissions/permissions.ts';
+import { LONGEST_LOGIN } from '../../src/tokens/expiry.ts';
+import { createRememberedConsents, MOST_CONSENTS } from '../../src/tokens/remembered-consents.ts';
 import { createBrowser, type Page } from '../support/browser.ts';
 import { OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI, startServer, type TestServer } from '../support/server.ts';
 import {

@@ -8,9 +8,6 @@ test('no files import each other in a circle, not for a type either', async () =
   assert.deepEqual(findCircles(await readImports(['src', 'adapters'])), []);
 });
 
-/** The token service proves grants and grants read tokens: one folder, as far as the order goes. */
-const TOKEN_SERVICE = ['tokens', 'grants'];
-
 /** What the published libraries take from the server: pure, and so the same on both sides. */
 const SHARED_WITH_LIBRARIES = [
   /^src\/permissions\//,
@@ -34,8 +31,7 @@ async function readOrder(): Promise<string[]> {
 }
 
 function folderOf(file: string): string {
-  const name = /^src\/([\w-]+)\//.exec(file)?.[1] ?? '';
-  return TOKEN_SERVICE.includes(name) ? 'tokens' : name;
+  return /^src\/([\w-]+)\//.exec(file)?.[1] ?? '';
 }
 
 test('a folder imports only from folders below it in docs/architecture.md', async () => {

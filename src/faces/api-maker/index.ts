@@ -3,11 +3,11 @@
  * (`AM_DB`). Access tokens are ours, as JWTs; refresh tokens are wrapped into JWTs.
  */
 import { ProofRejected } from '../../errors/domain.ts';
-import { DATABASE_USER } from '../../grants/database-user.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import { defined } from '../../storage/defined.ts';
 import type { AuthTokenInfo } from '../../storage/nouns.ts';
+import { DATABASE_USER } from '../../tokens/grants/database-user.ts';
 import type { Face, FaceRequest, FaceTokens, TokenQuestion } from '../face.ts';
 import {
   FieldRefused,

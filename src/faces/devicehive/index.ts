@@ -6,12 +6,12 @@
 import { userSubject } from '../../directory/subjects.ts';
 import { isActive, type Users } from '../../directory/users.ts';
 import { ProofRejected } from '../../errors/domain.ts';
-import type { IssuedAccess } from '../../grants/contract.ts';
-import { DERIVED_LOGIN } from '../../grants/derived-login.ts';
-import { LONGEST_TOKEN } from '../../grants/expiry.ts';
 import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
+import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
+import type { IssuedAccess } from '../../tokens/grant.ts';
+import { DERIVED_LOGIN } from '../../tokens/grants/derived-login.ts';
 import { type Ask, type Face, type FaceRequest, Reply } from '../face.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
 import { isLetIn, mayRefresh } from './let-in.ts';

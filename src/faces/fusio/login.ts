@@ -1,6 +1,7 @@
 /** People who log in with their own name and password, and everybody who ends what they have. */
-import type { TokenAnswer } from '../../grants/contract.ts';
+
 import { defined } from '../../storage/defined.ts';
+import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { FaceAction } from '../face.ts';
 import { requireToken } from './access.ts';
 import type { FusioDeps } from './deps.ts';

@@ -1,8 +1,8 @@
 /** What this face asks of the token endpoint, and what its clients expect of the tokens. */
 import { RefreshTokenTooOld } from '../../errors/domain.ts';
-import type { TokenAnswer } from '../../grants/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { User } from '../../storage/nouns.ts';
+import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed } from './failures.ts';

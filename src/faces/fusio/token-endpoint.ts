@@ -1,6 +1,7 @@
 /** The token endpoint, at which an application stands in HTTP Basic with key and secret. */
-import type { TokenAnswer } from '../../grants/contract.ts';
+
 import { defined } from '../../storage/defined.ts';
+import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { ApplicationSecret, FaceAction, FaceRequest } from '../face.ts';
 import { splitCode } from './code-text.ts';
 import type { FusioDeps } from './deps.ts';

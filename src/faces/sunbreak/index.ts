@@ -7,11 +7,11 @@ import type { Connections, LivingConnection } from '../../connections/connection
 import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { Author } from '../../directory/changes.ts';
 import { ProofRejected } from '../../errors/domain.ts';
-import { CONNECT } from '../../grants/connect.ts';
-import { TOKEN_EXCHANGE } from '../../grants/token-exchange.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { issuedNode } from '../../registry/nodes.ts';
 import { defined } from '../../storage/defined.ts';
+import { CONNECT } from '../../tokens/grants/connect.ts';
+import { TOKEN_EXCHANGE } from '../../tokens/grants/token-exchange.ts';
 import type { Face, FaceRequest } from '../face.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
 

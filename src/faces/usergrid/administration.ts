@@ -1,6 +1,5 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
 import { findRights } from '../../directory/rights.ts';
-import { LONGEST_TOKEN } from '../../grants/expiry.ts';
 import {
   contains,
   describeDifference,
@@ -11,6 +10,7 @@ import {
 } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { type Application, type Resource, type Role, usesSecret } from '../../storage/nouns.ts';
+import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import { baseOf, type UsergridDeps } from './deps.ts';
 import { describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';

@@ -1,9 +1,9 @@
 /** Users of an application: made, read, removed, their passwords and tokens. */
 import { userSubject } from '../../directory/subjects.ts';
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
-import { ACT_FOR_USER } from '../../grants/act-for-user.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { User } from '../../storage/nouns.ts';
+import { ACT_FOR_USER } from '../../tokens/grants/act-for-user.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import { baseOf, type UsergridDeps } from './deps.ts';
 import { describeUser, toEnvelope, toUserEntity } from './entities.ts';

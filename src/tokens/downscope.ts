@@ -1,0 +1,178 @@
+/** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
+import type { DirectoryView } from '../directory/directory.ts';
+import { isOpenIdScope, OPENID_SCOPES } from '../directory/openid-scopes.ts';
+import type { ResourceRights } from '../directory/rights.ts';
+import type { Through } from '../directory/through.ts';
+import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
+import {
+  containsAccess,
+  type DeviceAccess,
+  describeMissingAccess,
+  intersectAccess,
+  missingAccess,
+  namesNoAction,
+} from '../permissions/device-access.ts';
+import {
+  contains,
+  describeDifference,
+  difference,
+  intersect,
+  isWhole,
+  NOTHING,
+  type Permissions,
+  requireKnownTables,
+} from '../permissions/permissions.ts';
+import type { Application, Resource } from '../storage/nouns.ts';
+import { type Asked, rethrowPermissionsError } from './asked.ts';
+import type { Proof } from './grant.ts';
+
+type IsKnown = (scope: string) => boolean;
+
+/** An application is one object within a view and another in the next, so what is kept here cannot be stale. */
+const remembered = new WeakMap<Application, IsKnown>();
+
+/** Whether a scope is declared by a resource of the application: then it is not the name of a table. */
+export async function knownScopes(view: DirectoryView, application: Application): Promise<IsKnown> {
+  const isKnown = remembered.get(application);
+  if (isKnown) return isKnown;
+  const known = new Set<string>(OPENID_SCOPES);
+  for (const { resource } of application.ceilings) {
+    for (const scope of (await view.findResource(resource))?.scopes ?? []) known.add(scope);
+  }
+  const answer: IsKnown = (scope) => known.has(scope);
+  remembered.set(application, answer);
+  return answer;
+}
+
+/** A login's own; or, if they are named, those of the login behind an exchanged token. */
+function openIdScopes(asked: readonly string[] | undefined, { openid, parent }: Proof): ReadonlySet<string> {
+  const scopes = new Set((openid ?? parent?.openid)?.scope.split(' ').filter(isOpenIdScope));
+  if (openid) return scopes;
+  // An exchanged token cannot be refreshed.
+  scopes.delete('offline_access');
+  return asked?.includes('openid') ? scopes : new Set();
+}
+
+function narrowScopes(
+  asked: readonly string[] | undefined,
+  allowed: ReadonlySet<string>,
+  openidScopes: ReadonlySet<string>,
+  parent: Proof['parent'],
+  pick: Through['pickScopes'],
+): string[] {
+  const granted = parent?.scope.split(' ').filter((scope) => scope !== '');
+  const isAllowed = (scope: string): boolean =>
+    (isOpenIdScope(scope) ? openidScopes.has(scope) : allowed.has(scope)) &&
+    (granted === undefined || granted.includes(scope));
+  if (asked === undefined) return (granted ?? [...openidScopes, ...allowed]).filter(isAllowed);
+  if (pick) {
+    const picked = pick(asked, (granted ?? [...allowed]).filter(isAllowed));
+    if (picked.length === 0)
+      throw new ScopeNotAllowed({ description: 'The application may not have any of these scopes.' });
+    return [...picked].filter(isAllowed);
+  }
+  const beyond = asked.filter((scope) => !isAllowed(scope));
+  if (beyond.length > 0) {
+    const shown = beyond.slice(0, 5).join(' ').slice(0, 200);
+    throw new ScopeNotAllowed({ description: `The scope is not allowed: ${shown}` });
+  }
+  return [...asked];
+}
+
+/** An administrator's rights cover every table, also one that a closed catalogue does not have. */
+export function refuseUnknownTables(asked: Permissions, resource: Resource): void {
+  if (resource.catalogue === 'open') return;
+  try {
+    requireKnownTables(asked, new Set(resource.tables.map(({ id }) => id)));
+  } catch (error) {
+    rethrowPermissionsError(error);
+  }
+}
+
+function refuseBeyond(asked: Permissions, allowed: Permissions, resource: Resource): void {
+  refuseUnknownTables(asked, resource);
+  if (contains(allowed, asked)) return;
+  throw new PermissionsNotAllowed({ description: describeDifference(difference(asked, allowed)) });
+}
+
+interface TablesGiven {
+  readonly permissions: Permissions;
+  /** They were asked for as table scopes, here or where the login began. */
+  readonly asScopes: boolean;
+}
+
+function narrowPermissions(
+  { permissions: asked, asScopes = false }: Asked,
+  resource: Resource,
+  rights: ResourceRights,
+  parent: Proof['parent'],
+): TablesGiven {
+  const allowed = parent ? intersect(rights.permissions, parent.permissions) : rights.permissions;
+  if (asked === undefined) {
+    return {
+      permissions: allowed,
+      asScopes: parent?.asScopes === true && isWhole(parent.permissions, allowed),
+    };
+  }
+  try {
+    refuseBeyond(asked, allowed, resource);
+  } catch (error) {
+    if (!asScopes || !(error instanceof PermissionsNotAllowed)) throw error;
+    throw new ScopeNotAllowed({ description: error.description ?? 'scope is not allowed', cause: error });
+  }
+  return { permissions: asked, asScopes };
+}
+
+function narrowDevices(
+  wanted: Asked['devices'],
+  held: DeviceAccess | undefined,
+  parent: Proof['parent'],
+): DeviceAccess | undefined {
+  const above = parent ? parent.devices : held;
+  const allowed = held && above && intersectAccess(held, above);
+  if (wanted === undefined) return allowed;
+  if (!allowed && namesNoAction(wanted)) return undefined;
+  if (!allowed) throw new PermissionsNotAllowed({ description: 'The token cannot hold rights on devices.' });
+  const asked = { ...allowed, ...wanted };
+  if (!containsAccess(allowed, asked)) {
+    throw new PermissionsNotAllowed({ description: describeMissingAccess(missingAccess(asked, allowed)) });
+  }
+  return asked;
+}
+
+/** What a request asks for, and what bounds it. */
+export interface DownscopeInput {
+  readonly asked: Asked;
+  readonly proof: Proof;
+  /** Undefined for a token that is good at userinfo only. */
+  readonly resource: Resource | undefined;
+  readonly rights: ResourceRights | undefined;
+  /** What the subject may do with devices; undefined where the token does not speak of them. */
+  readonly devices?: DeviceAccess | undefined;
+  /** Scopes of the face that it is asked for through. */
+  readonly faceScopes?: readonly string[];
+  readonly pickScopes?: Through['pickScopes'];
+}
+
+/** @throws PermissionsNotAllowed, ScopeNotAllowed */
+export function downscope(input: DownscopeInput): {
+  permissions: Permissions;
+  asScopes: boolean;
+  scopes: string[];
+  devices: DeviceAccess | undefined;
+} {
+  const { asked, proof, resource, rights, faceScopes = [], pickScopes } = input;
+  const openid = openIdScopes(asked.scopes, proof);
+  const allowed = new Set([...faceScopes, ...(rights?.scopes ?? [])]);
+  const scopes = narrowScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
+  if (!resource || !rights) {
+    if (asked.permissions)
+      throw new PermissionsNotAllowed({ description: 'Permissions need a resource: name one.' });
+    return { permissions: NOTHING, asScopes: false, scopes, devices: undefined };
+  }
+  return {
+    ...narrowPermissions(asked, resource, rights, proof.parent),
+    scopes,
+    devices: narrowDevices(asked.devices, input.devices, proof.parent),
+  };
+}

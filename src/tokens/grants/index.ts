@@ -1,0 +1,27 @@
+/** The grants that are live. A grant is added by its file and a line here. */
+
+import type { Grant } from '../grant.ts';
+import { createActForUserGrant } from './act-for-user.ts';
+import { createAuthorizationCodeGrant } from './authorization-code.ts';
+import { clientCredentials } from './client-credentials.ts';
+import { type ConnectDeps, createConnectGrant } from './connect.ts';
+import { createDatabaseUserGrant } from './database-user.ts';
+import { createDerivedLoginGrant } from './derived-login.ts';
+import type { GrantParts } from './parts.ts';
+import { createPasswordGrant } from './password.ts';
+import { createRefreshTokenGrant } from './refresh-token.ts';
+import { createTokenExchangeGrant } from './token-exchange.ts';
+
+export function createGrants(parts: GrantParts & { readonly connect: ConnectDeps }): readonly Grant[] {
+  return [
+    clientCredentials,
+    createPasswordGrant(parts),
+    createDatabaseUserGrant(parts),
+    createRefreshTokenGrant(parts),
+    createAuthorizationCodeGrant(parts),
+    createTokenExchangeGrant(parts),
+    createDerivedLoginGrant(parts),
+    createActForUserGrant(parts),
+    createConnectGrant(parts.connect),
+  ];
+}

@@ -1,0 +1,31 @@
+/** The parts of the server that grants work with; each grant picks what it needs. */
+import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
+import type { DatabaseLogins } from '../../datasources/logins.ts';
+import type { Users } from '../../directory/users.ts';
+import type { Registry } from '../../registry/registry.ts';
+import type { RefreshTokens } from '../../registry/secrets.ts';
+import type { AuditLog, LoginStore } from '../../storage/contract.ts';
+import type { EngineHandle } from '../engine-handle.ts';
+import type { LoginLifetimes } from '../expiry.ts';
+import type { PresentedTokens } from '../identify.ts';
+import type { RememberedConsents } from '../remembered-consents.ts';
+import type { LostAnswers } from './lost-answers.ts';
+import type { SubjectTokens } from './subject-token.ts';
+
+export interface GrantParts {
+  readonly engine: EngineHandle;
+  readonly registry: Registry;
+  readonly logins: LoginStore;
+  readonly lostAnswers: LostAnswers;
+  readonly refreshTokens: RefreshTokens;
+  readonly presentedTokens: PresentedTokens;
+  readonly users: Users;
+  readonly databaseLogins: DatabaseLogins;
+  readonly subjectTokens: SubjectTokens;
+  readonly limit: ExchangeLimit;
+  readonly consents: Pick<RememberedConsents, 'forget'>;
+  readonly audit: AuditLog;
+  readonly lifetimes: LoginLifetimes;
+  /** Milliseconds. */
+  readonly now: () => number;
+}

@@ -1,0 +1,153 @@
+/** What is presented for an exchange (RFC 8693 section 2.1): an access token of ours, or a connection token. */
+import type { Connections, LivingConnection } from '../../connections/connections.ts';
+import type { DirectoryView } from '../../directory/directory.ts';
+import { MalformedRequest } from '../../errors/domain.ts';
+import { type DeviceAccess, fromStoredAccess } from '../../permissions/device-access.ts';
+import type { Permissions } from '../../permissions/permissions.ts';
+import { fromStored } from '../../permissions/stored.ts';
+import type { AccountFacts, Bound, TokenRow } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
+import type { PresentedTokens } from '../identify.ts';
+
+export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
+export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
+
+/** A living token that something smaller may be made from. */
+export interface SubjectToken {
+  /** Of the token, or of the connection. */
+  readonly id: string;
+  /** Id of the nearest login, token or connection above it. */
+  readonly parentId?: string;
+  readonly subject: string;
+  /** Whether the subject is a user of ours. */
+  readonly isUser: boolean;
+  /** Where the subject is a row of a user table. */
+  readonly account?: Pick<TokenRow, 'claims'> & { readonly facts: AccountFacts };
+  readonly organization: string;
+  /** Id of the application that it was issued to. */
+  readonly application: string;
+  /** Absent for a token that is good at userinfo only. */
+  readonly resource?: string;
+  readonly scope: string;
+  readonly permissions: Permissions;
+  /** They were asked for as table scopes. */
+  readonly asScopes?: boolean;
+  readonly devices?: DeviceAccess;
+  /** All that what is made from it hangs below, itself included. */
+  readonly nodes: readonly string[];
+  readonly depth: number;
+  readonly bounds: readonly Bound[];
+  /** Milliseconds; absent: it lives until it is ended. */
+  readonly expiresAt?: number;
+  /** The older API that it was asked for through. */
+  readonly face?: TokenRow['face'];
+  /** Id of the login that it belongs to. */
+  readonly login?: string;
+  /** Id of the connection that it is, or descends from. */
+  readonly connection?: string;
+  /** Seconds: a limit of the connection's own. */
+  readonly maxTokenTtl?: number;
+  /** Milliseconds. */
+  readonly authenticatedAt?: number;
+  /** Of a login in the browser. */
+  readonly openid?: TokenRow['openid'];
+  readonly act?: TokenRow['act'];
+  /** The key that it is bound to. */
+  readonly sender?: TokenRow['sender'];
+}
+
+/** What a caller has found of a token that was presented to it. */
+export type FoundToken =
+  | { readonly kind: 'access token'; readonly row: TokenRow }
+  | { readonly kind: 'connection token'; readonly living: LivingConnection };
+
+export interface SubjectTokens {
+  /**
+   * @param type `subject_token_type`
+   * @returns undefined for whatever is not a living token of that very type
+   * @throws MalformedRequest for a type that cannot be exchanged
+   */
+  find(
+    value: string,
+    type: string,
+    request: { readonly view: DirectoryView; readonly address: string },
+  ): Promise<SubjectToken | undefined>;
+}
+
+function fromRow(row: TokenRow): SubjectToken {
+  return defined({
+    id: row.id,
+    parentId: row.parent,
+    subject: row.subject,
+    isUser: row.user !== undefined,
+    account: row.account && defined({ facts: row.account, claims: row.claims }),
+    organization: row.organization,
+    application: row.application,
+    scope: row.scope,
+    permissions: fromStored(row.permissions),
+    asScopes: row.asScopes,
+    devices: row.devices && fromStoredAccess(row.devices),
+    nodes: [...row.ancestors, row.id],
+    depth: row.depth ?? 0,
+    bounds: row.bounds ?? [],
+    expiresAt: row.expiresAt,
+    face: row.face,
+    login: row.login,
+    resource: row.resource,
+    connection: row.connection,
+    authenticatedAt: row.authenticatedAt,
+    openid: row.openid,
+    act: row.act,
+    sender: row.sender,
+  });
+}
+
+function connectionSubject({ id }: { readonly id: string }): string {
+  return `connection:${id}`;
+}
+
+function fromConnection({ connection, application, rights, nodes }: LivingConnection): SubjectToken {
+  return {
+    id: connection.id,
+    subject: connectionSubject(connection),
+    isUser: false,
+    organization: connection.organization,
+    application: application.id,
+    resource: connection.resource,
+    scope: [...rights.scopes].join(' '),
+    permissions: rights.permissions,
+    nodes,
+    depth: 0,
+    bounds: [],
+    connection: connection.id,
+    ...defined({ expiresAt: connection.expiresAt, maxTokenTtl: connection.maxTokenTtl }),
+  };
+}
+
+export function toSubjectToken(found: FoundToken): SubjectToken {
+  return found.kind === 'access token' ? fromRow(found.row) : fromConnection(found.living);
+}
+
+export function createSubjectTokens({
+  presentedTokens,
+  connections,
+}: {
+  readonly presentedTokens: Pick<PresentedTokens, 'findAccessToken'>;
+  readonly connections: Pick<Connections, 'find'>;
+}): SubjectTokens {
+  return {
+    async find(value, type, { view, address }) {
+      if (type === ACCESS_TOKEN_TYPE) {
+        const row = await presentedTokens.findAccessToken(value);
+        return row && fromRow(row);
+      }
+      if (type !== CONNECTION_TOKEN_TYPE) {
+        throw new MalformedRequest({
+          description: `subject_token_type must be ${ACCESS_TOKEN_TYPE} or ${CONNECTION_TOKEN_TYPE}`,
+        });
+      }
+      const living = await connections.find(value, address, view);
+      return living && fromConnection(living);
+    },
+  };
+}

@@ -1,0 +1,284 @@
+/**
+ * Makes what was decided: the token, its registry row, the refresh token, the ID token, the answer. Both formats, all
+ * grants. The row is written before the answer leaves; a row that cannot be written means no answer.
+ */
+
+import { applicationSubject } from '../directory/subjects.ts';
+import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
+import type { SignJwt } from '../keys/sign-jwt.ts';
+import { toDetails } from '../permissions/details.ts';
+import { toStoredAccess } from '../permissions/device-access.ts';
+import { toPermissionsJson } from '../permissions/permissions-json.ts';
+import { fitsIntoHeader, fitsIntoToken } from '../permissions/size.ts';
+import { toStored } from '../permissions/stored.ts';
+import { earlierTokensNode, registrantNode } from '../registry/nodes.ts';
+import type { RefreshJwts } from '../registry/refresh-jwt.ts';
+import type { Registry } from '../registry/registry.ts';
+import { scopeMember } from '../registry/scope.ts';
+import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
+import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
+import type { Resource, User } from '../storage/nouns.ts';
+import { beginLogin, toSeconds } from '../storage/rows.ts';
+import { accessTokenAlgs } from '../storage/signing-algs.ts';
+import type { EngineHandle } from './engine-handle.ts';
+import { expiryOf } from './expiry.ts';
+import type { Decision, GrantRequest, Mint } from './grant.ts';
+import { tokenTypeOf } from './proven-key.ts';
+
+export interface MintDeps {
+  readonly issuer: string;
+  readonly registry: Registry;
+  readonly logins: LoginStore;
+  readonly refreshTokens: RefreshTokens;
+  readonly refreshJwts: Pick<RefreshJwts, 'sign'>;
+  readonly engine: Pick<EngineHandle, 'issueIdToken'>;
+  readonly sign: SignJwt;
+  /** Seconds. */
+  readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
+  readonly now: () => number;
+}
+
+/** A JWT that large would not fit into a header; a resource may ask for a reference to it instead. */
+function formatFor(
+  { through }: GrantRequest,
+  resource: Resource | undefined,
+  { permissions }: Decision,
+): 'jwt' | 'opaque' {
+  if (!resource) return 'opaque';
+  if (fitsIntoToken(permissions, resource.identifier)) return through?.token?.format ?? resource.token.format;
+  if (resource.token.overflow === 'reference') return 'opaque';
+  throw new PermissionsNotAllowed({
+    description:
+      'The permissions would make the token larger than 6 KB. Ask for fewer tables, or have the resource set to ' +
+      'overflow: reference.',
+  });
+}
+
+/** What the face adds to the scopes of an application is good on its own routes only. */
+function faceFacts(
+  { through }: GrantRequest,
+  { scopes, rights }: Decision,
+): Pick<TokenRow, 'face' | 'faceScopes'> {
+  if (!through) return {};
+  const added = scopes.filter((scope) => through.scopes?.includes(scope) && !rights?.scopes.has(scope));
+  return defined({ face: through.face, faceScopes: added.length > 0 ? added : undefined });
+}
+
+function rowFor(
+  request: GrantRequest,
+  decision: Decision,
+  {
+    format,
+    login,
+    now,
+    expiresAt,
+  }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
+): TokenRow {
+  const { client, asOf, address, requestId } = request;
+  const { grant, proof, resource, rights, permissions, asScopes, devices, scopes } = decision;
+  const { application, organization } = client;
+  const ancestors = new Set([organization.id, application.id]);
+  if (application.registeredThrough !== undefined) ancestors.add(application.registeredThrough);
+  const holder = proof.user ?? proof.account?.holder;
+  if (holder) ancestors.add(holder.id);
+  if (application.owner !== undefined) {
+    const isItself = proof.subject === applicationSubject(application);
+    ancestors.add(isItself ? application.owner : registrantNode(application.owner));
+  }
+  for (const id of rights?.roleIds ?? []) ancestors.add(id);
+  if (resource) ancestors.add(resource.id);
+  for (const id of proof.ancestors ?? []) ancestors.add(id);
+  if (login) ancestors.add(login);
+  const belongsTo = login ?? proof.login;
+  if (belongsTo && request.through?.token?.endsEarlier) ancestors.add(earlierTokensNode(belongsTo));
+  const openid = proof.openid ?? (scopes.includes('openid') ? proof.parent?.openid : undefined);
+  return defined({
+    id: createNodeId(),
+    format,
+    grantType: grant.name,
+    subject: proof.subject,
+    organization: organization.id,
+    application: application.id,
+    clientId: application.clientId,
+    scope: scopes.join(' '),
+    permissions: toStored(permissions),
+    asScopes: asScopes || undefined,
+    devices: devices && toStoredAccess(devices),
+    ancestors: [...ancestors],
+    asOf,
+    issuedAt: now,
+    expiresAt,
+    address,
+    parent: login ?? proof.parentId,
+    ...faceFacts(request, decision),
+    login: belongsTo,
+    username: holder?.username,
+    roles: holder && (rights?.roles ?? []),
+    user: proof.user?.id,
+    account: proof.account?.facts,
+    claims: proof.account?.claims,
+    resource: resource?.identifier,
+    authenticatedAt: proof.authenticatedAt,
+    requestId,
+    openid,
+    sender: request.sender,
+    ...proof.chain,
+  });
+}
+
+/** Roles, ancestors and copied columns add to what the permissions take. */
+function fittingRow(row: TokenRow, claims: string, resource: Resource | undefined): TokenRow {
+  if (row.format === 'opaque' || fitsIntoHeader(claims)) return row;
+  if (resource?.token.overflow === 'reference') return { ...row, format: 'opaque' };
+  throw new PermissionsNotAllowed({
+    description:
+      'The token would be larger than 8 KB. Ask for fewer tables, have fewer roles, or have the resource set to ' +
+      'overflow: reference.',
+  });
+}
+
+/** As JSON, which leaves out members that are undefined. */
+function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
+  const { organization, application } = request.client;
+  return {
+    ...row.claims,
+    ...request.through?.token?.claims?.(row, decision.proof.user),
+    iss: issuer,
+    sub: row.subject,
+    aud: row.resource,
+    exp: toSeconds(row.expiresAt),
+    iat: toSeconds(row.issuedAt),
+    jti: row.id,
+    client_id: row.clientId,
+    ...scopeMember(row),
+    permissions: toPermissionsJson(decision.permissions),
+    authorization_details: toDetails(decision.permissions, decision.devices, row.resource ?? ''),
+    org: organization.name,
+    app: application.name,
+    roles: row.roles,
+    username: row.username,
+    auth_time: row.authenticatedAt === undefined ? undefined : toSeconds(row.authenticatedAt),
+    act: row.act,
+    cnf: row.sender,
+    anc: row.ancestors,
+    as_of: row.asOf,
+  };
+}
+
+/** Signs or draws the token and writes its row, side by side. */
+async function signAndStore(
+  { sign, registry }: MintDeps,
+  row: TokenRow,
+  claims: string,
+  resource: Resource | undefined,
+): Promise<string> {
+  if (row.format === 'jwt' && resource) {
+    const [value] = await Promise.all([
+      sign(claims, accessTokenAlgs(resource.token), resource.token.typ ?? 'at+jwt'),
+      registry.record(row.id, row),
+    ]);
+    return value;
+  }
+  const value = createOpaqueAccessToken();
+  await registry.record(value, row);
+  return value;
+}
+
+/** The login that a first refresh token starts; undefined when the application may not refresh. */
+function startLogin(
+  row: TokenRow,
+  decision: Decision,
+  request: GrantRequest,
+  id: string,
+  deps: MintDeps,
+): { login: LoginRow; refreshToken: string } {
+  const refreshToken = deps.refreshTokens.create(id);
+  const createdAt = deps.now();
+  const { proof } = decision;
+  const { loginTtl = deps.lifetimes.login } = request.through?.token ?? {};
+  const end = createdAt + (proof.loginTtl ?? loginTtl) * 1000;
+  // A client that authenticates proves itself at each refresh, and may change its key (RFC 9449 section 5).
+  const { sender: _, ...unbound } = row;
+  return {
+    refreshToken,
+    login: beginLogin(request.client.method === 'none' ? row : unbound, {
+      ...defined({ parent: proof.parentId, origin: proof.origin, openid: proof.openid }),
+      id,
+      ancestors: row.ancestors.filter((ancestor) => ancestor !== id && ancestor !== earlierTokensNode(id)),
+      createdAt,
+      expiresAt: Math.min(end, proof.parent?.expiresAt ?? end),
+      current: deps.refreshTokens.hash(refreshToken),
+    }),
+  };
+}
+
+function wantsLogin({ client, through }: GrantRequest, { proof }: Decision): boolean {
+  const starts = proof.startsLogin || through?.startsLogin === true;
+  return starts && client.application.grants.includes('refresh_token');
+}
+
+export function createMint(deps: MintDeps): Mint {
+  return async (request, decision) => {
+    const { proof, resource } = decision;
+    const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
+    const now = deps.now();
+    const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
+    const expiresAt = expiryOf(proof.ttl ?? usual, proof.parent?.expiresAt, now);
+    if (expiresAt <= now) throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
+    const format = formatFor(request, resource, decision);
+    const planned = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
+    const claims = claimsFor(planned, deps.issuer, request, decision);
+    const json = planned.format === 'jwt' ? JSON.stringify(claims) : '';
+    const row = fittingRow(planned, json, resource);
+    const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
+    // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
+    const [accessToken, continued] = await Promise.all([
+      signAndStore(deps, row, json, resource),
+      proof.spend?.(),
+      started && deps.logins.insert(started.login),
+    ]);
+    const end = started?.login.expiresAt ?? proof.parent?.expiresAt ?? row.expiresAt;
+    const bare = started?.refreshToken ?? continued;
+    const refreshToken =
+      bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
+    const idToken = await issueIdToken(request, decision, accessToken, deps);
+    const answer = defined({
+      access_token: accessToken,
+      token_type: tokenTypeOf(row),
+      expires_in: toSeconds(row.expiresAt) - toSeconds(row.issuedAt),
+      refresh_token: refreshToken,
+      id_token: idToken,
+      ...scopeMember({ ...row, faceScopes: [] }),
+      permissions: claims.permissions,
+      authorization_details: claims.authorization_details,
+      ...proof.answer,
+    });
+    return { answer, row };
+  };
+}
+
+/** A JWT where the clients of the face expect one. */
+async function spellRefreshToken(
+  refreshToken: string,
+  { row, user, expiresAt }: { row: TokenRow; user: User | undefined; expiresAt: number },
+  { through }: GrantRequest,
+  { refreshJwts }: MintDeps,
+): Promise<string> {
+  const toClaims = through?.token?.refreshClaims;
+  return toClaims ? refreshJwts.sign(refreshToken, toClaims(row, user, { expiresAt })) : refreshToken;
+}
+
+/** @returns undefined unless `openid` is among the scopes of a login in the browser */
+async function issueIdToken(
+  { client }: GrantRequest,
+  { proof: { openid, user, authenticatedAt }, scopes }: Decision,
+  accessToken: string,
+  { engine }: MintDeps,
+): Promise<string | undefined> {
+  if (!openid || !scopes.includes('openid')) return undefined;
+  if (!user) throw new Error('an ID token speaks of a person');
+  const { clientId } = client.application;
+  const authTime = authenticatedAt === undefined ? undefined : toSeconds(authenticatedAt);
+  return engine.issueIdToken({ clientId, user, openid, authTime, scopes, accessToken });
+}
