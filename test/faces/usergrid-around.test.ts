@@ -8,9 +8,9 @@ import {
   assertWrongLogin,
   CALLER,
   CLERK,
-  countRows,
   createClient,
   DAY,
+  idsOfRows,
   NEW_PASSWORD,
   ORGANIZATION_SECRET,
   OTHER_SECRET,
@@ -945,7 +945,7 @@ describe('Usergrid: the API around the tokens', () => {
   });
 
   test('LG-01 bodies of the other older APIs are told what is wrong with them', async () => {
-    const before = await countRows(server);
+    const before = await idsOfRows(server);
     for (const body of [
       { login: 'ann', password: PASSWORD },
       { data: [{ email: 'ann', password: PASSWORD }], context: { domain: 'x' } },
@@ -956,7 +956,7 @@ describe('Usergrid: the API around the tokens', () => {
         assertWrongLogin(await client.post(path, body));
       }
     }
-    assert.equal(await countRows(server), before);
+    assert.deepEqual((await idsOfRows(server)).difference(before), new Set());
     for (const method of ['PUT', 'DELETE', 'PATCH']) {
       assert.equal((await client.send(method, '/acme/shop/token')).status, 404);
     }

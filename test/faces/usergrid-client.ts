@@ -131,10 +131,12 @@ export function assertWrongLogin({ status, json, text }: Answer, sentence = WRON
   assert.deepEqual(json, { ...WRONG, error_description: sentence });
 }
 
-export async function countRows({ server }: TestServer): Promise<number> {
-  let rows = 0;
-  for await (const { kind } of server.foundations.storage.dump.export()) {
-    if (['tokens', 'users', 'roles', 'applications', 'logins'].includes(kind)) rows += 1;
+/** The ids of what a request might write. What has expired may go meanwhile. */
+export async function idsOfRows({ server }: TestServer): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const record of server.foundations.storage.dump.export()) {
+    if (['tokens', 'users', 'roles', 'applications', 'logins'].includes(record.kind))
+      ids.add((record as { row: { id: string } }).row.id);
   }
-  return rows;
+  return ids;
 }

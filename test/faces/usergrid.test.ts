@@ -9,9 +9,9 @@ import {
   assertRefused,
   assertWrongLogin,
   CLERK,
-  countRows,
   createClient,
   DAY,
+  idsOfRows,
   ORGANIZATION_SECRET,
   OTHER_SECRET,
   type Sent,
@@ -210,7 +210,7 @@ describe('Usergrid: tokens of four principals', () => {
   });
 
   test('every wrong login is one 400, and nothing is written', async () => {
-    const before = await countRows(server);
+    const before = await idsOfRows(server);
     const grant_type = 'password';
     const own = { grant_type: 'client_credentials', client_id: 'shop' };
     for (const fields of [
@@ -237,7 +237,7 @@ describe('Usergrid: tokens of four principals', () => {
         assertWrongLogin(await client.post(path, fields));
       }
     }
-    assert.equal(await countRows(server), before);
+    assert.deepEqual((await idsOfRows(server)).difference(before), new Set());
     for (const body of ['{', '{"__proto__":{}}', '[1']) {
       const answer = await client.send('POST', '/acme/shop/token', { body });
       assertRefused(answer, 400, 'json_parse');
