@@ -27,6 +27,7 @@ export interface Credentials {
 }
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const ENCODED = /[%+]/;
 const BASIC_SCHEME = /^Basic\b/i;
 const BASIC = /^Basic ([A-Za-z0-9+/]+={0,2})$/i;
 const VISIBLE = /^[!-~]+$/;
@@ -43,6 +44,7 @@ const missing = (): ClientRejected =>
 
 /** @returns undefined if it is not form-encoded */
 function formDecode(text: string): string | undefined {
+  if (!ENCODED.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll('+', '%20'));
   } catch {
@@ -74,7 +76,8 @@ function readBasic(header: string, form: Form): Credentials {
   if (clientId === '') throw missing();
   // An empty secret counts as absent (RFC 6749 section 2.3.1).
   if (asSent === '') return { clientId, method: 'none', secrets: [] };
-  return { clientId, method: 'client_secret_basic', secrets: [asSent, decoded] };
+  const secrets = decoded === asSent ? [asSent] : [asSent, decoded];
+  return { clientId, method: 'client_secret_basic', secrets };
 }
 
 function readAssertion(assertion: string, form: Form): Credentials {

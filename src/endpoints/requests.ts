@@ -25,7 +25,8 @@ export interface RequestsDeps {
 
 /** A parameter without a value counts as left out (RFC 6749 section 3.2). */
 function withoutEmpty(form: Form): Form {
-  return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''));
+  const hasEmpty = Object.values(form).includes('');
+  return hasEmpty ? Object.fromEntries(Object.entries(form).filter(([, value]) => value !== '')) : form;
 }
 
 /**

@@ -335,14 +335,23 @@ describe('ways of client authentication', () => {
     readonly isGet?: boolean;
     readonly forPublic?: boolean;
   }
-  // A parameter that nobody knows leads around the short way.
-  const long = { foo: 'bar' };
+  // Unknown parameters are ignored.
+  const unknown = { foo: 'bar' };
   const cc = { grant_type: 'client_credentials' };
   const endpoints: Endpoint[] = [
-    { name: 'token, the short way', path: '/oauth/token', form: cc, forPublic: true },
-    { name: 'token, the long way', path: '/oauth/token', form: { ...cc, ...long }, forPublic: true },
-    { name: 'introspection, the short way', path: '/oauth/introspect', form: { token: 'x' } },
-    { name: 'introspection, the long way', path: '/oauth/introspect', form: { token: 'x', ...long } },
+    { name: 'token', path: '/oauth/token', form: cc, forPublic: true },
+    {
+      name: 'token, with an unknown parameter',
+      path: '/oauth/token',
+      form: { ...cc, ...unknown },
+      forPublic: true,
+    },
+    { name: 'introspection', path: '/oauth/introspect', form: { token: 'x' } },
+    {
+      name: 'introspection, with an unknown parameter',
+      path: '/oauth/introspect',
+      form: { token: 'x', ...unknown },
+    },
     { name: 'revocation', path: '/oauth/revoke', form: { token: 'x' }, forPublic: true },
     { name: 'the revocation feed by POST', path: '/oauth/revocations', form: {} },
     { name: 'the revocation feed by GET', path: '/oauth/revocations', isGet: true },
