@@ -3,8 +3,6 @@
  * which asks all. One that does not answer in time is left out.
  */
 import cluster, { type Worker } from 'node:cluster';
-import { once } from 'node:events';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Counts } from '../http/metrics.ts';
 
 /** Milliseconds. */
@@ -23,26 +21,28 @@ const isA = <K extends Kind>(kind: K, message: unknown): message is Message & { 
 
 let asked = 0;
 
-/** The first message of this kind and id that one of them sends. */
-async function answer<K extends Kind>(
+/**
+ * The first message of this kind and id that one of them sends; undefined if it does not come in time. It listens without
+ * a break, because several messages may come at once.
+ */
+function answer<K extends Kind>(
   from: Worker | NodeJS.Process,
   kind: K,
   id: number,
 ): Promise<(Message & { grantable: K }) | undefined> {
-  const over = new AbortController();
-  const listen = async () => {
-    for (;;) {
-      const [message] = await once(from as NodeJS.EventEmitter, 'message', { signal: over.signal });
-      if (isA(kind, message) && message.id === id) return message;
-    }
-  };
-  try {
-    return await Promise.race([listen(), wait(PATIENCE, undefined, { signal: over.signal })]);
-  } catch {
-    return undefined;
-  } finally {
-    over.abort();
-  }
+  const emitter = from as NodeJS.EventEmitter;
+  return new Promise((resolve) => {
+    const end = (message?: Message & { grantable: K }): void => {
+      clearTimeout(timer);
+      emitter.off('message', listen);
+      resolve(message);
+    };
+    const listen = (message: unknown): void => {
+      if (isA(kind, message) && message.id === id) end(message);
+    };
+    const timer = setTimeout(end, PATIENCE);
+    emitter.on('message', listen);
+  });
 }
 
 /** In the process that starts the workers: answers each of them for all. */
