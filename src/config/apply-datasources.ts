@@ -6,7 +6,7 @@ import { insecureFormats, passwordFormats } from '../datasources/password-format
 import { isHostname } from './addresses.ts';
 import { applicationName, line, listOf, slug } from './apply-values.ts';
 
-export const datasourceKinds = ['postgres', 'mysql', 'mongodb', 'sqlite'] as const;
+const datasourceKinds = ['postgres', 'mysql', 'mongodb', 'sqlite'] as const;
 
 /** Claims that say what a token is and may do; a column of a user table must not. */
 const OWN_CLAIMS: ReadonlySet<string> = new Set(

@@ -99,7 +99,7 @@ export const clientId = text('visible ASCII', (value) => {
   return value === 'management' ? 'is a reserved name' : undefined;
 });
 
-export const MIN_SECRET_LENGTH = 32;
+const MIN_SECRET_LENGTH = 32;
 
 export const clientSecret = text(`visible ASCII, at least ${MIN_SECRET_LENGTH} characters`, (value) => {
   if (!/^[ -~]+$/.test(value)) return 'holds characters outside of visible ASCII';

@@ -26,7 +26,7 @@ import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type Requests, requireForm } from './requests.ts';
 
 /** Of the header of the JWT, and in `Content-Type` behind `application/`. */
-export const REVOCATIONS_TYPE = 'revocations+jwt';
+const REVOCATIONS_TYPE = 'revocations+jwt';
 
 /** Seconds. */
 const LONGEST_WAIT = 30;

@@ -92,7 +92,7 @@ export interface BoundaryDeps {
 }
 
 /** JSON for programs, a page for people. 5xx carry the request id, under which the log has the cause. */
-export function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: BoundaryDeps): void {
+function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: BoundaryDeps): void {
   const { status, error, description, retryAfter, headers } = failure;
   const requestId = status >= 500 ? ctx.state.requestId : undefined;
   for (const name of TAKEN_BACK) ctx.remove(name);

@@ -26,7 +26,7 @@ export interface SocketLimits {
   readonly headBytes: number;
 }
 
-export const SOCKET_LIMITS: SocketLimits = {
+const SOCKET_LIMITS: SocketLimits = {
   head: 10_000,
   request: 20_000,
   stall: 60_000,

@@ -51,7 +51,7 @@ function routeOf(path: string): string {
   return GROUPS.has(group) ? `/${group}/*` : 'other';
 }
 
-export interface MetricsDeps {
+interface MetricsDeps {
   /** Length of the queue of password hashes. */
   readonly hashesWaiting: () => number;
   /** Where several processes serve together: what all of them have counted. */

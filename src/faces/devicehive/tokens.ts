@@ -52,7 +52,7 @@ export function findTopic(token: string): string | undefined {
 }
 
 /** The only topic of a plugin's token. */
-export function topicOf({ devices }: TokenRow): string | undefined {
+function topicOf({ devices }: TokenRow): string | undefined {
   return devices?.topics[0];
 }
 
