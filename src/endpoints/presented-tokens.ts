@@ -19,6 +19,7 @@ export function createIntrospectionEndpoint(requests: Requests, introspect: Intr
     const { client, view } = await requests.authenticate(ctx, form, { servesPublic: false });
     const answer = await introspect(requireToken(form), { client: client.application, view });
     ctx.set('Cache-Control', 'no-store');
+    ctx.type = 'json';
     ctx.body = answer;
   };
 }

@@ -21,10 +21,10 @@ export interface IntrospectionCaller {
   readonly view: DirectoryView;
 }
 
-/** @returns the members of the answer (RFC 7662 section 2.2) */
-export type Introspect = (presented: string, caller: IntrospectionCaller) => Promise<Record<string, unknown>>;
+/** @returns the answer (RFC 7662 section 2.2) as JSON */
+export type Introspect = (presented: string, caller: IntrospectionCaller) => Promise<string>;
 
-const INACTIVE = { active: false };
+const INACTIVE = JSON.stringify({ active: false });
 
 /** A resource server sees tokens meant for its resource, an application its own; other clients see nothing (MT-02). */
 function maySee(client: Application, { kind, row }: Living): boolean {
@@ -69,18 +69,14 @@ function spell({ permissions: stored, devices, resource = '' }: TokenRow | Login
   return rights;
 }
 
-async function describe(
-  living: Living,
-  view: DirectoryView,
-  issuer: string,
-): Promise<Record<string, unknown>> {
+async function describe(living: Living, view: DirectoryView, issuer: string): Promise<string> {
   const { row } = living;
   const [organization, client] = await Promise.all([
     view.findOrganization(row.organization),
     view.findApplicationById(row.application),
   ]);
   if (!organization?.enabled || !client) return INACTIVE;
-  return {
+  return JSON.stringify({
     ...(living.kind === 'access token' && living.row.claims),
     active: true,
     iss: issuer,
@@ -97,7 +93,7 @@ async function describe(
       cnf: row.sender,
     }),
     anc: row.ancestors,
-  };
+  });
 }
 
 export function createIntrospect(
