@@ -188,6 +188,16 @@ export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[
   revision(): Promise<number>;
 };
 
+/**
+ * Many reads of one moment, made cheaply: between `begin` and `end` all reads see the store as it was at the first of them.
+ * Both are called in one turn of the event loop. Nothing is committed between them; writes that are asked for there
+ * commit later.
+ */
+export interface Snapshot {
+  begin(): void;
+  end(): void;
+}
+
 export interface Storage {
   /** Product and version, for people. */
   readonly description: string;
@@ -201,6 +211,8 @@ export interface Storage {
   readonly audit: AuditLog;
   readonly keys: KeyStore;
   readonly directory: DirectoryStore;
+  /** Of a store whose reads end before the microtasks of a turn do. */
+  readonly snapshot?: Snapshot;
   /** Removes at most `limit` expired rows, oldest first; returns how many. */
   sweep(now: number, limit: number): Promise<number>;
   /** Resolves if the store can be written to at this moment. @throws StoreUnavailable */

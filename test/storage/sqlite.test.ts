@@ -56,6 +56,24 @@ test('a write that fails leaves its neighbours of the same transaction standing'
   await storage.close();
 });
 
+test('reads of a snapshot see one moment, and its writes commit after it', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const read = async () => (await storage.nodes.read(['a', 'b'])).map(({ id }) => id);
+  storage.snapshot?.begin();
+  assert.deepEqual(await read(), []);
+  const written = storage.nodes.mark('b', { revokedAt: NOW }, NOW + 1);
+  const other = new DatabaseSync(path);
+  other.exec("INSERT INTO nodes (id, revoked_at, expires_at, change) VALUES ('a', 1, 2, -1)");
+  assert.deepEqual(await read(), []);
+  storage.snapshot?.end();
+  assert.deepEqual(await read(), ['a']);
+  await written;
+  assert.deepEqual(await read(), ['a', 'b']);
+  other.close();
+  await storage.close();
+});
+
 test('nothing is written to a file that was removed or replaced, until it is back', async () => {
   const path = newPath();
   const storage = await openSqliteStorage({ path });

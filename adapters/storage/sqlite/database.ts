@@ -8,7 +8,12 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CannotOpenStore, NewerDatabase, StoreUnavailable } from '../../../src/storage/contract.ts';
+import {
+  CannotOpenStore,
+  NewerDatabase,
+  type Snapshot,
+  StoreUnavailable,
+} from '../../../src/storage/contract.ts';
 import { isBusy, isStoreFailure, toStoreError } from './errors.ts';
 import { migrate } from './migrations.ts';
 
@@ -39,6 +44,8 @@ export interface Database {
   writeAll<T>(work: () => T): Promise<T>;
   /** Raises a sequence by one, inside a `write`. */
   next(sequence: string): number;
+  /** Reads between its `begin` and `end` share one transaction. */
+  readonly snapshot: Snapshot;
   /** The connection itself, for what is done once: backup, integrity. */
   readonly connection: DatabaseSync;
   close(): Promise<void>;
@@ -220,6 +227,13 @@ export async function openDatabase(path: string): Promise<Database> {
 
   const database: Database = {
     connection,
+    // Commits run in turns of their own, so none begins while a snapshot is open.
+    snapshot: {
+      begin: () => guarded(() => prepare('BEGIN').run()),
+      end() {
+        if (connection.isTransaction) prepare('COMMIT').run();
+      },
+    },
     get: (sql, ...values) => guarded(() => prepare(sql).get(...values) as Row | undefined),
     all: (sql, ...values) => guarded(() => prepare(sql).all(...values) as Row[]),
     run: (sql, ...values) => Number(prepare(sql).run(...values).changes),

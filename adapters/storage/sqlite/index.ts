@@ -30,6 +30,7 @@ export async function openSqliteStorage({ path }: { path: string }): Promise<Sto
     audit: createAudit(database),
     keys: createKeys(database),
     directory: createDirectoryStore(database),
+    snapshot: database.snapshot,
     sweep: (now, limit) => sweep(database, now, limit),
     ping: () => ping(database),
     backup: (to) => copyTo(path, to),
