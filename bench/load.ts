@@ -1,5 +1,6 @@
 /** The load: autocannon in this process, keep-alive, counting everything that is not a 200. */
 import autocannon from 'autocannon';
+import type { BenchServer } from './processes.ts';
 
 type Form = Record<string, string>;
 
@@ -21,7 +22,7 @@ export interface Figures {
 }
 
 /** So long, or so many requests. */
-type Length = { readonly seconds: number } | { readonly amount: number };
+export type Length = { readonly seconds: number } | { readonly amount: number };
 
 export const CONNECTIONS = 32;
 
@@ -60,6 +61,22 @@ export async function load(
     p99: result.latency.p99,
     requests: result.requests.total,
   };
+}
+
+export interface Measured extends Figures {
+  /** Microseconds of the server's processor time for one request. */
+  readonly cpu: number;
+}
+
+/** As `load`, with what it cost the server. @throws Error if any answer was not a 200 */
+export async function measure(
+  server: BenchServer,
+  target: Target,
+  how: Length & { connections?: number },
+): Promise<Measured> {
+  const before = server.cpu();
+  const figures = await load(target, how);
+  return { ...figures, cpu: ((server.cpu() - before) * 1e6) / figures.requests };
 }
 
 /** One request. @throws Error if the answer is not a 200 */

@@ -1,6 +1,6 @@
 /** Servers as child processes, each on the first core where the machine lets us choose. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, type StdioOptions, spawn, spawnSync } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -26,6 +26,8 @@ export interface BenchServer {
   readonly env: Record<string, string>;
   /** Resident memory in MB. */
   memory(): number;
+  /** Seconds of processor time that it and its workers have used. */
+  cpu(): number;
   stop(): Promise<void>;
   /** For a run that fails: nothing stays behind. */
   kill(): void;
@@ -58,15 +60,36 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function start(args: readonly string[], env: Record<string, string>, cores = SERVER_CORE): ChildProcess {
+const TICKS = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** `ps` fails when it has nothing to list. */
+function childrenOf(pid: number): number[] {
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+  return stdout.split('\n').map(Number).filter(Boolean);
+}
+
+function cpuOf(pid: number): number {
+  return [pid, ...childrenOf(pid)].reduce((sum, each) => {
+    const fields = readFileSync(`/proc/${each}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return sum + (Number(fields[11]) + Number(fields[12])) / TICKS;
+  }, 0);
+}
+
+interface StartOptions {
+  readonly env: Record<string, string>;
+  /** Their numbers; the first one unless said otherwise. */
+  readonly cores?: string | undefined;
+  readonly stdio: StdioOptions;
+}
+
+function start(args: readonly string[], { env, cores = SERVER_CORE, stdio }: StartOptions): ChildProcess {
   const node = ['--max-semi-space-size=4', ...args];
   const [command, commandArgs] = canPin
     ? ['taskset', ['-c', cores, process.execPath, ...node]]
     : [process.execPath, node];
-  return spawn(command, commandArgs, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  return spawn(command, commandArgs, { env: { ...process.env, ...env }, stdio });
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {
@@ -91,6 +114,7 @@ function toServer(
       const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
       return Number(kb) / 1024;
     },
+    cpu: () => cpuOf(child.pid ?? 0),
     kill: () => {
       if (child.exitCode === null) child.kill('SIGKILL');
     },
@@ -102,16 +126,16 @@ function toServer(
   };
 }
 
-/** @param refreshTokens how many it makes at start */
-export async function startBareEngine(refreshTokens: number): Promise<BenchServer> {
+/** Starts one of `servers`, which says on one line of JSON that it is ready. */
+async function startPlain(file: string, env: Record<string, string>): Promise<BenchServer> {
   const port = await freePort();
   const began = performance.now();
-  const child = start([join(import.meta.dirname, 'servers', 'bare-engine.ts')], {
-    BENCH_PORT: String(port),
-    BENCH_REFRESH_TOKENS: String(refreshTokens),
+  const child = start([join(import.meta.dirname, 'servers', file)], {
+    env: { ...env, BENCH_PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   const seed = await new Promise<Seed>((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`the bare engine ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`${file} ended with ${code}`)));
     let output = '';
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk;
@@ -126,17 +150,30 @@ export async function startBareEngine(refreshTokens: number): Promise<BenchServe
   return toServer(child, { url, readyAfter: performance.now() - began, seed, env: {} });
 }
 
+/** @param refreshTokens how many it makes at start */
+export function startBareEngine(refreshTokens: number): Promise<BenchServer> {
+  return startPlain('bare-engine.ts', { BENCH_REFRESH_TOKENS: String(refreshTokens) });
+}
+
+export async function startFloor(): Promise<BenchServer> {
+  return startPlain('floor.ts', { BENCH_FOLDER: await mkdtemp(join(tmpdir(), 'grantable-floor-')) });
+}
+
 async function serve(dataDir: string, env: Record<string, string>, cores?: string): Promise<BenchServer> {
   const port = await freePort();
   const began = performance.now();
   const whole = {
     GRANTABLE_DATA_DIR: dataDir,
     GRANTABLE_PORT: String(port),
-    GRANTABLE_LOG_LEVEL: 'warn',
     ...env,
   };
-  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], whole, cores);
-  child.stdout?.resume();
+  // The log as shipped, in a file: read through a pipe, it would cost the process that makes the load.
+  const log = openSync(join(dataDir, 'server.log'), 'a');
+  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], {
+    env: whole,
+    cores,
+    stdio: ['ignore', log, 'inherit'],
+  });
   const url = `http://localhost:${port}`;
   await untilReady(`${url}/readyz`, child);
   return toServer(child, { url, readyAfter: performance.now() - began, seed: NO_SEED, env: whole });
