@@ -26,6 +26,11 @@ export interface ActiveApplication {
 /** The directory at one revision. */
 export interface DirectoryView {
   readonly revision: number;
+  /**
+   * The revision of the last change that concerns one of these organizations; never above `revision`. What was derived
+   * from nouns of theirs alone holds until this grows.
+   */
+  revisionOf(...organizations: readonly string[]): number;
   /** Undefined too when it or its organization is disabled. */
   findApplication(clientId: string): Promise<ActiveApplication | undefined>;
   findApplicationById(id: string): Promise<ActiveApplication | undefined>;
@@ -162,6 +167,7 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
   });
   return {
     revision,
+    revisionOf: () => revision,
     facesInUse: once(async () => {
       const names = new Set<FaceName>();
       for await (const { enabled, faces = {} } of eachNoun(store.organizations)) {
