@@ -1,15 +1,14 @@
 /** What a running server does beside answering: it notices changed keys and clears away what has expired. */
 import type { Foundations } from './foundations.ts';
+import { sweep } from './sweep.ts';
 
 /** Another process' new key holds here after this long at most; well below the time it is published before it signs. */
 const KEYS_EVERY_MS = 1_000;
 /** Multiple of the reading time: reading a large directory takes at most a twentieth of the time. */
 const PAUSE_AFTER_READING = 20;
-const SWEEP_EVERY_MS = 10_000;
-/** Small, so that no request waits long behind one. */
-const SWEEP_ROWS = 500;
-/** A backlog is worked off in several batches with pauses between. */
-const SWEEP_PAUSE_MS = 50;
+/** Rows that expire meanwhile wait for the next round. */
+const SWEEP_EVERY_MS = 5_000;
+const TELL_EVERY_MS = 10_000;
 
 export interface Background {
   stop(): Promise<void>;
@@ -45,9 +44,10 @@ function repeat(everyMs: number, work: () => Promise<number | undefined>, failed
  * @param log told what went wrong; the work is tried again
  */
 export function startBackground(
-  { config, signingKeys, followSigningAlgs, storage, refusals, vault, now }: Foundations,
+  foundations: Foundations,
   { keysChanged, log }: { keysChanged: () => void; log: (error: unknown, what: string) => void },
 ): Background {
+  const { signingKeys, followSigningAlgs, refusals, vault } = foundations;
   const stopKeys = repeat(
     KEYS_EVERY_MS,
     async () => {
@@ -67,20 +67,17 @@ export function startBackground(
     },
     (error) => log(error, 'the named signing algorithms could not be followed'),
   );
+  let stopping = false;
   const stopSweep = repeat(
     SWEEP_EVERY_MS,
     async () => {
-      const keptFrom = now() - config.auditRetention * 1000;
-      const batches = [
-        await storage.sweep(now(), SWEEP_ROWS),
-        await storage.audit.removeBefore(keptFrom, SWEEP_ROWS),
-      ];
-      return batches.includes(SWEEP_ROWS) ? SWEEP_PAUSE_MS : undefined;
+      await sweep(foundations, { isStopping: () => stopping });
+      return undefined;
     },
     (error) => log(error, 'expired rows could not be removed'),
   );
   const stopTelling = repeat(
-    SWEEP_EVERY_MS,
+    TELL_EVERY_MS,
     async () => {
       await refusals.tellEnded();
       return undefined;
@@ -89,6 +86,7 @@ export function startBackground(
   );
   return {
     async stop() {
+      stopping = true;
       await Promise.all([stopKeys(), stopFollowing(), stopSweep(), stopTelling()]);
     },
   };

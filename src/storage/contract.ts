@@ -213,7 +213,10 @@ export interface Storage {
   readonly directory: DirectoryStore;
   /** Of a store whose reads end before the microtasks of a turn do. */
   readonly snapshot?: Snapshot;
-  /** Removes at most `limit` expired rows, oldest first; returns how many. */
+  /**
+   * Removes at most `limit` expired rows, oldest first, and stops after a few milliseconds.
+   * @returns how many; 0 when all have gone
+   */
   sweep(now: number, limit: number): Promise<number>;
   /** Resolves if the store can be written to at this moment. @throws StoreUnavailable */
   ping(): Promise<void>;

@@ -4,7 +4,10 @@ import { guarded } from './errors.ts';
 import { INDEXES } from './migrations.ts';
 import { type Models, seenAs } from './schemas.ts';
 
-/** @returns how many documents went; at most `limit`, the oldest of each collection first */
+/**
+ * @returns how many expired documents were found, the oldest of each collection first, and removed by this or by another
+ *   process; at most `limit`; 0 when all have gone
+ */
 export async function sweep(models: Models, now: number, limit: number): Promise<number> {
   let left = limit;
   const { tokens, artifacts, logins, counters, nodes, shared } = models;
@@ -24,7 +27,8 @@ export async function sweep(models: Models, now: number, limit: number): Promise
     );
     if (expired.length === 0) continue;
     const ids = trusted({ $in: expired.map(({ _id }) => _id) });
-    left -= (await guarded(() => model.deleteMany({ _id: ids, ...isExpired }))).deletedCount;
+    await guarded(() => model.deleteMany({ _id: ids, ...isExpired }));
+    left -= expired.length;
   }
   return limit - left;
 }

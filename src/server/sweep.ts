@@ -1,0 +1,39 @@
+/**
+ * Clears away what has expired, in short slices: requests and other processes go on in between. A round removes all
+ * that had expired when it began, however much that is, so the sweep keeps up with any number of tokens that are made
+ * meanwhile. Several processes on one store share the work: each removes what it finds.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Foundations } from './foundations.ts';
+
+/** Rows of one slice at most; a store may end it earlier. */
+const SLICE_ROWS = 500;
+/** Milliseconds between two slices: several times those of a slice, because on SQLite the event loop stops during one. */
+const PAUSE_MS = 10;
+
+export interface RoundOptions {
+  /** Ends the round early. */
+  readonly isStopping?: () => boolean;
+  /** Tests give their own. */
+  readonly pause?: () => Promise<unknown>;
+}
+
+/** One round. @returns how many rows went */
+export async function sweep(
+  { config, storage, now }: Pick<Foundations, 'config' | 'storage' | 'now'>,
+  { isStopping = () => false, pause = () => wait(PAUSE_MS) }: RoundOptions = {},
+): Promise<number> {
+  const began = now();
+  const slices = [
+    () => storage.sweep(began, SLICE_ROWS),
+    () => storage.audit.removeBefore(began - config.auditRetention * 1000, SLICE_ROWS),
+  ];
+  let removed = 0;
+  for (const slice of slices) {
+    for (let rows = -1; rows !== 0 && !isStopping(); removed += rows) {
+      rows = await slice();
+      if (rows > 0) await pause();
+    }
+  }
+  return removed;
+}
