@@ -2,7 +2,6 @@
  * Runs a face's action, and turns its result or its error into an answer in the face's format. Also records in the audit
  * log what was refused: by the token service, or to the holder of a living token.
  */
-import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { RequestView } from '../directory/directory.ts';
 import { DomainError, TooManyAttempts } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
@@ -10,21 +9,13 @@ import { quote } from '../errors/texts.ts';
 import { toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import { defined } from '../storage/defined.ts';
-import type { Refusals } from '../storage/refusals.ts';
-import { type AskDeps, createAsk, type RefusedAsk, type Tenant } from './ask.ts';
-import { type Face, type FaceTokens, Reply } from './face.ts';
+import { createAsk, type RefusedAsk, type Tenant } from './ask.ts';
+import { type Face, Reply } from './face.ts';
 import type { Incoming } from './incoming.ts';
+import type { FaceParts } from './parts.ts';
 import { createFaceRequest } from './requests.ts';
 import type { FoundRoute } from './routes.ts';
 import type { Named } from './tenants.ts';
-
-export interface AnswerDeps extends AskDeps {
-  readonly presentedTokens: FaceTokens;
-  readonly refusals: Pick<Refusals, 'append'>;
-  readonly recordRefused: RecordRefused;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
 
 /** All of them throw what is not foreseen. */
 export interface Answers {
@@ -44,8 +35,8 @@ const LONGEST_PATH_TOLD = 200;
 
 const told = (path: string): string => path.slice(0, LONGEST_PATH_TOLD);
 
-export function createAnswers(face: Face, deps: AnswerDeps): Answers {
-  const { presentedTokens, refusals, recordRefused, now } = deps;
+export function createAnswers(face: Face, parts: FaceParts): Answers {
+  const { presentedTokens, refusals, recordRefused, now } = parts;
 
   const toReply = (result: unknown, status = 200): Reply =>
     result instanceof Reply ? result : new Reply(status, result);
@@ -111,7 +102,7 @@ export function createAnswers(face: Face, deps: AnswerDeps): Answers {
         const request = createFaceRequest(incoming, { face, tenant, view, params, body, presentedTokens });
         notes.readers ??= tenant.client.application.allowedOrigins;
         const context = { face: face.name, tenant, view, asOf, address, requestId, notes, onRefused };
-        reply = toReply(await action(request, createAsk(context, deps)));
+        reply = toReply(await action(request, createAsk(context, parts)));
       } catch (error) {
         thrown = error;
         reply = fail(incoming, error);

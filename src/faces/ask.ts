@@ -1,24 +1,19 @@
 /** A face's call to the token service: as the face's client, or as an application that authenticates. */
-import type { AuthenticateClient, AuthenticatedClient } from '../clients/authentication.ts';
+import type { AuthenticatedClient } from '../clients/authentication.ts';
 import { noteClient } from '../clients/client-notes.ts';
 import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
 import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { Issued } from '../tokens/grant.ts';
-import type { TokenService } from '../tokens/service.ts';
 import type { ApplicationSecret, Ask, TokenQuestion } from './face.ts';
 import type { Notes } from './incoming.ts';
+import type { FaceParts } from './parts.ts';
 
 export interface Tenant {
   readonly organization: Organization;
   readonly settings: FaceSettings;
   readonly client: ActiveApplication;
-}
-
-export interface AskDeps {
-  readonly tokenService: Pick<TokenService, 'issue'>;
-  readonly authenticateClient: AuthenticateClient;
 }
 
 /** The token service did not do what the face asked for. */
@@ -65,9 +60,8 @@ function withRealm(tenant: Tenant, realm: TokenQuestion['realm']): Tenant {
   return { ...tenant, client: { ...client, application: { ...client.application, realm, grants } } };
 }
 
-export function createAsk(context: AskContext, deps: AskDeps): Ask {
+export function createAsk(context: AskContext, { tokenService, authenticateClient }: FaceParts): Ask {
   const { face, tenant: own, asOf, address, requestId, notes, onRefused } = context;
-  const { tokenService, authenticateClient } = deps;
 
   function authenticate(
     { clientId, clientSecret }: ApplicationSecret,

@@ -12,7 +12,6 @@ import type { Application, FaceName, FaceSettings, Organization } from '../stora
 import type { Asked } from '../tokens/asked.ts';
 import type { ConnectionAnswer, IssuedAccess } from '../tokens/grant.ts';
 import type { FoundToken } from '../tokens/grants/subject-token.ts';
-import type { PresentedTokens } from '../tokens/identify.ts';
 
 /** An application's own id and secret, as a request carries them. */
 export interface ApplicationSecret {
@@ -106,12 +105,6 @@ export interface FaceFailure {
   /** Milliseconds since the request came. */
   readonly duration: number;
 }
-
-/** What a face may know about tokens, its own and others. */
-export type FaceTokens = Pick<
-  PresentedTokens,
-  'identify' | 'findAccessToken' | 'hasExpired' | 'hasLoginExpired'
->;
 
 export interface Face {
   readonly name: FaceName;

@@ -3,31 +3,18 @@ import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import { LRUCache } from 'lru-cache';
 import type { FaceName } from '../storage/nouns.ts';
-import { type ApiMakerDeps, createApiMaker } from './api-maker/index.ts';
-import { createDeviceHive, type DeviceHiveDeps } from './devicehive/index.ts';
+import { createApiMaker } from './api-maker/index.ts';
+import { createDeviceHive } from './devicehive/index.ts';
 import type { Face } from './face.ts';
-import type { FusioDeps } from './fusio/deps.ts';
 import { createFusio } from './fusio/index.ts';
-import { createMount, type Mount, type MountDeps } from './mount.ts';
-import { createSunbreak, type SunbreakDeps } from './sunbreak/index.ts';
-import type { UsergridDeps } from './usergrid/deps.ts';
+import { createMount, type Mount } from './mount.ts';
+import type { FaceParts } from './parts.ts';
+import { createSunbreak } from './sunbreak/index.ts';
 import { createUsergrid } from './usergrid/index.ts';
 
 const PATHS_KEPT = 1_000;
 /** Characters. */
 const LONGEST_KEPT = 100;
-
-export interface FacesDeps
-  extends MountDeps,
-    SunbreakDeps,
-    ApiMakerDeps,
-    DeviceHiveDeps,
-    FusioDeps,
-    UsergridDeps {
-  readonly users: DeviceHiveDeps['users'] & FusioDeps['users'] & UsergridDeps['users'];
-  readonly applications: FusioDeps['applications'] & UsergridDeps['applications'];
-  readonly revocations: FusioDeps['revocations'] & UsergridDeps['revocations'];
-}
 
 export interface Faces {
   readonly routes: Middleware;
@@ -38,17 +25,17 @@ export interface Faces {
 }
 
 /** @param further faces that are not among the built-in ones */
-export function createFaces(deps: FacesDeps, further: readonly Face[] = []): Faces {
+export function createFaces(parts: FaceParts, further: readonly Face[] = []): Faces {
   const faces = [
-    createSunbreak(deps),
-    createApiMaker(deps),
-    createDeviceHive(deps),
-    createFusio(deps),
+    createSunbreak(parts),
+    createApiMaker(parts),
+    createDeviceHive(parts),
+    createFusio(parts),
     ...further,
     // Its paths begin with the name of an organization, so the others are asked before.
-    createUsergrid(deps),
+    createUsergrid(parts),
   ];
-  const mounts = faces.map((face) => createMount(face, deps));
+  const mounts = faces.map((face) => createMount(face, parts));
   /** The same few paths are asked about several times in each request. */
   const known = new LRUCache<string, boolean>({ max: PATHS_KEPT });
   const hasPath = (path: string): boolean => {

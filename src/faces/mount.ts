@@ -1,24 +1,16 @@
 /** A face at its paths: from an HTTP request to its answer, or from a call of a program in this process. */
 import type { Context, Middleware } from 'koa';
-import type { Directory } from '../directory/directory.ts';
-import { type AnswerDeps, createAnswers } from './answers.ts';
+import { createAnswers } from './answers.ts';
 import type { Face, Reply } from './face.ts';
 import type { Incoming } from './incoming.ts';
+import type { FaceParts } from './parts.ts';
 import { parseBody } from './requests.ts';
-import { createRoutes, type Prefixes, withoutDoubledSlashes } from './routes.ts';
+import { createRoutes, withoutDoubledSlashes } from './routes.ts';
 import { findTenant, type Named } from './tenants.ts';
 
 /** What pages of other origins may send. A method that a path does not have gets a 404, which pages can read. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
-
-/** What the mount needs of the shell and of the token service. */
-export interface MountDeps extends AnswerDeps {
-  readonly directory: Directory;
-  /** The text of the body, of whatever type. @throws Refusal 413 */
-  readonly readBody: (ctx: Context, limit: number) => Promise<string>;
-  readonly prefixes: Prefixes;
-}
 
 export interface Mount {
   readonly name: Face['name'];
@@ -48,15 +40,15 @@ function send(ctx: Context, { status, body, headers }: Reply): void {
   ctx.set('Cache-Control', 'no-store');
 }
 
-export function createMount(face: Face, deps: MountDeps): Mount {
-  const { directory, now } = deps;
-  const routes = createRoutes(face, deps.prefixes);
-  const answers = createAnswers(face, deps);
+export function createMount(face: Face, parts: FaceParts): Mount {
+  const { directory, prefixes, readBody, now } = parts;
+  const routes = createRoutes(face, prefixes);
+  const answers = createAnswers(face, parts);
 
   /** Read once, whichever face answers in the end: a body that cannot be read fails in the same way each time. */
   async function readOnce(ctx: Context): Promise<unknown> {
     const { state } = ctx;
-    state.faceText ??= deps.readBody(ctx, face.bodyLimit);
+    state.faceText ??= readBody(ctx, face.bodyLimit);
     return parseBody(await state.faceText, face.bodies, ctx.get('Content-Type'));
   }
 

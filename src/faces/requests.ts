@@ -4,8 +4,9 @@ import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
 import type { Tenant } from './ask.ts';
-import type { ApplicationSecret, Face, FaceRequest, FaceTokens } from './face.ts';
+import type { ApplicationSecret, Face, FaceRequest } from './face.ts';
 import type { Incoming } from './incoming.ts';
+import type { FaceParts } from './parts.ts';
 import type { Params } from './routes.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
@@ -80,7 +81,7 @@ export interface RequestParts {
   readonly view: DirectoryView;
   readonly params: Params;
   readonly body: unknown;
-  readonly presentedTokens: FaceTokens;
+  readonly presentedTokens: FaceParts['presentedTokens'];
 }
 
 /** @throws Refusal 400 for broken encoding in the path */

@@ -2,9 +2,7 @@
 import { type MatchFunction, match } from 'path-to-regexp';
 import { reservedNames } from '../directory/names.ts';
 import type { Face, FaceAction } from './face.ts';
-
-/** Paths below which faces are served instead of at the root, by their names. */
-export type Prefixes = Readonly<Record<string, string>>;
+import type { Prefixes } from './parts.ts';
 
 /** What a path names, still encoded. */
 export type Params = Readonly<Partial<Record<string, string>>>;

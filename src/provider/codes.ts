@@ -11,39 +11,9 @@ import { userSubject } from '../directory/subjects.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import { NOTHING } from '../permissions/permissions.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, User } from '../storage/nouns.ts';
+import type { CodeRequest, Codes } from '../tokens/codes.ts';
 import { agree } from '../tokens/consent.ts';
 import type { ProviderDeps } from './deps.ts';
-
-export interface CodeRequest {
-  /** Who agreed. */
-  readonly user: User;
-  readonly application: Application;
-  /** One that the application lists, just as it lists it; undefined: the person carries the code there. */
-  readonly redirectUri: string | undefined;
-  /** What was agreed to. Those that the user does not have through this application give nothing when it is redeemed. */
-  readonly scopes: readonly string[];
-  /** Seconds: when they logged in. */
-  readonly authTime: number | undefined;
-  /** Of the request, for the audit. */
-  readonly address: string;
-  readonly requestId: string;
-}
-
-export interface NewCode {
-  readonly code: string;
-  readonly verifier: string;
-}
-
-export interface Codes {
-  /**
-   * @throws GrantNotAllowed when the application does not use codes; MalformedRequest when the redirect URI is not one of
-   *   its own; UnknownResource when it has no resource
-   */
-  create(request: CodeRequest): Promise<NewCode>;
-  /** The redirect URI to redeem it with; undefined for a code that was not made here, or is not there any more. */
-  findRedirectUri(code: string): Promise<string | undefined>;
-}
 
 /** No browser is sent there. */
 const NOWHERE = 'urn:grantable:no-redirect';

@@ -40,7 +40,6 @@ export function createRoutes(
   const faces = createFaces(
     {
       ...services,
-      limit: services.exchangeLimit,
       prefixes: services.config.facePrefixes,
       codes: provider.codes,
       readBody,

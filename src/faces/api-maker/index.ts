@@ -4,11 +4,11 @@
  */
 import { ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
-import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import { defined } from '../../storage/defined.ts';
 import type { AuthTokenInfo } from '../../storage/nouns.ts';
 import { DATABASE_USER } from '../../tokens/grants/database-user.ts';
-import type { Face, FaceRequest, FaceTokens, TokenQuestion } from '../face.ts';
+import type { Face, FaceRequest, TokenQuestion } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import {
   FieldRefused,
   NAME,
@@ -28,11 +28,6 @@ const ROW_HEADER = 'x-am-user-authorization';
 /** What the original calls the claim; the password is not in it. */
 const REQUEST_CLAIM = '__amDBRequestData';
 
-export interface ApiMakerDeps {
-  readonly refreshJwts: Pick<RefreshJwts, 'open'>;
-  readonly presentedTokens: FaceTokens;
-}
-
 function isRenewal(login: TokenRequest['login']): login is Renewal {
   return 'refreshToken' in login;
 }
@@ -49,7 +44,7 @@ function describeLogin({ type, login }: TokenRequest): Record<string, unknown> {
   return { authTokenType: type, [REQUEST_CLAIM]: JSON.stringify({ ...request, u }) };
 }
 
-export function createApiMaker({ refreshJwts, presentedTokens }: ApiMakerDeps): Face {
+export function createApiMaker({ refreshJwts, presentedTokens }: FaceParts): Face {
   async function requireToken(
     { header, client, view }: FaceRequest,
     name: string,

@@ -4,15 +4,15 @@
  * original lets every user make a pair for every other.
  */
 import { userSubject } from '../../directory/subjects.ts';
-import { isActive, type Users } from '../../directory/users.ts';
+import { isActive } from '../../directory/users.ts';
 import { ProofRejected } from '../../errors/domain.ts';
-import type { RefreshJwts } from '../../registry/refresh-jwt.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { User } from '../../storage/nouns.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { IssuedAccess } from '../../tokens/grant.ts';
 import { DERIVED_LOGIN } from '../../tokens/grants/derived-login.ts';
 import { type Ask, type Face, type FaceRequest, Reply } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
 import { isLetIn, mayRefresh } from './let-in.ts';
 import {
@@ -33,14 +33,6 @@ const API_VERSION = '3.4.5';
 const BEARER = /^Bearer\s*([A-Za-z0-9._~+/-]+=*)$/;
 const ACCESS = 1;
 
-export interface DeviceHiveDeps {
-  readonly issuer: string;
-  readonly users: Pick<Users, 'findByLogin' | 'findBySubject' | 'findNumber'>;
-  readonly refreshJwts: Pick<RefreshJwts, 'open'>;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
 /** UTC without the letter that says so. @param at milliseconds */
 function toDateTime(at: number): string {
   return new Date(at).toISOString().slice(0, -1);
@@ -55,7 +47,7 @@ interface Caller {
 const created = ({ answer }: IssuedAccess): Reply =>
   new Reply(201, { accessToken: answer.access_token, refreshToken: answer.refresh_token });
 
-export function createDeviceHive({ issuer, users, refreshJwts, now }: DeviceHiveDeps): Face {
+export function createDeviceHive({ issuer, users, refreshJwts, now }: FaceParts): Face {
   /** At least one: tokens end with a second. @param time milliseconds */
   function secondsUntil(time: number): number {
     return Math.max(1, Math.floor(time / 1000) - Math.floor(now() / 1000));

@@ -6,8 +6,8 @@ import { AlreadyTaken, MalformedRequest } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { requireScope } from './access.ts';
-import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { authorOf, fieldsOf, requireText, toDateTime } from './requests.ts';
 import { findScopes } from './scopes.ts';
@@ -27,7 +27,7 @@ function tellPassword(error: unknown): never {
   throw malformed(`P${text.slice(1)}`);
 }
 
-export function createAccountRoutes(deps: FusioDeps): Readonly<Record<string, FaceAction>> {
+export function createAccountRoutes(deps: FaceParts): Readonly<Record<string, FaceAction>> {
   const { users, registerByMail, accountMails, limitRegistration } = deps;
 
   async function findRoleNumber({ view }: FaceRequest, { roles }: User): Promise<number | null> {

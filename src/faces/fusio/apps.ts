@@ -5,8 +5,8 @@ import { Refusal } from '../../http/refusal.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import { type FaceAction, type FaceRequest, Reply } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { type Person, requirePerson } from './access.ts';
-import type { FusioDeps } from './deps.ts';
 import { malformed } from './failures.ts';
 import { authorOf, type Fields, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
 import { findScopes, pickScopes, within } from './scopes.ts';
@@ -35,7 +35,7 @@ const toEntry = (application: Application, { number: userId }: User) => ({
 /** Ids are texts here, and numbers where something is shown. */
 const done = (message: string, { number }: Application) => ({ success: true, message, id: String(number) });
 
-export function createAppRoutes({ users, applications }: FusioDeps): Readonly<Record<string, FaceAction>> {
+export function createAppRoutes({ users, applications }: FaceParts): Readonly<Record<string, FaceAction>> {
   async function requireOwn(request: FaceRequest): Promise<Person & { application: Application }> {
     const person = await requirePerson(request, 'consumer', users);
     const { user } = person;

@@ -5,9 +5,9 @@ import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { type Application, usesSecret } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { requirePerson } from './access.ts';
 import { joinCode } from './code-text.ts';
-import type { FusioDeps } from './deps.ts';
 import { malformed } from './failures.ts';
 import { fieldsOf, findText, readScopes, requireText } from './requests.ts';
 import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
@@ -55,7 +55,7 @@ export function createAuthorizeRoutes({
   users,
   codes,
   limitPerson,
-}: FusioDeps): Readonly<Record<string, FaceAction>> {
+}: FaceParts): Readonly<Record<string, FaceAction>> {
   return {
     async 'GET /consumer/authorize'(request) {
       const { query, view } = request;

@@ -1,13 +1,10 @@
 /** Authorization codes as Fusio's clients carry them, who know no PKCE: the code and its verifier in one text. */
 
-export interface CodeParts {
-  readonly code: string;
-  readonly verifier: string;
-}
+import type { NewCode } from '../../tokens/codes.ts';
 
 const VERIFIER = /^[A-Za-z0-9_-]{43}$/;
 
-export function joinCode({ code, verifier }: CodeParts): string {
+export function joinCode({ code, verifier }: NewCode): string {
   return `${code}.${verifier}`;
 }
 

@@ -3,10 +3,10 @@
  * `/authorization/...`. An application's own key and secret stand in HTTP Basic; who has none is the face.
  */
 import type { Face } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { createAccountRoutes } from './accounts.ts';
 import { createAppRoutes } from './apps.ts';
 import { createAuthorizeRoutes } from './authorize.ts';
-import type { FusioDeps } from './deps.ts';
 import { createDiscoveryRoutes } from './discovery.ts';
 import { createFail } from './failures.ts';
 import { createLoginRoutes } from './login.ts';
@@ -14,7 +14,7 @@ import { createTokenEndpoint } from './token-endpoint.ts';
 
 const BODY_LIMIT = 64 * 1024;
 
-export function createFusio(deps: FusioDeps): Face {
+export function createFusio(deps: FaceParts): Face {
   const { issuer, prefixes: { fusio: prefix = '' } = {} } = deps;
   const base = issuer + prefix;
   return {

@@ -3,8 +3,8 @@
 import { defined } from '../../storage/defined.ts';
 import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { FaceAction } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { requireToken } from './access.ts';
-import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { createQuestions } from './questions.ts';
 import { authorOf, fieldsOf, findList, requireText } from './requests.ts';
@@ -14,7 +14,7 @@ function toAnswer({ access_token: token, expires_in, refresh_token, scope }: Tok
   return { token, expires_in, ...defined({ refresh_token }), scope: tellScopes(scope) };
 }
 
-export function createLoginRoutes(deps: FusioDeps): Readonly<Record<string, FaceAction>> {
+export function createLoginRoutes(deps: FaceParts): Readonly<Record<string, FaceAction>> {
   const { askFor, refresh } = createQuestions(deps);
   return {
     async 'POST /consumer/login'(request, ask) {

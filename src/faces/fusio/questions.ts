@@ -4,7 +4,7 @@ import { defined } from '../../storage/defined.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
-import type { FusioDeps } from './deps.ts';
+import type { FaceParts } from '../parts.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { OWN_SCOPES, pickScopes } from './scopes.ts';
 
@@ -34,7 +34,7 @@ function describe(user: User | undefined): Record<string, unknown> {
   return { name: username, preferred_username: username, ...defined({ email }) };
 }
 
-export function createQuestions({ users, presentedTokens }: FusioDeps): Questions {
+export function createQuestions({ users, presentedTokens }: FaceParts): Questions {
   /** A token of an application that a person registered speaks of that person. */
   async function findOwner({ view, organization }: FaceRequest, clientId: string): Promise<User | undefined> {
     const active = await view.findApplication(clientId);

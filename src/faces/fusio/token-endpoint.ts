@@ -3,8 +3,8 @@
 import { defined } from '../../storage/defined.ts';
 import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { ApplicationSecret, FaceAction, FaceRequest } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { splitCode } from './code-text.ts';
-import type { FusioDeps } from './deps.ts';
 import { insteadOfRejected, malformed, oauthError, unknownCredentials } from './failures.ts';
 import { createQuestions, type Question } from './questions.ts';
 import { type Fields, fieldsOf, findCredentials, findText, readScopes, requireText } from './requests.ts';
@@ -46,7 +46,7 @@ async function isPerson(
   return (await view.findApplication(clientId))?.organization.id !== organization.id;
 }
 
-export function createTokenEndpoint(deps: FusioDeps): Readonly<Record<string, FaceAction>> {
+export function createTokenEndpoint(deps: FaceParts): Readonly<Record<string, FaceAction>> {
   const { askFor, refresh } = createQuestions(deps);
 
   const grants: Readonly<Record<string, Grant>> = {

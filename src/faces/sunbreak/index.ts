@@ -3,8 +3,7 @@
  * request names permissions, unknown flags are ignored and a missing one is false, as in the original;
  * what is more than the long token may give is refused.
  */
-import type { Connections, LivingConnection } from '../../connections/connections.ts';
-import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
+import type { LivingConnection } from '../../connections/connections.ts';
 import type { Author } from '../../directory/changes.ts';
 import { ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
@@ -13,18 +12,11 @@ import { defined } from '../../storage/defined.ts';
 import { CONNECT } from '../../tokens/grants/connect.ts';
 import { TOKEN_EXCHANGE } from '../../tokens/grants/token-exchange.ts';
 import type { Face, FaceRequest } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
 
 /** Large enough for any set of tables that fits into a token. */
 const BODY_LIMIT = 256 * 1024;
-
-export interface SunbreakDeps {
-  readonly connections: Connections;
-  /** Ending what one visitor has is a write, so it counts as a trade. */
-  readonly limit: ExchangeLimit;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
 
 const UNAUTHORIZED = 'the access token is missing, unknown or expired';
 
@@ -32,7 +24,7 @@ function authorOf({ connection }: LivingConnection, { address, requestId }: Face
   return { actor: `connection:${connection.id}`, address, requestId };
 }
 
-export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face {
+export function createSunbreak({ connections, exchangeLimit, now }: FaceParts): Face {
   async function requireConnection(request: FaceRequest): Promise<LivingConnection> {
     const { bearer, client, view, address } = request;
     const living = bearer === undefined ? undefined : await connections.find(bearer, address, view);
@@ -103,7 +95,7 @@ export function createSunbreak({ connections, limit, now }: SunbreakDeps): Face 
         const visitors = parseVisitors(request.body);
         const living = await requireConnection(request);
         for (const visitor of visitors) {
-          await limit(living.connection.id);
+          await exchangeLimit(living.connection.id);
           await connections.endIssued(living.connection, authorOf(living, request), visitor);
         }
         return {};

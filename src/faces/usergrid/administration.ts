@@ -12,8 +12,8 @@ import { fromStored } from '../../permissions/stored.ts';
 import { type Application, type Resource, type Role, usesSecret } from '../../storage/nouns.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { Ask, FaceRequest } from '../face.ts';
-import { baseOf, type UsergridDeps } from './deps.ts';
-import { describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
+import type { FaceParts } from '../parts.ts';
+import { baseOf, describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
 import { noAccess, UsergridRefusal } from './errors.ts';
 import { parsePermission, spellPermissions } from './permission-strings.ts';
 import { administers, authorOf, type Principal, type Principals } from './principals.ts';
@@ -33,7 +33,7 @@ export interface Administration {
   readonly changeApplication: Answer;
 }
 
-export function createAdministration(deps: UsergridDeps, principals: Principals): Administration {
+export function createAdministration(deps: FaceParts, principals: Principals): Administration {
   const { applications, roleChanges, now } = deps;
   const base = baseOf(deps);
 

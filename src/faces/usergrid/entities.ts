@@ -3,6 +3,7 @@ import { displayNameOf } from '../../directory/applications.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Application, Organization, User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 
 /** The application that all administrators of the original belong to. */
 const MANAGEMENT_APPLICATION = '00000000-0000-0000-0000-000000000001';
@@ -161,4 +162,9 @@ export function toEnvelope(
     organization: organization.name,
     applicationName: application.name,
   };
+}
+
+/** The URL below which the face is served. */
+export function baseOf({ issuer, prefixes }: Pick<FaceParts, 'issuer' | 'prefixes'>): string {
+  return issuer + (prefixes.usergrid ?? '');
 }

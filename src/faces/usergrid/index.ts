@@ -5,9 +5,9 @@
  */
 import { defined } from '../../storage/defined.ts';
 import type { Face, FaceAction } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { createAdministration } from './administration.ts';
 import { authorize } from './authorize.ts';
-import type { UsergridDeps } from './deps.ts';
 import { createFailures } from './errors.ts';
 import { createPrincipals } from './principals.ts';
 import { createTokenRoutes } from './tokens.ts';
@@ -26,7 +26,7 @@ function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now
   };
 }
 
-export function createUsergrid(deps: UsergridDeps): Face {
+export function createUsergrid(deps: FaceParts): Face {
   const { issuer, now } = deps;
   const principals = createPrincipals(deps);
   const tokens = createTokenRoutes(deps);

@@ -4,10 +4,10 @@
  */
 import type { Author } from '../../directory/changes.ts';
 import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../directory/power.ts';
-import type { Users } from '../../directory/users.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
+import type { FaceParts } from '../parts.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { findInQuery } from './requests.ts';
 
@@ -78,7 +78,7 @@ function findValue(request: FaceRequest): string | undefined {
   return value;
 }
 
-export function createPrincipals({ users }: { users: Pick<Users, 'find'> }): Principals {
+export function createPrincipals({ users }: FaceParts): Principals {
   async function fromRow(token: string, row: TokenRow, request: FaceRequest): Promise<Principal> {
     const { view, settings, organization } = request;
     if (row.user === undefined) {

@@ -7,7 +7,7 @@ import { isNounId } from '../../directory/names.ts';
 import type { Users } from '../../directory/users.ts';
 import type { Realm } from '../../storage/nouns.ts';
 import type { Ask, FaceAction, FaceRequest, TokenQuestion } from '../face.ts';
-import type { UsergridDeps } from './deps.ts';
+import type { FaceParts } from '../parts.ts';
 import { describeAdministrator, describeOrganization, describeUser } from './entities.ts';
 import { toGrantRefused, UsergridRefusal, wrongLogin } from './errors.ts';
 import { toCredentialsQuestion } from './principals.ts';
@@ -65,7 +65,7 @@ export interface TokenRoutes {
   get(tree: Tree): FaceAction;
 }
 
-export function createTokenRoutes({ users, findAdministrators }: UsergridDeps): TokenRoutes {
+export function createTokenRoutes({ users, findAdministrators }: FaceParts): TokenRoutes {
   /** @throws GrantRefused */
   async function askFor(question: TokenQuestion, ask: Ask) {
     const { row, answer } = await ask.token(question).catch((error: unknown) => {

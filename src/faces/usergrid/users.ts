@@ -5,8 +5,8 @@ import { Refusal } from '../../http/refusal.ts';
 import type { User } from '../../storage/nouns.ts';
 import { ACT_FOR_USER } from '../../tokens/grants/act-for-user.ts';
 import type { Ask, FaceRequest } from '../face.ts';
-import { baseOf, type UsergridDeps } from './deps.ts';
-import { describeUser, toEnvelope, toUserEntity } from './entities.ts';
+import type { FaceParts } from '../parts.ts';
+import { baseOf, describeUser, toEnvelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
 import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
@@ -39,7 +39,7 @@ interface Target {
   readonly isSelf: boolean;
 }
 
-export function createUserRoutes(deps: UsergridDeps, principals: Principals): UserRoutes {
+export function createUserRoutes(deps: FaceParts, principals: Principals): UserRoutes {
   const { users, revocations } = deps;
   const base = baseOf(deps);
 
