@@ -1,20 +1,23 @@
 /**
- * Runs the tests: `npm test`, or `npm test -- FILE…` for some of them. First over SQLite, then those of a whole server
- * once more over MongoDB, each server with a database of its own on one MongoDB server, which is dropped with it or
- * named by `MONGODB_URI`.
+ * Runs the tests: `npm test`, or `npm test -- FILE…` for some of them. Servers store in SQLite; what every store promises
+ * (`test/storage`) is asked of every store.
  *
- * `--long` runs only tests of races and fault cycles, with their full counts (`GRANTABLE_TEST_LONG=1`); `--figures` only
- * tests of scale, at full scale and one at a time (`GRANTABLE_TEST_FIGURES=1`; without it they run at about 1 %).
+ * `--mongodb` runs the tests of whole servers once more with MongoDB as their store: one MongoDB server, or the one that
+ * `MONGODB_URI` names, and a database for each server. `--long` runs only tests of races and fault cycles, with their
+ * full counts (`GRANTABLE_TEST_LONG=1`); `--figures` only tests of scale, at full scale and one at a time
+ * (`GRANTABLE_TEST_FIGURES=1`; without it they run at about 1 %).
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { mongoMissing, startMongo } from './support/mongodb.ts';
 
-const ALL = 'test/**/*.test.ts';
+const ALL = ['test/**/*.test.ts'];
+/** Those whose answers depend on what the store keeps. */
 const OVER_MONGODB = [
   'test/faces/*.test.ts',
   'test/tokens/**/*.test.ts',
@@ -25,13 +28,19 @@ const OVER_MONGODB = [
   'test/faults/clock-step.test.ts',
   'test/faults/several-processes.test.ts',
 ];
+/** These start programs and take longest: they go first, so that no core idles at the end. */
+const FIRST = /^test\/(faults|storage|datasources|cli|package|wire)\//;
 const FILE_TIMEOUT_MS = 1_200_000;
 const MEMORY_DISK = '/dev/shm';
 /** Bytes that the data folders of all tests take at most. */
 const ROOM = 2 * 1024 ** 3;
 
 const { values, positionals } = parseArgs({
-  options: { long: { type: 'boolean', default: false }, figures: { type: 'boolean', default: false } },
+  options: {
+    mongodb: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
+    figures: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
 /** What the files name that are wanted. */
@@ -44,7 +53,7 @@ function find(patterns: string[]): string[] {
   return globSync(patterns)
     .filter((file) => wanted === undefined || wanted.has(file))
     .filter((file) => variable === undefined || readFileSync(file, 'utf8').includes(variable))
-    .sort();
+    .sort((a, b) => Number(FIRST.test(b)) - Number(FIRST.test(a)) || a.localeCompare(b));
 }
 
 /** In memory where there is room: a store waits for its disk at each answer. Undefined: the usual place. */
@@ -63,42 +72,39 @@ function makeDataFolder(): string | undefined {
 }
 
 /** @returns whether all passed */
-async function run(files: readonly string[], env: Readonly<Record<string, string>>): Promise<boolean> {
+async function runFiles(files: string[]): Promise<boolean> {
   if (files.length === 0) return true;
-  const tests = spawn(
-    process.execPath,
-    [
-      '--test',
-      // They wait for other processes much of the time.
-      `--test-concurrency=${values.figures ? 1 : availableParallelism() + 1}`,
-      `--test-timeout=${FILE_TIMEOUT_MS}`,
-      ...files,
-    ],
-    { env: { ...process.env, ...env }, stdio: 'inherit' },
-  );
-  const [code] = (await once(tests, 'exit')) as [number | null];
-  return code === 0;
+  const tests = run({
+    files,
+    // They wait for other processes much of the time.
+    concurrency: values.figures ? 1 : availableParallelism() + 1,
+    timeout: FILE_TIMEOUT_MS,
+  });
+  let isGood = false;
+  tests.on('test:summary', ({ file, success }) => {
+    if (file === undefined) isGood = success;
+  });
+  await pipeline(tests, new spec(), process.stdout, { end: false });
+  return isGood;
 }
 
-async function runOverMongodb(env: Readonly<Record<string, string>>): Promise<boolean> {
-  const files = find(OVER_MONGODB);
-  if (files.length === 0) return true;
+async function runOverMongodb(): Promise<boolean> {
   const missing = mongoMissing();
   if (missing) {
     console.log(`The tests over MongoDB were skipped: ${missing}.`);
     return true;
   }
   await using server = await startMongo();
-  return await run(files, { ...env, GRANTABLE_TEST_STORAGE: 'mongodb', MONGODB_URI: server.uri });
+  process.env.GRANTABLE_TEST_STORAGE = 'mongodb';
+  process.env.MONGODB_URI = server.uri;
+  return await runFiles(find(OVER_MONGODB));
 }
 
 const folder = makeDataFolder();
-const env = {
-  NODE_COMPILE_CACHE: join(import.meta.dirname, '..', 'node_modules', '.cache', 'node'),
-  ...(folder !== undefined && { TMPDIR: folder }),
-};
+process.env.NODE_COMPILE_CACHE = join(import.meta.dirname, '..', 'node_modules', '.cache', 'node');
+if (folder !== undefined) process.env.TMPDIR = folder;
 try {
-  const isGood = (await run(find([ALL]), env)) && (await runOverMongodb(env));
+  const isGood = await (values.mongodb ? runOverMongodb() : runFiles(find(ALL)));
   process.exitCode = isGood ? 0 : 1;
 } finally {
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
