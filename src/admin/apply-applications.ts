@@ -3,8 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import type { ApplyApplication } from '../config/apply-file.ts';
 import { createClientSecret, hashClientSecret, isClientSecret } from '../directory/client-secrets.ts';
-import { OPENID_SCOPES } from '../directory/openid-scopes.ts';
-import { isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
+import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
+import { isOnDevice, needsPkce } from '../nouns/redirect-uris.ts';
 import { toStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, AuthMethod, Ceiling, Organization } from '../storage/nouns.ts';

@@ -2,7 +2,7 @@
 
 import type { ApplyConnection } from '../config/apply-file.ts';
 import { createSecret, DEFAULT_LIFETIME } from '../connections/connections.ts';
-import { findableUsername } from '../directory/usernames.ts';
+import { findableUsername } from '../nouns/usernames.ts';
 import { type Difference, difference } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';

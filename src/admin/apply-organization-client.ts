@@ -2,7 +2,7 @@
 
 import type { ApplyOrganization } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
-import { ORGANIZATION_CLIENT } from '../directory/names.ts';
+import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
 import { EVERYTHING } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';

@@ -1,6 +1,6 @@
 /** The nodes above a token, by the names that people know, and what happened to them. */
 import { displayNameOf } from '../directory/applications.ts';
-import { isNounId } from '../directory/names.ts';
+import { isNounId } from '../nouns/names.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';

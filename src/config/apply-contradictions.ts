@@ -3,12 +3,12 @@
  * a name that it does not define may be in the store, which the code that applies the file looks into.
  */
 import { checkNewPassword, MIN_PASSWORD_LENGTH } from '../directory/passwords.ts';
-import { hasOwnScheme, isOnDevice, needsPkce } from '../directory/redirect-uris.ts';
-import { findableEmail, findableUsername } from '../directory/usernames.ts';
+import { hasOwnScheme, isOnDevice, needsPkce } from '../nouns/redirect-uris.ts';
+import { findableEmail, findableUsername } from '../nouns/usernames.ts';
+import { findRefusal } from '../nouns/values.ts';
 import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
 import { type Contradiction, findWrongRights } from './apply-rights.ts';
 import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './apply-schema.ts';
-import { findRefusal } from './apply-values.ts';
 import type { Path } from './yaml-document.ts';
 
 type Placed<T> = readonly [path: Path, value: T];

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { findFileProblem } from '../datasources/files.ts';
 import { findCollectionProblem, findColumnProblem, findDatabaseProblem } from '../datasources/names.ts';
 import { insecureFormats, passwordFormats } from '../datasources/password-formats/index.ts';
+import { applicationName, line, listOf, slug } from '../nouns/values.ts';
 import { isHostname } from './addresses.ts';
-import { applicationName, line, listOf, slug } from './apply-values.ts';
 
 const datasourceKinds = ['postgres', 'mysql', 'mongodb', 'sqlite'] as const;
 

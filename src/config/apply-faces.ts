@@ -1,7 +1,5 @@
 /** Older token APIs of the apply file, and what is said of people and organizations for their sake. */
 import { z } from 'zod';
-import { DIMENSIONS, type Dimension, toReach } from '../permissions/device-access.ts';
-import { PermissionsError } from '../permissions/errors.ts';
 import {
   applicationName,
   exchangeTtl,
@@ -11,7 +9,9 @@ import {
   slug,
   username,
   webSocketUrl,
-} from './apply-values.ts';
+} from '../nouns/values.ts';
+import { DIMENSIONS, type Dimension, toReach } from '../permissions/device-access.ts';
+import { PermissionsError } from '../permissions/errors.ts';
 
 const enabled = z.boolean().exactOptional();
 const application = applicationName.describe(

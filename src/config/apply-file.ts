@@ -7,7 +7,7 @@ import { findValue, nameOf, toProblems } from './apply-problems.ts';
 import { type ApplyFile, applyFile } from './apply-schema.ts';
 import { type Located, type Path, readYaml } from './yaml-document.ts';
 
-export { reservedNames } from '../directory/names.ts';
+export { reservedNames } from '../nouns/names.ts';
 export type {
   ApplyAdministrator,
   ApplyApplication,

@@ -1,5 +1,5 @@
 /** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
-import { RESERVED_SCOPES } from '../directory/openid-scopes.ts';
+import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';

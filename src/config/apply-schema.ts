@@ -1,10 +1,7 @@
 /** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
 import { z } from 'zod';
-import { MIN_PASSWORD_LENGTH } from '../directory/passwords.ts';
-import { TOKEN_OVERFLOW } from '../storage/nouns.ts';
-import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
-import { datasource } from './apply-datasources.ts';
-import { deviceRights, faces } from './apply-faces.ts';
+import { findNetworkProblem } from '../datasources/networks.ts';
+import { MIN_PASSWORD_LENGTH, toImportedHash } from '../directory/passwords.ts';
 import {
   applicationName,
   channel,
@@ -12,24 +9,28 @@ import {
   clientSecret,
   email,
   exchangeTtl,
-  host,
+  findRefusal,
   identifier,
   jwks,
   line,
   listOf,
-  network,
   organizationName,
   origin,
   password,
-  passwordHash,
   permissions,
   redirectUri,
   resourceScope,
   scope,
   slug,
   tableId,
+  text,
   username,
-} from './apply-values.ts';
+} from '../nouns/values.ts';
+import { TOKEN_OVERFLOW } from '../storage/nouns.ts';
+import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
+import { isHostAndPort } from './addresses.ts';
+import { datasource } from './apply-datasources.ts';
+import { deviceRights, faces } from './apply-faces.ts';
 
 export const grants = [
   'client_credentials',
@@ -43,6 +44,14 @@ export const grants = [
 const grant = z.enum(grants, { error: `is an unknown grant; known are ${grants.join(', ')}` });
 
 const signingAlg = z.enum(SIGNING_ALGS);
+
+const network = text('an IP address or CIDR block', findNetworkProblem);
+
+const passwordHash = text('a bcrypt hash', (value) => findRefusal(() => toImportedHash(value)));
+
+const host = text('a host name, with or without port', (value) =>
+  isHostAndPort(value) ? undefined : 'is not a host name in lower case, with or without port',
+);
 
 const enabled = z.boolean().exactOptional();
 

@@ -7,8 +7,8 @@
  */
 import type { z } from 'zod';
 import { findNetworkProblem } from '../datasources/networks.ts';
-import { isLoopback } from '../directory/redirect-uris.ts';
-import { findableEmail } from '../directory/usernames.ts';
+import { isLoopback } from '../nouns/redirect-uris.ts';
+import { findableEmail } from '../nouns/usernames.ts';
 import { parseMasterKey } from '../storage/master-key.ts';
 import { findIssuerProblem, findProxyProblem, isHostAndPort, isHostname } from './addresses.ts';
 import type { Config } from './config.ts';

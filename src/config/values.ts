@@ -2,10 +2,10 @@
 
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ownFirstSegments } from '../directory/names.ts';
-import { isLoopback } from '../directory/redirect-uris.ts';
 import { quote } from '../errors/texts.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
+import { ownFirstSegments } from '../nouns/names.ts';
+import { isLoopback } from '../nouns/redirect-uris.ts';
 import { defined } from '../storage/defined.ts';
 import { isHostname } from './addresses.ts';
 import { faces } from './apply-faces.ts';

@@ -8,6 +8,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError, MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
+import { findableEmail } from '../nouns/usernames.ts';
 import type { AuditEntry, AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
@@ -16,7 +17,6 @@ import type { Author, Changes } from './changes.ts';
 import type { OneTimePurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
 import { type PasswordChange, requireAcceptable } from './password-change.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
-import { findableEmail } from './usernames.ts';
 
 /** @param user undefined until the token has shown who it is */
 export type AuthorOf = (user?: User) => Author;

@@ -4,13 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
+import { findRedirectUriProblem, hasOwnScheme } from '../nouns/redirect-uris.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
 import { eachNoun } from './collections.ts';
-import { findRedirectUriProblem, hasOwnScheme } from './redirect-uris.ts';
 import { mayUseGrant } from './registered-applications.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { DomainError } from '../errors/domain.ts';
+import { reservedNames } from '../nouns/names.ts';
 import { credentialsNode, registrantNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
@@ -21,7 +22,6 @@ import type { Application, CollectionName, FaceName, Noun, Nouns, Resource, User
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
-import { reservedNames } from './names.ts';
 import { findWithoutPluginsOf } from './plugin-creators.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
 import { removeContents, requireUnused } from './removal.ts';

@@ -2,6 +2,8 @@
  * What is left of a token's rights after something above it shrank: stored ∩ catalogue ∩ the current rights of all that
  * bound it.
  */
+
+import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import {
   allowsNothing,
   type DeviceAccess,
@@ -19,7 +21,6 @@ import type { Application, Connection, Resource, User } from '../storage/nouns.t
 import { findAccountHolder } from './database-accounts.ts';
 import { findDeviceRights } from './device-rights.ts';
 import type { Directory, DirectoryView } from './directory.ts';
-import { isOpenIdScope } from './openid-scopes.ts';
 import { mayHaveOfFace } from './registered-applications.ts';
 import { findRegistrant } from './registrants.ts';
 import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';

@@ -6,12 +6,12 @@
  * revision changes, which is asked at each request: what one process changed holds in the others at once.
  */
 import { LRUCache } from 'lru-cache';
+import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachNoun, findResourceSpelled } from './collections.ts';
-import { ORGANIZATION_CLIENT } from './names.ts';
 import { mayUseGrant } from './registered-applications.ts';
 
 /** Nouns of one kind kept in memory; more are read again when needed. */

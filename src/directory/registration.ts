@@ -1,6 +1,7 @@
 /** Strangers who register: a user with a password of their own choice, and the roles that everybody gets. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
+import { canonicalEmail, canonicalUsername } from '../nouns/usernames.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
@@ -8,7 +9,6 @@ import type { Author, Changes } from './changes.ts';
 import { eachNoun } from './collections.ts';
 import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
-import { canonicalEmail, canonicalUsername } from './usernames.ts';
 
 /** How often, and after how many milliseconds, one looks again whether the other of two has gone. */
 const LOOKS = 5;

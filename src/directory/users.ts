@@ -1,11 +1,11 @@
 /** People: finding them, and proving who they are with a password. One path for every door that takes one. */
 import { AccountClosed, ProofRejected } from '../errors/domain.ts';
+import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import type { Realm, User } from '../storage/nouns.ts';
 import type { HashShare } from './hash-queue.ts';
 import type { Passwords } from './passwords.ts';
 import { parseUserSubject } from './subjects.ts';
-import { findableEmail, findableUsername } from './usernames.ts';
 
 /** Counts guesses; what it throws is what the caller gets. */
 export interface GuessLimits {

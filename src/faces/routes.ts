@@ -1,6 +1,6 @@
 /** The paths of a face: which route a path means, and what it names. */
 import { type MatchFunction, match } from 'path-to-regexp';
-import { reservedNames } from '../directory/names.ts';
+import { reservedNames } from '../nouns/names.ts';
 import type { Face, FaceAction } from './face.ts';
 import type { Prefixes } from './parts.ts';
 

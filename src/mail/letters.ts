@@ -1,6 +1,7 @@
 /** What can be sent: one person, one line as subject, any text. */
-import { findableEmail } from '../directory/usernames.ts';
+
 import { MalformedRequest } from '../errors/domain.ts';
+import { findableEmail } from '../nouns/usernames.ts';
 
 export interface Letter {
   /** One address, without a name. */

@@ -2,7 +2,7 @@
  * Which scopes of an authorization request can be given. The rest are left out, because clients ask for what their
  * library or another server knows; `leftOut` reports that, so that the rest never passes for "nothing asked".
  */
-import { isOpenIdScope } from '../directory/openid-scopes.ts';
+import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, createPermissions, EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import { type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { readTableScope, type SplitScopes } from '../permissions/table-scopes.ts';

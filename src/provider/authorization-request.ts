@@ -5,7 +5,6 @@
 
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { DirectoryView } from '../directory/directory.ts';
-import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { findRegistrant } from '../directory/registrants.ts';
 import { findRights } from '../directory/rights.ts';
 import {
@@ -14,6 +13,7 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
+import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { namesNoAction } from '../permissions/device-access.ts';
 import {
   contains,

@@ -5,8 +5,8 @@
 import { LRUCache } from 'lru-cache';
 import { errors, Provider } from 'oidc-provider';
 import type { Directory, DirectoryView } from '../directory/directory.ts';
-import { OPENID_SCOPES } from '../directory/openid-scopes.ts';
-import { mayOmitPkce } from '../directory/redirect-uris.ts';
+import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
+import { mayOmitPkce } from '../nouns/redirect-uris.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
 import type { Application } from '../storage/nouns.ts';
 import type { SigningAlg } from '../storage/signing-algs.ts';

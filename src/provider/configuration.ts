@@ -3,11 +3,11 @@ import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC 
 import { errors } from 'oidc-provider';
 import { ASSERTION_TOLERANCE } from '../clients/assertions.ts';
 import type { Directory } from '../directory/directory.ts';
-import { isOpenIdScope, OPENID_SCOPES } from '../directory/openid-scopes.ts';
 import { findCeiling } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
 import type { Users } from '../directory/users.ts';
+import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';

@@ -3,8 +3,8 @@
  * or everything asked for if the operator marked the application as their own.
  */
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
-import { isOnDevice } from '../directory/redirect-uris.ts';
 import { DomainError } from '../errors/domain.ts';
+import { isOnDevice } from '../nouns/redirect-uris.ts';
 import { type Agreed, agreeToAll, clear, isOlder } from '../tokens/consent.ts';
 import type { ConsentParties } from '../tokens/remembered-consents.ts';
 import type { FindLeft } from './authorization-request.ts';

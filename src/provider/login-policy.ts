@@ -1,8 +1,8 @@
 /** When a person must log in again or be asked again, beyond the engine's own reasons. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
-import { isOnDevice } from '../directory/redirect-uris.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
+import { isOnDevice } from '../nouns/redirect-uris.ts';
 import type { Registry } from '../registry/registry.ts';
 import { isPublicClient } from './clients.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';

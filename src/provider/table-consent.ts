@@ -4,9 +4,9 @@
  * have become more. What is agreed to is kept in the engine's Grant.
  */
 import type { Directory } from '../directory/directory.ts';
-import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
+import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';

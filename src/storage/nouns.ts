@@ -206,7 +206,7 @@ export interface User extends Noun {
   readonly organization?: string;
   /** As typed at registration, for display. */
   readonly username: string;
-  /** The form that is compared: see directory/usernames.ts. */
+  /** The form that is compared: see nouns/usernames.ts. */
   readonly canonicalUsername: string;
   readonly email?: string;
   readonly canonicalEmail?: string;

@@ -1,9 +1,9 @@
 /** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
 import type { DirectoryView } from '../directory/directory.ts';
-import { isOpenIdScope, OPENID_SCOPES } from '../directory/openid-scopes.ts';
 import type { ResourceRights } from '../directory/rights.ts';
 import type { Through } from '../directory/through.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
+import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import {
   containsAccess,
   type DeviceAccess,

@@ -6,7 +6,6 @@
  */
 import { findDeviceRights } from '../directory/device-rights.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
-import { isOpenIdScope } from '../directory/openid-scopes.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import { findRegistrant } from '../directory/registrants.ts';
 import { findRights } from '../directory/rights.ts';
@@ -14,6 +13,7 @@ import { applicationSubject } from '../directory/subjects.ts';
 import type { Through } from '../directory/through.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
+import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';

@@ -14,7 +14,7 @@ import {
   type Problem,
 } from '../../src/config/load.ts';
 import { type Option, options } from '../../src/config/options.ts';
-import { ownFirstSegments } from '../../src/directory/names.ts';
+import { ownFirstSegments } from '../../src/nouns/names.ts';
 
 let cwd: string;
 before(async () => {

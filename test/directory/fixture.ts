@@ -9,7 +9,7 @@ import { type Author, type Changes, createChanges } from '../../src/directory/ch
 import { createCurrentRights } from '../../src/directory/current-rights.ts';
 import { createDirectory } from '../../src/directory/directory.ts';
 import { parseUserSubject, userSubject } from '../../src/directory/subjects.ts';
-import { canonicalUsername } from '../../src/directory/usernames.ts';
+import { canonicalUsername } from '../../src/nouns/usernames.ts';
 import { createRegistry, type Registry } from '../../src/registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
 import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts';

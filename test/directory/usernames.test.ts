@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { MalformedRequest } from '../../src/errors/domain.ts';
 import {
   canonicalEmail,
   canonicalUsername,
   findableEmail,
   findableUsername,
-} from '../../src/directory/usernames.ts';
-import { MalformedRequest } from '../../src/errors/domain.ts';
+} from '../../src/nouns/usernames.ts';
 import { floods } from './floods.ts';
 
 function isOneName(...names: readonly [string, ...string[]]): void {

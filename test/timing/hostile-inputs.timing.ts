@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { findableEmail, findableUsername } from '../../src/directory/usernames.ts';
 import { findForm } from '../../src/http/body.ts';
+import { findableEmail, findableUsername } from '../../src/nouns/usernames.ts';
 import { parsePermissions } from '../../src/permissions/permissions-json.ts';
 import { floods } from '../directory/floods.ts';
 import { hostileForms } from '../http/hostile-forms.ts';

@@ -1,9 +1,9 @@
 /** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
 import { AccountGone, requireMails } from '../../directory/account-mails.ts';
-import { findableEmail } from '../../directory/usernames.ts';
 import { isActive } from '../../directory/users.ts';
 import { AlreadyTaken, MalformedRequest } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { findableEmail } from '../../nouns/usernames.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';

@@ -3,8 +3,9 @@
  * administrators with a password, each in their own realm and never in the other's, applications and organizations
  * with an id and a secret.
  */
-import { isNounId } from '../../directory/names.ts';
+
 import type { Users } from '../../directory/users.ts';
+import { isNounId } from '../../nouns/names.ts';
 import type { Realm } from '../../storage/nouns.ts';
 import type { Ask, FaceAction, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';

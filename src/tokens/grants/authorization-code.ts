@@ -5,9 +5,9 @@
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import { requireText } from '../../clients/form.ts';
-import { mayOmitPkce } from '../../directory/redirect-uris.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import { MalformedRequest, ProofRejected } from '../../errors/domain.ts';
+import { mayOmitPkce } from '../../nouns/redirect-uris.ts';
 import { EVERYTHING, type Permissions } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { consentNode, grantNode, logoutNode } from '../../registry/nodes.ts';

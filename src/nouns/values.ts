@@ -1,20 +1,24 @@
-/** What a single value of the apply file may be. Each says of a bad one what is wrong, as the end of a sentence. */
+/**
+ * The administered nouns: what a value of one may be. Pure: no store, no requests.
+ *
+ * This file: a schema for each kind of value. Each says of a bad value what is wrong, as the end of a sentence.
+ */
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
-import { findNetworkProblem } from '../datasources/networks.ts';
-import { reservedNames } from '../directory/names.ts';
-import { RESERVED_SCOPES } from '../directory/openid-scopes.ts';
-import { toImportedHash } from '../directory/passwords.ts';
-import { findRedirectUriProblem, isLoopback } from '../directory/redirect-uris.ts';
-import { canonicalEmail, canonicalUsername } from '../directory/usernames.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
 import { findTableIdProblem } from '../permissions/table-ids.ts';
-import { isHostAndPort } from './addresses.ts';
+import { reservedNames } from './names.ts';
+import { RESERVED_SCOPES } from './openid-scopes.ts';
+import { findRedirectUriProblem, isLoopback } from './redirect-uris.ts';
+import { canonicalEmail, canonicalUsername } from './usernames.ts';
 
-/** The text itself; `shape` says in the documentation what it may be. */
-function text(shape: string, findProblem: (text: string) => string | undefined): z.ZodType<string, string> {
+/** @param shape says in the documentation what the text may be @param findProblem gives the end of a sentence */
+export function text(
+  shape: string,
+  findProblem: (text: string) => string | undefined,
+): z.ZodType<string, string> {
   return z
     .string()
     .superRefine((value, context) => {
@@ -75,8 +79,6 @@ export const channel = text('letters, digits and underscores', (value) =>
   /^[A-Za-z0-9_]{1,128}$/.test(value) ? undefined : 'is not made of 1 to 128 letters, digits and underscores',
 );
 
-export const network = text('an IP address or CIDR block', findNetworkProblem);
-
 /** Seconds. */
 export const exchangeTtl = z.int().min(10).max(86_400);
 
@@ -122,8 +124,6 @@ export function findRefusal(check: () => unknown): string | undefined {
 /** Whether it is long enough depends on whose it is: see `apply-contradictions`. */
 export const password = z.string().min(1).meta({ shape: 'text' });
 
-export const passwordHash = text('a bcrypt hash', (value) => findRefusal(() => toImportedHash(value)));
-
 export const username = text('text', (value) => findRefusal(() => canonicalUsername(value)));
 
 export const email = text('an email address', (value) => findRefusal(() => canonicalEmail(value)));
@@ -145,10 +145,6 @@ export const identifier = text('an absolute URI', (value) => {
   if (value.includes('#')) return 'has a fragment';
   return URL.canParse(value) ? undefined : 'is not an absolute URI';
 });
-
-export const host = text('a host name, with or without port', (value) =>
-  isHostAndPort(value) ? undefined : 'is not a host name in lower case, with or without port',
-);
 
 export const redirectUri = text('an absolute URI', findRedirectUriProblem);
 
