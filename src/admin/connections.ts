@@ -11,6 +11,9 @@ import { planConnection } from './apply-connections.ts';
 import { spellPermissions } from './apply-differences.ts';
 import { createPlan } from './apply-plan.ts';
 
+/** Living tokens that are counted one by one. */
+const COUNTED = 1_000_000;
+
 export interface ConnectionsDeps {
   readonly store: DirectoryStore;
   readonly changes: Changes;
@@ -55,7 +58,7 @@ export async function describeConnection(
     store.applications.get(connection.application),
     connection.owner === undefined ? undefined : store.users.get(connection.owner),
     connections.findUse(connection),
-    connections.countLiving(connection),
+    connections.countLiving(connection, COUNTED),
   ]);
   const { enabled, expiresAt, secrets, networks, scopes, maxTokenTtl } = connection;
   const state = enabled ? (expiresAt !== undefined && expiresAt <= now() ? 'expired' : 'alive') : 'disabled';
@@ -71,7 +74,7 @@ export async function describeConnection(
     ['expires', expiresAt === undefined ? 'when it is ended' : new Date(expiresAt).toISOString()],
     ['tokens of its own', secrets.map(({ createdAt }) => new Date(createdAt).toISOString()).join(', ')],
     ['last used', use ? `${new Date(use.at).toISOString()} from ${use.address}` : 'never'],
-    ['living tokens made from it', String(living)],
+    ['living tokens made from it', living === COUNTED ? `${COUNTED} or more` : String(living)],
   ];
   return [
     `${organization?.name}/${connection.name}: ${state}`,

@@ -77,7 +77,8 @@ export interface Connections {
   end(connection: Connection, author: Author): Promise<void>;
   /** For people. */
   findUse(connection: Connection): Promise<Use | undefined>;
-  countLiving(connection: Connection): Promise<number>;
+  /** Counting ends at `limit`. */
+  countLiving(connection: Connection, limit: number): Promise<number>;
 }
 
 export interface ConnectionsDeps {
@@ -223,7 +224,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       }),
 
     findUse: ({ id }) => uses.find(id),
-    countLiving: ({ id }) => deps.tokens.countOf(id, now()),
+    countLiving: ({ id }, limit) => deps.tokens.countOf(id, now(), limit),
   };
 
   async function create(wanted: NewConnection, author: Author, asOf = now()): Promise<Shown> {

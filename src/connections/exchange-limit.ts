@@ -26,7 +26,10 @@ export interface ExchangeLimitDeps {
   readonly trades: { readonly points: number; readonly seconds: number };
   /** Living tokens of a connection, living pairs of a user. */
   readonly living: { readonly [K in Kind]: number };
-  readonly countLiving: { readonly [K in Kind]: (origin: string, now: number) => Promise<number> };
+  /** Counting ends at `limit`. */
+  readonly countLiving: {
+    readonly [K in Kind]: (origin: string, now: number, limit: number) => Promise<number>;
+  };
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -51,6 +54,8 @@ function tooMany(ms: number, reason: string): TooManyAttempts {
 export function createExchangeLimit({ trades, living, countLiving, now }: ExchangeLimitDeps): ExchangeLimit {
   const windows = new LRUCache<string, Window>({ max: ORIGINS_COUNTED });
   const counts = new LRUCache<string, Living>({ max: ORIGINS_COUNTED });
+  /** Trades that come while one is counted for share its count. */
+  const counting = new Map<string, Promise<Living>>();
 
   function takeTrade(origin: string): void {
     const at = now();
@@ -73,7 +78,14 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
     const isDue =
       age > (known && known.count >= living[kind] ? RECOUNTED_AT_THE_LIMIT_AFTER : RECOUNTED_AFTER);
     if (known && !isDue) return known;
-    const counted = { count: await countLiving[kind](origin, at), at };
+    const begun = counting.get(key) ?? recount(key, origin, kind).finally(() => counting.delete(key));
+    counting.set(key, begun);
+    return begun;
+  }
+
+  async function recount(key: string, origin: string, kind: Kind): Promise<Living> {
+    const at = now();
+    const counted = { count: await countLiving[kind](origin, at, living[kind]), at };
     counts.set(key, counted);
     return counted;
   }

@@ -198,8 +198,8 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
       trades: config.throttle.exchange,
       living: { connection: config.livingLimit, user: config.pairLimit },
       countLiving: {
-        connection: (connection, at) => storage.tokens.countOf(connection, at),
-        user: (user, at) => storage.logins.countOf(user, at),
+        connection: storage.tokens.countOf,
+        user: storage.logins.countOf,
       },
       now,
     }),

@@ -82,8 +82,8 @@ export interface TokenStore {
     after?: string;
     limit: number;
   }): Promise<Page<TokenRow>>;
-  /** How many tokens that descend from the connection have not expired, whether or not they were ended. */
-  countOf(connection: string, now: number): Promise<number>;
+  /** How many tokens that descend from the connection have not expired, ended ones included; counts up to `limit`. */
+  countOf(connection: string, now: number, limit: number): Promise<number>;
 }
 
 export interface LoginStore {
@@ -91,8 +91,8 @@ export interface LoginStore {
   find(id: string, now: number): Promise<LoginRow | undefined>;
   /** Moves the family on: current `from` becomes `to`, only if `from` is current. One winner. */
   rotate(id: string, from: Buffer, to: Buffer, now: number): Promise<boolean>;
-  /** How many logins made from this person's logins have not expired, ended ones included. */
-  countOf(origin: string, now: number): Promise<number>;
+  /** How many logins made from this person's logins have not expired, ended ones included; counts up to `limit`. */
+  countOf(origin: string, now: number, limit: number): Promise<number>;
 }
 
 /** Whom the end of a node concerns. */

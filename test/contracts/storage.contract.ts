@@ -266,9 +266,10 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         await storage.tokens.insert(key(), { ...row, id: 't2', expiresAt: row.expiresAt + MINUTE });
         await storage.tokens.insert(key(), { ...tokenRow('t3'), connection: randomUUID() });
         await storage.tokens.insert(key(), tokenRow('t4'));
-        assert.equal(await storage.tokens.countOf(connection, NOW), 2);
-        assert.equal(await storage.tokens.countOf(connection, NOW + MINUTE), 1);
-        assert.equal(await storage.tokens.countOf(randomUUID(), NOW), 0);
+        assert.equal(await storage.tokens.countOf(connection, NOW, 9), 2);
+        assert.equal(await storage.tokens.countOf(connection, NOW, 1), 1);
+        assert.equal(await storage.tokens.countOf(connection, NOW + MINUTE, 9), 1);
+        assert.equal(await storage.tokens.countOf(randomUUID(), NOW, 9), 0);
       });
 
       test('a token with every member comes back as it was written', async () => {
@@ -825,8 +826,9 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           await storage.logins.insert({ ...loginRow(id), ...(origin && { origin }) });
         }
         const { expiresAt } = loginRow('l1');
-        assert.equal(await storage.logins.countOf('ann', expiresAt - 1), 2);
-        assert.equal(await storage.logins.countOf('ann', expiresAt), 0);
+        assert.equal(await storage.logins.countOf('ann', expiresAt - 1, 9), 2);
+        assert.equal(await storage.logins.countOf('ann', expiresAt - 1, 1), 1);
+        assert.equal(await storage.logins.countOf('ann', expiresAt, 9), 0);
         assert.equal((await storage.logins.find('l1', expiresAt - 1))?.origin, 'ann');
       });
 

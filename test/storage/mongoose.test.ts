@@ -227,8 +227,8 @@ async function useEverything(storage: Storage): Promise<void> {
   for (const by of ['application', 'user', 'connection', 'parent'] as const) {
     await tokens.page({ by, id: 'a', now, limit: 2 });
   }
-  await tokens.countOf('c', now);
-  await logins.countOf('o', now);
+  await tokens.countOf('c', now, 9);
+  await logins.countOf('o', now, 9);
   await logins.find('l', now);
   await logins.rotate('l', key(), key(), now);
   await nodes.mark('n', { revokedAt: now }, later);

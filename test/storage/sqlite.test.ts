@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { migrate, STEPS } from '../../adapters/storage/sqlite/migrations.ts';
+import { numberOf } from '../../adapters/storage/sqlite/rows.ts';
 import {
   CannotOpenStore,
   NewerDatabase,
@@ -245,6 +246,32 @@ test('a lost shared document is found by verify, and its rows are not read', asy
   await storage.close();
 });
 
+test('counting many rows lets other work go on in between', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const raw = new DatabaseSync(path);
+  raw
+    .prepare(
+      `WITH RECURSIVE row (number) AS (VALUES (1) UNION ALL SELECT number + 1 FROM row WHERE number < 25000)
+       INSERT INTO tokens (key, expires_at, shared, application, connection, document)
+         SELECT number, 1000 + number / 7, 1, 1, ?, '{}' FROM row`,
+    )
+    .run(numberOf('c'));
+  raw.close();
+  let turns = 0;
+  const turn = (): void => {
+    turns += 1;
+    next = setImmediate(turn);
+  };
+  let next = setImmediate(turn);
+  assert.equal(await storage.tokens.countOf('c', 999, 100_000), 25_000);
+  clearImmediate(next);
+  assert.ok(turns >= 2, `${turns} turns`);
+  assert.equal(await storage.tokens.countOf('c', 999, 24_999), 24_999);
+  assert.equal(await storage.tokens.countOf('c', 1_001, 100_000), 25_000 - 13);
+  await storage.close();
+});
+
 test('every hot query uses an index', async () => {
   const path = newPath();
   await (await openSqliteStorage({ path })).close();
@@ -268,8 +295,10 @@ test('every hot query uses an index', async () => {
     ...['tokens', 'artifacts', 'logins', 'counters', 'nodes', 'shared_documents'].map(
       (table) => `SELECT rowid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
     ),
-    'SELECT count(*) AS count FROM tokens WHERE connection = ? AND expires_at > ?',
-    'SELECT count(*) AS count FROM logins WHERE origin = ? AND expires_at > ?',
+    ...['tokens WHERE tokens.connection', 'logins WHERE logins.origin'].map(
+      (rows) =>
+        `SELECT rowid FROM ${rows} = ? AND (expires_at, rowid) > (?, ?) ORDER BY expires_at, rowid LIMIT 1 OFFSET ?`,
+    ),
     "SELECT value FROM sequences WHERE name = 'node change'",
   ];
   for (const sql of queries) {

@@ -122,7 +122,8 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedD
       const next = last && found.length > limit ? toBuffer(last._id).toString('base64url') : undefined;
       return defined({ items, next });
     },
-    countOf: (connection, now) => guarded(() => tokens.countDocuments({ connection, expiresAt: after(now) })),
+    countOf: (connection, now, limit) =>
+      guarded(() => tokens.countDocuments({ connection, expiresAt: after(now) }, { limit })),
   };
 }
 
@@ -139,7 +140,8 @@ export function createLogins({ logins }: Pick<Models, 'logins'>, shared: SharedD
       );
       return document ? toLoginRow(document, await shared.partOf(document)) : undefined;
     },
-    countOf: (origin, now) => guarded(() => logins.countDocuments({ origin, expiresAt: after(now) })),
+    countOf: (origin, now, limit) =>
+      guarded(() => logins.countDocuments({ origin, expiresAt: after(now) }, { limit })),
     async rotate(id, from, to, now) {
       const { modifiedCount } = await guarded(() =>
         logins.updateOne(

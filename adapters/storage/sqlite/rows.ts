@@ -12,6 +12,7 @@ import {
   type RowDocuments,
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
+import { countRows } from './count-rows.ts';
 import { type Database, optionalNumber, type Row } from './database.ts';
 
 /** A connection on which statements of one transaction run. */
@@ -175,10 +176,8 @@ export function createTokens(database: Database, known: KnownShared<number>): To
         next: rows.length > limit ? String(found.at(-1)?.position) : undefined,
       });
     },
-    async countOf(connection, now) {
-      const sql = 'SELECT count(*) AS count FROM tokens WHERE connection = ? AND expires_at > ?';
-      return Number(database.get(sql, numberOf(connection), now)?.count);
-    },
+    countOf: (connection, now, limit) =>
+      countRows(database, 'tokens.connection', numberOf(connection), now, limit),
   };
 }
 
@@ -188,10 +187,7 @@ export function createLogins(database: Database, known: KnownShared<number>): Lo
       const documents = encodeLogin(login);
       return write(database, known, documents, (shared) => putLogin(database, login, documents, shared));
     },
-    async countOf(origin, now) {
-      const sql = 'SELECT count(*) AS count FROM logins WHERE origin = ? AND expires_at > ?';
-      return Number(database.get(sql, numberOf(origin), now)?.count);
-    },
+    countOf: (origin, now, limit) => countRows(database, 'logins.origin', numberOf(origin), now, limit),
     async find(id, now) {
       const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', id, now);
       return row && toLogin(row, sharedOf(database, known, row));

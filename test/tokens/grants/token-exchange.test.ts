@@ -362,7 +362,7 @@ describe('token exchange', () => {
     const use = await foundations().connections.findUse(here.connection);
     assert.ok(use && use.at >= before && use.at <= Date.now() + server.clock.offset);
     assert.match(use.address, /127\.0\.0\.1|::1/);
-    assert.equal(await foundations().connections.countLiving(here.connection), 1);
+    assert.equal(await foundations().connections.countLiving(here.connection, 9), 1);
     const { token, connection } = await connect();
     const { view } = await foundations().directory.viewFor({});
     await foundations().connections.find(token, '192.0.2.7', view);
