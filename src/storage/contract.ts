@@ -180,12 +180,42 @@ export interface Collection<T> {
   /** @throws VersionConflict */
   remove(id: string, version: number): Promise<void>;
   /** By `number`; stable while rows are added and removed. */
-  page(options: { after?: string; limit: number; organization?: string }): Promise<Page<T>>;
+  page(options: PageOptions): Promise<Page<T>>;
+  /** The values that nouns have under a listed key, each once. Takes as long as there are values, however many nouns have them. */
+  listedValues(key: string): Promise<string[]>;
+}
+
+export interface PageOptions {
+  readonly after?: string;
+  readonly limit: number;
+  readonly organization?: string;
+  /** Only nouns that have the value. `key` is a name from `listedKeys`. */
+  readonly listed?: { readonly key: string; readonly value: string };
+}
+
+/** Which noun was made, replaced or removed. */
+export interface DirectoryChange {
+  readonly collection: CollectionName;
+  readonly id: string;
+  /** That it concerns; absent: all of them. */
+  readonly organization?: string;
+}
+
+export interface DirectoryChanges {
+  /** Absent if the log does not reach back: anything may have changed. */
+  readonly changes?: readonly DirectoryChange[];
+  /** To go on with; means something to this store only. */
+  readonly cursor: string;
 }
 
 export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[C]> } & {
   /** Grows with every change in any collection but those `withoutRevision`. Read at each request: one point read. */
   revision(): Promise<number>;
+  /**
+   * Names all changes that the revision covers which was read last and that the cursor's did not. One that is under way is named
+   * each time until it is done. The log is bounded.
+   */
+  changesSince(cursor?: string): Promise<DirectoryChanges>;
 };
 
 /**

@@ -1,11 +1,12 @@
 /**
  * The administered nouns as they are stored: plain data, no behaviour. Every store keeps them as documents in a
- * `Collection`; `uniqueKeys` below says once, for all stores, what must be unique.
+ * `Collection`; `uniqueKeys` and `listedKeys` below say once, for all stores, what must be unique and by what else nouns
+ * are found.
  */
 
 import type { StoredDeviceAccess } from '../permissions/device-access.ts';
 import type { StoredPermissions } from '../permissions/stored.ts';
-import type { AlgChoice, SigningAlg } from './signing-algs.ts';
+import { type AlgChoice, accessTokenAlgs, idTokenAlgs, type SigningAlg } from './signing-algs.ts';
 
 export type { StoredDeviceAccess } from '../permissions/device-access.ts';
 export type { StoredPermissions } from '../permissions/stored.ts';
@@ -363,6 +364,60 @@ export const uniqueKeys: {
   connections: { name: (noun) => `${noun.organization}/${noun.name}` },
   datasources: { name: (noun) => `${noun.organization}/${noun.name}` },
 };
+
+/** As a listed value: that an organization is the default one. No host is called so. */
+export const DEFAULT_HOST = '';
+
+/** What nouns are found by that several may have, so that no question needs a look at all nouns. */
+type Lists<T> = Readonly<Record<string, (noun: T) => readonly string[]>>;
+
+/**
+ * For each listed key of a collection: its name and a function that makes its values. The stores keep the values beside
+ * the nouns: a change here needs a further migration step of each store, which fills them again.
+ */
+export const listedKeys: { readonly [C in CollectionName]: Lists<Nouns[C]> } = {
+  organizations: {
+    host: ({ enabled, hosts, default: isDefault }) =>
+      enabled ? [...hosts, ...(isDefault ? [DEFAULT_HOST] : [])] : [],
+    face: ({ enabled, faces = {} }) =>
+      enabled ? Object.keys(faces).filter((name) => faces[name]?.enabled) : [],
+  },
+  applications: {
+    origin: ({ enabled, allowedOrigins }) => (enabled ? allowedOrigins : []),
+    grant: ({ enabled, grants }) => (enabled ? grants : []),
+    /** Disabled ones count, so that enabling them costs no wait. */
+    algs: (noun) => [idTokenAlgs(noun).join(' ')],
+    /** Of those that can get an ID token. */
+    idTokenAlgs: (noun) =>
+      noun.enabled && noun.grants.includes('authorization_code') ? [idTokenAlgs(noun).join(' ')] : [],
+    /** The organization, of those that operators made and that have a resource of their own. */
+    ownResource: ({ enabled, organization, resource, isOrganization, owner }) =>
+      enabled && resource !== undefined && !isOrganization && owner === undefined ? [organization] : [],
+    owner: ({ owner }) => (owner === undefined ? [] : [owner]),
+    assertionAudience: ({ assertionAudience }) =>
+      assertionAudience === undefined ? [] : [assertionAudience],
+  },
+  roles: { default: (noun) => (noun.default ? [noun.organization] : []) },
+  resources: { algs: ({ token }) => [accessTokenAlgs(token).join(' ')] },
+  users: { administers: ({ administers }) => administers },
+  connections: {},
+  datasources: {},
+};
+
+/** The values of a noun under each listed key that it has values for, each value once. */
+export function listedValuesOf<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+): readonly (readonly [key: string, values: readonly string[]])[] {
+  return Object.entries(listedKeys[collection])
+    .map(([key, toValues]) => [key, [...new Set(toValues(noun))]] as const)
+    .filter(([, values]) => values.length > 0);
+}
+
+/** The organization that a change of the noun concerns; an organization concerns itself. */
+export function organizationOf<C extends CollectionName>(collection: C, noun: Nouns[C]): string | undefined {
+  return collection === 'organizations' ? noun.id : (noun as { organization?: string }).organization;
+}
 
 /**
  * Collections whose nouns come and go without changing the rights of other users or applications. The server reads

@@ -726,6 +726,134 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
       });
     });
 
+    describe('listed keys', () => {
+      const listed = (key: string, value: string) => ({ key, value });
+      const namesOf = ({ items }: { items: readonly { name: string }[] }) => items.map(({ name }) => name);
+
+      test('nouns are found by each value that they list, in order of number', async () => {
+        const { applications } = storage.directory;
+        const origins = ['https://a.example', 'https://b.example'];
+        const made: Application[] = [];
+        for (const name of ['a0', 'a1', 'a2']) {
+          made.push(await applications.insert({ ...application('o1', name), allowedOrigins: origins }));
+        }
+        await applications.insert({ ...application('o2', 'elsewhere'), allowedOrigins: origins.slice(1) });
+        const first = await applications.page({ limit: 2, listed: listed('origin', 'https://a.example') });
+        assert.deepEqual(first.items, made.slice(0, 2));
+        const rest = { after: first.next, limit: 2, listed: listed('origin', 'https://a.example') };
+        assert.deepEqual(await applications.page(rest as never), { items: made.slice(2) });
+        const both = { limit: 9, listed: listed('origin', 'https://b.example') };
+        assert.deepEqual(namesOf(await applications.page(both)), ['a0', 'a1', 'a2', 'elsewhere']);
+        assert.deepEqual(namesOf(await applications.page({ ...both, organization: 'o2' })), ['elsewhere']);
+        for (const other of [listed('origin', 'https://c.example'), listed('grant', 'https://a.example')]) {
+          assert.deepEqual(await applications.page({ limit: 9, listed: other }), { items: [] });
+        }
+        assert.deepEqual(await applications.listedValues('origin'), origins);
+      });
+
+      test('a noun that changes or goes is listed no more by what it was', async () => {
+        const { applications } = storage.directory;
+        const grants = ['password', 'client_credentials', 'password'];
+        const shop = await applications.insert({ ...application('o', 'shop'), grants });
+        assert.deepEqual(await applications.listedValues('grant'), ['client_credentials', 'password']);
+        const changed = await applications.replace({ ...shop, grants: ['refresh_token'] });
+        assert.deepEqual(await applications.listedValues('grant'), ['refresh_token']);
+        await assert.rejects(applications.replace({ ...shop, grants: ['password'] }), VersionConflict);
+        assert.deepEqual(await applications.listedValues('grant'), ['refresh_token']);
+        const disabled = await applications.replace({ ...changed, enabled: false });
+        assert.deepEqual(await applications.listedValues('grant'), []);
+        assert.deepEqual(await applications.listedValues('algs'), ['RS256 ES256']);
+        await applications.remove(disabled.id, disabled.version);
+        assert.deepEqual(await applications.listedValues('algs'), []);
+      });
+    });
+
+    describe('the log of changes', () => {
+      test('it names each change after a cursor, also to other processes', async () => {
+        const other = await open.another();
+        const { organizations, applications, users } = storage.directory;
+        const { cursor } = await other.directory.changesSince();
+        const acme = await organizations.insert(organization('acme'));
+        const shop = await applications.insert(application(acme.id, 'shop'));
+        await users.insert(user('ann'));
+        await applications.remove(shop.id, shop.version);
+        const concerns = { organization: acme.id };
+        const expected = [
+          { collection: 'organizations', id: acme.id, ...concerns },
+          { collection: 'applications', id: shop.id, ...concerns },
+          { collection: 'applications', id: shop.id, ...concerns },
+        ];
+        const read = await other.directory.changesSince(cursor);
+        assert.deepEqual(read.changes, expected);
+        assert.deepEqual((await other.directory.changesSince(read.cursor)).changes, []);
+        const removed = await organizations.replace(acme).then(({ version }) => ({ ...acme, version }));
+        await organizations.remove(removed.id, removed.version);
+        const later = await other.directory.changesSince(read.cursor);
+        assert.deepEqual(later.changes, [expected[0], expected[0]]);
+        assert.deepEqual(await other.directory.changesSince(cursor), {
+          changes: [...expected, ...later.changes],
+          cursor: later.cursor,
+        });
+      });
+
+      test('without a cursor, and with one from before an import, it names none', async () => {
+        const { cursor, ...rest } = await storage.directory.changesSince();
+        assert.deepEqual(rest, {});
+        async function* records() {
+          const row = { ...organization('acme'), number: 1, version: 1 };
+          yield { kind: 'organizations', row } as const;
+        }
+        await storage.dump.import(records());
+        assert.equal((await storage.directory.changesSince(cursor)).changes, undefined);
+        const { items } = await storage.directory.organizations.page({
+          limit: 2,
+          listed: { key: 'host', value: 'acme.example' },
+        });
+        assert.deepEqual(items, []);
+      });
+
+      test('a reader who drops what it names sees every change that was answered', async () => {
+        const stores = [storage.directory, (await open.another()).directory];
+        const read = (await open.another()).directory;
+        const kept = new Map<string, Organization | undefined>();
+        let known = { revision: -1, cursor: undefined as string | undefined };
+        let following = Promise.resolve();
+        const follow = async () => {
+          const revision = await read.revision();
+          if (revision <= known.revision) return;
+          const { changes, cursor } = await read.changesSince(known.cursor);
+          if (changes) for (const { id } of changes) kept.delete(id);
+          else kept.clear();
+          known = { revision, cursor };
+        };
+        const find = async (id: string) => {
+          // One at a time, so that the reader is no cleverer than the test means it to be.
+          const turn = following.then(follow);
+          following = turn;
+          await turn;
+          if (kept.has(id)) return kept.get(id);
+          const { revision } = known;
+          const found = await read.organizations.get(id);
+          if (known.revision === revision) kept.set(id, found);
+          return found;
+        };
+        const made = await inParallel(6, (index) =>
+          storage.directory.organizations.insert(organization(`o${index}`)),
+        );
+        await Promise.all(
+          made.map(async (noun, index) => {
+            let current = noun;
+            for (let turn = 0; turn < 12; turn += 1) {
+              current = await stores[(index + turn) % 2]!.organizations.replace(current);
+              assert.equal((await find(noun.id))?.version, current.version);
+              await find(made[(index + 1) % made.length]!.id);
+            }
+          }),
+        );
+        assert.ok(known.cursor !== undefined);
+      });
+    });
+
     describe('keys and audit', () => {
       const stored = (id: string) => ({
         id,

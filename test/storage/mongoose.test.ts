@@ -7,6 +7,7 @@ import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
 import { INDEXES, migrate, STEPS, type Step } from '../../adapters/storage/mongoose/migrations.ts';
 import { createModels } from '../../adapters/storage/mongoose/schemas.ts';
 import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
+import { type CollectionName, listedKeys } from '../../src/storage/nouns.ts';
 import { storageContract } from '../contracts/storage.contract.ts';
 import { wholeTokenRow } from '../contracts/whole-rows.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
@@ -156,6 +157,56 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     await connection.close();
   });
 
+  test('nouns that an earlier version wrote are listed after the migration', async () => {
+    const url = server.newUrl();
+    const noun = {
+      id: randomUUID(),
+      enabled: true,
+      createdAt: 1,
+      name: 'a',
+      default: true,
+      hosts: ['a.example'],
+    };
+    await using earlier = await open(url);
+    await earlier.directory.organizations.insert(noun);
+    const connection = await mongoose.createConnection(url).asPromise();
+    await connection.collection('organizations').updateMany({}, { $unset: { listed: '' } });
+    await connection.collection('heads').updateOne({ _id: 'schema' as never }, { $set: { value: 6 } });
+    await connection.close();
+    assert.deepEqual(await earlier.directory.organizations.listedValues('host'), []);
+    await using later = await open(url);
+    assert.deepEqual(await later.directory.organizations.listedValues('host'), ['', 'a.example']);
+  });
+
+  test('a change without an entry in the log, and a full log, name no changes', async () => {
+    const url = server.newUrl();
+    await using storage = await open(url);
+    const { directory } = storage;
+    const noun = { id: randomUUID(), enabled: true, createdAt: 1, name: 'a', default: false, hosts: [] };
+    let organization = await directory.organizations.insert(noun);
+    const { cursor: first } = await directory.changesSince();
+    // As a process of an earlier version changes the directory.
+    const connection = await mongoose.createConnection(url).asPromise();
+    const head = { _id: 'directory revision' as never };
+    const pending = { key: 'earlier', at: Date.now(), floor: 0 };
+    await connection.collection('heads').updateOne(head, { $inc: { value: 1 }, $push: { pending } as never });
+    const underWay = await directory.changesSince(first);
+    assert.equal(underWay.changes, undefined);
+    assert.equal((await directory.changesSince(underWay.cursor)).changes, undefined);
+    await connection
+      .collection('heads')
+      .updateOne(head, { $inc: { value: 1 }, $pull: { pending: { key: 'earlier' } } as never });
+    const done = await directory.changesSince(underWay.cursor);
+    assert.equal(done.changes, undefined);
+    await connection.close();
+    for (let turn = 0; turn < 200; turn += 1) {
+      organization = await directory.organizations.replace(organization);
+    }
+    assert.equal((await directory.changesSince(done.cursor)).changes?.length, 200);
+    await directory.organizations.replace(organization);
+    assert.equal((await directory.changesSince(done.cursor)).changes, undefined);
+  });
+
   test('a database of a newer version is refused, and so is one that lets two win', async () => {
     const url = server.newUrl();
     await (await openMongooseStorage({ url })).close();
@@ -203,8 +254,8 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
     }
   });
 
-  async function open(): Promise<Storage & AsyncDisposable> {
-    const storage = await openMongooseStorage({ url: server.newUrl() });
+  async function open(url = server.newUrl()): Promise<Storage & AsyncDisposable> {
+    const storage = await openMongooseStorage({ url });
     return { ...storage, [Symbol.asyncDispose]: () => storage.close() };
   }
 });
@@ -256,6 +307,12 @@ async function useEverything(storage: Storage): Promise<void> {
   await directory.applications.page({ limit: 2, organization: 'o' });
   await directory.organizations.remove(organization.id, 2);
   await directory.revision();
+  await directory.changesSince();
+  for (const [name, keys] of Object.entries(listedKeys) as [CollectionName, object][]) {
+    for (const key of Object.keys(keys)) {
+      await directory[name].page({ limit: 2, listed: { key, value: 'a' } });
+    }
+  }
   await storage.sweep(now, 10);
   await storage.ping();
 }

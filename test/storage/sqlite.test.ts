@@ -174,6 +174,46 @@ test('E9 a file that is not a database is refused in one sentence', async () => 
   await assert.rejects(openSqliteStorage({ path: join(path, 'below', 'a.db') }), CannotOpenStore);
 });
 
+test('nouns that an earlier version wrote are listed after the migration', async () => {
+  const path = newPath();
+  const noun = {
+    id: randomUUID(),
+    enabled: true,
+    createdAt: 1,
+    name: 'a',
+    default: true,
+    hosts: ['a.example'],
+  };
+  const earlier = await openSqliteStorage({ path });
+  await earlier.directory.organizations.insert(noun);
+  await earlier.close();
+  const raw = new DatabaseSync(path);
+  raw.exec('DROP TABLE noun_lists; DROP TABLE directory_changes; PRAGMA user_version = 5');
+  raw.close();
+  const later = await openSqliteStorage({ path });
+  assert.deepEqual(await later.directory.organizations.listedValues('host'), ['', 'a.example']);
+  const { cursor } = await later.directory.changesSince();
+  await later.directory.organizations.insert({ ...noun, id: randomUUID(), name: 'b', default: false });
+  assert.equal((await later.directory.changesSince(cursor)).changes?.length, 1);
+  await later.close();
+});
+
+test('a log that was cut names no changes', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const noun = { id: randomUUID(), enabled: true, createdAt: 1, name: 'a', default: false, hosts: [] };
+  const { cursor } = await storage.directory.changesSince();
+  const organization = await storage.directory.organizations.insert(noun);
+  await storage.directory.organizations.replace(organization);
+  assert.equal((await storage.directory.changesSince(cursor)).changes?.length, 2);
+  const raw = new DatabaseSync(path);
+  raw.exec('DELETE FROM directory_changes WHERE revision = 1');
+  raw.close();
+  assert.equal((await storage.directory.changesSince(cursor)).changes, undefined);
+  assert.equal((await storage.directory.changesSince('1')).changes?.length, 1);
+  await storage.close();
+});
+
 test('migrations can be run again over what they made', async () => {
   const path = newPath();
   const first = await openSqliteStorage({ path });

@@ -15,14 +15,16 @@ import type { NounRecord } from '../../../src/storage/dump.ts';
 import {
   type Application,
   type CollectionName,
+  listedValuesOf,
   type Noun,
   type Nouns,
+  organizationOf,
   toFirstVersion,
   uniqueKeys,
   withoutRevision,
 } from '../../../src/storage/nouns.ts';
 import { guarded } from './errors.ts';
-import { createRevision, type Heads, type Revision } from './heads.ts';
+import { createRevision, type Heads, type Revision, readLog } from './heads.ts';
 import type { AuditDocument, KeyDocument, Models, NounDocument } from './schemas.ts';
 
 export const numberOf = (collection: CollectionName): string => `number of ${collection}`;
@@ -34,10 +36,16 @@ export function toNounDocument<C extends CollectionName>({ kind, row }: NounReco
     const value = toValue(row);
     if (value !== undefined) unique[key] = value;
   }
-  return { ...rest, _id: id, unique, ...defined({ jwks: jwks && JSON.stringify(jwks) }) };
+  const listed = toListed(kind, row);
+  return { ...rest, _id: id, unique, ...defined({ listed, jwks: jwks && JSON.stringify(jwks) }) };
 }
 
-export function toNoun<C extends CollectionName>({ _id, unique, ...rest }: NounDocument): Nouns[C] {
+export function toListed<C extends CollectionName>(kind: C, row: Nouns[C]): NounDocument['listed'] {
+  const listed = listedValuesOf(kind, row).map(([key, values]): [string, string[]] => [key, [...values]]);
+  return listed.length > 0 ? Object.fromEntries(listed) : undefined;
+}
+
+export function toNoun<C extends CollectionName>({ _id, unique, listed, ...rest }: NounDocument): Nouns[C] {
   const { jwks } = rest;
   const noun: object = {
     id: _id,
@@ -53,8 +61,10 @@ function createCollection<C extends CollectionName>(
   heads: Heads,
   revision: Revision,
 ): Collection<Nouns[C]> {
-  const changing = <T>(change: () => Promise<T>): Promise<T> =>
-    withoutRevision.has(name) ? change() : revision.around(change);
+  const changing = <T>(id: string, organization: string | undefined, change: () => Promise<T>): Promise<T> =>
+    withoutRevision.has(name)
+      ? change()
+      : revision.around(change, defined({ collection: name as CollectionName, id, organization }));
   const find = async (filter: object): Promise<Nouns[C] | undefined> => {
     const document = await guarded(() => model.findOne(filter).lean<NounDocument>());
     return document ? toNoun<C>(document) : undefined;
@@ -69,12 +79,14 @@ function createCollection<C extends CollectionName>(
     async insert(given) {
       // A number that a clash uses up is never given again.
       const noun = toFirstVersion<Nouns[C]>(given, await heads.next(numberOf(name)));
-      await changing(() => guarded(() => model.create(toNounDocument({ kind: name, row: noun }))));
+      await changing(noun.id, organizationOf(name, noun), () =>
+        guarded(() => model.create(toNounDocument({ kind: name, row: noun }))),
+      );
       return noun;
     },
     async replace(given) {
       const noun = { ...given, version: given.version + 1 };
-      const { matchedCount } = await changing(() =>
+      const { matchedCount } = await changing(given.id, organizationOf(name, noun), () =>
         guarded(() =>
           model.replaceOne(
             { _id: given.id, version: given.version },
@@ -86,13 +98,20 @@ function createCollection<C extends CollectionName>(
       return noun;
     },
     async remove(id, version) {
-      const { deletedCount } = await changing(() => guarded(() => model.deleteOne({ _id: id, version })));
+      const noun = await find({ _id: id });
+      if (!noun) throw changed(id);
+      const { deletedCount } = await changing(id, organizationOf(name, noun), () =>
+        guarded(() => model.deleteOne({ _id: id, version })),
+      );
       if (deletedCount === 0) throw changed(id);
     },
-    async page({ after, limit, organization }) {
+    async page({ after, limit, organization, listed }) {
       const documents = await guarded(() =>
         model
-          .find(defined({ number: trusted({ $gt: Number(after ?? 0) }), organization }))
+          .find({
+            ...defined({ number: trusted({ $gt: Number(after ?? 0) }), organization }),
+            ...(listed && { [`listed.${listed.key}`]: listed.value }),
+          })
           .sort({ number: 1 })
           .limit(limit + 1)
           .lean<NounDocument[]>(),
@@ -100,11 +119,16 @@ function createCollection<C extends CollectionName>(
       const items = documents.slice(0, limit).map((document) => toNoun<C>(document));
       return defined({ items, next: documents.length > limit ? String(items.at(-1)?.number) : undefined });
     },
+    async listedValues(key) {
+      return (await guarded(() => model.distinct(`listed.${key}`))).map(String).sort();
+    },
   };
 }
 
+const REVISION = 'directory revision';
+
 export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: Heads): DirectoryStore {
-  const revision = createRevision(heads, 'directory revision');
+  const revision = createRevision(heads, REVISION);
   const collection = <C extends CollectionName>(name: C) =>
     createCollection(name, nouns[name], heads, revision);
   return {
@@ -116,6 +140,10 @@ export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: He
     connections: collection('connections'),
     datasources: collection('datasources'),
     revision: () => revision.read(),
+    async changesSince(cursor) {
+      const { changes, cursor: next } = await readLog(heads, REVISION, cursor);
+      return defined({ changes: changes?.map(({ key: _, ...change }) => change), cursor: next });
+    },
   };
 }
 

@@ -8,9 +8,11 @@
  */
 import type { Connection, mongo } from 'mongoose';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
-import { uniqueKeys } from '../../../src/storage/nouns.ts';
+import { listedKeys, uniqueKeys } from '../../../src/storage/nouns.ts';
+import { toListed, toNoun } from './administration.ts';
 import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
+import type { NounDocument } from './schemas.ts';
 
 /** Seconds. */
 const AFTER_EXPIRY = 3600;
@@ -56,6 +58,11 @@ export const INDEXES: readonly Index[] = [
       key: { [`unique.${key}`]: 1 } as const,
       options: { unique: true, sparse: true },
     })),
+    ...Object.keys(listedKeys[collection]).map((key) => ({
+      collection,
+      name: `listed.${key}`,
+      key: { [`listed.${key}`]: 1, number: 1 } as const,
+    })),
   ]),
 ];
 
@@ -67,13 +74,33 @@ async function createIndexes(connection: Connection): Promise<void> {
   }
 }
 
+/** Writes what nouns are listed by into those that earlier versions wrote. */
+async function fillLists(connection: Connection): Promise<void> {
+  for (const name of NOUNS.filter((each) => Object.keys(listedKeys[each]).length > 0)) {
+    const nouns = connection.collection<NounDocument>(name);
+    await guarded(async () => {
+      for await (const document of nouns.find()) {
+        const { _id, version } = document;
+        const listed = toListed(name, toNoun(document as NounDocument));
+        await nouns.updateOne({ _id, version }, listed ? { $set: { listed } } : { $unset: { listed: '' } });
+      }
+    });
+  }
+}
+
 /** Versions up to this one were never released. */
 const BEFORE_RELEASE = 5;
 const SCHEMA = 'schema';
 
 export type Step = (connection: Connection) => Promise<unknown>;
 
-export const STEPS: readonly Step[] = [createIndexes];
+export const STEPS: readonly Step[] = [
+  createIndexes,
+  async (connection) => {
+    await fillLists(connection);
+    await createIndexes(connection);
+  },
+];
 
 /**
  * It is safe to run this again after an interruption.

@@ -4,8 +4,8 @@
  * and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
-import type { AuditEntry } from '../../../src/storage/contract.ts';
-import type { CollectionName } from '../../../src/storage/nouns.ts';
+import type { AuditEntry, DirectoryChange } from '../../../src/storage/contract.ts';
+import { type CollectionName, listedKeys } from '../../../src/storage/nouns.ts';
 
 export interface ArtifactDocument {
   _id: Buffer;
@@ -75,6 +75,18 @@ export interface HeadDocument {
   _id: string;
   value: number;
   pending: { key: string; at: number; floor: number; note?: string }[];
+  /** Steps of the number that are entries of the log, and their withdrawals. */
+  ownSteps?: number;
+  /** How many entries the log has had. */
+  logged?: number;
+  /** The last ones, in their order. */
+  log?: LoggedChange[];
+}
+
+/** Which noun changes. */
+export interface LoggedChange extends DirectoryChange {
+  /** Of its announcement. */
+  readonly key: string;
 }
 
 export interface KeyDocument {
@@ -98,6 +110,8 @@ export interface NounDocument {
   organization?: string;
   /** The values of the unique keys by their names. */
   unique: Record<string, string>;
+  /** The values of the listed keys by their names; absent without any. */
+  listed?: Record<string, string[]>;
   [field: string]: unknown;
 }
 
@@ -311,6 +325,12 @@ export function seenAs<T>(...models: readonly Pick<Model<never>, 'db' | 'modelNa
   return models.map(({ db, modelName }) => db.model<T>(modelName));
 }
 
+function nounDefinition(collection: CollectionName): SchemaDefinition {
+  const keys = Object.keys(listedKeys[collection]);
+  const listed = keys.length > 0 && { listed: part(Object.fromEntries(keys.map((key) => [key, values]))) };
+  return { ...noun, ...nounFields[collection], ...listed };
+}
+
 export function createModels(connection: Connection): Models {
   const model = <T>(name: string, definition: SchemaDefinition): Model<T> =>
     connection.model<T>(name, schema<T>(definition), name);
@@ -360,6 +380,12 @@ export function createModels(connection: Connection): Models {
       _id: text,
       value: number,
       pending: [part({ key: text, at: number, floor: number, note: String })],
+      ownSteps: Number,
+      logged: Number,
+      log: {
+        type: [part({ key: text, collection: text, id: text, organization: String })],
+        default: undefined,
+      },
     }),
     keys: model('keys', {
       _id: text,
@@ -387,13 +413,13 @@ export function createModels(connection: Connection): Models {
       details: String,
     }),
     nouns: {
-      organizations: model('organizations', { ...noun, ...nounFields.organizations }),
-      applications: model('applications', { ...noun, ...nounFields.applications }),
-      roles: model('roles', { ...noun, ...nounFields.roles }),
-      resources: model('resources', { ...noun, ...nounFields.resources }),
-      users: model('users', { ...noun, ...nounFields.users }),
-      connections: model('connections', { ...noun, ...nounFields.connections }),
-      datasources: model('datasources', { ...noun, ...nounFields.datasources }),
+      organizations: model('organizations', nounDefinition('organizations')),
+      applications: model('applications', nounDefinition('applications')),
+      roles: model('roles', nounDefinition('roles')),
+      resources: model('resources', nounDefinition('resources')),
+      users: model('users', nounDefinition('users')),
+      connections: model('connections', nounDefinition('connections')),
+      datasources: model('datasources', nounDefinition('datasources')),
     },
   };
 }

@@ -19,6 +19,7 @@ import {
 } from '../../../src/storage/row-documents.ts';
 import type { Row } from './database.ts';
 import { isConstraint, toStoreError } from './errors.ts';
+import { putKeys } from './noun-keys.ts';
 import { toArtifact, toNode } from './protocol.ts';
 import { putLogin, putShared, putToken, type Statements, toLogin, toToken } from './rows.ts';
 
@@ -178,12 +179,7 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
       organization,
       JSON.stringify(noun),
     );
-    for (const [key, toValue] of Object.entries(uniqueKeys[collection])) {
-      const value = toValue(noun);
-      if (value === undefined) continue;
-      const sql = 'INSERT INTO noun_keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
-      if (run(sql, collection, key, value, noun.id) === 0) throw new Conflict(key);
-    }
+    putKeys(statements, collection, noun);
   }
 
   return (record) => {

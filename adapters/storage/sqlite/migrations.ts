@@ -9,11 +9,15 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
+import { fillLists } from './noun-keys.ts';
 
 /** Versions up to this one were never released. */
 const BEFORE_RELEASE = 4;
 
-export const STEPS: readonly string[] = [
+/** SQL, or more than SQL can say. */
+type Step = string | ((connection: DatabaseSync) => void);
+
+export const STEPS: readonly Step[] = [
   `
   CREATE TABLE artifacts (
     key BLOB PRIMARY KEY, model TEXT NOT NULL, payload TEXT NOT NULL,
@@ -67,6 +71,17 @@ export const STEPS: readonly string[] = [
   CREATE TABLE sequences (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
   INSERT INTO sequences VALUES ('node change', 0), ('key revision', 0), ('directory revision', 0);
   `,
+  (connection) => {
+    connection.exec(`
+      CREATE TABLE noun_lists (
+        collection TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (collection, name, value, number)) WITHOUT ROWID;
+      CREATE INDEX noun_lists_number ON noun_lists (collection, number);
+      CREATE TABLE directory_changes (
+        revision INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, organization TEXT);
+    `);
+    fillLists(connection);
+  },
 ];
 
 /**
@@ -96,7 +111,9 @@ export function migrate(connection: DatabaseSync, path: string, steps = STEPS): 
       const taken = Math.max(0, versionOf() - BEFORE_RELEASE);
       const step = steps[taken];
       if (step !== undefined) {
-        connection.exec(`${step}; PRAGMA user_version = ${BEFORE_RELEASE + taken + 1};`);
+        if (typeof step === 'string') connection.exec(step);
+        else step(connection);
+        connection.exec(`PRAGMA user_version = ${BEFORE_RELEASE + taken + 1}`);
       }
       connection.exec('COMMIT');
       if (step === undefined) return;

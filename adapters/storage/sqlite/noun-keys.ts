@@ -1,0 +1,55 @@
+/** What nouns are found by beside their ids: unique keys, and listed keys, whose values several nouns may have. */
+import type { DatabaseSync } from 'node:sqlite';
+import { Conflict } from '../../../src/storage/contract.ts';
+import {
+  type CollectionName,
+  listedKeys,
+  listedValuesOf,
+  type Noun,
+  type Nouns,
+  uniqueKeys,
+} from '../../../src/storage/nouns.ts';
+import type { Statements } from './rows.ts';
+
+const INSERT_LISTED = 'INSERT INTO noun_lists VALUES (?, ?, ?, ?)';
+
+const isListed = (collection: CollectionName): boolean => Object.keys(listedKeys[collection]).length > 0;
+
+/** Of a noun that has none in the store. @throws Conflict */
+export function putKeys<C extends CollectionName>({ run }: Statements, collection: C, noun: Nouns[C]): void {
+  for (const [key, toValue] of Object.entries(uniqueKeys[collection])) {
+    const value = toValue(noun);
+    if (value === undefined) continue;
+    const sql = 'INSERT INTO noun_keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
+    if (run(sql, collection, key, value, noun.id) === 0) throw new Conflict(key);
+  }
+  for (const [key, values] of listedValuesOf(collection, noun)) {
+    for (const value of values) run(INSERT_LISTED, collection, key, value, noun.number);
+  }
+}
+
+export function removeKeys(
+  { run }: Statements,
+  collection: CollectionName,
+  { id, number }: Pick<Noun, 'id' | 'number'>,
+): void {
+  run('DELETE FROM noun_keys WHERE collection = ? AND id = ?', collection, id);
+  if (isListed(collection)) {
+    run('DELETE FROM noun_lists WHERE collection = ? AND number = ?', collection, number);
+  }
+}
+
+/** The lists of all nouns, made anew: a part of migrations. */
+export function fillLists(connection: DatabaseSync): void {
+  connection.exec('DELETE FROM noun_lists');
+  const insert = connection.prepare(INSERT_LISTED);
+  const read = connection.prepare('SELECT document FROM nouns WHERE collection = ? ORDER BY number');
+  for (const collection of (Object.keys(listedKeys) as CollectionName[]).filter(isListed)) {
+    for (const { document } of read.iterate(collection)) {
+      const noun: Nouns[typeof collection] = JSON.parse(String(document));
+      for (const [key, values] of listedValuesOf(collection, noun)) {
+        for (const value of values) insert.run(collection, key, value, noun.number);
+      }
+    }
+  }
+}
