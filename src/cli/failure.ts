@@ -53,8 +53,7 @@ export function toFailure(error: unknown): Failure {
   if (error instanceof Conflict || error instanceof VersionConflict) {
     return told('It was changed by another request at the same time: try again.', FAILED);
   }
-  if (error instanceof DomainError && error.description !== undefined)
-    return told(`${error.description}.`, FAILED);
+  if (error instanceof DomainError && error.description !== undefined) return told(error.description, FAILED);
   const { code, path } = error as NodeJS.ErrnoException;
   const said = code === undefined ? undefined : SYSTEM_ERRORS[code];
   if (said !== undefined && path !== undefined) return told(`${path} ${said} (${code}).`, FAILED);

@@ -41,7 +41,7 @@ export interface Ask {
 export function toForm(ask: Ask, resource: string | undefined): Form {
   const { scope, permissions, authorizationDetails } = ask;
   const scopes = typeof scope === 'object' ? scope.join(' ') : scope;
-  if (scopes?.trim() === '') throw new TypeError('scope is empty: leave it out, or name at least one');
+  if (scopes?.trim() === '') throw new TypeError('scope is empty: leave it out, or name at least one.');
   return {
     scope: scopes,
     permissions: permissions && JSON.stringify(permissions),

@@ -46,7 +46,7 @@ function isOver(error: unknown, { tokens, again }: Held): boolean {
 /** @throws TypeError */
 function toOrigin(text: string): string {
   const { protocol, origin } = new URL(text);
-  if (!/^https?:$/.test(protocol)) throw new TypeError('origins must be http or https');
+  if (!/^https?:$/.test(protocol)) throw new TypeError('origins must be http or https.');
   return origin;
 }
 
@@ -100,7 +100,7 @@ export function createClient(options: ClientOptions): Client {
     const tokens = toTokenSet(await endpoint.post(TOKEN_PATH, form));
     if (turn < revokedTurn) {
       await end(tokens).catch(() => undefined);
-      throw new GrantableError('revoked', { description: 'revoke() was called meanwhile' });
+      throw new GrantableError('revoked', { description: 'The login was revoked meanwhile. Log in again.' });
     }
     if (turn > heldTurn) {
       heldTurn = turn;
@@ -116,7 +116,7 @@ export function createClient(options: ClientOptions): Client {
   async function readLatest(from: Held): Promise<Held> {
     if (!readTokens || from.tokens.refreshToken === undefined) return from;
     const tokens = await readTokens();
-    if (!tokens) throw loginRequired('the login was ended elsewhere');
+    if (!tokens) throw loginRequired('The login was ended elsewhere. Log in again.');
     return tokens.issuedAt > from.tokens.issuedAt ? { tokens } : from;
   }
 
@@ -124,7 +124,7 @@ export function createClient(options: ClientOptions): Client {
     const latest = await readLatest(from);
     if (latest !== from && isFresh(latest.tokens)) return latest;
     const form = renewalOf(latest);
-    if (!form) throw loginRequired('the token has ended and cannot be refreshed');
+    if (!form) throw loginRequired('The token has ended and cannot be refreshed. Log in again.');
     const tokens = toTokenSet(await endpoint.postTwice(TOKEN_PATH, form));
     // RFC 6749 section 6: without a new refresh token the old one stays.
     const { refreshToken = latest.tokens.refreshToken } = tokens;
@@ -165,7 +165,7 @@ export function createClient(options: ClientOptions): Client {
 
   async function getToken(): Promise<string> {
     const from = held;
-    if (!from) throw loginRequired('no token is held');
+    if (!from) throw loginRequired('There is no token. Log in first.');
     const { accessToken, expiresAt } = from.tokens;
     if (isFresh(from.tokens) || (!renewalOf(from) && now() < expiresAt)) return accessToken;
     try {
@@ -174,7 +174,7 @@ export function createClient(options: ClientOptions): Client {
       if (held !== from || now() >= expiresAt) throw error;
       return accessToken;
     }
-    if (!held) throw loginRequired('the login was ended meanwhile');
+    if (!held) throw loginRequired('The login was ended meanwhile. Log in again.');
     return held.tokens.accessToken;
   }
 
@@ -214,7 +214,7 @@ export function createClient(options: ClientOptions): Client {
     async fetch(input, init) {
       const request = new Request(input, { ...init, redirect: init?.redirect ?? 'error' });
       const { origin } = new URL(request.url);
-      if (!origins.has(origin)) throw new TypeError(`${origin} is not among the origins that get the token`);
+      if (!origins.has(origin)) throw new TypeError(`${origin} is not among the origins that get the token.`);
       request.headers.set('authorization', `Bearer ${await getToken()}`);
       return send(request);
     },

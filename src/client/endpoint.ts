@@ -52,10 +52,10 @@ function requireIssuer(issuer: string): string {
   const { protocol, hostname, username, password } = new URL(issuer);
   // Of an empty query or fragment `URL` says nothing, and what follows it would be no path.
   if (!/^https?:$/.test(protocol) || /[?#]/.test(issuer) || username + password !== '') {
-    throw new TypeError('issuer must be an http or https URL without query, fragment and credentials');
+    throw new TypeError('issuer must be an http or https URL without query, fragment and credentials.');
   }
   if (protocol === 'http:' && !LOOPBACK.test(hostname)) {
-    throw new TypeError('issuer must be https: over http everybody on the way reads passwords and tokens');
+    throw new TypeError('issuer must be https: over http everybody on the way reads passwords and tokens.');
   }
   return issuer.replace(/(?<!\/)\/+$/, '');
 }
@@ -85,7 +85,7 @@ function toError(response: Response, json: Record<string, unknown> | undefined, 
   return new GrantableError(isOAuth ? error : 'unexpected_answer', {
     status,
     description:
-      isOAuth && typeof description === 'string' ? description : `the server answered with ${status}`,
+      isOAuth && typeof description === 'string' ? description : `The server answered with ${status}.`,
     retryAfter: retryAfterOf(response, now),
   });
 }
@@ -123,7 +123,10 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       });
       text = await response.text();
     } catch (cause) {
-      throw new GrantableError('network_error', { description: 'there was no whole answer', cause });
+      throw new GrantableError('network_error', {
+        description: 'The server gave no answer, or half of one.',
+        cause,
+      });
     }
     const json = parseObject(text);
     if (!response.ok) throw toError(response, json, now());

@@ -34,7 +34,7 @@ export function toTokenSet({ status, json, askedAt }: Answer): TokenSet {
   if (!isToken || !isBearer || typeof lifetime !== 'number' || !(lifetime > 0)) {
     throw new GrantableError('unexpected_answer', {
       status,
-      description: 'the answer holds no Bearer token',
+      description: 'The answer has no Bearer token.',
     });
   }
   return {

@@ -36,7 +36,7 @@ const NOT_VSCHAR = /[^\x20-\x7e]/;
 
 const twoMechanisms = (): MalformedRequest =>
   new MalformedRequest({
-    description: 'client authentication must only be provided using one mechanism',
+    description: 'Authenticate in one way only: Authorization, client_secret or client_assertion.',
   });
 
 const missing = (): ClientRejected =>
@@ -55,21 +55,26 @@ function formDecode(text: string): string | undefined {
 function requireSameId(form: Form, clientId: string): void {
   const named = findText(form, 'client_id');
   if (named === undefined || named === clientId) return;
-  throw new MalformedRequest({ description: 'client_id mismatch' });
+  throw new MalformedRequest({
+    description: 'The client_id is not the one of the client that authenticates.',
+  });
 }
 
 function readBasic(header: string, form: Form): Credentials {
   const encoded = BASIC.exec(header)?.[1];
   const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  if (colon === -1) throw new MalformedRequest({ description: 'invalid authorization header value format' });
+  if (colon === -1)
+    throw new MalformedRequest({
+      description: 'The Authorization header is not HTTP Basic with client_id:client_secret.',
+    });
   const [id, asSent] = [text.slice(0, colon), text.slice(colon + 1)];
   const decodedId = formDecode(id);
   const clientId = decodedId !== undefined && VISIBLE.test(decodedId) ? decodedId : id;
   const decoded = formDecode(asSent) ?? asSent;
   if (NOT_VSCHAR.test(clientId) || NOT_VSCHAR.test(decoded)) {
     throw new MalformedRequest({
-      description: 'client_id and client_secret in the authorization header are not properly encoded',
+      description: 'Form-encode the client_id and the client_secret in the Authorization header.',
     });
   }
   requireSameId(form, clientId);
@@ -85,16 +90,18 @@ function readAssertion(assertion: string, form: Form): Credentials {
   try {
     ({ sub } = decodeJwt(assertion));
   } catch (cause) {
-    throw new MalformedRequest({ description: 'invalid client_assertion format', cause });
+    throw new MalformedRequest({ description: 'The client_assertion is not a JWT.', cause });
   }
   if (typeof sub !== 'string' || sub === '') {
     throw new ClientRejected({ reason: 'sub must be provided in the client_assertion JWT' });
   }
   const type = findText(form, 'client_assertion_type');
   if (type === undefined)
-    throw new MalformedRequest({ description: 'client_assertion_type must be provided' });
+    throw new MalformedRequest({
+      description: `The client_assertion_type is missing. Send ${ASSERTION_TYPE}.`,
+    });
   if (type !== ASSERTION_TYPE) {
-    throw new MalformedRequest({ description: `client_assertion_type must have value ${ASSERTION_TYPE}` });
+    throw new MalformedRequest({ description: `client_assertion_type must be ${ASSERTION_TYPE}.` });
   }
   requireSameId(form, sub);
   return { clientId: sub, method: 'private_key_jwt', secrets: [], assertion };

@@ -13,18 +13,13 @@ export function findText(form: Form, name: string): string | undefined {
 /** @throws MalformedRequest if it is absent, empty or repeated */
 export function requireText(form: Form, name: string): string {
   const value = findText(form, name);
-  if (value === undefined)
-    throw new MalformedRequest({ description: `missing required parameter '${name}'` });
+  if (value === undefined) throw new MalformedRequest({ description: `The parameter ${name} is missing.` });
   return value;
 }
-
-const LIST = new Intl.ListFormat('en', { type: 'conjunction' });
 
 /** @throws MalformedRequest if one of these parameters is repeated */
 export function refuseRepeated(form: Form, names: Iterable<string>): void {
   const repeated = [...names].filter((name) => Array.isArray(form[name]));
   if (repeated.length === 0) return;
-  const list = LIST.format(repeated.map((name) => `'${name}'`));
-  const noun = repeated.length === 1 ? 'parameter' : 'parameters';
-  throw new MalformedRequest({ description: `${list} ${noun} must not be provided twice` });
+  throw new MalformedRequest({ description: `Send these parameters once: ${repeated.join(', ')}.` });
 }

@@ -75,7 +75,7 @@ function requireSound(facts: ApplicationFacts): ApplicationFacts {
     });
   }
   const problem = facts.homepage === undefined ? undefined : findRedirectUriProblem(facts.homepage);
-  if (problem !== undefined) throw new MalformedRequest({ description: `url ${problem}` });
+  if (problem !== undefined) throw new MalformedRequest({ description: `The url ${problem}.` });
   return { ...facts, name };
 }
 

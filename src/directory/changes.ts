@@ -179,10 +179,11 @@ function createNounChanges<C extends CollectionName>(
   async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
     const name = `${singular[collection]} ${nameOf(noun)}`;
     const [fixed] = before ? findFixedChanges(collection, before, noun) : [];
-    if (fixed !== undefined) throw new FixedField({ description: `${name}: ${fixed} cannot be changed` });
+    if (fixed !== undefined)
+      throw new FixedField({ description: `The field ${fixed} of ${name} cannot be changed.` });
     const broken = await findBrokenReferences(collection, noun, lookup, before);
     if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
-    if (broken.length > 0) throw new BrokenReference({ description: `${name} ${broken.join('; ')}` });
+    if (broken.length > 0) throw new BrokenReference({ description: `The ${name} ${broken.join('; ')}.` });
   }
 
   async function requireCurrent({ id, version }: Pick<Noun, 'id' | 'version'>): Promise<Nouns[C]> {

@@ -26,15 +26,14 @@ export interface PasswordChangeRequest {
 }
 
 /**
- * @throws MalformedRequest when the password will not do, `description` begins with the word "password"; Unavailable
- *   when the hash queue is full; VersionConflict when the user changed meanwhile
+ * @throws UnfitPassword; Unavailable when the hash queue is full; VersionConflict when the user changed meanwhile
  */
 export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
 
 /**
  * What can be said of a new password before it is known whose it will be. To be asked before something is used up.
  * @param minLength of the realm, where it says so
- * @throws MalformedRequest whose `description` begins with the word "password"
+ * @throws UnfitPassword
  */
 export function requireAcceptable(newPassword: string, minLength: number | undefined): void {
   checkNewPassword(newPassword, { minLength: minLength ?? MIN_PASSWORD_LENGTH.user });

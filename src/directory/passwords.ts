@@ -90,7 +90,7 @@ function parseBcrypt(text: string): { bcryptString: string; cost: number } | und
 /** @throws MalformedRequest when it is not a bcrypt string that Grantable can verify: `$2a$`, `$2b$`, `$2y$`, cost 4 to 15 */
 export function toImportedHash(bcryptString: string): string {
   if (!parseBcrypt(bcryptString))
-    throw new MalformedRequest({ description: 'not a bcrypt hash of cost 4 to 15' });
+    throw new MalformedRequest({ description: 'The value is not a bcrypt hash of cost 4 to 15.' });
   return `bcrypt$${bcryptString}`;
 }
 
@@ -121,7 +121,7 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
   return {
     async hash(password, share) {
       if (isTooLong(password) || !password.isWellFormed()) {
-        throw new MalformedRequest({ description: 'password is too long or not valid Unicode' });
+        throw new UnfitPassword('is too long or not valid Unicode');
       }
       const { id, key } = secrets.current();
       const hashed = await queue.run(share, () => bcrypt.hash(prehash(key, password), cost));
@@ -146,6 +146,16 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
   };
 }
 
+/** A new password that will not do. The description may be shown to the person. */
+export class UnfitPassword extends MalformedRequest {
+  /** The end of a sentence about the password. */
+  readonly problem: string;
+  constructor(problem: string) {
+    super({ description: `The password ${problem}.` });
+    this.problem = problem;
+  }
+}
+
 /** The least characters of a new password (NIST 800-63B section 3.1.1.2); an application may ask for more. */
 export const MIN_PASSWORD_LENGTH = { administrator: 15, user: 8 } as const;
 
@@ -154,7 +164,7 @@ export const MIN_PASSWORD_LENGTH = { administrator: 15, user: 8 } as const;
  * composition (NIST 800-63B section 3.1.1.2).
  *
  * @param options.minLength code points
- * @throws MalformedRequest whose description may be shown to the person
+ * @throws UnfitPassword
  */
 export function checkNewPassword(
   password: string,
@@ -164,16 +174,16 @@ export function checkNewPassword(
     email,
   }: { minLength: number; username?: string | undefined; email?: string | undefined },
 ): void {
-  const refuse = (description: string): never => {
-    throw new MalformedRequest({ description });
+  const refuse = (problem: string): never => {
+    throw new UnfitPassword(problem);
   };
-  if (isTooLong(password)) refuse(`password must have at most ${MAX_PASSWORD_BYTES} bytes`);
-  if (!password.isWellFormed()) refuse('password is not valid Unicode');
+  if (isTooLong(password)) refuse(`must have at most ${MAX_PASSWORD_BYTES} bytes`);
+  if (!password.isWellFormed()) refuse('is not valid Unicode');
   const normalized = password.normalize('NFC');
-  if ([...normalized].length < minLength) refuse(`password must have at least ${minLength} characters`);
+  if ([...normalized].length < minLength) refuse(`must have at least ${minLength} characters`);
   const folded = normalized.toLowerCase();
   if ([username, email].some((own) => own?.normalize('NFC').toLowerCase() === folded)) {
-    refuse('password must not be the username or the email address');
+    refuse('must not be the username or the email address');
   }
-  if (isBlocked(folded)) refuse('password is too common');
+  if (isBlocked(folded)) refuse('is too common');
 }

@@ -112,8 +112,8 @@ export function createRegister({
         email,
       });
     }
-    const taken = given.username === undefined ? 'the email address' : 'the user name or the email address';
-    const description = `${taken} is registered already`;
+    const taken = given.username === undefined ? 'The email address' : 'The user name or the email address';
+    const description = `${taken} is registered already.`;
     const find = (name: string | undefined) => (name === undefined ? undefined : findHolder(realm, name));
     const nameHolder = await find(names.canonicalUsername);
     if (nameHolder) throw new AlreadyTaken({ description });

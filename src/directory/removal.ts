@@ -31,9 +31,9 @@ export async function requireUnused(
   }
   if (users.length === 0) return;
   const others = users.length - NAMED_IN_A_SENTENCE;
-  const shown = users.slice(0, NAMED_IN_A_SENTENCE).join(', ');
+  const shown = users.slice(0, NAMED_IN_A_SENTENCE).join(', ') + (others > 0 ? ` and ${others} more` : '');
   throw new StillInUse({
-    description: `resource ${identifier} is still named by ${shown}${others > 0 ? ` and ${others} more` : ''}`,
+    description: `The resource ${identifier} is still named by ${shown}.`,
   });
 }
 

@@ -38,7 +38,7 @@ export async function requireForm(ctx: Context): Promise<Form> {
   if (form) return withoutEmpty(form);
   if (ctx.get('Content-Type') === '') return {};
   throw new MalformedRequest({
-    description: `only application/x-www-form-urlencoded content-type bodies are supported on ${ctx.method} ${ctx.path}`,
+    description: 'Send the parameters as application/x-www-form-urlencoded.',
   });
 }
 

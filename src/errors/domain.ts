@@ -55,7 +55,7 @@ export class ClientRejected extends DomainError {
     this.clientId = clientId;
   }
   override get told(): string {
-    return 'client authentication failed';
+    return 'Client authentication failed.';
   }
 }
 
@@ -63,7 +63,7 @@ export class ClientRejected extends DomainError {
 export class ProofRejected extends DomainError {
   override readonly error = 'invalid_grant';
   override get told(): string {
-    return 'grant request is invalid';
+    return 'The password, code or token is not valid.';
   }
   override get plainStatus(): number {
     return 401;

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
+import { UnfitPassword } from '../directory/passwords.ts';
 import { userSubject } from '../directory/subjects.ts';
-import { MalformedRequest } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { Refusal } from '../http/refusal.ts';
 import { VersionConflict } from '../storage/contract.ts';
@@ -92,10 +92,10 @@ async function change(
     });
     return undefined;
   } catch (error) {
-    if (error instanceof MalformedRequest) {
+    if (error instanceof UnfitPassword) {
       ctx.status = 400;
       ctx.state.reason = reasonOf(error);
-      return { problem: `The new ${error.description ?? 'password will not do'}.`, field: 'new_password' };
+      return { problem: `The new password ${error.problem}.`, field: 'new_password' };
     }
     if (error instanceof VersionConflict) {
       ctx.status = 409;

@@ -24,10 +24,11 @@ function refuse(what: string): never {
 export function requireSendable({ to, subject, text }: Letter): void {
   // An address has no blanks, commas or angle brackets, so it cannot be several either.
   if (ENDS_A_LINE.test(to) || findableEmail(to) === undefined) {
-    refuse('the recipient of a mail is not exactly one email address');
+    refuse('The recipient of a mail must be exactly one email address.');
   }
   if (subject.trim() === '' || subject.length > MAX_SUBJECT || ENDS_A_LINE.test(subject)) {
-    refuse('the subject of a mail is not one line of text');
+    refuse('The subject of a mail must be one line of text.');
   }
-  if (text.includes('\0') || !text.isWellFormed()) refuse('the text of a mail holds bytes that are not text');
+  if (text.includes('\0') || !text.isWellFormed())
+    refuse('The text of a mail holds bytes that are not text.');
 }

@@ -136,7 +136,7 @@ function named<T>(what: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (error instanceof MalformedRequest) refuse(`${what} ${error.description}`);
+    if (error instanceof MalformedRequest) refuse(`The ${what} ${error.description}.`);
     throw error;
   }
 }

@@ -116,7 +116,7 @@ export function findRefusal(check: () => unknown): string | undefined {
     check();
     return undefined;
   } catch (error) {
-    if (error instanceof MalformedRequest) return `is not valid: ${error.description}`;
+    if (error instanceof MalformedRequest) return `is not valid. ${error.told.slice(0, -1)}`;
     throw error;
   }
 }

@@ -67,7 +67,10 @@ function requireLocation(detail: JsonObject, known: string | undefined): string 
   const locations = requireStrings(detail, 'locations');
   const expected = known ?? locations[0];
   if (locations.some((location) => !isSameResource(location, expected))) {
-    throw new PermissionsError('wrong_location', 'locations names another resource than the request is for.');
+    throw new PermissionsError(
+      'wrong_location',
+      'The member locations names another resource than the request is for.',
+    );
   }
   return expected;
 }
@@ -80,7 +83,7 @@ function requireAdmin(detail: JsonObject): true {
   if (Object.hasOwn(detail, 'identifier') || Object.hasOwn(detail, 'actions')) {
     throw new PermissionsError(
       'malformed',
-      'privileges speaks of all tables: leave out identifier and actions.',
+      'The member privileges means all tables. Leave out identifier and actions.',
     );
   }
   return true;

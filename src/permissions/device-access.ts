@@ -163,7 +163,7 @@ export function parseDeviceAccess(value: unknown, resource: string | undefined):
       if (!isSameResource(named, location)) {
         throw new PermissionsError(
           'wrong_location',
-          'locations names another resource than the request is for.',
+          'The member locations names another resource than the request is for.',
         );
       }
     }

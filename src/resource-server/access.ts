@@ -3,6 +3,7 @@
  * route is private unless it says `access.public()`.
  */
 import type { Action } from '../permissions/actions.ts';
+import { quoteName } from '../permissions/errors.ts';
 import { defined } from '../storage/defined.ts';
 import { AccessError } from './errors.ts';
 import type { VerifiedToken } from './verified-token.ts';
@@ -31,9 +32,13 @@ function isPublic(): Rule {
  */
 export function demand({ permissions }: VerifiedToken, table: string, action: Action): void {
   if (permissions.allows(table, action)) return;
-  throw new AccessError('insufficient_scope', `the token does not allow to ${action} rows of ${table}`, {
-    scope: `${encodeURIComponent(table)}:${action}`,
-  });
+  throw new AccessError(
+    'insufficient_scope',
+    `The token does not allow to ${action} rows of ${quoteName(table)}.`,
+    {
+      scope: `${encodeURIComponent(table)}:${action}`,
+    },
+  );
 }
 
 /** The token must allow the action on the table. */
@@ -45,7 +50,7 @@ function requireTable(table: string, action: Action): Rule {
 function requireScope(scope: string): Rule {
   return new Rule(({ scopes }) => {
     if (!scopes.has(scope)) {
-      throw new AccessError('insufficient_scope', `the token does not have the scope ${scope}`, { scope });
+      throw new AccessError('insufficient_scope', `The token does not have the scope ${scope}.`, { scope });
     }
   });
 }
@@ -72,14 +77,19 @@ export function authorizationOf(
 /** RFC 6750 section 2.1, and no other way to bring one. @throws AccessError missing_token, invalid_request, invalid_token */
 export function readToken({ authorization, query }: TokenRequest): string {
   if (query.access_token !== undefined) {
-    throw new AccessError('invalid_request', 'a token belongs into the Authorization header');
+    throw new AccessError('invalid_request', 'Send the token in the Authorization header, not in the query.');
   }
   if (authorization === undefined || authorization === '') {
-    throw new AccessError('missing_token', 'there is no token');
+    throw new AccessError('missing_token', 'The request has no token. Send it as Authorization: Bearer.');
   }
-  if (typeof authorization !== 'string') throw new AccessError('invalid_request', 'there are two tokens');
+  if (typeof authorization !== 'string')
+    throw new AccessError('invalid_request', 'The request has two tokens. Send one.');
   const [, scheme = '', token = ''] = /^(\S+) +(\S+)$/.exec(authorization) ?? [];
-  if (scheme.toLowerCase() !== 'bearer') throw new AccessError('missing_token', 'there is no Bearer token');
+  if (scheme.toLowerCase() !== 'bearer')
+    throw new AccessError(
+      'missing_token',
+      'The request has no Bearer token. Send it as Authorization: Bearer.',
+    );
   return token;
 }
 

@@ -36,3 +36,10 @@ export class AccessError extends Error {
     this.scope = options.scope;
   }
 }
+
+/** The token is not one of ours, not for this resource, or it has ended. */
+export const notActive = (cause?: unknown): AccessError =>
+  new AccessError('invalid_token', 'The token is not active, or it is for another resource.', { cause });
+
+export const uncheckable = (cause?: unknown): AccessError =>
+  new AccessError('unavailable', 'The token cannot be checked at the moment. Try again later.', { cause });

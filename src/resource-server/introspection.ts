@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
-import { AccessError } from './errors.ts';
+import { notActive, uncheckable } from './errors.ts';
 import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
 
 const ANSWERS_KEPT = 10_000;
@@ -53,7 +53,7 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
       if (response.status !== 200) throw new Error(`introspection was answered with ${response.status}`);
       return { claims: (await response.json()) as Answer['claims'], at };
     } catch (cause) {
-      throw new AccessError('unavailable', 'the token cannot be checked at the moment', { cause });
+      throw uncheckable(cause);
     }
   }
 
@@ -83,7 +83,7 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     const isAlive = claims.active === true && typeof claims.exp === 'number' && claims.exp * 1000 > now();
     // A refresh token is alive too, and no access token (RFC 8725 section 3.12).
     if (!isAlive || !isSameResource(claims.aud, resource) || claims.token_type !== 'Bearer') {
-      throw new AccessError('invalid_token', 'the token is not active here');
+      throw notActive();
     }
     return toVerifiedToken(claims);
   };

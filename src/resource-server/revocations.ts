@@ -187,7 +187,10 @@ export function followRevocations(options: RevocationsOptions): Revocations {
     async standingOf(nodes, asOf) {
       const silence = lastHeard === undefined ? Number.POSITIVE_INFINITY : performance.now() - lastHeard;
       if (!isWhole || silence > maxFeedSilence * 1000) {
-        throw new AccessError('unavailable', 'it is not known whether the token was revoked');
+        throw new AccessError(
+          'unavailable',
+          'It is not known whether the token was revoked. Try again later.',
+        );
       }
       return standingOf(
         nodes.flatMap((id) => records.get(id) ?? []),

@@ -22,7 +22,7 @@ export interface VerifiedToken {
 export function toVerifiedToken(claims: Readonly<Record<string, unknown>>): VerifiedToken {
   const { sub, client_id: clientId, exp, scope } = claims;
   if (typeof sub !== 'string' || typeof clientId !== 'string' || typeof exp !== 'number') {
-    throw new AccessError('invalid_token', 'the token lacks what every token has');
+    throw new AccessError('invalid_token', 'The token has no sub, no client_id or no exp.');
   }
   return {
     subject: sub,
@@ -38,6 +38,6 @@ function readPermissions(permissions: unknown): Permissions {
   try {
     return parsePermissions(permissions, { unknownFlags: 'refuse' });
   } catch (cause) {
-    throw new AccessError('invalid_token', 'the permissions of the token make no sense', { cause });
+    throw new AccessError('invalid_token', 'The permissions of the token cannot be read.', { cause });
   }
 }

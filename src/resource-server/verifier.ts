@@ -7,7 +7,7 @@ import { isSameResource, spellingsOf } from '../permissions/resource-identifiers
 import { isCompactJws } from '../registry/compact-jws.ts';
 import { isAhead } from '../registry/nodes.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
-import { AccessError } from './errors.ts';
+import { notActive, uncheckable } from './errors.ts';
 import { createIntrospect } from './introspection.ts';
 import { followRevocations } from './revocations.ts';
 import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
@@ -56,9 +56,6 @@ export interface Verifier {
   close(): void;
 }
 
-const invalid = (cause?: unknown): AccessError =>
-  new AccessError('invalid_token', 'the token is not active here', { cause });
-
 /** What the library throws at a bad token, and not at keys that cannot be had. */
 function isBadToken(error: unknown): boolean {
   return (
@@ -95,7 +92,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       : undefined;
 
   async function verifyJwt(token: string) {
-    if (!isCompactJws(token)) throw invalid();
+    if (!isCompactJws(token)) throw notActive();
     try {
       const { payload, protectedHeader } = await jwtVerify(token, keys, {
         issuer,
@@ -106,8 +103,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
       });
       return { typ: protectedHeader.typ, payload };
     } catch (error) {
-      if (isBadToken(error)) throw invalid(error);
-      throw new AccessError('unavailable', 'the token cannot be checked at the moment', { cause: error });
+      if (isBadToken(error)) throw notActive(error);
+      throw uncheckable(error);
     }
   }
 
@@ -115,16 +112,16 @@ export function createVerifier(options: VerifierOptions): Verifier {
     issuer,
     resource,
     async verify(token) {
-      if (token.length > MAX_LENGTH || !TOKEN.test(token)) throw invalid();
+      if (token.length > MAX_LENGTH || !TOKEN.test(token)) throw notActive();
       // Opaque tokens have no dots; of them only the authorization server can tell.
       if (!revocations || !token.includes('.')) return introspect(token);
       const { typ, payload: claims } = await verifyJwt(token);
       const { jti, anc, aud, as_of: asOf } = claims;
       const isWhole = Array.isArray(anc) && typeof jti === 'string' && typeof asOf === 'number';
       const isAccessToken = typ === 'at+jwt' || (typ === 'JWT' && typ === tokenType);
-      if (!isWhole || !isAccessToken || !isSameResource(aud, resource)) throw invalid();
+      if (!isWhole || !isAccessToken || !isSameResource(aud, resource)) throw notActive();
       const standing = await revocations.standingOf([jti, ...anc.map(String)], asOf);
-      if (standing === 'ended') throw invalid();
+      if (standing === 'ended') throw notActive();
       // An ancestor has lost rights, and the token does not say which; or the clocks differ, and the authorization
       // server's clock decides.
       const mustAsk = standing === 'narrowed' || isAhead(asOf, now());

@@ -74,7 +74,7 @@ function narrowScopes(
   const beyond = asked.filter((scope) => !isAllowed(scope));
   if (beyond.length > 0) {
     const shown = beyond.slice(0, 5).join(' ').slice(0, 200);
-    throw new ScopeNotAllowed({ description: `The scope is not allowed: ${shown}` });
+    throw new ScopeNotAllowed({ description: `The scope is not allowed: ${shown}.` });
   }
   return [...asked];
 }
@@ -118,7 +118,7 @@ function narrowPermissions(
     refuseBeyond(asked, allowed, resource);
   } catch (error) {
     if (!asScopes || !(error instanceof PermissionsNotAllowed)) throw error;
-    throw new ScopeNotAllowed({ description: error.description ?? 'scope is not allowed', cause: error });
+    throw new ScopeNotAllowed({ description: error.told, cause: error });
   }
   return { permissions: asked, asScopes };
 }

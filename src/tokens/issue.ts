@@ -6,6 +6,7 @@
 import { refuseRepeated } from '../clients/form.ts';
 import { spelledAsStored } from '../directory/resource-spelling.ts';
 import { GrantNotAllowed, UnsupportedGrant } from '../errors/domain.ts';
+import { quoteName } from '../permissions/errors.ts';
 import { COMMON_PARAMETERS } from './asked.ts';
 import type { Grant, GrantRequest, Issued } from './grant.ts';
 import { type GrantDeps, runGrant } from './run-grant.ts';
@@ -36,7 +37,8 @@ export function createIssueToken(grants: readonly Grant[], deps: GrantDeps): Iss
   const byType = new Map(grants.map((grant) => [grant.type, { grant, once: onceOnly(grant) }]));
   return async ({ grantType, ...request }) => {
     const { grant, once } = byType.get(grantType) ?? {};
-    if (!grant || !once) throw new UnsupportedGrant({ description: 'unsupported grant_type requested' });
+    if (!grant || !once)
+      throw new UnsupportedGrant({ description: `The grant_type ${quoteName(grantType)} is not supported.` });
     if (!request.client.application.grants.includes(grant.name)) {
       throw new GrantNotAllowed({ description: 'The application may not use this grant.' });
     }

@@ -118,7 +118,7 @@ administrators:
     '18:19 password must be text, but is a number: write it in quotes',
     '19:5 name is missing',
     '19:14 enabled must be true or false, but is text',
-    '21:33 password is not valid: password must have at least 15 characters',
+    '21:33 password is not valid. The password must have at least 15 characters',
     '21:55 organizations must be a list, but is text',
   ]);
 });
@@ -423,12 +423,12 @@ test('SE-06 weak client secrets and passwords are refused, and no message shows 
   }
   assertOneProblem(
     user('ann@acme.example', ', email: ann@acme.example'),
-    /password is not valid: .*email address/,
+    /password is not valid\. .*email address/,
   );
   const root = (password: string): string =>
     `administrators: [{ username: root, password: ${quoted(password)} }]`;
   assert.deepEqual(problemsOf(root('fifteen-letters')), []);
-  assertOneProblem(root('fourteen-chars'), /^1:46 password is not valid: .*at least 15 characters/);
+  assertOneProblem(root('fourteen-chars'), /^1:46 password is not valid\. .*at least 15 characters/);
   const demanding = (password: string): string =>
     organization(
       `applications: [{ name: shop, minPasswordLength: 12 }], users: [{ username: ann, application: shop, password: ${password} }]`,

@@ -23,7 +23,7 @@ function isNoName(...names: readonly string[]): void {
   for (const name of names) {
     assert.throws(
       () => canonicalUsername(name),
-      (error) => error instanceof MalformedRequest && /^username /.test(error.description ?? ''),
+      (error) => error instanceof MalformedRequest && /^The username /.test(error.description ?? ''),
       JSON.stringify(name),
     );
     assert.equal(findableUsername(name), undefined);

@@ -142,11 +142,11 @@ describe('Fusio, applications of people', () => {
       [{ name: 'x', scopes: ['consumer'], url: 7 }, 'Invalid url format'],
       [
         { name: 'x\n', scopes: ['consumer'], url: 'x' },
-        'url is not an absolute URI of at most 1024 characters',
+        'The url is not an absolute URI of at most 1024 characters.',
       ],
       [
         { name: 'x', scopes: ['consumer'], url: 'javascript:alert(1)' },
-        'url has the scheme javascript, which is not allowed',
+        'The url has the scheme javascript, which is not allowed.',
       ],
       [{ name: 'a\u202Eb', scopes: ['consumer'] }, 'The name must be one line of at most 100 characters.'],
     ] as const) {

@@ -414,7 +414,7 @@ describe('Usergrid: the API around the tokens', () => {
       await set('ann', ann, { ...change, newpassword: 'short' }),
       400,
       'illegal_argument',
-      /^password /,
+      /^The password /,
     );
     assertRefused(await set('ann', ann, { ...change, newpassword: ['x'] }), 400, 'illegal_argument');
     assert.equal((await server.introspect(ann)).active, true);

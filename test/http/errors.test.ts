@@ -39,7 +39,7 @@ test('each error of ours has its status, code and text', async (t) => {
   const reason = INSIDE;
   const cases: readonly (readonly [Error, number, string, string])[] = [
     [new MalformedRequest({ description: 'no a', reason }), 400, 'invalid_request', 'no a'],
-    [new ProofRejected({ reason }), 400, 'invalid_grant', 'grant request is invalid'],
+    [new ProofRejected({ reason }), 400, 'invalid_grant', 'The password, code or token is not valid.'],
     [new GrantNotAllowed({ description: 'no b', reason }), 400, 'unauthorized_client', 'no b'],
     [new ScopeNotAllowed({ description: 'no c', reason }), 400, 'invalid_scope', 'no c'],
     [

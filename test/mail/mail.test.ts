@@ -340,7 +340,7 @@ test('a value that would change the head of a mail is refused', async (t) => {
     for (const change of refused) {
       await assert.rejects(
         mail.send({ ...LETTER, ...change }),
-        (error) => error instanceof MalformedRequest && /^the \w+ of a mail /.test(error.description ?? ''),
+        (error) => error instanceof MalformedRequest && /^The \w+ of a mail /.test(error.description ?? ''),
         JSON.stringify(change).slice(0, 200),
       );
     }

@@ -124,7 +124,7 @@ for (const [framework, start] of [
       assert.equal(
         refused.challenge,
         'Bearer error="insufficient_scope", ' +
-          'error_description="the token does not allow to delete rows of orders", scope="orders:delete", ' +
+          'error_description="The token does not allow to delete rows of orders.", scope="orders:delete", ' +
           `resource_metadata="${metadataUrl}"`,
       );
       assert.equal((await call('/both', `Bearer ${token}`)).status, 403, 'every rule counts');

@@ -241,7 +241,7 @@ describe('client assertions', () => {
       const { status, json } = await present(await value);
       assert.deepEqual(
         [status, json],
-        [401, { error: 'invalid_client', error_description: 'client authentication failed' }],
+        [401, { error: 'invalid_client', error_description: 'Client authentication failed.' }],
       );
       assert.match(String(lines.at(-1)?.reason), reason);
       assert.equal(lines.at(-1)?.clientId, 'keyed');

@@ -14,10 +14,13 @@ import { findStoreUnavailable } from '../../src/storage/contract.ts';
 const HIDDEN_HEADERS = ['authorization', 'oauth-client-attestation', 'oauth-client-attestation-pop'];
 const NOT_ALLOWED = 'requested grant type is not allowed for this client';
 
-/**
- * Errors whose texts are our own: the engine looks at these parameters before the grants do.
- */
-export const OWN_TEXTS = ['invalid_scope', 'invalid_authorization_details'];
+/** Errors whose texts are our own. */
+export const OWN_TEXTS = [
+  'invalid_request',
+  'invalid_scope',
+  'invalid_authorization_details',
+  'unsupported_grant_type',
+];
 
 /** An error of the engine's, for the error boundary. */
 class EngineError extends DomainError {

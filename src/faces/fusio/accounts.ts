@@ -1,7 +1,8 @@
 /** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
 import { AccountGone, requireMails } from '../../directory/account-mails.ts';
+import { UnfitPassword } from '../../directory/passwords.ts';
 import { isActive } from '../../directory/users.ts';
-import { AlreadyTaken, MalformedRequest } from '../../errors/domain.ts';
+import { AlreadyTaken } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { findableEmail } from '../../nouns/usernames.ts';
 import type { User } from '../../storage/nouns.ts';
@@ -20,11 +21,10 @@ const ACTIVE = 1;
 
 const done = (message: string) => ({ success: true, message });
 
-/** Capitalised as the original's texts are. @throws Refusal 400 in place of a password that will not do */
+/** As the original's texts are. @throws Refusal 400 in place of a password that will not do */
 function tellPassword(error: unknown): never {
-  const text = error instanceof MalformedRequest ? (error.description ?? '') : '';
-  if (!text.startsWith('password ')) throw error;
-  throw malformed(`P${text.slice(1)}`);
+  if (!(error instanceof UnfitPassword)) throw error;
+  throw malformed(`Password ${error.problem}`);
 }
 
 export function createAccountRoutes(deps: FaceParts): Readonly<Record<string, FaceAction>> {

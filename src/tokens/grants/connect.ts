@@ -36,7 +36,10 @@ export interface ConnectDeps {
 
 function requireField({ parameters }: GrantRequest, name: string): string {
   const value = requireText(parameters, name);
-  if (value.length > MAX_FIELD) throw new MalformedRequest({ description: `${name} is too long` });
+  if (value.length > MAX_FIELD)
+    throw new MalformedRequest({
+      description: `The parameter ${name} is longer than ${MAX_FIELD} characters.`,
+    });
   return value;
 }
 

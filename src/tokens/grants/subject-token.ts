@@ -143,7 +143,7 @@ export function createSubjectTokens({
       }
       if (type !== CONNECTION_TOKEN_TYPE) {
         throw new MalformedRequest({
-          description: `subject_token_type must be ${ACCESS_TOKEN_TYPE} or ${CONNECTION_TOKEN_TYPE}`,
+          description: `subject_token_type must be ${ACCESS_TOKEN_TYPE} or ${CONNECTION_TOKEN_TYPE}.`,
         });
       }
       const living = await connections.find(value, address, view);

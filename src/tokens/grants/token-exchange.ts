@@ -35,7 +35,7 @@ type Parameters = GrantRequest['parameters'];
 function requireSupported(parameters: Parameters): void {
   const requested = findText(parameters, 'requested_token_type');
   if (requested !== undefined && requested !== ACCESS_TOKEN_TYPE) {
-    throw new MalformedRequest({ description: `requested_token_type must be ${ACCESS_TOKEN_TYPE}` });
+    throw new MalformedRequest({ description: `requested_token_type must be ${ACCESS_TOKEN_TYPE}.` });
   }
   // None of our tokens has a `may_act` that an actor could be held against.
   if (parameters.actor_token !== undefined || parameters.actor_token_type !== undefined) {
@@ -57,7 +57,7 @@ function parseLifetime(parameters: Parameters): number | undefined {
   if (text === undefined) return undefined;
   if (typeof text !== 'string' || !/^[1-9]\d{0,5}$/.test(text) || Number(text) > LONGEST_EXCHANGE) {
     throw new MalformedRequest({
-      description: `expires_in must be a whole number of seconds from 1 to ${LONGEST_EXCHANGE}`,
+      description: `expires_in must be a whole number of seconds from 1 to ${LONGEST_EXCHANGE}.`,
     });
   }
   return Number(text);
