@@ -1,5 +1,5 @@
 /** What nouns are found by beside their ids: unique keys, and listed keys, whose values several nouns may have. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { Conflict } from '../../../src/storage/contract.ts';
 import {
   type CollectionName,
@@ -9,7 +9,11 @@ import {
   type Nouns,
   uniqueKeys,
 } from '../../../src/storage/nouns.ts';
-import type { Statements } from './rows.ts';
+
+interface Statements {
+  /** @returns how many rows changed */
+  run(sql: string, ...values: SQLInputValue[]): number;
+}
 
 const INSERT_LISTED = 'INSERT INTO noun_lists VALUES (?, ?, ?, ?)';
 
