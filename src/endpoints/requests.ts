@@ -9,6 +9,15 @@ import type { Directory, RequestView } from '../directory/directory.ts';
 import { ClientRejected, DomainError, MalformedRequest } from '../errors/domain.ts';
 import { readForm } from '../http/body.ts';
 
+declare module 'koa' {
+  interface DefaultState {
+    /** The view of the directory that decides the request; set by the directory when it is first asked for. */
+    viewing?: Promise<RequestView>;
+    /** The client that has authenticated. */
+    client?: AuthenticatedClient;
+  }
+}
+
 /** A request of a client that has authenticated. */
 export interface ClientRequest extends RequestView {
   readonly client: AuthenticatedClient;

@@ -3,12 +3,14 @@
  * while it is answered.
  */
 import type { RequestState } from '../http/request-state.ts';
+import type { TokenRow } from '../storage/contract.ts';
 
 /** For the log, the audit log, the metrics and pages of other origins. */
-export type Notes = Pick<
-  RequestState,
-  'clientId' | 'clientAuth' | 'issuedGrant' | 'bearer' | 'reason' | 'readers'
->;
+export interface Notes
+  extends Pick<RequestState, 'clientId' | 'clientAuth' | 'issuedGrant' | 'reason' | 'readers'> {
+  /** The token with which the request came. */
+  bearer?: TokenRow | undefined;
+}
 
 export interface Incoming {
   /** As it was sent. */

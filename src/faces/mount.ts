@@ -2,7 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import { createAnswers } from './answers.ts';
 import type { Face, Reply } from './face.ts';
-import type { Incoming } from './incoming.ts';
+import type { Incoming, Notes } from './incoming.ts';
 import type { FaceParts } from './parts.ts';
 import { parseBody } from './requests.ts';
 import { createRoutes, withoutDoubledSlashes } from './routes.ts';
@@ -11,6 +11,13 @@ import { findTenant, type Named } from './tenants.ts';
 /** What pages of other origins may send. A method that a path does not have gets a 404, which pages can read. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
+
+declare module 'koa' {
+  interface DefaultState extends Pick<Notes, 'bearer'> {
+    /** The body, read once for all faces that have the path. */
+    faceText?: Promise<string>;
+  }
+}
 
 export interface Mount {
   readonly name: Face['name'];

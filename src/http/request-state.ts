@@ -1,8 +1,8 @@
-/** What travels with a request in `ctx.state`: each member, and who sets it. */
-import type { AuthenticatedClient } from '../clients/authentication.ts';
+/**
+ * What travels with a request in `ctx.state`, as far as the shell uses it: each member, and who sets it. Other folders
+ * declare theirs beside the code that sets them, as members of Koa's `DefaultState`.
+ */
 import type { Form } from '../clients/form.ts';
-import type { RequestView } from '../directory/directory.ts';
-import type { TokenRow } from '../storage/contract.ts';
 
 /** What a page of another origin may send, told in answer to a browser's preflight. */
 export interface Preflight {
@@ -43,16 +43,6 @@ export interface RequestState {
   /** The origins whose pages may read the answer, or `*` for every page. */
   readers?: readonly string[] | '*' | undefined;
   preflight?: Preflight;
-
-  /** The view of the directory that decides the request; set by the directory when it is first asked for. */
-  viewing?: Promise<RequestView>;
-  /** The client that has authenticated; set by the endpoints. */
-  client?: AuthenticatedClient;
-
-  // Set by faces.
-  faceText?: Promise<string>;
-  /** The token with which the request came. */
-  bearer?: TokenRow | undefined;
 }
 
 declare module 'koa' {

@@ -52,6 +52,14 @@ test('a folder imports only from folders below it in docs/architecture.md', asyn
   assert.deepEqual(found, []);
 });
 
+test('the shell around all answers imports nothing of tokens', async () => {
+  const ofTokens = /^src\/(?:tokens|keys|registry)\/|^src\/clients\/(?!form\.ts)/;
+  const found = [...(await readImports(['src/http']))].flatMap(([file, imported]) =>
+    imported.filter((other) => ofTokens.test(other)).map((other) => `${file} imports ${other}`),
+  );
+  assert.deepEqual(found, []);
+});
+
 test('adapters import only the contracts that they fulfil', async () => {
   const allowed = {
     'adapters/storage/': /^src\/storage\//,
