@@ -10,9 +10,11 @@ import { createSystem } from './faces/api-maker/system.ts';
 import type { Face } from './faces/face.ts';
 import { logAnswered } from './http/access-log.ts';
 import { createApp } from './http/app.ts';
+import { createDirectLane } from './http/direct.ts';
 import { type Listening, listen } from './http/listen.ts';
 import { createLogger } from './http/log.ts';
 import { createMetrics, type Workers } from './http/metrics.ts';
+import { createReadFacts } from './http/request-facts.ts';
 import { createViews } from './http/views.ts';
 import { REQUIRED_VIEWS } from './interaction/index.ts';
 import { JWKS_CACHE_SECONDS } from './keys/key-plan.ts';
@@ -38,6 +40,8 @@ export interface GrantableServer extends EmbeddedServer {
 
 export interface ServerOptions extends EmbeddingOptions {
   readonly tokenEndpoint?: TokenEndpoint;
+  /** `false`: Koa answers all requests, in tests that compare. */
+  readonly directLane?: boolean;
   /** Older token APIs beside the built-in ones. */
   readonly faces?: readonly Face[];
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
@@ -99,12 +103,21 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     collect: workers?.collectFromAll,
   });
   workers?.countWhenAsked(metrics.count);
-  const { endpoints, routes, faces } = createRoutes(services, { views, tokenEndpoint, faces: options.faces });
+  const { endpoints, directEndpoints, routes, faces } = createRoutes(services, {
+    views,
+    tokenEndpoint,
+    faces: options.faces,
+  });
+  const shell = {
+    issuer: config.issuer,
+    hosts: config.hosts,
+    isFacePath: faces.hasPath,
+    readFacts: createReadFacts(config.trustedProxies),
+    log,
+  };
   const app = createApp({
     ...foundations,
-    hosts: config.hosts,
-    trustedProxies: config.trustedProxies,
-    log,
+    ...shell,
     views,
     assetFolders: viewFolders,
     health: {
@@ -118,7 +131,6 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       version: async () => `${keySet}/${(await directory.view()).revision}`,
       maxAge: JWKS_CACHE_SECONDS,
     },
-    isFacePath: faces.hasPath,
     cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
     endpoints,
     routes,
@@ -134,7 +146,20 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   unfinished.defer(() => background.stop());
 
   const listening = early ?? (await takeAddress());
-  listening.serve(app.callback());
+  const koa = app.callback();
+  const { directLane = true } = options;
+  listening.serve(
+    directLane
+      ? createDirectLane({
+          ...shell,
+          endpoints: directEndpoints,
+          pagePaths: BROWSER_PATHS,
+          snapshot: storage.snapshot,
+          metrics,
+          koa,
+        })
+      : koa,
+  );
   log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
 
   const parts = unfinished.move();

@@ -5,11 +5,12 @@
  */
 import type { Context, Middleware } from 'koa';
 import { readForm } from '../http/body.ts';
+import type { Endpoint } from '../http/direct.ts';
 import { PATHS } from '../provider/paths.ts';
 import type { TokenService } from '../tokens/service.ts';
 import { createClientOrigins, PREFLIGHTS } from './client-origins.ts';
 import { createIntrospectionEndpoint, createRevocationEndpoint } from './presented-tokens.ts';
-import { createRequests, type Requests, type RequestsDeps } from './requests.ts';
+import { createRequests, onDirectLane, onKoa, type Requests, type RequestsDeps } from './requests.ts';
 import { createRevocationFeed, type RevocationFeedDeps } from './revocation-feed.ts';
 import { createTokenEndpoint } from './token.ts';
 
@@ -24,31 +25,39 @@ export interface EndpointsDeps extends RequestsDeps, Omit<RevocationFeedDeps, 'r
   readonly userinfo: Middleware;
 }
 
-/** @returns what answers, by method and path: `POST /oauth/token` */
-export function createEndpoints(deps: EndpointsDeps): ReadonlyMap<string, Middleware> {
+export interface Endpoints {
+  /** What answers on Koa, by method and path: `POST /oauth/token`. */
+  readonly endpoints: ReadonlyMap<string, Middleware>;
+  /** What answers POST requests in the direct lane, by path. */
+  readonly directEndpoints: ReadonlyMap<string, Endpoint>;
+}
+
+export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const requests = createRequests(deps);
   const recording = requests.recordingRefusals;
   const forPages = createClientOrigins(deps);
-  const token = recording(deps.tokenEndpoint?.(requests) ?? createTokenEndpoint({ ...deps, requests }));
+  const token = createTokenEndpoint({ ...deps, requests });
+  const introspection = createIntrospectionEndpoint(requests, deps.tokenService.introspect);
+  const revocation = createRevocationEndpoint(requests, deps.tokenService.revoke);
   const feed = recording(createRevocationFeed({ ...deps, requests }));
   const userinfo = forPages(async (ctx, next) => {
     if (ctx.method === 'POST') await readForm(ctx);
     await deps.userinfo(ctx, next);
   });
-  return new Map<string, Middleware>([
+  const endpoints = new Map<string, Middleware>([
     ...PREFLIGHTS,
-    [`POST ${PATHS.token}`, forPages(token)],
-    [
-      `POST ${PATHS.introspection}`,
-      recording(createIntrospectionEndpoint(requests, deps.tokenService.introspect)),
-    ],
-    [
-      `POST ${PATHS.revocation}`,
-      forPages(recording(createRevocationEndpoint(requests, deps.tokenService.revoke))),
-    ],
+    [`POST ${PATHS.token}`, forPages(recording(deps.tokenEndpoint?.(requests) ?? onKoa(token)))],
+    [`POST ${PATHS.introspection}`, recording(onKoa(introspection))],
+    [`POST ${PATHS.revocation}`, forPages(recording(onKoa(revocation)))],
     [`GET ${PATHS.userinfo}`, userinfo],
     [`POST ${PATHS.userinfo}`, userinfo],
     [`POST ${PATHS.revocations}`, feed],
     [`GET ${PATHS.revocations}`, feed],
   ]);
+  const directEndpoints = new Map([
+    [PATHS.token, onDirectLane(token)],
+    [PATHS.introspection, onDirectLane(introspection)],
+    [PATHS.revocation, onDirectLane(revocation)],
+  ]);
+  return { endpoints, directEndpoints };
 }

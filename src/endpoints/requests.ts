@@ -8,6 +8,7 @@ import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory, RequestView } from '../directory/directory.ts';
 import { ClientRejected, DomainError, MalformedRequest } from '../errors/domain.ts';
 import { readForm } from '../http/body.ts';
+import type { Endpoint, EndpointRequest } from '../http/direct.ts';
 
 declare module 'koa' {
   interface DefaultState {
@@ -15,6 +16,12 @@ declare module 'koa' {
     viewing?: Promise<RequestView>;
     /** The client that has authenticated. */
     client?: AuthenticatedClient;
+  }
+}
+
+declare module '../http/request-state.ts' {
+  interface Turn {
+    viewing?: Promise<RequestView>;
   }
 }
 
@@ -51,14 +58,33 @@ export async function requireForm(ctx: Context): Promise<Form> {
   });
 }
 
+/** An endpoint on Koa. What it threw in the direct lane is thrown again. */
+export function onKoa(endpoint: Endpoint): (ctx: Context) => Promise<void> {
+  return async (ctx) => {
+    const { state } = ctx;
+    if (state.thrown) throw state.thrown.error;
+    const form = await requireForm(ctx);
+    const answer = await endpoint({ authorization: ctx.get('Authorization'), form, state });
+    ctx.type = 'json';
+    ctx.body = answer;
+  };
+}
+
+/** An endpoint as the direct lane calls it. */
+export function onDirectLane(endpoint: Endpoint): Endpoint {
+  return (request) => {
+    const form = withoutEmpty(request.form);
+    return endpoint(form === request.form ? request : { ...request, form });
+  };
+}
+
 export interface Requests {
   /**
-   * Leaves `clientId` and `clientAuth` for the log in `ctx.state`.
+   * Leaves `clientId` and `clientAuth` for the log in the request's state.
    * @throws ClientRejected, MalformedRequest, TooManyAttempts
    */
   authenticate(
-    ctx: Context,
-    form: Form,
+    request: EndpointRequest,
     endpoint: { readonly servesPublic: boolean; readonly tokenEndpoint?: string },
   ): Promise<ClientRequest>;
   /** Around a handler: records a refusal, and tells it where clients look for it. */
@@ -82,14 +108,14 @@ export function createRequests(deps: RequestsDeps): Requests {
   }
 
   return {
-    async authenticate(ctx, form, endpoint) {
-      const { address, requestId } = ctx.state;
-      const credentials = readCredentials(ctx.get('Authorization'), form);
-      const viewing = await directory.viewFor(ctx.state);
-      const onNamed = (named: NamedClient): void => noteClient(ctx.state, named);
+    async authenticate({ authorization, form, state }, endpoint) {
+      const { address, requestId } = state;
+      const credentials = readCredentials(authorization, form);
+      const viewing = await directory.viewFor(state.turn ?? state);
+      const onNamed = (named: NamedClient): void => noteClient(state, named);
       const request = { ...endpoint, view: viewing.view, address, onNamed };
       const client = await authenticateClient(credentials, request);
-      ctx.state.client = client;
+      state.client = client;
       return { ...viewing, client, address, requestId };
     },
     recordingRefusals(handle) {

@@ -113,7 +113,10 @@ export function createRevocationFeed({ issuer, requests, directory, feed, sign, 
     const after = readNumber(fields, 'after', Number.MAX_SAFE_INTEGER);
     const wait = readNumber(fields, 'wait', LONGEST_WAIT);
     const nonce = readNonce(fields);
-    const { client } = await requests.authenticate(ctx, fields, { servesPublic: false });
+    const { client } = await requests.authenticate(
+      { authorization: ctx.get('Authorization'), form: fields, state: ctx.state },
+      { servesPublic: false },
+    );
     const { application } = client;
     ctx.set('Cache-Control', 'no-store');
     if (application.introspects.length === 0) {

@@ -1,9 +1,9 @@
 /** The token endpoint (RFC 6749 section 3.2). */
-import type { Context } from 'koa';
 import { refuseRepeated, requireText } from '../clients/form.ts';
+import type { Endpoint } from '../http/direct.ts';
 import { PATHS } from '../provider/paths.ts';
 import type { TokenService } from '../tokens/service.ts';
-import { type Requests, requireForm } from './requests.ts';
+import type { Requests } from './requests.ts';
 
 export interface TokenEndpointDeps {
   readonly issuer: string;
@@ -11,22 +11,21 @@ export interface TokenEndpointDeps {
   readonly tokenService: Pick<TokenService, 'issue'>;
 }
 
-export function createTokenEndpoint({ issuer, requests, tokenService }: TokenEndpointDeps) {
+export function createTokenEndpoint({ issuer, requests, tokenService }: TokenEndpointDeps): Endpoint {
   const authentication = { servesPublic: true, tokenEndpoint: issuer + PATHS.token };
-  return async (ctx: Context): Promise<void> => {
-    const form = await requireForm(ctx);
-    const request = await requests.authenticate(ctx, form, authentication);
+  return async (asked) => {
+    const { form, state } = asked;
+    const request = await requests.authenticate(asked, authentication);
     refuseRepeated(form, ['grant_type']);
     const issued = await tokenService.issue({
       ...request,
       grantType: requireText(form, 'grant_type'),
       parameters: form,
       remark(note) {
-        ctx.state.note = note;
+        state.note = note;
       },
     });
-    ctx.state.issuedGrant = issued.grant;
-    ctx.set('Cache-Control', 'no-store');
-    ctx.body = issued.answer;
+    state.issuedGrant = issued.grant;
+    return issued.answer;
   };
 }

@@ -14,8 +14,6 @@ export interface Answered {
   readonly method: string;
   readonly path: string;
   readonly status: number;
-  /** Milliseconds, of `performance.now()`. */
-  readonly started: number;
   /** What was noted of it on the way. */
   readonly state: RequestState;
 }
@@ -36,13 +34,13 @@ class RequestLine extends CleanMembers {
   /** Where the answer differs from the request without being an error. */
   readonly note: string | undefined;
 
-  constructor({ state, status, method, path, started }: Answered) {
+  constructor({ state, status, method, path }: Answered) {
     super();
     this.requestId = state.requestId;
     this.method = method;
     this.path = (path.length > MAX_PATH ? path.slice(0, MAX_PATH) : path).replace(WAITING_LOGIN, '$1/…');
     this.status = status;
-    this.ms = Math.round((performance.now() - started) * 10) / 10;
+    this.ms = Math.round((performance.now() - state.started) * 10) / 10;
     this.address = state.address;
     this.clientId = state.clientId;
     this.authMethod = state.clientAuth?.used;
@@ -63,9 +61,8 @@ export function logAnswered(log: Logger, answered: Answered): void {
 
 export function createAccessLog({ log }: { log: Logger }): Middleware {
   return async function accessLog(ctx, next) {
-    const started = performance.now();
-    const { method, path } = ctx;
+    const { method, path, state } = ctx;
     await next();
-    logAnswered(log, { method, path, status: ctx.status, started, state: ctx.state });
+    logAnswered(log, { method, path, status: ctx.status, state });
   };
 }

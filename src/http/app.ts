@@ -15,7 +15,7 @@ import { createHealth, type HealthDeps } from './health.ts';
 import { createHosts, pinOrigin } from './hosts.ts';
 import type { Logger } from './log.ts';
 import { createNotFound } from './not-found.ts';
-import { createRequestFacts, type TrustedPeers } from './request-facts.ts';
+import { type createReadFacts, createRequestFacts } from './request-facts.ts';
 import { createSecurityHeaders } from './security-headers.ts';
 import type { Views } from './views.ts';
 
@@ -23,7 +23,7 @@ export interface AppDeps {
   readonly issuer: string;
   readonly hosts: readonly string[];
   readonly isFacePath: (path: string) => boolean;
-  readonly trustedProxies: TrustedPeers;
+  readonly readFacts: ReturnType<typeof createReadFacts>;
   readonly cookieKeys: () => readonly string[];
   readonly log: Logger;
   readonly views: Views;
@@ -69,14 +69,14 @@ function callEndpoint(endpoints: AppDeps['endpoints']): Middleware {
  * `request-state.ts`. Koa's own origin, host and protocol are the issuer's.
  */
 export function createApp(deps: AppDeps): Koa {
-  const { issuer, hosts, trustedProxies, log, views, health } = deps;
+  const { issuer, hosts, readFacts, log, views, health } = deps;
   const app = new Koa();
   Object.defineProperty(app, 'keys', { get: () => [...deps.cookieKeys()] });
   pinOrigin(app, issuer);
   logBroken(app, log);
   const order: Middleware[] = [
     // First, so that every line of the log and every answer has the id and the address.
-    createRequestFacts({ trustedProxies }),
+    createRequestFacts(readFacts),
     // Outside the error boundary: they see the status that was really sent.
     createAccessLog({ log }),
     health.metrics.middleware,

@@ -9,7 +9,7 @@ import type { Context, Middleware } from 'koa';
 import type { Form } from '../clients/form.ts';
 import { Refusal } from './refusal.ts';
 
-const MAX_FORM_BYTES = 56 * 1024;
+export const MAX_FORM_BYTES = 56 * 1024;
 const MAX_FIELDS = 1_000;
 const FORM = 'application/x-www-form-urlencoded';
 
@@ -17,8 +17,14 @@ function tooLarge(limit: number): Refusal {
   return new Refusal(413, `The body is larger than ${limit} bytes.`);
 }
 
+/** @returns what a body has that ended before its time */
+export function endedEarly(): Refusal {
+  return new Refusal(400, 'The body ended early.', { reason: 'the client went away' });
+}
+
 function collect(ctx: Context, limit: number): Promise<Buffer> {
-  const { req } = ctx;
+  const { req, state } = ctx;
+  if (state.body) return Promise.resolve(state.body);
   if ((ctx.request.length ?? 0) > limit) return Promise.reject(tooLarge(limit));
   if (req.destroyed || req.readableEnded) return Promise.reject(new Error('the body was read already'));
   if (ctx.get('Expect') !== '') ctx.res.writeContinue();
@@ -41,8 +47,7 @@ function collect(ctx: Context, limit: number): Promise<Buffer> {
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, received));
     });
     req.once('close', () => {
-      if (req.readableEnded) return;
-      reject(new Refusal(400, 'The body ended early.', { reason: 'the client went away' }));
+      if (!req.readableEnded) reject(endedEarly());
     });
   });
 }
@@ -61,7 +66,10 @@ export async function readBody(ctx: Context, limit: number): Promise<string> {
       headers: { 'Accept-Encoding': 'identity' },
     });
   }
-  const bytes = await collect(ctx, limit);
+  return decode(await collect(ctx, limit));
+}
+
+function decode(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw new Refusal(400, 'The body is not UTF-8.');
   if (bytes.includes(0)) throw new Refusal(400, 'The body contains a NUL character.');
   return bytes.toString('utf8');
@@ -73,13 +81,49 @@ function refuseManyFields(text: string): void {
   if (fields > MAX_FIELDS) throw new Refusal(400, `The form has more than ${MAX_FIELDS} fields.`);
 }
 
-/** Most write the type in just this way. */
+/** Most clients write the type in one of these ways. */
+const USUAL_FORM = new Set([
+  FORM,
+  `${FORM};charset=UTF-8`,
+  `${FORM}; charset=UTF-8`,
+  `${FORM}; charset=utf-8`,
+]);
+
+export function isUsualForm(contentType: string): boolean {
+  return USUAL_FORM.has(contentType);
+}
+
 function isForm(ctx: Context): boolean {
-  return ctx.req.headers['content-type'] === FORM || Boolean(ctx.is(FORM));
+  return isUsualForm(ctx.req.headers['content-type'] ?? '') || Boolean(ctx.is(FORM));
+}
+
+/** @returns undefined if it is not encoded properly, which URLSearchParams forgives */
+function decodeField(text: string): string | undefined {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Plain forms, several times as fast as `parseAny`. @returns undefined for one that is not plain */
+function parsePlain(text: string): Form | undefined {
+  const form: Record<string, unknown> = Object.create(null);
+  for (const field of text.split('&')) {
+    const equals = field.indexOf('=');
+    if (equals <= 0) return undefined;
+    const name = decodeField(field.slice(0, equals));
+    const value = decodeField(field.slice(equals + 1));
+    if (name === undefined || value === undefined || name in form) return undefined;
+    form[name] = value;
+  }
+  return form;
 }
 
 /** As the engine's parser has it, and several times as fast where a value is long. */
-function parse(text: string): Form {
+function parseAny(text: string): Form {
   const form: Record<string, unknown> = Object.create(null);
   // Of a query it would take the question mark for a separator.
   for (const [name, value] of new URLSearchParams(text.startsWith('?') ? `&${text}` : text)) {
@@ -97,11 +141,20 @@ function parse(text: string): Form {
 export async function readForm(ctx: Context): Promise<Form | undefined> {
   if (!isForm(ctx)) return undefined;
   const text = await readBody(ctx, MAX_FORM_BYTES);
-  refuseManyFields(text);
   // The engine looks here for a body that was read before it.
   (ctx.req as IncomingMessage & { body?: string }).body = text;
-  ctx.state.form = parse(text);
+  ctx.state.form = parseFields(text);
   return ctx.state.form;
+}
+
+function parseFields(text: string): Form {
+  refuseManyFields(text);
+  return parsePlain(text) ?? parseAny(text);
+}
+
+/** @throws Refusal 400 if the body is not UTF-8 or has too many fields */
+export function parseForm(bytes: Buffer): Form {
+  return parseFields(decode(bytes));
 }
 
 /**

@@ -62,14 +62,23 @@ export interface HostsDeps {
   readonly isFacePath: (path: string) => boolean;
 }
 
-/** Leaves the host that was asked in `ctx.state.host`. @throws Refusal 421 for another host, 400 for a request that names none or several */
-export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middleware {
+/** @returns whether the server answers under a host, in lower case, at a path */
+export function createIsServed({ issuer, hosts, isFacePath }: HostsDeps) {
   const { host: authority, protocol } = new URL(issuer);
   // A client may spell out the port that the scheme implies (RFC 9110 section 4.2.3).
   const own = new Set([authority]);
   if (!PORT.test(authority)) own.add(authority + DEFAULT_PORTS[protocol]);
   const further = new Set(hosts);
   const isFurther = (host: string): boolean => further.has(host) || further.has(host.replace(PORT, ''));
+  const isBackChannel = (path: string): boolean =>
+    BACK_CHANNEL.has(path) || path.startsWith(WELL_KNOWN) || isFacePath(path);
+  return (host: string, path: string): boolean => own.has(host) || (isBackChannel(path) && isFurther(host));
+}
+
+/** Leaves the host that was asked in `ctx.state.host`. @throws Refusal 421 for another host, 400 for a request that names none or several */
+export function createHosts(deps: HostsDeps): Middleware {
+  const { host: authority } = new URL(deps.issuer);
+  const isServed = createIsServed(deps);
 
   return function hostCheck(ctx, next) {
     takeAbsoluteForm(ctx);
@@ -79,9 +88,7 @@ export function createHosts({ issuer, hosts, isFacePath }: HostsDeps): Middlewar
       });
     }
     const host = (ctx.req.headers.host ?? '').toLowerCase();
-    const isBackChannel =
-      BACK_CHANNEL.has(ctx.path) || ctx.path.startsWith(WELL_KNOWN) || isFacePath(ctx.path);
-    if (!own.has(host) && !(isBackChannel && isFurther(host))) {
+    if (!isServed(host, ctx.path)) {
       throw new Refusal(
         421,
         'This server does not answer under that host. Call it by the URL of its issuer.',

@@ -1,5 +1,6 @@
 /** The socket: limits against slow and idle clients, a clear sentence when it cannot be had, a graceful stop. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { boundConnections } from './connections.ts';
 import { OPERATIONS } from './paths.ts';
@@ -125,6 +126,21 @@ function createLimitedServer(limits: SocketLimits): Server {
 }
 
 /**
+ * Requests that a client sends on one connection without waiting for answers (RFC 9112 section 9.3.2): each is handled when
+ * the one before it is answered, so it sees what that one did. Those left when the client hangs up are not handled.
+ */
+function oneAfterAnother(listener: RequestListener): RequestListener {
+  const latest = new WeakMap<Socket, ServerResponse>();
+  return (request, response) => {
+    const before = latest.get(request.socket);
+    latest.set(request.socket, response);
+    // Node gives an answer the socket when those before it are sent.
+    if (!before || response.socket !== null) return listener(request, response);
+    before.once('close', () => request.destroyed || listener(request, response));
+  };
+}
+
+/**
  * Takes the address before there is anything to serve: a process that cannot have it has changed nothing.
  * @throws CannotListen
  */
@@ -170,7 +186,7 @@ export async function listen({
     port: typeof address === 'object' && address ? address.port : port,
     serve(listener) {
       server.off('request', notReady);
-      server.on('request', listener);
+      server.on('request', oneAfterAnother(listener));
     },
     stop(seconds) {
       stopped ??= close(seconds);

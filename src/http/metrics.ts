@@ -121,18 +121,17 @@ export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics 
   }
 
   const middleware: Middleware = async function metrics(ctx, next) {
-    const started = performance.now();
     const { path } = ctx;
     await next();
     const { status, method, state } = ctx;
-    countAnswered({ method, path, status, started, state });
+    countAnswered({ method, path, status, state });
   };
 
-  function countAnswered({ method, path, status, started, state }: Answered): void {
+  function countAnswered({ method, path, status, state }: Answered): void {
     const route = routeOf(path);
     const key = `${route} ${METHODS.has(method) ? method : 'other'} ${status}`;
     answered.set(key, (answered.get(key) ?? 0) + 1);
-    durationsOf(route).observe((performance.now() - started) / 1000);
+    durationsOf(route).observe((performance.now() - state.started) / 1000);
     const { issuedGrant } = state;
     if (issuedGrant !== undefined && status === 200) tokens.inc({ grant: issuedGrant });
   }

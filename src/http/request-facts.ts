@@ -1,7 +1,9 @@
-/** Facts of a request that everybody past here relies on: its id, and the address it came from. */
+/** Facts of a request that everybody past here relies on: its id, the address it came from, and when. */
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { isIP, type Socket, SocketAddress } from 'node:net';
 import type { Middleware } from 'koa';
+import { keptState, type RequestState } from './request-state.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const MAPPED_IPV4 = /^::ffff:(\d+(?:\.\d+){3})$/i;
@@ -50,10 +52,9 @@ interface Peer {
 }
 
 /**
- * Sets `ctx.state.requestId`, `ctx.state.address` and `ctx.state.peer`. Forwarding headers count only if the peer is a
- * trusted proxy; nothing else of the server believes any of them (HD-05).
+ * Forwarding headers count only if the peer is a trusted proxy; nothing else of the server believes any of them (HD-05).
  */
-export function createRequestFacts({ trustedProxies }: { trustedProxies: TrustedPeers }): Middleware {
+export function createReadFacts(trustedProxies: TrustedPeers): (request: IncomingMessage) => RequestState {
   /** The same for all requests of a connection. */
   const peers = new WeakMap<Socket, Peer>();
   const peerOf = (socket: Socket): Peer => {
@@ -65,17 +66,25 @@ export function createRequestFacts({ trustedProxies }: { trustedProxies: Trusted
     }
     return peer;
   };
+  return (request) => {
+    const { address, isTrusted } = peerOf(request.socket);
+    const started = performance.now();
+    if (!isTrusted) return { requestId: randomUUID(), address, peer: address, started };
+    const { 'x-forwarded-for': forwarded = '', 'x-request-id': given } = request.headers;
+    return {
+      requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID(),
+      address: forwardedAddress(String(forwarded), address, trustedProxies),
+      peer: address,
+      started,
+    };
+  };
+}
+
+/** Leaves them in `ctx.state`, with what the direct lane left. */
+export function createRequestFacts(readFacts: ReturnType<typeof createReadFacts>): Middleware {
   return function requestFacts(ctx, next) {
-    const { address, isTrusted } = peerOf(ctx.req.socket);
-    const { state } = ctx;
-    state.peer = address;
-    state.address = address;
-    state.requestId = randomUUID();
-    if (isTrusted) {
-      state.address = forwardedAddress(ctx.get('X-Forwarded-For'), address, trustedProxies);
-      const given = ctx.get('X-Request-Id');
-      if (REQUEST_ID.test(given)) state.requestId = given;
-    }
+    const { req, state } = ctx;
+    Object.assign(state, keptState(req) ?? readFacts(req));
     ctx.res.setHeader('X-Request-Id', state.requestId);
     return next();
   };

@@ -2,6 +2,7 @@
  * What travels with a request in `ctx.state`, as far as the shell uses it: each member, and who sets it. Other folders
  * declare theirs beside the code that sets them, as members of Koa's `DefaultState`.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Form } from '../clients/form.ts';
 
 /** What a page of another origin may send, told in answer to a browser's preflight. */
@@ -17,12 +18,22 @@ export interface RequestState {
   address: string;
   /** Of the other end of the connection. */
   peer: string;
+  /** When it came: milliseconds, of `performance.now()`. */
+  started: number;
 
   /** The host that was asked; set by `hosts.ts`. */
   host?: string;
 
-  // Set by `body.ts`.
+  // Set by `body.ts` and `direct.ts`.
   form?: Form;
+
+  // Set by `direct.ts`, for Koa.
+  /** What was read of the body, which cannot be read again. */
+  body?: Buffer;
+  /** What its endpoint threw: it has been counted and must not be tried again. */
+  thrown?: { readonly error: unknown };
+  /** What all requests that are handled in one turn share. */
+  turn?: Turn;
 
   // For the log; set by the part that knows it.
   clientId?: string | undefined;
@@ -43,6 +54,22 @@ export interface RequestState {
   /** The origins whose pages may read the answer, or `*` for every page. */
   readers?: readonly string[] | '*' | undefined;
   preflight?: Preflight;
+}
+
+/** What the requests share that are handled in one turn of the event loop: they see one moment. */
+// biome-ignore lint/suspicious/noEmptyInterface: other folders declare its members, as those of the state.
+export interface Turn {}
+
+const known = new WeakMap<IncomingMessage, RequestState>();
+
+/** Keeps what is known of a request before Koa gets it. */
+export function keepState(request: IncomingMessage, state: RequestState): void {
+  known.set(request, state);
+}
+
+/** @returns undefined for a request that came to Koa at once */
+export function keptState(request: IncomingMessage): RequestState | undefined {
+  return known.get(request);
 }
 
 declare module 'koa' {

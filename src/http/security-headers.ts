@@ -51,10 +51,17 @@ function settleScripts(ctx: Context): void {
   }
 }
 
+const transportHeaders = (issuer: string) =>
+  issuer.startsWith('https:') ? { 'Strict-Transport-Security': HSTS } : {};
+
+/** Those of answers that no person is sent through. */
+export function securityHeadersFor(issuer: string): Readonly<Record<string, string>> {
+  return { ...OTHER_HEADERS, ...transportHeaders(issuer) };
+}
+
 export function createSecurityHeaders({ issuer }: { issuer: string }): Middleware {
-  const transport = issuer.startsWith('https:') ? { 'Strict-Transport-Security': HSTS } : {};
-  const betweenClients = Object.entries({ ...BETWEEN_CLIENTS_HEADERS, ...transport });
-  const others = Object.entries({ ...OTHER_HEADERS, ...transport });
+  const betweenClients = Object.entries({ ...BETWEEN_CLIENTS_HEADERS, ...transportHeaders(issuer) });
+  const others = Object.entries(securityHeadersFor(issuer));
   return async function securityHeaders(ctx, next) {
     const isBetweenClients = isLoginOrLogout(ctx.path) || INTERACTION.test(ctx.path);
     for (const [name, value] of isBetweenClients ? betweenClients : others) ctx.res.setHeader(name, value);

@@ -1,6 +1,6 @@
 /** Everything that answers requests: endpoints by method and path, and the rest in the order in which it is asked. */
 import type { Middleware } from 'koa';
-import { createEndpoints, type Handler } from '../endpoints/index.ts';
+import { createEndpoints, type Endpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
 import type { Face } from '../faces/face.ts';
 import { createFaces, type Faces } from '../faces/index.ts';
@@ -9,8 +9,7 @@ import type { Views } from '../http/views.ts';
 import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
 import type { Services } from './services.ts';
 
-export interface Routes {
-  readonly endpoints: ReadonlyMap<string, Middleware>;
+export interface Routes extends Endpoints {
   readonly routes: readonly Middleware[];
   readonly faces: Faces;
 }
@@ -51,7 +50,7 @@ export function createRoutes(
     findForm,
     limit: throttle.authorizationRequest,
   });
-  const endpoints = createEndpoints({
+  const { endpoints, directEndpoints } = createEndpoints({
     ...services,
     userinfo: provider.routes,
     tokenEndpoint:
@@ -59,6 +58,7 @@ export function createRoutes(
   });
   return {
     endpoints,
+    directEndpoints,
     routes: [interaction, faces.routes, postedRequests, provider.routes],
     faces,
   };

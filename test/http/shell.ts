@@ -12,6 +12,7 @@ import type { HealthDeps } from '../../src/http/health.ts';
 import { type Listening, listen, type SocketLimits } from '../../src/http/listen.ts';
 import { createLogger } from '../../src/http/log.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
+import { createReadFacts } from '../../src/http/request-facts.ts';
 import { createViews, type Views } from '../../src/http/views.ts';
 import { packageFolder } from '../../src/server/package-folder.ts';
 import { until } from '../support/until.ts';
@@ -73,7 +74,7 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
     hosts: options.hosts ?? [],
     isFacePath: () => false,
     cors: { paths: [], isListed: async () => false },
-    trustedProxies,
+    readFacts: createReadFacts(trustedProxies),
     cookieKeys: () => ['a-key-for-cookies'],
     log: createLogger({
       level: options.level ?? 'info',

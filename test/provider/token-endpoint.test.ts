@@ -43,7 +43,7 @@ describe('the token endpoint', () => {
   before(async () => {
     [server, engine] = await Promise.all([
       startServer(),
-      startServer({ tokenEndpoint: engineTokenEndpoint }),
+      startServer({ tokenEndpoint: engineTokenEndpoint, directLane: false }),
     ]);
   });
   after(async () => {

@@ -37,7 +37,10 @@ export const engineTokenEndpoint: NonNullable<ServerOptions['tokenEndpoint']> =
   (requests, engine, issuer) => async (ctx) => {
     const form = await requireForm(ctx);
     const tokenEndpoint = issuer + PATHS.token;
-    const { client } = await requests.authenticate(ctx, form, { servesPublic: true, tokenEndpoint });
+    const { client } = await requests.authenticate(
+      { authorization: ctx.get('Authorization'), form, state: ctx.state },
+      { servesPublic: true, tokenEndpoint },
+    );
     const others = Object.entries(form).filter(
       ([name]) => !(CREDENTIAL_PARAMETERS as readonly string[]).includes(name),
     );

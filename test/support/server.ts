@@ -188,7 +188,7 @@ export interface TestServer extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export interface TestServerOptions extends Pick<ServerOptions, 'tokenEndpoint' | 'faces'> {
+export interface TestServerOptions extends Pick<ServerOptions, 'tokenEndpoint' | 'directLane' | 'faces'> {
   readonly env?: Record<string, string>;
   /** Changes a copy of the fixture before it is applied. */
   readonly fixture?: (fixture: any) => void;
@@ -255,6 +255,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         now: () => clock.stoppedAt ?? Date.now() + clock.offset,
         ...(options.log && { log: options.log }),
         ...(options.tokenEndpoint && { tokenEndpoint: options.tokenEndpoint }),
+        ...(options.directLane !== undefined && { directLane: options.directLane }),
         ...(options.faces && { faces: options.faces }),
       },
     );

@@ -41,7 +41,12 @@ export function createSystem({ call, record, now }: SystemDeps): System {
     // Programs in JavaScript may name none, which to a face means the default one.
     const organization = String(named).toWellFormed();
     const path = `/api/system-api/${encodeURIComponent(organization)}/token`;
-    const state: RequestState = { address: ADDRESS, peer: ADDRESS, requestId: crypto.randomUUID() };
+    const state: RequestState = {
+      address: ADDRESS,
+      peer: ADDRESS,
+      requestId: crypto.randomUUID(),
+      started,
+    };
     const incoming: Incoming = {
       method: METHOD,
       path,
@@ -73,7 +78,7 @@ export function createSystem({ call, record, now }: SystemDeps): System {
         cause: error,
       });
     } finally {
-      record({ method: METHOD, path, status, started, state });
+      record({ method: METHOD, path, status, state });
     }
   }
 

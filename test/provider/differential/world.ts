@@ -295,7 +295,7 @@ export async function openWorld(): Promise<World> {
   await before.server.stop();
   await cp(first, second, { recursive: true });
 
-  const start = async (dataDir: string, more: Pick<TestServerOptions, 'tokenEndpoint'>) => {
+  const start = async (dataDir: string, more: Pick<TestServerOptions, 'tokenEndpoint' | 'directLane'>) => {
     const lines = collectLines();
     const server = await startServer({
       dataDir,
@@ -309,7 +309,7 @@ export async function openWorld(): Promise<World> {
     return { server, lines };
   };
   const shipped = await start(first, {});
-  const engine = await start(second, { tokenEndpoint: engineTokenEndpoint });
+  const engine = await start(second, { tokenEndpoint: engineTokenEndpoint, directLane: false });
 
   const bySecret = (id: string, method: Party['method'] = 'client_secret_basic', secret = secretOf(id)) => ({
     id,
