@@ -1,6 +1,7 @@
 /** Collections of the store, by name and page by page. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { spellingsOf } from '../permissions/resource-identifiers.ts';
-import type { Collection, DirectoryStore } from '../storage/contract.ts';
+import type { Collection, DirectoryStore, PageOptions } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { CollectionName, Nouns, Resource } from '../storage/nouns.ts';
 
@@ -12,22 +13,35 @@ export function collectionOf<C extends CollectionName>(store: DirectoryStore, na
 }
 
 /** In the order of their numbers; stable while others are added and removed. */
-export async function* eachNoun<T>(
+export function eachNoun<T>(
   collection: Pick<Collection<T>, 'page'>,
   organization?: string,
 ): AsyncGenerator<T> {
+  return eachPaged(collection, { organization });
+}
+
+/** Those that list a value. @param key a name from `listedKeys` */
+export function eachListed<T>(
+  collection: Pick<Collection<T>, 'page'>,
+  key: string,
+  value: string,
+): AsyncGenerator<T> {
+  return eachPaged(collection, { listed: { key, value } });
+}
+
+async function* eachPaged<T>(
+  collection: Pick<Collection<T>, 'page'>,
+  among: { [K in 'organization' | 'listed']?: PageOptions[K] | undefined },
+): AsyncGenerator<T> {
   let after: string | undefined;
-  do {
-    const page = await collection.page(
-      defined({
-        limit: PAGE_SIZE,
-        after,
-        organization,
-      }),
-    );
+  for (;;) {
+    const page = await collection.page(defined({ limit: PAGE_SIZE, after, ...among }));
     yield* page.items;
     after = page.next;
-  } while (after !== undefined);
+    if (after === undefined) return;
+    // A store that reads at once would keep all others waiting until the last page.
+    await nextTurn();
+  }
 }
 
 /** The resource that an identifier names, in any spelling of it. */

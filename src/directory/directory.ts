@@ -2,20 +2,28 @@
  * The directory: organizations, applications, roles, resources and users; who a person is and what rights they have.
  * It leaves tokens to `registry` and `grants`, and knows no HTTP. It serves no routes.
  *
- * This file: reading. Everything but users is read through a view of one revision, kept in memory until the store's
- * revision changes, which is asked at each request: what one process changed holds in the others at once.
+ * This file: reading. Everything but users is read through a view of one revision. The store's revision is asked at
+ * each request: what one process changed holds in the others at once. A new view reads anew what the changes since the
+ * one before concern, and keeps all else in memory. No question looks at all nouns of the server.
  */
-import { LRUCache } from 'lru-cache';
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
-import { defined } from '../storage/defined.ts';
-import type { Application, Datasource, FaceName, Organization, Resource, Role } from '../storage/nouns.ts';
+import type { Collection, DirectoryStore } from '../storage/contract.ts';
+import {
+  type Application,
+  type CollectionName,
+  type Datasource,
+  DEFAULT_HOST,
+  type FaceName,
+  type Noun,
+  type Organization,
+  type Resource,
+  type Role,
+} from '../storage/nouns.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
-import { eachNoun, findResourceSpelled } from './collections.ts';
+import { eachListed, eachNoun, findResourceSpelled } from './collections.ts';
+import { all, allOf, createFreshness, type Freshness } from './freshness.ts';
+import { createMemory, type Found, type Remember } from './memory.ts';
 import { mayUseGrant } from './registered-applications.ts';
-
-/** Nouns of one kind kept in memory; more are read again when needed. */
-const NOUNS_KEPT = 5_000;
 
 /** An application that may act: it and its organization are enabled. */
 export interface ActiveApplication {
@@ -23,7 +31,9 @@ export interface ActiveApplication {
   readonly organization: Organization;
 }
 
-/** The directory at one revision. */
+export type NamedApplication = Pick<Application, 'id' | 'name'>;
+
+/** The directory at one revision: each answer is as of this revision or a later one, and stays the same. */
 export interface DirectoryView {
   readonly revision: number;
   /**
@@ -43,8 +53,8 @@ export interface DirectoryView {
   findOrganizationClient(organization: string): Promise<ActiveApplication | undefined>;
   /** The first of the organization that has a resource of its own. */
   findFirstApplication(organization: string): Promise<ActiveApplication | undefined>;
-  /** The enabled ones of an organization. */
-  findApplications(organization: string): Promise<readonly Application[]>;
+  /** The enabled ones that operators made for an organization, without the organization as a client of its own. */
+  findApplications(organization: string): Promise<readonly NamedApplication[]>;
   /** The enabled one that answers under a host: one that lists it, else the default one. @param host in lower case */
   findOrganizationOf(host: string): Promise<Organization | undefined>;
   /** @param identifier RFC 8707 resource indicator, in any spelling; undefined too when disabled */
@@ -54,8 +64,8 @@ export interface DirectoryView {
   findDatasource(id: string): Promise<Datasource | undefined>;
   /** The enabled ones of an organization. */
   findDatasources(organization: string): Promise<readonly Datasource[]>;
-  /** Origins that any enabled application lists. */
-  allowedOrigins(): Promise<ReadonlySet<string>>;
+  /** Whether any enabled application lists the origin. */
+  isListedOrigin(origin: string): Promise<boolean>;
   /** Names of grants that any enabled application may use. */
   grantsInUse(): Promise<ReadonlySet<string>>;
   /** The signing algorithms of the tokens of resources and applications. */
@@ -80,76 +90,32 @@ export interface Directory {
   viewFor(state: { viewing?: Promise<RequestView> }): Promise<RequestView>;
 }
 
-type Loader<T> = (key: string) => Promise<T | undefined>;
-
-/** A miss is not kept: rows that are not there must not push out those that are. */
-function remembering<T extends object>(load: Loader<T>): Loader<T> {
-  const kept = new LRUCache<string, T>({ max: NOUNS_KEPT });
-  return async (key) => {
-    const known = kept.get(key);
-    if (known) return known;
-    const noun = await load(key);
-    if (noun) kept.set(key, noun);
-    return noun;
-  };
-}
-
-/** Keeps the answer, not a failure to get it. */
-function once<T>(ask: () => Promise<T>): () => Promise<T> {
-  let answer: Promise<T> | undefined;
-  return () => {
-    answer ??= ask().catch((error: unknown) => {
-      answer = undefined;
-      throw error;
-    });
-    return answer;
-  };
-}
-
-const PAGE_SIZE = 500;
-
-/** What a question about all enabled applications needs of each, gathered once per revision. */
-async function gather(
-  store: DirectoryStore,
-  pick: (application: Application) => readonly string[],
-): Promise<ReadonlySet<string>> {
-  const gathered = new Set<string>();
-  let after: string | undefined;
-  do {
-    const page = await store.applications.page(defined({ limit: PAGE_SIZE, after }));
-    for (const application of page.items) {
-      if (application.enabled) for (const value of pick(application)) gathered.add(value);
-    }
-    after = page.next;
-  } while (after !== undefined);
-  return gathered;
-}
-
 const PORT = /:\d{1,5}$/;
-/** No host is called so. */
-const DEFAULT = '';
 
-/** Enabled organizations by their hosts, and the default one. */
-async function gatherHosts(store: DirectoryStore): Promise<ReadonlyMap<string, Organization>> {
-  const found = new Map<string, Organization>();
-  for await (const organization of eachNoun(store.organizations)) {
-    if (!organization.enabled) continue;
-    for (const host of organization.hosts) found.set(host, organization);
-    if (organization.default) found.set(DEFAULT, organization);
-  }
-  return found;
+/** The first noun that lists the value. */
+async function findListed<T>(
+  collection: Pick<Collection<T>, 'page'>,
+  key: string,
+  value: string,
+): Promise<T | undefined> {
+  return (await collection.page({ limit: 1, listed: { key, value } })).items[0];
 }
 
-function createView(store: DirectoryStore, revision: number): DirectoryView {
-  const hosts = once(() => gatherHosts(store));
-  const organizations = remembering((id) => store.organizations.get(id));
-  const above = remembering((id) => store.applications.get(id));
-  const active = async (stored: Application | undefined): Promise<ActiveApplication | undefined> => {
-    const application = stored && (await asThrough(stored));
-    if (!application?.enabled) return undefined;
-    const organization = await organizations(application.organization);
-    return organization?.enabled ? { application, organization } : undefined;
-  };
+/** @param from beside the noun itself */
+function toFound<T extends Noun>(noun: T | undefined, ...from: readonly string[]): Found<T> | undefined {
+  return noun && { value: noun, from: [noun.id, ...from] };
+}
+
+function createView(
+  store: DirectoryStore,
+  revision: number,
+  remember: Remember,
+  lastChangeOf: Freshness['lastChangeOf'],
+): DirectoryView {
+  const organizations = remember('organization by id', async (id) =>
+    toFound(await store.organizations.get(id)),
+  );
+  const above = remember('application by id', async (id) => toFound(await store.applications.get(id)));
   /** A registered application without the grants that the one it was registered through has lost; gone with that one. */
   const asThrough = async (application: Application): Promise<Application | undefined> => {
     if (application.registeredThrough === undefined) return application;
@@ -157,75 +123,110 @@ function createView(store: DirectoryStore, revision: number): DirectoryView {
     if (!through?.enabled) return undefined;
     return { ...application, grants: application.grants.filter((grant) => mayUseGrant(grant, through)) };
   };
-  const findNamed = remembering(async (name) => active(await store.applications.findBy('name', name)));
-  const findApplications = remembering(async (organization) => {
-    const found: Application[] = [];
-    for await (const application of eachNoun(store.applications, organization)) {
-      if (application.enabled) found.push(application);
+  const findActive = async (
+    stored: Application | undefined,
+    ...from: readonly string[]
+  ): Promise<Found<ActiveApplication> | undefined> => {
+    const application = stored && (await asThrough(stored));
+    if (!application?.enabled) return undefined;
+    const organization = await organizations(application.organization);
+    if (!organization?.enabled) return undefined;
+    const { id, registeredThrough } = application;
+    const through = registeredThrough === undefined ? [] : [registeredThrough];
+    return { value: { application, organization }, from: [id, organization.id, ...through, ...from] };
+  };
+  const findNamed = remember('active application by name', async (name) =>
+    findActive(await store.applications.findBy('name', name)),
+  );
+  const hosts = remember('organization by host', async (host) => {
+    for (const value of new Set([host, host.replace(PORT, ''), DEFAULT_HOST])) {
+      const organization = await findListed(store.organizations, 'host', value);
+      // Another one that lists a better fitting host goes first, also if it is made later.
+      if (organization) return toFound(organization, all('organizations'));
     }
-    return found;
+    return undefined;
   });
+  const origins = remember('application by origin', async (origin) =>
+    toFound(await findListed(store.applications, 'origin', origin)),
+  );
+  /** What several nouns list, as one answer. */
+  const rememberValues = <T extends object>(
+    kind: string,
+    collections: readonly CollectionName[],
+    read: () => Promise<T>,
+  ): (() => Promise<T>) => {
+    const find = remember(kind, async () => ({ value: await read(), from: collections.map(all) }));
+    return () => find('') as Promise<T>;
+  };
   return {
     revision,
-    revisionOf: () => revision,
-    facesInUse: once(async () => {
-      const names = new Set<FaceName>();
-      for await (const { enabled, faces = {} } of eachNoun(store.organizations)) {
-        for (const [name, face] of Object.entries(faces)) {
-          if (enabled && face.enabled) names.add(name as FaceName);
-        }
-      }
-      return names;
-    }),
-    allowedOrigins: once(() => gather(store, ({ allowedOrigins }) => allowedOrigins)),
-    grantsInUse: once(() => gather(store, ({ grants }) => grants)),
-    algChoices: once(() => gatherAlgChoices(store)),
-    findApplication: remembering(async (clientId) =>
-      active(await store.applications.findBy('clientId', clientId)),
+    // Of a view that a change has overtaken, this is a number that no later view has.
+    revisionOf: (...ids) => Math.min(revision, lastChangeOf(ids)),
+    facesInUse: rememberValues(
+      'faces in use',
+      ['organizations'],
+      async () => new Set(await store.organizations.listedValues('face')),
     ),
-    findApplicationById: remembering(async (id) => active(await store.applications.get(id))),
-    findApplicationNamed: async (organization, name) => findNamed(`${organization}/${name}`),
+    grantsInUse: rememberValues(
+      'grants in use',
+      ['applications'],
+      async () => new Set(await store.applications.listedValues('grant')),
+    ),
+    algChoices: rememberValues('algorithm choices', ['applications', 'resources'], () =>
+      gatherAlgChoices(store),
+    ),
+    isListedOrigin: async (origin) => (await origins(origin)) !== undefined,
+    findApplication: remember('active application by client id', async (clientId) =>
+      findActive(await store.applications.findBy('clientId', clientId)),
+    ),
+    findApplicationById: remember('active application by id', async (id) =>
+      findActive(await store.applications.get(id)),
+    ),
+    findApplicationNamed: (organization, name) => findNamed(`${organization}/${name}`),
     findOrganizationClient: async (organization) => {
       const named = await findNamed(`${organization}/${ORGANIZATION_CLIENT}`);
       return named?.application.isOrganization ? named : undefined;
     },
-    findFirstApplication: remembering(async (organization) => {
-      for await (const application of eachNoun(store.applications, organization)) {
-        const { enabled, resource, isOrganization, owner } = application;
-        const isOwn = !isOrganization && owner === undefined;
-        if (enabled && resource !== undefined && isOwn) return active(application);
+    findFirstApplication: remember('first application', async (organization) =>
+      findActive(
+        await findListed(store.applications, 'ownResource', organization),
+        allOf('applications', organization),
+      ),
+    ),
+    findApplications: remember('applications of operators', async (organization) => {
+      const found: NamedApplication[] = [];
+      for await (const { id, name } of eachListed(store.applications, 'ofOperator', organization)) {
+        found.push({ id, name });
       }
-      return undefined;
-    }),
-    findApplications: findApplications as DirectoryView['findApplications'],
+      return { value: found, from: [allOf('applications', organization)] };
+    }) as DirectoryView['findApplications'],
     findOrganization: organizations,
-    findOrganizationNamed: remembering(async (name) => {
+    findOrganizationNamed: remember('enabled organization by name', async (name) => {
       const organization = await store.organizations.findBy('name', name);
-      return organization?.enabled ? organization : undefined;
+      return organization?.enabled ? toFound(organization) : undefined;
     }),
-    findOrganizationOf: async (host) => {
-      const known = await hosts();
-      return known.get(host) ?? known.get(host.replace(PORT, '')) ?? known.get(DEFAULT);
-    },
-    findResource: remembering(async (identifier) => {
+    findOrganizationOf: hosts,
+    findResource: remember('enabled resource by identifier', async (identifier) => {
       const resource = await findResourceSpelled(store, identifier);
-      return resource?.enabled ? resource : undefined;
+      if (!resource?.enabled) return undefined;
+      // One that is spelled as it was asked for goes first, also if it is made later.
+      return toFound(resource, ...(resource.identifier === identifier ? [] : [all('resources')]));
     }),
-    findDatasource: remembering(async (id) => {
+    findDatasource: remember('active datasource by id', async (id) => {
       const datasource = await store.datasources.get(id);
       const organization = datasource?.enabled ? await organizations(datasource.organization) : undefined;
-      return organization?.enabled ? datasource : undefined;
+      return organization?.enabled ? toFound(datasource, organization.id) : undefined;
     }),
-    findDatasources: remembering(async (organization) => {
+    findDatasources: remember('enabled datasources', async (organization) => {
       const found: Datasource[] = [];
       for await (const datasource of eachNoun(store.datasources, organization)) {
         if (datasource.enabled) found.push(datasource);
       }
-      return found;
+      return { value: found, from: [allOf('datasources', organization)] };
     }) as DirectoryView['findDatasources'],
-    findRole: remembering(async (id) => {
+    findRole: remember('enabled role by id', async (id) => {
       const role = await store.roles.get(id);
-      return role?.enabled ? role : undefined;
+      return role?.enabled ? toFound(role) : undefined;
     }),
   };
 }
@@ -238,12 +239,29 @@ export function createDirectory({
   /** Milliseconds. */
   now: () => number;
 }): Directory {
+  const freshness = createFreshness();
+  const rememberSince = createMemory(freshness);
   let latest: DirectoryView | undefined;
+  let cursor: string | undefined;
+  let advancing: Promise<void> | undefined;
+
+  /** @param revision that was read before */
+  async function advance(revision: number): Promise<void> {
+    const { changes, cursor: next } = await store.changesSince(cursor);
+    freshness.note(changes, revision);
+    cursor = next;
+    latest = createView(store, revision, rememberSince(revision), freshness.lastChangeOf);
+  }
 
   async function view(): Promise<DirectoryView> {
     const revision = await store.revision();
     // A slower reader must not bring back a view older than the one that is there.
-    if (!latest || latest.revision < revision) latest = createView(store, revision);
+    while (!latest || latest.revision < revision) {
+      advancing ??= advance(revision).finally(() => {
+        advancing = undefined;
+      });
+      await advancing;
+    }
     return latest;
   }
 

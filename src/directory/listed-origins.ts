@@ -1,15 +1,21 @@
 /** Whether an application lists an origin. Also answers while the store is away, so that pages can read that error. */
+import { LRUCache } from 'lru-cache';
 import type { Directory } from './directory.ts';
+
+const ORIGINS_KEPT = 5_000;
 
 export function createIsListedOrigin(
   directory: Pick<Directory, 'view'>,
 ): (origin: string) => Promise<boolean> {
-  let latest: ReadonlySet<string> = new Set();
+  /** Those that were listed when they were asked for last. */
+  const listed = new LRUCache<string, true>({ max: ORIGINS_KEPT });
   return async (origin) => {
-    latest = await directory.view().then(
-      (view) => view.allowedOrigins(),
-      () => latest,
+    const isListed = await directory.view().then(
+      (view) => view.isListedOrigin(origin),
+      () => listed.has(origin),
     );
-    return latest.has(origin);
+    if (isListed) listed.set(origin, true);
+    else listed.delete(origin);
+    return isListed;
   };
 }

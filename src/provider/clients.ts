@@ -2,9 +2,8 @@
  * Applications as the engine's clients. To the engine every client is a public one: `clients/authentication.ts` decides
  * whether a client is the one it says, before the engine sees the request.
  */
-import { LRUCache } from 'lru-cache';
 import { errors, Provider } from 'oidc-provider';
-import type { Directory, DirectoryView } from '../directory/directory.ts';
+import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { mayOmitPkce } from '../nouns/redirect-uris.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
@@ -13,8 +12,6 @@ import type { SigningAlg } from '../storage/signing-algs.ts';
 import type { Grant } from '../tokens/grant.ts';
 
 type Client = InstanceType<Provider['Client']>;
-
-const CLIENTS_KEPT = 5_000;
 
 /** Our own members of a client's metadata. */
 const PKCE = 'pkce';
@@ -80,26 +77,23 @@ function requireAuthenticated(clientId: string): void {
 }
 
 /**
- * Clients are built from their metadata once per revision of the directory, instead of at each request; whether they
- * are still enabled is seen at each request because the view is of the latest revision.
+ * Clients are built from their metadata once for each state of their application, instead of at each request; whether
+ * they are still enabled is seen at each request because the view is of the latest revision.
  */
 export function rememberClients(provider: Provider, directory: Directory): void {
   const Client = provider.Client as unknown as { find(id: string): Promise<Client | undefined> };
   const build = Client.find.bind(Client);
-  const clientsOf = new WeakMap<DirectoryView, LRUCache<string, Client>>();
+  const clients = new WeakMap<ActiveApplication, Client>();
   Client.find = async (id) => {
     if (typeof id !== 'string' || id === '') return undefined;
     requireAuthenticated(id);
     const { ctx } = Provider;
     const view = ctx ? (await directory.viewFor(ctx.state)).view : await directory.view();
-    let clients = clientsOf.get(view);
-    if (!clients) {
-      clients = new LRUCache({ max: CLIENTS_KEPT });
-      clientsOf.set(view, clients);
-    }
-    const known = clients.get(id);
+    const active = await view.findApplication(id);
+    if (!active) return undefined;
+    const known = clients.get(active);
     const client = known ?? (await build(id));
-    if (client && !known) clients.set(id, client);
+    if (client && !known) clients.set(active, client);
     return client;
   };
 }

@@ -390,7 +390,10 @@ export const listedKeys: { readonly [C in CollectionName]: Lists<Nouns[C]> } = {
     /** Of those that can get an ID token. */
     idTokenAlgs: (noun) =>
       noun.enabled && noun.grants.includes('authorization_code') ? [idTokenAlgs(noun).join(' ')] : [],
-    /** The organization, of those that operators made and that have a resource of their own. */
+    /** The organization, of those that operators made and that are not the organization itself. */
+    ofOperator: ({ enabled, organization, isOrganization, owner }) =>
+      enabled && !isOrganization && owner === undefined ? [organization] : [],
+    /** The same, of those that have a resource of their own. */
     ownResource: ({ enabled, organization, resource, isOrganization, owner }) =>
       enabled && resource !== undefined && !isOrganization && owner === undefined ? [organization] : [],
     owner: ({ owner }) => (owner === undefined ? [] : [owner]),

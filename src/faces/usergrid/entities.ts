@@ -1,5 +1,6 @@
 /** People, applications and organizations as Usergrid writes them, and the envelope around them. */
 import { displayNameOf } from '../../directory/applications.ts';
+import type { NamedApplication } from '../../directory/directory.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Application, Organization, User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';
@@ -60,12 +61,8 @@ export function toApplicationEntity(application: Application, organization: Orga
 }
 
 /** Those that the operator made, by their names. */
-function listApplications(applications: readonly Application[], prefix = ''): Record<string, string> {
-  return Object.fromEntries(
-    applications
-      .filter(({ isOrganization, owner }) => !isOrganization && owner === undefined)
-      .map(({ name, id }) => [prefix + name, id]),
-  );
+function listApplications(applications: readonly NamedApplication[], prefix = ''): Record<string, string> {
+  return Object.fromEntries(applications.map(({ name, id }) => [prefix + name, id]));
 }
 
 const mailTo = (user: User): string =>
@@ -94,7 +91,7 @@ function listAdministrators(administrators: readonly User[]): Record<string, unk
 /** @param applications of the organization */
 export function describeOrganization(
   { id, name }: Organization,
-  applications: readonly Application[],
+  applications: readonly NamedApplication[],
   administrators: readonly User[],
 ): Record<string, unknown> {
   return {
@@ -110,7 +107,7 @@ export function describeOrganization(
 export function describeAdministrator(
   user: User,
   { id, name }: Organization,
-  applications: readonly Application[],
+  applications: readonly NamedApplication[],
 ): Record<string, unknown> {
   return {
     username: user.username,

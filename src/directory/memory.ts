@@ -1,0 +1,69 @@
+/**
+ * What was read of the directory, kept for as long as it holds. It is shared by the views of all revisions; each view
+ * also keeps what it has answered, so that one request gets one answer however often it asks.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Derived, Freshness } from './freshness.ts';
+
+/** Answers of one kind kept in memory; more are read again when needed. */
+const ANSWERS_KEPT = 5_000;
+
+/** What was read, and what it was derived from, as `freshness.ts` names it. */
+export interface Found<T> {
+  readonly value: T;
+  readonly from: readonly string[];
+}
+
+export type Finder<T> = (key: string) => Promise<T | undefined>;
+
+/** How one view answers. Those who ask for one key at a time wait for one reading. */
+export type Remember = <T extends object>(
+  kind: string,
+  read: (key: string) => Promise<Found<T> | undefined>,
+) => Finder<T>;
+
+/** @returns makes the `Remember` of the view of a revision */
+export function createMemory(freshness: Pick<Freshness, 'holds'>): (revision: number) => Remember {
+  type Kept = Found<object> & Derived;
+  const kinds = new Map<string, LRUCache<string, Kept>>();
+
+  function keptOf(kind: string): LRUCache<string, Kept> {
+    const kept = kinds.get(kind) ?? new LRUCache<string, Kept>({ max: ANSWERS_KEPT });
+    kinds.set(kind, kept);
+    return kept;
+  }
+
+  return (since) =>
+    <T extends object>(kind: string, read: (key: string) => Promise<Found<T> | undefined>): Finder<T> => {
+      const kept = keptOf(kind);
+      const answered = new Map<string, Promise<T | undefined>>();
+
+      /** A miss is not kept: rows that are not there must not push out those that are. */
+      async function readOnce(key: string): Promise<T | undefined> {
+        try {
+          const found = await read(key);
+          if (!found) {
+            answered.delete(key);
+            return undefined;
+          }
+          const other = kept.peek(key);
+          if (!other || other.since <= since) kept.set(key, { ...found, since });
+          return found.value;
+        } catch (error) {
+          answered.delete(key);
+          throw error;
+        }
+      }
+
+      return (key) => {
+        const known = answered.get(key);
+        if (known) return known;
+        const before = kept.get(key);
+        const holds = before !== undefined && freshness.holds(before);
+        const answer = holds ? Promise.resolve(before.value as T) : readOnce(key);
+        if (answered.size >= ANSWERS_KEPT) answered.delete(answered.keys().next().value as string);
+        answered.set(key, answer);
+        return answer;
+      };
+    };
+}
