@@ -47,6 +47,8 @@ export interface ServerOptions extends EmbeddingOptions {
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   readonly workers?: Workers;
+  /** Bytes of memory for introspection answers, and as many for marks of nodes, at most. */
+  readonly keptBytes?: number;
 }
 
 /**
@@ -55,7 +57,7 @@ export interface ServerOptions extends EmbeddingOptions {
  * @throws CannotListen, CannotOpenStore, NewerDatabase, WrongMasterKey, ApplyRefused: nothing was started
  */
 export async function createServer(config: Config, options: ServerOptions = {}): Promise<GrantableServer> {
-  const { now = Date.now, tokenEndpoint, workers, signal } = options;
+  const { now = Date.now, tokenEndpoint, workers, signal, keptBytes } = options;
   const log = options.log ?? createLogger({ level: config.logLevel });
   const warn = (warnings: readonly string[]): void => {
     for (const warning of warnings) log.warn(warning);
@@ -80,7 +82,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       signal,
       onAway: ({ message }) => log.warn({ reason: message }, 'the store is away: trying again'),
     });
-  const foundations = await whenThere(() => openFoundations(config, now));
+  const foundations = await whenThere(() => openFoundations(config, now, keptBytes));
   unfinished.defer(() => foundations.close());
   const { storage, directory } = foundations;
   warn(storage.warnings);

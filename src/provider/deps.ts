@@ -18,7 +18,7 @@ export interface ProviderDeps {
   readonly users: Users;
   readonly registry: Registry;
   readonly presentedTokens: PresentedTokens;
-  readonly service: Pick<TokenService, 'grants' | 'issue'>;
+  readonly service: Pick<TokenService, 'grants' | 'issue' | 'keysChanged'>;
   readonly consents: RememberedConsents;
   readonly signingKeys: SigningKeys;
   readonly signingMode: SigningMode;

@@ -122,7 +122,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     codes: createCodes(engine.provider, deps),
     routes: createProviderRoutes(engine, deps),
     keysChanged() {
-      presentedTokens.keysChanged();
+      service.keysChanged();
       engine.rebuild();
     },
   };

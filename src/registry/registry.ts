@@ -7,6 +7,7 @@
  */
 import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
+import type { NodeMarks } from './node-marks.ts';
 import { isAhead, type Standing, standingOf } from './nodes.ts';
 import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
@@ -24,6 +25,7 @@ const FOREVER = Date.UTC(9999, 0);
 
 export interface RegistryDeps {
   readonly storage: Pick<Storage, 'tokens' | 'logins' | 'nodes'>;
+  readonly marks: Pick<NodeMarks, 'read'>;
   /** Milliseconds. */
   readonly now: () => number;
   /** Seconds: no token of any kind lives longer, so node records of the directory are kept as long. */
@@ -36,6 +38,13 @@ export interface RegistryDeps {
   readonly isPasswordCurrent: (subject: string, account: AccountFacts) => Promise<boolean>;
 }
 
+/** A living token with its current rights. */
+export interface LivingToken {
+  readonly row: TokenRow;
+  /** Its rights are those that it was made with. What else it may have changes without a mark. */
+  readonly isAsMade: boolean;
+}
+
 export interface Registry {
   /** @param value the opaque token, or for a JWT its `jti` */
   record(value: string, row: TokenRow): Promise<void>;
@@ -44,6 +53,8 @@ export interface Registry {
    * unknown, expired, ended, or nothing is left of it.
    */
   find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
+  /** The same, told apart. @param moment of `NodeMarks`, from before the call */
+  findLiving(format: 'jwt' | 'opaque', value: string, moment?: number): Promise<LivingToken | undefined>;
   /** Whether an opaque token expired, as long as its row was not removed since. */
   hasExpired(value: string): Promise<boolean>;
   /** The row whatever its standing, for `explain`. */
@@ -52,6 +63,8 @@ export interface Registry {
   isAhead(asOf: number): boolean;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
   isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
+  /** Whether a token still has the rights that it was made with. @param moment of `NodeMarks`, from before the call */
+  isAsMade(row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>, moment: number): Promise<boolean>;
   /** The login with its current rights; undefined as for `find`. */
   findLogin(id: string): Promise<LoginRow | undefined>;
   /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
@@ -86,6 +99,7 @@ function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
 
 export function createRegistry({
   storage,
+  marks,
   now,
   longestLifetime,
   longestLogin,
@@ -94,14 +108,11 @@ export function createRegistry({
 }: RegistryDeps): Registry {
   const { tokens, logins, nodes } = storage;
 
-  async function findStanding(ids: readonly string[], asOf: number): Promise<Standing> {
-    return isAhead(asOf, now()) ? 'ended' : standingOf(await nodes.read(ids), asOf);
+  async function findStanding(ids: readonly string[], asOf: number, moment?: number): Promise<Standing> {
+    return isAhead(asOf, now()) ? 'ended' : standingOf(await marks.read(ids, moment), asOf);
   }
 
-  async function current<T extends TokenRow | LoginRow>(row: T, isAsMade = true): Promise<T | undefined> {
-    const standing = await findStanding([row.id, ...row.ancestors], row.asOf);
-    if (standing === 'alive' && isAsMade) return row;
-    if (standing === 'ended') return undefined;
+  async function withCurrentRights<T extends TokenRow | LoginRow>(row: T): Promise<T | undefined> {
     const rights = await recompute(row);
     return rights && { ...row, ...rights };
   }
@@ -110,6 +121,22 @@ export function createRegistry({
     const key = keyOf(format, value);
     const row = key && (await tokens.find(key, now()));
     return row && row.expiresAt > now() ? row : undefined;
+  }
+
+  async function findLiving(
+    format: 'jwt' | 'opaque',
+    value: string,
+    moment?: number,
+  ): Promise<LivingToken | undefined> {
+    const found = await findRow(format, value);
+    const standing = found && (await findStanding([found.id, ...found.ancestors], found.asOf, moment));
+    if (!found || standing === 'ended') return undefined;
+    const isAsMade = standing === 'alive';
+    const row = isAsMade ? found : await withCurrentRights(found);
+    if (!row?.account || (await isPasswordCurrent(row.subject, row.account))) return row && { row, isAsMade };
+    // Resource servers that verify tokens themselves learn it from the feed.
+    await endToken(row);
+    return undefined;
   }
 
   async function endToken(row: TokenRow): Promise<void> {
@@ -131,22 +158,21 @@ export function createRegistry({
       const row = key && (await tokens.find(key, 0));
       return row !== undefined && row.expiresAt <= now();
     },
-    async find(format, value) {
-      const row = await findRow(format, value);
-      const living = row && (await current(row));
-      if (!living?.account || (await isPasswordCurrent(living.subject, living.account))) return living;
-      // Resource servers that verify tokens themselves learn it from the feed.
-      await endToken(living);
-      return undefined;
-    },
+    find: async (format, value) => (await findLiving(format, value))?.row,
+    findLiving,
     isAhead: (asOf) => isAhead(asOf, now()),
     async isAlive(ids, asOf) {
       return (await findStanding(ids, asOf)) !== 'ended';
     },
+    async isAsMade({ id, ancestors, asOf }, moment) {
+      return (await findStanding([id, ...ancestors], asOf, moment)) === 'alive';
+    },
     async findLogin(id) {
       const login = await logins.find(id, now());
+      const standing = login && (await findStanding([login.id, ...login.ancestors], login.asOf));
+      if (!login || standing === 'ended') return undefined;
       // It may outlive the record that rights of a party in its chain shrank, and only this check reads those rights.
-      return login && current(login, !login.bounds?.length);
+      return standing === 'narrowed' || login.bounds?.length ? withCurrentRights(login) : login;
     },
     endToken,
     async endLogin(login) {

@@ -31,6 +31,7 @@ import { createSignJwt } from '../keys/sign-jwt.ts';
 import { fittingSigningMode } from '../keys/signatures.ts';
 import { loadSigningKeys } from '../keys/signing-keys.ts';
 import { createJwtVerifier } from '../keys/verify-jwt.ts';
+import { createNodeMarks } from '../registry/node-marks.ts';
 import { createRefreshJwts } from '../registry/refresh-jwt.ts';
 import { createRegistry } from '../registry/registry.ts';
 import { createRefreshTokens } from '../registry/secrets.ts';
@@ -86,7 +87,8 @@ async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) 
   };
 }
 
-type Opened = ReturnType<typeof openStore> & Awaited<ReturnType<typeof openKeys>>;
+type Opened = ReturnType<typeof openStore> &
+  Awaited<ReturnType<typeof openKeys>> & { readonly keptBytes: number };
 
 function throttleLimits({ throttle }: Config): ThrottleLimits {
   const { account, address, client, registration, authorization } = throttle;
@@ -158,8 +160,10 @@ function createRegistryParts(known: Known) {
   /** Seconds that anything issued here may live at most. */
   const longestLifetime = Math.max(config.ttl.login, LONGEST_TOKEN);
   const currentRights = createCurrentRights({ directory, users, connections: store.connections, now });
+  const marks = createNodeMarks(known.storage.nodes, known.keptBytes);
   const registry = createRegistry({
     ...known,
+    marks,
     longestLifetime,
     longestLogin: LONGEST_LOGIN,
     recompute: currentRights.recompute,
@@ -172,6 +176,7 @@ function createRegistryParts(known: Known) {
     longestLifetime,
     lifetimes: { login: config.ttl.login, userinfoToken: config.ttl.accessToken, session: SESSION_LIFETIME },
     currentRights,
+    marks,
     registry,
     revocations: createRevocations({ ...known, registry }),
     refreshTokens,
@@ -214,9 +219,9 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
   };
 }
 
-async function putTogether(config: Config, storage: Storage, now: Now) {
+async function putTogether(config: Config, storage: Storage, now: Now, keptBytes: number) {
   const stored = openStore(config, storage, now);
-  const opened = { ...stored, ...(await openKeys(stored)) };
+  const opened = { ...stored, keptBytes, ...(await openKeys(stored)) };
   const accounts = { ...opened, ...createAccounts(opened) };
   const known = { ...accounts, ...createDatabases(accounts) };
   const registered = { ...known, ...createRegistryParts(known) };
@@ -240,14 +245,18 @@ async function putTogether(config: Config, storage: Storage, now: Now) {
   };
 }
 
+/** Bytes of memory for introspection answers, and as many for marks of nodes, at most. */
+const KEPT_BYTES = 16_000_000;
+
 /**
  * Takes the time (milliseconds since the epoch) from `now`, which tests inject.
+ * @param keptBytes less keeps less in memory between requests; 0 keeps no answer and no mark
  * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
  */
-export async function openFoundations(config: Config, now: Now = Date.now) {
+export async function openFoundations(config: Config, now: Now = Date.now, keptBytes = KEPT_BYTES) {
   const storage = await openStorage(config);
   try {
-    return await putTogether(config, storage, now);
+    return await putTogether(config, storage, now, keptBytes);
   } catch (error) {
     await storage.close();
     throw error;

@@ -121,6 +121,8 @@ export interface NodeStore {
   changesSince(change: number, limit: number): Promise<NodeChanges>;
   /** A number that differs whenever `changesSince` could give more than before. One point read. */
   latestChange(): Promise<number>;
+  /** The cursor for a follower that begins at this moment: nothing up to it is still to come. One point read. */
+  settledChange(): Promise<number>;
 }
 
 /** Throttling. Windows start with the first point and are not extended by later ones. */

@@ -6,7 +6,7 @@
 import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { JwtVerifier } from '../keys/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { LivingToken, Registry } from '../registry/registry.ts';
 import { OPAQUE_ACCESS_TOKEN, REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 
@@ -24,14 +24,17 @@ export type Presented =
 
 /** A living token with its current rights. */
 export type Living =
-  | { readonly kind: 'access token'; readonly row: TokenRow }
+  | ({ readonly kind: 'access token' } & LivingToken)
   /** `isCurrent`: no later one has taken its place. */
   | { readonly kind: 'refresh token'; readonly row: LoginRow; readonly isCurrent: boolean };
 
 export interface PresentedTokens {
   identify(value: string): Promise<Presented>;
-  /** The living access token, or the living login of a refresh token; undefined for anything else. */
-  findLiving(value: string): Promise<Living | undefined>;
+  /**
+   * The living access token, or the living login of a refresh token; undefined for anything else.
+   * @param moment of `NodeMarks`, from before the call
+   */
+  findLiving(value: string, moment?: number): Promise<Living | undefined>;
   /** The living access token; undefined for anything else. */
   findAccessToken(value: string): Promise<TokenRow | undefined>;
   /** Whether it was an access token of ours until it expired. */
@@ -43,7 +46,7 @@ export interface PresentedTokens {
 }
 
 export interface PresentedTokensDeps {
-  readonly registry: Pick<Registry, 'find' | 'findLogin' | 'hasExpired'>;
+  readonly registry: Pick<Registry, 'find' | 'findLiving' | 'findLogin' | 'hasExpired'>;
   readonly logins: Pick<LoginStore, 'find'>;
   readonly refreshTokens: Pick<RefreshTokens, 'loginOf' | 'hash'>;
   readonly refreshJwts: Pick<RefreshJwts, 'unwrap'>;
@@ -79,12 +82,12 @@ export function createPresentedTokens(deps: PresentedTokensDeps): PresentedToken
 
   return {
     identify,
-    async findLiving(value) {
+    async findLiving(value, moment) {
       const presented = await identify(value);
       const { kind } = presented;
       if (kind === 'access token') {
-        const row = await registry.find(presented.format, presented.handle);
-        return row && { kind, row };
+        const living = await registry.findLiving(presented.format, presented.handle, moment);
+        return living && { kind, ...living };
       }
       if (kind !== 'refresh token') return undefined;
       const row = await registry.findLogin(presented.login);

@@ -13,6 +13,7 @@ import { defined } from '../storage/defined.ts';
 import type { Application, StoredPermissions } from '../storage/nouns.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { Living, PresentedTokens } from './identify.ts';
+import type { KeptAnswers } from './kept-answers.ts';
 import { tokenTypeOf } from './proven-key.ts';
 
 /** Who asks: a client that has authenticated, and the directory as it was when it asked. */
@@ -96,14 +97,22 @@ async function describe(living: Living, view: DirectoryView, issuer: string): Pr
   });
 }
 
-export function createIntrospect(
-  presentedTokens: Pick<PresentedTokens, 'findLiving'>,
-  issuer: string,
-): Introspect {
-  return async (presented, { client, view }) => {
-    const living = await presentedTokens.findLiving(presented);
+export interface IntrospectionDeps {
+  readonly issuer: string;
+  readonly presentedTokens: Pick<PresentedTokens, 'findLiving'>;
+  readonly keptAnswers: Pick<KeptAnswers, 'find'>;
+}
+
+export function createIntrospect({ issuer, presentedTokens, keptAnswers }: IntrospectionDeps): Introspect {
+  return async (presented, caller) => {
+    const kept = await keptAnswers.find(presented, caller);
+    if (typeof kept === 'string') return kept;
+    const living = await presentedTokens.findLiving(presented, kept.moment);
     // A used refresh token still ends its login when revoked, but is not active.
     const isUsed = living?.kind === 'refresh token' && !living.isCurrent;
-    return living && !isUsed && maySee(client, living) ? describe(living, view, issuer) : INACTIVE;
+    if (!living || isUsed || !maySee(caller.client, living)) return INACTIVE;
+    const answer = await describe(living, caller.view, issuer);
+    if (answer !== INACTIVE) kept.keep(answer, living);
+    return answer;
   };
 }

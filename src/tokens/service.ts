@@ -19,6 +19,7 @@ import type { GrantParts } from './grants/parts.ts';
 import { createSubjectTokens } from './grants/subject-token.ts';
 import { createIntrospect, type Introspect } from './introspection.ts';
 import { createIssueToken, type IssueToken } from './issue.ts';
+import { createKeptAnswers, type KeptAnswersDeps } from './kept-answers.ts';
 import { createMint } from './mint.ts';
 import { createRevoke, type RevocationDeps, type Revoke } from './revocation.ts';
 
@@ -28,11 +29,16 @@ export interface TokenService {
   readonly revoke: Revoke;
   /** All that are live. */
   readonly grants: readonly Grant[];
+  /** Call it when the published keys changed. */
+  keysChanged(): void;
 }
 
 export interface TokenServiceDeps
   extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'subjectTokens' | 'limit'> {
   readonly issuer: string;
+  readonly marks: KeptAnswersDeps['marks'];
+  /** Bytes of memory for introspection answers at most. */
+  readonly keptBytes: number;
   readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
   readonly connections: Connections;
   readonly revocations: RevocationDeps['revocations'];
@@ -55,10 +61,15 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
     subjectTokens: createSubjectTokens({ presentedTokens, connections }),
     limit: deps.exchangeLimit,
   });
+  const keptAnswers = createKeptAnswers(deps);
   return {
     grants,
     issue: createIssueToken(grants, { users: deps.users, mint: createMint({ ...deps, logins }) }),
-    introspect: createIntrospect(presentedTokens, deps.issuer),
+    introspect: createIntrospect({ ...deps, keptAnswers }),
     revoke: createRevoke({ ...deps, logins }),
+    keysChanged() {
+      presentedTokens.keysChanged();
+      keptAnswers.clear();
+    },
   };
 }

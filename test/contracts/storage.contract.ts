@@ -407,6 +407,10 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           ['b'],
         );
         const seen = await nodes.latestChange();
+        assert.deepEqual(await nodes.changesSince(await nodes.settledChange(), 9), {
+          records: [],
+          until: seen,
+        });
         assert.deepEqual(await nodes.changesSince(rest.until, 9), { records: [], until: rest.until });
         assert.equal(await nodes.latestChange(), seen);
         assert.ok(rest.until <= seen);

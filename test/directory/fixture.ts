@@ -10,6 +10,7 @@ import { createCurrentRights } from '../../src/directory/current-rights.ts';
 import { createDirectory } from '../../src/directory/directory.ts';
 import { parseUserSubject, userSubject } from '../../src/directory/subjects.ts';
 import { canonicalUsername } from '../../src/nouns/usernames.ts';
+import { createNodeMarks } from '../../src/registry/node-marks.ts';
 import { createRegistry, type Registry } from '../../src/registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
 import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts';
@@ -110,6 +111,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
   };
   const inner = createRegistry({
     isPasswordCurrent: async () => true,
+    marks: createNodeMarks(storage.nodes, 1_000_000),
     storage,
     now,
     longestLifetime: 86_400,

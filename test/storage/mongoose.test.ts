@@ -243,6 +243,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
       for (let look = 0; look < 2; look += 1) {
         const { records, until } = await storage.nodes.changesSince(cursor, 10);
         assert.deepEqual([records.map(({ id }) => id), until], [['after'], cursor]);
+        assert.equal(await storage.nodes.settledChange(), cursor);
       }
       await connection
         .collection('heads')
@@ -285,6 +286,7 @@ async function useEverything(storage: Storage): Promise<void> {
   await nodes.mark('n', { revokedAt: now }, later);
   await nodes.read(['n', 'm']);
   await nodes.changesSince(0, 10);
+  await nodes.settledChange();
   await counters.increment('k', 1, 1_000, now);
   await counters.get('k', now);
   await counters.set('k', 1, later);

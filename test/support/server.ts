@@ -188,7 +188,8 @@ export interface TestServer extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-export interface TestServerOptions extends Pick<ServerOptions, 'tokenEndpoint' | 'directLane' | 'faces'> {
+export interface TestServerOptions
+  extends Pick<ServerOptions, 'tokenEndpoint' | 'directLane' | 'faces' | 'keptBytes'> {
   readonly env?: Record<string, string>;
   /** Changes a copy of the fixture before it is applied. */
   readonly fixture?: (fixture: any) => void;
@@ -257,6 +258,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         ...(options.tokenEndpoint && { tokenEndpoint: options.tokenEndpoint }),
         ...(options.directLane !== undefined && { directLane: options.directLane }),
         ...(options.faces && { faces: options.faces }),
+        ...(options.keptBytes !== undefined && { keptBytes: options.keptBytes }),
       },
     );
   let server = await start();

@@ -5,7 +5,7 @@ import { defined } from '../../../src/storage/defined.ts';
 import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
 import { setOrInsert } from './one-document.ts';
-import type { Models, NodeDocument } from './schemas.ts';
+import type { HeadDocument, Models, NodeDocument } from './schemas.ts';
 
 /** The number of the last change of any node. */
 export const CHANGES = 'changes';
@@ -33,6 +33,11 @@ export function toNode({
     change,
     ...defined({ organization, resource }),
   };
+}
+
+/** A write under way has a number above its floor and may commit late: no follower may be past it yet. */
+function passableOf({ value, pending }: HeadDocument): number {
+  return Math.min(value, ...pending.map(({ floor }) => floor));
 }
 
 export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): NodeStore {
@@ -80,8 +85,7 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
         await mark(JSON.parse(pending.note ?? 'null') as Note);
         await heads.withdraw(CHANGES, pending.key);
       }
-      // A write under way has a number above its floor and may commit late: no follower may be past it yet.
-      const passable = Math.min(head.value, ...head.pending.map((pending) => pending.floor));
+      const passable = passableOf(head);
       const found = await guarded(() =>
         nodes
           .find({ change: trusted({ $gt: change }) })
@@ -96,6 +100,10 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
     },
     async latestChange() {
       return (await heads.read(CHANGES))?.value ?? 0;
+    },
+    async settledChange() {
+      const head = await heads.read(CHANGES);
+      return head ? passableOf(head) : 0;
     },
   };
 }

@@ -150,6 +150,7 @@ export function createNodes(database: Database): NodeStore {
       return { records, until: records.length === limit ? last : Math.max(last, latest) };
     },
     latestChange: async () => latestChange(),
+    settledChange: async () => latestChange(),
   };
 }
 

@@ -1,0 +1,109 @@
+/**
+ * Introspection answers kept in memory, so that a token that is asked about again costs two small reads. An answer is
+ * good while nothing that it says can have changed: the directory's revision, the marks of the nodes above the token, the
+ * keys, and the clock decide. What can change without one of them is not kept: inactive answers, refresh tokens, accounts
+ * of databases, and tokens whose rights shrank.
+ */
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { NodeMarks } from '../registry/node-marks.ts';
+import { isAhead } from '../registry/nodes.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { TokenRow } from '../storage/contract.ts';
+import type { Living } from './identify.ts';
+import type { IntrospectionCaller } from './introspection.ts';
+
+/** Bytes that an entry takes beside its texts, roughly. */
+const ENTRY_BYTES = 600;
+
+interface Kept {
+  readonly text: string;
+  readonly row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf' | 'expiresAt'>;
+  readonly revision: number;
+  /** Of `NodeMarks`: nothing that happened to a node until then spoils the answer. */
+  moment: number;
+}
+
+/** A question to which there is no good answer yet. */
+export interface Question {
+  /** From before anything was read for an answer. */
+  readonly moment: number;
+  keep(text: string, living: Living): void;
+}
+
+export interface KeptAnswers {
+  /** @returns the answer as text, or the question that has to be answered */
+  find(presented: string, caller: IntrospectionCaller): Promise<string | Question>;
+  /** Call it when the published keys changed. */
+  clear(): void;
+}
+
+export interface KeptAnswersDeps {
+  readonly marks: Pick<NodeMarks, 'moment'>;
+  readonly registry: Pick<Registry, 'isAsMade'>;
+  /** Memory that is used at most; 0 keeps nothing. */
+  readonly keptBytes: number;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Only a hash of the token, so that a picture of the memory holds nothing usable. */
+function nameOf(presented: string, { client }: IntrospectionCaller): string {
+  return `${hash('sha256', presented, 'base64url')} ${client.id}`;
+}
+
+/** A character of text takes two bytes at most. */
+function bytesOf({ text, row }: Kept): number {
+  return ENTRY_BYTES + 2 * (text.length + row.ancestors.join('').length);
+}
+
+export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswersDeps): KeptAnswers {
+  const create = () =>
+    keptBytes > 0 ? new LRUCache<string, Kept>({ maxSize: keptBytes, sizeCalculation: bytesOf }) : undefined;
+  let answers = create();
+  /** The latest time that was seen: what a sweep removed while a clock was ahead must not be told of afterwards. */
+  let latest = 0;
+
+  function followClock(): number {
+    const time = now();
+    if (time < latest) answers = create();
+    latest = time;
+    return time;
+  }
+
+  async function isGood(kept: Kept, revision: number, moment: number, time: number): Promise<boolean> {
+    const { row } = kept;
+    if (kept.revision !== revision || row.expiresAt <= time || isAhead(row.asOf, time)) return false;
+    if (kept.moment === moment) return true;
+    if (!(await registry.isAsMade(row, moment))) return false;
+    kept.moment = moment;
+    return true;
+  }
+
+  return {
+    async find(presented, caller) {
+      const moment = await marks.moment();
+      const time = followClock();
+      const { revision } = caller.view;
+      const name = nameOf(presented, caller);
+      const kept = answers?.get(name);
+      if (kept) {
+        if (await isGood(kept, revision, moment, time)) return kept.text;
+        answers?.delete(name);
+      }
+      const asked = answers;
+      return {
+        moment,
+        keep(text, living) {
+          if (living.kind !== 'access token' || !living.isAsMade || living.row.account) return;
+          const { id, ancestors, asOf, expiresAt } = living.row;
+          // Into what was there when it was asked, which nobody sees any more if the keys changed meanwhile.
+          asked?.set(name, { text, row: { id, ancestors, asOf, expiresAt }, revision, moment });
+        },
+      };
+    },
+    clear() {
+      answers = create();
+    },
+  };
+}
