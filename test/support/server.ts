@@ -197,6 +197,8 @@ export interface TestServerOptions
   readonly log?: Logger;
   /** Instead of a folder of its own, which is removed at the end. */
   readonly dataDir?: string;
+  /** Instead of a free one. */
+  readonly port?: number;
   /** Instead of one of its own, so that servers can share one. */
   readonly clock?: TestServer['clock'];
 }
@@ -234,7 +236,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const applyFile = join(dataDir, 'apply.json');
   await writeFile(applyFile, JSON.stringify(fixture));
   const clock: TestServer['clock'] = options.clock ?? { offset: 0 };
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const storage = await storageForTests();
   const start = async () =>
     createServer(
