@@ -7,7 +7,6 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { NodeMarks } from '../registry/node-marks.ts';
-import { isAhead } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Living } from './identify.ts';
@@ -18,7 +17,8 @@ const ENTRY_BYTES = 600;
 
 interface Kept {
   readonly text: string;
-  readonly row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf' | 'expiresAt'>;
+  readonly row: Pick<TokenRow, 'id' | 'organization' | 'ancestors' | 'asOf' | 'expiresAt'>;
+  /** Of the directory, for the organizations of the token and of the client. */
   readonly revision: number;
   /** Of `NodeMarks`: nothing that happened to a node until then spoils the answer. */
   moment: number;
@@ -52,6 +52,10 @@ function nameOf(presented: string, { client }: IntrospectionCaller): string {
   return `${hash('sha256', presented, 'base64url')} ${client.id}`;
 }
 
+function revisionFor({ organization }: Kept['row'], { client, view }: IntrospectionCaller): number {
+  return view.revisionOf(organization, client.organization);
+}
+
 /** A character of text takes two bytes at most. */
 function bytesOf({ text, row }: Kept): number {
   return ENTRY_BYTES + 2 * (text.length + row.ancestors.join('').length);
@@ -61,19 +65,21 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
   const create = () =>
     keptBytes > 0 ? new LRUCache<string, Kept>({ maxSize: keptBytes, sizeCalculation: bytesOf }) : undefined;
   let answers = create();
-  /** The latest time that was seen: what a sweep removed while a clock was ahead must not be told of afterwards. */
+  /**
+   * The time of the last look. When the clock was set back, nothing holds: a token may be from the future, and a sweep
+   * may have removed it.
+   */
   let latest = 0;
 
-  function followClock(): number {
+  function followClock(): void {
     const time = now();
     if (time < latest) answers = create();
     latest = time;
-    return time;
   }
 
-  async function isGood(kept: Kept, revision: number, moment: number, time: number): Promise<boolean> {
+  async function isGood(kept: Kept, caller: IntrospectionCaller, moment: number): Promise<boolean> {
     const { row } = kept;
-    if (kept.revision !== revision || row.expiresAt <= time || isAhead(row.asOf, time)) return false;
+    if (kept.revision !== revisionFor(row, caller) || row.expiresAt <= latest) return false;
     if (kept.moment === moment) return true;
     if (!(await registry.isAsMade(row, moment))) return false;
     kept.moment = moment;
@@ -83,12 +89,11 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
   return {
     async find(presented, caller) {
       const moment = await marks.moment();
-      const time = followClock();
-      const { revision } = caller.view;
+      followClock();
       const name = nameOf(presented, caller);
       const kept = answers?.get(name);
       if (kept) {
-        if (await isGood(kept, revision, moment, time)) return kept.text;
+        if (await isGood(kept, caller, moment)) return kept.text;
         answers?.delete(name);
       }
       const asked = answers;
@@ -96,9 +101,10 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
         moment,
         keep(text, living) {
           if (living.kind !== 'access token' || !living.isAsMade || living.row.account) return;
-          const { id, ancestors, asOf, expiresAt } = living.row;
+          const { id, organization, ancestors, asOf, expiresAt } = living.row;
+          const row = { id, organization, ancestors, asOf, expiresAt };
           // Into what was there when it was asked, which nobody sees any more if the keys changed meanwhile.
-          asked?.set(name, { text, row: { id, ancestors, asOf, expiresAt }, revision, moment });
+          asked?.set(name, { text, row, revision: revisionFor(row, caller), moment });
         },
       };
     },
