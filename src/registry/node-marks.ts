@@ -11,8 +11,9 @@ const MOST_CHANGES = 200;
 /** Bytes that an entry takes beside the id, roughly. */
 const ENTRY_BYTES = 250;
 
-/** What is known of one node: its record, or that there is none. */
+/** What is known of one node. */
 interface Known {
+  /** Undefined: the store has no record of it. */
   readonly record: NodeRecord | undefined;
 }
 

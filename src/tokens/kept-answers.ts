@@ -6,14 +6,21 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { DirectoryView } from '../directory/directory.ts';
 import type { NodeMarks } from '../registry/node-marks.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { TokenRow } from '../storage/contract.ts';
+import type { Application } from '../storage/nouns.ts';
 import type { Living } from './identify.ts';
-import type { IntrospectionCaller } from './introspection.ts';
 
 /** Bytes that an entry takes beside its texts, roughly. */
 const ENTRY_BYTES = 600;
+
+/** Who asks, and the directory as it was when they asked. */
+interface Asker {
+  readonly client: Pick<Application, 'id' | 'organization'>;
+  readonly view: Pick<DirectoryView, 'revisionOf'>;
+}
 
 interface Kept {
   readonly text: string;
@@ -33,7 +40,7 @@ export interface Question {
 
 export interface KeptAnswers {
   /** @returns the answer as text, or the question that has to be answered */
-  find(presented: string, caller: IntrospectionCaller): Promise<string | Question>;
+  find(presented: string, caller: Asker): Promise<string | Question>;
   /** Call it when the published keys changed. */
   clear(): void;
 }
@@ -48,11 +55,11 @@ export interface KeptAnswersDeps {
 }
 
 /** Only a hash of the token, so that a picture of the memory holds nothing usable. */
-function nameOf(presented: string, { client }: IntrospectionCaller): string {
+function nameOf(presented: string, { client }: Asker): string {
   return `${hash('sha256', presented, 'base64url')} ${client.id}`;
 }
 
-function revisionFor({ organization }: Kept['row'], { client, view }: IntrospectionCaller): number {
+function revisionFor({ organization }: Kept['row'], { client, view }: Asker): number {
   return view.revisionOf(organization, client.organization);
 }
 
@@ -77,7 +84,7 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
     latest = time;
   }
 
-  async function isGood(kept: Kept, caller: IntrospectionCaller, moment: number): Promise<boolean> {
+  async function isGood(kept: Kept, caller: Asker, moment: number): Promise<boolean> {
     const { row } = kept;
     if (kept.revision !== revisionFor(row, caller) || row.expiresAt <= latest) return false;
     if (kept.moment === moment) return true;
@@ -103,7 +110,7 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
           if (living.kind !== 'access token' || !living.isAsMade || living.row.account) return;
           const { id, organization, ancestors, asOf, expiresAt } = living.row;
           const row = { id, organization, ancestors, asOf, expiresAt };
-          // Into what was there when it was asked, which nobody sees any more if the keys changed meanwhile.
+          // Into the answers of that time, which were dropped if the keys changed meanwhile.
           asked?.set(name, { text, row, revision: revisionFor(row, caller), moment });
         },
       };
