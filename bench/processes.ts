@@ -169,7 +169,7 @@ async function serve(dataDir: string, env: Record<string, string>, cores?: strin
   };
   // The log as shipped, in a file: read through a pipe, it would cost the process that makes the load.
   const log = openSync(join(dataDir, 'server.log'), 'a');
-  const child = start([join(import.meta.dirname, '..', 'src', 'main.ts'), 'serve'], {
+  const child = start([join(import.meta.dirname, '..', 'src', 'main.js'), 'serve'], {
     env: whole,
     cores,
     stdio: ['ignore', log, 'inherit'],

@@ -3,6 +3,7 @@ import type { Config } from './config/load.ts';
 import type { EmbeddedServer, EmbeddingOptions } from './server/embedding.ts';
 import * as server from './server.ts';
 
+export { loadApplyFile } from './config/apply-file.ts';
 export { type Config, ConfigError, loadConfig } from './config/load.ts';
 export {
   type System,
@@ -14,7 +15,7 @@ export type { EmbeddedServer, EmbeddingOptions } from './server/embedding.ts';
 
 /**
  * Takes the address, opens the store, fills an empty one, and serves. Waits for a database that is away.
- * @param config from `loadConfig` with `readApplyFile`
+ * @param config from `loadConfig` with `readApplyFile: loadApplyFile`
  * @throws Error with a sentence for the operator; the server has not started
  */
 export const createServer: (config: Config, options?: EmbeddingOptions) => Promise<EmbeddedServer> =

@@ -53,7 +53,7 @@ export interface ServerOptions extends EmbeddingOptions {
 
 /**
  * Takes the address, opens the store, fills an empty one, and serves. Waits for a database that is away.
- * @param config from `loadConfig` with `readApplyFile`
+ * @param config from `loadConfig` with `readApplyFile: loadApplyFile`
  * @throws CannotListen, CannotOpenStore, NewerDatabase, WrongMasterKey, ApplyRefused: nothing was started
  */
 export async function createServer(config: Config, options: ServerOptions = {}): Promise<GrantableServer> {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { examineFolder, examineStore, type Finding } from '../admin/doctor.ts';
+import { loadApplyFile } from '../config/apply-file.ts';
 import { ConfigError } from '../config/config.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { toOneLine } from '../errors/texts.ts';
@@ -48,7 +49,7 @@ async function* examine(io: CommandIo): AsyncGenerator<Finding> {
 
 function* examineConfiguration(io: CommandIo): Generator<Finding, Config | undefined> {
   try {
-    const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: true });
+    const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: loadApplyFile });
     yield { state: 'ok', says: `The configuration can be used; the issuer is ${config.issuer}.` };
     for (const says of config.warnings) yield { state: 'warning', says };
     return config;

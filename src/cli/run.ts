@@ -4,7 +4,6 @@ import { didYouMean } from '../config/similar.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { packageFolder } from '../server/package-folder.ts';
 import { type Command, type CommandIo, DONE, MISUSED, UsageError, writeLines } from './command.ts';
-import { toFailure } from './failure.ts';
 
 /** Loaded when they are run: most need no server. */
 const loaders: Readonly<Record<string, () => Promise<Command>>> = {
@@ -42,6 +41,7 @@ export async function runCommand(argv: readonly string[], io: CommandIo): Promis
       writeLines(io.stderr, [toOneLine(`${error.message}.`), '', ...usageOf(command)]);
       return MISUSED;
     }
+    const { toFailure } = await import('./failure.ts');
     const { lines, exitCode } = toFailure(error);
     writeLines(io.stderr, lines);
     return exitCode;

@@ -1,9 +1,15 @@
-import { formatReport } from '../admin/apply-report.ts';
 import { loadConfig } from '../config/load.ts';
+import { options } from '../config/options.ts';
 import { defined } from '../storage/defined.ts';
-import { type Command, DONE, readArguments, writeLines } from './command.ts';
+import { type Command, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
 import { collectFromAll, countWhenAsked } from './worker-metrics.ts';
 import { isWorker, joinsOthers, leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
+
+/** Loaded with a file only: YAML and the schema of the file are large. */
+async function findApplyReader({ env }: CommandIo) {
+  if (env[options.applyFile.name] === undefined) return undefined;
+  return (await import('../config/apply-file.ts')).loadApplyFile;
+}
 
 export const serve: Command = {
   name: 'serve',
@@ -15,7 +21,7 @@ export const serve: Command = {
   ],
   async run(args, io) {
     readArguments(args, {}, 0);
-    const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: true });
+    const config = loadConfig(io.env, { cwd: io.cwd, readApplyFile: await findApplyReader(io) });
     const { createLogger, takeOverConsole } = await import('../http/log.ts');
     const log = createLogger({ level: config.logLevel });
     // Listened for from the start, so that a stop while starting is not lost.
@@ -40,7 +46,10 @@ export const serve: Command = {
         ...defined({ workers: isWorker() ? { countWhenAsked, collectFromAll } : undefined }),
       });
       const { applied, quickstart } = server.started;
-      if (applied && applied.changes.length > 0) writeLines(io.stdout, formatReport(applied));
+      if (applied && applied.changes.length > 0) {
+        const { formatReport } = await import('../admin/apply-report.ts');
+        writeLines(io.stdout, formatReport(applied));
+      }
       if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
       sayReady();
       await stopRequested;

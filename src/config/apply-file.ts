@@ -1,13 +1,14 @@
 /** Reads an apply file: YAML or JSON to an `ApplyFile`, or to a list of everything that is wrong with it and where. */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { z } from 'zod';
-import { toOneLine } from '../errors/texts.ts';
 import { findContradictions } from './apply-contradictions.ts';
+import { ApplyFileError } from './apply-file-error.ts';
 import { findValue, nameOf, toProblems } from './apply-problems.ts';
 import { type ApplyFile, applyFile } from './apply-schema.ts';
 import { type Located, type Path, readYaml } from './yaml-document.ts';
 
 export { reservedNames } from '../nouns/names.ts';
+export { ApplyFileError } from './apply-file-error.ts';
 export type {
   ApplyAdministrator,
   ApplyApplication,
@@ -21,29 +22,6 @@ export type {
 export type { Located } from './yaml-document.ts';
 
 export const MAX_APPLY_BYTES = 5 * 1024 * 1024;
-const MAX_LINES_SHOWN = 100;
-
-/** Everything that is wrong with an apply file, in the order of its lines. No value is quoted: it may be a secret. */
-export class ApplyFileError extends Error {
-  override readonly name = 'ApplyFileError';
-  readonly fileName: string;
-  /** Empty if the file could not even be read. */
-  readonly problems: readonly Located[];
-  /** `<file>:<line>:<column> <what is wrong>` each. */
-  readonly lines: readonly string[];
-
-  constructor(fileName: string, problems: readonly Located[] | string) {
-    const lines =
-      typeof problems === 'string'
-        ? [toOneLine(`${fileName} ${problems}`)]
-        : problems.map(({ line, column, message }) => toOneLine(`${fileName}:${line}:${column} ${message}`));
-    const more = lines.length > MAX_LINES_SHOWN ? [`and ${lines.length - MAX_LINES_SHOWN} more`] : [];
-    super(['The file cannot be applied:', ...lines.slice(0, MAX_LINES_SHOWN), ...more].join('\n  '));
-    this.fileName = fileName;
-    this.problems = typeof problems === 'string' ? [] : problems;
-    this.lines = lines;
-  }
-}
 
 /** @throws ApplyFileError */
 export function loadApplyFile(path: string): ApplyFile {

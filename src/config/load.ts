@@ -7,7 +7,8 @@ import { quote } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';
 import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
 import { createTrustedProxies } from './addresses.ts';
-import { ApplyFileError, loadApplyFile } from './apply-file.ts';
+import { ApplyFileError } from './apply-file-error.ts';
+import type { ApplyFile } from './apply-schema.ts';
 import { type Config, ConfigError, type Problem } from './config.ts';
 import { isIgnoredName, type Option, options, type Rule, type Values } from './options.ts';
 import { didYouMean } from './similar.ts';
@@ -20,8 +21,11 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface LoadOptions {
   /** What relative paths are relative to. */
   readonly cwd: string;
-  /** Read the apply file too, so that its problems are reported with the others. Its content is `config.apply`. */
-  readonly readApplyFile?: boolean;
+  /**
+   * `loadApplyFile`, if the apply file is to be read too, so that its problems are reported with the others. Its content
+   * is `config.apply`.
+   */
+  readonly readApplyFile?: ((path: string) => ApplyFile) | undefined;
 }
 
 type Report = (option: Option, wrong: string, right?: string) => void;
@@ -32,7 +36,7 @@ const KEY_FILE_BYTES = 1024;
  * Reads and checks all of it; reads no file but the given key file and, if asked, the apply file.
  * @throws ConfigError with every problem
  */
-export function loadConfig(env: Environment, { cwd, readApplyFile = false }: LoadOptions): Config {
+export function loadConfig(env: Environment, { cwd, readApplyFile }: LoadOptions): Config {
   const problems: Problem[] = [...findWrongNames(env), ...findWrongMode(env)];
   const report: Report = ({ name, type }, wrong, right = type) =>
     problems.push({ variable: name, wrong, right });
@@ -54,7 +58,9 @@ export function loadConfig(env: Environment, { cwd, readApplyFile = false }: Loa
     }
   }
   const apply =
-    readApplyFile && draft.applyFile !== undefined ? findApply(draft.applyFile, problems) : undefined;
+    readApplyFile && draft.applyFile !== undefined
+      ? findApply(draft.applyFile, readApplyFile, problems)
+      : undefined;
   if (problems.length > 0) throw new ConfigError(problems);
 
   const warnings = all.flatMap(({ insecure }) => (applies(insecure) ? [insecure.says] : []));
@@ -252,9 +258,9 @@ function findMode(path: string): number | undefined {
   return findStat(path)?.mode;
 }
 
-function findApply(path: string, problems: Problem[]): Config['apply'] {
+function findApply(path: string, read: (path: string) => ApplyFile, problems: Problem[]): Config['apply'] {
   try {
-    return loadApplyFile(path);
+    return read(path);
   } catch (error) {
     if (!(error instanceof ApplyFileError)) throw error;
     for (const line of error.lines) problems.push({ variable: options.applyFile.name, wrong: line });

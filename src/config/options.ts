@@ -147,7 +147,7 @@ export const options = {
     type: 'the path of a folder',
     default: './data',
     meaning:
-      'Where the server keeps its files. Grantable makes it if it is missing. Relative to the working directory.',
+      'Where the server keeps its files, and in `compile-cache` compiled code if no other user can write to the folder. Grantable makes it if it is missing. Relative to the working directory.',
     schema: path(),
   },
   storage: {

@@ -1,7 +1,5 @@
 /** What a server does with the directory before it answers: it applies the configured file, or fills an empty store with the demo. */
 import { join } from 'node:path';
-import { connectDemo, createDemo } from '../admin/demo.ts';
-import { parseApplyFile } from '../config/apply-file.ts';
 import { defined } from '../storage/defined.ts';
 import type { Started } from './embedding.ts';
 import type { Foundations } from './foundations.ts';
@@ -23,6 +21,8 @@ export async function fillDirectory(
   const { items } = await whenThere(() => store.organizations.page({ limit: 1 }));
   const isEmpty = items.length === 0 || undefined;
   if (applied || !isEmpty || !config.demo) return defined({ applied, isEmpty });
+  const { connectDemo, createDemo } = await import('../admin/demo.ts');
+  const { parseApplyFile } = await import('../config/apply-file.ts');
   const demo = createDemo();
   await demo.prepare(config.dataDir);
   await whenThere(() => apply(parseApplyFile(demo.file, 'demo')));

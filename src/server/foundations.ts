@@ -6,7 +6,7 @@
  * or has rules of its own.
  */
 import { join } from 'node:path';
-import { createApply } from '../admin/apply.ts';
+import type { Apply } from '../admin/apply.ts';
 import { createAuthenticateClient } from '../clients/authentication.ts';
 import { createRecordRefused } from '../clients/refused-requests.ts';
 import type { Config } from '../config/load.ts';
@@ -208,14 +208,19 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
       },
       now,
     }),
-    apply: createApply({
-      ...known,
-      changes,
-      dataDir: config.dataDir,
-      accessTokenTtl: config.ttl.accessToken,
-      hosts: config.hosts,
-      registration: !config.production,
-    }),
+    /** Loaded when it is first used: most starts apply no file. */
+    async apply(...args: Parameters<Apply>): ReturnType<Apply> {
+      const { createApply } = await import('../admin/apply.ts');
+      const apply = createApply({
+        ...known,
+        changes,
+        dataDir: config.dataDir,
+        accessTokenTtl: config.ttl.accessToken,
+        hosts: config.hosts,
+        registration: !config.production,
+      });
+      return apply(...args);
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import { createServer } from '../../src/server.ts';
 import { childEnv } from '../support/programs.ts';
 import { freePort } from '../support/server.ts';
 
-export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+export const MAIN = new URL('../../src/main.js', import.meta.url).pathname;
 
 export interface Outcome {
   readonly code: number;

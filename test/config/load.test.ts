@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import { loadApplyFile } from '../../src/config/apply-file.ts';
 import {
   type Config,
   ConfigError,
@@ -26,7 +27,10 @@ const masterKey = randomBytes(32).toString('hex');
 
 const load = (env: Environment = {}): Config => loadConfig(env, { cwd });
 
-function problemsOf(env: Environment, options: { readApplyFile?: boolean } = {}): readonly Problem[] {
+function problemsOf(
+  env: Environment,
+  options: { readApplyFile?: typeof loadApplyFile } = {},
+): readonly Problem[] {
   try {
     loadConfig(env, { cwd, ...options });
   } catch (error) {
@@ -815,10 +819,13 @@ test('E9 a mutated good environment never falls back to a default', () => {
 test('problems of the apply file are reported with those of the environment', async () => {
   await writeFile(join(cwd, 'good.yaml'), 'organizations:\n  - name: acme\n');
   await writeFile(join(cwd, 'bad.yaml'), 'organizations:\n  - nam: acme\n');
-  const good = loadConfig({ GRANTABLE_APPLY: 'good.yaml' }, { cwd, readApplyFile: true });
+  const good = loadConfig({ GRANTABLE_APPLY: 'good.yaml' }, { cwd, readApplyFile: loadApplyFile });
   assert.deepEqual(good.apply, { organizations: [{ name: 'acme' }] });
   assert.equal(load({ GRANTABLE_APPLY: 'bad.yaml' }).apply, undefined);
-  const problems = problemsOf({ GRANTABLE_APPLY: 'bad.yaml', GRANTABLE_PORT: 'x' }, { readApplyFile: true });
+  const problems = problemsOf(
+    { GRANTABLE_APPLY: 'bad.yaml', GRANTABLE_PORT: 'x' },
+    { readApplyFile: loadApplyFile },
+  );
   assert.deepEqual(
     problems.map(({ variable, wrong }) => `${variable}: ${wrong.replace(cwd, '')}`),
     [
@@ -828,7 +835,7 @@ test('problems of the apply file are reported with those of the environment', as
     ],
   );
   assert.match(
-    problemsOf({ GRANTABLE_APPLY: 'none.yaml' }, { readApplyFile: true })[0]?.wrong ?? '',
+    problemsOf({ GRANTABLE_APPLY: 'none.yaml' }, { readApplyFile: loadApplyFile })[0]?.wrong ?? '',
     /cannot be read \(ENOENT\)/,
   );
 });

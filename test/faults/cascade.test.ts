@@ -24,7 +24,7 @@ const WORKERS = 8;
 const MADE_BEFORE = 10;
 /** Requests of each worker that begin after the end was answered. */
 const TURNS_AFTER = 4;
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 const run = promisify(execFile);
 
 const clerk = { isAdmin: false, tables: { orders: { read: true, update: true }, products: { read: true } } };

@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 
 /** Nothing that is asked here takes that long. */
 const ANSWER_MS = 30_000;
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 
 export interface ChildServer extends AsyncDisposable {
   readonly issuer: string;

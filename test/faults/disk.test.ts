@@ -22,7 +22,7 @@ const CYCLES = process.env.GRANTABLE_TEST_LONG ? 20 : 2;
 const DISK_MEGABYTES = 48 + 8 * CYCLES;
 /** Promises that are made before the disk fails, and after it is mended. */
 const MADE = 10;
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 const LEAK = /sqlite|disk|errno|node:|ENOSPC|grantable-|\.ts\b/i;
 
 /** The standard body, when to come again, and not a word about our inside. */

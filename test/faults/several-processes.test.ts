@@ -16,7 +16,7 @@ import { createCode } from './codes.ts';
 
 const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 100 : 3;
 const PROCESSES = STORE === 'MongoDB' ? 4 : 2;
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 const run = promisify(execFile);
 
 describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {

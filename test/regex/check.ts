@@ -42,7 +42,7 @@ const { parse } = brought('acorn') as {
 /** Milliseconds for one expression. */
 const TIMEOUT_MS = 60_000;
 /** What starts a process of its own when it is loaded. */
-const PROGRAMS = new Set(['src/main.ts', 'src/config/write-docs.ts']);
+const PROGRAMS = new Set(['src/main.js', 'src/config/write-docs.ts']);
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
 
 function* nodesOf(

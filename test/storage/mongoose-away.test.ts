@@ -15,7 +15,7 @@ import { childEnv } from '../support/programs.ts';
 import { basic, FIXTURE, freePort } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 const SECRET = 'secret-of-machine-'.padEnd(40, 'x');
 
 /** How often the server tries in vain; the driver itself waits two seconds for a database each time. */

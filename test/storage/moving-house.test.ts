@@ -10,7 +10,7 @@ import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.t
 import { childEnv } from '../support/programs.ts';
 import { freePort, OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI } from '../support/server.ts';
 
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 const run = promisify(execFile);
 
 /** The order of members means nothing, and each store has its own. */

@@ -3,13 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What every process that a test starts gets from the environment of the tests. */
-export const childEnv: Readonly<Record<string, string>> = Object.fromEntries(
-  ['PATH', 'NODE_COMPILE_CACHE'].flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value]];
-  }),
-);
+/** What every process that a test starts gets. They share their compiled code instead of each writing its own. */
+export const childEnv: Readonly<Record<string, string>> = {
+  PATH: process.env.PATH ?? '',
+  NODE_COMPILE_CACHE:
+    process.env.NODE_COMPILE_CACHE ?? join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'node'),
+};
 
 /** In the PATH, in `sbin`, or where Debian keeps those of several versions. */
 export function findProgram(name: string, versioned?: string): string | undefined {

@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadApplyFile } from '../../src/config/apply-file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Logger } from '../../src/http/log.ts';
 import { createServer, type GrantableServer, type ServerOptions } from '../../src/server.ts';
@@ -252,7 +253,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
           ...storage,
           ...options.env,
         },
-        { cwd: dataDir, readApplyFile: true },
+        { cwd: dataDir, readApplyFile: loadApplyFile },
       ),
       {
         now: () => clock.stoppedAt ?? Date.now() + clock.offset,

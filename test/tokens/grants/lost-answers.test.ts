@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSqliteStorage } from '../../../adapters/storage/sqlite/index.ts';
+import { loadApplyFile } from '../../../src/config/apply-file.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { createServer } from '../../../src/server.ts';
 import { type Counters, StoreUnavailable } from '../../../src/storage/contract.ts';
@@ -53,7 +54,7 @@ test('RT-02 a refresh that failed with the store may be retried after the grace'
         GRANTABLE_BCRYPT_COST: '4',
         GRANTABLE_LOG_LEVEL: 'silent',
       },
-      { cwd: folder, readApplyFile: true },
+      { cwd: folder, readApplyFile: loadApplyFile },
     ),
     { now: () => Date.now() + clock.offset },
   );

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/**
+ * The process: arguments, streams and signals, handed to the command line; and Node's compile cache. JavaScript, because
+ * a Node without type stripping must get as far as the sentence below, and because Node loads its type stripper (18 MB)
+ * for TypeScript that the cache does not hold yet.
+ */
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Without what it brings, `node:sqlite` and `.ts` files among it, nothing here loads. */
+const NODE_MAJOR = 24;
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR) {
+  process.stderr.write(`Grantable needs Node.js ${NODE_MAJOR} or newer; this is ${process.versions.node}.\n`);
+  process.exit(1);
+}
+const cacheFolder = findCacheFolder(process.env.GRANTABLE_DATA_DIR || './data');
+if (cacheFolder !== undefined) (await import('node:module')).enableCompileCache(cacheFolder);
+const { runCommand } = await import('./cli/run.ts');
+
+/**
+ * Where compiled code is kept: with it, a start takes half the time. Who can write there decides what runs here, so
+ * there is a folder only in a data folder that no other user can write. The server makes both; it starts without, too.
+ * @param {string} dataDir
+ */
+function findCacheFolder(dataDir) {
+  const folder = join(dataDir, 'compile-cache');
+  const serves = process.argv.slice(2).join(' ') === 'serve';
+  try {
+    if (serves) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    if (!isOursAlone(statSync(dataDir))) return undefined;
+    if (serves) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return isOursAlone(lstatSync(folder)) ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {import('node:fs').Stats} found */
+function isOursAlone(found) {
+  // Windows has no such modes.
+  return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
+}
+
+/** The second signal is not waited for any more. */
+function stopRequested() {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => resolve(undefined));
+  });
+}
+
+// A reader that went away (`| head`) is not a failure of this program.
+process.stdout.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+process.exitCode = await runCommand(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  now: Date.now,
+  stopRequested,
+  startServer: async (config, options) => (await import('./server.ts')).createServer(config, options),
+});
