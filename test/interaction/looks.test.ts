@@ -88,9 +88,9 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
 
   test('after a wrong password the cursor is in its field, which says what is wrong', async () => {
     const page = await openLogin();
-    assert.equal(await page.evaluate('document.activeElement.id'), 'username');
+    await page.waitForSelector('#username:focus');
     await logIn(page, 'ann', 'wrong');
-    await page.waitForSelector('[role=alert]');
+    await page.waitForSelector('#password:focus');
     assert.equal(await page.title(), 'The username or the password is wrong. Log in');
     assert.deepEqual(
       await page.evaluate(`(({ activeElement: { id, ariaInvalid, attributes } }) => ({
@@ -105,7 +105,7 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
 
   test('a login_hint leaves the password to be typed', async () => {
     const page = await openLogin({ login_hint: 'ann' });
-    assert.equal(await page.evaluate('document.activeElement.id'), 'password');
+    await page.waitForSelector('#password:focus');
   });
 
   test('a new password that will not do is said in the title and at its field', async () => {
@@ -119,6 +119,6 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
     assert.equal(await page.title(), 'The new password was not repeated exactly. Change the password');
     assert.equal(await page.getAttribute('#repeated', 'aria-invalid'), 'true');
     assert.equal(await page.getAttribute('#repeated', 'aria-describedby'), 'problem');
-    assert.equal(await page.evaluate('document.activeElement.id'), 'password');
+    await page.waitForSelector('#password:focus');
   });
 });
