@@ -8,7 +8,6 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import mongoose from 'mongoose';
 
 const FOLDER = join(import.meta.dirname, '..', 'mongodb');
 /** For a life of seconds: no second compiler, no threads that collect garbage. */
@@ -91,6 +90,8 @@ export async function startMongo(): Promise<MongoServer> {
         if (own.child.exitCode === null && own.child.signalCode === null) await once(own.child, 'exit');
         return;
       }
+      // Read by almost all tests, which need no driver of MongoDB.
+      const { default: mongoose } = await import('mongoose');
       for (const url of urls) {
         const connection = await mongoose.createConnection(url).asPromise();
         await connection.dropDatabase();

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const PAUSE_MS = 5;
+/** Grows: asking often takes the processor from what is waited for. */
+const [SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS] = [2, 50];
 /** Far more than anything takes: it ends a test that hangs and says nothing about speed. */
 const DEADLINE_MS = 60_000;
 
@@ -16,10 +17,10 @@ export async function until<T>(
   ask: () => Promise<T> | T,
 ): Promise<Exclude<T, false | null | undefined>> {
   const deadline = performance.now() + DEADLINE_MS;
-  for (;;) {
+  for (let pauseMs = SHORTEST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
     const answer = await ask();
     if (answer) return answer as Exclude<T, false | null | undefined>;
     assert.ok(performance.now() < deadline, `it did not happen: ${what}`);
-    await pause(PAUSE_MS);
+    await pause(pauseMs);
   }
 }
