@@ -63,68 +63,74 @@ function healthz(issuer: string, agent: Agent): Promise<number | undefined> {
   });
 }
 
-test('several workers serve one port, and a killed one is replaced', async (t) => {
-  const { server, issuer } = await startWorkers(t, 3, { GRANTABLE_APPLY: 'apply.json' });
-  const first = await until('three workers', () => {
-    if (!server.said().includes('all workers are ready')) return undefined;
-    const pids = workersOf(server.child.pid);
-    return pids.length === 3 && pids;
-  });
-  await until('a token', async () => (await token(issuer)) === 200);
-  process.kill(first[0] as number, 'SIGKILL');
-  const second = await until('a replacement', () => {
-    const pids = workersOf(server.child.pid);
-    return pids.length === 3 && !pids.includes(first[0] as number) && pids;
-  });
-  assert.deepEqual(await Promise.all(Array.from({ length: 12 }, () => token(issuer))), Array(12).fill(200));
-  server.child.kill('SIGTERM');
-  assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
-  assert.ok(second.every(isGone), 'no worker stays behind');
-});
-
 const LONG = process.env.GRANTABLE_TEST_LONG !== undefined;
-const KILLS = LONG ? 20 : 6;
+const KILLS = LONG ? 20 : 4;
 
-test(`${KILLS} killed workers are replaced, also before they were ready`, async (t) => {
+test('three workers on one port', async (t) => {
   const COUNT = 3;
   const { server, issuer } = await startWorkers(t, COUNT, { GRANTABLE_APPLY: 'apply.json' });
-  await until('three workers', () => server.said().includes('all workers are ready'));
+  const living = (): number[] => workersOf(server.child.pid);
   const killed = new Set<number>();
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    // Every other time the newest, which is not ready yet.
-    const pid = await until('there is one to kill', () => {
-      const living = workersOf(server.child.pid).filter((each) => !killed.has(each));
-      return living.length === COUNT && living.at(kill % 2 === 0 ? 0 : -1);
-    });
+  const kill = (pid: number | undefined): void => {
+    assert.ok(pid);
     process.kill(pid, 'SIGKILL');
     killed.add(pid);
-  }
-  const back = await until('all workers', async () => {
-    const pids = workersOf(server.child.pid);
-    if (pids.length < COUNT || pids.some((pid) => killed.has(pid))) return false;
-    const metrics = await fetch(`${issuer}/metrics`, { headers: { connection: 'close' } }).catch(
-      () => undefined,
-    );
-    return (await metrics?.text())?.includes(`grantable_workers ${COUNT}`) && pids;
-  });
-  assert.equal(back.length, COUNT);
-  const pauses = [...server.said().matchAll(/"againAfterMs":(\d+)/g)].map(([, pause]) => Number(pause));
-  assert.ok(pauses.length >= KILLS / 2, String(pauses));
-  assert.deepEqual(new Set(pauses), new Set([500]));
-  server.child.kill('SIGTERM');
-  assert.equal((await server.ended).code, 0);
-});
+  };
+  /** @returns the workers, once all serve and those that were killed are gone */
+  const untilReplaced = () =>
+    until('all workers', async () => {
+      const metrics = await fetch(`${issuer}/metrics`, { headers: { connection: 'close' } }).catch(
+        () => undefined,
+      );
+      if (!(await metrics?.text())?.includes(`grantable_workers ${COUNT}`)) return undefined;
+      const pids = living();
+      return pids.length === COUNT && !pids.some((pid) => killed.has(pid)) && pids;
+    });
+  await until('all are ready', () => server.said().includes('all workers are ready'));
 
-test('new connections do not wait for a worker that hangs', async (t) => {
-  const { server, issuer } = await startWorkers(t, 3, { GRANTABLE_APPLY: 'apply.json' });
-  await until('three workers', () => server.said().includes('all workers are ready'));
-  const [stopped] = workersOf(server.child.pid);
-  process.kill(stopped as number, 'SIGSTOP');
-  const answers = await Promise.all(Array.from({ length: 24 }, () => token(issuer)));
-  assert.deepEqual(answers, Array(24).fill(200));
-  process.kill(stopped as number, 'SIGKILL');
-  server.child.kill('SIGTERM');
-  assert.equal((await server.ended).code, 0);
+  await t.test('serve it, and a killed one is replaced', async () => {
+    const first = await untilReplaced();
+    await until('a token', async () => (await token(issuer)) === 200);
+    kill(first[0]);
+    await untilReplaced();
+    assert.deepEqual(await Promise.all(Array.from({ length: 12 }, () => token(issuer))), Array(12).fill(200));
+  });
+
+  await t.test(`${KILLS} killed workers are replaced, also before they were ready`, async () => {
+    const saidBefore = server.said().length;
+    for (let turn = 0; turn < KILLS; turn += 1) {
+      // Every other time the newest, which is not ready yet.
+      const pid = await until('there is one to kill', () => {
+        const pids = living().filter((each) => !killed.has(each));
+        return pids.length === COUNT && pids.at(turn % 2 === 0 ? 0 : -1);
+      });
+      kill(pid);
+    }
+    await untilReplaced();
+    const pauses = [
+      ...server
+        .said()
+        .slice(saidBefore)
+        .matchAll(/"againAfterMs":(\d+)/g),
+    ].map(([, pause]) => Number(pause));
+    assert.ok(pauses.length >= KILLS / 2, String(pauses));
+    assert.deepEqual(new Set(pauses), new Set([500]));
+  });
+
+  await t.test('new connections do not wait for one that hangs', async () => {
+    const [stopped] = await untilReplaced();
+    process.kill(stopped as number, 'SIGSTOP');
+    const answers = await Promise.all(Array.from({ length: 24 }, () => token(issuer)));
+    assert.deepEqual(answers, Array(24).fill(200));
+    kill(stopped);
+  });
+
+  await t.test('end when the server is told to stop', async () => {
+    const last = await untilReplaced();
+    server.child.kill('SIGTERM');
+    assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
+    assert.ok(last.every(isGone), 'no worker stays behind');
+  });
 });
 
 test('a worker that hangs is cut, its connections end, and another takes its place', {

@@ -14,6 +14,11 @@ import { readVectors, type Vector } from './password-vectors/vectors.ts';
 
 const vectors = readVectors();
 
+/** Each takes a quarter of a second each time: one of them, or all in the long form. */
+const isCostly = ({ hash }: Vector): boolean => hash.startsWith('argon2$');
+const costly = vectors.filter(isCostly).slice(0, process.env.GRANTABLE_TEST_LONG ? undefined : 1);
+const tried = vectors.filter((vector) => !isCostly(vector) || costly.includes(vector));
+
 async function isRight(vector: Vector, password: string, hash: unknown = vector.hash): Promise<boolean> {
   const parsed = parseStored({ ...vector, costs: 'dear' }, { hash, salt: vector.salt });
   return parsed !== undefined && verifyParsed(parsed, password);
@@ -30,7 +35,7 @@ describe('stored passwords of other systems', () => {
     if (format === 'plain') continue;
     test(`${format}: hashes of ${[...new Set(own.map(({ madeBy }) => madeBy))].join(', ')} are verified`, async () => {
       assert.ok(own.length >= 2);
-      for (const vector of own) {
+      for (const vector of own.filter((each) => tried.includes(each))) {
         assert.equal(await isRight(vector, vector.password), true, vector.hash);
         assert.equal(await isRight(vector, vector.password, Buffer.from(vector.hash)), true, 'as bytes');
         assert.equal(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { mariadbMissing } from '../support/mariadb.ts';
@@ -20,11 +20,30 @@ function apply({ server, engine }: World, tables: readonly Record<string, unknow
 
 for (const kind of engines) {
   describe(`registering a user table of ${kind.name}`, { skip: kind.missing() }, () => {
-    test('a name that the catalogue does not have is refused, and nothing is written', async () => {
-      await using world = await startWorld(kind, async (engine: Engine) => {
+    let world: World;
+    /** All of the file: `customers`, and `staff` by conditions and a column without a value. */
+    const tables = (engine: Engine) => [
+      userTable(engine),
+      userTable(engine, {
+        collection: 'staff',
+        conditions: { team: 'sales', active: true },
+        nullColumns: ['note'],
+      }),
+    ];
+    before(async () => {
+      world = await startWorld(kind, async (engine: Engine) => {
         await engine.fill('customers', PEOPLE);
-        return [userTable(engine)];
+        await engine.fill('staff', [
+          { ...PEOPLE[0], note: null },
+          { id: 2, email: 'ann@acme.example', password: hash, active: true, team: 'sales', note: 'deleted' },
+          { id: 3, email: 'bob@acme.example', password: hash, active: true, team: 'stock', note: null },
+        ]);
+        return tables(engine);
       });
+    });
+    after(() => world?.[Symbol.asyncDispose]());
+
+    test('a name that the catalogue does not have is refused, and nothing is written', async () => {
       const { engine, server } = world;
       const { storage } = server.server.foundations;
       const before = JSON.stringify(await storage.directory.datasources.page({ limit: 10 }));
@@ -41,20 +60,11 @@ for (const kind of engines) {
         await assert.rejects(apply(world, [userTable(engine, more)]), expected, JSON.stringify(more));
       }
       assert.equal(JSON.stringify(await storage.directory.datasources.page({ limit: 10 })), before);
-      assert.deepEqual((await apply(world, [userTable(engine)])).changes, [], 'the same again is no change');
+      assert.deepEqual((await apply(world, tables(engine))).changes, [], 'the same again is no change');
     });
 
     test('conditions and columns without a value match no row', async () => {
-      await using world = await startWorld(kind, async (engine: Engine) => {
-        await engine.fill('customers', [
-          { ...PEOPLE[0], note: null },
-          { id: 2, email: 'ann@acme.example', password: hash, active: true, team: 'sales', note: 'deleted' },
-          { id: 3, email: 'bob@acme.example', password: hash, active: true, team: 'stock', note: null },
-        ]);
-        return [userTable(engine, { conditions: { team: 'sales', active: true }, nullColumns: ['note'] })];
-      });
-      const logIn = (username: string) =>
-        world.logIn({ collection: 'customers', username, password: 'right' });
+      const logIn = (username: string) => world.logIn({ collection: 'staff', username, password: 'right' });
       const ann = await logIn('ann@acme.example');
       assert.equal(ann.status, 200, ann.text);
       assert.match((await world.server.introspect(ann.json.access_token)).sub, /\/1$/);
@@ -64,7 +74,7 @@ for (const kind of engines) {
           grant_type: 'refresh_token',
           refresh_token: ann.json.refresh_token,
         });
-      await world.engine.update('customers', 1, { team: 'stock' });
+      await world.engine.update('staff', 1, { team: 'stock' });
       assert.equal((await renew()).status, 400, 'the row is no longer chosen');
     });
   });

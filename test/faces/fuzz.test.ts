@@ -9,7 +9,7 @@ import { createSunbreak } from '../../src/faces/sunbreak/index.ts';
 import { createUsergrid } from '../../src/faces/usergrid/index.ts';
 import { basic, PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
-const RUNS = process.env.GRANTABLE_TEST_LONG ? 1500 : 150;
+const RUNS = process.env.GRANTABLE_TEST_LONG ? 1_500 : 75;
 const EMAIL = 'ann@acme.example';
 
 /** Only to know their routes. */
