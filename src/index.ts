@@ -10,7 +10,7 @@ export {
   SystemRequestRefused,
   type SystemToken,
   type SystemTokenRequest,
-} from './faces/api-maker/system-contract.ts';
+} from './faces/embedded.ts';
 export type { EmbeddedServer, EmbeddingOptions } from './server/embedding.ts';
 
 /**

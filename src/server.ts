@@ -6,7 +6,6 @@ import { findConcessions } from './admin/concessions.ts';
 import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
 import { BROWSER_PATHS } from './endpoints/client-origins.ts';
-import { createSystem } from './faces/api-maker/system.ts';
 import type { Face } from './faces/face.ts';
 import { logAnswered } from './http/access-log.ts';
 import { createApp } from './http/app.ts';
@@ -105,7 +104,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     collect: workers?.collectFromAll,
   });
   workers?.countWhenAsked(metrics.count);
-  const { endpoints, directEndpoints, routes, faces } = createRoutes(services, {
+  const { endpoints, directEndpoints, routes, faces } = await createRoutes(services, {
     views,
     tokenEndpoint,
     faces: options.faces,
@@ -172,13 +171,9 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     started,
     provider: provider.engine.provider,
     tokens: services.tokenService,
-    system: createSystem({
-      call: faces.call,
-      record(answered) {
-        metrics.countAnswered(answered);
-        logAnswered(log, answered);
-      },
-      now,
+    ...faces.calls((answered) => {
+      metrics.countAnswered(answered);
+      logAnswered(log, answered);
     }),
     async stop() {
       stopping = true;

@@ -147,16 +147,17 @@ const spellers: Spellers = {
       passwordChangedAt,
       roles,
       administers,
-      devicehive = {},
+      faces = {},
       ...others
     } = spellable(user);
-    return {
+    const ofFaces = Object.entries(faces).map(([face, said]) => prefixed(face, said));
+    const spelled = {
       ...others,
       password: new Secret(passwordHash),
       roles: roles.map(nameOfId),
       organizations: administers.map(nameOfId),
-      ...prefixed('devicehive', devicehive),
     };
+    return Object.assign(spelled, ...ofFaces);
   },
 
   datasources(datasource, nameOfId) {

@@ -1,20 +1,30 @@
 /** Organizations of an apply file, and the resources and roles in them. */
 
-import { type BuiltInFace, openByDefault } from '../config/apply-faces.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
+import { builtInFaces } from '../faces/index.ts';
 import { type Permissions, unknownTables } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import { type FaceSettings, type Organization, type Resource, TOKEN_OVERFLOW } from '../storage/nouns.ts';
+import {
+  type FaceName,
+  type FaceSettings,
+  type Organization,
+  type Resource,
+  TOKEN_OVERFLOW,
+} from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, algsBefore } from '../storage/signing-algs.ts';
 import { createNounId, type Plan, type Planning } from './apply-plan.ts';
 
 export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 
-type WantedFace = NonNullable<NonNullable<ApplyOrganization['faces']>[BuiltInFace]> & Partial<FaceSettings>;
+type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
+
+const openByDefault = new Set(
+  builtInFaces.flatMap(({ name, isOpenByDefault }) => (isOpenByDefault ? name : [])),
+);
 
 /** Ids of applications by name: those of the store, and new ones for what is new, because nouns name each other. */
 export type ApplicationIds = ReadonlyMap<string, string>;
@@ -27,7 +37,7 @@ async function reserveIds(
   const ids = new Map<string, string>();
   const named = [
     ...applications.flatMap(({ name, mayExchange = [] }) => [name, ...mayExchange]),
-    ...(Object.values(faces) as WantedFace[]).flatMap(({ application }) => application ?? []),
+    ...(Object.entries(faces) as WantedFaces).flatMap(([, { application }]) => application ?? []),
   ];
   for (const name of new Set(named)) {
     const stored = await store.applications.findBy('name', `${organization}/${name}`);
@@ -46,7 +56,7 @@ function planFaces(
   registration: boolean,
 ): Organization['faces'] {
   const faces: Record<string, FaceSettings> = { ...before?.faces };
-  for (const [name, wanted] of Object.entries(entry.faces ?? {}) as [BuiltInFace, WantedFace][]) {
+  for (const [name, wanted] of Object.entries(entry.faces ?? {}) as WantedFaces) {
     const had = before?.faces?.[name];
     const application = wanted.application === undefined ? undefined : ids.get(wanted.application);
     if (wanted.application !== undefined && application === undefined) {
@@ -60,7 +70,7 @@ function planFaces(
       enabled: true,
       registration: registration && openByDefault.has(name),
       ...had,
-      ...(settings as Partial<FaceSettings>),
+      ...settings,
       ...defined({ application }),
     };
   }

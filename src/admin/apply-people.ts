@@ -6,6 +6,7 @@ import { didYouMean } from '../config/similar.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { checkNewPassword, MIN_PASSWORD_LENGTH, toImportedHash } from '../directory/passwords.ts';
 import { DomainError } from '../errors/domain.ts';
+import { builtInFaces } from '../faces/index.ts';
 import { canonicalEmail, canonicalUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
@@ -40,10 +41,18 @@ export async function planUser(
     organization: organization.id,
     emailVerified: entry.emailVerified,
     roles,
-    devicehive: entry.devicehive,
+    faces: facesOf(entry),
     queue: organization.id,
     minPasswordLength: application?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user,
   });
+}
+
+/** What the file says of them under the names of faces. */
+function facesOf(entry: ApplyUser): User['faces'] {
+  const file: Readonly<Record<string, unknown>> = entry;
+  const said = builtInFaces.filter(({ name, ofUser }) => ofUser && file[name] !== undefined);
+  if (said.length === 0) return undefined;
+  return Object.fromEntries(said.map(({ name }) => [name, file[name] as Readonly<Record<string, unknown>>]));
 }
 
 /** A person in a realm that no application asks could never log in. */
@@ -104,7 +113,7 @@ interface Person {
   readonly emailVerified?: boolean | undefined;
   readonly roles?: readonly string[] | undefined;
   readonly administers?: readonly string[] | undefined;
-  readonly devicehive?: User['devicehive'] | undefined;
+  readonly faces?: User['faces'] | undefined;
   readonly queue: string;
   readonly minPasswordLength: number;
 }
@@ -130,7 +139,7 @@ async function planPerson(
   const canonical = names.canonicalEmail ?? before?.canonicalEmail;
   const moved = before !== undefined && before.canonicalEmail !== canonical;
   const displayName = entry.displayName ?? before?.displayName;
-  const devicehive = person.devicehive ?? before?.devicehive;
+  const faces = person.faces ? { ...before?.faces, ...person.faces } : before?.faces;
   const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
   const wanted: Wanted<User> = {
     realm,
@@ -146,7 +155,7 @@ async function planPerson(
     secondFactor: before?.secondFactor ?? false,
     roles: person.roles ?? before?.roles ?? [],
     administers: person.administers ?? before?.administers ?? [],
-    ...defined({ devicehive }),
+    ...defined({ faces }),
     ...(before?.pending && { pending: true }),
   };
   const extras = defined({ password, generated });

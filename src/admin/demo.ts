@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import bcrypt from 'bcrypt';
 import type { Connections } from '../connections/connections.ts';
 import type { Changes } from '../directory/changes.ts';
+import { builtInFaces } from '../faces/index.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { DATABASE_USER } from '../tokens/grants/database-user.ts';
@@ -62,13 +63,7 @@ function demoFile(secrets: DemoSecrets): string {
       {
         name: 'demo',
         default: true,
-        faces: {
-          sunbreak: { application: 'sites', registration: true },
-          apiMaker: { application: 'login' },
-          devicehive: { application: 'login' },
-          usergrid: {},
-          fusio: { application: 'login', registration: true },
-        },
+        faces: Object.fromEntries(builtInFaces.map(({ name, demo }) => [name, demo.settings])),
         resources: [
           {
             identifier: RESOURCE,
@@ -133,7 +128,9 @@ function demoFile(secrets: DemoSecrets): string {
             email: 'ann@demo.example',
             application: 'login',
             roles: ['clerk'],
-            devicehive: { networks: ['1'] },
+            ...Object.fromEntries(
+              builtInFaces.flatMap(({ name, demo }) => (demo.user ? [[name, demo.user]] : [])),
+            ),
           },
         ],
         datasources: [
@@ -159,11 +156,18 @@ function demoFile(secrets: DemoSecrets): string {
   });
 }
 
+/** The number of its step, after those of the server's own API. */
+const FIRST_OLDER_API = 9;
+
 /** The text that is printed and kept: a shell script whose lines also work one by one, in this order. */
 function quickstart(issuer: string, secrets: DemoSecrets, connectionToken: string): string {
   const token = `${issuer}/oauth/token`;
   const pick = (field: string): string => `sed -E 's/.*"${field}":"([^"]+)".*/\\1/'`;
   const details = JSON.stringify([{ type: 'table_access', identifier: 'orders', actions: ['read'] }]);
+  const facts = { issuer, password: secrets.password, sites: `demo-sites:${secrets.sites}`, pick };
+  const olderApis = builtInFaces.map(
+    ({ demo }, index) => `# ${FIRST_OLDER_API + index}. ${demo.step(facts)}`,
+  );
   return `# Grantable is running at ${issuer} with a demo organization. Try it:
 
 # 1. An application gets a token for two tables.
@@ -190,30 +194,12 @@ curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_
 VISITOR_TOKEN=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${TOKEN_EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
 curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR_TOKEN
 
-# 8. The same through an older API (Sunbreak): register a site (this works once), get a token for an editor, ask what
-#    the token allows.
-SITE_TOKEN=$(curl -s ${issuer}/api/database/connection -H 'Content-Type: application/json' -d '{"data":[{"email":"ada@shop.example","password":"${secrets.password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
-EDITOR_TOKEN=$(curl -s ${issuer}/api/auth/subscribe -H 'Content-Type: application/json' -H "Authorization: Bearer $SITE_TOKEN" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
-curl -sw '\\n' ${issuer}/oauth/introspect -u demo-sites:${secrets.sites} -d token=$EDITOR_TOKEN
-
-# 9. Bea has no account in Grantable. She is a row of a table in ${DATABASE} and logs in with the password stored there.
+# 8. Bea has no account in Grantable. She is a row of a table in ${DATABASE} and logs in with the password stored there.
 curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=${DATABASE_USER} -d instance=crm -d database=main -d collection=customers -d username_column=email -d password_column=password_hash -d username=bea@demo.example -d password=${secrets.password}
 
-# 10. The same through another older API (API Maker).
-curl -sw '\\n' ${issuer}/api/system-api/demo/token -H 'Content-Type: application/json' -d '{"authTokenType":"AM_DB","authTokenAMDB":{"instance":"crm","database":"main","collection":"customers","usernameColumn":"email","passwordColumn":"password_hash","u":"bea@demo.example","p":"${secrets.password}"}}'
+${olderApis.join('\n\n')}
 
-# 11. Usergrid: the path names organization and application.
-curl -sw '\\n' ${issuer}/demo/login/token -H 'Content-Type: application/json' -d '{"grant_type":"password","username":"ann","password":"${secrets.password}"}'
-
-# 12. DeviceHive: ann logs in and makes a token that may only read the devices of her network.
-DEVICE_TOKEN=$(curl -s ${issuer}/token -H 'Content-Type: application/json' -d '{"login":"ann","password":"${secrets.password}"}' | ${pick('accessToken')})
-DEVICE_USER=$(echo $DEVICE_TOKEN | cut -d. -f2 | tr '_-' '/+' | base64 -d 2>/dev/null | sed -E 's/.*"u":([0-9]+).*/\\1/')
-curl -sw '\\n' ${issuer}/token/create -H 'Content-Type: application/json' -H "Authorization: Bearer $DEVICE_TOKEN" -d '{"userId":'$DEVICE_USER',"actions":["GetDevice"]}'
-
-# 13. Fusio: the same login gives a token with scopes.
-curl -sw '\\n' ${issuer}/consumer/login -H 'Content-Type: application/json' -d '{"username":"ann","password":"${secrets.password}"}'
-
-# 14. The public metadata and keys.
+# ${FIRST_OLDER_API + olderApis.length}. The public metadata and keys.
 curl -sw '\\n' ${issuer}/.well-known/openid-configuration
 curl -sw '\\n' ${issuer}/oauth/jwks
 

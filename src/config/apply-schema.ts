@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { findNetworkProblem } from '../datasources/networks.ts';
 import { MIN_PASSWORD_LENGTH, toImportedHash } from '../directory/passwords.ts';
+import { builtInFaces, titlesOf } from '../faces/index.ts';
 import {
   applicationName,
   channel,
@@ -30,7 +31,6 @@ import { TOKEN_OVERFLOW } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { isHostAndPort } from './addresses.ts';
 import { datasource } from './apply-datasources.ts';
-import { deviceRights, faces } from './apply-faces.ts';
 
 export const grants = [
   'client_credentials',
@@ -284,6 +284,19 @@ export const connection = z
     'A long-lived grant. Its connection token is exchanged for access tokens of at most a day (RFC 8693).',
   );
 
+const settingsByFace = Object.fromEntries(
+  builtInFaces.map(({ name, settings, description }) => [
+    name,
+    settings.exactOptional().describe(description),
+  ]),
+);
+
+const ofUserByFace = Object.fromEntries(
+  builtInFaces.flatMap(({ name, ofUser }) =>
+    ofUser ? [[name, ofUser.schema.exactOptional().describe(ofUser.description)]] : [],
+  ),
+);
+
 export const user = z
   .strictObject({
     username: username.describe('Unique in its realm, without regard to case.'),
@@ -306,9 +319,7 @@ export const user = z
       .describe('`true`: it was verified that the address belongs to the user.'),
     displayName: line.exactOptional().describe('For people.'),
     roles: listOf(line).exactOptional().describe('Names of all roles of the user.'),
-    devicehive: deviceRights
-      .exactOptional()
-      .describe('Their rights over devices, for the face of DeviceHive.'),
+    ...ofUserByFace,
   })
   .describe('A person who logs in.');
 
@@ -328,14 +339,15 @@ export const organization = z
     clientId: clientId
       .exactOptional()
       .describe(
-        'The client id of the organization itself, a client that may do everything with the resources of the organization (Usergrid has such clients). Unique on the server.',
+        `The client id of the organization itself, a client that may do everything with the resources of the organization (${titlesOf('organization clients')} has such clients). Unique on the server.`,
       ),
     clientSecret: clientSecret
       .exactOptional()
       .describe(
         'The secret of that client; generated if left out. Grantable stores a keyed hash of it only.',
       ),
-    faces: faces
+    faces: z
+      .strictObject(settingsByFace)
       .exactOptional()
       .describe('Faces: older token APIs that Grantable answers in their own format.'),
     roles: listOf(role, ({ name }) => name)

@@ -7,6 +7,7 @@
  */
 import type { z } from 'zod';
 import { findNetworkProblem } from '../datasources/networks.ts';
+import { builtInFaces, titlesOf } from '../faces/index.ts';
 import { isLoopback } from '../nouns/redirect-uris.ts';
 import { findableEmail } from '../nouns/usernames.ts';
 import { parseMasterKey } from '../storage/master-key.ts';
@@ -57,6 +58,9 @@ export interface Option {
   /** Refused when `NODE_ENV` is `production`. */
   readonly refusedInProduction?: Rule;
 }
+
+const faceNames = builtInFaces.map(({ name }) => name);
+const [firstFace, lastFace] = [faceNames[0], faceNames.at(-1)];
 
 const METRICS_TOKEN = /^[A-Za-z0-9._~+/-]{32,512}=*$/;
 
@@ -224,11 +228,10 @@ export const options = {
   },
   facePrefixes: {
     name: 'GRANTABLE_FACE_PREFIXES',
-    type: '<face>=<path> separated by commas, such as sunbreak=/sunbreak,fusio=/legacy/fusio',
+    type: `<face>=<path> separated by commas, such as ${firstFace}=/${firstFace},${lastFace}=/legacy/${lastFace}`,
     default: undefined,
     without: 'the faces keep their original paths',
-    meaning:
-      "Paths below which faces (`sunbreak`, `devicehive`, `apiMaker`, `usergrid`, `fusio`) answer instead of at the root. A path is in lower case, has no slash at the end, and is not below the path of another face or one of the server's own paths.",
+    meaning: `Paths below which faces (${faceNames.map((name) => `\`${name}\``).join(', ')}) answer instead of at the root. A path is in lower case, has no slash at the end, and is not below the path of another face or one of the server's own paths.`,
     schema: facePrefixes(),
   },
   metricsToken: {
@@ -349,8 +352,7 @@ export const options = {
     name: 'GRANTABLE_EXCHANGE_LIMIT',
     type: '<attempts>/<duration of at most 1d>, such as 6000/1m',
     default: '6000/1m',
-    meaning:
-      'How often one connection token, with all that descends from it, may be exchanged before further exchanges get 429; also how often one person may make pairs of tokens from their own (DeviceHive). Each process counts by itself.',
+    meaning: `How often one connection token, with all that descends from it, may be exchanged before further exchanges get 429; also how often one person may make pairs of tokens from their own (${titlesOf('derived logins')}). Each process counts by itself.`,
     schema: limit(),
   },
   livingLimit: {
@@ -365,8 +367,7 @@ export const options = {
     name: 'GRANTABLE_PAIR_LIMIT',
     type: 'a whole number from 1 to 1000000000',
     default: '20000',
-    meaning:
-      'How many pairs of tokens that have not expired one person may have made from their own pair (DeviceHive) before further ones get 429. Revoked pairs count until they expire. Grantable counts them once a minute.',
+    meaning: `How many pairs of tokens that have not expired one person may have made from their own pair (${titlesOf('derived logins')}) before further ones get 429. Revoked pairs count until they expire. Grantable counts them once a minute.`,
     schema: wholeNumber(1, 1_000_000_000),
   },
   auditRetention: {

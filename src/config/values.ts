@@ -3,12 +3,12 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { quote } from '../errors/texts.ts';
+import { builtInFaces } from '../faces/index.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import { ownFirstSegments } from '../nouns/names.ts';
 import { isLoopback } from '../nouns/redirect-uris.ts';
 import { defined } from '../storage/defined.ts';
 import { isHostname } from './addresses.ts';
-import { faces } from './apply-faces.ts';
 import { didYouMean } from './similar.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -203,7 +203,7 @@ export function smtpServer(): z.ZodType<SmtpServer, string> {
   });
 }
 
-const faceNames = Object.keys(faces.shape);
+const faceNames = builtInFaces.map(({ name }) => name);
 
 const PREFIX = /^(?:\/[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)+$/;
 const MAX_PREFIX = 100;
@@ -212,7 +212,7 @@ function findPrefixProblem(entry: string): string | undefined {
   const [, name = '', path = ''] = /^([^=]*)=(.*)$/s.exec(entry) ?? [];
   if (!entry.includes('=')) return 'is not <face>=<path>';
   if (!faceNames.includes(name)) return `names no face${didYouMean(name, faceNames)}`;
-  if (path.length > MAX_PREFIX || !PREFIX.test(path)) return 'has no path such as /legacy/sunbreak';
+  if (path.length > MAX_PREFIX || !PREFIX.test(path)) return `has no path such as /legacy/${name}`;
   return ownFirstSegments.has(path.split('/')[1] ?? '') ? "is where the server's own paths are" : undefined;
 }
 

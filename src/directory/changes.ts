@@ -22,7 +22,7 @@ import type { Application, CollectionName, FaceName, Noun, Nouns, Resource, User
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
-import { findWithoutPluginsOf } from './plugin-creators.ts';
+import { type FaceRules, findWithoutUser } from './face-rules.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
 import { removeContents, requireUnused } from './removal.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
@@ -80,6 +80,7 @@ export interface ChangesDeps {
   readonly storage: Pick<Storage, 'directory'>;
   readonly registry: Pick<Registry, 'mark' | 'markLasting' | 'markRemoved'>;
   readonly audit: Pick<AuditLog, 'append'>;
+  readonly faceRules: readonly FaceRules[];
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -143,9 +144,9 @@ export function createChanges(deps: ChangesDeps): Changes {
   const organizations = createNounChanges('organizations', deps);
   const users = createNounChanges('users', deps);
 
-  async function removePluginsOf(user: User, author: Author): Promise<void> {
+  async function removeFromFaces(user: User, author: Author): Promise<void> {
     await retryOnConflict(async () => {
-      const organization = await findWithoutPluginsOf(user, store);
+      const organization = await findWithoutUser(user, store, deps.faceRules);
       if (organization) await organizations.replace(organization, author);
     });
   }
@@ -159,7 +160,7 @@ export function createChanges(deps: ChangesDeps): Changes {
       ...users,
       async remove(user, author) {
         const before = await store.users.get(user.id);
-        if (before?.version === user.version) await removePluginsOf(before, author);
+        if (before?.version === user.version) await removeFromFaces(before, author);
         await users.remove(user, author);
       },
     },
@@ -170,7 +171,7 @@ export function createChanges(deps: ChangesDeps): Changes {
 
 function createNounChanges<C extends CollectionName>(
   collection: C,
-  { storage, registry, audit, now }: ChangesDeps,
+  { storage, registry, audit, faceRules, now }: ChangesDeps,
 ): NounChanges<Nouns[C]> {
   const store = storage.directory;
   const nouns = collectionOf(store, collection);
@@ -237,7 +238,7 @@ function createNounChanges<C extends CollectionName>(
   }
 
   async function replace(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
-    const effect = effectOf(collection, before, after);
+    const effect = effectOf(collection, before, after, faceRules);
     const hasOtherSecret = (before as Application).secretHash !== (after as Application).secretHash;
     const scope = scopeOf(collection, before);
     if (hasOtherSecret) await endCredentials(before, scope);
@@ -270,7 +271,7 @@ function createNounChanges<C extends CollectionName>(
       const mustEnd = mayHoldOthers && before.enabled;
       const ended = mustEnd ? await replace(before, { ...before, enabled: false }, author) : before;
       await removeContents(store, collection, ended);
-      const effect = effectOf(collection, before, undefined);
+      const effect = effectOf(collection, before, undefined, faceRules);
       await markAll(ended, effect, markBefore(effect, now()));
       await nouns.remove(ended.id, ended.version);
       await forget(ended, effect);

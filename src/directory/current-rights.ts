@@ -19,7 +19,6 @@ import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contr
 import { defined } from '../storage/defined.ts';
 import type { Application, Connection, Resource, User } from '../storage/nouns.ts';
 import { findAccountHolder } from './database-accounts.ts';
-import { findDeviceRights } from './device-rights.ts';
 import type { Directory, DirectoryView } from './directory.ts';
 import { mayHaveOfFace } from './registered-applications.ts';
 import { findRegistrant } from './registrants.ts';
@@ -157,7 +156,7 @@ export function createCurrentRights({
       const rights = resource && (await findRights(view, application, resource, holder));
       if (resource && !rights) return undefined;
       if (user && !(await isLetIn(view, user, application, row))) return undefined;
-      const devices = user && row.devices && (await findDeviceRights(view, user, row.organization));
+      const devices = user && row.devices && (await view.findDeviceRights(user, row.organization));
       // Only a user who may do everything with devices may have a pair made for another user.
       const isAnother = authority.subject !== undefined && authority.subject !== row.subject;
       if (devices && isAnother && devices.actions !== '*') return undefined;

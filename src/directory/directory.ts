@@ -7,6 +7,7 @@
  * one before concern, and keeps all else in memory. No question looks at all nouns of the server.
  */
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
+import { type DeviceAccess, NO_DEVICE_ACCESS } from '../permissions/device-access.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
 import {
   type Application,
@@ -18,9 +19,11 @@ import {
   type Organization,
   type Resource,
   type Role,
+  type User,
 } from '../storage/nouns.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachListed, eachNoun, findResourceSpelled } from './collections.ts';
+import type { FaceRules } from './face-rules.ts';
 import { all, allOf, createFreshness, type Freshness } from './freshness.ts';
 import { createMemory, type Found, type Remember } from './memory.ts';
 import { mayUseGrant } from './registered-applications.ts';
@@ -72,6 +75,10 @@ export interface DirectoryView {
   algChoices(): Promise<AlgChoices>;
   /** Faces that any enabled organization has switched on. */
   facesInUse(): Promise<ReadonlySet<FaceName>>;
+  /** Whether one of them gives rights over devices. */
+  usesDevices(): Promise<boolean>;
+  /** What a user may do with devices. @param organization id */
+  findDeviceRights(user: User, organization: string): Promise<DeviceAccess>;
 }
 
 export interface RequestView {
@@ -111,6 +118,7 @@ function createView(
   revision: number,
   remember: Remember,
   lastChangeOf: Freshness['lastChangeOf'],
+  faceRules: readonly FaceRules[],
 ): DirectoryView {
   const organizations = remember('organization by id', async (id) =>
     toFound(await store.organizations.get(id)),
@@ -158,15 +166,20 @@ function createView(
     const find = remember(kind, async () => ({ value: await read(), from: collections.map(all) }));
     return () => find('') as Promise<T>;
   };
+  const facesInUse = rememberValues(
+    'faces in use',
+    ['organizations'],
+    async () => new Set(await store.organizations.listedValues('face')),
+  );
+  const devicesOf = faceRules.find(({ findDeviceRights }) => findDeviceRights);
   return {
     revision,
     // Of a view that a change has overtaken, this is a number that no later view has.
     revisionOf: (...ids) => Math.min(revision, lastChangeOf(ids)),
-    facesInUse: rememberValues(
-      'faces in use',
-      ['organizations'],
-      async () => new Set(await store.organizations.listedValues('face')),
-    ),
+    facesInUse,
+    usesDevices: async () => devicesOf !== undefined && (await facesInUse()).has(devicesOf.name),
+    findDeviceRights: async (user, organization) =>
+      devicesOf?.findDeviceRights?.(user, await organizations(organization)) ?? NO_DEVICE_ACCESS,
     grantsInUse: rememberValues(
       'grants in use',
       ['applications'],
@@ -233,9 +246,11 @@ function createView(
 
 export function createDirectory({
   store,
+  faceRules,
   now,
 }: {
   store: DirectoryStore;
+  faceRules: readonly FaceRules[];
   /** Milliseconds. */
   now: () => number;
 }): Directory {
@@ -250,7 +265,7 @@ export function createDirectory({
     const { changes, cursor: next } = await store.changesSince(cursor);
     freshness.note(changes, revision);
     cursor = next;
-    latest = createView(store, revision, rememberSince(revision), freshness.lastChangeOf);
+    latest = createView(store, revision, rememberSince(revision), freshness.lastChangeOf, faceRules);
   }
 
   async function view(): Promise<DirectoryView> {

@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { NodeMark } from '../storage/contract.ts';
 import type { CollectionName, Nouns } from '../storage/nouns.ts';
+import { type FaceRules, rightsOfFaces } from './face-rules.ts';
 
 /**
  * - `ends`: everything below is dead until further notice;
@@ -21,18 +22,14 @@ interface Rules<T> {
   /** A client that got in by the old value must not stay in. */
   readonly restarting: readonly (keyof T)[];
   /** Rights are read from these. Widening is not told apart: recomputing then gives what was there. */
-  readonly narrowing: readonly (keyof T | ((noun: T) => unknown))[];
+  readonly narrowing: readonly (keyof T | ((noun: T, faces: readonly FaceRules[]) => unknown))[];
 }
 
 const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
   organizations: {
     ending: 'ends',
     restarting: [],
-    narrowing: [
-      ({ faces }) => faces?.devicehive?.plugins,
-      ({ faces }) => faces?.devicehive?.administrators,
-      ({ faces }) => faces?.usergrid?.administrators,
-    ],
+    narrowing: [rightsOfFaces],
   },
   applications: {
     ending: 'ends',
@@ -44,7 +41,7 @@ const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
   users: {
     ending: 'ends',
     restarting: ['passwordHash'],
-    narrowing: ['roles', 'administers', 'devicehive', 'pending'],
+    narrowing: ['roles', 'administers', 'faces', 'pending'],
   },
   connections: { ending: 'ends', restarting: [], narrowing: ['scopes', 'permissions', 'expiresAt'] },
   // Another server is another set of people.
@@ -56,11 +53,12 @@ export function effectOf<C extends CollectionName>(
   collection: C,
   before: Nouns[C],
   after: Nouns[C] | undefined,
+  faces: readonly FaceRules[],
 ): Effect {
   const { ending, restarting, narrowing } = rules[collection] as Rules<Nouns[C]>;
   type Part = Rules<Nouns[C]>['narrowing'][number];
   const read = (noun: Nouns[C] | undefined, part: Part): unknown =>
-    noun && (typeof part === 'function' ? part(noun) : noun[part]);
+    noun && (typeof part === 'function' ? part(noun, faces) : noun[part]);
   const differs = (part: Part): boolean => !isDeepStrictEqual(read(before, part), read(after, part));
   if (!after?.enabled) return before.enabled ? ending : narrowing.some(differs) ? 'narrows' : 'none';
   if (!before.enabled) return ending === 'ends' ? 'returns' : 'narrows';

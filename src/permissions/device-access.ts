@@ -1,13 +1,13 @@
 /**
- * What DeviceHive's tokens allow: actions, the networks and device types whose devices they may be done to, and the
+ * What tokens for devices allow: actions, the networks and device types whose devices they may be done to, and the
  * topics of plugins. A kind of authorization detail (RFC 9396) of its own, beside tables, that narrows by the same laws.
  *
- * `{"type": "devicehive", "locations": ["<resource>"], "actions": ["GetDevice"], "networks": ["4"], "deviceTypes": ["*"]}`:
+ * `{"type": DEVICE_ACCESS, "locations": ["<resource>"], "actions": ["GetDevice"], "networks": ["4"], "deviceTypes": ["*"]}`:
  * `*` alone stands for all there are and will be; a member that is left out stands for none.
  */
 
 import type { ParsedDetails } from './authorization-details.ts';
-import { findActionId, findActionName } from './devicehive-actions.ts';
+import { findDeviceAction } from './device-actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { type JsonObject, readMember, requireObject, requirePlainJson } from './json.ts';
 import { isSameResource } from './resource-identifiers.ts';
@@ -108,8 +108,7 @@ function requireValue(value: unknown, dimension: Dimension): string {
     throw new PermissionsError('malformed', `${dimension} must be a list of names and numbers, as text.`);
   }
   if (dimension !== 'actions') return value;
-  const id = findActionId(value);
-  const name = id === undefined ? undefined : findActionName(id);
+  const name = findDeviceAction(value);
   if (name === undefined) throw new PermissionsError('malformed', `There is no action ${quoteName(value)}.`);
   return name;
 }

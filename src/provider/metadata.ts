@@ -48,7 +48,7 @@ async function describe(
   signingKeys: SigningKeys,
 ): Promise<Record<string, unknown>> {
   const view = await directory.view();
-  const [used, faces] = await Promise.all([view.grantsInUse(), view.facesInUse()]);
+  const [used, usesDevices] = await Promise.all([view.grantsInUse(), view.usesDevices()]);
   const isLive = (grant: string): boolean => {
     const name = ONLY_WHILE_USED[grant];
     return !NEVER.includes(grant) && (name === undefined || used.has(name));
@@ -66,7 +66,7 @@ async function describe(
     prompt_values_supported: PROMPT_VALUES,
     claims_supported: engine.claims_supported.filter((claim) => !NEVER_CLAIMED.includes(claim)),
     authorization_details_types_supported: engine.authorization_details_types_supported.filter(
-      (type) => type !== DEVICE_ACCESS || faces.has('devicehive'),
+      (type) => type !== DEVICE_ACCESS || usesDevices,
     ),
     introspection_endpoint_auth_methods_supported: authenticating(methods),
     introspection_endpoint_auth_signing_alg_values_supported: assertionAlgs,

@@ -3,7 +3,7 @@
  * depend on their type packages.
  */
 import type { ApplyReport } from '../admin/apply-report.ts';
-import type { System } from '../faces/api-maker/system-contract.ts';
+import type { FaceCalls } from '../faces/embedded.ts';
 import type { Logger } from '../http/log.ts';
 
 /** What the server did at start. */
@@ -15,11 +15,10 @@ export interface Started {
   readonly isEmpty?: true;
 }
 
-export interface EmbeddedServer {
+export interface EmbeddedServer extends FaceCalls {
   readonly issuer: string;
   readonly port: number;
   readonly started: Started;
-  readonly system: System;
   /** Finishes requests under way, then closes everything. */
   stop(): Promise<void>;
 }

@@ -21,10 +21,12 @@ import { createIsPasswordCurrent } from '../datasources/password-changes.ts';
 import { createChanges } from '../directory/changes.ts';
 import { createCurrentRights } from '../directory/current-rights.ts';
 import { createDirectory } from '../directory/directory.ts';
+import type { FaceRules } from '../directory/face-rules.ts';
 import { createHashQueue } from '../directory/hash-queue.ts';
 import { createPasswords } from '../directory/passwords.ts';
 import { createRevocations } from '../directory/revocations.ts';
 import { createUsers } from '../directory/users.ts';
+import { builtInFaces } from '../faces/index.ts';
 import { addressKey, customerKey, networksOf } from '../http/address-key.ts';
 import { createThrottle, DEFAULT_LIMITS, type ThrottleLimits } from '../http/throttle.ts';
 import { createSignJwt } from '../keys/sign-jwt.ts';
@@ -53,8 +55,9 @@ type Now = () => number;
 
 /** The store, and its parts under the names by which others use them. */
 function openStore(config: Config, storage: Storage, now: Now) {
+  const faceRules: readonly FaceRules[] = builtInFaces;
   const { directory: store, artifacts, audit, logins, nodes } = storage;
-  return { config, issuer: config.issuer, now, storage, store, artifacts, audit, logins, nodes };
+  return { config, issuer: config.issuer, now, storage, store, artifacts, audit, logins, nodes, faceRules };
 }
 
 async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) {

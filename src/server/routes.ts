@@ -2,8 +2,8 @@
 import type { Middleware } from 'koa';
 import { createEndpoints, type Endpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
+import { createFaces, type Faces } from '../faces/create-faces.ts';
 import type { Face } from '../faces/face.ts';
-import { createFaces, type Faces } from '../faces/index.ts';
 import { findForm, readBody } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
 import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
@@ -17,7 +17,7 @@ export interface Routes extends Endpoints {
 /** Takes the place of the token endpoint, in tests that compare it with the engine's own. */
 export type TokenEndpoint = (requests: Requests, engine: Middleware, issuer: string) => Handler;
 
-export function createRoutes(
+export async function createRoutes(
   services: Services,
   {
     views,
@@ -28,7 +28,7 @@ export function createRoutes(
     readonly tokenEndpoint: TokenEndpoint | undefined;
     readonly faces: readonly Face[] | undefined;
   },
-): Routes {
+): Promise<Routes> {
   const { provider, issuer, throttle } = services;
   const interaction = createInteractionRoutes({
     ...services,
@@ -36,7 +36,7 @@ export function createRoutes(
     views,
     findForm,
   });
-  const faces = createFaces(
+  const faces = await createFaces(
     {
       ...services,
       prefixes: services.config.facePrefixes,

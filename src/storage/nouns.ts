@@ -4,7 +4,6 @@
  * are found.
  */
 
-import type { StoredDeviceAccess } from '../permissions/device-access.ts';
 import type { StoredPermissions } from '../permissions/stored.ts';
 import { type AlgChoice, accessTokenAlgs, idTokenAlgs, type SigningAlg } from './signing-algs.ts';
 
@@ -27,7 +26,7 @@ export interface Noun {
 /** How one of the older token APIs is answered for an organization. */
 export interface FaceSettings {
   readonly enabled: boolean;
-  /** Id of the application whose users, grants and ceiling it uses; absent where the path names one (Usergrid). */
+  /** Id of the application whose users, grants and ceiling it uses; absent where the path names one. */
   readonly application?: string;
   /** Whether strangers may register. */
   readonly registration: boolean;
@@ -35,41 +34,13 @@ export interface FaceSettings {
   readonly ttl?: number;
   /** Seconds that a login lasts; absent: as the original's. */
   readonly refreshTtl?: number;
-  /** Sunbreak: whether the answer says when the token expires. */
-  readonly expiredAt?: boolean;
-  /** API Maker: tokens that a client must present to get one; absent: any client gets one. */
-  readonly authTokenInfo?: readonly AuthTokenInfo[];
-  /** Usergrid, DeviceHive: whether administrators of the organization log in through it. */
+  /** Whether administrators of the organization log in through it. */
   readonly administrators?: boolean;
-  /** Usergrid: whether the query of a URL may contain names, passwords and client secrets. */
-  readonly queryCredentials?: boolean;
-  /** Fusio: whether a person's name and password may replace an application's key and secret. */
-  readonly userCredentials?: boolean;
-  /** DeviceHive: where clients find the WebSocket service. */
-  readonly webSocketUrl?: string;
-  /** DeviceHive: topics of plugins, and who may make tokens for them. */
-  readonly plugins?: readonly Plugin[];
-  /** Fusio: the link in mails, with `{token}` in it. */
-  readonly activationUrl?: string;
-  readonly passwordResetUrl?: string;
+  /** What else the face declares. */
+  readonly [setting: string]: unknown;
 }
 
-/** A plugin of DeviceHive: its creator makes the tokens for its topic. */
-export interface Plugin {
-  readonly topic: string;
-  /** User name of its creator. */
-  readonly creator: string;
-}
-
-/** Which of API Maker's tokens is asked for, and of which user table. */
-export interface AuthTokenInfo {
-  readonly authTokenType: 'AM' | 'AM_DB';
-  readonly instance?: string;
-  readonly database?: string;
-  readonly collection?: string;
-}
-
-/** As the settings name it: `sunbreak`. */
+/** As the list of faces has it. */
 export type FaceName = string;
 
 export interface Organization extends Noun {
@@ -146,7 +117,7 @@ export interface Application extends Noun {
   readonly idTokenAlg?: SigningAlg;
   /** Algorithms that sign until the key of `idTokenAlg` may, the latest first; absent: there was no earlier one. */
   readonly idTokenAlgsBefore?: AlgChoice;
-  /** Usergrid: seconds that its users' tokens live, at most and unless they ask for less. */
+  /** Seconds that its users' tokens live, at most and unless they ask for less. */
   readonly userTokenTtl?: number;
 }
 
@@ -221,8 +192,8 @@ export interface User extends Noun {
   readonly secondFactor: boolean;
   /** Registered, but the email address is not confirmed yet: the user cannot log in. */
   readonly pending?: boolean;
-  /** What they may do with devices; an absent member means what a new user of DeviceHive may do. */
-  readonly devicehive?: Partial<Pick<StoredDeviceAccess, 'actions' | 'networks' | 'deviceTypes'>>;
+  /** What faces keep on them, as each declares it. */
+  readonly faces?: Readonly<Record<FaceName, Readonly<Record<string, unknown>>>>;
   /** Role ids. */
   readonly roles: readonly string[];
   /** For administrators: organization ids they may administer. */

@@ -4,7 +4,6 @@
  * they share. `clients` has authenticated the client before, and `endpoints` and `faces` read the request. It serves no
  * routes.
  */
-import { findDeviceRights } from '../directory/device-rights.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import { findRegistrant } from '../directory/registrants.ts';
@@ -72,7 +71,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
     rights,
     devices:
       speaksOfDevices && user && resource
-        ? await findDeviceRights(view, user, resource.organization)
+        ? await view.findDeviceRights(user, resource.organization)
         : undefined,
     faceScopes,
     pickScopes: through?.pickScopes,

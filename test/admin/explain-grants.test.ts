@@ -8,8 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
 import { explainToken } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
-import type { BuiltInFace } from '../../src/config/apply-faces.ts';
 import { grants } from '../../src/config/apply-schema.ts';
+import { builtInFaces } from '../../src/faces/index.ts';
 import { parseNode } from '../../src/registry/nodes.ts';
 import { appOf, createClient, loginOf } from '../faces/fusio-client.ts';
 import { createFlow } from '../interaction/flow.ts';
@@ -49,7 +49,7 @@ async function start(): Promise<TestServer> {
         usergrid: { administrators: true },
         devicehive: { application: 'shop', plugins: [{ topic: 'news', creator: 'ann' }] },
         fusio: { application: 'shop', registration: true },
-      } satisfies Record<BuiltInFace, object>;
+      };
       acme.users[0].devicehive = { actions: ['*'] };
       const columns = { usernameColumn: 'email', passwordColumn: 'password', subjectColumn: 'id' };
       const table = { collection: 'customers', ...columns, passwordFormat: 'bcrypt' };
@@ -133,7 +133,7 @@ describe('each ancestor has a name that people know:', () => {
   };
 
   /** Ways to a token, by grant or face; all of them have to be here. */
-  const ways: Record<(typeof grants)[number] | BuiltInFace, Record<string, () => Promise<unknown>>> = {
+  const ways: Readonly<Record<string, Record<string, () => Promise<unknown>>>> = {
     client_credentials: {
       'of an application': async () => (await server.token('machine')).json.access_token,
       opaque: async () => (await server.token('machine', { resource: OPAQUE_RESOURCE })).json.access_token,
@@ -243,6 +243,11 @@ describe('each ancestor has a name that people know:', () => {
       'refresh token through the application of another': async () => (await throughApp()).json.refresh_token,
     },
   };
+
+  test('every grant and every face is among them', () => {
+    const all = [...grants, ...builtInFaces.map(({ name }) => name)];
+    assert.deepEqual(Object.keys(ways).sort(), all.sort());
+  });
 
   for (const [name, kinds] of Object.entries(ways)) {
     for (const [kind, make] of Object.entries(kinds)) {

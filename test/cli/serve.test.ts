@@ -107,7 +107,7 @@ test('the output of the first start is a shell script', async (t) => {
   const kinds = answers.map((answer) => Object.keys(JSON.parse(answer))[0] ?? 'nothing');
   assert.deepEqual(kinds, [
     ...['access_token', 'active', 'nothing', 'active', 'access_token', 'error'],
-    ...['active', 'active', 'access_token', 'success', 'access_token', 'accessToken', 'token'],
+    ...['active', 'access_token', 'active', 'success', 'access_token', 'accessToken', 'token'],
     ...['authorization_endpoint', 'keys'],
   ]);
   const actives = answers.map((answer) => JSON.parse(answer).active).filter((active) => active !== undefined);

@@ -594,13 +594,13 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           idTokenAlgsBefore: ['RS256'],
         });
         assert.deepEqual(await applications.get(shop.id), shop);
-        const devicehive = { actions: ['GetDevice'], networks: ['4'] };
-        const ann = await users.insert({ ...user('ann'), pending: true, devicehive });
+        const faces = { devicehive: { actions: ['GetDevice'], networks: ['4'] } };
+        const ann = await users.insert({ ...user('ann'), pending: true, faces });
         assert.deepEqual(await users.get(ann.id), ann);
-        const { pending: _, devicehive: __, ...plain } = ann;
+        const { pending: _, faces: __, ...plain } = ann;
         const replaced = await users.replace(plain);
         assert.deepEqual(await users.get(ann.id), replaced);
-        assert.ok(!('pending' in replaced) && !('devicehive' in replaced));
+        assert.ok(!('pending' in replaced) && !('faces' in replaced));
       });
 
       test('AC-07 of 20 parallel sign-ups under one name exactly one succeeds', async () => {

@@ -206,6 +206,7 @@ function crashAt(fixture: Fixture, turn: number): { changes: Fixture['changes'];
       markRemoved: mayDie((node: string, mark) => fixture.registry.markRemoved(node, mark as never)),
     },
     audit: { append: mayDie((entry) => fixture.storage.audit.append(entry as never)) },
+    faceRules: [],
     now: fixture.now,
   });
   return { changes, died: () => left < 0 };
@@ -275,6 +276,7 @@ test('a token made from the old state while the change is written does not survi
     },
     registry: fixture.registry,
     audit: fixture.storage.audit,
+    faceRules: [],
     now: fixture.now,
   });
   const user = await current(fixture, 'users', fixture.user.id);

@@ -101,7 +101,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     await storage.close();
     await rm(folder, { recursive: true });
   });
-  const directory = createDirectory({ store: storage.directory, now });
+  const directory = createDirectory({ store: storage.directory, faceRules: [], now });
   const users = {
     find: (id: string) => storage.directory.users.get(id),
     async findBySubject(subject: string) {
@@ -132,7 +132,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     markLasting: noting(inner.markLasting),
     markRemoved: noting(inner.markRemoved),
   };
-  const changes = createChanges({ storage, registry, audit: storage.audit, now });
+  const changes = createChanges({ storage, registry, audit: storage.audit, faceRules: [], now });
   const organization = await changes.organizations.create(
     { name: 'acme', enabled: true, default: false, hosts: [] },
     AUTHOR,

@@ -400,7 +400,7 @@ describe('DeviceHive', () => {
     const user = await users.findBySubject(String(decodeJwt(login.accessToken).sub));
     assert.ok(user);
     const narrowed = await changes.users.replace(
-      { ...user, devicehive: { actions: ['GetDevice'], networks: ['7'] } },
+      { ...user, faces: { devicehive: { actions: ['GetDevice'], networks: ['7'] } } },
       { actor: 'test' },
     );
     assert.deepEqual(devicesOf(await own.introspect(minted.accessToken)), {

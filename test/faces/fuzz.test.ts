@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createApiMaker } from '../../src/faces/api-maker/index.ts';
-import { createDeviceHive } from '../../src/faces/devicehive/index.ts';
 import type { Face } from '../../src/faces/face.ts';
-import { createFusio } from '../../src/faces/fusio/index.ts';
-import { createSunbreak } from '../../src/faces/sunbreak/index.ts';
-import { createUsergrid } from '../../src/faces/usergrid/index.ts';
+import { builtInFaces } from '../../src/faces/index.ts';
 import { basic, PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
 const RUNS = process.env.GRANTABLE_TEST_LONG ? 1_500 : 75;
 const EMAIL = 'ann@acme.example';
 
 /** Only to know their routes. */
-const faces: readonly Face[] = [
-  createSunbreak,
-  createDeviceHive,
-  createApiMaker,
-  createUsergrid,
-  createFusio,
-].map((create) => create({ issuer: 'https://id.example', prefixes: {} } as never));
+const faces = await Promise.all(
+  builtInFaces.map(async ({ load }) =>
+    (await load()).createFace({ issuer: 'https://id.example', prefixes: {} } as never),
+  ),
+);
 
 /** What clients of each send; names and passwords in them are right. */
 const bodies: Readonly<Record<Face['name'], readonly string[]>> = {

@@ -14,8 +14,8 @@ const MAY_RUN = [
   /^src\/errors\/(?:domain|reason|texts)\.ts$/,
   /^src\/http\/(?:errors|refusal)\.ts$/,
   /^src\/clients\/client-notes\.ts$/,
-  /^src\/permissions\//,
-  /^src\/directory\/(?:account-mails|applications|registered-applications|names|power|registrants|rights|subjects|usernames|users)\.ts$/,
+  /^src\/(?:nouns|permissions)\//,
+  /^src\/directory\/(?:account-mails|applications|registered-applications|power|registrants|rights|subjects|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/tokens\/(?:expiry|grants\/(?:act-for-user|connect|database-user|derived-login|token-exchange))\.ts$/,
   /^src\/storage\/(?:defined|nouns)\.ts$/,

@@ -13,7 +13,6 @@ import {
 import { defined } from '../../../src/storage/defined.ts';
 import type { NounRecord } from '../../../src/storage/dump.ts';
 import {
-  type Application,
   type CollectionName,
   listedValuesOf,
   type Noun,
@@ -29,15 +28,25 @@ import type { AuditDocument, KeyDocument, Models, NounDocument } from './schemas
 
 export const numberOf = (collection: CollectionName): string => `number of ${collection}`;
 
+/** Fields whose members this store does not know. */
+const AS_JSON = ['jwks', 'faces'];
+
+function mapJson(fields: object, toOther: (value: unknown) => unknown): Record<string, unknown> {
+  const found = Object.entries(fields).filter(
+    ([name, value]) => AS_JSON.includes(name) && value !== undefined,
+  );
+  return Object.fromEntries(found.map(([name, value]) => [name, toOther(value)]));
+}
+
 export function toNounDocument<C extends CollectionName>({ kind, row }: NounRecord<C>): NounDocument {
-  const { id, jwks, ...rest }: Noun & Pick<Application, 'jwks'> = row;
+  const { id, ...rest }: Noun = row;
   const unique: Record<string, string> = {};
   for (const [key, toValue] of Object.entries(uniqueKeys[kind])) {
     const value = toValue(row);
     if (value !== undefined) unique[key] = value;
   }
   const listed = toListed(kind, row);
-  return { ...rest, _id: id, unique, ...defined({ listed, jwks: jwks && JSON.stringify(jwks) }) };
+  return { ...rest, ...mapJson(rest, JSON.stringify), _id: id, unique, ...defined({ listed }) };
 }
 
 export function toListed<C extends CollectionName>(kind: C, row: Nouns[C]): NounDocument['listed'] {
@@ -46,12 +55,7 @@ export function toListed<C extends CollectionName>(kind: C, row: Nouns[C]): Noun
 }
 
 export function toNoun<C extends CollectionName>({ _id, unique, listed, ...rest }: NounDocument): Nouns[C] {
-  const { jwks } = rest;
-  const noun: object = {
-    id: _id,
-    ...rest,
-    ...defined({ jwks: typeof jwks === 'string' ? JSON.parse(jwks) : undefined }),
-  };
+  const noun: object = { id: _id, ...rest, ...mapJson(rest, (text) => JSON.parse(text as string)) };
   return noun as Nouns[C];
 }
 

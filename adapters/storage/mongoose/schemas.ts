@@ -1,7 +1,7 @@
 /**
  * What MongoDB keeps, collection by collection. Strict: Mongoose refuses a field that is not named here, in documents
- * and in filters. JSON text holds whatever has names from outside (the engine's payloads, claims, JWKs) and most of tokens
- * and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
+ * and in filters. JSON text holds whatever has names from outside (the engine's payloads, claims, JWKs, settings of faces) and most
+ * of tokens and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
 import type { AuditEntry, DirectoryChange } from '../../../src/storage/contract.ts';
@@ -147,26 +147,6 @@ const permissions = part({ isAdmin: flag, tables: [part({ table: text, actions: 
 
 const values = { type: [String], default: undefined };
 
-const face = part({
-  enabled: flag,
-  application: String,
-  registration: flag,
-  ttl: Number,
-  refreshTtl: Number,
-  expiredAt: Boolean,
-  authTokenInfo: {
-    type: [part({ authTokenType: text, instance: String, database: String, collection: String })],
-    default: undefined,
-  },
-  administrators: Boolean,
-  queryCredentials: Boolean,
-  userCredentials: Boolean,
-  webSocketUrl: String,
-  activationUrl: String,
-  passwordResetUrl: String,
-  plugins: { type: [part({ topic: text, creator: text })], default: undefined },
-});
-
 const userTable = part({
   id: text,
   enabled: flag,
@@ -203,7 +183,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     name: text,
     default: flag,
     hosts: [String],
-    faces: { type: Map, of: face, default: undefined },
+    faces: String,
     unique: part({ name: text }),
   },
   applications: {
@@ -275,7 +255,7 @@ const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
     passwordChangedAt: Number,
     secondFactor: flag,
     pending: Boolean,
-    devicehive: part({ actions: values, networks: values, deviceTypes: values }),
+    faces: String,
     roles: [String],
     administers: [String],
     unique: part({ username: text, email: String }),

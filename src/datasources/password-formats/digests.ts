@@ -20,7 +20,7 @@ function digestFormat(algorithm: string, length: number): Format {
   };
 }
 
-/** API Maker's "hashing": SHA-256 keyed with a nonce. */
+/** SHA-256 keyed with a nonce. */
 export const hmacSha256Format: Format = {
   parse({ raw, secret }) {
     const digest = toDigest(raw, 32);

@@ -5,13 +5,12 @@
 import { ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { defined } from '../../storage/defined.ts';
-import type { AuthTokenInfo } from '../../storage/nouns.ts';
 import { DATABASE_USER } from '../../tokens/grants/database-user.ts';
 import type { Face, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
+import { type ApiMakerSettings, type AuthTokenInfo, apiMaker } from './declaration.ts';
 import {
   FieldRefused,
-  NAME,
   parseTokenRequest,
   type Renewal,
   type RowLogin,
@@ -44,7 +43,7 @@ function describeLogin({ type, login }: TokenRequest): Record<string, unknown> {
   return { authTokenType: type, [REQUEST_CLAIM]: JSON.stringify({ ...request, u }) };
 }
 
-export function createApiMaker({ refreshJwts, presentedTokens }: FaceParts): Face {
+export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
   async function requireToken(
     { header, client, view }: FaceRequest,
     name: string,
@@ -69,7 +68,7 @@ export function createApiMaker({ refreshJwts, presentedTokens }: FaceParts): Fac
 
   /** Public, unless the operator asks for tokens of those who ask for tokens. */
   async function requireGuard(request: FaceRequest): Promise<void> {
-    const { authTokenInfo = [] } = request.settings;
+    const { authTokenInfo = [] } = request.settings as ApiMakerSettings;
     if (request.isOwn || authTokenInfo.length === 0) return;
     await requireToken(request, USER_HEADER, { authTokenType: 'AM' });
     for (const info of authTokenInfo) {
@@ -116,7 +115,7 @@ export function createApiMaker({ refreshJwts, presentedTokens }: FaceParts): Fac
   }
 
   return {
-    name: NAME,
+    name: apiMaker.name,
     bodies: 'json',
     origins: 'listed',
     headers: [USER_HEADER, ROW_HEADER, 'x-am-secret', 'x-am-content-type-response'],

@@ -12,8 +12,6 @@ export class FieldRefused extends Refusal {
   }
 }
 
-export const NAME = 'apiMaker';
-
 /** The one route of this face. */
 export const TOKEN_ROUTE = 'POST /api/system-api/:organization/token';
 

@@ -8,9 +8,11 @@ import { quote } from '../../errors/texts.ts';
 import type { Answered } from '../../http/access-log.ts';
 import { toFailure } from '../../http/errors.ts';
 import type { RequestState } from '../../http/request-state.ts';
+import type { FaceName } from '../../storage/nouns.ts';
 import type { Incoming } from '../incoming.ts';
-import type { Faces } from '../index.ts';
-import { NAME, TOKEN_ROUTE } from './requests.ts';
+import type { Mount } from '../mount.ts';
+import { apiMaker } from './declaration.ts';
+import { TOKEN_ROUTE } from './requests.ts';
 import {
   type System,
   SystemRequestRefused,
@@ -19,7 +21,8 @@ import {
 } from './system-contract.ts';
 
 export interface SystemDeps {
-  readonly call: Faces['call'];
+  /** As `Mount.call`, of the face with that name. */
+  readonly call: (name: FaceName, ...call: Parameters<Mount['call']>) => ReturnType<Mount['call']>;
   /** Is told of every request when it has been answered, for the log and the metrics. */
   readonly record: (answered: Answered) => void;
   /** Milliseconds. */
@@ -61,7 +64,7 @@ export function createSystem({ call, record, now }: SystemDeps): System {
     };
     let status = 500;
     try {
-      const reply = await call(NAME, incoming, TOKEN_ROUTE, organization);
+      const reply = await call(apiMaker.name, incoming, TOKEN_ROUTE, organization);
       status = reply?.status ?? 404;
       const { data, errors } = (reply?.body ?? {}) as Envelope;
       if (status === 200 && data) return data;

@@ -13,6 +13,7 @@ import type { IssuedAccess } from '../../tokens/grant.ts';
 import { DERIVED_LOGIN } from '../../tokens/grants/derived-login.ts';
 import { type Ask, type Face, type FaceRequest, Reply } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
+import { deviceHive } from './declaration.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
 import { isLetIn, mayRefresh } from './let-in.ts';
 import {
@@ -24,6 +25,7 @@ import {
   type WantedDevices,
   withinTheirs,
 } from './requests.ts';
+import type { DeviceHiveSettings } from './settings.ts';
 import { actionIdsOf, findTopic, mayDo, readRefreshClaims, tokensFor } from './tokens.ts';
 
 const BODY_LIMIT = 64 * 1024;
@@ -47,7 +49,7 @@ interface Caller {
 const created = ({ answer }: IssuedAccess): Reply =>
   new Reply(201, { accessToken: answer.access_token, refreshToken: answer.refresh_token });
 
-export function createDeviceHive({ issuer, users, refreshJwts, now }: FaceParts): Face {
+export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face {
   /** At least one: tokens end with a second. @param time milliseconds */
   function secondsUntil(time: number): number {
     return Math.max(1, Math.floor(time / 1000) - Math.floor(now() / 1000));
@@ -123,7 +125,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: FaceParts)
   }
 
   return {
-    name: 'devicehive',
+    name: deviceHive.name,
     alsoBelow: ['/dh/rest'],
     isFor: (path, body) =>
       path !== '/token' || (typeof body === 'object' && body !== null && Object.hasOwn(body, 'login')),
@@ -141,7 +143,8 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: FaceParts)
         return {
           apiVersion: API_VERSION,
           serverTimestamp: toDateTime(now()),
-          webSocketServerUrl: settings.webSocketUrl ?? `${issuer.replace(/^http/, 'ws')}/dh/websocket`,
+          webSocketServerUrl:
+            (settings as DeviceHiveSettings).webSocketUrl ?? `${issuer.replace(/^http/, 'ws')}/dh/websocket`,
         };
       },
 
@@ -198,7 +201,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: FaceParts)
       async 'POST /token/plugin/create'(request, ask) {
         const caller = await requireCaller(request, 'ManagePlugin');
         const { topic, devices, expiresAt } = parsePluginPair(request.body, now());
-        const { plugins = [] } = request.settings;
+        const { plugins = [] } = request.settings as DeviceHiveSettings;
         const plugin = plugins.find((known) => known.topic === topic);
         if (!plugin) throw new DeviceHiveRefusal(403, 'No permisions or invalid topic name');
         if (plugin.creator !== caller.user.username) {
@@ -214,7 +217,7 @@ export function createDeviceHive({ issuer, users, refreshJwts, now }: FaceParts)
         const row = await request.findToken(token);
         // Without its topic a plugin's token has ended.
         const topic = row || (await request.isSigned(token)) ? findTopic(token) : undefined;
-        const { plugins = [] } = request.settings;
+        const { plugins = [] } = request.settings as DeviceHiveSettings;
         const isGone = topic !== undefined && !plugins.some((known) => known.topic === topic);
         if (isGone || (row && topic === undefined)) throw new DeviceHiveRefusal(401, 'Plugin is not found');
         if (!row) {

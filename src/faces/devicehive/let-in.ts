@@ -2,6 +2,7 @@
 import type { Users } from '../../directory/users.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';
+import type { DeviceHiveSettings } from './settings.ts';
 import type { RefreshFacts } from './tokens.ts';
 
 type Now = Pick<FaceRequest, 'settings' | 'organization'>;
@@ -19,7 +20,7 @@ export async function mayRefresh(
   now: Now,
   users: Pick<Users, 'findByLogin' | 'findNumber'>,
 ): Promise<boolean> {
-  const plugin = now.settings.plugins?.find((known) => known.topic === topic);
+  const plugin = (now.settings as DeviceHiveSettings).plugins?.find((known) => known.topic === topic);
   if (isOfPlugin && !plugin) return false;
   if (realm !== 'management') return true;
   const user = plugin

@@ -1,9 +1,9 @@
 /** The bodies of DeviceHive's requests: names, numbers and texts are taken where the original takes them. */
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
 import { type DeviceAccess, type Dimension, type Reach, toReach } from '../../permissions/device-access.ts';
-import { findActionId, findActionName } from '../../permissions/devicehive-actions.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import { defined } from '../../storage/defined.ts';
+import { findActionId, findActionName } from './actions.ts';
 import { parseDateTime } from './date-time.ts';
 import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
 

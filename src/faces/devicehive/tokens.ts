@@ -1,10 +1,10 @@
 /** What DeviceHive's clients read in tokens: a claim `payload`, beside those that every token of ours has. */
 import type { FaceTokens } from '../../directory/through.ts';
 import { DEVICE_ACCESS } from '../../permissions/device-access.ts';
-import { findActionId } from '../../permissions/devicehive-actions.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { FaceSettings, User } from '../../storage/nouns.ts';
+import { findActionId } from './actions.ts';
 
 /** Seconds. */
 const TTL = 1800;

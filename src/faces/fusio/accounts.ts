@@ -9,6 +9,7 @@ import type { User } from '../../storage/nouns.ts';
 import type { FaceAction, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requireScope } from './access.ts';
+import type { FusioSettings } from './declaration.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { authorOf, fieldsOf, requireText, toDateTime } from './requests.ts';
 import { findScopes } from './scopes.ts';
@@ -85,7 +86,8 @@ export function createAccountRoutes(deps: FaceParts): Readonly<Record<string, Fa
     },
 
     async 'POST /consumer/register'(request) {
-      const { settings, client } = request;
+      const { client } = request;
+      const settings = request.settings as FusioSettings;
       if (!settings.registration) throw new Refusal(503, 'Registration is switched off');
       const fields = fieldsOf(request);
       const username = requireText(fields, 'name', 'No username was provided');
@@ -119,7 +121,8 @@ export function createAccountRoutes(deps: FaceParts): Readonly<Record<string, Fa
     },
 
     async 'POST /consumer/password_reset'(request) {
-      const { settings, client, address } = request;
+      const { client, address } = request;
+      const settings = request.settings as FusioSettings;
       const email = requireText(fieldsOf(request), 'email', 'No email was provided');
       requireMails(accountMails);
       await limitRegistration(address);

@@ -7,6 +7,7 @@ import type { FaceParts } from '../parts.ts';
 import { createAccountRoutes } from './accounts.ts';
 import { createAppRoutes } from './apps.ts';
 import { createAuthorizeRoutes } from './authorize.ts';
+import { fusio } from './declaration.ts';
 import { createDiscoveryRoutes } from './discovery.ts';
 import { createFail } from './failures.ts';
 import { createLoginRoutes } from './login.ts';
@@ -14,11 +15,11 @@ import { createTokenEndpoint } from './token-endpoint.ts';
 
 const BODY_LIMIT = 64 * 1024;
 
-export function createFusio(deps: FaceParts): Face {
+export function createFace(deps: FaceParts): Face {
   const { issuer, prefixes: { fusio: prefix = '' } = {} } = deps;
   const base = issuer + prefix;
   return {
-    name: 'fusio',
+    name: fusio.name,
     bodies: 'json or form',
     origins: 'listed',
     headers: [],

@@ -5,6 +5,7 @@ import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { ApplicationSecret, FaceAction, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { splitCode } from './code-text.ts';
+import type { FusioSettings } from './declaration.ts';
 import { insteadOfRejected, malformed, oauthError, unknownCredentials } from './failures.ts';
 import { createQuestions, type Question } from './questions.ts';
 import { type Fields, fieldsOf, findCredentials, findText, readScopes, requireText } from './requests.ts';
@@ -42,7 +43,7 @@ async function isPerson(
   { settings, view, organization }: FaceRequest,
   { clientId }: ApplicationSecret,
 ): Promise<boolean> {
-  if (!settings.userCredentials) return false;
+  if (!(settings as FusioSettings).userCredentials) return false;
   return (await view.findApplication(clientId))?.organization.id !== organization.id;
 }
 

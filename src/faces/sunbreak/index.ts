@@ -13,6 +13,7 @@ import { CONNECT } from '../../tokens/grants/connect.ts';
 import { TOKEN_EXCHANGE } from '../../tokens/grants/token-exchange.ts';
 import type { Face, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
+import { type SunbreakSettings, sunbreak } from './declaration.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
 
 /** Large enough for any set of tables that fits into a token. */
@@ -24,7 +25,7 @@ function authorOf({ connection }: LivingConnection, { address, requestId }: Face
   return { actor: `connection:${connection.id}`, address, requestId };
 }
 
-export function createSunbreak({ connections, exchangeLimit, now }: FaceParts): Face {
+export function createFace({ connections, exchangeLimit, now }: FaceParts): Face {
   async function requireConnection(request: FaceRequest): Promise<LivingConnection> {
     const { bearer, client, view, address } = request;
     const living = bearer === undefined ? undefined : await connections.find(bearer, address, view);
@@ -35,7 +36,7 @@ export function createSunbreak({ connections, exchangeLimit, now }: FaceParts): 
   }
 
   return {
-    name: 'sunbreak',
+    name: sunbreak.name,
     bodies: 'json',
     origins: 'listed',
     headers: [],
@@ -70,7 +71,7 @@ export function createSunbreak({ connections, exchangeLimit, now }: FaceParts): 
       async 'POST /api/auth/subscribe'(request, ask) {
         const { permissions, visitor } = parseSubscription(request.body);
         const living = await requireConnection(request);
-        const { ttl, expiredAt } = request.settings;
+        const { ttl, expiredAt } = request.settings as SunbreakSettings;
         const { answer } = await ask.token({
           grantType: TOKEN_EXCHANGE,
           subject: { kind: 'connection token', living },

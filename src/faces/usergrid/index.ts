@@ -8,6 +8,7 @@ import type { Face, FaceAction } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { createAdministration } from './administration.ts';
 import { authorize } from './authorize.ts';
+import { usergrid } from './declaration.ts';
 import { createFailures } from './errors.ts';
 import { createPrincipals } from './principals.ts';
 import { createTokenRoutes } from './tokens.ts';
@@ -26,7 +27,7 @@ function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now
   };
 }
 
-export function createUsergrid(deps: FaceParts): Face {
+export function createFace(deps: FaceParts): Face {
   const { issuer, now } = deps;
   const principals = createPrincipals(deps);
   const tokens = createTokenRoutes(deps);
@@ -65,7 +66,7 @@ export function createUsergrid(deps: FaceParts): Face {
   };
 
   return {
-    name: 'usergrid',
+    name: usergrid.name,
     slashAtEnd: true,
     bodies: 'json or form',
     origins: 'listed',

@@ -8,6 +8,7 @@ import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
+import type { UsergridSettings } from './declaration.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { findInQuery } from './requests.ts';
 
@@ -122,7 +123,7 @@ export function createPrincipals({ users }: FaceParts): Principals {
       findInQuery(request, 'client_secret'),
     ];
     if (clientId !== undefined && clientSecret !== undefined) {
-      if (!request.settings.queryCredentials) {
+      if (!(request.settings as UsergridSettings).queryCredentials) {
         throw new UsergridRefusal('invalid_client', 'client_secret is not taken from a query');
       }
       return fromCredentials({ clientId, clientSecret }, 'invalid_client', request, ask);

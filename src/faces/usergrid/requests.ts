@@ -1,6 +1,7 @@
 /** What Usergrid's clients send, read into values. */
 import { defined } from '../../storage/defined.ts';
 import type { ApplicationSecret, FaceRequest } from '../face.ts';
+import type { UsergridSettings } from './declaration.ts';
 import { GrantRefused, UsergridRefusal } from './errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -74,7 +75,7 @@ const IN_QUERY = ['grant_type', 'username', 'email', 'password', 'client_id', 'c
 export function parseTokenQuery(request: FaceRequest): TokenFields {
   const { settings, query, basic } = request;
   const hasSecret = query.has('password') || query.has('client_secret');
-  if (hasSecret && !settings.queryCredentials) {
+  if (hasSecret && !(settings as UsergridSettings).queryCredentials) {
     const text = 'passwords and secrets are not taken from a query: send them in the body of a POST';
     throw new GrantRefused(400, 'invalid_request', text);
   }

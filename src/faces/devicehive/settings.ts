@@ -1,0 +1,54 @@
+/** What an apply file says of DeviceHive: of an organization, and of its users. */
+import { z } from 'zod';
+import { line, listOf, username, webSocketUrl } from '../../nouns/values.ts';
+import { DIMENSIONS, type Dimension, toReach } from '../../permissions/device-access.ts';
+import { PermissionsError } from '../../permissions/errors.ts';
+import type { FaceSettings } from '../../storage/nouns.ts';
+import { administrators, application, enabled, refreshTtl, ttl } from '../settings.ts';
+
+const plugin = z.strictObject({
+  topic: line.describe('The topic that the plugin listens to.'),
+  creator: username.describe('Who may make tokens for it: the user name of a user of the application.'),
+});
+
+export const settings = z.strictObject({
+  enabled,
+  application,
+  administrators,
+  ttl: ttl.describe('Seconds that access tokens live; 1800 if never set.'),
+  refreshTtl: refreshTtl.describe('Seconds that a login lasts; 182 days if never set.'),
+  webSocketUrl: webSocketUrl
+    .exactOptional()
+    .describe('The address of the WebSocket service in `/info`; an address of this server if left out.'),
+  plugins: listOf(plugin, ({ topic }) => topic)
+    .exactOptional()
+    .describe('Plugins, each with the topic that its tokens are for.'),
+});
+
+export type DeviceHiveSettings = FaceSettings & z.output<typeof settings>;
+
+/** Read as tokens spell it, so that what cannot be had cannot be given either. */
+const reach = (dimension: Dimension) =>
+  z
+    .array(z.string())
+    .superRefine((list, context) => {
+      try {
+        toReach(list, dimension);
+      } catch (error) {
+        if (!(error instanceof PermissionsError)) throw error;
+        context.addIssue({ code: 'custom', message: `is not valid: ${error.message}` });
+      }
+    })
+    .exactOptional();
+
+const [actions, networks, deviceTypes] = DIMENSIONS;
+
+export const deviceRights = z.strictObject({
+  actions: reach(actions).describe(
+    'Names of actions, or `*` alone for all, which makes an administrator of DeviceHive; the actions of a client if left out.',
+  ),
+  networks: reach(networks).describe('Ids of networks, or `*` alone; none if left out.'),
+  deviceTypes: reach(deviceTypes).describe('Ids of device types, or `*` alone; all if left out.'),
+});
+
+export type DeviceRights = z.output<typeof deviceRights>;

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { exchangeTtl } from '../../nouns/values.ts';
+import type { FaceSettings } from '../../storage/nouns.ts';
+import type { FaceDeclaration } from '../declaration.ts';
+import { application, enabled, registration } from '../settings.ts';
+
+const settings = z.strictObject({
+  enabled,
+  application,
+  registration: registration.describe(
+    '`true`: strangers may register and connect new domains. `false` by default in production, `true` otherwise.',
+  ),
+  ttl: exchangeTtl.exactOptional().describe('Seconds that short tokens live; a day if never set.'),
+  expiredAt: z
+    .boolean()
+    .exactOptional()
+    .describe('`true`: the answer says in Unix seconds when the short token expires.'),
+});
+
+export type SunbreakSettings = FaceSettings & z.output<typeof settings>;
+
+const JSON_TYPE = `-H 'Content-Type: application/json'`;
+
+export const sunbreak: FaceDeclaration = {
+  name: 'sunbreak',
+  title: 'Sunbreak',
+  description: 'Sunbreak, and FortressDB.',
+  settings,
+  isOpenByDefault: true,
+  demo: {
+    settings: { application: 'sites', registration: true },
+    step: ({ issuer, password, sites, pick }) =>
+      `Connections through an older API (Sunbreak): register a site (this works once), get a token for an editor, ask what
+#    the token allows.
+SITE_TOKEN=$(curl -s ${issuer}/api/database/connection ${JSON_TYPE} -d '{"data":[{"email":"ada@shop.example","password":"${password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
+EDITOR_TOKEN=$(curl -s ${issuer}/api/auth/subscribe ${JSON_TYPE} -H "Authorization: Bearer $SITE_TOKEN" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
+curl -sw '\\n' ${issuer}/oauth/introspect -u ${sites} -d token=$EDITOR_TOKEN`,
+  },
+};
