@@ -12,7 +12,7 @@
  */
 import { createHmac } from 'node:crypto';
 import bcrypt from 'bcrypt';
-import { MalformedRequest } from '../errors/domain.ts';
+import { MalformedRequest, UnfitPassword } from '../errors/domain.ts';
 import { isBlocked } from './block-list.ts';
 import type { HashQueue, HashShare } from './hash-queue.ts';
 
@@ -144,16 +144,6 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
       });
     },
   };
-}
-
-/** A new password that will not do. The description may be shown to the person. */
-export class UnfitPassword extends MalformedRequest {
-  /** The end of a sentence about the password. */
-  readonly problem: string;
-  constructor(problem: string) {
-    super({ description: `The password ${problem}.` });
-    this.problem = problem;
-  }
 }
 
 /** The least characters of a new password (NIST 800-63B section 3.1.1.2); an application may ask for more. */

@@ -44,6 +44,16 @@ export abstract class DomainError extends Error {
 /** A parameter is missing, repeated, malformed, or contradicts another (RFC 6749 section 5.2). */
 export class MalformedRequest extends DomainError {}
 
+/** A new password that will not do. The description may be shown to the person. */
+export class UnfitPassword extends MalformedRequest {
+  /** The end of a sentence about the password. */
+  readonly problem: string;
+  constructor(problem: string) {
+    super({ description: `The password ${problem}.` });
+    this.problem = problem;
+  }
+}
+
 /** The client did not prove who it is, or may not authenticate in this way (RFC 6749 section 5.2). */
 export class ClientRejected extends DomainError {
   override readonly error = 'invalid_client';

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
-import { UnfitPassword } from '../directory/passwords.ts';
 import { userSubject } from '../directory/subjects.ts';
+import { UnfitPassword } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { Refusal } from '../http/refusal.ts';
 import { VersionConflict } from '../storage/contract.ts';

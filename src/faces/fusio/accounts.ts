@@ -1,8 +1,7 @@
 /** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
 import { AccountGone, requireMails } from '../../directory/account-mails.ts';
-import { UnfitPassword } from '../../directory/passwords.ts';
 import { isActive } from '../../directory/users.ts';
-import { AlreadyTaken } from '../../errors/domain.ts';
+import { AlreadyTaken, UnfitPassword } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { findableEmail } from '../../nouns/usernames.ts';
 import type { User } from '../../storage/nouns.ts';
