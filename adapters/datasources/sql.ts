@@ -1,5 +1,6 @@
 /** Queries of logins in SQL. Names are quoted, values are bound: kysely writes both in the words of each product. */
 import {
+  type Dialect,
   DummyDriver,
   Kysely,
   MysqlAdapter,
@@ -34,37 +35,31 @@ export function withoutBooleans(values: Statement['values']): (string | number |
 }
 
 /** Nothing is run through it. */
+function createWriter(base: Omit<Dialect, 'createDriver'>): Kysely<never> {
+  return new Kysely({ dialect: { ...base, createDriver: () => new DummyDriver() } });
+}
 const writers = {
-  postgres: new Kysely<never>({
-    dialect: {
-      createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: (db) => new PostgresIntrospector(db),
-      createQueryCompiler: () => new PostgresQueryCompiler(),
-    },
+  postgres: createWriter({
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
   }),
-  mysql: new Kysely<never>({
-    dialect: {
-      createAdapter: () => new MysqlAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: (db) => new MysqlIntrospector(db),
-      createQueryCompiler: () => new MysqlQueryCompiler(),
-    },
+  mysql: createWriter({
+    createAdapter: () => new MysqlAdapter(),
+    createIntrospector: (db) => new MysqlIntrospector(db),
+    createQueryCompiler: () => new MysqlQueryCompiler(),
   }),
-  sqlite: new Kysely<never>({
-    dialect: {
-      createAdapter: () => new SqliteAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: (db) => new SqliteIntrospector(db),
-      createQueryCompiler: () => new SqliteQueryCompiler(),
-    },
+  sqlite: createWriter({
+    createAdapter: () => new SqliteAdapter(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
   }),
 };
 
-export type Dialect = keyof typeof writers;
+type Product = keyof typeof writers;
 
-function compile(dialect: Dialect, query: RawBuilder<unknown>): Statement {
-  const { sql: text, parameters } = query.compile(writers[dialect]);
+function compile(product: Product, query: RawBuilder<unknown>): Statement {
+  const { sql: text, parameters } = query.compile(writers[product]);
   return { text, values: parameters as readonly Scalar[] };
 }
 
@@ -73,7 +68,7 @@ function compile(dialect: Dialect, query: RawBuilder<unknown>): Statement {
  * @param table the parts of its name, the schema first
  */
 export function writeRowQuery(
-  dialect: Dialect,
+  product: Product,
   table: readonly string[],
   { columns, where }: Pick<RowQuery, 'columns' | 'where'>,
 ): Statement {
@@ -81,7 +76,7 @@ export function writeRowQuery(
     equals === null ? sql`${sql.id(column)} is null` : sql`${sql.id(column)} = ${equals}`,
   );
   return compile(
-    dialect,
+    product,
     sql`select ${sql.join(columns.map((column) => sql.id(column)))} from ${sql.id(...table)} where ${sql.join(
       conditions,
       sql` and `,
@@ -90,9 +85,9 @@ export function writeRowQuery(
 }
 
 /** The columns of a table of the `information_schema` (ISO/IEC 9075-11). */
-export function writeColumnsQuery(dialect: 'postgres' | 'mysql', schema: string, table: string): Statement {
+export function writeColumnsQuery(product: 'postgres' | 'mysql', schema: string, table: string): Statement {
   return compile(
-    dialect,
+    product,
     sql`select column_name as name from information_schema.columns where table_schema = ${schema} and table_name = ${table}`,
   );
 }

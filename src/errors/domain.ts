@@ -16,10 +16,8 @@ export abstract class DomainError extends Error {
   readonly error: string = 'invalid_request';
   /** Of the answer, as OAuth has it. */
   readonly status: number = 400;
-  /** Of the answer of an older API, which may have a status that OAuth does not use. */
-  get plainStatus(): number {
-    return this.status;
-  }
+  /** Of the answer of an older API, where it has a status for this that OAuth does not use. */
+  readonly plainStatus?: number;
   readonly description: string | undefined;
   readonly reason: string | undefined;
   /** Seconds until it makes sense to try again. */
@@ -75,9 +73,7 @@ export class ProofRejected extends DomainError {
   override get told(): string {
     return 'The password, code or token is not valid.';
   }
-  override get plainStatus(): number {
-    return 401;
-  }
+  override readonly plainStatus = 401;
 }
 
 /** The password was right, but the account may not log in; only the holder of the password is told. */
@@ -106,63 +102,52 @@ export class GrantNotAllowed extends DomainError {
 /** A scope is unknown or beyond what is allowed (RFC 6749 section 5.2). */
 export class ScopeNotAllowed extends DomainError {
   override readonly error = 'invalid_scope';
-  override get plainStatus(): number {
-    return 403;
-  }
+  override readonly plainStatus = 403;
 }
 
 /** More was asked for than is allowed, or it makes no sense (RFC 9396 section 5). */
 export class PermissionsNotAllowed extends DomainError {
   override readonly error = 'invalid_authorization_details';
-  override get plainStatus(): number {
-    return 403;
-  }
+  override readonly plainStatus = 403;
 }
 
 /** The resource is unknown, disabled, or not this application's (RFC 8707 section 2). */
 export class UnknownResource extends DomainError {
   override readonly error = 'invalid_target';
-  override get plainStatus(): number {
-    return 403;
-  }
+  override readonly plainStatus = 403;
 }
 
 /** A name is taken by another account or noun. */
 export class AlreadyTaken extends DomainError {
-  override get plainStatus(): number {
-    return 409;
-  }
+  override readonly plainStatus = 409;
 }
 
 /** Strangers may not register here. */
 export class RegistrationClosed extends DomainError {
-  override get plainStatus(): number {
-    return 403;
-  }
+  override readonly plainStatus = 403;
 }
 
-/** Too many failures (RFC 6585 section 4). */
-export class TooManyAttempts extends DomainError {
-  override readonly status = 429;
+/** A refusal that passes. */
+abstract class Passing extends DomainError {
   override readonly retryAfter: number;
   constructor(retryAfter: number, options: DomainErrorOptions = {}) {
     super(options);
     this.retryAfter = retryAfter;
   }
+}
+
+/** Too many failures (RFC 6585 section 4). */
+export class TooManyAttempts extends Passing {
+  override readonly status = 429;
   override get told(): string {
     return this.description ?? 'Too many attempts. Try again later.';
   }
 }
 
 /** Grantable cannot answer: the store is away, a queue is full (RFC 6749 section 4.1.2.1). */
-export class Unavailable extends DomainError {
+export class Unavailable extends Passing {
   override readonly error = 'temporarily_unavailable';
   override readonly status = 503;
-  override readonly retryAfter: number;
-  constructor(retryAfter: number, options: DomainErrorOptions = {}) {
-    super(options);
-    this.retryAfter = retryAfter;
-  }
   override get told(): string {
     return this.description ?? 'The server cannot do this yet. Try again later.';
   }

@@ -53,7 +53,7 @@ export function createAnswers(face: Face, parts: FaceParts): Answers {
     if (!failure) throw error;
     incoming.notes.reason ??= reasonOf(error);
     const { description, retryAfter } = failure;
-    const status = error instanceof DomainError ? error.plainStatus : failure.status;
+    const status = error instanceof DomainError ? (error.plainStatus ?? error.status) : failure.status;
     const reply = toReply(face.fail({ ...factsOf(incoming), status, description, error }), status);
     if (retryAfter === undefined) return reply;
     return new Reply(reply.status, reply.body, { ...reply.headers, 'Retry-After': String(retryAfter) });

@@ -31,7 +31,7 @@ import { knownScopes, refuseUnknownTables } from '../tokens/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';
 import { type AskedScopes, type ScopeLimits, sortScopes } from './asked-scopes.ts';
 import type { ProviderDeps } from './deps.ts';
-import { toEngineError } from './engine-errors.ts';
+import { insideEngine } from './engine-errors.ts';
 
 const NO_TABLES = toStored(NOTHING);
 
@@ -212,14 +212,7 @@ async function normalize(
 
 /** For the engine's `extraParams`: called for every authorization request, after its own checks of the parameters. */
 export function createRequestNormalizer(deps: Pick<ProviderDeps, 'directory' | 'users'>) {
-  return async function normalizeAuthorizationRequest(ctx: KoaContextWithOIDC): Promise<void> {
-    try {
-      await normalize(ctx, deps);
-    } catch (error) {
-      ctx.state.failure = error;
-      throw toEngineError(error);
-    }
-  };
+  return (ctx: KoaContextWithOIDC): Promise<void> => insideEngine(ctx, () => normalize(ctx, deps));
 }
 
 /** The part of the tables asked for as scopes that the person has; the same object if the person has all. */
@@ -267,15 +260,11 @@ export function createFindLeft(deps: Pick<ProviderDeps, 'directory' | 'users'>):
  * consent.
  */
 export function createLeaveOutForPerson(findLeft: FindLeft) {
-  return async function leaveOutForPerson(ctx: KoaContextWithOIDC): Promise<void> {
-    try {
+  return (ctx: KoaContextWithOIDC): Promise<void> =>
+    insideEngine(ctx, async () => {
       const left = await findLeft(ctx);
       if (left) keep(ctx, left);
-    } catch (error) {
-      ctx.state.failure = error;
-      throw toEngineError(error);
-    }
-  };
+    });
 }
 
 /**
@@ -290,13 +279,10 @@ export function createGrantSourceDetails(deps: Pick<ProviderDeps, 'directory' | 
     if (!kept || !client) return undefined;
     const user = session?.accountId ? await deps.users.findBySubject(session.accountId) : undefined;
     if (!user) throw new errors.AccessDenied('The person is not logged in.');
-    try {
+    return insideEngine(ctx, async () => {
       const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
       if (kept.tables) refuseBeyond(fromStored(kept.tables), rights.permissions);
-    } catch (error) {
-      ctx.state.failure = error;
-      throw toEngineError(error);
-    }
-    return details;
+      return details;
+    });
   };
 }

@@ -2,11 +2,9 @@
 import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { ASSERTION_TOLERANCE } from '../clients/assertions.ts';
-import type { Directory } from '../directory/directory.ts';
 import { findCeiling } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
-import type { Users } from '../directory/users.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
@@ -14,21 +12,16 @@ import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { rethrowPermissionsError } from '../tokens/asked.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { isPkceRequired, OWN_CLIENT_METADATA } from './clients.ts';
+import type { ProviderDeps } from './deps.ts';
 import { toEngineError } from './engine-errors.ts';
-import type { EnginePages } from './pages.ts';
 import { ENGINE_PATHS } from './paths.ts';
 
-export interface ConfigurationDeps {
-  readonly issuer: string;
-  readonly directory: Directory;
-  readonly users: Users;
+export interface ConfigurationDeps
+  extends Pick<ProviderDeps, 'issuer' | 'directory' | 'users' | 'lifetimes' | 'pages'> {
   readonly adapter: ReturnType<typeof createOidcAdapter>;
   readonly cookieKeys: readonly string[];
-  readonly policy: () => interactionPolicy.DefaultPolicy;
+  readonly policy: interactionPolicy.DefaultPolicy;
   readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;
-  /** Seconds. */
-  readonly lifetimes: { readonly session: number; readonly grant: number };
-  readonly pages: EnginePages;
 }
 
 /** Seconds. */
@@ -182,7 +175,7 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
     },
     interactions: {
       url: async (_ctx, interaction) => deps.pages.interactionUrl(interaction.uid),
-      policy: deps.policy(),
+      policy: deps.policy,
     },
     issueRefreshToken: async () => false,
     // Tokens that outlive the session hang below another node, so a logout keeps the Grant and still ends the rest.
@@ -193,11 +186,11 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
       AuthorizationCode: CODE_LIFETIME,
       Interaction: INTERACTION_LIFETIME,
       Session: deps.lifetimes.session,
-      Grant: deps.lifetimes.grant,
+      Grant: deps.lifetimes.login,
       IdToken: 3600,
       AccessToken: 3600,
       ClientCredentials: 3600,
-      RefreshToken: deps.lifetimes.grant,
+      RefreshToken: deps.lifetimes.login,
     },
   };
 }

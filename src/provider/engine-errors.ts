@@ -1,6 +1,19 @@
 /** Domain errors as the engine's errors, for its chain. */
-import { errors } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { DomainError } from '../errors/domain.ts';
+
+/**
+ * Runs a part of ours inside the engine's chain, and keeps the exact error beside the answer, for the log and the audit.
+ * @throws the engine's error in place of a domain error
+ */
+export async function insideEngine<T>({ state }: KoaContextWithOIDC, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    state.failure = error;
+    throw toEngineError(error);
+  }
+}
 
 /**
  * @param error what a grant threw

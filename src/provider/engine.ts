@@ -6,27 +6,19 @@ import type { Middleware } from 'koa';
 import compose from 'koa-compose';
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { AuthenticatedClient } from '../clients/authentication.ts';
-import type { Directory } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
-import type { SigningMode } from '../keys/signatures.ts';
-import type { SigningKeys } from '../keys/signing-keys.ts';
 import { COMMON_PARAMETERS } from '../tokens/asked.ts';
-import type { Grant } from '../tokens/grant.ts';
-import type { IssueToken } from '../tokens/issue.ts';
 import { rememberClients } from './clients.ts';
 import { type ConfigurationDeps, createConfiguration } from './configuration.ts';
-import { toEngineError } from './engine-errors.ts';
+import type { ProviderDeps } from './deps.ts';
+import { insideEngine } from './engine-errors.ts';
 import { LocalSigningKey } from './external-key.ts';
 import { takeEarlierHints } from './id-token-hints.ts';
 
-export interface EngineDeps {
+export interface EngineDeps
+  extends Pick<ProviderDeps, 'service' | 'signingKeys' | 'signingMode' | 'directory'> {
   /** Asked at each build: cookie keys rotate too. */
   readonly configuration: () => ConfigurationDeps;
-  readonly grants: readonly Grant[];
-  readonly issueToken: IssueToken;
-  readonly signingKeys: SigningKeys;
-  readonly signingMode: SigningMode;
-  readonly directory: Directory;
 }
 
 export interface Engine {
@@ -58,27 +50,20 @@ function keepFailures(provider: Provider): void {
  * The engine needs to know the grants for its metadata and its clients. Its own token endpoint is not routed; it answers
  * as ours does, so that each can be held to the other.
  */
-function registerGrants(provider: Provider, { grants, issueToken, directory }: EngineDeps): void {
-  for (const grant of grants) {
+function registerGrants(provider: Provider, { service, directory }: EngineDeps): void {
+  for (const grant of service.grants) {
     const token = async (ctx: KoaContextWithOIDC): Promise<void> => {
       const { address, requestId } = ctx.state;
       // `clients.ts` finds no client for the engine before this one is there.
       const client = ctx.state.client as AuthenticatedClient;
       const request = { grantType: grant.type, client, address, requestId, parameters: ctx.oidc.body ?? {} };
-      try {
-        const issued = await issueToken({
-          ...request,
-          ...(await directory.viewFor(ctx.state)),
-          remark(note) {
-            ctx.state.note = note;
-          },
-        });
-        ctx.state.issuedGrant = issued.grant;
-        ctx.body = issued.answer;
-      } catch (error) {
-        ctx.state.failure = error;
-        throw toEngineError(error);
-      }
+      const viewing = await directory.viewFor(ctx.state);
+      const remark = (note: string): void => {
+        ctx.state.note = note;
+      };
+      const issued = await insideEngine(ctx, () => service.issue({ ...request, ...viewing, remark }));
+      ctx.state.issuedGrant = issued.grant;
+      ctx.body = issued.answer;
     };
     const parameters = [...COMMON_PARAMETERS, ...grant.parameters];
     // Several resources have their own error (RFC 8707 section 2.2), which the engine does not send.

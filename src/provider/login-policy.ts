@@ -9,32 +9,35 @@ import { type FindAskedTables, isAgreed } from './table-consent.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
 
+/** @param reason of the check, as the engine names those of its own, and what it says of the request */
+function addCheck(
+  policy: interactionPolicy.DefaultPolicy,
+  prompt: 'login' | 'consent',
+  [reason, description]: readonly [string, string],
+  isDue: (ctx: KoaContextWithOIDC) => boolean | Promise<boolean>,
+): void {
+  const check = new Check(reason, description, `${prompt}_required`, async (ctx: KoaContextWithOIDC) =>
+    (await isDue(ctx)) ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT,
+  );
+  policy.get(prompt)?.checks.add(check);
+}
+
 /**
  * The engine asks at every request that spells out tables and at none that leaves them out, although the latter gets
  * all there are: a person who agreed to reading one table would silently give the rest.
  */
 function addTableConsent(policy: interactionPolicy.DefaultPolicy, findAskedTables: FindAskedTables): void {
-  const consent = policy.get('consent');
-  consent?.checks.remove('rar_prompt');
-  consent?.checks.add(
-    new Check(
-      'tables_not_agreed',
-      'the person has not agreed to what may be done with the tables',
-      'consent_required',
-      async (ctx: KoaContextWithOIDC) => {
-        const { params, client, account, entities } = ctx.oidc;
-        if (!params || !client || !account) return Check.REQUEST_PROMPT;
-        const asked = await findAskedTables({
-          params,
-          clientId: client.clientId,
-          accountId: account.accountId,
-        });
-        if (!asked) return Check.NO_NEED_TO_PROMPT;
-        return entities.Grant && isAgreed(entities.Grant, asked)
-          ? Check.NO_NEED_TO_PROMPT
-          : Check.REQUEST_PROMPT;
-      },
-    ),
+  policy.get('consent')?.checks.remove('rar_prompt');
+  addCheck(
+    policy,
+    'consent',
+    ['tables_not_agreed', 'the person has not agreed to what may be done with the tables'],
+    async ({ oidc: { params, client, account, entities } }) => {
+      if (!params || !client || !account) return true;
+      const { clientId } = client;
+      const asked = await findAskedTables({ params, clientId, accountId: account.accountId });
+      return asked !== undefined && !(entities.Grant && isAgreed(entities.Grant, asked));
+    },
   );
 }
 
@@ -56,18 +59,13 @@ function addLeavingOut(
  * 8.6). The engine would ask for every native client, also for one that authenticates or uses `https`.
  */
 function askForEachLoginOnDevices(policy: interactionPolicy.DefaultPolicy): void {
-  const consent = policy.get('consent');
-  consent?.checks.remove('native_client_prompt');
-  consent?.checks.add(
-    new Check(
-      'another_program_may_answer',
-      'a public client on a device needs the person at each login',
-      'consent_required',
-      ({ oidc: { client, params, result } }: KoaContextWithOIDC) =>
-        isPublicClient(client) && isOnDevice(String(params?.redirect_uri)) && !result?.consent
-          ? Check.REQUEST_PROMPT
-          : Check.NO_NEED_TO_PROMPT,
-    ),
+  policy.get('consent')?.checks.remove('native_client_prompt');
+  addCheck(
+    policy,
+    'consent',
+    ['another_program_may_answer', 'a public client on a device needs the person at each login'],
+    ({ oidc: { client, params, result } }) =>
+      isPublicClient(client) && isOnDevice(String(params?.redirect_uri)) && !result?.consent,
   );
 }
 
@@ -90,36 +88,25 @@ export function createLoginPolicy({
   addLeavingOut(policy, leaveOutForPerson);
   addTableConsent(policy, findAskedTables);
   askForEachLoginOnDevices(policy);
-  const login = policy.get('login');
-  login?.checks.add(
-    new Check(
-      'session_of_another_realm',
-      'the account of this session does not exist for this client',
-      'login_required',
-      (ctx: KoaContextWithOIDC) =>
-        ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined
-          ? Check.REQUEST_PROMPT
-          : Check.NO_NEED_TO_PROMPT,
-    ),
+  addCheck(
+    policy,
+    'login',
+    ['session_of_another_realm', 'the account of this session does not exist for this client'],
+    ({ oidc: { session, account } }) => session?.accountId !== undefined && account === undefined,
   );
-  login?.checks.add(
-    new Check(
-      'session_ended',
-      'the logins of this account were ended',
-      'login_required',
-      async (ctx: KoaContextWithOIDC) => {
-        const { session } = ctx.oidc;
-        const user = session?.accountId && parseUserSubject(session.accountId);
-        if (!user) return Check.NO_NEED_TO_PROMPT;
-        // The engine knows the second only; a login in the very second of the end must count as older.
-        const loggedInAt = (session?.loginTs ?? 0) * 1000;
-        const client = await (await directory.view()).findApplication(ctx.oidc.client?.clientId ?? '');
-        const above = client ? [client.application.id, client.organization.id] : [];
-        return (await registry.isAlive([user.id, ...above], loggedInAt))
-          ? Check.NO_NEED_TO_PROMPT
-          : Check.REQUEST_PROMPT;
-      },
-    ),
+  addCheck(
+    policy,
+    'login',
+    ['session_ended', 'the logins of this account were ended'],
+    async ({ oidc: { session, client: asking } }) => {
+      const user = session?.accountId && parseUserSubject(session.accountId);
+      if (!user) return false;
+      // The engine knows the second only; a login in the very second of the end must count as older.
+      const loggedInAt = (session?.loginTs ?? 0) * 1000;
+      const client = await (await directory.view()).findApplication(asking?.clientId ?? '');
+      const above = client ? [client.application.id, client.organization.id] : [];
+      return !(await registry.isAlive([user.id, ...above], loggedInAt));
+    },
   );
   return policy;
 }

@@ -63,18 +63,7 @@ function createFindForUserinfo({ findAccessToken }: PresentedTokens) {
 }
 
 export function createProviderParts(deps: ProviderDeps): ProviderParts {
-  const {
-    issuer,
-    storage,
-    directory,
-    users,
-    registry,
-    presentedTokens,
-    service,
-    signingKeys,
-    consents,
-    now,
-  } = deps;
+  const { storage, directory, registry, presentedTokens, service, signingKeys, consents, now } = deps;
   const adapter = createOidcAdapter({
     artifacts: storage.artifacts,
     now,
@@ -94,27 +83,18 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   const findLeft = createFindLeft(deps);
   const engine = createEngine({
     configuration: () => ({
-      issuer,
-      directory,
-      users,
+      ...deps,
       adapter,
       cookieKeys: deps.cookieKeys(),
-      policy: () =>
-        createLoginPolicy({
-          registry,
-          directory,
-          findAskedTables,
-          leaveOutForPerson: createLeaveOutForPerson(findLeft),
-        }),
-      loadExistingGrant: createLoadExistingGrant({ directory, users, consents, findAskedTables, findLeft }),
-      lifetimes: { session: deps.lifetimes.session, grant: deps.lifetimes.login },
-      pages: deps.pages,
+      policy: createLoginPolicy({
+        registry,
+        directory,
+        findAskedTables,
+        leaveOutForPerson: createLeaveOutForPerson(findLeft),
+      }),
+      loadExistingGrant: createLoadExistingGrant({ ...deps, findAskedTables, findLeft }),
     }),
-    grants: service.grants,
-    issueToken: service.issue,
-    signingKeys,
-    signingMode: deps.signingMode,
-    directory,
+    ...deps,
   });
   return {
     engine,

@@ -1,13 +1,14 @@
 /** Express, its application and its routers. */
 import {
-  type Rule as AccessRule,
   answerTo,
   asksForMetadata,
   authorizationOf,
   authorize,
   METADATA_HEADERS,
   metadataOf,
-  Rule,
+  type ProtectedRoutes,
+  protectRoutes,
+  type Rule,
 } from './access.ts';
 import { AccessError } from './errors.ts';
 import type { VerifiedToken } from './verified-token.ts';
@@ -35,15 +36,11 @@ export type ExpressMiddleware = (
   next: (error?: unknown) => void,
 ) => unknown;
 
-type Register = (path: string, ...rulesAndHandlers: (AccessRule | ExpressHandler)[]) => void;
-const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'all'] as const;
-export type ProtectedRoutes = { readonly [M in (typeof METHODS)[number]]: Register };
-
 export interface ExpressProtection {
   /** Routes of the application or router, each private unless one of its rules is `access.public()`. */
-  protect(router: object): ProtectedRoutes;
+  protect(router: object): ProtectedRoutes<ExpressHandler>;
   /** The same for a single handler. The token is in `request.token`. */
-  guard(...rules: AccessRule[]): ExpressMiddleware;
+  guard(...rules: Rule[]): ExpressMiddleware;
   /** Answers what handlers throw of `demand`; to be used after the routes. */
   onError(
     error: unknown,
@@ -68,7 +65,7 @@ export function createProtection(
   }
 
   const guard =
-    (...rules: AccessRule[]): ExpressMiddleware =>
+    (...rules: Rule[]): ExpressMiddleware =>
     async (request, response, next) => {
       try {
         request.token = await authorize(verifier, rules, {
@@ -89,17 +86,7 @@ export function createProtection(
       if (error instanceof AccessError) answer(error, response);
       else next(error);
     },
-    protect(router) {
-      const registrars = router as Record<string, (path: string, ...handlers: ExpressHandler[]) => unknown>;
-      const register =
-        (method: string): Register =>
-        (path, ...given) => {
-          const rules = given.filter((each): each is AccessRule => each instanceof Rule);
-          const handlers = given.filter((each): each is ExpressHandler => !(each instanceof Rule));
-          registrars[method]?.(path, guard(...rules), ...handlers);
-        };
-      return Object.fromEntries(METHODS.map((method) => [method, register(method)])) as ProtectedRoutes;
-    },
+    protect: (router) => protectRoutes<ExpressHandler>(router, guard),
     metadata(request: ExpressRequest, response: ExpressResponse, next) {
       if (!asksForMetadata(verifier, request)) return next();
       response.set({ ...METADATA_HEADERS }).json(metadataOf(verifier, options.scopes));

@@ -1,13 +1,14 @@
 /** Koa, with any router that registers routes as `@koa/router` does. */
 import {
-  type Rule as AccessRule,
   answerTo,
   asksForMetadata,
   authorizationOf,
   authorize,
   METADATA_HEADERS,
   metadataOf,
-  Rule,
+  type ProtectedRoutes,
+  protectRoutes,
+  type Rule,
 } from './access.ts';
 import { AccessError } from './errors.ts';
 import type { VerifiedToken } from './verified-token.ts';
@@ -29,17 +30,13 @@ export interface KoaContext {
 export type KoaHandler = (ctx: never, next: never) => unknown;
 export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void>;
 
-type Register = (path: string, ...rulesAndHandlers: (AccessRule | KoaHandler)[]) => void;
-const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'all'] as const;
-export type ProtectedRoutes = { readonly [M in (typeof METHODS)[number]]: Register };
-
 export interface KoaProtection {
   /** Routes of the router, each private unless one of its rules is `access.public()`. */
-  protect(router: object): ProtectedRoutes;
+  protect(router: object): ProtectedRoutes<KoaHandler>;
   /**
    * The same for a single middleware. The token is in `ctx.state.token`; what handlers throw of `demand` is answered.
    */
-  guard(...rules: AccessRule[]): KoaMiddleware;
+  guard(...rules: Rule[]): KoaMiddleware;
   /** Serves the metadata of the resource (RFC 9728). */
   readonly metadata: KoaMiddleware;
 }
@@ -49,7 +46,7 @@ export function createProtection(
   options: { readonly scopes?: readonly string[] } = {},
 ): KoaProtection {
   const guard =
-    (...rules: AccessRule[]): KoaMiddleware =>
+    (...rules: Rule[]): KoaMiddleware =>
     async (ctx: KoaContext, next) => {
       try {
         ctx.state.token = await authorize(verifier, rules, {
@@ -68,17 +65,7 @@ export function createProtection(
 
   return {
     guard,
-    protect(router) {
-      const registrars = router as Record<string, (path: string, ...handlers: KoaHandler[]) => unknown>;
-      const register =
-        (method: string): Register =>
-        (path, ...given) => {
-          const rules = given.filter((each): each is AccessRule => each instanceof Rule);
-          const handlers = given.filter((each): each is KoaHandler => !(each instanceof Rule));
-          registrars[method]?.(path, guard(...rules), ...handlers);
-        };
-      return Object.fromEntries(METHODS.map((method) => [method, register(method)])) as ProtectedRoutes;
-    },
+    protect: (router) => protectRoutes<KoaHandler>(router, guard),
     metadata: async (ctx: KoaContext, next) => {
       if (!asksForMetadata(verifier, ctx)) {
         await next();

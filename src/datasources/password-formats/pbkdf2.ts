@@ -1,5 +1,6 @@
 /** PBKDF2 (RFC 8018 section 5.2) as passlib writes it. */
 import { pbkdf2, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
 import type { Format, Verify } from './contract.ts';
 import { fromAb64 } from './encodings.ts';
 
@@ -7,6 +8,8 @@ const PATTERN = /^\$pbkdf2(?:-(sha256|sha512))?\$(\d{1,7})\$([A-Za-z0-9./]{0,128
 const MOST_ROUNDS = 2_000_000;
 /** Bytes. A shorter one would be the start of the same digest, and easier to hit. */
 const LENGTHS = { sha1: 20, sha256: 32, sha512: 64 } as const;
+
+const derive = promisify(pbkdf2);
 
 /** @returns undefined if it would cost too much */
 export function pbkdf2Verify(
@@ -16,13 +19,8 @@ export function pbkdf2Verify(
   digest: Buffer,
 ): Verify | undefined {
   if (rounds < 1 || rounds > MOST_ROUNDS || digest.length !== LENGTHS[digestName]) return undefined;
-  return (password) =>
-    new Promise((resolve, reject) => {
-      pbkdf2(password, salt, rounds, digest.length, digestName, (error, derived) => {
-        if (error) reject(error);
-        else resolve(timingSafeEqual(derived, digest));
-      });
-    });
+  return async (password) =>
+    timingSafeEqual(await derive(password, salt, rounds, digest.length, digestName), digest);
 }
 
 function parse(text: string): Verify | undefined {

@@ -1,5 +1,6 @@
 /** scrypt (RFC 7914) in the PHC string format. */
-import { scrypt, timingSafeEqual } from 'node:crypto';
+import { type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
 import type { Format, Verify } from './contract.ts';
 import { fromBase64 } from './encodings.ts';
 
@@ -11,15 +12,11 @@ const MOST_LANES = 4;
 /** Bytes. A shorter one would be the start of the same digest, and easier to hit. */
 const LENGTHS = [32, 64];
 
-export interface ScryptParameters {
-  readonly N: number;
-  readonly r: number;
-  readonly p: number;
-}
+const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
 /** @returns undefined if it would cost too much */
 export function scryptVerify(
-  { N, r, p }: ScryptParameters,
+  { N, r, p }: { readonly N: number; readonly r: number; readonly p: number },
   salt: Buffer,
   digest: Buffer,
 ): Verify | undefined {
@@ -27,13 +24,7 @@ export function scryptVerify(
   if (!isPower || r < 1 || p < 1 || p > MOST_LANES || 128 * N * r > MOST_MEMORY) return undefined;
   if (!LENGTHS.includes(digest.length)) return undefined;
   const settings = { N, r, p, maxmem: 2 * MOST_MEMORY };
-  return (password) =>
-    new Promise((resolve, reject) => {
-      scrypt(password, salt, digest.length, settings, (error, derived) => {
-        if (error) reject(error);
-        else resolve(timingSafeEqual(derived, digest));
-      });
-    });
+  return async (password) => timingSafeEqual(await derive(password, salt, digest.length, settings), digest);
 }
 
 function parse(text: string): Verify | undefined {
