@@ -103,9 +103,7 @@ function carriedOn(
 ): Partial<Pick<Application, 'owner' | 'registeredThrough' | 'homepage' | 'userTokenTtl'>> {
   if (!before) return {};
   const { owner, registeredThrough, homepage, userTokenTtl } = before;
-  return {
-    ...defined({ owner, registeredThrough, homepage, userTokenTtl }),
-  };
+  return defined({ owner, registeredThrough, homepage, userTokenTtl });
 }
 
 function planPartners(
@@ -137,9 +135,7 @@ type Credentials = Pick<Application, 'secretHash' | 'secretSeed' | 'jwks'> & Pic
 
 /** As it is: one that can be shown again stays so. */
 function keptSecret({ secretHash, secretSeed }: Application): Credentials {
-  return {
-    ...defined({ secretHash, secretSeed }),
-  };
+  return defined({ secretHash, secretSeed });
 }
 
 export function planCredentials(

@@ -59,9 +59,7 @@ export async function planConnection(
   const standing = await findStanding(plan, name, organization, entry, before);
   if (!standing) return;
   const { permissions, scopes } = entry;
-  await checkRights(plan, name, standing.resource, {
-    ...defined({ permissions, scopes }),
-  });
+  await checkRights(plan, name, standing.resource, defined({ permissions, scopes }));
   const id = before?.id ?? createNounId();
   const createdAt = before?.createdAt ?? now();
   const made = before ? undefined : createSecret(id, createdAt);

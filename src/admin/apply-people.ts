@@ -219,7 +219,5 @@ async function planPassword(
 }
 
 function pickPassword({ passwordHash, passwordChangedAt }: User): PasswordPlan {
-  return {
-    ...defined({ passwordHash, passwordChangedAt }),
-  };
+  return defined({ passwordHash, passwordChangedAt });
 }

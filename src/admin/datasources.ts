@@ -38,14 +38,6 @@ export interface LoginToTry {
   readonly password: string;
 }
 
-/** @param name `organization/datasource`, or its id */
-export async function findDatasource(store: DirectoryStore, name: string): Promise<Datasource | undefined> {
-  const [organizationName = '', datasourceName] = name.split('/');
-  if (datasourceName === undefined) return store.datasources.get(name);
-  const organization = await store.organizations.findBy('name', organizationName);
-  return organization && store.datasources.findBy('name', `${organization.id}/${datasourceName}`);
-}
-
 /**
  * Connects, reads the catalogue, and tries a login against each user table. Tables whose columns are all there count as
  * verified afterwards. Gives each step as it is done; the first that fails ends what stands on it.

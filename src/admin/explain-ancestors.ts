@@ -1,10 +1,12 @@
 /** The nodes above a token, by the names that people know, and what happened to them. */
 import { displayNameOf } from '../directory/applications.ts';
+import { nameOf, singular } from '../directory/changes.ts';
+import { collectionOf } from '../directory/collections.ts';
 import { isNounId } from '../nouns/names.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
-import type { Connection } from '../storage/nouns.ts';
+import type { Application, CollectionName, Connection } from '../storage/nouns.ts';
 
 export interface Ancestor {
   readonly id: string;
@@ -15,6 +17,8 @@ export interface Ancestor {
   /** What happened to it ended the token. */
   readonly kills: boolean;
 }
+
+const COLLECTIONS = Object.keys(singular) as CollectionName[];
 
 type Store = Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
 
@@ -69,22 +73,18 @@ async function nameNode(
 
 async function nameNoun(id: string, directory: Store['directory']): Promise<string | undefined> {
   if (!isNounId(id)) return undefined;
-  const [organization, application, role, resource, user, datasource, connection] = await Promise.all([
-    directory.organizations.get(id),
-    directory.applications.get(id),
-    directory.roles.get(id),
-    directory.resources.get(id),
-    directory.users.get(id),
-    directory.datasources.get(id),
-    directory.connections.get(id),
-  ]);
-  if (organization) return `organization ${organization.name}`;
-  if (application) return `application ${displayNameOf(application)}`;
-  if (role) return `role ${role.name}`;
-  if (resource) return `resource ${resource.identifier}`;
-  if (user) return `user ${user.username}`;
-  if (datasource) return `datasource ${datasource.name}`;
-  return connection && `connection ${connection.name}`;
+  const found = await Promise.all(
+    COLLECTIONS.map(async (collection) => ({
+      collection,
+      noun: await collectionOf(directory, collection).get(id),
+    })),
+  );
+  for (const { collection, noun } of found) {
+    if (!noun) continue;
+    const name = collection === 'applications' ? displayNameOf(noun as Application) : nameOf(noun);
+    return `${singular[collection]} ${name}`;
+  }
+  return undefined;
 }
 
 function describeState(record: NodeRecord | undefined, asOf: number): Pick<Ancestor, 'state' | 'kills'> {

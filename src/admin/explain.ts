@@ -81,18 +81,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
   const { kind, row, current, reasons, expiresAt } = await find(value, deps);
   const lifetime = row ? { expiresAt: row.expiresAt } : expiresAt === undefined ? {} : { expiresAt };
   if (!row) {
-    return {
-      kind,
-      active: false,
-      reasons,
-      ...lifetime,
-      steps: [],
-      roles: [],
-      lost: [],
-      withheld: [],
-      lostDevices: [],
-      ancestors: [],
-    };
+    return { kind, active: false, reasons, ...lifetime, ...NOTHING_KNOWN };
   }
   const ancestors = await describeAncestors(row, deps.storage, deps.now());
   const parents = await findParents(row, deps.registry);
@@ -161,6 +150,7 @@ function toDeviceSteps(
   return [{ name: AS_ISSUED, permissions: fromStoredAccess(issued) }, ...bounds];
 }
 
+const NOTHING_KNOWN = { steps: [], roles: [], lost: [], withheld: [], lostDevices: [], ancestors: [] };
 const NO_TOKEN = 'not a token of this server';
 
 async function find(value: string, deps: ExplainDeps): Promise<Found> {
@@ -248,26 +238,21 @@ function decode(value: string): { jti?: string; exp?: number; kid?: string } | u
   try {
     const { jti, exp } = decodeJwt(value);
     const { kid } = decodeProtectedHeader(value);
-    return {
-      ...defined({
-        jti: typeof jti === 'string' ? jti : undefined,
-        exp: typeof exp === 'number' ? exp : undefined,
-        kid: typeof kid === 'string' ? kid : undefined,
-      }),
-    };
+    return defined({
+      jti: typeof jti === 'string' ? jti : undefined,
+      exp: typeof exp === 'number' ? exp : undefined,
+      kid: typeof kid === 'string' ? kid : undefined,
+    });
   } catch {
     return undefined;
   }
 }
 
-interface Standing {
-  readonly client: unknown;
-  readonly user: unknown;
-  readonly resource: unknown;
-  readonly held: unknown;
-}
-
-function findDeath(row: TokenRow | LoginRow, ancestors: readonly Ancestor[], standing: Standing): string[] {
+function findDeath(
+  row: TokenRow | LoginRow,
+  ancestors: readonly Ancestor[],
+  standing: Readonly<Record<'client' | 'user' | 'resource' | 'held', unknown>>,
+): string[] {
   return [
     ...ancestors.flatMap(({ what, state, kills }) => (kills ? [`${what}: ${state}`] : [])),
     ...(standing.client ? [] : ['its application or organization is disabled or gone']),

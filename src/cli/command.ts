@@ -70,6 +70,9 @@ type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ args: string[]; options: O; allowPositionals: true; strict: true }>
 >;
 
+/** The values of options. */
+export type Given<O extends ParseArgsOptionsConfig> = Parsed<O>['values'];
+
 /**
  * @param count how many arguments there must be besides options
  * @throws UsageError

@@ -5,7 +5,8 @@ import {
   describeConnection,
   listConnections,
 } from '../admin/connections.ts';
-import { findConnection, revokeConnection } from '../admin/revoke.ts';
+import { findNamed } from '../admin/find-named.ts';
+import { revokeConnection } from '../admin/revoke.ts';
 import { describe, findValue } from '../config/apply-problems.ts';
 import { connection as connectionSchema } from '../config/apply-schema.ts';
 import { duration } from '../config/values.ts';
@@ -17,6 +18,7 @@ import {
   CommandFailed,
   type CommandIo,
   DONE,
+  type Given,
   readArguments,
   UsageError,
   writeLines,
@@ -33,9 +35,7 @@ const options = {
   lifetime: { type: 'string' },
 } as const;
 
-type Values = {
-  readonly [K in keyof typeof options]?: (typeof options)[K] extends { multiple: true } ? string[] : string;
-};
+type Values = Partial<Given<typeof options>>;
 
 function parseJson(text: string): unknown {
   try {
@@ -72,7 +72,7 @@ function toEntry(name: string, { permissions, scope, network, lifetime, ...rest 
 }
 
 async function requireConnection(name: string, { store }: ConnectionsDeps): Promise<Connection> {
-  const found = await findConnection(store, name);
+  const found = await findNamed(store, 'connections', name);
   if (!found) throw new CommandFailed(`There is no connection ${name}.`);
   return found;
 }
@@ -164,7 +164,7 @@ async function change(verb: string, found: Connection, deps: ConnectionsDeps, io
       ]);
       break;
     default: {
-      const { what } = await revokeConnection(found, deps, author);
+      const what = await revokeConnection(found, { ...deps, author });
       writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
     }
   }

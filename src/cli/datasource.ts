@@ -1,4 +1,5 @@
-import { findDatasource, testDatasource } from '../admin/datasources.ts';
+import { testDatasource } from '../admin/datasources.ts';
+import { findNamed } from '../admin/find-named.ts';
 import { toOneLine } from '../errors/texts.ts';
 import {
   type Command,
@@ -26,7 +27,7 @@ export const datasource: Command = {
     if (action !== 'test') throw new UsageError(`There is no ${action}, only test`);
     return withStore(io, {}, async (opened) => {
       const { storage } = opened;
-      const found = await findDatasource(storage.directory, name);
+      const found = await findNamed(storage.directory, 'datasources', name);
       if (!found) throw new CommandFailed(`There is no datasource ${name}.`);
       const login =
         values.as === undefined

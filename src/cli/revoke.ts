@@ -1,9 +1,7 @@
+import { findApplication, findUsers } from '../admin/find-named.ts';
 import { describeOtherIssuer } from '../admin/other-issuer.ts';
 import {
-  findApplication,
-  findUsers,
   type RevokeDeps,
-  type Revoked,
   revokeAccount,
   revokeApplication,
   revokeConsent,
@@ -12,7 +10,6 @@ import {
   revokeToken,
   revokeUser,
 } from '../admin/revoke.ts';
-import type { Author } from '../directory/changes.ts';
 import { toOneLine } from '../errors/texts.ts';
 import type { Foundations } from '../server/foundations.ts';
 import { defined } from '../storage/defined.ts';
@@ -21,6 +18,7 @@ import {
   type Command,
   CommandFailed,
   DONE,
+  type Given,
   readArguments,
   readToken,
   UsageError,
@@ -37,47 +35,34 @@ const options = {
   all: { type: 'boolean' },
 } as const;
 
-interface Named {
-  readonly token?: string;
-  readonly user?: string;
-  readonly consent?: string;
-  readonly application?: string;
-  readonly organization?: string;
-}
-
 /** @throws CommandFailed when there is no such thing, or several */
 async function revokeNamed(
-  named: Named,
+  { token, user, consent, application, organization }: Omit<Given<typeof options>, 'all'>,
   deps: RevokeDeps & Pick<Foundations, 'config'>,
-  author: Author,
-): Promise<Revoked> {
-  const { token, user, consent, application, organization } = named;
+): Promise<string> {
   if (token !== undefined) {
     const otherIssuer = describeOtherIssuer(token, deps.config.issuer);
     return requireFound(
-      await revokeToken(token, deps, author),
+      await revokeToken(token, deps),
       otherIssuer === undefined
         ? 'There is no such token, or it has expired: nothing was revoked.'
         : `Nothing was revoked. The token is not known here: ${otherIssuer}.`,
     );
   }
   if (user?.startsWith('datasource:') && consent === undefined) {
-    return requireFound(
-      await revokeAccount(user, deps, author),
-      `There is no datasource that ${user} is of.`,
-    );
+    return requireFound(await revokeAccount(user, deps), `There is no datasource that ${user} is of.`);
   }
   if (user !== undefined && consent !== undefined) {
     const [who, what] = [await requireUser(user, deps), await requireApplication(consent, deps)];
-    return revokeConsent(who, what, deps, author);
+    return revokeConsent(who, what, deps);
   }
-  if (user !== undefined) return revokeUser(await requireUser(user, deps), deps, author);
+  if (user !== undefined) return revokeUser(await requireUser(user, deps), deps);
   if (application !== undefined) {
-    return revokeApplication(await requireApplication(application, deps), deps, author);
+    return revokeApplication(await requireApplication(application, deps), deps);
   }
-  if (organization === undefined) return revokeEverything(deps, author);
+  if (organization === undefined) return revokeEverything(deps);
   const found = await deps.store.organizations.findBy('name', organization);
-  return revokeOrganization(requireFound(found, `There is no organization ${organization}.`), deps, author);
+  return revokeOrganization(requireFound(found, `There is no organization ${organization}.`), deps);
 }
 
 function requireFound<T>(found: T | undefined, otherwise: string): T {
@@ -131,8 +116,9 @@ export const revoke: Command = {
     const token = values.token === undefined ? undefined : await readToken(values.token, io);
     return withStore(io, {}, async (opened) => {
       const { storage } = opened;
-      const deps = { ...opened, store: storage.directory, logins: storage.logins };
-      const { what } = await revokeNamed({ ...values, ...defined({ token }) }, deps, authorOf(io));
+      const { directory: store, logins } = storage;
+      const deps = { ...opened, store, logins, author: authorOf(io) };
+      const what = await revokeNamed({ ...values, ...defined({ token }) }, deps);
       writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
       return DONE;
     });

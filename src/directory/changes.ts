@@ -104,7 +104,8 @@ export function findFixedChanges<C extends CollectionName>(
   return fixedFields[collection].filter((field) => before[field] !== after[field]).map(String);
 }
 
-const singular = {
+/** What one of a collection is called. */
+export const singular = {
   organizations: 'organization',
   applications: 'application',
   roles: 'role',

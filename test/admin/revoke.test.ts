@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { findApplication, findUsers } from '../../src/admin/find-named.ts';
 import {
-  findApplication,
-  findUsers,
   revokeApplication,
   revokeEverything,
   revokeOrganization,
@@ -23,6 +22,7 @@ async function openAcme(t: TestContext) {
     ...administration,
     store: storage.directory,
     logins: storage.logins,
+    author: AUTHOR,
   };
   return { administration, deps };
 }
@@ -41,8 +41,8 @@ for (const format of ['jwt', 'opaque'] as const) {
     });
     const sibling = await mint(administration, 'opaque');
     assert.ok(await registry.find('opaque', child.value));
-    const revoked = await revokeToken(parent.value, deps, AUTHOR);
-    assert.match(revoked?.what ?? '', new RegExp(parent.row.id));
+    const revoked = await revokeToken(parent.value, deps);
+    assert.match(revoked ?? '', new RegExp(parent.row.id));
     assert.ok(!JSON.stringify(revoked).includes(parent.value));
     assert.equal(await registry.find(format, format === 'jwt' ? parent.row.id : parent.value), undefined);
     assert.equal(await registry.find('opaque', child.value), undefined);
@@ -55,7 +55,7 @@ test('a refresh token ends its login and the tokens that came from it', async (t
   const { administration, deps } = await openAcme(t);
   const { value, login } = await logIn(administration);
   const token = await mint(administration, 'opaque', { ancestors: [...login.ancestors, login.id] });
-  await revokeToken(value, deps, AUTHOR);
+  await revokeToken(value, deps);
   assert.equal(await administration.registry.findLogin(login.id), undefined);
   assert.equal(await administration.registry.find('opaque', token.value), undefined);
   assert.equal(await lastEvent(administration), 'login.revoked');
@@ -65,7 +65,7 @@ test('a text that is not a living token revokes nothing', async (t) => {
   const { deps, administration } = await openAcme(t);
   const { row } = await mint(administration, 'jwt');
   for (const value of ['gat_x', 'grt_x', 'eyJ.x.y', row.id, '']) {
-    assert.equal(await revokeToken(value, deps, AUTHOR), undefined);
+    assert.equal(await revokeToken(value, deps), undefined);
   }
 });
 
@@ -77,10 +77,10 @@ test('RT-09 all tokens of a user, application, organization or server can be end
   const organization = await storage.directory.organizations.findBy('name', 'acme');
   assert.ok(user && application && organization);
   for (const revoke of [
-    () => revokeUser(user, deps, AUTHOR),
-    () => revokeApplication(application, deps, AUTHOR),
-    () => revokeOrganization(organization, deps, AUTHOR),
-    () => revokeEverything(deps, AUTHOR),
+    () => revokeUser(user, deps),
+    () => revokeApplication(application, deps),
+    () => revokeOrganization(organization, deps),
+    () => revokeEverything(deps),
   ]) {
     const { login } = await logIn(administration);
     const token = await mint(administration, 'opaque');
@@ -109,7 +109,7 @@ test('RT-04 a token that was made before its end was written ends too', async (t
     },
   };
   const revocations = createRevocations({ ...deps, registry: slow });
-  await revokeUser(user, { ...deps, revocations }, AUTHOR);
+  await revokeUser(user, { ...deps, revocations });
   assert.ok(made);
   assert.equal(await registry.find('opaque', made), undefined);
 });
@@ -119,7 +119,7 @@ test('RT-09 of two moments before which tokens are dead, at two levels, each cou
   const { registry, storage, clock } = administration;
   const application = await findApplication(storage.directory, 'acme/shop');
   assert.ok(application);
-  const levels = [() => revokeEverything(deps, AUTHOR), () => revokeApplication(application, deps, AUTHOR)];
+  const levels = [() => revokeEverything(deps), () => revokeApplication(application, deps)];
   for (const order of [levels, levels.toReversed()]) {
     const first = await mint(administration, 'opaque');
     clock.offset += 1_000;

@@ -211,7 +211,10 @@ describe('a remembered consent', () => {
     }
     const { browser } = await enter('hal');
     const { user, client } = await find('hal', 'web');
-    await revokeConsent(user, client.application, server.server.foundations, { actor: 'test' });
+    await revokeConsent(user, client.application, {
+      ...server.server.foundations,
+      author: { actor: 'test' },
+    });
     for (const { access_token, refresh_token } of tokens) {
       assert.deepEqual(await server.introspect(access_token), { active: false });
       const form = { grant_type: 'refresh_token', refresh_token };
@@ -229,7 +232,10 @@ describe('a remembered consent', () => {
         : entered,
     );
     const { user, client } = await find('ida', 'web');
-    await revokeConsent(user, client.application, server.server.foundations, { actor: 'test' });
+    await revokeConsent(user, client.application, {
+      ...server.server.foundations,
+      author: { actor: 'test' },
+    });
     const { json } = await flow.redeem(codeOf(new URL(page.url)), pkce.verifier);
     assert.equal(json.error, 'invalid_grant');
   });

@@ -59,14 +59,14 @@ describe('ways around', () => {
       ...foundations,
       store: foundations.storage.directory,
       logins: foundations.storage.logins,
-      audit: foundations.storage.audit,
+      author: { actor: 'test' },
     };
     const client = await (await foundations.directory.view()).findApplication('web');
     assert.ok(client);
     for (const revoke of [
-      () => revokeApplication(client.application, deps, { actor: 'test' }),
-      () => revokeOrganization(client.organization, deps, { actor: 'test' }),
-      () => revokeEverything(deps, { actor: 'test' }),
+      () => revokeApplication(client.application, deps),
+      () => revokeOrganization(client.organization, deps),
+      () => revokeEverything(deps),
     ]) {
       const session = createBrowser(own.issuer);
       const { url, pkce } = ownFlow.request();

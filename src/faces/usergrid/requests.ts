@@ -112,9 +112,7 @@ export function parseNewUser(body: unknown): NewUser {
   }
   const password = optionalText(fields, 'password');
   const name = optionalText(fields, 'name')?.trim().slice(0, MAX_NAME);
-  return {
-    ...defined({ username, email, password, displayName: name === '' ? undefined : name }),
-  };
+  return defined({ username, email, password, displayName: name === '' ? undefined : name });
 }
 
 /** @throws UsergridRefusal */

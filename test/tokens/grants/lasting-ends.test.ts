@@ -87,15 +87,12 @@ describe('ending or narrowing a connection', () => {
       [
         'everything was revoked',
         () =>
-          revokeEverything(
-            {
-              ...foundations(),
-              store: storage.directory,
-              logins: storage.logins,
-              audit: storage.audit,
-            } as never,
-            AUTHOR,
-          ),
+          revokeEverything({
+            ...foundations(),
+            store: storage.directory,
+            logins: storage.logins,
+            author: AUTHOR,
+          } as never),
       ],
     ];
     for (const [what, end] of ends) {
