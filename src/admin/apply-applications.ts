@@ -31,15 +31,11 @@ export async function planApplication(
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
   const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
   const targets = planTargets(plan, name, entry, before);
-  const scopes = entry.scopes ?? before?.scopes ?? [];
   await checkTargets(plan, name, targets, entry);
 
-  const minPasswordLength = entry.minPasswordLength ?? before?.minPasswordLength;
-  const maxExchangeTtl = entry.maxExchangeTtl ?? before?.maxExchangeTtl;
-  const firstParty = entry.firstParty ?? before?.firstParty;
-  const pkce = entry.pkce ?? before?.pkce;
+  const { firstParty, pkce, maxExchangeTtl, minPasswordLength } = { ...before, ...entry };
   const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
-  plan.add(
+  const application = plan.add(
     'applications',
     name,
     before,
@@ -53,7 +49,7 @@ export async function planApplication(
       authMethod,
       ...credentials,
       grants: entry.grants ?? before?.grants ?? [],
-      scopes,
+      scopes: entry.scopes ?? before?.scopes ?? [],
       redirectUris: entry.redirectUris ?? before?.redirectUris ?? [],
       postLogoutRedirectUris: entry.postLogoutRedirectUris ?? before?.postLogoutRedirectUris ?? [],
       allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
@@ -72,7 +68,7 @@ export async function planApplication(
     },
     defined({ generated, madeUp }),
   );
-  checkAsWhole(plan, name, authMethod, entry, before);
+  checkAsWhole(plan, name, application, entry);
 }
 
 function planIdTokenAlg(
@@ -178,15 +174,8 @@ export function planCredentials(
 }
 
 /** What stands in the file may fit, and still not fit what the store holds beside it. */
-function checkAsWhole(
-  plan: Plan,
-  name: string,
-  authMethod: AuthMethod,
-  entry: ApplyApplication,
-  before: Application | undefined,
-): void {
-  const grants = entry.grants ?? before?.grants ?? [];
-  const redirectUris = entry.redirectUris ?? before?.redirectUris ?? [];
+function checkAsWhole(plan: Plan, name: string, application: Application, entry: ApplyApplication): void {
+  const { authMethod, grants, redirectUris, introspects, firstParty, pkce } = application;
   const say = (sentence: string) => plan.problems.push(`${name} ${sentence}`);
   if (authMethod === 'none' && grants.includes('token_exchange')) {
     say('may not use token_exchange with the authMethod none');
@@ -196,21 +185,19 @@ function checkAsWhole(
   }
   if (grants.includes('authorization_code') && redirectUris.length === 0)
     say('needs redirectUris for authorization_code');
-  const concession = findConcession(planAudience(authMethod, entry, before));
+  const concession = findConcession(application);
   if (concession !== undefined) plan.notes.push(`${name} ${concession}`);
   else if (entry.assertionAudience === 'endpoint') {
     say(`has no use for assertionAudience: endpoint with the authMethod ${authMethod}`);
   }
-  const introspects = entry.introspects ?? before?.introspects ?? [];
   if (authMethod === 'none' && introspects.length > 0) {
     say('may not introspect with the authMethod none: leave introspects out, or empty it');
   }
-  if ((entry.firstParty ?? before?.firstParty) && redirectUris.some(isOnDevice)) {
+  if (firstParty && redirectUris.some(isOnDevice)) {
     say(
       'may not have firstParty: true with redirectUris that have http on this machine or a scheme of their own',
     );
   }
-  const pkce = entry.pkce ?? before?.pkce;
   if (pkce === 'optional' && authMethod === 'none')
     say('may not have pkce: optional with the authMethod none');
   const always = pkce === 'optional' ? redirectUris.filter(needsPkce) : [];

@@ -3,7 +3,7 @@
 import type { ApplyConnection } from '../config/apply-file.ts';
 import { createSecret, DEFAULT_LIFETIME } from '../connections/connections.ts';
 import { findableUsername } from '../nouns/usernames.ts';
-import { type Difference, difference } from '../permissions/permissions.ts';
+import { difference, listCells } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, Connection, Organization } from '../storage/nouns.ts';
@@ -11,16 +11,6 @@ import { checkRights, NOTHING_STORED } from './apply-organizations.ts';
 import { createNounId, type Plan, type Planning } from './apply-plan.ts';
 
 type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
-
-const MAX_CELLS = 5;
-
-/** Empty if there is no difference. */
-function spellDifference({ isAdmin, cells }: Difference): string {
-  if (isAdmin) return 'admin of the resource';
-  const shown = cells.slice(0, MAX_CELLS).map(({ table, action }) => `${table}:${action}`);
-  const hidden = cells.length - shown.length;
-  return shown.join(', ') + (hidden > 0 ? ` and ${hidden} more` : '');
-}
 
 /** Rights and scopes of a connection that tokens made from it will never have, as ends of sentences. */
 async function findVain(
@@ -31,7 +21,8 @@ async function findVain(
   if (!application) return [];
   const vain: string[] = [];
   const ceiling = application.ceilings.find((each) => each.resource === resource)?.permissions;
-  const beyond = ceiling && spellDifference(difference(fromStored(permissions), fromStored(ceiling)));
+  const { isAdmin, cells } = difference(fromStored(permissions), fromStored(ceiling ?? permissions));
+  const beyond = isAdmin ? 'admin of the resource' : listCells(cells);
   if (beyond) vain.push(`gives more than the ceiling of application ${application.name}: ${beyond}`);
   const unknown = scopes.filter((scope) => !application.scopes.includes(scope));
   if (unknown.length > 0) {

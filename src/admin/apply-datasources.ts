@@ -3,14 +3,12 @@
 import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../config/apply-datasources.ts';
 import { DatasourceAway } from '../datasources/connector.ts';
 import type { Credentials } from '../datasources/credentials.ts';
-import type { Datasources } from '../datasources/datasources.ts';
+import type { Datasources, Described } from '../datasources/datasources.ts';
+import { PLACE } from '../datasources/logins.ts';
 import { registeredColumns } from '../datasources/rows.ts';
 import { defined } from '../storage/defined.ts';
 import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../storage/nouns.ts';
 import { createNounId, type Plan, type Planning } from './apply-plan.ts';
-
-/** As it will be, but for what the store gives it. */
-type Planned = Omit<Datasource, 'number' | 'version' | 'createdAt'>;
 
 export async function planDatasource(
   plan: Plan,
@@ -37,7 +35,7 @@ export async function planDatasource(
   if (isElsewhere(server, before) && before?.sealedPassword !== undefined && entry.password === undefined) {
     plan.problems.push(`${name} is at another server, or another user there: give its password again`);
   }
-  const planned: Planned = {
+  const planned: Described = {
     ...owner,
     name: entry.name,
     enabled: entry.enabled ?? before?.enabled ?? true,
@@ -94,13 +92,8 @@ async function planUserTable(
 ): Promise<UserTable | undefined> {
   const database = databaseOf(entry, table) ?? '';
   const { collection, usernameColumn, passwordColumn, passwordFormat, subjectColumn } = table;
-  const before = datasource?.userTables.find(
-    (known) =>
-      known.database === database &&
-      known.collection === collection &&
-      known.usernameColumn === usernameColumn &&
-      known.passwordColumn === passwordColumn,
-  );
+  const place = { database, collection, usernameColumn, passwordColumn };
+  const before = datasource?.userTables.find((known) => PLACE.every((part) => known[part] === place[part]));
   const what = `${name}, table ${collection}`;
   const roles = await findRoles(plan, what, organization, table.roles ?? []);
   const values = Object.entries(table.roleMap ?? {});
@@ -121,10 +114,7 @@ async function planUserTable(
   return {
     id: before?.id ?? createNounId(),
     enabled: table.enabled ?? before?.enabled ?? true,
-    database,
-    collection,
-    usernameColumn,
-    passwordColumn,
+    ...place,
     passwordFormat,
     ...defined({ saltColumn, saltOrder, sealedSecret }),
     subjectColumn,
@@ -177,10 +167,10 @@ async function findRealm(
 async function checkCatalogue(
   plan: Plan,
   name: string,
-  planned: Planned,
+  planned: Described,
   password: string | undefined,
   datasources: Pick<Datasources, 'inspect'>,
-): Promise<Planned> {
+): Promise<Described> {
   if (planned.userTables.length === 0) return planned;
   const userTables: UserTable[] = [];
   try {

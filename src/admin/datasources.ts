@@ -5,14 +5,7 @@ import { type Credentials, formatSettings } from '../datasources/credentials.ts'
 import type { Datasources } from '../datasources/datasources.ts';
 import type { Costs } from '../datasources/password-formats/contract.ts';
 import { describeStored, parseStored, verifyParsed } from '../datasources/password-formats/index.ts';
-import {
-  columnsOf,
-  fixedConditions,
-  isNamed,
-  type Person,
-  readRow,
-  registeredColumns,
-} from '../datasources/rows.ts';
+import { isNamed, type Person, readRow, registeredColumns, rowQuery } from '../datasources/rows.ts';
 import type { Author, Changes } from '../directory/changes.ts';
 import { accountSubject, rolesOf } from '../directory/database-accounts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -91,13 +84,8 @@ async function testTable(
   verified.add(table.id);
   const steps: TestStep[] = [{ ok: true, says: `${what} has the columns ${needed.join(', ')}.` }];
   if (!login) return steps;
-  const rows = await connector.findRows({
-    database: table.database,
-    collection: table.collection,
-    columns: columnsOf(table),
-    where: [{ column: table.usernameColumn, equals: login.username }, ...fixedConditions(table)],
-  });
-  const [row, second] = rows;
+  const wanted = { column: table.usernameColumn, equals: login.username };
+  const [row, second] = await connector.findRows(rowQuery(table, wanted));
   if (!row) return [...steps, { ok: false, says: `No row of ${what} has this user name.` }];
   if (second)
     return [...steps, { ok: false, says: 'More than one row has this user name: the login is refused.' }];

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
-import { openStorage } from '../server/open-storage.ts';
 import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
-import { requireStore } from './open.ts';
+import { requireStore, withStorage } from './open.ts';
 
 export const backup: Command = {
   name: 'backup',
@@ -19,12 +18,7 @@ export const backup: Command = {
     const config = loadConfig(io.env, { cwd: io.cwd });
     requireStore(config);
     if (existsSync(path)) throw new CommandFailed(`${path} is there already: a backup needs a new file.`);
-    const storage = await openStorage(config);
-    try {
-      await storage.backup(path);
-    } finally {
-      await storage.close();
-    }
+    await withStorage(config, (storage) => storage.backup(path));
     writeLines(io.stdout, [`The store was copied to ${path}.`]);
     return DONE;
   },

@@ -3,9 +3,8 @@ import { open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exportLines } from '../admin/export.ts';
 import { loadConfig } from '../config/load.ts';
-import { openStorage } from '../server/open-storage.ts';
 import { type Command, CommandFailed, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
-import { requireStore } from './open.ts';
+import { requireStore, withStorage } from './open.ts';
 
 /** Rows written at once. */
 const BATCH = 500;
@@ -27,14 +26,10 @@ export const exportStore: Command = {
     if (path !== undefined && existsSync(path)) {
       throw new CommandFailed(`${path} is there already: an export needs a new file.`);
     }
-    const storage = await openStorage(config);
-    try {
-      const lines = inBatches(exportLines(storage.dump, io.now()));
-      if (path === undefined) await writeOut(lines, io);
-      else await writeFile(lines, path);
-    } finally {
-      await storage.close();
-    }
+    await withStorage(config, ({ dump }) => {
+      const lines = inBatches(exportLines(dump, io.now()));
+      return path === undefined ? writeOut(lines, io) : writeFile(lines, path);
+    });
     if (path !== undefined) writeLines(io.stdout, [`The store was exported to ${path}.`]);
     return DONE;
   },

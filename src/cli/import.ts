@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { importRecords, readKeys } from '../admin/import.ts';
 import { loadConfig } from '../config/load.ts';
-import { openStorage } from '../server/open-storage.ts';
 import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
 import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
 import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
+import { withStorage } from './open.ts';
 
 export const importStore: Command = {
   name: 'import',
@@ -22,16 +22,11 @@ export const importStore: Command = {
     const config = loadConfig(io.env, { cwd: io.cwd });
     const read = () => importRecords(linesOf(path));
     await requireMasterKey(await readKeys(read()), config.masterKey, io.now);
-    const storage = await openStorage(config);
-    try {
-      await storage.dump.import(read()).catch((error) => {
-        if (error instanceof Conflict)
-          throw new CommandFailed('The export has a row twice: nothing was imported.');
-        throw error;
-      });
-    } finally {
-      await storage.close();
-    }
+    await withStorage(config, ({ dump }) => dump.import(read())).catch((error) => {
+      if (error instanceof Conflict)
+        throw new CommandFailed('The export has a row twice: nothing was imported.');
+      throw error;
+    });
     writeLines(io.stdout, [`${path} was imported.`]);
     return DONE;
   },

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../server/foundations.ts';
+import { openStorage } from '../server/open-storage.ts';
+import type { Storage } from '../storage/contract.ts';
 import { CommandFailed, type CommandIo } from './command.ts';
 
 /** @throws CommandFailed; asking a store that is not there must not make one */
@@ -13,6 +15,19 @@ export function requireStore({ storage }: Config): void {
   throw new CommandFailed(
     `There is no store at ${storage.path}. Starting the server, applying a file and importing make one; is it elsewhere (GRANTABLE_DATA_DIR, GRANTABLE_STORAGE)?`,
   );
+}
+
+/**
+ * Opens what is stored, without the keys that open its secrets, works on it and closes it.
+ * @throws whatever opening it throws, see `open-storage.ts`
+ */
+export async function withStorage<T>(config: Config, work: (storage: Storage) => Promise<T>): Promise<T> {
+  const storage = await openStorage(config);
+  try {
+    return await work(storage);
+  } finally {
+    await storage.close();
+  }
 }
 
 /** What is done where there is no store yet. */

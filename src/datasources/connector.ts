@@ -1,5 +1,6 @@
 /** The contract of the adapters: what Grantable asks of a database product. */
 import type { LookupFunction } from 'node:net';
+import type { DatasourceServer } from '../storage/nouns.ts';
 
 /** Milliseconds that a connection, or an answer, may take. */
 export const PATIENCE = 2_000;
@@ -42,24 +43,15 @@ export interface Connector {
 }
 
 /** Where a database server is, and how it may be reached. */
-export interface ServerTarget {
-  readonly host: string;
-  readonly port: number | undefined;
-  readonly username: string | undefined;
+export interface ServerTarget extends DatasourceServer {
   readonly password: string | undefined;
-  readonly tls: 'verify' | 'off';
-  readonly ca: string | undefined;
   /** Resolves names, and refuses addresses that the operator has not allowed. */
   readonly lookup: LookupFunction;
 }
 
-export type OpenServer = (target: ServerTarget) => Promise<Connector>;
-/** @param path of an existing file */
-export type OpenFile = (path: string) => Promise<Connector>;
+type OpenServer = (target: ServerTarget) => Promise<Connector>;
 
-export interface ConnectorKinds {
-  readonly postgres: OpenServer;
-  readonly mysql: OpenServer;
-  readonly mongodb: OpenServer;
-  readonly sqlite: OpenFile;
+export interface ConnectorKinds extends Record<'postgres' | 'mysql' | 'mongodb', OpenServer> {
+  /** @param path of an existing file */
+  readonly sqlite: (path: string) => Promise<Connector>;
 }

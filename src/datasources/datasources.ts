@@ -39,6 +39,9 @@ const REST = 10_000;
 /** Questions to one datasource at once, in each process. */
 const AT_ONCE = 25;
 
+/** A datasource as it is or will be, but for what the store gives it. */
+export type Described = Omit<Datasource, 'number' | 'version' | 'createdAt'>;
+
 export interface Datasources {
   /** At most two rows. @throws Unavailable when the datasource is away, slow, or not what was registered */
   findRows(datasource: Datasource, query: RowQuery): Promise<readonly Row[]>;
@@ -47,7 +50,7 @@ export interface Datasources {
    * @param password in the clear; absent: the sealed one @throws DatasourceAway
    */
   inspect<T>(
-    datasource: Omit<Datasource, 'number' | 'version' | 'createdAt'>,
+    datasource: Described,
     password: string | undefined,
     work: (connector: Connector) => Promise<T>,
   ): Promise<T>;
@@ -89,34 +92,17 @@ function toUnavailable(error: unknown, name: string): Unavailable {
 export function createDatasources({ kinds, credentials, allowed, folder }: DatasourcesDeps): Datasources {
   const opened = new Map<string, Opened>();
 
-  async function open(
-    {
-      kind,
-      file,
-      server,
-      sealedPassword,
-      id,
-      organization,
-      name,
-    }: Omit<Datasource, 'number' | 'version' | 'createdAt'>,
-    given?: string,
-  ): Promise<Connector> {
+  async function open(datasource: Described, given?: string): Promise<Connector> {
+    const { kind, file, server, sealedPassword, name } = datasource;
     if (kind === 'sqlite') {
       if (file === undefined) throw new DatasourceAway(`datasource ${name} names no file`);
       return kinds.sqlite(await findFile(folder, file));
     }
     if (!server) throw new DatasourceAway(`datasource ${name} names no server`);
     requirePermitted(server.host, allowed);
-    const sealed = sealedPassword && credentials.open(sealedPassword, { id, organization });
-    return kinds[kind]({
-      host: server.host,
-      port: server.port,
-      username: server.username,
-      password: given ?? sealed,
-      tls: server.tls,
-      ca: server.ca,
-      lookup: createCheckedLookup(server.host, allowed),
-    });
+    const sealed = sealedPassword && credentials.open(sealedPassword, datasource);
+    const lookup = createCheckedLookup(server.host, allowed);
+    return kinds[kind]({ ...server, password: given ?? sealed, lookup });
   }
 
   function find(datasource: Datasource): Opened {

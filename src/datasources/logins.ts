@@ -26,7 +26,7 @@ import {
   parseStored,
   verifyParsed,
 } from './password-formats/index.ts';
-import { columnsOf, fixedConditions, isNamed, keyCondition, type Person, readRow } from './rows.ts';
+import { isNamed, keyCondition, type Person, readRow, rowQuery } from './rows.ts';
 
 /** What a login names, each compared as a string with what is registered. */
 export interface Tuple {
@@ -109,6 +109,9 @@ interface Found {
   readonly table: UserTable;
 }
 
+/** Which user table a login means. */
+export const PLACE = ['database', 'collection', 'usernameColumn', 'passwordColumn'] as const;
+
 function isUsable({ enabled, verified }: UserTable): boolean {
   return enabled && verified;
 }
@@ -119,10 +122,7 @@ function findNamed(datasources: readonly Datasource[], tuple: Tuple, realm: Real
     (candidate) =>
       isUsable(candidate) &&
       candidate.realm === realm &&
-      candidate.database === tuple.database &&
-      candidate.collection === tuple.collection &&
-      candidate.usernameColumn === tuple.usernameColumn &&
-      candidate.passwordColumn === tuple.passwordColumn,
+      PLACE.every((part) => candidate[part] === tuple[part]),
   );
   return datasource && table && { datasource, table };
 }
@@ -218,12 +218,10 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   async function findRows(asked: Found | undefined, username: string): Promise<readonly Row[]> {
     if (!asked) return [];
     const { datasource, table } = asked;
-    return datasources.findRows(datasource, {
-      database: table.database,
-      collection: table.collection,
-      columns: columnsOf(table),
-      where: [{ column: table.usernameColumn, equals: username }, ...fixedConditions(table)],
-    });
+    return datasources.findRows(
+      datasource,
+      rowQuery(table, { column: table.usernameColumn, equals: username }),
+    );
   }
 
   return {
@@ -261,13 +259,8 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
       const found = await findUserTable(view, facts);
       const table = found?.userTable;
       if (!found || !table || !isUsable(table) || table.realm !== realm) return undefined;
-      const rows = await datasources.findRows(found.datasource, {
-        database: table.database,
-        collection: table.collection,
-        columns: columnsOf(table),
-        where: [keyCondition(table.subjectColumn, facts.key), ...fixedConditions(table)],
-      });
-      const [row, second] = rows;
+      const query = rowQuery(table, keyCondition(table.subjectColumn, facts.key));
+      const [row, second] = await datasources.findRows(found.datasource, query);
       const person = row && !second ? readRow(row, table) : undefined;
       if (!person?.isActive || !hasMark(person, facts.mark)) return undefined;
       const account = toAccount({ datasource: found.datasource, table }, person, facts.mark);

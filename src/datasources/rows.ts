@@ -23,11 +23,11 @@ export function keyCondition(column: string, key: string): RowQuery['where'][num
 }
 
 /** The fixed conditions of a user table. */
-export function fixedConditions({ conditions }: Pick<UserTable, 'conditions'>): RowQuery['where'] {
+function fixedConditions({ conditions }: Pick<UserTable, 'conditions'>): RowQuery['where'] {
   return conditions.map(({ column, equals }) => ({ column, equals: JSON.parse(equals) as Scalar }));
 }
 
-export function columnsOf(table: UserTable): readonly string[] {
+function columnsOf(table: UserTable): readonly string[] {
   const { usernameColumn, passwordColumn, subjectColumn, claims } = table;
   const { saltColumn, activeColumn, roleColumn, passwordChangedAtColumn } = table;
   const optional = [saltColumn, activeColumn, roleColumn, passwordChangedAtColumn];
@@ -38,6 +38,16 @@ export function columnsOf(table: UserTable): readonly string[] {
 /** All that the catalogue must have. */
 export function registeredColumns(table: UserTable): readonly string[] {
   return [...new Set([...columnsOf(table), ...table.conditions.map(({ column }) => column)])];
+}
+
+/** Finds the row of a user table that has this value. */
+export function rowQuery(table: UserTable, wanted: RowQuery['where'][number]): RowQuery {
+  return {
+    database: table.database,
+    collection: table.collection,
+    columns: columnsOf(table),
+    where: [wanted, ...fixedConditions(table)],
+  };
 }
 
 const ACTIVE = new Set(['1', 't', 'true', 'y', 'yes', 'on', 'active', 'enabled']);

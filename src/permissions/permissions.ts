@@ -123,18 +123,20 @@ export function difference(a: Permissions, b: Permissions): Difference {
 
 const CELLS_IN_A_SENTENCE = 5;
 
-/**
- * One sentence for the client's developer, fit for `error_description`. Cells are spelled as table scopes are:
- * `orders:delete`.
- */
+/** Cells as table scopes are spelled (`orders:delete`): the first few, and how many more there are. */
+export function listCells(cells: readonly Cell[]): string {
+  const shown = cells
+    .slice(0, CELLS_IN_A_SENTENCE)
+    .map(({ table, action }) => `${quoteName(table)}:${action}`);
+  const hidden = cells.length - shown.length;
+  return shown.join(', ') + (hidden > 0 ? ` and ${hidden} more` : '');
+}
+
+/** One sentence for the client's developer, fit for `error_description`. */
 export function describeDifference(report: Difference): string {
   if (report.isAdmin) return 'Admin of the resource is more than what is allowed.';
   if (report.cells.length === 0) return 'Nothing goes beyond what is allowed.';
-  const shown = report.cells
-    .slice(0, CELLS_IN_A_SENTENCE)
-    .map(({ table, action }) => `${quoteName(table)}:${action}`);
-  const hidden = report.cells.length - shown.length;
-  return `Beyond what is allowed: ${shown.join(', ')}${hidden > 0 ? ` and ${hidden} more` : ''}.`;
+  return `Beyond what is allowed: ${listCells(report.cells)}.`;
 }
 
 /** The tables of `permissions` that a closed catalogue does not list. Admin names none. */

@@ -1,4 +1,4 @@
-/** Asking the authorization server about a token (RFC 7662). */
+/** Asker the authorization server about a token (RFC 7662). */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
@@ -9,22 +9,22 @@ const ANSWERS_KEPT = 10_000;
 /** Milliseconds. */
 const PATIENCE = 5_000;
 
-export interface IntrospectionOptions {
+/** Who asks the authorization server, and where. */
+export interface Asker {
   /** Its base URL. */
   readonly server: string;
+  /** Identifier of the resource that an answer must speak of. */
   readonly resource: string;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Seconds that an answer may be used again; 0: never. */
-  readonly maxStaleness: number;
-  /** Milliseconds. */
+  /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
 export type Introspect = (token: string) => Promise<VerifiedToken>;
 
 /** RFC 6749 section 2.3.1. */
-export function basicAuthorization(clientId: string, clientSecret: string): string {
+export function basicAuthorization({ clientId, clientSecret }: Asker): string {
   const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`;
   return `Basic ${Buffer.from(credentials).toString('base64')}`;
 }
@@ -35,9 +35,12 @@ interface Answer {
   readonly at: number;
 }
 
-/** @throws AccessError invalid_token; unavailable when there is no answer */
-export function createIntrospect(options: IntrospectionOptions): Introspect {
-  const { server, resource, clientId, clientSecret, maxStaleness, now } = options;
+/**
+ * @param maxStaleness seconds that an answer may be used again; 0: never
+ * @throws AccessError invalid_token; unavailable when there is no answer
+ */
+export function createIntrospect(asker: Asker, maxStaleness: number): Introspect {
+  const { server, resource, now } = asker;
   const answers = new LRUCache<string, Answer>({ max: ANSWERS_KEPT });
   const asking = new Map<string, { readonly answer: Promise<Answer>; readonly at: number }>();
 
@@ -46,7 +49,7 @@ export function createIntrospect(options: IntrospectionOptions): Introspect {
     try {
       const response = await fetch(`${server}/oauth/introspect`, {
         method: 'POST',
-        headers: { authorization: basicAuthorization(clientId, clientSecret), accept: 'application/json' },
+        headers: { authorization: basicAuthorization(asker), accept: 'application/json' },
         body: new URLSearchParams({ token }),
         signal: AbortSignal.timeout(PATIENCE),
       });

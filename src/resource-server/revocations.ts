@@ -10,7 +10,7 @@ import { type Standing, standingOf } from '../registry/nodes.ts';
 import { defined } from '../storage/defined.ts';
 import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { AccessError } from './errors.ts';
-import { basicAuthorization } from './introspection.ts';
+import { type Asker, basicAuthorization } from './introspection.ts';
 
 /** Seconds. */
 const LONG_POLL = 10;
@@ -21,19 +21,11 @@ const ANSWER_PATIENCE = 5_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 1_000;
 
-export interface RevocationsOptions {
+export interface RevocationsOptions extends Asker {
   readonly issuer: string;
-  /** Its base URL. */
-  readonly server: string;
-  /** Its identifier: an answer that does not speak of it says nothing. */
-  readonly resource: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
   readonly keys: JWTVerifyGetKey;
   /** Seconds without a good answer after which nothing is said any more. */
   readonly maxFeedSilence: number;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
   /** Told when following fails, with the URL of the feed; it goes on by itself. */
   readonly onError: (error: unknown) => void;
   /** Waits between two questions, for milliseconds or until the signal; a timer, unless said otherwise. */
@@ -74,18 +66,7 @@ const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
   wait(ms, undefined, { signal }).catch(() => undefined);
 
 export function followRevocations(options: RevocationsOptions): Revocations {
-  const {
-    issuer,
-    server,
-    resource,
-    clientId,
-    clientSecret,
-    keys,
-    maxFeedSilence,
-    now,
-    onError,
-    pause = sleep,
-  } = options;
+  const { issuer, server, resource, clientId, keys, maxFeedSilence, now, onError, pause = sleep } = options;
   const feed = `${server}/oauth/revocations`;
   const closing = new AbortController();
   const records: Records = new Map();
@@ -101,7 +82,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
     if (cursor !== undefined) url.searchParams.set('after', cursor);
     const patience = AbortSignal.timeout(seconds * 1000 + ANSWER_PATIENCE);
     const response = await fetch(url, {
-      headers: { authorization: basicAuthorization(clientId, clientSecret) },
+      headers: { authorization: basicAuthorization(options) },
       signal: AbortSignal.any([closing.signal, patience]),
     });
     const text = await response.text();

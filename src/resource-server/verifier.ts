@@ -71,7 +71,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const now = options.now ?? Date.now;
   const maxStaleness = options.maxStaleness ?? (mode === 'local' ? 1 : 5);
   const server = options.backChannel ?? issuer;
-  const introspect = createIntrospect({ server, resource, clientId, clientSecret, maxStaleness, now });
+  const asker = { server, resource, clientId, clientSecret, now };
+  const introspect = createIntrospect(asker, maxStaleness);
   const keys = createRemoteJWKSet(new URL(`${server}/oauth/jwks`), {
     cacheMaxAge: KEYS_KEPT,
     cooldownDuration: KEYS_ASKED_EVERY,
@@ -79,14 +80,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const revocations =
     mode === 'local'
       ? followRevocations({
+          ...asker,
           issuer,
-          server,
-          resource,
-          clientId,
-          clientSecret,
           keys,
           maxFeedSilence: options.maxFeedSilence ?? 30,
-          now,
           onError: options.onError ?? (() => undefined),
         })
       : undefined;

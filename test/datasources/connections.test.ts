@@ -34,7 +34,6 @@ function target(port: number, more: Partial<ServerTarget> = {}): ServerTarget {
     username: 'reader',
     password: SECRET,
     tls: 'verify',
-    ca: undefined,
     lookup: createCheckedLookup(host, createAllowedHosts(['localhost', '127.0.0.1'])),
     ...more,
   };
