@@ -1,5 +1,5 @@
 /** Less secure settings that an operator allowed an application: `apply`, `doctor` and the start report them. */
-import { eachNoun } from '../directory/collections.ts';
+import { eachListed } from '../directory/collections.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
 
@@ -17,7 +17,7 @@ export async function findConcessions({
   organizations,
 }: Pick<DirectoryStore, 'applications' | 'organizations'>): Promise<string[]> {
   const sentences: string[] = [];
-  for await (const application of eachNoun(applications)) {
+  for await (const application of eachListed(applications, 'assertionAudience', 'endpoint')) {
     const concession = findConcession(application);
     if (concession === undefined) continue;
     const organization = await organizations.get(application.organization);

@@ -10,7 +10,7 @@ import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
-import { eachNoun } from './collections.ts';
+import { eachListed } from './collections.ts';
 import { mayUseGrant } from './registered-applications.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 
@@ -104,9 +104,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
 
   async function findOwn(owner: User): Promise<Application[]> {
     const own: Application[] = [];
-    for await (const application of eachNoun(store.applications, owner.organization)) {
-      if (application.owner === owner.id) own.push(application);
-    }
+    for await (const application of eachListed(store.applications, 'owner', owner.id)) own.push(application);
     return own;
   }
 

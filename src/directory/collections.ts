@@ -20,6 +20,15 @@ export function eachNoun<T>(
   return eachPaged(collection, { organization });
 }
 
+/** The first that lists a value. @param key a name from `listedKeys` */
+export async function findListed<T>(
+  collection: Pick<Collection<T>, 'page'>,
+  key: string,
+  value: string,
+): Promise<T | undefined> {
+  return (await collection.page({ limit: 1, listed: { key, value } })).items[0];
+}
+
 /** Those that list a value. @param key a name from `listedKeys` */
 export function eachListed<T>(
   collection: Pick<Collection<T>, 'page'>,

@@ -8,7 +8,7 @@
  */
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
 import { type DeviceAccess, NO_DEVICE_ACCESS } from '../permissions/device-access.ts';
-import type { Collection, DirectoryStore } from '../storage/contract.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
 import {
   type Application,
   type CollectionName,
@@ -22,7 +22,7 @@ import {
   type User,
 } from '../storage/nouns.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
-import { eachListed, eachNoun, findResourceSpelled } from './collections.ts';
+import { eachListed, eachNoun, findListed, findResourceSpelled } from './collections.ts';
 import type { FaceRules } from './face-rules.ts';
 import { all, allOf, createFreshness, type Freshness } from './freshness.ts';
 import { createMemory, type Found, type Remember } from './memory.ts';
@@ -98,15 +98,6 @@ export interface Directory {
 }
 
 const PORT = /:\d{1,5}$/;
-
-/** The first noun that lists the value. */
-async function findListed<T>(
-  collection: Pick<Collection<T>, 'page'>,
-  key: string,
-  value: string,
-): Promise<T | undefined> {
-  return (await collection.page({ limit: 1, listed: { key, value } })).items[0];
-}
 
 /** @param from beside the noun itself */
 function toFound<T extends Noun>(noun: T | undefined, ...from: readonly string[]): Found<T> | undefined {

@@ -6,7 +6,7 @@ import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, Realm, User } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
-import { eachNoun } from './collections.ts';
+import { eachListed } from './collections.ts';
 import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 
@@ -58,7 +58,7 @@ export function createRegister({
 }): Register {
   async function defaultRoles(organization: string): Promise<string[]> {
     const roles: string[] = [];
-    for await (const role of eachNoun(store.roles, organization)) if (role.default) roles.push(role.id);
+    for await (const { id } of eachListed(store.roles, 'default', organization)) roles.push(id);
     return roles;
   }
 

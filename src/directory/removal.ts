@@ -1,7 +1,7 @@
 /** What goes with a noun that is removed, and what stands against removing it. */
-import type { DirectoryStore } from '../storage/contract.ts';
-import type { CollectionName, Nouns, Realm, Resource } from '../storage/nouns.ts';
-import { collectionOf, eachNoun } from './collections.ts';
+import type { Collection, DirectoryStore } from '../storage/contract.ts';
+import type { CollectionName, Noun, Nouns, Realm, Resource } from '../storage/nouns.ts';
+import { collectionOf, eachListed, eachNoun } from './collections.ts';
 import { StillInUse } from './references.ts';
 
 const NAMED_IN_A_SENTENCE = 5;
@@ -59,10 +59,7 @@ export async function removeContents<C extends CollectionName>(
     );
   }
   if (collection === 'users') {
-    const { id, organization } = noun as Nouns['users'];
-    if (organization !== undefined) {
-      await removeAll(store, 'applications', organization, ({ owner }) => owner === id);
-    }
+    await removeEach(store.applications, eachListed(store.applications, 'owner', noun.id));
   }
   if (collection === 'organizations') {
     for (const inside of [
@@ -85,13 +82,21 @@ async function removeAll<C extends CollectionName>(
   belongs: (noun: Nouns[C]) => boolean,
 ): Promise<void> {
   const nouns = collectionOf(store, collection);
-  let batch: Nouns[C][] = [];
+  await removeEach(nouns, eachNoun(nouns, organization), belongs);
+}
+
+async function removeEach<T extends Noun>(
+  nouns: Pick<Collection<T>, 'remove'>,
+  each: AsyncIterable<T>,
+  belongs: (noun: T) => boolean = () => true,
+): Promise<void> {
+  let batch: T[] = [];
   // Begun together, so that a store can commit them together.
   const removeBatch = async (): Promise<void> => {
     await Promise.all(batch.map(({ id, version }) => nouns.remove(id, version)));
     batch = [];
   };
-  for await (const noun of eachNoun(nouns, organization)) {
+  for await (const noun of each) {
     if (belongs(noun)) batch.push(noun);
     if (batch.length === BATCH) await removeBatch();
   }

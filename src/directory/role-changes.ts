@@ -14,7 +14,7 @@ import { fromStored, toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Organization, Role } from '../storage/nouns.ts';
 import type { Author, Changes } from './changes.ts';
-import { eachNoun } from './collections.ts';
+import { findListed } from './collections.ts';
 
 export interface RoleChanges {
   /** @param name `default` is the one that everybody gets who registers, unless one is called so */
@@ -54,8 +54,7 @@ export function createRoleChanges({
     async find({ id }, name) {
       const named = await store.roles.findBy('name', `${id}/${name}`);
       if (named || name !== 'default') return named;
-      for await (const role of eachNoun(store.roles, id)) if (role.default) return role;
-      return undefined;
+      return findListed(store.roles, 'default', id);
     },
     permissionsOf: ({ permissions }) => fromStored(permissions),
     async allow(role, added, within, author) {

@@ -31,7 +31,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger) 
   return {
     register,
     removeUser: (user: User, author: Author) => changes.users.remove(user, author),
-    findAdministrators: createFindAdministrators(foundations.store, now),
+    findAdministrators: createFindAdministrators(foundations.store),
     registerByMail: createRegisterByMail({ register, accountMails, changes, limitRegistration }),
     limitRegistration,
     limitPerson,
