@@ -8,7 +8,8 @@ import { INDEXES, migrate, STEPS, type Step } from '../../adapters/storage/mongo
 import { createModels } from '../../adapters/storage/mongoose/schemas.ts';
 import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
 import { type CollectionName, listedKeys } from '../../src/storage/nouns.ts';
-import { storageContract } from '../contracts/storage.contract.ts';
+import { directoryContract } from '../contracts/directory.contract.ts';
+import { type OpenStore, storageContract } from '../contracts/storage.contract.ts';
 import { wholeTokenRow } from '../contracts/whole-rows.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
 
@@ -21,7 +22,7 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  storageContract('MongoDB', async () => {
+  async function openEmpty(): Promise<OpenStore> {
     const url = server.newUrl();
     const opened: Storage[] = [await openMongooseStorage({ url })];
     return {
@@ -36,7 +37,10 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
         for (const storage of opened) await storage.close();
       },
     };
-  });
+  }
+
+  storageContract('MongoDB', openEmpty);
+  directoryContract('MongoDB', openEmpty, 3);
 
   test('every filter uses an index, and hot ones the id', async () => {
     const sent: { collection: string; method: string; filter: Record<string, unknown>; sort?: object }[] = [];

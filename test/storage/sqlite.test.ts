@@ -14,7 +14,8 @@ import {
   type Storage,
   StoreUnavailable,
 } from '../../src/storage/contract.ts';
-import { storageContract } from '../contracts/storage.contract.ts';
+import { directoryContract } from '../contracts/directory.contract.ts';
+import { type OpenStore, storageContract } from '../contracts/storage.contract.ts';
 import { wholeLoginRow, wholeTokenRow } from '../contracts/whole-rows.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'grantable-sqlite-'));
@@ -23,7 +24,7 @@ const NOW = 1_800_000_000_000;
 let files = 0;
 const newPath = (): string => join(folder, `${files++}.db`);
 
-storageContract('SQLite', async () => {
+async function openEmpty(): Promise<OpenStore> {
   const path = newPath();
   const opened: Storage[] = [await openSqliteStorage({ path })];
   return {
@@ -38,7 +39,10 @@ storageContract('SQLite', async () => {
       for (const storage of opened) await storage.close();
     },
   };
-});
+}
+
+storageContract('SQLite', openEmpty);
+directoryContract('SQLite', openEmpty, 10);
 
 test('a write that fails leaves its neighbours of the same transaction standing', async () => {
   const storage = await openSqliteStorage({ path: newPath() });
