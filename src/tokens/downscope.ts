@@ -28,20 +28,26 @@ import type { Proof } from './grant.ts';
 
 type IsKnown = (scope: string) => boolean;
 
-/** An application is one object within a view and another in the next, so what is kept here cannot be stale. */
-const remembered = new WeakMap<Application, IsKnown>();
+interface Remembered {
+  readonly isKnown: IsKnown;
+  /** Of the application's organization. */
+  readonly revision: number;
+}
+
+const remembered = new WeakMap<Application, Remembered>();
 
 /** Whether a scope is declared by a resource of the application: then it is not the name of a table. */
 export async function knownScopes(view: DirectoryView, application: Application): Promise<IsKnown> {
-  const isKnown = remembered.get(application);
-  if (isKnown) return isKnown;
+  const revision = view.revisionOf(application.organization);
+  const before = remembered.get(application);
+  if (before?.revision === revision) return before.isKnown;
   const known = new Set<string>(OPENID_SCOPES);
   for (const { resource } of application.ceilings) {
     for (const scope of (await view.findResource(resource))?.scopes ?? []) known.add(scope);
   }
-  const answer: IsKnown = (scope) => known.has(scope);
-  remembered.set(application, answer);
-  return answer;
+  const isKnown: IsKnown = (scope) => known.has(scope);
+  remembered.set(application, { isKnown, revision });
+  return isKnown;
 }
 
 /** A login's own; or, if they are named, those of the login behind an exchanged token. */
