@@ -2,7 +2,8 @@
  * The form of opaque access tokens, refresh tokens and node ids, and the keys under which the store finds their rows.
  * Connection tokens have theirs in `connections/connection-tokens.ts`.
  */
-import { createHmac, createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { writeRandom } from './random-pool.ts';
 
 /** Prefixes tell people and secret scanners what they found. */
 export const OPAQUE_ACCESS_TOKEN = 'gat_';
@@ -18,8 +19,9 @@ const HASH_BYTES = 16;
 
 /** Uses the machine's clock: the time only orders keys, and no decision depends on it. */
 function timeOrdered(randomLength: number): string {
-  const bytes = randomBytes(TIME_BYTES + randomLength);
+  const bytes = Buffer.alloc(TIME_BYTES + randomLength);
   bytes.writeUIntBE(Date.now(), 0, TIME_BYTES);
+  writeRandom(bytes, TIME_BYTES);
   return bytes.toString('base64url');
 }
 
@@ -49,6 +51,7 @@ export function createNodeId(): string {
 }
 
 const LOGIN_ID_LENGTH = 22;
+const SECRET_BYTES = 32;
 const SECRET_LENGTH = 43;
 const TAG_LENGTH = 16;
 const REFRESH_TOKEN_PATTERN = new RegExp(
@@ -103,7 +106,11 @@ export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshToken
   };
 
   return {
-    create: (login) => tagged(currentKey(), REFRESH_TOKEN + login + randomBytes(32).toString('base64url')),
+    create: (login) =>
+      tagged(
+        currentKey(),
+        REFRESH_TOKEN + login + writeRandom(Buffer.alloc(SECRET_BYTES)).toString('base64url'),
+      ),
     successor(token) {
       const made = parse(token);
       if (!made) throw new Error('this server did not make this refresh token');
