@@ -46,7 +46,7 @@ export interface ServerOptions extends EmbeddingOptions {
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   readonly workers?: Workers;
-  /** Bytes of memory for introspection answers, and as many for marks of nodes, at most. */
+  /** Bytes of memory at most: for introspection answers, for decisions, and for marks of nodes, each. */
   readonly keptBytes?: number;
 }
 

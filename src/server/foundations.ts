@@ -253,12 +253,12 @@ async function putTogether(config: Config, storage: Storage, now: Now, keptBytes
   };
 }
 
-/** Bytes of memory for introspection answers, and as many for marks of nodes, at most. */
-const KEPT_BYTES = 16_000_000;
+/** Bytes of memory at most: for introspection answers, for decisions, and for marks of nodes, each. */
+const KEPT_BYTES = 8_000_000;
 
 /**
  * Takes the time (milliseconds since the epoch) from `now`, which tests inject.
- * @param keptBytes less keeps less in memory between requests; 0 keeps no answer and no mark
+ * @param keptBytes less keeps less in memory between requests; 0 keeps nothing of these
  * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
  */
 export async function openFoundations(config: Config, now: Now = Date.now, keptBytes = KEPT_BYTES) {

@@ -100,6 +100,8 @@ export interface Grant {
   readonly repeatable?: readonly string[];
   /** Libraries add OpenID scopes to grants without an ID token: Grantable ignores them and notes it in the log. */
   readonly ignoresOpenId?: true;
+  /** Unless a face asks, it reads nothing but the client and gives the same proof each time. */
+  readonly provesClientOnly?: true;
   /** What it makes is for the resource of what is presented, not for the application's own. */
   readonly goesOn?: true;
   /** @throws domain errors; ProofRejected for everything that must not be told apart */

@@ -18,17 +18,30 @@ import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type Asked, parseAsked } from './asked.ts';
 import { downscope, knownScopes } from './downscope.ts';
-import type { Grant, GrantRequest, Issued, Mint } from './grant.ts';
+import type { Decision, Grant, GrantRequest, Issued, Mint } from './grant.ts';
+import type { KeptDecisions } from './kept-decisions.ts';
 import { requireSameKey } from './proven-key.ts';
 import { findTarget } from './target.ts';
 
 export interface GrantDeps {
   readonly users: Pick<Users, 'find'>;
   readonly mint: Mint;
+  readonly keptDecisions: KeptDecisions;
 }
 
 /** Runs one grant. @throws domain errors */
 export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantDeps): Promise<Issued> {
+  const decision = await deps.keptDecisions(grant, request, () => decide(grant, request, deps));
+  const mint = grant.mint ?? deps.mint;
+  try {
+    return await mint(request, decision);
+  } catch (error) {
+    if (findStoreUnavailable(error)) decision.proof.onAnswerLost?.();
+    throw error;
+  }
+}
+
+async function decide(grant: Grant, request: GrantRequest, deps: GrantDeps): Promise<Decision> {
   const { client, view, through } = request;
   // Malformed requests are refused before a password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);
@@ -76,22 +89,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
     faceScopes,
     pickScopes: through?.pickScopes,
   });
-  const mint = grant.mint ?? deps.mint;
-  try {
-    return await mint(request, {
-      grant,
-      proof,
-      resource,
-      rights,
-      permissions,
-      asScopes,
-      scopes,
-      ...defined({ devices }),
-    });
-  } catch (error) {
-    if (findStoreUnavailable(error)) proof.onAnswerLost?.();
-    throw error;
-  }
+  return { grant, proof, resource, rights, permissions, asScopes, scopes, ...defined({ devices }) };
 }
 
 /** A registered application has those that it was registered with. */

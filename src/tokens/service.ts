@@ -20,6 +20,7 @@ import { createSubjectTokens } from './grants/subject-token.ts';
 import { createIntrospect, type Introspect } from './introspection.ts';
 import { createIssueToken, type IssueToken } from './issue.ts';
 import { createKeptAnswers, type KeptAnswersDeps } from './kept-answers.ts';
+import { createKeptDecisions } from './kept-decisions.ts';
 import { createMint } from './mint.ts';
 import { createRevoke, type RevocationDeps, type Revoke } from './revocation.ts';
 
@@ -37,7 +38,7 @@ export interface TokenServiceDeps
   extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'subjectTokens' | 'limit'> {
   readonly issuer: string;
   readonly marks: KeptAnswersDeps['marks'];
-  /** Bytes of memory for introspection answers at most. */
+  /** Bytes of memory for introspection answers, and as many for decisions, at most. */
   readonly keptBytes: number;
   readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
   readonly connections: Connections;
@@ -64,7 +65,11 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
   const keptAnswers = createKeptAnswers(deps);
   return {
     grants,
-    issue: createIssueToken(grants, { users: deps.users, mint: createMint({ ...deps, logins }) }),
+    issue: createIssueToken(grants, {
+      users: deps.users,
+      mint: createMint({ ...deps, logins }),
+      keptDecisions: createKeptDecisions(deps.keptBytes),
+    }),
     introspect: createIntrospect({ ...deps, keptAnswers }),
     revoke: createRevoke({ ...deps, logins }),
     keysChanged() {

@@ -9,6 +9,7 @@ export const clientCredentials: Grant = {
   type: 'client_credentials',
   name: 'client_credentials',
   parameters: [],
+  provesClientOnly: true,
   async prove({ client: { application }, through }) {
     return defined({
       subject: applicationSubject(application),

@@ -1,0 +1,56 @@
+/**
+ * Decisions kept in memory, of grants that prove the client and nothing else: the same client that asks for the same gets
+ * the same decision, until a change of the directory concerns its organization. Only the decision is kept: each request
+ * gets a token of its own, with a row of its own.
+ */
+import { LRUCache } from 'lru-cache';
+import { COMMON_PARAMETERS } from './asked.ts';
+import type { Decision, Grant, GrantRequest } from './grant.ts';
+
+/** Bytes that an entry and one of its tables take, roughly. */
+const ENTRY_BYTES = 3_000;
+const TABLE_BYTES = 200;
+
+interface Kept {
+  readonly decision: Decision;
+  /** Of the directory, for the client's organization. */
+  readonly revision: number;
+}
+
+/** @param decide for a request to which no decision is kept */
+export type KeptDecisions = (
+  grant: Grant,
+  request: GrantRequest,
+  decide: () => Promise<Decision>,
+) => Promise<Decision>;
+
+/** @returns undefined if more than these decides about the request */
+function nameOf({ name, provesClientOnly }: Grant, request: GrantRequest): string | undefined {
+  const { client, parameters, through, asked } = request;
+  const { id, owner } = client.application;
+  // Who registered an application is read at each request.
+  if (!provesClientOnly || through || asked || owner !== undefined) return undefined;
+  const values = COMMON_PARAMETERS.map((parameter) => parameters[parameter] ?? null);
+  if (values.some((value) => value !== null && typeof value !== 'string')) return undefined;
+  return JSON.stringify([id, name, ...values]);
+}
+
+/** @param maxBytes memory that is used at most; 0 keeps nothing */
+export function createKeptDecisions(maxBytes: number): KeptDecisions {
+  if (maxBytes === 0) return (_grant, _request, decide) => decide();
+  const kept = new LRUCache<string, Kept>({
+    maxSize: maxBytes,
+    sizeCalculation: ({ decision }, name) =>
+      ENTRY_BYTES + 2 * name.length + TABLE_BYTES * decision.permissions.masks.size,
+  });
+  return async (grant, request, decide) => {
+    const name = nameOf(grant, request);
+    if (name === undefined) return decide();
+    const revision = request.view.revisionOf(request.client.organization.id);
+    const known = kept.get(name);
+    if (known?.revision === revision) return known.decision;
+    const decision = await decide();
+    kept.set(name, { decision, revision });
+    return decision;
+  };
+}
