@@ -22,10 +22,6 @@ export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 
 type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
 
-const openByDefault = new Set(
-  builtInFaces.flatMap(({ name, isOpenByDefault }) => (isOpenByDefault ? name : [])),
-);
-
 /** Ids of applications by name: those of the store, and new ones for what is new, because nouns name each other. */
 export type ApplicationIds = ReadonlyMap<string, string>;
 
@@ -68,7 +64,7 @@ function planFaces(
     const { application: _, ...settings } = wanted;
     faces[name] = {
       enabled: true,
-      registration: registration && openByDefault.has(name),
+      registration: registration && builtInFaces.some((face) => face.name === name && face.isOpenByDefault),
       ...had,
       ...settings,
       ...defined({ application }),

@@ -106,13 +106,16 @@ export interface FaceFailure {
   readonly duration: number;
 }
 
+/** By method and path, as in `POST /api/auth/subscribe`. */
+export type FaceRoutes = Readonly<Record<string, FaceAction>>;
+
 export interface Face {
   readonly name: FaceName;
   /**
-   * By method and path, as in `POST /api/auth/subscribe`. A path may name the organization, as in `/api/:organization`,
+   * A path may name the organization, as in `/api/:organization`,
    * and the application, as in `/:organization/:application/token`; otherwise the host and the settings do.
    */
-  readonly routes: Readonly<Record<string, FaceAction>>;
+  readonly routes: FaceRoutes;
   /** Further paths below which all of it is served too. */
   readonly alsoBelow?: readonly string[];
   /** Whether a slash at the end of a path makes no difference. */

@@ -34,25 +34,12 @@ export type DeviceAccessDetail = {
 
 const NONE: Reach = new Set();
 
-export const NO_DEVICE_ACCESS: DeviceAccess = {
-  actions: NONE,
-  networks: NONE,
-  deviceTypes: NONE,
-  topics: NONE,
-};
-export const ALL_DEVICE_ACCESS: DeviceAccess = {
-  actions: '*',
-  networks: '*',
-  deviceTypes: '*',
-  topics: '*',
-};
-
 const MAX_VALUES = 1000;
 const MAX_LENGTH = 128;
 /** Numbers and words; nothing that could be read as two values, or as all. */
 const VALUE = /^[A-Za-z0-9_.:@/-]+$/;
 
-function forEach(of: (dimension: Dimension) => Reach): DeviceAccess {
+function forEach<T>(of: (dimension: Dimension) => T): { readonly [D in Dimension]: T } {
   return {
     actions: of('actions'),
     networks: of('networks'),
@@ -60,6 +47,9 @@ function forEach(of: (dimension: Dimension) => Reach): DeviceAccess {
     topics: of('topics'),
   };
 }
+
+export const NO_DEVICE_ACCESS: DeviceAccess = forEach(() => NONE);
+export const ALL_DEVICE_ACCESS: DeviceAccess = forEach(() => '*');
 
 function reaches(a: Reach, b: Reach): boolean {
   return a === '*' || (b !== '*' && b.isSubsetOf(a));
@@ -114,13 +104,7 @@ function requireValue(value: unknown, dimension: Dimension): string {
 }
 
 export function toStoredAccess(access: DeviceAccess): StoredDeviceAccess {
-  const { actions, networks, deviceTypes, topics } = access;
-  return {
-    actions: toList(actions),
-    networks: toList(networks),
-    deviceTypes: toList(deviceTypes),
-    topics: toList(topics),
-  };
+  return forEach((dimension) => toList(access[dimension]));
 }
 
 /** @throws PermissionsError malformed rather than to guess what a damaged row allows */

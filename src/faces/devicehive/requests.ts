@@ -1,6 +1,11 @@
 /** The bodies of DeviceHive's requests: names, numbers and texts are taken where the original takes them. */
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
-import { type DeviceAccess, type Dimension, type Reach, toReach } from '../../permissions/device-access.ts';
+import {
+  type DeviceAccess,
+  type Dimension,
+  type StoredDeviceAccess,
+  toReach,
+} from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import { defined } from '../../storage/defined.ts';
 import { findActionId, findActionName } from './actions.ts';
@@ -8,26 +13,15 @@ import { parseDateTime } from './date-time.ts';
 import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
 
 /** What a token may be made for; a dimension that is absent stands for all that its holder has. */
-export interface WantedDevices {
-  readonly actions?: readonly string[];
-  readonly networks?: readonly string[];
-  readonly deviceTypes?: readonly string[];
-  readonly topics?: readonly string[];
-}
+export type WantedDevices = Partial<StoredDeviceAccess>;
 
 /** @throws PermissionsNotAllowed for what cannot be the name of anything */
 export function toDeviceAccess(wanted: WantedDevices): Partial<DeviceAccess> {
-  const reach = (dimension: Dimension): Reach | undefined => {
-    const values = wanted[dimension];
-    return values && toReach(values, dimension);
-  };
   try {
-    return defined({
-      actions: reach('actions'),
-      networks: reach('networks'),
-      deviceTypes: reach('deviceTypes'),
-      topics: reach('topics'),
-    });
+    const dimensions = Object.entries(wanted) as [Dimension, readonly string[]][];
+    return Object.fromEntries(
+      dimensions.map(([dimension, values]) => [dimension, toReach(values, dimension)]),
+    );
   } catch (error) {
     if (!(error instanceof PermissionsError)) throw error;
     throw new PermissionsNotAllowed({ description: error.message, cause: error });

@@ -5,7 +5,7 @@ import { AlreadyTaken, UnfitPassword } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { findableEmail } from '../../nouns/usernames.ts';
 import type { User } from '../../storage/nouns.ts';
-import type { FaceAction, FaceRequest } from '../face.ts';
+import type { FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requireScope } from './access.ts';
 import type { FusioSettings } from './declaration.ts';
@@ -27,7 +27,7 @@ function tellPassword(error: unknown): never {
   throw malformed(`Password ${error.problem}`);
 }
 
-export function createAccountRoutes(deps: FaceParts): Readonly<Record<string, FaceAction>> {
+export function createAccountRoutes(deps: FaceParts): FaceRoutes {
   const { users, registerByMail, accountMails, limitRegistration } = deps;
 
   async function findRoleNumber({ view }: FaceRequest, { roles }: User): Promise<number | null> {

@@ -4,7 +4,7 @@ import { RegistrationClosed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Application, User } from '../../storage/nouns.ts';
-import { type FaceAction, type FaceRequest, Reply } from '../face.ts';
+import { type FaceRequest, type FaceRoutes, Reply } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { type Person, requirePerson } from './access.ts';
 import { malformed } from './failures.ts';
@@ -35,7 +35,7 @@ const toEntry = (application: Application, { number: userId }: User) => ({
 /** Ids are texts here, and numbers where something is shown. */
 const done = (message: string, { number }: Application) => ({ success: true, message, id: String(number) });
 
-export function createAppRoutes({ users, applications }: FaceParts): Readonly<Record<string, FaceAction>> {
+export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes {
   async function requireOwn(request: FaceRequest): Promise<Person & { application: Application }> {
     const person = await requirePerson(request, 'consumer', users);
     const { user } = person;

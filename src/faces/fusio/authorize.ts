@@ -4,7 +4,7 @@ import { findRegistrant } from '../../directory/registrants.ts';
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { type Application, usesSecret } from '../../storage/nouns.ts';
-import type { FaceAction, FaceRequest } from '../face.ts';
+import type { FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requirePerson } from './access.ts';
 import { joinCode } from './code-text.ts';
@@ -51,11 +51,7 @@ function withParameters(uri: string | undefined, parameters: Record<string, stri
   return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams(parameters)}`;
 }
 
-export function createAuthorizeRoutes({
-  users,
-  codes,
-  limitPerson,
-}: FaceParts): Readonly<Record<string, FaceAction>> {
+export function createAuthorizeRoutes({ users, codes, limitPerson }: FaceParts): FaceRoutes {
   return {
     async 'GET /consumer/authorize'(request) {
       const { query, view } = request;

@@ -1,12 +1,12 @@
 /** Where things are, for clients that ask. Every URL comes from the issuer and the prefix, none from a header. */
-import type { FaceAction, FaceRequest } from '../face.ts';
+import type { FaceRequest, FaceRoutes } from '../face.ts';
 import { findScopes } from './scopes.ts';
 
 /**
  * @param base where the face is
  * @param issuer whose keys tokens are signed with
  */
-export function createDiscoveryRoutes(base: string, issuer: string): Readonly<Record<string, FaceAction>> {
+export function createDiscoveryRoutes(base: string, issuer: string): FaceRoutes {
   /** RFC 8414 section 2. */
   async function describe({ view, client }: FaceRequest): Promise<Record<string, unknown>> {
     return {

@@ -2,7 +2,7 @@
 
 import { defined } from '../../storage/defined.ts';
 import type { TokenAnswer } from '../../tokens/grant.ts';
-import type { FaceAction } from '../face.ts';
+import type { FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requireToken } from './access.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
@@ -14,7 +14,7 @@ function toAnswer({ access_token: token, expires_in, refresh_token, scope }: Tok
   return { token, expires_in, ...defined({ refresh_token }), scope: tellScopes(scope) };
 }
 
-export function createLoginRoutes(deps: FaceParts): Readonly<Record<string, FaceAction>> {
+export function createLoginRoutes(deps: FaceParts): FaceRoutes {
   const { askFor, refresh } = createQuestions(deps);
   return {
     async 'POST /consumer/login'(request, ask) {

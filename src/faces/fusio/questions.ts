@@ -22,11 +22,6 @@ export interface Question {
   readonly startsLogin?: boolean;
 }
 
-export interface Questions {
-  askFor(proof: Pick<TokenQuestion, 'grantType' | 'parameters'>, question: Question): Promise<TokenAnswer>;
-  refresh(refreshToken: string, question: Question): Promise<TokenAnswer>;
-}
-
 /** What the original's clients read in tokens. */
 function describe(user: User | undefined): Record<string, unknown> {
   if (!user) return {};
@@ -34,7 +29,7 @@ function describe(user: User | undefined): Record<string, unknown> {
   return { name: username, preferred_username: username, ...defined({ email }) };
 }
 
-export function createQuestions({ users, presentedTokens }: FaceParts): Questions {
+export function createQuestions({ users, presentedTokens }: FaceParts) {
   /** A token of an application that a person registered speaks of that person. */
   async function findOwner({ view, organization }: FaceRequest, clientId: string): Promise<User | undefined> {
     const active = await view.findApplication(clientId);
@@ -42,39 +37,41 @@ export function createQuestions({ users, presentedTokens }: FaceParts): Question
     return owner === undefined ? undefined : users.find(owner);
   }
 
-  const questions: Questions = {
-    async askFor(proof, { request, ask, scopes, as, startsLogin = false }) {
-      const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
-      const owner = as && (await findOwner(request, as.clientId));
-      const { answer } = await ask.token({
-        ...proof,
-        as,
-        startsLogin,
-        scopes: OWN_SCOPES,
-        // Those that are asked for are picked below: they may be names that stand for several.
-        asked: { scopes: OWN_SCOPES },
-        pickScopes: (_, allowed) => pickScopes(scopes, allowed),
-        token: {
-          format: 'jwt',
-          ttl,
-          refreshAge: refreshTtl,
-          endsEarlier: true,
-          claims: (_, user) => describe(user ?? owner),
-        },
-      });
-      return answer;
-    },
+  async function askFor(
+    proof: Pick<TokenQuestion, 'grantType' | 'parameters'>,
+    { request, ask, scopes, as, startsLogin = false }: Question,
+  ): Promise<TokenAnswer> {
+    const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
+    const owner = as && (await findOwner(request, as.clientId));
+    const { answer } = await ask.token({
+      ...proof,
+      as,
+      startsLogin,
+      scopes: OWN_SCOPES,
+      // Those that are asked for are picked below: they may be names that stand for several.
+      asked: { scopes: OWN_SCOPES },
+      pickScopes: (_, allowed) => pickScopes(scopes, allowed),
+      token: {
+        format: 'jwt',
+        ttl,
+        refreshAge: refreshTtl,
+        endsEarlier: true,
+        claims: (_, user) => describe(user ?? owner),
+      },
+    });
+    return answer;
+  }
 
-    refresh(refreshToken, question) {
-      const proof = { grantType: 'refresh_token', parameters: { refresh_token: refreshToken } };
-      return questions.askFor(proof, question).catch(
-        insteadOfRejected(async (error) => {
-          const isOver =
-            error instanceof RefreshTokenTooOld || (await presentedTokens.hasLoginExpired(refreshToken));
-          return malformed(isOver ? 'Refresh token is expired' : 'Invalid refresh token');
-        }),
-      );
-    },
-  };
-  return questions;
+  function refresh(refreshToken: string, question: Question): Promise<TokenAnswer> {
+    const proof = { grantType: 'refresh_token', parameters: { refresh_token: refreshToken } };
+    return askFor(proof, question).catch(
+      insteadOfRejected(async (error) => {
+        const isOver =
+          error instanceof RefreshTokenTooOld || (await presentedTokens.hasLoginExpired(refreshToken));
+        return malformed(isOver ? 'Refresh token is expired' : 'Invalid refresh token');
+      }),
+    );
+  }
+
+  return { askFor, refresh };
 }

@@ -2,7 +2,7 @@
 
 import { defined } from '../../storage/defined.ts';
 import type { TokenAnswer } from '../../tokens/grant.ts';
-import type { ApplicationSecret, FaceAction, FaceRequest } from '../face.ts';
+import type { ApplicationSecret, FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { splitCode } from './code-text.ts';
 import type { FusioSettings } from './declaration.ts';
@@ -47,7 +47,7 @@ async function isPerson(
   return (await view.findApplication(clientId))?.organization.id !== organization.id;
 }
 
-export function createTokenEndpoint(deps: FaceParts): Readonly<Record<string, FaceAction>> {
+export function createTokenEndpoint(deps: FaceParts): FaceRoutes {
   const { askFor, refresh } = createQuestions(deps);
 
   const grants: Readonly<Record<string, Grant>> = {

@@ -16,24 +16,10 @@ import type { FaceParts } from '../parts.ts';
 import { baseOf, describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
 import { noAccess, UsergridRefusal } from './errors.ts';
 import { parsePermission, spellPermissions } from './permission-strings.ts';
-import { administers, authorOf, type Principal, type Principals } from './principals.ts';
+import { type Answers, administers, authorOf, type Principal, type Principals } from './principals.ts';
 import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
 
-type Answer = (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>;
-
-export interface Administration {
-  readonly me: Answer;
-  readonly readKeys: Answer;
-  readonly renewKeys: Answer;
-  readonly readOrganizationKeys: Answer;
-  readonly renewOrganizationKeys: Answer;
-  readonly readPermissions: Answer;
-  readonly addPermission: Answer;
-  readonly removePermissions: Answer;
-  readonly changeApplication: Answer;
-}
-
-export function createAdministration(deps: FaceParts, principals: Principals): Administration {
+export function createAdministration(deps: FaceParts, principals: Principals) {
   const { applications, roleChanges, now } = deps;
   const base = baseOf(deps);
 
@@ -197,5 +183,5 @@ export function createAdministration(deps: FaceParts, principals: Principals): A
       const entity = toApplicationEntity(changed, request.organization, now());
       return toEnvelope({ action: 'put', path: '/', entities: [entity] }, request, base);
     },
-  };
+  } satisfies Answers;
 }

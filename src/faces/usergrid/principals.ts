@@ -25,12 +25,12 @@ export type Principal = {
   | { readonly kind: 'application' | 'organization'; readonly application: Application }
 );
 
-export interface Principals {
-  /** @throws UsergridRefusal for a token or credentials that are not valid */
-  find(request: FaceRequest, ask: Ask): Promise<Principal | undefined>;
-  /** @throws UsergridRefusal without one too */
-  require(request: FaceRequest, ask: Ask): Promise<Principal>;
-}
+export type Principals = ReturnType<typeof createPrincipals>;
+
+/** What the routes answer by their names, without the times that every envelope has. */
+export type Answers = Readonly<
+  Record<string, (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>>
+>;
 
 /**
  * What an id and a secret are traded with at the URL of an application: that application's own, or the organization's,
@@ -79,7 +79,7 @@ function findValue(request: FaceRequest): string | undefined {
   return value;
 }
 
-export function createPrincipals({ users }: FaceParts): Principals {
+export function createPrincipals({ users }: FaceParts) {
   async function fromRow(token: string, row: TokenRow, request: FaceRequest): Promise<Principal> {
     const { view, settings, organization } = request;
     if (row.user === undefined) {
@@ -115,6 +115,7 @@ export function createPrincipals({ users }: FaceParts): Principals {
     return fromRow(answer.access_token, row, request);
   }
 
+  /** @throws UsergridRefusal for a token or credentials that are not valid */
   async function find(request: FaceRequest, ask: Ask): Promise<Principal | undefined> {
     const token = findValue(request);
     if (token !== undefined) return fromToken(token, request);
@@ -137,7 +138,8 @@ export function createPrincipals({ users }: FaceParts): Principals {
 
   return {
     find,
-    async require(request, ask) {
+    /** @throws UsergridRefusal without one too */
+    async require(request: FaceRequest, ask: Ask): Promise<Principal> {
       const principal = await find(request, ask);
       if (!principal) throw noAccess();
       return principal;

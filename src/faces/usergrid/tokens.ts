@@ -59,14 +59,7 @@ export async function findUserOf(realm: Realm, name: string, users: Pick<Users, 
   return user?.realm === realm ? user : users.findByLogin(realm, name);
 }
 
-export interface TokenRoutes {
-  /** With the fields in the body. */
-  post(tree: Tree): FaceAction;
-  /** With the fields in the query. */
-  get(tree: Tree): FaceAction;
-}
-
-export function createTokenRoutes({ users, findAdministrators }: FaceParts): TokenRoutes {
+export function createTokenRoutes({ users, findAdministrators }: FaceParts) {
   /** @throws GrantRefused */
   async function askFor(question: TokenQuestion, ask: Ask) {
     const { row, answer } = await ask.token(question).catch((error: unknown) => {
@@ -131,7 +124,15 @@ export function createTokenRoutes({ users, findAdministrators }: FaceParts): Tok
   }
 
   return {
-    post: (tree) => async (request, ask) => answer(parseTokenBody(request), tree, request, ask),
-    get: (tree) => async (request, ask) => answer(parseTokenQuery(request), tree, request, ask),
+    /** With the fields in the body. */
+    post:
+      (tree: Tree): FaceAction =>
+      async (request, ask) =>
+        answer(parseTokenBody(request), tree, request, ask),
+    /** With the fields in the query. */
+    get:
+      (tree: Tree): FaceAction =>
+      async (request, ask) =>
+        answer(parseTokenQuery(request), tree, request, ask),
   };
 }

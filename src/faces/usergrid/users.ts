@@ -8,7 +8,7 @@ import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { baseOf, describeUser, toEnvelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
-import { administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
+import { type Answers, administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
 import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
 import { findUserOf, lifetimeOf, lifetimesOfUsers } from './tokens.ts';
 import { parseUserQuery } from './user-query.ts';
@@ -16,30 +16,13 @@ import { parseUserQuery } from './user-query.ts';
 /** Seconds: of a token that is asked for only to see whether a password is right. */
 const PROOF_TTL = 1;
 
-type Answer = (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>;
-
-export interface UserRoutes {
-  readonly create: Answer;
-  /** Those that a query names. */
-  readonly find: Answer;
-  readonly read: Answer;
-  readonly remove: Answer;
-  readonly readToken: Answer;
-  readonly setPassword: Answer;
-  readonly revokeTokens: Answer;
-  readonly revokeToken: Answer;
-  /** Of an administrator, by themselves. */
-  readonly revokeOwnTokens: Answer;
-  readonly revokeOwnToken: Answer;
-}
-
 interface Target {
   readonly principal: Principal;
   readonly user: User;
   readonly isSelf: boolean;
 }
 
-export function createUserRoutes(deps: FaceParts, principals: Principals): UserRoutes {
+export function createUserRoutes(deps: FaceParts, principals: Principals) {
   const { users, revocations } = deps;
   const base = baseOf(deps);
 
@@ -150,6 +133,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals): UserR
       return entities('post', [user], request);
     },
 
+    /** Those that a query names. */
     async find(request, ask) {
       const principal = await principals.require(request, ask);
       if (!administersUsers(principal, request)) throw new UsergridRefusal('unauthorized');
@@ -206,8 +190,9 @@ export function createUserRoutes(deps: FaceParts, principals: Principals): UserR
 
     revokeTokens: async (request, ask) => endAll(await target(request, ask), request),
     revokeToken: async (request, ask) => endOne(await target(request, ask), request, 'revoked user token'),
+    /** Of an administrator, by themselves. */
     revokeOwnTokens: async (request, ask) => endAll(await requireSelf(request, ask), request),
     revokeOwnToken: async (request, ask) =>
       endOne(await requireSelf(request, ask), request, 'revoked user tokens'),
-  };
+  } satisfies Answers;
 }
