@@ -76,68 +76,62 @@ function findRepeated<T>(
 }
 
 function inApplication([path, application]: Placed<ApplyApplication>): Contradiction[] {
-  const { authMethod, clientSecret, jwks, grants, redirectUris, native, permissions, resource, resources } =
-    application;
-  const { firstParty, pkce, introspects, assertionAudience } = application;
-  const wrong: [key: string, isWrong: boolean, message: string][] = [
-    [
-      'clientSecret',
-      clientSecret !== undefined && (authMethod === 'none' || authMethod === 'private_key_jwt'),
-      `cannot be used with the authMethod ${authMethod}`,
-    ],
-    [
-      'jwks',
-      jwks !== undefined && authMethod !== undefined && authMethod !== 'private_key_jwt',
-      `cannot be used with the authMethod ${authMethod}`,
-    ],
+  const {
+    authMethod,
+    clientSecret,
+    jwks,
+    grants = [],
+    redirectUris,
+    native,
+    assertionAudience,
+  } = application;
+  const { firstParty, pkce, introspects = [], permissions, resource, resources = {} } = application;
+  const isPublic = authMethod === 'none';
+  const usesKeys = authMethod === 'private_key_jwt';
+  const isUnfit = `cannot be used with the authMethod ${authMethod}`;
+  const wrong: [key: string, isWrong: unknown, message: string][] = [
+    ['clientSecret', clientSecret !== undefined && (isPublic || usesKeys), isUnfit],
+    ['jwks', jwks && authMethod && !usesKeys, isUnfit],
+    ['assertionAudience', assertionAudience === 'endpoint' && authMethod && !usesKeys, isUnfit],
     [
       'grants',
-      authMethod === 'none' && grants?.includes('client_credentials') === true,
+      isPublic && grants.includes('client_credentials'),
       'holds client_credentials, which needs an authMethod other than none (RFC 6749 section 4.4)',
     ],
     [
       'grants',
-      authMethod === 'none' && grants?.includes('token_exchange') === true,
+      isPublic && grants.includes('token_exchange'),
       'holds token_exchange, which needs an authMethod other than none',
     ],
     [
       'firstParty',
-      firstParty === true && redirectUris?.some(isOnDevice) === true,
+      firstParty && redirectUris?.some(isOnDevice),
       'is true, but a redirect URI is on this machine with http or has a scheme of its own, where another program may answer in its place',
     ],
     [
       'pkce',
-      pkce === 'optional' && authMethod === 'none',
+      pkce === 'optional' && isPublic,
       'is optional, which needs an authMethod other than none: PKCE is all that protects the code of a public application',
     ],
     [
       'pkce',
-      pkce === 'optional' &&
-        redirectUris !== undefined &&
-        redirectUris.length > 0 &&
-        redirectUris.every(needsPkce),
+      pkce === 'optional' && redirectUris?.length !== 0 && redirectUris?.every(needsPkce),
       'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
     ],
     [
-      'assertionAudience',
-      assertionAudience === 'endpoint' && authMethod !== undefined && authMethod !== 'private_key_jwt',
-      `cannot be used with the authMethod ${authMethod}`,
-    ],
-    [
       'introspects',
-      authMethod === 'none' && introspects !== undefined && introspects.length > 0,
+      isPublic && introspects.length > 0,
       'needs an authMethod other than none: a public application cannot introspect',
     ],
     [
       'redirectUris',
-      redirectUris?.length === 0 && grants?.includes('authorization_code') === true,
+      redirectUris?.length === 0 && grants.includes('authorization_code'),
       'is empty, but authorization_code needs one',
     ],
     [
       'permissions',
-      permissions !== undefined &&
+      permissions &&
         resource !== undefined &&
-        resources !== undefined &&
         Object.keys(resources).some((other) => isSameResource(other, resource)),
       'is about a resource that resources lists too',
     ],

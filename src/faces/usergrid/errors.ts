@@ -22,63 +22,39 @@ import { UnreadableBody } from '../requests.ts';
 
 const SECURITY = 'org.apache.usergrid.rest.exceptions.SecurityException';
 
-interface Kind {
-  readonly status: number;
-  readonly exception: string;
-  readonly description: string;
-}
+const kind = (status: number, exception: string, description: string) => ({ status, exception, description });
 
 const KINDS = {
-  unauthorized: {
-    status: 401,
-    exception: 'org.apache.shiro.authz.UnauthorizedException',
-    description: 'Subject does not have permission',
-  },
-  expired_token: {
-    status: 401,
-    exception: SECURITY,
-    description: 'Unable to authenticate due to expired access token',
-  },
-  auth_bad_access_token: {
-    status: 401,
-    exception: SECURITY,
-    description: 'Unable to authenticate due to corrupt access token',
-  },
-  auth_invalid: { status: 401, exception: SECURITY, description: 'Unable to authenticate' },
-  auth_invalid_credentials: { status: 401, exception: SECURITY, description: 'Unable to authenticate' },
-  invalid_client: { status: 401, exception: SECURITY, description: 'Unable to authenticate (OAuth)' },
-  auth_invalid_username_or_password: {
-    status: 400,
-    exception: 'org.apache.usergrid.management.exceptions.IncorrectPasswordException',
-    description: 'Unable to authenticate due to username or password being incorrect',
-  },
-  illegal_argument: {
-    status: 400,
-    exception: 'java.lang.IllegalArgumentException',
-    description: 'The server refused the request.',
-  },
-  json_parse: {
-    status: 400,
-    exception: 'com.fasterxml.jackson.core.JsonParseException',
-    description: 'the body is not JSON',
-  },
-  duplicate_unique_property_exists: {
-    status: 400,
-    exception: 'org.apache.usergrid.persistence.exceptions.DuplicateUniquePropertyExistsException',
-    description: 'the name is taken',
-  },
-  service_resource_not_found: {
-    status: 404,
-    exception: 'org.apache.usergrid.services.exceptions.ServiceResourceNotFoundException',
-    description: 'Service resource not found',
-  },
-  organization_application_not_found: {
-    status: 404,
-    exception: 'org.apache.usergrid.rest.exceptions.OrganizationApplicationNotFoundException',
-    description: 'Could not find application',
-  },
-  not_found: { status: 404, exception: 'javax.ws.rs.NotFoundException', description: 'not found' },
-} as const satisfies Record<string, Kind>;
+  unauthorized: kind(401, 'org.apache.shiro.authz.UnauthorizedException', 'Subject does not have permission'),
+  expired_token: kind(401, SECURITY, 'Unable to authenticate due to expired access token'),
+  auth_bad_access_token: kind(401, SECURITY, 'Unable to authenticate due to corrupt access token'),
+  auth_invalid: kind(401, SECURITY, 'Unable to authenticate'),
+  auth_invalid_credentials: kind(401, SECURITY, 'Unable to authenticate'),
+  invalid_client: kind(401, SECURITY, 'Unable to authenticate (OAuth)'),
+  auth_invalid_username_or_password: kind(
+    400,
+    'org.apache.usergrid.management.exceptions.IncorrectPasswordException',
+    'Unable to authenticate due to username or password being incorrect',
+  ),
+  illegal_argument: kind(400, 'java.lang.IllegalArgumentException', 'The server refused the request.'),
+  json_parse: kind(400, 'com.fasterxml.jackson.core.JsonParseException', 'the body is not JSON'),
+  duplicate_unique_property_exists: kind(
+    400,
+    'org.apache.usergrid.persistence.exceptions.DuplicateUniquePropertyExistsException',
+    'the name is taken',
+  ),
+  service_resource_not_found: kind(
+    404,
+    'org.apache.usergrid.services.exceptions.ServiceResourceNotFoundException',
+    'Service resource not found',
+  ),
+  organization_application_not_found: kind(
+    404,
+    'org.apache.usergrid.rest.exceptions.OrganizationApplicationNotFoundException',
+    'Could not find application',
+  ),
+  not_found: kind(404, 'javax.ws.rs.NotFoundException', 'not found'),
+};
 
 type Code = keyof typeof KINDS;
 

@@ -35,14 +35,18 @@ export interface TokenFields {
   readonly ttl: number | undefined;
 }
 
-/** @throws UsergridRefusal */
-export function parseTtl(value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
+/** @returns milliseconds @throws UsergridRefusal */
+function parseMilliseconds(value: unknown, name: string): number {
   const text = typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string' || !MILLISECONDS.test(text)) {
-    throw new UsergridRefusal('illegal_argument', 'ttl must be a number >= 0');
+    throw new UsergridRefusal('illegal_argument', `${name} must be a number >= 0`);
   }
   return Number(text);
+}
+
+/** @throws UsergridRefusal */
+export function parseTtl(value: unknown): number | undefined {
+  return value === undefined || value === null ? undefined : parseMilliseconds(value, 'ttl');
 }
 
 /** The header counts before the fields. */
@@ -83,13 +87,6 @@ export function parseTokenQuery(request: FaceRequest): TokenFields {
   return parseTokenFields(fields, basic);
 }
 
-export interface NewUser {
-  readonly username?: string;
-  readonly email?: string;
-  readonly password?: string;
-  readonly displayName?: string;
-}
-
 function optionalText(fields: Fields, name: string): string | undefined {
   const value = fields[name];
   if (value === undefined || value === null || value === '') return undefined;
@@ -98,7 +95,7 @@ function optionalText(fields: Fields, name: string): string | undefined {
 }
 
 /** @throws UsergridRefusal */
-export function parseNewUser(body: unknown): NewUser {
+export function parseNewUser(body: unknown) {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new UsergridRefusal('illegal_argument', 'the body must be one user');
   }
@@ -129,12 +126,7 @@ export function parsePasswordChange(body: unknown): { old: string | undefined; w
  * @throws UsergridRefusal
  */
 export function parseAccessTokenTtl(body: unknown, longest: number): number {
-  const value = fieldsOf(body).accesstokenttl;
-  const text = typeof value === 'number' ? String(value) : value;
-  if (typeof text !== 'string' || !MILLISECONDS.test(text)) {
-    throw new UsergridRefusal('illegal_argument', 'accesstokenttl must be a number >= 0');
-  }
-  const ms = Number(text);
+  const ms = parseMilliseconds(fieldsOf(body).accesstokenttl, 'accesstokenttl');
   if (ms > longest * 1000) {
     throw new UsergridRefusal('illegal_argument', `accesstokenttl cannot be more than ${longest * 1000}`);
   }
