@@ -8,7 +8,7 @@ import { compare, type Difference, Pairs } from './compare.ts';
 import { Random } from './random.ts';
 import { guesses, nextRequest, type Sent } from './requests.ts';
 import { type Source, TOKEN_PATH } from './source.ts';
-import { type Held, type LogLine, openWorld, type Text, type World } from './world.ts';
+import { type Against, type Held, type LogLine, openWorld, type Text, type World } from './world.ts';
 
 /** Requests between two blocks of guesses, two new connections, two switches of an application. */
 const GUESSES_EVERY = 400;
@@ -168,6 +168,7 @@ function grantOf({ body }: Sent): string {
 class Run {
   readonly #world: World;
   readonly #seed: number;
+  readonly #against: Against;
   readonly #pairs = new Pairs();
   readonly #findings = new Map<string, Finding>();
   readonly #seen = new Map<string, number>();
@@ -176,7 +177,8 @@ class Run {
   readonly #audits: (() => Promise<unknown[]>)[];
   #excused = 0;
 
-  constructor(world: World, seed: number) {
+  constructor(world: World, seed: number, against: Against) {
+    this.#against = against;
     this.#world = world;
     this.#seed = seed;
     this.#held = [...world.held];
@@ -207,7 +209,8 @@ class Run {
     const audits = await Promise.all(this.#audits.map((read) => read()));
     const [one, other] = answers.map((answer, side): Trace => {
       const { time: _, ms: __, ...line } = lines[side] ?? {};
-      return withoutOwnText({ ...answer, audit: audits[side], line });
+      const trace = { ...answer, audit: audits[side], line };
+      return this.#against === 'engine' ? withoutOwnText(trace) : trace;
     }) as [Trace, Trace];
     const path = sent.path.split('?')[0] ?? '';
     this.#count(`${path} ${other.status} ${codeOf(other)}`.trim());
@@ -215,7 +218,7 @@ class Run {
     if (other.status === 200 && path === TOKEN_PATH) this.#count(`${path} 200 ${grantOf(sent)}`);
     const reason = (other.line as LogLine).reason;
     if (reason !== undefined) this.#count(`reason: ${reason}`);
-    const isExcused = mayDiffer(one, other);
+    const isExcused = this.#against === 'engine' && mayDiffer(one, other);
     if (isExcused) this.#excused += 1;
     for (const difference of isExcused ? [] : compare(one, other, this.#pairs, '')) {
       this.#report(path, difference, () => this.#describe(index, sent, one, other));
@@ -333,7 +336,11 @@ async function readStore(server: TestServer, now: number): Promise<Map<string, M
   return rows;
 }
 
-export async function runDifferential(seed: number, requests: number): Promise<Outcome> {
-  await using world = await openWorld();
-  return await new Run(world, seed).make(requests);
+export async function runDifferential(
+  seed: number,
+  requests: number,
+  against: Against = 'engine',
+): Promise<Outcome> {
+  await using world = await openWorld(against);
+  return await new Run(world, seed, against).make(requests);
 }

@@ -1,6 +1,6 @@
 /**
  * Two servers that started from copies of one store, on one clock that stands still until it is moved: one answers as
- * shipped, the other by the engine's chain alone. Both have the same issuer, keys, ids and secrets, and the tokens that
+ * shipped, the other without the direct lane, by the engine's chain alone or by ours on Koa. Both have the same issuer, keys, ids and secrets, and the tokens that
  * were made before the store was copied.
  */
 import assert from 'node:assert/strict';
@@ -276,7 +276,10 @@ function collectLines() {
   };
 }
 
-export async function openWorld(): Promise<World> {
+/** What answers at the other server. */
+export type Against = 'engine' | 'koa';
+
+export async function openWorld(against: Against): Promise<World> {
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(FOLDER, 'grantable-differential-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -309,7 +312,10 @@ export async function openWorld(): Promise<World> {
     return { server, lines };
   };
   const shipped = await start(first, {});
-  const engine = await start(second, { tokenEndpoint: engineTokenEndpoint, directLane: false });
+  const engine = await start(second, {
+    directLane: false,
+    ...(against === 'engine' && { tokenEndpoint: engineTokenEndpoint }),
+  });
 
   const bySecret = (id: string, method: Party['method'] = 'client_secret_basic', secret = secretOf(id)) => ({
     id,
