@@ -5,7 +5,7 @@ import type { SmtpServer } from '../mail/smtp.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import type { TrustedProxies } from './addresses.ts';
 import type { ApplyFile } from './apply-schema.ts';
-import type { Limit, LogLevel, Signing, StoragePlace } from './values.ts';
+import type { Limit, LogLevel, Signing, SqliteSync, StoragePlace } from './values.ts';
 
 export interface Config {
   /** `NODE_ENV=production` */
@@ -18,6 +18,8 @@ export interface Config {
   /** Absolute, as all paths here. */
   readonly dataDir: string;
   readonly storage: StoragePlace;
+  /** Where a SQLite store puts commits on the disk. */
+  readonly sqliteSync: SqliteSync;
   readonly masterKey: MasterKey;
   /** Beside the issuer's: hosts under which back-channel endpoints answer, in lower case, with port where one was given. */
   readonly hosts: readonly string[];

@@ -135,6 +135,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     storage: given(options.storage)
       ? values.storage && absolute(values.storage, cwd)
       : dataDir && ({ kind: 'sqlite', path: join(dataDir, 'grantable.db') } as const),
+    sqliteSync: values.sqliteSync,
     masterKey: findMasterKey(values, { cwd, given, report, dataDir }),
     hosts: given(options.hosts) ? values.hosts : [],
     datasourceHosts: given(options.datasourceHosts) ? values.datasourceHosts : [],

@@ -25,6 +25,7 @@ import {
   path,
   signings,
   smtpServer,
+  sqliteSyncs,
   storage,
   textValue,
   wholeNumber,
@@ -164,6 +165,14 @@ export const options = {
       'processes share.',
     secret: true,
     schema: storage(),
+  },
+  sqliteSync: {
+    name: 'GRANTABLE_SQLITE_SYNC',
+    type: `one of ${sqliteSyncs.join(', ')}`,
+    default: 'pool',
+    meaning:
+      'Where a SQLite store puts commits on the disk: `pool` does so on the thread pool, while the server goes on; `full` is `synchronous=FULL`, with which SQLite does it and the process waits. With both, each answered write survives a power cut.',
+    schema: oneOf(...sqliteSyncs),
   },
   masterKey: {
     name: 'GRANTABLE_MASTER_KEY',

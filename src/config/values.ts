@@ -15,6 +15,8 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 's
 export type LogLevel = (typeof logLevels)[number];
 
 export const signings = ['auto', 'pool', 'sync'] as const;
+export const sqliteSyncs = ['pool', 'full'] as const;
+export type SqliteSync = (typeof sqliteSyncs)[number];
 export type Signing = (typeof signings)[number];
 
 /** An amount of something within a time. */

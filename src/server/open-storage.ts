@@ -8,13 +8,16 @@ import { defined } from '../storage/defined.ts';
  * @throws CannotOpenStore, NewerDatabase, UnfitStore, each one clear sentence: nothing was changed; StoreUnavailable
  *   when it cannot be reached
  */
-export async function openStorage({ storage }: Pick<Config, 'storage'>): Promise<Storage> {
+export async function openStorage({
+  storage,
+  sqliteSync,
+}: Pick<Config, 'storage' | 'sqliteSync'>): Promise<Storage> {
   if (storage.kind === 'mongodb') {
     const { openMongooseStorage } = await import('../../adapters/storage/mongoose/index.ts');
     return openMongooseStorage({ url: storage.url });
   }
   const { openSqliteStorage } = await import('../../adapters/storage/sqlite/index.ts');
-  return openSqliteStorage({ path: storage.path });
+  return openSqliteStorage({ path: storage.path, sync: sqliteSync });
 }
 
 /** Milliseconds between two tries. */

@@ -66,6 +66,7 @@ test('an empty environment gives the defaults', () => {
       host: '127.0.0.1',
       dataDir: join(cwd, 'data'),
       storage: { kind: 'sqlite', path: join(cwd, 'data', 'grantable.db') },
+      sqliteSync: 'pool',
       masterKey: { source: 'data-folder', path: join(cwd, 'data', 'master.key') },
       hosts: [],
       datasourceHosts: [],
@@ -133,6 +134,7 @@ test('every option is taken from the environment', async () => {
     GRANTABLE_ACCESS_TOKEN_TTL: '90',
     GRANTABLE_LOGIN_TTL: '12h',
     GRANTABLE_SIGNING: 'sync',
+    GRANTABLE_SQLITE_SYNC: 'full',
     GRANTABLE_SHUTDOWN_SECONDS: '0',
     PATH: '/bin',
   });
@@ -171,6 +173,7 @@ test('every option is taken from the environment', async () => {
   assert.equal(config.auditRetention, 30 * 86_400);
   assert.deepEqual(config.ttl, { accessToken: 90, login: 43_200 });
   assert.equal(config.signing, 'sync');
+  assert.equal(config.sqliteSync, 'full');
   assert.equal(config.shutdownSeconds, 0);
   assert.deepEqual(config.warnings, []);
 });
@@ -287,6 +290,7 @@ test('SE-06 wrong types and values out of range are refused', () => {
     GRANTABLE_LOGIN_TTL: ['59', '366d', 'forever'],
     GRANTABLE_LOG_LEVEL: ['INFO', 'verbose', 'info ', '30'],
     GRANTABLE_SIGNING: ['Pool', 'async'],
+    GRANTABLE_SQLITE_SYNC: ['FULL', 'off'],
     GRANTABLE_DEMO: ['true', 'no', '2', '00'],
     GRANTABLE_SHUTDOWN_SECONDS: ['601', '10s'],
     GRANTABLE_DATA_DIR: ['~/data', '~', 'a\0b'],
@@ -775,6 +779,7 @@ test('E9 a mutated good environment never falls back to a default', () => {
     GRANTABLE_LOGIN_TTL: '17d',
     GRANTABLE_DEMO: '0',
     GRANTABLE_SIGNING: 'sync',
+    GRANTABLE_SQLITE_SYNC: 'full',
     GRANTABLE_TRUSTED_PROXIES: '10.0.0.0/8',
     GRANTABLE_MASTER_KEY: masterKey,
   };
@@ -787,6 +792,7 @@ test('E9 a mutated good environment never falls back to a default', () => {
     GRANTABLE_LOGIN_TTL: ({ ttl }) => ttl.login,
     GRANTABLE_DEMO: ({ demo }) => demo,
     GRANTABLE_SIGNING: ({ signing }) => signing,
+    GRANTABLE_SQLITE_SYNC: ({ sqliteSync }) => sqliteSync,
     GRANTABLE_TRUSTED_PROXIES: ({ trustedProxies }) => trustedProxies.list.length,
     GRANTABLE_MASTER_KEY: ({ masterKey: { source } }) => source,
   };

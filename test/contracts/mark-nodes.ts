@@ -7,7 +7,7 @@ import { openStorage } from '../../src/server/open-storage.ts';
 
 const SIDE_BY_SIDE = 10;
 const [storage, count, mark] = process.argv.slice(2).map((argument) => JSON.parse(argument));
-const { nodes, close } = await openStorage({ storage });
+const { nodes, close } = await openStorage({ storage, sqliteSync: 'pool' });
 process.send?.('ready');
 await once(process, 'message');
 for (let from = 0; from < count; from += SIDE_BY_SIDE) {

@@ -20,6 +20,12 @@ function primaryCode(error: unknown): number | undefined {
   return typeof errcode === 'number' ? errcode & 0xff : undefined;
 }
 
+/** Another process writes or reads the log, which a checkpoint must start anew. */
+export class LogInUse extends Error {
+  override readonly name = 'LogInUse';
+  readonly errcode = BUSY;
+}
+
 /** Whether another process writes at this moment. */
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);

@@ -5,7 +5,7 @@
 import type { Storage } from '../../../src/storage/contract.ts';
 import { KnownShared } from '../../../src/storage/row-documents.ts';
 import { createAudit, createDirectoryStore, createKeys } from './administration.ts';
-import { openDatabase } from './database.ts';
+import { type DatabaseOptions, openDatabase } from './database.ts';
 import { createDump } from './dump.ts';
 import { copyTo, ping, sweep, verify } from './maintenance.ts';
 import { createArtifacts, createCounters, createNodes } from './protocol.ts';
@@ -15,8 +15,11 @@ import { createLogins, createTokens } from './rows.ts';
  * Opens the file, and creates or migrates it as needed.
  * @throws CannotOpenStore, NewerDatabase: nothing was changed
  */
-export async function openSqliteStorage({ path }: { path: string }): Promise<Storage> {
-  const database = await openDatabase(path);
+export async function openSqliteStorage({
+  path,
+  ...options
+}: { readonly path: string } & DatabaseOptions): Promise<Storage> {
+  const database = await openDatabase(path, options);
   const known = new KnownShared<number>();
   const version = database.get('SELECT sqlite_version() AS version')?.version;
   return {
