@@ -8,7 +8,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { ApplyFile, ApplyOrganization } from '../config/apply-file.ts';
-import type { Author } from '../directory/changes.ts';
+import type { Author } from '../directory/author.ts';
 import { Conflict, VersionConflict } from '../storage/contract.ts';
 import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
 import { planApplication } from './apply-applications.ts';

@@ -2,7 +2,8 @@
 import type { ApplyConnection } from '../config/apply-file.ts';
 import type { Connections, Shown } from '../connections/connections.ts';
 import { createSecret } from '../connections/connections.ts';
-import type { Author, Changes } from '../directory/changes.ts';
+import type { Author } from '../directory/author.ts';
+import type { Changes } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Connection, Organization } from '../storage/nouns.ts';

@@ -3,7 +3,7 @@
  * Each returns what ended, for people.
  */
 import type { Connections } from '../connections/connections.ts';
-import type { Author } from '../directory/changes.ts';
+import type { Author } from '../directory/author.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { datasourceOf } from '../directory/database-accounts.ts';
 import type { Revocations } from '../directory/revocations.ts';

@@ -7,7 +7,8 @@
  */
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { isWithin } from '../datasources/networks.ts';
-import type { Author, Changes } from '../directory/changes.ts';
+import type { Author } from '../directory/author.ts';
+import type { Changes } from '../directory/changes.ts';
 import { isUsable } from '../directory/current-rights.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import { retryOnConflict } from '../directory/retry-on-conflict.ts';

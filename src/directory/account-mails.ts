@@ -13,7 +13,8 @@ import type { AuditEntry, AuditLog, DirectoryStore } from '../storage/contract.t
 import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
 import type { Refusals } from '../storage/refusals.ts';
-import type { Author, Changes } from './changes.ts';
+import type { Author } from './author.ts';
+import type { Changes } from './changes.ts';
 import type { OneTimePurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
 import { type PasswordChange, requireAcceptable } from './password-change.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';

@@ -8,7 +8,8 @@ import { findRedirectUriProblem, hasOwnScheme } from '../nouns/redirect-uris.ts'
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, User } from '../storage/nouns.ts';
-import type { Author, Changes } from './changes.ts';
+import type { Author } from './author.ts';
+import type { Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
 import { eachListed } from './collections.ts';
 import { mayUseGrant } from './registered-applications.ts';

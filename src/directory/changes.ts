@@ -18,7 +18,8 @@ import {
   VersionConflict,
 } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, CollectionName, FaceName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
+import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
+import type { Author } from './author.ts';
 import { describeChange } from './change-details.ts';
 import { collectionOf } from './collections.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
@@ -29,30 +30,6 @@ import { retryOnConflict } from './retry-on-conflict.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
 export class FixedField extends DomainError {}
-
-/** Who changes something, for the audit. */
-export interface Author {
-  readonly actor: string;
-  readonly address?: string;
-  readonly requestId?: string;
-}
-
-/** The party behind a request: the id of one that authenticated, or the face that a person registers through. */
-export type Party =
-  | { readonly user: string }
-  | { readonly client: string }
-  | { readonly connection: string }
-  | { readonly registeringThrough: FaceName };
-
-/** The author of what a request changes. */
-export function authorOf(
-  { address, requestId }: { readonly address: string; readonly requestId?: string | undefined },
-  party: Party,
-): Author {
-  const [[kind, name]] = Object.entries(party) as [[string, string]];
-  const actor = kind === 'registeringThrough' ? `registration through ${name}` : `${kind}:${name}`;
-  return defined({ actor, address, requestId });
-}
 
 /** A noun without the members that the directory or the store sets. */
 export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {

@@ -1,6 +1,7 @@
 /** A new password, which ends every login that was made with the old one. */
 import type { User } from '../storage/nouns.ts';
-import type { Author, Changes } from './changes.ts';
+import type { Author } from './author.ts';
+import type { Changes } from './changes.ts';
 import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
 
 export interface PasswordChangeDeps {

@@ -3,7 +3,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
-import type { Author } from './changes.ts';
+import type { Author } from './author.ts';
 
 /** For the audit. */
 type Whom = Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>;

@@ -13,7 +13,8 @@ import {
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Organization, Role } from '../storage/nouns.ts';
-import type { Author, Changes } from './changes.ts';
+import type { Author } from './author.ts';
+import type { Changes } from './changes.ts';
 import { findListed } from './collections.ts';
 
 export interface RoleChanges {

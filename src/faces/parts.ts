@@ -7,7 +7,7 @@ import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { AccountMails } from '../directory/account-mails.ts';
 import type { FindAdministrators } from '../directory/administrators.ts';
 import type { Applications } from '../directory/applications.ts';
-import type { Author } from '../directory/changes.ts';
+import type { Author } from '../directory/author.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { PasswordChange } from '../directory/password-change.ts';
 import type { Register } from '../directory/registration.ts';

@@ -2,7 +2,7 @@
 import { createAccountMails } from '../directory/account-mails.ts';
 import { createFindAdministrators } from '../directory/administrators.ts';
 import { createApplications } from '../directory/applications.ts';
-import type { Author } from '../directory/changes.ts';
+import type { Author } from '../directory/author.ts';
 import { createOneTimeTokens } from '../directory/one-time-tokens.ts';
 import { createPasswordChange } from '../directory/password-change.ts';
 import { createRegister } from '../directory/registration.ts';

@@ -1,6 +1,6 @@
 /** Ending what a client presents (RFC 7009): a token with what hangs below it, a login, or a connection. */
 import type { Connections } from '../connections/connections.ts';
-import type { Author } from '../directory/changes.ts';
+import type { Author } from '../directory/author.ts';
 import type { Revocations } from '../directory/revocations.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';

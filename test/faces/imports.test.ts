@@ -15,7 +15,7 @@ const MAY_RUN = [
   /^src\/http\/(?:errors|refusal)\.ts$/,
   /^src\/clients\/client-notes\.ts$/,
   /^src\/(?:nouns|permissions)\//,
-  /^src\/directory\/(?:account-mails|applications|registered-applications|power|registrants|rights|subjects|users)\.ts$/,
+  /^src\/directory\/(?:account-mails|applications|author|registered-applications|power|registrants|rights|subjects|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/tokens\/(?:expiry|grants\/(?:act-for-user|connect|database-user|derived-login|token-exchange))\.ts$/,
   /^src\/storage\/(?:defined|nouns)\.ts$/,

@@ -96,19 +96,11 @@ export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
     const claims = describeLogin(wanted);
     if (type === 'AM')
       return { question: { grantType: 'password', parameters: { username, password } }, claims };
-    const { instance, database, collection, usernameColumn, passwordColumn } = login as RowLogin;
+    const { usernameColumn, passwordColumn, ...named } = login as RowLogin;
     return {
       question: {
         grantType: DATABASE_USER,
-        parameters: {
-          instance,
-          database,
-          collection,
-          username_column: usernameColumn,
-          password_column: passwordColumn,
-          username,
-          password,
-        },
+        parameters: { ...named, username_column: usernameColumn, password_column: passwordColumn },
       },
       claims,
     };

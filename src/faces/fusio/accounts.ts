@@ -10,7 +10,7 @@ import type { FaceParts } from '../parts.ts';
 import { requireScope } from './access.ts';
 import type { FusioSettings } from './declaration.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
-import { authorOf, fieldsOf, requireText, toDateTime } from './requests.ts';
+import { authorFor, fieldsOf, requireText, toDateTime } from './requests.ts';
 import { findScopes } from './scopes.ts';
 
 /** As in the original. A name cannot look like an email address, because another person could log in with that. */
@@ -99,7 +99,7 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
       }
       const { application } = client;
       await registerByMail(
-        { application, username, email, password, author: authorOf(request) },
+        { application, username, email, password, author: authorFor(request) },
         settings.activationUrl,
       ).catch((error: unknown) => {
         throw error instanceof AlreadyTaken ? malformed('User name already exists') : tellPassword(error);
@@ -110,7 +110,7 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
     async 'POST /consumer/activate'(request) {
       const token = requireText(fieldsOf(request), 'token', 'No token provided');
       await accountMails
-        .activate(token, request.client.application, (user) => authorOf(request, user))
+        .activate(token, request.client.application, (user) => authorFor(request, user))
         .catch(
           insteadOfRejected((error) =>
             malformed(error instanceof AccountGone ? 'Could not find user' : 'Invalid token provided'),
@@ -125,7 +125,12 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
       const email = requireText(fieldsOf(request), 'email', 'No email was provided');
       requireMails(accountMails);
       await limitRegistration(address);
-      accountMails.sendPasswordReset(client.application, email, settings.passwordResetUrl, authorOf(request));
+      accountMails.sendPasswordReset(
+        client.application,
+        email,
+        settings.passwordResetUrl,
+        authorFor(request),
+      );
       return done('Password reset email was send');
     },
 
@@ -134,7 +139,7 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
       const token = requireText(fields, 'token', 'No token was provided');
       const newPassword = requireText(fields, 'newPassword', 'Provided no new password');
       await accountMails
-        .resetPassword(token, newPassword, request.client.application, (user) => authorOf(request, user))
+        .resetPassword(token, newPassword, request.client.application, (user) => authorFor(request, user))
         .catch(insteadOfRejected(() => malformed('Invalid token provided')))
         .catch(tellPassword);
       return done('Password successful changed');

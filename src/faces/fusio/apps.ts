@@ -8,7 +8,7 @@ import { type FaceRequest, type FaceRoutes, Reply } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { type Person, requirePerson } from './access.ts';
 import { malformed } from './failures.ts';
-import { authorOf, type Fields, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
+import { authorFor, type Fields, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
 import { findScopes, pickScopes, within } from './scopes.ts';
 
 const PER_PAGE = 16;
@@ -95,7 +95,7 @@ export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes 
       const through = await request.view.findApplicationById(request.client.application.id);
       if (!through) throw new Refusal(404, 'Could not find app');
       const { application } = await applications
-        .register(facts, user, through.application, authorOf(request, user))
+        .register(facts, user, through.application, authorFor(request, user))
         .catch((error: unknown) => {
           if (!(error instanceof RegistrationClosed)) throw error;
           throw malformed(
@@ -108,20 +108,20 @@ export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes 
     async 'GET /consumer/app/:id'(request) {
       const { application, user } = await requireOwn(request);
       const { id, status, name, url, appKey } = toEntry(application, user);
-      const appSecret = (await applications.showSecret(application, authorOf(request, user))) ?? null;
+      const appSecret = (await applications.showSecret(application, authorFor(request, user))) ?? null;
       return { id, status, name, url, appKey, appSecret, scopes: application.scopes, tokens: [] };
     },
 
     async 'PUT /consumer/app/:id'(request) {
       const { application, ...person } = await requireOwn(request);
       const facts = await readFacts(request, fieldsOf(request), person, application);
-      await applications.update(application, facts, authorOf(request, person.user));
+      await applications.update(application, facts, authorFor(request, person.user));
       return done('App successfully updated', application);
     },
 
     async 'DELETE /consumer/app/:id'(request) {
       const { application, user } = await requireOwn(request);
-      await applications.remove(application, authorOf(request, user));
+      await applications.remove(application, authorFor(request, user));
       return done('App successfully deleted', application);
     },
   };

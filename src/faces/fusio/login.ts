@@ -7,7 +7,7 @@ import type { FaceParts } from '../parts.ts';
 import { requireToken } from './access.ts';
 import { insteadOfRejected, malformed } from './failures.ts';
 import { createQuestions } from './questions.ts';
-import { authorOf, fieldsOf, findList, requireText } from './requests.ts';
+import { authorFor, fieldsOf, findList, requireText } from './requests.ts';
 import { tellScopes } from './scopes.ts';
 
 function toAnswer({ access_token: token, expires_in, refresh_token, scope }: TokenAnswer) {
@@ -38,7 +38,7 @@ export function createLoginRoutes(deps: FaceParts): FaceRoutes {
     async 'POST /authorization/revoke'(request) {
       const token = await requireToken(request);
       const actor = token.user === undefined ? `client:${token.application}` : `user:${token.user}`;
-      await deps.revocations.revokeLoginOf(token, { ...authorOf(request), actor });
+      await deps.revocations.revokeLoginOf(token, { ...authorFor(request), actor });
       return { success: true };
     },
   };

@@ -1,7 +1,8 @@
 /** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
-import type { Author } from '../../directory/changes.ts';
+import { type Author, authorOf } from '../../directory/author.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { ApplicationSecret, FaceRequest } from '../face.ts';
+import { fusio } from './declaration.ts';
 import { malformed } from './failures.ts';
 import { parseScopes } from './scopes.ts';
 
@@ -52,8 +53,8 @@ export function findCredentials({ basic, header }: FaceRequest): ApplicationSecr
 }
 
 /** @param user who does it; undefined for a stranger */
-export function authorOf({ address, requestId }: FaceRequest, user?: User): Author {
-  return { actor: user ? `user:${user.id}` : 'registration through fusio', address, requestId };
+export function authorFor(request: FaceRequest, user?: User): Author {
+  return authorOf(request, user ? { user: user.id } : { registeringThrough: fusio.name });
 }
 
 /** As the original writes times. @param at milliseconds */

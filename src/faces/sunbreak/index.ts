@@ -4,7 +4,7 @@
  * what is more than the long token may give is refused.
  */
 import type { LivingConnection } from '../../connections/connections.ts';
-import type { Author } from '../../directory/changes.ts';
+import { authorOf } from '../../directory/author.ts';
 import { ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { issuedNode } from '../../registry/nodes.ts';
@@ -20,10 +20,6 @@ import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
 const BODY_LIMIT = 256 * 1024;
 
 const UNAUTHORIZED = 'the access token is missing, unknown or expired';
-
-function authorOf({ connection }: LivingConnection, { address, requestId }: FaceRequest): Author {
-  return { actor: `connection:${connection.id}`, address, requestId };
-}
 
 export function createFace({ connections, exchangeLimit, now }: FaceParts): Face {
   async function requireConnection(request: FaceRequest): Promise<LivingConnection> {
@@ -64,7 +60,7 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
 
       async 'DELETE /api/database/connection'(request) {
         const living = await requireConnection(request);
-        await connections.end(living.connection, authorOf(living, request));
+        await connections.end(living.connection, authorOf(request, { connection: living.connection.id }));
         return {};
       },
 
@@ -88,7 +84,10 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
 
       async 'POST /api/auth/version'(request) {
         const living = await requireConnection(request);
-        await connections.endIssued(living.connection, authorOf(living, request));
+        await connections.endIssued(
+          living.connection,
+          authorOf(request, { connection: living.connection.id }),
+        );
         return {};
       },
 
@@ -97,7 +96,11 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
         const living = await requireConnection(request);
         for (const visitor of visitors) {
           await exchangeLimit(living.connection.id);
-          await connections.endIssued(living.connection, authorOf(living, request), visitor);
+          await connections.endIssued(
+            living.connection,
+            authorOf(request, { connection: living.connection.id }),
+            visitor,
+          );
         }
         return {};
       },

@@ -16,7 +16,7 @@ import type { FaceParts } from '../parts.ts';
 import { baseOf, describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
 import { noAccess, UsergridRefusal } from './errors.ts';
 import { parsePermission, spellPermissions } from './permission-strings.ts';
-import { type Answers, administers, authorOf, type Principal, type Principals } from './principals.ts';
+import { type Answers, administers, authorFor, type Principal, type Principals } from './principals.ts';
 import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
 
 export function createAdministration(deps: FaceParts, principals: Principals) {
@@ -61,7 +61,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     if (!usesSecret(application.authMethod)) {
       throw new UsergridRefusal('illegal_argument', 'the application has no secret');
     }
-    return applications.renewSecret(application, authorOf(principal, request));
+    return applications.renewSecret(application, authorFor(principal, request));
   }
 
   /**
@@ -123,7 +123,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     async readKeys(request, ask) {
       const principal = await requireOver(request, ask);
       const application = await requireApplication(request);
-      const secret = await applications.showSecret(application, authorOf(principal, request));
+      const secret = await applications.showSecret(application, authorFor(principal, request));
       return showKeys(application, secret, 'get application keys');
     },
 
@@ -137,7 +137,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     async readOrganizationKeys(request, ask) {
       const principal = await requireOverOrganization(request, ask);
       const application = await requireOrganizationClient(request);
-      const secret = await applications.showSecret(application, authorOf(principal, request));
+      const secret = await applications.showSecret(application, authorFor(principal, request));
       return showKeys(application, secret, 'get organization client credentials');
     },
 
@@ -156,7 +156,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     async addPermission(request, ask) {
       const { role, resource, within, principal } = await requireRole(request, ask);
       const added = parsePermission(fieldsOf(request.body).permission, resource);
-      const changed = await roleChanges.allow(role, added, within, authorOf(principal, request));
+      const changed = await roleChanges.allow(role, added, within, authorFor(principal, request));
       return showRole('post', changed, request);
     },
 
@@ -171,7 +171,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       if (!contains(within, removed)) {
         throw new UsergridRefusal('unauthorized', describeDifference(difference(removed, within)));
       }
-      const changed = await roleChanges.disallow(role, removed, authorOf(principal, request));
+      const changed = await roleChanges.disallow(role, removed, authorFor(principal, request));
       return showRole('delete', changed, request);
     },
 
@@ -179,7 +179,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       const principal = await requireOver(request, ask);
       const seconds = parseAccessTokenTtl(request.body, LONGEST_TOKEN);
       const application = await requireApplication(request);
-      const changed = await applications.limitUserTokens(application, seconds, authorOf(principal, request));
+      const changed = await applications.limitUserTokens(application, seconds, authorFor(principal, request));
       const entity = toApplicationEntity(changed, request.organization, now());
       return toEnvelope({ action: 'put', path: '/', entities: [entity] }, request, base);
     },

@@ -2,13 +2,13 @@
  * Who calls Usergrid's API: a user of the application, the application itself, an administrator, or the organization.
  * Each comes with a token that was got through this API, or with credentials that are traded for one of a few seconds.
  */
-import type { Author } from '../../directory/changes.ts';
+import { type Author, authorOf } from '../../directory/author.ts';
 import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../directory/power.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
-import type { UsergridSettings } from './declaration.ts';
+import { type UsergridSettings, usergrid } from './declaration.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { findInQuery } from './requests.ts';
 
@@ -64,10 +64,10 @@ export function administersUsers(principal: Principal, { client }: FaceRequest):
 }
 
 /** For the audit. */
-export function authorOf(principal: Principal | undefined, { address, requestId }: FaceRequest): Author {
-  const { user, application } = principal?.row ?? {};
-  const actor = user === undefined ? `client:${application}` : `user:${user}`;
-  return { actor: principal ? actor : 'registration through usergrid', address, requestId };
+export function authorFor(principal: Principal | undefined, request: FaceRequest): Author {
+  if (!principal) return authorOf(request, { registeringThrough: usergrid.name });
+  const { user, application: client } = principal.row;
+  return authorOf(request, user === undefined ? { client } : { user });
 }
 
 /** @throws UsergridRefusal for a header that holds no token */

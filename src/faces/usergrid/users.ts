@@ -8,7 +8,7 @@ import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { baseOf, describeUser, toEnvelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
-import { type Answers, administersUsers, authorOf, type Principal, type Principals } from './principals.ts';
+import { type Answers, administersUsers, authorFor, type Principal, type Principals } from './principals.ts';
 import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
 import { findUserOf, lifetimeOf, lifetimesOfUsers } from './tokens.ts';
 import { parseUserQuery } from './user-query.ts';
@@ -96,7 +96,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
   }
 
   async function endAll({ user, principal }: Target, request: FaceRequest) {
-    await revocations.revokeAllOf(user, authorOf(principal, request));
+    await revocations.revokeAllOf(user, authorFor(principal, request));
     return { action: 'revoked user tokens' };
   }
 
@@ -110,7 +110,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     const found = row ?? login;
     const isOwn = found?.user === user.id && found.organization === request.organization.id;
     if (found && !isOwn) throw new UsergridRefusal('unauthorized');
-    const author = authorOf(principal, request);
+    const author = authorFor(principal, request);
     if (row) await revocations.revokeToken(row, author);
     if (login) await revocations.revokeLogin(login, author);
     return { action };
@@ -128,7 +128,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
       const user = await deps.register({
         application: request.client.application,
         ...wanted,
-        author: authorOf(principal, request),
+        author: authorFor(principal, request),
       });
       return entities('post', [user], request);
     },
@@ -152,7 +152,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     async remove(request, ask) {
       const { user, principal, isSelf } = await target(request, ask);
       if (isSelf) throw new UsergridRefusal('unauthorized');
-      await deps.removeUser(user, authorOf(principal, request));
+      await deps.removeUser(user, authorFor(principal, request));
       return entities('delete', [user], request);
     },
 
@@ -183,7 +183,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
         newPassword: wanted,
         minLength: client.application.minPasswordLength,
         queue: organization.id,
-        author: authorOf(principal, request),
+        author: authorFor(principal, request),
       });
       return { action: 'set user password' };
     },

@@ -6,7 +6,7 @@
 import { requireText } from '../../clients/form.ts';
 import type { Connections, NewConnection } from '../../connections/connections.ts';
 import { type Domains, domainTaken, parseDomain } from '../../connections/domains.ts';
-import { type Author, authorOf } from '../../directory/changes.ts';
+import { type Author, authorOf } from '../../directory/author.ts';
 import type { Register } from '../../directory/registration.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import type { Through } from '../../directory/through.ts';
