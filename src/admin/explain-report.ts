@@ -1,5 +1,5 @@
 /** An explanation as lines of text. */
-import { toOneLine } from '../errors/texts.ts';
+import { listSome, toOneLine } from '../errors/texts.ts';
 import { DIMENSIONS } from '../permissions/device-access.ts';
 import type { Step } from '../permissions/explain.ts';
 import type { Permissions } from '../permissions/permissions.ts';
@@ -87,9 +87,7 @@ function spellRequest(permissions: Permissions): string {
   const cells = [...permissions.tables].flatMap(([table, actions]) =>
     [...actions].map((action) => `${encodeURIComponent(table)}:${action}`),
   );
-  const more = cells.length - MAX_LISTED;
-  if (cells.length === 0) return 'nothing';
-  return cells.slice(0, MAX_LISTED).join(' ') + (more > 0 ? ` and ${more} more` : '');
+  return listSome(cells, MAX_LISTED, ' ') || 'nothing';
 }
 
 /** Each right with everybody who gives it. */

@@ -1,4 +1,5 @@
 /** What goes with a noun that is removed, and what stands against removing it. */
+import { listSome } from '../errors/texts.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
 import type { CollectionName, Noun, Nouns, Realm, Resource } from '../storage/nouns.ts';
 import { collectionOf, eachListed, eachNoun } from './collections.ts';
@@ -30,11 +31,8 @@ export async function requireUnused(
     if (connection.resource === identifier) users.push(`connection ${connection.name}`);
   }
   if (users.length === 0) return;
-  const others = users.length - NAMED_IN_A_SENTENCE;
-  const shown = users.slice(0, NAMED_IN_A_SENTENCE).join(', ') + (others > 0 ? ` and ${others} more` : '');
-  throw new StillInUse({
-    description: `The resource ${identifier} is still named by ${shown}.`,
-  });
+  const shown = listSome(users, NAMED_IN_A_SENTENCE);
+  throw new StillInUse({ description: `The resource ${identifier} is still named by ${shown}.` });
 }
 
 /**

@@ -13,6 +13,12 @@ export function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 3).toWellFormed()}...` : text;
 }
 
+/** The first items of a list, and how many more there are. */
+export function listSome(items: readonly string[], most: number, separator = ', '): string {
+  const more = items.length - most;
+  return items.slice(0, most).join(separator) + (more > 0 ? ` and ${more} more` : '');
+}
+
 /** In quotes, cut to what fits into a sentence. */
 export function quote(text: string): string {
   return toOneLine(JSON.stringify(cut(text, MAX_SHOWN)));

@@ -6,6 +6,7 @@ import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
 import type { User } from '../storage/nouns.ts';
@@ -99,13 +100,9 @@ export function showConsent(
   { interaction, client, user, tables, agreed }: ConsentRequest,
 ): void {
   const { uid, params } = interaction;
-  const scopes = String(params.scope ?? '')
-    .split(' ')
-    .filter((scope) => scope !== '');
+  const scopes = scopesOf(params.scope);
   const news = findNews(scopes, tables, agreed);
-  const mustAskAgain = String(params.prompt ?? '')
-    .split(' ')
-    .includes('consent');
+  const mustAskAgain = String(params.prompt).split(' ').includes('consent');
   ctx.type = 'html';
   ctx.body = views.render('consent', {
     application: client.application.name,

@@ -6,6 +6,7 @@
  * `*` alone stands for all there are and will be; a member that is left out stands for none.
  */
 
+import { listSome } from '../errors/texts.ts';
 import type { ParsedDetails } from './authorization-details.ts';
 import { findDeviceAction } from './device-actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
@@ -189,7 +190,6 @@ const SHOWN = 5;
 
 /** One sentence for the client's developer, fit for `error_description`. */
 export function describeMissingAccess(missing: readonly DeviceRight[]): string {
-  const shown = missing.slice(0, SHOWN).map(({ dimension, value }) => `${dimension} ${value}`);
-  const hidden = missing.length - shown.length;
-  return `Beyond what is allowed: ${shown.join(', ')}${hidden > 0 ? ` and ${hidden} more` : ''}.`;
+  const shown = missing.map(({ dimension, value }) => `${dimension} ${value}`);
+  return `Beyond what is allowed: ${listSome(shown, SHOWN)}.`;
 }

@@ -8,6 +8,7 @@
  * tables that do not exist yet and is therefore more than all of today's cells together.
  */
 
+import { listSome } from '../errors/texts.ts';
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 
@@ -125,11 +126,10 @@ const CELLS_IN_A_SENTENCE = 5;
 
 /** Cells as table scopes are spelled (`orders:delete`): the first few, and how many more there are. */
 export function listCells(cells: readonly Cell[]): string {
-  const shown = cells
-    .slice(0, CELLS_IN_A_SENTENCE)
-    .map(({ table, action }) => `${quoteName(table)}:${action}`);
-  const hidden = cells.length - shown.length;
-  return shown.join(', ') + (hidden > 0 ? ` and ${hidden} more` : '');
+  return listSome(
+    cells.map(({ table, action }) => `${quoteName(table)}:${action}`),
+    CELLS_IN_A_SENTENCE,
+  );
 }
 
 /** One sentence for the client's developer, fit for `error_description`. */
@@ -146,10 +146,10 @@ export function unknownTables(permissions: Permissions, tableIds: ReadonlySet<st
 
 /** Throws `PermissionsError` (unknown_table) when the closed catalogue lacks a table of `permissions`. */
 export function requireKnownTables(permissions: Permissions, tableIds: ReadonlySet<string>): void {
-  const [first, ...others] = unknownTables(permissions, tableIds);
-  if (first === undefined) return;
-  const more = others.length > 0 ? ` and ${others.length} more` : '';
-  throw new PermissionsError('unknown_table', `The resource has no table ${quoteName(first)}${more}.`);
+  const unknown = unknownTables(permissions, tableIds);
+  if (unknown.length === 0) return;
+  const named = listSome(unknown.map(quoteName), 1);
+  throw new PermissionsError('unknown_table', `The resource has no table ${named}.`);
 }
 
 /** What is left when a closed catalogue has only these tables. Admin stays admin, whatever the tables are. */

@@ -9,6 +9,11 @@ const ADMIN_SCOPE = '*:admin';
 const ALL_TABLES = '*';
 const MAX_TABLE_SCOPES = MAX_TABLES * ACTIONS.length;
 
+/** The scopes of a parameter, claim or row (RFC 6749 section 3.3); none where it is not a text. */
+export function scopesOf(scope: unknown): string[] {
+  return typeof scope === 'string' ? scope.split(' ').filter((each) => each !== '') : [];
+}
+
 export interface SplitScopes {
   /** Undefined when no scope asked for tables, which is not the same as asking for nothing. */
   readonly permissions: Permissions | undefined;

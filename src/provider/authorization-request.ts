@@ -24,6 +24,7 @@ import {
   type Permissions,
 } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
 import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';
@@ -244,9 +245,7 @@ export function createFindLeft(deps: Pick<ProviderDeps, 'directory' | 'users'>):
     const user = kept && account && (await deps.users.findBySubject(account.accountId));
     if (!kept || !client || !user) return undefined;
     const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
-    const asked = String(params?.scope ?? '')
-      .split(' ')
-      .filter((scope) => scope !== '');
+    const asked = scopesOf(params?.scope);
     const held = asked.filter((scope) => isOpenIdScope(scope) || rights.scopes.has(scope));
     const tables = kept.asScopes && kept.tables ? tablesHeld(kept.tables, rights.permissions) : kept.tables;
     const leftOut = tables !== kept.tables || (!kept.allScopes && held.length < asked.length);

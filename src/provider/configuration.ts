@@ -7,6 +7,7 @@ import { userSubject } from '../directory/subjects.ts';
 import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { rethrowPermissionsError } from '../tokens/asked.ts';
@@ -46,7 +47,7 @@ function createFindAccount({ directory, users }: ConfigurationDeps): FindAccount
 /** Whether an authorization request asks for something of a resource, or for the person's identity only. */
 function asksForResource(params: Record<string, unknown> | undefined): boolean {
   if (params?.authorization_details !== undefined || params?.permissions !== undefined) return true;
-  const scopes = typeof params?.scope === 'string' ? params.scope.split(' ') : [];
+  const scopes = scopesOf(params?.scope);
   return !scopes.includes('openid') || !scopes.every(isOpenIdScope);
 }
 

@@ -3,6 +3,7 @@
 import { errors, type Provider } from 'oidc-provider';
 import { userClaims } from '../directory/user-claims.ts';
 import { ClientRejected, ProofRejected } from '../errors/domain.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
 import { defined } from '../storage/defined.ts';
 import type { EngineHandle, IdTokenFacts, StoredCode } from '../tokens/engine-handle.ts';
 import { lastsWithSession } from '../tokens/expiry.ts';
@@ -64,7 +65,7 @@ export function createEngineHandle(current: () => Provider): EngineHandle {
       if (ofSession) return withOwnError(ofSession);
       const code: StoredCode | undefined = await AuthorizationCode.find(value, WITHOUT_SESSION);
       // The engine ties every code to its session, also those of logins that go on without it.
-      return code && !lastsWithSession((code.scope ?? '').split(' ')) ? withOwnError(code) : undefined;
+      return code && !lastsWithSession(scopesOf(code.scope)) ? withOwnError(code) : undefined;
     },
     findConsent: (id) => current().Grant.find(id),
     issueIdToken: (facts) => issueIdToken(current(), facts),

@@ -9,6 +9,7 @@ import type { Users } from '../directory/users.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
 import { defined } from '../storage/defined.ts';
 import type { Resource } from '../storage/nouns.ts';
 import { singleResource } from '../tokens/asked.ts';
@@ -62,7 +63,7 @@ export function isAgreed(consent: Consent, { resource, permissions }: AskedTable
 
 /** All that a request asks for, for one consent. @param tables as they were shown */
 export function toAgreement(params: TableRequest['params'], tables: AskedTables | undefined): Agreement {
-  const scopes = typeof params.scope === 'string' ? params.scope.split(' ') : [];
+  const scopes = scopesOf(params.scope);
   return {
     openid: scopes.filter(isOpenIdScope),
     ...defined({

@@ -1,6 +1,6 @@
 /** The scopes of a token as its client and resource servers see them. */
 import { fromStored } from '../permissions/stored.ts';
-import { toTableScopes } from '../permissions/table-scopes.ts';
+import { scopesOf, toTableScopes } from '../permissions/table-scopes.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 
 type Row = Pick<TokenRow | LoginRow, 'scope' | 'faceScopes' | 'permissions' | 'asScopes'>;
@@ -15,7 +15,7 @@ export function scopeMember({ scope, faceScopes = [], permissions, asScopes = fa
   scope?: string;
 } {
   if (faceScopes.length === 0 && !asScopes) return scope === '' ? {} : { scope };
-  const named = scope.split(' ').filter((name) => name !== '' && !faceScopes.includes(name));
+  const named = scopesOf(scope).filter((name) => !faceScopes.includes(name));
   const tables = asScopes ? toTableScopes(fromStored(permissions)) : [];
   const all = [...named, ...tables];
   return all.length === 0 ? {} : { scope: all.join(' ') };

@@ -1,6 +1,7 @@
 /** What a resource server knows of a token once it is verified. */
 import type { Permissions } from '../permissions/permissions.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
 import { AccessError } from './errors.ts';
 
 export interface VerifiedToken {
@@ -27,7 +28,7 @@ export function toVerifiedToken(claims: Readonly<Record<string, unknown>>): Veri
   return {
     subject: sub,
     clientId,
-    scopes: new Set(typeof scope === 'string' ? scope.split(' ').filter((each) => each !== '') : []),
+    scopes: new Set(scopesOf(scope)),
     permissions: readPermissions(claims.permissions),
     expiresAt: exp,
     claims,
