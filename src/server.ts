@@ -2,7 +2,7 @@
  * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
  */
 import { join } from 'node:path';
-import { findConcessions } from './admin/concessions.ts';
+import { findInsecureSettings } from './admin/insecure-settings.ts';
 import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
 import { BROWSER_PATHS } from './endpoints/client-origins.ts';
@@ -88,7 +88,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
 
   const started = await fillDirectory(foundations, whenThere);
   if (started.isEmpty) log.warn(EMPTY_STORE);
-  warn(await whenThere(() => findConcessions(storage.directory)));
+  warn(await whenThere(() => findInsecureSettings(storage.directory)));
   await foundations.followSigningAlgs();
 
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];

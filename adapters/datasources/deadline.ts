@@ -1,11 +1,11 @@
 /** An end to waiting, for drivers that have none of their own. */
-import { DatasourceAway, PATIENCE } from '../../src/datasources/connector.ts';
+import { DatasourceAway, TIMEOUT_MS } from '../../src/datasources/connector.ts';
 
-/** @throws DatasourceAway when the answer takes longer than `PATIENCE` */
-export async function withinPatience<T>(work: Promise<T>): Promise<T> {
+/** @throws DatasourceAway when the answer takes longer than `TIMEOUT_MS` */
+export async function withTimeout<T>(work: Promise<T>): Promise<T> {
   let late: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
-    late = setTimeout(() => reject(new DatasourceAway(`no answer within ${PATIENCE} ms`)), PATIENCE);
+    late = setTimeout(() => reject(new DatasourceAway(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
   });
   try {
     return await Promise.race([work, tooLate]);

@@ -5,9 +5,9 @@ import {
   type Connector,
   DatasourceAway,
   MAX_CONNECTIONS,
-  PATIENCE,
   type Row,
   type ServerTarget,
+  TIMEOUT_MS,
 } from '../../src/datasources/connector.ts';
 import { defined } from '../../src/storage/defined.ts';
 
@@ -26,10 +26,10 @@ function optionsFor(target: ServerTarget): mongo.MongoClientOptions {
     ca: target.tls === 'verify' ? target.ca : undefined,
     appName: 'grantable',
     maxPoolSize: MAX_CONNECTIONS,
-    serverSelectionTimeoutMS: PATIENCE,
-    connectTimeoutMS: PATIENCE,
-    socketTimeoutMS: PATIENCE,
-    waitQueueTimeoutMS: PATIENCE,
+    serverSelectionTimeoutMS: TIMEOUT_MS,
+    connectTimeoutMS: TIMEOUT_MS,
+    socketTimeoutMS: TIMEOUT_MS,
+    waitQueueTimeoutMS: TIMEOUT_MS,
     maxIdleTimeMS: 30_000,
     serverMonitoringMode: 'poll',
     readPreference: 'primaryPreferred',
@@ -93,7 +93,7 @@ export function openMongodb(target: ServerTarget): Connector {
             {
               projection: { _id: 0, ...Object.fromEntries(columns.map((column) => [column, 1])) },
               limit: 2,
-              maxTimeMS: PATIENCE,
+              maxTimeMS: TIMEOUT_MS,
             },
           )
           .toArray();
@@ -112,7 +112,7 @@ export function openMongodb(target: ServerTarget): Connector {
         for (const column of named) {
           const document = await db
             .collection(collection)
-            .findOne({ [column]: { $exists: true } }, { projection: { _id: 1 }, maxTimeMS: PATIENCE });
+            .findOne({ [column]: { $exists: true } }, { projection: { _id: 1 }, maxTimeMS: TIMEOUT_MS });
           if (document) found.add(column);
         }
         return found;

@@ -3,12 +3,12 @@ import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 import {
   type Connector,
   MAX_CONNECTIONS,
-  PATIENCE,
   type Row,
   type ServerTarget,
+  TIMEOUT_MS,
 } from '../../src/datasources/connector.ts';
 import { defined } from '../../src/storage/defined.ts';
-import { withinPatience } from './deadline.ts';
+import { withTimeout } from './deadline.ts';
 import { GuardedSocket } from './sockets.ts';
 import { type Statement, toAway, withoutBooleans, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
@@ -35,7 +35,7 @@ function optionsFor(target: ServerTarget): PoolOptions {
           : undefined,
     }),
     stream: () => new GuardedSocket(target).connect({ host: target.host, port }),
-    connectTimeout: PATIENCE,
+    connectTimeout: TIMEOUT_MS,
     connectionLimit: MAX_CONNECTIONS,
     queueLimit: QUEUE,
     idleTimeout: 30_000,
@@ -58,7 +58,10 @@ export function openMysql(target: ServerTarget): Connector {
     // What is asked on a connection afterwards waits for this.
     opened.pool.on('connection', (connection) => {
       connection.query('SET SESSION TRANSACTION READ ONLY', () => undefined);
-      for (const limit of [`max_statement_time = ${PATIENCE / 1000}`, `max_execution_time = ${PATIENCE}`]) {
+      for (const limit of [
+        `max_statement_time = ${TIMEOUT_MS / 1000}`,
+        `max_execution_time = ${TIMEOUT_MS}`,
+      ]) {
         // MariaDB knows the first one, MySQL the second.
         connection.query(`SET SESSION ${limit}`, () => undefined);
       }
@@ -74,8 +77,8 @@ export function openMysql(target: ServerTarget): Connector {
       });
     try {
       // The driver's own time limit begins only after the answers to earlier queries.
-      const [rows] = await withinPatience(
-        connection.execute({ sql: text, values: withoutBooleans(values), timeout: PATIENCE }),
+      const [rows] = await withTimeout(
+        connection.execute({ sql: text, values: withoutBooleans(values), timeout: TIMEOUT_MS }),
       );
       connection.release();
       return rows as Row[];

@@ -4,9 +4,9 @@ import {
   type Connector,
   DatasourceAway,
   MAX_CONNECTIONS,
-  PATIENCE,
   type Row,
   type ServerTarget,
+  TIMEOUT_MS,
 } from '../../src/datasources/connector.ts';
 import { defined } from '../../src/storage/defined.ts';
 import { GuardedSocket } from './sockets.ts';
@@ -52,9 +52,9 @@ export function openPostgres(target: ServerTarget): Connector {
       stream: () => new GuardedSocket(target),
       Client: isEncrypted ? pg.Client : NoClearTextClient,
       max: MAX_CONNECTIONS,
-      connectionTimeoutMillis: PATIENCE,
-      query_timeout: PATIENCE,
-      statement_timeout: PATIENCE,
+      connectionTimeoutMillis: TIMEOUT_MS,
+      query_timeout: TIMEOUT_MS,
+      statement_timeout: TIMEOUT_MS,
       idleTimeoutMillis: 30_000,
       types: {
         // Whole numbers have the same type as from other products.

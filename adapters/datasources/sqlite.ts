@@ -4,7 +4,7 @@
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Connector, DatasourceAway, PATIENCE, type Row } from '../../src/datasources/connector.ts';
+import { type Connector, DatasourceAway, type Row, TIMEOUT_MS } from '../../src/datasources/connector.ts';
 import { type Statement, withoutBooleans, writePragmaQuery, writeRowQuery } from './sql.ts';
 
 const READER = fileURLToPath(
@@ -65,7 +65,7 @@ function startReader(path: string, onEnd: () => void) {
       last += 1;
       const id = last;
       return new Promise((resolve, reject) => {
-        const late = setTimeout(() => end(`no answer within ${PATIENCE} ms`), PATIENCE);
+        const late = setTimeout(() => end(`no answer within ${TIMEOUT_MS} ms`), TIMEOUT_MS);
         asked.set(id, { late, resolve, reject });
         child.send({ id, text, values: withoutBooleans(values) });
       });

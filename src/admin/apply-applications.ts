@@ -11,7 +11,7 @@ import type { Application, AuthMethod, Ceiling, Organization } from '../storage/
 import { algsBefore, ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type ApplicationIds, checkRights, NOTHING_STORED } from './apply-organizations.ts';
 import { createNounId, type Extras, type Plan, type Planning } from './apply-plan.ts';
-import { findConcession } from './concessions.ts';
+import { findInsecureSetting } from './insecure-settings.ts';
 
 export async function planApplication(
   plan: Plan,
@@ -185,8 +185,8 @@ function checkAsWhole(plan: Plan, name: string, application: Application, entry:
   }
   if (grants.includes('authorization_code') && redirectUris.length === 0)
     say('needs redirectUris for authorization_code');
-  const concession = findConcession(application);
-  if (concession !== undefined) plan.notes.push(`${name} ${concession}`);
+  const insecure = findInsecureSetting(application);
+  if (insecure !== undefined) plan.notes.push(`${name} ${insecure}`);
   else if (entry.assertionAudience === 'endpoint') {
     say(`has no use for assertionAudience: endpoint with the authMethod ${authMethod}`);
   }

@@ -13,30 +13,30 @@ import { createNounId, type Plan, type Planning } from './apply-plan.ts';
 type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
 
 /** Rights and scopes of a connection that tokens made from it will never have, as ends of sentences. */
-async function findVain(
+async function findUseless(
   plan: Plan,
   { application: id, resource, permissions, scopes }: Connection,
 ): Promise<string[]> {
   const application = await plan.findApplicationById(id);
   if (!application) return [];
-  const vain: string[] = [];
+  const useless: string[] = [];
   const ceiling = application.ceilings.find((each) => each.resource === resource)?.permissions;
   const { isAdmin, cells } = difference(fromStored(permissions), fromStored(ceiling ?? permissions));
   const beyond = isAdmin ? 'admin of the resource' : listCells(cells);
-  if (beyond) vain.push(`gives more than the ceiling of application ${application.name}: ${beyond}`);
+  if (beyond) useless.push(`gives more than the ceiling of application ${application.name}: ${beyond}`);
   const unknown = scopes.filter((scope) => !application.scopes.includes(scope));
   if (unknown.length > 0) {
-    vain.push(`gives scopes that application ${application.name} does not have: ${unknown.join(' ')}`);
+    useless.push(`gives scopes that application ${application.name} does not have: ${unknown.join(' ')}`);
   }
   const partners = await Promise.all(
     application.mayExchange.map((partner) => plan.findApplicationById(partner)),
   );
   if (![application, ...partners].some((each) => each?.grants.includes('token_exchange'))) {
-    vain.push(
+    useless.push(
       `cannot be used: neither application ${application.name} nor one that its mayExchange names has the grant token_exchange`,
     );
   }
-  return vain;
+  return useless;
 }
 
 export async function planConnection(
@@ -75,7 +75,7 @@ export async function planConnection(
     },
     made ? { generated: { kind: 'connectionToken', value: made.token } } : {},
   );
-  for (const vain of await findVain(plan, connection)) plan.notes.push(`${name} ${vain}`);
+  for (const useless of await findUseless(plan, connection)) plan.notes.push(`${name} ${useless}`);
 }
 
 /** Counted from when it was made; a file that is applied again changes nothing. */

@@ -1,6 +1,6 @@
 /** Connections by hand: making one, and what there is to know of those that are there. */
 import type { ApplyConnection } from '../config/apply-file.ts';
-import type { Connections, Shown } from '../connections/connections.ts';
+import type { Connections, ShownToken } from '../connections/connections.ts';
 import { createSecret } from '../connections/connections.ts';
 import type { Author } from '../directory/author.ts';
 import type { Changes } from '../directory/changes.ts';
@@ -32,7 +32,7 @@ export async function createConnection(
   wanted: ApplyConnection,
   { store, changes, now }: ConnectionsDeps,
   author: Author,
-): Promise<Shown> {
+): Promise<ShownToken> {
   if (await store.connections.findBy('name', `${organization.id}/${wanted.name}`)) {
     throw new ApplyRefused([`connection ${wanted.name} is there already`]);
   }

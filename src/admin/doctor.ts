@@ -17,8 +17,8 @@ import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
-import { findConcessions } from './concessions.ts';
 import { generatedSecretsPath } from './generated-secrets.ts';
+import { findInsecureSettings } from './insecure-settings.ts';
 
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'wrong';
@@ -119,7 +119,7 @@ export async function examineStore({
     ...(await examineSigningKeys(storage, signingKeys)),
     await examineClock(storage, now()),
     ...(await examineDirectory(storage)),
-    ...(await findConcessions(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
+    ...(await findInsecureSettings(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
   ];
 }
 

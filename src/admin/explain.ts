@@ -97,7 +97,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     permissions: withinCatalogue(granted.permissions, resource),
   };
   const active = current !== undefined && client !== undefined && reasons.length === 0;
-  const why = active ? [] : [...reasons, ...findDeath(row, ancestors, { client, user, resource, held })];
+  const why = active ? [] : [...reasons, ...findEndReasons(row, ancestors, { client, user, resource, held })];
   const roles: Step<Permissions>[] = [];
   for (const id of new Set(held?.flatMap(({ roleIds }) => roleIds))) {
     const role = await view.findRole(id);
@@ -248,7 +248,7 @@ function decode(value: string): { jti?: string; exp?: number; kid?: string } | u
   }
 }
 
-function findDeath(
+function findEndReasons(
   row: TokenRow | LoginRow,
   ancestors: readonly Ancestor[],
   standing: Readonly<Record<'client' | 'user' | 'resource' | 'held', unknown>>,

@@ -3,7 +3,14 @@ import { options } from '../config/options.ts';
 import { defined } from '../storage/defined.ts';
 import { type Command, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
 import { collectFromAll, countWhenAsked } from './worker-metrics.ts';
-import { isWorker, joinsOthers, leave, runWorkers, sayReady, startsWorkers } from './workers.ts';
+import {
+  disconnectFromPrimary,
+  isWorker,
+  joinsOthers,
+  reportReady,
+  runWorkers,
+  startsWorkers,
+} from './workers.ts';
 
 /** Loaded with a file only: YAML and the schema of the file are large. */
 async function findApplyReader({ env }: CommandIo) {
@@ -51,14 +58,14 @@ export const serve: Command = {
         writeLines(io.stdout, formatReport(applied));
       }
       if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
-      sayReady();
+      reportReady();
       await stopRequested;
       await server.stop();
     } catch (error) {
       if (!(waiting.signal.aborted && (error as Error).name === 'AbortError')) throw error;
     } finally {
       giveBackConsole();
-      leave();
+      disconnectFromPrimary();
     }
     return DONE;
   },

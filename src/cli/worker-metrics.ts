@@ -5,8 +5,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import type { Counts } from '../http/metrics.ts';
 
-/** Milliseconds. */
-const PATIENCE = 1_000;
+const TIMEOUT_MS = 1_000;
 
 type Message =
   | { readonly grantable: 'collect'; readonly id: number }
@@ -40,7 +39,7 @@ function answer<K extends Kind>(
     const listen = (message: unknown): void => {
       if (isA(kind, message) && message.id === id) end(message);
     };
-    const timer = setTimeout(end, PATIENCE);
+    const timer = setTimeout(end, TIMEOUT_MS);
     emitter.on('message', listen);
   });
 }

@@ -21,7 +21,7 @@ const UNANSWERED = 10;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 /** Milliseconds beyond the time that each takes for its requests. */
-const FAREWELL = 2_000;
+const KILLED_AFTER_MS = 2_000;
 
 /** Whether this process is one of several. */
 export function isWorker(): boolean {
@@ -29,7 +29,7 @@ export function isWorker(): boolean {
 }
 
 /** If this process is one of several: reports that it takes requests, and from then on answers whether it is alive. */
-export function sayReady(): void {
+export function reportReady(): void {
   if (!cluster.isWorker) return;
   process.send?.(READY);
   process.on('message', (message) => {
@@ -38,7 +38,7 @@ export function sayReady(): void {
 }
 
 /** Lets this process end when it has nothing left to do: the channel to the one that started it would keep it. */
-export function leave(): void {
+export function disconnectFromPrimary(): void {
   cluster.worker?.disconnect();
 }
 
@@ -78,7 +78,7 @@ async function untilReady(worker: Worker): Promise<boolean> {
 }
 
 /** Kills a worker that hangs: its connections end, its clients reach another worker, and a new one replaces it. */
-function cutIfHanging(worker: Worker, log: Logger): void {
+function killIfHanging(worker: Worker, log: Logger): void {
   let unanswered = 0;
   worker.on('message', (message) => {
     if (message === ALIVE) unanswered = 0;
@@ -109,7 +109,7 @@ export async function runWorkers({
   });
 
   function becameReady(worker: Worker): void {
-    cutIfHanging(worker, log);
+    killIfHanging(worker, log);
     ready += 1;
     if (ready === count) log.info({ workers: count }, 'all workers are ready');
   }
@@ -161,7 +161,7 @@ async function endAll(seconds: number): Promise<void> {
     () => {
       for (const { process: child } of running) child.kill('SIGKILL');
     },
-    seconds * 1000 + FAREWELL,
+    seconds * 1000 + KILLED_AFTER_MS,
   );
   await ended;
   clearTimeout(late);

@@ -15,8 +15,7 @@ const DATABASE_USER = 'urn:grantable:grant-type:database-user';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const CONNECTION = 'urn:grantable:token-type:connection';
 
-/** Seconds. */
-const REFRESH_BEFORE = 60;
+const REFRESH_BEFORE_SECONDS = 60;
 /** Seconds, while the token at hand is good and the server does not say how long. */
 const PAUSE = 1;
 
@@ -56,7 +55,7 @@ export function createClient(options: ClientOptions): Client {
   const now = options.now ?? Date.now;
   const send: typeof globalThis.fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
   const endpoint = createEndpoint({ issuer: options.issuer, clientId, clientSecret, fetch: send, now });
-  const refreshBefore = (options.refreshBefore ?? REFRESH_BEFORE) * 1000;
+  const refreshBefore = (options.refreshBefore ?? REFRESH_BEFORE_SECONDS) * 1000;
   const origins = new Set(options.origins?.map(toOrigin));
 
   let held: Held | undefined = options.tokens ? { tokens: options.tokens } : undefined;

@@ -1,10 +1,9 @@
 /** The endpoints of the server: a form goes there, JSON comes back. */
 import { GrantableError } from './errors.ts';
 
-/** Milliseconds. */
-const PATIENCE = 30_000;
+const TIMEOUT_MS = 30_000;
 /** Milliseconds: so short that the second try is there while the server still forgives it. */
-const FIRST_PATIENCE = 4_000;
+const FIRST_TIMEOUT_MS = 4_000;
 
 /** Undefined: it is left out. */
 export type Form = Readonly<Record<string, string | undefined>>;
@@ -134,13 +133,13 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   }
 
   return {
-    post: (path, form) => send(path, form, PATIENCE),
+    post: (path, form) => send(path, form, TIMEOUT_MS),
     async postTwice(path, form) {
       try {
-        return await send(path, form, FIRST_PATIENCE);
+        return await send(path, form, FIRST_TIMEOUT_MS);
       } catch (error) {
         if (!isLost(error)) throw error;
-        return send(path, form, PATIENCE);
+        return send(path, form, TIMEOUT_MS);
       }
     },
   };

@@ -46,7 +46,7 @@ export interface LivingConnection {
 }
 
 /** A token, to be shown this once. */
-export interface Shown {
+export interface ShownToken {
   readonly connection: Connection;
   readonly token: string;
 }
@@ -61,15 +61,15 @@ export interface Connections {
   /** The connection that the token is one of, whether or not it may be used. */
   identify(token: string): Promise<Connection | undefined>;
   /** @throws Conflict, BrokenReference */
-  create(connection: NewConnection, author: Author, asOf?: number): Promise<Shown>;
+  create(connection: NewConnection, author: Author, asOf?: number): Promise<ShownToken>;
   /**
    * The same where a connection of this name may be there already: that one is given a new token.
    * @param asOf milliseconds: before anything that lets it be made was read; what changed since ends the new token
    * @throws AlreadyTaken when it is for something else; RegistrationClosed when it is disabled
    */
-  createOrRotate(connection: NewConnection, author: Author, asOf: number): Promise<Shown>;
+  createOrRotate(connection: NewConnection, author: Author, asOf: number): Promise<ShownToken>;
   /** Gives it a new token; the newest one before stays good until it is dropped, older ones are dropped. */
-  rotate(connection: Connection, author: Author): Promise<Shown>;
+  rotate(connection: Connection, author: Author): Promise<ShownToken>;
   /** Drops all tokens but the newest, and ends what was made with them. */
   dropEarlier(connection: Connection, author: Author): Promise<Connection>;
   /** Ends what was made from it, or only what was made for one visitor of its site, and leaves it as it is. */
@@ -228,7 +228,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     countLiving: ({ id }, limit) => deps.tokens.countOf(id, now(), limit),
   };
 
-  async function create(wanted: NewConnection, author: Author, asOf = now()): Promise<Shown> {
+  async function create(wanted: NewConnection, author: Author, asOf = now()): Promise<ShownToken> {
     const id = wanted.id ?? randomUUID();
     const { token, secret } = createSecret(id, asOf);
     const connection = await changes.connections.create(
@@ -238,7 +238,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     return { connection, token };
   }
 
-  async function rotate(connection: Connection, author: Author, asOf = now()): Promise<Shown> {
+  async function rotate(connection: Connection, author: Author, asOf = now()): Promise<ShownToken> {
     const { token, secret } = createSecret(connection.id, asOf);
     const secrets = [secret, ...connection.secrets.slice(0, 1)];
     return { connection: await replaceSecrets(connection, secrets, author), token };
@@ -249,7 +249,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     wanted: NewConnection,
     author: Author,
     asOf: number,
-  ): Promise<Shown> {
+  ): Promise<ShownToken> {
     const isSame = (['application', 'resource', 'owner'] as const).every(
       (field) => known[field] === wanted[field],
     );

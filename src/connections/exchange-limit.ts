@@ -7,9 +7,8 @@ import { LRUCache } from 'lru-cache';
 import { TooManyAttempts } from '../errors/domain.ts';
 
 const ORIGINS_COUNTED = 50_000;
-/** Milliseconds. */
-const RECOUNTED_AFTER = 60_000;
-const RECOUNTED_AT_THE_LIMIT_AFTER = 1_000;
+const RECOUNTED_AFTER_MS = 60_000;
+const RECOUNTED_AT_THE_LIMIT_AFTER_MS = 1_000;
 
 /**
  * Takes one trade.
@@ -76,7 +75,7 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
     const known = counts.get(key);
     const age = known ? at - known.at : Number.POSITIVE_INFINITY;
     const isDue =
-      age > (known && known.count >= living[kind] ? RECOUNTED_AT_THE_LIMIT_AFTER : RECOUNTED_AFTER);
+      age > (known && known.count >= living[kind] ? RECOUNTED_AT_THE_LIMIT_AFTER_MS : RECOUNTED_AFTER_MS);
     if (known && !isDue) return known;
     const begun = counting.get(key) ?? recount(key, origin, kind).finally(() => counting.delete(key));
     counting.set(key, begun);
@@ -94,7 +93,7 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
     takeTrade(`${kind} ${origin}`);
     const counted = await count(origin, kind);
     if (counted.count >= living[kind]) {
-      throw tooMany(RECOUNTED_AFTER, `${kind} ${origin}: more living tokens than its limit`);
+      throw tooMany(RECOUNTED_AFTER_MS, `${kind} ${origin}: more living tokens than its limit`);
     }
     counted.count += 1;
   };

@@ -8,9 +8,8 @@ import { LRUCache } from 'lru-cache';
 import type { ArtifactStore } from '../storage/contract.ts';
 
 const MODEL = 'ConnectionUse';
-/** Milliseconds. */
-const WRITTEN_EVERY = 60_000;
-const KEPT_FOR = 400 * 86_400_000;
+const WRITTEN_EVERY_MS = 60_000;
+const KEPT_FOR_MS = 400 * 86_400_000;
 const NETWORKS_KNOWN = 50;
 const CONNECTIONS_REMEMBERED = 10_000;
 
@@ -61,11 +60,11 @@ export function createConnectionUses({
       const at = now();
       const network = networkOf(toKey(address));
       const last = recent.get(connection);
-      if (last && at - last.at < WRITTEN_EVERY && last.networks.includes(network)) return false;
+      if (last && at - last.at < WRITTEN_EVERY_MS && last.networks.includes(network)) return false;
       const known = (await find(connection))?.networks;
       const networks = [network, ...(known ?? []).filter((other) => other !== network)];
       const use = { at, address, networks: networks.slice(0, NETWORKS_KNOWN) };
-      await artifacts.upsert(MODEL, keyOf(connection), { payload: use, expiresAt: at + KEPT_FOR });
+      await artifacts.upsert(MODEL, keyOf(connection), { payload: use, expiresAt: at + KEPT_FOR_MS });
       recent.set(connection, use);
       return known !== undefined && !known.includes(network);
     },

@@ -3,7 +3,7 @@ import type { LookupFunction } from 'node:net';
 import type { DatasourceServer } from '../storage/nouns.ts';
 
 /** Milliseconds that a connection, or an answer, may take. */
-export const PATIENCE = 2_000;
+export const TIMEOUT_MS = 2_000;
 /** Connections to one database in each process. */
 export const MAX_CONNECTIONS = 5;
 /** Bytes that one connection may receive before it is given up; a login's rows are small. */

@@ -25,9 +25,9 @@ import {
   type Connector,
   type ConnectorKinds,
   DatasourceAway,
-  PATIENCE,
   type Row,
   type RowQuery,
+  TIMEOUT_MS,
 } from './connector.ts';
 import type { Credentials } from './credentials.ts';
 import { findFile } from './files.ts';
@@ -35,7 +35,7 @@ import { findFile } from './files.ts';
 /** Failures in a row after which a datasource is not asked any more. */
 const FAILURES = 5;
 /** Milliseconds until it is tried again, by one request. */
-const REST = 10_000;
+const HALF_OPEN_AFTER_MS = 10_000;
 /** Questions to one datasource at once, in each process. */
 const AT_ONCE = 25;
 
@@ -74,15 +74,18 @@ interface Opened {
 function createPolicy(): IPolicy {
   return wrap(
     bulkhead(AT_ONCE),
-    circuitBreaker(handleAll, { halfOpenAfter: REST, breaker: new ConsecutiveBreaker(FAILURES) }),
-    timeout(PATIENCE, TimeoutStrategy.Aggressive),
+    circuitBreaker(handleAll, {
+      halfOpenAfter: HALF_OPEN_AFTER_MS,
+      breaker: new ConsecutiveBreaker(FAILURES),
+    }),
+    timeout(TIMEOUT_MS, TimeoutStrategy.Aggressive),
   );
 }
 
 function toUnavailable(error: unknown, name: string): Unavailable {
   const isResting = error instanceof BrokenCircuitError || error instanceof BulkheadRejectedError;
   const reason = isResting ? 'it is left alone for a while, or too many ask it at once' : String(error);
-  return new Unavailable(isResting ? REST / 1000 : PATIENCE / 1000, {
+  return new Unavailable(isResting ? HALF_OPEN_AFTER_MS / 1000 : TIMEOUT_MS / 1000, {
     description: 'The database behind this login does not answer. Try again later.',
     reason: `datasource ${name}: ${reason}`,
     cause: error,
@@ -109,7 +112,7 @@ export function createDatasources({ kinds, credentials, allowed, folder }: Datas
     const known = opened.get(datasource.id);
     if (known?.version === datasource.version) return known;
     // What is under way on the old one comes to its end, or to its time limit.
-    if (known) setTimeout(() => close(known), PATIENCE).unref();
+    if (known) setTimeout(() => close(known), TIMEOUT_MS).unref();
     const fresh = { version: datasource.version, connector: open(datasource), policy: createPolicy() };
     fresh.connector.catch(() => {
       // A file may be there the next time.

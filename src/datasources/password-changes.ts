@@ -10,7 +10,7 @@ import type { AccountFacts } from '../storage/contract.ts';
 import type { DatabaseLogins } from './logins.ts';
 
 /** Milliseconds that an answer is used again. */
-export const LOOKED_AT = 10_000;
+export const CHECKED_EVERY_MS = 10_000;
 const ACCOUNTS_KEPT = 50_000;
 
 export interface PasswordChangesDeps {
@@ -45,7 +45,7 @@ export function createIsPasswordCurrent({ directory, logins, now }: PasswordChan
   return async (subject: string, account: AccountFacts): Promise<boolean> => {
     const key = `${subject} ${account.mark}`;
     const last = known.get(key);
-    if (last && now() - last.at < LOOKED_AT) return last.answer;
+    if (last && now() - last.at < CHECKED_EVERY_MS) return last.answer;
     const answer = look(subject, account);
     known.set(key, { answer, at: now() });
     answer.catch(() => known.delete(key));

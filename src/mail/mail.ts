@@ -39,10 +39,9 @@ export interface Mail {
   send(letter: Letter): Promise<void>;
 }
 
-/** Seconds. */
-const RETRY_AFTER = 30;
-const RETRY_AFTER_BUSY = 5;
-const RETRY_AFTER_MISSING = 3600;
+const RETRY_AFTER_SECONDS = 30;
+const RETRY_AFTER_BUSY_SECONDS = 5;
+const RETRY_AFTER_MISSING_SECONDS = 3600;
 /** Each waits for the mail server at most as long as `smtp.ts` says. */
 const MAX_UNDER_WAY = 20;
 
@@ -66,16 +65,16 @@ export function createMail(deps: MailDeps): Mail {
     available: deliver !== undefined,
     async send(letter) {
       requireSendable(letter);
-      if (!deliver) throw new Unavailable(RETRY_AFTER_MISSING, { reason: 'there is no mail server' });
+      if (!deliver) throw new Unavailable(RETRY_AFTER_MISSING_SECONDS, { reason: 'there is no mail server' });
       if (underWay >= MAX_UNDER_WAY) {
-        throw new Unavailable(RETRY_AFTER_BUSY, { reason: 'too many mails are under way' });
+        throw new Unavailable(RETRY_AFTER_BUSY_SECONDS, { reason: 'too many mails are under way' });
       }
       underWay += 1;
       try {
         await deliver(letter);
       } catch (error) {
         const reason = `a mail could not be sent: ${(error as Error).message}`;
-        throw new Unavailable(RETRY_AFTER, { reason, cause: error });
+        throw new Unavailable(RETRY_AFTER_SECONDS, { reason, cause: error });
       } finally {
         underWay -= 1;
       }

@@ -19,7 +19,7 @@ export interface SmtpServer {
 export type Deliver = (letter: Letter) => Promise<void>;
 
 /** Milliseconds: until the server has greeted, TLS included; between two of its answers; for everything together. */
-export const PATIENCE = { greeting: 5_000, silence: 5_000, whole: 10_000 } as const;
+export const TIMEOUTS_MS = { greeting: 5_000, silence: 5_000, whole: 10_000 } as const;
 
 /** Milliseconds that a server has to close a connection that Grantable has ended. */
 const CLOSING = 1_000;
@@ -38,10 +38,10 @@ function toOptions({ host, port, encryption, login }: SmtpServer): SMTPTransport
     auth: login && { user: login.user, pass: login.password },
     // A server that does not offer authentication is not the configured server.
     forceAuth: login && true,
-    connectionTimeout: PATIENCE.greeting,
-    greetingTimeout: PATIENCE.greeting,
-    dnsTimeout: PATIENCE.greeting,
-    socketTimeout: PATIENCE.silence,
+    connectionTimeout: TIMEOUTS_MS.greeting,
+    greetingTimeout: TIMEOUTS_MS.greeting,
+    dnsTimeout: TIMEOUTS_MS.greeting,
+    socketTimeout: TIMEOUTS_MS.silence,
     socketCloseTimeout: CLOSING,
     maxResponseSize: MAX_ANSWER,
     disableFileAccess: true,
@@ -75,7 +75,7 @@ function toLoggable(error: unknown): Error {
     const codes = CODES.exec(response)?.[0] ?? 'no SMTP reply';
     return new Error(`the mail server answered ${codes} to ${command ?? 'the connection'}`);
   }
-  if (code === 'EABORT') return new Error(`the mail server took more than ${PATIENCE.whole / 1000} s`);
+  if (code === 'EABORT') return new Error(`the mail server took more than ${TIMEOUTS_MS.whole / 1000} s`);
   const [line = ''] = message.trim().split('\n', 1);
   return new Error(ON_THE_WAY.has(code) ? `${code}: ${line.slice(0, MAX_SHOWN)}` : `failed with ${code}`);
 }
@@ -100,7 +100,7 @@ export function createSmtp(
         xMailer: false,
         // Prevents absence notices (RFC 3834).
         headers: { 'Auto-Submitted': 'auto-generated' },
-        signal: AbortSignal.timeout(PATIENCE.whole),
+        signal: AbortSignal.timeout(TIMEOUTS_MS.whole),
       });
     } catch (error) {
       throw toLoggable(error);

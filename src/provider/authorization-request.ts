@@ -93,7 +93,7 @@ function refuseLong(params: Record<string, unknown>): void {
 }
 
 /** The rest of a request, without the scopes that cannot be given. */
-interface Left {
+interface Remaining {
   readonly scopes: readonly string[];
   readonly leftOut: boolean;
   /** What the request asks of its resource. */
@@ -101,7 +101,7 @@ interface Left {
 }
 
 /** The same as parameters, from which the engine makes everything else. */
-export interface LeftParameters {
+export interface RemainingParameters {
   readonly scope: string | undefined;
   readonly authorization_details: string | undefined;
   /** Undefined: the rest asks nothing of a resource. */
@@ -113,7 +113,7 @@ export interface LeftParameters {
  * scopes that it named.
  * @throws ScopeNotAllowed if nothing is left
  */
-function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
+function toParameters({ scopes, leftOut, kept }: Remaining): RemainingParameters {
   const tables = leftOut ? (kept?.tables ?? NO_TABLES) : kept?.tables;
   const hasTables = tables !== undefined && (tables.isAdmin || tables.tables.length > 0);
   // `offline_access` alone gives access to nothing.
@@ -134,7 +134,7 @@ function toParameters({ scopes, leftOut, kept }: Left): LeftParameters {
   };
 }
 
-function keep({ oidc }: KoaContextWithOIDC, left: LeftParameters): void {
+function keep({ oidc }: KoaContextWithOIDC, left: RemainingParameters): void {
   const { params, resourceServers = {} } = oidc;
   Object.assign(params ?? {}, left);
   for (const resource of Object.keys(resourceServers)) {
@@ -237,9 +237,9 @@ export function keptOf(params: Readonly<Record<string, unknown>> | undefined): K
  * The rest of a request for the person of this session; undefined if it has no resource.
  * @throws ScopeNotAllowed if nothing is left; UnknownResource
  */
-export type FindLeft = (ctx: KoaContextWithOIDC) => Promise<LeftParameters | undefined>;
+export type FindRemaining = (ctx: KoaContextWithOIDC) => Promise<RemainingParameters | undefined>;
 
-export function createFindLeft(deps: Pick<ProviderDeps, 'directory' | 'users'>): FindLeft {
+export function createFindRemaining(deps: Pick<ProviderDeps, 'directory' | 'users'>): FindRemaining {
   return async ({ oidc: { params, client, account } }) => {
     const kept = keptOf(params);
     const user = kept && account && (await deps.users.findBySubject(account.accountId));
@@ -258,10 +258,10 @@ export function createFindLeft(deps: Pick<ProviderDeps, 'directory' | 'users'>):
  * Leaves out what the person who logged in may not have. The engine's policy calls it each time before it asks for
  * consent.
  */
-export function createLeaveOutForPerson(findLeft: FindLeft) {
+export function createLeaveOutForPerson(findRemaining: FindRemaining) {
   return (ctx: KoaContextWithOIDC): Promise<void> =>
     insideEngine(ctx, async () => {
-      const left = await findLeft(ctx);
+      const left = await findRemaining(ctx);
       if (left) keep(ctx, left);
     });
 }

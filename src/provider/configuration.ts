@@ -25,9 +25,8 @@ export interface ConfigurationDeps
   readonly loadExistingGrant: NonNullable<Configuration['loadExistingGrant']>;
 }
 
-/** Seconds. */
-const CODE_LIFETIME = 60;
-const INTERACTION_LIFETIME = 3600;
+const CODE_LIFETIME_SECONDS = 60;
+const INTERACTION_LIFETIME_SECONDS = 3600;
 
 function createFindAccount({ directory, users }: ConfigurationDeps): FindAccount {
   return async (ctx, subject) => {
@@ -184,8 +183,8 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
     revokeGrantPolicy: () => false,
     renderError: deps.pages.renderError,
     ttl: {
-      AuthorizationCode: CODE_LIFETIME,
-      Interaction: INTERACTION_LIFETIME,
+      AuthorizationCode: CODE_LIFETIME_SECONDS,
+      Interaction: INTERACTION_LIFETIME_SECONDS,
       Session: deps.lifetimes.session,
       Grant: deps.lifetimes.login,
       IdToken: 3600,

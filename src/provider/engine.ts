@@ -13,7 +13,7 @@ import { type ConfigurationDeps, createConfiguration } from './configuration.ts'
 import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './engine-errors.ts';
 import { LocalSigningKey } from './external-key.ts';
-import { takeEarlierHints } from './id-token-hints.ts';
+import { acceptEarlierHints } from './id-token-hints.ts';
 
 export interface EngineDeps
   extends Pick<ProviderDeps, 'service' | 'signingKeys' | 'signingMode' | 'directory'> {
@@ -80,7 +80,7 @@ function build(deps: EngineDeps): { provider: Provider; middleware: Middleware }
   const provider = new Provider(configuration.issuer, createConfiguration(configuration, { keys }));
   registerGrants(provider, deps);
   rememberClients(provider, deps.directory);
-  takeEarlierHints(provider);
+  acceptEarlierHints(provider);
   keepFailures(provider);
   return { provider, middleware: compose(provider.middleware as never) as unknown as Middleware };
 }

@@ -7,7 +7,7 @@ import { DomainError } from '../errors/domain.ts';
 import { isOnDevice } from '../nouns/redirect-uris.ts';
 import { type Agreed, agreeToAll, clear, isOlder } from '../tokens/consent.ts';
 import type { ConsentParties } from '../tokens/remembered-consents.ts';
-import type { FindLeft } from './authorization-request.ts';
+import type { FindRemaining } from './authorization-request.ts';
 import type { ProviderDeps } from './deps.ts';
 import { type FindAskedTables, toAgreement } from './table-consent.ts';
 
@@ -26,10 +26,10 @@ export function createLoadExistingGrant({
   users,
   consents,
   findAskedTables,
-  findLeft,
+  findRemaining,
 }: Pick<ProviderDeps, 'directory' | 'users' | 'consents'> & {
   findAskedTables: FindAskedTables;
-  findLeft: FindLeft;
+  findRemaining: FindRemaining;
 }): NonNullable<Configuration['loadExistingGrant']> {
   async function findParties({ state, oidc }: KoaContextWithOIDC): Promise<ConsentParties | undefined> {
     const { view } = await directory.viewFor(state);
@@ -47,7 +47,7 @@ export function createLoadExistingGrant({
     const { params: asked = {}, account } = ctx.oidc;
     if (!application.firstParty || isOnDevice(String(asked.redirect_uri))) return undefined;
     const { clientId } = application;
-    const params = { ...asked, ...(await findLeft(ctx)) };
+    const params = { ...asked, ...(await findRemaining(ctx)) };
     const tables = await findAskedTables({ params, clientId, accountId: account?.accountId ?? '' });
     const { openid, resource } = toAgreement(params, tables);
     return { openid, resources: new Map(resource ? [[resource.of.identifier, resource]] : []) };

@@ -23,7 +23,7 @@ function algOf(jwt: string): SigningAlg | undefined {
  * The engine accepts hints only in the client's current algorithm; we also accept one in an earlier algorithm while its
  * key is published.
  */
-export function takeEarlierHints({ IdToken }: Provider): void {
+export function acceptEarlierHints({ IdToken }: Provider): void {
   const idTokens = IdToken as unknown as IdTokens;
   const validate = idTokens.validate.bind(IdToken);
   idTokens.validate = (jwt, { clientId, idTokenSignedResponseAlg }) =>

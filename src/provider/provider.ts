@@ -15,7 +15,7 @@ import { toSeconds } from '../storage/rows.ts';
 import { idTokenAlgs } from '../storage/signing-algs.ts';
 import type { Codes } from '../tokens/codes.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
-import { createFindLeft, createLeaveOutForPerson } from './authorization-request.ts';
+import { createFindRemaining, createLeaveOutForPerson } from './authorization-request.ts';
 import { toClientMetadata } from './clients.ts';
 import { createCodes } from './codes.ts';
 import type { ProviderDeps } from './deps.ts';
@@ -80,7 +80,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
     endSessionOf: (grantId) => registry.markBriefly(logoutNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables(deps);
-  const findLeft = createFindLeft(deps);
+  const findRemaining = createFindRemaining(deps);
   const engine = createEngine({
     configuration: () => ({
       ...deps,
@@ -90,9 +90,9 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
         registry,
         directory,
         findAskedTables,
-        leaveOutForPerson: createLeaveOutForPerson(findLeft),
+        leaveOutForPerson: createLeaveOutForPerson(findRemaining),
       }),
-      loadExistingGrant: createLoadExistingGrant({ ...deps, findAskedTables, findLeft }),
+      loadExistingGrant: createLoadExistingGrant({ ...deps, findAskedTables, findRemaining }),
     }),
     ...deps,
   });

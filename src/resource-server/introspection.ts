@@ -6,8 +6,7 @@ import { notActive, uncheckable } from './errors.ts';
 import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
 
 const ANSWERS_KEPT = 10_000;
-/** Milliseconds. */
-const PATIENCE = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /** Who asks the authorization server, and where. */
 export interface Asker {
@@ -51,7 +50,7 @@ export function createIntrospect(asker: Asker, maxStaleness: number): Introspect
         method: 'POST',
         headers: { authorization: basicAuthorization(asker), accept: 'application/json' },
         body: new URLSearchParams({ token }),
-        signal: AbortSignal.timeout(PATIENCE),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       if (response.status !== 200) throw new Error(`introspection was answered with ${response.status}`);
       return { claims: (await response.json()) as Answer['claims'], at };

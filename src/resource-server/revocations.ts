@@ -12,21 +12,19 @@ import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { AccessError } from './errors.ts';
 import { type Asker, basicAuthorization } from './introspection.ts';
 
-/** Seconds. */
-const LONG_POLL = 10;
+const LONG_POLL_SECONDS = 10;
 /** Answers to a client that may not ask: 400 is that of wrong credentials by RFC 6749 section 5.2 in some places. */
 const REFUSED = new Set([400, 401, 403]);
-/** Milliseconds. */
-const ANSWER_PATIENCE = 5_000;
-const FIRST_PAUSE = 100;
-const LONGEST_PAUSE = 1_000;
+const ANSWER_TIMEOUT_MS = 5_000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 1_000;
 
 export interface RevocationsOptions extends Asker {
   readonly issuer: string;
   readonly keys: JWTVerifyGetKey;
   /** Seconds without a good answer after which nothing is said any more. */
   readonly maxFeedSilence: number;
-  /** Told when following fails, with the URL of the feed; it goes on by itself. */
+  /** FeedNode when following fails, with the URL of the feed; it goes on by itself. */
   readonly onError: (error: unknown) => void;
   /** Waits between two questions, for milliseconds or until the signal; a timer, unless said otherwise. */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -42,7 +40,7 @@ export interface Revocations {
   close(): void;
 }
 
-interface Told {
+interface FeedNode {
   readonly id: string;
   readonly revoked_at?: number;
   readonly restored_at?: number;
@@ -51,13 +49,13 @@ interface Told {
   readonly exp: number;
 }
 
-interface Page {
+interface FeedPage {
   readonly resources: readonly string[];
   readonly after: string;
   readonly next: string;
   readonly more: boolean;
   readonly reset: boolean;
-  readonly nodes: readonly Told[];
+  readonly nodes: readonly FeedNode[];
 }
 
 type Records = Map<string, Parameters<typeof standingOf>[0][number]>;
@@ -74,13 +72,13 @@ export function followRevocations(options: RevocationsOptions): Revocations {
   let lastHeard: number | undefined;
   let isWhole = false;
 
-  async function ask(seconds: number): Promise<Page> {
+  async function ask(seconds: number): Promise<FeedPage> {
     const url = new URL(feed);
     const nonce = randomUUID();
     url.searchParams.set('wait', String(seconds));
     url.searchParams.set('nonce', nonce);
     if (cursor !== undefined) url.searchParams.set('after', cursor);
-    const patience = AbortSignal.timeout(seconds * 1000 + ANSWER_PATIENCE);
+    const patience = AbortSignal.timeout(seconds * 1000 + ANSWER_TIMEOUT_MS);
     const response = await fetch(url, {
       headers: { authorization: basicAuthorization(options) },
       signal: AbortSignal.any([closing.signal, patience]),
@@ -100,7 +98,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
       currentDate: new Date(now()),
     });
     if (payload.nonce !== nonce) throw new Error('the feed gave an earlier answer');
-    const page = payload as unknown as Page;
+    const page = payload as unknown as FeedPage;
     if (!page.resources.some((each) => isSameResource(each, resource))) {
       isWhole = false;
       throw new Error(`the feed does not speak of ${resource}: the application must list it in introspects`);
@@ -111,7 +109,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
     return page;
   }
 
-  function take({ next, more, reset, nodes }: Page): void {
+  function take({ next, more, reset, nodes }: FeedPage): void {
     if (reset) {
       records.clear();
       isWhole = false;
@@ -136,15 +134,15 @@ export function followRevocations(options: RevocationsOptions): Revocations {
   }
 
   async function follow(): Promise<void> {
-    let pauseMs = FIRST_PAUSE;
+    let pauseMs = FIRST_PAUSE_MS;
     const backOff = async (): Promise<void> => {
       await pause(pauseMs, closing.signal);
-      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE);
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     };
     let more = true;
     while (!closing.signal.aborted) {
       try {
-        const seconds = more ? 0 : Math.min(LONG_POLL, Math.ceil(maxFeedSilence / 2));
+        const seconds = more ? 0 : Math.min(LONG_POLL_SECONDS, Math.ceil(maxFeedSilence / 2));
         const askedAt = now();
         const page = await ask(seconds);
         take(page);
@@ -152,7 +150,7 @@ export function followRevocations(options: RevocationsOptions): Revocations {
         // A server that stops answers long polls at once.
         const isEarly = page.nodes.length === 0 && !more && now() - askedAt < (seconds * 1000) / 2;
         if (isEarly) await backOff();
-        else pauseMs = FIRST_PAUSE;
+        else pauseMs = FIRST_PAUSE_MS;
       } catch (error) {
         if (closing.signal.aborted) return;
         onError(new Error(`${feed}: ${(error as Error).message}`, { cause: error }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
 import { runCommand } from '../../src/cli/run.ts';
-import { LOOKED_AT } from '../../src/datasources/password-changes.ts';
+import { CHECKED_EVERY_MS } from '../../src/datasources/password-changes.ts';
 import { createServer } from '../../src/server.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { engines } from './engines.ts';
@@ -156,7 +156,7 @@ for (const kind of engines) {
       assert.equal(await isActive(token), true);
       await world.engine.update('customers', id, { password: hashes.other, changed: '2026-03-03T00:00:00Z' });
       const after = await world.logIn({ ...login, password: 'other' });
-      world.server.clock.offset += LOOKED_AT;
+      world.server.clock.offset += CHECKED_EVERY_MS;
       assert.equal(await isActive(token), false);
       assert.equal(await isActive(after.json.access_token), true);
       assert.equal((await exchange(token)).status, 400);

@@ -9,8 +9,7 @@ const WORKER = new URL(
   import.meta.url.endsWith('.ts') ? './slow-worker.ts' : './slow-worker.js',
   import.meta.url,
 );
-/** Milliseconds. */
-const IDLE = 30_000;
+const IDLE_MS = 30_000;
 /** As many as the queue in front lets through at once. */
 const QUEUE = 64;
 
@@ -23,7 +22,7 @@ async function openPool(): Promise<Piscina> {
     filename: WORKER.href,
     minThreads: 0,
     maxThreads: 1,
-    idleTimeout: IDLE,
+    idleTimeout: IDLE_MS,
     maxQueue: QUEUE,
   });
 }

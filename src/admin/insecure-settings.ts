@@ -4,7 +4,7 @@ import type { DirectoryStore } from '../storage/contract.ts';
 import type { Application } from '../storage/nouns.ts';
 
 /** @returns the end of a sentence about the application, without a full stop */
-export function findConcession({
+export function findInsecureSetting({
   assertionAudience,
 }: Pick<Application, 'assertionAudience'>): string | undefined {
   if (assertionAudience !== 'endpoint') return undefined;
@@ -12,16 +12,16 @@ export function findConcession({
 }
 
 /** A sentence for each application that has one. */
-export async function findConcessions({
+export async function findInsecureSettings({
   applications,
   organizations,
 }: Pick<DirectoryStore, 'applications' | 'organizations'>): Promise<string[]> {
   const sentences: string[] = [];
   for await (const application of eachListed(applications, 'assertionAudience', 'endpoint')) {
-    const concession = findConcession(application);
-    if (concession === undefined) continue;
+    const insecure = findInsecureSetting(application);
+    if (insecure === undefined) continue;
     const organization = await organizations.get(application.organization);
-    sentences.push(`application ${organization?.name}/${application.name} ${concession}`);
+    sentences.push(`application ${organization?.name}/${application.name} ${insecure}`);
   }
   return sentences;
 }
