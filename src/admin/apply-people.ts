@@ -108,12 +108,11 @@ export async function planAdministrator(
   });
 }
 
-interface Person {
+/** What the file says; undefined: what is there stays. */
+type Said = { readonly [K in 'emailVerified' | 'roles' | 'administers' | 'faces']?: User[K] | undefined };
+
+interface Person extends Said {
   readonly organization?: string;
-  readonly emailVerified?: boolean | undefined;
-  readonly roles?: readonly string[] | undefined;
-  readonly administers?: readonly string[] | undefined;
-  readonly faces?: User['faces'] | undefined;
   readonly queue: string;
   readonly minPasswordLength: number;
 }
@@ -143,19 +142,16 @@ async function planPerson(
   const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
   const wanted: Wanted<User> = {
     realm,
-    ...defined({ organization: person.organization }),
     username: entry.username,
     canonicalUsername: names.canonicalUsername,
-    ...defined({ email, canonicalEmail: canonical }),
     // A person who has verified one address has not verified another.
     emailVerified: person.emailVerified ?? (moved ? false : (before?.emailVerified ?? false)),
-    ...defined({ displayName }),
     ...hash,
     enabled: entry.enabled ?? before?.enabled ?? true,
     secondFactor: before?.secondFactor ?? false,
     roles: person.roles ?? before?.roles ?? [],
     administers: person.administers ?? before?.administers ?? [],
-    ...defined({ faces }),
+    ...defined({ organization: person.organization, email, canonicalEmail: canonical, displayName, faces }),
     ...(before?.pending && { pending: true }),
   };
   const extras = defined({ password, generated });

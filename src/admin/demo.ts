@@ -21,15 +21,6 @@ const RESOURCE = 'https://api.demo.example/';
 
 const REDIRECT_URI = 'http://localhost:8080/callback';
 
-interface DemoSecrets {
-  readonly machine: string;
-  readonly login: string;
-  readonly api: string;
-  readonly website: string;
-  readonly sites: string;
-  readonly password: string;
-}
-
 /** Below `<data dir>/datasources`: a table with a person in it, as an operator may have one. */
 const DATABASE = 'demo.db';
 const BCRYPT_COST = 10;
@@ -51,6 +42,17 @@ async function makeDatabase(dataDir: string, password: string): Promise<void> {
 }
 
 const secret = (): string => randomBytes(24).toString('base64url');
+
+const createSecrets = () => ({
+  machine: secret(),
+  login: secret(),
+  api: secret(),
+  website: secret(),
+  sites: secret(),
+  password: secret(),
+});
+
+type DemoSecrets = ReturnType<typeof createSecrets>;
 
 /** An apply file, as text. */
 function demoFile(secrets: DemoSecrets): string {
@@ -219,14 +221,7 @@ export interface Demo {
 
 /** @returns a demo with secrets of its own */
 export function createDemo(): Demo {
-  const secrets = {
-    machine: secret(),
-    login: secret(),
-    api: secret(),
-    website: secret(),
-    sites: secret(),
-    password: secret(),
-  };
+  const secrets = createSecrets();
   return {
     file: demoFile(secrets),
     prepare: (dataDir) => makeDatabase(dataDir, secrets.password),

@@ -1,4 +1,5 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
+import type { Author } from '../../directory/author.ts';
 import { findRights } from '../../directory/rights.ts';
 import {
   contains,
@@ -19,6 +20,9 @@ import { parsePermission, spellPermissions } from './permission-strings.ts';
 import { type Answers, administers, authorFor, type Principal, type Principals } from './principals.ts';
 import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
 
+/** Who asks, and for what they own. */
+type Owned = (request: FaceRequest, ask: Ask) => Promise<readonly [Principal, Application]>;
+
 export function createAdministration(deps: FaceParts, principals: Principals) {
   const { applications, roleChanges, now } = deps;
   const base = baseOf(deps);
@@ -29,12 +33,6 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return principal;
   }
 
-  async function requireOverOrganization(request: FaceRequest, ask: Ask): Promise<Principal> {
-    const principal = await principals.require(request, ask);
-    if (principal.kind !== 'organization' && principal.kind !== 'administrator') throw noAccess();
-    return principal;
-  }
-
   /** As it is, and not as the client that the face is. */
   async function requireApplication({ view, client }: FaceRequest): Promise<Application> {
     const active = await view.findApplicationById(client.application.id);
@@ -42,26 +40,36 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return active.application;
   }
 
-  async function requireOrganizationClient({ view, organization }: FaceRequest): Promise<Application> {
-    const own = await view.findOrganizationClient(organization.id);
+  const ofApplication: Owned = async (request, ask) => [
+    await requireOver(request, ask),
+    await requireApplication(request),
+  ];
+
+  const ofOrganization: Owned = async (request, ask) => {
+    const principal = await principals.require(request, ask);
+    if (principal.kind !== 'organization' && principal.kind !== 'administrator') throw noAccess();
+    const own = await request.view.findOrganizationClient(request.organization.id);
     if (!own) throw new UsergridRefusal('service_resource_not_found');
-    return own.application;
+    return [principal, own.application];
+  };
+
+  async function renewSecret(application: Application, author: Author): Promise<string> {
+    if (usesSecret(application.authMethod)) return applications.renewSecret(application, author);
+    throw new UsergridRefusal('illegal_argument', 'the application has no secret');
   }
 
-  function showKeys({ clientId }: Application, secret: string | undefined, action: string) {
-    // One that an operator chose is kept as a hash, and cannot be shown.
-    return {
-      credentials: { client_id: clientId, client_secret: secret ?? null },
-      action,
-      status: 'ok',
+  function answerKeys(
+    find: Owned,
+    secretOf: (application: Application, author: Author) => Promise<string | undefined>,
+    action: string,
+  ) {
+    return async (request: FaceRequest, ask: Ask) => {
+      const [principal, application] = await find(request, ask);
+      const secret = await secretOf(application, authorFor(principal, request));
+      // One that an operator chose is kept as a hash, and cannot be shown.
+      const credentials = { client_id: application.clientId, client_secret: secret ?? null };
+      return { credentials, action, status: 'ok' };
     };
-  }
-
-  async function renewSecret(application: Application, principal: Principal, request: FaceRequest) {
-    if (!usesSecret(application.authMethod)) {
-      throw new UsergridRefusal('illegal_argument', 'the application has no secret');
-    }
-    return applications.renewSecret(application, authorFor(principal, request));
   }
 
   /**
@@ -120,33 +128,18 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       };
     },
 
-    async readKeys(request, ask) {
-      const principal = await requireOver(request, ask);
-      const application = await requireApplication(request);
-      const secret = await applications.showSecret(application, authorFor(principal, request));
-      return showKeys(application, secret, 'get application keys');
-    },
-
-    async renewKeys(request, ask) {
-      const principal = await requireOver(request, ask);
-      const application = await requireApplication(request);
-      const secret = await renewSecret(application, principal, request);
-      return showKeys(application, secret, 'generate application keys');
-    },
-
-    async readOrganizationKeys(request, ask) {
-      const principal = await requireOverOrganization(request, ask);
-      const application = await requireOrganizationClient(request);
-      const secret = await applications.showSecret(application, authorFor(principal, request));
-      return showKeys(application, secret, 'get organization client credentials');
-    },
-
-    async renewOrganizationKeys(request, ask) {
-      const principal = await requireOverOrganization(request, ask);
-      const application = await requireOrganizationClient(request);
-      const secret = await renewSecret(application, principal, request);
-      return showKeys(application, secret, 'generate organization client credentials');
-    },
+    readKeys: answerKeys(ofApplication, applications.showSecret, 'get application keys'),
+    renewKeys: answerKeys(ofApplication, renewSecret, 'generate application keys'),
+    readOrganizationKeys: answerKeys(
+      ofOrganization,
+      applications.showSecret,
+      'get organization client credentials',
+    ),
+    renewOrganizationKeys: answerKeys(
+      ofOrganization,
+      renewSecret,
+      'generate organization client credentials',
+    ),
 
     async readPermissions(request, ask) {
       const { role } = await requireRole(request, ask);
