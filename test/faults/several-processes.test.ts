@@ -9,13 +9,16 @@ import { promisify } from 'node:util';
 import { createRemoteJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
 import { STORE, storageForTests } from '../support/mongodb.ts';
 import { childEnv } from '../support/programs.ts';
-import { PASSWORD, REDIRECT_URI, RESOURCE } from '../support/server.ts';
+import { OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI, RESOURCE } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { ask, type ChildServer, createChildServers } from './child-server.ts';
 import { createCode } from './codes.ts';
+import { heatCaches } from './stale-answers.ts';
 
 const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 100 : 3;
-const PROCESSES = STORE === 'MongoDB' ? 4 : 2;
+const FIGURES = process.env.GRANTABLE_TEST_FIGURES !== undefined;
+const REVOCATIONS = FIGURES ? 1_000 : 12;
+const PROCESSES = STORE === 'MongoDB' || FIGURES ? 4 : 2;
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 const run = promisify(execFile);
 
@@ -155,16 +158,17 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
     }
   });
 
+  const command = (...args: string[]) =>
+    run(process.execPath, [MAIN, ...args], {
+      env: {
+        ...childEnv,
+        GRANTABLE_DATA_DIR: first.dataDir,
+        GRANTABLE_ISSUER: first.issuer,
+        ...storage,
+      },
+    });
+
   test('E6 keys that are rotated twice under load cost no verifier a failure', async () => {
-    const command = (...args: string[]) =>
-      run(process.execPath, [MAIN, ...args], {
-        env: {
-          ...childEnv,
-          GRANTABLE_DATA_DIR: first.dataDir,
-          GRANTABLE_ISSUER: first.issuer,
-          ...storage,
-        },
-      });
     const keySet = createRemoteJWKSet(new URL(`${first.issuer}/oauth/jwks`), {
       cacheMaxAge: 300_000,
       cooldownDuration: 30_000,
@@ -204,5 +208,29 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
     running = false;
     await Promise.all(verifying);
     assert.deepEqual(failures, []);
+  });
+
+  test(`${REVOCATIONS} revocations and changes under load leave no stale answer`, async (t) => {
+    const caches = await heatCaches(servers.map(({ issuer }) => issuer));
+    const applyFile = join(first.dataDir, 'apply.json');
+    const file = await readFile(applyFile, 'utf8');
+    const narrowed = JSON.parse(file);
+    const readOnly = { isAdmin: false, tables: { orders: { read: true } } };
+    const machine = narrowed.organizations[0].applications.find(({ name }: any) => name === 'machine');
+    Object.assign(machine, { permissions: readOnly, resources: { [OPAQUE_RESOURCE]: readOnly } });
+    const narrowedFile = join(first.dataDir, 'narrowed.json');
+    await writeFile(narrowedFile, JSON.stringify(narrowed));
+
+    await caches.revoke(REVOCATIONS / 2);
+    await caches.requireTables({ orders: 'cru', products: 'r' });
+    await command('apply', narrowedFile);
+    await caches.requireTables({ orders: 'r' });
+    await caches.revoke(REVOCATIONS / 4);
+    await command('keys', 'rotate', '--now');
+    await caches.revoke(REVOCATIONS / 4);
+    await command('apply', applyFile);
+    await caches.stop();
+    assert.deepEqual(caches.stale, []);
+    t.diagnostic(`${caches.asked()} answers of ${servers.length} processes`);
   });
 });
