@@ -16,7 +16,8 @@ function requireToken(form: Form): string {
 export function createIntrospectionEndpoint(requests: Requests, introspect: Introspect): Endpoint {
   return async (asked) => {
     const { client, view } = await requests.authenticate(asked, { servesPublic: false });
-    return introspect(requireToken(asked.form), { client: client.application, view });
+    const { turn } = asked.state;
+    return introspect(requireToken(asked.form), { client: client.application, view, turn });
   };
 }
 

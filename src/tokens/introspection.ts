@@ -20,6 +20,8 @@ import { tokenTypeOf } from './proven-key.ts';
 export interface IntrospectionCaller {
   readonly client: Application;
   readonly view: DirectoryView;
+  /** What all requests of one moment share: they see the same marks. */
+  readonly turn?: { moment?: Promise<number> } | undefined;
 }
 
 /** @returns the answer (RFC 7662 section 2.2) as JSON */

@@ -20,6 +20,8 @@ const ENTRY_BYTES = 600;
 interface Asker {
   readonly client: Pick<Application, 'id' | 'organization'>;
   readonly view: Pick<DirectoryView, 'revisionOf'>;
+  /** What all requests of one moment share. */
+  readonly turn?: { moment?: Promise<number> } | undefined;
 }
 
 interface Kept {
@@ -95,7 +97,9 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
 
   return {
     async find(presented, caller) {
-      const moment = await marks.moment();
+      const { turn = {} } = caller;
+      turn.moment ??= marks.moment();
+      const moment = await turn.moment;
       followClock();
       const name = nameOf(presented, caller);
       const kept = answers?.get(name);

@@ -24,6 +24,7 @@ import { accessTokenAlgs } from '../storage/signing-algs.ts';
 import type { EngineHandle } from './engine-handle.ts';
 import { expiryOf } from './expiry.ts';
 import type { Decision, GrantRequest, Mint } from './grant.ts';
+import { fromTemplate, type MintTemplate, type Planned, toTemplate } from './mint-template.ts';
 import { tokenTypeOf } from './proven-key.ts';
 
 export interface MintDeps {
@@ -218,19 +219,49 @@ function wantsLogin({ client, through }: GrantRequest, { proof }: Decision): boo
   return starts && client.application.grants.includes('refresh_token');
 }
 
+function plan(
+  request: GrantRequest,
+  decision: Decision,
+  issuer: string,
+  { login, now, expiresAt }: { login: string | undefined; now: number; expiresAt: number },
+): Planned {
+  const { resource } = decision;
+  const format = formatFor(request, resource, decision);
+  const planned = rowFor(request, decision, { format, login, now, expiresAt });
+  const claims = claimsFor(planned, issuer, request, decision);
+  const json = planned.format === 'jwt' ? JSON.stringify(claims) : '';
+  const row = fittingRow(planned, json, resource);
+  return { row, claims, json: row.format === 'jwt' ? json : '' };
+}
+
 export function createMint(deps: MintDeps): Mint {
+  const templates = new WeakMap<Decision, MintTemplate>();
+
+  function planAlike(
+    request: GrantRequest,
+    decision: Decision,
+    times: { now: number; expiresAt: number },
+  ): Planned {
+    const template = templates.get(decision);
+    if (template) return fromTemplate(template, request, { issuedAt: times.now, expiresAt: times.expiresAt });
+    const planned = plan(request, decision, deps.issuer, { login: undefined, ...times });
+    const made = toTemplate(planned);
+    if (made) templates.set(decision, made);
+    return planned;
+  }
+
   return async (request, decision) => {
-    const { proof, resource } = decision;
+    const { grant, proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
     const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
     const expiresAt = expiryOf(proof.ttl ?? usual, proof.parent?.expiresAt, now);
     if (expiresAt <= now) throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
-    const format = formatFor(request, resource, decision);
-    const planned = rowFor(request, decision, { format, login: newLogin, now, expiresAt });
-    const claims = claimsFor(planned, deps.issuer, request, decision);
-    const json = planned.format === 'jwt' ? JSON.stringify(claims) : '';
-    const row = fittingRow(planned, json, resource);
+    // A key that the client proved is in the claims, and what a face asks for is its own.
+    const isAlike = grant.provesClientOnly && !request.through && !request.sender;
+    const { row, claims, json } = isAlike
+      ? planAlike(request, decision, { now, expiresAt })
+      : plan(request, decision, deps.issuer, { login: newLogin, now, expiresAt });
     const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
     // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
     const [accessToken, continued] = await Promise.all([

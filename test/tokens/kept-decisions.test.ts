@@ -44,11 +44,24 @@ describe('decisions that are kept', () => {
     const answerTo = async (server: KeptPair['hot'], form: Record<string, string>) => {
       const { access_token: token, ...answer } = (await server.token('machine', { ...read, ...form })).json;
       const { jti: _, iat: __, exp: ___, ...facts } = await pair.hot.introspect(token);
-      return { answer, facts };
+      const claims = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
+      return { answer, facts, claims: claims.replace(/("(exp|iat|as_of)":)\d+|"jti":"[^"]+"/g, '$1') };
     };
     for (const form of [...forms, ...forms]) {
       assert.deepEqual(await answerTo(pair.hot, form), await answerTo(pair.plain, form));
     }
+  });
+
+  test('give each token a row that says which request it came from', async () => {
+    const { storage, registry } = pair.hot.server.foundations;
+    await heat({ resource: OPAQUE_RESOURCE });
+    for (let times = 0; times < 3; times += 1) {
+      const answer = await ask({ resource: OPAQUE_RESOURCE });
+      const row = await registry.findRow('opaque', answer.json.access_token);
+      assert.equal(row?.requestId, answer.headers.get('x-request-id'));
+      assert.equal(row?.address, '127.0.0.1');
+    }
+    assert.deepEqual(await storage.verify(), []);
   });
 
   test('do not hold for another client that asks for the same', async () => {

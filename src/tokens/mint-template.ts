@@ -1,0 +1,51 @@
+/**
+ * What tokens made from the same decision have in common, kept as long as the decision: only ids and times differ, and
+ * where the request came from.
+ */
+import { createNodeId } from '../registry/secrets.ts';
+import type { TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
+import { toSeconds } from '../storage/rows.ts';
+import type { GrantRequest } from './grant.ts';
+
+/** A row, and its claims as an answer needs them and as JSON. */
+export interface Planned {
+  readonly row: TokenRow;
+  readonly claims: { readonly permissions: object; readonly authorization_details: readonly object[] };
+  /** Empty for a token that is not a JWT. */
+  readonly json: string;
+}
+
+export interface MintTemplate {
+  readonly row: TokenRow;
+  readonly claims: Planned['claims'];
+  /** The claims before and after those that differ. */
+  readonly json: { readonly head: string; readonly tail: string };
+}
+
+const idClaims = ({ id, issuedAt, expiresAt }: TokenRow): string =>
+  `"exp":${toSeconds(expiresAt)},"iat":${toSeconds(issuedAt)},"jti":${JSON.stringify(id)},`;
+
+const lastClaim = ({ asOf }: TokenRow): string => `,"as_of":${asOf}}`;
+
+/** @returns undefined if the claims are not spelled as expected */
+export function toTemplate({ row: first, claims, json }: Planned): MintTemplate | undefined {
+  const { requestId: _, ...row } = first;
+  if (json === '') return { row, claims, json: { head: '', tail: '' } };
+  const ids = idClaims(row);
+  const at = json.indexOf(ids);
+  const last = lastClaim(row);
+  if (at < 0 || !json.endsWith(last)) return undefined;
+  const tail = json.slice(at + ids.length, -last.length);
+  return { row, claims, json: { head: json.slice(0, at), tail } };
+}
+
+/** @param times milliseconds */
+export function fromTemplate(
+  { row: before, claims, json: { head, tail } }: MintTemplate,
+  { asOf, address, requestId }: GrantRequest,
+  times: Pick<TokenRow, 'issuedAt' | 'expiresAt'>,
+): Planned {
+  const row: TokenRow = { ...before, ...defined({ requestId }), ...times, id: createNodeId(), asOf, address };
+  return { row, claims, json: head === '' ? '' : head + idClaims(row) + tail + lastClaim(row) };
+}
