@@ -158,6 +158,10 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
     }
   });
 
+  const publishedKeys = async (issuer: string): Promise<unknown[]> => {
+    const { keys } = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as { keys: unknown[] };
+    return keys;
+  };
   const command = (...args: string[]) =>
     run(process.execPath, [MAIN, ...args], {
       env: {
@@ -193,10 +197,10 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
     });
     const untilPublished = async (count: number) => {
       for (const { issuer } of servers) {
-        await until(`${count} keys are published`, async () => {
-          const { keys } = (await (await fetch(`${issuer}/oauth/jwks`)).json()) as { keys: unknown[] };
-          return keys.length === count;
-        });
+        await until(
+          `${count} keys are published`,
+          async () => (await publishedKeys(issuer)).length === count,
+        );
       }
       const before = verified;
       await until('tokens are verified with them', () => verified >= before + 25 || failures.length > 0);
@@ -226,7 +230,12 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
     await command('apply', narrowedFile);
     await caches.requireTables({ orders: 'r' });
     await caches.revoke(REVOCATIONS / 4);
+    const keyIds = await Promise.all(servers.map(({ issuer }) => publishedKeys(issuer)));
     await command('keys', 'rotate', '--now');
+    for (const [index, { issuer }] of servers.entries()) {
+      const before = keyIds[index] ?? [];
+      await until('the new keys are known', async () => (await publishedKeys(issuer)).length > before.length);
+    }
     await caches.revoke(REVOCATIONS / 4);
     await command('apply', applyFile);
     await caches.stop();
