@@ -46,7 +46,7 @@ function mix(versions: readonly [Buffer, ...Buffer[]], partBytes: number): Buffe
   const mixed = Buffer.alloc(versions[0].length);
   for (let at = 0; at < mixed.length; at += partBytes) {
     const version = versions[Math.floor(Math.random() * versions.length)] as Buffer;
-    version.copy(mixed, at, at, at + partBytes);
+    version.subarray(at, at + partBytes).copy(mixed, at);
   }
   return mixed;
 }
@@ -101,11 +101,11 @@ export function createSyncedDisk(
       leave: (to) => write(to, { database: mix([database, oldDatabase], PAGE_BYTES), log }),
       leaveTorn(to) {
         const torn = tear(log, later.log);
-        if (isSameLog)
-          return write(to, { database: mix([later.database, oldDatabase], PAGE_BYTES), log: torn });
+        // A checkpoint that wrote pages since has flushed the frames that are torn here: none did.
+        if (isSameLog) return write(to, { database: mix([database, oldDatabase], PAGE_BYTES), log: torn });
         // SQLite has flushed the database, and then the header of the log that starts anew.
         later.log.copy(torn, 0, 0, LOG_HEADER_BYTES);
-        write(to, { database: later.database, log: torn });
+        write(to, { database: base.database, log: torn });
       },
     };
   }

@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { patiently } from './busy.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import { isStoreFailure, toStoreError } from './errors.ts';
 import type { Log } from './log-flush.ts';
 
@@ -39,6 +40,7 @@ export function createCommits({
   endSnapshot,
   requireFile,
   log,
+  checkpoints,
 }: {
   readonly connection: DatabaseSync;
   readonly prepare: (sql: string) => StatementSync;
@@ -47,6 +49,7 @@ export function createCommits({
   /** @throws StoreUnavailable */
   readonly requireFile: () => void;
   readonly log: Log;
+  readonly checkpoints: Pick<Checkpoints, 'committed'>;
 }): Commits {
   let queue: Queued[] = [];
   let committing: Promise<void> | undefined;
@@ -94,6 +97,7 @@ export function createCommits({
         take();
         perform(batch);
       });
+      checkpoints.committed();
       await log.flush();
     } catch (error) {
       const storeError = toStoreError(error);

@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Snapshot } from '../../../src/storage/contract.ts';
+import { createCheckpoints } from './checkpoints.ts';
 import { createCommits } from './commits.ts';
 import { toStoreError } from './errors.ts';
 import { type FlushFile, flushedBySqlite, openLog } from './log-flush.ts';
@@ -77,7 +78,15 @@ export async function openDatabase(
   function endSnapshot(): void {
     if (connection.isTransaction) prepare('COMMIT').run();
   }
-  const commits = createCommits({ connection, prepare, endSnapshot, requireFile: watchFile(path), log });
+  const checkpoints = createCheckpoints(connection);
+  const commits = createCommits({
+    connection,
+    prepare,
+    endSnapshot,
+    requireFile: watchFile(path),
+    log,
+    checkpoints,
+  });
 
   return {
     connection,
@@ -102,6 +111,7 @@ export async function openDatabase(
     async close() {
       await commits.idle();
       if (!connection.isOpen) return;
+      await checkpoints.close();
       statements.clear();
       connection.close();
       log.close();

@@ -8,13 +8,14 @@ import { migrate } from './migrations.ts';
 
 /** Milliseconds that a statement waits inside SQLite, which blocks this process; `patiently` waits without blocking. */
 const BUSY_BLOCK_MS = 0;
+/** `checkpoints.ts` makes checkpoints much earlier than SQLite does by itself with this setting. */
 const SETTINGS = `
   PRAGMA journal_mode = WAL;
   PRAGMA foreign_keys = OFF;
   PRAGMA temp_store = MEMORY;
   PRAGMA cache_size = -16000;
   PRAGMA mmap_size = 268435456;
-  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA wal_autocheckpoint = 20000;
 `;
 
 /**

@@ -1,0 +1,40 @@
+/** The thread of `checkpoints.ts`: copies the log into the database each time it is asked to. */
+import { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+
+/** Frames that may be left for the last step, during which no process can commit. */
+const FEW_FRAMES = 100;
+/** How often that step waits a millisecond for a commit to end. */
+const MOST_WAITS = 50;
+
+const connection = new DatabaseSync(workerData as string, { timeout: 0 });
+connection.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
+const passive = connection.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+const restart = connection.prepare('PRAGMA wal_checkpoint(RESTART)');
+const sleep = new Int32Array(new SharedArrayBuffer(4));
+
+function checkpoint(): void {
+  // While others go on to commit, until little is left.
+  for (let last = Number.POSITIVE_INFINITY; ; ) {
+    const { log, checkpointed } = passive.get() as { log: number; checkpointed: number };
+    const left = log - checkpointed;
+    if (left <= FEW_FRAMES || left >= last) break;
+    last = left;
+  }
+  // The log starts again only if it was copied to its end at a moment without a commit. SQLite is not told to wait, because
+  // it would hold up commits while it waits for readers.
+  for (let waits = 0; waits < MOST_WAITS && restart.get()?.busy === 1; waits += 1)
+    Atomics.wait(sleep, 0, 0, 1);
+}
+
+parentPort?.on('message', (isLast: boolean) => {
+  try {
+    if (!isLast) checkpoint();
+  } catch {
+    // A disk that is full or fails: commits say so, and the next checkpoint copies all.
+  }
+  if (isLast) {
+    connection.close();
+    parentPort?.close();
+  } else parentPort?.postMessage('done');
+});

@@ -1,0 +1,65 @@
+/**
+ * Checkpoints copy the log into the database, so that the log can start again. SQLite would make them within a commit,
+ * where writing thousands of pages and two flushes stop the event loop; a thread of its own makes them here.
+ */
+import { once } from 'node:events';
+import type { DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
+
+/** Rows that are written between two checkpoints. Each changes a few pages of 4 KB. */
+const ROWS = 1_000;
+/** A thread that runs one file of a few lines. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };
+const FILE = new URL(
+  import.meta.url.endsWith('.ts') ? './checkpoint-worker.ts' : './checkpoint-worker.js',
+  import.meta.url,
+);
+
+export interface Checkpoints {
+  /** After each commit. */
+  committed(): void;
+  /** Resolves when the thread has closed the file. */
+  close(): Promise<void>;
+}
+
+export function createCheckpoints(connection: DatabaseSync): Checkpoints {
+  const totalChanges = connection.prepare('SELECT total_changes() AS rows');
+  let checkpointed = 0;
+  let isRunning = false;
+  let worker: Worker | undefined;
+
+  /** When the first is due: most commands write little. */
+  function start(): Worker {
+    const started = new Worker(FILE, {
+      workerData: connection.location(),
+      resourceLimits: RESOURCE_LIMITS,
+      execArgv: [],
+      env: {},
+    });
+    started.unref();
+    started.on('message', () => {
+      isRunning = false;
+    });
+    // Without it SQLite makes checkpoints within commits, from a larger log on.
+    started.on('error', () => {});
+    return started;
+  }
+
+  return {
+    committed() {
+      const rows = Number(totalChanges.get()?.rows);
+      if (isRunning || rows - checkpointed < ROWS) return;
+      checkpointed = rows;
+      isRunning = true;
+      worker ??= start();
+      worker.postMessage(false);
+    },
+    async close() {
+      if (!worker) return;
+      const ended = once(worker, 'exit');
+      worker.ref();
+      worker.postMessage(true);
+      await ended;
+    },
+  };
+}
