@@ -15,7 +15,7 @@ const REQUESTS = GRANTABLE_TEST_FIGURES ? 6_667 : 150;
 const skip = GRANTABLE_TEST_STORAGE === 'mongodb';
 
 for (const seed of SEEDS) {
-  test(`seed ${seed}: ${REQUESTS} random requests get Koa's answers from the direct lane`, {
+  test(`seed ${seed}: ${REQUESTS} random requests are answered as by Koa`, {
     skip,
   }, async () => {
     const { findings, seen } = await runDifferential(seed, REQUESTS, 'koa');
