@@ -5,7 +5,7 @@ import type { Collection, DirectoryStore, PageOptions } from '../storage/contrac
 import { defined } from '../storage/defined.ts';
 import type { CollectionName, Nouns, Resource } from '../storage/nouns.ts';
 
-const PAGE_SIZE = 200;
+const PAGE_SIZE = 100;
 
 /** The compiler does not see that a collection's name and its nouns belong together. */
 export function collectionOf<C extends CollectionName>(store: DirectoryStore, name: C): Collection<Nouns[C]> {
