@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { findConcessions } from '../../src/admin/concessions.ts';
+import { findInsecureSettings } from '../../src/admin/insecure-settings.ts';
 import type { Application } from '../../src/storage/nouns.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
@@ -154,7 +154,7 @@ describe(`the directory with ${APPLICATIONS} applications`, () => {
     const { foundations } = server.server;
     nounsRead = 0;
     await foundations.followSigningAlgs();
-    await findConcessions(foundations.storage.directory);
+    await findInsecureSettings(foundations.storage.directory);
     assert.ok(nounsRead <= MOST_NOUNS_READ, `${nounsRead} nouns were read`);
   });
 
