@@ -1,5 +1,4 @@
 /** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
-
 import { randomBytes } from 'node:crypto';
 import type { ApplyApplication } from '../config/apply-file.ts';
 import { createClientSecret, hashClientSecret, isClientSecret } from '../directory/client-secrets.ts';

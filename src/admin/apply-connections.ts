@@ -1,5 +1,4 @@
 /** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
-
 import type { ApplyConnection } from '../config/apply-file.ts';
 import { createSecret, DEFAULT_LIFETIME } from '../connections/connections.ts';
 import { findableUsername } from '../nouns/usernames.ts';

@@ -1,5 +1,4 @@
 /** Datasources of an apply file: their secrets are sealed, and their tables are looked for in the catalogue. */
-
 import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../config/apply-datasources.ts';
 import { DatasourceAway } from '../datasources/connector.ts';
 import type { Credentials } from '../datasources/credentials.ts';

@@ -2,7 +2,6 @@
  * Nouns spelled as in an apply file, field by field, and what differs between two of them. A member that is not spelled
  * here is shown under its own name, so that a change of it cannot be missed.
  */
-
 import { hash } from 'node:crypto';
 import { defined } from '../storage/defined.ts';
 import type { CollectionName, Noun, Nouns, StoredPermissions, UserTable } from '../storage/nouns.ts';

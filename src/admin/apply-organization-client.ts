@@ -1,5 +1,4 @@
 /** The organization as a client of its own, which may do everything with each of its resources. */
-
 import type { ApplyOrganization } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';

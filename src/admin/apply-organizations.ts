@@ -1,5 +1,4 @@
 /** Organizations of an apply file, and the resources and roles in them. */
-
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../config/apply-file.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { builtInFaces } from '../faces/index.ts';

@@ -1,5 +1,4 @@
 /** Users and administrators of an apply file. */
-
 import { randomBytes } from 'node:crypto';
 import type { ApplyAdministrator, ApplyUser } from '../config/apply-file.ts';
 import { didYouMean } from '../config/similar.ts';

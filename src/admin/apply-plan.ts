@@ -1,26 +1,26 @@
 /** The directory as an apply file wants it, built up noun by noun over what the store holds. Nothing is written here. */
-
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Credentials } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';
-import { type Changes, findFixedChanges, type New, nameOf } from '../directory/changes.ts';
+import { type Changes, findFixedChanges, type New } from '../directory/changes.ts';
 import type { SecretKeys } from '../directory/client-secrets.ts';
 import { collectionOf } from '../directory/collections.ts';
 import type { Passwords } from '../directory/passwords.ts';
 import { findBrokenReferences, type Lookup } from '../directory/references.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type {
-  Application,
-  CollectionName,
-  Noun,
-  Nouns,
-  Organization,
-  Realm,
-  Resource,
-  Role,
-  User,
+import {
+  type Application,
+  type CollectionName,
+  type Noun,
+  type Nouns,
+  type Organization,
+  type Realm,
+  type Resource,
+  type Role,
+  type User,
+  uniqueKeys,
 } from '../storage/nouns.ts';
 
 /** What applying works with. */
@@ -110,25 +110,8 @@ export function createNounId(): string {
   return randomUUID();
 }
 
-/** The values of the unique keys under which the file's nouns refer to each other. */
-function keysAmong(collection: CollectionName, noun: Nouns[CollectionName]): string[] {
-  if (
-    collection === 'applications' ||
-    collection === 'roles' ||
-    collection === 'connections' ||
-    collection === 'datasources'
-  )
-    return [`${(noun as Role).organization}/${nameOf(noun)}`];
-  if (collection !== 'users') return [nameOf(noun)];
-  const { realm, canonicalUsername, canonicalEmail } = noun as User;
-  const names = { username: canonicalUsername, email: canonicalEmail };
-  return Object.entries(names).flatMap(([key, name]) =>
-    name === undefined ? [] : [`${key} ${realm}/${name}`],
-  );
-}
-
 export function createPlan(store: DirectoryStore): Plan {
-  /** Nouns of the file, whether they change or not, by id and by the name under which others refer to them. */
+  /** Nouns of the file, whether they change or not, by id and by their unique keys. */
   const planned = new Map<string, Nouns[CollectionName]>();
   const steps: Step[] = [];
   const unchanged: string[] = [];
@@ -139,7 +122,7 @@ export function createPlan(store: DirectoryStore): Plan {
     key: string,
     value: string,
   ): Promise<Nouns[C] | undefined> {
-    const known = planned.get(`${collection} ${value}`) as Nouns[C] | undefined;
+    const known = planned.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
     return known ?? collectionOf(store, collection).findBy(key, value);
   }
 
@@ -149,8 +132,7 @@ export function createPlan(store: DirectoryStore): Plan {
   }
 
   const findResource = (identifier: string) => findBy('resources', 'identifier', identifier);
-  const findUser = async (key: 'username' | 'email', name: string): Promise<User | undefined> =>
-    (planned.get(`users ${key} ${name}`) as User | undefined) ?? store.users.findBy(key, name);
+  const findUser = (key: 'username' | 'email', name: string) => findBy('users', key, name);
   const lookup: Lookup = {
     hasOrganization: async (id) => (await find('organizations', id)) !== undefined,
     findApplication: (id) => find('applications', id),
@@ -174,7 +156,9 @@ export function createPlan(store: DirectoryStore): Plan {
         createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
       } as unknown as typeof before & object;
       planned.set(`${collection} ${after.id}`, after);
-      for (const key of keysAmong(collection, after)) planned.set(`${collection} ${key}`, after);
+      for (const [key, toValue] of Object.entries(uniqueKeys[collection])) {
+        planned.set(`${collection} ${key} ${toValue(after)}`, after);
+      }
       if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
       else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
       return after;

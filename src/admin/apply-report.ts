@@ -1,5 +1,4 @@
 /** What applying a file did, or would do, for people. */
-
 import { toOneLine } from '../errors/texts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';

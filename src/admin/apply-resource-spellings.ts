@@ -2,7 +2,6 @@
  * `https://host` and `https://host/` name the same resource. An apply file may use both; the plan uses one: the
  * spelling of the store, which is the `aud` of tokens that live, else the one with which the file defines the resource.
  */
-
 import type { ApplyFile, ApplyOrganization } from '../config/apply-file.ts';
 import { findResourceSpelled } from '../directory/collections.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';

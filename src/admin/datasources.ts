@@ -1,5 +1,4 @@
 /** Tries a datasource step by step, for the operator who registers it. Of what is read it shows only names. */
-
 import { type Connector, DatasourceAway } from '../datasources/connector.ts';
 import { type Credentials, formatSettings } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';

@@ -2,7 +2,6 @@
  * What a token allows, where each right came from, what took others away, when it dies, and whether it is active.
  * Read from the store alone; the token itself is in nothing that comes out.
  */
-
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { BoundRights, CurrentRights } from '../directory/current-rights.ts';
 import type { Directory } from '../directory/directory.ts';

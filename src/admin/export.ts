@@ -2,7 +2,7 @@
  * A store as lines of JSON: a first line that says what this is, one line per row, a last line that says how many. A
  * file that was cut off is told from a whole one.
  */
-import type { Dump, DumpRecord } from '../storage/dump.ts';
+import type { Dump } from '../storage/dump.ts';
 
 export const FORMAT = 'grantable-export';
 /** The one before was never released. */
@@ -18,5 +18,3 @@ export async function* exportLines(dump: Pick<Dump, 'export'>, now: number): Asy
   }
   yield JSON.stringify({ end: true, records });
 }
-
-export type { DumpRecord };

@@ -112,12 +112,9 @@ function requireHeader(line: string): void {
     // Said below.
   }
   if (!parsed) throw new BadExport('The file is not an export of Grantable.');
-  if (parsed.version > FORMAT_VERSION)
-    throw new BadExport('The export was written by a newer version of Grantable.');
-  if (parsed.version < FORMAT_VERSION) {
-    throw new BadExport(
-      'The export was written by a version of Grantable from before the first release, which cannot be read.',
-    );
+  if (parsed.version !== FORMAT_VERSION) {
+    const which = parsed.version > FORMAT_VERSION ? 'a newer version' : 'an unreleased version';
+    throw new BadExport(`The export was written by ${which} of Grantable, which this one cannot read.`);
   }
 }
 

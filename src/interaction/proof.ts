@@ -1,5 +1,4 @@
 /** A name and a password given on a page: one way to prove them and one way to say no, for login and for what needs it again. */
-
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';

@@ -1,5 +1,4 @@
 /** What can be sent: one person, one line as subject, any text. */
-
 import { MalformedRequest } from '../errors/domain.ts';
 import { findableEmail } from '../nouns/usernames.ts';
 

@@ -5,7 +5,6 @@
  * `{"type": DEVICE_ACCESS, "locations": ["<resource>"], "actions": ["GetDevice"], "networks": ["4"], "deviceTypes": ["*"]}`:
  * `*` alone stands for all there are and will be; a member that is left out stands for none.
  */
-
 import { listSome } from '../errors/texts.ts';
 import type { ParsedDetails } from './authorization-details.ts';
 import { findDeviceAction } from './device-actions.ts';

@@ -7,7 +7,6 @@
  * The sets form a lattice whose bottom is `NOTHING` and whose top is `EVERYTHING`, admin of the resource. Admin covers
  * tables that do not exist yet and is therefore more than all of today's cells together.
  */
-
 import { listSome } from '../errors/texts.ts';
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';

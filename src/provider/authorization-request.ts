@@ -2,7 +2,6 @@
  * What an authorization request asks for, brought into the one spelling that the engine carries through login and
  * consent (RFC 9396), and refused before the login if no login could give it.
  */
-
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { DirectoryView } from '../directory/directory.ts';
 import { findRegistrant } from '../directory/registrants.ts';

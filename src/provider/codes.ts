@@ -3,7 +3,6 @@
  * endpoint. They are the engine's own, under a consent of their own, so redeeming one is the same for all: once, by the
  * application that it was made for, with the verifier (RFC 7636) and the redirect URI that it was made with.
  */
-
 import { hash, randomBytes } from 'node:crypto';
 import type { Provider } from 'oidc-provider';
 import { findRights } from '../directory/rights.ts';

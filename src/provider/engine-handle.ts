@@ -1,5 +1,4 @@
 /** The engine, as far as the token service uses it: the codes and consents that it keeps, and ID tokens. */
-
 import { errors, type Provider } from 'oidc-provider';
 import { userClaims } from '../directory/user-claims.ts';
 import { ClientRejected, ProofRejected } from '../errors/domain.ts';

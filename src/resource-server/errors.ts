@@ -1,24 +1,20 @@
 /** Why a request is refused, in the words of RFC 6750 section 3.1 where it has them. */
 
-export type AccessErrorCode =
-  /** No token at all. 401 */
-  | 'missing_token'
-  /** Two tokens, or one where none may stand. 400 */
-  | 'invalid_request'
-  /** Not one of ours, not for this resource, expired, ended. 401 */
-  | 'invalid_token'
-  /** It does not allow this. 403 */
-  | 'insufficient_scope'
-  /** It cannot be checked; fail closed, and try again later. 503 */
-  | 'unavailable';
-
-const STATUS: Readonly<Record<AccessErrorCode, number>> = {
+/** The HTTP status of each. */
+const STATUS = {
+  /** No token at all. */
   missing_token: 401,
+  /** Two tokens, or one where none may stand. */
   invalid_request: 400,
+  /** Not one of ours, not for this resource, expired, ended. */
   invalid_token: 401,
+  /** It does not allow this. */
   insufficient_scope: 403,
+  /** It cannot be checked; fail closed, and try again later. */
   unavailable: 503,
-};
+} as const;
+
+export type AccessErrorCode = keyof typeof STATUS;
 
 export class AccessError extends Error {
   override readonly name = 'AccessError';

@@ -149,7 +149,7 @@ test('E1 a truncated, changed or foreign export file is refused whole', async (t
     ['no line', []],
     ['another format', ['{"format":"something"}']],
     ['no JSON', ['hello']],
-    ['before the first release', ['{"format":"grantable-export","version":1}']],
+    ['an unreleased version', ['{"format":"grantable-export","version":1}']],
     ['a newer version', ['{"format":"grantable-export","version":99}']],
     ['no end', lines.slice(0, -1)],
     ['half a line', [...lines.slice(0, -2), lines.at(-2)?.slice(0, -5) ?? '']],

@@ -20,29 +20,7 @@ import { scryptFormat } from './scrypt.ts';
 import { shaCryptFormat } from './sha-crypt.ts';
 import { wordpressFormat } from './wordpress.ts';
 
-export const passwordFormats = [
-  'bcrypt',
-  'argon2',
-  'scrypt',
-  'pbkdf2',
-  'php',
-  'django',
-  'wordpress',
-  'sha-crypt',
-  'sha1',
-  'sha256',
-  'sha512',
-  'hmac-sha256',
-  'md5',
-  'plain',
-] as const;
-
-export type PasswordFormat = (typeof passwordFormats)[number];
-
-/** Formats that do not protect passwords if the table is stolen: a datasource must allow them expressly. */
-export const insecureFormats: ReadonlySet<PasswordFormat> = new Set(['md5', 'plain']);
-
-const formats: Readonly<Record<PasswordFormat, Format>> = {
+const formats = {
   bcrypt: bcryptFormat,
   argon2: argon2Format,
   scrypt: scryptFormat,
@@ -57,7 +35,14 @@ const formats: Readonly<Record<PasswordFormat, Format>> = {
   'hmac-sha256': hmacSha256Format,
   md5: md5Format,
   plain: plainFormat,
-};
+} as const satisfies Record<string, Format>;
+
+export type PasswordFormat = keyof typeof formats;
+
+export const passwordFormats = Object.keys(formats) as readonly PasswordFormat[];
+
+/** Formats that do not protect passwords if the table is stolen: a datasource must allow them expressly. */
+export const insecureFormats: ReadonlySet<PasswordFormat> = new Set(['md5', 'plain']);
 
 export interface FormatSettings {
   readonly format: PasswordFormat;
