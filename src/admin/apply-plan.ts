@@ -43,12 +43,14 @@ export interface ApplyDeps {
   readonly now: () => number;
 }
 
-export interface Planning extends ApplyDeps {
+export interface PasswordOptions {
   /** Passwords of people who are there already, and secrets that were renewed, are set to those of the file. */
   readonly resetPasswords: boolean;
   /** Whether the passwords of people who are there already are compared, which costs a hash each. */
   readonly comparePasswords: boolean;
 }
+
+export interface Planning extends ApplyDeps, PasswordOptions {}
 
 /** A secret that is made here, for `generated-secrets.txt`. */
 export interface GeneratedSecret {

@@ -25,7 +25,14 @@ import {
   planRole,
 } from './apply-organizations.ts';
 import { type AddToPlan, planAdministrator, planUser } from './apply-people.ts';
-import { type ApplyDeps, createPlan, type Plan, type Planning, type Step } from './apply-plan.ts';
+import {
+  type ApplyDeps,
+  createPlan,
+  type PasswordOptions,
+  type Plan,
+  type Planning,
+  type Step,
+} from './apply-plan.ts';
 import { type ApplyChange, type ApplyReport, describeStep } from './apply-report.ts';
 import { respellResources } from './apply-resource-spellings.ts';
 import { checkTokenTypes } from './apply-token-types.ts';
@@ -36,13 +43,9 @@ import {
   type SecretLine,
 } from './generated-secrets.ts';
 
-export interface ApplyOptions {
+export interface ApplyOptions extends Partial<PasswordOptions> {
   /** Nothing is written, the report says what would be. */
   readonly dryRun?: boolean;
-  /** Passwords of people who are there already, and secrets that were renewed, are set to those of the file. */
-  readonly resetPasswords?: boolean;
-  /** `false`: passwords of people who are there already are not even compared, which saves a hash each. */
-  readonly comparePasswords?: boolean;
   readonly author?: Author;
 }
 

@@ -67,13 +67,9 @@ export interface TokenExplanation {
   readonly ancestors: readonly Ancestor[];
 }
 
-interface Found {
-  readonly kind: TokenExplanation['kind'];
-  readonly row?: TokenRow | LoginRow;
+interface Found extends Pick<TokenExplanation, 'kind' | 'row' | 'reasons' | 'expiresAt'> {
   /** As introspection would see it. */
   readonly current?: TokenRow | LoginRow;
-  readonly reasons: readonly string[];
-  readonly expiresAt?: number;
 }
 
 export async function explainToken(value: string, deps: ExplainDeps): Promise<TokenExplanation> {

@@ -28,14 +28,13 @@ import {
 } from './password-formats/index.ts';
 import { isNamed, keyCondition, type Person, readRow, rowQuery } from './rows.ts';
 
+/** Which user table of a datasource a login means. */
+export const PLACE = ['database', 'collection', 'usernameColumn', 'passwordColumn'] as const;
+
 /** What a login names, each compared as a string with what is registered. */
-export interface Tuple {
+export interface Tuple extends Pick<UserTable, (typeof PLACE)[number]> {
   /** Name of the datasource. */
   readonly instance: string;
-  readonly database: string;
-  readonly collection: string;
-  readonly usernameColumn: string;
-  readonly passwordColumn: string;
 }
 
 /** An account whose row was just read. */
@@ -108,9 +107,6 @@ interface Found {
   readonly datasource: Datasource;
   readonly table: UserTable;
 }
-
-/** Which user table a login means. */
-export const PLACE = ['database', 'collection', 'usernameColumn', 'passwordColumn'] as const;
 
 function isUsable({ enabled, verified }: UserTable): boolean {
   return enabled && verified;

@@ -16,7 +16,6 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
-import { defined } from '../storage/defined.ts';
 import { type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 import type { Vault } from '../storage/vault.ts';
 import {
@@ -32,16 +31,11 @@ import {
 const PURPOSE = 'signing';
 const generate = promisify(generateKeyPair);
 
-export interface SigningKey {
+export interface SigningKey extends Pick<StoredKey, 'createdAt' | 'activeFrom' | 'retiredAt' | 'expiresAt'> {
   readonly kid: string;
   readonly alg: SigningAlg;
   readonly privateKey: KeyObject;
   readonly publicJwk: JsonWebKey;
-  /** Milliseconds. */
-  readonly createdAt: number;
-  readonly activeFrom: number;
-  readonly retiredAt?: number;
-  readonly expiresAt?: number;
 }
 
 export type KeyState = 'next' | 'active' | 'retired';
@@ -116,16 +110,9 @@ async function storeNewKey(
 
 /** @param opened its private key, if that was unsealed before */
 function open(stored: StoredKey, vault: Vault, opened?: KeyObject): SigningKey {
-  return defined({
-    kid: stored.id,
-    alg: stored.alg as SigningAlg,
-    privateKey: opened ?? createPrivateKey(vault.open(stored.sealed, `${PURPOSE} ${stored.id}`)),
-    publicJwk: stored.publicJwk ?? {},
-    createdAt: stored.createdAt,
-    activeFrom: stored.activeFrom,
-    retiredAt: stored.retiredAt,
-    expiresAt: stored.expiresAt,
-  });
+  const { id: kid, purpose: _purpose, sealed, alg, publicJwk = {}, ...times } = stored;
+  const privateKey = opened ?? createPrivateKey(vault.open(sealed, `${PURPOSE} ${kid}`));
+  return { kid, alg: alg as SigningAlg, privateKey, publicJwk, ...times };
 }
 
 async function listSigningKeys(keys: KeyStore): Promise<StoredKey[]> {
