@@ -16,6 +16,7 @@ import {
   Scalar,
   type YAMLMap,
 } from 'yaml';
+import { type FindEntry, streamYaml } from './yaml-stream.ts';
 
 export type Path = readonly PropertyKey[];
 
@@ -55,6 +56,7 @@ type Locate = (offset: number, message: string) => Located;
 interface Reading {
   readonly unfinishedFrom: number;
   readonly problem: (offset: number, message: string) => void;
+  readonly findEntry: FindEntry;
   readonly anchors: Map<string, Node>;
   readonly targets: Map<Alias, Node>;
   aliased: number;
@@ -67,28 +69,51 @@ interface Place {
   readonly inAlias: boolean;
 }
 
+const OPTIONS = {
+  prettyErrors: false,
+  stringKeys: true,
+  // The library compares each key with all others of its map; `readMap` does it faster.
+  uniqueKeys: false,
+  version: '1.2',
+} as const;
+
 export function readYaml(text: string): YamlDocument {
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    stringKeys: true,
-    // The library compares each key with all others of its map; `readMap` does it faster.
-    uniqueKeys: false,
-    version: '1.2',
+  const value = streamYaml(text, OPTIONS, (document, depth, findEntry) => {
+    if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
+    let isRight = true;
+    const reading = createReading(
+      text,
+      () => {
+        isRight = false;
+      },
+      findEntry,
+    );
+    // Its length alone counts, because there are no aliases.
+    const above = Array.from<Node>({ length: depth });
+    const read = document.contents && readNode(reading, document.contents, { above, inAlias: false });
+    return isRight && read !== null ? read : undefined;
   });
+  if (value === undefined) return readWhole(text);
+  let whole: YamlDocument | undefined;
+  return {
+    value,
+    problems: [],
+    at(...place) {
+      whole ??= readWhole(text);
+      return whole.at(...place);
+    },
+  };
+}
+
+function readWhole(text: string): YamlDocument {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { ...OPTIONS, lineCounter: lines });
   const locate: Locate = (offset, message) => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
     return { line: Math.max(line, 1), column: Math.max(col, 1), message };
   };
   const problems = findSyntaxProblems(document, locate);
-  const reading: Reading = {
-    unfinishedFrom: findUnfinished(text),
-    problem: (offset, message) => problems.push(locate(offset, message)),
-    anchors: new Map(),
-    targets: new Map(),
-    aliased: 0,
-  };
+  const reading = createReading(text, (offset, message) => problems.push(locate(offset, message)));
   const value =
     document.errors.length === 0 && document.contents
       ? readNode(reading, document.contents, { above: [], inAlias: false })
@@ -96,6 +121,15 @@ export function readYaml(text: string): YamlDocument {
   const at: YamlDocument['at'] = (path, message, key) =>
     locate(findOffset(reading, document.contents, path, key), message);
   return { value, problems, at };
+}
+
+function createReading(
+  text: string,
+  problem: Reading['problem'],
+  findEntry: FindEntry = () => undefined,
+): Reading {
+  const unfinishedFrom = findUnfinished(text);
+  return { unfinishedFrom, problem, findEntry, anchors: new Map(), targets: new Map(), aliased: 0 };
 }
 
 function findSyntaxProblems(document: Document, locate: Locate): Located[] {
@@ -120,7 +154,7 @@ function readNode(reading: Reading, node: Node, { above, inAlias }: Place): unkn
   if (isAlias(node)) return readAlias(reading, node, above);
   if (node.anchor && !inAlias) reading.anchors.set(node.anchor, node);
   if (node.tag !== undefined) reading.problem(offset, SYNTAX_MESSAGES.TAG_RESOLVE_FAILED as string);
-  if (isScalar(node)) return readScalar(reading, node, offset);
+  if (isScalar(node)) return reading.findEntry(node.value) ?? readScalar(reading, node, offset);
   if (above.length >= MAX_DEPTH) {
     reading.problem(offset, 'this is nested too deeply');
     return undefined;
