@@ -90,18 +90,44 @@ const layoutsOf = (places: Places) => ({
 const TOKEN = layoutsOf(TOKEN_MEMBERS);
 const LOGIN = layoutsOf(LOGIN_MEMBERS);
 
+type Members = Readonly<Partial<Record<Member, unknown>>>;
+
+function pick(members: Members, names: readonly Member[]): Record<string, unknown> {
+  const picked: Record<string, unknown> = {};
+  for (const name of names) if (members[name] !== undefined) picked[name] = members[name];
+  return picked;
+}
+
+interface EncodedShared {
+  readonly layout: Layout;
+  readonly members: Members;
+  readonly ancestors: SplitAncestors;
+  readonly text: string;
+}
+
+/** By the ancestors, which are one object in rows that were made from one template. Values of rows never change. */
+const encodedShared = new WeakMap<readonly string[], EncodedShared>();
+
+function encodeShared(row: TokenRow | LoginRow, layout: Layout): EncodedShared {
+  const members: Members = row;
+  const known = encodedShared.get(row.ancestors);
+  const isSame = (name: Member): boolean => known?.members[name] === members[name];
+  if (known?.layout === layout && layout.shared.every(isSame) && REPEATED.every(isSame)) return known;
+  const ancestors = splitAncestors(row);
+  const text = JSON.stringify({ ancestors: ancestors.shared, ...pick(members, layout.shared) });
+  const encoded = { layout, members, ancestors, text };
+  encodedShared.set(row.ancestors, encoded);
+  return encoded;
+}
+
 function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<typeof layoutsOf>): RowDocuments {
   const { expiresAt, asOf, user, account } = row;
   const layout = user === undefined && account === undefined ? ofOther : ofPerson;
-  const members: Readonly<Partial<Record<Member, unknown>>> = row;
-  const ancestors = splitAncestors(row);
-  const shared: Record<string, unknown> = { ancestors: ancestors.shared };
-  const own: Record<string, unknown> = {};
-  for (const member of layout.shared) if (members[member] !== undefined) shared[member] = members[member];
-  for (const member of layout.own) if (members[member] !== undefined) own[member] = members[member];
+  const { ancestors, text } = encodeShared(row, layout);
+  const own = pick(row, layout.own);
   if (ancestors.own.length > 0) own.ancestors = ancestors.own;
   return {
-    shared: JSON.stringify(shared),
+    shared: text,
     own: JSON.stringify(own),
     expiresAt,
     // Kept twice as long as the row, so that an active client rewrites it once per token lifetime only.

@@ -94,3 +94,13 @@ test('a login takes over from its token all that both have', () => {
 test('a claim has the second in which a time lies', () => {
   assert.deepEqual([toSeconds(1_999), toSeconds(2_000)], [1, 2]);
 });
+
+test('rows that share their ancestors share nothing else that differs', () => {
+  const first = wholeTokenRow('t', NOW);
+  encodeToken(first);
+  for (const change of [{ scope: 'other' }, { login: 'other' }, { permissions: { ...first.permissions } }]) {
+    const row = { ...first, ...change };
+    const apart = { ...row, ancestors: [...row.ancestors] };
+    assert.deepEqual(encodeToken(row), encodeToken(apart));
+  }
+});
