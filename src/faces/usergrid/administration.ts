@@ -23,6 +23,8 @@ import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
 /** Who asks, and for what they own. */
 type Owned = (request: FaceRequest, ask: Ask) => Promise<readonly [Principal, Application]>;
 
+type SecretOf = (application: Application, author: Author) => Promise<string | undefined>;
+
 export function createAdministration(deps: FaceParts, principals: Principals) {
   const { applications, roleChanges, now } = deps;
   const base = baseOf(deps);
@@ -53,16 +55,14 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return [principal, own.application];
   };
 
+  const showSecret: SecretOf = (application, author) => applications.showSecret(application, author);
+
   async function renewSecret(application: Application, author: Author): Promise<string> {
     if (usesSecret(application.authMethod)) return applications.renewSecret(application, author);
     throw new UsergridRefusal('illegal_argument', 'the application has no secret');
   }
 
-  function answerKeys(
-    find: Owned,
-    secretOf: (application: Application, author: Author) => Promise<string | undefined>,
-    action: string,
-  ) {
+  function answerKeys(find: Owned, secretOf: SecretOf, action: string) {
     return async (request: FaceRequest, ask: Ask) => {
       const [principal, application] = await find(request, ask);
       const secret = await secretOf(application, authorFor(principal, request));
@@ -128,13 +128,9 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       };
     },
 
-    readKeys: answerKeys(ofApplication, applications.showSecret, 'get application keys'),
+    readKeys: answerKeys(ofApplication, showSecret, 'get application keys'),
     renewKeys: answerKeys(ofApplication, renewSecret, 'generate application keys'),
-    readOrganizationKeys: answerKeys(
-      ofOrganization,
-      applications.showSecret,
-      'get organization client credentials',
-    ),
+    readOrganizationKeys: answerKeys(ofOrganization, showSecret, 'get organization client credentials'),
     renewOrganizationKeys: answerKeys(
       ofOrganization,
       renewSecret,
