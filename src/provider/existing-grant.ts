@@ -2,7 +2,8 @@
  * The Grant for an authorization request that needs no consent page: what the person agreed to before, in any browser,
  * or everything asked for if the operator marked the application as their own.
  */
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { userSubject } from '../directory/subjects.ts';
 import { DomainError } from '../errors/domain.ts';
 import { isOnDevice } from '../nouns/redirect-uris.ts';
 import { type Agreed, agreeToAll, clear, isOlder } from '../tokens/consent.ts';
@@ -20,6 +21,18 @@ function noneOfRefused(error: unknown): undefined {
 
 const contentsOf = ({ openid, resources, rar }: EngineGrant): string =>
   JSON.stringify([openid, resources, rar]);
+
+/** The Grant of a browser session, if it is of this person and application. */
+export async function findGrantOfSession(
+  { Grant }: Provider,
+  session: { grantIdFor(clientId: string): string | undefined } | undefined,
+  { user, client: { application } }: ConsentParties,
+): Promise<EngineGrant | undefined> {
+  const id = session?.grantIdFor(application.clientId);
+  const grant = id === undefined ? undefined : await Grant.find(id);
+  const isTheirs = grant?.accountId === userSubject(user) && grant.clientId === application.clientId;
+  return isTheirs && !isOlder(grant, application) ? grant : undefined;
+}
 
 export function createLoadExistingGrant({
   directory,
@@ -53,18 +66,6 @@ export function createLoadExistingGrant({
     return { openid, resources: new Map(resource ? [[resource.of.identifier, resource]] : []) };
   }
 
-  /** The Grant of the session, if it is of the same person and application. */
-  async function findOfSession(
-    { oidc }: KoaContextWithOIDC,
-    { client: { application } }: ConsentParties,
-  ): Promise<EngineGrant | undefined> {
-    const { provider, session, account } = oidc;
-    const id = session?.grantIdFor(application.clientId);
-    const grant = id === undefined ? undefined : await provider.Grant.find(id);
-    const isTheirs = grant?.accountId === account?.accountId && grant?.clientId === application.clientId;
-    return grant && isTheirs && !isOlder(grant, application) ? grant : undefined;
-  }
-
   return async (ctx) => {
     const { Grant } = ctx.oidc.provider;
     const { grantId } = ctx.oidc.result?.consent ?? {};
@@ -74,7 +75,7 @@ export function createLoadExistingGrant({
     const [unasked, remembered, ofSession] = await Promise.all([
       agreedWithoutAsking(ctx, parties).catch(noneOfRefused),
       consents.find(parties),
-      findOfSession(ctx, parties),
+      findGrantOfSession(ctx.oidc.provider, ctx.oidc.session, parties),
     ]);
     if (!unasked && !remembered) return undefined;
     const { clientId } = parties.client.application;

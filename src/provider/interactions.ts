@@ -1,9 +1,9 @@
 /** What pages for people need of the engine: the step that is due, and handing back what was decided. */
 import type { Context } from 'koa';
 import { errors, type InteractionResults, type Provider } from 'oidc-provider';
-import { userSubject } from '../directory/subjects.ts';
-import { type Agreed, agree, agreeToAll, clear, isOlder } from '../tokens/consent.ts';
+import { type Agreed, agree, agreeToAll, clear } from '../tokens/consent.ts';
 import type { ConsentParties, RememberedConsents } from '../tokens/remembered-consents.ts';
+import { findGrantOfSession } from './existing-grant.ts';
 import { type AskedTables, type FindAskedTables, toAgreement } from './table-consent.ts';
 
 /** An authorization request that waits for a person. */
@@ -46,14 +46,9 @@ export function createInteractions({
 }): Interactions {
   /** One that another tab has got since this request was shown: all of a session's must end with its logout. */
   async function findOfSession(uid: string | undefined, parties: ConsentParties) {
-    const { application } = parties.client;
-    const { Grant, Session } = provider();
-    const session = uid === undefined ? undefined : await Session.findByUid(uid);
-    const id = session?.grantIdFor(application.clientId);
-    const grant = id === undefined ? undefined : await Grant.find(id);
-    const isTheirs =
-      grant?.accountId === userSubject(parties.user) && grant.clientId === application.clientId;
-    if (!isTheirs || isOlder(grant, application)) return undefined;
+    const session = uid === undefined ? undefined : await provider().Session.findByUid(uid);
+    const grant = await findGrantOfSession(provider(), session, parties);
+    if (!grant) return undefined;
     // What was revoked since does not come back with what is agreed to here.
     clear(grant);
     const remembered = await consents.find(parties);
