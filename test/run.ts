@@ -28,8 +28,8 @@ const OVER_MONGODB = [
   'test/faults/clock-step.test.ts',
   'test/faults/several-processes.test.ts',
 ];
-/** These start programs and take longest: they go first, so that no core idles at the end. */
-const FIRST = /^test\/(faults|storage|datasources|cli|package|wire)\//;
+/** These start programs. */
+const SLOW = /^test\/(faults|storage|datasources|cli|package|wire)\//;
 const FILE_TIMEOUT_MS = 1_200_000;
 const MEMORY_DISK = '/dev/shm';
 /** Bytes that the data folders of all tests take at most. */
@@ -47,13 +47,19 @@ const { values, positionals } = parseArgs({
 const variable = values.long ? 'GRANTABLE_TEST_LONG' : values.figures ? 'GRANTABLE_TEST_FIGURES' : undefined;
 if (variable !== undefined) process.env[variable] = '1';
 
+const names = (file: string, setting: string): boolean => readFileSync(file, 'utf8').includes(setting);
+
+/** They go first, so that no core idles at the end. */
+const isSlow = (file: string): boolean =>
+  SLOW.test(file) || (process.env.GRANTABLE_TEST_LONG !== undefined && names(file, 'GRANTABLE_TEST_LONG'));
+
 function find(patterns: string[]): string[] {
   const wanted =
     positionals.length > 0 ? new Set(globSync(positionals).map((file) => relative('', file))) : undefined;
   return globSync(patterns)
     .filter((file) => wanted === undefined || wanted.has(file))
-    .filter((file) => variable === undefined || readFileSync(file, 'utf8').includes(variable))
-    .sort((a, b) => Number(FIRST.test(b)) - Number(FIRST.test(a)) || a.localeCompare(b));
+    .filter((file) => variable === undefined || names(file, variable))
+    .sort((a, b) => Number(isSlow(b)) - Number(isSlow(a)) || a.localeCompare(b));
 }
 
 /** In memory where there is room: a store waits for its disk at each answer. Undefined: the usual place. */
