@@ -7,12 +7,13 @@
  * full counts (`GRANTABLE_TEST_LONG=1`); `--figures` only tests of scale, at full scale and one at a time
  * (`GRANTABLE_TEST_FIGURES=1`; without it they run at about 1 %).
  */
-import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { mongoMissing, startMongo } from './support/mongodb.ts';
 
@@ -28,6 +29,11 @@ const OVER_MONGODB = [
   'test/faults/clock-step.test.ts',
   'test/faults/several-processes.test.ts',
 ];
+/** The files of such a folder run in one process: to read all sources takes longer than most of their tests. */
+const TOGETHER =
+  /^test\/(admin|config|directory|faces|http|interaction|keys|mail|permissions|provider|security|tokens)\//;
+/** A browser takes long, as do full counts. */
+const ALONE = ['support/chromium', ...(process.env.GRANTABLE_TEST_LONG ? ['GRANTABLE_TEST_LONG'] : [])];
 /** These start programs. */
 const SLOW = /^test\/(faults|storage|datasources|cli|package|wire)\//;
 const FILE_TIMEOUT_MS = 1_200_000;
@@ -47,11 +53,7 @@ const { values, positionals } = parseArgs({
 const variable = values.long ? 'GRANTABLE_TEST_LONG' : values.figures ? 'GRANTABLE_TEST_FIGURES' : undefined;
 if (variable !== undefined) process.env[variable] = '1';
 
-const names = (file: string, setting: string): boolean => readFileSync(file, 'utf8').includes(setting);
-
-/** They go first, so that no core idles at the end. */
-const isSlow = (file: string): boolean =>
-  SLOW.test(file) || (process.env.GRANTABLE_TEST_LONG !== undefined && names(file, 'GRANTABLE_TEST_LONG'));
+const names = (file: string, text: string): boolean => readFileSync(file, 'utf8').includes(text);
 
 function find(patterns: string[]): string[] {
   const wanted =
@@ -59,29 +61,52 @@ function find(patterns: string[]): string[] {
   return globSync(patterns)
     .filter((file) => wanted === undefined || wanted.has(file))
     .filter((file) => variable === undefined || names(file, variable))
-    .sort((a, b) => Number(isSlow(b)) - Number(isSlow(a)) || a.localeCompare(b));
+    .sort();
 }
 
-/** In memory where there is room: a store waits for its disk at each answer. Undefined: the usual place. */
-function makeDataFolder(): string | undefined {
-  if (process.env.TMPDIR !== undefined) return undefined;
+/** In memory where there is room: a store waits for its disk at each answer. */
+function makeDataFolder(): string {
+  const folder = mkdtempSync(join(hasRoomInMemory() ? MEMORY_DISK : tmpdir(), 'grantable-tests-'));
+  // As the usual place: database servers of the tests run as users of their own.
+  chmodSync(folder, 0o1777);
+  return folder;
+}
+
+function hasRoomInMemory(): boolean {
+  if (process.env.TMPDIR !== undefined) return false;
   try {
     const { bavail, bsize } = statfsSync(MEMORY_DISK);
-    if (bavail * bsize < ROOM) return undefined;
-    const folder = mkdtempSync(join(MEMORY_DISK, 'grantable-tests-'));
-    // As the usual place: database servers of the tests run as users of their own.
-    chmodSync(folder, 0o1777);
-    return folder;
+    return bavail * bsize >= ROOM;
   } catch {
-    return undefined;
+    return false;
   }
+}
+
+/** What runs in processes of its own, the longest first, so that no core idles at the end. */
+function arrange(files: readonly string[]): string[] {
+  const isAsked = positionals.length > 0 || variable !== undefined;
+  const [alone, together] = [[], []] as [string[], string[]];
+  for (const file of files) {
+    const isAlone = isAsked || !TOGETHER.test(file) || ALONE.some((text) => names(file, text));
+    (isAlone ? alone : together).push(file);
+  }
+  const slow = alone.filter((file) => SLOW.test(file) || ALONE.some((text) => names(file, text)));
+  const joined = [...Map.groupBy(together, (file) => file.split('/')[1] ?? '')].map(([name, group]) => {
+    const entry = join(folder, `${name}.test.mjs`);
+    writeFileSync(
+      entry,
+      group.map((file) => `import ${JSON.stringify(pathToFileURL(resolve(file)))};\n`).join(''),
+    );
+    return entry;
+  });
+  return [...slow, ...joined, ...alone.filter((file) => !slow.includes(file))];
 }
 
 /** @returns whether all passed */
 async function runFiles(files: string[]): Promise<boolean> {
   if (files.length === 0) return true;
   const tests = run({
-    files,
+    files: arrange(files),
     // They wait for other processes much of the time.
     concurrency: values.figures ? 1 : availableParallelism() + 1,
     timeout: FILE_TIMEOUT_MS,
@@ -108,10 +133,10 @@ async function runOverMongodb(): Promise<boolean> {
 
 const folder = makeDataFolder();
 process.env.NODE_COMPILE_CACHE = join(import.meta.dirname, '..', 'node_modules', '.cache', 'node');
-if (folder !== undefined) process.env.TMPDIR = folder;
+process.env.TMPDIR = folder;
 try {
   const isGood = await (values.mongodb ? runOverMongodb() : runFiles(find(ALL)));
   process.exitCode = isGood ? 0 : 1;
 } finally {
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 }

@@ -273,7 +273,7 @@ test('E3 a server on a read-only volume refuses to start in one sentence', async
       GRANTABLE_LOG_LEVEL: 'error',
     },
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 300_000,
   });
   assert.equal(status, 1);
   assert.equal(stdout, '');
