@@ -10,20 +10,7 @@ import { defined } from '../storage/defined.ts';
 
 type Respell = (identifier: string) => string;
 
-/** Every identifier of a resource in the file. */
-function identifiersIn({
-  resources = [],
-  roles = [],
-  applications = [],
-  connections = [],
-}: ApplyOrganization): string[] {
-  return [
-    ...resources.map(({ identifier }) => identifier),
-    ...[...roles, ...applications, ...connections].flatMap(({ resource }) => resource ?? []),
-    ...applications.flatMap((each) => [...Object.keys(each.resources ?? {}), ...(each.introspects ?? [])]),
-  ];
-}
-
+/** With each identifier of a resource in it as `respell` says. */
 function respelled(organization: ApplyOrganization, respell: Respell): ApplyOrganization {
   const { resources, roles, applications, connections } = organization;
   const withResource = <T extends { resource?: string }>(noun: T): T =>
@@ -61,7 +48,13 @@ export async function respellResources(
   const defined = organizations.flatMap(({ resources = [] }) =>
     resources.map(({ identifier }) => identifier),
   );
-  for (const identifier of [...defined, ...organizations.flatMap(identifiersIn)]) {
+  const named: string[] = [];
+  const collect: Respell = (identifier) => {
+    named.push(identifier);
+    return identifier;
+  };
+  for (const organization of organizations) respelled(organization, collect);
+  for (const identifier of [...defined, ...named]) {
     const canonical = canonicalIdentifier(identifier);
     if (spellings.has(canonical)) continue;
     const stored = await findResourceSpelled(store, identifier);
