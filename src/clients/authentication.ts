@@ -65,24 +65,18 @@ export interface ClientAuthenticationDeps {
 export function createAuthenticateClient(deps: ClientAuthenticationDeps): AuthenticateClient {
   const { issuer, clientSecrets, limits, artifacts, now } = deps;
 
-  /** Counts a guess; one that is not allowed any more is refused before it is looked at. */
-  async function guess(clientId: string, address: string, isRight: () => boolean): Promise<boolean> {
-    limits.requireClientNotBlocked(clientId, address);
-    // Nothing is waited for between the look at the count, the guess and its counting.
-    const matches = isRight();
-    if (!matches) await limits.clientSecretFailure(clientId, address);
-    return matches;
-  }
-
   return async ({ clientId, method, secrets, assertion }, { view, address, onNamed, ...endpoint }) => {
     const active = await view.findApplication(clientId);
     const registered = active?.application.authMethod;
     if (registered) onNamed?.({ clientId, used: method, registered });
     const presentsSecret = secrets.length > 0;
     const hasSecret = registered !== undefined && usesSecret(registered);
+    // A guess that is not allowed any more is refused before it is looked at. Nothing is waited for between the look at the
+    // count, the guess and its counting.
+    if (presentsSecret) limits.requireClientNotBlocked(clientId, address);
     // If the client does not exist or has no secret, any secret counts as wrong; otherwise the limit would tell which
     // clients exist.
-    if (presentsSecret && !hasSecret) await guess(clientId, address, () => false);
+    if (presentsSecret && !hasSecret) await limits.clientSecretFailure(clientId, address);
     if (!active || !registered) throw new ClientRejected({ reason: 'client not found' });
     const reject = (reason: string): ClientRejected => new ClientRejected({ reason, clientId });
     if (method !== registered && !(presentsSecret && hasSecret)) {
@@ -92,8 +86,10 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
       throw reject('the endpoint does not serve public clients');
     const { application } = active;
     if (presentsSecret) {
-      const isRight = () => isAnyClientSecret(clientSecrets, secrets, application.secretHash);
-      if (!(await guess(clientId, address, isRight))) throw reject('invalid secret provided');
+      if (!isAnyClientSecret(clientSecrets, secrets, application.secretHash)) {
+        await limits.clientSecretFailure(clientId, address);
+        throw reject('invalid secret provided');
+      }
     } else if (assertion !== undefined) {
       const problem = await findAssertionProblem(assertion, application, {
         issuer,

@@ -18,8 +18,9 @@ export function requireText(form: Form, name: string): string {
 }
 
 /** @throws MalformedRequest if one of these parameters is repeated */
-export function refuseRepeated(form: Form, names: Iterable<string>): void {
-  const repeated = [...names].filter((name) => Array.isArray(form[name]));
+export function refuseRepeated(form: Form, names: readonly string[]): void {
+  const repeated: string[] = [];
+  for (const name of names) if (Array.isArray(form[name])) repeated.push(name);
   if (repeated.length === 0) return;
   throw new MalformedRequest({ description: `Send these parameters once: ${repeated.join(', ')}.` });
 }

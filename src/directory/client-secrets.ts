@@ -66,6 +66,7 @@ export function isAnyClientSecret(
   spellings: readonly string[],
   stored: string | undefined,
 ): boolean {
+  if (spellings.length === 1) return isClientSecret(keys, spellings[0] as string, stored);
   const distinct = [...new Set(spellings)];
   return distinct.map((secret) => isClientSecret(keys, secret, stored)).includes(true);
 }

@@ -43,8 +43,11 @@ export interface RequestsDeps {
 
 /** A parameter without a value counts as left out (RFC 6749 section 3.2). */
 function withoutEmpty(form: Form): Form {
-  const hasEmpty = Object.values(form).includes('');
-  return hasEmpty ? Object.fromEntries(Object.entries(form).filter(([, value]) => value !== '')) : form;
+  for (const name in form) {
+    if (form[name] === '')
+      return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''));
+  }
+  return form;
 }
 
 /**

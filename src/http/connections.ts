@@ -60,18 +60,25 @@ class Group {
   }
 }
 
+interface Connection {
+  readonly groups: readonly Group[];
+  /**
+   * Those not sent, in the order of the requests: clients may send several requests at once. A list, because a set that fills
+   * and empties all the time keeps its old tables, and with them answers, until a full garbage collection.
+   */
+  readonly answers: ServerResponse[];
+}
+
 /** @param isExempt peers that limit their own clients: trusted proxies, by address */
 export function boundConnections(
   server: Server,
   limits: ConnectionLimits,
   isExempt: (address: string) => boolean = () => false,
 ): Connections {
-  const groupsOf = new WeakMap<Socket, readonly Group[]>();
-  const running = new Set<ServerResponse>();
-  /** The unsent answers of each connection, in the order of the requests: clients may send several requests at once. */
-  const underWay = new WeakMap<Socket, Set<ServerResponse>>();
+  const connections = new Set<Connection>();
+  const known = new WeakMap<Socket, Connection>();
   const isWaiting = (socket: Socket): boolean => {
-    const first = underWay.get(socket)?.values().next().value;
+    const first = known.get(socket)?.answers[0];
     return first === undefined || !first.req.complete || first.writableEnded;
   };
   const all = new Group(limits.connections, isWaiting);
@@ -89,47 +96,55 @@ export function boundConnections(
 
   /** The connection waits until its request is complete or its answer is sent. */
   function startWaiting(socket: Socket): void {
-    for (const { waiting } of groupsOf.get(socket) ?? []) {
+    for (const { waiting } of known.get(socket)?.groups ?? []) {
       waiting.delete(socket);
       waiting.add(socket);
     }
+  }
+
+  /** A request whose connection was ended is answered too. */
+  function onEnded(this: ServerResponse): void {
+    const { socket } = this.req;
+    if (!socket.destroyed) startWaiting(socket);
+  }
+
+  /** Also when the answer was sent whole. */
+  function onClosed(this: ServerResponse): void {
+    const request = this.req;
+    const { socket } = request;
+    const answers = known.get(socket)?.answers ?? [];
+    answers.splice(answers.indexOf(this), 1);
+    if (socket.destroyed) return;
+    startWaiting(socket);
+    if (!request.complete) setTimeout(() => request.complete || socket.destroy(), limits.lateBody).unref();
   }
 
   server.on('connection', (socket: Socket) => {
     const address = socket.remoteAddress ?? '';
     const own = findGroup(address);
     const groups = own ? [own, all] : [all];
-    groupsOf.set(socket, groups);
+    const connection: Connection = { groups, answers: [] };
+    known.set(socket, connection);
+    connections.add(connection);
     for (const group of groups) group.add(socket);
     socket.once('close', () => {
+      connections.delete(connection);
       for (const group of groups) group.remove(socket);
       if (own?.open === 0) byAddress.delete(addressKey(address));
     });
     for (const group of groups) if (!socket.destroyed) group.keepBound();
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request;
-    startWaiting(socket);
-    const answers = underWay.get(socket) ?? new Set();
-    underWay.set(socket, answers.add(response));
-    running.add(response);
-    // A request whose connection was ended is answered too.
-    response.once('prefinish', () => socket.destroyed || startWaiting(socket));
-    // Also when the answer was sent whole.
-    response.once('close', () => {
-      running.delete(response);
-      answers.delete(response);
-      if (answers.size === 0) underWay.delete(socket);
-      if (socket.destroyed) return;
-      startWaiting(socket);
-      if (!request.complete) setTimeout(() => request.complete || socket.destroy(), limits.lateBody).unref();
-    });
+    startWaiting(request.socket);
+    known.get(request.socket)?.answers.push(response);
+    response.on('prefinish', onEnded);
+    response.on('close', onClosed);
   });
   return {
     open: () => all.open,
-    running: () => running,
+    running: () => [...connections].flatMap(({ answers }) => answers),
     closeIdle() {
-      for (const socket of all.waiting) if (!underWay.has(socket)) socket.destroy();
+      for (const socket of all.waiting) if (known.get(socket)?.answers.length === 0) socket.destroy();
     },
   };
 }

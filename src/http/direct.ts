@@ -112,7 +112,7 @@ function readBytes(
     chunks.push(chunk);
     if (received === length) done(chunks.length === 1 ? chunk : Buffer.concat(chunks, length));
   });
-  request.once('close', () => {
+  request.on('close', () => {
     if (received < length) done(undefined);
   });
 }

@@ -65,6 +65,20 @@ function finish(line: string): string {
     .replaceAll(UNSAFE, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** As pino's own, written once for all lines of a millisecond. */
+function createTimestamp(): () => string {
+  let last = Number.NaN;
+  let text = '';
+  return () => {
+    const now = Date.now();
+    if (now !== last) {
+      last = now;
+      text = `,"time":"${new Date(now).toISOString()}"`;
+    }
+    return text;
+  };
+}
+
 let standardOutput: LogOutput | undefined;
 
 /** One for the whole process. */
@@ -87,7 +101,7 @@ export function createLogger({ level, destination }: LoggerDeps): Logger {
   const options: LoggerOptions = {
     level,
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: createTimestamp(),
     formatters: {
       level: (label) => ({ level: label }),
       // Instead of pino's own redaction, which costs thirty times as much as the rest of a line.
