@@ -70,10 +70,10 @@ function createTimestamp(): () => string {
   let last = Number.NaN;
   let text = '';
   return () => {
-    const now = Date.now();
-    if (now !== last) {
-      last = now;
-      text = `,"time":"${new Date(now).toISOString()}"`;
+    const time = Date.now();
+    if (time !== last) {
+      last = time;
+      text = `,"time":"${new Date(time).toISOString()}"`;
     }
     return text;
   };
