@@ -3,15 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { StoreUnavailable } from '../../../src/storage/contract.ts';
 import { isBusy } from './errors.ts';
 
-/** Milliseconds that another process's commit usually takes at most: until then each turn tries again. */
-const COMMIT_MS = 3;
+/** Milliseconds until the first further try at most: as long as another process's commit usually holds the lock. */
+const COMMIT_MS = 2;
+/** Milliseconds between two tries at most. */
+const LONGEST_MS = 15;
 /** Milliseconds after which a store that is busy all the time counts as unavailable. */
 const BUSY_PATIENCE_MS = 5_000;
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /**
- * Waits without blocking while another process holds the write lock.
+ * Waits without blocking while another process holds the write lock. By timers: trying at each turn of the event loop costs
+ * more than the writes.
  * @throws StoreUnavailable when it has waited too long, and all else that `work` throws
  */
 export async function patiently<T>(work: () => T): Promise<T> {
@@ -25,8 +26,8 @@ export async function patiently<T>(work: () => T): Promise<T> {
       if (waited > BUSY_PATIENCE_MS) {
         throw new StoreUnavailable('another process keeps the database busy', { cause: error });
       }
-      if (waited < COMMIT_MS) await nextTurn();
-      else await delay(1 + Math.random() * Math.min(waited / 2, 15));
+      // By chance, so that processes that wait do not meet again.
+      await delay(1 + Math.random() * Math.min(COMMIT_MS + waited / 2, LONGEST_MS));
     }
   }
 }
