@@ -53,7 +53,8 @@ export function createJwtVerifier({
   /** Milliseconds. */
   now: () => number;
 }): JwtVerifier {
-  const remembered = new LRUCache<string, Facts>({ max: REMEMBERED_TOKENS });
+  const createMemory = () => new LRUCache<string, Facts>({ max: REMEMBERED_TOKENS });
+  let remembered = createMemory();
   let keySet: ReturnType<typeof createLocalJWKSet> | undefined;
 
   const currentKeySet = () => {
@@ -92,10 +93,12 @@ export function createJwtVerifier({
 
   async function findFacts(value: string): Promise<Facts | undefined> {
     const key = hash('sha256', value, 'base64url');
-    const known = remembered.get(key);
+    // The keys may change while a signature is checked: what was found with the keys before goes with them.
+    const memory = remembered;
+    const known = memory.get(key);
     if (known) return known;
     const facts = await check(value).catch(refuseForeign);
-    if (facts) remembered.set(key, facts);
+    if (facts) memory.set(key, facts);
     return facts;
   }
 
@@ -108,7 +111,7 @@ export function createJwtVerifier({
     },
     forget() {
       keySet = undefined;
-      remembered.clear();
+      remembered = createMemory();
     },
   };
 }
