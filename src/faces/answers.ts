@@ -17,25 +17,12 @@ import { createFaceRequest } from './requests.ts';
 import type { FoundRoute } from './routes.ts';
 import type { Named } from './tenants.ts';
 
-/** All of them throw what is not foreseen. */
-export interface Answers {
-  run(
-    incoming: Incoming,
-    route: Pick<FoundRoute, 'action' | 'params'>,
-    tenant: Tenant,
-    viewing: RequestView,
-  ): Promise<Reply>;
-  /** For an organization without the face, or one that does not exist: clients cannot tell the two apart. */
-  unknown(incoming: Incoming, named: Named): Reply;
-  wrongMethod(incoming: Incoming, method: string, routes: readonly FoundRoute[]): Reply;
-}
-
 /** Characters. */
 const LONGEST_PATH_TOLD = 200;
 
 const told = (path: string): string => path.slice(0, LONGEST_PATH_TOLD);
 
-export function createAnswers(face: Face, parts: FaceParts): Answers {
+export function createAnswers(face: Face, parts: FaceParts) {
   const { presentedTokens, refusals, recordRefused, now } = parts;
 
   const toReply = (result: unknown, status = 200): Reply =>
@@ -91,7 +78,13 @@ export function createAnswers(face: Face, parts: FaceParts): Answers {
   }
 
   return {
-    async run(incoming, { action, params }, tenant, { view, asOf }) {
+    /** @throws what is not foreseen */
+    async run(
+      incoming: Incoming,
+      { action, params }: Pick<FoundRoute, 'action' | 'params'>,
+      tenant: Tenant,
+      { view, asOf }: RequestView,
+    ): Promise<Reply> {
       const { notes, address, requestId } = incoming;
       const refused: RefusedAsk[] = [];
       const onRefused = (each: RefusedAsk) => refused.push(each);
@@ -117,14 +110,15 @@ export function createAnswers(face: Face, parts: FaceParts): Answers {
       return reply;
     },
 
-    unknown(incoming, named) {
+    /** For an organization without the face, or one that does not exist: clients cannot tell the two apart. */
+    unknown(incoming: Incoming, named: Named): Reply {
       if (named.organization === undefined || !face.failUnknown) {
         return fail(incoming, new Refusal(404, 'there is nothing here'));
       }
       return toReply(face.failUnknown(factsOf(incoming), named));
     },
 
-    wrongMethod(incoming, method, routes) {
+    wrongMethod(incoming: Incoming, method: string, routes: readonly FoundRoute[]): Reply {
       const methods = new Set(routes.map((route) => route.method));
       const text = `this path does not answer ${quote(method)}: use ${[...methods].join(' or ')}`;
       return fail(incoming, new Refusal(404, text));

@@ -13,16 +13,12 @@ interface Pattern {
   readonly matches: MatchFunction<Partial<Record<string, string>>>;
 }
 
-interface Route extends Pattern {
+interface Route {
   readonly method: string;
   readonly action: FaceAction;
 }
 
-export interface FoundRoute {
-  readonly method: string;
-  readonly action: FaceAction;
-  readonly params: Params;
-}
+export type FoundRoute = Route & { readonly params: Params };
 
 export interface Routes {
   /** The routes at a path, one for each method. */
@@ -51,7 +47,7 @@ const basesOf = ({ name, alsoBelow = [] }: Face, prefixes: Prefixes): string[] =
   ...alsoBelow,
 ];
 
-function toRoutes(face: Face, prefixes: Prefixes): Route[] {
+function toRoutes(face: Face, prefixes: Prefixes): (Route & Pattern)[] {
   return basesOf(face, prefixes).flatMap((base) =>
     Object.entries(face.routes).map(([route, action]) => {
       const [method = '', path = ''] = route.split(' ');

@@ -43,22 +43,10 @@ const row = z.strictObject({
   ...settled,
 });
 
-export interface Renewal {
-  readonly refreshToken: string;
-}
-
-export interface UserLogin {
-  readonly username: string;
-  readonly password: string;
-}
-
-export interface RowLogin extends UserLogin {
-  readonly instance: string;
-  readonly database: string;
-  readonly collection: string;
-  readonly usernameColumn: string;
-  readonly passwordColumn: string;
-}
+export type Renewal = Readonly<Record<'refreshToken', string>>;
+export type UserLogin = Readonly<Record<'username' | 'password', string>>;
+export type RowLogin = UserLogin &
+  Readonly<Record<'instance' | 'database' | 'collection' | 'usernameColumn' | 'passwordColumn', string>>;
 
 export type TokenRequest = {
   /** Seconds, if less than usual is wanted. */
@@ -106,10 +94,8 @@ function parseRow(block: unknown): TokenRequest {
     throw new FieldRefused('authTokenAMDB.collection', 'authTokenAMDB.collection is required, once');
   }
   const { instance, database, usernameColumn, passwordColumn } = named;
-  return {
-    type: 'AM_DB',
-    login: { username, password, instance, database, collection: name, usernameColumn, passwordColumn },
-  };
+  const of = { instance, database, collection: name, usernameColumn, passwordColumn };
+  return { type: 'AM_DB', login: { username, password, ...of } };
 }
 
 /** @throws FieldRefused */

@@ -21,8 +21,12 @@ const emailOf = ({ email }: User) => defined({ email });
 
 const isActivated = ({ pending }: User): boolean => pending !== true;
 
-function aboutUser(user: User) {
+/** @param named between what it is and what it says of itself */
+function aboutUser(user: User, named: object): Record<string, unknown> {
   return {
+    uuid: user.id,
+    type: 'user',
+    ...named,
     username: user.username,
     ...emailOf(user),
     activated: isActivated(user),
@@ -32,20 +36,10 @@ function aboutUser(user: User) {
 }
 
 /** As an answer with a token has it. */
-export function describeUser(user: User): Record<string, unknown> {
-  return { uuid: user.id, type: 'user', ...aboutUser(user) };
-}
+export const describeUser = (user: User) => aboutUser(user, {});
 
 /** As an entity. */
-export function toUserEntity(user: User): Record<string, unknown> {
-  const { id, displayName } = user;
-  return {
-    uuid: id,
-    type: 'user',
-    ...defined({ name: displayName }),
-    ...aboutUser(user),
-  };
-}
+export const toUserEntity = (user: User) => aboutUser(user, defined({ name: user.displayName }));
 
 /** @param modified milliseconds */
 export function toApplicationEntity(application: Application, organization: Organization, modified: number) {
