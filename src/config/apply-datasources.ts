@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { findFileProblem } from '../datasources/files.ts';
 import { findCollectionProblem, findColumnProblem, findDatabaseProblem } from '../datasources/names.ts';
 import { insecureFormats, passwordFormats } from '../datasources/password-formats/index.ts';
-import { applicationName, line, listOf, slug } from '../nouns/values.ts';
+import { applicationName, flag, line, listOf, slug } from '../nouns/values.ts';
 import { isHostname } from './addresses.ts';
 
 const datasourceKinds = ['postgres', 'mysql', 'mongodb', 'sqlite'] as const;
@@ -32,10 +32,7 @@ const MAX_CLAIMS = 10;
 
 const userTable = z
   .strictObject({
-    enabled: z
-      .boolean()
-      .exactOptional()
-      .describe('`false`: logins against it are refused, and its tokens end.'),
+    enabled: flag.describe('`false`: logins against it are refused, and its tokens end.'),
     database: z
       .string()
       .exactOptional()
@@ -111,10 +108,7 @@ const userTable = z
 export const datasource = z
   .strictObject({
     name: slug.describe('Unique in the organization. Logins call it `instance`.'),
-    enabled: z
-      .boolean()
-      .exactOptional()
-      .describe('`false`: logins against it are refused, and its tokens end.'),
+    enabled: flag.describe('`false`: logins against it are refused, and its tokens end.'),
     kind: z.enum(datasourceKinds).describe('The product; `mysql` is MariaDB too. Cannot be changed later.'),
     file: z
       .string()
@@ -158,12 +152,9 @@ export const datasource = z
       .describe(
         'Certificates (PEM) of the authorities that must have issued the certificate of the database, instead of the well-known ones.',
       ),
-    insecurePasswords: z
-      .boolean()
-      .exactOptional()
-      .describe(
-        `\`true\`: the formats ${[...insecureFormats].map((name) => `\`${name}\``).join(' and ')} are accepted.`,
-      ),
+    insecurePasswords: flag.describe(
+      `\`true\`: the formats ${[...insecureFormats].map((name) => `\`${name}\``).join(' and ')} are accepted.`,
+    ),
     userTables: listOf(userTable, ({ database, collection, usernameColumn, passwordColumn }) =>
       JSON.stringify([database, collection, usernameColumn, passwordColumn]),
     )

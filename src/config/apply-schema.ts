@@ -11,6 +11,7 @@ import {
   email,
   exchangeTtl,
   findRefusal,
+  flag,
   identifier,
   jwks,
   line,
@@ -53,8 +54,6 @@ const host = text('a host name, with or without port', (value) =>
   isHostAndPort(value) ? undefined : 'is not a host name in lower case, with or without port',
 );
 
-const enabled = z.boolean().exactOptional();
-
 const table = z.strictObject({
   id: tableId.describe('The name of the table in tokens and permissions.'),
   name: line.exactOptional().describe('For people; its id if left out.'),
@@ -96,7 +95,7 @@ export const resource = z
       'The name of the resource in requests (RFC 8707) and the `aud` of its tokens, in the spelling in which it was first applied. Unique on the server; `https://host` and `https://host/` are the same.',
     ),
     name: line.exactOptional().describe('For people; its identifier if left out.'),
-    enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
+    enabled: flag.describe('`false`: no tokens for it, and its tokens end.'),
     catalogue: z
       .enum(['closed', 'open'])
       .exactOptional()
@@ -123,11 +122,8 @@ export const resource = z
 export const role = z
   .strictObject({
     name: line.describe('Unique in the organization.'),
-    enabled: enabled.describe('`false`: it gives no rights.'),
-    default: z
-      .boolean()
-      .exactOptional()
-      .describe('`true`: every user who registers gets it. One role at most.'),
+    enabled: flag.describe('`false`: it gives no rights.'),
+    default: flag.describe('`true`: every user who registers gets it. One role at most.'),
     resource: identifier
       .exactOptional()
       .describe(
@@ -141,7 +137,7 @@ export const role = z
 export const application = z
   .strictObject({
     name: applicationName.describe('Unique in the organization.'),
-    enabled: enabled.describe('`false`: no tokens for it, and its tokens end.'),
+    enabled: flag.describe('`false`: no tokens for it, and its tokens end.'),
     clientId: clientId
       .exactOptional()
       .describe('Unique on the server; generated with the application if left out.'),
@@ -182,13 +178,10 @@ export const application = z
       .describe(
         'Origins of pages whose scripts may call the token, userinfo and revocation endpoints and faces (CORS): `https` or `http`, apps (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) and browser extensions (`chrome-extension://...`, `moz-extension://...`, `safari-web-extension://...`).',
       ),
-    native: z.boolean().exactOptional().describe('`true`: an application on a phone or desktop (RFC 8252).'),
-    firstParty: z
-      .boolean()
-      .exactOptional()
-      .describe(
-        '`true`: an application of the operator, so people who log in are not asked for consent. Cannot be used with redirect URIs that have `http` on this machine or a scheme of their own.',
-      ),
+    native: flag.describe('`true`: an application on a phone or desktop (RFC 8252).'),
+    firstParty: flag.describe(
+      '`true`: an application of the operator, so people who log in are not asked for consent. Cannot be used with redirect URIs that have `http` on this machine or a scheme of their own.',
+    ),
     pkce: z
       .enum(['required', 'optional'])
       .exactOptional()
@@ -249,7 +242,7 @@ export const application = z
 export const connection = z
   .strictObject({
     name: applicationName.describe('Unique in the organization.'),
-    enabled: enabled.describe('`false`: its token is refused, and tokens made from it end.'),
+    enabled: flag.describe('`false`: its token is refused, and tokens made from it end.'),
     application: applicationName.describe(
       'Name of the application that the connection belongs to. Cannot be changed later.',
     ),
@@ -300,7 +293,7 @@ const ofUserByFace = Object.fromEntries(
 export const user = z
   .strictObject({
     username: username.describe('Unique in its realm, without regard to case.'),
-    enabled: enabled.describe('`false`: no login, and the tokens of the user end.'),
+    enabled: flag.describe('`false`: no login, and the tokens of the user end.'),
     application: slug
       .exactOptional()
       .describe('Name of the application that the user belongs to; the organization itself if left out.'),
@@ -313,10 +306,7 @@ export const user = z
       .exactOptional()
       .describe('Instead of `password`: a bcrypt hash made elsewhere (`$2a$`, `$2b$` or `$2y$`).'),
     email: email.exactOptional().describe('Unique in its realm. The user can log in with it.'),
-    emailVerified: z
-      .boolean()
-      .exactOptional()
-      .describe('`true`: it was verified that the address belongs to the user.'),
+    emailVerified: flag.describe('`true`: it was verified that the address belongs to the user.'),
     displayName: line.exactOptional().describe('For people.'),
     roles: listOf(line).exactOptional().describe('Names of all roles of the user.'),
     ...ofUserByFace,
@@ -326,13 +316,10 @@ export const user = z
 export const organization = z
   .strictObject({
     name: organizationName.describe('Unique on the server.'),
-    enabled: enabled.describe('`false`: everything of it is switched off, and its tokens end.'),
-    default: z
-      .boolean()
-      .exactOptional()
-      .describe(
-        '`true`: it answers requests to faces whose path and host do not name an organization. One organization at most.',
-      ),
+    enabled: flag.describe('`false`: everything of it is switched off, and its tokens end.'),
+    default: flag.describe(
+      '`true`: it answers requests to faces whose path and host do not name an organization. One organization at most.',
+    ),
     hosts: listOf(host)
       .exactOptional()
       .describe('Which of `GRANTABLE_HOSTS` select this organization, at faces whose paths do not name one.'),
@@ -370,7 +357,7 @@ export const organization = z
 export const administrator = z
   .strictObject({
     username: username.describe('Unique among administrators, without regard to case.'),
-    enabled: enabled.describe('`false`: no login.'),
+    enabled: flag.describe('`false`: no login.'),
     password: password
       .exactOptional()
       .describe(

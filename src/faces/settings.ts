@@ -1,19 +1,16 @@
 /** Settings that several faces have. */
 import { z } from 'zod';
-import { applicationName } from '../nouns/values.ts';
+import { applicationName, flag } from '../nouns/values.ts';
 
-export const enabled = z.boolean().exactOptional().describe('`false`: its paths answer 404.');
+export const enabled = flag.describe('`false`: its paths answer 404.');
 
 export const application = applicationName.describe(
   'Name of the application whose users, grants and ceiling it uses.',
 );
 
-export const registration = z.boolean().exactOptional();
-
-export const administrators = z
-  .boolean()
-  .exactOptional()
-  .describe('`true`: administrators of the organization log in through it too. Off by default.');
+export const administrators = flag.describe(
+  '`true`: administrators of the organization log in through it too. Off by default.',
+);
 
 const DAY = 86_400;
 

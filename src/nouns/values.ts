@@ -79,6 +79,9 @@ export const channel = text('letters, digits and underscores', (value) =>
   /^[A-Za-z0-9_]{1,128}$/.test(value) ? undefined : 'is not made of 1 to 128 letters, digits and underscores',
 );
 
+/** A choice that may be left out. */
+export const flag = z.boolean().exactOptional();
+
 /** Seconds. */
 export const exchangeTtl = z.int().min(10).max(86_400);
 
@@ -164,15 +167,15 @@ export const origin = text('an origin', (value) => {
 });
 
 const flags = z.strictObject({
-  create: z.boolean().exactOptional(),
-  read: z.boolean().exactOptional(),
-  update: z.boolean().exactOptional(),
-  delete: z.boolean().exactOptional(),
+  create: flag,
+  read: flag,
+  update: flag,
+  delete: flag,
 });
 
 /** Read by name first, so that each mistake has its line, then into the value that the rest of the code works with. */
 export const permissions = z
-  .strictObject({ isAdmin: z.boolean().exactOptional(), tables: z.record(tableId, flags).exactOptional() })
+  .strictObject({ isAdmin: flag, tables: z.record(tableId, flags).exactOptional() })
   .transform((json, context) => {
     try {
       return parsePermissions(json, { unknownFlags: 'refuse' });

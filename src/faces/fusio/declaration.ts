@@ -1,21 +1,18 @@
 import { z } from 'zod';
-import { mailUrl } from '../../nouns/values.ts';
+import { flag, mailUrl } from '../../nouns/values.ts';
 import type { FaceSettings } from '../../storage/nouns.ts';
 import type { FaceDeclaration } from '../declaration.ts';
-import { application, enabled, refreshTtl, registration, ttl } from '../settings.ts';
+import { application, enabled, refreshTtl, ttl } from '../settings.ts';
 
 const settings = z.strictObject({
   enabled,
   application,
-  registration: registration.describe(
+  registration: flag.describe(
     '`true`: strangers may register; they get a mail with a token to activate. Off by default.',
   ),
-  userCredentials: z
-    .boolean()
-    .exactOptional()
-    .describe(
-      "`true`: `client_credentials` takes a person's name and password instead of an application's key and secret. Off by default.",
-    ),
+  userCredentials: flag.describe(
+    "`true`: `client_credentials` takes a person's name and password instead of an application's key and secret. Off by default.",
+  ),
   ttl: ttl.describe('Seconds that access tokens live; 2 days if never set.'),
   refreshTtl: refreshTtl.describe(
     'Seconds that a refresh token lives. Each refresh starts them again, until the login ends (`GRANTABLE_LOGIN_TTL`). 3 days if never set.',

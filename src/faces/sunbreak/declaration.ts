@@ -1,20 +1,17 @@
 import { z } from 'zod';
-import { exchangeTtl } from '../../nouns/values.ts';
+import { exchangeTtl, flag } from '../../nouns/values.ts';
 import type { FaceSettings } from '../../storage/nouns.ts';
 import type { FaceDeclaration } from '../declaration.ts';
-import { application, enabled, registration } from '../settings.ts';
+import { application, enabled } from '../settings.ts';
 
 const settings = z.strictObject({
   enabled,
   application,
-  registration: registration.describe(
+  registration: flag.describe(
     '`true`: strangers may register and connect new domains. `false` by default in production, `true` otherwise.',
   ),
   ttl: exchangeTtl.exactOptional().describe('Seconds that short tokens live; a day if never set.'),
-  expiredAt: z
-    .boolean()
-    .exactOptional()
-    .describe('`true`: the answer says in Unix seconds when the short token expires.'),
+  expiredAt: flag.describe('`true`: the answer says in Unix seconds when the short token expires.'),
 });
 
 export type SunbreakSettings = FaceSettings & z.output<typeof settings>;

@@ -1,18 +1,16 @@
 import { z } from 'zod';
+import { flag } from '../../nouns/values.ts';
 import type { FaceSettings } from '../../storage/nouns.ts';
 import type { FaceDeclaration } from '../declaration.ts';
-import { administrators, enabled, registration, ttl } from '../settings.ts';
+import { administrators, enabled, ttl } from '../settings.ts';
 
 const settings = z.strictObject({
   enabled,
-  registration: registration.describe('`true`: strangers may make users without a token. Off by default.'),
+  registration: flag.describe('`true`: strangers may make users without a token. Off by default.'),
   administrators,
-  queryCredentials: z
-    .boolean()
-    .exactOptional()
-    .describe(
-      '`true`: Grantable accepts passwords and client secrets in the query too, as the original does; they end up in logs. Off by default.',
-    ),
+  queryCredentials: flag.describe(
+    '`true`: Grantable accepts passwords and client secrets in the query too, as the original does; they end up in logs. Off by default.',
+  ),
   ttl: ttl.describe('Seconds that tokens live unless a request says otherwise; 3600 if never set.'),
 });
 
