@@ -52,9 +52,9 @@ async function findNames(
   plan: Plan,
 ): Promise<Map<string, string>> {
   const names = new Map<string, string>();
-  for (const { collection, after } of plan.steps) {
-    if (collection === 'roles' || collection === 'organizations' || collection === 'applications')
-      names.set(after.id, (after as { name: string }).name);
+  if (ids.size === 0) return names;
+  for (const { after } of plan.steps) {
+    if (ids.has(after.id)) names.set(after.id, (after as { name: string }).name);
   }
   for (const id of ids) {
     const noun = names.has(id)
