@@ -199,11 +199,19 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
     }
   }
 
+  function endSnapshot(): void {
+    try {
+      snapshot?.end();
+    } catch (error) {
+      log.error({ err: error }, 'a snapshot of the store could not be ended');
+    }
+  }
+
   function arrive(one: Arrived): void {
     if (arrived.push(one) > 1) return;
     // Two callbacks of one phase: all that a handler does without waiting for the system comes between them.
     setImmediate(handleArrived);
-    if (snapshot) setImmediate(snapshot.end);
+    if (snapshot) setImmediate(endSnapshot);
   }
 
   return (request, response) => {
