@@ -1,7 +1,16 @@
 /** What goes with a noun that is removed, and what stands against removing it. */
 import { listSome } from '../errors/texts.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
-import type { CollectionName, Noun, Nouns, Realm, Resource } from '../storage/nouns.ts';
+import type {
+  Application,
+  CollectionName,
+  Connection,
+  Noun,
+  Nouns,
+  Realm,
+  Resource,
+  Role,
+} from '../storage/nouns.ts';
 import { collectionOf, eachListed, eachNoun } from './collections.ts';
 import { StillInUse } from './references.ts';
 
@@ -14,21 +23,13 @@ const BATCH = 200;
  * gets that identifier next.
  * @throws StillInUse
  */
-export async function requireUnused(
-  store: DirectoryStore,
-  { identifier, organization }: Resource,
-): Promise<void> {
+export async function requireUnused(store: DirectoryStore, { identifier }: Resource): Promise<void> {
   const users: string[] = [];
-  for await (const role of eachNoun(store.roles, organization)) {
-    if (role.resource === identifier) users.push(`role ${role.name}`);
-  }
-  for await (const application of eachNoun(store.applications, organization)) {
-    const { ceilings, introspects } = application;
-    const named = [...ceilings.map((ceiling) => ceiling.resource), ...introspects];
-    if (named.includes(identifier)) users.push(`application ${application.name}`);
-  }
-  for await (const connection of eachNoun(store.connections, organization)) {
-    if (connection.resource === identifier) users.push(`connection ${connection.name}`);
+  const kinds = { role: store.roles, application: store.applications, connection: store.connections };
+  for (const [kind, nouns] of Object.entries(kinds)) {
+    for await (const { name } of eachListed<Role | Application | Connection>(nouns, 'resource', identifier)) {
+      users.push(`${kind} ${name}`);
+    }
   }
   if (users.length === 0) return;
   const shown = listSome(users, NAMED_IN_A_SENTENCE);

@@ -367,14 +367,19 @@ export const listedKeys: { readonly [C in CollectionName]: Lists<Nouns[C]> } = {
     /** The same, of those that have a resource of their own. */
     ownResource: ({ enabled, organization, resource, isOrganization, owner }) =>
       enabled && resource !== undefined && !isOrganization && owner === undefined ? [organization] : [],
+    /** That it has rights to, or answers for. */
+    resource: ({ ceilings, introspects }) => [...ceilings.map(({ resource }) => resource), ...introspects],
     owner: ({ owner }) => (owner === undefined ? [] : [owner]),
     assertionAudience: ({ assertionAudience }) =>
       assertionAudience === undefined ? [] : [assertionAudience],
   },
-  roles: { default: (noun) => (noun.default ? [noun.organization] : []) },
+  roles: {
+    default: (noun) => (noun.default ? [noun.organization] : []),
+    resource: ({ resource }) => [resource],
+  },
   resources: { algs: ({ token }) => [accessTokenAlgs(token).join(' ')] },
   users: { administers: ({ administers }) => administers },
-  connections: {},
+  connections: { resource: ({ resource }) => [resource] },
   datasources: {},
 };
 
