@@ -103,6 +103,8 @@ export interface Plan {
   findRole(organization: string, name: string): Promise<Role | undefined>;
   /** @param username canonical */
   findUser(realm: Realm, username: string): Promise<User | undefined>;
+  /** Of a role, an organization or an application, which nouns name by id. */
+  findName(id: string): Promise<string | undefined>;
   /** Adds to `problems` what steps say of others that is not so. */
   checkReferences(): Promise<void>;
 }
@@ -171,6 +173,11 @@ export function createPlan(store: DirectoryStore): Plan {
     findResource,
     findRole: (organization, name) => findBy('roles', 'name', `${organization}/${name}`),
     findUser: (realm, username) => findUser('username', `${realm}/${username}`),
+    async findName(id) {
+      const noun =
+        (await find('roles', id)) ?? (await find('organizations', id)) ?? (await find('applications', id));
+      return noun?.name;
+    },
     async checkReferences() {
       for (const { collection, name, before, after } of steps) {
         for (const field of before ? findFixedChanges(collection, before, after) : []) {

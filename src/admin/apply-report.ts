@@ -1,6 +1,5 @@
 /** What applying a file did, or would do, for people. */
 import { toOneLine } from '../errors/texts.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type FieldDifference, findDifferences } from './apply-differences.ts';
 import type { Plan, Step } from './apply-plan.ts';
@@ -21,7 +20,7 @@ export interface ApplyReport {
   readonly generatedSecrets: { readonly path: string; readonly count: number };
 }
 
-export async function describeStep(step: Step, store: DirectoryStore, plan: Plan): Promise<ApplyChange> {
+export async function describeStep(step: Step, plan: Plan): Promise<ApplyChange> {
   const { collection, name, before, after, password, madeUp = [] } = step;
   if (!before) {
     const known = new Map(Object.entries(after));
@@ -37,34 +36,13 @@ export async function describeStep(step: Step, store: DirectoryStore, plan: Plan
     return id;
   };
   findDifferences(collection, before, after, { nameOfId: remember });
-  const names = await findNames(ids, store, plan);
+  const names = new Map<string, string | undefined>();
+  for (const id of ids) names.set(id, await plan.findName(id));
   const fields = findDifferences(collection, before, after, {
     nameOfId: (id) => names.get(id) ?? id,
     ...defined({ newSecret: password === undefined ? undefined : 'password' }),
   });
   return { action: 'changed', name, fields };
-}
-
-/** Nouns name roles, organizations and applications by id. */
-async function findNames(
-  ids: ReadonlySet<string>,
-  store: DirectoryStore,
-  plan: Plan,
-): Promise<Map<string, string>> {
-  const names = new Map<string, string>();
-  if (ids.size === 0) return names;
-  for (const { after } of plan.steps) {
-    if (ids.has(after.id)) names.set(after.id, (after as { name: string }).name);
-  }
-  for (const id of ids) {
-    const noun = names.has(id)
-      ? undefined
-      : ((await store.roles.get(id)) ??
-        (await store.organizations.get(id)) ??
-        (await store.applications.get(id)));
-    if (noun) names.set(id, noun.name);
-  }
-  return names;
 }
 
 /** Lines of text; no secret is among them. */

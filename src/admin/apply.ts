@@ -93,7 +93,7 @@ export function createApply(deps: ApplyDeps): Apply {
       if (plan.problems.length > 0) throw new ApplyRefused([...new Set(plan.problems)]);
       const steps = inOrder(plan.steps);
       const planned: [Step, ApplyChange][] = [];
-      for (const step of steps) planned.push([step, await describeStep(step, deps.store, plan)]);
+      for (const step of steps) planned.push([step, await describeStep(step, plan)]);
       const report = (changes: readonly ApplyChange[]): ApplyReport => ({
         dryRun,
         changes,
