@@ -158,7 +158,7 @@ test('kept answers take no more memory than they may, whatever is asked', async 
   assert.ok(kept * 2 * text.length <= keptBytes, `${kept} answers`);
 });
 
-test('answers for accounts of databases, narrowed tokens and refresh tokens are not kept', async () => {
+test('answers for database accounts, narrowed tokens and refresh tokens are not kept', async () => {
   const answers = createKeptAnswers({
     keptBytes: 200_000,
     marks: { moment: async () => 1 },
