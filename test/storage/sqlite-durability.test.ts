@@ -1,6 +1,6 @@
 /** What was answered is on the disk: a power cut is played on a model of it (`synced-disk.ts`). */
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -149,6 +149,21 @@ test('under steady writes the log starts again and again', async () => {
   await writers.stop();
   await storage.close();
   assert.deepEqual(missingFrom(path, writers.answered), []);
+});
+
+test('the log stays one file while other connections come, truncate it and go', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const { ino } = statSync(`${path}-wal`);
+  const other = await openSqliteStorage({ path });
+  await other.nodes.mark('a', { revokedAt: 1 }, LATER);
+  await other.close();
+  const raw = new DatabaseSync(path);
+  assert.equal(raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy, 0);
+  raw.close();
+  await storage.nodes.mark('b', { revokedAt: 1 }, LATER);
+  assert.equal(statSync(`${path}-wal`).ino, ino);
+  await storage.close();
 });
 
 for (const writers of [32, 128]) {

@@ -79,6 +79,27 @@ test('reads of a snapshot see one moment, and its writes commit after it', async
   await storage.close();
 });
 
+test('a snapshot that is left open holds up neither commits nor the next one', async () => {
+  const path = newPath();
+  const storage = await openSqliteStorage({ path });
+  const read = async () => (await storage.nodes.read(['a', 'b'])).map(({ id }) => id);
+  storage.snapshot?.begin();
+  assert.deepEqual(await read(), []);
+  await storage.nodes.mark('a', { revokedAt: NOW }, NOW + 1);
+  assert.deepEqual(await read(), ['a']);
+  storage.snapshot?.begin();
+  const other = new DatabaseSync(path);
+  assert.deepEqual(await read(), ['a']);
+  other.exec("INSERT INTO nodes (id, revoked_at, expires_at, change) VALUES ('b', 1, 2, 9)");
+  assert.deepEqual(await read(), ['a']);
+  storage.snapshot?.begin();
+  assert.deepEqual(await read(), ['a', 'b']);
+  storage.snapshot?.end();
+  storage.snapshot?.end();
+  other.close();
+  await storage.close();
+});
+
 test('nothing is written to a file that was removed or replaced, until it is back', async () => {
   const path = newPath();
   const storage = await openSqliteStorage({ path });

@@ -11,8 +11,8 @@
  *   find in the log is in the database, on the disk.
  * - The log's file stays the same while a connection is open: SQLite removes it only under a lock that each connection shares.
  *
- * Reads may see a commit that is not yet flushed or answered. If a power cut takes it, it takes nothing that was answered:
- * all that was written after having read it stands behind it in the log.
+ * Reads may see a commit that is not flushed yet. A power cut may take it while its callers are not answered, and never takes
+ * it and keeps what was written by those who had read it: that stands behind it in the log.
  */
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
