@@ -6,18 +6,7 @@
  * This file: asking. Each database has connections, a time limit and a circuit breaker of its own, so that one which
  * hangs costs the others nothing: after a few failures it is not asked at all for a while.
  */
-import {
-  BrokenCircuitError,
-  BulkheadRejectedError,
-  bulkhead,
-  ConsecutiveBreaker,
-  circuitBreaker,
-  handleAll,
-  type IPolicy,
-  TimeoutStrategy,
-  timeout,
-  wrap,
-} from 'cockatiel';
+import type { IPolicy } from 'cockatiel';
 import { Unavailable } from '../errors/domain.ts';
 import type { Datasource } from '../storage/nouns.ts';
 import { type AllowedHosts, createCheckedLookup, requirePermitted } from './addresses.ts';
@@ -32,12 +21,8 @@ import {
 import type { Credentials } from './credentials.ts';
 import { findFile } from './files.ts';
 
-/** Failures in a row after which a datasource is not asked any more. */
-const FAILURES = 5;
-/** Milliseconds until it is tried again, by one request. */
-const HALF_OPEN_AFTER_MS = 10_000;
-/** Questions to one datasource at once, in each process. */
-const AT_ONCE = 25;
+/** Loaded with the first question: most servers have no datasource. */
+const loadBreaker = () => import('./breaker.ts');
 
 /** A datasource as it is or will be, but for what the store gives it. */
 export type Described = Omit<Datasource, 'number' | 'version' | 'createdAt'>;
@@ -68,24 +53,14 @@ export interface DatasourcesDeps {
 interface Opened {
   readonly version: number;
   readonly connector: Promise<Connector>;
-  readonly policy: IPolicy;
+  readonly policy: Promise<IPolicy>;
 }
 
-function createPolicy(): IPolicy {
-  return wrap(
-    bulkhead(AT_ONCE),
-    circuitBreaker(handleAll, {
-      halfOpenAfter: HALF_OPEN_AFTER_MS,
-      breaker: new ConsecutiveBreaker(FAILURES),
-    }),
-    timeout(TIMEOUT_MS, TimeoutStrategy.Aggressive),
-  );
-}
-
-function toUnavailable(error: unknown, name: string): Unavailable {
-  const isResting = error instanceof BrokenCircuitError || error instanceof BulkheadRejectedError;
-  const reason = isResting ? 'it is left alone for a while, or too many ask it at once' : String(error);
-  return new Unavailable(isResting ? HALF_OPEN_AFTER_MS / 1000 : TIMEOUT_MS / 1000, {
+async function toUnavailable(error: unknown, name: string): Promise<Unavailable> {
+  const { HALF_OPEN_AFTER_MS, isResting } = await loadBreaker();
+  const rests = isResting(error);
+  const reason = rests ? 'it is left alone for a while, or too many ask it at once' : String(error);
+  return new Unavailable(rests ? HALF_OPEN_AFTER_MS / 1000 : TIMEOUT_MS / 1000, {
     description: 'The database behind this login does not answer. Try again later.',
     reason: `datasource ${name}: ${reason}`,
     cause: error,
@@ -113,7 +88,8 @@ export function createDatasources({ kinds, credentials, allowed, folder }: Datas
     if (known?.version === datasource.version) return known;
     // What is under way on the old one comes to its end, or to its time limit.
     if (known) setTimeout(() => close(known), TIMEOUT_MS).unref();
-    const fresh = { version: datasource.version, connector: open(datasource), policy: createPolicy() };
+    const policy = loadBreaker().then(({ createPolicy }) => createPolicy());
+    const fresh = { version: datasource.version, connector: open(datasource), policy };
     fresh.connector.catch(() => {
       // A file may be there the next time.
       if (opened.get(datasource.id) === fresh) opened.delete(datasource.id);
@@ -130,9 +106,9 @@ export function createDatasources({ kinds, credentials, allowed, folder }: Datas
     async findRows(datasource, query) {
       const { connector, policy } = find(datasource);
       try {
-        return await policy.execute(async () => (await connector).findRows(query));
+        return await (await policy).execute(async () => (await connector).findRows(query));
       } catch (error) {
-        throw toUnavailable(error, datasource.name);
+        throw await toUnavailable(error, datasource.name);
       }
     },
     async inspect(datasource, password, work) {

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { openTerminal, start } from './run.ts';
 
 /** Packages that a server over SQLite without an apply file needs for some requests at most. */
-const LATER = ['kysely', 'mongodb', 'mongoose', 'mysql2', 'nodemailer', 'pg', 'piscina', 'yaml'];
+const LATER = ['cockatiel', 'kysely', 'mongodb', 'mongoose', 'mysql2', 'nodemailer', 'pg', 'piscina', 'yaml'];
 
 /** Refused after the cache is switched on; `NODE_COMPILE_CACHE` would take its place. */
 const REFUSED = { GRANTABLE_PORT: 'x', NODE_COMPILE_CACHE: '' };
