@@ -194,6 +194,7 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
     for (const one of batch) {
       one.state.turn = turn;
       handle(one).catch((error: unknown) => {
+        one.response.destroy();
         log.error({ err: error, requestId: one.state.requestId }, 'an answer broke off');
       });
     }
