@@ -7,7 +7,7 @@ import {
   restrictToTables,
   union,
 } from '../permissions/permissions.ts';
-import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
+import { fromStored } from '../permissions/stored.ts';
 import type { Application, Connection, Resource } from '../storage/nouns.ts';
 import type { DirectoryView } from './directory.ts';
 
@@ -38,24 +38,12 @@ export interface Holder {
 /** All that rights are read from beside the nouns themselves. */
 export type RoleView = Pick<DirectoryView, 'findRole' | 'findApplicationById'>;
 
-const parsed = new WeakMap<StoredPermissions, Permissions>();
-
-/** Stored permissions of nouns are parsed once as long as the noun is kept. */
-function permissionsOf(stored: StoredPermissions): Permissions {
-  let permissions = parsed.get(stored);
-  if (!permissions) {
-    permissions = fromStored(stored);
-    parsed.set(stored, permissions);
-  }
-  return permissions;
-}
-
 /** The ceiling of an application for a resource; undefined if it has none for this resource. */
 export function findCeiling(application: Application, resource: Resource): Permissions | undefined {
   const { ceilings, registeredCeiling, id } = application;
   const own = ceilings.find((candidate) => candidate.resource === resource.identifier)?.permissions;
   const stored = own ?? (resource.registeredBy === id ? registeredCeiling : undefined);
-  return stored && permissionsOf(stored);
+  return stored && fromStored(stored);
 }
 
 const listed = new WeakMap<Resource['tables'], ReadonlySet<string>>();
@@ -95,7 +83,7 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
   for (const id of user.roles) {
     const role = await view.findRole(id);
     if (role?.organization !== resource.organization || role.resource !== resource.identifier) continue;
-    permissions = union(permissions, permissionsOf(role.permissions));
+    permissions = union(permissions, fromStored(role.permissions));
     for (const scope of role.scopes) scopes.add(scope);
     roles.push(role.name);
     roleIds.push(role.id);
@@ -174,7 +162,7 @@ export async function findConnectionRights(
 ): Promise<Omit<ResourceRights, 'roles'> | undefined> {
   const rights = await findRights(view, application, resource, owner);
   if (!rights) return undefined;
-  const own = withinCatalogue(permissionsOf(connection.permissions), resource);
+  const own = withinCatalogue(fromStored(connection.permissions), resource);
   return {
     permissions: intersect(rights.permissions, own),
     scopes: new Set(connection.scopes.filter((scope) => rights.scopes.has(scope))),

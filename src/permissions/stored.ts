@@ -35,7 +35,17 @@ export function toStored(permissions: Permissions): StoredPermissions {
  * Throws `PermissionsError` (malformed) rather than to guess what a damaged row allows.
  */
 export function fromStored(stored: StoredPermissions): Permissions {
-  const { isAdmin, tables } = stored;
+  const known = parsed.get(stored);
+  if (known) return known;
+  const permissions = parse(stored);
+  parsed.set(stored, permissions);
+  return permissions;
+}
+
+/** Nouns and rows never change, and many rows share one object. */
+const parsed = new WeakMap<StoredPermissions, Permissions>();
+
+function parse({ isAdmin, tables }: StoredPermissions): Permissions {
   if (typeof isAdmin !== 'boolean' || !Array.isArray(tables)) throw damaged();
   const cells = tables.map((row) => [requireTableId(row?.table), toMask(row?.actions)] as const);
   return isAdmin ? EVERYTHING : createPermissions(cells);

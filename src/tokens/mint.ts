@@ -8,9 +8,10 @@ import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import { toDetails } from '../permissions/details.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
-import { toPermissionsJson } from '../permissions/permissions-json.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import { type PermissionsJson, toPermissionsJson } from '../permissions/permissions-json.ts';
 import { fitsIntoHeader, fitsIntoToken } from '../permissions/size.ts';
-import { toStored } from '../permissions/stored.ts';
+import { type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -66,6 +67,31 @@ function faceFacts(
   return defined({ face: through.face, faceScopes: added.length > 0 ? added : undefined });
 }
 
+interface Spelled {
+  /** Its identifier. */
+  readonly resource: string;
+  readonly stored: StoredPermissions;
+  readonly permissions: PermissionsJson;
+  readonly details: ReturnType<typeof toDetails>;
+}
+
+/** What a ceiling, a role or a parent allows is one object as long as it stays the same. */
+const spelledBefore = new WeakMap<Permissions, Spelled>();
+
+function spell({ permissions, devices, resource: of }: Decision): Spelled {
+  const resource = of?.identifier ?? '';
+  const known = spelledBefore.get(permissions);
+  if (known?.resource === resource && !devices) return known;
+  const spelled = {
+    resource,
+    stored: toStored(permissions),
+    permissions: toPermissionsJson(permissions),
+    details: toDetails(permissions, devices, resource),
+  };
+  if (!devices) spelledBefore.set(permissions, spelled);
+  return spelled;
+}
+
 function rowFor(
   request: GrantRequest,
   decision: Decision,
@@ -77,7 +103,7 @@ function rowFor(
   }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
 ): TokenRow {
   const { client, asOf, address, requestId } = request;
-  const { grant, proof, resource, rights, permissions, asScopes, devices, scopes } = decision;
+  const { grant, proof, resource, rights, asScopes, devices, scopes } = decision;
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
   if (application.registeredThrough !== undefined) ancestors.add(application.registeredThrough);
@@ -103,7 +129,7 @@ function rowFor(
     application: application.id,
     clientId: application.clientId,
     scope: scopes.join(' '),
-    permissions: toStored(permissions),
+    permissions: spell(decision).stored,
     asScopes: asScopes || undefined,
     devices: devices && toStoredAccess(devices),
     ancestors: [...ancestors],
@@ -142,6 +168,7 @@ function fittingRow(row: TokenRow, claims: string, resource: Resource | undefine
 /** As JSON, which leaves out members that are undefined. */
 function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
   const { organization, application } = request.client;
+  const spelled = spell(decision);
   return {
     ...row.claims,
     ...request.through?.token?.claims?.(row, decision.proof.user),
@@ -153,8 +180,8 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     jti: row.id,
     client_id: row.clientId,
     ...scopeMember(row),
-    permissions: toPermissionsJson(decision.permissions),
-    authorization_details: toDetails(decision.permissions, decision.devices, row.resource ?? ''),
+    permissions: spelled.permissions,
+    authorization_details: spelled.details,
     org: organization.name,
     app: application.name,
     roles: row.roles,
