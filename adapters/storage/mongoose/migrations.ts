@@ -120,7 +120,12 @@ export async function migrate(connection: Connection, heads: Heads, steps = STEP
       `The database was written by a version of Grantable from before the first release (schema ${found}), which cannot be read: name another database, or drop this one.`,
     );
   }
-  for (let taken = Math.max(0, found - BEFORE_RELEASE); taken < steps.length; taken += 1) {
+  if (found === 0) {
+    await createIndexes(connection);
+    await heads.raise(SCHEMA, last);
+    return;
+  }
+  for (let taken = found - BEFORE_RELEASE; taken < steps.length; taken += 1) {
     await steps[taken]?.(connection);
     await heads.raise(SCHEMA, BEFORE_RELEASE + taken + 1);
   }
