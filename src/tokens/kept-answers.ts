@@ -34,7 +34,7 @@ interface Kept {
 }
 
 /** A question to which there is no good answer yet. */
-export interface Question {
+interface Question {
   /** From before anything was read for an answer. */
   readonly moment: number;
   keep(text: string, living: Living): void;

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { createNodeMarks } from '../../src/registry/node-marks.ts';
 import type { NodeRecord, NodeStore } from '../../src/storage/contract.ts';
 import { createKeptAnswers } from '../../src/tokens/kept-answers.ts';
-import { wholeTokenRow } from '../contracts/whole-rows.ts';
+import { wholeLoginRow, wholeTokenRow } from '../contracts/whole-rows.ts';
 
 const NOW = 1_800_000_000_000;
 const LONG = process.env.GRANTABLE_TEST_LONG !== undefined;
@@ -172,6 +172,7 @@ test('answers for database accounts, narrowed tokens and refresh tokens are not 
   for (const living of [
     { kind: 'access token', row: ofAccount, isAsMade: true },
     { kind: 'access token', row: bearer, isAsMade: false },
+    { kind: 'refresh token', row: wholeLoginRow('l', NOW), isCurrent: true },
   ] as const) {
     const question = await answers.find('token', caller);
     assert.ok(typeof question !== 'string');
