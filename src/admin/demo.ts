@@ -11,6 +11,7 @@ import type { Connections } from '../connections/connections.ts';
 import type { Changes } from '../directory/changes.ts';
 import { builtInFaces } from '../faces/index.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
+import { PATHS } from '../provider/paths.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { DATABASE_USER } from '../tokens/grants/database-user.ts';
 import { CONNECTION_TOKEN_TYPE } from '../tokens/grants/subject-token.ts';
@@ -163,7 +164,7 @@ const FIRST_OLDER_API = 9;
 
 /** The text that is printed and kept: a shell script whose lines also work one by one, in this order. */
 function quickstart(issuer: string, secrets: DemoSecrets, connectionToken: string): string {
-  const token = `${issuer}/oauth/token`;
+  const token = issuer + PATHS.token;
   const pick = (field: string): string => `sed -E 's/.*"${field}":"([^"]+)".*/\\1/'`;
   const details = JSON.stringify([{ type: 'table_access', identifier: 'orders', actions: ['read'] }]);
   const facts = { issuer, password: secrets.password, sites: `demo-sites:${secrets.sites}`, pick };
@@ -179,11 +180,11 @@ curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_
 TOKEN=$(curl -s ${token} -u demo-machine:${secrets.machine} -d grant_type=client_credentials --data-urlencode 'authorization_details=${details}' | ${pick('access_token')})
 
 # 3. The API that received the token asks what it allows.
-curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$TOKEN
+curl -sw '\\n' ${issuer}${PATHS.introspection} -u demo-api:${secrets.api} -d token=$TOKEN
 
 # 4. The application revokes the token. It ends at once, although it is a JWT.
-curl -sw '\\n' ${issuer}/oauth/revoke -u demo-machine:${secrets.machine} -d token=$TOKEN
-curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$TOKEN
+curl -sw '\\n' ${issuer}${PATHS.revocation} -u demo-machine:${secrets.machine} -d token=$TOKEN
+curl -sw '\\n' ${issuer}${PATHS.introspection} -u demo-api:${secrets.api} -d token=$TOKEN
 
 # 5. A person logs in with a password; the answer brings a refresh token.
 REFRESH_TOKEN=$(curl -s ${token} -u demo-login:${secrets.login} -d grant_type=password -d username=ann -d password=${secrets.password} | ${pick('refresh_token')})
@@ -194,7 +195,7 @@ curl -sw '\\n' ${token} -u demo-machine:${secrets.machine} -d grant_type=client_
 
 # 7. A site holds a long-lived connection token. For each visitor it exchanges it for a token of one day with fewer rights.
 VISITOR_TOKEN=$(curl -s ${token} -u demo-website:${secrets.website} -d grant_type=${TOKEN_EXCHANGE} -d subject_token_type=${CONNECTION_TOKEN_TYPE} -d subject_token=${connectionToken} -d scope=orders:read | ${pick('access_token')})
-curl -sw '\\n' ${issuer}/oauth/introspect -u demo-api:${secrets.api} -d token=$VISITOR_TOKEN
+curl -sw '\\n' ${issuer}${PATHS.introspection} -u demo-api:${secrets.api} -d token=$VISITOR_TOKEN
 
 # 8. Bea has no account in Grantable. She is a row of a table in ${DATABASE} and logs in with the password stored there.
 curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=${DATABASE_USER} -d instance=crm -d database=main -d collection=customers -d username_column=email -d password_column=password_hash -d username=bea@demo.example -d password=${secrets.password}
@@ -202,8 +203,8 @@ curl -sw '\\n' ${token} -u demo-login:${secrets.login} -d grant_type=${DATABASE_
 ${olderApis.join('\n\n')}
 
 # ${FIRST_OLDER_API + olderApis.length}. The public metadata and keys.
-curl -sw '\\n' ${issuer}/.well-known/openid-configuration
-curl -sw '\\n' ${issuer}/oauth/jwks
+curl -sw '\\n' ${issuer}${PATHS.openid_metadata}
+curl -sw '\\n' ${issuer}${PATHS.jwks}
 
 # In a browser, ann (password ${secrets.password}) can change her password:
 # ${issuer}/account/password?application=demo-login

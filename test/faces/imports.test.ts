@@ -15,6 +15,7 @@ const MAY_RUN = [
   /^src\/http\/(?:errors|refusal)\.ts$/,
   /^src\/clients\/client-notes\.ts$/,
   /^src\/(?:nouns|permissions)\//,
+  /^src\/provider\/paths\.ts$/,
   /^src\/directory\/(?:account-mails|applications|author|registered-applications|power|registrants|rights|subjects|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/tokens\/(?:expiry|grants\/(?:act-for-user|connect|database-user|derived-login|token-exchange))\.ts$/,
@@ -42,7 +43,7 @@ const FUNCTIONS_OF_OTHERS = new Map([
 const UNKNOWN_TO_FACES = [
   /^src\/storage\/(?!contract\.ts$|defined\.ts$|nouns\.ts$|refusals\.ts$)/,
   /^src\/registry\/(?!nodes\.ts$|refresh-jwt\.ts$)/,
-  /^src\/provider\//,
+  /^src\/provider\/(?!paths\.ts$)/,
   /^src\/directory\/(?:passwords|hash-queue|client-secrets|block-list)\.ts$/,
   /^src\/datasources\//,
   /^adapters\//,

@@ -1,4 +1,5 @@
 /** Where things are, for clients that ask. Every URL comes from the issuer and the prefix, none from a header. */
+import { PATHS } from '../../provider/paths.ts';
 import type { FaceRequest, FaceRoutes } from '../face.ts';
 import { findScopes } from './scopes.ts';
 
@@ -14,7 +15,7 @@ export function createDiscoveryRoutes(base: string, issuer: string): FaceRoutes 
       token_endpoint: `${base}/authorization/token`,
       token_endpoint_auth_methods_supported: ['client_secret_basic'],
       userinfo_endpoint: `${base}/authorization/whoami`,
-      jwks_uri: `${issuer}/oauth/jwks`,
+      jwks_uri: issuer + PATHS.jwks,
       scopes_supported: await findScopes(view, client.application),
       response_types_supported: ['code'],
       grant_types_supported: ['authorization_code', 'client_credentials', 'password', 'refresh_token'],

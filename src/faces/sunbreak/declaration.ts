@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { exchangeTtl, flag } from '../../nouns/values.ts';
+import { PATHS } from '../../provider/paths.ts';
 import type { FaceSettings } from '../../storage/nouns.ts';
 import type { FaceDeclaration } from '../declaration.ts';
 import { application, enabled } from '../settings.ts';
@@ -31,6 +32,6 @@ export const sunbreak: FaceDeclaration = {
 #    the token allows.
 SITE_TOKEN=$(curl -s ${issuer}/api/database/connection ${JSON_TYPE} -d '{"data":[{"email":"ada@shop.example","password":"${password}","name":"Ada"}],"context":{"domain":"shop.example","isNewUser":true}}' | ${pick('accessToken')})
 EDITOR_TOKEN=$(curl -s ${issuer}/api/auth/subscribe ${JSON_TYPE} -H "Authorization: Bearer $SITE_TOKEN" -d '{"data":[{"permissions":{"isAdmin":false,"tables":{"posts":{"read":true,"update":true}}}}]}' | ${pick('accessToken')})
-curl -sw '\\n' ${issuer}/oauth/introspect -u ${sites} -d token=$EDITOR_TOKEN`,
+curl -sw '\\n' ${issuer}${PATHS.introspection} -u ${sites} -d token=$EDITOR_TOKEN`,
   },
 };

@@ -2,11 +2,11 @@
  * Usergrid's way of a browser. Its form took a password and put an access token where a code belongs; here the browser
  * goes to the authorization endpoint, where people log in and a code is a code.
  */
+import { PATHS } from '../../provider/paths.ts';
 import { type FaceRequest, Reply } from '../face.ts';
 import { UsergridRefusal } from './errors.ts';
 import { fieldsOf } from './requests.ts';
 
-const AUTHORIZATION_PATH = '/oauth/authorize';
 /** Of the request of the original, and of RFC 7636. */
 const PARAMETERS = [
   'response_type',
@@ -32,5 +32,5 @@ export function authorize({ method, query, body }: FaceRequest, issuer: string):
     parameters.set(name, value);
   }
   const status = method === 'POST' ? 303 : 302;
-  return new Reply(status, undefined, { Location: `${issuer}${AUTHORIZATION_PATH}?${parameters}` });
+  return new Reply(status, undefined, { Location: `${issuer}${PATHS.authorization}?${parameters}` });
 }
