@@ -12,13 +12,13 @@ const SLICE_ROWS = 500;
 const PAUSE_MS = 10;
 
 export interface RoundOptions {
-  /** Ends the round early. */
+  /** Asked before each slice; true ends the round. */
   readonly isStopping?: () => boolean;
-  /** Tests give their own. */
+  /** Between two slices; tests give their own. */
   readonly pause?: () => Promise<unknown>;
 }
 
-/** One round. @returns how many rows went */
+/** One round. @returns how many rows it removed */
 export async function sweep(
   { config, storage, now }: Pick<Foundations, 'config' | 'storage' | 'now'>,
   { isStopping = () => false, pause = () => wait(PAUSE_MS) }: RoundOptions = {},
@@ -30,9 +30,11 @@ export async function sweep(
   ];
   let removed = 0;
   for (const slice of slices) {
-    for (let rows = -1; rows !== 0 && !isStopping(); removed += rows) {
-      rows = await slice();
-      if (rows > 0) await pause();
+    while (!isStopping()) {
+      const rows = await slice();
+      if (rows === 0) break;
+      removed += rows;
+      await pause();
     }
   }
   return removed;
