@@ -2,6 +2,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 
+/** What the other thread asks for. */
+export type Request = 'checkpoint' | 'close';
+
 /** Frames that may be left for the last step, during which no process can commit. */
 const FEW_FRAMES = 100;
 /** How often that step waits a millisecond for a commit to end. */
@@ -21,20 +24,22 @@ function checkpoint(): void {
     if (left <= FEW_FRAMES || left >= last) break;
     last = left;
   }
-  // The log starts again only if it was copied to its end at a moment without a commit. SQLite is not told to wait, because
-  // it would hold up commits while it waits for readers.
+  // The log starts again only if it was copied to its end while no process commits. SQLite itself must not wait for readers,
+  // because it would hold up commits meanwhile.
   for (let waits = 0; waits < MOST_WAITS && restart.get()?.busy === 1; waits += 1)
     Atomics.wait(sleep, 0, 0, 1);
 }
 
-parentPort?.on('message', (isLast: boolean) => {
+parentPort?.on('message', (request: Request) => {
+  if (request === 'close') {
+    connection.close();
+    parentPort?.close();
+    return;
+  }
   try {
-    if (!isLast) checkpoint();
+    checkpoint();
   } catch {
     // A disk that is full or fails: commits say so, and the next checkpoint copies all.
   }
-  if (isLast) {
-    connection.close();
-    parentPort?.close();
-  } else parentPort?.postMessage('done');
+  parentPort?.postMessage('done');
 });

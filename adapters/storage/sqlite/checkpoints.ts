@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import type { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
+import type { Request } from './checkpoint-worker.ts';
 
 /** Rows that are written between two checkpoints. Each changes a few pages of 4 KB. */
 const ROWS = 1_000;
@@ -14,6 +15,9 @@ const FILE = new URL(
   import.meta.url.endsWith('.ts') ? './checkpoint-worker.ts' : './checkpoint-worker.js',
   import.meta.url,
 );
+
+const CHECKPOINT: Request = 'checkpoint';
+const CLOSE: Request = 'close';
 
 export interface Checkpoints {
   /** After each commit. */
@@ -28,7 +32,7 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
   let isRunning = false;
   let worker: Worker | undefined;
 
-  /** When the first is due: most commands write little. */
+  /** Called when the first checkpoint is due, because most commands write little. */
   function start(): Worker {
     const started = new Worker(FILE, {
       workerData: connection.location(),
@@ -40,7 +44,7 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
     started.on('message', () => {
       isRunning = false;
     });
-    // Without it SQLite makes checkpoints within commits, from a larger log on.
+    // Without the thread, SQLite itself makes checkpoints within commits, once the log is larger.
     started.on('error', () => {});
     return started;
   }
@@ -52,13 +56,13 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
       checkpointed = rows;
       isRunning = true;
       worker ??= start();
-      worker.postMessage(false);
+      worker.postMessage(CHECKPOINT);
     },
     async close() {
       if (!worker) return;
       const ended = once(worker, 'exit');
       worker.ref();
-      worker.postMessage(true);
+      worker.postMessage(CLOSE);
       await ended;
     },
   };
