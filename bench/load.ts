@@ -54,7 +54,7 @@ export async function load(
     ...(changing ? { requests: changing } : { body: encode(form as Form) }),
   });
   if (result.non2xx > 0 || result.errors > 0) {
-    throw new Error(`${url}: ${result.non2xx} answers were no success, ${result.errors} connections failed`);
+    throw new Error(`${url}: ${result.non2xx} answers were not 2xx, and ${result.errors} connections failed`);
   }
   return {
     perSecond: result.requests.total / result.duration,

@@ -24,7 +24,7 @@ async function versionOf(uri: string): Promise<string> {
   }
 }
 
-/** @throws Error when there is no MongoDB server */
+/** @throws Error without a MongoDB server */
 export async function startBeside(settings: Record<string, string>): Promise<Beside> {
   const missing = mongoMissing();
   if (missing) throw new Error(missing);
@@ -43,7 +43,7 @@ export async function startBeside(settings: Record<string, string>): Promise<Bes
       ? `mongo-java-server 1.47.0 (in memory, speaks as MongoDB ${version})`
       : `MongoDB ${version}`,
     ...(mongo.child && {
-      note: 'The in-memory MongoDB server of the tests scans where only an index that is not unique helps: its figures are no promise.',
+      note: 'The in-memory MongoDB server of the tests scans where only an index that is not unique helps: its figures do not hold for a real one.',
     }),
     async stop() {
       await connections.close();

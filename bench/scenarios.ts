@@ -53,7 +53,7 @@ async function logIn(login: Omit<Target, 'form'>, amount: number): Promise<strin
   return tokens;
 }
 
-/** One person after the other: nobody has so many logins under way that they look like guessing. */
+/** One person after the other, so that no person has as many logins under way as a guesser has. */
 export function loginForms(): () => Record<string, string> {
   let next = 0;
   return () => ({ grant_type: 'password', username: `user${next++ % USERS}`, password: PASSWORD });

@@ -7,7 +7,7 @@ import { PASSWORD, RESOURCE, type TestServer } from '../support/server.ts';
 export const ODD_ID = 'odd:id+%41&=';
 export const ODD_SECRET = `a secret of odd signs: % %41 + & = ~ ! ' ( ) * " \\ ; / ?`;
 export const NO_REFRESH = { clientId: 'no-refresh', clientSecret: 'secret-of-an-app-that-may-not-refresh' };
-/** Somebody in the table `customers` of the datasource `crm`. */
+/** A person in the table `customers` of the datasource `crm`. */
 export const CUSTOMER = {
   instance: 'crm',
   database: 'main',

@@ -831,7 +831,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           known = { revision, cursor };
         };
         const find = async (id: string) => {
-          // One at a time, so that the reader is no cleverer than the test means it to be.
+          // One at a time, so that the reader knows only what the test lets it know.
           const turn = following.then(follow);
           following = turn;
           await turn;
@@ -909,7 +909,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
       });
 
       test('old entries of the audit log are removed in batches, and no younger one', async () => {
-        // The clock of whoever wrote one was ahead.
+        // The clock of the process that wrote one was ahead.
         for (const at of [NOW + MINUTE, ...Array.from({ length: 25 }, (_, age) => NOW - age)]) {
           await storage.audit.append({ at, event: 'e', outcome: 'changed' });
         }

@@ -12,7 +12,7 @@ const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const hashes = { right: bcrypt.hashSync('right', 4), other: bcrypt.hashSync('other', 4) };
 
-/** Each test has somebody of its own. */
+/** Each test has a person of its own. */
 let people = 0;
 
 for (const kind of engines) {

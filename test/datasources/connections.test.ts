@@ -363,7 +363,7 @@ describe('CN-03 files of SQLite', () => {
   });
 });
 
-/** A server that is no database, and what was said to it. */
+/** A server that is not a database, and what was said to it. */
 async function startRogue(talk: (socket: Socket) => void) {
   const heard: Buffer[] = [];
   const sockets = new Set<Socket>();

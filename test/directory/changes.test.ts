@@ -18,7 +18,7 @@ import {
   RESOURCE,
 } from './fixture.ts';
 
-/** The noun of the fixture's collection, as it is now. */
+/** The noun of the fixture's collection, as it is at this moment. */
 async function current<C extends CollectionName>(
   fixture: Fixture,
   collection: C,

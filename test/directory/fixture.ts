@@ -32,7 +32,7 @@ export interface Fixture {
   readonly resource: Resource;
   readonly role: Role;
   readonly user: User;
-  /** A token made from what the directory says now: its value. */
+  /** A token made from what the directory says at this moment: its value. */
   mint(row?: Partial<TokenRow>): Promise<string>;
   find(token: string): Promise<TokenRow | undefined>;
 }

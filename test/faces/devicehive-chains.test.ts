@@ -17,7 +17,7 @@ import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 const RUNS = { numRuns: process.env.GRANTABLE_TEST_LONG ? 400 : 60 };
 const OWN = { actions: [...CLIENT_ACTIONS], networks: ['4', '7', '9'], deviceTypes: ['2', '3'] };
 
-/** What one request asks for, as it is sent; null stands for all that somebody has. */
+/** What one request asks for, as it is sent; null stands for all that the user has. */
 interface Wanted {
   readonly actions: readonly (string | number)[];
   readonly networkIds: readonly string[] | null;

@@ -231,7 +231,7 @@ describe('Fusio, registration and forgotten passwords', () => {
     assert.equal(await countUsers(), users + 1);
     const [entry] = await lastEntries('registration.refused');
     assert.deepEqual([entry?.outcome, entry?.subject], ['denied', (await readUser('lea')).id]);
-    // The welcome counts too, or one mail more would tell that there was nobody before.
+    // The welcome counts too, or one mail more would tell that the account is new.
     for (const name of ['lea-3', 'lea-4', 'lea-5']) {
       const again = await register({ name, email: 'lea@acme.example' });
       assert.deepEqual([again.status, again.text], [fresh.status, fresh.text]);

@@ -151,7 +151,7 @@ export function assertRefused({ status, json, text }: Answer, expected: number, 
   );
 }
 
-/** An application of ann's, or of whoever has the token. */
+/** An application of ann, or of the person who has the token. */
 export async function appOf(client: Client, token: string, facts: object = {}) {
   const created = await client.createApp(token, {
     name: 'Foo-App',

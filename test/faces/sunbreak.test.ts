@@ -251,7 +251,7 @@ describe('Sunbreak', () => {
       (await call('/api/database/connection', undefined, { token: short, method: 'DELETE' })).status,
       401,
     );
-    // The face's own client is nobody at the native doors.
+    // The native endpoints do not know the face's own client.
     const native = await server.post('/oauth/token', undefined, {
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       client_id: 'acme.sunbreak',

@@ -348,7 +348,7 @@ describe('Usergrid: the API around the tokens', () => {
       assert.match(seen.act.sub, sub);
       const me = await mine.ok(mine.send('GET', '/acme/shop/users/me', { token: answer.access_token }));
       assert.equal(me.entities[0].username, 'ann');
-      // It is hers, and gives nobody else's.
+      // It is hers, and gives the rights of no other user.
       assertRefused(await mine.send('GET', path, { token: answer.access_token }), 403, 'unauthorized');
       assertRefused(await mine.send('GET', `${path}?ttl=derp`, asker), 400, 'illegal_argument');
       assertRefused(

@@ -10,7 +10,7 @@ export const DAY = 86_400;
 export const WEEK = 7 * DAY;
 export const CLERK = { orders: 'cru', products: 'r' };
 const WRONG = { error: 'invalid_grant', error_description: 'invalid username or password' };
-/** How the original writes the UUID of whoever asks. */
+/** How the original writes the UUID of the party that asks. */
 export const CALLER = '$'.concat('{user}');
 export const USER_KEYS = ['uuid', 'type', 'username', 'email', 'activated', 'created', 'modified'];
 

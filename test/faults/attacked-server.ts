@@ -57,7 +57,7 @@ export async function startStranger(port: number): Promise<ChildProcess> {
   return stranger;
 }
 
-/** Tokens, introspections and a login now and then, on connections of its own, which all have to succeed. */
+/** Tokens, introspections and sometimes a login, on connections of its own, which all have to succeed. */
 export function createHonestClient(port: number) {
   const agent = new Agent({ keepAlive: true });
   let round = 0;

@@ -44,7 +44,7 @@ const ways: readonly (() => void)[] = [
         'Content-Type': 'application/json',
       },
     ),
-  // Logins of people that nobody is, and of one that somebody is.
+  // Logins of unknown people, and of one that exists.
   () =>
     send(
       '/oauth/token',
@@ -82,7 +82,7 @@ const ways: readonly (() => void)[] = [
       FORM,
     ),
   () => send('/oauth/introspect', form({ token: 'x', client_id: 'shop-api', client_secret: 'x' }), FORM),
-  // Logins in the browser that nobody goes on with.
+  // Logins in the browser that are not continued.
   () =>
     send(
       `/oauth/authorize?${form({

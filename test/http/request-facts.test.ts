@@ -33,7 +33,7 @@ test('HD-05 of a trusted proxy the right-most address that is not trusted counts
     ['[2001:db8::7]:4711', '2001:db8::7'],
     ['203.0.113.9:4711', '203.0.113.9'],
     ['fe80::1%eth0', 'fe80::1'],
-    // What is no address ends the way: the last hop that was one is as far as anybody can be believed.
+    // What is not an address ends the way: the last hop that was one is as far as the header can be believed.
     ['203.0.113.9, unknown', '127.0.0.1'],
     ['203.0.113.9, ', '127.0.0.1'],
     ['203.0.113.9, 10.0.0.1"; drop', '127.0.0.1'],

@@ -24,7 +24,7 @@ export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  /** The parsed body; an empty object if it is no JSON. */
+  /** The parsed body; an empty object if it is not JSON. */
   readonly json: Record<string, any>;
 }
 

@@ -63,7 +63,7 @@ describe('in Chromium', { skip: chromiumMissing() }, () => {
       );
       assert.equal(status, 200);
       assert.deepEqual(tab.complaints, []);
-      // Logged in and agreed to: nobody is asked again.
+      // Logged in and agreed to: no page asks again.
       await tab.page.goto(request({ prompt: 'none' }).url);
       assert.ok(new URL(tab.page.url()).searchParams.get('code'));
     });

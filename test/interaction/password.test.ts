@@ -31,7 +31,7 @@ describe('/account/password', () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  /** A person whose password nobody has changed yet. */
+  /** A person whose password has not been changed yet. */
   const changeOf = (browser: Browser, page: Page, fields: Record<string, string>) =>
     browser.submit(page, '/account/password', {
       password: PASSWORD,
@@ -63,7 +63,7 @@ describe('/account/password', () => {
     const browser = createBrowser(server.issuer);
     const page = await browser.get(flow.request().url);
     assert.equal((await flow.logIn(browser, page, passwordBefore)).status, 400);
-    // The engine knows when somebody logged in to the second only.
+    // The engine knows to the second only when a person logged in.
     server.clock.offset += 1_000;
     const fresh = await flow.authorize(browser, page.url, { password: NEW_PASSWORD });
     assert.ok(codeOf(fresh));

@@ -22,7 +22,7 @@ const LETTER: Letter = {
 };
 
 let folder: string;
-/** For localhost and 127.0.0.1, and trusted; and one that nobody trusts. */
+/** For localhost and 127.0.0.1, and trusted; and one that is not trusted. */
 let certificate: Certificate;
 let strange: Certificate;
 before(async () => {

@@ -5,7 +5,7 @@ import { PASSWORD, RESOURCE, startServer } from '../support/server.ts';
 
 const readBoth = { isAdmin: false, tables: { orders: { read: true }, products: { read: true } } };
 
-/** An application that bounds nobody: what is done through it is bounded by roles, connections and the catalogue. */
+/** An application that limits no person: what is done through it is bounded by roles, connections and the catalogue. */
 function addManager(fixture: any): void {
   const [acme] = fixture.organizations;
   acme.applications.push({

@@ -13,7 +13,7 @@ import {
   type TestServer,
 } from '../support/server.ts';
 
-/** Of the engine's or of nobody's, none of them live. */
+/** Of the engine, or of no server; not one of them lives. */
 const NOT_LIVE = [
   '/oauth/device',
   '/oauth/device_authorization',

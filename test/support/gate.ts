@@ -1,4 +1,4 @@
-/** A way to a server that can be shut: what is under way is cut, and nobody gets through. */
+/** A way to a server that can be shut: what is under way is cut, and connections are refused. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** @param target the port of the server */

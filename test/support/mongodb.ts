@@ -17,7 +17,7 @@ const LIBRARIES = join(FOLDER, 'lib');
 export interface MongoServer extends AsyncDisposable {
   /** Without a database. */
   readonly uri: string;
-  /** Of a database that nobody else uses, dropped at the end. */
+  /** Of a database of its own, dropped at the end. */
   newUrl(): string;
   /** Of our own server; undefined for one that was given to us. */
   readonly child?: ChildProcess;

@@ -165,7 +165,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The parsed body; an empty object if it is no JSON. */
+  /** The parsed body; an empty object if it is not JSON. */
   readonly json: Record<string, any>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * How a recording speaks of values that nobody knows when it is written: placeholders.
+ * How a recording speaks of values that are unknown when it is written: placeholders.
  *
  * - `{{$name}}` is what was captured as `name`; `issuer` is known from the start.
  * - `{{now+5000}}` is the server's clock, here 5 seconds ahead, in milliseconds; `{{datetime+5000}}` the same in ISO 8601.

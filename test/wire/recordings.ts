@@ -81,7 +81,7 @@ const step = z
     source: z.string().regex(/^(contract|seed|decided)\b/),
     ...actions,
     response: response.exactOptional(),
-    // biome-ignore lint/suspicious/noThenProperty: it is what comes next in the file, and nobody awaits a recording
+    // biome-ignore lint/suspicious/noThenProperty: it is what comes next in the file, and a recording is not awaited
     then: z
       .strictObject({
         introspect: z.array(introspection).exactOptional(),
@@ -155,7 +155,7 @@ function parse(fileName: string, content: string): Recording {
   return { ...parsed.data, fileName };
 }
 
-/** Every file of the folder but `fixture.ts`. @throws Error for whatever is no recording */
+/** Every file of the folder but `fixture.ts`. @throws Error for a file that is not a recording */
 export function loadRecordings(folder: string): Recording[] {
   return readdirSync(folder)
     .filter((name) => name !== 'fixture.ts')

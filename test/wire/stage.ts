@@ -168,7 +168,7 @@ export class Stage {
     this.#known.values.set(captures, token);
   }
 
-  /** The newest, which whoever asked for it did not wait for. */
+  /** The newest, which the request for it did not wait for. */
   async #findMail(to: string): Promise<string> {
     const folder = join(this.#server.dataDir, 'mail');
     return until(`there is a mail to ${to}`, async () => {
@@ -206,7 +206,7 @@ export class Stage {
   }
 }
 
-/** Text that is no JSON is compared as text, and differs. */
+/** Text that is not JSON is compared as text, and differs. */
 function parse(body: string): unknown {
   try {
     return JSON.parse(body);

@@ -196,7 +196,7 @@ const CLIENTS: Readonly<Record<string, number>> = {
   'shop-api': 2,
 };
 
-/** Who asks; at the token endpoint at times somebody who has something to present to a grant. */
+/** Who asks; at the token endpoint at times a client that has something to present to a grant. */
 function pickParty({ random, world, held }: Source, path: string): [Party, grant?: string] {
   if (path === INTROSPECTION_PATH && random.chance(0.4)) return [named(world.parties, 'shop-api')];
   const any = random.weigh(world.parties.map((party) => [CLIENTS[party.id] ?? 1, party] as const));

@@ -15,8 +15,8 @@ const clerk = { isAdmin: false, tables: { orders: { create: true, read: true }, 
 const readOrders = { isAdmin: false, tables: { orders: { read: true } } };
 
 /**
- * `office` has administrators and lets the others trade its tokens. `desk` may impersonate, but has a ceiling below
- * which nobody looks like an administrator; `counter` has none, and may not impersonate.
+ * `office` has administrators and lets the others trade its tokens. `desk` may impersonate, but its ceiling makes
+ * no person an administrator; `counter` does not have that limit, but may not impersonate.
  */
 function addOffice(fixture: any): void {
   const [acme, other] = fixture.organizations;

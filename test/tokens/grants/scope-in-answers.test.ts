@@ -1,4 +1,4 @@
-/** `scope` repeats the table scopes that were asked for: in JWTs, answers and introspection, as they are held now. */
+/** `scope` repeats the table scopes that were asked for: in JWTs, answers and introspection, as they are held at that moment. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
