@@ -5,8 +5,7 @@
 import type { Dump } from '../storage/dump.ts';
 
 export const FORMAT = 'grantable-export';
-/** The one before was never released. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** `now` (milliseconds) is written into the first line. */
 export async function* exportLines(dump: Pick<Dump, 'export'>, now: number): AsyncGenerator<string> {

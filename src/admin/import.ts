@@ -2,7 +2,11 @@
 import { z } from 'zod';
 import type { StoredKey } from '../storage/contract.ts';
 import type { DumpKind, DumpRecord } from '../storage/dump.ts';
+import { moveIntoFaces } from '../storage/earlier-nouns.ts';
 import { FORMAT, FORMAT_VERSION } from './export.ts';
+
+/** The first that was released. */
+const OLDEST_VERSION = 2;
 
 /** The file is not an export, of a newer version, damaged or cut off. */
 export class BadExport extends Error {
@@ -65,7 +69,9 @@ function parseRecord(value: unknown, number: number): DumpRecord {
   if (!schema) throw new BadExport(`Line ${number} of the export is not a row that this version knows.`);
   const issue = schema.safeParse(value).error?.issues[0];
   if (issue) throw new BadExport(`Line ${number} of the export is damaged at ${issue.path.join('.')}.`);
-  return value as DumpRecord;
+  const record = value as DumpRecord;
+  if (record.kind !== 'users') return record;
+  return { kind: 'users', row: moveIntoFaces(record.row) };
 }
 
 function parseJson(line: string, number: number): unknown {
@@ -112,7 +118,7 @@ function requireHeader(line: string): void {
     // Said below.
   }
   if (!parsed) throw new BadExport('The file is not an export of Grantable.');
-  if (parsed.version !== FORMAT_VERSION) {
+  if (parsed.version < OLDEST_VERSION || parsed.version > FORMAT_VERSION) {
     const which = parsed.version > FORMAT_VERSION ? 'a newer version' : 'an unreleased version';
     throw new BadExport(`The export was written by ${which} of Grantable, which this one cannot read.`);
   }

@@ -85,6 +85,24 @@ test('an import restores the exported store with its living tokens', async (t) =
   assert.deepEqual(moved.open(vault.seal('secret', 'test'), 'test').toString(), 'secret');
 });
 
+test('an export of an earlier version keeps the device rights of users', async (t) => {
+  const { storage } = await openFull(t);
+  const limits = { networks: ['4'] };
+  const toEarlier = (line: string): string => {
+    const { kind, row, ...rest } = JSON.parse(line);
+    if (rest.format !== undefined) return JSON.stringify({ ...rest, version: 2 });
+    return JSON.stringify({ kind, ...rest, row: kind === 'users' ? { ...row, devicehive: limits } : row });
+  };
+  const other = await openEmpty(t);
+  await other.dump.import(importRecords(each((await exported(storage)).map(toEarlier))));
+  const { items } = await other.directory.users.page({ limit: 10 });
+  assert.ok(items.length > 0);
+  for (const user of items) {
+    assert.deepEqual(user.faces, { devicehive: limits });
+    assert.ok(!('devicehive' in user));
+  }
+});
+
 test('MT-04 numbers and changes go on after an import, so none is given twice', async (t) => {
   const administration = await openFull(t);
   const { storage } = administration;

@@ -129,7 +129,7 @@ function createCollection<C extends CollectionName>(
   };
 }
 
-const REVISION = 'directory revision';
+export const REVISION = 'directory revision';
 
 export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: Heads): DirectoryStore {
   const revision = createRevision(heads, REVISION);

@@ -8,11 +8,12 @@
  */
 import type { Connection, mongo } from 'mongoose';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
-import { listedKeys, uniqueKeys } from '../../../src/storage/nouns.ts';
-import { toListed, toNoun } from './administration.ts';
+import { BESIDE_FACES, moveIntoFaces } from '../../../src/storage/earlier-nouns.ts';
+import { type CollectionName, listedKeys, uniqueKeys } from '../../../src/storage/nouns.ts';
+import { REVISION, toListed, toNoun } from './administration.ts';
 import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
-import type { NounDocument } from './schemas.ts';
+import type { HeadDocument, NounDocument } from './schemas.ts';
 
 /** Seconds. */
 const AFTER_EXPIRY = 3600;
@@ -74,6 +75,52 @@ async function createIndexes(connection: Connection): Promise<void> {
   }
 }
 
+/** Rewrites each document that is in an earlier form, also one that another process writes meanwhile. */
+async function rewrite(
+  connection: Connection,
+  name: CollectionName,
+  isEarlier: (document: NounDocument) => boolean,
+  toFields: (document: NounDocument) => mongo.UpdateFilter<NounDocument>,
+): Promise<void> {
+  const nouns = connection.collection<NounDocument>(name);
+  let isDone = false;
+  while (!isDone) {
+    isDone = true;
+    await guarded(async () => {
+      for await (const found of nouns.find()) {
+        const document = found as NounDocument;
+        if (!isEarlier(document)) continue;
+        isDone = false;
+        const { _id, version } = document;
+        await nouns.updateOne({ _id, version }, toFields(document));
+      }
+    });
+  }
+}
+
+/** What faces keep is JSON text, which earlier versions kept as documents. */
+async function writeFaces(connection: Connection): Promise<void> {
+  await rewrite(
+    connection,
+    'organizations',
+    ({ faces }) => typeof faces === 'object' && faces !== null,
+    ({ faces }) => ({ $set: { faces: JSON.stringify(faces) } }),
+  );
+  // Processes of an earlier version will not find what users have: from here on they take all faces for off.
+  await guarded(() =>
+    connection.collection<HeadDocument>('heads').updateOne({ _id: REVISION }, { $inc: { value: 1 } }),
+  );
+  await rewrite(
+    connection,
+    'users',
+    (document) => BESIDE_FACES in document,
+    (document) => {
+      const { faces } = moveIntoFaces(toNoun<'users'>(document));
+      return { $set: { faces: JSON.stringify(faces) }, $unset: { [BESIDE_FACES]: '' } };
+    },
+  );
+}
+
 /** Writes what nouns are listed by into those that earlier versions wrote. */
 async function fillLists(connection: Connection): Promise<void> {
   for (const name of NOUNS.filter((each) => Object.keys(listedKeys[each]).length > 0)) {
@@ -97,9 +144,11 @@ export type Step = (connection: Connection) => Promise<unknown>;
 export const STEPS: readonly Step[] = [
   createIndexes,
   async (connection) => {
+    await writeFaces(connection);
     await fillLists(connection);
     await createIndexes(connection);
   },
+  writeFaces,
 ];
 
 /**

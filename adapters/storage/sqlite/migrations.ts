@@ -9,6 +9,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
+import { BESIDE_FACES } from '../../../src/storage/earlier-nouns.ts';
 import { fillLists } from './noun-keys.ts';
 
 /** Versions up to this one were never released. */
@@ -82,6 +83,11 @@ export const STEPS: readonly Step[] = [
     `);
     fillLists(connection);
   },
+  `
+  UPDATE nouns SET document =
+    json_remove(json_insert(document, '$.faces.${BESIDE_FACES}', document -> '$.${BESIDE_FACES}'), '$.${BESIDE_FACES}')
+  WHERE collection = 'users' AND document -> '$.${BESIDE_FACES}' IS NOT NULL;
+  `,
 ];
 
 /**

@@ -1,0 +1,205 @@
+/** Stores as earlier versions left them, written as raw rows and documents, are opened by this one. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import mongoose, { type Connection } from 'mongoose';
+import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
+import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import type { Storage } from '../../src/storage/contract.ts';
+import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
+
+const LIMITS = { actions: ['GetDevice'], networks: ['4'], deviceTypes: ['ä'] };
+const NEWER_LIMITS = { networks: ['5'] };
+const FACES = {
+  devicehive: {
+    enabled: true,
+    registration: false,
+    application: randomUUID(),
+    plugins: [{ topic: 't', creator: 'ann' }],
+  },
+  sunbreak: { enabled: false, registration: true, ttl: 60 },
+};
+const ORGANIZATION = randomUUID();
+
+const noun = (id: string, number: number) => ({ id, number, version: 3, enabled: true, createdAt: 1 });
+const organization = {
+  ...noun(ORGANIZATION, 1),
+  name: 'acme',
+  default: true,
+  hosts: ['acme.example'],
+  faces: FACES,
+};
+const plain = { ...noun(randomUUID(), 2), name: 'plain', default: false, hosts: [] };
+
+const user = (username: string, number: number, rest: object) => ({
+  ...noun(randomUUID(), number),
+  realm: `organization:${ORGANIZATION}`,
+  organization: ORGANIZATION,
+  username,
+  canonicalUsername: username,
+  emailVerified: false,
+  secondFactor: false,
+  roles: [],
+  administers: [ORGANIZATION],
+  ...rest,
+});
+/** By their names, what each must have after the migration. */
+const users = {
+  ann: user('ann', 1, { devicehive: LIMITS }),
+  bob: user('bob', 2, {}),
+  cid: user('cid', 3, { faces: { devicehive: NEWER_LIMITS } }),
+  dan: user('dan', 4, { devicehive: LIMITS, faces: { devicehive: NEWER_LIMITS } }),
+  eve: user('eve', 5, { devicehive: LIMITS, faces: { other: {} } }),
+};
+const expected = {
+  ann: { devicehive: LIMITS },
+  bob: undefined,
+  cid: { devicehive: NEWER_LIMITS },
+  dan: { devicehive: NEWER_LIMITS },
+  eve: { other: {}, devicehive: LIMITS },
+};
+
+async function assertMoved({ directory }: Storage): Promise<void> {
+  const { items } = await directory.users.page({ limit: 10 });
+  assert.deepEqual(Object.fromEntries(items.map(({ username, faces }) => [username, faces])), expected);
+  for (const each of items) {
+    assert.ok(!('devicehive' in each), each.username);
+    assert.equal(each.version, 3);
+    // A replacement writes the whole noun.
+    await directory.users.replace(each);
+  }
+  assert.deepEqual((await directory.organizations.get(ORGANIZATION))?.faces, FACES);
+  assert.equal((await directory.organizations.get(plain.id))?.faces, undefined);
+  const { organizations } = directory;
+  assert.deepEqual(await organizations.listedValues('face'), ['devicehive']);
+  assert.deepEqual(await organizations.listedValues('host'), ['', 'acme.example']);
+  assert.deepEqual(await directory.users.listedValues('administers'), [ORGANIZATION]);
+}
+
+describe('SQLite', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'grantable-migrations-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  async function writeEarlier(version: 5 | 6): Promise<string> {
+    const path = join(folder, `${version}.db`);
+    await (await openSqliteStorage({ path })).close();
+    const raw = new DatabaseSync(path);
+    const insert = raw.prepare('INSERT INTO nouns VALUES (?, ?, ?, ?, ?, ?)');
+    for (const [collection, nouns] of Object.entries({
+      organizations: [organization, plain],
+      users: Object.values(users),
+    })) {
+      for (const each of nouns) {
+        const { id, number } = each;
+        const of = collection === 'users' ? ORGANIZATION : null;
+        insert.run(collection, id, number, each.version, of, JSON.stringify(each));
+      }
+    }
+    raw.exec(
+      `INSERT INTO noun_lists VALUES ('organizations', 'face', 'devicehive', 1), ('organizations', 'host', '', 1),
+         ('organizations', 'host', 'acme.example', 1);
+       INSERT INTO noun_lists SELECT 'users', 'administers', organization, number FROM nouns WHERE collection = 'users'`,
+    );
+    if (version === 5) raw.exec('DROP TABLE noun_lists; DROP TABLE directory_changes');
+    raw.exec(`PRAGMA user_version = ${version}`);
+    raw.close();
+    return path;
+  }
+
+  for (const version of [5, 6] as const) {
+    test(`device rights of users survive the migration from schema ${version}`, async () => {
+      const storage = await openSqliteStorage({ path: await writeEarlier(version) });
+      await assertMoved(storage);
+      await storage.close();
+    });
+  }
+});
+
+describe('MongoDB', { skip: mongoMissing() }, () => {
+  let server: MongoServer;
+  before(async () => {
+    server = await startMongo();
+  });
+  after(() => server[Symbol.asyncDispose]());
+
+  const open = async (t: TestContext, url: string): Promise<Storage> => {
+    const storage = await openMongooseStorage({ url });
+    t.after(() => storage.close());
+    return storage;
+  };
+
+  const setHead = (connection: Connection, _id: string, value: number) =>
+    connection.collection<{ _id: string }>('heads').updateOne({ _id }, { $set: { value } });
+
+  const toUserDocument = ({ id, ...user }: (typeof users)[keyof typeof users]) => ({
+    ...user,
+    ...('faces' in user && { faces: JSON.stringify(user.faces) }),
+    _id: id,
+    unique: { username: `${user.realm}/${user.username}` },
+  });
+
+  /** Schema 6 has no lists. */
+  async function writeEarlier(
+    t: TestContext,
+    version: 6 | 7,
+  ): Promise<{ url: string; connection: Connection }> {
+    const url = server.newUrl();
+    await open(t, url);
+    const connection = await mongoose.createConnection(url).asPromise();
+    t.after(() => connection.close());
+    await connection
+      .collection<{ _id: string }>('heads')
+      .insertOne({ _id: 'directory revision', value: 4, pending: [] } as { _id: string });
+    const listing = (listed: object) => version === 7 && { listed };
+    const organizations = [
+      { ...organization, ...listing({ face: ['devicehive'], host: ['', 'acme.example'] }) },
+      plain,
+    ];
+    for (const { id: _id, ...rest } of organizations) {
+      const document = { ...rest, _id, unique: { name: rest.name } };
+      await connection.collection<{ _id: string }>('organizations').insertOne(document);
+    }
+    for (const each of Object.values(users)) {
+      const document = { ...toUserDocument(each), ...listing({ administers: [ORGANIZATION] }) };
+      await connection.collection<{ _id: string }>('users').insertOne(document);
+    }
+    await setHead(connection, 'schema', version);
+    return { url, connection };
+  }
+
+  for (const version of [6, 7] as const) {
+    test(`settings of faces and device rights survive the migration from schema ${version}`, async (t) => {
+      const { url } = await writeEarlier(t, version);
+      await assertMoved(await open(t, url));
+    });
+  }
+
+  test('processes that start at once migrate together', async (t) => {
+    const { url } = await writeEarlier(t, 6);
+    const [first] = await Promise.all([open(t, url), open(t, url), open(t, url)]);
+    await assertMoved(first);
+  });
+
+  test('a migration that stopped half-way goes on at the next start', async (t) => {
+    const { url, connection } = await writeEarlier(t, 6);
+    await open(t, url);
+    await connection
+      .collection<{ _id: string }>('users')
+      .replaceOne({ _id: users.ann.id }, toUserDocument(users.ann));
+    await setHead(connection, 'schema', 6);
+    await assertMoved(await open(t, url));
+  });
+
+  test('other processes see that organizations were rewritten', async (t) => {
+    const { url } = await writeEarlier(t, 6);
+    const { directory } = await open(t, url);
+    assert.ok((await directory.revision()) > 4);
+  });
+});
