@@ -2,11 +2,11 @@
 import { displayNameOf } from '../directory/applications.ts';
 import { nameOf, singular } from '../directory/changes.ts';
 import { collectionOf } from '../directory/collections.ts';
-import { isNounId } from '../nouns/names.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
 import type { Application, CollectionName, Connection } from '../storage/nouns.ts';
+import { isNounId } from '../storage/nouns.ts';
 
 export interface Ancestor {
   readonly id: string;

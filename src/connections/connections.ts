@@ -1,6 +1,6 @@
 /**
- * Connections: long-lived grants whose tokens are traded for short ones. This folder makes, finds, rotates and ends
- * them. What a connection may give is `directory`'s to say, the trade itself is `grants`'. It serves no routes.
+ * Connections: long-lived permissions of applications, whose tokens are exchanged for short ones. This folder makes, finds,
+ * rotates and ends them. `directory` says what a connection may give, `tokens` makes the exchange. It serves no routes.
  *
  * A token is shown once and stored as a hash. Rotation leaves the one before good until it is dropped; each secret is
  * a node of its own, so dropping one ends what was made with it and nothing else.

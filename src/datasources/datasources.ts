@@ -1,7 +1,7 @@
 /**
- * Datasources: customers' databases that people log in against. This folder knows which tables may be asked, asks them
- * without being hurt by them, and tells from a row whether a password is right. It leaves to `grants` what the answer is
- * good for, and to `adapters/datasources` how a product is spoken to. It serves no routes.
+ * Datasources: databases of the operator that people log in against. This folder knows which tables may be asked, asks them,
+ * and tells from a row whether a password is right. `tokens` decides what a login gives, and `adapters/datasources` speaks
+ * the protocol of each product. It serves no routes.
  *
  * This file: asking. Each database has connections, a time limit and a circuit breaker of its own, so that one which
  * hangs costs the others nothing: after a few failures it is not asked at all for a while.

@@ -1,10 +1,10 @@
 /**
  * The directory: organizations, applications, roles, resources and users; who a person is and what rights they have.
- * It leaves tokens to `registry` and `grants`, and knows no HTTP. It serves no routes.
+ * It leaves tokens to `registry` and `tokens`, and knows no HTTP. It serves no routes.
  *
  * This file: reading. Everything but users is read through a view of one revision. The store's revision is asked at
- * each request: what one process changed holds in the others at once. A new view reads anew what the changes since the
- * one before concern, and keeps all else in memory. No question looks at all nouns of the server.
+ * each request, so what one process changed holds in the others at once. A new view reads again only what the changes since
+ * the last view concern. No question looks at all nouns of the server.
  */
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
 import { type DeviceAccess, NO_DEVICE_ACCESS } from '../permissions/device-access.ts';

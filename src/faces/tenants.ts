@@ -1,7 +1,7 @@
 /** Whose face answers a request, and as which client. */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
-import { isNounId } from '../nouns/names.ts';
 import type { Organization } from '../storage/nouns.ts';
+import { isNounId } from '../storage/nouns.ts';
 import type { Tenant } from './ask.ts';
 import type { Face } from './face.ts';
 

@@ -19,7 +19,7 @@ export interface SmtpServer {
 export type Deliver = (letter: Letter) => Promise<void>;
 
 /** Milliseconds: until the server has greeted, TLS included; between two of its answers; for everything together. */
-export const TIMEOUTS_MS = { greeting: 5_000, silence: 5_000, whole: 10_000 } as const;
+const TIMEOUTS_MS = { greeting: 5_000, silence: 5_000, whole: 10_000 } as const;
 
 /** Milliseconds that a server has to close a connection that Grantable has ended. */
 const CLOSING = 1_000;

@@ -1,4 +1,4 @@
-/** Names that are ours, or mean something already. */
+/** Names that no organization or application may have. */
 
 /** First segments of the server's own paths. */
 export const ownFirstSegments: ReadonlySet<string> = new Set([
@@ -21,7 +21,7 @@ export const ownFirstSegments: ReadonlySet<string> = new Set([
 
 /**
  * Names that no organization may have, because a path of the server starts with them: its own, those of the older
- * token APIs it can answer for, and those that browsers, proxies and certificate issuers ask for unasked.
+ * token APIs it can answer for, and those that browsers, proxies and certificate issuers ask every server for.
  */
 export const reservedNames: ReadonlySet<string> = new Set([
   ...ownFirstSegments,
@@ -61,10 +61,3 @@ export const reservedNames: ReadonlySet<string> = new Set([
 
 /** Of the application that the organization itself is, reserved so that no other has it. */
 export const ORGANIZATION_CLIENT = 'organization';
-
-const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** Whether it is how ids of nouns are written, by which they can be named too. */
-export function isNounId(text: string): boolean {
-  return NOUN_ID.test(text);
-}

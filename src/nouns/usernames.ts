@@ -5,8 +5,8 @@
  * digits, marks and printable ASCII, and the Bidi Rule. Stricter than it: joiners and the other contextual characters
  * are refused, and so are names that mix alphabets that look alike (`admin` with a Cyrillic а). More forgiving: what
  * is canonically equivalent is one name (KELVIN SIGN is k), letters of one alphabet that look the same are one letter
- * (the dotless and the dotted i, both small sigmas), and a name made only of letters that have a Latin double is the Latin name (Cyrillic
- * `сосо` is `coco`). Such a form is for comparing, never for showing.
+ * (the dotless and the dotted i, both small sigmas), and a name made only of letters that have a Latin double is the
+ * Latin name (Cyrillic `сосо` is `coco`). Such a form is for comparing, never for showing.
  *
  * Every step is linear or bounded by the length limit, which is checked first.
  */

@@ -1,6 +1,6 @@
 /**
- * The types that programs which embed the server see of it; `src/index.ts` publishes them. It uses no type of the engine or of Koa, because the package does not
- * depend on their type packages.
+ * The types that a program which embeds the server sees; `src/index.ts` publishes them. They use no type of the engine or of
+ * Koa, because the package does not depend on their type packages.
  */
 import type { ApplyReport } from '../admin/apply-report.ts';
 import type { FaceCalls } from '../faces/embedded.ts';

@@ -59,7 +59,7 @@ export function findStoreUnavailable(error: unknown): StoreUnavailable | undefin
 }
 
 export interface ArtifactStore {
-  /** Writes or overwrites. `lookups` are further hashed keys under which `findByLookup` finds it. */
+  /** Writes or overwrites. `lookups.uid` is a further hashed key, by which `findByUid` finds it. */
   upsert(model: string, key: Buffer, artifact: Artifact, lookups?: { readonly uid?: Buffer }): Promise<void>;
   /** Writes only if no live row has this key. Exactly one of any number of parallel callers gets `true`. */
   insert(model: string, key: Buffer, artifact: Artifact, now: number): Promise<boolean>;
@@ -121,7 +121,7 @@ export interface NodeStore {
   changesSince(change: number, limit: number): Promise<NodeChanges>;
   /** A number that differs whenever `changesSince` could give more than before. One point read. */
   latestChange(): Promise<number>;
-  /** The cursor for a follower that begins at this moment: nothing up to it is still to come. One point read. */
+  /** The cursor for a follower that begins at this moment: every change up to it has committed. One point read. */
   settledChange(): Promise<number>;
 }
 
@@ -199,7 +199,7 @@ export interface PageOptions {
 export interface DirectoryChange {
   readonly collection: CollectionName;
   readonly id: string;
-  /** That it concerns; absent: all of them. */
+  /** The one that the change concerns; absent: all of them. */
   readonly organization?: string;
 }
 
@@ -214,8 +214,8 @@ export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[
   /** Grows with every change in any collection but those `withoutRevision`. Read at each request: one point read. */
   revision(): Promise<number>;
   /**
-   * Names all changes that the revision covers which was read last and that the cursor's did not. One that is under way is named
-   * each time until it is done. The log is bounded.
+   * The changes after the cursor, up to the revision that was read last. A change that is under way is given each time
+   * until it is done. The log is bounded.
    */
   changesSince(cursor?: string): Promise<DirectoryChanges>;
 };

@@ -23,6 +23,13 @@ export interface Noun {
   readonly createdAt: number;
 }
 
+const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether the text is written as ids of nouns are: an operator may name a noun by its id too. */
+export function isNounId(text: string): boolean {
+  return NOUN_ID.test(text);
+}
+
 /** How one of the older token APIs is answered for an organization. */
 export interface FaceSettings {
   readonly enabled: boolean;

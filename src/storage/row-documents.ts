@@ -7,6 +7,7 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { isNounId } from './nouns.ts';
 import {
   type GrantedRow,
   LOGIN_MEMBERS,
@@ -30,9 +31,6 @@ const REPEATED = ['user', 'login', 'connection', 'parent'] as const;
 
 type Repeating = { readonly [K in (typeof REPEATED)[number]]?: string };
 
-/** Nodes of this form are nouns and have many rows below them; other nodes have few. */
-const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** `shared` has null in place of each entry of `own` that an entry of `shared` follows. */
 interface SplitAncestors {
   readonly shared: (string | null)[];
@@ -44,7 +42,8 @@ function splitAncestors(row: GrantedRow & Repeating): SplitAncestors {
   const own: (string | number)[] = [];
   for (const id of row.ancestors) {
     const repeated = REPEATED.findIndex((member) => row[member] === id);
-    if (repeated < 0 && NOUN_ID.test(id)) shared.push(id);
+    // A noun has many rows below it, any other node few.
+    if (repeated < 0 && isNounId(id)) shared.push(id);
     else {
       shared.push(null);
       own.push(repeated < 0 ? id : repeated);

@@ -37,7 +37,7 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/tokens/expiry.ts', ['LONGEST_TOKEN']],
   ['src/tokens/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
   ['src/registry/nodes.ts', ['issuedNode']],
-  ['src/storage/nouns.ts', ['usesSecret']],
+  ['src/storage/nouns.ts', ['isNounId', 'usesSecret']],
 ]);
 /** What no code of a face knows even the shape of. */
 const UNKNOWN_TO_FACES = [

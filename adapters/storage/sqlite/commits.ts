@@ -110,8 +110,8 @@ export function createCommits({
     }
   }
 
-  /** Requests that came together reach their writes within some turns, and share one commit. */
-  async function whole(): Promise<void> {
+  /** Waits until requests that came together have queued their writes, so that they share one commit. */
+  async function gather(): Promise<void> {
     let before = -1;
     for (let turn = 0; turn < MOST_TURNS && (turn < LEAST_TURNS || queue.length > before); turn += 1) {
       before = queue.length;
@@ -121,7 +121,7 @@ export function createCommits({
 
   async function commitAll(): Promise<void> {
     do {
-      await whole();
+      await gather();
       await commit();
     } while (queue.length > 0);
     committing = undefined;

@@ -1,11 +1,11 @@
 /** What can be wrong with a database file, as sentences, and which of SQLite's errors are temporary. */
 import { StoreUnavailable } from '../../../src/storage/contract.ts';
 
-/** Primary result codes (https://www.sqlite.org/rescode.html). */
+/** Primary result codes (https://www.sqlite.org/rescode.html); those of `TEMPORARY` may go away by themselves. */
 const BUSY = 5;
 const LOCKED = 6;
 const CONSTRAINT = 19;
-const PASSING: ReadonlyMap<number, string> = new Map([
+const TEMPORARY: ReadonlyMap<number, string> = new Map([
   [BUSY, 'another process keeps the database busy'],
   [LOCKED, 'another process keeps the database busy'],
   [7 /* NOMEM */, 'there is no memory left for the database'],
@@ -39,11 +39,11 @@ export function isConstraint(error: unknown): boolean {
 
 /** A full disk, a lost volume, a read-only file: an answer of 503, and later it may work again. */
 export function toStoreError(error: unknown): unknown {
-  const why = PASSING.get(primaryCode(error) ?? 0);
+  const why = TEMPORARY.get(primaryCode(error) ?? 0);
   return why === undefined ? error : new StoreUnavailable(why, { cause: error });
 }
 
 /** Whether the file fails, and not the statement. */
 export function isStoreFailure(error: unknown): boolean {
-  return PASSING.has(primaryCode(error) ?? 0);
+  return TEMPORARY.has(primaryCode(error) ?? 0);
 }
