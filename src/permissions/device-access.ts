@@ -190,5 +190,5 @@ const SHOWN = 5;
 /** One sentence for the client's developer, fit for `error_description`. */
 export function describeMissingAccess(missing: readonly DeviceRight[]): string {
   const shown = missing.map(({ dimension, value }) => `${dimension} ${value}`);
-  return `Beyond what is allowed: ${listSome(shown, SHOWN)}.`;
+  return `The request asks for more than is allowed: ${listSome(shown, SHOWN)}.`;
 }

@@ -135,7 +135,7 @@ export function listCells(cells: readonly Cell[]): string {
 export function describeDifference(report: Difference): string {
   if (report.isAdmin) return 'Admin of the resource is more than what is allowed.';
   if (report.cells.length === 0) return 'Nothing goes beyond what is allowed.';
-  return `Beyond what is allowed: ${listCells(report.cells)}.`;
+  return `The request asks for more than is allowed: ${listCells(report.cells)}.`;
 }
 
 /** The tables of `permissions` that a closed catalogue does not list. Admin names none. */

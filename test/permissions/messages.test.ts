@@ -61,7 +61,7 @@ test('every message to a client can stand in an error_description', async (t) =>
     assert.match(sentence, / and \d+ more\.$/);
     assert.equal(
       describeDifference(difference(createPermissions([['a b', 0b1011]]), createPermissions([['a b', 1]]))),
-      'Beyond what is allowed: a%20b:read, a%20b:delete.',
+      'The request asks for more than is allowed: a%20b:read, a%20b:delete.',
     );
     assert.match(describeDifference(difference(EVERYTHING, asked)), /^Admin of the resource/);
     assert.match(describeDifference(difference(asked, EVERYTHING)), /^Nothing/);
