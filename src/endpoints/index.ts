@@ -9,8 +9,9 @@ import type { Endpoint } from '../http/direct.ts';
 import { PATHS } from '../provider/paths.ts';
 import type { TokenService } from '../tokens/service.ts';
 import { createClientOrigins, PREFLIGHTS } from './client-origins.ts';
-import { createIntrospectionEndpoint, createRevocationEndpoint } from './presented-tokens.ts';
+import { createIntrospectionEndpoint } from './introspection.ts';
 import { createRequests, onDirectLane, onKoa, type Requests, type RequestsDeps } from './requests.ts';
+import { createRevocationEndpoint } from './revocation.ts';
 import { createRevocationFeed, type RevocationFeedDeps } from './revocation-feed.ts';
 import { createTokenEndpoint } from './token.ts';
 

@@ -1,9 +1,9 @@
-/** What the OAuth endpoints have in common: the form, the client that sends it, and how a refusal is answered. */
+/** What the OAuth endpoints have in common: the form, the client that sends it, and what is recorded of a refusal. */
 import type { Context } from 'koa';
 import type { AuthenticateClient, AuthenticatedClient, NamedClient } from '../clients/authentication.ts';
 import { noteClient } from '../clients/client-notes.ts';
 import { readCredentials } from '../clients/credentials.ts';
-import type { Form } from '../clients/form.ts';
+import { type Form, refuseRepeated, requireText } from '../clients/form.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory, RequestView } from '../directory/directory.ts';
 import { ClientRejected, DomainError, MalformedRequest } from '../errors/domain.ts';
@@ -63,6 +63,12 @@ export async function requireForm(ctx: Context): Promise<Form> {
   });
 }
 
+/** The token that a request is about. Tokens can be told apart, so `token_type_hint` is not needed. */
+export function requireToken(form: Form): string {
+  refuseRepeated(form, ['token', 'token_type_hint']);
+  return requireText(form, 'token');
+}
+
 /** An endpoint on Koa. What it threw in the direct lane is thrown again. */
 export function onKoa(endpoint: Endpoint): (ctx: Context) => Promise<void> {
   return async (ctx) => {
@@ -92,7 +98,7 @@ export interface Requests {
     request: EndpointRequest,
     endpoint: { readonly servesPublic: boolean; readonly tokenEndpoint?: string },
   ): Promise<ClientRequest>;
-  /** Around a handler: records a refusal, and tells it where clients look for it. */
+  /** Around a handler: writes a refusal to the audit log, and sets `WWW-Authenticate` for a client that was rejected. */
   recordingRefusals(handle: (ctx: Context) => Promise<void>): (ctx: Context) => Promise<void>;
 }
 

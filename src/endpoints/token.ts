@@ -13,12 +13,12 @@ export interface TokenEndpointDeps {
 
 export function createTokenEndpoint({ issuer, requests, tokenService }: TokenEndpointDeps): Endpoint {
   const authentication = { servesPublic: true, tokenEndpoint: issuer + PATHS.token };
-  return async (asked) => {
-    const { form, state } = asked;
-    const request = await requests.authenticate(asked, authentication);
+  return async (request) => {
+    const { form, state } = request;
+    const caller = await requests.authenticate(request, authentication);
     refuseRepeated(form, ['grant_type']);
     const issued = await tokenService.issue({
-      ...request,
+      ...caller,
       grantType: requireText(form, 'grant_type'),
       parameters: form,
       remark(note) {

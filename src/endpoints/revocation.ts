@@ -1,0 +1,17 @@
+/** The revocation endpoint (RFC 7009). */
+import type { Endpoint } from '../http/direct.ts';
+import type { Revoke } from '../tokens/revocation.ts';
+import { type Requests, requireToken } from './requests.ts';
+
+export function createRevocationEndpoint(requests: Requests, revoke: Revoke): Endpoint {
+  return async (request) => {
+    const { client, address, requestId } = await requests.authenticate(request, { servesPublic: true });
+    const { application } = client;
+    await revoke(requireToken(request.form), {
+      client: application,
+      author: { actor: `client:${application.id}`, address, requestId },
+    });
+    // An empty text would make clients throw that read JSON only.
+    return {};
+  };
+}
