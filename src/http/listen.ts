@@ -125,18 +125,41 @@ function createLimitedServer(limits: SocketLimits): Server {
   return server;
 }
 
+/** Requests that may wait on one connection. Node reads on while answers are not there, and each takes kilobytes. */
+const MOST_WAITING = 32;
+
+/** The requests of one connection. */
+interface Line {
+  last: ServerResponse;
+  waiting: number;
+}
+
 /**
  * Requests that a client sends on one connection without waiting for answers (RFC 9112 section 9.3.2): each is handled when
- * the one before it is answered, so it sees what that one did. Those left when the client hangs up are not handled.
+ * the one before it is answered, so it sees what that one did. Those left when the client hangs up are not handled. A client
+ * that sends very many is cut off.
  */
 function oneAfterAnother(listener: RequestListener): RequestListener {
-  const latest = new WeakMap<Socket, ServerResponse>();
+  const lines = new WeakMap<Socket, Line>();
   return (request, response) => {
-    const before = latest.get(request.socket);
-    latest.set(request.socket, response);
+    const { socket } = request;
+    const line = lines.get(socket) ?? { last: response, waiting: 0 };
+    lines.set(socket, line);
+    const before = line.last;
+    line.last = response;
     // Node gives an answer the socket when those before it are sent.
-    if (!before || response.socket !== null) return listener(request, response);
-    before.once('close', () => request.destroyed || listener(request, response));
+    if (response.socket !== null) return listener(request, response);
+    // What was read in one piece with the one too many still comes.
+    if (socket.destroyed) return;
+    if (line.waiting === MOST_WAITING) {
+      socket.destroy();
+      return;
+    }
+    line.waiting += 1;
+    before.once('close', () => {
+      line.waiting -= 1;
+      if (!request.destroyed) listener(request, response);
+    });
   };
 }
 

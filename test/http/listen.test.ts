@@ -103,6 +103,24 @@ test(`DO-07 a flood of idle connections cannot keep others out`, async () => {
   for (const { socket } of held) socket.destroy();
 });
 
+test('DO-07 requests sent at once are answered in turn, and very many end the connection', async () => {
+  const released = Promise.withResolvers<void>();
+  const slow: Middleware = async (ctx) => {
+    await released.promise;
+    ctx.body = 'done';
+  };
+  await using shell = await startShell({ routes: [slow] });
+  const some = watch(await shell.connect());
+  some.socket.write(get('/some').repeat(33));
+  const many = watch(await shell.connect());
+  many.socket.write(get('/many').repeat(34));
+  await eventually(() => many.isClosed());
+  released.resolve();
+  await eventually(() => some.received().split('done').length === 34);
+  assert.equal(some.isClosed(), false);
+  some.socket.destroy();
+});
+
 /** A head that promises a body which does not come. */
 const SLOW_BODY = `POST /oauth/token HTTP/1.1\r\nHost: ${HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\n`;
 
