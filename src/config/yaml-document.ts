@@ -154,7 +154,10 @@ function readNode(reading: Reading, node: Node, { above, inAlias }: Place): unkn
   if (isAlias(node)) return readAlias(reading, node, above);
   if (node.anchor && !inAlias) reading.anchors.set(node.anchor, node);
   if (node.tag !== undefined) reading.problem(offset, SYNTAX_MESSAGES.TAG_RESOLVE_FAILED as string);
-  if (isScalar(node)) return reading.findEntry(node.value) ?? readScalar(reading, node, offset);
+  if (isScalar(node)) {
+    const entry = node.type === Scalar.PLAIN ? reading.findEntry(node.value) : undefined;
+    return entry ?? readScalar(reading, node, offset);
+  }
   if (above.length >= MAX_DEPTH) {
     reading.problem(offset, 'this is nested too deeply');
     return undefined;

@@ -17,15 +17,17 @@ import {
 
 /** Lists in lists in lists: their entries are small. */
 const OUTER_DEPTH = 5;
-/** Of text that stands in for an entry; from a range that is for private use. */
-const STAND_IN = '\uE000entry ';
+/** Of a range for private use. */
+const MARK = '\uE000';
+/** Of text that stands in for an entry. Plain text has no escapes, so without `MARK` in the file nothing else is read as it. */
+const STAND_IN = `${MARK}entry `;
 
 /** What may stand around a document. */
 const BETWEEN: ReadonlySet<string> = new Set(['comment', 'newline', 'space']);
 
 /** Reads a document of which some scalars stand for values that were read before. */
 export type ReadDocument = (document: Document.Parsed, depth: number, findEntry: FindEntry) => unknown;
-/** @returns undefined if the scalar does not stand for an entry */
+/** @param scalar that stands without quotes @returns undefined if it does not stand for an entry */
 export type FindEntry = (scalar: unknown) => unknown;
 
 type Item = CST.BlockSequence['items'][number] | CST.CollectionItem;
@@ -39,7 +41,7 @@ export function streamYaml(
   options: ParseOptions & DocumentOptions,
   read: ReadDocument,
 ): unknown {
-  if (text.includes(STAND_IN)) return undefined;
+  if (text.includes(MARK)) return undefined;
   const entries: unknown[] = [];
   const findEntry: FindEntry = (scalar) => {
     if (typeof scalar !== 'string' || !scalar.startsWith(STAND_IN)) return undefined;
@@ -53,6 +55,8 @@ export function streamYaml(
 
   /** @returns whether nothing is wrong with the entry */
   function takeEntry(item: Item, member: 'key' | 'value', depth: number): boolean {
+    // Only before a collection they are wrong, so this would not be seen before the stand-in.
+    if (item.start.some(({ source }) => source.includes('\t'))) return false;
     const token = item[member] as CST.BlockMap;
     const { offset, indent } = token;
     const value = readToken({ type: 'document', offset, start: [], value: token }, depth);

@@ -46,6 +46,24 @@ test('reading entry by entry gives what the library reads as a whole', () => {
   );
 });
 
+const LIST = 'a:\n  - {b: 1}\n  - {c: 2}\n';
+
+test('no text in a file is taken for an entry that was read before', () => {
+  const entries = { a: [{ b: 1 }, { c: 2 }] };
+  const escaped = readYaml(`${LIST}d: "\\uE000entry 0"\n`);
+  assert.deepEqual(escaped, { ...escaped, value: { ...entries, d: '\uE000entry 0' }, problems: [] });
+  const folded = readYaml(`${LIST}d: \uE000entry\n  0\n`);
+  assert.deepEqual(
+    folded.problems.map(({ message }) => message),
+    ['a value of several lines must stand in quotes'],
+  );
+});
+
+test('a tab before an entry is a problem, as in a file that is read as a whole', () => {
+  const { problems } = readYaml('a:\n  - \tb: 1\n  - c: 2\n');
+  assert.deepEqual(problems, [{ line: 2, column: 4, message: 'Tabs are not allowed as indentation' }]);
+});
+
 test('a problem in an entry is told with its place in the file', () => {
   const entry = (given: string): string => `  - name: ${given}\n    scopes: [a, b]\n`;
   const text = `organizations:\n${entry('a')}${entry('b')}${entry('c')}`;
