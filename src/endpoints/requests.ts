@@ -22,8 +22,7 @@ declare module 'koa' {
 declare module '../http/request-state.ts' {
   interface Turn {
     viewing?: Promise<RequestView>;
-    /** Of the marks of nodes. */
-    moment?: Promise<number>;
+    marksVersion?: Promise<number>;
   }
 }
 

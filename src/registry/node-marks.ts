@@ -18,13 +18,13 @@ interface Known {
 }
 
 export interface NodeMarks {
-  /** A number of this process. While it stays the same, no mark was added that an earlier reading could not see. */
-  moment(): Promise<number>;
+  /** A number of this process: while it stays the same, no mark was added that an earlier reading could not see. */
+  version(): Promise<number>;
   /**
    * The records among `ids`, in no order; ids without a record are absent. One query at most for the ids.
-   * @param moment of this request; asked for if absent
+   * @param version as of this request; asked for if absent
    */
-  read(ids: readonly string[], moment?: number): Promise<NodeRecord[]>;
+  read(ids: readonly string[], version?: number): Promise<NodeRecord[]>;
 }
 
 /** @param maxBytes memory that is used at most; 0 keeps nothing */
@@ -57,7 +57,7 @@ export function createNodeMarks(
     if (known && (known.record?.change ?? 0) < record.change) kept?.set(record.id, { record });
   }
 
-  async function moment(): Promise<number> {
+  async function version(): Promise<number> {
     const from = cursor;
     const latest = await nodes.latestChange();
     if (latest === from) return current;
@@ -74,9 +74,9 @@ export function createNodeMarks(
   }
 
   return {
-    moment,
+    version,
     async read(ids, given) {
-      const at = given ?? (await moment());
+      const at = given ?? (await version());
       const records: NodeRecord[] = [];
       const missing: string[] = [];
       for (const id of ids) {

@@ -53,8 +53,12 @@ export interface Registry {
    * unknown, expired, ended, or nothing is left of it.
    */
   find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
-  /** The same, told apart. @param moment of `NodeMarks`, from before the call */
-  findLiving(format: 'jwt' | 'opaque', value: string, moment?: number): Promise<LivingToken | undefined>;
+  /** The same, and whether its rights are those that it was made with. @param marksVersion from before the call */
+  findLiving(
+    format: 'jwt' | 'opaque',
+    value: string,
+    marksVersion?: number,
+  ): Promise<LivingToken | undefined>;
   /** Whether an opaque token expired, as long as its row was not removed since. */
   hasExpired(value: string): Promise<boolean>;
   /** The row whatever its standing, for `explain`. */
@@ -63,8 +67,8 @@ export interface Registry {
   isAhead(asOf: number): boolean;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
   isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
-  /** Whether a token still has the rights that it was made with. @param moment of `NodeMarks`, from before the call */
-  isAsMade(row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>, moment: number): Promise<boolean>;
+  /** Whether a token still has the rights that it was made with. @param marksVersion from before the call */
+  isAsMade(row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>, marksVersion: number): Promise<boolean>;
   /** The login with its current rights; undefined as for `find`. */
   findLogin(id: string): Promise<LoginRow | undefined>;
   /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
@@ -108,8 +112,12 @@ export function createRegistry({
 }: RegistryDeps): Registry {
   const { tokens, logins, nodes } = storage;
 
-  async function findStanding(ids: readonly string[], asOf: number, moment?: number): Promise<Standing> {
-    return isAhead(asOf, now()) ? 'ended' : standingOf(await marks.read(ids, moment), asOf);
+  async function findStanding(
+    ids: readonly string[],
+    asOf: number,
+    marksVersion?: number,
+  ): Promise<Standing> {
+    return isAhead(asOf, now()) ? 'ended' : standingOf(await marks.read(ids, marksVersion), asOf);
   }
 
   async function withCurrentRights<T extends TokenRow | LoginRow>(row: T): Promise<T | undefined> {
@@ -126,10 +134,10 @@ export function createRegistry({
   async function findLiving(
     format: 'jwt' | 'opaque',
     value: string,
-    moment?: number,
+    marksVersion?: number,
   ): Promise<LivingToken | undefined> {
     const found = await findRow(format, value);
-    const standing = found && (await findStanding([found.id, ...found.ancestors], found.asOf, moment));
+    const standing = found && (await findStanding([found.id, ...found.ancestors], found.asOf, marksVersion));
     if (!found || standing === 'ended') return undefined;
     const isAsMade = standing === 'alive';
     const row = isAsMade ? found : await withCurrentRights(found);
@@ -164,8 +172,8 @@ export function createRegistry({
     async isAlive(ids, asOf) {
       return (await findStanding(ids, asOf)) !== 'ended';
     },
-    async isAsMade({ id, ancestors, asOf }, moment) {
-      return (await findStanding([id, ...ancestors], asOf, moment)) === 'alive';
+    async isAsMade({ id, ancestors, asOf }, marksVersion) {
+      return (await findStanding([id, ...ancestors], asOf, marksVersion)) === 'alive';
     },
     async findLogin(id) {
       const login = await logins.find(id, now());

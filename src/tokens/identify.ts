@@ -32,9 +32,9 @@ export interface PresentedTokens {
   identify(value: string): Promise<Presented>;
   /**
    * The living access token, or the living login of a refresh token; undefined for anything else.
-   * @param moment of `NodeMarks`, from before the call
+   * @param marksVersion from before the call
    */
-  findLiving(value: string, moment?: number): Promise<Living | undefined>;
+  findLiving(value: string, marksVersion?: number): Promise<Living | undefined>;
   /** The living access token; undefined for anything else. */
   findAccessToken(value: string): Promise<TokenRow | undefined>;
   /** Whether it was an access token of ours until it expired. */
@@ -82,11 +82,11 @@ export function createPresentedTokens(deps: PresentedTokensDeps): PresentedToken
 
   return {
     identify,
-    async findLiving(value, moment) {
+    async findLiving(value, marksVersion) {
       const presented = await identify(value);
       const { kind } = presented;
       if (kind === 'access token') {
-        const living = await registry.findLiving(presented.format, presented.handle, moment);
+        const living = await registry.findLiving(presented.format, presented.handle, marksVersion);
         return living && { kind, ...living };
       }
       if (kind !== 'refresh token') return undefined;

@@ -20,8 +20,8 @@ import { tokenTypeOf } from './proven-key.ts';
 export interface IntrospectionCaller {
   readonly client: Application;
   readonly view: DirectoryView;
-  /** What all requests of one moment share: they see the same marks. */
-  readonly turn?: { moment?: Promise<number> } | undefined;
+  /** What all requests of one turn share: they see the same marks. */
+  readonly turn?: { marksVersion?: Promise<number> } | undefined;
 }
 
 /** @returns the answer (RFC 7662 section 2.2) as JSON */
@@ -107,14 +107,14 @@ export interface IntrospectionDeps {
 
 export function createIntrospect({ issuer, presentedTokens, keptAnswers }: IntrospectionDeps): Introspect {
   return async (presented, caller) => {
-    const kept = await keptAnswers.find(presented, caller);
-    if (typeof kept === 'string') return kept;
-    const living = await presentedTokens.findLiving(presented, kept.moment);
+    const found = await keptAnswers.find(presented, caller);
+    if (typeof found === 'string') return found;
+    const living = await presentedTokens.findLiving(presented, found.marksVersion);
     // A used refresh token still ends its login when revoked, but is not active.
     const isUsed = living?.kind === 'refresh token' && !living.isCurrent;
     if (!living || isUsed || !maySee(caller.client, living)) return INACTIVE;
     const answer = await describe(living, caller.view, issuer);
-    if (answer !== INACTIVE) kept.keep(answer, living);
+    if (answer !== INACTIVE) found.keep(answer, living);
     return answer;
   };
 }

@@ -20,8 +20,8 @@ const ENTRY_BYTES = 600;
 interface Asker {
   readonly client: Pick<Application, 'id' | 'organization'>;
   readonly view: Pick<DirectoryView, 'revisionOf'>;
-  /** What all requests of one moment share. */
-  readonly turn?: { moment?: Promise<number> } | undefined;
+  /** What all requests of one turn share. */
+  readonly turn?: { marksVersion?: Promise<number> } | undefined;
 }
 
 interface Kept {
@@ -29,14 +29,14 @@ interface Kept {
   readonly row: Pick<TokenRow, 'id' | 'organization' | 'ancestors' | 'asOf' | 'expiresAt'>;
   /** Of the directory, for the organizations of the token and of the client. */
   readonly revision: number;
-  /** Of `NodeMarks`: nothing that happened to a node until then spoils the answer. */
-  moment: number;
+  /** The version of the marks up to which the answer is known to hold. */
+  marksVersion: number;
 }
 
 /** A question to which there is no good answer yet. */
 interface Question {
-  /** From before anything was read for an answer. */
-  readonly moment: number;
+  /** The version of the marks before anything was read for an answer. */
+  readonly marksVersion: number;
   keep(text: string, living: Living): void;
 }
 
@@ -48,7 +48,7 @@ export interface KeptAnswers {
 }
 
 export interface KeptAnswersDeps {
-  readonly marks: Pick<NodeMarks, 'moment'>;
+  readonly marks: Pick<NodeMarks, 'version'>;
   readonly registry: Pick<Registry, 'isAsMade'>;
   /** Memory that is used at most; 0 keeps nothing. */
   readonly keptBytes: number;
@@ -86,36 +86,36 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
     latest = time;
   }
 
-  async function isGood(kept: Kept, caller: Asker, moment: number): Promise<boolean> {
+  async function isGood(kept: Kept, caller: Asker, marksVersion: number): Promise<boolean> {
     const { row } = kept;
     if (kept.revision !== revisionFor(row, caller) || row.expiresAt <= latest) return false;
-    if (kept.moment === moment) return true;
-    if (!(await registry.isAsMade(row, moment))) return false;
-    kept.moment = moment;
+    if (kept.marksVersion === marksVersion) return true;
+    if (!(await registry.isAsMade(row, marksVersion))) return false;
+    kept.marksVersion = marksVersion;
     return true;
   }
 
   return {
     async find(presented, caller) {
       const { turn = {} } = caller;
-      turn.moment ??= marks.moment();
-      const moment = await turn.moment;
+      turn.marksVersion ??= marks.version();
+      const marksVersion = await turn.marksVersion;
       followClock();
       const name = nameOf(presented, caller);
       const kept = answers?.get(name);
       if (kept) {
-        if (await isGood(kept, caller, moment)) return kept.text;
+        if (await isGood(kept, caller, marksVersion)) return kept.text;
         answers?.delete(name);
       }
       const asked = answers;
       return {
-        moment,
+        marksVersion,
         keep(text, living) {
           if (living.kind !== 'access token' || !living.isAsMade || living.row.account) return;
           const { id, organization, ancestors, asOf, expiresAt } = living.row;
           const row = { id, organization, ancestors, asOf, expiresAt };
           // Into the answers of that time, which were dropped if the keys changed meanwhile.
-          asked?.set(name, { text, row, revision: revisionFor(row, caller), moment });
+          asked?.set(name, { text, row, revision: revisionFor(row, caller), marksVersion });
         },
       };
     },

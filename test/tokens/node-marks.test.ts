@@ -138,7 +138,7 @@ test('kept answers take no more memory than they may, whatever is asked', async 
   const keptBytes = 200_000;
   const answers = createKeptAnswers({
     keptBytes,
-    marks: { moment: async () => 1 },
+    marks: { version: async () => 1 },
     registry: { isAsMade: async () => true },
     now: () => NOW,
   });
@@ -161,7 +161,7 @@ test('kept answers take no more memory than they may, whatever is asked', async 
 test('answers for database accounts, narrowed tokens and refresh tokens are not kept', async () => {
   const answers = createKeptAnswers({
     keptBytes: 200_000,
-    marks: { moment: async () => 1 },
+    marks: { version: async () => 1 },
     registry: { isAsMade: async () => true },
     now: () => NOW,
   });
