@@ -75,7 +75,10 @@ export function createIsServed({ issuer, hosts, isFacePath }: HostsDeps) {
   return (host: string, path: string): boolean => own.has(host) || (isBackChannel(path) && isFurther(host));
 }
 
-/** Leaves the host that was asked in `ctx.state.host`. @throws Refusal 421 for another host, 400 for a request that names none or several */
+/**
+ * Leaves the host that was asked in `ctx.state.host`.
+ * @throws Refusal 421 for another host, 400 for a request that names several or does not name one
+ */
 export function createHosts(deps: HostsDeps): Middleware {
   const { host: authority } = new URL(deps.issuer);
   const isServed = createIsServed(deps);

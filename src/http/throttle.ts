@@ -62,7 +62,10 @@ const BLOCKS_KEPT = 10_000;
 const MAILS = { points: 3, window: 900 };
 
 export interface Throttle extends GuessLimits {
-  /** @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many of any client */
+  /**
+   * @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many
+   *   of any client
+   */
   requireClientNotBlocked(clientId: string, address: string): void;
   /** Counts for the client at this address, so that no stranger can lock out a client, and for the address. */
   clientSecretFailure(clientId: string, address: string): Promise<void>;

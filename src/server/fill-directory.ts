@@ -1,4 +1,4 @@
-/** What a server does with the directory before it answers: it applies the configured file, or fills an empty store with the demo. */
+/** What a start does with the directory: it applies the configured file, or fills an empty store with the demo. */
 import { join } from 'node:path';
 import { defined } from '../storage/defined.ts';
 import type { Started } from './embedding.ts';

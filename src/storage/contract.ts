@@ -183,7 +183,10 @@ export interface Collection<T> {
   remove(id: string, version: number): Promise<void>;
   /** By `number`; stable while rows are added and removed. */
   page(options: PageOptions): Promise<Page<T>>;
-  /** The values that nouns have under a listed key, each once. Takes as long as there are values, however many nouns have them. */
+  /**
+   * The values that nouns have under a listed key, each once. The time grows with the number of values, not of nouns.
+   * @param key a name from `listedKeys`
+   */
   listedValues(key: string): Promise<string[]>;
 }
 

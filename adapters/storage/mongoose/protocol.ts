@@ -1,4 +1,4 @@
-/** What the protocol keeps: the engine's artifacts, counters. Each operation changes one document. Tokens and logins are in `rows.ts`. */
+/** The engine's artifacts, and counters. Each operation changes one document. */
 import { trusted } from 'mongoose';
 import type { Artifact, ArtifactStore, Counters } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';

@@ -1,4 +1,4 @@
-/** What the protocol keeps: the engine's artifacts, nodes, counters. Tokens and logins are in `rows.ts`. */
+/** The engine's artifacts, marks of nodes, and counters. */
 import type {
   Artifact,
   ArtifactStore,

@@ -117,7 +117,11 @@ function parseIds(value: unknown): readonly string[] | undefined {
   return ids.includes(ALL) ? [ALL] : [...new Set(ids)];
 }
 
-/** @param now milliseconds @returns milliseconds; undefined if none is given @throws DeviceHiveRefusal 400 for one that is over */
+/**
+ * @param now milliseconds
+ * @returns milliseconds; undefined if none is given
+ * @throws DeviceHiveRefusal 400 for a time that is over
+ */
 function parseTime(value: unknown, now: number): number | undefined {
   if (value === undefined || value === null) return undefined;
   const time =
