@@ -18,7 +18,7 @@ database.exec(`
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   PRAGMA wal_autocheckpoint = 4000;
-  CREATE TABLE rows (key BLOB PRIMARY KEY, expires_at INTEGER, parent INTEGER, document TEXT) WITHOUT ROWID;
+  CREATE TABLE rows (key BLOB UNIQUE, expires_at INTEGER, parent INTEGER, document TEXT);
   CREATE INDEX by_expiry ON rows (expires_at);
   CREATE TABLE nodes (id TEXT PRIMARY KEY, revoked_at INTEGER);
 `);
