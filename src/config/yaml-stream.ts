@@ -58,6 +58,9 @@ export function streamYaml(
     // Only before a collection they are wrong, so this would not be seen before the stand-in.
     if (item.start.some(({ source }) => source.includes('\t'))) return false;
     const token = item[member] as CST.BlockMap;
+    // Nor that it stands in brackets.
+    const isBlock = (token.type as string) !== 'flow-collection';
+    if (isBlock && parser.stack.at(-1)?.type === 'flow-collection') return false;
     const { offset, indent } = token;
     const value = readToken({ type: 'document', offset, start: [], value: token }, depth);
     const source = `${STAND_IN}${entries.push(value) - 1}`;

@@ -64,6 +64,14 @@ test('a tab before an entry is a problem, as in a file that is read as a whole',
   assert.deepEqual(problems, [{ line: 2, column: 4, message: 'Tabs are not allowed as indentation' }]);
 });
 
+test('an entry in brackets that is a block is a problem, as in a file that is read as a whole', () => {
+  const { problems } = readYaml('a: [{b: c}, : d: e, f]\n');
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    ['Block collections are not allowed within flow collections'],
+  );
+});
+
 test('a problem in an entry is told with its place in the file', () => {
   const entry = (given: string): string => `  - name: ${given}\n    scopes: [a, b]\n`;
   const text = `organizations:\n${entry('a')}${entry('b')}${entry('c')}`;
