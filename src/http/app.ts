@@ -39,20 +39,18 @@ export interface AppDeps {
 }
 
 /** Clients that hang up while they are answered. */
-const GONE = new Set([
-  'ECONNRESET',
-  'EPIPE',
-  'ECONNABORTED',
-  'ERR_STREAM_PREMATURE_CLOSE',
-  'HPE_INVALID_EOF_STATE',
-]);
+const GONE = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE']);
+/** Of Node's parser: what came behind the head is not HTTP, and Node ends the connection. */
+const NOT_HTTP = 'HPE_';
 
 /** The error boundary has answered everything that a request can cause; here comes what broke after that. */
 function logBroken(app: Koa, log: Logger): void {
   app.silent = true;
   app.on('error', (error: NodeJS.ErrnoException, ctx?: Koa.Context) => {
     const requestId = ctx?.state.requestId;
-    if (GONE.has(error.code ?? '')) log.debug({ err: error, requestId }, 'the client went away');
+    const { code = '' } = error;
+    if (GONE.has(code) || code.startsWith(NOT_HTTP))
+      log.debug({ err: error, requestId }, 'the client went away');
     else log.error({ err: error, requestId }, 'an answer broke off');
   });
 }

@@ -7,8 +7,8 @@ export type { Logger } from 'pino';
 /** Names of members whose values are never logged; `_` and `-` do not count, nor does case. */
 const SECRET_NAME =
   /(?:password|passwd|secret|token|cookies?|authorization|assertion|verifier|credentials?|hint|masterkey|apikey|privatekey|privatejwk|cookiekeys?)$/;
-/** The whole name. */
-const SECRET_NAMES = new Set(['usercode', 'devicecode', 'authorizationcode', 'sealed', 'jwt']);
+/** The whole name. `rawPacket` is what Node's HTTP parser could not read, the headers before it included. */
+const SECRET_NAMES = new Set(['usercode', 'devicecode', 'authorizationcode', 'sealed', 'jwt', 'rawpacket']);
 /** What Node calls its errors, such as ECONNRESET, is not an authorization code. */
 const ERROR_CODE = /^[A-Z][A-Z0-9_]*$/;
 const REDACTED = '[redacted]';

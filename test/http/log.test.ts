@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { createLogger, takeOverConsole } from '../../src/http/log.ts';
 import { Refusal } from '../../src/http/refusal.ts';
 import { startServer } from '../support/server.ts';
-import { HOST, startShell } from './shell.ts';
+import { eventually, HOST, startShell } from './shell.ts';
 
 function capture(level = 'info') {
   const lines: string[] = [];
@@ -48,6 +48,20 @@ test('SE-04 hostile paths and headers make one line with what was sent', async (
   for (const line of shell.lines) assert.ok(isOneLine(line), JSON.stringify(line));
   assert.equal(shell.log[0]?.path.length, 200);
   assert.equal(shell.log[0]?.address, '127.0.0.1');
+});
+
+test('SE-03 what the HTTP parser could not read is not in the log, and no error of ours', async () => {
+  await using shell = await startShell({ level: 'debug' });
+  await shell.raw(
+    `POST /oauth/token HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: Basic c2VjcmV0\r\n` +
+      'Content-Type: application/x-www-form-urlencoded\r\n' +
+      'Transfer-Encoding: chunked\r\n\r\n1\r\na\r\nno chunk\r\n\r\n',
+  );
+  await eventually(() => shell.lines.some((line) => line.includes('HPE_')));
+  for (const line of shell.lines) {
+    assert.equal(line.includes('"data":['), false, line);
+    assert.notEqual(JSON.parse(line).level, 'error', line);
+  }
 });
 
 test('a reason that quotes 63 KB of a request is cut to 200 characters', async () => {
