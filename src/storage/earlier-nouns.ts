@@ -2,7 +2,7 @@
 import { DEVICE_ACCESS } from '../permissions/device-access.ts';
 import type { User } from './nouns.ts';
 
-/** A member of users that is one of their `faces`. */
+/** What a face keeps on a user: a member of its own once, a member of `faces` since. */
 export const BESIDE_FACES = DEVICE_ACCESS;
 
 type EarlierUser = User & { readonly [BESIDE_FACES]?: Readonly<Record<string, unknown>> };

@@ -103,7 +103,7 @@ test(`DO-07 a flood of idle connections cannot keep others out`, async () => {
   for (const { socket } of held) socket.destroy();
 });
 
-test('DO-07 requests sent at once are answered in turn, and very many end the connection', async () => {
+test('DO-07 requests sent at once are answered in turn, up to a number', async () => {
   const released = Promise.withResolvers<void>();
   const slow: Middleware = async (ctx) => {
     await released.promise;
