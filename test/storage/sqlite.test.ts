@@ -116,6 +116,26 @@ test('nothing is written to a file that was removed or replaced, until it is bac
   await storage.close();
 });
 
+test('nothing is written to a log that was removed or replaced; what was answered stays', async () => {
+  const path = newPath();
+  const later = Date.now() + 60_000;
+  const storage = await openSqliteStorage({ path });
+  await storage.nodes.mark('before', { revokedAt: 1 }, later);
+  await rm(`${path}-wal`);
+  for (const what of [/log of the database was removed/, /log of the database was replaced/]) {
+    await assert.rejects(storage.nodes.mark('after', { revokedAt: 1 }, later), what);
+    await writeFile(`${path}-wal`, '');
+  }
+  await storage.close();
+  const again = await openSqliteStorage({ path });
+  assert.deepEqual(
+    (await again.nodes.read(['before', 'after'])).map(({ id }) => id),
+    ['before'],
+  );
+  await again.nodes.mark('after', { revokedAt: 1 }, later);
+  await again.close();
+});
+
 test('SE-01 the file can be read by its owner only, and a copy of it too', async () => {
   const path = newPath();
   const storage = await openSqliteStorage({ path });

@@ -38,7 +38,7 @@ export function createCommits({
   connection,
   prepare,
   endSnapshot,
-  requireFile,
+  requireFiles,
   log,
   checkpoints,
 }: {
@@ -47,7 +47,7 @@ export function createCommits({
   /** Ends a transaction of reads, if one is open. */
   readonly endSnapshot: () => void;
   /** @throws StoreUnavailable */
-  readonly requireFile: () => void;
+  readonly requireFiles: () => void;
   readonly log: Log;
   readonly checkpoints: Pick<Checkpoints, 'committed'>;
 }): Commits {
@@ -70,7 +70,7 @@ export function createCommits({
   }
 
   function perform(batch: readonly Queued[]): void {
-    requireFile();
+    requireFiles();
     endSnapshot();
     prepare('BEGIN IMMEDIATE').run();
     try {

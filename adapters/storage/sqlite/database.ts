@@ -8,7 +8,7 @@ import { createCheckpoints } from './checkpoints.ts';
 import { createCommits } from './commits.ts';
 import { toStoreError } from './errors.ts';
 import { type FlushFile, flushedBySqlite, openLog } from './log-flush.ts';
-import { openFile, watchFile } from './open-file.ts';
+import { openFile, watchFiles } from './open-file.ts';
 
 export type Row = Record<string, SQLInputValue>;
 
@@ -83,7 +83,7 @@ export async function openDatabase(
     connection,
     prepare,
     endSnapshot,
-    requireFile: watchFile(path),
+    requireFiles: watchFiles(path),
     log,
     checkpoints,
   });

@@ -1,4 +1,4 @@
-/** Opening the file: its mode, its settings, its schema, and whether it is still where it was. */
+/** Opening the file: its mode, its settings, its schema, and whether it and its log are still where they were. */
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -42,16 +42,29 @@ export async function openFile(path: string, synchronous: 'NORMAL' | 'FULL'): Pr
   }
 }
 
-/**
- * A connection goes on with a file that was removed or replaced, and what it writes is lost when it closes.
- * @returns checks that the path still leads to the file that was opened; throws StoreUnavailable if it does not
- */
-export function watchFile(path: string): () => void {
+/** @returns checks that a path still leads to the file that it led to; throws StoreUnavailable if it does not */
+function watch(path: string, what: string): () => void {
   const opened = statSync(path, { bigint: true });
   return () => {
     const there = statSync(path, { bigint: true, throwIfNoEntry: false });
     if (there?.ino === opened.ino && there.dev === opened.dev) return;
-    const what = there ? 'replaced by another one' : 'removed';
-    throw new StoreUnavailable(`the file of the database was ${what}: put it back, or restart the server`);
+    const how = there ? 'replaced by another one' : 'removed';
+    throw new StoreUnavailable(`the ${what} of the database was ${how}: put it back, or restart the server`);
+  };
+}
+
+/**
+ * A connection goes on with files that were removed or replaced. What it writes to such a database is lost when it closes,
+ * and to such a log when the process is killed; a stop copies what stood in the log before.
+ *
+ * @param path of an open database with a log
+ * @returns throws StoreUnavailable if one of both is not where it was
+ */
+export function watchFiles(path: string): () => void {
+  const requireDatabase = watch(path, 'file');
+  const requireLog = watch(`${path}-wal`, 'log');
+  return () => {
+    requireDatabase();
+    requireLog();
   };
 }
