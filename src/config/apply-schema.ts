@@ -28,7 +28,7 @@ import {
   text,
   username,
 } from '../nouns/values.ts';
-import { TOKEN_OVERFLOW } from '../storage/nouns.ts';
+import { AUTH_METHODS, TOKEN_OVERFLOW } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { isHostAndPort } from './addresses.ts';
 import { datasource } from './apply-datasources.ts';
@@ -147,7 +147,7 @@ export const application = z
         'Generated with the application if it needs one and this is left out. Grantable stores a keyed hash of it only.',
       ),
     authMethod: z
-      .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
+      .enum(AUTH_METHODS)
       .exactOptional()
       .describe(
         'How it authenticates. A new application has `client_secret_basic`. `none` is for applications in browsers and on devices, which cannot keep a secret (public clients).',

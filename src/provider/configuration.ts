@@ -8,6 +8,7 @@ import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
+import { AUTH_METHODS } from '../storage/nouns.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { rethrowPermissionsError } from '../tokens/asked.ts';
@@ -124,7 +125,7 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
     pkce: { required: (ctx, client) => isPkceRequired(client, ctx.oidc.params?.redirect_uri) },
     allowOmittingSingleRegisteredRedirectUri: false,
     acceptQueryParamAccessTokens: false,
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clientAuthMethods: [...AUTH_METHODS],
     clientBasedCORS: () => true,
     // For client assertions. Codes, sessions and other rows of the engine still end on time: the store does not return
     // expired rows, and request objects are not accepted.

@@ -66,7 +66,8 @@ export interface Ceiling {
   readonly permissions: StoredPermissions;
 }
 
-export type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none';
+export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
+export type AuthMethod = (typeof AUTH_METHODS)[number];
 
 /** Whether a client that is registered with the method proves itself with a secret. */
 export function usesSecret(method: AuthMethod): boolean {
