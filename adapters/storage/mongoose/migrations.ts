@@ -75,6 +75,9 @@ async function createIndexes(connection: Connection): Promise<void> {
   }
 }
 
+/** Documents that are rewritten with one command, as each command waits for the journals of a majority. */
+const AT_ONCE = 500;
+
 /** Rewrites each document that is in an earlier form, also one that another process writes meanwhile. */
 async function rewrite(
   connection: Connection,
@@ -87,13 +90,19 @@ async function rewrite(
   while (!isDone) {
     isDone = true;
     await guarded(async () => {
+      const updates: mongo.AnyBulkWriteOperation<NounDocument>[] = [];
+      const write = async () => {
+        if (updates.length > 0) await nouns.bulkWrite(updates.splice(0), { ordered: false });
+      };
       for await (const found of nouns.find()) {
         const document = found as NounDocument;
         if (!isEarlier(document)) continue;
         isDone = false;
         const { _id, version } = document;
-        await nouns.updateOne({ _id, version }, toFields(document));
+        updates.push({ updateOne: { filter: { _id, version }, update: toFields(document) } });
+        if (updates.length === AT_ONCE) await write();
       }
+      await write();
     });
   }
 }
