@@ -64,7 +64,7 @@ test('a tab before an entry is a problem, as in a file that is read as a whole',
   assert.deepEqual(problems, [{ line: 2, column: 4, message: 'Tabs are not allowed as indentation' }]);
 });
 
-test('an entry in brackets that is a block is a problem, as in a file that is read as a whole', () => {
+test('a block in brackets is a problem, as in a file that is read whole', () => {
   const { problems } = readYaml('a: [{b: c}, : d: e, f]\n');
   assert.deepEqual(
     problems.map(({ message }) => message),

@@ -50,7 +50,7 @@ test('SE-04 hostile paths and headers make one line with what was sent', async (
   assert.equal(shell.log[0]?.address, '127.0.0.1');
 });
 
-test('SE-03 what the HTTP parser could not read is not in the log, and no error of ours', async () => {
+test('SE-03 packets that the HTTP parser cannot read are not logged and are not errors', async () => {
   await using shell = await startShell({ level: 'debug' });
   await shell.raw(
     `POST /oauth/token HTTP/1.1\r\nHost: ${HOST}\r\nAuthorization: Basic c2VjcmV0\r\n` +

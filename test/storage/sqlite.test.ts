@@ -116,7 +116,7 @@ test('nothing is written to a file that was removed or replaced, until it is bac
   await storage.close();
 });
 
-test('nothing is written to a log that was removed or replaced; what was answered stays', async () => {
+test('a log that was removed or replaced is not written to, and loses no answer', async () => {
   const path = newPath();
   const later = Date.now() + 60_000;
   const storage = await openSqliteStorage({ path });
