@@ -20,16 +20,15 @@ function primaryCode(error: unknown): number | undefined {
   return typeof errcode === 'number' ? errcode & 0xff : undefined;
 }
 
-/** Another process writes or reads the log, which a checkpoint must start anew. */
+/** Another process writes or reads the log, so a checkpoint could not start it from its beginning. */
 export class LogInUse extends Error {
   override readonly name = 'LogInUse';
-  readonly errcode = BUSY;
 }
 
-/** Whether another process writes at this moment. */
+/** Whether another process uses the file at this moment. */
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);
-  return code === BUSY || code === LOCKED;
+  return code === BUSY || code === LOCKED || error instanceof LogInUse;
 }
 
 /** Something must be unique, or there, and is not. */
