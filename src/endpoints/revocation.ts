@@ -1,4 +1,5 @@
 /** The revocation endpoint (RFC 7009). */
+import { authorOf } from '../directory/author.ts';
 import type { Endpoint } from '../http/direct.ts';
 import type { Revoke } from '../tokens/revocation.ts';
 import { type Requests, requireToken } from './requests.ts';
@@ -9,7 +10,7 @@ export function createRevocationEndpoint(requests: Requests, revoke: Revoke): En
     const { application } = client;
     await revoke(requireToken(request.form), {
       client: application,
-      author: { actor: `client:${application.id}`, address, requestId },
+      author: authorOf({ address, requestId }, { client: application.id }),
     });
     // An empty text would make clients throw that read JSON only.
     return {};
