@@ -56,8 +56,11 @@ export interface RequestState {
   preflight?: Preflight;
 }
 
-/** What the requests share that are handled in one turn of the event loop: they see one moment. */
-// biome-ignore lint/suspicious/noEmptyInterface: other folders declare its members, as those of the state.
+/**
+ * What the requests share that are handled in one turn of the event loop, and so see one moment of the store. The shell
+ * passes it on; `endpoints/requests.ts` declares what is in it.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: its members are declared there.
 export interface Turn {}
 
 const known = new WeakMap<IncomingMessage, RequestState>();

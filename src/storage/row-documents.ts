@@ -104,7 +104,10 @@ interface EncodedShared {
   readonly text: string;
 }
 
-/** By the ancestors, which are one object in rows that were made from one template. Values of rows never change. */
+/**
+ * Found by the ancestors, which are one object in all rows that were made from one template. Members of rows are never
+ * changed, so a row whose shared members are the very same values has the same text.
+ */
 const encodedShared = new WeakMap<readonly string[], EncodedShared>();
 
 function encodeShared(row: TokenRow | LoginRow, layout: Layout): EncodedShared {

@@ -125,6 +125,8 @@ export function createRevision(heads: Heads, name: string): Revision {
       if (!head) return 0;
       for (const pending of head.pending) if (heads.isDead(pending)) await heads.withdraw(name, pending.key);
       if (head.pending.length === 0) return head.value;
+      // Above the number before the change and below the one after it, and another one at each reading: what is cached under
+      // it is read again.
       readings += 1;
       return head.value + 1 - 1 / (readings + 1);
     },
