@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { spellingsOf } from '../permissions/resource-identifiers.ts';
 import type { Collection, DirectoryStore, PageOptions } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { CollectionName, Nouns, Resource } from '../storage/nouns.ts';
+import type { CollectionName, ListedKey, Nouns, Resource } from '../storage/nouns.ts';
 
 const PAGE_SIZE = 100;
 
@@ -20,19 +20,19 @@ export function eachNoun<T>(
   return eachPaged(collection, { organization });
 }
 
-/** The first that lists a value. @param key a name from `listedKeys` */
+/** The first that lists a value. */
 export async function findListed<T>(
   collection: Pick<Collection<T>, 'page'>,
-  key: string,
+  key: ListedKey,
   value: string,
 ): Promise<T | undefined> {
   return (await collection.page({ limit: 1, listed: { key, value } })).items[0];
 }
 
-/** Those that list a value. @param key a name from `listedKeys` */
+/** Those that list a value. */
 export function eachListed<T>(
   collection: Pick<Collection<T>, 'page'>,
-  key: string,
+  key: ListedKey,
   value: string,
 ): AsyncGenerator<T> {
   return eachPaged(collection, { listed: { key, value } });

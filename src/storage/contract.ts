@@ -11,7 +11,7 @@
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
 import type { Dump } from './dump.ts';
-import type { CollectionName, NewNoun, Nouns } from './nouns.ts';
+import type { CollectionName, ListedKey, NewNoun, Nouns } from './nouns.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
@@ -185,17 +185,16 @@ export interface Collection<T> {
   page(options: PageOptions): Promise<Page<T>>;
   /**
    * The values that nouns have under a listed key, each once. The time grows with the number of values, not of nouns.
-   * @param key a name from `listedKeys`
    */
-  listedValues(key: string): Promise<string[]>;
+  listedValues(key: ListedKey): Promise<string[]>;
 }
 
 export interface PageOptions {
   readonly after?: string;
   readonly limit: number;
   readonly organization?: string;
-  /** Only nouns that have the value. `key` is a name from `listedKeys`. */
-  readonly listed?: { readonly key: string; readonly value: string };
+  /** Only nouns that have the value under the key. */
+  readonly listed?: { readonly key: ListedKey; readonly value: string };
 }
 
 /** Which noun was made, replaced or removed. */

@@ -354,7 +354,7 @@ type Lists<T> = Readonly<Record<string, (noun: T) => readonly string[]>>;
  * For each listed key of a collection: its name and a function that makes its values. The stores keep the values beside
  * the nouns: a change here needs a further migration step of each store, which fills them again.
  */
-export const listedKeys: { readonly [C in CollectionName]: Lists<Nouns[C]> } = {
+export const listedKeys = {
   organizations: {
     host: ({ enabled, hosts, default: isDefault }) =>
       enabled ? [...hosts, ...(isDefault ? [DEFAULT_HOST] : [])] : [],
@@ -389,14 +389,19 @@ export const listedKeys: { readonly [C in CollectionName]: Lists<Nouns[C]> } = {
   users: { administers: ({ administers }) => administers },
   connections: { resource: ({ resource }) => [resource] },
   datasources: {},
-};
+} as const satisfies { readonly [C in CollectionName]: Lists<Nouns[C]> };
+
+/** The name of a listed key of any collection. */
+export type ListedKey = { [C in CollectionName]: keyof (typeof listedKeys)[C] }[CollectionName];
 
 /** The values of a noun under each listed key that it has values for, each value once. */
 export function listedValuesOf<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
 ): readonly (readonly [key: string, values: readonly string[]])[] {
-  return Object.entries(listedKeys[collection])
+  // The compiler does not see that a collection's name and its nouns belong together.
+  const lists = listedKeys[collection] as unknown as Lists<Nouns[C]>;
+  return Object.entries(lists)
     .map(([key, toValues]) => [key, [...new Set(toValues(noun))]] as const)
     .filter(([, values]) => values.length > 0);
 }

@@ -16,7 +16,14 @@ import {
   type TokenRow,
   VersionConflict,
 } from '../../src/storage/contract.ts';
-import type { Application, Connection, Organization, Resource, User } from '../../src/storage/nouns.ts';
+import type {
+  Application,
+  Connection,
+  ListedKey,
+  Organization,
+  Resource,
+  User,
+} from '../../src/storage/nouns.ts';
 import { LOGIN_MEMBERS, TOKEN_MEMBERS } from '../../src/storage/rows.ts';
 import { wholeLoginRow, wholeTokenRow } from './whole-rows.ts';
 
@@ -731,7 +738,7 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
     });
 
     describe('listed keys', () => {
-      const listed = (key: string, value: string) => ({ key, value });
+      const listed = (key: ListedKey, value: string) => ({ key, value });
       const namesOf = ({ items }: { items: readonly { name: string }[] }) => items.map(({ name }) => name);
 
       test('nouns are found by each value that they list, in order of number', async () => {

@@ -7,7 +7,7 @@ import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
 import { INDEXES, migrate, STEPS, type Step } from '../../adapters/storage/mongoose/migrations.ts';
 import { createModels } from '../../adapters/storage/mongoose/schemas.ts';
 import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
-import { type CollectionName, listedKeys } from '../../src/storage/nouns.ts';
+import { type CollectionName, type ListedKey, listedKeys } from '../../src/storage/nouns.ts';
 import { directoryContract } from '../contracts/directory.contract.ts';
 import { type OpenStore, storageContract } from '../contracts/storage.contract.ts';
 import { wholeTokenRow } from '../contracts/whole-rows.ts';
@@ -315,7 +315,7 @@ async function useEverything(storage: Storage): Promise<void> {
   await directory.revision();
   await directory.changesSince();
   for (const [name, keys] of Object.entries(listedKeys) as [CollectionName, object][]) {
-    for (const key of Object.keys(keys)) {
+    for (const key of Object.keys(keys) as ListedKey[]) {
       await directory[name].page({ limit: 2, listed: { key, value: 'a' } });
     }
   }
