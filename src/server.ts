@@ -46,6 +46,8 @@ export interface ServerOptions extends EmbeddingOptions {
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   readonly workers?: Workers;
+  /** Called once, when everything is loaded. */
+  readonly beforeAnswering?: () => Promise<void>;
   /** Bytes of memory at most: for introspection answers, for decisions, and for marks of nodes, each. */
   readonly keptBytes?: number;
 }
@@ -149,6 +151,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const listening = early ?? (await takeAddress());
   const koa = app.callback();
   const { directLane = true } = options;
+  await options.beforeAnswering?.();
   listening.serve(
     directLane
       ? createDirectLane({

@@ -55,6 +55,22 @@ test('the server keeps compiled code in a folder of its own in the data folder',
   assert.equal((await readdir(folder)).length, 1);
 });
 
+test('a server that is killed leaves compiled code that the next one takes', async (t) => {
+  const terminal = await openTerminal(t, { GRANTABLE_LOG_LEVEL: 'info', NODE_COMPILE_CACHE: '' });
+  const serve = async (signal: NodeJS.Signals): Promise<string> => {
+    const env = { GRANTABLE_DEMO: '0', NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
+    const server = start(terminal, ['serve'], env);
+    await until('it is ready', async () => server.said().includes('"ready"'));
+    server.child.kill(signal);
+    await server.ended;
+    return server.said();
+  };
+  assert.match(await serve('SIGKILL'), /writing cache for ESM \S*\/src\/server\.ts/);
+  const next = await serve('SIGTERM');
+  assert.match(next, /\/src\/server\.ts was accepted/);
+  assert.doesNotMatch(next, /was rejected/);
+});
+
 test('a data folder or cache that others can write is not used for compiled code', async (t) => {
   const { dataDir, spawn } = await openTerminal(t);
   const folder = join(dataDir, 'compile-cache');
