@@ -3,7 +3,7 @@ import { formatReport } from '../admin/apply-report.ts';
 import { loadApplyFile } from '../config/apply-file.ts';
 import { packageFolder } from '../server/package-folder.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
-import { authorOf, withStore } from './open.ts';
+import { operatorOf, withStore } from './open.ts';
 
 const options = { 'dry-run': { type: 'boolean' }, 'reset-passwords': { type: 'boolean' } } as const;
 
@@ -30,7 +30,7 @@ export const apply: Command = {
         applyFile(file, {
           dryRun,
           resetPasswords: values['reset-passwords'] ?? false,
-          author: authorOf(io),
+          author: operatorOf(io),
         }),
     );
     writeLines(io.stdout, formatReport(report));

@@ -23,7 +23,7 @@ import {
   UsageError,
   writeLines,
 } from './command.ts';
-import { authorOf, withStore } from './open.ts';
+import { operatorOf, withStore } from './open.ts';
 
 const options = {
   application: { type: 'string' },
@@ -84,7 +84,7 @@ async function create(name: string, values: Values, deps: ConnectionsDeps, io: C
   const organization = await deps.store.organizations.findBy('name', organizationName);
   if (!organization) throw new CommandFailed(`There is no organization ${organizationName}.`);
   try {
-    const { token } = await createConnection(organization, entry, deps, authorOf(io));
+    const { token } = await createConnection(organization, entry, deps, operatorOf(io));
     showToken(token, io);
   } catch (error) {
     if (!(error instanceof ApplyRefused)) throw error;
@@ -149,7 +149,7 @@ async function list(name: string, deps: ConnectionsDeps, io: CommandIo): Promise
 }
 
 async function change(verb: string, found: Connection, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
-  const author = authorOf(io);
+  const author = operatorOf(io);
   switch (verb) {
     case 'show':
       writeLines(io.stdout, (await describeConnection(found, deps)).map(toOneLine));

@@ -10,7 +10,7 @@ import {
   readSecret,
   UsageError,
 } from './command.ts';
-import { authorOf, withStore } from './open.ts';
+import { operatorOf, withStore } from './open.ts';
 
 export const datasource: Command = {
   name: 'datasource',
@@ -35,7 +35,7 @@ export const datasource: Command = {
           : { username: values.as, password: await readSecret(`Password of ${toOneLine(values.as)}: `, io) };
       let isGood = true;
       const deps = { ...opened, store: storage.directory };
-      for await (const { ok, says } of testDatasource(found, login, deps, authorOf(io))) {
+      for await (const { ok, says } of testDatasource(found, login, deps, operatorOf(io))) {
         io.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${toOneLine(says)}\n`);
         isGood &&= ok;
       }

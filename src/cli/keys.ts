@@ -10,7 +10,7 @@ import {
   UsageError,
   writeLines,
 } from './command.ts';
-import { authorOf, withStore } from './open.ts';
+import { operatorOf, withStore } from './open.ts';
 
 const toIso = (ms: number): string => new Date(ms).toISOString();
 
@@ -85,7 +85,7 @@ async function append(
   event: string,
   details: Record<string, unknown>,
 ): Promise<void> {
-  await storage.audit.append({ at: now(), event, outcome: 'changed', ...authorOf(io), details });
+  await storage.audit.append({ at: now(), event, outcome: 'changed', ...operatorOf(io), details });
 }
 
 function describeKeys(signingKeys: SigningKeys): string[] {

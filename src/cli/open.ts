@@ -71,7 +71,7 @@ async function workOn<T>(
 }
 
 /** Who it was, for the audit: a person who may run commands is an operator. */
-export function authorOf({ env }: CommandIo): { actor: string } {
+export function operatorOf({ env }: CommandIo): { actor: string } {
   const user = env.SUDO_USER ?? env.USER ?? env.USERNAME;
   return { actor: user === undefined ? 'command line' : `command line (${user})` };
 }

@@ -24,7 +24,7 @@ import {
   UsageError,
   writeLines,
 } from './command.ts';
-import { authorOf, withStore } from './open.ts';
+import { operatorOf, withStore } from './open.ts';
 
 const options = {
   token: { type: 'string' },
@@ -117,7 +117,7 @@ export const revoke: Command = {
     return withStore(io, {}, async (opened) => {
       const { storage } = opened;
       const { directory: store, logins } = storage;
-      const deps = { ...opened, store, logins, author: authorOf(io) };
+      const deps = { ...opened, store, logins, author: operatorOf(io) };
       const what = await revokeNamed({ ...values, ...defined({ token }) }, deps);
       writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
       return DONE;
