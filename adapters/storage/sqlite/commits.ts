@@ -18,11 +18,10 @@ interface Queued {
 }
 
 export interface Commits {
-  /**
-   * Queues work for the next transaction.
-   * @param several whether it is more than one statement, all of which are undone if it throws
-   */
-  add<T>(work: () => T, several: boolean): Promise<T>;
+  /** Queues work of one statement for the next transaction. */
+  add<T>(work: () => T): Promise<T>;
+  /** Queues work of several statements, all of which are undone if it throws. */
+  addAll<T>(work: () => T): Promise<T>;
   /** Resolves when all that was queued is answered. */
   idle(): Promise<void>;
 }
@@ -127,21 +126,24 @@ export function createCommits({
     committing = undefined;
   }
 
-  return {
-    add<T>(work: () => T, several: boolean): Promise<T> {
-      return new Promise<T>((resolve, reject) => {
-        let result: T;
-        queue.push({
-          work() {
-            result = work();
-          },
-          several,
-          resolve: () => resolve(result),
-          reject,
-        });
-        committing ??= commitAll();
+  function enqueue<T>(work: () => T, several: boolean): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let result: T;
+      queue.push({
+        work() {
+          result = work();
+        },
+        several,
+        resolve: () => resolve(result),
+        reject,
       });
-    },
+      committing ??= commitAll();
+    });
+  }
+
+  return {
+    add: (work) => enqueue(work, false),
+    addAll: (work) => enqueue(work, true),
     idle: async () => committing,
   };
 }

@@ -106,8 +106,8 @@ export async function openDatabase(
       ).get(sequence);
       return Number(row?.value);
     },
-    write: (work) => commits.add(work, false),
-    writeAll: (work) => commits.add(work, true),
+    write: commits.add,
+    writeAll: commits.addAll,
     async close() {
       await commits.idle();
       if (!connection.isOpen) return;
