@@ -75,7 +75,10 @@ interface Spelled {
   readonly details: ReturnType<typeof toDetails>;
 }
 
-/** What a ceiling, a role or a parent allows is one object as long as it stays the same. */
+/**
+ * What a ceiling, a role or a parent allows is one object as long as it stays the same. Permissions are never changed, so the
+ * same object has the same spelling.
+ */
 const spelledBefore = new WeakMap<Permissions, Spelled>();
 
 function spell({ permissions, devices, resource: of }: Decision): Spelled {
