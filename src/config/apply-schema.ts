@@ -28,21 +28,12 @@ import {
   text,
   username,
 } from '../nouns/values.ts';
-import { AUTH_METHODS, TOKEN_OVERFLOW } from '../storage/nouns.ts';
+import { AUTH_METHODS, GRANTS, TOKEN_OVERFLOW } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { isHostAndPort } from './addresses.ts';
 import { datasource } from './apply-datasources.ts';
 
-export const grants = [
-  'client_credentials',
-  'password',
-  'refresh_token',
-  'authorization_code',
-  'token_exchange',
-  'database_user',
-] as const;
-
-const grant = z.enum(grants, { error: `is an unknown grant; known are ${grants.join(', ')}` });
+const grant = z.enum(GRANTS, { error: `is an unknown grant; known are ${GRANTS.join(', ')}` });
 
 const signingAlg = z.enum(SIGNING_ALGS);
 

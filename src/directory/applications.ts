@@ -7,7 +7,7 @@ import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
 import { findRedirectUriProblem, hasOwnScheme } from '../nouns/redirect-uris.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, User } from '../storage/nouns.ts';
+import type { Application, Grant, User } from '../storage/nouns.ts';
 import type { Author } from './author.ts';
 import type { Changes } from './changes.ts';
 import { createDerivedSecret, findDerivedSecret, type SecretKeys } from './client-secrets.ts';
@@ -61,7 +61,13 @@ export interface ApplicationsDeps {
 /** Of one person. */
 const MOST_OWN = 50;
 
-const GRANTS = ['client_credentials', 'password', 'refresh_token', 'authorization_code'];
+/** For applications that people register. */
+const OWN_GRANTS: readonly Grant[] = [
+  'client_credentials',
+  'password',
+  'refresh_token',
+  'authorization_code',
+];
 
 const MAX_NAME = 100;
 /** Breaks the line, turns it round, or is not seen, so that two names look alike and one like none. */
@@ -141,7 +147,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
           authMethod: 'client_secret_basic',
           secretHash,
           secretSeed,
-          grants: GRANTS.filter((grant) => mayUseGrant(grant, through)),
+          grants: OWN_GRANTS.filter((grant) => mayUseGrant(grant, through)),
           ...toFields(sound, id),
           postLogoutRedirectUris: [],
           allowedOrigins: [],

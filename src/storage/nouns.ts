@@ -74,6 +74,17 @@ export function usesSecret(method: AuthMethod): boolean {
   return method === 'client_secret_basic' || method === 'client_secret_post';
 }
 
+/** Short names of the grants that an application may use, as in the apply file. */
+export const GRANTS = [
+  'client_credentials',
+  'password',
+  'refresh_token',
+  'authorization_code',
+  'token_exchange',
+  'database_user',
+] as const;
+export type Grant = (typeof GRANTS)[number];
+
 export interface Application extends Noun {
   readonly organization: string;
   readonly name: string;
@@ -85,7 +96,7 @@ export interface Application extends Noun {
   readonly secretHash?: string;
   /** Public keys of a `private_key_jwt` client. */
   readonly jwks?: { readonly keys: readonly Record<string, unknown>[] };
-  /** Short names as in the apply file: client_credentials, password, refresh_token, authorization_code, ... */
+  /** Of `GRANTS`. */
   readonly grants: readonly string[];
   readonly scopes: readonly string[];
   readonly redirectUris: readonly string[];

@@ -8,9 +8,9 @@ import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
 import { explainToken } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
-import { grants } from '../../src/config/apply-schema.ts';
 import { builtInFaces } from '../../src/faces/index.ts';
 import { parseNode } from '../../src/registry/nodes.ts';
+import { GRANTS } from '../../src/storage/nouns.ts';
 import { appOf, createClient, loginOf } from '../faces/fusio-client.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
@@ -33,7 +33,7 @@ async function start(): Promise<TestServer> {
       const [acme] = fixture.organizations;
       const [shop] = acme.applications;
       Object.assign(acme, { clientId: 'acme-org', clientSecret: ORGANIZATION_SECRET });
-      shop.grants = [...grants];
+      shop.grants = [...GRANTS];
       shop.redirectUris = [REDIRECT_URI];
       shop.scopes = ['orders.read', 'orders.write'];
       acme.applications.push({
@@ -245,7 +245,7 @@ describe('each ancestor has a name that people know:', () => {
   };
 
   test('every grant and every face is among them', () => {
-    const all = [...grants, ...builtInFaces.map(({ name }) => name)];
+    const all = [...GRANTS, ...builtInFaces.map(({ name }) => name)];
     assert.deepEqual(Object.keys(ways).sort(), all.sort());
   });
 
