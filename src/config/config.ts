@@ -32,8 +32,8 @@ export interface Config {
   readonly facePrefixes: Readonly<Record<string, string>>;
   readonly metricsToken?: string;
   readonly applyFile?: string;
-  /** Its content, if `loadConfig` was asked to read it. */
-  readonly apply?: ApplyFile;
+  /** Its content, if `loadConfig` was asked to read it. A server that has applied it lets it go: it may be large. */
+  readonly apply?: { content?: ApplyFile };
   /** Whether an empty store gets the demo organization. */
   readonly demo: boolean;
   readonly logLevel: LogLevel;

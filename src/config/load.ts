@@ -23,7 +23,7 @@ export interface LoadOptions {
   readonly cwd: string;
   /**
    * `loadApplyFile`, if the apply file is to be read too, so that its problems are reported with the others. Its content
-   * is `config.apply`.
+   * is `config.apply.content`.
    */
   readonly readApplyFile?: ((path: string) => ApplyFile) | undefined;
 }
@@ -261,7 +261,7 @@ function findMode(path: string): number | undefined {
 
 function findApply(path: string, read: (path: string) => ApplyFile, problems: Problem[]): Config['apply'] {
   try {
-    return read(path);
+    return { content: read(path) };
   } catch (error) {
     if (!(error instanceof ApplyFileError)) throw error;
     for (const line of error.lines) problems.push({ variable: options.applyFile.name, wrong: line });

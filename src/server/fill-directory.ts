@@ -16,8 +16,9 @@ export async function fillDirectory(
   whenThere: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<Started> {
   const { config, store, apply } = foundations;
-  const { apply: file } = config;
-  const applied = file && (await whenThere(() => apply(file, { comparePasswords: false })));
+  const { content } = config.apply ?? {};
+  const applied = content && (await whenThere(() => apply(content, { comparePasswords: false })));
+  delete config.apply?.content;
   const { items } = await whenThere(() => store.organizations.page({ limit: 1 }));
   const isEmpty = items.length === 0 || undefined;
   if (applied || !isEmpty || !config.demo) return defined({ applied, isEmpty });

@@ -826,7 +826,7 @@ test('problems of the apply file are reported with those of the environment', as
   await writeFile(join(cwd, 'good.yaml'), 'organizations:\n  - name: acme\n');
   await writeFile(join(cwd, 'bad.yaml'), 'organizations:\n  - nam: acme\n');
   const good = loadConfig({ GRANTABLE_APPLY: 'good.yaml' }, { cwd, readApplyFile: loadApplyFile });
-  assert.deepEqual(good.apply, { organizations: [{ name: 'acme' }] });
+  assert.deepEqual(good.apply?.content, { organizations: [{ name: 'acme' }] });
   assert.equal(load({ GRANTABLE_APPLY: 'bad.yaml' }).apply, undefined);
   const problems = problemsOf(
     { GRANTABLE_APPLY: 'bad.yaml', GRANTABLE_PORT: 'x' },
