@@ -71,8 +71,19 @@ export function contains(a: Permissions, b: Permissions): boolean {
   return true;
 }
 
+/** The last one of each set: most are of sets that are kept as long as the directory does not change. */
+const intersected = new WeakMap<Permissions, { readonly other: Permissions; readonly both: Permissions }>();
+
 /** What both allow. Never more than either; an operand that is the answer is returned as it is. */
 export function intersect(a: Permissions, b: Permissions): Permissions {
+  const last = intersected.get(a);
+  if (last?.other === b) return last.both;
+  const both = intersectAnew(a, b);
+  intersected.set(a, { other: b, both });
+  return both;
+}
+
+function intersectAnew(a: Permissions, b: Permissions): Permissions {
   if (contains(b, a)) return a;
   if (contains(a, b)) return b;
   const [small, large] = a.masks.size <= b.masks.size ? [a, b] : [b, a];

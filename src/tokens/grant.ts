@@ -80,6 +80,12 @@ export interface Proof {
   /** The answer may come with a refresh token if the application has the grant. */
   readonly startsLogin: boolean;
   /**
+   * Whether it is the proof of another request too, which names the same parameters and comes through no face, while no change
+   * concerns the organization. Checks what `prove` checks of what changes otherwise. Absent: it is the proof of one request.
+   * @throws domain errors as `prove` does
+   */
+  readonly holdsFor?: (request: GrantRequest) => Promise<boolean>;
+  /**
    * Uses up what was presented (a code, a refresh token), once all is decided and never before: a request that is
    * refused must not cost a login. Gives the refresh token to answer with, if the login goes on with one.
    * @throws ProofRejected when another request was first
@@ -100,8 +106,8 @@ export interface Grant {
   readonly repeatable?: readonly string[];
   /** Libraries add OpenID scopes to grants without an ID token: Grantable ignores them and notes it in the log. */
   readonly ignoresOpenId?: true;
-  /** Unless a face asks, it reads nothing but the client and gives the same proof each time. */
-  readonly provesClientOnly?: true;
+  /** Its proofs may hold for later requests. */
+  readonly repeats?: true;
   /** What it makes is for the resource of what is presented, not for the application's own. */
   readonly goesOn?: true;
   /** @throws domain errors; ProofRejected for everything that must not be told apart */
@@ -149,4 +155,6 @@ export interface Decision {
   /** Absent: the token does not speak of devices. */
   readonly devices?: DeviceAccess;
   readonly scopes: readonly string[];
+  /** Other requests get it too. */
+  readonly isKept?: true;
 }

@@ -1,8 +1,9 @@
 /**
- * Decisions kept in memory, of grants that prove the client and nothing else: the same client that asks for the same gets
- * the same decision, until a change of the directory concerns its organization. Only the decision is kept: each request
- * gets a token of its own, with a row of its own.
+ * Decisions kept in memory, of proofs that hold for later requests: the same client that asks for the same gets the same
+ * decision, until a change of the directory concerns its organization or the proof does not hold any more. Only the
+ * decision is kept: each request gets a token of its own, with a row of its own.
  */
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { COMMON_PARAMETERS } from './asked.ts';
 import type { Decision, Grant, GrantRequest } from './grant.ts';
@@ -25,14 +26,16 @@ export type KeptDecisions = (
 ) => Promise<Decision>;
 
 /** @returns undefined if more than these decides about the request */
-function nameOf({ name, provesClientOnly }: Grant, request: GrantRequest): string | undefined {
-  const { client, parameters, through, asked } = request;
+function nameOf({ name, repeats, parameters: own }: Grant, request: GrantRequest): string | undefined {
+  const { client, parameters, through, asked, subject } = request;
   const { id, owner } = client.application;
   // Who registered an application is read at each request.
-  if (!provesClientOnly || through || asked || owner !== undefined) return undefined;
-  const values = COMMON_PARAMETERS.map((parameter) => parameters[parameter] ?? null);
+  if (!repeats || through || asked || subject || owner !== undefined) return undefined;
+  const values = [...COMMON_PARAMETERS, ...own].map((parameter) => parameters[parameter] ?? null);
   if (values.some((value) => value !== null && typeof value !== 'string')) return undefined;
-  return JSON.stringify([id, name, ...values]);
+  const text = JSON.stringify([id, name, ...values]);
+  // Memory does not hold the tokens that are presented.
+  return own.length === 0 ? text : hash('sha256', text, 'base64url');
 }
 
 /** @param maxBytes memory that is used at most; 0 keeps nothing */
@@ -48,8 +51,11 @@ export function createKeptDecisions(maxBytes: number): KeptDecisions {
     if (name === undefined) return decide();
     const revision = request.view.revisionOf(request.client.organization.id);
     const known = kept.get(name);
-    if (known?.revision === revision) return known.decision;
-    const decision = await decide();
+    if (known?.revision === revision && (await known.decision.proof.holdsFor?.(request)))
+      return known.decision;
+    const decided = await decide();
+    if (!decided.proof.holdsFor) return decided;
+    const decision: Decision = { ...decided, isKept: true };
     kept.set(name, { decision, revision });
     return decision;
   };

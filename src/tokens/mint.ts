@@ -281,14 +281,14 @@ export function createMint(deps: MintDeps): Mint {
   }
 
   return async (request, decision) => {
-    const { grant, proof, resource } = decision;
+    const { isKept, proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
     const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
     const expiresAt = expiryOf(proof.ttl ?? usual, proof.parent?.expiresAt, now);
     if (expiresAt <= now) throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
-    // A key that the client proved is in the claims, and what a face asks for is its own.
-    const isAlike = grant.provesClientOnly && !request.through && !request.sender;
+    // A key that the client proved is in the claims.
+    const isAlike = isKept && !request.sender;
     const { row, claims, json } = isAlike
       ? planAlike(request, decision, { now, expiresAt })
       : plan(request, decision, deps.issuer, { login: newLogin, now, expiresAt });

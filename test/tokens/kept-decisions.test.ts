@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { AUTHOR, createTrader, stored, type Trader } from '../support/exchange.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { type KeptPair, startKeptPair } from './kept-pair.ts';
 
@@ -116,5 +117,118 @@ describe('decisions that are kept', () => {
     assert.equal((await ask(form)).json.error, 'invalid_scope');
     await pair.change('resources', 'identifier', RESOURCE, { scopes: [...scopes, 'stats:read'] });
     assert.equal((await ask(form)).json.scope, 'stats:read');
+  });
+});
+
+describe('decisions about connection tokens that are kept', () => {
+  const TRADES = 30;
+  const BOTH = { isAdmin: false, tables: { orders: { read: true }, products: { read: true } } };
+  let pair: KeptPair;
+  let trader: Trader;
+  before(async () => {
+    pair = await startKeptPair({
+      env: { GRANTABLE_EXCHANGE_LIMIT: `${TRADES}/60s` },
+      fixture({ organizations: [acme] }) {
+        for (const application of acme.applications) {
+          if (application.name === 'machine') application.grants.push('token_exchange');
+        }
+      },
+    });
+    trader = createTrader(pair.hot);
+  });
+  after(() => pair[Symbol.asyncDispose]());
+
+  const trade = (token: string, form?: Record<string, string>) => trader.exchange('machine', token, form);
+  /** Its decision is kept. */
+  async function connect() {
+    const made = await trader.connect('machine', { permissions: stored(BOTH), scopes: ['orders.read'] });
+    for (let times = 0; times < 2; times += 1) assert.equal((await trade(made.token)).status, 200);
+    return made;
+  }
+  const changeIt = (id: string, change: object) => pair.change('connections', 'id', id, change);
+
+  test('give each trade a token of its own, as a process that keeps nothing does', async () => {
+    const { token } = await connect();
+    const cold = createTrader(pair.plain);
+    const told = async (exchange: Trader['exchange'], form: Record<string, string>) => {
+      const { access_token: made, ...answer } = (await exchange('machine', token, form)).json;
+      const claims = Buffer.from(made.split('.')[1] ?? '', 'base64url').toString();
+      const { jti, iat: _, exp: __, ...facts } = await pair.hot.introspect(made);
+      return {
+        jti,
+        same: { answer, facts, claims: claims.replace(/("(exp|iat|as_of)":)\d+|"jti":"[^"]+"/g, '$1') },
+      };
+    };
+    const forms: Record<string, string>[] = [
+      {},
+      { scope: 'orders.read' },
+      { scope: 'orders:read' },
+      { expires_in: '60' },
+      { audience: RESOURCE },
+    ];
+    const seen = new Set<string>();
+    for (const form of [...forms, ...forms]) {
+      const [one, other] = [await told(trader.exchange, form), await told(cold.exchange, form)];
+      assert.deepEqual(one.same, other.same);
+      seen.add(one.jti).add(other.jti);
+    }
+    assert.equal(seen.size, 4 * forms.length);
+  });
+
+  test('end when another process narrows the connection', async () => {
+    const { token, connection } = await connect();
+    await changeIt(connection.id, {
+      permissions: stored({ isAdmin: false, tables: { orders: { read: true } } }),
+    });
+    assert.deepEqual(tablesOf((await trade(token)).json), { orders: 'r' });
+  });
+
+  test('end when another process widens the connection', async () => {
+    const { token, connection } = await connect();
+    assert.equal((await trade(token)).json.scope, 'orders.read');
+    await changeIt(connection.id, { scopes: [] });
+    assert.equal((await trade(token)).json.scope, undefined);
+    await changeIt(connection.id, { scopes: ['orders.read'] });
+    assert.equal((await trade(token)).json.scope, 'orders.read');
+  });
+
+  test('do not outlive the connection, its token or what was made', async () => {
+    const disabled = await connect();
+    await changeIt(disabled.connection.id, { enabled: false });
+    assert.equal((await trade(disabled.token)).status, 400);
+
+    const elsewhere = await connect();
+    await changeIt(elsewhere.connection.id, { networks: ['192.0.2.0/24'] });
+    assert.equal((await trade(elsewhere.token)).status, 400);
+
+    const { connections } = pair.plain.server.foundations;
+    const rotated = await connect();
+    const { connection } = await connections.rotate(rotated.connection, AUTHOR);
+    assert.equal((await trade(rotated.token)).status, 200);
+    await connections.dropEarlier(connection, AUTHOR);
+    assert.equal((await trade(rotated.token)).status, 400);
+
+    const ended = await connect();
+    await connections.end(ended.connection, AUTHOR);
+    assert.equal((await trade(ended.token)).status, 400);
+  });
+
+  test('end when the ceiling of the application is lowered', async () => {
+    const { token } = await connect();
+    const { directory } = pair.plain.server.foundations.storage;
+    const { ceilings = [] } = (await directory.applications.findBy('clientId', 'machine')) ?? {};
+    const permissions = stored({ isAdmin: false, tables: { orders: { read: true } } });
+    await pair.change('applications', 'clientId', 'machine', {
+      ceilings: [{ resource: RESOURCE, permissions }],
+    });
+    assert.deepEqual(tablesOf((await trade(token)).json), { orders: 'r' });
+    await pair.change('applications', 'clientId', 'machine', { ceilings });
+    assert.equal(Object.keys(tablesOf((await trade(token)).json)).length, 2);
+  });
+
+  test('count each trade once', async () => {
+    const { token } = await connect();
+    for (let times = 2; times < TRADES; times += 1) assert.equal((await trade(token)).status, 200);
+    assert.equal((await trade(token)).status, 429);
   });
 });

@@ -9,13 +9,14 @@ export const clientCredentials: Grant = {
   type: 'client_credentials',
   name: 'client_credentials',
   parameters: [],
-  provesClientOnly: true,
+  repeats: true,
   async prove({ client: { application }, through }) {
     return defined({
       subject: applicationSubject(application),
       // Natively there is no login, and a token dies soon: an operator may change a secret without an interruption.
       ancestors: through && [credentialsNode(application.id)],
       startsLogin: false,
+      holdsFor: async () => true,
     });
   },
 };

@@ -58,8 +58,12 @@ export function createRefreshTokenGrant(parts: GrantParts): Grant {
   }
 
   /** Moves the login from `token` to its successor, or recognises a retry. */
-  async function rotate(login: LoginRow, token: string, request: GrantRequest): Promise<string> {
-    const presented = refreshTokens.hash(token);
+  async function rotate(
+    login: LoginRow,
+    token: string,
+    presented: Buffer,
+    request: GrantRequest,
+  ): Promise<string> {
     const successor = refreshTokens.successor(token);
     if (
       login.current.equals(presented) &&
@@ -150,7 +154,7 @@ export function createRefreshTokenGrant(parts: GrantParts): Grant {
         chain: defined({ bounds: login.bounds, depth: login.depth, act: login.act }),
         startsLogin: false,
         spend: () =>
-          through?.token?.keepsRefreshToken ? keep(login, handle) : rotate(login, token, request),
+          through?.token?.keepsRefreshToken ? keep(login, handle) : rotate(login, token, handle, request),
         // An earlier token that was stolen must not become good by coming while the store is away.
         onAnswerLost: login.current.equals(handle) ? () => lostAnswers.remember(nameOf(handle)) : undefined,
       });

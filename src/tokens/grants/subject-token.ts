@@ -45,6 +45,8 @@ export interface SubjectToken {
   readonly login?: string;
   /** Id of the connection that it is, or descends from. */
   readonly connection?: string;
+  /** Of a connection without an owner: what else it says changes with the directory only. */
+  readonly version?: string;
   /** Seconds: a limit of the connection's own. */
   readonly maxTokenTtl?: number;
   /** Milliseconds. */
@@ -106,7 +108,14 @@ function connectionSubject({ id }: { readonly id: string }): string {
   return `connection:${id}`;
 }
 
-function fromConnection({ connection, application, rights, nodes }: LivingConnection): SubjectToken {
+function fromConnection({
+  connection,
+  secret,
+  application,
+  owner,
+  rights,
+  nodes,
+}: LivingConnection): SubjectToken {
   return {
     id: connection.id,
     subject: connectionSubject(connection),
@@ -120,7 +129,11 @@ function fromConnection({ connection, application, rights, nodes }: LivingConnec
     depth: 0,
     bounds: [],
     connection: connection.id,
-    ...defined({ expiresAt: connection.expiresAt, maxTokenTtl: connection.maxTokenTtl }),
+    ...defined({
+      version: owner ? undefined : `${connection.id} ${connection.version} ${secret.id}`,
+      expiresAt: connection.expiresAt,
+      maxTokenTtl: connection.maxTokenTtl,
+    }),
   };
 }
 

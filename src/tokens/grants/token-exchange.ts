@@ -109,6 +109,16 @@ export function createTokenExchangeGrant({
     return { ...token, resource };
   }
 
+  /** For each request: what it is made from is checked again, and one more trade is counted. */
+  function holdsFor({ connection, version }: SubjectToken): Proof['holdsFor'] {
+    if (connection === undefined || version === undefined) return undefined;
+    return async (request) => {
+      if ((await requireSubjectToken(request)).version !== version) return false;
+      await limit(connection);
+      return true;
+    };
+  }
+
   async function requireUser({ subject, isUser }: SubjectToken): Promise<User | undefined> {
     const user = isUser ? await users.findBySubject(subject) : undefined;
     if (isUser && !user) throw new SubjectTokenRejected('the user is gone or disabled');
@@ -142,6 +152,7 @@ export function createTokenExchangeGrant({
       'expires_in',
     ],
     repeatable: ['audience'],
+    repeats: true,
     async prove(request): Promise<Proof> {
       const { parameters, view, client } = request;
       // Without client authentication a stolen token could be traded; a face's proof is the token itself.
@@ -178,6 +189,7 @@ export function createTokenExchangeGrant({
         parentId: token.id,
         parent: isAnother ? withoutIdentity(token) : token,
         startsLogin: false,
+        holdsFor: isAnother ? undefined : holdsFor(token),
         chain: chainOf(token, own, act),
         ttl: exchangeTtl([
           lifetime,
