@@ -2,7 +2,6 @@
  * Checkpoints copy the log into the database, so that the log can start again. SQLite would make them within a commit,
  * where writing thousands of pages and two flushes stop the event loop; a thread of its own makes them here.
  */
-import { once } from 'node:events';
 import type { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import type { Request } from './checkpoint-worker.ts';
@@ -46,6 +45,10 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
     });
     // Without the thread, SQLite itself makes checkpoints within commits, once the log is larger.
     started.on('error', () => {});
+    started.on('exit', () => {
+      worker = undefined;
+      isRunning = false;
+    });
     return started;
   }
 
@@ -60,9 +63,11 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
     },
     async close() {
       if (!worker) return;
-      const ended = once(worker, 'exit');
-      worker.ref();
-      worker.postMessage(CLOSE);
+      const last = worker;
+      // Also of one that fails now.
+      const ended = new Promise((resolve) => last.once('exit', resolve));
+      last.ref();
+      last.postMessage(CLOSE);
       await ended;
     },
   };
