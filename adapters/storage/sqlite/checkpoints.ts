@@ -64,7 +64,7 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
     async close() {
       if (!worker) return;
       const last = worker;
-      // Also of one that fails now.
+      // Also of one that fails meanwhile.
       const ended = new Promise((resolve) => last.once('exit', resolve));
       last.ref();
       last.postMessage(CLOSE);
