@@ -147,7 +147,7 @@ describe('decisions about connection tokens that are kept', () => {
   }
   const changeIt = (id: string, change: object) => pair.change('connections', 'id', id, change);
 
-  test('give each trade a token of its own, as a process that keeps nothing does', async () => {
+  test('give the tokens that a process makes which keeps nothing', async () => {
     const { token } = await connect();
     const cold = createTrader(pair.plain);
     const told = async (exchange: Trader['exchange'], form: Record<string, string>) => {
@@ -192,7 +192,7 @@ describe('decisions about connection tokens that are kept', () => {
     assert.equal((await trade(token)).json.scope, 'orders.read');
   });
 
-  test('do not outlive the connection, its token or what was made', async () => {
+  test('do not outlive the connection or its token', async () => {
     const disabled = await connect();
     await changeIt(disabled.connection.id, { enabled: false });
     assert.equal((await trade(disabled.token)).status, 400);
