@@ -19,8 +19,9 @@ import {
   type Realm,
   type Resource,
   type Role,
+  type UniqueKey,
   type User,
-  uniqueKeys,
+  uniqueValuesOf,
 } from '../storage/nouns.ts';
 
 /** What applying works with. */
@@ -123,7 +124,7 @@ export function createPlan(store: DirectoryStore): Plan {
 
   async function findBy<C extends CollectionName>(
     collection: C,
-    key: string,
+    key: UniqueKey<C>,
     value: string,
   ): Promise<Nouns[C] | undefined> {
     const known = planned.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
@@ -160,8 +161,8 @@ export function createPlan(store: DirectoryStore): Plan {
         createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
       } as unknown as typeof before & object;
       planned.set(`${collection} ${after.id}`, after);
-      for (const [key, toValue] of Object.entries(uniqueKeys[collection])) {
-        planned.set(`${collection} ${key} ${toValue(after)}`, after);
+      for (const [key, value] of uniqueValuesOf(collection, after)) {
+        planned.set(`${collection} ${key} ${value}`, after);
       }
       if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
       else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);

@@ -3,13 +3,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { spellingsOf } from '../permissions/resource-identifiers.ts';
 import type { Collection, DirectoryStore, PageOptions } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { CollectionName, ListedKey, Nouns, Resource } from '../storage/nouns.ts';
+import type { CollectionName, ListedKey, Nouns, Resource, UniqueKey } from '../storage/nouns.ts';
 
 const PAGE_SIZE = 100;
 
 /** The compiler does not see that a collection's name and its nouns belong together. */
-export function collectionOf<C extends CollectionName>(store: DirectoryStore, name: C): Collection<Nouns[C]> {
-  return store[name] as unknown as Collection<Nouns[C]>;
+export function collectionOf<C extends CollectionName>(
+  store: DirectoryStore,
+  name: C,
+): Collection<Nouns[C], UniqueKey<C>> {
+  return store[name] as unknown as Collection<Nouns[C], UniqueKey<C>>;
 }
 
 /** In the order of their numbers; stable while others are added and removed. */

@@ -65,7 +65,7 @@ export function createRegister({
 
   /** Names and addresses are typed into one field, so no name may equal an address. */
   async function findHolder(realm: Realm, name: string, except?: string): Promise<User | undefined> {
-    for (const key of ['username', 'email']) {
+    for (const key of ['username', 'email'] as const) {
       const user = await store.users.findBy(key, `${realm}/${name}`);
       if (user && user.id !== except) return user;
     }

@@ -11,7 +11,7 @@
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
 import type { Dump } from './dump.ts';
-import type { CollectionName, ListedKey, NewNoun, Nouns } from './nouns.ts';
+import type { CollectionName, ListedKey, NewNoun, Nouns, UniqueKey } from './nouns.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
@@ -170,10 +170,10 @@ export interface Page<T> {
 }
 
 /** One kind of administered noun. */
-export interface Collection<T> {
+export interface Collection<T, Key extends string = string> {
   get(id: string): Promise<T | undefined>;
-  /** @param key a name from `uniqueKeys` @param value as made by its function */
-  findBy(key: string, value: string): Promise<T | undefined>;
+  /** @param key of `uniqueKeys` @param value as made by its function */
+  findBy(key: Key, value: string): Promise<T | undefined>;
   findNumber(number: number): Promise<T | undefined>;
   /** Gives `number` and version 1. @throws Conflict with the name of the unique key that is taken */
   insert(noun: NewNoun<T>): Promise<T>;
@@ -212,7 +212,7 @@ export interface DirectoryChanges {
   readonly cursor: string;
 }
 
-export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[C]> } & {
+export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[C], UniqueKey<C>> } & {
   /** Grows with every change in any collection but those `withoutRevision`. Read at each request: one point read. */
   revision(): Promise<number>;
   /**

@@ -333,10 +333,11 @@ export function toFirstVersion<T extends Noun>(given: NewNoun<T>, number: number
   return noun as T;
 }
 
+/** What a noun is found by that no other noun of its collection may have. */
+type Uniques<T> = Readonly<Record<string, (noun: T) => string | undefined>>;
+
 /** For each unique key of a collection: its name and a function that makes its value, or undefined for a noun without one. */
-export const uniqueKeys: {
-  readonly [C in CollectionName]: Readonly<Record<string, (noun: Nouns[C]) => string | undefined>>;
-} = {
+export const uniqueKeys = {
   organizations: { name: (noun) => noun.name },
   applications: {
     clientId: (noun) => noun.clientId,
@@ -353,7 +354,23 @@ export const uniqueKeys: {
   },
   connections: { name: (noun) => `${noun.organization}/${noun.name}` },
   datasources: { name: (noun) => `${noun.organization}/${noun.name}` },
-};
+} as const satisfies { readonly [C in CollectionName]: Uniques<Nouns[C]> };
+
+/** The name of a unique key of the collection. */
+export type UniqueKey<C extends CollectionName> = keyof (typeof uniqueKeys)[C] & string;
+
+/** The value of a noun under each unique key that it has one for. */
+export function uniqueValuesOf<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+): readonly (readonly [key: string, value: string])[] {
+  // The compiler does not see that a collection's name and its nouns belong together.
+  const uniques = uniqueKeys[collection] as unknown as Uniques<Nouns[C]>;
+  return Object.entries(uniques).flatMap(([key, toValue]) => {
+    const value = toValue(noun);
+    return value === undefined ? [] : [[key, value] as const];
+  });
+}
 
 /** As a listed value: that an organization is the default one. No host is called so. */
 export const DEFAULT_HOST = '';

@@ -5,7 +5,7 @@ import { collectionOf } from '../../src/directory/collections.ts';
 import { BrokenReference, StillInUse } from '../../src/directory/references.ts';
 import { isEnded } from '../../src/registry/nodes.ts';
 import { Conflict, VersionConflict } from '../../src/storage/contract.ts';
-import type { CollectionName, Nouns } from '../../src/storage/nouns.ts';
+import type { CollectionName, Nouns, UniqueKey } from '../../src/storage/nouns.ts';
 import {
   AUTHOR,
   CLERK,
@@ -182,7 +182,7 @@ function crashAt(fixture: Fixture, turn: number): { changes: Fixture['changes'];
     const nouns = collectionOf(directory, name);
     return {
       get: (id: string) => nouns.get(id),
-      findBy: (key: string, value: string) => nouns.findBy(key, value),
+      findBy: (key: UniqueKey<C>, value: string) => nouns.findBy(key, value),
       page: (options: { limit: number }) => nouns.page(options),
       insert: (noun: Nouns[C]) => nouns.insert(noun),
       replace: mayDie((noun: Nouns[C]) => nouns.replace(noun)),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { findInsecureSettings } from '../../src/admin/insecure-settings.ts';
-import type { Application } from '../../src/storage/nouns.ts';
+import type { Application, UniqueKey } from '../../src/storage/nouns.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 const FIGURES = process.env.GRANTABLE_TEST_FIGURES !== undefined;
@@ -78,7 +78,7 @@ describe(`the directory with ${APPLICATIONS} applications`, () => {
       Object.assign(collection, {
         page: (options: Parameters<typeof page>[0]) => count(page(options), ({ items }) => items.length),
         get: (id: string) => count(get(id), () => 1),
-        findBy: (key: string, value: string) => count(findBy(key, value), () => 1),
+        findBy: (key: UniqueKey<'applications'>, value: string) => count(findBy(key, value), () => 1),
       });
     }
   });

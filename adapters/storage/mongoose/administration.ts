@@ -19,7 +19,8 @@ import {
   type Nouns,
   organizationOf,
   toFirstVersion,
-  uniqueKeys,
+  type UniqueKey,
+  uniqueValuesOf,
   withoutRevision,
 } from '../../../src/storage/nouns.ts';
 import { guarded } from './errors.ts';
@@ -40,11 +41,7 @@ function mapJson(fields: object, toOther: (value: unknown) => unknown): Record<s
 
 export function toNounDocument<C extends CollectionName>({ kind, row }: NounRecord<C>): NounDocument {
   const { id, ...rest }: Noun = row;
-  const unique: Record<string, string> = {};
-  for (const [key, toValue] of Object.entries(uniqueKeys[kind])) {
-    const value = toValue(row);
-    if (value !== undefined) unique[key] = value;
-  }
+  const unique = Object.fromEntries(uniqueValuesOf(kind, row));
   const listed = toListed(kind, row);
   return { ...rest, ...mapJson(rest, JSON.stringify), _id: id, unique, ...defined({ listed }) };
 }
@@ -64,7 +61,7 @@ function createCollection<C extends CollectionName>(
   model: Model<NounDocument>,
   heads: Heads,
   revision: Revision,
-): Collection<Nouns[C]> {
+): Collection<Nouns[C], UniqueKey<C>> {
   const changing = <T>(id: string, organization: string | undefined, change: () => Promise<T>): Promise<T> =>
     withoutRevision.has(name)
       ? change()

@@ -18,6 +18,7 @@ import {
   type Nouns,
   organizationOf,
   toFirstVersion,
+  type UniqueKey,
   withoutRevision,
 } from '../../../src/storage/nouns.ts';
 import { type Database, optionalText, type Row } from './database.ts';
@@ -55,7 +56,10 @@ const LISTED_VALUES = `
     FROM listed WHERE listed.value IS NOT NULL)
   SELECT value FROM listed WHERE value IS NOT NULL`;
 
-function createCollection<C extends CollectionName>(name: C, database: Database): Collection<Nouns[C]> {
+function createCollection<C extends CollectionName>(
+  name: C,
+  database: Database,
+): Collection<Nouns[C], UniqueKey<C>> {
   type T = Nouns[C];
   const parseKnown = withoutRevision.has(name)
     ? createParser<T>()

@@ -7,7 +7,7 @@ import {
   listedValuesOf,
   type Noun,
   type Nouns,
-  uniqueKeys,
+  uniqueValuesOf,
 } from '../../../src/storage/nouns.ts';
 
 interface Statements {
@@ -21,9 +21,7 @@ const isListed = (collection: CollectionName): boolean => Object.keys(listedKeys
 
 /** Of a noun that has none in the store. @throws Conflict */
 export function putKeys<C extends CollectionName>({ run }: Statements, collection: C, noun: Nouns[C]): void {
-  for (const [key, toValue] of Object.entries(uniqueKeys[collection])) {
-    const value = toValue(noun);
-    if (value === undefined) continue;
+  for (const [key, value] of uniqueValuesOf(collection, noun)) {
     const sql = 'INSERT INTO noun_keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
     if (run(sql, collection, key, value, noun.id) === 0) throw new Conflict(key);
   }
