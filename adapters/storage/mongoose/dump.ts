@@ -7,19 +7,13 @@ import { defined } from '../../../src/storage/defined.ts';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
 import { type CollectionName, uniqueKeys } from '../../../src/storage/nouns.ts';
 import { encodeLogin, encodeToken } from '../../../src/storage/row-documents.ts';
-import {
-  numberOf,
-  toAuditDocument,
-  toAuditEntry,
-  toKeyDocument,
-  toNoun,
-  toNounDocument,
-  toStoredKey,
-} from './administration.ts';
+import { toAuditDocument, toAuditEntry, toKeyDocument, toStoredKey } from './administration.ts';
+import { toArtifact } from './artifacts.ts';
+import { numberOf, toNoun, toNounDocument } from './directory.ts';
 import { guarded, toStoreError } from './errors.ts';
+import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
 import { CHANGES, toNode } from './nodes.ts';
-import { toArtifact, toBuffer } from './protocol.ts';
 import { createShared, toLoginDocument, toLoginRow, toTokenDocument, toTokenRow } from './rows.ts';
 import { type Models, seenAs } from './schemas.ts';
 

@@ -4,8 +4,11 @@
  */
 import type { Connection } from 'mongoose';
 import { type Storage, StoreUnavailable } from '../../../src/storage/contract.ts';
-import { createAudit, createDirectoryStore, createKeys } from './administration.ts';
+import { createAudit, createKeys } from './administration.ts';
+import { createArtifacts } from './artifacts.ts';
 import { connect, type LivingConnection } from './connection.ts';
+import { createCounters } from './counters.ts';
+import { createDirectoryStore } from './directory.ts';
 import { createDump } from './dump.ts';
 import { guarded, isSelectionError } from './errors.ts';
 import { createHeads, type Heads } from './heads.ts';
@@ -13,7 +16,6 @@ import { sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
 import { createNodes } from './nodes.ts';
 import { probe } from './probe.ts';
-import { createArtifacts, createCounters } from './protocol.ts';
 import { toOpeningError } from './refusals.ts';
 import { createLogins, createShared, createTokens } from './rows.ts';
 import { createModels, type Models } from './schemas.ts';

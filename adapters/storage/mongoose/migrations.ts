@@ -10,7 +10,7 @@ import type { Connection, mongo } from 'mongoose';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
 import { BESIDE_FACES, moveIntoFaces } from '../../../src/storage/earlier-nouns.ts';
 import { type CollectionName, listedKeys, uniqueKeys } from '../../../src/storage/nouns.ts';
-import { REVISION, toListed, toNoun } from './administration.ts';
+import { REVISION, toListed, toNoun } from './directory.ts';
 import { guarded } from './errors.ts';
 import type { Heads } from './heads.ts';
 import type { HeadDocument, NounDocument } from './schemas.ts';

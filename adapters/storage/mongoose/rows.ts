@@ -15,8 +15,8 @@ import {
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
 import { guarded } from './errors.ts';
+import { after, toBuffer } from './fields.ts';
 import { setOrInsert } from './one-document.ts';
-import { after, toBuffer } from './protocol.ts';
 import type { LoginDocument, Models, TokenDocument } from './schemas.ts';
 
 /** The shared documents of a database. */

@@ -17,10 +17,11 @@ import {
   KnownShared,
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
+import { toArtifact } from './artifacts.ts';
 import type { Row } from './database.ts';
 import { isConstraint, toStoreError } from './errors.ts';
+import { toNode } from './nodes.ts';
 import { putKeys } from './noun-keys.ts';
-import { toArtifact, toNode } from './protocol.ts';
 import { putLogin, putShared, putToken, type Statements, toLogin, toToken } from './rows.ts';
 
 const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];

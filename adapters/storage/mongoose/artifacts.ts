@@ -1,21 +1,11 @@
-/** The engine's artifacts, and counters. Each operation changes one document. */
+/** The engine's artifacts. Each operation changes one document. */
 import { trusted } from 'mongoose';
-import type { Artifact, ArtifactStore, Counters } from '../../../src/storage/contract.ts';
+import type { Artifact, ArtifactStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import { guarded } from './errors.ts';
+import { after, notAfter, toBuffer } from './fields.ts';
 import { insertOnce, setOrInsert } from './one-document.ts';
-import type { ArtifactDocument, CounterDocument, Models } from './schemas.ts';
-
-export const after = (now: number) => trusted({ $gt: new Date(now) });
-const notAfter = (now: number) => trusted({ $lte: new Date(now) });
-
-/** The driver has its own type for bytes. */
-export const toBuffer = (bytes: unknown): Buffer => {
-  const { buffer } = bytes as { buffer?: unknown };
-  return Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from((Buffer.isBuffer(buffer) ? buffer : bytes) as Uint8Array);
-};
+import type { ArtifactDocument, Models } from './schemas.ts';
 
 export function toArtifact(document: ArtifactDocument): Artifact {
   return defined({
@@ -79,50 +69,6 @@ export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): Artif
     },
     async remove(model, key) {
       await guarded(() => artifacts.deleteOne({ _id: key, model }));
-    },
-  };
-}
-
-export function createCounters({ counters }: Pick<Models, 'counters'>): Counters {
-  const toWindow = ({ points, expiresAt }: CounterDocument) => ({ points, expiresAt: expiresAt.getTime() });
-  return {
-    async increment(key, points, windowMs, now) {
-      const fresh = { points, expiresAt: new Date(now + windowMs) };
-      for (;;) {
-        // The state before, because every server returns it atomically; for the state after, some return a later one.
-        const running = await guarded(() =>
-          counters
-            .findOneAndUpdate(
-              { _id: key, expiresAt: after(now) },
-              { $inc: { points } },
-              { returnDocument: 'before' },
-            )
-            .lean<CounterDocument>(),
-        );
-        if (running) return toWindow({ ...running, points: running.points + points });
-        const begun = await guarded(() =>
-          counters.updateOne({ _id: key, expiresAt: notAfter(now) }, { $set: fresh }),
-        );
-        if (begun.modifiedCount === 1 || (await insertOnce(() => counters.create({ _id: key, ...fresh })))) {
-          return toWindow({ _id: key, ...fresh });
-        }
-      }
-    },
-    async get(key, now) {
-      const found = await guarded(() =>
-        counters.findOne({ _id: key, expiresAt: after(now) }).lean<CounterDocument>(),
-      );
-      return found ? toWindow(found) : undefined;
-    },
-    async set(key, points, expiresAt) {
-      const window = { points, expiresAt: new Date(expiresAt) };
-      await setOrInsert(
-        () => counters.updateOne({ _id: key }, { $set: window }),
-        () => counters.create({ _id: key, ...window }),
-      );
-    },
-    async remove(key) {
-      await guarded(() => counters.deleteOne({ _id: key }));
     },
   };
 }

@@ -1,0 +1,140 @@
+/** The nouns of the directory, and the log of their changes. */
+import { type Model, trusted } from 'mongoose';
+import { type Collection, type DirectoryStore, VersionConflict } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import type { NounRecord } from '../../../src/storage/dump.ts';
+import {
+  type CollectionName,
+  listedValuesOf,
+  type Noun,
+  type Nouns,
+  organizationOf,
+  toFirstVersion,
+  type UniqueKey,
+  uniqueValuesOf,
+  withoutRevision,
+} from '../../../src/storage/nouns.ts';
+import { guarded } from './errors.ts';
+import { createRevision, type Heads, type Revision, readLog } from './heads.ts';
+import type { Models, NounDocument } from './schemas.ts';
+
+export const numberOf = (collection: CollectionName): string => `number of ${collection}`;
+
+/** Fields whose members this store does not know. */
+const AS_JSON = ['jwks', 'faces'];
+
+function mapJson(fields: object, toOther: (value: unknown) => unknown): Record<string, unknown> {
+  const found = Object.entries(fields).filter(
+    ([name, value]) => AS_JSON.includes(name) && value !== undefined,
+  );
+  return Object.fromEntries(found.map(([name, value]) => [name, toOther(value)]));
+}
+
+export function toNounDocument<C extends CollectionName>({ kind, row }: NounRecord<C>): NounDocument {
+  const { id, ...rest }: Noun = row;
+  const unique = Object.fromEntries(uniqueValuesOf(kind, row));
+  const listed = toListed(kind, row);
+  return { ...rest, ...mapJson(rest, JSON.stringify), _id: id, unique, ...defined({ listed }) };
+}
+
+export function toListed<C extends CollectionName>(kind: C, row: Nouns[C]): NounDocument['listed'] {
+  const listed = listedValuesOf(kind, row).map(([key, values]): [string, string[]] => [key, [...values]]);
+  return listed.length > 0 ? Object.fromEntries(listed) : undefined;
+}
+
+export function toNoun<C extends CollectionName>({ _id, unique, listed, ...rest }: NounDocument): Nouns[C] {
+  const noun: object = { id: _id, ...rest, ...mapJson(rest, (text) => JSON.parse(text as string)) };
+  return noun as Nouns[C];
+}
+
+function createCollection<C extends CollectionName>(
+  name: C,
+  model: Model<NounDocument>,
+  heads: Heads,
+  revision: Revision,
+): Collection<Nouns[C], UniqueKey<C>> {
+  const changing = <T>(id: string, organization: string | undefined, change: () => Promise<T>): Promise<T> =>
+    withoutRevision.has(name)
+      ? change()
+      : revision.around(change, defined({ collection: name as CollectionName, id, organization }));
+  const find = async (filter: object): Promise<Nouns[C] | undefined> => {
+    const document = await guarded(() => model.findOne(filter).lean<NounDocument>());
+    return document ? toNoun<C>(document) : undefined;
+  };
+  const changed = (id: string): VersionConflict =>
+    new VersionConflict(`${name} ${id} was changed or removed meanwhile`);
+
+  return {
+    get: (id) => find({ _id: id }),
+    findBy: (key, value) => find({ [`unique.${key}`]: value }),
+    findNumber: (number) => find({ number }),
+    async insert(given) {
+      // A number that a clash uses up is never given again.
+      const noun = toFirstVersion<Nouns[C]>(given, await heads.next(numberOf(name)));
+      await changing(noun.id, organizationOf(name, noun), () =>
+        guarded(() => model.create(toNounDocument({ kind: name, row: noun }))),
+      );
+      return noun;
+    },
+    async replace(given) {
+      const noun = { ...given, version: given.version + 1 };
+      const { matchedCount } = await changing(given.id, organizationOf(name, noun), () =>
+        guarded(() =>
+          model.replaceOne(
+            { _id: given.id, version: given.version },
+            toNounDocument({ kind: name, row: noun }),
+          ),
+        ),
+      );
+      if (matchedCount === 0) throw changed(given.id);
+      return noun;
+    },
+    async remove(id, version) {
+      const noun = await find({ _id: id });
+      if (!noun) throw changed(id);
+      const { deletedCount } = await changing(id, organizationOf(name, noun), () =>
+        guarded(() => model.deleteOne({ _id: id, version })),
+      );
+      if (deletedCount === 0) throw changed(id);
+    },
+    async page({ after, limit, organization, listed }) {
+      const documents = await guarded(() =>
+        model
+          .find({
+            ...defined({ number: trusted({ $gt: Number(after ?? 0) }), organization }),
+            ...(listed && { [`listed.${listed.key}`]: listed.value }),
+          })
+          .sort({ number: 1 })
+          .limit(limit + 1)
+          .lean<NounDocument[]>(),
+      );
+      const items = documents.slice(0, limit).map((document) => toNoun<C>(document));
+      return defined({ items, next: documents.length > limit ? String(items.at(-1)?.number) : undefined });
+    },
+    async listedValues(key) {
+      return (await guarded(() => model.distinct(`listed.${key}`))).map(String).sort();
+    },
+  };
+}
+
+export const REVISION = 'directory revision';
+
+export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: Heads): DirectoryStore {
+  const revision = createRevision(heads, REVISION);
+  const collection = <C extends CollectionName>(name: C) =>
+    createCollection(name, nouns[name], heads, revision);
+  return {
+    organizations: collection('organizations'),
+    applications: collection('applications'),
+    roles: collection('roles'),
+    resources: collection('resources'),
+    users: collection('users'),
+    connections: collection('connections'),
+    datasources: collection('datasources'),
+    revision: () => revision.read(),
+    async changesSince(cursor) {
+      const { changes, cursor: next } = await readLog(heads, REVISION, cursor);
+      return defined({ changes: changes?.map(({ key: _, ...change }) => change), cursor: next });
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** The engine's artifacts. */
+import type { Artifact, ArtifactStore } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import { type Database, optionalNumber, type Row } from './database.ts';
+
+export function toArtifact(row: Row): Artifact {
+  return defined({
+    payload: JSON.parse(String(row.payload)) as Artifact['payload'],
+    expiresAt: Number(row.expires_at),
+    consumedAt: optionalNumber(row.consumed_at),
+  });
+}
+
+export function createArtifacts(database: Database): ArtifactStore {
+  const put = (model: string, key: Buffer, { payload, expiresAt, consumedAt }: Artifact, uid?: Buffer) =>
+    database.run(
+      `INSERT INTO artifacts (key, model, payload, expires_at, consumed_at, uid) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at,
+         consumed_at = coalesce(excluded.consumed_at, consumed_at), uid = excluded.uid`,
+      key,
+      model,
+      JSON.stringify(payload),
+      expiresAt,
+      consumedAt ?? null,
+      uid ?? null,
+    );
+  return {
+    upsert: (model, key, artifact, lookups) =>
+      database.write(() => {
+        put(model, key, artifact, lookups?.uid);
+      }),
+    insert: (model, key, artifact, now) =>
+      database.writeAll(() => {
+        database.run('DELETE FROM artifacts WHERE key = ? AND expires_at <= ?', key, now);
+        const taken = database.get('SELECT 1 FROM artifacts WHERE key = ?', key);
+        return !taken && put(model, key, artifact) === 1;
+      }),
+    async find(model, key, now) {
+      const row = database.get(
+        'SELECT * FROM artifacts WHERE key = ? AND model = ? AND expires_at > ?',
+        key,
+        model,
+        now,
+      );
+      return row && toArtifact(row);
+    },
+    async findByUid(model, uid, now) {
+      const row = database.get(
+        'SELECT * FROM artifacts WHERE uid = ? AND model = ? AND expires_at > ?',
+        uid,
+        model,
+        now,
+      );
+      return row && toArtifact(row);
+    },
+    consume: (model, key, now) =>
+      database.write(
+        () =>
+          database.run(
+            `UPDATE artifacts SET consumed_at = ?
+             WHERE key = ? AND model = ? AND consumed_at IS NULL AND expires_at > ?`,
+            now,
+            key,
+            model,
+            now,
+          ) === 1,
+      ),
+    remove: (model, key) =>
+      database.write(() => {
+        database.run('DELETE FROM artifacts WHERE key = ? AND model = ?', key, model);
+      }),
+  };
+}

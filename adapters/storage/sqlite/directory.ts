@@ -1,0 +1,227 @@
+/** The nouns of the directory, and the log of their changes. */
+import { LRUCache } from 'lru-cache';
+import {
+  type Collection,
+  Conflict,
+  type DirectoryChange,
+  type DirectoryChanges,
+  type DirectoryStore,
+  VersionConflict,
+} from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import {
+  type CollectionName,
+  type Nouns,
+  organizationOf,
+  toFirstVersion,
+  type UniqueKey,
+  withoutRevision,
+} from '../../../src/storage/nouns.ts';
+import { type Database, optionalText, type Row } from './database.ts';
+import { putKeys, removeKeys } from './noun-keys.ts';
+
+/** Nouns of one kind kept in memory. */
+const NOUNS_KEPT = 5_000;
+
+/**
+ * For those that are read at each request: a noun whose document reads as it did the last time is the same object.
+ * Parsing costs as much as reading.
+ */
+function createParser<T extends object>(): (id: string, document: string) => T {
+  const last = new LRUCache<string, { readonly document: string; readonly noun: T }>({ max: NOUNS_KEPT });
+  return (id, document) => {
+    const known = last.get(id);
+    if (known?.document === document) return known.noun;
+    const noun = JSON.parse(document) as T;
+    last.set(id, { document, noun });
+    return noun;
+  };
+}
+
+const REVISION = 'directory revision';
+
+/** Few of many nouns: the small table is read first. */
+const LISTED = `noun_lists AS l CROSS JOIN nouns AS n ON n.collection = l.collection AND n.number = l.number
+  WHERE l.collection = ? AND l.name = ? AND l.value = ?`;
+/** Jumps from value to value in the index, however many nouns have each. */
+const LISTED_VALUES = `
+  WITH RECURSIVE listed (value) AS (
+    SELECT min(value) FROM noun_lists WHERE collection = ?1 AND name = ?2
+    UNION ALL
+    SELECT (SELECT min(value) FROM noun_lists WHERE collection = ?1 AND name = ?2 AND value > listed.value)
+    FROM listed WHERE listed.value IS NOT NULL)
+  SELECT value FROM listed WHERE value IS NOT NULL`;
+
+function createCollection<C extends CollectionName>(
+  name: C,
+  database: Database,
+): Collection<Nouns[C], UniqueKey<C>> {
+  type T = Nouns[C];
+  const parseKnown = withoutRevision.has(name)
+    ? createParser<T>()
+    : (_id: string, document: string): T => JSON.parse(document);
+  const parse = (row: Row | undefined): T | undefined => row && JSON.parse(String(row.document));
+
+  function changed(id: string, organization: string | null): void {
+    if (!withoutRevision.has(name)) noteChange(database, { collection: name, id, organization });
+  }
+
+  const documentOrganization = (noun: T): string | null =>
+    (noun as { organization?: string }).organization ?? null;
+  const concerned = (noun: T): string | null => organizationOf(name, noun) ?? null;
+
+  return {
+    async get(id) {
+      const row = database.get('SELECT document FROM nouns WHERE collection = ? AND id = ?', name, id);
+      return row && parseKnown(id, String(row.document));
+    },
+    async findBy(key, value) {
+      return parse(
+        database.get(
+          `SELECT document FROM noun_keys AS k JOIN nouns AS n ON n.collection = k.collection AND n.id = k.id
+           WHERE k.collection = ? AND k.name = ? AND k.value = ?`,
+          name,
+          key,
+          value,
+        ),
+      );
+    },
+    async findNumber(number) {
+      return parse(
+        database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', name, number),
+      );
+    },
+    insert: (given) =>
+      database.writeAll(() => {
+        const noun = toFirstVersion<T>(given, database.next(`number of ${name}`));
+        if (database.get('SELECT 1 FROM nouns WHERE collection = ? AND id = ?', name, noun.id)) {
+          throw new Conflict('id');
+        }
+        putKeys(database, name, noun);
+        database.run(
+          'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
+          name,
+          noun.id,
+          noun.number,
+          noun.version,
+          documentOrganization(noun),
+          JSON.stringify(noun),
+        );
+        changed(noun.id, concerned(noun));
+        return noun;
+      }),
+    replace: (given) =>
+      database.writeAll(() => {
+        const noun = { ...given, version: given.version + 1 };
+        const replaced = database.run(
+          `UPDATE nouns SET version = ?, organization = ?, document = ?
+           WHERE collection = ? AND id = ? AND version = ?`,
+          noun.version,
+          documentOrganization(noun),
+          JSON.stringify(noun),
+          name,
+          noun.id,
+          given.version,
+        );
+        if (replaced === 0) throw new VersionConflict(`${name} ${noun.id} was changed or removed meanwhile`);
+        removeKeys(database, name, noun);
+        putKeys(database, name, noun);
+        changed(noun.id, concerned(noun));
+        return noun;
+      }),
+    remove: (id, version) =>
+      database.writeAll(() => {
+        const removed = database.get(
+          'DELETE FROM nouns WHERE collection = ? AND id = ? AND version = ? RETURNING number, organization',
+          name,
+          id,
+          version,
+        );
+        if (!removed) throw new VersionConflict(`${name} ${id} was changed or removed meanwhile`);
+        removeKeys(database, name, { id, number: Number(removed.number) });
+        changed(id, name === 'organizations' ? id : (optionalText(removed.organization) ?? null));
+      }),
+    async page({ after, limit, organization, listed }) {
+      const among = listed ? LISTED : 'nouns AS n WHERE n.collection = ?';
+      const values = listed ? [name, listed.key, listed.value] : [name];
+      const within = organization === undefined ? '' : 'AND n.organization = ?';
+      const rows = database.all(
+        `SELECT n.number, n.document FROM ${among} ${within} AND ${listed ? 'l' : 'n'}.number > ?
+         ORDER BY ${listed ? 'l' : 'n'}.number LIMIT ?`,
+        ...values,
+        ...(organization === undefined ? [] : [organization]),
+        Number(after ?? 0),
+        limit + 1,
+      );
+      const items = rows.slice(0, limit);
+      return defined({
+        items: items.map((row) => JSON.parse(String(row.document))),
+        next: rows.length > limit ? String(items.at(-1)?.number) : undefined,
+      });
+    },
+    async listedValues(key) {
+      return database.all(LISTED_VALUES, name, key).map(({ value }) => String(value));
+    },
+  };
+}
+
+/** Changes that the log keeps. */
+const CHANGES_KEPT = 10_000;
+/** A reader that is further behind reads everything anew. */
+const CHANGES_READ = 1_000;
+
+interface Change extends Omit<DirectoryChange, 'organization'> {
+  readonly organization: string | null;
+}
+
+/** Inside a `write`. */
+function noteChange(database: Database, { collection, id, organization }: Change): void {
+  const revision = database.next(REVISION);
+  database.run('INSERT INTO directory_changes VALUES (?, ?, ?, ?)', revision, collection, id, organization);
+  database.run('DELETE FROM directory_changes WHERE revision <= ?', revision - CHANGES_KEPT);
+}
+
+function readRevision(database: Database): number {
+  return Number(database.get(`SELECT value FROM sequences WHERE name = '${REVISION}'`)?.value);
+}
+
+/** The cursor is a revision. A revision without an entry is one that the log does not have, or an import. */
+function readChanges(database: Database, cursor: string | undefined): DirectoryChanges {
+  const revision = readRevision(database);
+  if (cursor === undefined) return { cursor: String(revision) };
+  const rows = database.all(
+    'SELECT * FROM directory_changes WHERE revision > ? ORDER BY revision LIMIT ?',
+    Number(cursor),
+    CHANGES_READ,
+  );
+  const until = Number(cursor) + rows.length;
+  const hasAll = until >= revision && (rows.length === 0 || Number(rows.at(-1)?.revision) === until);
+  if (!hasAll) return { cursor: String(revision) };
+  const changes = rows.map(
+    (row): DirectoryChange =>
+      defined({
+        collection: String(row.collection) as CollectionName,
+        id: String(row.id),
+        organization: optionalText(row.organization),
+      }),
+  );
+  return { changes, cursor: String(until) };
+}
+
+export function createDirectoryStore(database: Database): DirectoryStore {
+  return {
+    organizations: createCollection('organizations', database),
+    applications: createCollection('applications', database),
+    roles: createCollection('roles', database),
+    resources: createCollection('resources', database),
+    users: createCollection('users', database),
+    connections: createCollection('connections', database),
+    datasources: createCollection('datasources', database),
+    async revision() {
+      return readRevision(database);
+    },
+    async changesSince(cursor) {
+      return readChanges(database, cursor);
+    },
+  };
+}
