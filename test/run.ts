@@ -6,6 +6,10 @@
  * `MONGODB_URI` names, and a database for each server. `--long` runs only tests of races and fault cycles, with their
  * full counts (`GRANTABLE_TEST_LONG=1`); `--figures` only tests of scale, at full scale and one at a time
  * (`GRANTABLE_TEST_FIGURES=1`; without it they run at about 1 %).
+ *
+ * The files of some folders (`TOGETHER`) run one after the other in one process. So a test there puts back what it changes
+ * of the process, also when it fails: `process.env`, the working directory, globals such as `fetch`, prototypes, and
+ * listeners on `process`. If a file fails only beside others of its folder, an earlier one did not put something back.
  */
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
