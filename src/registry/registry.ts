@@ -41,8 +41,11 @@ export interface RegistryDeps {
 /** A living token with its current rights. */
 export interface LivingToken {
   readonly row: TokenRow;
-  /** Its rights are those that it was made with. What else it may have changes without a mark. */
-  readonly isAsMade: boolean;
+  /**
+   * Rights above it shrank since it was made, so that its own were computed again. What else it may have changes without
+   * a mark.
+   */
+  readonly isNarrowed: boolean;
 }
 
 export interface Registry {
@@ -53,7 +56,7 @@ export interface Registry {
    * unknown, expired, ended, or nothing is left of it.
    */
   find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
-  /** The same, and whether its rights are those that it was made with. @param marksVersion from before the call */
+  /** The same, and whether it was narrowed. @param marksVersion from before the call */
   findLiving(
     format: 'jwt' | 'opaque',
     value: string,
@@ -67,8 +70,8 @@ export interface Registry {
   isAhead(asOf: number): boolean;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
   isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
-  /** Whether a token still has the rights that it was made with. @param marksVersion from before the call */
-  isAsMade(row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>, marksVersion: number): Promise<boolean>;
+  /** Whether a token is alive and has all the rights that it was made with. @param marksVersion from before the call */
+  hasAllRights(row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>, marksVersion: number): Promise<boolean>;
   /** The login with its current rights; undefined as for `find`. */
   findLogin(id: string): Promise<LoginRow | undefined>;
   /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
@@ -139,9 +142,10 @@ export function createRegistry({
     const found = await findRow(format, value);
     const standing = found && (await findStanding([found.id, ...found.ancestors], found.asOf, marksVersion));
     if (!found || standing === 'ended') return undefined;
-    const isAsMade = standing === 'alive';
-    const row = isAsMade ? found : await withCurrentRights(found);
-    if (!row?.account || (await isPasswordCurrent(row.subject, row.account))) return row && { row, isAsMade };
+    const isNarrowed = standing === 'narrowed';
+    const row = isNarrowed ? await withCurrentRights(found) : found;
+    if (!row?.account || (await isPasswordCurrent(row.subject, row.account)))
+      return row && { row, isNarrowed };
     // Resource servers that verify tokens themselves learn it from the feed.
     await endToken(row);
     return undefined;
@@ -172,7 +176,7 @@ export function createRegistry({
     async isAlive(ids, asOf) {
       return (await findStanding(ids, asOf)) !== 'ended';
     },
-    async isAsMade({ id, ancestors, asOf }, marksVersion) {
+    async hasAllRights({ id, ancestors, asOf }, marksVersion) {
       return (await findStanding([id, ...ancestors], asOf, marksVersion)) === 'alive';
     },
     async findLogin(id) {

@@ -49,7 +49,7 @@ export interface KeptAnswers {
 
 export interface KeptAnswersDeps {
   readonly marks: Pick<NodeMarks, 'version'>;
-  readonly registry: Pick<Registry, 'isAsMade'>;
+  readonly registry: Pick<Registry, 'hasAllRights'>;
   /** Memory that is used at most; 0 keeps nothing. */
   readonly keptBytes: number;
   /** Milliseconds. */
@@ -90,7 +90,7 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
     const { row } = kept;
     if (kept.revision !== revisionFor(row, caller) || row.expiresAt <= latest) return false;
     if (kept.marksVersion === marksVersion) return true;
-    if (!(await registry.isAsMade(row, marksVersion))) return false;
+    if (!(await registry.hasAllRights(row, marksVersion))) return false;
     kept.marksVersion = marksVersion;
     return true;
   }
@@ -111,7 +111,7 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
       return {
         marksVersion,
         keep(text, living) {
-          if (living.kind !== 'access token' || !living.isAsMade || living.row.account) return;
+          if (living.kind !== 'access token' || living.isNarrowed || living.row.account) return;
           const { id, organization, ancestors, asOf, expiresAt } = living.row;
           const row = { id, organization, ancestors, asOf, expiresAt };
           // Into the answers of that time, which were dropped if the keys changed meanwhile.

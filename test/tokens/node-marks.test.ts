@@ -139,7 +139,7 @@ test('kept answers take no more memory than they may, whatever is asked', async 
   const answers = createKeptAnswers({
     keptBytes,
     marks: { version: async () => 1 },
-    registry: { isAsMade: async () => true },
+    registry: { hasAllRights: async () => true },
     now: () => NOW,
   });
   const caller = { client: { id: 'c', organization: 'o' }, view: { revisionOf: () => 1 } };
@@ -150,7 +150,7 @@ test('kept answers take no more memory than they may, whatever is asked', async 
   for (const token of tokens) {
     const question = await answers.find(token, caller);
     assert.ok(typeof question !== 'string');
-    question.keep(text, { kind: 'access token', row: bearer, isAsMade: true });
+    question.keep(text, { kind: 'access token', row: bearer, isNarrowed: false });
   }
   let kept = 0;
   for (const token of tokens) if (typeof (await answers.find(token, caller)) === 'string') kept += 1;
@@ -162,7 +162,7 @@ test('answers for database accounts, narrowed tokens and refresh tokens are not 
   const answers = createKeptAnswers({
     keptBytes: 200_000,
     marks: { version: async () => 1 },
-    registry: { isAsMade: async () => true },
+    registry: { hasAllRights: async () => true },
     now: () => NOW,
   });
   const caller = { client: { id: 'c', organization: 'o' }, view: { revisionOf: () => 1 } };
@@ -170,8 +170,8 @@ test('answers for database accounts, narrowed tokens and refresh tokens are not 
   const { account: _, ...bearer } = ofAccount;
   assert.ok(ofAccount.account);
   for (const living of [
-    { kind: 'access token', row: ofAccount, isAsMade: true },
-    { kind: 'access token', row: bearer, isAsMade: false },
+    { kind: 'access token', row: ofAccount, isNarrowed: false },
+    { kind: 'access token', row: bearer, isNarrowed: true },
     { kind: 'refresh token', row: wholeLoginRow('l', NOW), isCurrent: true },
   ] as const) {
     const question = await answers.find('token', caller);
