@@ -41,8 +41,12 @@ const { parse } = brought('acorn') as {
 
 /** Milliseconds for one expression. */
 const TIMEOUT_MS = 60_000;
-/** What starts a process of its own when it is loaded. */
-const PROGRAMS = new Set(['src/main.js', 'src/config/write-docs.ts']);
+/** What starts to work when it is loaded: processes and threads. */
+const PROGRAMS = new Set([
+  'src/main.js',
+  'src/config/write-docs.ts',
+  'adapters/storage/sqlite/checkpoint-worker.ts',
+]);
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
 
 function* nodesOf(
@@ -61,7 +65,7 @@ const expressions: Expression[] = [];
 /** Where the sources build one: each must be met while they load. */
 const built = new Map<string, boolean>();
 
-const files = globSync('{src,adapters}/**/*.ts').filter((file) => !PROGRAMS.has(file));
+const files = globSync('{src,adapters}/**/*.{ts,js}');
 for (const file of files) {
   const code = stripTypeScriptTypes(readFileSync(file, 'utf8'));
   for (const { node, insideFunction } of nodesOf(
@@ -88,7 +92,9 @@ globalThis.RegExp = new Proxy(Original, {
     return expression;
   },
 });
-for (const file of files) await import(pathToFileURL(resolve(file)).href);
+for (const file of files) {
+  if (!PROGRAMS.has(file)) await import(pathToFileURL(resolve(file)).href);
+}
 globalThis.RegExp = Original;
 for (const [place, wasMet] of built)
   if (!wasMet) problems.push(`${place} was not built while its module loaded`);
