@@ -65,9 +65,10 @@ test('a server that is killed leaves compiled code that the next one takes', asy
     await server.ended;
     return server.said();
   };
-  assert.match(await serve('SIGKILL'), /writing cache for ESM \S*\/src\/server\.ts/);
+  await serve('SIGKILL');
   const next = await serve('SIGTERM');
-  assert.match(next, /\/src\/server\.ts was accepted/);
+  const accepted = next.match(/was accepted/g) ?? [];
+  assert.ok(accepted.length > 100, `${accepted.length} files`);
   assert.doesNotMatch(next, /was rejected/);
 });
 
