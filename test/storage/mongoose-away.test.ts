@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { guarded } from '../../adapters/storage/mongoose/errors.ts';
+import { StoreUnavailable } from '../../src/storage/contract.ts';
 import { createGate } from '../support/gate.ts';
 import { HELLO, startFront } from '../support/mongo-front.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
@@ -149,6 +151,16 @@ describe('a MongoDB that is away', {
     assert.equal((await ask('/oauth/introspect', { token: json.access_token })).json.active, true);
     await gate.close();
   });
+});
+
+test('E4 an operation that the driver never ends is refused', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const refused = assert.rejects(
+    guarded(() => new Promise(() => undefined)),
+    StoreUnavailable,
+  );
+  t.mock.timers.tick(15_000);
+  await refused;
 });
 
 for (const workers of [1, 2]) {

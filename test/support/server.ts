@@ -222,10 +222,17 @@ export function basic(clientId: string, secret: string): string {
 }
 
 /** The issuer is fixed before the server listens, so the port must be known. */
+/** Below those that systems give to clients and to servers without a port of their own: none of these takes it meanwhile. */
+const PORTS = { first: 10_000, amount: 20_000 };
+
 export async function freePort(): Promise<number> {
+  const port = PORTS.first + Math.floor(Math.random() * PORTS.amount);
   const probe = createTcpServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as { port: number };
+  const isFree = await new Promise<boolean>((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (!isFree) return freePort();
   await new Promise((resolve) => probe.close(resolve));
   return port;
 }

@@ -1,7 +1,7 @@
 /** Keeps the connection, and opens a new one when the driver's monitor has died. */
 import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
 import { CannotOpenStore, StoreUnavailable } from '../../../src/storage/contract.ts';
-import { guarded } from './errors.ts';
+import { guardedLong } from './errors.ts';
 
 /** Milliseconds. A waiting client gets 503 before its own time limit. */
 const PATIENCE_MS = 2_000;
@@ -71,7 +71,7 @@ export interface LivingConnection {
 export async function connect(url: string, silence = SILENCE_MS): Promise<LivingConnection> {
   const connection = createConnection(url, OPTIONS);
   try {
-    await guarded(() => connection.asPromise());
+    await guardedLong(() => connection.asPromise());
   } catch (error) {
     await connection.close();
     if (error instanceof StoreUnavailable && (await answersOtherwise(url))) {

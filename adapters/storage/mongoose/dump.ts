@@ -10,7 +10,7 @@ import { encodeLogin, encodeToken } from '../../../src/storage/row-documents.ts'
 import { toAuditDocument, toAuditEntry, toKeyDocument, toStoredKey } from './administration.ts';
 import { toArtifact } from './artifacts.ts';
 import { numberOf, toNoun, toNounDocument } from './directory.ts';
-import { guarded, toStoreError } from './errors.ts';
+import { guarded, guardedLong, toStoreError } from './errors.ts';
 import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
 import { CHANGES, toNode } from './nodes.ts';
@@ -152,7 +152,7 @@ export function createDump(models: Models, heads: Heads): Dump {
         for await (const record of records) await guarded(() => write(record));
         for (const name of ['key revision', 'directory revision']) await heads.next(name);
       } catch (error) {
-        for (const model of modelsOf(models)) await guarded(() => model.deleteMany({}));
+        for (const model of modelsOf(models)) await guardedLong(() => model.deleteMany({}));
         throw error;
       }
     },

@@ -113,8 +113,29 @@ export function toStoreError(error: unknown): unknown {
   return isDuplicate(error) ? new Conflict(clashingKey(error)) : error;
 }
 
-/** Runs one operation. @throws StoreUnavailable, Conflict */
-export async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
+/**
+ * Above the driver's own limits. If a connection breaks while a command is being written to it, the driver may never end
+ * the operation.
+ */
+const OPERATION_MS = 15_000;
+
+/** Runs one operation. @throws StoreUnavailable, also if the operation does not end; Conflict */
+export function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
+  return guardedLong(async () => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new StoreUnavailable('the database does not answer')), OPERATION_MS);
+    });
+    try {
+      return await Promise.race([work(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+}
+
+/** As `guarded`, for work that may take long because there is much of it. */
+export async function guardedLong<T>(work: () => PromiseLike<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Removes what has expired, and checks whether the store is complete. */
 import { type Connection, trusted } from 'mongoose';
-import { guarded } from './errors.ts';
+import { guarded, guardedLong } from './errors.ts';
 import { INDEXES } from './migrations.ts';
 import { type Models, seenAs } from './schemas.ts';
 
@@ -43,7 +43,7 @@ async function verifyShared({ shared, tokens, logins }: Models): Promise<string[
   for (const model of [tokens, logins]) {
     let lost = 0;
     const references = model.aggregate<{ _id: Buffer }>([{ $group: { _id: '$shared' } }]).cursor();
-    await guarded(async () => {
+    await guardedLong(async () => {
       for await (const { _id } of references) if (!(await shared.exists({ _id }))) lost += 1;
     });
     const name = model.collection.name;
@@ -55,7 +55,7 @@ async function verifyShared({ shared, tokens, logins }: Models): Promise<string[
 async function verifyIndexes(connection: Connection): Promise<string[]> {
   const missing: string[] = [];
   for (const collection of new Set(INDEXES.map((index) => index.collection))) {
-    const there = await guarded(() => connection.collection(collection).indexes());
+    const there = await guardedLong(() => connection.collection(collection).indexes());
     const names = new Set(there.map(({ name }) => name));
     for (const { name } of INDEXES.filter((index) => index.collection === collection)) {
       if (!names.has(name)) missing.push(`the collection ${collection} has lost its index ${name}`);

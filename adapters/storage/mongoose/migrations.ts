@@ -11,7 +11,7 @@ import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts
 import { BESIDE_FACES, moveIntoFaces } from '../../../src/storage/earlier-nouns.ts';
 import { type CollectionName, listedKeys, uniqueKeys } from '../../../src/storage/nouns.ts';
 import { REVISION, toListed, toNoun } from './directory.ts';
-import { guarded } from './errors.ts';
+import { guardedLong } from './errors.ts';
 import type { Heads } from './heads.ts';
 import type { HeadDocument, NounDocument } from './schemas.ts';
 
@@ -71,7 +71,7 @@ export const INDEXES: readonly Index[] = [
 async function createIndexes(connection: Connection): Promise<void> {
   for (const [collection, indexes] of Map.groupBy(INDEXES, (index) => index.collection)) {
     const specs = indexes.map(({ name, key, options }) => ({ name, key, ...options }));
-    await guarded(() => connection.collection(collection).createIndexes(specs));
+    await guardedLong(() => connection.collection(collection).createIndexes(specs));
   }
 }
 
@@ -89,7 +89,7 @@ async function rewrite(
   let isDone = false;
   while (!isDone) {
     isDone = true;
-    await guarded(async () => {
+    await guardedLong(async () => {
       const updates: mongo.AnyBulkWriteOperation<NounDocument>[] = [];
       const write = async () => {
         if (updates.length > 0) await nouns.bulkWrite(updates.splice(0), { ordered: false });
@@ -116,7 +116,7 @@ async function writeFaces(connection: Connection): Promise<void> {
     ({ faces }) => ({ $set: { faces: JSON.stringify(faces) } }),
   );
   // Processes of an earlier version will not find what users have: from here on they take all faces for off.
-  await guarded(() =>
+  await guardedLong(() =>
     connection.collection<HeadDocument>('heads').updateOne({ _id: REVISION }, { $inc: { value: 1 } }),
   );
   await rewrite(
@@ -134,7 +134,7 @@ async function writeFaces(connection: Connection): Promise<void> {
 async function fillLists(connection: Connection): Promise<void> {
   for (const name of NOUNS.filter((each) => Object.keys(listedKeys[each]).length > 0)) {
     const nouns = connection.collection<NounDocument>(name);
-    await guarded(async () => {
+    await guardedLong(async () => {
       for await (const document of nouns.find()) {
         const { _id, version } = document;
         const listed = toListed(name, toNoun(document as NounDocument));

@@ -102,8 +102,9 @@ const root = fc.record({
   permissions,
   scopes: fc.subarray(SCOPES),
   isOwned: fc.boolean(),
-  lifetime: maybe(fc.integer({ min: 120, max: 90_000 })),
-  maxTokenTtl: maybe(fc.integer({ min: 60, max: 86_400 })),
+  // Long enough that none is swept before the rows are counted.
+  lifetime: maybe(fc.integer({ min: 3_600, max: 90_000 })),
+  maxTokenTtl: maybe(fc.integer({ min: 3_600, max: 86_400 })),
 });
 const step = fc.record({
   client: fc.oneof(
@@ -116,7 +117,7 @@ const step = fc.record({
   spelling: fc.constantFrom('permissions', 'authorization_details', 'scope'),
   scopes: often<string[] | undefined>(undefined, fc.subarray(SCOPES)),
   resource: often<string | undefined>(undefined, fc.constantFrom(RESOURCE, OPAQUE_RESOURCE)),
-  expiresIn: maybe(fc.integer({ min: 60, max: 86_400 })),
+  expiresIn: maybe(fc.integer({ min: 600, max: 86_400 })),
 });
 const chain = fc.record({
   root,
