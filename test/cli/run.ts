@@ -7,8 +7,8 @@ import type { TestContext } from 'node:test';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { runCommand } from '../../src/cli/run.ts';
 import { createServer } from '../../src/server.ts';
+import { freePort } from '../support/free-port.ts';
 import { childEnv } from '../support/programs.ts';
-import { freePort } from '../support/server.ts';
 
 export const MAIN = new URL('../../src/main.js', import.meta.url).pathname;
 

@@ -10,8 +10,9 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parseApplyFile } from '../../src/config/apply-file.ts';
 import { createLogger } from '../../src/http/log.ts';
+import { freePort } from '../support/free-port.ts';
 import { childEnv } from '../support/programs.ts';
-import { basic, freePort, startServer, type TestServer } from '../support/server.ts';
+import { basic, startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { MAIN, openTerminal, start, type Terminal } from './run.ts';
 

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { crmDatasource, writeCrm } from '../support/crm.ts';
-import { basic, FIXTURE, freePort, PASSWORD } from '../support/server.ts';
+import { freePort } from '../support/free-port.ts';
+import { basic, FIXTURE, PASSWORD } from '../support/server.ts';
 import { type ChildServer, createChildServer, secretOf } from './child-server.ts';
 
 const STRANGER = '127.0.0.66';

@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../support/free-port.ts';
 import { childEnv } from '../support/programs.ts';
-import { basic, FIXTURE, freePort } from '../support/server.ts';
+import { basic, FIXTURE } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
 /** Nothing that is asked here takes that long. */

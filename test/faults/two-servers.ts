@@ -1,6 +1,6 @@
 /** Two server processes on one store, and a fault that comes over it while both are under load. */
 import type { TestContext } from 'node:test';
-import { freePort } from '../support/server.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import { type Answer, ask, type ChildServer, createChildServer } from './child-server.ts';
 import { createCode } from './codes.ts';

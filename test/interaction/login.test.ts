@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { authorizeUrl, createBrowser, createPkce, type Page } from '../support/browser.ts';
-import { freePort, PASSWORD, startServer, type TestServer } from '../support/server.ts';
+import { freePort } from '../support/free-port.ts';
+import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 import { codeOf, createFlow, errorOf, type Flow, isConsentPage, isLoginPage, postRaw } from './flow.ts';
 
 const OTHER_REDIRECT_URI = 'https://app.other.example/callback';

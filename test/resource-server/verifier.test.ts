@@ -7,15 +7,9 @@ import { parsePermissions } from '../../src/permissions/permissions-json.ts';
 import { toStored } from '../../src/permissions/stored.ts';
 import { AccessError, createVerifier, type Verifier } from '../../src/resource-server/index.ts';
 import type { Connection } from '../../src/storage/nouns.ts';
+import { freePort } from '../support/free-port.ts';
 import { createGate } from '../support/gate.ts';
-import {
-  freePort,
-  OPAQUE_RESOURCE,
-  PASSWORD,
-  RESOURCE,
-  startServer,
-  type TestServer,
-} from '../support/server.ts';
+import { OPAQUE_RESOURCE, PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 import { until } from '../support/until.ts';
 

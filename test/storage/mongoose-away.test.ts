@@ -10,11 +10,12 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { guarded } from '../../adapters/storage/mongoose/errors.ts';
 import { StoreUnavailable } from '../../src/storage/contract.ts';
+import { freePort } from '../support/free-port.ts';
 import { createGate } from '../support/gate.ts';
 import { HELLO, startFront } from '../support/mongo-front.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
 import { childEnv } from '../support/programs.ts';
-import { basic, FIXTURE, freePort } from '../support/server.ts';
+import { basic, FIXTURE } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');

@@ -6,9 +6,10 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { ask, createChildServer } from '../faults/child-server.ts';
 import { createCode } from '../faults/codes.ts';
+import { freePort } from '../support/free-port.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
 import { childEnv } from '../support/programs.ts';
-import { freePort, OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI } from '../support/server.ts';
+import { OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI } from '../support/server.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.js');
 const run = promisify(execFile);

@@ -5,9 +5,9 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
+import { freePort } from './free-port.ts';
 import type { SqlServer } from './postgres.ts';
 import { findProgram, otherUser } from './programs.ts';
-import { freePort } from './server.ts';
 import { makeCertificate } from './tls.ts';
 import { until } from './until.ts';
 

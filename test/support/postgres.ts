@@ -5,8 +5,8 @@ import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { freePort } from './free-port.ts';
 import { findProgram, otherUser, signalAll } from './programs.ts';
-import { freePort } from './server.ts';
 import { type Certificate, makeCertificate } from './tls.ts';
 import { until } from './until.ts';
 

@@ -3,13 +3,13 @@
  * organization that has an application for everything that tests need. Passwords cost little.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadApplyFile } from '../../src/config/apply-file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Logger } from '../../src/http/log.ts';
 import { createServer, type GrantableServer, type ServerOptions } from '../../src/server.ts';
+import { freePort } from './free-port.ts';
 import { storageForTests } from './mongodb.ts';
 
 export const RESOURCE = 'https://api.acme.example/';
@@ -222,21 +222,6 @@ export function basic(clientId: string, secret: string): string {
 }
 
 /** The issuer is fixed before the server listens, so the port must be known. */
-/** Below those that systems give to clients and to servers without a port of their own: none of these takes it meanwhile. */
-const PORTS = { first: 10_000, amount: 20_000 };
-
-export async function freePort(): Promise<number> {
-  const port = PORTS.first + Math.floor(Math.random() * PORTS.amount);
-  const probe = createTcpServer();
-  const isFree = await new Promise<boolean>((resolve) => {
-    probe.once('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => resolve(true));
-  });
-  if (!isFree) return freePort();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'grantable-')));
   const fixture = structuredClone(FIXTURE);

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort } from '../support/server.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import { median, timeOf } from './compare.ts';
 

@@ -4,8 +4,9 @@ import type { NounChanges } from '../../src/directory/changes.ts';
 import type { GrantableServer } from '../../src/server.ts';
 import type { Collection } from '../../src/storage/contract.ts';
 import type { CollectionName, Nouns } from '../../src/storage/nouns.ts';
+import { freePort } from '../support/free-port.ts';
 import { storageForTests } from '../support/mongodb.ts';
-import { freePort, startServer, type TestServer, type TestServerOptions } from '../support/server.ts';
+import { startServer, type TestServer, type TestServerOptions } from '../support/server.ts';
 
 const AUTHOR = { actor: 'test' };
 

@@ -9,7 +9,8 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { createServer } from '../../../src/server.ts';
 import { type Counters, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { createLostAnswers } from '../../../src/tokens/grants/lost-answers.ts';
-import { basic, FIXTURE, freePort, PASSWORD } from '../../support/server.ts';
+import { freePort } from '../../support/free-port.ts';
+import { basic, FIXTURE, PASSWORD } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
 
 test('a lost answer is told to the other processes once the store takes it', async (t) => {
