@@ -3,7 +3,7 @@ import type { Config } from './config/load.ts';
 import type { EmbeddedServer, EmbeddingOptions } from './server/embedding.ts';
 import * as server from './server.ts';
 
-export { loadApplyFile } from './config/apply-file.ts';
+export { loadApplyFile } from './apply/file.ts';
 export { type Config, ConfigError, loadConfig } from './config/load.ts';
 export {
   type System,

@@ -2,7 +2,7 @@
  * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
  */
 import { join } from 'node:path';
-import { findInsecureSettings } from './admin/insecure-settings.ts';
+import { findInsecureSettings } from './apply/insecure-settings.ts';
 import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
 import { BROWSER_PATHS } from './endpoints/client-origins.ts';

@@ -1,16 +1,17 @@
 /** Connections by hand: making one, and what there is to know of those that are there. */
-import type { ApplyConnection } from '../config/apply-file.ts';
+
+import { ApplyRefused } from '../apply/apply.ts';
+import { spellPermissions } from '../apply/differences.ts';
+import type { ApplyConnection } from '../apply/file.ts';
+import { planConnection } from '../apply/plan/connections.ts';
+import { createPlan } from '../apply/plan/plan.ts';
+import type { Author } from '../changes/author.ts';
+import type { Changes } from '../changes/changes.ts';
 import type { Connections, ShownToken } from '../connections/connections.ts';
 import { createSecret } from '../connections/connections.ts';
-import type { Author } from '../directory/author.ts';
-import type { Changes } from '../directory/changes.ts';
 import { eachNoun } from '../directory/collections.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Connection, Organization } from '../storage/nouns.ts';
-import { ApplyRefused } from './apply.ts';
-import { planConnection } from './apply-connections.ts';
-import { spellPermissions } from './apply-differences.ts';
-import { createPlan } from './apply-plan.ts';
 
 /** Living tokens that are counted one by one. */
 const COUNTED = 1_000_000;

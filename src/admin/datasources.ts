@@ -1,13 +1,14 @@
 /** Tries a datasource step by step, for the operator who registers it. Of what is read it shows only names. */
+
+import type { Author } from '../changes/author.ts';
+import type { Changes } from '../changes/changes.ts';
 import { type Connector, DatasourceAway } from '../datasources/connector.ts';
 import { type Credentials, formatSettings } from '../datasources/credentials.ts';
 import type { Datasources } from '../datasources/datasources.ts';
 import type { Costs } from '../datasources/password-formats/contract.ts';
 import { describeStored, parseStored, verifyParsed } from '../datasources/password-formats/index.ts';
 import { isNamed, type Person, readRow, registeredColumns, rowQuery } from '../datasources/rows.ts';
-import type { Author } from '../directory/author.ts';
-import type { Changes } from '../directory/changes.ts';
-import { accountSubject, rolesOf } from '../directory/database-accounts.ts';
+import { accountSubject, rolesOf } from '../rights/database-accounts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import type { Datasource, UserTable } from '../storage/nouns.ts';
 

@@ -6,19 +6,19 @@ import { createPublicKey, sign, verify } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { generatedSecretsPath } from '../apply/generated-secrets.ts';
+import { findInsecureSettings } from '../apply/insecure-settings.ts';
+import { nameOf } from '../changes/changes.ts';
+import { createLookup, findBrokenReferences } from '../changes/references.ts';
 import type { Config } from '../config/config.ts';
 import { gatherAlgChoices } from '../directory/alg-choices.ts';
-import { nameOf } from '../directory/changes.ts';
 import { collectionOf, eachNoun } from '../directory/collections.ts';
-import { createLookup, findBrokenReferences } from '../directory/references.ts';
 import { SIGNATURES } from '../keys/signatures.ts';
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts';
 import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
 import { type CollectionName, type Nouns, uniqueKeys } from '../storage/nouns.ts';
 import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
-import { generatedSecretsPath } from './generated-secrets.ts';
-import { findInsecureSettings } from './insecure-settings.ts';
 
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'wrong';

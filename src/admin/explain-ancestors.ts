@@ -1,6 +1,6 @@
 /** The nodes above a token, by the names that people know, and what happened to them. */
-import { displayNameOf } from '../directory/applications.ts';
-import { nameOf, singular } from '../directory/changes.ts';
+import { displayNameOf } from '../changes/applications.ts';
+import { nameOf, singular } from '../changes/changes.ts';
 import { collectionOf } from '../directory/collections.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';

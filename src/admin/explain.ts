@@ -1,11 +1,12 @@
 /**
- * What a token allows, where each right came from, what took others away, when it dies, and whether it is active.
+ * What operators ask of a store: explain a token, doctor, revoke, export, import, the demo. How it is called and shown is
+ * `cli`'s.
+ *
+ * This file: what a token allows, where each right came from, what took others away, when it dies, and whether it is active.
  * Read from the store alone; the token itself is in nothing that comes out.
  */
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import type { BoundRights, CurrentRights } from '../directory/current-rights.ts';
 import type { Directory } from '../directory/directory.ts';
-import { withinCatalogue } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { type DeviceAccess, type DeviceRight, fromStoredAccess } from '../permissions/device-access.ts';
 import { explainAccess, explainIntersection, type Removable, type Step } from '../permissions/explain.ts';
@@ -13,6 +14,8 @@ import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
+import type { BoundRights, CurrentRights } from '../rights/current-rights.ts';
+import { withinCatalogue } from '../rights/rights.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Presented, PresentedTokens } from '../tokens/identify.ts';

@@ -2,14 +2,15 @@
  * Ending tokens by hand: one token with what hangs below it, or all tokens of a person, an application or an organization.
  * Each returns what ended, for people.
  */
+
+import type { Author } from '../changes/author.ts';
+import type { Revocations } from '../changes/revocations.ts';
 import type { Connections } from '../connections/connections.ts';
-import type { Author } from '../directory/author.ts';
 import { eachNoun } from '../directory/collections.ts';
-import { datasourceOf } from '../directory/database-accounts.ts';
-import type { Revocations } from '../directory/revocations.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { accountNode, consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
+import { datasourceOf } from '../rights/database-accounts.ts';
 import type { DirectoryStore, LoginStore } from '../storage/contract.ts';
 import type { Application, Connection, Organization, User } from '../storage/nouns.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';

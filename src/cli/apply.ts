@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
-import { formatReport } from '../admin/apply-report.ts';
-import { loadApplyFile } from '../config/apply-file.ts';
+import { loadApplyFile } from '../apply/file.ts';
+import { formatReport } from '../apply/report.ts';
 import { packageFolder } from '../server/package-folder.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
 import { operatorOf, withStore } from './open.ts';

@@ -1,4 +1,3 @@
-import { ApplyRefused } from '../admin/apply.ts';
 import {
   type ConnectionsDeps,
   createConnection,
@@ -7,8 +6,9 @@ import {
 } from '../admin/connections.ts';
 import { findNamed } from '../admin/find-named.ts';
 import { revokeConnection } from '../admin/revoke.ts';
-import { describe, findValue } from '../config/apply-problems.ts';
-import { connection as connectionSchema } from '../config/apply-schema.ts';
+import { ApplyRefused } from '../apply/apply.ts';
+import { describe, findValue } from '../apply/problems.ts';
+import { connection as connectionSchema } from '../apply/schema.ts';
 import { duration } from '../config/values.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';

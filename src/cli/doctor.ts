@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { examineFolder, examineStore, type Finding } from '../admin/doctor.ts';
-import { loadApplyFile } from '../config/apply-file.ts';
+import { loadApplyFile } from '../apply/file.ts';
 import { ConfigError } from '../config/config.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { toOneLine } from '../errors/texts.ts';

@@ -1,7 +1,8 @@
 /** Errors in words for the operator who typed the command. An error that was not foreseen keeps its stack. */
-import { ApplyRefused } from '../admin/apply.ts';
+
 import { BadExport } from '../admin/import.ts';
-import { ApplyFileError } from '../config/apply-file.ts';
+import { ApplyRefused } from '../apply/apply.ts';
+import { ApplyFileError } from '../apply/file.ts';
 import { ConfigError } from '../config/config.ts';
 import { DomainError } from '../errors/domain.ts';
 import { toOneLine } from '../errors/texts.ts';

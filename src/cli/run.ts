@@ -1,6 +1,6 @@
 /** Finds the command that was typed and runs it. */
 import { join } from 'node:path';
-import { didYouMean } from '../config/similar.ts';
+import { didYouMean } from '../errors/similar.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { packageFolder } from '../server/package-folder.ts';
 import { type Command, type CommandIo, DONE, MISUSED, UsageError, writeLines } from './command.ts';

@@ -15,7 +15,7 @@ import {
 /** Loaded with a file only: YAML and the schema of the file are large. */
 async function findApplyReader({ env }: CommandIo) {
   if (env[options.applyFile.name] === undefined) return undefined;
-  return (await import('../config/apply-file.ts')).loadApplyFile;
+  return (await import('../apply/file.ts')).loadApplyFile;
 }
 
 export const serve: Command = {
@@ -54,7 +54,7 @@ export const serve: Command = {
       });
       const { applied, quickstart } = server.started;
       if (applied && applied.changes.length > 0) {
-        const { formatReport } = await import('../admin/apply-report.ts');
+        const { formatReport } = await import('../apply/report.ts');
         writeLines(io.stdout, formatReport(applied));
       }
       if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);

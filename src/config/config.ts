@@ -1,10 +1,10 @@
 /** The configuration as all code after `load` sees it: typed, whole, frozen; no defaults and no text to parse. */
 
+import type { ApplyFile } from '../apply/schema.ts';
 import { toOneLine } from '../errors/texts.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import type { TrustedProxies } from './addresses.ts';
-import type { ApplyFile } from './apply-schema.ts';
 import type { Limit, LogLevel, Signing, SqliteSync, StoragePlace } from './values.ts';
 
 export interface Config {

@@ -3,15 +3,15 @@
 import { readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { inspect } from 'node:util';
+import { ApplyFileError } from '../apply/file-error.ts';
+import type { ApplyFile } from '../apply/schema.ts';
+import { didYouMean } from '../errors/similar.ts';
 import { quote } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';
 import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
 import { createTrustedProxies } from './addresses.ts';
-import { ApplyFileError } from './apply-file-error.ts';
-import type { ApplyFile } from './apply-schema.ts';
 import { type Config, ConfigError, type Problem } from './config.ts';
 import { isIgnoredName, type Option, options, type Rule, type Values } from './options.ts';
-import { didYouMean } from './similar.ts';
 import type { StoragePlace } from './values.ts';
 
 export { type Config, ConfigError, type Problem } from './config.ts';

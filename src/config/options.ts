@@ -1,17 +1,17 @@
 /**
- * The configuration: what an operator can set, from the environment and from an apply file. Everything is checked
- * here, once, before anything starts; all problems are reported together. It leaves to `directory` what an apply file
- * does to the store. It serves no routes.
+ * The configuration: what an operator can set in the environment. Everything is checked here, once, before anything
+ * starts; all problems are reported together. The apply file is `apply`'s. It serves no routes.
  *
  * This file: every option of the environment as data. `docs/configuration.md` is written from it.
  */
 import type { z } from 'zod';
 import { findNetworkProblem } from '../datasources/networks.ts';
 import { builtInFaces, titlesOf } from '../faces/index.ts';
+import { isHostAndPort, isHostname } from '../nouns/hosts.ts';
 import { isLoopback } from '../nouns/redirect-uris.ts';
 import { findableEmail } from '../nouns/usernames.ts';
 import { parseMasterKey } from '../storage/master-key.ts';
-import { findIssuerProblem, findProxyProblem, isHostAndPort, isHostname } from './addresses.ts';
+import { findIssuerProblem, findProxyProblem } from './addresses.ts';
 import type { Config } from './config.ts';
 import {
   checkedText,

@@ -2,14 +2,14 @@
 
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { didYouMean } from '../errors/similar.ts';
 import { quote } from '../errors/texts.ts';
 import { builtInFaces } from '../faces/index.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
+import { isHostname } from '../nouns/hosts.ts';
 import { ownFirstSegments } from '../nouns/names.ts';
 import { isLoopback } from '../nouns/redirect-uris.ts';
 import { defined } from '../storage/defined.ts';
-import { isHostname } from './addresses.ts';
-import { didYouMean } from './similar.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { datasource } from './apply-datasources.ts';
-import { applySample } from './apply-sample.ts';
+import { datasource } from '../apply/datasource-schema.ts';
+import { applySample } from '../apply/sample.ts';
 import {
   administrator,
   application,
@@ -15,7 +15,7 @@ import {
   resource,
   role,
   user,
-} from './apply-schema.ts';
+} from '../apply/schema.ts';
 import { ignoredPrefixes, type Option, options } from './options.ts';
 
 interface JsonSchema {

@@ -1,22 +1,22 @@
 /**
  * Connections: long-lived permissions of applications, whose tokens are exchanged for short ones. This folder makes, finds,
- * rotates and ends them. `directory` says what a connection may give, `tokens` makes the exchange. It serves no routes.
+ * rotates and ends them. `rights` says what a connection may give, `tokens` makes the exchange. It serves no routes.
  *
  * A token is shown once and stored as a hash. Rotation leaves the one before good until it is dropped; each secret is
  * a node of its own, so dropping one ends what was made with it and nothing else.
  */
 import { randomUUID, timingSafeEqual } from 'node:crypto';
+import type { Author } from '../changes/author.ts';
+import type { Changes } from '../changes/changes.ts';
+import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import { isWithin } from '../datasources/networks.ts';
-import type { Author } from '../directory/author.ts';
-import type { Changes } from '../directory/changes.ts';
-import { isUsable } from '../directory/current-rights.ts';
 import type { DirectoryView } from '../directory/directory.ts';
-import { retryOnConflict } from '../directory/retry-on-conflict.ts';
-import { findConnectionRights, type ResourceRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { AlreadyTaken, RegistrationClosed } from '../errors/domain.ts';
 import { issuedNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
+import { isUsable } from '../rights/current-rights.ts';
+import { findConnectionRights, type ResourceRights } from '../rights/rights.ts';
 import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Application, Connection, ConnectionSecret, Resource, User } from '../storage/nouns.ts';

@@ -1,6 +1,6 @@
 /** Domains that their owners register: each becomes a resource whose tables only its resource server knows. */
-import type { Author } from '../directory/author.ts';
-import type { Changes } from '../directory/changes.ts';
+import type { Author } from '../changes/author.ts';
+import type { Changes } from '../changes/changes.ts';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
 import { quoteName } from '../permissions/errors.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';

@@ -4,13 +4,13 @@
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { accountSubject, findUserTable, rolesOf } from '../directory/database-accounts.ts';
+import type { GuessLimits } from '../accounts/authenticate-user.ts';
+import type { HashQueue } from '../accounts/hash-queue.ts';
 import type { DirectoryView } from '../directory/directory.ts';
-import type { HashQueue } from '../directory/hash-queue.ts';
-import type { Holder } from '../directory/rights.ts';
-import type { GuessLimits } from '../directory/users.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import { accountNode } from '../registry/nodes.ts';
+import { accountSubject, findUserTable, rolesOf } from '../rights/database-accounts.ts';
+import type { Holder } from '../rights/rights.ts';
 import type { AccountFacts } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Datasource, Realm, UserTable } from '../storage/nouns.ts';

@@ -3,9 +3,9 @@
  * reads the row again when such a token is used, at most every few seconds.
  */
 import { LRUCache } from 'lru-cache';
-import { findUserTable } from '../directory/database-accounts.ts';
 import type { Directory } from '../directory/directory.ts';
 import { Unavailable } from '../errors/domain.ts';
+import { findUserTable } from '../rights/database-accounts.ts';
 import type { AccountFacts } from '../storage/contract.ts';
 import type { DatabaseLogins } from './logins.ts';
 

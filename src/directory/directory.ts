@@ -1,6 +1,6 @@
 /**
- * The directory: organizations, applications, roles, resources and users; who a person is and what rights they have.
- * It leaves tokens to `registry` and `tokens`, and knows no HTTP. It serves no routes.
+ * The directory: organizations, applications, roles, resources and users, and finding them by name. It leaves writing to
+ * `changes`, what is allowed to `rights`, people and passwords to `accounts`. It knows no HTTP.
  *
  * This file: reading. Everything but users is read through a view of one revision. The store's revision is asked at
  * each request, so what one process changed holds in the others at once. A new view reads again only what the changes since

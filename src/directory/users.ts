@@ -1,39 +1,8 @@
-/** People: finding them, and proving who they are with a password. One path for every door that takes one. */
-import { AccountClosed, ProofRejected } from '../errors/domain.ts';
+/** People: finding them by what they are called. */
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
-import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
 import type { Realm, User } from '../storage/nouns.ts';
-import type { HashShare } from './hash-queue.ts';
-import type { Passwords } from './passwords.ts';
 import { parseUserSubject } from './subjects.ts';
-
-/** Counts guesses; what it throws is what the caller gets. */
-export interface GuessLimits {
-  /**
-   * Takes one guess of a name as it was typed, before the account is looked up.
-   * @param name with its realm, in canonical form
-   * @throws TooManyAttempts when the name or the address has none left
-   */
-  passwordAttempt(name: string, address: string): Promise<Guess>;
-}
-
-/** One guess, taken already. Of the methods other than `reach` exactly one is called. */
-export interface Guess {
-  /**
-   * Takes one guess of the account behind the name too. All names of an account share its guesses. Answers do not tell
-   * whether two names do: with no guess left, the password is not checked and the answer is as for a wrong one.
-   * @param account undefined if there is no account, which costs the same
-   * @returns whether there was one left
-   */
-  reach(account: string | undefined): Promise<boolean>;
-  /** @param names all names of the account, in canonical form: strangers cannot block any of them for this address */
-  succeeded(names: readonly string[]): Promise<void>;
-  failed(): Promise<void>;
-  /** The password was not checked, through no fault of the client. */
-  abandoned(): Promise<void>;
-  /** The password was not checked because too many came at once: counts for the address, not for the name. */
-  crowdedOut(): Promise<void>;
-}
 
 export interface Users {
   find(id: string): Promise<User | undefined>;
@@ -43,24 +12,6 @@ export interface Users {
   findBySubject(subject: string): Promise<User | undefined>;
   /** By username or, if it looks like one, email address. */
   findByLogin(realm: Realm, login: string): Promise<User | undefined>;
-  /**
-   * @param queue whose share of the hash queue it takes: the organization's id
-   * @throws ProofRejected alike for an unknown name, a wrong password, and an account whose guesses were used up under
-   *   other names; AccountClosed for a right password of a person who may not log in; TooManyAttempts; Unavailable when
-   *   the queue is full
-   */
-  authenticate(request: {
-    realm: Realm;
-    login: string;
-    password: string;
-    address: string;
-    queue: string;
-  }): Promise<User>;
-}
-
-/** Under which name guesses are counted. */
-function nameToCount(realm: Realm, login: string): string {
-  return `${realm}/${findableUsername(login) ?? findableEmail(login) ?? login}`;
 }
 
 /** Whether a user may log in and have tokens. */
@@ -68,40 +19,7 @@ export function isActive({ enabled, pending }: Pick<User, 'enabled' | 'pending'>
   return enabled && pending !== true;
 }
 
-export interface UsersDeps {
-  readonly store: Pick<DirectoryStore, 'users'>;
-  readonly passwords: Passwords;
-  readonly limits: GuessLimits;
-  readonly audit: AuditLog;
-  readonly now: () => number;
-}
-
-/** For the log, beside the application that was asked. */
-function nameRealm(realm: Realm): string {
-  if (realm === 'management') return 'the administrators';
-  return realm.startsWith('application:')
-    ? `the users of one application (realm ${realm})`
-    : `the users of the organization (realm ${realm})`;
-}
-
-export function createUsers({ store, passwords, limits, audit, now }: UsersDeps): Users {
-  const { users } = store;
-
-  async function findByLogin(realm: Realm, login: string): Promise<User | undefined> {
-    const username = findableUsername(login);
-    const byName =
-      username === undefined ? undefined : await users.findBy('username', `${realm}/${username}`);
-    if (byName || !login.includes('@')) return byName;
-    const email = findableEmail(login);
-    return email === undefined ? undefined : users.findBy('email', `${realm}/${email}`);
-  }
-
-  /** A lost write does not matter: the next login tries again. */
-  async function rehash(user: User, password: string, share: HashShare): Promise<User> {
-    const passwordHash = await passwords.hash(password, share);
-    return users.replace({ ...user, passwordHash });
-  }
-
+export function createUsers({ users }: Pick<DirectoryStore, 'users'>): Users {
   return {
     find: (id) => users.get(id),
     findNumber: (number) => users.findNumber(number),
@@ -110,42 +28,13 @@ export function createUsers({ store, passwords, limits, audit, now }: UsersDeps)
       const user = named && (await users.get(named.id));
       return user && isActive(user) && user.realm === named?.realm ? user : undefined;
     },
-    findByLogin,
-    async authenticate({ realm, login, password, address, queue }) {
-      const attempt = await limits.passwordAttempt(nameToCount(realm, login), address);
-      const user = await findByLogin(realm, login);
-      const mayLook = await attempt.reach(user && `${realm}/${user.canonicalUsername}`);
-      const share = { organization: queue, address };
-      const { ok, rehash: outdated } = await passwords
-        .verify(password, mayLook ? user?.passwordHash : undefined, share)
-        .catch(async (error) => {
-          await attempt.crowdedOut();
-          throw error;
-        });
-      if (!user || !ok) {
-        await attempt.failed();
-        const wrong = !user ? 'unknown user' : mayLook ? 'wrong password' : 'the account has no guesses left';
-        throw new ProofRejected({ reason: `${wrong}, among ${nameRealm(realm)}` });
-      }
-      if (!isActive(user)) {
-        await attempt.failed();
-        throw new AccountClosed(user.enabled ? 'pending' : 'disabled');
-      }
-      const logins = [user.username, ...(user.email === undefined ? [] : [user.email])];
-      await attempt.succeeded(logins.map((each) => nameToCount(realm, each)));
-      if (!outdated) return user;
-      try {
-        return await rehash(user, password, share);
-      } catch (cause) {
-        await audit.append({
-          at: now(),
-          event: 'password.rehash',
-          outcome: 'denied',
-          subject: user.id,
-          reason: cause instanceof Error ? cause.name : 'unknown',
-        });
-        return user;
-      }
+    async findByLogin(realm: Realm, login: string): Promise<User | undefined> {
+      const username = findableUsername(login);
+      const byName =
+        username === undefined ? undefined : await users.findBy('username', `${realm}/${username}`);
+      if (byName || !login.includes('@')) return byName;
+      const email = findableEmail(login);
+      return email === undefined ? undefined : users.findBy('email', `${realm}/${email}`);
     },
   };
 }

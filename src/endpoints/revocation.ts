@@ -1,5 +1,5 @@
 /** The revocation endpoint (RFC 7009). */
-import { authorOf } from '../directory/author.ts';
+import { authorOf } from '../changes/author.ts';
 import type { Endpoint } from '../http/direct.ts';
 import type { Revoke } from '../tokens/revocation.ts';
 import { type Requests, requireToken } from './requests.ts';

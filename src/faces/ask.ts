@@ -2,8 +2,8 @@
 import type { AuthenticatedClient } from '../clients/authentication.ts';
 import { noteClient } from '../clients/client-notes.ts';
 import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
-import type { Through } from '../directory/through.ts';
 import { DomainError } from '../errors/domain.ts';
+import type { Through } from '../rights/through.ts';
 import type { FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { Issued } from '../tokens/grant.ts';
 import type { ApplicationSecret, Ask, TokenQuestion } from './face.ts';

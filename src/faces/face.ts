@@ -6,7 +6,7 @@
  * This file: what a face is.
  */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
-import type { Through } from '../directory/through.ts';
+import type { Through } from '../rights/through.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { Asked } from '../tokens/asked.ts';

@@ -1,19 +1,19 @@
 /** What faces, and the mount that serves them, call of the server: its own parts whole, by the names that they have there. */
 import type { Context } from 'koa';
+import type { AccountMails } from '../accounts/account-mails.ts';
+import type { PasswordChange } from '../accounts/password-change.ts';
+import type { Register } from '../accounts/registration.ts';
+import type { RegisterByMail } from '../accounts/registration-by-mail.ts';
+import type { Applications } from '../changes/applications.ts';
+import type { Author } from '../changes/author.ts';
+import type { Revocations } from '../changes/revocations.ts';
+import type { RoleChanges } from '../changes/role-changes.ts';
 import type { AuthenticateClient } from '../clients/authentication.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
-import type { AccountMails } from '../directory/account-mails.ts';
 import type { FindAdministrators } from '../directory/administrators.ts';
-import type { Applications } from '../directory/applications.ts';
-import type { Author } from '../directory/author.ts';
 import type { Directory } from '../directory/directory.ts';
-import type { PasswordChange } from '../directory/password-change.ts';
-import type { Register } from '../directory/registration.ts';
-import type { RegisterByMail } from '../directory/registration-by-mail.ts';
-import type { Revocations } from '../directory/revocations.ts';
-import type { RoleChanges } from '../directory/role-changes.ts';
 import type { Users } from '../directory/users.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { LoginRow } from '../storage/contract.ts';

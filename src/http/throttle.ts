@@ -11,7 +11,7 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { GuessLimits } from '../directory/users.ts';
+import type { GuessLimits } from '../accounts/authenticate-user.ts';
 import { TooManyAttempts } from '../errors/domain.ts';
 import type { Counters } from '../storage/contract.ts';
 import { addressKey, customerKey } from './address-key.ts';

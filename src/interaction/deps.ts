@@ -1,7 +1,8 @@
 /** What the pages work with. */
 import type { Context } from 'koa';
+import type { AuthenticateUser } from '../accounts/authenticate-user.ts';
+import type { PasswordChange } from '../accounts/password-change.ts';
 import type { Directory } from '../directory/directory.ts';
-import type { PasswordChange } from '../directory/password-change.ts';
 import type { Users } from '../directory/users.ts';
 import type { Views } from '../http/views.ts';
 import type { Interactions } from '../provider/interactions.ts';
@@ -15,7 +16,8 @@ export interface InteractionDeps {
   readonly issuer: string;
   readonly interactions: Interactions;
   readonly directory: Directory;
-  readonly users: Users;
+  readonly users: Pick<Users, 'findBySubject'>;
+  readonly authenticateUser: AuthenticateUser;
   readonly passwordChange: PasswordChange;
   /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
   readonly limitPerson: (user: string) => Promise<void>;

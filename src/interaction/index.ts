@@ -1,7 +1,7 @@
 /**
  * Pages for people: login, consent, logout, changing the password. They work without JavaScript. What a page decides
  * it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
- * `directory`, looks to `views`. Routes: `/interaction/*`, `/account/*`, POST of `/oauth/authorize` and
+ * `accounts`, looks to `views`. Routes: `/interaction/*`, `/account/*`, POST of `/oauth/authorize` and
  * `/oauth/logout`.
  */
 import Router from '@koa/router';

@@ -81,7 +81,7 @@ export async function provePassword(
   const { client, username, password } = request;
   const provedAt = deps.now();
   try {
-    const user = await deps.users.authenticate({
+    const user = await deps.authenticateUser({
       realm: client.application.realm,
       login: username,
       password,

@@ -4,8 +4,6 @@
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { DirectoryView } from '../directory/directory.ts';
-import { findRegistrant } from '../directory/registrants.ts';
-import { findRights } from '../directory/rights.ts';
 import {
   MalformedRequest,
   PermissionsNotAllowed,
@@ -24,6 +22,8 @@ import {
 } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
+import { findRegistrant } from '../rights/registrants.ts';
+import { findRights } from '../rights/rights.ts';
 import { defined } from '../storage/defined.ts';
 import type { User } from '../storage/nouns.ts';
 import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';

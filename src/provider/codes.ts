@@ -5,10 +5,10 @@
  */
 import { hash, randomBytes } from 'node:crypto';
 import type { Provider } from 'oidc-provider';
-import { findRights } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../errors/domain.ts';
 import { NOTHING } from '../permissions/permissions.ts';
+import { findRights } from '../rights/rights.ts';
 import { defined } from '../storage/defined.ts';
 import type { CodeRequest, Codes } from '../tokens/codes.ts';
 import { agree } from '../tokens/consent.ts';

@@ -1,13 +1,13 @@
 /** Our choices for the engine: what is live, what it stores, who is asked. */
 import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
+import { CLAIMS_BY_SCOPE, userClaims } from '../accounts/user-claims.ts';
 import { ASSERTION_TOLERANCE } from '../clients/assertions.ts';
-import { findCeiling } from '../directory/rights.ts';
 import { userSubject } from '../directory/subjects.ts';
-import { CLAIMS_BY_SCOPE, userClaims } from '../directory/user-claims.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { DETAIL_TYPES, parseDetails } from '../permissions/details.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
+import { findCeiling } from '../rights/rights.ts';
 import { AUTH_METHODS } from '../storage/nouns.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { SIGNING_ALGS } from '../storage/signing-algs.ts';

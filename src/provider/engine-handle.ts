@@ -1,6 +1,6 @@
 /** The engine, as far as the token service uses it: the codes and consents that it keeps, and ID tokens. */
 import { errors, type Provider } from 'oidc-provider';
-import { userClaims } from '../directory/user-claims.ts';
+import { userClaims } from '../accounts/user-claims.ts';
 import { ClientRejected, ProofRejected } from '../errors/domain.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import { defined } from '../storage/defined.ts';

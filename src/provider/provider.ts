@@ -1,6 +1,6 @@
 /**
  * The protocol engine (`oidc-provider`): our configuration for it, its codes, consents and ID tokens for the token
- * service. It leaves tokens to `tokens` and `endpoints`, rights to `directory`, pages to `interaction`. Routes:
+ * service. It leaves tokens to `tokens` and `endpoints`, rights to `rights`, pages to `interaction`. Routes:
  * `/oauth/authorize`, `/oauth/userinfo`, `/oauth/logout`, `/oauth/jwks`, `/.well-known/openid-configuration`,
  * `/.well-known/oauth-authorization-server`.
  *

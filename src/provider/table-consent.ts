@@ -4,12 +4,12 @@
  * have become more. What is agreed to is kept in the engine's Grant.
  */
 import type { Directory } from '../directory/directory.ts';
-import { findRights } from '../directory/rights.ts';
 import type { Users } from '../directory/users.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
+import { findRights } from '../rights/rights.ts';
 import { defined } from '../storage/defined.ts';
 import type { Resource } from '../storage/nouns.ts';
 import { singleResource } from '../tokens/asked.ts';

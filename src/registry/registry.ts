@@ -1,7 +1,7 @@
 /**
  * The registry: the row of every token and login, the nodes above it, and what the end of a node means. It says whether a
  * token is alive and what it may do. It leaves to others how tokens are signed (`keys`), what rights a subject has
- * (`directory`) and where rows are kept (`storage`). It serves no routes.
+ * (`rights`) and where rows are kept (`storage`). It serves no routes.
  *
  * This file: writing, finding and ending rows.
  */

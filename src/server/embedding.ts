@@ -2,7 +2,7 @@
  * The types that a program which embeds the server sees; `src/index.ts` publishes them. They use no type of the engine or of
  * Koa, because the package does not depend on their type packages.
  */
-import type { ApplyReport } from '../admin/apply-report.ts';
+import type { ApplyReport } from '../apply/report.ts';
 import type { FaceCalls } from '../faces/embedded.ts';
 import type { Logger } from '../http/log.ts';
 

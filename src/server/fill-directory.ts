@@ -23,7 +23,7 @@ export async function fillDirectory(
   const isEmpty = items.length === 0 || undefined;
   if (applied || !isEmpty || !config.demo) return defined({ applied, isEmpty });
   const { connectDemo, createDemo } = await import('../admin/demo.ts');
-  const { parseApplyFile } = await import('../config/apply-file.ts');
+  const { parseApplyFile } = await import('../apply/file.ts');
   const demo = createDemo();
   await demo.prepare(config.dataDir);
   await whenThere(() => apply(parseApplyFile(demo.file, 'demo')));

@@ -6,7 +6,12 @@
  * or has rules of its own.
  */
 import { join } from 'node:path';
-import type { Apply } from '../admin/apply.ts';
+import { createAuthenticateUser } from '../accounts/authenticate-user.ts';
+import { createHashQueue } from '../accounts/hash-queue.ts';
+import { createPasswords } from '../accounts/passwords.ts';
+import type { Apply } from '../apply/apply.ts';
+import { createChanges } from '../changes/changes.ts';
+import { createRevocations } from '../changes/revocations.ts';
 import { createAuthenticateClient } from '../clients/authentication.ts';
 import { createRecordRefused } from '../clients/refused-requests.ts';
 import type { Config } from '../config/load.ts';
@@ -18,13 +23,8 @@ import { createCredentials } from '../datasources/credentials.ts';
 import { createDatasources } from '../datasources/datasources.ts';
 import { createDatabaseLogins } from '../datasources/logins.ts';
 import { createIsPasswordCurrent } from '../datasources/password-changes.ts';
-import { createChanges } from '../directory/changes.ts';
-import { createCurrentRights } from '../directory/current-rights.ts';
 import { createDirectory } from '../directory/directory.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
-import { createHashQueue } from '../directory/hash-queue.ts';
-import { createPasswords } from '../directory/passwords.ts';
-import { createRevocations } from '../directory/revocations.ts';
 import { createUsers } from '../directory/users.ts';
 import { builtInFaces } from '../faces/index.ts';
 import { addressKey, customerKey, networksOf } from '../http/address-key.ts';
@@ -37,6 +37,7 @@ import { createNodeMarks } from '../registry/node-marks.ts';
 import { createRefreshJwts } from '../registry/refresh-jwt.ts';
 import { createRegistry } from '../registry/registry.ts';
 import { createRefreshTokens } from '../registry/secrets.ts';
+import { createCurrentRights } from '../rights/current-rights.ts';
 import type { Storage } from '../storage/contract.ts';
 import { createRefusals } from '../storage/refusals.ts';
 import { openVault } from '../storage/vault.ts';
@@ -120,7 +121,8 @@ function createAccounts(opened: Opened) {
     secrets: opened.passwordKeys,
   });
   const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });
-  const users = createUsers({ ...opened, passwords, limits: throttle });
+  const users = createUsers(opened.store);
+  const authenticateUser = createAuthenticateUser({ ...opened, users, passwords, limits: throttle });
   const refusals = createRefusals({ ...opened, toKey: customerKey });
   return {
     directory,
@@ -128,6 +130,7 @@ function createAccounts(opened: Opened) {
     passwords,
     throttle,
     users,
+    authenticateUser,
     refusals,
     recordRefused: createRecordRefused({ refusals, now }),
     authenticateClient: createAuthenticateClient({ ...opened, limits: throttle }),
@@ -213,7 +216,7 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
     }),
     /** Loaded when it is first used: most starts apply no file. */
     async apply(...args: Parameters<Apply>): ReturnType<Apply> {
-      const { createApply } = await import('../admin/apply.ts');
+      const { createApply } = await import('../apply/apply.ts');
       const apply = createApply({
         ...known,
         changes,

@@ -1,13 +1,13 @@
 /** What people, and applications for them, do to the directory through an API instead of in an operator's file. */
-import { createAccountMails } from '../directory/account-mails.ts';
+import { createAccountMails } from '../accounts/account-mails.ts';
+import { createOneTimeTokens } from '../accounts/one-time-tokens.ts';
+import { createPasswordChange } from '../accounts/password-change.ts';
+import { createRegister } from '../accounts/registration.ts';
+import { createRegisterByMail } from '../accounts/registration-by-mail.ts';
+import { createApplications } from '../changes/applications.ts';
+import type { Author } from '../changes/author.ts';
+import { createRoleChanges } from '../changes/role-changes.ts';
 import { createFindAdministrators } from '../directory/administrators.ts';
-import { createApplications } from '../directory/applications.ts';
-import type { Author } from '../directory/author.ts';
-import { createOneTimeTokens } from '../directory/one-time-tokens.ts';
-import { createPasswordChange } from '../directory/password-change.ts';
-import { createRegister } from '../directory/registration.ts';
-import { createRegisterByMail } from '../directory/registration-by-mail.ts';
-import { createRoleChanges } from '../directory/role-changes.ts';
 import type { Logger } from '../http/log.ts';
 import { createMail } from '../mail/mail.ts';
 import type { LoginRow } from '../storage/contract.ts';

@@ -1,7 +1,5 @@
 /** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
 import type { DirectoryView } from '../directory/directory.ts';
-import type { ResourceRights } from '../directory/rights.ts';
-import type { Through } from '../directory/through.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import {
@@ -22,6 +20,8 @@ import {
   type Permissions,
   requireKnownTables,
 } from '../permissions/permissions.ts';
+import type { ResourceRights } from '../rights/rights.ts';
+import type { Through } from '../rights/through.ts';
 import type { Application, Resource } from '../storage/nouns.ts';
 import { type Asked, rethrowPermissionsError } from './asked.ts';
 import type { Proof } from './grant.ts';

@@ -1,7 +1,8 @@
 /** Ending what a client presents (RFC 7009): a token with what hangs below it, a login, or a connection. */
+
+import type { Author } from '../changes/author.ts';
+import type { Revocations } from '../changes/revocations.ts';
 import type { Connections } from '../connections/connections.ts';
-import type { Author } from '../directory/author.ts';
-import type { Revocations } from '../directory/revocations.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';

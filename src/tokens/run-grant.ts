@@ -6,14 +6,14 @@
  */
 import type { ActiveApplication } from '../directory/directory.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
-import { findRegistrant } from '../directory/registrants.ts';
-import { findRights } from '../directory/rights.ts';
 import { applicationSubject } from '../directory/subjects.ts';
-import type { Through } from '../directory/through.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
+import { findRegistrant } from '../rights/registrants.ts';
+import { findRights } from '../rights/rights.ts';
+import type { Through } from '../rights/through.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type Asked, parseAsked } from './asked.ts';

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ApplyFile, parseApplyFile } from '../../src/config/apply-file.ts';
+import { type ApplyFile, parseApplyFile } from '../../src/apply/file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type Foundations, openFoundations } from '../../src/server/foundations.ts';
 

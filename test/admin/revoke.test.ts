@@ -8,7 +8,7 @@ import {
   revokeToken,
   revokeUser,
 } from '../../src/admin/revoke.ts';
-import { createRevocations } from '../../src/directory/revocations.ts';
+import { createRevocations } from '../../src/changes/revocations.ts';
 import { type Administration, openAdministration } from './fixture.ts';
 import { acme, logIn, mint } from './tokens.ts';
 

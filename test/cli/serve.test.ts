@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
 import { createLogger } from '../../src/http/log.ts';
 import { freePort } from '../support/free-port.ts';
 import { childEnv } from '../support/programs.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { loadApplyFile } from '../../src/config/apply-file.ts';
+import { loadApplyFile } from '../../src/apply/file.ts';
 import {
   type Config,
   ConfigError,

@@ -9,7 +9,7 @@ import mysql from 'mysql2';
 import { openMysql } from '../../adapters/datasources/mysql.ts';
 import { openPostgres } from '../../adapters/datasources/postgres.ts';
 import { openSqlite } from '../../adapters/datasources/sqlite.ts';
-import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
 import { createAllowedHosts, createCheckedLookup, isPrivate } from '../../src/datasources/addresses.ts';
 import { DatasourceAway, type ServerTarget } from '../../src/datasources/connector.ts';
 import { findFile } from '../../src/datasources/files.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
-import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
 import { mariadbMissing } from '../support/mariadb.ts';
 import { type Engine, engines } from './engines.ts';
 import { startWorld, userTable, type World } from './fixture.ts';

@@ -1,7 +1,7 @@
 /** How long it is remembered that something ended. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { createApplications } from '../../src/directory/applications.ts';
+import { createApplications } from '../../src/changes/applications.ts';
 import { credentialsNode, registrantNode } from '../../src/registry/nodes.ts';
 import { AUTHOR, newUser, openFixture } from './fixture.ts';
 

@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
-import type { Author } from '../../src/directory/author.ts';
-import { type Changes, createChanges } from '../../src/directory/changes.ts';
-import { createCurrentRights } from '../../src/directory/current-rights.ts';
+import type { Author } from '../../src/changes/author.ts';
+import { type Changes, createChanges } from '../../src/changes/changes.ts';
 import { createDirectory } from '../../src/directory/directory.ts';
 import { parseUserSubject, userSubject } from '../../src/directory/subjects.ts';
 import { canonicalUsername } from '../../src/nouns/usernames.ts';
 import { createNodeMarks } from '../../src/registry/node-marks.ts';
 import { createRegistry, type Registry } from '../../src/registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
+import { createCurrentRights } from '../../src/rights/current-rights.ts';
 import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts';
 import type { Application, Organization, Resource, Role, User } from '../../src/storage/nouns.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { findInsecureSettings } from '../../src/admin/insecure-settings.ts';
+import { findInsecureSettings } from '../../src/apply/insecure-settings.ts';
 import type { Application, UniqueKey } from '../../src/storage/nouns.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 

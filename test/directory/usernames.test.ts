@@ -8,7 +8,7 @@ import {
   findableEmail,
   findableUsername,
 } from '../../src/nouns/usernames.ts';
-import { floods } from './floods.ts';
+import { floods } from '../accounts/floods.ts';
 
 function isOneName(...names: readonly [string, ...string[]]): void {
   for (const name of names)

@@ -26,9 +26,9 @@ const MAY_RUN = [
 ];
 /** Of those, what may be taken: of grants only their names, of others what says something of a noun. */
 const FUNCTIONS_OF_OTHERS = new Map([
-  ['src/directory/account-mails.ts', ['AccountGone', 'requireMails']],
-  ['src/directory/applications.ts', ['displayNameOf']],
-  ['src/directory/registrants.ts', ['findRegistrant']],
+  ['src/accounts/account-mails.ts', ['AccountGone', 'requireMails']],
+  ['src/changes/applications.ts', ['displayNameOf']],
+  ['src/rights/registrants.ts', ['findRegistrant']],
   ['src/directory/users.ts', ['isActive']],
   ['src/tokens/grants/act-for-user.ts', ['ACT_FOR_USER']],
   ['src/tokens/grants/connect.ts', ['CONNECT']],

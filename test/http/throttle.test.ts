@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
-import { createHashQueue } from '../../src/directory/hash-queue.ts';
-import { createPasswords } from '../../src/directory/passwords.ts';
+import { createAuthenticateUser } from '../../src/accounts/authenticate-user.ts';
+import { createHashQueue } from '../../src/accounts/hash-queue.ts';
+import { createPasswords } from '../../src/accounts/passwords.ts';
 import { createUsers } from '../../src/directory/users.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../../src/errors/domain.ts';
 import { addressKey, networksOf } from '../../src/http/address-key.ts';
@@ -213,9 +214,17 @@ test('guesses of a password', async (t) => {
     const secrets = { current: () => ({ id: 'k', key }), byId: () => key };
     const passwords = createPasswords({ queue, cost: 4, secrets });
     const { directory, audit } = storage;
-    const users = createUsers({ store: directory, passwords, limits: throttle, audit, now });
+    const users = createUsers(directory);
+    const authenticateUser = createAuthenticateUser({
+      store: directory,
+      users,
+      passwords,
+      limits: throttle,
+      audit,
+      now,
+    });
     const logInAsAnn = () =>
-      users.authenticate({
+      authenticateUser({
         realm: 'organization:acme',
         login: 'ann',
         password: 'x',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { revokeConsent } from '../../src/admin/revoke.ts';
-import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
 import { eachNoun } from '../../src/directory/collections.ts';
 import { userSubject } from '../../src/directory/subjects.ts';
 import { createPermissions } from '../../src/permissions/permissions.ts';

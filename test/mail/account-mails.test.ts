@@ -1,8 +1,8 @@
 /** Mails about accounts: what a request for one does, and when. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { createAccountMails } from '../../src/directory/account-mails.ts';
-import { createOneTimeTokens, type OneTimeTokens } from '../../src/directory/one-time-tokens.ts';
+import { createAccountMails } from '../../src/accounts/account-mails.ts';
+import { createOneTimeTokens, type OneTimeTokens } from '../../src/accounts/one-time-tokens.ts';
 import { createThrottle, DEFAULT_LIMITS } from '../../src/http/throttle.ts';
 import { AUTHOR, newUser, openFixture } from '../directory/fixture.ts';
 

@@ -1,8 +1,8 @@
 /** Strangers who register at the same time. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Passwords } from '../../src/directory/passwords.ts';
-import { createRegister, EmailTaken } from '../../src/directory/registration.ts';
+import type { Passwords } from '../../src/accounts/passwords.ts';
+import { createRegister, EmailTaken } from '../../src/accounts/registration.ts';
 import { AlreadyTaken } from '../../src/errors/domain.ts';
 import { AUTHOR, openFixture } from '../directory/fixture.ts';
 

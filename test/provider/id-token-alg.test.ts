@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
-import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { storageForTests } from '../support/mongodb.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeProtectedHeader } from 'jose';
-import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
 import type { AccessError } from '../../src/resource-server/errors.ts';
 import { createVerifier } from '../../src/resource-server/verifier.ts';
 import { createFlow } from '../interaction/flow.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { revokeApplication, revokeEverything, revokeOrganization } from '../../src/admin/revoke.ts';
-import { parseApplyFile } from '../../src/config/apply-file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
 import { codeOf, createFlow, errorOf, type Flow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { basic, OPAQUE_RESOURCE, PASSWORD, startServer, type TestServer } from '../support/server.ts';

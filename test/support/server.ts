@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadApplyFile } from '../../src/config/apply-file.ts';
+import { loadApplyFile } from '../../src/apply/file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Logger } from '../../src/http/log.ts';
 import { createServer, type GrantableServer, type ServerOptions } from '../../src/server.ts';

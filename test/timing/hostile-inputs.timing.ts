@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { findForm } from '../../src/http/body.ts';
 import { findableEmail, findableUsername } from '../../src/nouns/usernames.ts';
 import { parsePermissions } from '../../src/permissions/permissions-json.ts';
-import { floods } from '../directory/floods.ts';
+import { floods } from '../accounts/floods.ts';
 import { hostileForms } from '../http/hostile-forms.ts';
 import { startShell } from '../http/shell.ts';
 import { createTooLarge } from '../permissions/too-large.ts';

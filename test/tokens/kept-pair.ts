@@ -1,6 +1,6 @@
 /** Two server processes on one store and one clock: one with hot caches, and one that keeps nothing. */
 import assert from 'node:assert/strict';
-import type { NounChanges } from '../../src/directory/changes.ts';
+import type { NounChanges } from '../../src/changes/changes.ts';
 import type { GrantableServer } from '../../src/server.ts';
 import type { Collection } from '../../src/storage/contract.ts';
 import type { CollectionName, Nouns } from '../../src/storage/nouns.ts';

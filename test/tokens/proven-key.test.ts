@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
-import type { Through } from '../../src/directory/through.ts';
 import { ProofRejected } from '../../src/errors/domain.ts';
+import type { Through } from '../../src/rights/through.ts';
 import type { ProvenKey } from '../../src/storage/rows.ts';
 import { exampleFace } from '../faces/example-face.ts';
 import { createFlow } from '../interaction/flow.ts';

@@ -1,6 +1,7 @@
 /** What DeviceHive's clients read in tokens: a claim `payload`, beside those that every token of ours has. */
-import type { FaceTokens } from '../../directory/through.ts';
+
 import { DEVICE_ACCESS } from '../../permissions/device-access.ts';
+import type { FaceTokens } from '../../rights/through.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { FaceSettings, User } from '../../storage/nouns.ts';

@@ -1,5 +1,5 @@
 /** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
-import { AccountGone, requireMails } from '../../directory/account-mails.ts';
+import { AccountGone, requireMails } from '../../accounts/account-mails.ts';
 import { isActive } from '../../directory/users.ts';
 import { AlreadyTaken, UnfitPassword } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';

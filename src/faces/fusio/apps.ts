@@ -1,5 +1,5 @@
 /** The applications that a person registered. Only that person sees them. */
-import { type ApplicationFacts, displayNameOf } from '../../directory/applications.ts';
+import { type ApplicationFacts, displayNameOf } from '../../changes/applications.ts';
 import { RegistrationClosed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { defined } from '../../storage/defined.ts';

@@ -1,8 +1,8 @@
 /** A person lets an application act for them: the face shows what it would get, and makes a code for it. */
-import { displayNameOf } from '../../directory/applications.ts';
-import { findRegistrant } from '../../directory/registrants.ts';
+import { displayNameOf } from '../../changes/applications.ts';
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { findRegistrant } from '../../rights/registrants.ts';
 import { type Application, usesSecret } from '../../storage/nouns.ts';
 import type { FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';

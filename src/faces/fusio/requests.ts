@@ -1,5 +1,5 @@
 /** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
-import { type Author, authorOf } from '../../directory/author.ts';
+import { type Author, authorOf } from '../../changes/author.ts';
 import type { User } from '../../storage/nouns.ts';
 import type { ApplicationSecret, FaceRequest } from '../face.ts';
 import { fusio } from './declaration.ts';

@@ -1,7 +1,7 @@
 /** Fusio's scopes: how clients ask for them, how answers spell them, and which a person or application may have. */
 import type { DirectoryView } from '../../directory/directory.ts';
 import { mayHaveOfFace } from '../../directory/registered-applications.ts';
-import { findRights } from '../../directory/rights.ts';
+import { findRights } from '../../rights/rights.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 

@@ -3,8 +3,9 @@
  * request names permissions, unknown flags are ignored and a missing one is false, as in the original;
  * what is more than the long token may give is refused.
  */
+
+import { authorOf } from '../../changes/author.ts';
 import type { LivingConnection } from '../../connections/connections.ts';
-import { authorOf } from '../../directory/author.ts';
 import { ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { issuedNode } from '../../registry/nodes.ts';

@@ -1,6 +1,5 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
-import type { Author } from '../../directory/author.ts';
-import { findRights } from '../../directory/rights.ts';
+import type { Author } from '../../changes/author.ts';
 import {
   contains,
   describeDifference,
@@ -10,6 +9,7 @@ import {
   union,
 } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
+import { findRights } from '../../rights/rights.ts';
 import { type Application, type Resource, type Role, usesSecret } from '../../storage/nouns.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { Ask, FaceRequest } from '../face.ts';

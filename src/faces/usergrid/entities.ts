@@ -1,5 +1,5 @@
 /** People, applications and organizations as Usergrid writes them, and the envelope around them. */
-import { displayNameOf } from '../../directory/applications.ts';
+import { displayNameOf } from '../../changes/applications.ts';
 import type { NamedApplication } from '../../directory/directory.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Application, Organization, User } from '../../storage/nouns.ts';

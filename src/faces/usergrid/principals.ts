@@ -2,8 +2,8 @@
  * Who calls Usergrid's API: a user of the application, the application itself, an administrator, or the organization.
  * Each comes with a token that was got through this API, or with credentials that are traded for one of a few seconds.
  */
-import { type Author, authorOf } from '../../directory/author.ts';
-import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../directory/power.ts';
+import { type Author, authorOf } from '../../changes/author.ts';
+import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../rights/power.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { Application, User } from '../../storage/nouns.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';

@@ -5,10 +5,10 @@
  */
 import { requireText } from '../../clients/form.ts';
 import type { DirectoryView } from '../../directory/directory.ts';
-import { hasPowerOverUsers } from '../../directory/power.ts';
-import { findRights, type ResourceRights } from '../../directory/rights.ts';
 import { PermissionsNotAllowed, ProofRejected, UnknownResource } from '../../errors/domain.ts';
 import { intersect } from '../../permissions/permissions.ts';
+import { hasPowerOverUsers } from '../../rights/power.ts';
+import { findRights, type ResourceRights } from '../../rights/rights.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Resource, User } from '../../storage/nouns.ts';
 import type { Grant, GrantRequest } from '../grant.ts';

@@ -3,16 +3,16 @@
  * connection to it. Only faces ask for this; the answer is a connection token and no access token.
  */
 
+import type { AuthenticateUser } from '../../accounts/authenticate-user.ts';
+import type { Register } from '../../accounts/registration.ts';
+import { type Author, authorOf } from '../../changes/author.ts';
 import { requireText } from '../../clients/form.ts';
 import type { Connections, NewConnection } from '../../connections/connections.ts';
 import { type Domains, domainTaken, parseDomain } from '../../connections/domains.ts';
-import { type Author, authorOf } from '../../directory/author.ts';
-import type { Register } from '../../directory/registration.ts';
 import { userSubject } from '../../directory/subjects.ts';
-import type { Through } from '../../directory/through.ts';
-import type { Users } from '../../directory/users.ts';
 import { MalformedRequest, ProofRejected, RegistrationClosed, UnknownResource } from '../../errors/domain.ts';
 import { toStored } from '../../permissions/stored.ts';
+import type { Through } from '../../rights/through.ts';
 import type { Resource, User } from '../../storage/nouns.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
 
@@ -23,7 +23,7 @@ const MAX_FIELD = 1024;
 const MAX_NAME = 200;
 
 export interface ConnectDeps {
-  readonly users: Users;
+  readonly authenticateUser: AuthenticateUser;
   readonly register: Register;
   readonly domains: Domains;
   readonly connections: Connections;
@@ -77,7 +77,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
 
   async function logIn(request: GrantRequest, known: Resource | undefined, domain: string) {
     const { client, address } = request;
-    const user = await deps.users.authenticate({
+    const user = await deps.authenticateUser({
       realm: client.application.realm,
       login: requireField(request, 'username'),
       password: requireField(request, 'password'),

@@ -1,4 +1,6 @@
 /** The parts of the server that grants work with; each grant picks what it needs. */
+
+import type { AuthenticateUser } from '../../accounts/authenticate-user.ts';
 import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../../datasources/logins.ts';
 import type { Users } from '../../directory/users.ts';
@@ -20,6 +22,7 @@ export interface GrantParts {
   readonly refreshTokens: RefreshTokens;
   readonly presentedTokens: PresentedTokens;
   readonly users: Users;
+  readonly authenticateUser: AuthenticateUser;
   readonly databaseLogins: DatabaseLogins;
   readonly subjectTokens: SubjectTokens;
   readonly limit: ExchangeLimit;

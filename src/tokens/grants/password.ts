@@ -12,7 +12,10 @@ import type { GrantParts } from './parts.ts';
 /** Bytes; longer ones are refused before anything is computed. */
 const MAX_FIELD_BYTES = 1024;
 
-export function createPasswordGrant({ users, now }: Pick<GrantParts, 'users' | 'now'>): Grant {
+export function createPasswordGrant({
+  authenticateUser,
+  now,
+}: Pick<GrantParts, 'authenticateUser' | 'now'>): Grant {
   return {
     type: 'password',
     name: 'password',
@@ -24,7 +27,7 @@ export function createPasswordGrant({ users, now }: Pick<GrantParts, 'users' | '
       if (Buffer.byteLength(login) > MAX_FIELD_BYTES)
         throw new ProofRejected({ reason: 'user name too long' });
       const { application, organization } = client;
-      const user = await users.authenticate({
+      const user = await authenticateUser({
         realm: application.realm,
         login,
         password,

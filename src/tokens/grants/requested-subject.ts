@@ -4,9 +4,9 @@
  * for it. Everybody else may name only the subject that he is.
  */
 import type { DirectoryView } from '../../directory/directory.ts';
-import { findHeld } from '../../directory/rights.ts';
 import type { Users } from '../../directory/users.ts';
 import { MalformedRequest } from '../../errors/domain.ts';
+import { findHeld } from '../../rights/rights.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Resource, User } from '../../storage/nouns.ts';

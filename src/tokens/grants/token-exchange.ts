@@ -4,10 +4,10 @@
  * can be traded for again.
  */
 import { findText, requireText } from '../../clients/form.ts';
-import { findAccountHolder } from '../../directory/database-accounts.ts';
 import type { DirectoryView } from '../../directory/directory.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../../errors/domain.ts';
 import { isSameResource } from '../../permissions/resource-identifiers.ts';
+import { findAccountHolder } from '../../rights/database-accounts.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Application, Resource, User } from '../../storage/nouns.ts';
 import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from '../expiry.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openSqliteStorage } from '../../../adapters/storage/sqlite/index.ts';
-import { loadApplyFile } from '../../../src/config/apply-file.ts';
+import { loadApplyFile } from '../../../src/apply/file.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { createServer } from '../../../src/server.ts';
 import { type Counters, StoreUnavailable } from '../../../src/storage/contract.ts';

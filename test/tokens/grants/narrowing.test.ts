@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findConnectionRights, findRights } from '../../../src/directory/rights.ts';
 import { DomainError } from '../../../src/errors/domain.ts';
 import { equals, intersect, type Permissions, unknownTables } from '../../../src/permissions/permissions.ts';
+import { findConnectionRights, findRights } from '../../../src/rights/rights.ts';
 import type { Asked } from '../../../src/tokens/asked.ts';
 import { downscope } from '../../../src/tokens/downscope.ts';
 import { exchangeTtl, expiryOf, isAboutToExpire } from '../../../src/tokens/expiry.ts';

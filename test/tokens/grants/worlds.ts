@@ -1,7 +1,6 @@
 /** Random directories, and what is asked for in chains of exchanges below them. Everything in memory. */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import type { RoleView } from '../../../src/directory/rights.ts';
 import {
   createPermissions,
   EVERYTHING,
@@ -9,6 +8,7 @@ import {
   type Permissions,
 } from '../../../src/permissions/permissions.ts';
 import { toStored } from '../../../src/permissions/stored.ts';
+import type { RoleView } from '../../../src/rights/rights.ts';
 import type { Application, Connection, Resource, Role, User } from '../../../src/storage/nouns.ts';
 import { newApplication, newResource, newUser, RESOURCE } from '../../directory/fixture.ts';
 import { permissions } from '../../permissions/arbitraries.ts';

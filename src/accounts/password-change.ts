@@ -1,0 +1,60 @@
+/** A new password, which ends every login that was made with the old one. */
+
+import type { Author } from '../changes/author.ts';
+import type { Changes } from '../changes/changes.ts';
+import type { User } from '../storage/nouns.ts';
+import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
+
+export interface PasswordChangeDeps {
+  readonly changes: Pick<Changes, 'users'>;
+  readonly passwords: Passwords;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface PasswordChangeRequest {
+  readonly user: User;
+  readonly newPassword: string;
+  /** Of the realm, where it says so. */
+  readonly minLength: number | undefined;
+  /** Whose share of the hash queue it takes. */
+  readonly queue: string;
+  /**
+   * The person has shown that the email address is theirs, so a registered account that waits for that becomes active:
+   * with the new password, never with one that a stranger chose before.
+   */
+  readonly activates?: boolean;
+  readonly author: Author;
+}
+
+/**
+ * @throws UnfitPassword; Unavailable when the hash queue is full; VersionConflict when the user changed meanwhile
+ */
+export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
+
+/**
+ * What can be said of a new password before it is known whose it will be. To be asked before something is used up.
+ * @param minLength of the realm, where it says so
+ * @throws UnfitPassword
+ */
+export function requireAcceptable(newPassword: string, minLength: number | undefined): void {
+  checkNewPassword(newPassword, { minLength: minLength ?? MIN_PASSWORD_LENGTH.user });
+}
+
+export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
+  return async ({ user, newPassword, minLength, queue, activates = false, author }) => {
+    const isAdministrator = user.realm === 'management';
+    checkNewPassword(newPassword, {
+      minLength: isAdministrator
+        ? MIN_PASSWORD_LENGTH.administrator
+        : (minLength ?? MIN_PASSWORD_LENGTH.user),
+      username: user.username,
+      email: user.email,
+    });
+    const passwordHash = await passwords.hash(newPassword, { organization: queue, address: author.address });
+    // The hash changed, so `changes` ends what is older: before it is written and once more after.
+    const changed = { ...user, passwordHash, passwordChangedAt: now() };
+    const { pending: _, ...activated } = changed;
+    await changes.users.replace(activates ? { ...activated, emailVerified: true } : changed, author);
+  };
+}

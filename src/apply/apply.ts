@@ -1,0 +1,217 @@
+/**
+ * The apply file: reading it, planning what it changes, carrying the plan out, and the report. What a change means for
+ * living tokens is left to `changes`, how this is called and shown to `cli`. It serves no routes.
+ *
+ * This file: applying. All that can be wrong is found before the first write; each write is complete in itself, so
+ * applying again after a crash goes on where it ended.
+ */
+import { setTimeout } from 'node:timers/promises';
+import type { Author } from '../changes/author.ts';
+import { Conflict, VersionConflict } from '../storage/contract.ts';
+import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
+import type { ApplyFile, ApplyOrganization } from './file.ts';
+import {
+  disownGeneratedSecret,
+  generatedSecretsPath,
+  keepGeneratedSecret,
+  type SecretLine,
+} from './generated-secrets.ts';
+import { planApplication } from './plan/applications.ts';
+import { planConnection } from './plan/connections.ts';
+import { planDatasource } from './plan/datasources.ts';
+import { planOrganizationClient } from './plan/organization-client.ts';
+import {
+  type ApplicationIds,
+  checkDefaultRole,
+  checkOrganizations,
+  findFirstResource,
+  planOrganization,
+  planResource,
+  planRole,
+} from './plan/organizations.ts';
+import { type AddToPlan, planAdministrator, planUser } from './plan/people.ts';
+import {
+  type ApplyDeps,
+  createPlan,
+  type PasswordOptions,
+  type Plan,
+  type Planning,
+  type Step,
+} from './plan/plan.ts';
+import { respellResources } from './plan/resource-spellings.ts';
+import { checkTokenTypes } from './plan/token-types.ts';
+import { type ApplyChange, type ApplyReport, describeStep } from './report.ts';
+
+export interface ApplyOptions extends Partial<PasswordOptions> {
+  /** Nothing is written, the report says what would be. */
+  readonly dryRun?: boolean;
+  readonly author?: Author;
+}
+
+/** The file and the store do not fit together; nothing was written. */
+export class ApplyRefused extends Error {
+  override readonly name = 'ApplyRefused';
+  /** Whole sentences. */
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(['The file cannot be applied:', ...problems].join('\n  '));
+    this.problems = problems;
+  }
+}
+
+/**
+ * @throws ApplyRefused with everything that does not fit; Conflict or VersionConflict if others keep changing the same
+ *   nouns; StoreUnavailable
+ */
+export type Apply = (file: ApplyFile, options?: ApplyOptions) => Promise<ApplyReport>;
+
+/** Two operators may apply the same file at the same moment; a later look finds what was written. */
+const ATTEMPTS = 10;
+/** Milliseconds, more with each attempt: time for the other to come to an end. */
+const PAUSE = 25;
+/** People whose passwords are hashed side by side: one of them may have to wait, and every hash queue has room for one. */
+const SIDE_BY_SIDE = 2;
+/** What others refer to comes first. */
+const ORDER: readonly CollectionName[] = [
+  'organizations',
+  'resources',
+  'roles',
+  'applications',
+  'users',
+  'connections',
+  'datasources',
+];
+const DEFAULT_AUTHOR: Author = { actor: 'apply' };
+
+export function createApply(deps: ApplyDeps): Apply {
+  return async (file, options = {}) => {
+    const { dryRun = false } = options;
+    const done: ApplyChange[] = [];
+    for (let attempt = 1; ; attempt += 1) {
+      const plan = await planFile(file, deps, options);
+      if (plan.problems.length > 0) throw new ApplyRefused([...new Set(plan.problems)]);
+      const steps = inOrder(plan.steps);
+      const planned: [Step, ApplyChange][] = [];
+      for (const step of steps) planned.push([step, await describeStep(step, plan)]);
+      const report = (changes: readonly ApplyChange[]): ApplyReport => ({
+        dryRun,
+        changes,
+        unchanged: plan.unchanged,
+        notes: plan.notes,
+        generatedSecrets: {
+          path: generatedSecretsPath(deps.dataDir),
+          count: steps.filter(({ generated }) => generated).length,
+        },
+      });
+      if (dryRun) return report(planned.map(([, change]) => change));
+      try {
+        await hashPasswords(steps, deps);
+        for (const [step, change] of planned) {
+          await write(step, deps, options.author ?? DEFAULT_AUTHOR);
+          done.push(change);
+        }
+        return report(done);
+      } catch (error) {
+        if (!isRace(error) || attempt === ATTEMPTS) throw error;
+        await setTimeout(attempt * PAUSE);
+      }
+    }
+  };
+}
+
+async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions): Promise<Plan> {
+  const { store } = deps;
+  const { resetPasswords = false, comparePasswords = true } = options;
+  const planning: Planning = { ...deps, resetPasswords, comparePasswords };
+  const plan = createPlan(store);
+  const file = await respellResources(given, store);
+  const organizations: [Organization, ApplyOrganization, ApplicationIds][] = [];
+  for (const entry of file.organizations ?? []) {
+    const { organization, ids } = await planOrganization(plan, entry, planning);
+    organizations.push([organization, entry, ids]);
+  }
+  await checkOrganizations(plan, store);
+  // All resources first: what names another organization's is then told so, wherever in the file it stands.
+  for (const [organization, entry] of organizations) {
+    for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, planning);
+  }
+  for (const [organization, entry, ids] of organizations) {
+    const first = await findFirstResource(plan, organization, entry, store);
+    for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
+    await checkDefaultRole(plan, organization, store);
+    for (const application of entry.applications ?? []) {
+      await planApplication(plan, organization, application, ids, planning);
+    }
+    await planOrganizationClient(plan, organization, entry, planning);
+    await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, planning));
+    for (const connection of entry.connections ?? []) {
+      await planConnection(plan, organization, connection, planning);
+    }
+    for (const datasource of entry.datasources ?? []) {
+      await planDatasource(plan, organization, datasource, planning);
+    }
+  }
+  await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
+  await checkTokenTypes(plan, store);
+  await plan.checkReferences();
+  return plan;
+}
+
+async function addPeople<T>(
+  entries: readonly T[],
+  look: (entry: T) => Promise<AddToPlan | undefined>,
+): Promise<void> {
+  for (let from = 0; from < entries.length; from += SIDE_BY_SIDE) {
+    const looked = await Promise.all(entries.slice(from, from + SIDE_BY_SIDE).map(look));
+    for (const add of looked) add?.();
+  }
+}
+
+/** Before the first write, because hashing can be refused and takes long. */
+async function hashPasswords(steps: Step[], { passwords, now }: ApplyDeps): Promise<void> {
+  const waiting = steps.filter(({ password }) => password !== undefined);
+  for (let from = 0; from < waiting.length; from += SIDE_BY_SIDE) {
+    await Promise.all(
+      waiting.slice(from, from + SIDE_BY_SIDE).map(async (step) => {
+        const user = step.after as User;
+        const passwordHash = await passwords.hash(step.password as string, {
+          organization: user.organization ?? 'management',
+        });
+        Object.assign(user, { passwordHash, passwordChangedAt: now() });
+      }),
+    );
+  }
+}
+
+/** A default is taken from one organization before it is given to another. */
+function inOrder(steps: readonly Step[]): Step[] {
+  const rank = ({ collection, after }: Step): number =>
+    ORDER.indexOf(collection) * 2 + ((after as Partial<Organization>).default === true ? 1 : 0);
+  return [...steps].sort((a, b) => rank(a) - rank(b));
+}
+
+async function write<C extends CollectionName>(
+  step: Step<C>,
+  deps: ApplyDeps,
+  author: Author,
+): Promise<void> {
+  const { collection, name, before, after, generated } = step;
+  const nouns = deps.changes[collection];
+  const change = async () =>
+    void (before ? await nouns.replace(after, author) : await nouns.create(after, author));
+  if (!generated) return change();
+  const { clientId } = after as Partial<Application>;
+  const what = clientId === undefined ? generated.kind : `clientId ${clientId} ${generated.kind}`;
+  const line: SecretLine = { at: deps.now(), name, what, value: generated.value };
+  await keepGeneratedSecret(deps.dataDir, line);
+  try {
+    await change();
+  } catch (error) {
+    if (isRace(error)) await disownGeneratedSecret(deps.dataDir, line);
+    throw error;
+  }
+}
+
+function isRace(error: unknown): boolean {
+  return error instanceof Conflict || error instanceof VersionConflict;
+}

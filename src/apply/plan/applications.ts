@@ -1,0 +1,269 @@
+/** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
+import { randomBytes } from 'node:crypto';
+import { createClientSecret, hashClientSecret, isClientSecret } from '../../directory/client-secrets.ts';
+import { OPENID_SCOPES } from '../../nouns/openid-scopes.ts';
+import { isOnDevice, needsPkce } from '../../nouns/redirect-uris.ts';
+import { toStored } from '../../permissions/stored.ts';
+import { defined } from '../../storage/defined.ts';
+import type { Application, AuthMethod, Ceiling, Organization } from '../../storage/nouns.ts';
+import { algsBefore, ID_TOKEN_ALG } from '../../storage/signing-algs.ts';
+import type { ApplyApplication } from '../file.ts';
+import { findInsecureSetting } from '../insecure-settings.ts';
+import { type ApplicationIds, checkRights, NOTHING_STORED } from './organizations.ts';
+import { createNounId, type Extras, type Plan, type Planning } from './plan.ts';
+
+export async function planApplication(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyApplication,
+  ids: ApplicationIds,
+  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords'>,
+): Promise<void> {
+  const { store } = deps;
+  const name = `application ${organization.name}/${entry.name}`;
+  const before = await store.applications.findBy('name', `${organization.id}/${entry.name}`);
+  const id = before?.id ?? ids.get(entry.name) ?? createNounId();
+  const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
+  const holder = await store.applications.findBy('clientId', clientId);
+  if (holder && holder.id !== id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
+
+  const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
+  const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
+  const targets = planTargets(plan, name, entry, before);
+  await checkTargets(plan, name, targets, entry);
+
+  const { firstParty, pkce, maxExchangeTtl, minPasswordLength } = { ...before, ...entry };
+  const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
+  const application = plan.add(
+    'applications',
+    name,
+    before,
+    {
+      id,
+      organization: organization.id,
+      name: entry.name,
+      enabled: entry.enabled ?? before?.enabled ?? true,
+      realm: planRealm(entry, before, id, organization),
+      clientId,
+      authMethod,
+      ...credentials,
+      grants: entry.grants ?? before?.grants ?? [],
+      scopes: entry.scopes ?? before?.scopes ?? [],
+      redirectUris: entry.redirectUris ?? before?.redirectUris ?? [],
+      postLogoutRedirectUris: entry.postLogoutRedirectUris ?? before?.postLogoutRedirectUris ?? [],
+      allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
+      native: entry.native ?? before?.native ?? false,
+      ...defined({
+        firstParty: firstParty || undefined,
+        pkce: pkce === 'optional' ? pkce : undefined,
+      }),
+      ...planAudience(authMethod, entry, before),
+      ...targets,
+      introspects: entry.introspects ?? before?.introspects ?? [],
+      mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
+      ...carriedOn(before),
+      ...planIdTokenAlg(entry, before),
+      ...defined({ maxExchangeTtl, minPasswordLength }),
+    },
+    defined({ generated, madeUp }),
+  );
+  checkAsWhole(plan, name, application, entry);
+}
+
+function planIdTokenAlg(
+  { idTokenAlg }: ApplyApplication,
+  before: Application | undefined,
+): Pick<Application, 'idTokenAlg' | 'idTokenAlgsBefore'> {
+  const alg = idTokenAlg ?? before?.idTokenAlg;
+  if (alg === undefined) return {};
+  const { idTokenAlg: last = ID_TOKEN_ALG, idTokenAlgsBefore = [] } = before ?? {};
+  const earlier = before && algsBefore(alg, [last, ...idTokenAlgsBefore]);
+  return { idTokenAlg: alg, ...defined({ idTokenAlgsBefore: earlier }) };
+}
+
+/** The setting is about assertions only; applications with another authMethod send none. */
+function planAudience(
+  authMethod: AuthMethod,
+  { assertionAudience }: ApplyApplication,
+  before: Application | undefined,
+): Pick<Application, 'assertionAudience'> {
+  const wanted =
+    authMethod === 'private_key_jwt' ? (assertionAudience ?? before?.assertionAudience) : undefined;
+  return wanted === 'endpoint' ? { assertionAudience: wanted } : {};
+}
+
+/** What no file speaks of. */
+function carriedOn(
+  before: Application | undefined,
+): Partial<Pick<Application, 'owner' | 'registeredThrough' | 'homepage' | 'userTokenTtl'>> {
+  if (!before) return {};
+  const { owner, registeredThrough, homepage, userTokenTtl } = before;
+  return defined({ owner, registeredThrough, homepage, userTokenTtl });
+}
+
+function planPartners(
+  plan: Plan,
+  name: string,
+  { mayExchange }: ApplyApplication,
+  ids: ApplicationIds,
+): string[] | undefined {
+  return mayExchange?.flatMap((partner) => {
+    const id = ids.get(partner);
+    if (id !== undefined) return [id];
+    plan.problems.push(`${name}: the organization has no application ${partner}`);
+    return [];
+  });
+}
+
+function planRealm(
+  { realm }: ApplyApplication,
+  before: Application | undefined,
+  id: string,
+  organization: Organization,
+): Application['realm'] {
+  if (realm === 'organization') return `organization:${organization.id}`;
+  if (realm === 'application') return `application:${id}`;
+  return before?.realm ?? `application:${id}`;
+}
+
+type Credentials = Pick<Application, 'secretHash' | 'secretSeed' | 'jwks'> & Pick<Extras, 'generated'>;
+
+/** As it is: one that can be shown again stays so. */
+function keptSecret({ secretHash, secretSeed }: Application): Credentials {
+  return defined({ secretHash, secretSeed });
+}
+
+export function planCredentials(
+  plan: Plan,
+  name: string,
+  authMethod: AuthMethod,
+  { clientSecret, jwks }: Pick<ApplyApplication, 'clientSecret' | 'jwks'>,
+  before: Application | undefined,
+  { clientSecrets, resetPasswords }: Pick<Planning, 'clientSecrets' | 'resetPasswords'>,
+): Credentials {
+  if (clientSecret?.includes('%')) {
+    plan.notes.push(
+      `${name} has a clientSecret with %. RFC 6749 has it form-encoded and many libraries send it as it is: choose one without %`,
+    );
+  }
+  if (authMethod === 'none') return {};
+  if (authMethod === 'private_key_jwt') {
+    const keys = jwks ?? before?.jwks;
+    if (!keys) plan.problems.push(`${name} needs jwks for private_key_jwt`);
+    return keys ? { jwks: keys } : {};
+  }
+  if (
+    before &&
+    clientSecret !== undefined &&
+    isClientSecret(clientSecrets, clientSecret, before.secretHash)
+  ) {
+    return keptSecret(before);
+  }
+  if (before?.secretSeed !== undefined && clientSecret !== undefined && !resetPasswords) {
+    // It may have been renewed because the one in the file has leaked.
+    plan.notes.push(
+      `${name} got another secret than the file says; it stays (--reset-passwords sets that of the file)`,
+    );
+    return keptSecret(before);
+  }
+  if (clientSecret !== undefined) return { secretHash: hashClientSecret(clientSecrets, clientSecret) };
+  if (before?.secretHash !== undefined) return keptSecret(before);
+  const value = createClientSecret();
+  return { secretHash: hashClientSecret(clientSecrets, value), generated: { kind: 'clientSecret', value } };
+}
+
+/** What stands in the file may fit, and still not fit what the store holds beside it. */
+function checkAsWhole(plan: Plan, name: string, application: Application, entry: ApplyApplication): void {
+  const { authMethod, grants, redirectUris, introspects, firstParty, pkce } = application;
+  const say = (sentence: string) => plan.problems.push(`${name} ${sentence}`);
+  if (authMethod === 'none' && grants.includes('token_exchange')) {
+    say('may not use token_exchange with the authMethod none');
+  }
+  if (authMethod === 'none' && grants.includes('client_credentials')) {
+    say('may not use client_credentials with the authMethod none (RFC 6749 section 4.4)');
+  }
+  if (grants.includes('authorization_code') && redirectUris.length === 0)
+    say('needs redirectUris for authorization_code');
+  const insecure = findInsecureSetting(application);
+  if (insecure !== undefined) plan.notes.push(`${name} ${insecure}`);
+  else if (entry.assertionAudience === 'endpoint') {
+    say(`has no use for assertionAudience: endpoint with the authMethod ${authMethod}`);
+  }
+  if (authMethod === 'none' && introspects.length > 0) {
+    say('may not introspect with the authMethod none: leave introspects out, or empty it');
+  }
+  if (firstParty && redirectUris.some(isOnDevice)) {
+    say(
+      'may not have firstParty: true with redirectUris that have http on this machine or a scheme of their own',
+    );
+  }
+  if (pkce === 'optional' && authMethod === 'none')
+    say('may not have pkce: optional with the authMethod none');
+  const always = pkce === 'optional' ? redirectUris.filter(needsPkce) : [];
+  if (always.length > 0 && always.length === redirectUris.length) {
+    say('may not have pkce: optional, because PKCE is always required at each of its redirectUris');
+  } else if (always.length > 0) {
+    plan.notes.push(`${name} has pkce: optional; PKCE stays required at ${always.join(', ')}`);
+  }
+  if (entry.clientSecret !== undefined && (authMethod === 'none' || authMethod === 'private_key_jwt')) {
+    say(`has no use for a clientSecret with the authMethod ${authMethod}`);
+  }
+  if (entry.jwks && authMethod !== 'private_key_jwt')
+    say(`has no use for jwks with the authMethod ${authMethod}`);
+}
+
+type Targets = Pick<Application, 'resource' | 'ceilings' | 'registeredCeiling'>;
+
+/**
+ * `permissions` is the ceiling for `resource`, or without one for each resource that is registered through the
+ * application; `resources` are all others. A resource that is not its own any more loses its ceiling, unless
+ * `resources` lists it.
+ */
+function planTargets(
+  plan: Plan,
+  name: string,
+  { resource: wanted, permissions, resources }: ApplyApplication,
+  before: Application | undefined,
+): Targets {
+  const stored = new Map(before?.ceilings.map((ceiling) => [ceiling.resource, ceiling.permissions]));
+  const resource = wanted ?? before?.resource;
+  const ceilings: Ceiling[] = [];
+  if (resource !== undefined) {
+    const own = permissions ? toStored(permissions) : (stored.get(resource) ?? NOTHING_STORED);
+    ceilings.push({ resource, permissions: own });
+  }
+  const registeredCeiling =
+    resource !== undefined ? undefined : permissions ? toStored(permissions) : before?.registeredCeiling;
+  const others: [string, Ceiling['permissions']][] = resources
+    ? Object.entries(resources).map(([identifier, ceiling]) => [identifier, toStored(ceiling)])
+    : [...stored].filter(([identifier]) => identifier !== before?.resource);
+  for (const [identifier, ceiling] of others) {
+    if (identifier !== resource) ceilings.push({ resource: identifier, permissions: ceiling });
+    else if (resources)
+      plan.problems.push(`${name} lists its own resource ${identifier} among its further resources`);
+  }
+  return {
+    ceilings,
+    ...defined({ resource, registeredCeiling }),
+  };
+}
+
+async function checkTargets(
+  plan: Plan,
+  name: string,
+  { resource, ceilings }: Targets,
+  entry: ApplyApplication,
+): Promise<void> {
+  if (resource !== undefined && entry.permissions)
+    await checkRights(plan, name, resource, { permissions: entry.permissions });
+  for (const [identifier, permissions] of Object.entries(entry.resources ?? {})) {
+    await checkRights(plan, name, identifier, { permissions });
+  }
+  const known = new Set<string>(OPENID_SCOPES);
+  for (const ceiling of ceilings) {
+    for (const scope of (await plan.findResource(ceiling.resource))?.scopes ?? []) known.add(scope);
+  }
+  for (const scope of (entry.scopes ?? []).filter((each) => !known.has(each))) {
+    plan.problems.push(`${name} has the scope ${scope}, which none of its resources has`);
+  }
+}

@@ -1,0 +1,127 @@
+/** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
+
+import { createSecret, DEFAULT_LIFETIME } from '../../connections/connections.ts';
+import { findableUsername } from '../../nouns/usernames.ts';
+import { difference, listCells } from '../../permissions/permissions.ts';
+import { fromStored, toStored } from '../../permissions/stored.ts';
+import { defined } from '../../storage/defined.ts';
+import type { Application, Connection, Organization } from '../../storage/nouns.ts';
+import type { ApplyConnection } from '../file.ts';
+import { checkRights, NOTHING_STORED } from './organizations.ts';
+import { createNounId, type Plan, type Planning } from './plan.ts';
+
+type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
+
+/** Rights and scopes of a connection that tokens made from it will never have, as ends of sentences. */
+async function findUseless(
+  plan: Plan,
+  { application: id, resource, permissions, scopes }: Connection,
+): Promise<string[]> {
+  const application = await plan.findApplicationById(id);
+  if (!application) return [];
+  const useless: string[] = [];
+  const ceiling = application.ceilings.find((each) => each.resource === resource)?.permissions;
+  const { isAdmin, cells } = difference(fromStored(permissions), fromStored(ceiling ?? permissions));
+  const beyond = isAdmin ? 'admin of the resource' : listCells(cells);
+  if (beyond) useless.push(`gives more than the ceiling of application ${application.name}: ${beyond}`);
+  const unknown = scopes.filter((scope) => !application.scopes.includes(scope));
+  if (unknown.length > 0) {
+    useless.push(`gives scopes that application ${application.name} does not have: ${unknown.join(' ')}`);
+  }
+  const partners = await Promise.all(
+    application.mayExchange.map((partner) => plan.findApplicationById(partner)),
+  );
+  if (![application, ...partners].some((each) => each?.grants.includes('token_exchange'))) {
+    useless.push(
+      `cannot be used: neither application ${application.name} nor one that its mayExchange names has the grant token_exchange`,
+    );
+  }
+  return useless;
+}
+
+export async function planConnection(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyConnection,
+  { store, now }: Pick<Planning, 'store' | 'now'>,
+): Promise<void> {
+  const name = `connection ${organization.name}/${entry.name}`;
+  const before = await store.connections.findBy('name', `${organization.id}/${entry.name}`);
+  const standing = await findStanding(plan, name, organization, entry, before);
+  if (!standing) return;
+  const { permissions, scopes } = entry;
+  await checkRights(plan, name, standing.resource, defined({ permissions, scopes }));
+  const id = before?.id ?? createNounId();
+  const createdAt = before?.createdAt ?? now();
+  const made = before ? undefined : createSecret(id, createdAt);
+  const maxTokenTtl = entry.maxTokenTtl ?? before?.maxTokenTtl;
+  const expiresAt = expiryOf(entry, before, createdAt);
+  const connection = plan.add(
+    'connections',
+    name,
+    before,
+    {
+      id,
+      createdAt,
+      organization: organization.id,
+      name: entry.name,
+      enabled: entry.enabled ?? before?.enabled ?? true,
+      ...standing,
+      scopes: scopes ?? before?.scopes ?? [],
+      permissions: permissions ? toStored(permissions) : (before?.permissions ?? NOTHING_STORED),
+      secrets: before?.secrets ?? (made ? [made.secret] : []),
+      networks: entry.networks ?? before?.networks ?? [],
+      ...defined({ expiresAt, maxTokenTtl }),
+    },
+    made ? { generated: { kind: 'connectionToken', value: made.token } } : {},
+  );
+  for (const useless of await findUseless(plan, connection)) plan.notes.push(`${name} ${useless}`);
+}
+
+/** Counted from when it was made; a file that is applied again changes nothing. */
+function expiryOf(
+  { lifetime }: ApplyConnection,
+  before: Connection | undefined,
+  createdAt: number,
+): number | undefined {
+  if (lifetime !== undefined) return createdAt + lifetime * 1000;
+  return before ? before.expiresAt : createdAt + DEFAULT_LIFETIME;
+}
+
+async function findStanding(
+  plan: Plan,
+  name: string,
+  organization: Organization,
+  entry: ApplyConnection,
+  before: Connection | undefined,
+): Promise<Standing | undefined> {
+  const application = await plan.findApplication(organization.id, entry.application);
+  if (!application) {
+    plan.problems.push(`${name}: the organization has no application ${entry.application}`);
+    return undefined;
+  }
+  const resource = entry.resource ?? before?.resource ?? application.resource;
+  if (resource === undefined) {
+    plan.problems.push(`${name} needs a resource, because its application has none of its own`);
+    return undefined;
+  }
+  if (!application.ceilings.some((ceiling) => ceiling.resource === resource)) {
+    plan.problems.push(`${name} is for ${resource}, for which its application may not have tokens`);
+  }
+  const owner = await findOwner(plan, name, application, entry, before);
+  return { application: application.id, resource, ...defined({ owner }) };
+}
+
+async function findOwner(
+  plan: Plan,
+  name: string,
+  { realm }: Application,
+  { owner }: ApplyConnection,
+  before: Connection | undefined,
+): Promise<string | undefined> {
+  if (owner === undefined) return before?.owner;
+  const username = findableUsername(owner);
+  const user = username === undefined ? undefined : await plan.findUser(realm, username);
+  if (!user) plan.problems.push(`${name}: its application has no user ${owner}`);
+  return user?.id;
+}

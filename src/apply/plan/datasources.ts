@@ -1,0 +1,198 @@
+/** Datasources of an apply file: their secrets are sealed, and their tables are looked for in the catalogue. */
+
+import { DatasourceAway } from '../../datasources/connector.ts';
+import type { Credentials } from '../../datasources/credentials.ts';
+import type { Datasources, Described } from '../../datasources/datasources.ts';
+import { PLACE } from '../../datasources/logins.ts';
+import { registeredColumns } from '../../datasources/rows.ts';
+import { defined } from '../../storage/defined.ts';
+import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../../storage/nouns.ts';
+import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../datasource-schema.ts';
+import { createNounId, type Plan, type Planning } from './plan.ts';
+
+export async function planDatasource(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyDatasource,
+  { store, datasources, credentials }: Pick<Planning, 'store' | 'datasources' | 'credentials'>,
+): Promise<void> {
+  const name = `datasource ${organization.name}/${entry.name}`;
+  const before = await store.datasources.findBy('name', `${organization.id}/${entry.name}`);
+  if (before && before.kind !== entry.kind) {
+    plan.problems.push(`${name} has another kind, which cannot be changed: make one with another name`);
+    return;
+  }
+  const owner = { id: before?.id ?? createNounId(), organization: organization.id };
+  const server = planServer(entry, before);
+  const userTables: UserTable[] = [];
+  for (const table of entry.userTables ?? []) {
+    const planned = await planUserTable(plan, name, organization, entry, table, before, (secret, sealed) =>
+      keepOrSeal(secret, sealed, owner, credentials),
+    );
+    if (planned) userTables.push(planned);
+  }
+  const sealedPassword = keepOrSeal(entry.password, before?.sealedPassword, owner, credentials);
+  if (isElsewhere(server, before) && before?.sealedPassword !== undefined && entry.password === undefined) {
+    plan.problems.push(`${name} is at another server, or another user there: give its password again`);
+  }
+  const planned: Described = {
+    ...owner,
+    name: entry.name,
+    enabled: entry.enabled ?? before?.enabled ?? true,
+    kind: entry.kind,
+    ...defined({ file: entry.file, server, sealedPassword }),
+    insecurePasswords: entry.insecurePasswords ?? before?.insecurePasswords ?? false,
+    userTables: entry.userTables ? userTables : (before?.userTables ?? []),
+  };
+  if (plan.problems.length > 0) return;
+  const checked = await checkCatalogue(plan, name, planned, entry.password, datasources);
+  plan.add('datasources', name, before, checked);
+}
+
+function planServer(
+  { kind, host, port, username, tls, ca }: ApplyDatasource,
+  before: Datasource | undefined,
+): DatasourceServer | undefined {
+  if (kind === 'sqlite' || host === undefined) return undefined;
+  return {
+    host,
+    ...defined({ port, username }),
+    tls: tls ?? before?.server?.tls ?? 'verify',
+    ...defined({ ca }),
+  };
+}
+
+/** Who is asked must be whom the password was given for. */
+function isElsewhere(server: DatasourceServer | undefined, before: Datasource | undefined): boolean {
+  const fields = ['host', 'port', 'username', 'tls', 'ca'] as const;
+  return before !== undefined && fields.some((field) => server?.[field] !== before.server?.[field]);
+}
+
+/** What is sealed looks different each time, so the same secret stays as it was sealed. */
+function keepOrSeal(
+  secret: string | undefined,
+  sealed: string | undefined,
+  owner: { readonly id: string; readonly organization: string },
+  credentials: Credentials,
+): string | undefined {
+  if (secret === undefined) return sealed;
+  return sealed !== undefined && credentials.open(sealed, owner) === secret
+    ? sealed
+    : credentials.seal(secret, owner);
+}
+
+async function planUserTable(
+  plan: Plan,
+  name: string,
+  organization: Organization,
+  entry: ApplyDatasource,
+  table: ApplyUserTable,
+  datasource: Datasource | undefined,
+  keep: (secret: string | undefined, sealed: string | undefined) => string | undefined,
+): Promise<UserTable | undefined> {
+  const database = databaseOf(entry, table) ?? '';
+  const { collection, usernameColumn, passwordColumn, passwordFormat, subjectColumn } = table;
+  const place = { database, collection, usernameColumn, passwordColumn };
+  const before = datasource?.userTables.find((known) => PLACE.every((part) => known[part] === place[part]));
+  const what = `${name}, table ${collection}`;
+  const roles = await findRoles(plan, what, organization, table.roles ?? []);
+  const values = Object.entries(table.roleMap ?? {});
+  const mapped = await findRoles(
+    plan,
+    what,
+    organization,
+    values.map(([, role]) => role),
+  );
+  const realm = await findRealm(plan, what, organization, table.realm);
+  const sealedSecret =
+    passwordFormat === 'hmac-sha256' ? keep(table.passwordSecret, before?.sealedSecret) : undefined;
+  if (passwordFormat === 'hmac-sha256' && sealedSecret === undefined) {
+    plan.problems.push(`${what} needs a passwordSecret`);
+  }
+  if (!roles || !mapped || !realm) return undefined;
+  const { saltColumn, saltOrder, activeColumn, roleColumn, passwordChangedAtColumn } = table;
+  return {
+    id: before?.id ?? createNounId(),
+    enabled: table.enabled ?? before?.enabled ?? true,
+    ...place,
+    passwordFormat,
+    ...defined({ saltColumn, saltOrder, sealedSecret }),
+    subjectColumn,
+    ...defined({ activeColumn }),
+    conditions: [
+      ...Object.entries(table.conditions ?? {}).map(([column, equals]) => ({
+        column,
+        equals: JSON.stringify(equals),
+      })),
+      ...(table.nullColumns ?? []).map((column) => ({ column, equals: 'null' })),
+    ],
+    roles,
+    ...defined({ roleColumn }),
+    roleMap: values.map(([value], index) => ({ value, role: mapped[index] as string })),
+    claims: Object.entries(table.claims ?? {}).map(([claim, column]) => ({ claim, column })),
+    ...defined({ passwordChangedAtColumn }),
+    realm,
+    verified: before?.verified ?? false,
+  };
+}
+
+async function findRoles(
+  plan: Plan,
+  what: string,
+  organization: Organization,
+  names: readonly string[],
+): Promise<string[] | undefined> {
+  const ids: string[] = [];
+  for (const name of names) {
+    const role = await plan.findRole(organization.id, name);
+    if (role) ids.push(role.id);
+    else plan.problems.push(`${what}: the organization has no role ${name}`);
+  }
+  return ids.length === names.length ? ids : undefined;
+}
+
+async function findRealm(
+  plan: Plan,
+  what: string,
+  { id }: Organization,
+  name: string | undefined,
+): Promise<Realm | undefined> {
+  if (name === undefined) return `organization:${id}`;
+  const application = await plan.findApplication(id, name);
+  if (!application) plan.problems.push(`${what}: the organization has no application ${name}`);
+  return application?.realm;
+}
+
+/** A database that is away leaves its tables unverified, and refuses logins against those. */
+async function checkCatalogue(
+  plan: Plan,
+  name: string,
+  planned: Described,
+  password: string | undefined,
+  datasources: Pick<Datasources, 'inspect'>,
+): Promise<Described> {
+  if (planned.userTables.length === 0) return planned;
+  const userTables: UserTable[] = [];
+  try {
+    await datasources.inspect(planned, password, async (connector) => {
+      for (const table of planned.userTables) {
+        const needed = registeredColumns(table);
+        const columns = await connector.findColumns(table.database, table.collection, needed);
+        const missing = columns && needed.filter((column) => !columns.has(column));
+        if (!columns)
+          plan.problems.push(`${name}: ${table.database} has no table ${table.collection} that we may read`);
+        else if (missing && missing.length > 0) {
+          plan.problems.push(`${name}: the table ${table.collection} has no column ${missing.join(', ')}`);
+        }
+        userTables.push({ ...table, verified: true });
+      }
+    });
+    return { ...planned, userTables };
+  } catch (error) {
+    if (!(error instanceof DatasourceAway)) throw error;
+    plan.notes.push(
+      `${name} cannot be reached (${error.message}): it is kept as unverified, and logins against it are refused until the file is applied again.`,
+    );
+    return { ...planned, userTables: planned.userTables.map((table) => ({ ...table, verified: false })) };
+  }
+}

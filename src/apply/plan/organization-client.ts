@@ -1,0 +1,81 @@
+/** The organization as a client of its own, which may do everything with each of its resources. */
+
+import { eachNoun } from '../../directory/collections.ts';
+import { ORGANIZATION_CLIENT } from '../../nouns/names.ts';
+import { EVERYTHING } from '../../permissions/permissions.ts';
+import { toStored } from '../../permissions/stored.ts';
+import { defined } from '../../storage/defined.ts';
+import type { Organization } from '../../storage/nouns.ts';
+import type { ApplyOrganization } from '../file.ts';
+import { planCredentials } from './applications.ts';
+import type { Plan, Planning } from './plan.ts';
+
+export async function planOrganizationClient(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyOrganization,
+  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords'>,
+): Promise<void> {
+  const { store } = deps;
+  const named = await store.applications.findBy('name', `${organization.id}/${ORGANIZATION_CLIENT}`);
+  const before = named?.isOrganization ? named : undefined;
+  const clientId = entry.clientId ?? before?.clientId;
+  const name = `organization ${organization.name}`;
+  if (named && !before && clientId !== undefined) {
+    plan.problems.push(
+      `${name} has an application named ${ORGANIZATION_CLIENT}, which is the name of its own client`,
+    );
+    return;
+  }
+  if (clientId === undefined) {
+    if (entry.clientSecret !== undefined) plan.problems.push(`${name} has a clientSecret without a clientId`);
+    return;
+  }
+  const holder = await store.applications.findBy('clientId', clientId);
+  if (holder && holder.id !== before?.id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
+  const identifiers = new Set<string>();
+  for await (const { identifier, registeredBy } of eachNoun(store.resources, organization.id)) {
+    if (registeredBy === undefined) identifiers.add(identifier);
+  }
+  for (const { identifier } of entry.resources ?? []) identifiers.add(identifier);
+  const scopes = new Set<string>();
+  for (const identifier of identifiers) {
+    for (const scope of (await plan.findResource(identifier))?.scopes ?? []) scopes.add(scope);
+  }
+  const [resource] = identifiers;
+  const permissions = toStored(EVERYTHING);
+  const { generated, ...credentials } = planCredentials(
+    plan,
+    name,
+    'client_secret_basic',
+    entry,
+    before,
+    deps,
+  );
+  plan.add(
+    'applications',
+    `${name} as a client`,
+    before,
+    {
+      organization: organization.id,
+      name: ORGANIZATION_CLIENT,
+      isOrganization: true,
+      enabled: before?.enabled ?? true,
+      realm: `organization:${organization.id}`,
+      clientId,
+      authMethod: 'client_secret_basic',
+      ...credentials,
+      grants: ['client_credentials'],
+      scopes: [...scopes],
+      redirectUris: [],
+      postLogoutRedirectUris: [],
+      allowedOrigins: [],
+      native: false,
+      ...defined({ resource }),
+      ceilings: [...identifiers].map((identifier) => ({ resource: identifier, permissions })),
+      introspects: [],
+      mayExchange: [],
+    },
+    generated ? { generated } : {},
+  );
+}

@@ -1,0 +1,250 @@
+/** Organizations of an apply file, and the resources and roles in them. */
+
+import { eachNoun } from '../../directory/collections.ts';
+import { builtInFaces } from '../../faces/index.ts';
+import { type Permissions, unknownTables } from '../../permissions/permissions.ts';
+import { toStored } from '../../permissions/stored.ts';
+import { isTableScope } from '../../permissions/table-scopes.ts';
+import type { DirectoryStore } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
+import {
+  type FaceName,
+  type FaceSettings,
+  type Organization,
+  type Resource,
+  TOKEN_OVERFLOW,
+} from '../../storage/nouns.ts';
+import { ACCESS_TOKEN_ALG, algsBefore } from '../../storage/signing-algs.ts';
+import type { ApplyOrganization, ApplyResource, ApplyRole } from '../file.ts';
+import { createNounId, type Plan, type Planning } from './plan.ts';
+
+export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
+
+type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
+
+/** Ids of applications by name: those of the store, and new ones for what is new, because nouns name each other. */
+export type ApplicationIds = ReadonlyMap<string, string>;
+
+async function reserveIds(
+  organization: string,
+  { applications = [], faces = {} }: ApplyOrganization,
+  store: DirectoryStore,
+): Promise<ApplicationIds> {
+  const ids = new Map<string, string>();
+  const named = [
+    ...applications.flatMap(({ name, mayExchange = [] }) => [name, ...mayExchange]),
+    ...(Object.entries(faces) as WantedFaces).flatMap(([, { application }]) => application ?? []),
+  ];
+  for (const name of new Set(named)) {
+    const stored = await store.applications.findBy('name', `${organization}/${name}`);
+    const isNew = applications.some((entry) => entry.name === name);
+    const id = stored?.id ?? (isNew ? createNounId() : undefined);
+    if (id !== undefined) ids.set(name, id);
+  }
+  return ids;
+}
+
+function planFaces(
+  plan: Plan,
+  entry: ApplyOrganization,
+  before: Organization | undefined,
+  ids: ApplicationIds,
+  registration: boolean,
+): Organization['faces'] {
+  const faces: Record<string, FaceSettings> = { ...before?.faces };
+  for (const [name, wanted] of Object.entries(entry.faces ?? {}) as WantedFaces) {
+    const had = before?.faces?.[name];
+    const application = wanted.application === undefined ? undefined : ids.get(wanted.application);
+    if (wanted.application !== undefined && application === undefined) {
+      plan.problems.push(
+        `organization ${entry.name}: the face ${name} is for the application ${wanted.application}, which is not there`,
+      );
+      continue;
+    }
+    const { application: _, ...settings } = wanted;
+    faces[name] = {
+      enabled: true,
+      registration: registration && builtInFaces.some((face) => face.name === name && face.isOpenByDefault),
+      ...had,
+      ...settings,
+      ...defined({ application }),
+    };
+  }
+  return Object.keys(faces).length === 0 ? undefined : faces;
+}
+
+export async function planOrganization(
+  plan: Plan,
+  entry: ApplyOrganization,
+  { store, hosts, registration }: Planning,
+): Promise<{ organization: Organization; ids: ApplicationIds }> {
+  const before = await store.organizations.findBy('name', entry.name);
+  const id = before?.id ?? createNounId();
+  const ids = await reserveIds(id, entry, store);
+  const faces = planFaces(plan, entry, before, ids, registration);
+  const name = `organization ${entry.name}`;
+  const foreign = entry.hosts?.filter((host) => !hosts.includes(host)) ?? [];
+  for (const host of foreign)
+    plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
+  const organization = plan.add('organizations', name, before, {
+    id,
+    name: entry.name,
+    enabled: entry.enabled ?? before?.enabled ?? true,
+    default: entry.default ?? before?.default ?? false,
+    hosts: entry.hosts ?? before?.hosts ?? [],
+    ...defined({ faces }),
+  });
+  return { organization, ids };
+}
+
+/** What organizations may only have once on the server, held against those that the file does not speak of too. */
+export async function checkOrganizations(plan: Plan, store: DirectoryStore): Promise<void> {
+  const wanted = plan.steps.filter(({ collection }) => collection === 'organizations');
+  const exclusive = ({ default: isDefault, hosts }: Organization): boolean => isDefault || hosts.length > 0;
+  if (!wanted.some(({ after }) => exclusive(after as Organization))) return;
+  const inFile = new Set(wanted.map(({ after }) => after.id));
+  const others: Organization[] = [];
+  for await (const organization of eachNoun(store.organizations)) {
+    if (!inFile.has(organization.id)) others.push(organization);
+  }
+  const takenBy = new Map<string, string>();
+  for (const organization of [...others, ...wanted.map(({ after }) => after as Organization)]) {
+    const claims = [
+      ...(organization.default ? ['default: true'] : []),
+      ...organization.hosts.map((host) => `the host ${host}`),
+    ];
+    for (const claim of claims) {
+      const other = takenBy.get(claim);
+      if (other)
+        plan.problems.push(
+          `organization ${organization.name} has ${claim}, and so has ${other}: only one may`,
+        );
+      takenBy.set(claim, organization.name);
+    }
+  }
+}
+
+export async function planResource(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyResource,
+  { store, accessTokenTtl }: Planning,
+): Promise<void> {
+  const { identifier } = entry;
+  const name = `resource ${identifier}`;
+  const stored = await store.resources.findBy('identifier', identifier);
+  if (stored && stored.organization !== organization.id) {
+    plan.problems.push(`${name} is another organization's: an identifier is unique on the server`);
+    return;
+  }
+  const knownNames = new Map(stored?.tables.map((table) => [table.id, table.name]));
+  const channel = entry.channel ?? stored?.channel;
+  const alg = entry.token?.alg ?? stored?.token.alg ?? ACCESS_TOKEN_ALG;
+  const typ = entry.token?.typ ?? stored?.token.typ;
+  const earlier = stored && algsBefore(alg, [stored.token.alg, ...(stored.token.algsBefore ?? [])]);
+  const resource = plan.add('resources', name, stored, {
+    organization: organization.id,
+    identifier,
+    name: entry.name ?? stored?.name ?? identifier,
+    enabled: entry.enabled ?? stored?.enabled ?? true,
+    catalogue: entry.catalogue ?? stored?.catalogue ?? 'closed',
+    tables:
+      entry.tables?.map(({ id, name }) => ({ id, name: name ?? knownNames.get(id) ?? id })) ??
+      stored?.tables ??
+      [],
+    scopes: entry.scopes ?? stored?.scopes ?? [],
+    token: {
+      format: entry.token?.format ?? stored?.token.format ?? 'jwt',
+      ttl: entry.token?.ttl ?? stored?.token.ttl ?? accessTokenTtl,
+      alg,
+      ...defined({ algsBefore: earlier, typ: typ === 'JWT' ? typ : undefined }),
+      overflow: entry.token?.overflow ?? stored?.token.overflow ?? TOKEN_OVERFLOW,
+    },
+    ...defined({ channel, registeredBy: stored?.registeredBy, owner: stored?.owner }),
+  });
+  for (const scope of ambiguousScopes(resource)) {
+    plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
+  }
+}
+
+/** A declared scope is never read as a table scope, so it could not narrow a token to that table. */
+function ambiguousScopes({ scopes, tables, catalogue }: Resource): string[] {
+  const known = { ids: new Set(tables.map(({ id }) => id)), isOpen: catalogue === 'open' };
+  return scopes.filter((scope) => isTableScope(scope, known));
+}
+
+export async function planRole(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyRole,
+  firstResource: string | undefined,
+  store: DirectoryStore,
+): Promise<void> {
+  const name = `role ${organization.name}/${entry.name}`;
+  const before = await store.roles.findBy('name', `${organization.id}/${entry.name}`);
+  const resource = entry.resource ?? before?.resource ?? firstResource;
+  if (resource === undefined) {
+    plan.problems.push(`${name} needs a resource, and the organization has none`);
+    return;
+  }
+  await checkRights(plan, name, resource, entry);
+  plan.add('roles', name, before, {
+    organization: organization.id,
+    name: entry.name,
+    enabled: entry.enabled ?? before?.enabled ?? true,
+    default: entry.default ?? before?.default ?? false,
+    resource,
+    scopes: entry.scopes ?? before?.scopes ?? [],
+    permissions: entry.permissions ? toStored(entry.permissions) : (before?.permissions ?? NOTHING_STORED),
+  });
+}
+
+/** The default role is the one given on registration; two of them would be a riddle. */
+export async function checkDefaultRole(
+  plan: Plan,
+  { id, name }: Organization,
+  store: DirectoryStore,
+): Promise<void> {
+  const defaults = new Set<string>();
+  for await (const role of eachNoun(store.roles, id)) if (role.default) defaults.add(role.name);
+  for (const { collection, after } of plan.steps) {
+    if (collection !== 'roles' || (after as { organization?: string }).organization !== id) continue;
+    const role = after as { name: string; default: boolean };
+    if (role.default) defaults.add(role.name);
+    else defaults.delete(role.name);
+  }
+  if (defaults.size > 1) {
+    plan.problems.push(`organization ${name} would have several default roles: ${[...defaults].join(', ')}`);
+  }
+}
+
+/** Roles speak of the organization's first resource if they do not say of which. */
+export async function findFirstResource(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyOrganization,
+  store: DirectoryStore,
+): Promise<Resource | undefined> {
+  const page = await store.resources.page({ limit: 1, organization: organization.id });
+  const [first] = entry.resources ?? [];
+  return page.items[0] ?? (first && (await plan.findResource(first.identifier)));
+}
+
+/** What the file allows must be there to be allowed; a mistyped table would otherwise silently allow nothing. */
+export async function checkRights(
+  plan: Plan,
+  name: string,
+  identifier: string,
+  { permissions, scopes = [] }: { permissions?: Permissions; scopes?: readonly string[] },
+): Promise<void> {
+  const resource = await plan.findResource(identifier);
+  if (!resource) return;
+  if (permissions && resource.catalogue === 'closed') {
+    for (const table of unknownTables(permissions, new Set(resource.tables.map(({ id }) => id)))) {
+      plan.problems.push(`${name} allows something of the table ${table}, which ${identifier} does not have`);
+    }
+  }
+  for (const scope of scopes.filter((each) => !resource.scopes.includes(each))) {
+    plan.problems.push(`${name} has the scope ${scope}, which ${identifier} does not have`);
+  }
+}

@@ -1,0 +1,218 @@
+/** Users and administrators of an apply file. */
+import { randomBytes } from 'node:crypto';
+import { checkNewPassword, MIN_PASSWORD_LENGTH, toImportedHash } from '../../accounts/passwords.ts';
+import { eachNoun } from '../../directory/collections.ts';
+import { DomainError } from '../../errors/domain.ts';
+import { didYouMean } from '../../errors/similar.ts';
+import { builtInFaces } from '../../faces/index.ts';
+import { canonicalEmail, canonicalUsername } from '../../nouns/usernames.ts';
+import type { DirectoryStore } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
+import type { Application, Organization, Realm, User } from '../../storage/nouns.ts';
+import type { ApplyAdministrator, ApplyUser } from '../file.ts';
+import type { Extras, Plan, Planning, Wanted } from './plan.ts';
+
+/** People are looked at side by side, because comparing a password takes its time, and added in the file's order. */
+export type AddToPlan = () => void;
+
+export async function planUser(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyUser,
+  deps: Planning,
+): Promise<AddToPlan | undefined> {
+  const path = [organization.name, entry.application, entry.username].filter((part) => part !== undefined);
+  const name = `user ${path.join('/')}`;
+  const application =
+    entry.application === undefined
+      ? undefined
+      : await plan.findApplication(organization.id, entry.application);
+  if (entry.application !== undefined && !application) {
+    plan.problems.push(`${name}: the organization has no application ${entry.application}`);
+    return undefined;
+  }
+  const realm = application
+    ? ownRealm(plan, name, application)
+    : (`organization:${organization.id}` as const);
+  if (!realm) return undefined;
+  const roles = await findRoles(plan, name, organization, entry, deps.store);
+  return planPerson(plan, name, realm, entry, deps, {
+    organization: organization.id,
+    emailVerified: entry.emailVerified,
+    roles,
+    faces: facesOf(entry),
+    queue: organization.id,
+    minPasswordLength: application?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user,
+  });
+}
+
+/** What the file says of them under the names of faces. */
+function facesOf(entry: ApplyUser): User['faces'] {
+  const file: Readonly<Record<string, unknown>> = entry;
+  const said = builtInFaces.filter(({ name, ofUser }) => ofUser && file[name] !== undefined);
+  if (said.length === 0) return undefined;
+  return Object.fromEntries(said.map(({ name }) => [name, file[name] as Readonly<Record<string, unknown>>]));
+}
+
+/** A person in a realm that no application asks could never log in. */
+function ownRealm(
+  plan: Plan,
+  name: string,
+  { id, realm, name: application }: Application,
+): Realm | undefined {
+  if (realm === `application:${id}`) return realm;
+  plan.problems.push(
+    `${name}: the users of the application ${application} are its organization's, so leave application out`,
+  );
+  return undefined;
+}
+
+async function findRoles(
+  plan: Plan,
+  name: string,
+  organization: Organization,
+  { roles }: ApplyUser,
+  store: DirectoryStore,
+): Promise<string[] | undefined> {
+  if (!roles) return undefined;
+  const ids: string[] = [];
+  for (const role of roles) {
+    const found = await plan.findRole(organization.id, role);
+    if (found) ids.push(found.id);
+    else {
+      const known: string[] = [];
+      for await (const other of eachNoun(store.roles, organization.id)) known.push(other.name);
+      plan.problems.push(`${name}: the organization has no role ${role}${didYouMean(role, known)}`);
+    }
+  }
+  return ids;
+}
+
+export async function planAdministrator(
+  plan: Plan,
+  entry: ApplyAdministrator,
+  deps: Planning,
+): Promise<AddToPlan | undefined> {
+  const name = `administrator ${entry.username}`;
+  const administers: string[] = [];
+  for (const organization of entry.organizations ?? []) {
+    const found = await plan.findOrganization(organization);
+    if (found) administers.push(found.id);
+    else plan.problems.push(`${name}: there is no organization ${organization}`);
+  }
+  return planPerson(plan, name, 'management', entry, deps, {
+    administers: entry.organizations && administers,
+    queue: 'management',
+    minPasswordLength: MIN_PASSWORD_LENGTH.administrator,
+  });
+}
+
+/** What the file says; undefined: what is there stays. */
+type Said = { readonly [K in 'emailVerified' | 'roles' | 'administers' | 'faces']?: User[K] | undefined };
+
+interface Person extends Said {
+  readonly organization?: string;
+  readonly queue: string;
+  readonly minPasswordLength: number;
+}
+
+async function planPerson(
+  plan: Plan,
+  name: string,
+  realm: Realm,
+  entry: ApplyUser | ApplyAdministrator,
+  deps: Planning,
+  person: Person,
+): Promise<AddToPlan | undefined> {
+  const names = canonicalNames(plan, name, entry);
+  if (!names) return undefined;
+  const { users } = deps.store;
+  const before = await users.findBy('username', `${realm}/${names.canonicalUsername}`);
+  if (names.canonicalEmail !== undefined) {
+    const holder = await users.findBy('email', `${realm}/${names.canonicalEmail}`);
+    if (holder && holder.id !== before?.id)
+      plan.problems.push(`${name}: the email address is ${holder.username}'s already`);
+  }
+  const email = entry.email ?? before?.email;
+  const canonical = names.canonicalEmail ?? before?.canonicalEmail;
+  const moved = before !== undefined && before.canonicalEmail !== canonical;
+  const displayName = entry.displayName ?? before?.displayName;
+  const faces = person.faces ? { ...before?.faces, ...person.faces } : before?.faces;
+  const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
+  const wanted: Wanted<User> = {
+    realm,
+    username: entry.username,
+    canonicalUsername: names.canonicalUsername,
+    // A person who has verified one address has not verified another.
+    emailVerified: person.emailVerified ?? (moved ? false : (before?.emailVerified ?? false)),
+    ...hash,
+    enabled: entry.enabled ?? before?.enabled ?? true,
+    secondFactor: before?.secondFactor ?? false,
+    roles: person.roles ?? before?.roles ?? [],
+    administers: person.administers ?? before?.administers ?? [],
+    ...defined({ organization: person.organization, email, canonicalEmail: canonical, displayName, faces }),
+    ...(before?.pending && { pending: true }),
+  };
+  const extras = defined({ password, generated });
+  return () => plan.add('users', name, before, wanted, extras);
+}
+
+function canonicalNames(
+  plan: Plan,
+  name: string,
+  { username, email }: ApplyUser | ApplyAdministrator,
+): { canonicalUsername: string; canonicalEmail?: string } | undefined {
+  try {
+    return {
+      canonicalUsername: canonicalUsername(username),
+      ...defined({ canonicalEmail: email === undefined ? undefined : canonicalEmail(email) }),
+    };
+  } catch (error) {
+    plan.problems.push(`${name}: ${requireDescription(error)}`);
+    return undefined;
+  }
+}
+
+function requireDescription(error: unknown): string {
+  if (error instanceof DomainError && error.description !== undefined) return error.description;
+  throw error;
+}
+
+type PasswordPlan = Pick<User, 'passwordHash' | 'passwordChangedAt'> & Pick<Extras, 'password' | 'generated'>;
+
+async function planPassword(
+  plan: Plan,
+  name: string,
+  { password, passwordHash, username, email }: ApplyUser | ApplyAdministrator,
+  before: User | undefined,
+  { passwords, now, resetPasswords, comparePasswords }: Planning,
+  { queue, minPasswordLength }: Person,
+): Promise<PasswordPlan> {
+  const kept = before ? pickPassword(before) : {};
+  if (before && !resetPasswords && !(comparePasswords && password !== undefined)) return kept;
+  if (passwordHash !== undefined) {
+    const imported = toImportedHash(passwordHash);
+    return imported === before?.passwordHash ? kept : { passwordHash: imported, passwordChangedAt: now() };
+  }
+  if (password === undefined) {
+    if (before) return kept;
+    const value = randomBytes(18).toString('base64url');
+    return { password: value, generated: { kind: 'password', value } };
+  }
+  if (before && (await passwords.verify(password, before.passwordHash, { organization: queue })).ok)
+    return kept;
+  if (before && !resetPasswords) {
+    plan.notes.push(`${name} has another password than the file says; it stays (--reset-passwords sets it)`);
+    return kept;
+  }
+  try {
+    checkNewPassword(password, { minLength: minPasswordLength, username, email });
+  } catch (error) {
+    plan.problems.push(`${name}: ${requireDescription(error)}`);
+  }
+  return { ...kept, password };
+}
+
+function pickPassword({ passwordHash, passwordChangedAt }: User): PasswordPlan {
+  return defined({ passwordHash, passwordChangedAt });
+}

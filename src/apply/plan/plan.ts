@@ -1,0 +1,192 @@
+/** The directory as an apply file wants it, built up noun by noun over what the store holds. Nothing is written here. */
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { Passwords } from '../../accounts/passwords.ts';
+import { type Changes, findFixedChanges, type New } from '../../changes/changes.ts';
+import { findBrokenReferences, type Lookup } from '../../changes/references.ts';
+import type { Credentials } from '../../datasources/credentials.ts';
+import type { Datasources } from '../../datasources/datasources.ts';
+import type { SecretKeys } from '../../directory/client-secrets.ts';
+import { collectionOf } from '../../directory/collections.ts';
+import type { DirectoryStore } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
+import {
+  type Application,
+  type CollectionName,
+  type Noun,
+  type Nouns,
+  type Organization,
+  type Realm,
+  type Resource,
+  type Role,
+  type UniqueKey,
+  type User,
+  uniqueValuesOf,
+} from '../../storage/nouns.ts';
+
+/** What applying works with. */
+export interface ApplyDeps {
+  readonly store: DirectoryStore;
+  readonly changes: Changes;
+  readonly passwords: Passwords;
+  readonly clientSecrets: SecretKeys;
+  readonly datasources: Pick<Datasources, 'inspect'>;
+  readonly credentials: Credentials;
+  /** Where `generated-secrets.txt` is kept. */
+  readonly dataDir: string;
+  /** Seconds: of the access tokens of a new resource. */
+  readonly accessTokenTtl: number;
+  /** The hosts that organizations may list. */
+  readonly hosts: readonly string[];
+  /** Whether a new face lets strangers register unless the file says so. */
+  readonly registration: boolean;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface PasswordOptions {
+  /** Passwords of people who are there already, and secrets that were renewed, are set to those of the file. */
+  readonly resetPasswords: boolean;
+  /** Whether the passwords of people who are there already are compared, which costs a hash each. */
+  readonly comparePasswords: boolean;
+}
+
+export interface Planning extends ApplyDeps, PasswordOptions {}
+
+/** A secret that is made here, for `generated-secrets.txt`. */
+export interface GeneratedSecret {
+  readonly kind: 'clientSecret' | 'password' | 'connectionToken';
+  readonly value: string;
+}
+
+/** What is done besides writing the noun. */
+export interface Extras {
+  readonly generated?: GeneratedSecret;
+  /** To be hashed when the plan is carried out. */
+  readonly password?: string;
+  /** Fields that were not given and were made up; they are worth telling. */
+  readonly madeUp?: readonly string[];
+}
+
+/** One noun as the file wants it. */
+export interface Step<C extends CollectionName = CollectionName> extends Extras {
+  readonly collection: C;
+  /** As people know it: `application acme/shop`. */
+  readonly name: string;
+  /** Absent: it is added. */
+  readonly before?: Nouns[C];
+  readonly after: Nouns[C];
+}
+
+/** A noun without what the store gives it; `id` and `createdAt` come from the one before, if there is one. */
+export type Wanted<T extends Noun> = New<T>;
+
+export interface Plan {
+  readonly steps: Step[];
+  /** Names of what is as the file wants it. */
+  readonly unchanged: string[];
+  /** Sentences; with any of them nothing is written. */
+  readonly problems: string[];
+  /** Sentences about what the file says and what is not done. */
+  readonly notes: string[];
+  add<C extends CollectionName>(
+    collection: C,
+    name: string,
+    before: Nouns[C] | undefined,
+    wanted: Wanted<Nouns[C]>,
+    extras?: Extras,
+  ): Nouns[C];
+  /** As it will be; so all of these. */
+  findOrganization(name: string): Promise<Organization | undefined>;
+  findApplication(organization: string, name: string): Promise<Application | undefined>;
+  findApplicationById(id: string): Promise<Application | undefined>;
+  findResource(identifier: string): Promise<Resource | undefined>;
+  findRole(organization: string, name: string): Promise<Role | undefined>;
+  /** @param username canonical */
+  findUser(realm: Realm, username: string): Promise<User | undefined>;
+  /** Of a role, an organization or an application, which nouns name by id. */
+  findName(id: string): Promise<string | undefined>;
+  /** Adds to `problems` what steps say of others that is not so. */
+  checkReferences(): Promise<void>;
+}
+
+/** An id for a noun that others of the plan name before it is written. */
+export function createNounId(): string {
+  return randomUUID();
+}
+
+export function createPlan(store: DirectoryStore): Plan {
+  /** Nouns of the file, whether they change or not, by id and by their unique keys. */
+  const planned = new Map<string, Nouns[CollectionName]>();
+  const steps: Step[] = [];
+  const unchanged: string[] = [];
+  const problems: string[] = [];
+
+  async function findBy<C extends CollectionName>(
+    collection: C,
+    key: UniqueKey<C>,
+    value: string,
+  ): Promise<Nouns[C] | undefined> {
+    const known = planned.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
+    return known ?? collectionOf(store, collection).findBy(key, value);
+  }
+
+  async function find<C extends CollectionName>(collection: C, id: string): Promise<Nouns[C] | undefined> {
+    const known = planned.get(`${collection} ${id}`) as Nouns[C] | undefined;
+    return known ?? collectionOf(store, collection).get(id);
+  }
+
+  const findResource = (identifier: string) => findBy('resources', 'identifier', identifier);
+  const findUser = (key: 'username' | 'email', name: string) => findBy('users', key, name);
+  const lookup: Lookup = {
+    hasOrganization: async (id) => (await find('organizations', id)) !== undefined,
+    findApplication: (id) => find('applications', id),
+    findRole: (id) => find('roles', id),
+    findResource,
+    findUser,
+    findUserById: (id) => find('users', id),
+  };
+
+  return {
+    steps,
+    unchanged,
+    problems,
+    notes: [],
+    add(collection, name, before, wanted, extras = {}) {
+      const after = {
+        ...wanted,
+        id: before?.id ?? wanted.id ?? createNounId(),
+        number: before?.number ?? 0,
+        version: before?.version ?? 0,
+        createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
+      } as unknown as typeof before & object;
+      planned.set(`${collection} ${after.id}`, after);
+      for (const [key, value] of uniqueValuesOf(collection, after)) {
+        planned.set(`${collection} ${key} ${value}`, after);
+      }
+      if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
+      else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
+      return after;
+    },
+    findOrganization: (name) => findBy('organizations', 'name', name),
+    findApplication: (organization, name) => findBy('applications', 'name', `${organization}/${name}`),
+    findApplicationById: (id) => find('applications', id),
+    findResource,
+    findRole: (organization, name) => findBy('roles', 'name', `${organization}/${name}`),
+    findUser: (realm, username) => findUser('username', `${realm}/${username}`),
+    async findName(id) {
+      const noun =
+        (await find('roles', id)) ?? (await find('organizations', id)) ?? (await find('applications', id));
+      return noun?.name;
+    },
+    async checkReferences() {
+      for (const { collection, name, before, after } of steps) {
+        for (const field of before ? findFixedChanges(collection, before, after) : []) {
+          problems.push(`${name}: ${field} cannot be changed, make one with another name`);
+        }
+        const broken = await findBrokenReferences(collection, after, lookup, before);
+        problems.push(...broken.map((sentence) => `${name} ${sentence}`));
+      }
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/** What applying a file did, or would do, for people. */
+import { toOneLine } from '../errors/texts.ts';
+import { defined } from '../storage/defined.ts';
+import { type FieldDifference, findDifferences } from './differences.ts';
+import type { Plan, Step } from './plan/plan.ts';
+
+export interface ApplyChange {
+  readonly action: 'added' | 'changed';
+  readonly name: string;
+  readonly fields: readonly FieldDifference[];
+}
+
+export interface ApplyReport {
+  readonly dryRun: boolean;
+  readonly changes: readonly ApplyChange[];
+  /** Names of what the file speaks of and what is so already. */
+  readonly unchanged: readonly string[];
+  /** What the file says and what was not done. */
+  readonly notes: readonly string[];
+  readonly generatedSecrets: { readonly path: string; readonly count: number };
+}
+
+export async function describeStep(step: Step, plan: Plan): Promise<ApplyChange> {
+  const { collection, name, before, after, password, madeUp = [] } = step;
+  if (!before) {
+    const known = new Map(Object.entries(after));
+    return {
+      action: 'added',
+      name,
+      fields: madeUp.map((field) => ({ field, to: String(known.get(field)) })),
+    };
+  }
+  const ids = new Set<string>();
+  const remember = (id: string): string => {
+    ids.add(id);
+    return id;
+  };
+  findDifferences(collection, before, after, { nameOfId: remember });
+  const names = new Map<string, string | undefined>();
+  for (const id of ids) names.set(id, await plan.findName(id));
+  const fields = findDifferences(collection, before, after, {
+    nameOfId: (id) => names.get(id) ?? id,
+    ...defined({ newSecret: password === undefined ? undefined : 'password' }),
+  });
+  return { action: 'changed', name, fields };
+}
+
+/** Lines of text; no secret is among them. */
+export function formatReport({ dryRun, changes, unchanged, notes, generatedSecrets }: ApplyReport): string[] {
+  const lines = changes.flatMap(({ action, name, fields }) => [
+    `${action === 'added' ? '+' : '~'} ${name}`,
+    ...fields.map((field) => `    ${formatDifference(field)}`),
+  ]);
+  const count = (action: ApplyChange['action']): number =>
+    changes.filter((change) => change.action === action).length;
+  const would = dryRun ? 'would be ' : '';
+  lines.push(
+    ...notes.map((note) => `! ${note}`),
+    `${count('added')} ${would}added, ${count('changed')} ${would}changed, ${unchanged.length} left as they are`,
+  );
+  const { count: made, path } = generatedSecrets;
+  if (made > 0) {
+    const what = made === 1 ? '1 secret' : `${made} secrets`;
+    lines.push(dryRun ? `${what} would be made and kept in ${path}` : `${what} made, kept in ${path}`);
+  }
+  return lines.map(toOneLine);
+}
+
+function formatDifference({ field, from, to }: FieldDifference): string {
+  if (from === undefined && to === undefined) return `${field}: changed`;
+  return from === undefined ? `${field}: ${to}` : `${field}: ${from} -> ${to ?? '(none)'}`;
+}

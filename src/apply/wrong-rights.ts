@@ -1,0 +1,126 @@
+/** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
+import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
+import { isTableScope } from '../permissions/table-scopes.ts';
+import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './schema.ts';
+import type { Path } from './yaml-document.ts';
+
+export interface Contradiction {
+  /** To what is wrong. */
+  readonly path: Path;
+  /** The end of a sentence that starts with the name of what the path leads to. */
+  readonly message: string;
+}
+
+/** A resource of the file and the name of its organization. */
+interface Defined {
+  readonly organization: string;
+  readonly resource: ApplyResource;
+}
+
+/** One organization's sight of the resources of the file. */
+interface Sight {
+  readonly organization: string;
+  readonly defined: ReadonlyMap<string, Defined>;
+}
+
+export function findWrongRights(
+  organizations: readonly (readonly [Path, ApplyOrganization])[],
+): Contradiction[] {
+  const defined = new Map(
+    organizations.flatMap(([, { name, resources = [] }]) =>
+      resources.map((resource): [string, Defined] => [
+        canonicalIdentifier(resource.identifier),
+        { organization: name, resource },
+      ]),
+    ),
+  );
+  return organizations.flatMap(([path, { name, resources = [], roles = [], applications = [] }]) => {
+    const sight = { organization: name, defined };
+    return [
+      ...resources.flatMap((resource, index) => inResource(resource, [...path, 'resources', index])),
+      ...roles.flatMap((role, index) => inRole(role, [...path, 'roles', index], sight)),
+      ...applications.flatMap((each, index) => inApplication(each, [...path, 'applications', index], sight)),
+    ];
+  });
+}
+
+function inResource({ scopes = [], tables = [], catalogue }: ApplyResource, path: Path): Contradiction[] {
+  const known = { ids: new Set(tables.map(({ id }) => id)), isOpen: catalogue === 'open' };
+  return scopes.flatMap((scope, index) =>
+    isTableScope(scope, known)
+      ? [{ path: [...path, 'scopes', index], message: 'is a table scope of the resource: rename the scope' }]
+      : [],
+  );
+}
+
+function inRole({ resource, permissions, scopes }: ApplyRole, path: Path, sight: Sight): Contradiction[] {
+  if (resource === undefined) return [];
+  return [
+    ...inReference(resource, [...path, 'resource'], sight),
+    ...inPermissions(resource, permissions, [...path, 'permissions'], sight),
+    ...inScopes(scopes, [resource], [...path, 'scopes'], sight),
+  ];
+}
+
+function inApplication(application: ApplyApplication, path: Path, sight: Sight): Contradiction[] {
+  const { resource, permissions, resources = {}, introspects = [], scopes } = application;
+  const others = Object.entries(resources);
+  const own = resource === undefined ? [] : [resource];
+  return [
+    ...own.flatMap((identifier) => [
+      ...inReference(identifier, [...path, 'resource'], sight),
+      ...inPermissions(identifier, permissions, [...path, 'permissions'], sight),
+    ]),
+    ...others.flatMap(([identifier, ceiling]) => [
+      ...inReference(identifier, [...path, 'resources', identifier], sight),
+      ...inPermissions(identifier, ceiling, [...path, 'resources', identifier], sight),
+    ]),
+    ...introspects.flatMap((identifier, index) =>
+      inReference(identifier, [...path, 'introspects', index], sight),
+    ),
+    // Without a resource in the file, its resources are those it has in the store.
+    ...(resource === undefined
+      ? []
+      : inScopes(scopes, [resource, ...Object.keys(resources)], [...path, 'scopes'], sight)),
+  ];
+}
+
+function inReference(identifier: string, path: Path, { organization, defined }: Sight): Contradiction[] {
+  const owner = defined.get(canonicalIdentifier(identifier))?.organization ?? organization;
+  return owner === organization ? [] : [{ path, message: `is a resource of the organization ${owner}` }];
+}
+
+function inPermissions(
+  identifier: string,
+  permissions: Permissions | undefined,
+  path: Path,
+  { defined }: Sight,
+): Contradiction[] {
+  const { tables, catalogue } = defined.get(canonicalIdentifier(identifier))?.resource ?? {};
+  if (!permissions || !tables || catalogue === 'open') return [];
+  const known = new Set(tables.map(({ id }) => id));
+  const unknown = [...permissions.masks.keys()].filter((table) => !known.has(table));
+  return unknown.map((table) => ({
+    path: [...path, 'tables', table],
+    message: `is not a table of ${identifier}`,
+  }));
+}
+
+function inScopes(
+  scopes: readonly string[] = [],
+  resources: readonly string[],
+  path: Path,
+  { defined }: Sight,
+): Contradiction[] {
+  const lists = resources.map((identifier) => defined.get(canonicalIdentifier(identifier))?.resource.scopes);
+  // One list that only the store knows may hold any scope.
+  if (lists.includes(undefined)) return [];
+  const known = new Set(lists.flatMap((list) => list ?? []));
+  return scopes.flatMap((scope, index) =>
+    known.has(scope) || RESERVED_SCOPES.has(scope)
+      ? []
+      : [{ path: [...path, index], message: `is not a scope of ${resources.join(' or ')}` }],
+  );
+}

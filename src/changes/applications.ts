@@ -1,0 +1,212 @@
+/**
+ * Applications that people register and change through an API, instead of the operator in a file: what such a one may do
+ * is bounded by who registered it and by the application that it was registered through.
+ */
+import { randomUUID } from 'node:crypto';
+import { createDerivedSecret, findDerivedSecret, type SecretKeys } from '../directory/client-secrets.ts';
+import { eachListed } from '../directory/collections.ts';
+import { mayUseGrant } from '../directory/registered-applications.ts';
+import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
+import { findRedirectUriProblem, hasOwnScheme } from '../nouns/redirect-uris.ts';
+import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
+import type { Application, Grant, User } from '../storage/nouns.ts';
+import type { Author } from './author.ts';
+import type { Changes } from './changes.ts';
+import { retryOnConflict } from './retry-on-conflict.ts';
+
+/** What a person says about an application of theirs. */
+export interface ApplicationFacts {
+  readonly name: string;
+  readonly homepage?: string;
+  /** Of those of the application that it is registered through, and of the API that it is registered with. */
+  readonly scopes: readonly string[];
+}
+
+export interface Applications {
+  /** @returns with its secret @throws RegistrationClosed when the person has too many; MalformedRequest */
+  register(
+    facts: ApplicationFacts,
+    owner: User,
+    through: Application,
+    author: Author,
+  ): Promise<{ application: Application; secret: string }>;
+  /** @throws MalformedRequest */
+  update(application: Application, facts: ApplicationFacts, author: Author): Promise<Application>;
+  remove(application: Application, author: Author): Promise<void>;
+  /** Those that a person registered, in that order. */
+  findOwn(owner: User): Promise<readonly Application[]>;
+  /**
+   * Gives it another secret, which ends the one before, with what older APIs gave for it alone; all other tokens stay.
+   * @throws VersionConflict if it was changed since it was read: of two who do so at once only one has the secret
+   */
+  renewSecret(application: Application, author: Author): Promise<string>;
+  /** Its secret, if that can be shown again: one that an operator chose cannot. The audit says to whom it was. */
+  showSecret(application: Application, author: Author): Promise<string | undefined>;
+  /** @param seconds that tokens of its users live at most, and unless they ask for less */
+  limitUserTokens(application: Application, seconds: number, author: Author): Promise<Application>;
+}
+
+export interface ApplicationsDeps {
+  readonly store: Pick<DirectoryStore, 'applications'>;
+  readonly changes: Pick<Changes, 'applications'>;
+  readonly clientSecrets: SecretKeys;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Takes one change from a person, by their id. @throws TooManyAttempts */
+  readonly limit: (person: string) => Promise<void>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Of one person. */
+const MOST_OWN = 50;
+
+/** For applications that people register. */
+const OWN_GRANTS: readonly Grant[] = [
+  'client_credentials',
+  'password',
+  'refresh_token',
+  'authorization_code',
+];
+
+const MAX_NAME = 100;
+/** Breaks the line, turns it round, or is not seen, so that two names look alike and one like none. */
+const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u;
+
+/** @throws MalformedRequest */
+function requireSound(facts: ApplicationFacts): ApplicationFacts {
+  const name = facts.name.trim();
+  if (name === '' || name.length > MAX_NAME || UNSEEN.test(name)) {
+    throw new MalformedRequest({
+      description: `The name must be one line of at most ${MAX_NAME} characters.`,
+    });
+  }
+  const problem = facts.homepage === undefined ? undefined : findRedirectUriProblem(facts.homepage);
+  if (problem !== undefined) throw new MalformedRequest({ description: `The url ${problem}.` });
+  return { ...facts, name };
+}
+
+/** The stored form of what a person says. */
+function toFields({ name, homepage, scopes }: ApplicationFacts, id: string) {
+  return defined({
+    // Unique in the organization, where two people may choose one name.
+    name: `${name} (${id})`,
+    scopes: [...scopes],
+    redirectUris: homepage === undefined ? [] : [homepage],
+    native: homepage !== undefined && hasOwnScheme(homepage),
+    homepage,
+  });
+}
+
+const tooMany = (): RegistrationClosed =>
+  new RegistrationClosed({ description: `You may have at most ${MOST_OWN} applications.` });
+
+export function createApplications(deps: ApplicationsDeps): Applications {
+  const { store, changes, clientSecrets, audit, limit, now } = deps;
+
+  /** Each change writes to the audit log. Without an owner only administrators change it, and they have no limit. */
+  async function limitOwner({ owner }: Application): Promise<void> {
+    if (owner !== undefined) await limit(owner);
+  }
+
+  async function findOwn(owner: User): Promise<Application[]> {
+    const own: Application[] = [];
+    for await (const application of eachListed(store.applications, 'owner', owner.id)) own.push(application);
+    return own;
+  }
+
+  /** Those who register at once have all been let in: the last of them take back what is too many. */
+  async function requireNotTooMany(application: Application, owner: User, author: Author): Promise<void> {
+    const own = (await findOwn(owner)).sort((one, other) => one.number - other.number);
+    if (own.findIndex(({ id }) => id === application.id) < MOST_OWN) return;
+    await changes.applications.remove(application, author);
+    throw tooMany();
+  }
+
+  /** As it is in the store, not as a view of the directory remembers it. */
+  async function current({ id }: Application): Promise<Application> {
+    const stored = await store.applications.get(id);
+    if (!stored) throw new MalformedRequest({ description: 'The application was removed.' });
+    return stored;
+  }
+
+  return {
+    async register(facts, owner, through, author) {
+      const sound = requireSound(facts);
+      await limit(owner.id);
+      if ((await findOwn(owner)).length >= MOST_OWN) throw tooMany();
+      const id = randomUUID();
+      const { secret, secretSeed, secretHash } = createDerivedSecret(clientSecrets, id);
+      const application = await changes.applications.create(
+        {
+          id,
+          organization: through.organization,
+          enabled: true,
+          realm: through.realm,
+          clientId: randomUUID(),
+          authMethod: 'client_secret_basic',
+          secretHash,
+          secretSeed,
+          grants: OWN_GRANTS.filter((grant) => mayUseGrant(grant, through)),
+          ...toFields(sound, id),
+          postLogoutRedirectUris: [],
+          allowedOrigins: [],
+          ...defined({ resource: through.resource }),
+          ceilings: through.ceilings,
+          introspects: [],
+          mayExchange: [],
+          owner: owner.id,
+          registeredThrough: through.id,
+        },
+        author,
+      );
+      await requireNotTooMany(application, owner, author);
+      return { application, secret };
+    },
+
+    async update(application, facts, author) {
+      const sound = requireSound(facts);
+      await limitOwner(application);
+      return retryOnConflict(async () => {
+        const { homepage: _, ...stored } = await current(application);
+        return changes.applications.replace({ ...stored, ...toFields(sound, stored.id) }, author);
+      });
+    },
+
+    async remove(application, author) {
+      await limitOwner(application);
+      await retryOnConflict(async () => changes.applications.remove(await current(application), author));
+    },
+
+    findOwn,
+
+    async renewSecret(application, author) {
+      await limitOwner(application);
+      const { version } = application;
+      const { secret, ...kept } = createDerivedSecret(clientSecrets, application.id);
+      await changes.applications.replace({ ...(await current(application)), version, ...kept }, author);
+      return secret;
+    },
+
+    async showSecret(application, author) {
+      const secret = findDerivedSecret(clientSecrets, application);
+      if (secret === undefined) return undefined;
+      await limitOwner(application);
+      const { id, clientId, organization } = application;
+      const event = 'application.secret_shown';
+      const facts = { subject: id, client: clientId, organization };
+      await audit.append({ at: now(), event, outcome: 'allowed', ...author, ...facts });
+      return secret;
+    },
+
+    limitUserTokens: (application, seconds, author) =>
+      retryOnConflict(async () =>
+        changes.applications.replace({ ...(await current(application)), userTokenTtl: seconds }, author),
+      ),
+  };
+}
+
+/** The name that the person gave it. */
+export function displayNameOf({ name, id, owner }: Pick<Application, 'name' | 'id' | 'owner'>): string {
+  return owner === undefined ? name : name.slice(0, -` (${id})`.length);
+}

@@ -1,0 +1,259 @@
+/**
+ * Writing to the directory. Every change but a rehash goes through here, because a change of the directory is a change
+ * of the rights of living tokens: each writes a node record or two, whatever hangs below, and one audit entry.
+ *
+ * Order: mark, change, mark again. After a crash in between no right is alive that was taken away, and a token made
+ * from the old state in between does not survive. Nothing here needs transactions.
+ */
+import { randomUUID } from 'node:crypto';
+import { collectionOf } from '../directory/collections.ts';
+import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
+import { DomainError } from '../errors/domain.ts';
+import { reservedNames } from '../nouns/names.ts';
+import { credentialsNode, registrantNode } from '../registry/nodes.ts';
+import type { Registry } from '../registry/registry.ts';
+import {
+  type AuditLog,
+  type NodeMark,
+  type NodeScope,
+  type Storage,
+  VersionConflict,
+} from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
+import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
+import type { Author } from './author.ts';
+import { describeChange } from './change-details.ts';
+import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
+import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
+import { removeContents, requireUnused } from './removal.ts';
+import { retryOnConflict } from './retry-on-conflict.ts';
+
+/** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
+export class FixedField extends DomainError {}
+
+/** A noun without the members that the directory or the store sets. */
+export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {
+  /** Set if others must know the id before the noun is stored. */
+  readonly id?: string;
+  /** Milliseconds. Set if other times of the noun are counted from it; 0 is the same as absent. */
+  readonly createdAt?: number;
+};
+
+export interface NounChanges<T extends Noun> {
+  /** @throws Conflict when a name is taken; BrokenReference */
+  create(noun: New<T>, author: Author): Promise<T>;
+  /** @throws VersionConflict if it was changed or removed since `noun` was read; Conflict, BrokenReference, FixedField */
+  replace(noun: T, author: Author): Promise<T>;
+  /**
+   * Removes it with all that belongs to it: its tokens are dead at once. One made anew has another id.
+   * @throws VersionConflict; StillInUse for a resource that roles or applications name
+   */
+  remove(noun: Pick<T, 'id' | 'version'>, author: Author): Promise<void>;
+}
+
+export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C]> };
+
+export interface ChangesDeps {
+  readonly storage: Pick<Storage, 'directory'>;
+  readonly registry: Pick<Registry, 'mark' | 'markLasting' | 'markRemoved'>;
+  readonly audit: Pick<AuditLog, 'append'>;
+  readonly faceRules: readonly FaceRules[];
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[] } = {
+  organizations: [],
+  applications: ['organization', 'clientId', 'owner', 'registeredThrough'],
+  roles: ['organization'],
+  resources: ['organization', 'identifier', 'registeredBy'],
+  users: ['organization', 'realm'],
+  connections: ['organization', 'application', 'resource', 'owner'],
+  datasources: ['organization', 'kind'],
+};
+
+/** The fields that differ but must not change. */
+export function findFixedChanges<C extends CollectionName>(
+  collection: C,
+  before: Nouns[C],
+  after: Nouns[C],
+): string[] {
+  return fixedFields[collection].filter((field) => before[field] !== after[field]).map(String);
+}
+
+/** What one of a collection is called. */
+export const singular = {
+  organizations: 'organization',
+  applications: 'application',
+  roles: 'role',
+  resources: 'resource',
+  users: 'user',
+  connections: 'connection',
+  datasources: 'datasource',
+} as const satisfies Record<CollectionName, string>;
+
+/** How people know it. */
+export function nameOf(noun: Nouns[CollectionName]): string {
+  return (noun as User).username ?? (noun as Resource).identifier ?? (noun as Application).name;
+}
+
+/** Whom it concerns when the noun ends: an organization, and the tokens of one resource if it has to do with one. */
+function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeScope {
+  const { organization, resource } = noun as { organization?: string; resource?: string };
+  if (collection === 'organizations') return { organization: noun.id };
+  // A role may move to another resource, and who serves the one before must hear of it all the same.
+  if (collection === 'roles') return defined({ organization });
+  // An application's `resource` is its first one, not its only one.
+  if (collection === 'applications') return defined({ organization });
+  return defined({
+    organization,
+    resource: collection === 'resources' ? (noun as Resource).identifier : resource,
+  });
+}
+
+/** What others have through applications of a user ends with the user, and not with a password. */
+function nodesOf<C extends CollectionName>(collection: C, { id }: Nouns[C], effect: Effect): string[] {
+  const concernsOthers = collection === 'users' && (effect === 'ends' || effect === 'returns');
+  return concernsOthers ? [id, registrantNode(id)] : [id];
+}
+
+export function createChanges(deps: ChangesDeps): Changes {
+  const store = deps.storage.directory;
+  const organizations = createNounChanges('organizations', deps);
+  const users = createNounChanges('users', deps);
+
+  async function removeFromFaces(user: User, author: Author): Promise<void> {
+    await retryOnConflict(async () => {
+      const organization = await findWithoutUser(user, store, deps.faceRules);
+      if (organization) await organizations.replace(organization, author);
+    });
+  }
+
+  return {
+    organizations,
+    applications: createNounChanges('applications', deps),
+    roles: createNounChanges('roles', deps),
+    resources: createNounChanges('resources', deps),
+    users: {
+      ...users,
+      async remove(user, author) {
+        const before = await store.users.get(user.id);
+        if (before?.version === user.version) await removeFromFaces(before, author);
+        await users.remove(user, author);
+      },
+    },
+    connections: createNounChanges('connections', deps),
+    datasources: createNounChanges('datasources', deps),
+  };
+}
+
+function createNounChanges<C extends CollectionName>(
+  collection: C,
+  { storage, registry, audit, faceRules, now }: ChangesDeps,
+): NounChanges<Nouns[C]> {
+  const store = storage.directory;
+  const nouns = collectionOf(store, collection);
+  const lookup = createLookup(store);
+
+  async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
+    const name = `${singular[collection]} ${nameOf(noun)}`;
+    const [fixed] = before ? findFixedChanges(collection, before, noun) : [];
+    if (fixed !== undefined)
+      throw new FixedField({ description: `The field ${fixed} of ${name} cannot be changed.` });
+    const broken = await findBrokenReferences(collection, noun, lookup, before);
+    if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
+    if (broken.length > 0) throw new BrokenReference({ description: `The ${name} ${broken.join('; ')}.` });
+  }
+
+  async function requireCurrent({ id, version }: Pick<Noun, 'id' | 'version'>): Promise<Nouns[C]> {
+    const current = await nouns.get(id);
+    if (current?.version !== version) {
+      throw new VersionConflict(`${singular[collection]} ${id} was changed or removed meanwhile`);
+    }
+    return current;
+  }
+
+  async function append(what: string, noun: Nouns[C], details: Record<string, unknown>, author: Author) {
+    const { organization } = scopeOf(collection, noun);
+    await audit.append({
+      at: now(),
+      event: `${singular[collection]}.${what}`,
+      outcome: 'changed',
+      subject: noun.id,
+      ...author,
+      ...defined({ organization }),
+      details: { name: nameOf(noun), ...details },
+    });
+  }
+
+  async function markAll(noun: Nouns[C], effect: Effect, mark: NodeMark | undefined): Promise<void> {
+    if (!mark) return;
+    const scope = scopeOf(collection, noun);
+    // Connections and remembered consents hang below a noun and last longer than tokens. The applications of a disabled
+    // person go on asking for tokens.
+    for (const node of nodesOf(collection, noun, effect)) await registry.markLasting(node, mark, scope);
+  }
+
+  async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
+    await markAll(noun, effect, markBefore(effect, now()));
+    const result = await change();
+    await markAll(noun, effect, markAfter(effect, now()));
+    return result;
+  }
+
+  /** Also if the change marked nothing: a mark that was kept for ever can then expire. */
+  async function forget(noun: Nouns[C], effect: Effect): Promise<void> {
+    const mark = markAfter(effect, now()) ?? {};
+    for (const node of nodesOf(collection, noun, 'ends')) {
+      await registry.markRemoved(node, mark, scopeOf(collection, noun));
+    }
+  }
+
+  /** What was made with the secret before must not live on beside what the new one is for. */
+  async function endCredentials({ id }: Nouns[C], scope: NodeScope): Promise<void> {
+    const at = now();
+    await registry.mark(credentialsNode(id), { revokedAt: at, restoredAt: at }, scope);
+  }
+
+  async function replace(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
+    const effect = effectOf(collection, before, after, faceRules);
+    const hasOtherSecret = (before as Application).secretHash !== (after as Application).secretHash;
+    const scope = scopeOf(collection, before);
+    if (hasOtherSecret) await endCredentials(before, scope);
+    const stored = await marked(before, effect, () => nouns.replace(after));
+    if (hasOtherSecret) await endCredentials(before, scope);
+    await append('changed', stored, { effect, fields: describeChange(before, stored) }, author);
+    return stored;
+  }
+
+  return {
+    async create(noun, author) {
+      const id = noun.id ?? randomUUID();
+      const whole = { ...noun, id, createdAt: noun.createdAt || now() } as unknown as Nouns[C];
+      await requireWhole(whole);
+      const stored = await nouns.insert(whole);
+      await append('created', stored, {}, author);
+      return stored;
+    },
+
+    async replace(noun, author) {
+      const before = await requireCurrent(noun);
+      await requireWhole(noun, before);
+      return replace(before, noun, author);
+    },
+
+    async remove(noun, author) {
+      const before = await requireCurrent(noun);
+      if (collection === 'resources') await requireUnused(store, before as Resource);
+      const mayHoldOthers = collection === 'organizations' || collection === 'applications';
+      const mustEnd = mayHoldOthers && before.enabled;
+      const ended = mustEnd ? await replace(before, { ...before, enabled: false }, author) : before;
+      await removeContents(store, collection, ended);
+      const effect = effectOf(collection, before, undefined, faceRules);
+      await markAll(ended, effect, markBefore(effect, now()));
+      await nouns.remove(ended.id, ended.version);
+      await forget(ended, effect);
+      await append('removed', ended, {}, author);
+    },
+  };
+}

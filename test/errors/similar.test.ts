@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findSimilar } from '../../src/errors/similar.ts';
+
+test('a mistyped name finds the closest candidate', () => {
+  const candidates = ['grants', 'scopes', 'redirectUris', 'resource', 'resources'];
+  const expected: Record<string, string | undefined> = {
+    grant: 'grants',
+    gratns: 'grants',
+    redirectUri: 'redirectUris',
+    redirecturis: 'redirectUris',
+    redirect_uris: 'redirectUris',
+    resorce: 'resource',
+    scopes: 'scopes',
+  };
+  for (const [name, similar] of Object.entries(expected))
+    assert.equal(findSimilar(name, candidates), similar, name);
+});
+
+test('a name without a similar name finds nothing', () => {
+  for (const name of ['', 'x', 'password', 'faces'])
+    assert.equal(findSimilar(name, ['grants', 'redirectUris']), undefined, name);
+  assert.equal(findSimilar('grants', []), undefined);
+});
