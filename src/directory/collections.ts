@@ -32,6 +32,23 @@ export async function findListed<T>(
   return (await collection.page({ limit: 1, listed: { key, value } })).items[0];
 }
 
+/** An answer does not name more nouns. */
+export const MOST_NAMED = 2_000;
+
+/** The first of those that list a value, as many as one answer names. */
+export async function firstListed<T>(
+  collection: Pick<Collection<T>, 'page'>,
+  key: ListedKey,
+  value: string,
+): Promise<T[]> {
+  const found: T[] = [];
+  for await (const noun of eachListed(collection, key, value)) {
+    found.push(noun);
+    if (found.length === MOST_NAMED) break;
+  }
+  return found;
+}
+
 /** Those that list a value. */
 export function eachListed<T>(
   collection: Pick<Collection<T>, 'page'>,

@@ -22,7 +22,7 @@ import {
   type User,
 } from '../storage/nouns.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
-import { eachListed, eachNoun, findListed, findResourceSpelled } from './collections.ts';
+import { eachNoun, findListed, findResourceSpelled, firstListed } from './collections.ts';
 import type { FaceRules } from './face-rules.ts';
 import { all, allOf, createFreshness, type Freshness } from './freshness.ts';
 import { createMemory, type Found, type Remember } from './memory.ts';
@@ -56,7 +56,7 @@ export interface DirectoryView {
   findOrganizationClient(organization: string): Promise<ActiveApplication | undefined>;
   /** The first of the organization that has a resource of its own. */
   findFirstApplication(organization: string): Promise<ActiveApplication | undefined>;
-  /** The enabled ones that operators made for an organization, without the organization as a client of its own. */
+  /** The first enabled ones that operators made for an organization, as many as an answer names, without the organization as a client of its own. */
   findApplications(organization: string): Promise<readonly NamedApplication[]>;
   /** The enabled one that answers under a host: one that lists it, else the default one. @param host in lower case */
   findOrganizationOf(host: string): Promise<Organization | undefined>;
@@ -198,11 +198,9 @@ function createView(
       ),
     ),
     findApplications: remember('applications of operators', async (organization) => {
-      const found: NamedApplication[] = [];
-      for await (const { id, name } of eachListed(store.applications, 'ofOperator', organization)) {
-        found.push({ id, name });
-      }
-      return { value: found, from: [allOf('applications', organization)] };
+      const found = await firstListed(store.applications, 'ofOperator', organization);
+      const value = found.map(({ id, name }): NamedApplication => ({ id, name }));
+      return { value, from: [allOf('applications', organization)] };
     }) as DirectoryView['findApplications'],
     findOrganization: organizations,
     findOrganizationNamed: remember('enabled organization by name', async (name) => {
