@@ -246,11 +246,11 @@ describe('the client', () => {
     test('in the second half of their life only, however early they are to be replaced', async () => {
       const { client, wire } = createProbe(server, { refreshBefore: 3_600 });
       const token = await connect();
-      await client.exchange({ connectionToken: token, expiresIn: 20 });
-      server.clock.offset += 9_000;
+      await client.exchange({ connectionToken: token, expiresIn: 200 });
+      server.clock.offset += 80_000;
       await client.getToken();
       assert.equal(wire.requests.length, 1);
-      server.clock.offset += 2_000;
+      server.clock.offset += 21_000;
       await client.getToken();
       assert.equal(wire.requests.length, 2);
     });

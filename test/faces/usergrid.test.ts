@@ -184,15 +184,15 @@ describe('Usergrid: tokens of four principals', () => {
         () => client.credentials('shop', server.secretOf('shop'), '/acme/shop/token', { ttl }),
         () => client.credentials('acme-org', ORGANIZATION_SECRET, '/management/token', { ttl }),
       ]) {
-        // At the beginning of a second, so that what lives for one lives for all of it.
-        server.clock.offset = 1000 - (Date.now() % 1000);
+        // Stopped at the beginning of a second, so that what lives for one still lives when it is asked about.
+        server.clock.stoppedAt = Math.ceil(Date.now() / 1000) * 1000;
         const { access_token, expires_in } = await client.ok(ask());
         assert.equal(expires_in, seconds, String(ttl));
         const { exp, iat } = await server.introspect(access_token);
         assert.equal(exp - iat, seconds);
       }
     }
-    server.clock.offset = 0;
+    delete server.clock.stoppedAt;
     for (const ttl of ['', 'derp', '-1', -1, 1.5, '1e3', true, [], {}, '9'.repeat(20), 1e300]) {
       const answer = await client.password('ann', { ttl });
       assertRefused(answer, 400, 'illegal_argument', /^ttl must be a number >= 0$/);

@@ -487,7 +487,7 @@ describe('verifying tokens at a resource server', () => {
     await gate.open(gatePort);
     const asking = newVerifier({
       mode: 'introspection',
-      maxStaleness: 2,
+      maxStaleness: 60,
       backChannel: `http://localhost:${gatePort}`,
     });
     const token = (await server.token('machine')).json.access_token;
@@ -496,17 +496,17 @@ describe('verifying tokens at a resource server', () => {
     await server.post('/oauth/revoke', 'machine', { token });
     assert.equal(await codeOf(asking.verify(token)), 'accepted', 'within the stated time');
     assert.equal(await codeOf(asking.verify(tampered(token))), 'invalid_token', 'it is another');
-    server.clock.offset += 2_100;
+    server.clock.offset += 60_100;
     assert.equal(await codeOf(asking.verify(token)), 'invalid_token');
-    server.clock.offset -= 2_100;
+    server.clock.offset -= 60_100;
     const never = newVerifier({ mode: 'introspection', maxStaleness: 0 });
     const other = (await server.token('machine')).json.access_token;
     assert.equal(await codeOf(never.verify(other)), 'accepted');
     await server.post('/oauth/revoke', 'machine', { token: other });
     assert.equal(await codeOf(never.verify(other)), 'invalid_token');
     await gate.close();
-    server.clock.offset += 10_000;
+    server.clock.offset += 120_000;
     assert.equal(await codeOf(asking.verify(other)), 'unavailable', 'the server is away');
-    server.clock.offset -= 10_000;
+    server.clock.offset -= 120_000;
   });
 });
