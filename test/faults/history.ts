@@ -3,9 +3,14 @@ import assert from 'node:assert/strict';
 import { PASSWORD, REDIRECT_URI } from '../support/server.ts';
 import { type Answer, ask } from './child-server.ts';
 
+/** Milliseconds in which a refresh whose answer was lost may be retried; after that it counts as reuse. */
+const RETRIED_WITHIN_MS = 5_000;
+
 /** One login: its refresh tokens in order; the last is the one that the client holds. */
 interface Login {
   readonly refreshTokens: string[];
+  /** Until when the server certainly takes the last one again, whose answer was lost; by `performance.now()`. */
+  retriedUntil?: number;
 }
 
 export interface Code {
@@ -95,11 +100,13 @@ export async function load(
         if (token && answer?.status === 200) history.revoked.push(token);
       } else if (login) {
         const presented = login.refreshTokens.at(-1) ?? '';
+        const retriedUntil = performance.now() + RETRIED_WITHIN_MS;
         answer = await ask(issuer, '/oauth/token', 'shop', {
           grant_type: 'refresh_token',
           refresh_token: presented,
         });
         if (answer?.status === 200) login.refreshTokens.push(answer.json.refresh_token);
+        if (!answer) login.retriedUntil = retriedUntil;
       } else {
         continue;
       }
@@ -122,21 +129,23 @@ export async function load(
 /** Invariants I1, I2, I4 and I6, asked of the server that came back. */
 export async function checkHistory(issuer: string, history: History): Promise<void> {
   assert.deepEqual(history.oddities, [], 'I6 every answer was right or none');
+  // First, because what was lost may be retried for a short time only.
+  for (const { refreshTokens, retriedUntil } of history.logins) {
+    const held = refreshTokens.at(-1) ?? '';
+    const refresh = (token: string) =>
+      ask(issuer, '/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token: token });
+    const answer = await refresh(held);
+    const isTooLate = retriedUntil !== undefined && performance.now() > retriedUntil;
+    if (!isTooLate) assert.equal(answer?.status, 200, 'nobody was logged out');
+    const used = refreshTokens.at(-3);
+    if (used) assert.equal((await refresh(used))?.status, 400, 'I1 no refresh token is honoured twice');
+  }
   const isActive = async (token: string) =>
     (await ask(issuer, '/oauth/introspect', 'shop-api', { token }))?.json.active;
   for (const token of history.revoked)
     assert.equal(await isActive(token), false, 'I2 what was revoked is dead');
   for (const token of history.issued)
     assert.equal(await isActive(token), true, 'I4 what was given out has its row');
-  for (const { refreshTokens } of history.logins) {
-    const held = refreshTokens.at(-1) ?? '';
-    const refresh = (token: string) =>
-      ask(issuer, '/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token: token });
-    const answer = await refresh(held);
-    assert.equal(answer?.status, 200, 'nobody was logged out');
-    const used = refreshTokens.at(-3);
-    if (used) assert.equal((await refresh(used))?.status, 400, 'I1 no refresh token is honoured twice');
-  }
   for (const code of history.redeemed) {
     const again = await ask(issuer, '/oauth/token', 'web', {
       grant_type: 'authorization_code',
