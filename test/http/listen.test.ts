@@ -63,7 +63,7 @@ test('DO-07 a head that comes too slowly ends the connection, with a 408', async
 });
 
 test('DO-07 a second request on a connection has no more time than the first', async () => {
-  await using shell = await startShell({ limits: { head: 120, request: 200, keepAlive: 5_000 } });
+  await using shell = await startShell({ limits: { head: 1_000, request: 1_000, keepAlive: 60_000 } });
   const client = watch(await shell.connect());
   client.socket.write(get('/healthz'));
   await eventually(() => client.received().includes('"ok"'));
@@ -349,7 +349,7 @@ test('E16 while stopping, /readyz turns first and connections end with their ans
   const shell = await startShell({
     routes: [slow],
     health: { isStopping: () => stopping },
-    limits: { farewell: 200 },
+    limits: { farewell: 1_000 },
   });
   const [working, idle, late] = [
     watch(await shell.connect()),

@@ -80,13 +80,13 @@ const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.f
 
 async function clearAway(t: TestContext, beside: Beside): Promise<void> {
   const live = await fill(beside);
+  const total = await beside.countExpired();
   await using server = await createChildServer({ env: { GRANTABLE_STORAGE: beside.url } });
   await server.start();
   const { json } =
     (await ask(server.issuer, '/oauth/token', 'machine', { grant_type: 'client_credentials' })) ?? {};
   const before: number[] = [];
   const during: number[] = [];
-  const total = await beside.countExpired();
   // The first sweep comes seconds after the start.
   while ((await beside.countExpired()) === total)
     before.push(await measure(server.issuer, json?.access_token));
