@@ -9,6 +9,7 @@ import { listSome } from '../errors/texts.ts';
 import type { ParsedDetails } from './authorization-details.ts';
 import { findDeviceAction } from './device-actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
+import { containsExtent, type Extent, intersectExtents } from './extent.ts';
 import { type JsonObject, readMember, requireObject, requirePlainJson } from './json.ts';
 import { isSameResource } from './resource-identifiers.ts';
 
@@ -18,11 +19,8 @@ export const DIMENSIONS = ['actions', 'networks', 'deviceTypes', 'topics'] as co
 
 export type Dimension = (typeof DIMENSIONS)[number];
 
-/** Which ones, or all there are and will be. */
-export type Reach = ReadonlySet<string> | '*';
-
 /** What is allowed is the product: each action, on what lies within every other dimension. */
-export type DeviceAccess = { readonly [D in Dimension]: Reach };
+export type DeviceAccess = { readonly [D in Dimension]: Extent };
 
 /** At rest: each a list, `['*']` for all. */
 export type StoredDeviceAccess = { readonly [D in Dimension]: readonly string[] };
@@ -32,7 +30,7 @@ export type DeviceAccessDetail = {
   locations: string[];
 } & { [D in Dimension]?: string[] };
 
-const NONE: Reach = new Set();
+const NONE: Extent = new Set();
 
 const MAX_VALUES = 1000;
 const MAX_LENGTH = 128;
@@ -51,26 +49,17 @@ function forEach<T>(of: (dimension: Dimension) => T): { readonly [D in Dimension
 export const NO_DEVICE_ACCESS: DeviceAccess = forEach(() => NONE);
 export const ALL_DEVICE_ACCESS: DeviceAccess = forEach(() => '*');
 
-function reaches(a: Reach, b: Reach): boolean {
-  return a === '*' || (b !== '*' && b.isSubsetOf(a));
-}
-
-function meet(a: Reach, b: Reach): Reach {
-  if (a === '*') return b;
-  return b === '*' ? a : a.intersection(b);
-}
-
 /** Whether everything that `b` allows is allowed by `a`. */
 export function containsAccess(a: DeviceAccess, b: DeviceAccess): boolean {
-  return DIMENSIONS.every((dimension) => reaches(a[dimension], b[dimension]));
+  return DIMENSIONS.every((dimension) => containsExtent(a[dimension], b[dimension]));
 }
 
 /** What both allow. */
 export function intersectAccess(a: DeviceAccess, b: DeviceAccess): DeviceAccess {
-  return forEach((dimension) => meet(a[dimension], b[dimension]));
+  return forEach((dimension) => intersectExtents(a[dimension], b[dimension]));
 }
 
-const isNone = (reach: Reach): boolean => reach !== '*' && reach.size === 0;
+const isNone = (extent: Extent): boolean => extent !== '*' && extent.size === 0;
 
 /** Whether devices are not spoken of at all: an action that is named is asked for, whatever there is to do it to. */
 export function namesNoAction({ actions }: Partial<DeviceAccess>): boolean {
@@ -82,10 +71,10 @@ export function allowsNothing({ actions, networks, deviceTypes, topics }: Device
   return isNone(actions) || [networks, deviceTypes, topics].every(isNone);
 }
 
-const toList = (reach: Reach): string[] => (reach === '*' ? ['*'] : [...reach].sort());
+const toList = (extent: Extent): string[] => (extent === '*' ? ['*'] : [...extent].sort());
 
 /** @param list `['*']`, or values none of which is `*` @throws PermissionsError malformed, too_large */
-export function toReach(list: readonly unknown[], dimension: Dimension): Reach {
+export function toExtent(list: readonly unknown[], dimension: Dimension): Extent {
   if (list.length === 1 && list[0] === '*') return '*';
   if (list.length > MAX_VALUES) {
     throw new PermissionsError('too_large', `${dimension} may have at most ${MAX_VALUES} values.`);
@@ -109,7 +98,7 @@ export function toStoredAccess(access: DeviceAccess): StoredDeviceAccess {
 
 /** @throws PermissionsError malformed rather than to guess what a damaged row allows */
 export function fromStoredAccess(stored: StoredDeviceAccess): DeviceAccess {
-  return forEach((dimension) => toReach(stored[dimension], dimension));
+  return forEach((dimension) => toExtent(stored[dimension], dimension));
 }
 
 const MEMBERS: ReadonlySet<string> = new Set(['type', 'locations', ...DIMENSIONS]);
@@ -153,7 +142,7 @@ export function parseDeviceAccess(value: unknown, resource: string | undefined):
   }
   return {
     permissions: forEach((dimension) =>
-      Object.hasOwn(detail, dimension) ? toReach(requireList(detail, dimension), dimension) : NONE,
+      Object.hasOwn(detail, dimension) ? toExtent(requireList(detail, dimension), dimension) : NONE,
     ),
     resource: location,
   };

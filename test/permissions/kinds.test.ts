@@ -13,7 +13,6 @@ import {
   DIMENSIONS,
   intersectAccess,
   parseDeviceAccess,
-  type Reach,
   toDeviceAccessDetails,
 } from '../../src/permissions/device-access.ts';
 import { PermissionsError } from '../../src/permissions/errors.ts';
@@ -23,6 +22,7 @@ import {
   explainIntersection,
   type Step,
 } from '../../src/permissions/explain.ts';
+import type { Extent } from '../../src/permissions/extent.ts';
 import {
   contains,
   createPermissions,
@@ -84,13 +84,13 @@ function keepsTheLaws<Rights>(kind: Kind<Rights>, rights: fc.Arbitrary<Rights>):
   fc.assert(law, { numRuns: 3000 });
 }
 
-const reach = (values: string[]): fc.Arbitrary<Reach> =>
+const extent = (values: string[]): fc.Arbitrary<Extent> =>
   fc.oneof({ weight: 4, arbitrary: subset(values) }, { weight: 1, arbitrary: fc.constant('*' as const) });
 const deviceRights: fc.Arbitrary<DeviceAccess> = fc.record({
-  actions: reach(['GetDevice', 'ManageToken', 'GetNetwork']),
-  networks: reach(['1', '2', '3']),
-  deviceTypes: reach(['1', '2']),
-  topics: reach(['plugin_x', 'plugin_y']),
+  actions: extent(['GetDevice', 'ManageToken', 'GetNetwork']),
+  networks: extent(['1', '2', '3']),
+  deviceTypes: extent(['1', '2']),
+  topics: extent(['plugin_x', 'plugin_y']),
 });
 
 test('a kind of detail keeps the laws that narrowing relies on', async (t) => {

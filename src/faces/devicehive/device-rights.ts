@@ -4,9 +4,9 @@ import {
   type DeviceAccess,
   type Dimension,
   NO_DEVICE_ACCESS,
-  type Reach,
-  toReach,
+  toExtent,
 } from '../../permissions/device-access.ts';
+import type { Extent } from '../../permissions/extent.ts';
 import type { FaceSettings, Organization, User } from '../../storage/nouns.ts';
 import { CLIENT_ACTIONS } from './actions.ts';
 import type { DeviceHiveSettings, DeviceRights } from './settings.ts';
@@ -26,13 +26,13 @@ export function findDeviceRights(
   }
   if (isAdministrator) return ALL_DEVICE_ACCESS;
   const own: DeviceRights = faces?.devicehive ?? {};
-  const reach = (dimension: Dimension, list: readonly string[] | undefined, usual: Reach): Reach =>
-    list === undefined ? usual : toReach(list, dimension);
+  const extent = (dimension: Dimension, list: readonly string[] | undefined, usual: Extent): Extent =>
+    list === undefined ? usual : toExtent(list, dimension);
   const plugins = settings?.plugins?.filter(({ creator }) => creator === username) ?? [];
   return {
-    actions: reach('actions', own.actions, new Set(CLIENT_ACTIONS)),
-    networks: reach('networks', own.networks, new Set()),
-    deviceTypes: reach('deviceTypes', own.deviceTypes, '*'),
+    actions: extent('actions', own.actions, new Set(CLIENT_ACTIONS)),
+    networks: extent('networks', own.networks, new Set()),
+    deviceTypes: extent('deviceTypes', own.deviceTypes, '*'),
     topics: new Set(plugins.map(({ topic }) => topic)),
   };
 }

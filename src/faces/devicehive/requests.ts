@@ -4,7 +4,7 @@ import {
   type DeviceAccess,
   type Dimension,
   type StoredDeviceAccess,
-  toReach,
+  toExtent,
 } from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import { defined } from '../../storage/defined.ts';
@@ -20,7 +20,7 @@ export function toDeviceAccess(wanted: WantedDevices): Partial<DeviceAccess> {
   try {
     const dimensions = Object.entries(wanted) as [Dimension, readonly string[]][];
     return Object.fromEntries(
-      dimensions.map(([dimension, values]) => [dimension, toReach(values, dimension)]),
+      dimensions.map(([dimension, values]) => [dimension, toExtent(values, dimension)]),
     );
   } catch (error) {
     if (!(error instanceof PermissionsError)) throw error;

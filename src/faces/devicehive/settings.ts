@@ -1,7 +1,7 @@
 /** What an apply file says of DeviceHive: of an organization, and of its users. */
 import { z } from 'zod';
 import { line, listOf, username, webSocketUrl } from '../../nouns/values.ts';
-import { DIMENSIONS, type Dimension, toReach } from '../../permissions/device-access.ts';
+import { DIMENSIONS, type Dimension, toExtent } from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import type { FaceSettings } from '../../storage/nouns.ts';
 import { administrators, application, enabled, refreshTtl, ttl } from '../settings.ts';
@@ -28,12 +28,12 @@ export const settings = z.strictObject({
 export type DeviceHiveSettings = FaceSettings & z.output<typeof settings>;
 
 /** Read as tokens spell it, so that what cannot be had cannot be given either. */
-const reach = (dimension: Dimension) =>
+const extent = (dimension: Dimension) =>
   z
     .array(z.string())
     .superRefine((list, context) => {
       try {
-        toReach(list, dimension);
+        toExtent(list, dimension);
       } catch (error) {
         if (!(error instanceof PermissionsError)) throw error;
         context.addIssue({ code: 'custom', message: `is not valid: ${error.message}` });
@@ -44,11 +44,11 @@ const reach = (dimension: Dimension) =>
 const [actions, networks, deviceTypes] = DIMENSIONS;
 
 export const deviceRights = z.strictObject({
-  actions: reach(actions).describe(
+  actions: extent(actions).describe(
     'Names of actions, or `*` alone for all, which makes an administrator of DeviceHive; the actions of a client if left out.',
   ),
-  networks: reach(networks).describe('Ids of networks, or `*` alone; none if left out.'),
-  deviceTypes: reach(deviceTypes).describe('Ids of device types, or `*` alone; all if left out.'),
+  networks: extent(networks).describe('Ids of networks, or `*` alone; none if left out.'),
+  deviceTypes: extent(deviceTypes).describe('Ids of device types, or `*` alone; all if left out.'),
 });
 
 export type DeviceRights = z.output<typeof deviceRights>;
