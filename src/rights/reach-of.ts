@@ -1,0 +1,240 @@
+/**
+ * What each object reaches, and whether rights contain that. Every write counts as control: a new email address takes over
+ * a user, a redirect URI or a key an application.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { FaceRules } from '../directory/face-rules.ts';
+import { isOpenIdScope } from '../nouns/openid-scopes.ts';
+import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
+import { fromStored } from '../permissions/stored.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import type {
+  Application,
+  CollectionName,
+  Connection,
+  Datasource,
+  Nouns,
+  Organization,
+  Resource,
+  Role,
+  User,
+} from '../storage/nouns.ts';
+import {
+  NO_REACH,
+  type Reach,
+  reaches,
+  reachOfRights,
+  uniteReach,
+  WHOLE_SERVER,
+  wholeOrganization,
+  wholeResource,
+} from './reach.ts';
+
+/**
+ * The nouns that an object leads to, disabled ones too: those of the store, or those of the store after changes that are
+ * planned.
+ */
+export interface World {
+  /** Of the older token APIs: which of them gives rights over devices. */
+  readonly faceRules: readonly FaceRules[];
+  findOrganization(id: string): Promise<Organization | undefined>;
+  findApplication(id: string): Promise<Application | undefined>;
+  findRole(id: string): Promise<Role | undefined>;
+  findResource(identifier: string): Promise<Resource | undefined>;
+  findUserById(id: string): Promise<User | undefined>;
+}
+
+export function createWorld({
+  store,
+  faceRules,
+}: {
+  readonly store: DirectoryStore;
+  readonly faceRules: readonly FaceRules[];
+}): World {
+  return {
+    faceRules,
+    findOrganization: (id) => store.organizations.get(id),
+    findApplication: (id) => store.applications.get(id),
+    findRole: (id) => store.roles.get(id),
+    findResource: (identifier) => store.resources.findBy('identifier', identifier),
+    findUserById: (id) => store.users.get(id),
+  };
+}
+
+interface Rule<T> {
+  readonly of: (noun: T, world: World) => Promise<Reach>;
+  /** Changes that take more than the reach of both sides: they concern the whole server. */
+  readonly isOfServer?: (before: T | undefined, after: T | undefined) => boolean;
+}
+
+/** A reach for each kind of object: a new kind does not compile without one. */
+const rules: { readonly [C in CollectionName]: Rule<Nouns[C]> } = {
+  organizations: {
+    of: async ({ id }) => wholeOrganization(id),
+    // Which names and hosts lead to which organization is decided for all of them.
+    isOfServer: (before, after) =>
+      (['name', 'hosts', 'default'] as const).some(
+        (field) => !before || !after || !isDeepStrictEqual(before[field], after[field]),
+      ),
+  },
+  applications: { of: ofApplication },
+  roles: { of: ofRole },
+  resources: { of: async (resource) => wholeResource(resource) },
+  users: {
+    of: ofUser,
+    isOfServer: (before, after) => before === undefined && after?.realm === 'management',
+  },
+  connections: { of: ofConnection },
+  datasources: { of: ofDatasource },
+};
+
+/** @param noun as it is, or as it would be after a change */
+export function reachOf<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  world: World,
+): Promise<Reach> {
+  return (rules[collection] as Rule<Nouns[C]>).of(noun, world);
+}
+
+/**
+ * Whether a party may make a change as far as its rights go: they contain the object's reach before and after it. That it
+ * may change such objects at all is for the caller to know.
+ * @param before undefined: the object is made
+ * @param after undefined: it is removed
+ */
+export async function containsReach<C extends CollectionName>(
+  holder: Reach,
+  collection: C,
+  before: Nouns[C] | undefined,
+  after: Nouns[C] | undefined,
+  world: World,
+): Promise<boolean> {
+  if (holder.server) return true;
+  if ((rules[collection] as Rule<Nouns[C]>).isOfServer?.(before, after)) return false;
+  for (const noun of [before, after]) {
+    if (noun && !reaches(holder, await reachOf(collection, noun, world))) return false;
+  }
+  return true;
+}
+
+async function ofResourceNamed(
+  identifier: string,
+  { organization }: { readonly organization: string },
+  world: World,
+): Promise<Parameters<typeof reachOfRights>[0]> {
+  return (await world.findResource(identifier)) ?? { identifier, organization };
+}
+
+async function ofRole(role: Role, world: World): Promise<Reach> {
+  const resource = await ofResourceNamed(role.resource, role, world);
+  const permissions = fromStored(role.permissions);
+  return reachOfRights(resource, { permissions, scopes: new Set(role.scopes) });
+}
+
+async function ofRoles(ids: readonly string[], world: World): Promise<Reach> {
+  const roles = await Promise.all([...new Set(ids)].map((id) => world.findRole(id)));
+  return uniteReach(await Promise.all(roles.map((role) => (role ? ofRole(role, world) : NO_REACH))));
+}
+
+/** An administrator without an organization is one that any of them could get. */
+async function ofUser(user: User, world: World): Promise<Reach> {
+  const { id, organization, realm, administers, roles } = user;
+  if (realm === 'management' && administers.length === 0) return WHOLE_SERVER;
+  const own = organization === undefined ? NO_REACH : { ...NO_REACH, people: new Map([[id, organization]]) };
+  return uniteReach([
+    own,
+    ...administers.map(wholeOrganization),
+    await ofRoles(roles, world),
+    await devicesOfUser(user, world),
+  ]);
+}
+
+async function devicesOfUser(user: User, world: World): Promise<Reach> {
+  const face = world.faceRules.find(({ findDeviceRights }) => findDeviceRights);
+  const { organization: id } = user;
+  const organization = id === undefined ? undefined : await world.findOrganization(id);
+  if (!face?.findDeviceRights || !organization) return NO_REACH;
+  const isSpokenOf = organization.faces?.[face.name] ?? user.faces?.[face.name];
+  if (!isSpokenOf) return NO_REACH;
+  const access = face.findDeviceRights(user, organization);
+  return { ...NO_REACH, devices: new Map([[organization.id, [access]]]) };
+}
+
+/**
+ * An application that a person registered may do at most what that person may, and is the person's. What other people let
+ * it do when they log in is theirs to decide, unless it does not ask them.
+ */
+async function ofApplication(application: Application, world: World): Promise<Reach> {
+  const { organization, isOrganization, introspects, owner, firstParty } = application;
+  if (isOrganization) return wholeOrganization(organization);
+  const registrant = owner === undefined ? undefined : await world.findUserById(owner);
+  // A resource server is given the tokens of all that use the resource.
+  const served = introspects.map(async (identifier) =>
+    wholeResource(await ofResourceNamed(identifier, application, world)),
+  );
+  return uniteReach([
+    registrant ? await ofUser(registrant, world) : NO_REACH,
+    registrant && !firstParty ? NO_REACH : await ofItself(application, world),
+    ...(await Promise.all(served)),
+  ]);
+}
+
+async function ofItself(application: Application, world: World): Promise<Reach> {
+  const { mayExchange, id } = application;
+  const found = mayExchange.map(async (other) => (other === id ? undefined : world.findApplication(other)));
+  const others = (await Promise.all(found)).filter((other) => other !== undefined);
+  const ceilings = [application, ...others].map((each) => ofCeilings(each, world));
+  return uniteReach([...(await Promise.all(ceilings)), await devicesOfApplication(application, world)]);
+}
+
+async function ofCeilings(application: Application, world: World): Promise<Reach> {
+  const { id, organization, ceilings, registeredCeiling } = application;
+  const scopes = application.scopes.filter((scope) => !isOpenIdScope(scope));
+  const declared = new Set<string>();
+  for (const { resource } of ceilings) {
+    for (const scope of (await world.findResource(resource))?.scopes ?? []) declared.add(scope);
+  }
+  const parts = ceilings.map(async ({ resource: identifier, permissions }) => {
+    const own = (await world.findResource(identifier))?.scopes ?? [];
+    return reachOfRights(await ofResourceNamed(identifier, application, world), {
+      permissions: fromStored(permissions),
+      // One that no resource declares could be declared by any.
+      scopes: new Set(scopes.filter((scope) => own.includes(scope) || !declared.has(scope))),
+    });
+  });
+  const registered = registeredCeiling && {
+    organization,
+    permissions: fromStored(registeredCeiling),
+    scopes: new Set(scopes),
+  };
+  return uniteReach([
+    ...(await Promise.all(parts)),
+    registered ? { ...NO_REACH, registered: new Map([[id, registered]]) } : NO_REACH,
+  ]);
+}
+
+/** An application has power over people of its own, whose rights over devices no ceiling bounds. */
+async function devicesOfApplication({ id, organization }: Application, world: World): Promise<Reach> {
+  const face = world.faceRules.find(({ findDeviceRights }) => findDeviceRights);
+  const settings = face && (await world.findOrganization(organization))?.faces?.[face.name];
+  if (settings?.application !== id) return NO_REACH;
+  return { ...NO_REACH, devices: new Map([[organization, [ALL_DEVICE_ACCESS]]]) };
+}
+
+/** One that belongs to a person allows at most what that person may, and is the person's. */
+async function ofConnection(connection: Connection, world: World): Promise<Reach> {
+  const { owner: id, permissions, scopes } = connection;
+  const owner = id === undefined ? undefined : await world.findUserById(id);
+  if (owner) return ofUser(owner, world);
+  return reachOfRights(await ofResourceNamed(connection.resource, connection, world), {
+    permissions: fromStored(permissions),
+    scopes: new Set(scopes),
+  });
+}
+
+/** Control of a database, or of which one it is, is control of every account that could be in it. */
+function ofDatasource({ userTables }: Datasource, world: World): Promise<Reach> {
+  const ids = userTables.flatMap(({ roles, roleMap }) => [...roles, ...roleMap.map(({ role }) => role)]);
+  return ofRoles(ids, world);
+}

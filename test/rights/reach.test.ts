@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { builtInFaces } from '../../src/faces/index.ts';
+import { ALL_DEVICE_ACCESS } from '../../src/permissions/device-access.ts';
+import { createPermissions, EVERYTHING, NOTHING } from '../../src/permissions/permissions.ts';
+import { toStored } from '../../src/permissions/stored.ts';
+import {
+  NO_REACH,
+  type Reach,
+  reaches,
+  reachOfRights,
+  uniteReach,
+  WHOLE_SERVER,
+  wholeOrganization,
+  wholeResource,
+} from '../../src/rights/reach.ts';
+import { containsReach, reachOf, type World } from '../../src/rights/reach-of.ts';
+import type {
+  Application,
+  Connection,
+  Datasource,
+  Organization,
+  Resource,
+  Role,
+  User,
+} from '../../src/storage/nouns.ts';
+import { newApplication, newResource, newUser } from '../directory/fixture.ts';
+
+const STORED = { number: 1, version: 1, enabled: true, createdAt: 0 };
+const READ = createPermissions([['orders', 2]]);
+const WRITE = createPermissions([['orders', 15]]);
+
+const acme: Organization = { ...STORED, id: 'acme', name: 'acme', default: false, hosts: [] };
+const withDevices: Organization = {
+  ...STORED,
+  id: 'hive',
+  name: 'hive',
+  default: false,
+  hosts: [],
+  faces: { devicehive: { enabled: true, registration: false, application: 'own' } },
+};
+
+const resource = (id: string, rest: Partial<Resource> = {}): Resource => ({
+  ...STORED,
+  ...newResource('acme', `urn:${id}`),
+  id,
+  scopes: ['orders.read', `${id}.use`],
+  ...rest,
+});
+const [db, files] = [resource('db'), resource('files')];
+const domain = resource('domain', { owner: 'ann', registeredBy: 'sites' });
+
+const role = (id: string, rest: Partial<Role> = {}): Role => ({
+  ...STORED,
+  id,
+  organization: 'acme',
+  name: id,
+  default: false,
+  resource: db.identifier,
+  scopes: [],
+  permissions: toStored(READ),
+  ...rest,
+});
+const reader = role('reader', { scopes: ['orders.read'] });
+const writer = role('writer', { permissions: toStored(WRITE) });
+const off = role('off', { enabled: false, permissions: toStored(EVERYTHING) });
+const archivist = role('archivist', { resource: files.identifier });
+
+const application = (id: string, rest: Partial<Application> = {}): Application => ({
+  ...STORED,
+  ...newApplication('acme', id, id),
+  scopes: [],
+  resource: db.identifier,
+  ceilings: [{ resource: db.identifier, permissions: toStored(READ) }],
+  ...rest,
+});
+
+const user = (id: string, rest: Partial<User> = {}): User => ({
+  ...STORED,
+  ...newUser('acme', 'organization:acme', id, []),
+  id,
+  ...rest,
+});
+const ann = user('ann', { roles: ['reader'] });
+
+const others = [
+  application('shop', { ceilings: [{ resource: db.identifier, permissions: toStored(WRITE) }] }),
+  application('sites', { ceilings: [], registeredCeiling: toStored(READ) }),
+];
+
+function byKey<T>(nouns: readonly T[], keyOf: (noun: T) => string) {
+  const found = new Map(nouns.map((noun) => [keyOf(noun), noun]));
+  return async (key: string): Promise<T | undefined> => found.get(key);
+}
+const world: World = {
+  faceRules: builtInFaces,
+  findOrganization: byKey([acme, withDevices], ({ id }) => id),
+  findApplication: byKey(others, ({ id }) => id),
+  findRole: byKey([reader, writer, off, archivist], ({ id }) => id),
+  findResource: byKey([db, files, domain], ({ identifier }) => identifier),
+  findUserById: byKey([ann], ({ id }) => id),
+};
+
+const rights = (of: Resource, stored = READ, scopes: string[] = []): Reach =>
+  reachOfRights(of, { permissions: stored, scopes: new Set(scopes) });
+const owned = (person: string): Reach => ({ ...NO_REACH, people: new Map([[person, 'acme']]) });
+const same = (found: Reach, expected: Reach): void =>
+  assert.ok(reaches(found, expected) && reaches(expected, found), JSON.stringify([found, expected]));
+
+test('a role reaches what it gives, for its resource alone', async () => {
+  same(await reachOf('roles', reader, world), rights(db, READ, ['orders.read']));
+  assert.ok(!reaches(rights(files, EVERYTHING), await reachOf('roles', reader, world)));
+});
+
+test('a disabled role counts: it could be enabled again', async () => {
+  same(
+    await reachOf('users', user('bob', { roles: ['off'] }), world),
+    uniteReach([owned('bob'), rights(db, EVERYTHING)]),
+  );
+});
+
+test('a user reaches what the roles give together, and what the user owns', async () => {
+  const found = await reachOf('users', user('bob', { roles: ['reader', 'writer', 'archivist'] }), world);
+  same(found, uniteReach([owned('bob'), rights(db, WRITE, ['orders.read']), rights(files)]));
+  assert.ok(!reaches(found, wholeResource(domain)));
+  assert.ok(reaches(await reachOf('users', ann, world), wholeResource(domain)), 'the owner of a resource');
+});
+
+test('an administrator reaches everything of each organization', async () => {
+  const root = user('root', { realm: 'management', administers: ['acme', 'other'] });
+  const { organization: _, ...administrator } = root;
+  same(
+    await reachOf('users', administrator, world),
+    uniteReach([wholeOrganization('acme'), wholeOrganization('other')]),
+  );
+  same(await reachOf('users', { ...administrator, administers: [] }, world), WHOLE_SERVER);
+});
+
+test('a user reaches devices only where the organization has some', async () => {
+  const faces = { devicehive: { actions: ['*'], networks: ['*'], deviceTypes: ['*'] } };
+  const at = (organization: string): User =>
+    user('bob', { organization, realm: `organization:${organization}` });
+  assert.equal((await reachOf('users', at('acme'), world)).devices.size, 0);
+  const usual = await reachOf('users', at('hive'), world);
+  const mighty = await reachOf('users', { ...at('hive'), faces }, world);
+  assert.ok(reaches(mighty, usual) && !reaches(usual, mighty));
+  assert.ok(reaches(wholeOrganization('hive'), mighty));
+});
+
+test('a plugin is reached by the user whose user name it names', async () => {
+  const faces = {
+    devicehive: { enabled: true, registration: false, plugins: [{ topic: 't', creator: 'ann' }] },
+  };
+  const there: World = { ...world, findOrganization: async () => ({ ...withDevices, faces }) };
+  const bob = await reachOf('users', user('bob'), there);
+  assert.ok(reaches(bob, await reachOf('users', user('bob', { username: 'carl' }), there)));
+  assert.ok(!reaches(bob, await reachOf('users', user('bob', { username: 'ann' }), there)));
+});
+
+test('an application reaches its ceilings, and those of whom it lets trade', async () => {
+  const found = await reachOf('applications', application('kiosk'), world);
+  same(found, rights(db));
+  same(
+    await reachOf('applications', application('kiosk', { mayExchange: ['shop', 'kiosk'] }), world),
+    rights(db, WRITE),
+  );
+});
+
+test('a scope counts for the resources that declare it, or for all if none does', async () => {
+  const ceilings = [db, files].map(({ identifier }) => ({
+    resource: identifier,
+    permissions: toStored(NOTHING),
+  }));
+  const scopes = ['openid', 'files.use', 'later'];
+  const found = await reachOf('applications', application('kiosk', { ceilings, scopes }), world);
+  same(found, uniteReach([rights(db, NOTHING, ['later']), rights(files, NOTHING, ['files.use', 'later'])]));
+});
+
+test('an application reaches all of a resource that it answers for', async () => {
+  const found = await reachOf(
+    'applications',
+    application('api', { ceilings: [], introspects: [files.identifier] }),
+    world,
+  );
+  same(found, wholeResource(files));
+});
+
+test('an application reaches each resource that is registered through it', async () => {
+  const [, sites] = others as [Application, Application];
+  const found = await reachOf('applications', sites, world);
+  assert.ok(reaches(found, rights(domain)) && !reaches(found, rights(domain, WRITE)));
+  assert.ok(!reaches(found, rights(db)));
+});
+
+test('the organization as a client reaches everything of it', async () => {
+  const found = await reachOf('applications', application('acme-org', { isOrganization: true }), world);
+  same(found, wholeOrganization('acme'));
+});
+
+test('an application that a person registered belongs to that person', async () => {
+  const app = application('app', {
+    owner: 'ann',
+    registeredThrough: 'shop',
+    ceilings: [{ resource: db.identifier, permissions: toStored(WRITE) }],
+  });
+  same(await reachOf('applications', app, world), await reachOf('users', ann, world));
+  const silent = await reachOf('applications', { ...app, firstParty: true }, world);
+  assert.ok(reaches(silent, rights(db, WRITE)), 'people are not asked');
+  const lost = await reachOf('applications', { ...app, owner: 'gone' }, world);
+  same(lost, rights(db, WRITE));
+});
+
+test('the application of DeviceHive reaches all devices', async () => {
+  const own = application('own', { organization: 'hive', ceilings: [] });
+  const found = await reachOf('applications', own, world);
+  same(found, { ...NO_REACH, devices: new Map([['hive', [ALL_DEVICE_ACCESS]]]) });
+  same(await reachOf('applications', { ...own, id: 'another' }, world), NO_REACH);
+});
+
+test('a resource reaches all of itself, which no role gives', async () => {
+  const found = await reachOf('resources', db, world);
+  assert.ok(!reaches(rights(db, EVERYTHING, [...db.scopes]), found));
+  assert.ok(reaches(wholeOrganization('acme'), found));
+});
+
+test('a connection reaches what it says, or what its owner reaches', async () => {
+  const connection: Connection = {
+    ...STORED,
+    id: 'c',
+    organization: 'acme',
+    name: 'c',
+    application: 'shop',
+    resource: db.identifier,
+    scopes: ['orders.read'],
+    permissions: toStored(WRITE),
+    secrets: [],
+    networks: [],
+  };
+  same(await reachOf('connections', connection, world), rights(db, WRITE, ['orders.read']));
+  const hers = await reachOf('connections', { ...connection, owner: 'ann' }, world);
+  same(hers, await reachOf('users', ann, world));
+});
+
+test('a datasource reaches what any of its accounts could get', async () => {
+  const userTable = { roles: ['reader'], roleMap: [{ value: 'boss', role: 'writer' }] };
+  const datasource = {
+    ...STORED,
+    id: 'd',
+    organization: 'acme',
+    userTables: [userTable],
+  } as unknown as Datasource;
+  same(await reachOf('datasources', datasource, world), rights(db, WRITE, ['orders.read']));
+});
+
+test('an organization reaches everything of itself, and nothing of another', async () => {
+  const found = await reachOf('organizations', acme, world);
+  same(found, wholeOrganization('acme'));
+  assert.ok(!reaches(found, wholeOrganization('hive')) && !reaches(found, WHOLE_SERVER));
+});
+
+const organization = wholeOrganization('acme');
+
+test('a change is judged by what the object reaches before and after it', async () => {
+  const holder = await reachOf('users', user('bob', { roles: ['reader'] }), world);
+  const stronger = { ...reader, permissions: writer.permissions };
+  for (const [before, after, expected] of [
+    [reader, reader, true],
+    [reader, stronger, false],
+    [stronger, reader, false],
+    [undefined, reader, true],
+    [undefined, stronger, false],
+    [stronger, undefined, false],
+  ] as const) {
+    assert.equal(await containsReach(holder, 'roles', before, after, world), expected);
+    assert.ok(await containsReach(organization, 'roles', before, after, world));
+  }
+});
+
+test('a party cannot take over a stronger user, nor make one', async () => {
+  const holder = await reachOf('users', ann, world);
+  const strong = user('carl', { roles: ['writer'] });
+  assert.ok(await containsReach(holder, 'users', ann, { ...ann, email: 'new@acme.example' }, world));
+  assert.ok(!(await containsReach(holder, 'users', strong, { ...strong, email: 'ann@acme.example' }, world)));
+  assert.ok(!(await containsReach(holder, 'users', ann, { ...ann, administers: ['acme'] }, world)));
+});
+
+test('a resource cannot be taken from its owner', async () => {
+  const thief = await reachOf('users', user('bob', { roles: ['reader'] }), world);
+  assert.ok(!(await containsReach(thief, 'resources', domain, { ...domain, owner: 'bob' }, world)));
+  assert.ok(await containsReach(await reachOf('users', ann, world), 'resources', domain, domain, world));
+});
+
+test('organizations and administrators are made by the whole server only', async () => {
+  const { organization: _, ...administrator } = user('root', { realm: 'management', administers: ['acme'] });
+  assert.ok(!(await containsReach(organization, 'users', undefined, administrator, world)));
+  assert.ok(await containsReach(organization, 'users', administrator, administrator, world));
+  assert.ok(
+    !(await containsReach(
+      organization,
+      'users',
+      administrator,
+      { ...administrator, administers: [] },
+      world,
+    )),
+  );
+  assert.ok(!(await containsReach(organization, 'organizations', undefined, acme, world)));
+  assert.ok(!(await containsReach(organization, 'organizations', acme, undefined, world)));
+  assert.ok(await containsReach(organization, 'organizations', acme, { ...acme, enabled: false }, world));
+  for (const change of [{ name: 'hive' }, { hosts: ['hive.example'] }, { default: true }]) {
+    assert.ok(!(await containsReach(organization, 'organizations', acme, { ...acme, ...change }, world)));
+    assert.ok(await containsReach(WHOLE_SERVER, 'organizations', acme, { ...acme, ...change }, world));
+  }
+});
+
+test('a role for a resource of another organization takes all of that one', async () => {
+  const foreign: World = { ...world, findResource: async () => ({ ...db, organization: 'other' }) };
+  assert.ok(!(await containsReach(organization, 'roles', undefined, reader, foreign)));
+});
