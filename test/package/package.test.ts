@@ -85,7 +85,7 @@ describe('the package', () => {
   });
 
   test('it has the list of common passwords', async () => {
-    const { isBlocked } = await import(join(installed, 'dist/src/directory/block-list.js'));
+    const { isBlocked } = await import(join(installed, 'dist/src/accounts/block-list.js'));
     assert.deepEqual(['passw0rd', 'correct-horse-battery'].map(isBlocked), [true, false]);
   });
 
