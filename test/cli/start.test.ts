@@ -40,7 +40,7 @@ test('a start over SQLite loads no driver, no YAML and no schema of the apply fi
     [],
   );
   assert.deepEqual(
-    loaded.filter((url) => /\/src\/(config\/apply-(file|schema)|admin\/apply)\.ts$/.test(url)),
+    loaded.filter((url) => /\/src\/apply\/(file|schema|apply)\.ts$/.test(url)),
     [],
   );
 });
