@@ -58,7 +58,7 @@ interface User {
   readonly profile: Readonly<Record<string, unknown>>;
 }
 
-describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 300_000 }, () => {
+describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 900_000 }, () => {
   let folder: string;
   let front: TlsFront;
   let site: TlsFront;
@@ -109,7 +109,6 @@ describe('oidc-client-ts in Chromium', { skip: chromiumMissing(), timeout: 300_0
   /** A person's browser at the application, and everything that it complained of. */
   async function open(clientId: string) {
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
-    context.setDefaultTimeout(60_000);
     const page = await context.newPage();
     const complaints: string[] = [];
     context.on('console', (message) => {

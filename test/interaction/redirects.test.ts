@@ -93,7 +93,7 @@ describe('redirects in Chromium', { skip: chromiumMissing() }, () => {
     assert.deepEqual(tab.complaints, []);
   });
 
-  test('a login whose callback leads to an app is handed to the app', { timeout: 120_000 }, async () => {
+  test('a login whose callback leads to an app is handed to the app', { timeout: 600_000 }, async () => {
     await using tab = await openTab(browser);
     await toConsent(tab.page, authorize(`${site.origin}/to-app`));
     const { sent } = await requestToApp(tab.page);
@@ -153,7 +153,7 @@ describe('redirects in Chromium', { skip: chromiumMissing() }, () => {
   });
 
   test('a login in a pop-up answers the page that opened it by postMessage', {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     await using tab = await openTab(browser);
     const { page } = tab;

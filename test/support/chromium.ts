@@ -14,9 +14,15 @@ export function chromiumMissing(): string | false {
   return sentence;
 }
 
-export function startChromium(): Promise<Browser> {
+/** Milliseconds for a step in the browser: it ends a test that hangs and says nothing about speed. */
+const DEADLINE_MS = 120_000;
+
+export async function startChromium(): Promise<Browser> {
   const executablePath = PATHS.find((path) => existsSync(path)) as string;
-  return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const browser = await chromium.launch({ executablePath, args, timeout: DEADLINE_MS });
+  browser.on('context', (context) => context.setDefaultTimeout(DEADLINE_MS));
+  return browser;
 }
 
 export interface Tab extends AsyncDisposable {
