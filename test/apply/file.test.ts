@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import {
   type ApplyFile,
@@ -15,6 +14,7 @@ import {
 } from '../../src/apply/file.ts';
 import { applySample } from '../../src/apply/sample.ts';
 import { toPermissionsJson } from '../../src/permissions/permissions-json.ts';
+import fc from '../support/properties.ts';
 
 let folder: string;
 before(async () => {

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
 import { readYaml } from '../../src/apply/yaml-document.ts';
 import { childEnv } from '../support/programs.ts';
+import fc from '../support/properties.ts';
 
 /** Megabytes of JavaScript values. The tree of the file takes twice as much. */
 const HEAP_MB = 30;

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inspect } from 'node:util';
-import fc from 'fast-check';
 import { loadApplyFile } from '../../src/apply/file.ts';
 import {
   type Config,
@@ -16,6 +15,7 @@ import {
 } from '../../src/config/load.ts';
 import { type Option, options } from '../../src/config/options.ts';
 import { ownFirstSegments } from '../../src/nouns/names.ts';
+import fc from '../support/properties.ts';
 
 let cwd: string;
 before(async () => {

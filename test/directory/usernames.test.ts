@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { MalformedRequest } from '../../src/errors/domain.ts';
 import {
   canonicalEmail,
@@ -9,6 +8,7 @@ import {
   findableUsername,
 } from '../../src/nouns/usernames.ts';
 import { floods } from '../accounts/floods.ts';
+import fc from '../support/properties.ts';
 
 function isOneName(...names: readonly [string, ...string[]]): void {
   for (const name of names)

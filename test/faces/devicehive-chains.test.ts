@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { CLIENT_ACTIONS, findActionId, findActionName } from '../../src/faces/devicehive/actions.ts';
 import {
@@ -12,6 +11,7 @@ import {
   intersectAccess,
   NO_DEVICE_ACCESS,
 } from '../../src/permissions/device-access.ts';
+import fc from '../support/properties.ts';
 import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
 const RUNS = { numRuns: process.env.GRANTABLE_TEST_LONG ? 400 : 60 };

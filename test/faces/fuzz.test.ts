@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { Face } from '../../src/faces/face.ts';
 import { builtInFaces } from '../../src/faces/index.ts';
+import fc from '../support/properties.ts';
 import { basic, PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
 const RUNS = process.env.GRANTABLE_TEST_LONG ? 1_500 : 75;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../support/properties.ts';
 import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 
 const PATHS = ['/api/database/connection', '/api/auth/subscribe', '/api/auth/version', '/api/auth/logout'];

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import fc from 'fast-check';
 import { MAX_FORM_BYTES, parseForm } from '../../src/http/body.ts';
 import { createDirectLane, type Endpoint } from '../../src/http/direct.ts';
 import { listen } from '../../src/http/listen.ts';
 import { createLogger } from '../../src/http/log.ts';
 import { createReadFacts } from '../../src/http/request-facts.ts';
 import { keptState, type RequestState } from '../../src/http/request-state.ts';
+import fc from '../support/properties.ts';
 import { basic, OPAQUE_RESOURCE, startServer } from '../support/server.ts';
 import { eventually } from './shell.ts';
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import type { Permissions } from '../../src/permissions/permissions.ts';
 import { createPermissions, EVERYTHING } from '../../src/permissions/permissions.ts';
 import { findTableIdProblem } from '../../src/permissions/table-ids.ts';
+import fc from '../support/properties.ts';
 
 /** Table ids that are allowed and break careless code: document stores, URLs, JSON, scopes, SQL, sorting. */
 export const AWKWARD_TABLE_IDS: readonly string[] = [

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import {
   parseAuthorizationDetails,
   TABLE_ACCESS,
@@ -32,6 +31,7 @@ import {
   NOTHING,
   type Permissions,
 } from '../../src/permissions/permissions.ts';
+import fc from '../support/properties.ts';
 import { permissions } from './arbitraries.ts';
 
 /** How rights of one type are read, written and narrowed. */

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { explainIntersection } from '../../src/permissions/explain.ts';
 import {
   ACTIONS,
@@ -17,6 +16,7 @@ import {
   union,
   unknownTables,
 } from '../../src/permissions/permissions.ts';
+import fc from '../support/properties.ts';
 import { permissions } from './arbitraries.ts';
 
 const RUNS = { numRuns: 10_000 };

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import {
   parseAuthorizationDetails,
   toAuthorizationDetails,
@@ -22,6 +21,7 @@ import {
 import { fitsIntoToken, MAX_TOKEN_PERMISSIONS_BYTES, tokenSize } from '../../src/permissions/size.ts';
 import { fromStored, toStored } from '../../src/permissions/stored.ts';
 import { splitTableScopes, toTableScopes } from '../../src/permissions/table-scopes.ts';
+import fc from '../support/properties.ts';
 import { AWKWARD_TABLE_IDS, permissions, resource } from './arbitraries.ts';
 
 const RUNS = { numRuns: 10_000 };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { removeSigningKey, rotateSigningKeys } from '../../src/keys/signing-keys.ts';
 import { createTrader } from '../support/exchange.ts';
+import fc from '../support/properties.ts';
 import { OPAQUE_RESOURCE, RESOURCE } from '../support/server.ts';
 import { startKeptPair } from './kept-pair.ts';
 

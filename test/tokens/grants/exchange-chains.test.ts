@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import { toAuthorizationDetails } from '../../../src/permissions/authorization-details.ts';
 import {
@@ -12,6 +11,7 @@ import {
 import { parsePermissions, toPermissionsJson } from '../../../src/permissions/permissions-json.ts';
 import { toStored } from '../../../src/permissions/stored.ts';
 import { AUTHOR, createTrader, type Trader } from '../../support/exchange.ts';
+import fc from '../../support/properties.ts';
 import { OPAQUE_RESOURCE, PASSWORD, RESOURCE, startServer, type TestServer } from '../../support/server.ts';
 
 const CHAINS = process.env.GRANTABLE_TEST_LONG ? 300 : 60;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { DomainError } from '../../../src/errors/domain.ts';
 import { equals, intersect, type Permissions, unknownTables } from '../../../src/permissions/permissions.ts';
 import { findConnectionRights, findRights } from '../../../src/rights/rights.ts';
@@ -9,6 +8,7 @@ import { downscope } from '../../../src/tokens/downscope.ts';
 import { exchangeTtl, expiryOf, isAboutToExpire } from '../../../src/tokens/expiry.ts';
 import type { Proof } from '../../../src/tokens/grant.ts';
 import { findTarget } from '../../../src/tokens/target.ts';
+import fc from '../../support/properties.ts';
 import { type Chain, chain, type Nouns, removal, type Step, toNouns, type World, world } from './worlds.ts';
 
 const RUNS = { numRuns: process.env.GRANTABLE_TEST_LONG ? 20_000 : 2_000 };

@@ -1,6 +1,5 @@
 /** Random directories, and what is asked for in chains of exchanges below them. Everything in memory. */
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
 import {
   createPermissions,
   EVERYTHING,
@@ -12,6 +11,7 @@ import type { RoleView } from '../../../src/rights/rights.ts';
 import type { Application, Connection, Resource, Role, User } from '../../../src/storage/nouns.ts';
 import { newApplication, newResource, newUser, RESOURCE } from '../../directory/fixture.ts';
 import { permissions } from '../../permissions/arbitraries.ts';
+import fc from '../../support/properties.ts';
 
 export const OTHER_RESOURCE = 'https://other.acme.example/';
 const TABLES = ['orders', 'products', 'public.users', 'a:read', '100%', '注文'];
