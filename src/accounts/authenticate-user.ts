@@ -6,9 +6,9 @@
  */
 import { isActive, type Users } from '../directory/users.ts';
 import { AccountClosed, ProofRejected } from '../errors/domain.ts';
+import type { Realm, User } from '../nouns/index.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
-import type { Realm, User } from '../storage/nouns.ts';
 import type { HashShare } from './hash-queue.ts';
 import type { Passwords } from './passwords.ts';
 

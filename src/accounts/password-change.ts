@@ -2,8 +2,9 @@
 
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
-import type { User } from '../storage/nouns.ts';
-import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
+import type { User } from '../nouns/index.ts';
+import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
+import { checkNewPassword, type Passwords } from './passwords.ts';
 
 export interface PasswordChangeDeps {
   readonly changes: Pick<Changes, 'users'>;

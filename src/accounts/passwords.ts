@@ -146,9 +146,6 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
   };
 }
 
-/** The least characters of a new password (NIST 800-63B section 3.1.1.2); an application may ask for more. */
-export const MIN_PASSWORD_LENGTH = { administrator: 15, user: 8 } as const;
-
 /**
  * What a new password must be: long enough, and not among the first that an attacker would guess. No rules on its
  * composition (NIST 800-63B section 3.1.1.2).

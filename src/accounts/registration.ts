@@ -5,11 +5,12 @@ import type { Changes } from '../changes/changes.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import { eachListed } from '../directory/collections.ts';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
+import type { Application, Realm, User } from '../nouns/index.ts';
 import { canonicalEmail, canonicalUsername } from '../nouns/usernames.ts';
+import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, Realm, User } from '../storage/nouns.ts';
-import { checkNewPassword, MIN_PASSWORD_LENGTH, type Passwords } from './passwords.ts';
+import { checkNewPassword, type Passwords } from './passwords.ts';
 
 /** How often, and after how many milliseconds, one looks again whether the other of two has gone. */
 const LOOKS = 5;

@@ -1,8 +1,8 @@
 /** The claims of a person (OpenID Connect Core section 5.1), by the scopes that ask for them. */
 
 import { userSubject } from '../directory/subjects.ts';
+import type { User } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
-import type { User } from '../storage/nouns.ts';
 
 /** Claims by scope; metadata and consent speak of the same. */
 export const CLAIMS_BY_SCOPE = {

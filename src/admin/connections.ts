@@ -10,8 +10,8 @@ import type { Changes } from '../changes/changes.ts';
 import type { Connections, ShownToken } from '../connections/connections.ts';
 import { createSecret } from '../connections/connections.ts';
 import { eachNoun } from '../directory/collections.ts';
+import type { Connection, Organization } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Connection, Organization } from '../storage/nouns.ts';
 
 /** Living tokens that are counted one by one. */
 const COUNTED = 1_000_000;

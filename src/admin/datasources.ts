@@ -8,9 +8,9 @@ import type { Datasources } from '../datasources/datasources.ts';
 import type { Costs } from '../datasources/password-formats/contract.ts';
 import { describeStored, parseStored, verifyParsed } from '../datasources/password-formats/index.ts';
 import { isNamed, type Person, readRow, registeredColumns, rowQuery } from '../datasources/rows.ts';
+import type { Datasource, UserTable } from '../nouns/index.ts';
 import { accountSubject, rolesOf } from '../rights/database-accounts.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Datasource, UserTable } from '../storage/nouns.ts';
 
 export interface DatasourceTestDeps {
   readonly store: DirectoryStore;

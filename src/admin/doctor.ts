@@ -15,10 +15,10 @@ import { gatherAlgChoices } from '../directory/alg-choices.ts';
 import { collectionOf, eachNoun } from '../directory/collections.ts';
 import { SIGNATURES } from '../keys/signatures.ts';
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts';
+import { COLLECTIONS, type CollectionName, type Nouns } from '../nouns/index.ts';
+import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
-import { type CollectionName, type Nouns, uniqueKeys } from '../storage/nouns.ts';
-import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'wrong';
@@ -172,7 +172,7 @@ async function examineClock({ audit, keys }: Storage, clock: number): Promise<Fi
 async function examineDirectory(storage: Storage): Promise<Finding[]> {
   const counts: string[] = [];
   const broken: string[] = [];
-  for (const collection of Object.keys(uniqueKeys) as CollectionName[]) {
+  for (const collection of COLLECTIONS) {
     const { count, sentences } = await examineCollection(storage, collection);
     counts.push(`${count} ${count === 1 ? collection.slice(0, -1) : collection}`);
     broken.push(...sentences);

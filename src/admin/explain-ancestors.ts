@@ -2,11 +2,11 @@
 import { displayNameOf } from '../changes/applications.ts';
 import { nameOf, singular } from '../changes/changes.ts';
 import { collectionOf } from '../directory/collections.ts';
+import type { Application, CollectionName, Connection } from '../nouns/index.ts';
+import { isNounId } from '../nouns/index.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
-import type { Application, CollectionName, Connection } from '../storage/nouns.ts';
-import { isNounId } from '../storage/nouns.ts';
 
 export interface Ancestor {
   readonly id: string;

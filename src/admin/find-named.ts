@@ -1,9 +1,9 @@
 /** The nouns that operators name on the command line. */
 import { collectionOf } from '../directory/collections.ts';
+import type { Application, Nouns, Realm, User } from '../nouns/index.ts';
+import { isNounId } from '../nouns/index.ts';
 import { findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Application, Nouns, Realm, User } from '../storage/nouns.ts';
-import { isNounId } from '../storage/nouns.ts';
 
 /** @param name a UUID, or `organization/name` */
 export async function findNamed<C extends 'applications' | 'connections' | 'datasources'>(

@@ -8,11 +8,11 @@ import type { Revocations } from '../changes/revocations.ts';
 import type { Connections } from '../connections/connections.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { userSubject } from '../directory/subjects.ts';
+import type { Application, Connection, Organization, User } from '../nouns/index.ts';
 import { accountNode, consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import { datasourceOf } from '../rights/database-accounts.ts';
 import type { DirectoryStore, LoginStore } from '../storage/contract.ts';
-import type { Application, Connection, Organization, User } from '../storage/nouns.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 
 export interface RevokeDeps {

@@ -7,8 +7,8 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
+import type { Application, CollectionName, Organization, User } from '../nouns/index.ts';
 import { Conflict, VersionConflict } from '../storage/contract.ts';
-import type { Application, CollectionName, Organization, User } from '../storage/nouns.ts';
 import type { ApplyFile, ApplyOrganization } from './file.ts';
 import {
   disownGeneratedSecret,

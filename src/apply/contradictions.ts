@@ -2,10 +2,10 @@
  * What is wrong with an apply file as a whole, although each value is right by itself. Only what the file alone shows:
  * a name that it does not define may be in the store, which the code that applies the file looks into.
  */
-import { checkNewPassword, MIN_PASSWORD_LENGTH } from '../accounts/passwords.ts';
+import { checkNewPassword } from '../accounts/passwords.ts';
 import { hasOwnScheme, isOnDevice, needsPkce } from '../nouns/redirect-uris.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
-import { findRefusal } from '../nouns/values.ts';
+import { findRefusal, MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
 import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './schema.ts';
 import { type Contradiction, findWrongRights } from './wrong-rights.ts';

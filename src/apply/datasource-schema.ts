@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { findFileProblem } from '../datasources/files.ts';
 import { findCollectionProblem, findColumnProblem, findDatabaseProblem } from '../datasources/names.ts';
-import { insecureFormats, passwordFormats } from '../datasources/password-formats/index.ts';
 import { isHostname } from '../nouns/hosts.ts';
+import { insecureFormats, passwordFormats } from '../nouns/password-formats.ts';
 import { applicationName, flag, line, listOf, slug } from '../nouns/values.ts';
 
 const datasourceKinds = ['postgres', 'mysql', 'mongodb', 'sqlite'] as const;

@@ -3,9 +3,9 @@
  * here is shown under its own name, so that a change of it cannot be missed.
  */
 import { hash } from 'node:crypto';
+import type { CollectionName, Noun, Nouns, StoredPermissions, UserTable } from '../nouns/index.ts';
+import { ID_TOKEN_ALG } from '../nouns/signing-algs.ts';
 import { defined } from '../storage/defined.ts';
-import type { CollectionName, Noun, Nouns, StoredPermissions, UserTable } from '../storage/nouns.ts';
-import { ID_TOKEN_ALG } from '../storage/signing-algs.ts';
 
 export interface FieldDifference {
   /** As in the file: `permissions`, `token.ttl`. */

@@ -1,7 +1,7 @@
 /** Less secure settings that an operator allowed an application: `apply`, `doctor` and the start report them. */
 import { eachListed } from '../directory/collections.ts';
+import type { Application } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Application } from '../storage/nouns.ts';
 
 /** @returns the end of a sentence about the application, without a full stop */
 export function findInsecureSetting({

@@ -1,9 +1,11 @@
 /** The apply file: every key with its meaning. `docs/configuration.md` is written from these descriptions. */
 import { z } from 'zod';
-import { MIN_PASSWORD_LENGTH, toImportedHash } from '../accounts/passwords.ts';
-import { findNetworkProblem } from '../datasources/networks.ts';
+import { toImportedHash } from '../accounts/passwords.ts';
 import { builtInFaces, titlesOf } from '../faces/index.ts';
 import { isHostAndPort } from '../nouns/hosts.ts';
+import { AUTH_METHODS, GRANTS, TOKEN_OVERFLOW } from '../nouns/index.ts';
+import { findNetworkProblem } from '../nouns/networks.ts';
+import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../nouns/signing-algs.ts';
 import {
   applicationName,
   channel,
@@ -17,6 +19,7 @@ import {
   jwks,
   line,
   listOf,
+  MIN_PASSWORD_LENGTH,
   organizationName,
   origin,
   password,
@@ -29,8 +32,6 @@ import {
   text,
   username,
 } from '../nouns/values.ts';
-import { AUTH_METHODS, GRANTS, TOKEN_OVERFLOW } from '../storage/nouns.ts';
-import { ACCESS_TOKEN_ALG, ID_TOKEN_ALG, SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { datasource } from './datasource-schema.ts';
 
 const grant = z.enum(GRANTS, { error: `is an unknown grant; known are ${GRANTS.join(', ')}` });

@@ -7,10 +7,10 @@ import { createDerivedSecret, findDerivedSecret, type SecretKeys } from '../dire
 import { eachListed } from '../directory/collections.ts';
 import { mayUseGrant } from '../directory/registered-applications.ts';
 import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
+import type { Application, Grant, User } from '../nouns/index.ts';
 import { findRedirectUriProblem, hasOwnScheme } from '../nouns/redirect-uris.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, Grant, User } from '../storage/nouns.ts';
 import type { Author } from './author.ts';
 import type { Changes } from './changes.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';

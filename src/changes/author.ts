@@ -1,6 +1,7 @@
 /** Who changes something, as the audit log names them. */
+
+import type { FaceName } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
-import type { FaceName } from '../storage/nouns.ts';
 
 export interface Author {
   readonly actor: string;

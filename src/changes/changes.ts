@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { collectionOf } from '../directory/collections.ts';
 import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
 import { DomainError } from '../errors/domain.ts';
+import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../nouns/index.ts';
 import { reservedNames } from '../nouns/names.ts';
 import { credentialsNode, registrantNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -20,7 +21,6 @@ import {
   VersionConflict,
 } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../storage/nouns.ts';
 import type { Author } from './author.ts';
 import { describeChange } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';

@@ -4,8 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type FaceRules, rightsOfFaces } from '../directory/face-rules.ts';
+import type { CollectionName, Nouns } from '../nouns/index.ts';
 import type { NodeMark } from '../storage/contract.ts';
-import type { CollectionName, Nouns } from '../storage/nouns.ts';
 
 /**
  * - `ends`: everything below is dead until further notice;

@@ -1,7 +1,7 @@
 /** What nouns say of each other: whether it is there, and belongs to the same organization. */
 import { DomainError } from '../errors/domain.ts';
+import type { Application, CollectionName, Nouns, Realm, Resource, Role, User } from '../nouns/index.ts';
 import type { Storage } from '../storage/contract.ts';
-import type { Application, CollectionName, Nouns, Realm, Resource, Role, User } from '../storage/nouns.ts';
 
 /** A noun names another that is not there, or another organization's; or its name is reserved. */
 export class BrokenReference extends DomainError {}

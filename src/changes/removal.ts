@@ -2,7 +2,6 @@
 
 import { collectionOf, eachListed, eachNoun } from '../directory/collections.ts';
 import { listSome } from '../errors/texts.ts';
-import type { Collection, DirectoryStore } from '../storage/contract.ts';
 import type {
   Application,
   CollectionName,
@@ -12,7 +11,8 @@ import type {
   Realm,
   Resource,
   Role,
-} from '../storage/nouns.ts';
+} from '../nouns/index.ts';
+import type { Collection, DirectoryStore } from '../storage/contract.ts';
 import { StillInUse } from './references.ts';
 
 const NAMED_IN_A_SENTENCE = 5;

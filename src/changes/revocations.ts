@@ -1,8 +1,9 @@
 /** Revokes tokens and logins, with the audit entry that names the author. */
+
+import type { User } from '../nouns/index.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { User } from '../storage/nouns.ts';
 import type { Author } from './author.ts';
 
 /** For the audit. */

@@ -2,6 +2,7 @@
 
 import { findListed } from '../directory/collections.ts';
 import { PermissionsNotAllowed } from '../errors/domain.ts';
+import type { Organization, Role } from '../nouns/index.ts';
 import {
   contains,
   createPermissions,
@@ -14,7 +15,6 @@ import {
 } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Organization, Role } from '../storage/nouns.ts';
 import type { Author } from './author.ts';
 import type { Changes } from './changes.ts';
 

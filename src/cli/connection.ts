@@ -11,8 +11,8 @@ import { describe, findValue } from '../apply/problems.ts';
 import { connection as connectionSchema } from '../apply/schema.ts';
 import { duration } from '../config/values.ts';
 import { toOneLine } from '../errors/texts.ts';
+import type { Connection } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
-import type { Connection } from '../storage/nouns.ts';
 import {
   type Command,
   CommandFailed,

@@ -11,9 +11,9 @@ import {
   revokeUser,
 } from '../admin/revoke.ts';
 import { toOneLine } from '../errors/texts.ts';
+import type { Application, User } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, User } from '../storage/nouns.ts';
 import {
   type Command,
   CommandFailed,

@@ -13,9 +13,9 @@ import {
   type JWTPayload,
 } from 'jose';
 import { quote } from '../errors/texts.ts';
+import type { Application } from '../nouns/index.ts';
+import { SIGNING_ALGS } from '../nouns/signing-algs.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
-import type { Application } from '../storage/nouns.ts';
-import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 
 /** Seconds that clocks may differ. */
 export const ASSERTION_TOLERANCE = 15;

@@ -8,8 +8,8 @@
 import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { ClientRejected } from '../errors/domain.ts';
+import { type AuthMethod, usesSecret } from '../nouns/index.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
-import { type AuthMethod, usesSecret } from '../storage/nouns.ts';
 import { findAssertionProblem } from './assertions.ts';
 import type { Credentials } from './credentials.ts';
 

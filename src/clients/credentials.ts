@@ -5,7 +5,7 @@
  */
 import { decodeJwt } from 'jose';
 import { ClientRejected, MalformedRequest } from '../errors/domain.ts';
-import type { AuthMethod } from '../storage/nouns.ts';
+import type { AuthMethod } from '../nouns/index.ts';
 import { type Form, findText, refuseRepeated } from './form.ts';
 
 /** Parameters of the form that authenticate a client. */

@@ -5,9 +5,9 @@
  * This file: every option of the environment as data. `docs/configuration.md` is written from it.
  */
 import type { z } from 'zod';
-import { findNetworkProblem } from '../datasources/networks.ts';
 import { builtInFaces, titlesOf } from '../faces/index.ts';
 import { isHostAndPort, isHostname } from '../nouns/hosts.ts';
+import { findNetworkProblem } from '../nouns/networks.ts';
 import { isLoopback } from '../nouns/redirect-uris.ts';
 import { findableEmail } from '../nouns/usernames.ts';
 import { parseMasterKey } from '../storage/master-key.ts';

@@ -2,17 +2,17 @@
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
-import { quoteName } from '../permissions/errors.ts';
-import { Conflict, type DirectoryStore } from '../storage/contract.ts';
-import { defined } from '../storage/defined.ts';
 import {
   type Application,
   type Organization,
   type Resource,
   TOKEN_OVERFLOW,
   type User,
-} from '../storage/nouns.ts';
-import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
+} from '../nouns/index.ts';
+import { ACCESS_TOKEN_ALG } from '../nouns/signing-algs.ts';
+import { quoteName } from '../permissions/errors.ts';
+import { Conflict, type DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 
 const DOMAIN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,251}[A-Za-z0-9]$|^[A-Za-z0-9]$/;
 

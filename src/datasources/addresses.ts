@@ -5,8 +5,8 @@
  */
 import { lookup as resolve } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { isWithin } from '../nouns/networks.ts';
 import { DatasourceAway } from './connector.ts';
-import { isWithin } from './networks.ts';
 
 /** IANA special-purpose registries (RFC 6890 and its successors), IPv4 in IPv6 included. */
 const PRIVATE: readonly (readonly [string, number])[] = [

@@ -1,6 +1,6 @@
 /** The contract of the adapters: what Grantable asks of a database product. */
 import type { LookupFunction } from 'node:net';
-import type { DatasourceServer } from '../storage/nouns.ts';
+import type { DatasourceServer } from '../nouns/index.ts';
 
 /** Milliseconds that a connection, or an answer, may take. */
 export const TIMEOUT_MS = 2_000;

@@ -2,11 +2,13 @@
  * Secrets of datasources at rest. Each is sealed for one datasource of one organization: copied to another row it does
  * not open.
  */
+
+import type { Datasource, UserTable } from '../nouns/index.ts';
+import type { PasswordFormat } from '../nouns/password-formats.ts';
 import { defined } from '../storage/defined.ts';
-import type { Datasource, UserTable } from '../storage/nouns.ts';
 import type { Vault } from '../storage/vault.ts';
 import type { Costs } from './password-formats/contract.ts';
-import type { FormatSettings, PasswordFormat } from './password-formats/index.ts';
+import type { FormatSettings } from './password-formats/index.ts';
 
 type Owner = { readonly id: string; readonly organization: string };
 

@@ -8,7 +8,7 @@
  */
 import type { IPolicy } from 'cockatiel';
 import { Unavailable } from '../errors/domain.ts';
-import type { Datasource } from '../storage/nouns.ts';
+import type { Datasource } from '../nouns/index.ts';
 import { type AllowedHosts, createCheckedLookup, requirePermitted } from './addresses.ts';
 import {
   type Connector,

@@ -1,5 +1,5 @@
 /** Names of databases, tables and columns that may be registered. What a login names is only ever compared with them. */
-import type { DatasourceKind } from '../storage/nouns.ts';
+import type { DatasourceKind } from '../nouns/index.ts';
 
 const MAX_LENGTH = 128;
 const FORBIDDEN = /^__proto__$|^constructor$|^prototype$/;

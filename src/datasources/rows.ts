@@ -1,5 +1,5 @@
 /** What a row of a user table says of a person. Drivers give values in types of their own; here they become ours. */
-import type { UserTable } from '../storage/nouns.ts';
+import type { UserTable } from '../nouns/index.ts';
 import type { Row, RowQuery, Scalar } from './connector.ts';
 
 /** Characters; a longer value is left out of the token, whose size is bounded. */

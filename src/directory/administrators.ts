@@ -1,6 +1,7 @@
 /** Who administers an organization. */
+
+import type { Organization, User } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Organization, User } from '../storage/nouns.ts';
 import { firstListed } from './collections.ts';
 
 export type FindAdministrators = (organization: Organization) => Promise<readonly User[]>;

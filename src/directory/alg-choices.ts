@@ -1,6 +1,7 @@
 /** Which signing algorithms the resources and applications of the directory name. */
+
+import { type AlgChoice, idTokenAlgs } from '../nouns/signing-algs.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import { type AlgChoice, idTokenAlgs } from '../storage/signing-algs.ts';
 
 export interface AlgChoices {
   /** Of all resources and applications, each choice once; disabled ones count, so that enabling them costs no wait. */

@@ -1,9 +1,9 @@
 /** Collections of the store, by name and page by page. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { CollectionName, ListedKey, Nouns, Resource, UniqueKey } from '../nouns/index.ts';
 import { spellingsOf } from '../permissions/resource-identifiers.ts';
 import type { Collection, DirectoryStore, PageOptions } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { CollectionName, ListedKey, Nouns, Resource, UniqueKey } from '../storage/nouns.ts';
 
 const PAGE_SIZE = 100;
 

@@ -6,9 +6,7 @@
  * each request, so what one process changed holds in the others at once. A new view reads again only what the changes since
  * the last view concern. No question looks at all nouns of the server.
  */
-import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
-import { type DeviceAccess, NO_DEVICE_ACCESS } from '../permissions/device-access.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
+
 import {
   type Application,
   type CollectionName,
@@ -20,7 +18,10 @@ import {
   type Resource,
   type Role,
   type User,
-} from '../storage/nouns.ts';
+} from '../nouns/index.ts';
+import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
+import { type DeviceAccess, NO_DEVICE_ACCESS } from '../permissions/device-access.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
 import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachNoun, findListed, findResourceSpelled, firstListed } from './collections.ts';
 import type { FaceRules } from './face-rules.ts';

@@ -2,14 +2,13 @@
  * What the directory must know about the older token APIs (faces) that an organization may switch on. Each face declares it
  * in its own folder, and `server` hands the list down.
  */
+
+import type { FaceSettings, Organization, User } from '../nouns/index.ts';
+import type { FaceRights } from '../nouns/noun.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { FaceName, FaceSettings, Organization, User } from '../storage/nouns.ts';
 
-export interface FaceRules {
-  readonly name: FaceName;
-  /** Settings of its own that rights are read from: another value narrows the tokens of the organization. */
-  readonly narrowing?: readonly string[];
+export interface FaceRules extends FaceRights {
   /** What a user may do with devices. One face at most says so. */
   readonly findDeviceRights?: (user: User, organization: Organization | undefined) => DeviceAccess;
   /** For settings that name users by user name, which another user may get later. @returns undefined: nothing to leave out */

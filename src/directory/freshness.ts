@@ -2,8 +2,9 @@
  * What changed when: whether something that was derived from nouns still holds. What it was derived from is named by ids of
  * nouns, by `all(…)` for a whole collection, and by `allOf(…)` for a collection within an organization.
  */
+
+import type { CollectionName } from '../nouns/index.ts';
 import type { DirectoryChange } from '../storage/contract.ts';
-import type { CollectionName } from '../storage/nouns.ts';
 
 export interface Derived {
   /** The revision whose view was asked before the nouns were read. */

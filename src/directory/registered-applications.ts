@@ -1,5 +1,5 @@
 /** Applications that a person registered through an older API: they have at most what the one they came through has. */
-import type { Application } from '../storage/nouns.ts';
+import type { Application } from '../nouns/index.ts';
 
 /** Whether one may use a grant: it asks for itself, or the application it was registered through may use the grant. */
 export function mayUseGrant(grant: string, through: Pick<Application, 'grants'>): boolean {

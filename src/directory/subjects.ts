@@ -2,7 +2,7 @@
  * The `sub` of a token. It names the realm, so no two realms share one, and applications live in a space of their own
  * (RFC 9700 section 4.15): a client can never obtain a token that looks like a person's.
  */
-import type { Application, Realm, User } from '../storage/nouns.ts';
+import type { Application, Realm, User } from '../nouns/index.ts';
 
 const USER_SUBJECT = /^((?:organization|application):[0-9a-f-]{36}|management)\/([0-9a-f-]{36})$/;
 

@@ -1,7 +1,8 @@
 /** People: finding them by what they are called. */
+
+import type { Realm, User } from '../nouns/index.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import type { Realm, User } from '../storage/nouns.ts';
 import { parseUserSubject } from './subjects.ts';
 
 export interface Users {

@@ -17,12 +17,12 @@ import type { Directory } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
+import type { Application } from '../nouns/index.ts';
+import { ACCESS_TOKEN_ALG } from '../nouns/signing-algs.ts';
 import { quoteName } from '../permissions/errors.ts';
 import type { Feed, FeedPage } from '../registry/feed.ts';
 import type { NodeRecord } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application } from '../storage/nouns.ts';
-import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { type Requests, requireForm } from './requests.ts';
 
 /** Of the header of the JWT, and in `Content-Type` behind `application/`. */

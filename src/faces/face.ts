@@ -6,9 +6,9 @@
  * This file: what a face is.
  */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { Application, FaceName, FaceSettings, Organization } from '../nouns/index.ts';
 import type { Through } from '../rights/through.ts';
 import type { TokenRow } from '../storage/contract.ts';
-import type { Application, FaceName, FaceSettings, Organization } from '../storage/nouns.ts';
 import type { Asked } from '../tokens/asked.ts';
 import type { ConnectionAnswer, IssuedAccess } from '../tokens/grant.ts';
 import type { FoundToken } from '../tokens/grants/subject-token.ts';

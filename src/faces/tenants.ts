@@ -1,7 +1,7 @@
 /** Whose face answers a request, and as which client. */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
-import type { Organization } from '../storage/nouns.ts';
-import { isNounId } from '../storage/nouns.ts';
+import type { Organization } from '../nouns/index.ts';
+import { isNounId } from '../nouns/index.ts';
 import type { Tenant } from './ask.ts';
 import type { Face } from './face.ts';
 

@@ -4,12 +4,12 @@
  */
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
+import type { User } from '../nouns/index.ts';
 import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
-import type { User } from '../storage/nouns.ts';
 import type { Agreed } from '../tokens/consent.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from '../tokens/expiry.ts';
 import type { PageDeps } from './deps.ts';

@@ -3,8 +3,8 @@ import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
+import type { User } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
-import type { User } from '../storage/nouns.ts';
 import type { PageDeps } from './deps.ts';
 import { toMinutes } from './duration.ts';
 

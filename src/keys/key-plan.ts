@@ -2,8 +2,9 @@
  * When a signing key signs and is published, and which steps the keys need when the directory names other algorithms.
  * This file does not read or write the store.
  */
+
+import { ACCESS_TOKEN_ALG, type AlgChoice, type SigningAlg } from '../nouns/signing-algs.ts';
 import type { StoredKey } from '../storage/contract.ts';
-import { ACCESS_TOKEN_ALG, type AlgChoice, type SigningAlg } from '../storage/signing-algs.ts';
 
 /** Seconds that others may cache the JWKS: a new key is published at least this long before it signs. */
 export const JWKS_CACHE_SECONDS = 300;

@@ -1,5 +1,5 @@
 /** Signs JWTs of this server, such as access tokens (RFC 9068), with the active key of their algorithm. */
-import type { AlgChoice } from '../storage/signing-algs.ts';
+import type { AlgChoice } from '../nouns/signing-algs.ts';
 import { createSignBytes, type SignBytes, type SigningMode } from './signatures.ts';
 import type { SigningKeys } from './signing-keys.ts';
 

@@ -4,7 +4,7 @@
  */
 import { constants, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { SigningAlg } from '../storage/signing-algs.ts';
+import type { SigningAlg } from '../nouns/signing-algs.ts';
 
 /** `pool`: on libuv's threads, best with free cores. `sync`: on the event loop, best with one worker per core. */
 export type SigningMode = 'pool' | 'sync';

@@ -15,8 +15,8 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
+import { type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
-import { type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
 import type { Vault } from '../storage/vault.ts';
 import {
   chooseSigner,

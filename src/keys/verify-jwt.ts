@@ -6,8 +6,8 @@ import { hash } from 'node:crypto';
 import { createLocalJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Directory } from '../directory/directory.ts';
+import { SIGNING_ALGS } from '../nouns/signing-algs.ts';
 import { isCompactJws } from '../registry/compact-jws.ts';
-import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 const REMEMBERED_TOKENS = 10_000;

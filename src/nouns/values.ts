@@ -9,9 +9,12 @@ import { MalformedRequest } from '../errors/domain.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
 import { findTableIdProblem } from '../permissions/table-ids.ts';
+import { isHostAndPort } from './hosts.ts';
 import { reservedNames } from './names.ts';
+import { findNetworkProblem } from './networks.ts';
 import { RESERVED_SCOPES } from './openid-scopes.ts';
 import { findRedirectUriProblem, isLoopback } from './redirect-uris.ts';
+import { SIGNING_ALGS } from './signing-algs.ts';
 import { canonicalEmail, canonicalUsername } from './usernames.ts';
 
 /** @param shape says in the documentation what the text may be @param findProblem gives the end of a sentence */
@@ -124,7 +127,10 @@ export function findRefusal(check: () => unknown): string | undefined {
   }
 }
 
-/** Whether it is long enough depends on whose it is: see `apply-contradictions`. */
+/** The least characters of a new password (NIST 800-63B section 3.1.1.2); an application may ask for more. */
+export const MIN_PASSWORD_LENGTH = { administrator: 15, user: 8 } as const;
+
+/** Whether it is long enough depends on whose it is: see `src/apply/contradictions.ts`. */
 export const password = z.string().min(1).meta({ shape: 'text' });
 
 export const username = text('text', (value) => findRefusal(() => canonicalUsername(value)));
@@ -166,6 +172,26 @@ export const origin = text('an origin', (value) => {
   return url.origin === value ? undefined : `is not in the plain form of an origin, ${url.origin}`;
 });
 
+export const host = text('a host name, with or without port', (value) =>
+  isHostAndPort(value) ? undefined : 'is not a host name in lower case, with or without port',
+);
+
+export const network = text('an IP address or CIDR block', findNetworkProblem);
+
+export const signingAlg = z.enum(SIGNING_ALGS);
+
+/** Milliseconds since the epoch. */
+export const moment = z.int();
+
+/** Where a user lives, a part of every subject. */
+export const realm = z.union([
+  z.literal('management'),
+  z.templateLiteral(['organization:', z.string()]),
+  z.templateLiteral(['application:', z.string()]),
+]);
+
+export type Realm = z.output<typeof realm>;
+
 const flags = z.strictObject({
   create: flag,
   read: flag,
@@ -186,6 +212,14 @@ export const permissions = z
     }
   })
   .meta({ shape: 'permissions' });
+
+/** As nouns keep them. */
+export const storedPermissions = z.strictObject({
+  isAdmin: z.boolean(),
+  tables: z.array(z.strictObject({ table: z.string(), actions: z.string() })),
+});
+
+export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const KEY_TYPES = ['RSA', 'EC', 'OKP'];

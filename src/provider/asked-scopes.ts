@@ -2,11 +2,12 @@
  * Which scopes of an authorization request can be given. The rest are left out, because clients ask for what their
  * library or another server knows; `leftOut` reports that, so that the rest never passes for "nothing asked".
  */
+
+import type { Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, createPermissions, EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import { type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { readTableScope, type SplitScopes } from '../permissions/table-scopes.ts';
-import type { Resource } from '../storage/nouns.ts';
 
 export interface ScopeLimits {
   /** Undefined: the request has no resource, so it can only ask who the person is. */

@@ -10,6 +10,7 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
+import type { User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { namesNoAction } from '../permissions/device-access.ts';
 import {
@@ -25,7 +26,6 @@ import { scopesOf } from '../permissions/table-scopes.ts';
 import { findRegistrant } from '../rights/registrants.ts';
 import { findRights } from '../rights/rights.ts';
 import { defined } from '../storage/defined.ts';
-import type { User } from '../storage/nouns.ts';
 import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';
 import { knownScopes, refuseUnknownTables } from '../tokens/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';

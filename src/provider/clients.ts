@@ -4,11 +4,11 @@
  */
 import { errors, Provider } from 'oidc-provider';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
+import type { Application } from '../nouns/index.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { mayOmitPkce } from '../nouns/redirect-uris.ts';
+import type { SigningAlg } from '../nouns/signing-algs.ts';
 import { DETAIL_TYPES } from '../permissions/details.ts';
-import type { Application } from '../storage/nouns.ts';
-import type { SigningAlg } from '../storage/signing-algs.ts';
 import type { Grant } from '../tokens/grant.ts';
 
 type Client = InstanceType<Provider['Client']>;

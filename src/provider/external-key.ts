@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { ExternalSigningKey } from 'oidc-provider';
 import { createSignBytes, type SignBytes, type SigningMode } from '../keys/signatures.ts';
-import type { SigningAlg } from '../storage/signing-algs.ts';
+import type { SigningAlg } from '../nouns/signing-algs.ts';
 
 export class LocalSigningKey extends ExternalSigningKey {
   readonly #kid: string;

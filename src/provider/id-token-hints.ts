@@ -1,7 +1,7 @@
 /** ID tokens as hints at logout and at the authorization endpoint. */
 import { decodeProtectedHeader } from 'jose';
 import type { Provider } from 'oidc-provider';
-import { SIGNING_ALGS, type SigningAlg } from '../storage/signing-algs.ts';
+import { SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 
 interface HintClient {
   readonly clientId: string;

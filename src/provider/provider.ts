@@ -8,11 +8,11 @@
  */
 import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
+import { idTokenAlgs } from '../nouns/signing-algs.ts';
 import { logoutNode } from '../registry/nodes.ts';
 import { defined } from '../storage/defined.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { toSeconds } from '../storage/rows.ts';
-import { idTokenAlgs } from '../storage/signing-algs.ts';
 import type { Codes } from '../tokens/codes.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 import { createFindRemaining, createLeaveOutForPerson } from './authorization-request.ts';

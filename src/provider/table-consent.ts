@@ -5,13 +5,13 @@
  */
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
+import type { Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import { findRights } from '../rights/rights.ts';
 import { defined } from '../storage/defined.ts';
-import type { Resource } from '../storage/nouns.ts';
 import { singleResource } from '../tokens/asked.ts';
 import { type Consent, findAgreed } from '../tokens/consent.ts';
 import type { Agreement } from '../tokens/remembered-consents.ts';

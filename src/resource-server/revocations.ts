@@ -5,10 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { ACCESS_TOKEN_ALG } from '../nouns/signing-algs.ts';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { type Standing, standingOf } from '../registry/nodes.ts';
 import { defined } from '../storage/defined.ts';
-import { ACCESS_TOKEN_ALG } from '../storage/signing-algs.ts';
 import { AccessError } from './errors.ts';
 import { type Asker, basicAuthorization } from './introspection.ts';
 

@@ -3,10 +3,10 @@
  * server and its feed of revocations, or every token by introspection (RFC 7662). What cannot be told is refused.
  */
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { SIGNING_ALGS } from '../nouns/signing-algs.ts';
 import { isSameResource, spellingsOf } from '../permissions/resource-identifiers.ts';
 import { isCompactJws } from '../registry/compact-jws.ts';
 import { isAhead } from '../registry/nodes.ts';
-import { SIGNING_ALGS } from '../storage/signing-algs.ts';
 import { notActive, uncheckable } from './errors.ts';
 import { createIntrospect } from './introspection.ts';
 import { followRevocations } from './revocations.ts';

@@ -6,6 +6,7 @@
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import type { Users } from '../directory/users.ts';
+import type { Application, Connection, Resource, User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import {
   allowsNothing,
@@ -20,7 +21,6 @@ import { fromStored, toStored } from '../permissions/stored.ts';
 import type { Rights } from '../registry/registry.ts';
 import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, Connection, Resource, User } from '../storage/nouns.ts';
 import { findAccountHolder } from './database-accounts.ts';
 import { findRegistrant } from './registrants.ts';
 import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';

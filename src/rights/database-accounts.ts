@@ -4,9 +4,9 @@
  */
 import { hash } from 'node:crypto';
 import type { DirectoryView } from '../directory/directory.ts';
+import type { Datasource, UserTable } from '../nouns/index.ts';
 import { accountNode } from '../registry/nodes.ts';
 import type { AccountRef } from '../storage/contract.ts';
-import type { Datasource, UserTable } from '../storage/nouns.ts';
 import type { Holder } from './rights.ts';
 
 const SUBJECT = /^datasource:([0-9a-f-]{36})\//;

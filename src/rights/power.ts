@@ -1,5 +1,5 @@
 /** Who has power over an application: what it may do, its secret, the roles and people that it uses. */
-import type { Application, User } from '../storage/nouns.ts';
+import type { Application, User } from '../nouns/index.ts';
 
 /** An administrator, or an application that asks for itself. */
 export interface Powerful {

@@ -4,10 +4,6 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { FaceRules } from '../directory/face-rules.ts';
-import { isOpenIdScope } from '../nouns/openid-scopes.ts';
-import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
-import { fromStored } from '../permissions/stored.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
 import type {
   Application,
   CollectionName,
@@ -18,7 +14,11 @@ import type {
   Resource,
   Role,
   User,
-} from '../storage/nouns.ts';
+} from '../nouns/index.ts';
+import { isOpenIdScope } from '../nouns/openid-scopes.ts';
+import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
+import { fromStored } from '../permissions/stored.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
 import {
   NO_REACH,
   type Reach,

@@ -5,10 +5,11 @@
  * A reach is an upper bound: it counts what an object says, also where a catalogue, a ceiling or a switch takes it back at
  * this moment, because another change could bring it back.
  */
+
+import type { Resource } from '../nouns/index.ts';
 import { containsAccess, type DeviceAccess } from '../permissions/device-access.ts';
 import { containsExtent, type Extent, uniteExtents } from '../permissions/extent.ts';
 import { contains, EVERYTHING, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
-import type { Resource } from '../storage/nouns.ts';
 
 /** What a reach has of one resource; with all scopes (`*`) and permissions it is the resource itself. */
 export interface ResourceReach {

@@ -1,7 +1,7 @@
 /** The person who registered an application: without them it cannot be used. */
 
 import { isActive, type Users } from '../directory/users.ts';
-import type { Application, User } from '../storage/nouns.ts';
+import type { Application, User } from '../nouns/index.ts';
 
 /** @returns without a registrant for one that an operator made; undefined: they are gone or disabled */
 export async function findRegistrant(

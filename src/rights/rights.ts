@@ -6,6 +6,7 @@
  */
 
 import type { DirectoryView } from '../directory/directory.ts';
+import type { Application, Connection, Resource } from '../nouns/index.ts';
 import {
   EVERYTHING,
   intersect,
@@ -15,7 +16,6 @@ import {
   union,
 } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
-import type { Application, Connection, Resource } from '../storage/nouns.ts';
 
 /** Everything a party may have of one resource. */
 export interface ResourceRights {

@@ -1,6 +1,7 @@
 /** What a face of an older API says of a request beside its form. */
+
+import type { FaceName, User } from '../nouns/index.ts';
 import type { TokenRow } from '../storage/contract.ts';
-import type { FaceName, User } from '../storage/nouns.ts';
 
 /** What a request that came through a face brings along; no parameter and no header can say so. */
 export interface Through {

@@ -10,8 +10,8 @@ import { createRoleChanges } from '../changes/role-changes.ts';
 import { createFindAdministrators } from '../directory/administrators.ts';
 import type { Logger } from '../http/log.ts';
 import { createMail } from '../mail/mail.ts';
+import type { User } from '../nouns/index.ts';
 import type { LoginRow } from '../storage/contract.ts';
-import type { User } from '../storage/nouns.ts';
 import type { Foundations } from './foundations.ts';
 
 export function createSelfAdministration(foundations: Foundations, log: Logger) {

@@ -10,8 +10,9 @@
  * or not it has been swept; keys of secrets arrive hashed (`handleKey`), so a copy of the store holds nothing usable.
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
+
+import type { CollectionName, ListedKey, NewNoun, Nouns, UniqueKey } from '../nouns/index.ts';
 import type { Dump } from './dump.ts';
-import type { CollectionName, ListedKey, NewNoun, Nouns, UniqueKey } from './nouns.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
@@ -172,7 +173,7 @@ export interface Page<T> {
 /** One kind of administered noun. */
 export interface Collection<T, Key extends string = string> {
   get(id: string): Promise<T | undefined>;
-  /** @param key of `uniqueKeys` @param value as made by its function */
+  /** @param key of the unique keys of the noun @param value as made by its function */
   findBy(key: Key, value: string): Promise<T | undefined>;
   findNumber(number: number): Promise<T | undefined>;
   /** Gives `number` and version 1. @throws Conflict with the name of the unique key that is taken */
@@ -213,7 +214,7 @@ export interface DirectoryChanges {
 }
 
 export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[C], UniqueKey<C>> } & {
-  /** Grows with every change in any collection but those `withoutRevision`. Read at each request: one point read. */
+  /** Grows with every change in any collection but those that are read each time. Read at each request: one point read. */
   revision(): Promise<number>;
   /**
    * The changes after the cursor, up to the revision that was read last. A change that is under way is given each time

@@ -2,7 +2,7 @@
  * All of a store as plain JSON, in the words of the contract and not of one store, so that what one exports another can
  * take. Secrets stay as they are at rest: hashed, or sealed under the master key.
  */
-import type { CollectionName, Nouns } from './nouns.ts';
+import type { CollectionName, Nouns } from '../nouns/index.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 

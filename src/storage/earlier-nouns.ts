@@ -1,6 +1,7 @@
 /** Nouns as earlier versions wrote them, for migrations and imports. */
+
+import type { User } from '../nouns/index.ts';
 import { DEVICE_ACCESS } from '../permissions/device-access.ts';
-import type { User } from './nouns.ts';
 
 /** What a face keeps on a user: a member of its own once, a member of `faces` since. */
 export const BESIDE_FACES = DEVICE_ACCESS;

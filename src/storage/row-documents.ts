@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { isNounId } from './nouns.ts';
+import { isNounId } from '../nouns/index.ts';
 import {
   type GrantedRow,
   LOGIN_MEMBERS,

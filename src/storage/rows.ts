@@ -4,7 +4,7 @@
  *
  * Members that both have are declared once, and a login copies them from the token that it begins with.
  */
-import type { FaceName, StoredDeviceAccess, StoredPermissions } from './nouns.ts';
+import type { FaceName, StoredDeviceAccess, StoredPermissions } from '../nouns/index.ts';
 
 /** Whose rights bound a token that was exchanged, beside its own application's and subject's. */
 export interface Bound {

@@ -1,5 +1,5 @@
 /** Authorization codes that a face asks for, for a person who is logged in and has agreed already. */
-import type { Application, User } from '../storage/nouns.ts';
+import type { Application, User } from '../nouns/index.ts';
 
 export interface CodeRequest {
   /** Who agreed. */

@@ -1,8 +1,9 @@
 /** What a person agreed to, as the engine's Grant keeps it: which tables of which resource, and to which application. */
+
+import type { Application } from '../nouns/index.ts';
 import { TABLE_ACCESS } from '../permissions/authorization-details.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
-import type { Application } from '../storage/nouns.ts';
 
 /** The members of the engine's Grant that are used. */
 export interface Consent {

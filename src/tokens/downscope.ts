@@ -1,6 +1,7 @@
 /** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
 import type { DirectoryView } from '../directory/directory.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
+import type { Application, Resource } from '../nouns/index.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import {
   containsAccess,
@@ -22,7 +23,6 @@ import {
 } from '../permissions/permissions.ts';
 import type { ResourceRights } from '../rights/rights.ts';
 import type { Through } from '../rights/through.ts';
-import type { Application, Resource } from '../storage/nouns.ts';
 import { type Asked, rethrowPermissionsError } from './asked.ts';
 import type { Proof } from './grant.ts';
 

@@ -2,7 +2,7 @@
  * What codes and ID tokens need from the protocol engine, which makes the codes and signs ID tokens. Grants of machines
  * do not use it. Members are named as the engine names them, so that its own models fit.
  */
-import type { User } from '../storage/nouns.ts';
+import type { User } from '../nouns/index.ts';
 import type { OpenIdFacts } from '../storage/rows.ts';
 import type { Consent } from './consent.ts';
 

@@ -3,6 +3,7 @@
  * tokens.
  */
 import type { DirectoryView } from '../directory/directory.ts';
+import type { Application, StoredPermissions } from '../nouns/index.ts';
 import { toDetails } from '../permissions/details.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
 import { toPermissionsJson } from '../permissions/permissions-json.ts';
@@ -10,7 +11,6 @@ import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Application, StoredPermissions } from '../storage/nouns.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { Living, PresentedTokens } from './identify.ts';
 import type { KeptAnswers } from './kept-answers.ts';

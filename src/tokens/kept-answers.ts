@@ -7,10 +7,10 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { DirectoryView } from '../directory/directory.ts';
+import type { Application } from '../nouns/index.ts';
 import type { NodeMarks } from '../registry/node-marks.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { TokenRow } from '../storage/contract.ts';
-import type { Application } from '../storage/nouns.ts';
 import type { Living } from './identify.ts';
 
 /** Bytes that an entry takes beside its texts, roughly. */

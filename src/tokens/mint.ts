@@ -6,6 +6,8 @@
 import { applicationSubject } from '../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
+import type { Resource, User } from '../nouns/index.ts';
+import { accessTokenAlgs } from '../nouns/signing-algs.ts';
 import { toDetails } from '../permissions/details.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
@@ -19,9 +21,7 @@ import { scopeMember } from '../registry/scope.ts';
 import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Resource, User } from '../storage/nouns.ts';
 import { beginLogin, toSeconds } from '../storage/rows.ts';
-import { accessTokenAlgs } from '../storage/signing-algs.ts';
 import type { EngineHandle } from './engine-handle.ts';
 import { expiryOf } from './expiry.ts';
 import type { Decision, GrantRequest, Mint } from './grant.ts';

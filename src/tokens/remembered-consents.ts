@@ -9,13 +9,13 @@
 import { hash } from 'node:crypto';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
+import type { Resource, User } from '../nouns/index.ts';
 import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Resource, User } from '../storage/nouns.ts';
 import type { Agreed } from './consent.ts';
 
 /** What one consent covers. */

@@ -4,9 +4,9 @@ import type { Author } from '../changes/author.ts';
 import type { Revocations } from '../changes/revocations.ts';
 import type { Connections } from '../connections/connections.ts';
 import { MalformedRequest } from '../errors/domain.ts';
+import type { Application } from '../nouns/index.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
-import type { Application } from '../storage/nouns.ts';
 import type { PresentedTokens } from './identify.ts';
 
 export interface RevocationDeps {

@@ -2,8 +2,8 @@
 import type { DirectoryView } from '../directory/directory.ts';
 import { UnknownResource } from '../errors/domain.ts';
 import { quote } from '../errors/texts.ts';
+import type { Application, Resource } from '../nouns/index.ts';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
-import type { Application, Resource } from '../storage/nouns.ts';
 import type { Asked } from './asked.ts';
 import type { Proof } from './grant.ts';
 

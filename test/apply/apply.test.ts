@@ -9,7 +9,7 @@ import { parseApplyFile } from '../../src/apply/file.ts';
 import { type ApplyReport, formatReport } from '../../src/apply/report.ts';
 import { applySample } from '../../src/apply/sample.ts';
 import { isClientSecret } from '../../src/directory/client-secrets.ts';
-import type { Application, User } from '../../src/storage/nouns.ts';
+import type { Application, User } from '../../src/nouns/index.ts';
 import { type Administration, fileOf, openAdministration } from '../admin/fixture.ts';
 
 const RESOURCE = 'https://api.acme.example/';

@@ -3,9 +3,9 @@ import { type TestContext, test } from 'node:test';
 import { createChanges, FixedField, type NounChanges } from '../../src/changes/changes.ts';
 import { BrokenReference, StillInUse } from '../../src/changes/references.ts';
 import { collectionOf } from '../../src/directory/collections.ts';
+import type { CollectionName, Nouns, UniqueKey } from '../../src/nouns/index.ts';
 import { isEnded } from '../../src/registry/nodes.ts';
 import { Conflict, VersionConflict } from '../../src/storage/contract.ts';
-import type { CollectionName, Nouns, UniqueKey } from '../../src/storage/nouns.ts';
 import {
   AUTHOR,
   CLERK,

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { createDirectory, type DirectoryView } from '../../src/directory/directory.ts';
+import type { Application, Datasource, Organization, Resource, Role } from '../../src/nouns/index.ts';
 import { ORGANIZATION_CLIENT } from '../../src/nouns/names.ts';
 import { Conflict, type DirectoryStore } from '../../src/storage/contract.ts';
 import { defined } from '../../src/storage/defined.ts';
-import type { Application, Datasource, Organization, Resource, Role } from '../../src/storage/nouns.ts';
 import fc from '../support/properties.ts';
 import type { OpenStore } from './storage.contract.ts';
 

@@ -9,13 +9,6 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import {
-  Conflict,
-  type LoginRow,
-  type Storage,
-  type TokenRow,
-  VersionConflict,
-} from '../../src/storage/contract.ts';
 import type {
   Application,
   Connection,
@@ -23,7 +16,14 @@ import type {
   Organization,
   Resource,
   User,
-} from '../../src/storage/nouns.ts';
+} from '../../src/nouns/index.ts';
+import {
+  Conflict,
+  type LoginRow,
+  type Storage,
+  type TokenRow,
+  VersionConflict,
+} from '../../src/storage/contract.ts';
 import { LOGIN_MEMBERS, TOKEN_MEMBERS } from '../../src/storage/rows.ts';
 import { wholeLoginRow, wholeTokenRow } from './whole-rows.ts';
 

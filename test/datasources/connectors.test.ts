@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAllowedHosts, createCheckedLookup } from '../../src/datasources/addresses.ts';
 import type { Connector } from '../../src/datasources/connector.ts';
+import type { DatasourceKind } from '../../src/nouns/index.ts';
 import { connectorKinds } from '../../src/server/open-datasources.ts';
-import type { DatasourceKind } from '../../src/storage/nouns.ts';
 import { connectorContract } from '../contracts/connector.contract.ts';
 import { type Engine, engines } from './engines.ts';
 

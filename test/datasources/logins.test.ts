@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { passwordFormats } from '../../src/datasources/password-formats/index.ts';
+import { passwordFormats } from '../../src/nouns/password-formats.ts';
 import { engines, type Rows } from './engines.ts';
 import { type Login, startWorld, userTable, type World } from './fixture.ts';
 

@@ -4,12 +4,11 @@ import {
   describeStored,
   dummyFor,
   type FormatSettings,
-  insecureFormats,
   parseStored,
-  passwordFormats,
   verifyParsed,
 } from '../../src/datasources/password-formats/index.ts';
 import { shaCryptDigest } from '../../src/datasources/password-formats/sha-crypt-digest.ts';
+import { insecureFormats, passwordFormats } from '../../src/nouns/password-formats.ts';
 import { readVectors, type Vector } from './password-vectors/vectors.ts';
 
 const vectors = readVectors();

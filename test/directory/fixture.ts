@@ -9,13 +9,13 @@ import type { Author } from '../../src/changes/author.ts';
 import { type Changes, createChanges } from '../../src/changes/changes.ts';
 import { createDirectory } from '../../src/directory/directory.ts';
 import { parseUserSubject, userSubject } from '../../src/directory/subjects.ts';
+import type { Application, Organization, Resource, Role, User } from '../../src/nouns/index.ts';
 import { canonicalUsername } from '../../src/nouns/usernames.ts';
 import { createNodeMarks } from '../../src/registry/node-marks.ts';
 import { createRegistry, type Registry } from '../../src/registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
 import { createCurrentRights } from '../../src/rights/current-rights.ts';
 import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts';
-import type { Application, Organization, Resource, Role, User } from '../../src/storage/nouns.ts';
 
 export const AUTHOR: Author = { actor: 'test' };
 export const RESOURCE = 'https://api.acme.example/';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { findInsecureSettings } from '../../src/apply/insecure-settings.ts';
-import type { Application, UniqueKey } from '../../src/storage/nouns.ts';
+import type { Application, UniqueKey } from '../../src/nouns/index.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 
 const FIGURES = process.env.GRANTABLE_TEST_FIGURES !== undefined;

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { isLetIn, mayRefresh } from '../../src/faces/devicehive/let-in.ts';
 import type { RefreshFacts } from '../../src/faces/devicehive/tokens.ts';
-import type { FaceSettings, Organization, User } from '../../src/storage/nouns.ts';
+import type { FaceSettings, Organization, User } from '../../src/nouns/index.ts';
 import { AUTHOR } from '../support/exchange.ts';
 import { PASSWORD, startServer, type TestServer, tablesOf } from '../support/server.ts';
 

@@ -19,7 +19,7 @@ const MAY_RUN = [
   /^src\/directory\/(?:account-mails|applications|author|registered-applications|power|registrants|rights|subjects|users)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/tokens\/(?:expiry|grants\/(?:act-for-user|connect|database-user|derived-login|token-exchange))\.ts$/,
-  /^src\/storage\/(?:defined|nouns)\.ts$/,
+  /^src\/storage\/defined\.ts$/,
   // Names of nodes.
   /^src\/registry\/nodes\.ts$/,
   /^(?:koa-compose|lru-cache|path-to-regexp|zod)$/,
@@ -37,11 +37,11 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/tokens/expiry.ts', ['LONGEST_TOKEN']],
   ['src/tokens/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
   ['src/registry/nodes.ts', ['issuedNode']],
-  ['src/storage/nouns.ts', ['isNounId', 'usesSecret']],
+  ['src/nouns/index.ts', ['isNounId', 'usesSecret']],
 ]);
 /** What no code of a face knows even the shape of. */
 const UNKNOWN_TO_FACES = [
-  /^src\/storage\/(?!contract\.ts$|defined\.ts$|nouns\.ts$|refusals\.ts$)/,
+  /^src\/storage\/(?!contract\.ts$|defined\.ts$|refusals\.ts$)/,
   /^src\/registry\/(?!nodes\.ts$|refresh-jwt\.ts$)/,
   /^src\/provider\/(?!paths\.ts$)/,
   /^src\/directory\/(?:passwords|hash-queue|client-secrets|block-list)\.ts$/,

@@ -7,14 +7,14 @@ import {
   planKeys,
   signersHoldUntil,
 } from '../../src/keys/key-plan.ts';
-import type { StoredKey } from '../../src/storage/contract.ts';
 import {
   type AlgChoice,
   accessTokenAlgs,
   algsBefore,
   idTokenAlgs,
   type SigningAlg,
-} from '../../src/storage/signing-algs.ts';
+} from '../../src/nouns/signing-algs.ts';
+import type { StoredKey } from '../../src/storage/contract.ts';
 
 const NOW = 1_800_000_000_000;
 const WAIT = JWKS_CACHE_SECONDS * 1000;

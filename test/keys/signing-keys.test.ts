@@ -13,7 +13,7 @@ import {
   type SigningKeys,
   type SigningKeysDeps,
 } from '../../src/keys/signing-keys.ts';
-import { type AlgChoice, accessTokenAlgs, idTokenAlgs } from '../../src/storage/signing-algs.ts';
+import { type AlgChoice, accessTokenAlgs, idTokenAlgs } from '../../src/nouns/signing-algs.ts';
 import { openVault } from '../../src/storage/vault.ts';
 
 const LONGEST = 30 * 86_400;

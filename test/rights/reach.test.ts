@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { builtInFaces } from '../../src/faces/index.ts';
+import type {
+  Application,
+  Connection,
+  Datasource,
+  Organization,
+  Resource,
+  Role,
+  User,
+} from '../../src/nouns/index.ts';
 import { ALL_DEVICE_ACCESS } from '../../src/permissions/device-access.ts';
 import { createPermissions, EVERYTHING, NOTHING } from '../../src/permissions/permissions.ts';
 import { toStored } from '../../src/permissions/stored.ts';
@@ -15,15 +24,6 @@ import {
   wholeResource,
 } from '../../src/rights/reach.ts';
 import { containsReach, reachOf, type World } from '../../src/rights/reach-of.ts';
-import type {
-  Application,
-  Connection,
-  Datasource,
-  Organization,
-  Resource,
-  Role,
-  User,
-} from '../../src/storage/nouns.ts';
 import { newApplication, newResource, newUser } from '../directory/fixture.ts';
 
 const STORED = { number: 1, version: 1, enabled: true, createdAt: 0 };

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { removeSigningKey } from '../../src/keys/signing-keys.ts';
-import type { Application } from '../../src/storage/nouns.ts';
+import type { Application } from '../../src/nouns/index.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { OPAQUE_RESOURCE, PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';

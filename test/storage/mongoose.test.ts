@@ -6,8 +6,8 @@ import { createHeads } from '../../adapters/storage/mongoose/heads.ts';
 import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
 import { INDEXES, migrate, STEPS, type Step } from '../../adapters/storage/mongoose/migrations.ts';
 import { createModels } from '../../adapters/storage/mongoose/schemas.ts';
+import { COLLECTIONS, declarationOf, type ListedKey } from '../../src/nouns/index.ts';
 import { CannotOpenStore, NewerDatabase, type Storage } from '../../src/storage/contract.ts';
-import { type CollectionName, type ListedKey, listedKeys } from '../../src/storage/nouns.ts';
 import { directoryContract } from '../contracts/directory.contract.ts';
 import { type OpenStore, storageContract } from '../contracts/storage.contract.ts';
 import { wholeTokenRow } from '../contracts/whole-rows.ts';
@@ -314,8 +314,8 @@ async function useEverything(storage: Storage): Promise<void> {
   await directory.organizations.remove(organization.id, 2);
   await directory.revision();
   await directory.changesSince();
-  for (const [name, keys] of Object.entries(listedKeys) as [CollectionName, object][]) {
-    for (const key of Object.keys(keys) as ListedKey[]) {
+  for (const name of COLLECTIONS) {
+    for (const key of Object.keys(declarationOf(name).listed) as ListedKey[]) {
       await directory[name].page({ limit: 2, listed: { key, value: 'a' } });
     }
   }

@@ -1,8 +1,8 @@
 /** Trading tokens (RFC 8693) with a started server. */
 import assert from 'node:assert/strict';
+import type { Connection } from '../../src/nouns/index.ts';
 import { parsePermissions } from '../../src/permissions/permissions-json.ts';
 import { type StoredPermissions, toStored } from '../../src/permissions/stored.ts';
-import type { Connection } from '../../src/storage/nouns.ts';
 import { type Answer, PASSWORD, RESOURCE, type TestServer } from './server.ts';
 
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { removeSigningKey, rotateSigningKeys } from '../../src/keys/signing-keys.ts';
+import type { User } from '../../src/nouns/index.ts';
 import { defined } from '../../src/storage/defined.ts';
-import type { User } from '../../src/storage/nouns.ts';
 import { createTrader, stored } from '../support/exchange.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { type KeptPair, startKeptPair } from './kept-pair.ts';

@@ -1,9 +1,9 @@
 /** Two server processes on one store and one clock: one with hot caches, and one that keeps nothing. */
 import assert from 'node:assert/strict';
 import type { NounChanges } from '../../src/changes/changes.ts';
+import type { CollectionName, Nouns } from '../../src/nouns/index.ts';
 import type { GrantableServer } from '../../src/server.ts';
 import type { Collection } from '../../src/storage/contract.ts';
-import type { CollectionName, Nouns } from '../../src/storage/nouns.ts';
 import { freePort } from '../support/free-port.ts';
 import { storageForTests } from '../support/mongodb.ts';
 import { startServer, type TestServer, type TestServerOptions } from '../support/server.ts';

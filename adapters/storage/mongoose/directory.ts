@@ -1,10 +1,8 @@
 /** The nouns of the directory, and the log of their changes. */
 import { type Model, trusted } from 'mongoose';
-import { type Collection, type DirectoryStore, VersionConflict } from '../../../src/storage/contract.ts';
-import { defined } from '../../../src/storage/defined.ts';
-import type { NounRecord } from '../../../src/storage/dump.ts';
 import {
   type CollectionName,
+  declarationOf,
   listedValuesOf,
   type Noun,
   type Nouns,
@@ -12,8 +10,10 @@ import {
   toFirstVersion,
   type UniqueKey,
   uniqueValuesOf,
-  withoutRevision,
-} from '../../../src/storage/nouns.ts';
+} from '../../../src/nouns/index.ts';
+import { type Collection, type DirectoryStore, VersionConflict } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import type { NounRecord } from '../../../src/storage/dump.ts';
 import { guarded } from './errors.ts';
 import { createRevision, type Heads, type Revision, readLog } from './heads.ts';
 import type { Models, NounDocument } from './schemas.ts';
@@ -54,7 +54,7 @@ function createCollection<C extends CollectionName>(
   revision: Revision,
 ): Collection<Nouns[C], UniqueKey<C>> {
   const changing = <T>(id: string, organization: string | undefined, change: () => Promise<T>): Promise<T> =>
-    withoutRevision.has(name)
+    declarationOf(name).isReadEachTime
       ? change()
       : revision.around(change, defined({ collection: name as CollectionName, id, organization }));
   const find = async (filter: object): Promise<Nouns[C] | undefined> => {

@@ -3,9 +3,9 @@
  * import that fails removes what it wrote.
  */
 import type { Model } from 'mongoose';
+import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
-import { type CollectionName, uniqueKeys } from '../../../src/storage/nouns.ts';
 import { encodeLogin, encodeToken } from '../../../src/storage/row-documents.ts';
 import { toAuditDocument, toAuditEntry, toKeyDocument, toStoredKey } from './administration.ts';
 import { toArtifact } from './artifacts.ts';
@@ -16,8 +16,6 @@ import type { Heads } from './heads.ts';
 import { CHANGES, toNode } from './nodes.ts';
 import { createShared, toLoginDocument, toLoginRow, toTokenDocument, toTokenRow } from './rows.ts';
 import { type Models, seenAs } from './schemas.ts';
-
-const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
 
 const headOf = (name: CollectionName | 'changes'): string => (name === 'changes' ? CHANGES : numberOf(name));
 

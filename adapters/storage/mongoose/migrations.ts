@@ -7,9 +7,9 @@
  * expiry says, so that a server whose clock is fast does not remove living documents.
  */
 import type { Connection, mongo } from 'mongoose';
+import { COLLECTIONS, type CollectionName, declarationOf } from '../../../src/nouns/index.ts';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
 import { BESIDE_FACES, moveIntoFaces } from '../../../src/storage/earlier-nouns.ts';
-import { type CollectionName, listedKeys, uniqueKeys } from '../../../src/storage/nouns.ts';
 import { REVISION, toListed, toNoun } from './directory.ts';
 import { guardedLong } from './errors.ts';
 import type { Heads } from './heads.ts';
@@ -26,7 +26,6 @@ interface Index {
 }
 
 const EXPIRING = ['artifacts', 'shared', 'tokens', 'logins', 'nodes', 'counters'];
-const NOUNS = Object.keys(uniqueKeys) as (keyof typeof uniqueKeys)[];
 
 /** All current indexes. */
 export const INDEXES: readonly Index[] = [
@@ -48,18 +47,18 @@ export const INDEXES: readonly Index[] = [
   { collection: 'audit', name: 'organization', key: { organization: 1, _id: -1 } },
   { collection: 'audit', name: 'age', key: { at: 1 } },
   { collection: 'keys', name: 'age', key: { createdAt: 1, _id: 1 } },
-  ...NOUNS.flatMap((collection): Index[] => [
+  ...COLLECTIONS.flatMap((collection): Index[] => [
     { collection, name: 'number', key: { number: 1 }, options: { unique: true } },
     ...(collection === 'organizations'
       ? []
       : [{ collection, name: 'organization', key: { organization: 1, number: 1 } } as const]),
-    ...Object.keys(uniqueKeys[collection]).map((key) => ({
+    ...Object.keys(declarationOf(collection).unique).map((key) => ({
       collection,
       name: `unique.${key}`,
       key: { [`unique.${key}`]: 1 } as const,
       options: { unique: true, sparse: true },
     })),
-    ...Object.keys(listedKeys[collection]).map((key) => ({
+    ...Object.keys(declarationOf(collection).listed).map((key) => ({
       collection,
       name: `listed.${key}`,
       key: { [`listed.${key}`]: 1, number: 1 } as const,
@@ -132,7 +131,7 @@ async function writeFaces(connection: Connection): Promise<void> {
 
 /** Writes what nouns are listed by into those that earlier versions wrote. */
 async function fillLists(connection: Connection): Promise<void> {
-  for (const name of NOUNS.filter((each) => Object.keys(listedKeys[each]).length > 0)) {
+  for (const name of COLLECTIONS.filter((each) => Object.keys(declarationOf(each).listed).length > 0)) {
     const nouns = connection.collection<NounDocument>(name);
     await guardedLong(async () => {
       for await (const document of nouns.find()) {

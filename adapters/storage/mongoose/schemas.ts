@@ -4,8 +4,8 @@
  * of tokens and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
+import { type CollectionName, declarationOf } from '../../../src/nouns/index.ts';
 import type { AuditEntry, DirectoryChange } from '../../../src/storage/contract.ts';
-import { type CollectionName, listedKeys } from '../../../src/storage/nouns.ts';
 
 export interface ArtifactDocument {
   _id: Buffer;
@@ -306,7 +306,7 @@ export function seenAs<T>(...models: readonly Pick<Model<never>, 'db' | 'modelNa
 }
 
 function nounDefinition(collection: CollectionName): SchemaDefinition {
-  const keys = Object.keys(listedKeys[collection]);
+  const keys = Object.keys(declarationOf(collection).listed);
   const listed = keys.length > 0 && { listed: part(Object.fromEntries(keys.map((key) => [key, values]))) };
   return { ...noun, ...nounFields[collection], ...listed };
 }

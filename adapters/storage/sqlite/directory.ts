@@ -1,6 +1,14 @@
 /** The nouns of the directory, and the log of their changes. */
 import { LRUCache } from 'lru-cache';
 import {
+  type CollectionName,
+  declarationOf,
+  type Nouns,
+  organizationOf,
+  toFirstVersion,
+  type UniqueKey,
+} from '../../../src/nouns/index.ts';
+import {
   type Collection,
   Conflict,
   type DirectoryChange,
@@ -9,14 +17,6 @@ import {
   VersionConflict,
 } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import {
-  type CollectionName,
-  type Nouns,
-  organizationOf,
-  toFirstVersion,
-  type UniqueKey,
-  withoutRevision,
-} from '../../../src/storage/nouns.ts';
 import { type Database, optionalText, type Row } from './database.ts';
 import { putKeys, removeKeys } from './noun-keys.ts';
 
@@ -57,13 +57,13 @@ function createCollection<C extends CollectionName>(
   database: Database,
 ): Collection<Nouns[C], UniqueKey<C>> {
   type T = Nouns[C];
-  const parseKnown = withoutRevision.has(name)
+  const parseKnown = declarationOf(name).isReadEachTime
     ? createParser<T>()
     : (_id: string, document: string): T => JSON.parse(document);
   const parse = (row: Row | undefined): T | undefined => row && JSON.parse(String(row.document));
 
   function changed(id: string, organization: string | null): void {
-    if (!withoutRevision.has(name)) noteChange(database, { collection: name, id, organization });
+    if (!declarationOf(name).isReadEachTime) noteChange(database, { collection: name, id, organization });
   }
 
   const documentOrganization = (noun: T): string | null =>

@@ -1,5 +1,6 @@
 /** Export and import, each on a connection of its own, so that a long transaction does not block other requests. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
 import { Conflict } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import {
@@ -10,7 +11,6 @@ import {
   StoreNotEmpty,
   toBytes,
 } from '../../../src/storage/dump.ts';
-import { type CollectionName, uniqueKeys } from '../../../src/storage/nouns.ts';
 import {
   encodeLogin,
   encodeToken,
@@ -24,7 +24,6 @@ import { toNode } from './nodes.ts';
 import { putKeys } from './noun-keys.ts';
 import { putLogin, putShared, putToken, type Statements, toLogin, toToken } from './rows.ts';
 
-const COLLECTIONS = Object.keys(uniqueKeys) as CollectionName[];
 const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns'];
 /** Milliseconds that the lock is waited for. */
 const PATIENCE = 5_000;

@@ -1,14 +1,15 @@
 /** What nouns are found by beside their ids: unique keys, and listed keys, whose values several nouns may have. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { Conflict } from '../../../src/storage/contract.ts';
 import {
+  COLLECTIONS,
   type CollectionName,
-  listedKeys,
+  declarationOf,
   listedValuesOf,
   type Noun,
   type Nouns,
   uniqueValuesOf,
-} from '../../../src/storage/nouns.ts';
+} from '../../../src/nouns/index.ts';
+import { Conflict } from '../../../src/storage/contract.ts';
 
 interface Statements {
   /** @returns how many rows changed */
@@ -17,7 +18,8 @@ interface Statements {
 
 const INSERT_LISTED = 'INSERT INTO noun_lists VALUES (?, ?, ?, ?)';
 
-const isListed = (collection: CollectionName): boolean => Object.keys(listedKeys[collection]).length > 0;
+const isListed = (collection: CollectionName): boolean =>
+  Object.keys(declarationOf(collection).listed).length > 0;
 
 /** Of a noun that has none in the store. @throws Conflict */
 export function putKeys<C extends CollectionName>({ run }: Statements, collection: C, noun: Nouns[C]): void {
@@ -46,7 +48,7 @@ export function fillLists(connection: DatabaseSync): void {
   connection.exec('DELETE FROM noun_lists');
   const insert = connection.prepare(INSERT_LISTED);
   const read = connection.prepare('SELECT document FROM nouns WHERE collection = ? ORDER BY number');
-  for (const collection of (Object.keys(listedKeys) as CollectionName[]).filter(isListed)) {
+  for (const collection of COLLECTIONS.filter(isListed)) {
     for (const { document } of read.iterate(collection)) {
       const noun: Nouns[typeof collection] = JSON.parse(String(document));
       for (const [key, values] of listedValuesOf(collection, noun)) {

@@ -1,12 +1,12 @@
 /** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
 import { randomBytes } from 'node:crypto';
 import { createClientSecret, hashClientSecret, isClientSecret } from '../../directory/client-secrets.ts';
+import type { Application, AuthMethod, Ceiling, Organization } from '../../nouns/index.ts';
 import { OPENID_SCOPES } from '../../nouns/openid-scopes.ts';
 import { isOnDevice, needsPkce } from '../../nouns/redirect-uris.ts';
+import { algsBefore, ID_TOKEN_ALG } from '../../nouns/signing-algs.ts';
 import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Application, AuthMethod, Ceiling, Organization } from '../../storage/nouns.ts';
-import { algsBefore, ID_TOKEN_ALG } from '../../storage/signing-algs.ts';
 import type { ApplyApplication } from '../file.ts';
 import { findInsecureSetting } from '../insecure-settings.ts';
 import { type ApplicationIds, checkRights, NOTHING_STORED } from './organizations.ts';

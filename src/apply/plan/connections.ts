@@ -1,11 +1,11 @@
 /** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
 
 import { createSecret, DEFAULT_LIFETIME } from '../../connections/connections.ts';
+import type { Application, Connection, Organization } from '../../nouns/index.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
 import { difference, listCells } from '../../permissions/permissions.ts';
 import { fromStored, toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Application, Connection, Organization } from '../../storage/nouns.ts';
 import type { ApplyConnection } from '../file.ts';
 import { checkRights, NOTHING_STORED } from './organizations.ts';
 import { createNounId, type Plan, type Planning } from './plan.ts';

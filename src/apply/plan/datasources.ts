@@ -5,8 +5,8 @@ import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources, Described } from '../../datasources/datasources.ts';
 import { PLACE } from '../../datasources/logins.ts';
 import { registeredColumns } from '../../datasources/rows.ts';
+import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../../storage/nouns.ts';
 import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../datasource-schema.ts';
 import { createNounId, type Plan, type Planning } from './plan.ts';
 

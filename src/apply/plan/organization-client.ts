@@ -1,11 +1,11 @@
 /** The organization as a client of its own, which may do everything with each of its resources. */
 
 import { eachNoun } from '../../directory/collections.ts';
+import type { Organization } from '../../nouns/index.ts';
 import { ORGANIZATION_CLIENT } from '../../nouns/names.ts';
 import { EVERYTHING } from '../../permissions/permissions.ts';
 import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Organization } from '../../storage/nouns.ts';
 import type { ApplyOrganization } from '../file.ts';
 import { planCredentials } from './applications.ts';
 import type { Plan, Planning } from './plan.ts';

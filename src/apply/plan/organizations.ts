@@ -2,19 +2,19 @@
 
 import { eachNoun } from '../../directory/collections.ts';
 import { builtInFaces } from '../../faces/index.ts';
-import { type Permissions, unknownTables } from '../../permissions/permissions.ts';
-import { toStored } from '../../permissions/stored.ts';
-import { isTableScope } from '../../permissions/table-scopes.ts';
-import type { DirectoryStore } from '../../storage/contract.ts';
-import { defined } from '../../storage/defined.ts';
 import {
   type FaceName,
   type FaceSettings,
   type Organization,
   type Resource,
   TOKEN_OVERFLOW,
-} from '../../storage/nouns.ts';
-import { ACCESS_TOKEN_ALG, algsBefore } from '../../storage/signing-algs.ts';
+} from '../../nouns/index.ts';
+import { ACCESS_TOKEN_ALG, algsBefore } from '../../nouns/signing-algs.ts';
+import { type Permissions, unknownTables } from '../../permissions/permissions.ts';
+import { toStored } from '../../permissions/stored.ts';
+import { isTableScope } from '../../permissions/table-scopes.ts';
+import type { DirectoryStore } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../file.ts';
 import { createNounId, type Plan, type Planning } from './plan.ts';
 

@@ -1,14 +1,15 @@
 /** Users and administrators of an apply file. */
 import { randomBytes } from 'node:crypto';
-import { checkNewPassword, MIN_PASSWORD_LENGTH, toImportedHash } from '../../accounts/passwords.ts';
+import { checkNewPassword, toImportedHash } from '../../accounts/passwords.ts';
 import { eachNoun } from '../../directory/collections.ts';
 import { DomainError } from '../../errors/domain.ts';
 import { didYouMean } from '../../errors/similar.ts';
 import { builtInFaces } from '../../faces/index.ts';
+import type { Application, Organization, Realm, User } from '../../nouns/index.ts';
 import { canonicalEmail, canonicalUsername } from '../../nouns/usernames.ts';
+import { MIN_PASSWORD_LENGTH } from '../../nouns/values.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Application, Organization, Realm, User } from '../../storage/nouns.ts';
 import type { ApplyAdministrator, ApplyUser } from '../file.ts';
 import type { Extras, Plan, Planning, Wanted } from './plan.ts';
 

@@ -8,8 +8,6 @@ import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources } from '../../datasources/datasources.ts';
 import type { SecretKeys } from '../../directory/client-secrets.ts';
 import { collectionOf } from '../../directory/collections.ts';
-import type { DirectoryStore } from '../../storage/contract.ts';
-import { defined } from '../../storage/defined.ts';
 import {
   type Application,
   type CollectionName,
@@ -22,7 +20,9 @@ import {
   type UniqueKey,
   type User,
   uniqueValuesOf,
-} from '../../storage/nouns.ts';
+} from '../../nouns/index.ts';
+import type { DirectoryStore } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
 
 /** What applying works with. */
 export interface ApplyDeps {

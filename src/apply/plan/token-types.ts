@@ -3,9 +3,9 @@
  * client id must not equal the identifier of such a resource, or an ID token could be taken for an access token.
  */
 import { findResourceSpelled } from '../../directory/collections.ts';
+import type { Application, Resource } from '../../nouns/index.ts';
 import { isSameResource, spellingsOf } from '../../permissions/resource-identifiers.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
-import type { Application, Resource } from '../../storage/nouns.ts';
 import type { Plan } from './plan.ts';
 
 /** Adds to the problems of the plan the client ids that are the identifier of such a resource. */

@@ -2,6 +2,7 @@
  * How other systems store passwords. The format is declared for each user table and nothing else is ever tried, so
  * that a stolen hash is never a password. Hashes that would cost too much are refused.
  */
+import type { PasswordFormat } from '../../nouns/password-formats.ts';
 import { argon2Format } from './argon2.ts';
 import { bcryptFormat } from './bcrypt.ts';
 import type { Costs, Format, Verify } from './contract.ts';
@@ -35,14 +36,7 @@ const formats = {
   'hmac-sha256': hmacSha256Format,
   md5: md5Format,
   plain: plainFormat,
-} as const satisfies Record<string, Format>;
-
-export type PasswordFormat = keyof typeof formats;
-
-export const passwordFormats = Object.keys(formats) as readonly PasswordFormat[];
-
-/** Formats that do not protect passwords if the table is stolen: a datasource must allow them expressly. */
-export const insecureFormats: ReadonlySet<PasswordFormat> = new Set(['md5', 'plain']);
+} as const satisfies Record<PasswordFormat, Format>;
 
 export interface FormatSettings {
   readonly format: PasswordFormat;

@@ -8,7 +8,7 @@ import { quote } from '../../errors/texts.ts';
 import type { Answered } from '../../http/access-log.ts';
 import { toFailure } from '../../http/errors.ts';
 import type { RequestState } from '../../http/request-state.ts';
-import type { FaceName } from '../../storage/nouns.ts';
+import type { FaceName } from '../../nouns/index.ts';
 import type { Incoming } from '../incoming.ts';
 import type { Mount } from '../mount.ts';
 import { apiMaker } from './declaration.ts';

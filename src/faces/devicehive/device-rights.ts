@@ -1,4 +1,6 @@
 /** What a user may do with devices: what the operator says, else what a new user of DeviceHive may do. */
+
+import type { FaceSettings, Organization, User } from '../../nouns/index.ts';
 import {
   ALL_DEVICE_ACCESS,
   type DeviceAccess,
@@ -7,7 +9,6 @@ import {
   toExtent,
 } from '../../permissions/device-access.ts';
 import type { Extent } from '../../permissions/extent.ts';
-import type { FaceSettings, Organization, User } from '../../storage/nouns.ts';
 import { CLIENT_ACTIONS } from './actions.ts';
 import type { DeviceHiveSettings, DeviceRights } from './settings.ts';
 

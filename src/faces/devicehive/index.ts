@@ -6,8 +6,8 @@
 import { userSubject } from '../../directory/subjects.ts';
 import { isActive } from '../../directory/users.ts';
 import { ProofRejected } from '../../errors/domain.ts';
+import type { User } from '../../nouns/index.ts';
 import type { TokenRow } from '../../storage/contract.ts';
-import type { User } from '../../storage/nouns.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { IssuedAccess } from '../../tokens/grant.ts';
 import { DERIVED_LOGIN } from '../../tokens/grants/derived-login.ts';

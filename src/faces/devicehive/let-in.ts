@@ -1,6 +1,6 @@
 /** Whom the settings let in at this moment: a token may be from a time when they said otherwise. */
 import type { Users } from '../../directory/users.ts';
-import type { User } from '../../storage/nouns.ts';
+import type { User } from '../../nouns/index.ts';
 import type { FaceRequest } from '../face.ts';
 import type { DeviceHiveSettings } from './settings.ts';
 import type { RefreshFacts } from './tokens.ts';

@@ -1,9 +1,9 @@
 /** What an apply file says of DeviceHive: of an organization, and of its users. */
 import { z } from 'zod';
+import type { FaceSettings } from '../../nouns/index.ts';
 import { line, listOf, username, webSocketUrl } from '../../nouns/values.ts';
 import { DIMENSIONS, type Dimension, toExtent } from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
-import type { FaceSettings } from '../../storage/nouns.ts';
 import { administrators, application, enabled, refreshTtl, ttl } from '../settings.ts';
 
 const plugin = z.strictObject({

@@ -1,10 +1,10 @@
 /** What DeviceHive's clients read in tokens: a claim `payload`, beside those that every token of ours has. */
 
+import type { FaceSettings, User } from '../../nouns/index.ts';
 import { DEVICE_ACCESS } from '../../permissions/device-access.ts';
 import type { FaceTokens } from '../../rights/through.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { FaceSettings, User } from '../../storage/nouns.ts';
 import { findActionId } from './actions.ts';
 
 /** Seconds. */

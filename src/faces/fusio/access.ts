@@ -1,8 +1,8 @@
 /** Who may use a route: the bearer of a living token that came from this face and has the route's scope. */
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
+import type { User } from '../../nouns/index.ts';
 import type { TokenRow } from '../../storage/contract.ts';
-import type { User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';
 
 /** A person who is logged in. */

@@ -2,8 +2,8 @@
 import { type ApplicationFacts, displayNameOf } from '../../changes/applications.ts';
 import { RegistrationClosed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
+import type { Application, User } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Application, User } from '../../storage/nouns.ts';
 import { type FaceRequest, type FaceRoutes, Reply } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { type Person, requirePerson } from './access.ts';

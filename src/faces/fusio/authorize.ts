@@ -2,8 +2,8 @@
 import { displayNameOf } from '../../changes/applications.ts';
 import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { type Application, usesSecret } from '../../nouns/index.ts';
 import { findRegistrant } from '../../rights/registrants.ts';
-import { type Application, usesSecret } from '../../storage/nouns.ts';
 import type { FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requirePerson } from './access.ts';

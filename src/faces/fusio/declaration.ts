@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { FaceSettings } from '../../nouns/index.ts';
 import { flag, mailUrl } from '../../nouns/values.ts';
-import type { FaceSettings } from '../../storage/nouns.ts';
 import type { FaceDeclaration } from '../declaration.ts';
 import { application, enabled, refreshTtl, ttl } from '../settings.ts';
 

@@ -1,7 +1,7 @@
 /** What this face asks of the token endpoint, and what its clients expect of the tokens. */
 import { RefreshTokenTooOld } from '../../errors/domain.ts';
+import type { User } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
-import type { User } from '../../storage/nouns.ts';
 import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';

@@ -1,6 +1,6 @@
 /** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
 import { type Author, authorOf } from '../../changes/author.ts';
-import type { User } from '../../storage/nouns.ts';
+import type { User } from '../../nouns/index.ts';
 import type { ApplicationSecret, FaceRequest } from '../face.ts';
 import { fusio } from './declaration.ts';
 import { malformed } from './failures.ts';

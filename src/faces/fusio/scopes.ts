@@ -1,9 +1,9 @@
 /** Fusio's scopes: how clients ask for them, how answers spell them, and which a person or application may have. */
 import type { DirectoryView } from '../../directory/directory.ts';
 import { mayHaveOfFace } from '../../directory/registered-applications.ts';
+import type { Application, User } from '../../nouns/index.ts';
 import { findRights } from '../../rights/rights.ts';
 import type { TokenRow } from '../../storage/contract.ts';
-import type { Application, User } from '../../storage/nouns.ts';
 
 /** Those that routes of this face ask for, in the order in which they are told. */
 export const OWN_SCOPES: readonly string[] = ['authorization', 'consumer', 'default'];

@@ -1,5 +1,6 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
 import type { Author } from '../../changes/author.ts';
+import { type Application, type Resource, type Role, usesSecret } from '../../nouns/index.ts';
 import {
   contains,
   describeDifference,
@@ -10,7 +11,6 @@ import {
 } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { findRights } from '../../rights/rights.ts';
-import { type Application, type Resource, type Role, usesSecret } from '../../storage/nouns.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';

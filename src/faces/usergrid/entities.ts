@@ -1,8 +1,8 @@
 /** People, applications and organizations as Usergrid writes them, and the envelope around them. */
 import { displayNameOf } from '../../changes/applications.ts';
 import type { NamedApplication } from '../../directory/directory.ts';
+import type { Application, Organization, User } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Application, Organization, User } from '../../storage/nouns.ts';
 import type { FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 

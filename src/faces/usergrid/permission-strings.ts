@@ -2,11 +2,12 @@
  * Permissions as Usergrid spells them: methods, and an Ant pattern of paths. Ours are tables, so only patterns that
  * mean a whole table, or all of them, can be said.
  */
+
+import type { Resource } from '../../nouns/index.ts';
 import { toBit } from '../../permissions/actions.ts';
 import { PermissionsError, quoteName } from '../../permissions/errors.ts';
 import { createPermissions, EVERYTHING, type Permissions } from '../../permissions/permissions.ts';
 import { requireTableId } from '../../permissions/table-ids.ts';
-import type { Resource } from '../../storage/nouns.ts';
 import { UsergridRefusal } from './errors.ts';
 
 /** In the order in which the original writes them. */

@@ -3,9 +3,9 @@
  * Each comes with a token that was got through this API, or with credentials that are traded for one of a few seconds.
  */
 import { type Author, authorOf } from '../../changes/author.ts';
+import type { Application, User } from '../../nouns/index.ts';
 import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../rights/power.ts';
 import type { TokenRow } from '../../storage/contract.ts';
-import type { Application, User } from '../../storage/nouns.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { type UsergridSettings, usergrid } from './declaration.ts';

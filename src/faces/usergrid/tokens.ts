@@ -5,8 +5,8 @@
  */
 
 import type { Users } from '../../directory/users.ts';
-import type { Realm } from '../../storage/nouns.ts';
-import { isNounId } from '../../storage/nouns.ts';
+import type { Realm } from '../../nouns/index.ts';
+import { isNounId } from '../../nouns/index.ts';
 import type { Ask, FaceAction, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { describeAdministrator, describeOrganization, describeUser } from './entities.ts';

@@ -2,7 +2,7 @@
 import { userSubject } from '../../directory/subjects.ts';
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
-import type { User } from '../../storage/nouns.ts';
+import type { User } from '../../nouns/index.ts';
 import { ACT_FOR_USER } from '../../tokens/grants/act-for-user.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';

@@ -6,11 +6,11 @@
 import { requireText } from '../../clients/form.ts';
 import type { DirectoryView } from '../../directory/directory.ts';
 import { PermissionsNotAllowed, ProofRejected, UnknownResource } from '../../errors/domain.ts';
+import type { Resource, User } from '../../nouns/index.ts';
 import { intersect } from '../../permissions/permissions.ts';
 import { hasPowerOverUsers } from '../../rights/power.ts';
 import { findRights, type ResourceRights } from '../../rights/rights.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Resource, User } from '../../storage/nouns.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { GrantParts } from './parts.ts';

@@ -11,9 +11,9 @@ import type { Connections, NewConnection } from '../../connections/connections.t
 import { type Domains, domainTaken, parseDomain } from '../../connections/domains.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import { MalformedRequest, ProofRejected, RegistrationClosed, UnknownResource } from '../../errors/domain.ts';
+import type { Resource, User } from '../../nouns/index.ts';
 import { toStored } from '../../permissions/stored.ts';
 import type { Through } from '../../rights/through.ts';
-import type { Resource, User } from '../../storage/nouns.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
 
 export const CONNECT = 'urn:grantable:grant-type:connect';

@@ -7,10 +7,10 @@
 import { findText } from '../../clients/form.ts';
 import { parseUserSubject } from '../../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../../errors/domain.ts';
+import type { User } from '../../nouns/index.ts';
 import type { DeviceAccess } from '../../permissions/device-access.ts';
 import { NOTHING } from '../../permissions/permissions.ts';
 import { defined } from '../../storage/defined.ts';
-import type { User } from '../../storage/nouns.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { GrantParts } from './parts.ts';

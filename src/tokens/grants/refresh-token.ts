@@ -6,12 +6,12 @@
 import { requireText } from '../../clients/form.ts';
 import { parseUserSubject } from '../../directory/subjects.ts';
 import { ProofRejected, RefreshTokenTooOld } from '../../errors/domain.ts';
+import { usesSecret } from '../../nouns/index.ts';
 import { fromStoredAccess } from '../../permissions/device-access.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { earlierTokensNode } from '../../registry/nodes.ts';
 import type { LoginRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import { usesSecret } from '../../storage/nouns.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
 import type { GrantParts } from './parts.ts';
 

@@ -6,10 +6,10 @@
 import type { DirectoryView } from '../../directory/directory.ts';
 import type { Users } from '../../directory/users.ts';
 import { MalformedRequest } from '../../errors/domain.ts';
+import type { Resource, User } from '../../nouns/index.ts';
 import { findHeld } from '../../rights/rights.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Resource, User } from '../../storage/nouns.ts';
 import type { GrantRequest } from '../grant.ts';
 import type { SubjectToken } from './subject-token.ts';
 

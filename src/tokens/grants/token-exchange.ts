@@ -6,10 +6,10 @@
 import { findText, requireText } from '../../clients/form.ts';
 import type { DirectoryView } from '../../directory/directory.ts';
 import { GrantNotAllowed, MalformedRequest, UnknownResource } from '../../errors/domain.ts';
+import type { Application, Resource, User } from '../../nouns/index.ts';
 import { isSameResource } from '../../permissions/resource-identifiers.ts';
 import { findAccountHolder } from '../../rights/database-accounts.ts';
 import { defined } from '../../storage/defined.ts';
-import type { Application, Resource, User } from '../../storage/nouns.ts';
 import { exchangeTtl, isAboutToExpire, LONGEST_EXCHANGE } from '../expiry.ts';
 import type { Grant, GrantRequest, Proof } from '../grant.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';

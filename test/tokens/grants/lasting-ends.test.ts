@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { revokeEverything } from '../../../src/admin/revoke.ts';
-import type { User } from '../../../src/storage/nouns.ts';
+import type { User } from '../../../src/nouns/index.ts';
 import { AUTHOR, createTrader, stored, type Trader } from '../../support/exchange.ts';
 import { PASSWORD, startServer, type TestServer, tablesOf } from '../../support/server.ts';
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { userSubject } from '../../../src/directory/subjects.ts';
-import type { User } from '../../../src/storage/nouns.ts';
+import type { User } from '../../../src/nouns/index.ts';
 import { actFor } from '../../../src/tokens/grants/requested-subject.ts';
 import type { SubjectToken } from '../../../src/tokens/grants/subject-token.ts';
 import { AUTHOR, createTrader, stored, type Trader } from '../../support/exchange.ts';

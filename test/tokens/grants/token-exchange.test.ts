@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import type { Connection } from '../../../src/nouns/index.ts';
 import { parsePermissions } from '../../../src/permissions/permissions-json.ts';
 import { toStored } from '../../../src/permissions/stored.ts';
-import type { Connection } from '../../../src/storage/nouns.ts';
 import {
   type Answer,
   OPAQUE_RESOURCE,

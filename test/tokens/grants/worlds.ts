@@ -1,5 +1,6 @@
 /** Random directories, and what is asked for in chains of exchanges below them. Everything in memory. */
 import { randomUUID } from 'node:crypto';
+import type { Application, Connection, Resource, Role, User } from '../../../src/nouns/index.ts';
 import {
   createPermissions,
   EVERYTHING,
@@ -8,7 +9,6 @@ import {
 } from '../../../src/permissions/permissions.ts';
 import { toStored } from '../../../src/permissions/stored.ts';
 import type { RoleView } from '../../../src/rights/rights.ts';
-import type { Application, Connection, Resource, Role, User } from '../../../src/storage/nouns.ts';
 import { newApplication, newResource, newUser, RESOURCE } from '../../directory/fixture.ts';
 import { permissions } from '../../permissions/arbitraries.ts';
 import fc from '../../support/properties.ts';

@@ -1,0 +1,253 @@
+/** Applications: the OAuth clients of organizations. */
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
+import { ID_TOKEN_ALG, idTokenAlgs } from './signing-algs.ts';
+import {
+  applicationName,
+  clientId,
+  clientSecret,
+  exchangeTtl,
+  identifier,
+  jwks,
+  listOf,
+  MIN_PASSWORD_LENGTH,
+  origin,
+  realm,
+  redirectUri,
+  scope,
+  signingAlg,
+  storedPermissions,
+} from './values.ts';
+
+export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
+export type AuthMethod = (typeof AUTH_METHODS)[number];
+
+/** Whether a client that is registered with the method proves itself with a secret. */
+export function usesSecret(method: AuthMethod): boolean {
+  return method === 'client_secret_basic' || method === 'client_secret_post';
+}
+
+/** Short names of the grants that an application may use, as in the apply file. */
+export const GRANTS = [
+  'client_credentials',
+  'password',
+  'refresh_token',
+  'authorization_code',
+  'token_exchange',
+  'database_user',
+] as const;
+export type Grant = (typeof GRANTS)[number];
+
+/** Its type is any text, because faces ask for their grants by names of their own. */
+const grant: z.ZodType<string, string> = z.enum(GRANTS, {
+  error: `is an unknown grant; known are ${GRANTS.join(', ')}`,
+});
+
+/** A ceiling speaks of exactly one resource. */
+const ceiling = z.strictObject({ resource: identifier, permissions: storedPermissions });
+
+export const application = defineNoun({
+  singular: 'application',
+  describe: 'An OAuth client that belongs to an organization.',
+  fields: {
+    organization: ofOrganization,
+    name: field(applicationName, { effect: 'none', describe: 'Unique in the organization.' }),
+    enabled: field(z.boolean(), {
+      effect: 'ends',
+      initially: true,
+      describe: '`false`: no tokens for it, and its tokens end.',
+    }),
+    clientId: field(clientId, {
+      effect: 'none',
+      fixed: true,
+      initially: () => randomBytes(12).toString('hex'),
+      describe: 'Unique on the server; generated with the application if left out.',
+    }),
+    /** HMAC-SHA-256 of the secret under the server key `clientSecrets`; absent for public and key-based clients. */
+    secretHash: field(z.string().exactOptional(), {
+      effect: 'none',
+      secret: true,
+      inFile: { key: 'clientSecret', schema: clientSecret.exactOptional() },
+      describe:
+        'Generated with the application if it needs one and this is left out. Grantable stores a keyed hash of it only.',
+    }),
+    authMethod: field(z.enum(AUTH_METHODS), {
+      effect: 'none',
+      initially: 'client_secret_basic',
+      describe:
+        'How it authenticates. A new application has `client_secret_basic`. `none` is for applications in browsers and on devices, which cannot keep a secret (public clients).',
+    }),
+    jwks: field(jwks.exactOptional(), {
+      effect: 'none',
+      describe: 'Its public keys, for `private_key_jwt`.',
+    }),
+    /** `endpoint`: its assertions may name the token endpoint instead of the issuer, at that endpoint. */
+    assertionAudience: field(z.literal('endpoint').exactOptional(), {
+      effect: 'none',
+      inFile: { schema: z.enum(['issuer', 'endpoint']).exactOptional() },
+      describe:
+        'What `aud` of its assertions may be. `issuer`: the issuer only, as in a new application. `endpoint`: the token endpoint also accepts its own URL, for libraries that always send it; then another server that the application trusts could use such an assertion here.',
+    }),
+    grants: field(listOf(grant), {
+      effect: 'narrows',
+      initially: [],
+      describe: 'The grants that it may use. A new application has none.',
+    }),
+    scopes: field(listOf(scope), {
+      effect: 'narrows',
+      initially: [],
+      describe:
+        'The scopes that it may request: those of its resources, and `openid`, `profile`, `email`, `offline_access`.',
+    }),
+    redirectUris: field(listOf(redirectUri), {
+      effect: 'none',
+      initially: [],
+      describe:
+        'For `authorization_code`; compared as strings. They have `https`, `http` on this machine, or, for native applications, a scheme of their own.',
+    }),
+    postLogoutRedirectUris: field(listOf(redirectUri), {
+      effect: 'none',
+      initially: [],
+      describe: 'URIs to which a logout may redirect.',
+    }),
+    allowedOrigins: field(listOf(origin), {
+      effect: 'none',
+      initially: [],
+      describe:
+        'Origins of pages whose scripts may call the token, userinfo and revocation endpoints and faces (CORS): `https` or `http`, apps (`capacitor://localhost`, `ionic://localhost`, `tauri://localhost`) and browser extensions (`chrome-extension://...`, `moz-extension://...`, `safari-web-extension://...`).',
+    }),
+    native: field(z.boolean(), {
+      effect: 'none',
+      initially: false,
+      describe: '`true`: an application on a phone or desktop (RFC 8252).',
+    }),
+    firstParty: field(z.literal(true).exactOptional(), {
+      effect: 'none',
+      inFile: { schema: z.boolean().exactOptional() },
+      describe:
+        '`true`: an application of the operator, so people who log in are not asked for consent. Cannot be used with redirect URIs that have `http` on this machine or a scheme of their own.',
+    }),
+    pkce: field(z.literal('optional').exactOptional(), {
+      effect: 'none',
+      inFile: { schema: z.enum(['required', 'optional']).exactOptional() },
+      describe:
+        '`optional`: a login may omit PKCE. Only for an application that authenticates, and only at redirect URIs with `https` that are not on this machine. A new application has `required`.',
+    }),
+    realm: field(realm, {
+      effect: 'restarts',
+      inFile: { schema: z.enum(['application', 'organization']).exactOptional() },
+      describe:
+        "Whose users log in through it: the application's own users, or those of its organization. A new application has `application`.",
+    }),
+    minPasswordLength: field(z.int().min(MIN_PASSWORD_LENGTH.user).max(64).exactOptional(), {
+      effect: 'none',
+      describe: `The minimum number of characters of new passwords of its users; ${MIN_PASSWORD_LENGTH.user} if never set.`,
+    }),
+    resource: field(identifier.exactOptional(), {
+      effect: 'narrows',
+      describe: 'Identifier of the resource that its tokens are for when a request names none.',
+    }),
+    ceilings: field(z.array(ceiling), {
+      effect: 'narrows',
+      initially: [],
+      describe: 'The most that its tokens may allow, for each resource that they may be for.',
+    }),
+    registeredCeiling: field(storedPermissions.exactOptional(), {
+      effect: 'narrows',
+      describe: 'The most that tokens may allow for each resource that is registered through it.',
+    }),
+    introspects: field(listOf(identifier), {
+      effect: 'none',
+      initially: [],
+      describe:
+        'Identifiers of the resources that it serves as an API: it may introspect the tokens for them.',
+    }),
+    mayExchange: field(listOf(z.string()), {
+      effect: 'narrows',
+      initially: [],
+      inFile: { schema: listOf(applicationName).exactOptional() },
+      describe:
+        'Names of the applications that may exchange its tokens and connection tokens, beside itself.',
+    }),
+    idTokenAlg: field(signingAlg.exactOptional(), {
+      effect: 'none',
+      describe: `The algorithm that signs its ID tokens. A new application has \`${ID_TOKEN_ALG}\`, which every OpenID Connect client knows. If the server does not have a key for it yet, it signs with the earlier algorithm for five minutes.`,
+    }),
+    idTokenAlgsBefore: field(z.array(signingAlg).exactOptional(), {
+      effect: 'none',
+      derived: true,
+      describe:
+        'Algorithms that sign until the key of `idTokenAlg` may, the latest first; absent: there was no earlier one.',
+    }),
+    maxExchangeTtl: field(exchangeTtl.exactOptional(), {
+      effect: 'none',
+      describe:
+        'The most seconds that a token from an exchange of this application lives; a day if never set.',
+    }),
+    isOrganization: field(z.boolean().exactOptional(), {
+      effect: 'none',
+      inFile: false,
+      describe: 'It is the organization itself, as a client: made for the `clientId` of the organization.',
+    }),
+    owner: field(z.string().exactOptional(), {
+      effect: 'none',
+      fixed: true,
+      refersTo: 'user',
+      inFile: false,
+      describe: 'Id of the user who registered it: it has at most their rights, and ends with them.',
+    }),
+    registeredThrough: field(z.string().exactOptional(), {
+      effect: 'none',
+      fixed: true,
+      refersTo: 'application',
+      inFile: false,
+      describe: 'Id of the application that it was registered through, whose ceiling bounds its own.',
+    }),
+    homepage: field(z.string().exactOptional(), {
+      effect: 'none',
+      inFile: false,
+      describe: 'Where people learn more of it.',
+    }),
+    secretSeed: field(z.string().exactOptional(), {
+      effect: 'none',
+      secret: true,
+      derived: true,
+      describe:
+        'The secret is derived from this and a key of the server, so that the server can show it again.',
+    }),
+    userTokenTtl: field(z.number().exactOptional(), {
+      effect: 'none',
+      inFile: false,
+      describe: "Seconds that its users' tokens live, at most and unless they ask for less.",
+    }),
+  },
+  unique: {
+    clientId: (noun) => noun.clientId,
+    name: (noun) => `${noun.organization}/${noun.name}`,
+  },
+  listed: {
+    origin: ({ enabled, allowedOrigins }) => (enabled ? allowedOrigins : []),
+    grant: ({ enabled, grants }) => (enabled ? grants : []),
+    /** Disabled ones count, so that enabling them costs no wait. */
+    algs: (noun) => [idTokenAlgs(noun).join(' ')],
+    /** Of those that can get an ID token. */
+    idTokenAlgs: (noun) =>
+      noun.enabled && noun.grants.includes('authorization_code') ? [idTokenAlgs(noun).join(' ')] : [],
+    /** The organization, of those that operators made and that are not the organization itself. */
+    ofOperator: ({ enabled, organization, isOrganization, owner }) =>
+      enabled && !isOrganization && owner === undefined ? [organization] : [],
+    /** The same, of those that have a resource of their own. */
+    ownResource: ({ enabled, organization, resource, isOrganization, owner }) =>
+      enabled && resource !== undefined && !isOrganization && owner === undefined ? [organization] : [],
+    /** That it has rights to, or answers for. */
+    resource: ({ ceilings, introspects }) => [...ceilings.map(({ resource }) => resource), ...introspects],
+    owner: ({ owner }) => (owner === undefined ? [] : [owner]),
+    assertionAudience: ({ assertionAudience }) =>
+      assertionAudience === undefined ? [] : [assertionAudience],
+  },
+});
+
+export interface Application extends NounOf<typeof application> {}
+
+export type Ceiling = Application['ceilings'][number];

@@ -1,0 +1,110 @@
+/**
+ * The administered nouns: plain data, without behaviour. Each is declared once, in the file that has its name; this file
+ * lists them, and says for all stores what must be unique and by what else nouns are found.
+ */
+import { type Application, application } from './application.ts';
+import { type Connection, connection } from './connection.ts';
+import { type Datasource, datasource } from './datasource.ts';
+import type { Declaration, Noun } from './noun.ts';
+import { type Organization, organization } from './organization.ts';
+import { type Resource, resource } from './resource.ts';
+import { type Role, role } from './role.ts';
+import { type User, user } from './user.ts';
+
+export type { StoredDeviceAccess } from '../permissions/device-access.ts';
+export type { StoredPermissions } from '../permissions/stored.ts';
+export {
+  type Application,
+  AUTH_METHODS,
+  type AuthMethod,
+  type Ceiling,
+  GRANTS,
+  type Grant,
+  usesSecret,
+} from './application.ts';
+export type { Connection, ConnectionSecret } from './connection.ts';
+export type { Datasource, DatasourceKind, DatasourceServer, UserTable } from './datasource.ts';
+export type { Noun } from './noun.ts';
+export { DEFAULT_HOST, type FaceName, type FaceSettings, type Organization } from './organization.ts';
+export { type Resource, type Table, TOKEN_OVERFLOW, type TokenOverflow } from './resource.ts';
+export type { Role } from './role.ts';
+export type { User } from './user.ts';
+export type { Realm } from './values.ts';
+
+/** By the name of the collection that keeps them. */
+export const nouns = {
+  organizations: organization,
+  applications: application,
+  roles: role,
+  resources: resource,
+  users: user,
+  connections: connection,
+  datasources: datasource,
+} satisfies Record<keyof Nouns, object>;
+
+export interface Nouns {
+  readonly organizations: Organization;
+  readonly applications: Application;
+  readonly roles: Role;
+  readonly resources: Resource;
+  readonly users: User;
+  readonly connections: Connection;
+  readonly datasources: Datasource;
+}
+
+export type CollectionName = keyof Nouns;
+
+export const COLLECTIONS = Object.keys(nouns) as readonly CollectionName[];
+
+const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether the text is written as ids of nouns are: an operator may name a noun by its id too. */
+export function isNounId(text: string): boolean {
+  return NOUN_ID.test(text);
+}
+
+/** A noun before its store gives it a number and a version. */
+export type NewNoun<T> = Omit<T, 'number' | 'version'>;
+
+/** The first version of a noun. */
+export function toFirstVersion<T extends Noun>(given: NewNoun<T>, number: number): T {
+  const noun: object = { ...given, number, version: 1 };
+  return noun as T;
+}
+
+/** The name of a unique key of the collection. */
+export type UniqueKey<C extends CollectionName> = keyof (typeof nouns)[C]['unique'] & string;
+
+/** The name of a listed key of any collection. */
+export type ListedKey = { [C in CollectionName]: keyof (typeof nouns)[C]['listed'] }[CollectionName];
+
+/** The compiler does not see that a collection's name and its nouns belong together. */
+export function declarationOf<C extends CollectionName>(collection: C): Declaration<Nouns[C]> {
+  return nouns[collection] as unknown as Declaration<Nouns[C]>;
+}
+
+/** The value of a noun under each unique key that it has one for. */
+export function uniqueValuesOf<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+): readonly (readonly [key: string, value: string])[] {
+  return Object.entries(declarationOf(collection).unique).flatMap(([key, toValue]) => {
+    const value = toValue(noun);
+    return value === undefined ? [] : [[key, value] as const];
+  });
+}
+
+/** The values of a noun under each listed key that it has values for, each value once. */
+export function listedValuesOf<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+): readonly (readonly [key: string, values: readonly string[]])[] {
+  return Object.entries(declarationOf(collection).listed)
+    .map(([key, toValues]) => [key, [...new Set(toValues(noun))]] as const)
+    .filter(([, values]) => values.length > 0);
+}
+
+/** The organization that a change of the noun concerns; an organization concerns itself. */
+export function organizationOf<C extends CollectionName>(collection: C, noun: Nouns[C]): string | undefined {
+  return collection === 'organizations' ? noun.id : (noun as { organization?: string }).organization;
+}

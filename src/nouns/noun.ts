@@ -1,0 +1,162 @@
+/**
+ * How an administered noun is declared: once, with all that follows from a field. Types, documents of the stores,
+ * effects on living tokens, checks of references, the apply file and its documentation are derived from it.
+ */
+import { z } from 'zod';
+
+/** What every administered noun has. */
+export interface Noun {
+  /** A UUID; never used again once given, so nothing of a removed noun attaches to one made anew. */
+  readonly id: string;
+  /** Sequential, unique per collection on this server; older APIs name things by it. Given by the store. */
+  readonly number: number;
+  /** Starts at 1 and grows by one at each replacement; a stale writer is refused. Given by the store. */
+  readonly version: number;
+  readonly enabled: boolean;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** What a noun is called, and what a field that names another says of it. */
+export type NounKind =
+  | 'organization'
+  | 'application'
+  | 'role'
+  | 'resource'
+  | 'user'
+  | 'connection'
+  | 'datasource';
+
+/** What a face says of the settings that rights are read from. */
+export interface FaceRights {
+  readonly name: string;
+  /** Settings of its own that rights are read from: another value narrows the tokens of the organization. */
+  readonly narrowing?: readonly string[];
+}
+
+/**
+ * What another value means for the living tokens below the noun:
+ * - `none`: they cannot tell the difference;
+ * - `narrows`: they are recomputed, stored ∩ current rights. Widening is not told apart: recomputing gives what was there;
+ * - `restarts`: they end, and what is made afterwards lives: a client that got in by the old value must not stay in;
+ * - `ends`: of `enabled` only: they end until it is enabled again;
+ * - a function: they are narrowed where what it reads from the value differs.
+ */
+export type FieldEffect =
+  | 'none'
+  | 'narrows'
+  | 'restarts'
+  | 'ends'
+  | ((value: never, faces: readonly FaceRights[]) => unknown);
+
+/** What initial values depend on beside the noun. */
+export interface ServerSettings {
+  /** Seconds: of the access tokens of a new resource. */
+  readonly accessTokenTtl: number;
+}
+
+/** How the value of a field stands in an apply file, where that is not the value itself. */
+export interface InFile {
+  /** Its name there; absent: the field's. */
+  readonly key?: string;
+  /** Absent: the field's own, which may be left out. */
+  readonly schema?: z.ZodType;
+}
+
+interface Facts {
+  readonly effect: FieldEffect;
+  /** For `docs/configuration.md` if the field stands in an apply file. */
+  readonly describe: string;
+  /** Cannot be changed: tokens, ceilings and other nouns name the noun by it. */
+  readonly fixed?: true;
+  /** Never shown, not in the audit log either. */
+  readonly secret?: true;
+  /** Follows from other fields: not in files, and not a difference by itself. */
+  readonly derived?: true;
+  /** Ids of such nouns (of a resource: its identifier) which must be in the same organization. */
+  readonly refersTo?: NounKind;
+  /** `false`: no file speaks of it. */
+  readonly inFile?: InFile | false;
+}
+
+/** A value that is read, not changed. */
+export type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
+
+export interface Field<V extends z.ZodType = z.ZodType> extends Facts {
+  /**
+   * Its structure gives the type, the documents of the stores and the check of imports. Its refinements are for what comes
+   * from outside.
+   */
+  readonly value: V;
+  /** Of a new noun whose maker does not say it; or a function that makes it. */
+  readonly initially?: unknown;
+}
+
+/** A value, or what makes it of the other fields of the new noun. */
+type Initial<T> = T | ((noun: never, settings: ServerSettings) => T);
+
+/**
+ * @param value `.exactOptional()`: a noun may be without it
+ */
+export function field<V extends z.ZodType>(
+  value: V,
+  facts: Facts & {
+    readonly initially?: Initial<Frozen<z.output<V>>>;
+  },
+): Field<V> {
+  return { value, ...facts };
+}
+
+/** All but those that every noun has. Of those, `enabled` is declared with each, because its meaning differs. */
+type Fields = Readonly<Record<string, Field>> & { readonly enabled: Field };
+
+/** What nouns are found by: a name, and what is read from a noun under it. */
+type Keys<T, Value> = Readonly<Record<string, (noun: T) => Value>>;
+
+interface Declared<F, U, L> {
+  readonly singular: NounKind;
+  readonly describe: string;
+  readonly fields: F;
+  /** Each makes a value that no other noun of the collection may have, or undefined. */
+  readonly unique: U;
+  /**
+   * Each makes values that several nouns may have, so that no question needs a look at all nouns. The stores keep them
+   * beside the nouns: a change here needs a further migration step of each store, which fills them again.
+   */
+  readonly listed: L;
+  /**
+   * Such nouns come and go without changing the rights of other users or applications. The server reads them from the store
+   * each time, so their changes do not move the directory's revision.
+   */
+  readonly isReadEachTime?: true;
+}
+
+/** The declaration of nouns of the type `T`. */
+export type Declaration<T> = Declared<Fields, Keys<T, string | undefined>, Keys<T, readonly string[]>>;
+
+type ValueOf<F extends Fields> = Noun & Frozen<z.output<z.ZodObject<{ [K in keyof F]: F[K]['value'] }>>>;
+
+/** The type of the nouns that are declared so. */
+export type NounOf<D extends { readonly fields: Fields }> = ValueOf<D['fields']>;
+
+/** Declares a noun. */
+export function defineNoun<
+  F extends Fields,
+  U extends Keys<ValueOf<F>, string | undefined>,
+  L extends Keys<ValueOf<F>, readonly string[]>,
+>(declaration: Declared<F, U, L>): Declared<F, U, L> {
+  return declaration;
+}
+
+/** Of nouns that belong to an organization. */
+export const ofOrganization = field(z.string(), {
+  effect: 'none',
+  fixed: true,
+  refersTo: 'organization',
+  inFile: false,
+  describe: 'Id of its organization.',
+});

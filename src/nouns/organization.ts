@@ -1,0 +1,77 @@
+/** Organizations: the tenants of a server. */
+import { z } from 'zod';
+import { defineNoun, type FaceRights, type Frozen, field, type NounOf } from './noun.ts';
+import { host, listOf, organizationName } from './values.ts';
+
+/** As the list of faces has it. */
+export type FaceName = string;
+
+const faceSettings = z.looseObject({
+  enabled: z.boolean(),
+  application: z
+    .string()
+    .exactOptional()
+    .describe(
+      'Id of the application whose users, grants and ceiling it uses; absent where the path names one.',
+    ),
+  registration: z.boolean().describe('Whether strangers may register.'),
+  ttl: z.number().exactOptional().describe("Seconds that its tokens live; absent: as the original's."),
+  refreshTtl: z.number().exactOptional().describe("Seconds that a login lasts; absent: as the original's."),
+  administrators: z
+    .boolean()
+    .exactOptional()
+    .describe('Whether administrators of the organization log in through it.'),
+});
+
+/** How one of the older token APIs is answered for an organization; the face declares what else it has. */
+export interface FaceSettings extends Frozen<z.output<typeof faceSettings>> {}
+
+/** As a listed value: that an organization is the default one. No host is called so. */
+export const DEFAULT_HOST = '';
+
+/** The settings of faces that rights are read from. */
+function rightsOfFaces(
+  faces: Readonly<Record<FaceName, FaceSettings>> | undefined,
+  declared: readonly FaceRights[],
+): readonly unknown[] {
+  return declared.flatMap(({ name, narrowing = [] }) =>
+    ['administrators', ...narrowing].map((setting) => faces?.[name]?.[setting]),
+  );
+}
+
+export const organization = defineNoun({
+  singular: 'organization',
+  describe: 'A tenant of the server, with its own resources, applications and users.',
+  fields: {
+    name: field(organizationName, { effect: 'none', describe: 'Unique on the server.' }),
+    enabled: field(z.boolean(), {
+      effect: 'ends',
+      initially: true,
+      describe: '`false`: everything of it is switched off, and its tokens end.',
+    }),
+    default: field(z.boolean(), {
+      effect: 'none',
+      initially: false,
+      describe:
+        '`true`: it answers requests to faces whose path and host do not name an organization. One organization at most.',
+    }),
+    hosts: field(listOf(host), {
+      effect: 'none',
+      initially: [],
+      describe: 'Which of `GRANTABLE_HOSTS` select this organization, at faces whose paths do not name one.',
+    }),
+    faces: field(z.record(z.string(), faceSettings).exactOptional(), {
+      effect: rightsOfFaces,
+      describe: 'Faces: older token APIs that Grantable answers in their own format.',
+    }),
+  },
+  unique: { name: (noun) => noun.name },
+  listed: {
+    host: ({ enabled, hosts, default: isDefault }) =>
+      enabled ? [...hosts, ...(isDefault ? [DEFAULT_HOST] : [])] : [],
+    face: ({ enabled, faces = {} }) =>
+      enabled ? Object.keys(faces).filter((name) => faces[name]?.enabled) : [],
+  },
+});
+
+export interface Organization extends NounOf<typeof organization> {}

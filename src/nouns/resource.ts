@@ -1,0 +1,127 @@
+/** Resources: what tokens are for, their tables, scopes and token settings. */
+import { z } from 'zod';
+import { defineNoun, field, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
+import { ACCESS_TOKEN_ALG, accessTokenAlgs } from './signing-algs.ts';
+import { channel, identifier, line, listOf, resourceScope, signingAlg, tableId } from './values.ts';
+
+export type TokenOverflow = 'refuse' | 'reference';
+
+/** Default of a new resource: an application with many tables gets a token without asking for less. */
+export const TOKEN_OVERFLOW = 'reference' satisfies TokenOverflow;
+
+const table = z.strictObject({
+  id: tableId.describe('The name of the table in tokens and permissions.'),
+  name: line.describe('For people; its id if left out.'),
+});
+
+const token = z.strictObject({
+  format: z.enum(['jwt', 'opaque']).describe('The format of access tokens. A new resource has `jwt`.'),
+  ttl: z
+    .int()
+    .min(10)
+    .max(7 * 86_400)
+    .describe('Seconds that access tokens live. A new resource has `GRANTABLE_ACCESS_TOKEN_TTL`.'),
+  alg: signingAlg.describe(
+    `The algorithm that signs its JWTs. A new resource has \`${ACCESS_TOKEN_ALG}\`. If the server does not have a key for it yet, it signs with the earlier algorithm for five minutes.`,
+  ),
+  typ: z
+    .literal('JWT')
+    .exactOptional()
+    .describe(
+      'The type (`typ`) in the header of JWTs. A new resource has `at+jwt` (RFC 9068). `JWT` is for verifiers that accept only that type. Then a `clientId` must not equal the identifier, or an ID token could pass for an access token.',
+    ),
+  overflow: z
+    .enum(['reference', 'refuse'])
+    .describe(
+      `What happens when permissions are too large for a JWT: \`reference\` gives an opaque token, which the resource server introspects; \`refuse\` refuses the request. A new resource has \`${TOKEN_OVERFLOW}\`.`,
+    ),
+  algsBefore: z
+    .array(signingAlg)
+    .exactOptional()
+    .describe(
+      'Algorithms that sign until the key of `alg` may, the latest first; absent: there was no earlier one.',
+    ),
+});
+
+const tokenOfNew = ({ accessTokenTtl }: ServerSettings): z.output<typeof token> => ({
+  format: 'jwt',
+  ttl: accessTokenTtl,
+  alg: ACCESS_TOKEN_ALG,
+  overflow: TOKEN_OVERFLOW,
+});
+
+export const resource = defineNoun({
+  singular: 'resource',
+  describe: 'Something that tokens are for: an API or a database with its tables.',
+  fields: {
+    organization: ofOrganization,
+    identifier: field(identifier, {
+      effect: 'none',
+      fixed: true,
+      describe:
+        'The name of the resource in requests (RFC 8707) and the `aud` of its tokens, in the spelling in which it was first applied. Unique on the server; `https://host` and `https://host/` are the same.',
+    }),
+    name: field(line, {
+      effect: 'none',
+      initially: (noun: { identifier: string }) => noun.identifier,
+      describe: 'For people; its identifier if left out.',
+    }),
+    enabled: field(z.boolean(), {
+      effect: 'ends',
+      initially: true,
+      describe: '`false`: no tokens for it, and its tokens end.',
+    }),
+    catalogue: field(z.enum(['closed', 'open']), {
+      effect: 'narrows',
+      initially: 'closed',
+      describe:
+        '`closed`: only the listed tables exist. `open`: only the resource server knows which tables exist. A new resource has `closed`.',
+    }),
+    tables: field(
+      listOf(table, ({ id }) => id),
+      {
+        effect: 'narrows',
+        initially: [],
+        describe: 'All its tables; living tokens lose a table that is missing here.',
+      },
+    ),
+    scopes: field(listOf(resourceScope), {
+      effect: 'narrows',
+      initially: [],
+      describe:
+        'Scopes beside the permissions on tables. A scope that reads as one of its tables, such as `orders:read`, is refused.',
+    }),
+    token: field(token, {
+      effect: 'none',
+      initially: (_noun, settings) => tokenOfNew(settings),
+      describe: 'Settings of its access tokens.',
+    }),
+    channel: field(channel.exactOptional(), {
+      effect: 'none',
+      describe:
+        'The name of the channel on which changes of its data are announced; unique on the server. Answers to exchanges contain it.',
+    }),
+    registeredBy: field(z.string().exactOptional(), {
+      effect: 'none',
+      fixed: true,
+      refersTo: 'application',
+      inFile: false,
+      describe: 'Id of the application that it was registered through.',
+    }),
+    owner: field(z.string().exactOptional(), {
+      effect: 'narrows',
+      refersTo: 'user',
+      inFile: false,
+      describe: 'Id of the user who registered it and is its admin.',
+    }),
+  },
+  unique: {
+    identifier: (noun) => noun.identifier,
+    channel: (noun) => (noun.channel === undefined ? undefined : `${noun.organization}/${noun.channel}`),
+  },
+  listed: { algs: (noun) => [accessTokenAlgs(noun.token).join(' ')] },
+});
+
+export interface Resource extends NounOf<typeof resource> {}
+
+export type Table = Resource['tables'][number];

@@ -1,0 +1,100 @@
+/** Users: people who log in, and administrators. */
+import { z } from 'zod';
+import { defineNoun, field, type NounOf } from './noun.ts';
+import { email, line, listOf, moment, realm, username } from './values.ts';
+
+export const user = defineNoun({
+  singular: 'user',
+  describe: 'A person who logs in.',
+  fields: {
+    organization: field(z.string().exactOptional(), {
+      effect: 'none',
+      fixed: true,
+      refersTo: 'organization',
+      inFile: false,
+      describe: 'Id of the organization that owns the realm; administrators have none.',
+    }),
+    realm: field(realm, {
+      effect: 'none',
+      fixed: true,
+      inFile: { key: 'application' },
+      describe: 'Name of the application that the user belongs to; the organization itself if left out.',
+    }),
+    username: field(username, {
+      effect: 'none',
+      describe: 'Unique in its realm, without regard to case.',
+    }),
+    canonicalUsername: field(z.string(), {
+      effect: 'none',
+      derived: true,
+      describe: 'The form of the user name that is compared: see usernames.ts.',
+    }),
+    enabled: field(z.boolean(), {
+      effect: 'ends',
+      initially: true,
+      describe: '`false`: no login, and the tokens of the user end.',
+    }),
+    passwordHash: field(z.string().exactOptional(), {
+      effect: 'restarts',
+      secret: true,
+      inFile: { key: 'password' },
+      describe: 'Self-describing, see accounts/passwords.ts. Absent: no password login.',
+    }),
+    passwordChangedAt: field(moment.exactOptional(), {
+      effect: 'none',
+      derived: true,
+      describe: 'Milliseconds since the epoch.',
+    }),
+    email: field(email.exactOptional(), {
+      effect: 'none',
+      describe: 'Unique in its realm. The user can log in with it.',
+    }),
+    canonicalEmail: field(z.string().exactOptional(), {
+      effect: 'none',
+      derived: true,
+      describe: 'The form of the address that is compared: see usernames.ts.',
+    }),
+    emailVerified: field(z.boolean(), {
+      effect: 'none',
+      initially: false,
+      describe: '`true`: it was verified that the address belongs to the user.',
+    }),
+    displayName: field(line.exactOptional(), { effect: 'none', describe: 'For people.' }),
+    roles: field(listOf(z.string()), {
+      effect: 'narrows',
+      initially: [],
+      refersTo: 'role',
+      inFile: { schema: listOf(line).exactOptional() },
+      describe: 'Names of all roles of the user.',
+    }),
+    administers: field(listOf(z.string()), {
+      effect: 'narrows',
+      initially: [],
+      inFile: { key: 'organizations' },
+      describe: 'Names of all organizations that this person administers.',
+    }),
+    faces: field(z.record(z.string(), z.record(z.string(), z.unknown())).exactOptional(), {
+      effect: 'narrows',
+      describe: 'What faces keep on them, as each declares it.',
+    }),
+    pending: field(z.boolean().exactOptional(), {
+      effect: 'narrows',
+      inFile: false,
+      describe: 'Registered, but the email address is not confirmed yet: the user cannot log in.',
+    }),
+    secondFactor: field(z.boolean(), {
+      effect: 'none',
+      initially: false,
+      inFile: false,
+      describe: 'A second factor is set up: the password grant is refused.',
+    }),
+  },
+  unique: {
+    username: (noun) => `${noun.realm}/${noun.canonicalUsername}`,
+    email: (noun) => (noun.canonicalEmail === undefined ? undefined : `${noun.realm}/${noun.canonicalEmail}`),
+  },
+  listed: { administers: ({ administers }) => administers },
+  isReadEachTime: true,
+});
+
+export interface User extends NounOf<typeof user> {}
