@@ -41,7 +41,7 @@ const BROWSER = 'support/chromium';
 const ALONE = [BROWSER, ...(process.env.GRANTABLE_TEST_LONG ? ['GRANTABLE_TEST_LONG'] : [])];
 /** These start programs. */
 const SLOW = /^test\/(faults|storage|datasources|cli|package|wire)\//;
-const FILE_TIMEOUT_MS = 1_200_000;
+const FILE_TIMEOUT_MS = 3_600_000;
 const MEMORY_DISK = '/dev/shm';
 /** Bytes that the data folders of all tests take at most. */
 const ROOM = 2 * 1024 ** 3;
