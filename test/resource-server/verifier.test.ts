@@ -287,7 +287,8 @@ describe('verifying tokens at a resource server', () => {
     const errors: unknown[] = [];
     const cutOff = newVerifier({
       backChannel: `http://localhost:${gatePort}`,
-      maxFeedSilence: 3,
+      // Twice as long as a question to the feed waits, so that a busy machine does not seem silent.
+      maxFeedSilence: 10,
       onError: (error: unknown) => errors.push(error),
     });
     const [kept, doomed] = [
