@@ -2,8 +2,9 @@
  * Client secrets at rest. They are long and random, so a fast keyed hash is right: HMAC-SHA-256 under a server key,
  * because an operator may have chosen one himself.
  */
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { sha256 } from '../registry/secrets.ts';
 
 export interface SecretKeys {
   current(): { readonly id: string; readonly key: Buffer };
@@ -74,7 +75,7 @@ export function isAnyClientSecret(
 /** Compares in constant time; false for a hash made under a key that is gone. */
 export function isClientSecret(keys: SecretKeys, secret: string, stored: string | undefined): boolean {
   if (stored === undefined) return false;
-  const given = hash('sha256', `${stored}\0${secret}`, 'buffer');
+  const given = sha256(`${stored}\0${secret}`);
   const known = remembered.get(stored);
   if (known && timingSafeEqual(given, known)) return true;
   const isRight = isDigestOf(keys, secret, stored);

@@ -1,6 +1,6 @@
 /**
- * Random bytes for ids and secrets, drawn from the system many at a time: a call for a few costs several times what
- * making the id costs. Each byte is given out once and erased here at once.
+ * Random text for ids and secrets. Its bytes are drawn from the system many at a time: a call for a few costs several times
+ * what making the id costs. Each byte is given out once and erased here at once.
  */
 import { randomFillSync } from 'node:crypto';
 
@@ -9,18 +9,17 @@ const pool = Buffer.alloc(4_096);
 let used = pool.length;
 
 /**
- * Fills `target` with random bytes.
- * @param from where to begin
+ * @param bytes of randomness, at most 4,096
+ * @returns them as base64url
  */
-export function writeRandom(target: Buffer, from = 0): Buffer {
-  const length = target.length - from;
-  if (length > pool.length) return randomFillSync(target, from);
-  if (used + length > pool.length) {
+export function randomText(bytes: number): string {
+  if (used + bytes > pool.length) {
     randomFillSync(pool);
     used = 0;
   }
-  pool.copy(target, from, used, used + length);
-  pool.fill(0, used, used + length);
-  used += length;
-  return target;
+  const from = used;
+  used += bytes;
+  const text = pool.toString('base64url', from, used);
+  pool.fill(0, from, used);
+  return text;
 }
