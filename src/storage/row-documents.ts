@@ -38,15 +38,16 @@ interface SplitAncestors {
 }
 
 function splitAncestors(row: GrantedRow & Repeating): SplitAncestors {
+  const repeated = REPEATED.map((member) => row[member]);
   const shared: (string | null)[] = [];
   const own: (string | number)[] = [];
   for (const id of row.ancestors) {
-    const repeated = REPEATED.findIndex((member) => row[member] === id);
+    const at = repeated.indexOf(id);
     // A noun has many rows below it, any other node few.
-    if (repeated < 0 && isNounId(id)) shared.push(id);
+    if (at < 0 && isNounId(id)) shared.push(id);
     else {
       shared.push(null);
-      own.push(repeated < 0 ? id : repeated);
+      own.push(at < 0 ? id : at);
     }
   }
   while (shared.at(-1) === null) shared.pop();
@@ -64,9 +65,16 @@ const CLOCK_DIFFERENCE = 3_600_000;
 
 type Member = keyof TokenRow | keyof LoginRow;
 
+type Members = Readonly<Partial<Record<Member, unknown>>>;
+
 interface Layout {
   readonly shared: readonly Member[];
   readonly own: readonly Member[];
+  /**
+   * The last shared document of each application. A WeakMap by a member that each row has anew would keep the rows in memory
+   * until a full garbage collection.
+   */
+  readonly encoded: LRUCache<string, Members & { readonly text: string }>;
 }
 
 type Places = Readonly<Partial<Record<Member, Place>>>;
@@ -76,9 +84,10 @@ function layoutOf(places: Places, isPerson: boolean): Layout {
   const members = Object.keys(places) as Member[];
   const at = (...wanted: (Place | undefined)[]): Member[] =>
     members.filter((member) => wanted.includes(places[member]) && member !== 'ancestors');
+  const encoded: Layout['encoded'] = new LRUCache({ max: 1_000 });
   return isPerson
-    ? { shared: at('shared'), own: at('own', 'whose') }
-    : { shared: at('shared', 'whose'), own: at('own') };
+    ? { shared: at('shared'), own: at('own', 'whose'), encoded }
+    : { shared: at('shared', 'whose'), own: at('own'), encoded };
 }
 
 const layoutsOf = (places: Places) => ({
@@ -89,52 +98,47 @@ const layoutsOf = (places: Places) => ({
 const TOKEN = layoutsOf(TOKEN_MEMBERS);
 const LOGIN = layoutsOf(LOGIN_MEMBERS);
 
-type Members = Readonly<Partial<Record<Member, unknown>>>;
-
 function pick(members: Members, names: readonly Member[]): Record<string, unknown> {
   const picked: Record<string, unknown> = {};
   for (const name of names) if (members[name] !== undefined) picked[name] = members[name];
   return picked;
 }
 
-interface EncodedShared {
-  readonly layout: Layout;
-  readonly members: Members;
-  readonly ancestors: SplitAncestors;
-  readonly text: string;
-}
-
-/**
- * Found by the ancestors, which are one object in all rows that were made from one template. Members of rows are never
- * changed, so a row whose shared members are the very same values has the same text.
- */
-const encodedShared = new WeakMap<readonly string[], EncodedShared>();
-
-function encodeShared(row: TokenRow | LoginRow, layout: Layout): EncodedShared {
-  const members: Members = row;
-  const known = encodedShared.get(row.ancestors);
-  const isSame = (name: Member): boolean => known?.members[name] === members[name];
-  if (known?.layout === layout && layout.shared.every(isSame) && REPEATED.every(isSame)) return known;
-  const ancestors = splitAncestors(row);
-  const text = JSON.stringify({ ancestors: ancestors.shared, ...pick(members, layout.shared) });
-  const encoded = { layout, members, ancestors, text };
-  encodedShared.set(row.ancestors, encoded);
-  return encoded;
-}
-
 function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<typeof layoutsOf>): RowDocuments {
   const { expiresAt, asOf, user, account } = row;
   const layout = user === undefined && account === undefined ? ofOther : ofPerson;
-  const { ancestors, text } = encodeShared(row, layout);
+  const ancestors = splitAncestors(row);
   const own = pick(row, layout.own);
   if (ancestors.own.length > 0) own.ancestors = ancestors.own;
   return {
-    shared: text,
+    shared: encodeShared(row, ancestors.shared, layout),
     own: JSON.stringify(own),
     expiresAt,
     // Kept twice as long as the row, so that an active client rewrites it once per token lifetime only.
     keptUntil: expiresAt + Math.max(0, expiresAt - asOf) + CLOCK_DIFFERENCE,
   };
+}
+
+/** Members of rows are never changed, so the same values have the same text. */
+function encodeShared(
+  row: TokenRow | LoginRow,
+  ancestors: SplitAncestors['shared'],
+  { shared, encoded }: Layout,
+): string {
+  const members: Members = row;
+  const last = encoded.get(row.application);
+  if (last && isSame(last.ancestors, ancestors) && shared.every((name) => isSame(last[name], members[name])))
+    return last.text;
+  const picked = { ancestors, ...pick(row, shared) };
+  const text = JSON.stringify(picked);
+  encoded.set(row.application, { ...picked, text });
+  return text;
+}
+
+/** Lists of the same values are the same too: each row has its own. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other || !Array.isArray(one) || !Array.isArray(other)) return one === other;
+  return one.length === other.length && one.every((value, index) => value === other[index]);
 }
 
 export const encodeToken = (row: TokenRow): RowDocuments => encode(row, TOKEN);
