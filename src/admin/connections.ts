@@ -11,6 +11,7 @@ import type { Connections, ShownToken } from '../connections/connections.ts';
 import { createSecret } from '../connections/connections.ts';
 import { eachNoun } from '../directory/collections.ts';
 import type { Connection, Organization } from '../nouns/index.ts';
+import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 
 /** Living tokens that are counted one by one. */
@@ -69,7 +70,7 @@ export async function describeConnection(
     ['application', application?.name],
     ['resource', connection.resource],
     ['owner', connection.owner === undefined ? undefined : (owner?.username ?? 'gone')],
-    ['permissions', spellPermissions(connection.permissions)],
+    ['permissions', spellPermissions(fromStored(connection.permissions))],
     ['scopes', scopes.length === 0 ? undefined : scopes.join(' ')],
     ['networks', networks.length === 0 ? undefined : networks.join(', ')],
     ['its tokens live', maxTokenTtl === undefined ? undefined : `${maxTokenTtl} s at most`],

@@ -21,7 +21,6 @@ import { planConnection } from './plan/connections.ts';
 import { planDatasource } from './plan/datasources.ts';
 import { planOrganizationClient } from './plan/organization-client.ts';
 import {
-  type ApplicationIds,
   checkDefaultRole,
   checkOrganizations,
   findFirstResource,
@@ -125,22 +124,21 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   const planning: Planning = { ...deps, resetPasswords, comparePasswords };
   const plan = createPlan(store);
   const file = await respellResources(given, store);
-  const organizations: [Organization, ApplyOrganization, ApplicationIds][] = [];
+  const organizations: [Organization, ApplyOrganization][] = [];
   for (const entry of file.organizations ?? []) {
-    const { organization, ids } = await planOrganization(plan, entry, planning);
-    organizations.push([organization, entry, ids]);
+    organizations.push([await planOrganization(plan, entry, planning), entry]);
   }
   await checkOrganizations(plan, store);
   // All resources first: what names another organization's is then told so, wherever in the file it stands.
   for (const [organization, entry] of organizations) {
     for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, planning);
   }
-  for (const [organization, entry, ids] of organizations) {
+  for (const [organization, entry] of organizations) {
     const first = await findFirstResource(plan, organization, entry, store);
     for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
     await checkDefaultRole(plan, organization, store);
     for (const application of entry.applications ?? []) {
-      await planApplication(plan, organization, application, ids, planning);
+      await planApplication(plan, organization, application, planning);
     }
     await planOrganizationClient(plan, organization, entry, planning);
     await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, planning));

@@ -23,9 +23,6 @@ import { defined } from '../storage/defined.ts';
 import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
 import type { ConnectionUses, Use } from './uses.ts';
 
-/** Milliseconds that a connection lives unless something else is said. */
-export const DEFAULT_LIFETIME = 365 * 86_400_000;
-
 /** What a connection is made from. */
 export type NewConnection = Pick<
   Connection,

@@ -1,8 +1,9 @@
 /** Applications: the OAuth clients of organizations. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
-import { ID_TOKEN_ALG, idTokenAlgs } from './signing-algs.ts';
+import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
+import { defineNoun, field, type Noun, type NounOf, ofOrganization, type Said } from './noun.ts';
+import { ID_TOKEN_ALG, idTokenAlgs, type SigningAlg } from './signing-algs.ts';
 import {
   applicationName,
   clientId,
@@ -13,6 +14,8 @@ import {
   listOf,
   MIN_PASSWORD_LENGTH,
   origin,
+  permissions,
+  type Realm,
   realm,
   redirectUri,
   scope,
@@ -47,6 +50,42 @@ const grant: z.ZodType<string, string> = z.enum(GRANTS, {
 /** A ceiling speaks of exactly one resource. */
 const ceiling = z.strictObject({ resource: identifier, permissions: storedPermissions });
 
+/** What a file says of the ceilings, beside `resource`. */
+const ceilingMembers = {
+  permissions: permissions
+    .exactOptional()
+    .describe(
+      'The ceiling: the most that its tokens may allow for `resource`, even if its users may do more. Without a `resource`: for each resource that is registered through it.',
+    ),
+  resources: z
+    .record(identifier, permissions)
+    .exactOptional()
+    .describe(
+      'Further resources that a request may name: identifier, and the most that tokens may allow there.',
+    ),
+};
+
+type Ceilings = readonly { readonly resource: string; readonly permissions: StoredPermissions }[];
+
+function ceilingsInFile(ceilings: Ceilings, { resource }: { resource?: string }) {
+  const rights = ceilings.map((each) => [each.resource, fromStored(each.permissions)] as const);
+  const own = rights.find(([each]) => each === resource);
+  return {
+    ...(own && { permissions: own[1] }),
+    resources: Object.fromEntries(rights.filter(([each]) => each !== resource)),
+  };
+}
+
+function showCeilings(ceilings: Ceilings) {
+  return Object.fromEntries(
+    ceilings.map(({ resource, permissions }) => [`permissions for ${resource}`, fromStored(permissions)]),
+  );
+}
+
+interface OfOrganization extends Noun {
+  readonly organization: string;
+}
+
 export const application = defineNoun({
   singular: 'application',
   describe: 'An OAuth client that belongs to an organization.',
@@ -80,12 +119,17 @@ export const application = defineNoun({
     }),
     jwks: field(jwks.exactOptional(), {
       effect: 'none',
+      inFile: { shown: (value: { keys: unknown } | undefined) => ({ jwks: value?.keys }) },
       describe: 'Its public keys, for `private_key_jwt`.',
     }),
     /** `endpoint`: its assertions may name the token endpoint instead of the issuer, at that endpoint. */
     assertionAudience: field(z.literal('endpoint').exactOptional(), {
       effect: 'none',
-      inFile: { schema: z.enum(['issuer', 'endpoint']).exactOptional() },
+      inFile: {
+        schema: z.enum(['issuer', 'endpoint']).exactOptional(),
+        fromFile: ({ said }: Said<string>) => (said === 'endpoint' ? said : undefined),
+        toFile: (value: 'endpoint' | undefined) => value ?? 'issuer',
+      },
       describe:
         'What `aud` of its assertions may be. `issuer`: the issuer only, as in a new application. `endpoint`: the token endpoint also accepts its own URL, for libraries that always send it; then another server that the application trusts could use such an assertion here.',
     }),
@@ -124,19 +168,34 @@ export const application = defineNoun({
     }),
     firstParty: field(z.literal(true).exactOptional(), {
       effect: 'none',
-      inFile: { schema: z.boolean().exactOptional() },
+      inFile: {
+        schema: z.boolean().exactOptional(),
+        fromFile: ({ said }: Said<boolean>) => said || undefined,
+        toFile: (value: true | undefined) => value ?? false,
+      },
       describe:
         '`true`: an application of the operator, so people who log in are not asked for consent. Cannot be used with redirect URIs that have `http` on this machine or a scheme of their own.',
     }),
     pkce: field(z.literal('optional').exactOptional(), {
       effect: 'none',
-      inFile: { schema: z.enum(['required', 'optional']).exactOptional() },
+      inFile: {
+        schema: z.enum(['required', 'optional']).exactOptional(),
+        fromFile: ({ said }: Said<string>) => (said === 'optional' ? said : undefined),
+        toFile: (value: 'optional' | undefined) => value ?? 'required',
+      },
       describe:
         '`optional`: a login may omit PKCE. Only for an application that authenticates, and only at redirect URIs with `https` that are not on this machine. A new application has `required`.',
     }),
     realm: field(realm, {
       effect: 'restarts',
-      inFile: { schema: z.enum(['application', 'organization']).exactOptional() },
+      initially: ({ id }: Noun) => `application:${id}` as const,
+      inFile: {
+        schema: z.enum(['application', 'organization']).exactOptional(),
+        fromFile: ({ said, noun }: Said<'application' | 'organization', Realm, OfOrganization>) =>
+          said === 'organization' ? `organization:${noun.organization}` : `application:${noun.id}`,
+        toFile: (value: Realm, { id }: Noun) =>
+          value === `application:${id}` ? 'application' : 'organization',
+      },
       describe:
         "Whose users log in through it: the application's own users, or those of its organization. A new application has `application`.",
     }),
@@ -151,10 +210,15 @@ export const application = defineNoun({
     ceilings: field(z.array(ceiling), {
       effect: 'narrows',
       initially: [],
+      inFile: { members: ceilingMembers, toFile: ceilingsInFile, shown: showCeilings },
       describe: 'The most that its tokens may allow, for each resource that they may be for.',
     }),
     registeredCeiling: field(storedPermissions.exactOptional(), {
       effect: 'narrows',
+      inFile: {
+        members: {},
+        toFile: (stored: StoredPermissions | undefined) => stored && { permissions: fromStored(stored) },
+      },
       describe: 'The most that tokens may allow for each resource that is registered through it.',
     }),
     introspects: field(listOf(identifier), {
@@ -166,12 +230,13 @@ export const application = defineNoun({
     mayExchange: field(listOf(z.string()), {
       effect: 'narrows',
       initially: [],
-      inFile: { schema: listOf(applicationName).exactOptional() },
+      inFile: { names: 'application', schema: listOf(applicationName).exactOptional() },
       describe:
         'Names of the applications that may exchange its tokens and connection tokens, beside itself.',
     }),
     idTokenAlg: field(signingAlg.exactOptional(), {
       effect: 'none',
+      inFile: { toFile: (value: SigningAlg | undefined) => value ?? ID_TOKEN_ALG },
       describe: `The algorithm that signs its ID tokens. A new application has \`${ID_TOKEN_ALG}\`, which every OpenID Connect client knows. If the server does not have a key for it yet, it signs with the earlier algorithm for five minutes.`,
     }),
     idTokenAlgsBefore: field(z.array(signingAlg).exactOptional(), {

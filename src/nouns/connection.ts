@@ -1,6 +1,6 @@
 /** Connections: a client exchanges the token of one for short-lived tokens with at most its rights. */
 import { z } from 'zod';
-import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
+import { defineNoun, field, type Noun, type NounOf, ofOrganization, type Said } from './noun.ts';
 import {
   applicationName,
   exchangeTtl,
@@ -9,7 +9,7 @@ import {
   moment,
   NOTHING_STORED,
   network,
-  permissions,
+  permissionsInFile,
   resourceScope,
   storedPermissions,
   username,
@@ -21,6 +21,9 @@ const secret = z.strictObject({
   hash: z.string().describe('SHA-256 of the connection token, base64url.'),
   createdAt: moment,
 });
+
+/** Milliseconds that a connection lives unless something else is said. */
+const DEFAULT_LIFETIME = 365 * 86_400_000;
 
 export const connection = defineNoun({
   singular: 'connection',
@@ -38,7 +41,7 @@ export const connection = defineNoun({
       effect: 'none',
       fixed: true,
       refersTo: 'application',
-      inFile: { schema: applicationName },
+      inFile: { names: 'application', schema: applicationName },
       describe: 'Name of the application that the connection belongs to. Cannot be changed later.',
     }),
     resource: field(identifier, {
@@ -52,7 +55,7 @@ export const connection = defineNoun({
       effect: 'none',
       fixed: true,
       refersTo: 'user',
-      inFile: { schema: username.exactOptional() },
+      inFile: { names: 'user', schema: username.exactOptional() },
       describe:
         'A user of the application. The connection never allows more than this user may do, and it ends when the user is disabled or removed. Cannot be changed later.',
     }),
@@ -64,13 +67,18 @@ export const connection = defineNoun({
     permissions: field(storedPermissions, {
       effect: 'narrows',
       initially: NOTHING_STORED,
-      inFile: { schema: permissions.exactOptional() },
+      inFile: permissionsInFile,
       describe: 'The most that tokens made from it may allow. A new connection allows nothing.',
     }),
     expiresAt: field(moment.exactOptional(), {
       effect: 'narrows',
+      initially: ({ createdAt }: Pick<Noun, 'createdAt'>) => createdAt + DEFAULT_LIFETIME,
       inFile: {
         key: 'lifetime',
+        // Counted from when it was made, so a file that is applied again changes nothing.
+        fromFile: ({ said, noun }: Said<number, number, Noun>) => noun.createdAt + said * 1000,
+        toFile: (value: number | undefined, { createdAt }: Noun) =>
+          value === undefined ? undefined : (value - createdAt) / 1000,
         schema: z
           .int()
           .min(60)

@@ -1,7 +1,8 @@
 /** Datasources: databases of customers that people log in against, and the tables of these people. */
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { isHostname } from './hosts.ts';
-import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
+import { Concealed, defineNoun, field, type NameOf, type NounOf, ofOrganization } from './noun.ts';
 import { insecureFormats, passwordFormats } from './password-formats.ts';
 import { realm, slug } from './values.ts';
 
@@ -102,6 +103,51 @@ const userTable = z.strictObject({
   verified: z.boolean().describe('Whether the catalogue of the database was seen to have all these columns.'),
 });
 
+const serverMembers = {
+  host: server.shape.host.exactOptional(),
+  port: server.shape.port,
+  username: server.shape.username,
+  tls: server.shape.tls.exactOptional(),
+  ca: server.shape.ca,
+};
+
+type StoredTable = z.output<typeof userTable>;
+
+function userTableInFile({ id, sealedSecret, verified, ...table }: StoredTable, nameOf: NameOf) {
+  const { conditions, roles, roleMap, claims, realm, ...others } = table;
+  const values = conditions.map(({ column, equals }) => [column, JSON.parse(equals)] as const);
+  return {
+    ...others,
+    conditions: Object.fromEntries(values.filter(([, equals]) => equals !== null)),
+    nullColumns: values.flatMap(([column, equals]) => (equals === null ? [column] : [])),
+    roles: roles.map(nameOf),
+    roleMap: Object.fromEntries(roleMap.map(({ value, role }) => [value, nameOf(role)])),
+    claims: Object.fromEntries(claims.map(({ claim, column }) => [claim, column])),
+    ...(realm.startsWith('application:') && { realm: nameOf(realm.slice('application:'.length)) }),
+  };
+}
+
+function userTablesInFile(tables: readonly StoredTable[], _datasource: unknown, nameOf: NameOf) {
+  return tables.map((table) => userTableInFile(table, nameOf));
+}
+
+/** By what distinguishes the user tables of one datasource. */
+function showUserTables(tables: readonly StoredTable[], nameOf: NameOf) {
+  return Object.fromEntries(
+    tables.flatMap((table) => {
+      const { database, collection, usernameColumn, passwordColumn, verified, sealedSecret } = table;
+      const label = `userTables.${database}.${collection}(${usernameColumn}, ${passwordColumn})`;
+      const shown = {
+        realm: "its organization's",
+        ...userTableInFile(table, nameOf),
+        verified,
+        passwordSecret: new Concealed(sealedSecret),
+      };
+      return Object.entries(shown).map(([member, value]) => [`${label}.${member}`, value]);
+    }),
+  );
+}
+
 const formatNames = [...insecureFormats].map((name) => `\`${name}\``).join(' and ');
 
 export const datasource = defineNoun({
@@ -131,6 +177,12 @@ export const datasource = defineNoun({
     }),
     server: field(server.exactOptional(), {
       effect: 'restarts',
+      inFile: {
+        members: serverMembers,
+        toFile: (value: DatasourceServer | undefined) => value ?? {},
+        shown: ({ ca, ...where }: Partial<DatasourceServer> = {}) =>
+          ca === undefined ? where : { ...where, ca: `SHA-256 ${hash('sha256', ca).slice(0, 16)}` },
+      },
       describe: 'Of all other kinds: where it is, and who asks it.',
     }),
     sealedPassword: field(z.string().exactOptional(), {
@@ -147,6 +199,7 @@ export const datasource = defineNoun({
     userTables: field(z.array(userTable), {
       effect: 'narrows',
       initially: [],
+      inFile: { toFile: userTablesInFile, shown: showUserTables },
       describe: 'All its user tables. A table that is missing here is removed, and its tokens end.',
     }),
   },

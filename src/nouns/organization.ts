@@ -1,6 +1,6 @@
 /** Organizations: the tenants of a server. */
 import { z } from 'zod';
-import { defineNoun, type FaceRights, type Frozen, field, type NounOf } from './noun.ts';
+import { defineNoun, type FaceRights, type Frozen, field, type NameOf, type NounOf } from './noun.ts';
 import { host, listOf, organizationName } from './values.ts';
 
 /** As the list of faces has it. */
@@ -62,6 +62,19 @@ export const organization = defineNoun({
     }),
     faces: field(z.record(z.string(), faceSettings).exactOptional(), {
       effect: rightsOfFaces,
+      inFile: {
+        toFile: (
+          faces: Readonly<Record<FaceName, FaceSettings>> = {},
+          _organization: unknown,
+          nameOf: NameOf,
+        ) =>
+          Object.fromEntries(
+            Object.entries(faces).map(([face, { application, ...settings }]) => [
+              face,
+              application === undefined ? settings : { ...settings, application: nameOf(application) },
+            ]),
+          ),
+      },
       describe: 'Faces: older token APIs that Grantable answers in their own format.',
     }),
   },

@@ -1,7 +1,7 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
 import { z } from 'zod';
-import { defineNoun, field, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
-import { ACCESS_TOKEN_ALG, accessTokenAlgs } from './signing-algs.ts';
+import { defineNoun, field, type NounOf, ofOrganization, type Said, type ServerSettings } from './noun.ts';
+import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
 import { channel, identifier, line, listOf, resourceScope, signingAlg, tableId } from './values.ts';
 
 export type TokenOverflow = 'refuse' | 'reference';
@@ -13,6 +13,10 @@ const table = z.strictObject({
   id: tableId.describe('The name of the table in tokens and permissions.'),
   name: line.describe('For people; its id if left out.'),
 });
+
+type StoredTable = z.output<typeof table>;
+
+const tableInFile = table.extend({ name: table.shape.name.exactOptional() });
 
 const token = z.strictObject({
   format: z.enum(['jwt', 'opaque']).describe('The format of access tokens. A new resource has `jwt`.'),
@@ -42,6 +46,29 @@ const token = z.strictObject({
       'Algorithms that sign until the key of `alg` may, the latest first; absent: there was no earlier one.',
     ),
 });
+
+type Token = z.output<typeof token>;
+
+const tokenInFile = z.strictObject({
+  format: token.shape.format.exactOptional(),
+  ttl: token.shape.ttl.exactOptional(),
+  alg: token.shape.alg.exactOptional(),
+  typ: z
+    .enum(['at+jwt', 'JWT'])
+    .exactOptional()
+    .describe(token.shape.typ.description ?? ''),
+  overflow: token.shape.overflow.exactOptional(),
+});
+
+function tokenFromFile({ said, before, initial }: Said<z.output<typeof tokenInFile>, Token>): Token {
+  const { typ, algsBefore: _, ...settings } = { ...initial, ...before, ...said };
+  const earlier = before && algsBefore(settings.alg, [before.alg, ...(before.algsBefore ?? [])]);
+  return {
+    ...settings,
+    ...(typ === 'JWT' && { typ }),
+    ...(earlier && { algsBefore: [...earlier] }),
+  };
+}
 
 const tokenOfNew = ({ accessTokenTtl }: ServerSettings): z.output<typeof token> => ({
   format: 'jwt',
@@ -82,6 +109,17 @@ export const resource = defineNoun({
       {
         effect: 'narrows',
         initially: [],
+        inFile: {
+          schema: listOf(tableInFile, ({ id }) => id).exactOptional(),
+          fromFile: ({ said, before = [] }: Said<z.output<typeof tableInFile>[], readonly StoredTable[]>) =>
+            said.map(({ id, name }) => ({
+              id,
+              name: name ?? before.find((known) => known.id === id)?.name ?? id,
+            })),
+          shown: (tables: readonly StoredTable[]) => ({
+            tables: tables.map(({ id, name }) => (name === id ? id : `${id} (${name})`)),
+          }),
+        },
         describe: 'All its tables; living tokens lose a table that is missing here.',
       },
     ),
@@ -94,6 +132,12 @@ export const resource = defineNoun({
     token: field(token, {
       effect: 'none',
       initially: (_noun, settings) => tokenOfNew(settings),
+      inFile: {
+        schema: tokenInFile.exactOptional(),
+        fromFile: tokenFromFile,
+        // What signs meanwhile follows from the change of `alg`.
+        toFile: ({ algsBefore: _, ...settings }: Token) => ({ typ: 'at+jwt', ...settings }),
+      },
       describe: 'Settings of its access tokens.',
     }),
     channel: field(channel.exactOptional(), {

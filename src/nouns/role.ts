@@ -1,7 +1,15 @@
 /** Roles. */
 import { z } from 'zod';
 import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
-import { identifier, line, listOf, NOTHING_STORED, permissions, scope, storedPermissions } from './values.ts';
+import {
+  identifier,
+  line,
+  listOf,
+  NOTHING_STORED,
+  permissionsInFile,
+  scope,
+  storedPermissions,
+} from './values.ts';
 
 export const role = defineNoun({
   singular: 'role',
@@ -35,7 +43,7 @@ export const role = defineNoun({
     permissions: field(storedPermissions, {
       effect: 'narrows',
       initially: NOTHING_STORED,
-      inFile: { schema: permissions.exactOptional() },
+      inFile: permissionsInFile,
       describe: 'What it allows. A new role allows nothing.',
     }),
   },

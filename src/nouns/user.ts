@@ -1,6 +1,6 @@
 /** Users: people who log in, and administrators. */
 import { z } from 'zod';
-import { defineNoun, field, type NounOf } from './noun.ts';
+import { defineNoun, field, type NameOf, type NounOf } from './noun.ts';
 import { email, line, listOf, moment, realm, username } from './values.ts';
 
 export const user = defineNoun({
@@ -17,7 +17,11 @@ export const user = defineNoun({
     realm: field(realm, {
       effect: 'none',
       fixed: true,
-      inFile: { key: 'application' },
+      inFile: {
+        key: 'application',
+        toFile: (value: string, _user: unknown, nameOf: NameOf) =>
+          value.startsWith('application:') ? nameOf(value.slice('application:'.length)) : undefined,
+      },
       describe: 'Name of the application that the user belongs to; the organization itself if left out.',
     }),
     username: field(username, {
@@ -64,17 +68,18 @@ export const user = defineNoun({
       effect: 'narrows',
       initially: [],
       refersTo: 'role',
-      inFile: { schema: listOf(line).exactOptional() },
+      inFile: { names: 'role', schema: listOf(line).exactOptional() },
       describe: 'Names of all roles of the user.',
     }),
     administers: field(listOf(z.string()), {
       effect: 'narrows',
       initially: [],
-      inFile: { key: 'organizations' },
+      inFile: { key: 'organizations', names: 'organization' },
       describe: 'Names of all organizations that this person administers.',
     }),
     faces: field(z.record(z.string(), z.record(z.string(), z.unknown())).exactOptional(), {
       effect: 'narrows',
+      inFile: { members: {}, toFile: (faces: object | undefined) => faces },
       describe: 'What faces keep on them, as each declares it.',
     }),
     pending: field(z.boolean().exactOptional(), {

@@ -7,7 +7,9 @@ import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { MalformedRequest } from '../errors/domain.ts';
 import { PermissionsError } from '../permissions/errors.ts';
+import type { Permissions } from '../permissions/permissions.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
+import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { findTableIdProblem } from '../permissions/table-ids.ts';
 import { isHostAndPort } from './hosts.ts';
 import { reservedNames } from './names.ts';
@@ -218,6 +220,13 @@ export const storedPermissions = z.strictObject({
   isAdmin: z.boolean(),
   tables: z.array(z.strictObject({ table: z.string(), actions: z.string() })),
 });
+
+/** How nouns that keep them have them in an apply file. */
+export const permissionsInFile = {
+  schema: permissions.exactOptional(),
+  fromFile: ({ said }: { readonly said: Permissions }) => toStored(said),
+  toFile: (stored: StoredPermissions) => fromStored(stored),
+};
 
 export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 

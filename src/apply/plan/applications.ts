@@ -5,24 +5,25 @@ import type { Application, AuthMethod, Ceiling, Organization } from '../../nouns
 import { OPENID_SCOPES } from '../../nouns/openid-scopes.ts';
 import { isOnDevice, needsPkce } from '../../nouns/redirect-uris.ts';
 import { algsBefore, ID_TOKEN_ALG } from '../../nouns/signing-algs.ts';
+import { NOTHING_STORED } from '../../nouns/values.ts';
 import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyApplication } from '../file.ts';
 import { findInsecureSetting } from '../insecure-settings.ts';
-import { type ApplicationIds, checkRights, NOTHING_STORED } from './organizations.ts';
-import { createNounId, type Extras, type Plan, type Planning } from './plan.ts';
+import { planNoun } from './noun.ts';
+import { checkRights } from './organizations.ts';
+import type { Extras, Plan, Planning } from './plan.ts';
 
 export async function planApplication(
   plan: Plan,
   organization: Organization,
   entry: ApplyApplication,
-  ids: ApplicationIds,
   deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords'>,
 ): Promise<void> {
   const { store } = deps;
   const name = `application ${organization.name}/${entry.name}`;
   const before = await store.applications.findBy('name', `${organization.id}/${entry.name}`);
-  const id = before?.id ?? ids.get(entry.name) ?? createNounId();
+  const id = before?.id ?? plan.reserveId(organization.id, entry.name);
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
   const holder = await store.applications.findBy('clientId', clientId);
   if (holder && holder.id !== id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
@@ -32,53 +33,30 @@ export async function planApplication(
   const targets = planTargets(plan, name, entry, before);
   await checkTargets(plan, name, targets, entry);
 
-  const { firstParty, pkce, maxExchangeTtl, minPasswordLength } = { ...before, ...entry };
+  const given = {
+    id,
+    organization: organization.id,
+    clientId,
+    ...WITHOUT_CREDENTIALS,
+    ...credentials,
+    assertionAudience: planAudience(authMethod, entry, before),
+    registeredCeiling: undefined,
+    ...targets,
+    idTokenAlgsBefore: findEarlierAlgs(entry, before),
+  };
+  const wanted = await planNoun(plan, 'applications', name, { entry, before, given });
   const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
-  const application = plan.add(
-    'applications',
-    name,
-    before,
-    {
-      id,
-      organization: organization.id,
-      name: entry.name,
-      enabled: entry.enabled ?? before?.enabled ?? true,
-      realm: planRealm(entry, before, id, organization),
-      clientId,
-      authMethod,
-      ...credentials,
-      grants: entry.grants ?? before?.grants ?? [],
-      scopes: entry.scopes ?? before?.scopes ?? [],
-      redirectUris: entry.redirectUris ?? before?.redirectUris ?? [],
-      postLogoutRedirectUris: entry.postLogoutRedirectUris ?? before?.postLogoutRedirectUris ?? [],
-      allowedOrigins: entry.allowedOrigins ?? before?.allowedOrigins ?? [],
-      native: entry.native ?? before?.native ?? false,
-      ...defined({
-        firstParty: firstParty || undefined,
-        pkce: pkce === 'optional' ? pkce : undefined,
-      }),
-      ...planAudience(authMethod, entry, before),
-      ...targets,
-      introspects: entry.introspects ?? before?.introspects ?? [],
-      mayExchange: planPartners(plan, name, entry, ids) ?? before?.mayExchange ?? [],
-      ...carriedOn(before),
-      ...planIdTokenAlg(entry, before),
-      ...defined({ maxExchangeTtl, minPasswordLength }),
-    },
-    defined({ generated, madeUp }),
-  );
+  const application = plan.add('applications', name, before, wanted, defined({ generated, madeUp }));
   checkAsWhole(plan, name, application, entry);
 }
 
-function planIdTokenAlg(
+function findEarlierAlgs(
   { idTokenAlg }: ApplyApplication,
   before: Application | undefined,
-): Pick<Application, 'idTokenAlg' | 'idTokenAlgsBefore'> {
-  const alg = idTokenAlg ?? before?.idTokenAlg;
-  if (alg === undefined) return {};
-  const { idTokenAlg: last = ID_TOKEN_ALG, idTokenAlgsBefore = [] } = before ?? {};
-  const earlier = before && algsBefore(alg, [last, ...idTokenAlgsBefore]);
-  return { idTokenAlg: alg, ...defined({ idTokenAlgsBefore: earlier }) };
+): Application['idTokenAlgsBefore'] {
+  if (!before || idTokenAlg === undefined) return before?.idTokenAlgsBefore;
+  const { idTokenAlg: last = ID_TOKEN_ALG, idTokenAlgsBefore = [] } = before;
+  return algsBefore(idTokenAlg, [last, ...idTokenAlgsBefore]);
 }
 
 /** The setting is about assertions only; applications with another authMethod send none. */
@@ -86,47 +64,16 @@ function planAudience(
   authMethod: AuthMethod,
   { assertionAudience }: ApplyApplication,
   before: Application | undefined,
-): Pick<Application, 'assertionAudience'> {
+): Application['assertionAudience'] {
   const wanted =
     authMethod === 'private_key_jwt' ? (assertionAudience ?? before?.assertionAudience) : undefined;
-  return wanted === 'endpoint' ? { assertionAudience: wanted } : {};
-}
-
-/** What no file speaks of. */
-function carriedOn(
-  before: Application | undefined,
-): Partial<Pick<Application, 'owner' | 'registeredThrough' | 'homepage' | 'userTokenTtl'>> {
-  if (!before) return {};
-  const { owner, registeredThrough, homepage, userTokenTtl } = before;
-  return defined({ owner, registeredThrough, homepage, userTokenTtl });
-}
-
-function planPartners(
-  plan: Plan,
-  name: string,
-  { mayExchange }: ApplyApplication,
-  ids: ApplicationIds,
-): string[] | undefined {
-  return mayExchange?.flatMap((partner) => {
-    const id = ids.get(partner);
-    if (id !== undefined) return [id];
-    plan.problems.push(`${name}: the organization has no application ${partner}`);
-    return [];
-  });
-}
-
-function planRealm(
-  { realm }: ApplyApplication,
-  before: Application | undefined,
-  id: string,
-  organization: Organization,
-): Application['realm'] {
-  if (realm === 'organization') return `organization:${organization.id}`;
-  if (realm === 'application') return `application:${id}`;
-  return before?.realm ?? `application:${id}`;
+  return wanted === 'endpoint' ? wanted : undefined;
 }
 
 type Credentials = Pick<Application, 'secretHash' | 'secretSeed' | 'jwks'> & Pick<Extras, 'generated'>;
+
+/** What one kind of application has, the others are without. */
+export const WITHOUT_CREDENTIALS = { secretHash: undefined, secretSeed: undefined, jwks: undefined } as const;
 
 /** As it is: one that can be shown again stays so. */
 function keptSecret({ secretHash, secretSeed }: Application): Credentials {

@@ -1,16 +1,17 @@
 /** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
 
-import { createSecret, DEFAULT_LIFETIME } from '../../connections/connections.ts';
+import { createSecret } from '../../connections/connections.ts';
 import type { Application, Connection, Organization } from '../../nouns/index.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
 import { difference, listCells } from '../../permissions/permissions.ts';
-import { fromStored, toStored } from '../../permissions/stored.ts';
+import { fromStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyConnection } from '../file.ts';
-import { checkRights, NOTHING_STORED } from './organizations.ts';
+import { planNoun } from './noun.ts';
+import { checkRights } from './organizations.ts';
 import { createNounId, type Plan, type Planning } from './plan.ts';
 
-type Standing = Pick<Connection, 'application' | 'resource' | 'owner'>;
+type Standing = Pick<Connection, 'application' | 'resource'> & { readonly owner: string | undefined };
 
 /** Rights and scopes of a connection that tokens made from it will never have, as ends of sentences. */
 async function findUseless(
@@ -54,38 +55,22 @@ export async function planConnection(
   const id = before?.id ?? createNounId();
   const createdAt = before?.createdAt ?? now();
   const made = before ? undefined : createSecret(id, createdAt);
-  const maxTokenTtl = entry.maxTokenTtl ?? before?.maxTokenTtl;
-  const expiresAt = expiryOf(entry, before, createdAt);
+  const given = {
+    id,
+    createdAt,
+    organization: organization.id,
+    ...standing,
+    secrets: before?.secrets ?? (made ? [made.secret] : []),
+  };
+  const wanted = await planNoun(plan, 'connections', name, { entry, before, given });
   const connection = plan.add(
     'connections',
     name,
     before,
-    {
-      id,
-      createdAt,
-      organization: organization.id,
-      name: entry.name,
-      enabled: entry.enabled ?? before?.enabled ?? true,
-      ...standing,
-      scopes: scopes ?? before?.scopes ?? [],
-      permissions: permissions ? toStored(permissions) : (before?.permissions ?? NOTHING_STORED),
-      secrets: before?.secrets ?? (made ? [made.secret] : []),
-      networks: entry.networks ?? before?.networks ?? [],
-      ...defined({ expiresAt, maxTokenTtl }),
-    },
+    wanted,
     made ? { generated: { kind: 'connectionToken', value: made.token } } : {},
   );
   for (const useless of await findUseless(plan, connection)) plan.notes.push(`${name} ${useless}`);
-}
-
-/** Counted from when it was made; a file that is applied again changes nothing. */
-function expiryOf(
-  { lifetime }: ApplyConnection,
-  before: Connection | undefined,
-  createdAt: number,
-): number | undefined {
-  if (lifetime !== undefined) return createdAt + lifetime * 1000;
-  return before ? before.expiresAt : createdAt + DEFAULT_LIFETIME;
 }
 
 async function findStanding(
@@ -109,7 +94,7 @@ async function findStanding(
     plan.problems.push(`${name} is for ${resource}, for which its application may not have tokens`);
   }
   const owner = await findOwner(plan, name, application, entry, before);
-  return { application: application.id, resource, ...defined({ owner }) };
+  return { application: application.id, resource, owner };
 }
 
 async function findOwner(

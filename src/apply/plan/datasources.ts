@@ -8,6 +8,7 @@ import { registeredColumns } from '../../datasources/rows.ts';
 import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
 import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../datasource-schema.ts';
+import { findIds, planNoun } from './noun.ts';
 import { createNounId, type Plan, type Planning } from './plan.ts';
 
 export async function planDatasource(
@@ -35,15 +36,14 @@ export async function planDatasource(
   if (isElsewhere(server, before) && before?.sealedPassword !== undefined && entry.password === undefined) {
     plan.problems.push(`${name} is at another server, or another user there: give its password again`);
   }
-  const planned: Described = {
+  const given = {
     ...owner,
-    name: entry.name,
-    enabled: entry.enabled ?? before?.enabled ?? true,
-    kind: entry.kind,
-    ...defined({ file: entry.file, server, sealedPassword }),
-    insecurePasswords: entry.insecurePasswords ?? before?.insecurePasswords ?? false,
+    server,
+    sealedPassword,
     userTables: entry.userTables ? userTables : (before?.userTables ?? []),
   };
+  const wanted = await planNoun(plan, 'datasources', name, { entry, before, given });
+  const planned: Described = { ...wanted, ...owner };
   if (plan.problems.length > 0) return;
   const checked = await checkCatalogue(plan, name, planned, entry.password, datasources);
   plan.add('datasources', name, before, checked);
@@ -95,21 +95,17 @@ async function planUserTable(
   const place = { database, collection, usernameColumn, passwordColumn };
   const before = datasource?.userTables.find((known) => PLACE.every((part) => known[part] === place[part]));
   const what = `${name}, table ${collection}`;
-  const roles = await findRoles(plan, what, organization, table.roles ?? []);
   const values = Object.entries(table.roleMap ?? {});
-  const mapped = await findRoles(
-    plan,
-    what,
-    organization,
-    values.map(([, role]) => role),
-  );
+  const findRoles = (names: readonly string[]) => findIds(plan, what, 'role', organization.id, names);
+  const roles = await findRoles(table.roles ?? []);
+  const mapped = await findRoles(values.map(([, role]) => role));
   const realm = await findRealm(plan, what, organization, table.realm);
   const sealedSecret =
     passwordFormat === 'hmac-sha256' ? keep(table.passwordSecret, before?.sealedSecret) : undefined;
   if (passwordFormat === 'hmac-sha256' && sealedSecret === undefined) {
     plan.problems.push(`${what} needs a passwordSecret`);
   }
-  if (!roles || !mapped || !realm) return undefined;
+  if (mapped.length !== values.length || !realm) return undefined;
   const { saltColumn, saltOrder, activeColumn, roleColumn, passwordChangedAtColumn } = table;
   return {
     id: before?.id ?? createNounId(),
@@ -134,21 +130,6 @@ async function planUserTable(
     realm,
     verified: before?.verified ?? false,
   };
-}
-
-async function findRoles(
-  plan: Plan,
-  what: string,
-  organization: Organization,
-  names: readonly string[],
-): Promise<string[] | undefined> {
-  const ids: string[] = [];
-  for (const name of names) {
-    const role = await plan.findRole(organization.id, name);
-    if (role) ids.push(role.id);
-    else plan.problems.push(`${what}: the organization has no role ${name}`);
-  }
-  return ids.length === names.length ? ids : undefined;
 }
 
 async function findRealm(

@@ -7,7 +7,8 @@ import { EVERYTHING } from '../../permissions/permissions.ts';
 import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyOrganization } from '../file.ts';
-import { planCredentials } from './applications.ts';
+import { planCredentials, WITHOUT_CREDENTIALS } from './applications.ts';
+import { planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
 
 export async function planOrganizationClient(
@@ -44,38 +45,21 @@ export async function planOrganizationClient(
   }
   const [resource] = identifiers;
   const permissions = toStored(EVERYTHING);
-  const { generated, ...credentials } = planCredentials(
-    plan,
-    name,
-    'client_secret_basic',
-    entry,
-    before,
-    deps,
-  );
-  plan.add(
-    'applications',
-    `${name} as a client`,
-    before,
-    {
-      organization: organization.id,
-      name: ORGANIZATION_CLIENT,
-      isOrganization: true,
-      enabled: before?.enabled ?? true,
-      realm: `organization:${organization.id}`,
-      clientId,
-      authMethod: 'client_secret_basic',
-      ...credentials,
-      grants: ['client_credentials'],
-      scopes: [...scopes],
-      redirectUris: [],
-      postLogoutRedirectUris: [],
-      allowedOrigins: [],
-      native: false,
-      ...defined({ resource }),
-      ceilings: [...identifiers].map((identifier) => ({ resource: identifier, permissions })),
-      introspects: [],
-      mayExchange: [],
-    },
-    generated ? { generated } : {},
-  );
+  const authMethod = 'client_secret_basic';
+  const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
+  const given = {
+    organization: organization.id,
+    name: ORGANIZATION_CLIENT,
+    isOrganization: true,
+    realm: `organization:${organization.id}`,
+    clientId,
+    ...WITHOUT_CREDENTIALS,
+    ...credentials,
+    grants: ['client_credentials'],
+    scopes: [...scopes],
+    resource,
+    ceilings: [...identifiers].map((identifier) => ({ resource: identifier, permissions })),
+  } as const;
+  const wanted = await planNoun(plan, 'applications', name, { entry: {}, before, given });
+  plan.add('applications', `${name} as a client`, before, wanted, defined({ generated }));
 }

@@ -2,59 +2,29 @@
 
 import { eachNoun } from '../../directory/collections.ts';
 import { builtInFaces } from '../../faces/index.ts';
-import {
-  type FaceName,
-  type FaceSettings,
-  type Organization,
-  type Resource,
-  TOKEN_OVERFLOW,
-} from '../../nouns/index.ts';
-import { ACCESS_TOKEN_ALG, algsBefore } from '../../nouns/signing-algs.ts';
+import type { FaceName, FaceSettings, Organization, Resource } from '../../nouns/index.ts';
 import { type Permissions, unknownTables } from '../../permissions/permissions.ts';
-import { toStored } from '../../permissions/stored.ts';
 import { isTableScope } from '../../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../file.ts';
+import { planNoun } from './noun.ts';
 import { createNounId, type Plan, type Planning } from './plan.ts';
-
-export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 
 type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
 
-/** Ids of applications by name: those of the store, and new ones for what is new, because nouns name each other. */
-export type ApplicationIds = ReadonlyMap<string, string>;
-
-async function reserveIds(
-  organization: string,
-  { applications = [], faces = {} }: ApplyOrganization,
-  store: DirectoryStore,
-): Promise<ApplicationIds> {
-  const ids = new Map<string, string>();
-  const named = [
-    ...applications.flatMap(({ name, mayExchange = [] }) => [name, ...mayExchange]),
-    ...(Object.entries(faces) as WantedFaces).flatMap(([, { application }]) => application ?? []),
-  ];
-  for (const name of new Set(named)) {
-    const stored = await store.applications.findBy('name', `${organization}/${name}`);
-    const isNew = applications.some((entry) => entry.name === name);
-    const id = stored?.id ?? (isNew ? createNounId() : undefined);
-    if (id !== undefined) ids.set(name, id);
-  }
-  return ids;
-}
-
-function planFaces(
+async function planFaces(
   plan: Plan,
   entry: ApplyOrganization,
+  id: string,
   before: Organization | undefined,
-  ids: ApplicationIds,
   registration: boolean,
-): Organization['faces'] {
+): Promise<Organization['faces']> {
   const faces: Record<string, FaceSettings> = { ...before?.faces };
   for (const [name, wanted] of Object.entries(entry.faces ?? {}) as WantedFaces) {
     const had = before?.faces?.[name];
-    const application = wanted.application === undefined ? undefined : ids.get(wanted.application);
+    const application =
+      wanted.application === undefined ? undefined : await plan.findId('application', id, wanted.application);
     if (wanted.application !== undefined && application === undefined) {
       plan.problems.push(
         `organization ${entry.name}: the face ${name} is for the application ${wanted.application}, which is not there`,
@@ -77,24 +47,18 @@ export async function planOrganization(
   plan: Plan,
   entry: ApplyOrganization,
   { store, hosts, registration }: Planning,
-): Promise<{ organization: Organization; ids: ApplicationIds }> {
+): Promise<Organization> {
   const before = await store.organizations.findBy('name', entry.name);
   const id = before?.id ?? createNounId();
-  const ids = await reserveIds(id, entry, store);
-  const faces = planFaces(plan, entry, before, ids, registration);
+  for (const application of entry.applications ?? []) plan.reserveId(id, application.name);
+  const faces = await planFaces(plan, entry, id, before, registration);
   const name = `organization ${entry.name}`;
   const foreign = entry.hosts?.filter((host) => !hosts.includes(host)) ?? [];
   for (const host of foreign)
     plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
-  const organization = plan.add('organizations', name, before, {
-    id,
-    name: entry.name,
-    enabled: entry.enabled ?? before?.enabled ?? true,
-    default: entry.default ?? before?.default ?? false,
-    hosts: entry.hosts ?? before?.hosts ?? [],
-    ...defined({ faces }),
-  });
-  return { organization, ids };
+  const given = { id, faces };
+  const wanted = await planNoun(plan, 'organizations', name, { entry, before, given });
+  return plan.add('organizations', name, before, wanted);
 }
 
 /** What organizations may only have once on the server, held against those that the file does not speak of too. */
@@ -128,40 +92,18 @@ export async function planResource(
   plan: Plan,
   organization: Organization,
   entry: ApplyResource,
-  { store, accessTokenTtl }: Planning,
+  settings: Planning,
 ): Promise<void> {
   const { identifier } = entry;
   const name = `resource ${identifier}`;
-  const stored = await store.resources.findBy('identifier', identifier);
-  if (stored && stored.organization !== organization.id) {
+  const before = await settings.store.resources.findBy('identifier', identifier);
+  if (before && before.organization !== organization.id) {
     plan.problems.push(`${name} is another organization's: an identifier is unique on the server`);
     return;
   }
-  const knownNames = new Map(stored?.tables.map((table) => [table.id, table.name]));
-  const channel = entry.channel ?? stored?.channel;
-  const alg = entry.token?.alg ?? stored?.token.alg ?? ACCESS_TOKEN_ALG;
-  const typ = entry.token?.typ ?? stored?.token.typ;
-  const earlier = stored && algsBefore(alg, [stored.token.alg, ...(stored.token.algsBefore ?? [])]);
-  const resource = plan.add('resources', name, stored, {
-    organization: organization.id,
-    identifier,
-    name: entry.name ?? stored?.name ?? identifier,
-    enabled: entry.enabled ?? stored?.enabled ?? true,
-    catalogue: entry.catalogue ?? stored?.catalogue ?? 'closed',
-    tables:
-      entry.tables?.map(({ id, name }) => ({ id, name: name ?? knownNames.get(id) ?? id })) ??
-      stored?.tables ??
-      [],
-    scopes: entry.scopes ?? stored?.scopes ?? [],
-    token: {
-      format: entry.token?.format ?? stored?.token.format ?? 'jwt',
-      ttl: entry.token?.ttl ?? stored?.token.ttl ?? accessTokenTtl,
-      alg,
-      ...defined({ algsBefore: earlier, typ: typ === 'JWT' ? typ : undefined }),
-      overflow: entry.token?.overflow ?? stored?.token.overflow ?? TOKEN_OVERFLOW,
-    },
-    ...defined({ channel, registeredBy: stored?.registeredBy, owner: stored?.owner }),
-  });
+  const given = { organization: organization.id };
+  const wanted = await planNoun(plan, 'resources', name, { entry, before, given, settings });
+  const resource = plan.add('resources', name, before, wanted);
   for (const scope of ambiguousScopes(resource)) {
     plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
   }
@@ -188,15 +130,8 @@ export async function planRole(
     return;
   }
   await checkRights(plan, name, resource, entry);
-  plan.add('roles', name, before, {
-    organization: organization.id,
-    name: entry.name,
-    enabled: entry.enabled ?? before?.enabled ?? true,
-    default: entry.default ?? before?.default ?? false,
-    resource,
-    scopes: entry.scopes ?? before?.scopes ?? [],
-    permissions: entry.permissions ? toStored(entry.permissions) : (before?.permissions ?? NOTHING_STORED),
-  });
+  const given = { organization: organization.id, resource };
+  plan.add('roles', name, before, await planNoun(plan, 'roles', name, { entry, before, given }));
 }
 
 /** The default role is the one given on registration; two of them would be a riddle. */

@@ -1,17 +1,15 @@
 /** Users and administrators of an apply file. */
 import { randomBytes } from 'node:crypto';
 import { checkNewPassword, toImportedHash } from '../../accounts/passwords.ts';
-import { eachNoun } from '../../directory/collections.ts';
 import { DomainError } from '../../errors/domain.ts';
-import { didYouMean } from '../../errors/similar.ts';
 import { builtInFaces } from '../../faces/index.ts';
 import type { Application, Organization, Realm, User } from '../../nouns/index.ts';
 import { canonicalEmail, canonicalUsername } from '../../nouns/usernames.ts';
 import { MIN_PASSWORD_LENGTH } from '../../nouns/values.ts';
-import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyAdministrator, ApplyUser } from '../file.ts';
-import type { Extras, Plan, Planning, Wanted } from './plan.ts';
+import { planNoun } from './noun.ts';
+import type { Extras, Plan, Planning } from './plan.ts';
 
 /** People are looked at side by side, because comparing a password takes its time, and added in the file's order. */
 export type AddToPlan = () => void;
@@ -36,13 +34,10 @@ export async function planUser(
     ? ownRealm(plan, name, application)
     : (`organization:${organization.id}` as const);
   if (!realm) return undefined;
-  const roles = await findRoles(plan, name, organization, entry, deps.store);
   return planPerson(plan, name, realm, entry, deps, {
     organization: organization.id,
     emailVerified: entry.emailVerified,
-    roles,
     faces: facesOf(entry),
-    queue: organization.id,
     minPasswordLength: application?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user,
   });
 }
@@ -68,52 +63,22 @@ function ownRealm(
   return undefined;
 }
 
-async function findRoles(
-  plan: Plan,
-  name: string,
-  organization: Organization,
-  { roles }: ApplyUser,
-  store: DirectoryStore,
-): Promise<string[] | undefined> {
-  if (!roles) return undefined;
-  const ids: string[] = [];
-  for (const role of roles) {
-    const found = await plan.findRole(organization.id, role);
-    if (found) ids.push(found.id);
-    else {
-      const known: string[] = [];
-      for await (const other of eachNoun(store.roles, organization.id)) known.push(other.name);
-      plan.problems.push(`${name}: the organization has no role ${role}${didYouMean(role, known)}`);
-    }
-  }
-  return ids;
-}
-
 export async function planAdministrator(
   plan: Plan,
   entry: ApplyAdministrator,
   deps: Planning,
 ): Promise<AddToPlan | undefined> {
-  const name = `administrator ${entry.username}`;
-  const administers: string[] = [];
-  for (const organization of entry.organizations ?? []) {
-    const found = await plan.findOrganization(organization);
-    if (found) administers.push(found.id);
-    else plan.problems.push(`${name}: there is no organization ${organization}`);
-  }
-  return planPerson(plan, name, 'management', entry, deps, {
-    administers: entry.organizations && administers,
-    queue: 'management',
+  return planPerson(plan, `administrator ${entry.username}`, 'management', entry, deps, {
     minPasswordLength: MIN_PASSWORD_LENGTH.administrator,
   });
 }
 
-/** What the file says; undefined: what is there stays. */
-type Said = { readonly [K in 'emailVerified' | 'roles' | 'administers' | 'faces']?: User[K] | undefined };
-
-interface Person extends Said {
+interface Person {
+  /** Absent: an administrator. */
   readonly organization?: string;
-  readonly queue: string;
+  /** What the file says; undefined: what is there stays. */
+  readonly emailVerified?: boolean | undefined;
+  readonly faces?: User['faces'];
   readonly minPasswordLength: number;
 }
 
@@ -129,31 +94,26 @@ async function planPerson(
   if (!names) return undefined;
   const { users } = deps.store;
   const before = await users.findBy('username', `${realm}/${names.canonicalUsername}`);
+  const { organization, emailVerified, faces } = person;
+  const canonicalEmail = names.canonicalEmail ?? before?.canonicalEmail;
+  const moved = before !== undefined && before.canonicalEmail !== canonicalEmail;
+  const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
+  const given = {
+    organization,
+    realm,
+    canonicalUsername: names.canonicalUsername,
+    canonicalEmail,
+    // A person who has verified one address has not verified another.
+    emailVerified: emailVerified ?? (moved ? false : (before?.emailVerified ?? false)),
+    ...hash,
+    faces: faces ? { ...before?.faces, ...faces } : before?.faces,
+  };
+  const wanted = await planNoun(plan, 'users', name, { entry, before, given });
   if (names.canonicalEmail !== undefined) {
     const holder = await users.findBy('email', `${realm}/${names.canonicalEmail}`);
     if (holder && holder.id !== before?.id)
       plan.problems.push(`${name}: the email address is ${holder.username}'s already`);
   }
-  const email = entry.email ?? before?.email;
-  const canonical = names.canonicalEmail ?? before?.canonicalEmail;
-  const moved = before !== undefined && before.canonicalEmail !== canonical;
-  const displayName = entry.displayName ?? before?.displayName;
-  const faces = person.faces ? { ...before?.faces, ...person.faces } : before?.faces;
-  const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
-  const wanted: Wanted<User> = {
-    realm,
-    username: entry.username,
-    canonicalUsername: names.canonicalUsername,
-    // A person who has verified one address has not verified another.
-    emailVerified: person.emailVerified ?? (moved ? false : (before?.emailVerified ?? false)),
-    ...hash,
-    enabled: entry.enabled ?? before?.enabled ?? true,
-    secondFactor: before?.secondFactor ?? false,
-    roles: person.roles ?? before?.roles ?? [],
-    administers: person.administers ?? before?.administers ?? [],
-    ...defined({ organization: person.organization, email, canonicalEmail: canonical, displayName, faces }),
-    ...(before?.pending && { pending: true }),
-  };
   const extras = defined({ password, generated });
   return () => plan.add('users', name, before, wanted, extras);
 }
@@ -187,7 +147,7 @@ async function planPassword(
   { password, passwordHash, username, email }: ApplyUser | ApplyAdministrator,
   before: User | undefined,
   { passwords, now, resetPasswords, comparePasswords }: Planning,
-  { queue, minPasswordLength }: Person,
+  { organization = 'management', minPasswordLength }: Person,
 ): Promise<PasswordPlan> {
   const kept = before ? pickPassword(before) : {};
   if (before && !resetPasswords && !(comparePasswords && password !== undefined)) return kept;
@@ -200,8 +160,7 @@ async function planPassword(
     const value = randomBytes(18).toString('base64url');
     return { password: value, generated: { kind: 'password', value } };
   }
-  if (before && (await passwords.verify(password, before.passwordHash, { organization: queue })).ok)
-    return kept;
+  if (before && (await passwords.verify(password, before.passwordHash, { organization })).ok) return kept;
   if (before && !resetPasswords) {
     plan.notes.push(`${name} has another password than the file says; it stays (--reset-passwords sets it)`);
     return kept;

@@ -7,7 +7,7 @@ import { findBrokenReferences, type Lookup } from '../../changes/references.ts';
 import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources } from '../../datasources/datasources.ts';
 import type { SecretKeys } from '../../directory/client-secrets.ts';
-import { collectionOf } from '../../directory/collections.ts';
+import { collectionOf, eachNoun } from '../../directory/collections.ts';
 import {
   type Application,
   type CollectionName,
@@ -21,6 +21,7 @@ import {
   type User,
   uniqueValuesOf,
 } from '../../nouns/index.ts';
+import type { NounKind } from '../../nouns/noun.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 
@@ -102,6 +103,12 @@ export interface Plan {
   findApplicationById(id: string): Promise<Application | undefined>;
   findResource(identifier: string): Promise<Resource | undefined>;
   findRole(organization: string, name: string): Promise<Role | undefined>;
+  /** Under which an application is added that others of the file may name before. */
+  reserveId(organization: string, application: string): string;
+  /** Of an organization, or of an application or role of the organization. */
+  findId(kind: NounKind, organization: string, name: string): Promise<string | undefined>;
+  /** Those of the store. */
+  roleNames(organization: string): Promise<string[]>;
   /** @param username canonical */
   findUser(realm: Realm, username: string): Promise<User | undefined>;
   /** Of a role, an organization or an application, which nouns name by id. */
@@ -118,6 +125,7 @@ export function createNounId(): string {
 export function createPlan(store: DirectoryStore): Plan {
   /** Nouns of the file, whether they change or not, by id and by their unique keys. */
   const planned = new Map<string, Nouns[CollectionName]>();
+  const reserved = new Map<string, string>();
   const steps: Step[] = [];
   const unchanged: string[] = [];
   const problems: string[] = [];
@@ -136,6 +144,10 @@ export function createPlan(store: DirectoryStore): Plan {
     return known ?? collectionOf(store, collection).get(id);
   }
 
+  const findOrganization = (name: string) => findBy('organizations', 'name', name);
+  const findApplication = (organization: string, name: string) =>
+    findBy('applications', 'name', `${organization}/${name}`);
+  const findRole = (organization: string, name: string) => findBy('roles', 'name', `${organization}/${name}`);
   const findResource = (identifier: string) => findBy('resources', 'identifier', identifier);
   const findUser = (key: 'username' | 'email', name: string) => findBy('users', key, name);
   const lookup: Lookup = {
@@ -168,11 +180,27 @@ export function createPlan(store: DirectoryStore): Plan {
       else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
       return after;
     },
-    findOrganization: (name) => findBy('organizations', 'name', name),
-    findApplication: (organization, name) => findBy('applications', 'name', `${organization}/${name}`),
+    findOrganization,
+    findApplication,
     findApplicationById: (id) => find('applications', id),
     findResource,
-    findRole: (organization, name) => findBy('roles', 'name', `${organization}/${name}`),
+    findRole,
+    reserveId(organization, application) {
+      const key = `${organization}/${application}`;
+      const id = reserved.get(key) ?? createNounId();
+      reserved.set(key, id);
+      return id;
+    },
+    async findId(kind, organization, name) {
+      if (kind === 'organization') return (await findOrganization(name))?.id;
+      if (kind === 'role') return (await findRole(organization, name))?.id;
+      return (await findApplication(organization, name))?.id ?? reserved.get(`${organization}/${name}`);
+    },
+    async roleNames(organization) {
+      const names: string[] = [];
+      for await (const { name } of eachNoun(store.roles, organization)) names.push(name);
+      return names;
+    },
     findUser: (realm, username) => findUser('username', `${realm}/${username}`),
     async findName(id) {
       const noun =

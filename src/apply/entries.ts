@@ -1,0 +1,74 @@
+/** Nouns as an apply file has them: for what differs between two of them, and for writing an organization back. */
+import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
+import { Concealed, type Field, type InFile, type NameOf, type NounKind } from '../nouns/noun.ts';
+
+/** Members of an entry of an apply file by their keys, with the values that reading a file gives. */
+export type Entry = Readonly<Record<string, unknown>>;
+
+/** How a file has the field; undefined: no file has it. */
+export function spellingOf({ inFile = {}, derived }: Field): InFile | undefined {
+  return inFile === false || derived ? undefined : inFile;
+}
+
+/** The nouns whose names a file has where the field has ids; a resource is named by its identifier everywhere. */
+export function namedBy(field: Field): NounKind | undefined {
+  const { refersTo } = field;
+  return spellingOf(field)?.names ?? (refersTo === 'resource' ? undefined : refersTo);
+}
+
+function toSaid(field: Field, value: unknown, noun: object, nameOf: NameOf): unknown {
+  const { toFile } = spellingOf(field) ?? {};
+  if (toFile) return toFile(value as never, noun as never, nameOf);
+  if (namedBy(field) === undefined) return value;
+  return Array.isArray(value) ? value.map(nameOf) : value === undefined ? value : nameOf(value as string);
+}
+
+/** @returns what an apply file says of one field; nothing of a secret, or of what no file speaks of */
+function entryOf(name: string, field: Field, noun: object, nameOf: NameOf): Entry {
+  const spelling = spellingOf(field);
+  if (!spelling || field.secret) return {};
+  const said = toSaid(field, new Map(Object.entries(noun)).get(name), noun, nameOf);
+  if (said === undefined) return {};
+  return spelling.members ? (said as Entry) : { [spelling.key ?? name]: said };
+}
+
+/** The noun as an entry of an apply file, without secrets and with all that the file may leave out. */
+export function toEntry<C extends CollectionName>(collection: C, noun: Nouns[C], nameOf: NameOf): Entry {
+  const { fields } = declarationOf(collection);
+  return Object.assign(
+    {},
+    ...Object.entries(fields).map(([name, field]) => entryOf(name, field, noun, nameOf)),
+  );
+}
+
+/** The fields of the noun that may change, as a report calls them; what no file speaks of has its own name. */
+export function toShown<C extends CollectionName>(collection: C, noun: Nouns[C], nameOf: NameOf): Entry {
+  const { fields } = declarationOf(collection);
+  const values = new Map<string, unknown>(Object.entries(noun));
+  return Object.assign(
+    {},
+    ...Object.entries(fields).map(([name, field]): Entry => {
+      if (field.derived || field.fixed) return {};
+      const spelling = spellingOf(field);
+      const value = values.get(name);
+      if (field.secret) return { [spelling?.key ?? name]: new Concealed(JSON.stringify(value)) };
+      if (!spelling) return { [name]: value };
+      return spelling.shown?.(value as never, nameOf) ?? flat(entryOf(name, field, noun, nameOf));
+    }),
+  );
+}
+
+/** `{ token: { ttl } }` is `token.ttl`. */
+function flat(entry: Entry): Entry {
+  const members = Object.entries(entry).flatMap(([key, value]): [string, unknown][] =>
+    isGroup(value)
+      ? Object.entries(flat(value)).map(([inner, each]) => [`${key}.${inner}`, each])
+      : [[key, value]],
+  );
+  return Object.fromEntries(members);
+}
+
+/** Values that are objects of a class, such as permissions, are one value. */
+function isGroup(value: unknown): value is Entry {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}

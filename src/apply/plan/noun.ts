@@ -1,0 +1,79 @@
+/** One noun as a file wants it: what the file says, else what is there, else what a new one has. */
+import { didYouMean } from '../../errors/similar.ts';
+import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
+import type { Field, NounKind, ServerSettings } from '../../nouns/noun.ts';
+import { type Entry, namedBy, spellingOf } from '../entries.ts';
+import type { Plan, Wanted } from './plan.ts';
+
+interface Sources<T> {
+  readonly entry: object;
+  readonly before: T | undefined;
+  /**
+   * What the file's entry alone does not say: the organization, ids and times that other fields are made of, and fields
+   * whose value is looked up, hashed, sealed or follows from others. An undefined one is left out of the noun.
+   */
+  readonly given: { readonly [K in keyof T]?: T[K] | undefined };
+  /** For nouns whose initial values depend on them. */
+  readonly settings?: ServerSettings;
+}
+
+/**
+ * @param name whose problems it tells: `application acme/shop`
+ * @returns the noun with all fields of its declaration; names that lead nowhere are problems of the plan
+ */
+export async function planNoun<C extends CollectionName>(
+  plan: Plan,
+  collection: C,
+  name: string,
+  { entry, before, given, settings }: Sources<Nouns[C]>,
+): Promise<Wanted<Nouns[C]>> {
+  const said: Entry = { ...entry };
+  const was: Entry = { ...before };
+  const noun: Record<string, unknown> = { ...given };
+  for (const [key, field] of Object.entries(declarationOf(collection).fields)) {
+    if (!Object.hasOwn(given, key)) {
+      const spelling = field.secret ? undefined : spellingOf(field);
+      const value = spelling && said[spelling.key ?? key];
+      const initial = () => initialOf(field, noun, settings);
+      const kind = namedBy(field);
+      if (value === undefined) noun[key] = was[key] ?? (before && isOptional(field) ? undefined : initial());
+      else if (kind) {
+        const ids = await findIds(plan, name, kind, String(noun.organization), [value].flat() as string[]);
+        noun[key] = Array.isArray(value) ? ids : ids[0];
+      } else if (spelling?.fromFile) {
+        noun[key] = spelling.fromFile({ said: value, before: was[key], initial: initial(), noun } as never);
+      } else noun[key] = value;
+    }
+    if (noun[key] === undefined) delete noun[key];
+  }
+  return noun as unknown as Wanted<Nouns[C]>;
+}
+
+function initialOf({ initially }: Field, noun: object, settings?: ServerSettings): unknown {
+  return typeof initially === 'function' ? initially(noun, settings) : initially;
+}
+
+function isOptional({ value }: Field): boolean {
+  return value._zod.optin !== undefined;
+}
+
+/** The ids of those that are there; a name that leads nowhere is a problem of the plan. */
+export async function findIds(
+  plan: Plan,
+  what: string,
+  kind: NounKind,
+  organization: string,
+  names: readonly string[],
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (const name of names) {
+    const id = await plan.findId(kind, organization, name);
+    if (id !== undefined) ids.push(id);
+    else if (kind === 'organization') plan.problems.push(`${what}: there is no organization ${name}`);
+    else {
+      const hint = didYouMean(name, kind === 'role' ? await plan.roleNames(organization) : []);
+      plan.problems.push(`${what}: the organization has no ${kind} ${name}${hint}`);
+    }
+  }
+  return ids;
+}
