@@ -126,13 +126,13 @@ describe('the revocation feed', () => {
       order.push(name);
       return answer.nodes;
     };
-    const idle = poll('one second', 1);
+    const idle = poll('three seconds', 3);
     assert.deepEqual(await poll('none', 0), []);
     assert.deepEqual(await idle, []);
-    assert.deepEqual(order, ['none', 'one second']);
+    assert.deepEqual(order, ['none', 'three seconds']);
 
     const token = (await server.token('machine')).json.access_token;
-    const unconcerned = poll('of others', 3, 'other-api');
+    const unconcerned = poll('of others', 6, 'other-api');
     const polls = Array.from({ length: 5 }, () => poll('woken', 20));
     await poll('none', 0);
     await revoke(token);
@@ -143,7 +143,7 @@ describe('the revocation feed', () => {
 
   test('ends of others do not wake a long poll, and the cursor goes on', async () => {
     const after = await cursor();
-    const poll = ask(`?after=${after}&wait=1`);
+    const poll = ask(`?after=${after}&wait=3`);
     await ask(`?after=${after}`);
     await revoke((await server.token('other-shop')).json.access_token, 'other-shop');
     const answer = await told(await poll);
