@@ -42,7 +42,9 @@ export async function startAttackedServer(t: TestContext): Promise<AttackedServe
   const dataDir = await mkdtemp(join(tmpdir(), 'grantable-strangers-'));
   await prepare(dataDir);
   const port = await freePort();
-  const server = await createChildServer({ dataDir, port, env: { GRANTABLE_LOG_LEVEL: 'info' } });
+  // The limit that servers have unless they are told otherwise: what the store takes does not grow with the time.
+  const env = { GRANTABLE_LOG_LEVEL: 'info', GRANTABLE_AUTHORIZATION_LIMIT: '120/1m' };
+  const server = await createChildServer({ dataDir, port, env });
   t.after(async () => {
     await server[Symbol.asyncDispose]();
     await rm(dataDir, { recursive: true, force: true });
