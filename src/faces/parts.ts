@@ -17,6 +17,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import type { FaceName, User } from '../nouns/index.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
+import type { World } from '../rights/reach-of.ts';
 import type { LoginRow } from '../storage/contract.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import type { Codes } from '../tokens/codes.ts';
@@ -45,6 +46,8 @@ export interface FaceParts {
   /** Ending what one visitor has is a write, so it counts as a trade. */
   readonly exchangeLimit: ExchangeLimit;
   readonly users: Users;
+  /** The nouns as they are stored, for questions of who may change whom. */
+  readonly world: World;
   readonly applications: Applications;
   readonly roleChanges: RoleChanges;
   readonly revocations: Revocations;

@@ -1,5 +1,7 @@
 /** Who has power over an application: what it may do, its secret, the roles and people that it uses. */
 import type { Application, User } from '../nouns/index.ts';
+import { type Reach, uniteReach } from './reach.ts';
+import { containsReach, reachOf, type World } from './reach-of.ts';
 
 /** An administrator, or an application that asks for itself. */
 export interface Powerful {
@@ -19,8 +21,32 @@ export function hasPowerOver({ user, application }: Powerful, over: Over): boole
   return application.isOrganization === true || (application.id === over.id && over.owner === undefined);
 }
 
+const isItself = ({ user, application }: Powerful): boolean =>
+  user === undefined && application?.isOrganization !== true;
+
 /** The same over its people: those who log in elsewhere too are not an application's own. */
 export function hasPowerOverUsers(powerful: Powerful, over: Over): boolean {
-  const isOwn = powerful.application?.isOrganization !== true && powerful.user === undefined;
-  return hasPowerOver(powerful, over) && (!isOwn || over.realm === `application:${over.id}`);
+  return hasPowerOver(powerful, over) && (!isItself(powerful) || over.realm === `application:${over.id}`);
+}
+
+/** What an application's own people may do through it is bounded by it; what they administer is not. */
+async function findReach(powerful: Powerful, person: User, world: World): Promise<Reach> {
+  const { user, application } = powerful;
+  if (user) return reachOf('users', user, world);
+  const bounded = isItself(powerful) ? [await reachOf('users', { ...person, administers: [] }, world)] : [];
+  return uniteReach([
+    ...(application ? [await reachOf('applications', application, world)] : []),
+    ...bounded,
+  ]);
+}
+
+/** The same over one of its people, to set a password for example: not over a person who may do more. */
+export async function hasPowerOverUser(
+  powerful: Powerful,
+  over: Over,
+  person: User,
+  world: World,
+): Promise<boolean> {
+  if (!hasPowerOverUsers(powerful, over)) return false;
+  return containsReach(await findReach(powerful, person, world), 'users', person, person, world);
 }

@@ -38,6 +38,7 @@ import { createRefreshJwts } from '../registry/refresh-jwt.ts';
 import { createRegistry } from '../registry/registry.ts';
 import { createRefreshTokens } from '../registry/secrets.ts';
 import { createCurrentRights } from '../rights/current-rights.ts';
+import { createWorld } from '../rights/reach-of.ts';
 import type { Storage } from '../storage/contract.ts';
 import { createRefusals } from '../storage/refusals.ts';
 import { openVault } from '../storage/vault.ts';
@@ -130,6 +131,7 @@ function createAccounts(opened: Opened) {
     passwords,
     throttle,
     users,
+    world: createWorld(opened),
     authenticateUser,
     refusals,
     recordRefused: createRecordRefused({ refusals, now }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { hashClientSecret } from '../../src/directory/client-secrets.ts';
+import type { User } from '../../src/nouns/index.ts';
 import { basic, PASSWORD, RESOURCE, type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 import {
@@ -527,6 +528,43 @@ describe('Usergrid: the API around the tokens', () => {
     await client.ok(client.send('PUT', '/acme/shop/users/fay/password', { token, json }));
     assert.equal((await client.password('fay')).status, 200);
     await client.ok(client.send('DELETE', '/acme/shop/users/fay', { token }));
+  });
+
+  test('MT-05 a user who administers more than the caller is not taken over', async () => {
+    const { changes, store } = server.server.foundations;
+    const [app, organization, root] = [
+      await client.application(),
+      await client.organization(),
+      await client.root(),
+    ];
+    await client.ok(
+      client.send('POST', '/acme/shop/users', { token: organization, json: { username: 'gil' } }),
+    );
+    const gil = async (): Promise<User> => {
+      const shop = await store.applications.findBy('clientId', 'shop');
+      const found = await store.users.findBy('username', `${shop?.realm}/gil`);
+      assert.ok(found);
+      return found;
+    };
+    const [acme, other] = await Promise.all(
+      ['acme', 'other'].map((name) => store.organizations.findBy('name', name)),
+    );
+    assert.ok(acme && other);
+    const set = (token: string) =>
+      client.send('PUT', '/acme/shop/users/gil/password', { token, json: { newpassword: PASSWORD } });
+    const remove = (token: string) => client.send('DELETE', '/acme/shop/users/gil', { token });
+
+    await changes.users.replace({ ...(await gil()), administers: [acme.id] }, { actor: 'test' });
+    assertRefused(await set(app), 401, 'unauthorized');
+    assertRefused(await remove(app), 401, 'unauthorized');
+    for (const token of [organization, root]) await client.ok(set(token));
+
+    await changes.users.replace({ ...(await gil()), administers: [acme.id, other.id] }, { actor: 'test' });
+    for (const token of [app, organization, root]) {
+      assertRefused(await set(token), 401, 'unauthorized');
+      assertRefused(await remove(token), 401, 'unauthorized');
+    }
+    await changes.users.remove(await gil(), { actor: 'test' });
   });
 
   test('strangers register where they may, with a password, and not without end', async () => {

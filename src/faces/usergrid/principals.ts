@@ -4,7 +4,8 @@
  */
 import { type Author, authorOf } from '../../changes/author.ts';
 import type { Application, User } from '../../nouns/index.ts';
-import { hasPowerOver, hasPowerOverUsers, type Powerful } from '../../rights/power.ts';
+import { hasPowerOver, hasPowerOverUser, hasPowerOverUsers, type Powerful } from '../../rights/power.ts';
+import type { World } from '../../rights/reach-of.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
@@ -61,6 +62,16 @@ export function administers(principal: Principal, { client }: FaceRequest): bool
 /** Whether it may read and change the application's people. */
 export function administersUsers(principal: Principal, { client }: FaceRequest): boolean {
   return hasPowerOverUsers(powerful(principal), client.application);
+}
+
+/** Whether it may change this one of them. */
+export function administersUser(
+  principal: Principal,
+  user: User,
+  { client }: FaceRequest,
+  world: World,
+): Promise<boolean> {
+  return hasPowerOverUser(powerful(principal), client.application, user, world);
 }
 
 /** For the audit. */

@@ -8,7 +8,14 @@ import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { baseOf, describeUser, toEnvelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
-import { type Answers, administersUsers, authorFor, type Principal, type Principals } from './principals.ts';
+import {
+  type Answers,
+  administersUser,
+  administersUsers,
+  authorFor,
+  type Principal,
+  type Principals,
+} from './principals.ts';
 import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
 import { findUserOf, lifetimeOf, lifetimesOfUsers } from './tokens.ts';
 import { parseUserQuery } from './user-query.ts';
@@ -23,7 +30,7 @@ interface Target {
 }
 
 export function createUserRoutes(deps: FaceParts, principals: Principals) {
-  const { users, revocations } = deps;
+  const { users, revocations, world } = deps;
   const base = baseOf(deps);
 
   /** The user that the path names, for themselves and their administrators. Other callers do not learn who exists. */
@@ -42,6 +49,14 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
 
   const target = async (request: FaceRequest, ask: Ask): Promise<Target> =>
     requireTarget(request, await principals.require(request, ask));
+
+  /** A caller cannot take over, or remove, a user who may do more. */
+  async function changedTarget(request: FaceRequest, ask: Ask): Promise<Target> {
+    const { user, principal, isSelf } = await target(request, ask);
+    const mayChange = isSelf || (await administersUser(principal, user, request, world));
+    if (!mayChange) throw new UsergridRefusal('unauthorized');
+    return { user, principal, isSelf };
+  }
 
   async function requireSelf(request: FaceRequest, ask: Ask): Promise<Target> {
     const principal = await principals.require(request, ask);
@@ -150,7 +165,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     },
 
     async remove(request, ask) {
-      const { user, principal, isSelf } = await target(request, ask);
+      const { user, principal, isSelf } = await changedTarget(request, ask);
       if (isSelf) throw new UsergridRefusal('unauthorized');
       await deps.removeUser(user, authorFor(principal, request));
       return entities('delete', [user], request);
@@ -167,7 +182,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     },
 
     async setPassword(request, ask) {
-      const { user, isSelf, principal } = await target(request, ask);
+      const { user, isSelf, principal } = await changedTarget(request, ask);
       const { old, wanted } = parsePasswordChange(request.body);
       if (isSelf) await requireOldPassword(user, old, ask);
       // A login with the old one may have written it anew.
