@@ -1,9 +1,8 @@
 /** The nodes above a token, by the names that people know, and what happened to them. */
 import { displayNameOf } from '../changes/applications.ts';
-import { nameOf, singular } from '../changes/changes.ts';
+import { nameOf } from '../changes/changes.ts';
 import { collectionOf } from '../directory/collections.ts';
-import type { Application, CollectionName, Connection } from '../nouns/index.ts';
-import { isNounId } from '../nouns/index.ts';
+import { type Application, COLLECTIONS, type Connection, declarationOf, isNounId } from '../nouns/index.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
@@ -17,8 +16,6 @@ export interface Ancestor {
   /** What happened to it ended the token. */
   readonly kills: boolean;
 }
-
-const COLLECTIONS = Object.keys(singular) as CollectionName[];
 
 type Store = Pick<Storage, 'nodes' | 'logins' | 'tokens' | 'directory'>;
 
@@ -82,7 +79,7 @@ async function nameNoun(id: string, directory: Store['directory']): Promise<stri
   for (const { collection, noun } of found) {
     if (!noun) continue;
     const name = collection === 'applications' ? displayNameOf(noun as Application) : nameOf(noun);
-    return `${singular[collection]} ${name}`;
+    return `${declarationOf(collection).singular} ${name}`;
   }
   return undefined;
 }

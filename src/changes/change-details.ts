@@ -1,17 +1,9 @@
 /** What an audit entry says of a change: each field's old and new value, but never a secret. */
 
 import { isDeepStrictEqual } from 'node:util';
+import { SECRET_FIELDS } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
 
-/** Secrets, hashed or sealed; that they changed is said, and no more. */
-const SECRET_FIELDS: ReadonlySet<string> = new Set([
-  'secretHash',
-  'secretSeed',
-  'passwordHash',
-  'secrets',
-  'sealedPassword',
-  'sealedSecret',
-]);
 /** Given by the store at each change. */
 const BOOKKEEPING: ReadonlySet<string> = new Set(['version', 'number']);
 /** Characters of JSON; a catalogue of thousands of tables does not belong into an audit entry twice. */

@@ -9,7 +9,15 @@ import { randomUUID } from 'node:crypto';
 import { collectionOf } from '../directory/collections.ts';
 import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
 import { DomainError } from '../errors/domain.ts';
-import type { Application, CollectionName, Noun, Nouns, Resource, User } from '../nouns/index.ts';
+import {
+  type Application,
+  type CollectionName,
+  declarationOf,
+  type Noun,
+  type Nouns,
+  type Resource,
+  type User,
+} from '../nouns/index.ts';
 import { reservedNames } from '../nouns/names.ts';
 import { credentialsNode, registrantNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -62,35 +70,17 @@ export interface ChangesDeps {
   readonly now: () => number;
 }
 
-const fixedFields: { readonly [C in CollectionName]: readonly (keyof Nouns[C])[] } = {
-  organizations: [],
-  applications: ['organization', 'clientId', 'owner', 'registeredThrough'],
-  roles: ['organization'],
-  resources: ['organization', 'identifier', 'registeredBy'],
-  users: ['organization', 'realm'],
-  connections: ['organization', 'application', 'resource', 'owner'],
-  datasources: ['organization', 'kind'],
-};
-
 /** The fields that differ but must not change. */
 export function findFixedChanges<C extends CollectionName>(
   collection: C,
   before: Nouns[C],
   after: Nouns[C],
 ): string[] {
-  return fixedFields[collection].filter((field) => before[field] !== after[field]).map(String);
+  const values = (noun: object): Readonly<Record<string, unknown>> => ({ ...noun });
+  return Object.entries(declarationOf(collection).fields).flatMap(([name, { fixed }]) =>
+    fixed && values(before)[name] !== values(after)[name] ? [name] : [],
+  );
 }
-
-/** What one of a collection is called. */
-export const singular = {
-  organizations: 'organization',
-  applications: 'application',
-  roles: 'role',
-  resources: 'resource',
-  users: 'user',
-  connections: 'connection',
-  datasources: 'datasource',
-} as const satisfies Record<CollectionName, string>;
 
 /** How people know it. */
 export function nameOf(noun: Nouns[CollectionName]): string {
@@ -153,10 +143,11 @@ function createNounChanges<C extends CollectionName>(
 ): NounChanges<Nouns[C]> {
   const store = storage.directory;
   const nouns = collectionOf(store, collection);
+  const { singular } = declarationOf(collection);
   const lookup = createLookup(store);
 
   async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
-    const name = `${singular[collection]} ${nameOf(noun)}`;
+    const name = `${singular} ${nameOf(noun)}`;
     const [fixed] = before ? findFixedChanges(collection, before, noun) : [];
     if (fixed !== undefined)
       throw new FixedField({ description: `The field ${fixed} of ${name} cannot be changed.` });
@@ -168,7 +159,7 @@ function createNounChanges<C extends CollectionName>(
   async function requireCurrent({ id, version }: Pick<Noun, 'id' | 'version'>): Promise<Nouns[C]> {
     const current = await nouns.get(id);
     if (current?.version !== version) {
-      throw new VersionConflict(`${singular[collection]} ${id} was changed or removed meanwhile`);
+      throw new VersionConflict(`${singular} ${id} was changed or removed meanwhile`);
     }
     return current;
   }
@@ -177,7 +168,7 @@ function createNounChanges<C extends CollectionName>(
     const { organization } = scopeOf(collection, noun);
     await audit.append({
       at: now(),
-      event: `${singular[collection]}.${what}`,
+      event: `${singular}.${what}`,
       outcome: 'changed',
       subject: noun.id,
       ...author,

@@ -3,8 +3,8 @@
  * which marks its node gets before and after the change. `changes.ts` writes the change and the marks.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type FaceRules, rightsOfFaces } from '../directory/face-rules.ts';
-import type { CollectionName, Nouns } from '../nouns/index.ts';
+import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
+import type { FaceRights, FieldEffect } from '../nouns/noun.ts';
 import type { NodeMark } from '../storage/contract.ts';
 
 /**
@@ -16,54 +16,38 @@ import type { NodeMark } from '../storage/contract.ts';
  */
 export type Effect = 'ends' | 'returns' | 'restarts' | 'narrows' | 'none';
 
-interface Rules<T> {
-  /** A role that ends gives nothing any more, which leaves the rights that came through other roles. */
-  readonly ending: 'ends' | 'narrows';
-  /** A client that got in by the old value must not stay in. */
-  readonly restarting: readonly (keyof T)[];
-  /** Rights are read from these. Widening is not told apart: recomputing then gives what was there. */
-  readonly narrowing: readonly (keyof T | ((noun: T, faces: readonly FaceRules[]) => unknown))[];
-}
-
-const rules: { readonly [C in CollectionName]: Rules<Nouns[C]> } = {
-  organizations: {
-    ending: 'ends',
-    restarting: [],
-    narrowing: [rightsOfFaces],
-  },
-  applications: {
-    ending: 'ends',
-    restarting: ['realm'],
-    narrowing: ['ceilings', 'registeredCeiling', 'scopes', 'resource', 'grants', 'mayExchange'],
-  },
-  roles: { ending: 'narrows', restarting: [], narrowing: ['scopes', 'permissions', 'resource'] },
-  resources: { ending: 'ends', restarting: [], narrowing: ['tables', 'scopes', 'catalogue', 'owner'] },
-  users: {
-    ending: 'ends',
-    restarting: ['passwordHash'],
-    narrowing: ['roles', 'administers', 'faces', 'pending'],
-  },
-  connections: { ending: 'ends', restarting: [], narrowing: ['scopes', 'permissions', 'expiresAt'] },
-  // Another server is another set of people.
-  datasources: { ending: 'ends', restarting: ['file', 'server'], narrowing: ['userTables'] },
-};
-
 /** @param after undefined: it is removed */
 export function effectOf<C extends CollectionName>(
   collection: C,
   before: Nouns[C],
   after: Nouns[C] | undefined,
-  faces: readonly FaceRules[],
+  faces: readonly FaceRights[],
 ): Effect {
-  const { ending, restarting, narrowing } = rules[collection] as Rules<Nouns[C]>;
-  type Part = Rules<Nouns[C]>['narrowing'][number];
-  const read = (noun: Nouns[C] | undefined, part: Part): unknown =>
-    noun && (typeof part === 'function' ? part(noun, faces) : noun[part]);
-  const differs = (part: Part): boolean => !isDeepStrictEqual(read(before, part), read(after, part));
-  if (!after?.enabled) return before.enabled ? ending : narrowing.some(differs) ? 'narrows' : 'none';
-  if (!before.enabled) return ending === 'ends' ? 'returns' : 'narrows';
-  if (restarting.some(differs)) return 'restarts';
-  return narrowing.some(differs) ? 'narrows' : 'none';
+  const { enabled, ...fields } = declarationOf(collection).fields;
+  const effects = new Set(
+    Object.entries(fields).map(([name, { effect }]) => effectOfField(effect, name, before, after, faces)),
+  );
+  const narrows = effects.has('narrows') ? 'narrows' : 'none';
+  if (!after?.enabled) return !before.enabled ? narrows : enabled.effect === 'ends' ? 'ends' : 'narrows';
+  if (!before.enabled) return enabled.effect === 'ends' ? 'returns' : 'narrows';
+  return effects.has('restarts') ? 'restarts' : narrows;
+}
+
+/** Of one field that may have changed. */
+function effectOfField(
+  effect: FieldEffect,
+  name: string,
+  before: object,
+  after: object | undefined,
+  faces: readonly FaceRights[],
+): FieldEffect {
+  if (effect === 'none') return effect;
+  const read = (noun: object): unknown => {
+    const { [name]: value } = noun as Readonly<Record<string, unknown>>;
+    return typeof effect === 'function' ? effect(value as never, faces) : value;
+  };
+  if (isDeepStrictEqual(read(before), after && read(after))) return 'none';
+  return typeof effect === 'function' ? 'narrows' : effect;
 }
 
 /**

@@ -1,6 +1,17 @@
 /** What nouns say of each other: whether it is there, and belongs to the same organization. */
 import { DomainError } from '../errors/domain.ts';
-import type { Application, CollectionName, Nouns, Realm, Resource, Role, User } from '../nouns/index.ts';
+import {
+  type Application,
+  type CollectionName,
+  declarationOf,
+  type Nouns,
+  organizationOf,
+  type Realm,
+  type Resource,
+  type Role,
+  type User,
+} from '../nouns/index.ts';
+import type { Referred } from '../nouns/noun.ts';
 import type { Storage } from '../storage/contract.ts';
 
 /** A noun names another that is not there, or another organization's; or its name is reserved. */
@@ -31,72 +42,92 @@ export function createLookup(store: Storage['directory']): Lookup {
   };
 }
 
-type Checks = { readonly [C in CollectionName]: (noun: Nouns[C], lookup: Lookup) => AsyncIterable<string> };
+interface Kind {
+  isOwn(id: string, organization: string | undefined, lookup: Lookup): Promise<boolean>;
+  /** @param field that names it */
+  says(id: string, field: string): string;
+}
 
-/** Each gives the end of a sentence about the noun, for each reference that does not hold. */
+/** The nouns that a field may refer to. */
+const kinds: Readonly<Record<Referred, Kind>> = {
+  organization: {
+    isOwn: (id, _, lookup) => lookup.hasOrganization(id),
+    says: (id, field) =>
+      `${field === 'administers' ? field : 'belongs to'} an organization that is not there (${id})`,
+  },
+  application: {
+    isOwn: async (id, own, lookup) => (await lookup.findApplication(id))?.organization === own,
+    says: (id) => `names an application that its organization does not have (${id})`,
+  },
+  role: {
+    isOwn: async (id, own, lookup) => (await lookup.findRole(id))?.organization === own,
+    says: (id) => `has a role that its organization does not have (${id})`,
+  },
+  // The same text for another organization's resource and an unknown one, so that it does not tell what others have.
+  resource: {
+    isOwn: async (identifier, own, lookup) => (await lookup.findResource(identifier))?.organization === own,
+    says: (identifier) => `names a resource that its organization does not have: ${identifier}`,
+  },
+  user: {
+    isOwn: async (id, own, lookup) => (await lookup.findUserById(id))?.organization === own,
+    says: (id) => `names a user that its organization does not have (${id})`,
+  },
+};
+
+/** What the declared fields refer to. */
+async function* checkFields<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  lookup: Lookup,
+): AsyncIterable<string> {
+  const own = organizationOf(collection, noun);
+  const values: Readonly<Record<string, unknown>> = { ...noun };
+  for (const [field, { refersTo, mayComeLater }] of Object.entries(declarationOf(collection).fields)) {
+    if (!refersTo) continue;
+    for (const id of [values[field] ?? []].flat().map(String)) {
+      if (mayComeLater && !(await lookup.findApplication(id))) continue;
+      const { isOwn, says } = kinds[refersTo];
+      if (!(await isOwn(id, own, lookup))) yield says(id, field);
+    }
+  }
+}
+
+type Checks = { readonly [C in CollectionName]?: (noun: Nouns[C], lookup: Lookup) => AsyncIterable<string> };
+
+/** What the declarations do not say. Each gives the end of a sentence about the noun, for what does not hold. */
 const checks: Checks = {
   async *organizations({ id, faces = {} }, lookup) {
-    // The organization is written before its applications are.
     for (const { application } of Object.values(faces)) {
-      if (application !== undefined && (await lookup.findApplication(application))) {
-        yield* ownApplication({ organization: id }, application, lookup);
-      }
+      // The organization is written before its applications are.
+      if (application === undefined || !(await lookup.findApplication(application))) continue;
+      if (!(await kinds.application.isOwn(application, id, lookup)))
+        yield kinds.application.says(application, 'faces');
     }
   },
 
-  async *applications(application, lookup) {
-    yield* inOrganization(application, lookup);
-    const { ceilings, resource, introspects, realm, mayExchange } = application;
-    const { registeredThrough, owner } = application;
+  async *applications({ id, organization, realm, registeredThrough, ceilings, resource }, lookup) {
     const through =
       registeredThrough === undefined ? undefined : await lookup.findApplication(registeredThrough);
-    if (registeredThrough !== undefined) yield* ownApplication(application, registeredThrough, lookup);
-    if (owner !== undefined) yield* ownUser(application, owner, lookup);
-    const own = [`organization:${application.organization}`, `application:${application.id}`];
     // One that a person registered has the users of the application that it was registered through.
-    if (!own.includes(realm) && through?.realm !== realm) {
+    if (![`organization:${organization}`, `application:${id}`, through?.realm].includes(realm)) {
       yield 'may have users of its own or of its organization only';
     }
-    for (const identifier of new Set([...ceilings.map((ceiling) => ceiling.resource), ...introspects])) {
-      yield* ownResource(application, identifier, lookup);
+    for (const { resource: identifier } of ceilings) {
+      const isOwn = await kinds.resource.isOwn(identifier, organization, lookup);
+      if (!isOwn) yield kinds.resource.says(identifier, 'ceilings');
     }
     if (resource !== undefined && !ceilings.some((ceiling) => ceiling.resource === resource)) {
       yield `has no permissions for its resource ${resource}`;
     }
-    // Two may list each other, so one is written while the other is not there yet; an id is never used twice.
-    for (const id of mayExchange) {
-      if (await lookup.findApplication(id)) yield* ownApplication(application, id, lookup);
-    }
   },
 
-  async *roles(role, lookup) {
-    yield* inOrganization(role, lookup);
-    yield* ownResource(role, role.resource, lookup);
-  },
-
-  async *resources(resource, lookup) {
-    yield* inOrganization(resource, lookup);
-    const { registeredBy, owner } = resource;
-    if (registeredBy !== undefined) yield* ownApplication(resource, registeredBy, lookup);
-    if (owner !== undefined) yield* ownUser(resource, owner, lookup);
-  },
-
-  async *connections(connection, lookup) {
-    yield* inOrganization(connection, lookup);
-    yield* ownApplication(connection, connection.application, lookup);
-    yield* ownResource(connection, connection.resource, lookup);
-    if (connection.owner !== undefined) yield* ownUser(connection, connection.owner, lookup);
-  },
-
-  async *datasources(datasource, lookup) {
-    yield* inOrganization(datasource, lookup);
-    for (const { collection, realm, roles, roleMap } of datasource.userTables) {
-      if (!(await fitsRealm({ realm, organization: datasource.organization }, lookup))) {
+  async *datasources({ organization, userTables }, lookup) {
+    for (const { collection, realm, roles, roleMap } of userTables) {
+      if (!(await fitsRealm({ realm, organization }, lookup))) {
         yield `has people (${collection}) of a realm that its organization does not have`;
       }
       for (const id of new Set([...roles, ...roleMap.map(({ role }) => role)])) {
-        const role = await lookup.findRole(id);
-        if (role?.organization !== datasource.organization) {
+        if (!(await kinds.role.isOwn(id, organization, lookup))) {
           yield `gives a role that its organization does not have (${id})`;
         }
       }
@@ -104,16 +135,7 @@ const checks: Checks = {
   },
 
   async *users(user, lookup) {
-    if (user.organization !== undefined) yield* inOrganization({ organization: user.organization }, lookup);
     if (!(await fitsRealm(user, lookup))) yield 'lives in a realm that its organization does not have';
-    for (const id of user.roles) {
-      const role = await lookup.findRole(id);
-      if (role?.organization !== user.organization)
-        yield `has a role that its organization does not have (${id})`;
-    }
-    for (const id of user.administers) {
-      if (!(await lookup.hasOrganization(id))) yield `administers an organization that is not there (${id})`;
-    }
     yield* othersNames(user, lookup);
   },
 };
@@ -128,44 +150,6 @@ async function* othersNames(
   if (canonicalEmail === undefined) return;
   const byName = await lookup.findUser('username', `${realm}/${canonicalEmail}`);
   if (byName && byName.id !== id) yield "has another user's username as email address";
-}
-
-async function* inOrganization(
-  { organization }: { organization: string },
-  lookup: Lookup,
-): AsyncIterable<string> {
-  if (!(await lookup.hasOrganization(organization)))
-    yield `belongs to an organization that is not there (${organization})`;
-}
-
-/** The same text for another organization's resource and an unknown one, so that it does not tell what others have. */
-async function* ownResource(
-  { organization }: { organization: string },
-  identifier: string,
-  lookup: Lookup,
-): AsyncIterable<string> {
-  const resource = await lookup.findResource(identifier);
-  if (resource?.organization !== organization)
-    yield `names a resource that its organization does not have: ${identifier}`;
-}
-
-async function* ownApplication(
-  { organization }: { organization: string },
-  id: string,
-  lookup: Lookup,
-): AsyncIterable<string> {
-  const application = await lookup.findApplication(id);
-  if (application?.organization !== organization)
-    yield `names an application that its organization does not have (${id})`;
-}
-
-async function* ownUser(
-  { organization }: { organization: string },
-  id: string,
-  lookup: Lookup,
-): AsyncIterable<string> {
-  const user = await lookup.findUserById(id);
-  if (user?.organization !== organization) yield `names a user that its organization does not have (${id})`;
 }
 
 async function fitsRealm(
@@ -189,10 +173,19 @@ export async function findBrokenReferences<C extends CollectionName>(
   lookup: Lookup,
   before?: Nouns[C],
 ): Promise<string[]> {
-  const check = checks[collection] as (noun: Nouns[C], lookup: Lookup) => AsyncIterable<string>;
-  const known = new Set<string>();
-  const broken: string[] = [];
-  for await (const sentence of check(noun, lookup)) broken.push(sentence);
-  if (broken.length > 0 && before) for await (const sentence of check(before, lookup)) known.add(sentence);
-  return broken.filter((sentence) => !known.has(sentence));
+  const broken = await findBroken(collection, noun, lookup);
+  const known = broken.size > 0 && before ? await findBroken(collection, before, lookup) : new Set();
+  return [...broken].filter((sentence) => !known.has(sentence));
+}
+
+async function findBroken<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  lookup: Lookup,
+): Promise<Set<string>> {
+  const check = checks[collection] as ((noun: Nouns[C], lookup: Lookup) => AsyncIterable<string>) | undefined;
+  const found = new Set<string>();
+  for await (const sentence of checkFields(collection, noun, lookup)) found.add(sentence);
+  for await (const sentence of check?.(noun, lookup) ?? []) found.add(sentence);
+  return found;
 }

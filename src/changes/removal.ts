@@ -2,15 +2,16 @@
 
 import { collectionOf, eachListed, eachNoun } from '../directory/collections.ts';
 import { listSome } from '../errors/texts.ts';
-import type {
-  Application,
-  CollectionName,
-  Connection,
-  Noun,
-  Nouns,
-  Realm,
-  Resource,
-  Role,
+import {
+  type Application,
+  COLLECTIONS,
+  type CollectionName,
+  type Connection,
+  type Noun,
+  type Nouns,
+  type Realm,
+  type Resource,
+  type Role,
 } from '../nouns/index.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
 import { StillInUse } from './references.ts';
@@ -62,14 +63,8 @@ export async function removeContents<C extends CollectionName>(
     await removeEach(store.applications, eachListed(store.applications, 'owner', noun.id));
   }
   if (collection === 'organizations') {
-    for (const inside of [
-      'datasources',
-      'connections',
-      'users',
-      'applications',
-      'roles',
-      'resources',
-    ] as const) {
+    // What names others goes before them.
+    for (const inside of COLLECTIONS.slice(1).reverse()) {
       await removeAll(store, inside, noun.id, () => true);
     }
   }

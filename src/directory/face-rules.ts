@@ -15,13 +15,6 @@ export interface FaceRules extends FaceRights {
   readonly withoutUser?: (settings: FaceSettings, user: User) => FaceSettings | undefined;
 }
 
-/** The settings of faces that rights are read from. */
-export function rightsOfFaces({ faces }: Organization, rules: readonly FaceRules[]): readonly unknown[] {
-  return rules.flatMap(({ name, narrowing = [] }) =>
-    ['administrators', ...narrowing].map((setting) => faces?.[name]?.[setting]),
-  );
-}
-
 /** @returns the user's organization without what its faces say of the user; undefined if they say nothing */
 export async function findWithoutUser(
   user: User,

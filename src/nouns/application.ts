@@ -224,12 +224,15 @@ export const application = defineNoun({
     introspects: field(listOf(identifier), {
       effect: 'none',
       initially: [],
+      refersTo: 'resource',
       describe:
         'Identifiers of the resources that it serves as an API: it may introspect the tokens for them.',
     }),
     mayExchange: field(listOf(z.string()), {
       effect: 'narrows',
       initially: [],
+      refersTo: 'application',
+      mayComeLater: true,
       inFile: { names: 'application', schema: listOf(applicationName).exactOptional() },
       describe:
         'Names of the applications that may exchange its tokens and connection tokens, beside itself.',

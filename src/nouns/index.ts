@@ -5,10 +5,11 @@
 import { type Application, application } from './application.ts';
 import { type Connection, connection } from './connection.ts';
 import { type Datasource, datasource } from './datasource.ts';
-import type { Declaration, Noun } from './noun.ts';
+import type { Declaration, Field, Noun } from './noun.ts';
 import { type Organization, organization } from './organization.ts';
 import { type Resource, resource } from './resource.ts';
 import { type Role, role } from './role.ts';
+import { secretsIn, structureOf } from './structure.ts';
 import { type User, user } from './user.ts';
 
 export type { StoredDeviceAccess } from '../permissions/device-access.ts';
@@ -31,12 +32,12 @@ export type { Role } from './role.ts';
 export type { User } from './user.ts';
 export type { Realm } from './values.ts';
 
-/** By the name of the collection that keeps them. */
+/** By the name of the collection that keeps them; each names only those before it. */
 export const nouns = {
   organizations: organization,
-  applications: application,
-  roles: role,
   resources: resource,
+  roles: role,
+  applications: application,
   users: user,
   connections: connection,
   datasources: datasource,
@@ -82,6 +83,15 @@ export type ListedKey = { [C in CollectionName]: keyof (typeof nouns)[C]['listed
 export function declarationOf<C extends CollectionName>(collection: C): Declaration<Nouns[C]> {
   return nouns[collection] as unknown as Declaration<Nouns[C]>;
 }
+
+/** Names of fields that are never shown, at whatever depth. */
+export const SECRET_FIELDS: ReadonlySet<string> = new Set(
+  COLLECTIONS.flatMap((collection) =>
+    Object.entries<Field>(nouns[collection].fields).flatMap(([name, { secret, value }]) =>
+      secret ? [name] : secretsIn(structureOf(value)),
+    ),
+  ),
+);
 
 /** The value of a noun under each unique key that it has one for. */
 export function uniqueValuesOf<C extends CollectionName>(

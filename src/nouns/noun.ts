@@ -3,29 +3,28 @@
  * effects on living tokens, checks of references, the apply file and its documentation are derived from it.
  */
 import { z } from 'zod';
+import { type Structure, structureOf } from './structure.ts';
 
 /** What every administered noun has. */
-export interface Noun {
+const everyNoun = z.strictObject({
   /** A UUID; never used again once given, so nothing of a removed noun attaches to one made anew. */
-  readonly id: string;
+  id: z.string(),
   /** Sequential, unique per collection on this server; older APIs name things by it. Given by the store. */
-  readonly number: number;
+  number: z.int(),
   /** Starts at 1 and grows by one at each replacement; a stale writer is refused. Given by the store. */
-  readonly version: number;
-  readonly enabled: boolean;
+  version: z.int(),
+  enabled: z.boolean(),
   /** Milliseconds since the epoch. */
-  readonly createdAt: number;
-}
+  createdAt: z.int(),
+});
 
-/** What a noun is called, and what a field that names another says of it. */
-export type NounKind =
-  | 'organization'
-  | 'application'
-  | 'role'
-  | 'resource'
-  | 'user'
-  | 'connection'
-  | 'datasource';
+export interface Noun extends Readonly<z.output<typeof everyNoun>> {}
+
+/** What other nouns name: a resource by its identifier, all others by id. */
+export type Referred = 'organization' | 'application' | 'role' | 'resource' | 'user';
+
+/** What a noun is called. */
+export type NounKind = Referred | 'connection' | 'datasource';
 
 /** What a face says of the settings that rights are read from. */
 export interface FaceRights {
@@ -105,8 +104,10 @@ interface Facts {
   readonly secret?: true;
   /** Follows from other fields: not in files, and not a difference by itself. */
   readonly derived?: true;
-  /** Ids of such nouns (of a resource: its identifier) which must be in the same organization. */
-  readonly refersTo?: NounKind;
+  /** The value names such a noun, or several, which must be in the same organization. */
+  readonly refersTo?: Referred;
+  /** Two nouns may name each other, so one is written while the other is not there yet. */
+  readonly mayComeLater?: true;
   /** `false`: no file speaks of it. */
   readonly inFile?: InFile | false;
 }
@@ -182,6 +183,12 @@ export function defineNoun<
   L extends Keys<ValueOf<F>, readonly string[]>,
 >(declaration: Declared<F, U, L>): Declared<F, U, L> {
   return declaration;
+}
+
+/** What the noun is made of, with the members that every noun has. */
+export function structureOfNoun({ fields }: { readonly fields: Fields }): Structure {
+  const values = Object.entries<Field>(fields).map(([name, { value }]) => [name, value] as const);
+  return structureOf(everyNoun.extend(Object.fromEntries(values)));
 }
 
 /** Of nouns that belong to an organization. */

@@ -74,6 +74,7 @@ export const user = defineNoun({
     administers: field(listOf(z.string()), {
       effect: 'narrows',
       initially: [],
+      refersTo: 'organization',
       inFile: { key: 'organizations', names: 'organization' },
       describe: 'Names of all organizations that this person administers.',
     }),
