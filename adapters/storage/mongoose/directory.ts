@@ -16,17 +16,13 @@ import { defined } from '../../../src/storage/defined.ts';
 import type { NounRecord } from '../../../src/storage/dump.ts';
 import { guarded } from './errors.ts';
 import { createRevision, type Heads, type Revision, readLog } from './heads.ts';
+import { AS_JSON } from './noun-schema.ts';
 import type { Models, NounDocument } from './schemas.ts';
 
 export const numberOf = (collection: CollectionName): string => `number of ${collection}`;
 
-/** Fields whose members this store does not know. */
-const AS_JSON = ['jwks', 'faces'];
-
 function mapJson(fields: object, toOther: (value: unknown) => unknown): Record<string, unknown> {
-  const found = Object.entries(fields).filter(
-    ([name, value]) => AS_JSON.includes(name) && value !== undefined,
-  );
+  const found = Object.entries(fields).filter(([name, value]) => AS_JSON.has(name) && value !== undefined);
   return Object.fromEntries(found.map(([name, value]) => [name, toOther(value)]));
 }
 

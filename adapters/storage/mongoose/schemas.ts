@@ -4,8 +4,9 @@
  * of tokens and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
-import { type CollectionName, declarationOf } from '../../../src/nouns/index.ts';
+import type { CollectionName } from '../../../src/nouns/index.ts';
 import type { AuditEntry, DirectoryChange } from '../../../src/storage/contract.ts';
+import { bytes, moment, nounDocument, number, part, text } from './noun-schema.ts';
 
 export interface ArtifactDocument {
   _id: Buffer;
@@ -115,12 +116,6 @@ export interface NounDocument {
   [field: string]: unknown;
 }
 
-const text = { type: String, required: true } as const;
-const number = { type: Number, required: true } as const;
-const bytes = { type: Buffer, required: true } as const;
-const moment = { type: Date, required: true } as const;
-const flag = { type: Boolean, required: true } as const;
-
 function schema<T>(definition: SchemaDefinition): Schema<T> {
   return new Schema<T>(definition as SchemaDefinition<T>, {
     strict: 'throw',
@@ -133,159 +128,6 @@ function schema<T>(definition: SchemaDefinition): Schema<T> {
     autoCreate: false,
   });
 }
-
-const part = (definition: SchemaDefinition): Schema =>
-  new Schema(definition, {
-    _id: false,
-    strict: 'throw',
-    minimize: false,
-    // A part has no `collection` property of Mongoose that a field could hide.
-    suppressReservedKeysWarning: true,
-  });
-
-const permissions = part({ isAdmin: flag, tables: [part({ table: text, actions: text })] });
-
-const values = { type: [String], default: undefined };
-
-const userTable = part({
-  id: text,
-  enabled: flag,
-  database: text,
-  collection: text,
-  usernameColumn: text,
-  passwordColumn: text,
-  passwordFormat: text,
-  saltColumn: String,
-  saltOrder: String,
-  sealedSecret: String,
-  subjectColumn: text,
-  activeColumn: String,
-  conditions: [part({ column: text, equals: text })],
-  roles: [String],
-  roleColumn: String,
-  roleMap: [part({ value: text, role: text })],
-  claims: [part({ claim: text, column: text })],
-  passwordChangedAtColumn: String,
-  realm: text,
-  verified: flag,
-});
-
-const noun = {
-  _id: text,
-  number,
-  version: number,
-  enabled: flag,
-  createdAt: number,
-};
-
-const nounFields: Readonly<Record<CollectionName, SchemaDefinition>> = {
-  organizations: {
-    name: text,
-    default: flag,
-    hosts: [String],
-    faces: String,
-    unique: part({ name: text }),
-  },
-  applications: {
-    organization: text,
-    name: text,
-    realm: text,
-    clientId: text,
-    authMethod: text,
-    secretHash: String,
-    jwks: String,
-    grants: [String],
-    scopes: [String],
-    redirectUris: [String],
-    postLogoutRedirectUris: [String],
-    allowedOrigins: [String],
-    native: flag,
-    firstParty: Boolean,
-    pkce: String,
-    assertionAudience: String,
-    resource: String,
-    ceilings: [part({ resource: text, permissions: { type: permissions, required: true } })],
-    registeredCeiling: permissions,
-    introspects: [String],
-    mayExchange: [String],
-    maxExchangeTtl: Number,
-    minPasswordLength: Number,
-    isOrganization: Boolean,
-    owner: String,
-    registeredThrough: String,
-    homepage: String,
-    secretSeed: String,
-    idTokenAlg: String,
-    idTokenAlgsBefore: values,
-    userTokenTtl: Number,
-    unique: part({ clientId: text, name: text }),
-  },
-  roles: {
-    organization: text,
-    name: text,
-    default: flag,
-    resource: text,
-    scopes: [String],
-    permissions: { type: permissions, required: true },
-    unique: part({ name: text }),
-  },
-  resources: {
-    organization: text,
-    identifier: text,
-    name: text,
-    catalogue: text,
-    tables: [part({ id: text, name: text })],
-    scopes: [String],
-    token: part({ format: text, ttl: number, alg: text, algsBefore: values, typ: String, overflow: text }),
-    channel: String,
-    registeredBy: String,
-    owner: String,
-    unique: part({ identifier: text, channel: String }),
-  },
-  users: {
-    realm: text,
-    organization: String,
-    username: text,
-    canonicalUsername: text,
-    email: String,
-    canonicalEmail: String,
-    emailVerified: flag,
-    displayName: String,
-    passwordHash: String,
-    passwordChangedAt: Number,
-    secondFactor: flag,
-    pending: Boolean,
-    faces: String,
-    roles: [String],
-    administers: [String],
-    unique: part({ username: text, email: String }),
-  },
-  connections: {
-    organization: text,
-    name: text,
-    application: text,
-    resource: text,
-    owner: String,
-    scopes: [String],
-    permissions: { type: permissions, required: true },
-    expiresAt: Number,
-    secrets: [part({ id: text, hash: text, createdAt: number })],
-    networks: [String],
-    maxTokenTtl: Number,
-    unique: part({ name: text }),
-  },
-  datasources: {
-    organization: text,
-    name: text,
-    kind: text,
-    file: String,
-    server: part({ host: text, port: Number, username: String, tls: text, ca: String }),
-    sealedPassword: String,
-    insecurePasswords: flag,
-    userTables: [userTable],
-    unique: part({ name: text }),
-  },
-};
 
 export interface Models {
   readonly artifacts: Model<ArtifactDocument>;
@@ -303,12 +145,6 @@ export interface Models {
 /** @returns the same models, typed by what their documents have in common */
 export function seenAs<T>(...models: readonly Pick<Model<never>, 'db' | 'modelName'>[]): Model<T>[] {
   return models.map(({ db, modelName }) => db.model<T>(modelName));
-}
-
-function nounDefinition(collection: CollectionName): SchemaDefinition {
-  const keys = Object.keys(declarationOf(collection).listed);
-  const listed = keys.length > 0 && { listed: part(Object.fromEntries(keys.map((key) => [key, values]))) };
-  return { ...noun, ...nounFields[collection], ...listed };
 }
 
 export function createModels(connection: Connection): Models {
@@ -393,13 +229,13 @@ export function createModels(connection: Connection): Models {
       details: String,
     }),
     nouns: {
-      organizations: model('organizations', nounDefinition('organizations')),
-      applications: model('applications', nounDefinition('applications')),
-      roles: model('roles', nounDefinition('roles')),
-      resources: model('resources', nounDefinition('resources')),
-      users: model('users', nounDefinition('users')),
-      connections: model('connections', nounDefinition('connections')),
-      datasources: model('datasources', nounDefinition('datasources')),
+      organizations: model('organizations', nounDocument('organizations')),
+      applications: model('applications', nounDocument('applications')),
+      roles: model('roles', nounDocument('roles')),
+      resources: model('resources', nounDocument('resources')),
+      users: model('users', nounDocument('users')),
+      connections: model('connections', nounDocument('connections')),
+      datasources: model('datasources', nounDocument('datasources')),
     },
   };
 }
