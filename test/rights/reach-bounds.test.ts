@@ -6,7 +6,13 @@ import { test } from 'node:test';
 import bcrypt from 'bcrypt';
 import { findFixedChanges } from '../../src/changes/changes.ts';
 import { BrokenReference } from '../../src/changes/references.ts';
-import type { Application, CollectionName, Nouns, Resource } from '../../src/nouns/index.ts';
+import {
+  type Application,
+  COLLECTIONS,
+  type CollectionName,
+  type Nouns,
+  type Resource,
+} from '../../src/nouns/index.ts';
 import { isOpenIdScope } from '../../src/nouns/openid-scopes.ts';
 import { fromStoredAccess } from '../../src/permissions/device-access.ts';
 import { fromStored } from '../../src/permissions/stored.ts';
@@ -28,15 +34,6 @@ import {
 } from './organizations.ts';
 
 const RUNS = process.env.GRANTABLE_TEST_LONG ? 200 : 8;
-const COLLECTIONS = [
-  'organizations',
-  'resources',
-  'roles',
-  'applications',
-  'users',
-  'connections',
-  'datasources',
-] as const satisfies readonly CollectionName[];
 const DATABASE_USER = {
   grant_type: 'urn:grantable:grant-type:database-user',
   instance: 'crm',

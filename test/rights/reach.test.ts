@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { builtInFaces } from '../../src/faces/index.ts';
-import type {
-  Application,
-  Connection,
-  Datasource,
-  Organization,
-  Resource,
-  Role,
-  User,
+import {
+  type Application,
+  COLLECTIONS,
+  type CollectionName,
+  type Connection,
+  type Datasource,
+  declarationOf,
+  type Nouns,
+  type Organization,
+  type Resource,
+  type Role,
+  type User,
 } from '../../src/nouns/index.ts';
 import { ALL_DEVICE_ACCESS } from '../../src/permissions/device-access.ts';
 import { createPermissions, EVERYTHING, NOTHING } from '../../src/permissions/permissions.ts';
@@ -223,32 +227,34 @@ test('a resource reaches all of itself, which no role gives', async () => {
   assert.ok(reaches(wholeOrganization('acme'), found));
 });
 
+const connection: Connection = {
+  ...STORED,
+  id: 'c',
+  organization: 'acme',
+  name: 'c',
+  application: 'shop',
+  resource: db.identifier,
+  scopes: ['orders.read'],
+  permissions: toStored(WRITE),
+  secrets: [],
+  networks: [],
+};
+
 test('a connection reaches what it says, or what its owner reaches', async () => {
-  const connection: Connection = {
-    ...STORED,
-    id: 'c',
-    organization: 'acme',
-    name: 'c',
-    application: 'shop',
-    resource: db.identifier,
-    scopes: ['orders.read'],
-    permissions: toStored(WRITE),
-    secrets: [],
-    networks: [],
-  };
   same(await reachOf('connections', connection, world), rights(db, WRITE, ['orders.read']));
   const hers = await reachOf('connections', { ...connection, owner: 'ann' }, world);
   same(hers, await reachOf('users', ann, world));
 });
 
+const userTable = { roles: ['reader'], roleMap: [{ value: 'boss', role: 'writer' }] };
+const datasource = {
+  ...STORED,
+  id: 'd',
+  organization: 'acme',
+  userTables: [userTable],
+} as unknown as Datasource;
+
 test('a datasource reaches what any of its accounts could get', async () => {
-  const userTable = { roles: ['reader'], roleMap: [{ value: 'boss', role: 'writer' }] };
-  const datasource = {
-    ...STORED,
-    id: 'd',
-    organization: 'acme',
-    userTables: [userTable],
-  } as unknown as Datasource;
   same(await reachOf('datasources', datasource, world), rights(db, WRITE, ['orders.read']));
 });
 
@@ -315,4 +321,50 @@ test('organizations and administrators are made by the whole server only', async
 test('a role for a resource of another organization takes all of that one', async () => {
   const foreign: World = { ...world, findResource: async () => ({ ...db, organization: 'other' }) };
   assert.ok(!(await containsReach(organization, 'roles', undefined, reader, foreign)));
+});
+
+/** Rights are read from these fields, or they name other nouns; yet another value of them gives nothing more. */
+const GIVING_NOTHING: Partial<Record<CollectionName, readonly string[]>> = {
+  // It is whole whatever they say.
+  organizations: ['faces', 'enabled'],
+  resources: ['enabled', 'catalogue', 'tables', 'scopes'],
+  roles: ['enabled'],
+  applications: ['enabled', 'grants', 'realm', 'resource', 'registeredThrough'],
+  users: ['enabled', 'passwordHash', 'pending'],
+  connections: ['enabled', 'application', 'expiresAt'],
+  datasources: ['enabled', 'organization', 'file', 'server'],
+};
+
+test('each field that rights are read from is weighed, or gives nothing', async () => {
+  const samples: { readonly [C in CollectionName]: readonly Nouns[C][] } = {
+    organizations: [acme],
+    resources: [domain],
+    roles: [reader],
+    applications: [application('a'), application('a', { owner: 'ann' })],
+    users: [user('bob', { organization: 'hive' })],
+    connections: [connection],
+    datasources: [datasource],
+  };
+  for (const collection of COLLECTIONS) {
+    const read = new Set<PropertyKey>(GIVING_NOTHING[collection]);
+    for (const noun of samples[collection]) {
+      const watched = new Proxy<object>(noun, {
+        get(target, name) {
+          read.add(name);
+          return Reflect.get(target, name);
+        },
+      });
+      await reachOf(collection, watched as typeof noun, world);
+    }
+    const { fields } = declarationOf(collection);
+    const counts = Object.keys(fields).filter((name) => {
+      const { effect, refersTo } = fields[name] ?? {};
+      return effect !== 'none' || refersTo !== undefined;
+    });
+    assert.deepEqual(
+      counts.filter((name) => !read.has(name)),
+      [],
+      collection,
+    );
+  }
 });
