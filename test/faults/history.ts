@@ -4,7 +4,7 @@ import { PASSWORD, REDIRECT_URI } from '../support/server.ts';
 import { type Answer, ask } from './child-server.ts';
 
 /** Milliseconds in which a refresh whose answer was lost may be retried; after that it counts as reuse. */
-const RETRIED_WITHIN_MS = 5_000;
+export const RETRIED_WITHIN_MS = 5_000;
 
 /** One login: its refresh tokens in order; the last is the one that the client holds. */
 interface Login {

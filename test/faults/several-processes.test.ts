@@ -13,6 +13,7 @@ import { OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI, RESOURCE } from '../support/se
 import { until } from '../support/until.ts';
 import { ask, type ChildServer, createChildServers } from './child-server.ts';
 import { createCode } from './codes.ts';
+import { RETRIED_WITHIN_MS } from './history.ts';
 import { heatCaches } from './stale-answers.ts';
 
 const ROUNDS = process.env.GRANTABLE_TEST_LONG ? 100 : 3;
@@ -101,6 +102,7 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
         username: 'ann',
         password: PASSWORD,
       });
+      const retriedUntil = performance.now() + RETRIED_WITHIN_MS;
       const answers = await inParallel((issuer) =>
         ask(issuer, '/oauth/token', 'shop', {
           grant_type: 'refresh_token',
@@ -111,6 +113,8 @@ describe(`${PROCESSES} server processes on one store, ${STORE}`, () => {
         answers.filter((answer) => answer?.status === 200).map((answer) => answer?.json.refresh_token),
       );
       assert.equal(successors.size, 1);
+      // On a machine that took longer, the last ones were reuse, which ends the login.
+      if (performance.now() > retriedUntil) continue;
       const next = await ask(second.issuer, '/oauth/token', 'shop', {
         grant_type: 'refresh_token',
         refresh_token: [...successors][0],

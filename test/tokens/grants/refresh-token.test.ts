@@ -70,6 +70,8 @@ describe('refresh_token', () => {
   });
 
   test('RT-02 of 20 parallel refreshes all that succeed name one successor', async () => {
+    // All are within the grace, however long they take.
+    server.clock.stoppedAt = Date.now() + server.clock.offset;
     for (let round = 0; round < ROUNDS; round += 1) {
       const { refresh_token } = await login();
       const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(refresh_token)));
@@ -79,6 +81,7 @@ describe('refresh_token', () => {
       assert.equal(successors.size, 1);
       assert.equal((await refresh([...successors][0])).status, 200);
     }
+    delete server.clock.stoppedAt;
   });
 
   test('RT-03 reuse is refused after a restart and after the clock was set back', async () => {
