@@ -1,6 +1,6 @@
 /** Nouns as an apply file has them: for what differs between two of them, and for writing an organization back. */
 import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
-import { Concealed, type Field, type InFile, type NameOf, type NounKind } from '../nouns/noun.ts';
+import { Concealed, type Field, type InFile, type NameOf, type Referred } from '../nouns/noun.ts';
 
 /** Members of an entry of an apply file by their keys, with the values that reading a file gives. */
 export type Entry = Readonly<Record<string, unknown>>;
@@ -11,9 +11,8 @@ export function spellingOf({ inFile = {}, derived }: Field): InFile | undefined 
 }
 
 /** The nouns whose names a file has where the field has ids; a resource is named by its identifier everywhere. */
-export function namedBy(field: Field): NounKind | undefined {
-  const { refersTo } = field;
-  return spellingOf(field)?.names ?? (refersTo === 'resource' ? undefined : refersTo);
+export function namedBy({ refersTo }: Field): Exclude<Referred, 'resource'> | undefined {
+  return refersTo === 'resource' ? undefined : refersTo;
 }
 
 function toSaid(field: Field, value: unknown, noun: object, nameOf: NameOf): unknown {

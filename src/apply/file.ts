@@ -13,11 +13,13 @@ export type {
   ApplyAdministrator,
   ApplyApplication,
   ApplyConnection,
+  ApplyDatasource,
   ApplyFile,
   ApplyOrganization,
   ApplyResource,
   ApplyRole,
   ApplyUser,
+  ApplyUserTable,
 } from './schema.ts';
 export type { Located } from './yaml-document.ts';
 

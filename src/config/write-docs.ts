@@ -1,16 +1,16 @@
 /**
- * Writes docs/configuration.md from the options and from the apply file's schema. With `--check` it writes nothing and
- * fails if the file is not what it would have written.
+ * Writes docs/configuration.md from the options and from the apply file's schema, and docs/apply.schema.json from the
+ * latter. With `--check` it writes nothing and fails if a file is not what it would have written.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { datasource } from '../apply/datasource-schema.ts';
 import { applySample } from '../apply/sample.ts';
 import {
   administrator,
   application,
   applyFile,
   connection,
+  datasource,
   organization,
   resource,
   role,
@@ -121,7 +121,7 @@ function writeNoun(title: string, schema: z.ZodType): string {
 }
 
 /** The whole text of docs/configuration.md. */
-export function renderConfigurationDocs(): string {
+function renderConfigurationDocs(): string {
   return `<!-- Written by \`npm run docs\` from src/config; changes made here are lost. -->
 
 # Configuration
@@ -178,6 +178,13 @@ Grantable reads the file more strictly than YAML requires: a key occurs once and
 line or in quotes, merge keys are not allowed, and the file ends with a line break, so that a file that was cut off is noticed.
 Anchors and aliases work.
 
+\`docs/apply.schema.json\` is the JSON Schema of the file, with which editors complete keys and explain them. The YAML language
+server reads where it is from a first line such as:
+
+\`\`\`yaml
+# yaml-language-server: $schema=node_modules/grantable/docs/apply.schema.json
+\`\`\`
+
 **Permissions** are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
 \`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. An action that is not listed is not allowed.
 
@@ -195,15 +202,33 @@ ${[
 `;
 }
 
-/** The file in this checkout. */
-export const configurationDocs = new URL('../../docs/configuration.md', import.meta.url);
+/** The whole text of docs/apply.schema.json. */
+function renderApplySchema(): string {
+  const schema = z.toJSONSchema(applyFile, {
+    io: 'input',
+    unrepresentable: 'any',
+    // What editors know.
+    target: 'draft-7',
+    // Our own word, for the tables of the documentation.
+    override: ({ jsonSchema }) => void Reflect.deleteProperty(jsonSchema, 'shape'),
+  });
+  return `${JSON.stringify({ title: 'Apply file of Grantable', ...schema }, null, 2)}\n`;
+}
+
+/** The files in this checkout, and their whole texts. */
+export const written = {
+  'docs/configuration.md': renderConfigurationDocs,
+  'docs/apply.schema.json': renderApplySchema,
+};
 
 function main(check: boolean): void {
-  const text = renderConfigurationDocs();
-  if (!check) writeFileSync(configurationDocs, text);
-  else if (readFileSync(configurationDocs, 'utf8') !== text) {
-    console.error('docs/configuration.md is out of date: run `npm run docs`');
-    process.exitCode = 1;
+  for (const [path, render] of Object.entries(written)) {
+    const file = new URL(`../../${path}`, import.meta.url);
+    if (!check) writeFileSync(file, render());
+    else if (readFileSync(file, 'utf8') !== render()) {
+      console.error(`${path} is out of date: run \`npm run docs\``);
+      process.exitCode = 1;
+    }
   }
 }
 

@@ -233,7 +233,7 @@ export const application = defineNoun({
       initially: [],
       refersTo: 'application',
       mayComeLater: true,
-      inFile: { names: 'application', schema: listOf(applicationName).exactOptional() },
+      inFile: { schema: listOf(applicationName).exactOptional() },
       describe:
         'Names of the applications that may exchange its tokens and connection tokens, beside itself.',
     }),

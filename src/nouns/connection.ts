@@ -41,7 +41,7 @@ export const connection = defineNoun({
       effect: 'none',
       fixed: true,
       refersTo: 'application',
-      inFile: { names: 'application', schema: applicationName },
+      inFile: { schema: applicationName },
       describe: 'Name of the application that the connection belongs to. Cannot be changed later.',
     }),
     resource: field(identifier, {
@@ -55,7 +55,7 @@ export const connection = defineNoun({
       effect: 'none',
       fixed: true,
       refersTo: 'user',
-      inFile: { names: 'user', schema: username.exactOptional() },
+      inFile: { schema: username.exactOptional() },
       describe:
         'A user of the application. The connection never allows more than this user may do, and it ends when the user is disabled or removed. Cannot be changed later.',
     }),

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { isHostname } from './hosts.ts';
 import { Concealed, defineNoun, field, type NameOf, type NounOf, ofOrganization } from './noun.ts';
 import { insecureFormats, passwordFormats } from './password-formats.ts';
-import { realm, slug } from './values.ts';
+import { applicationName, line, listOf, realm, slug } from './values.ts';
 
 const column = z.string().min(1).max(128).meta({ shape: 'the name of a column' });
 
@@ -106,14 +106,71 @@ const userTable = z.strictObject({
 const serverMembers = {
   host: server.shape.host.exactOptional(),
   port: server.shape.port,
+  database: z.string().exactOptional().describe('The database of user tables that do not name one.'),
   username: server.shape.username,
   tls: server.shape.tls.exactOptional(),
   ca: server.shape.ca,
 };
 
+/** Claims that say what a token is and may do; a column of a user table must not. */
+const OWN_CLAIMS: ReadonlySet<string> = new Set(
+  (
+    'iss sub aud exp nbf iat jti client_id scope permissions authorization_details org app roles username auth_time ' +
+    'act may_act anc as_of active token_type cnf azp nonce acr amr sid groups entitlements __proto__ constructor prototype'
+  ).split(' '),
+);
+
+const claim = z.string().superRefine((value, context) => {
+  if (!/^[A-Za-z_][A-Za-z0-9_.:/-]{0,63}$/.test(value)) {
+    context.addIssue({ code: 'custom', message: 'is not the name of a claim' });
+  } else if (OWN_CLAIMS.has(value)) {
+    context.addIssue({ code: 'custom', message: 'is a claim that tokens have already' });
+  }
+});
+
+const scalar = z.union([z.string().max(256), z.number(), z.boolean()]);
+
+const MAX_CLAIMS = 10;
+
+const { id: _id, verified: _verified, sealedSecret, ...kept } = userTable.shape;
+
+const userTableInFile = z
+  .strictObject({
+    ...kept,
+    enabled: kept.enabled.exactOptional(),
+    database: kept.database.exactOptional(),
+    passwordSecret: z
+      .string()
+      .min(1)
+      .max(512)
+      .exactOptional()
+      .describe(sealedSecret.meta()?.description ?? ''),
+    conditions: z
+      .record(column, scalar)
+      .exactOptional()
+      .describe(kept.conditions.description ?? ''),
+    nullColumns: listOf(column)
+      .exactOptional()
+      .describe('Further columns that must have no value, such as `deleted_at`.'),
+    roles: listOf(line)
+      .exactOptional()
+      .describe(kept.roles.description ?? ''),
+    roleMap: z
+      .record(z.string().min(1).max(128), line)
+      .exactOptional()
+      .describe(kept.roleMap.description ?? ''),
+    claims: z
+      .record(claim, column)
+      .refine((claims) => Object.keys(claims).length <= MAX_CLAIMS, `has more than ${MAX_CLAIMS}`)
+      .exactOptional()
+      .describe(kept.claims.description ?? ''),
+    realm: applicationName.exactOptional().describe(kept.realm.description ?? ''),
+  })
+  .describe('A table whose rows are people who log in.');
+
 type StoredTable = z.output<typeof userTable>;
 
-function userTableInFile({ id, sealedSecret, verified, ...table }: StoredTable, nameOf: NameOf) {
+function spellUserTable({ id, sealedSecret, verified, ...table }: StoredTable, nameOf: NameOf) {
   const { conditions, roles, roleMap, claims, realm, ...others } = table;
   const values = conditions.map(({ column, equals }) => [column, JSON.parse(equals)] as const);
   return {
@@ -128,7 +185,7 @@ function userTableInFile({ id, sealedSecret, verified, ...table }: StoredTable, 
 }
 
 function userTablesInFile(tables: readonly StoredTable[], _datasource: unknown, nameOf: NameOf) {
-  return tables.map((table) => userTableInFile(table, nameOf));
+  return tables.map((table) => spellUserTable(table, nameOf));
 }
 
 /** By what distinguishes the user tables of one datasource. */
@@ -139,7 +196,7 @@ function showUserTables(tables: readonly StoredTable[], nameOf: NameOf) {
       const label = `userTables.${database}.${collection}(${usernameColumn}, ${passwordColumn})`;
       const shown = {
         realm: "its organization's",
-        ...userTableInFile(table, nameOf),
+        ...spellUserTable(table, nameOf),
         verified,
         passwordSecret: new Concealed(sealedSecret),
       };
@@ -199,7 +256,13 @@ export const datasource = defineNoun({
     userTables: field(z.array(userTable), {
       effect: 'narrows',
       initially: [],
-      inFile: { toFile: userTablesInFile, shown: showUserTables },
+      inFile: {
+        schema: listOf(userTableInFile, ({ database, collection, usernameColumn, passwordColumn }) =>
+          JSON.stringify([database, collection, usernameColumn, passwordColumn]),
+        ).exactOptional(),
+        toFile: userTablesInFile,
+        shown: showUserTables,
+      },
       describe: 'All its user tables. A table that is missing here is removed, and its tokens end.',
     }),
   },

@@ -60,8 +60,6 @@ export interface InFile {
   readonly key?: string;
   /** Absent: the field's own, which may be left out. */
   readonly schema?: z.ZodType;
-  /** The file has names of such nouns, the noun their ids. */
-  readonly names?: NounKind;
   /** @returns the value; undefined: the noun is without one */
   readonly fromFile?: (context: never) => unknown;
   /** @returns what a file says; undefined: nothing */
@@ -104,7 +102,7 @@ interface Facts {
   readonly secret?: true;
   /** Follows from other fields: not in files, and not a difference by itself. */
   readonly derived?: true;
-  /** The value names such a noun, or several, which must be in the same organization. */
+  /** The value names such a noun, or several, which must be in the same organization. A file has names instead of ids. */
   readonly refersTo?: Referred;
   /** Two nouns may name each other, so one is written while the other is not there yet. */
   readonly mayComeLater?: true;
@@ -135,12 +133,10 @@ type Initial<T> = T | ((noun: never, settings: ServerSettings) => T);
 /**
  * @param value `.exactOptional()`: a noun may be without it
  */
-export function field<V extends z.ZodType>(
-  value: V,
-  facts: Facts & {
-    readonly initially?: Initial<Frozen<z.output<V>>>;
-  },
-): Field<V> {
+export function field<
+  V extends z.ZodType,
+  const F extends Facts & { readonly initially?: Initial<Frozen<z.output<V>>> },
+>(value: V, facts: F): { readonly value: V } & F {
   return { value, ...facts };
 }
 

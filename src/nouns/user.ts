@@ -1,7 +1,7 @@
 /** Users: people who log in, and administrators. */
 import { z } from 'zod';
 import { defineNoun, field, type NameOf, type NounOf } from './noun.ts';
-import { email, line, listOf, moment, realm, username } from './values.ts';
+import { email, line, listOf, moment, password, realm, slug, username } from './values.ts';
 
 export const user = defineNoun({
   singular: 'user',
@@ -19,6 +19,7 @@ export const user = defineNoun({
       fixed: true,
       inFile: {
         key: 'application',
+        schema: slug.exactOptional(),
         toFile: (value: string, _user: unknown, nameOf: NameOf) =>
           value.startsWith('application:') ? nameOf(value.slice('application:'.length)) : undefined,
       },
@@ -41,7 +42,16 @@ export const user = defineNoun({
     passwordHash: field(z.string().exactOptional(), {
       effect: 'restarts',
       secret: true,
-      inFile: { key: 'password' },
+      inFile: {
+        key: 'password',
+        members: {
+          password: password
+            .exactOptional()
+            .describe(
+              'Used when the user is created; generated then if both this and `passwordHash` are left out. A different one later is reported and not applied (`--reset-passwords` applies it).',
+            ),
+        },
+      },
       describe: 'Self-describing, see accounts/passwords.ts. Absent: no password login.',
     }),
     passwordChangedAt: field(moment.exactOptional(), {
@@ -68,14 +78,14 @@ export const user = defineNoun({
       effect: 'narrows',
       initially: [],
       refersTo: 'role',
-      inFile: { names: 'role', schema: listOf(line).exactOptional() },
+      inFile: { schema: listOf(line).exactOptional() },
       describe: 'Names of all roles of the user.',
     }),
     administers: field(listOf(z.string()), {
       effect: 'narrows',
       initially: [],
       refersTo: 'organization',
-      inFile: { key: 'organizations', names: 'organization' },
+      inFile: { key: 'organizations', schema: listOf(slug).exactOptional() },
       describe: 'Names of all organizations that this person administers.',
     }),
     faces: field(z.record(z.string(), z.record(z.string(), z.unknown())).exactOptional(), {

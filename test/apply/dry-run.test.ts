@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
-import { datasource } from '../../src/apply/datasource-schema.ts';
 import { formatReport } from '../../src/apply/report.ts';
 import {
   administrator,
   application,
   connection,
+  datasource,
   organization,
   resource,
   role,

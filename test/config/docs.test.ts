@@ -3,13 +3,36 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { options } from '../../src/config/options.ts';
-import { configurationDocs, renderConfigurationDocs } from '../../src/config/write-docs.ts';
+import { written } from '../../src/config/write-docs.ts';
 
-const SOURCES = join(import.meta.dirname, '..', '..', 'src');
-const text = readFileSync(configurationDocs, 'utf8');
+const ROOT = join(import.meta.dirname, '..', '..');
+const SOURCES = join(ROOT, 'src');
+const text = readFileSync(join(ROOT, 'docs', 'configuration.md'), 'utf8');
 
-test('docs/configuration.md is what `npm run docs` writes', () => {
-  assert.equal(text, renderConfigurationDocs());
+for (const [path, render] of Object.entries(written)) {
+  test(`${path} is what \`npm run docs\` writes`, () => {
+    assert.equal(readFileSync(join(ROOT, path), 'utf8'), render());
+  });
+}
+
+test('the JSON Schema of the apply file explains every key', () => {
+  const unexplained: string[] = [];
+  const visit = (value: unknown, path: string): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const { properties = {}, ...others } = value as { properties?: Record<string, { description?: string }> };
+    for (const [key, inner] of Object.entries(properties)) {
+      if (inner.description === undefined) unexplained.push(`${path}.${key}`);
+      visit(inner, `${path}.${key}`);
+    }
+    for (const inner of Object.values(others)) visit(inner, path);
+  };
+  visit(JSON.parse(readFileSync(join(ROOT, 'docs', 'apply.schema.json'), 'utf8')), '');
+  // The text above the tables explains permissions and JSON Web Key Sets are a standard of their own.
+  const known = /\.(?:isAdmin|tables|create|read|update|delete|keys)$/;
+  assert.deepEqual(
+    unexplained.filter((path) => !known.test(path)),
+    [],
+  );
 });
 
 test('every option has its row', () => {

@@ -7,7 +7,8 @@ import { PLACE } from '../../datasources/logins.ts';
 import { registeredColumns } from '../../datasources/rows.ts';
 import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
-import { type ApplyDatasource, type ApplyUserTable, databaseOf } from '../datasource-schema.ts';
+import { databaseOf } from '../datasource-problems.ts';
+import type { ApplyDatasource, ApplyUserTable } from '../file.ts';
 import { findIds, planNoun } from './noun.ts';
 import { createNounId, type Plan, type Planning } from './plan.ts';
 

@@ -1,7 +1,7 @@
 /** One noun as a file wants it: what the file says, else what is there, else what a new one has. */
 import { didYouMean } from '../../errors/similar.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
-import type { Field, NounKind, ServerSettings } from '../../nouns/noun.ts';
+import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
 import { type Entry, namedBy, spellingOf } from '../entries.ts';
 import type { Plan, Wanted } from './plan.ts';
 
@@ -61,7 +61,7 @@ function isOptional({ value }: Field): boolean {
 export async function findIds(
   plan: Plan,
   what: string,
-  kind: NounKind,
+  kind: Referred,
   organization: string,
   names: readonly string[],
 ): Promise<string[]> {

@@ -21,7 +21,7 @@ import {
   type User,
   uniqueValuesOf,
 } from '../../nouns/index.ts';
-import type { NounKind } from '../../nouns/noun.ts';
+import type { Referred } from '../../nouns/noun.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 
@@ -106,7 +106,7 @@ export interface Plan {
   /** Under which an application is added that others of the file may name before. */
   reserveId(organization: string, application: string): string;
   /** Of an organization, or of an application or role of the organization. */
-  findId(kind: NounKind, organization: string, name: string): Promise<string | undefined>;
+  findId(kind: Referred, organization: string, name: string): Promise<string | undefined>;
   /** Those of the store. */
   roleNames(organization: string): Promise<string[]>;
   /** @param username canonical */
