@@ -136,6 +136,10 @@ const checks: Checks = {
 
   async *users(user, lookup) {
     if (!(await fitsRealm(user, lookup))) yield 'lives in a realm that its organization does not have';
+    // An organization has power over its users, so it would have power over what they administer.
+    const { organization: own, administers } = user;
+    const other = own === undefined ? undefined : administers.find((id) => id !== own);
+    if (other !== undefined) yield `administers an organization other than its own (${other})`;
     yield* othersNames(user, lookup);
   },
 };

@@ -380,6 +380,10 @@ test('MT-05 nothing may name what belongs to another organization', async (t) =>
   );
   await refused(changes.users.create(newUser(other.id, fixture.application.realm, 'bob', []), AUTHOR));
   await refused(
+    change(fixture, 'users', fixture.user.id, { administers: [fixture.organization.id, other.id] }),
+  );
+  await change(fixture, 'users', fixture.user.id, { administers: [fixture.organization.id] });
+  await refused(
     changes.applications.create(
       {
         ...newApplication(other.id, 'thief'),

@@ -201,7 +201,7 @@ async function mintAll(server: TestServer, own: OnServer): Promise<Map<string, M
   return minted;
 }
 
-test('no controller of an object gets a token beyond its reach', async () => {
+test('MT-05 no controller of an object gets a token beyond its reach', async () => {
   await using server = await startServer({
     env: { GRANTABLE_EXCHANGE_LIMIT: '100000/1m' },
     fixture({ organizations: [acme] }) {

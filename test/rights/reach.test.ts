@@ -193,6 +193,8 @@ test('an application reaches each resource that is registered through it', async
   const [, sites] = others as [Application, Application];
   const found = await reachOf('applications', sites, world);
   assert.ok(reaches(found, rights(domain)) && !reaches(found, rights(domain, WRITE)));
+  const withScope = await reachOf('applications', { ...sites, scopes: ['later'] }, world);
+  assert.ok(reaches(withScope, rights(domain, READ, ['later'])) && !reaches(found, withScope));
   assert.ok(!reaches(found, rights(db)));
 });
 
@@ -282,7 +284,7 @@ test('a change is judged by what the object reaches before and after it', async 
   }
 });
 
-test('a party cannot take over a stronger user, nor make one', async () => {
+test('MT-05 a party cannot take over a stronger user, nor make one', async () => {
   const holder = await reachOf('users', ann, world);
   const strong = user('carl', { roles: ['writer'] });
   assert.ok(await containsReach(holder, 'users', ann, { ...ann, email: 'new@acme.example' }, world));
