@@ -1,5 +1,8 @@
 /** Taking what `export` wrote into an empty store. */
 import { z } from 'zod';
+import { COLLECTIONS, type CollectionName, declarationOf } from '../nouns/index.ts';
+import { structureOfNoun } from '../nouns/noun.ts';
+import type { Structure } from '../nouns/structure.ts';
 import type { StoredKey } from '../storage/contract.ts';
 import type { DumpKind, DumpRecord } from '../storage/dump.ts';
 import { moveIntoFaces } from '../storage/earlier-nouns.ts';
@@ -16,13 +19,20 @@ export class BadExport extends Error {
 const text = z.string().min(1);
 const count = z.int().nonnegative();
 const bytes = z.base64url().min(1);
-const noun = z.looseObject({
-  id: z.uuid(),
-  number: count,
-  version: count,
-  enabled: z.boolean(),
-  createdAt: count,
-});
+
+/** What a value is made of. What its contents may be is not asked of what a store held, nor of members without a name here. */
+function toSchema({ type, format, items, properties = {}, required = [], anyOf = [] }: Structure): z.ZodType {
+  if (type === 'string') return format === 'uuid' ? z.uuid() : z.string();
+  if (type === 'boolean') return z.boolean();
+  if (type === 'number' || type === 'integer') return type === 'integer' ? z.int() : z.number();
+  if (type === 'array') return z.array(items ? toSchema(items) : z.unknown());
+  if (type !== 'object') return anyOf.length > 0 ? z.union(anyOf.map(toSchema)) : z.unknown();
+  const members = Object.entries(properties).map(([name, member]) => {
+    const schema = toSchema(member);
+    return [name, required.includes(name) ? schema : schema.optional()] as const;
+  });
+  return z.looseObject(Object.fromEntries(members));
+}
 
 const granted = z.looseObject({
   id: text,
@@ -33,20 +43,11 @@ const granted = z.looseObject({
 });
 
 /** What finds a row and ends it; the rest is taken as it is. */
-const kinds: { readonly [K in DumpKind]: z.ZodObject } = {
+const kinds: { readonly [K in Exclude<DumpKind, CollectionName>]: z.ZodType } = {
   keys: z.object({
     row: z.looseObject({ id: text, purpose: text, sealed: text, createdAt: count, activeFrom: count }),
   }),
   counts: z.object({ name: text, value: count }),
-  organizations: z.object({ row: noun.extend({ name: text }) }),
-  applications: z.object({ row: noun.extend({ organization: text, name: text, clientId: text }) }),
-  roles: z.object({ row: noun.extend({ organization: text, name: text, resource: text }) }),
-  resources: z.object({ row: noun.extend({ organization: text, identifier: text }) }),
-  users: z.object({ row: noun.extend({ realm: text, canonicalUsername: text }) }),
-  connections: z.object({
-    row: noun.extend({ organization: text, name: text, application: text, resource: text }),
-  }),
-  datasources: z.object({ row: noun.extend({ organization: text, name: text, kind: text }) }),
   nodes: z.object({ row: z.looseObject({ id: text, expiresAt: count, change: count }) }),
   tokens: z.object({
     key: bytes,
@@ -60,12 +61,19 @@ const kinds: { readonly [K in DumpKind]: z.ZodObject } = {
   audit: z.object({ row: z.looseObject({ at: count, event: text }) }),
 };
 
+const schemas: ReadonlyMap<unknown, z.ZodType> = new Map([
+  ...Object.entries(kinds),
+  ...COLLECTIONS.map((collection) => {
+    const row = toSchema(structureOfNoun(declarationOf(collection)));
+    return [collection, z.object({ row })] as const;
+  }),
+]);
+
 const header = z.object({ format: z.literal(FORMAT), version: z.int() });
 const end = z.strictObject({ end: z.literal(true), records: z.int() });
 
 function parseRecord(value: unknown, number: number): DumpRecord {
-  const { kind } = (value ?? {}) as { kind?: unknown };
-  const schema = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind as DumpKind] : undefined;
+  const schema = schemas.get(((value ?? {}) as { kind?: unknown }).kind);
   if (!schema) throw new BadExport(`Line ${number} of the export is not a row that this version knows.`);
   const issue = schema.safeParse(value).error?.issues[0];
   if (issue) throw new BadExport(`Line ${number} of the export is damaged at ${issue.path.join('.')}.`);

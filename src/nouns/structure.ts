@@ -4,6 +4,7 @@ import { z } from 'zod';
 /** As JSON Schema has it. */
 export interface Structure {
   readonly type?: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
+  readonly format?: string;
   readonly items?: Structure;
   readonly properties?: Readonly<Record<string, Structure>>;
   readonly required?: readonly string[];

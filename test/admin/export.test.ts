@@ -6,9 +6,12 @@ import { type TestContext, test } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { exportLines } from '../../src/admin/export.ts';
 import { BadExport, importRecords } from '../../src/admin/import.ts';
+import { collectionOf } from '../../src/directory/collections.ts';
+import { COLLECTIONS } from '../../src/nouns/index.ts';
 import { Conflict, type Storage } from '../../src/storage/contract.ts';
 import { StoreNotEmpty } from '../../src/storage/dump.ts';
 import { openVault } from '../../src/storage/vault.ts';
+import { createNoun } from '../nouns/whole-nouns.ts';
 import { type Administration, fileOf, openAdministration } from './fixture.ts';
 import { acme, logIn, mint } from './tokens.ts';
 
@@ -50,6 +53,26 @@ async function openFull(t: TestContext): Promise<Administration> {
   assert.equal((await directory.organizations.page({ limit: 10 })).items.length, 1);
   return administration;
 }
+
+test('an import takes every field of every noun, and no other type of value', async (t) => {
+  const storage = await openEmpty(t);
+  for (const collection of COLLECTIONS) {
+    const nouns = collectionOf(storage.directory, collection);
+    await nouns.insert(createNoun(collection, true));
+    await nouns.insert(createNoun(collection, false));
+  }
+  const lines = await exported(storage);
+  const other = await openEmpty(t);
+  await other.dump.import(importRecords(each(lines)));
+  assert.deepEqual(await exported(other), lines);
+  for (const [index, line] of lines.entries()) {
+    const { kind, row } = JSON.parse(line);
+    for (const name of COLLECTIONS.includes(kind) ? Object.keys(row) : []) {
+      const damaged = JSON.stringify({ kind, row: { ...row, [name]: null } });
+      await assert.rejects(Array.fromAsync(importRecords(each(lines.with(index, damaged)))), BadExport, name);
+    }
+  }
+});
 
 test('an import restores the exported store with its living tokens', async (t) => {
   const administration = await openFull(t);

@@ -9,13 +9,15 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
-import type {
-  Application,
-  Connection,
-  ListedKey,
-  Organization,
-  Resource,
-  User,
+import { collectionOf } from '../../src/directory/collections.ts';
+import {
+  type Application,
+  COLLECTIONS,
+  type Connection,
+  type ListedKey,
+  type Organization,
+  type Resource,
+  type User,
 } from '../../src/nouns/index.ts';
 import {
   Conflict,
@@ -25,6 +27,7 @@ import {
   VersionConflict,
 } from '../../src/storage/contract.ts';
 import { LOGIN_MEMBERS, TOKEN_MEMBERS } from '../../src/storage/rows.ts';
+import { createNoun } from '../nouns/whole-nouns.ts';
 import { wholeLoginRow, wholeTokenRow } from './whole-rows.ts';
 
 export interface OpenStore {
@@ -559,6 +562,24 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.notEqual(eve.number, bob.number);
         assert.equal(await users.findNumber(bob.number), undefined);
       });
+
+      for (const collection of COLLECTIONS) {
+        test(`${collection} come back with every field that is declared, and with none`, async () => {
+          const nouns = collectionOf(storage.directory, collection);
+          const bare = await nouns.insert(createNoun(collection, false));
+          assert.deepEqual(await nouns.get(bare.id), bare);
+          const { id, number, version } = bare;
+          const whole = await nouns.replace({
+            ...createNoun(collection, true),
+            id,
+            number,
+            version,
+          } as typeof bare);
+          assert.deepEqual(await nouns.get(bare.id), whole);
+          const again = await nouns.replace({ ...bare, version: whole.version });
+          assert.deepEqual(await nouns.get(bare.id), { ...bare, version: again.version });
+        });
+      }
 
       test('fields for older APIs come back as they were written', async () => {
         const { organizations, applications, users } = storage.directory;
