@@ -1,7 +1,7 @@
 /**
- * The line in front of password hashing. A hash keeps one thread of libuv's pool busy for a quarter of a second, and
- * the same pool signs tokens: so only some hashes run at once, the others wait in a room of bounded size, and a login
- * that finds it full is told when to retry.
+ * The line in front of password hashing. A hash keeps a core busy for a quarter of a second, and those of some datasources
+ * a thread of libuv's pool, which also signs tokens: so only some hashes run at once, the others wait in a room of bounded
+ * size, and a login that finds it full is told when to retry.
  *
  * Fair by time, first between organizations, then between the networks inside one, then between the addresses of a
  * network: the line that has used the fewest milliseconds is served next. So many hashes, expensive hashes or many

@@ -11,8 +11,8 @@
  * not know what its maker did, and neither does a customer's database, to which passwords go untouched.
  */
 import { createHmac } from 'node:crypto';
-import bcrypt from 'bcrypt';
 import { MalformedRequest, UnfitPassword } from '../errors/domain.ts';
+import { bcrypt } from './bcrypt.ts';
 import { isBlocked } from './block-list.ts';
 import type { HashQueue, HashShare } from './hash-queue.ts';
 

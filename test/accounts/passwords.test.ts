@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { test } from 'node:test';
-import bcrypt from 'bcrypt';
+import { bcrypt } from '../../src/accounts/bcrypt.ts';
 import { createHashQueue } from '../../src/accounts/hash-queue.ts';
 import { checkNewPassword, createPasswords, toImportedHash } from '../../src/accounts/passwords.ts';
 import { MalformedRequest } from '../../src/errors/domain.ts';
@@ -170,8 +172,8 @@ test('every refusal costs the same rounds of bcrypt', async (t) => {
     count(against);
     return compare(data, against);
   });
-  t.mock.method(bcrypt, 'hash', (data: string, salt: string) => {
-    count(salt);
+  t.mock.method(bcrypt, 'hash', (data: string, salt: string | number) => {
+    count(String(salt));
     return hash(data, salt);
   });
   const cases: [string, string | undefined, string?][] = [
@@ -247,4 +249,20 @@ test('new passwords', async (t) => {
     isRefused('WILHELMINA@acme.example', /username/, { email: 'wilhelmina@acme.example' });
     check('wilhelmina rides', { username: 'wilhelmina', email: 'wilhelmina@acme.example' });
   });
+});
+
+test('hashes are made with a lower priority than the event loop has', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  await passwords.hash('correct horse', ORG);
+  // The 19th field of proc_pid_stat(5); the second one is a name that may have spaces.
+  const priorities = readdirSync('/proc/self/task').map((thread) =>
+    Number(
+      readFileSync(`/proc/self/task/${thread}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ')[16],
+    ),
+  );
+  assert.ok(priorities.includes(Math.min(19, getPriority() + 10)), priorities.join(' '));
+  assert.ok(priorities.includes(getPriority()));
 });

@@ -1,5 +1,5 @@
 /** bcrypt, as all its implementations write it. */
-import bcrypt from 'bcrypt';
+import { bcrypt } from '../../accounts/bcrypt.ts';
 import type { Format, Verify } from './contract.ts';
 
 const PATTERN = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;

@@ -1,0 +1,19 @@
+/** Runs in a thread: see `bcrypt.ts`. */
+import { getPriority, setPriority } from 'node:os';
+import bcrypt from 'bcrypt';
+
+/** With a salt (or the cost of a new one) it makes a hash, with a hash it compares. */
+export type BcryptTask =
+  | { readonly data: string; readonly salt: string | number }
+  | { readonly data: string; readonly hash: string };
+
+/** Beside the event loop on one core, the thread has a tenth of the core at least. */
+const NICER = 10;
+const NICEST = 19;
+
+// Linux has a priority for each thread, other systems have one for the process.
+if (process.platform === 'linux') setPriority(Math.min(NICEST, getPriority() + NICER));
+
+export default function run(task: BcryptTask): string | boolean {
+  return 'salt' in task ? bcrypt.hashSync(task.data, task.salt) : bcrypt.compareSync(task.data, task.hash);
+}
