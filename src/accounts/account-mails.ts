@@ -7,7 +7,7 @@
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Author } from '../changes/author.ts';
+import { type Author, inAudit } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import { DomainError, MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
@@ -155,7 +155,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       at: now(),
       event,
       outcome: reason === undefined ? 'allowed' : 'denied',
-      ...author,
+      ...inAudit(author),
       client: clientId,
       organization,
       ...defined({ subject, reason }),

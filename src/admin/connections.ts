@@ -47,7 +47,9 @@ export async function createConnection(
   const problems = [...new Set([...plan.problems, ...plan.notes])];
   if (problems.length > 0 || !after) throw new ApplyRefused(problems);
   const { token, secret } = createSecret(after.id, now());
-  const connection = await changes.connections.create({ ...after, secrets: [secret] }, author);
+  // A connection that no apply file lists must not end with the next `apply --prune`.
+  const operator = { ...author, managedBy: 'api' } as const;
+  const connection = await changes.connections.create({ ...after, secrets: [secret] }, operator);
   return { connection, token };
 }
 

@@ -1,8 +1,14 @@
 /** The nodes above a token, by the names that people know, and what happened to them. */
 import { displayNameOf } from '../changes/applications.ts';
-import { nameOf } from '../changes/changes.ts';
 import { collectionOf } from '../directory/collections.ts';
-import { type Application, COLLECTIONS, type Connection, declarationOf, isNounId } from '../nouns/index.ts';
+import {
+  type Application,
+  COLLECTIONS,
+  type Connection,
+  declarationOf,
+  isNounId,
+  nameOf,
+} from '../nouns/index.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';

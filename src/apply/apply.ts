@@ -30,6 +30,7 @@ import {
 } from './plan/organizations.ts';
 import { type AddToPlan, planAdministrator, planUser } from './plan/people.ts';
 import {
+  APPLYING,
   type ApplyDeps,
   createPlan,
   type PasswordOptions,
@@ -85,6 +86,7 @@ const DEFAULT_AUTHOR: Author = { actor: 'apply' };
 export function createApply(deps: ApplyDeps): Apply {
   return async (file, options = {}) => {
     const { dryRun = false } = options;
+    const author: Author = { ...(options.author ?? DEFAULT_AUTHOR), ...APPLYING };
     const done: ApplyChange[] = [];
     for (let attempt = 1; ; attempt += 1) {
       const plan = await planFile(file, deps, options);
@@ -106,7 +108,7 @@ export function createApply(deps: ApplyDeps): Apply {
       try {
         await hashPasswords(steps, deps);
         for (const [step, change] of planned) {
-          await write(step, deps, options.author ?? DEFAULT_AUTHOR);
+          await write(step, deps, author);
           done.push(change);
         }
         return report(done);

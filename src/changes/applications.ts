@@ -11,7 +11,7 @@ import type { Application, Grant, User } from '../nouns/index.ts';
 import { findRedirectUriProblem, hasOwnScheme } from '../nouns/redirect-uris.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Author } from './author.ts';
+import { type Author, inAudit } from './author.ts';
 import type { Changes } from './changes.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 
@@ -195,7 +195,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       const { id, clientId, organization } = application;
       const event = 'application.secret_shown';
       const facts = { subject: id, client: clientId, organization };
-      await audit.append({ at: now(), event, outcome: 'allowed', ...author, ...facts });
+      await audit.append({ at: now(), event, outcome: 'allowed', ...inAudit(author), ...facts });
       return secret;
     },
 

@@ -15,10 +15,12 @@ import {
   declarationOf,
   type Noun,
   type Nouns,
+  nameOf,
   type Resource,
   type User,
 } from '../nouns/index.ts';
 import { reservedNames } from '../nouns/names.ts';
+import type { ManagedBy } from '../nouns/noun.ts';
 import { credentialsNode, registrantNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
@@ -29,7 +31,7 @@ import {
   VersionConflict,
 } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Author } from './author.ts';
+import { type Author, inAudit } from './author.ts';
 import { describeChange } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
@@ -40,7 +42,7 @@ import { retryOnConflict } from './retry-on-conflict.ts';
 export class FixedField extends DomainError {}
 
 /** A noun without the members that the directory or the store sets. */
-export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt'> & {
+export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt' | 'managedBy'> & {
   /** Set if others must know the id before the noun is stored. */
   readonly id?: string;
   /** Milliseconds. Set if other times of the noun are counted from it; 0 is the same as absent. */
@@ -82,9 +84,17 @@ export function findFixedChanges<C extends CollectionName>(
   );
 }
 
-/** How people know it. */
-export function nameOf(noun: Nouns[CollectionName]): string {
-  return (noun as User).username ?? (noun as Resource).identifier ?? (noun as Application).name;
+/** Who made it; an apply file adopts what it names if that was not recorded. */
+export function managerOf(
+  before: Pick<Noun, 'managedBy'>,
+  { managedBy }: Pick<Author, 'managedBy'>,
+): ManagedBy | undefined {
+  return before.managedBy ?? (managedBy === 'apply' ? managedBy : undefined);
+}
+
+/** Whatever it says itself. */
+function withManager<T extends Noun>({ managedBy: _, ...noun }: T, managedBy: ManagedBy | undefined): T {
+  return { ...noun, ...defined({ managedBy }) } as unknown as T;
 }
 
 /** Whom it concerns when the noun ends: an organization, and the tokens of one resource if it has to do with one. */
@@ -171,7 +181,7 @@ function createNounChanges<C extends CollectionName>(
       event: `${singular}.${what}`,
       outcome: 'changed',
       subject: noun.id,
-      ...author,
+      ...inAudit(author),
       ...defined({ organization }),
       details: { name: nameOf(noun), ...details },
     });
@@ -206,7 +216,8 @@ function createNounChanges<C extends CollectionName>(
     await registry.mark(credentialsNode(id), { revokedAt: at, restoredAt: at }, scope);
   }
 
-  async function replace(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
+  async function replace(before: Nouns[C], wanted: Nouns[C], author: Author): Promise<Nouns[C]> {
+    const after = withManager(wanted, managerOf(before, author));
     const effect = effectOf(collection, before, after, faceRules);
     const hasOtherSecret = (before as Application).secretHash !== (after as Application).secretHash;
     const scope = scopeOf(collection, before);
@@ -220,7 +231,8 @@ function createNounChanges<C extends CollectionName>(
   return {
     async create(noun, author) {
       const id = noun.id ?? randomUUID();
-      const whole = { ...noun, id, createdAt: noun.createdAt || now() } as unknown as Nouns[C];
+      const made = { ...noun, id, createdAt: noun.createdAt || now() } as unknown as Nouns[C];
+      const whole = withManager(made, author.managedBy);
       await requireWhole(whole);
       const stored = await nouns.insert(whole);
       await append('created', stored, {}, author);

@@ -4,7 +4,7 @@ import type { User } from '../nouns/index.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Author } from './author.ts';
+import { type Author, inAudit } from './author.ts';
 
 /** For the audit. */
 type Whom = Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>;
@@ -40,7 +40,7 @@ export function createRevocations({ registry, audit, now }: RevocationsDeps): Re
       at: now(),
       event,
       outcome: 'changed',
-      ...author,
+      ...inAudit(author),
       subject,
       ...defined({ client: clientId, organization, details }),
     });

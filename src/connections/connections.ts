@@ -6,7 +6,7 @@
  * a node of its own, so dropping one ends what was made with it and nothing else.
  */
 import { randomUUID, timingSafeEqual } from 'node:crypto';
-import type { Author } from '../changes/author.ts';
+import { type Author, inAudit } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import type { DirectoryView } from '../directory/directory.ts';
@@ -210,7 +210,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
         outcome: 'changed',
         subject: id,
         organization,
-        ...author,
+        ...inAudit(author),
         details: defined({ name, visitor }),
       });
     },

@@ -114,6 +114,11 @@ export function listedValuesOf<C extends CollectionName>(
     .filter(([, values]) => values.length > 0);
 }
 
+/** How people know it. */
+export function nameOf(noun: Nouns[CollectionName]): string {
+  return (noun as User).username ?? (noun as Resource).identifier ?? (noun as Application).name;
+}
+
 /** The organization that a change of the noun concerns; an organization concerns itself. */
 export function organizationOf<C extends CollectionName>(collection: C, noun: Nouns[C]): string | undefined {
   return collection === 'organizations' ? noun.id : (noun as { organization?: string }).organization;

@@ -5,6 +5,17 @@
 import { z } from 'zod';
 import { type Structure, structureOf } from './structure.ts';
 
+/**
+ * - `apply`: an apply file, which may remove what it made;
+ * - `api`: an operator by another way, such as the command line;
+ * - `person`: a user who logged in, for themselves;
+ * - `face`: a face, for a client or a person who registers;
+ * - `agent`: a program that acts for a person.
+ */
+const managedBy = z.enum(['apply', 'api', 'person', 'face', 'agent']);
+
+export type ManagedBy = z.output<typeof managedBy>;
+
 /** What every administered noun has. */
 const everyNoun = z.strictObject({
   /** A UUID; never used again once given, so nothing of a removed noun attaches to one made anew. */
@@ -16,6 +27,8 @@ const everyNoun = z.strictObject({
   enabled: z.boolean(),
   /** Milliseconds since the epoch. */
   createdAt: z.int(),
+  /** Who made it. Absent: it was not recorded. Set when it is made; an apply file that names one without sets it. */
+  managedBy: managedBy.exactOptional(),
 });
 
 export interface Noun extends Readonly<z.output<typeof everyNoun>> {}
@@ -172,13 +185,22 @@ type ValueOf<F extends Fields> = Noun & Frozen<z.output<z.ZodObject<{ [K in keyo
 /** The type of the nouns that are declared so. */
 export type NounOf<D extends { readonly fields: Fields }> = ValueOf<D['fields']>;
 
+/** Fields of every noun that are declared here once. */
+const fieldsOfEveryNoun = {
+  managedBy: field(everyNoun.shape.managedBy, {
+    effect: 'none',
+    inFile: false,
+    describe: 'Who made it. `apply --prune` removes only what an apply file made.',
+  }),
+};
+
 /** Declares a noun. */
 export function defineNoun<
   F extends Fields,
   U extends Keys<ValueOf<F>, string | undefined>,
   L extends Keys<ValueOf<F>, readonly string[]>,
->(declaration: Declared<F, U, L>): Declared<F, U, L> {
-  return declaration;
+>(declaration: Declared<F, U, L>): Declared<F & typeof fieldsOfEveryNoun, U, L> {
+  return { ...declaration, fields: { ...declaration.fields, ...fieldsOfEveryNoun } };
 }
 
 /** What the noun is made of, with the members that every noun has. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Passwords } from '../../accounts/passwords.ts';
-import { type Changes, findFixedChanges, type New } from '../../changes/changes.ts';
+import { type Changes, findFixedChanges, managerOf, type New } from '../../changes/changes.ts';
 import { findBrokenReferences, type Lookup } from '../../changes/references.ts';
 import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources } from '../../datasources/datasources.ts';
@@ -117,6 +117,9 @@ export interface Plan {
   checkReferences(): Promise<void>;
 }
 
+/** What this makes may be removed by a later file. */
+export const APPLYING = { managedBy: 'apply' } as const;
+
 /** An id for a noun that others of the plan name before it is written. */
 export function createNounId(): string {
   return randomUUID();
@@ -171,6 +174,7 @@ export function createPlan(store: DirectoryStore): Plan {
         number: before?.number ?? 0,
         version: before?.version ?? 0,
         createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
+        managedBy: before ? managerOf(before, APPLYING) : APPLYING.managedBy,
       } as unknown as typeof before & object;
       planned.set(`${collection} ${after.id}`, after);
       for (const [key, value] of uniqueValuesOf(collection, after)) {
