@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { APPLY, clientOf, OPAQUE_RESOURCE } from '../../bench/directory.ts';
 import { ask, measure, median, type Target } from '../../bench/load.ts';
 import { type BenchServer, startGrantable } from '../../bench/processes.ts';
@@ -27,7 +28,7 @@ const MACHINES = {
 };
 
 /** Copies of one token under keys of their own, which no request names. */
-function fill({ env }: BenchServer, size: number): void {
+async function fill({ env }: BenchServer, size: number): Promise<void> {
   const database = new DatabaseSync(join(String(env.GRANTABLE_DATA_DIR), 'grantable.db'), {
     timeout: 10_000,
   });
@@ -38,7 +39,11 @@ function fill({ env }: BenchServer, size: number): void {
       one AS (SELECT ${columns} FROM tokens LIMIT 1)
     INSERT INTO tokens (key, ${columns})
     SELECT randomblob(16), expires_at + n, shared, application, user, connection, parent, document FROM copies, one`);
-  for (let there = count(); there < size; there += BATCH) copy.run(Math.min(BATCH, size - there));
+  for (let there = count(); there < size; there += BATCH) {
+    copy.run(Math.min(BATCH, size - there));
+    // The server ends idle connections meanwhile, and the next request must not be sent on one of them.
+    await nextTurn();
+  }
   assert.ok(count() >= size);
   database.close();
 }
@@ -61,7 +66,7 @@ async function costsAt(size: number): Promise<Costs> {
       form: { grant_type: 'client_credentials', resource: OPAQUE_RESOURCE },
     };
     const tokens = [(await ask(make)).access_token ?? ''];
-    fill(server, size);
+    await fill(server, size);
     while (tokens.length < ASKED) tokens.push((await ask(make)).access_token ?? '');
     let next = 0;
     const form = () => ({ token: tokens[next++ % tokens.length] ?? '' });
