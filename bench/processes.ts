@@ -160,7 +160,8 @@ async function serve(dataDir: string, env: Record<string, string>, cores?: strin
     ...env,
   };
   // The log as shipped, in a file: read through a pipe, it would cost the process that makes the load.
-  const log = openSync(join(dataDir, 'server.log'), 'a');
+  const logFile = join(dataDir, 'server.log');
+  const log = openSync(logFile, 'w');
   const child = start([join(import.meta.dirname, '..', 'src', 'main.js'), 'serve'], {
     env: whole,
     cores,
@@ -168,7 +169,13 @@ async function serve(dataDir: string, env: Record<string, string>, cores?: strin
   });
   const url = `http://localhost:${port}`;
   await untilReady(`${url}/readyz`, child);
-  return toServer(child, { url, readyAfter: performance.now() - began, seed: NO_SEED, env: whole });
+  const readyAfter = performance.now() - began;
+  if (Number(env.GRANTABLE_WORKERS ?? 1) > 1) {
+    await until('all workers are ready', () =>
+      readFileSync(logFile, 'utf8').includes('all workers are ready'),
+    );
+  }
+  return toServer(child, { url, readyAfter, seed: NO_SEED, env: whole });
 }
 
 /**
@@ -185,6 +192,6 @@ export async function startGrantable(
   const dataDir = await mkdtemp(join(tmpdir(), 'grantable-bench-'));
   const file = join(dataDir, 'apply.json');
   await writeFile(file, JSON.stringify(apply));
-  await (await serve(dataDir, { ...env, GRANTABLE_APPLY: file }, cores)).stop();
+  await (await serve(dataDir, { ...env, GRANTABLE_WORKERS: '1', GRANTABLE_APPLY: file }, cores)).stop();
   return serve(dataDir, env, cores);
 }
