@@ -1,6 +1,13 @@
 /** Nouns as an apply file has them: for what differs between two of them, and for writing an organization back. */
 import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
-import { Concealed, type Field, type InFile, type NameOf, type Referred } from '../nouns/noun.ts';
+import {
+  Concealed,
+  type Field,
+  type InFile,
+  type NameOf,
+  type Referred,
+  type ServerSettings,
+} from '../nouns/noun.ts';
 
 /** Members of an entry of an apply file by their keys, with the values that reading a file gives. */
 export type Entry = Readonly<Record<string, unknown>>;
@@ -15,6 +22,16 @@ export function namedBy({ refersTo }: Field): Exclude<Referred, 'resource'> | un
   return refersTo === 'resource' ? undefined : refersTo;
 }
 
+/** @param noun with the fields that are declared earlier */
+export function initialOf({ initially }: Field, noun: object, settings?: ServerSettings): unknown {
+  return typeof initially === 'function' ? initially(noun, settings) : initially;
+}
+
+/** Whether a noun may be without a value. */
+export function isOptional({ value }: Field): boolean {
+  return value._zod.optin !== undefined;
+}
+
 function toSaid(field: Field, value: unknown, noun: object, nameOf: NameOf): unknown {
   const { toFile } = spellingOf(field) ?? {};
   if (toFile) return toFile(value as never, noun as never, nameOf);
@@ -23,21 +40,12 @@ function toSaid(field: Field, value: unknown, noun: object, nameOf: NameOf): unk
 }
 
 /** @returns what an apply file says of one field; nothing of a secret, or of what no file speaks of */
-function entryOf(name: string, field: Field, noun: object, nameOf: NameOf): Entry {
+export function entryOf(name: string, field: Field, noun: object, nameOf: NameOf): Entry {
   const spelling = spellingOf(field);
   if (!spelling || field.secret) return {};
   const said = toSaid(field, new Map(Object.entries(noun)).get(name), noun, nameOf);
   if (said === undefined) return {};
   return spelling.members ? (said as Entry) : { [spelling.key ?? name]: said };
-}
-
-/** The noun as an entry of an apply file, without secrets and with all that the file may leave out. */
-export function toEntry<C extends CollectionName>(collection: C, noun: Nouns[C], nameOf: NameOf): Entry {
-  const { fields } = declarationOf(collection);
-  return Object.assign(
-    {},
-    ...Object.entries(fields).map(([name, field]) => entryOf(name, field, noun, nameOf)),
-  );
 }
 
 /** The fields of the noun that may change, as a report calls them; what no file speaks of has its own name. */
@@ -68,6 +76,6 @@ function flat(entry: Entry): Entry {
 }
 
 /** Values that are objects of a class, such as permissions, are one value. */
-function isGroup(value: unknown): value is Entry {
+export function isGroup(value: unknown): value is Entry {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -2,7 +2,10 @@ import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exportLines } from '../admin/export.ts';
+import { writeApplyFile } from '../apply/write-file.ts';
 import { loadConfig } from '../config/load.ts';
+import type { ServerSettings } from '../nouns/noun.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
 import { type Command, CommandFailed, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
 import { requireStore, withStorage } from './open.ts';
 
@@ -11,29 +14,48 @@ const BATCH = 500;
 
 export const exportStore: Command = {
   name: 'export',
-  summary: 'Writes everything in the store as lines of JSON, while it is in use.',
-  usage: ['export [--out FILE]'],
+  summary: 'Writes everything in the store as lines of JSON, or an organization as an apply file.',
+  usage: ['export [--out FILE]', 'export --apply ORGANIZATION [--out FILE]'],
   details: [
-    'Keys stay sealed under the master key and secrets hashed, so the server that imports needs the same master key.',
+    'It may be in use meanwhile. Keys stay sealed under the master key and secrets hashed, so the server that imports needs',
+    'the same master key. An apply file has no secrets at all; it begins with what else it leaves out.',
     '',
-    '  --out FILE  a new file that only its owner can read; without it, stdout',
+    '  --apply ORGANIZATION  its resources, roles, applications, users, connections and datasources as an apply file',
+    '  --out FILE            a new file that only its owner can read; without it, stdout',
   ],
   async run(args, io) {
-    const { values } = readArguments(args, { out: { type: 'string' } }, 0);
+    const { values } = readArguments(args, { out: { type: 'string' }, apply: { type: 'string' } }, 0);
     const config = loadConfig(io.env, { cwd: io.cwd });
     requireStore(config);
     const path = values.out === undefined ? undefined : resolve(io.cwd, values.out);
     if (path !== undefined && existsSync(path)) {
       throw new CommandFailed(`${path} is there already: an export needs a new file.`);
     }
-    await withStorage(config, ({ dump }) => {
-      const lines = inBatches(exportLines(dump, io.now()));
-      return path === undefined ? writeOut(lines, io) : writeFile(lines, path);
+    const { apply: name } = values;
+    await withStorage(config, async ({ dump, directory }) => {
+      const texts =
+        name === undefined
+          ? inBatches(exportLines(dump, io.now()))
+          : readOrganization(name, directory, { accessTokenTtl: config.ttl.accessToken });
+      await (path === undefined ? writeOut(texts, io) : writeFile(texts, path));
     });
-    if (path !== undefined) writeLines(io.stdout, [`The store was exported to ${path}.`]);
+    if (path !== undefined) {
+      const what = name === undefined ? 'The store' : `The organization ${name}`;
+      writeLines(io.stdout, [`${what} was exported to ${path}.`]);
+    }
     return DONE;
   },
 };
+
+async function* readOrganization(
+  name: string,
+  store: DirectoryStore,
+  settings: ServerSettings,
+): AsyncGenerator<string> {
+  const organization = await store.organizations.findBy('name', name);
+  if (!organization) throw new CommandFailed(`There is no organization ${name}.`);
+  yield await writeApplyFile(organization, store, settings);
+}
 
 async function* inBatches(lines: AsyncIterable<string>): AsyncGenerator<string> {
   let batch: string[] = [];

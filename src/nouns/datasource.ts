@@ -185,7 +185,13 @@ function spellUserTable({ id, sealedSecret, verified, ...table }: StoredTable, n
 }
 
 function userTablesInFile(tables: readonly StoredTable[], _datasource: unknown, nameOf: NameOf) {
-  return tables.map((table) => spellUserTable(table, nameOf));
+  return tables.map((table) => {
+    const { enabled, ...spelled } = spellUserTable(table, nameOf);
+    const said = Object.entries(spelled).filter(
+      ([, value]) => typeof value !== 'object' || Object.keys(value).length > 0,
+    );
+    return { ...Object.fromEntries(said), ...(!enabled && { enabled }) };
+  });
 }
 
 /** By what distinguishes the user tables of one datasource. */

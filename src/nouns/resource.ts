@@ -116,6 +116,8 @@ export const resource = defineNoun({
               id,
               name: name ?? before.find((known) => known.id === id)?.name ?? id,
             })),
+          toFile: (tables: readonly StoredTable[]) =>
+            tables.map(({ id, name }) => (name === id ? { id } : { id, name })),
           shown: (tables: readonly StoredTable[]) => ({
             tables: tables.map(({ id, name }) => (name === id ? id : `${id} (${name})`)),
           }),

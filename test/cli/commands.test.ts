@@ -242,6 +242,21 @@ test('explain and revoke name the issuer of a token that another one issued', as
   assert.match(err, why);
 });
 
+test('an organization is exported as an apply file, which applied changes nothing', async (t) => {
+  const terminal = await openSample(t);
+  const wanted = ['export', '--apply', 'acme', '--out', 'acme.yaml'];
+  const exported = await terminal.run(wanted);
+  const path = join(terminal.dataDir, 'acme.yaml');
+  assert.deepEqual([exported.code, exported.out], [0, `The organization acme was exported to ${path}.\n`]);
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const applied = await terminal.run(['apply', 'acme.yaml']);
+  assert.equal(applied.code, 0, applied.err);
+  assert.match(applied.out, /^0 added, 0 changed, \d+ left as they are$/m);
+  assert.equal((await terminal.run(['export', '--apply', 'acme'])).out, await readFile(path, 'utf8'));
+  const unknown = await terminal.run(['export', '--apply', 'acmee']);
+  assert.deepEqual([unknown.code, unknown.err], [1, 'There is no organization acmee.\n']);
+});
+
 test('a store is backed up, exported and imported, with the modes that secrets need', async (t) => {
   const key = 'f1e2d3c4b5a697887766554433221100ffeeddccbbaa99887766554433221100';
   const terminal = await openSample(t, { GRANTABLE_MASTER_KEY: key });

@@ -1,8 +1,8 @@
 /** One noun as a file wants it: what the file says, else what is there, else what a new one has. */
 import { didYouMean } from '../../errors/similar.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
-import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
-import { type Entry, namedBy, spellingOf } from '../entries.ts';
+import type { Referred, ServerSettings } from '../../nouns/noun.ts';
+import { type Entry, initialOf, isOptional, namedBy, spellingOf } from '../entries.ts';
 import type { Plan, Wanted } from './plan.ts';
 
 interface Sources<T> {
@@ -47,14 +47,6 @@ export async function planNoun<C extends CollectionName>(
     if (noun[key] === undefined) delete noun[key];
   }
   return noun as unknown as Wanted<Nouns[C]>;
-}
-
-function initialOf({ initially }: Field, noun: object, settings?: ServerSettings): unknown {
-  return typeof initially === 'function' ? initially(noun, settings) : initially;
-}
-
-function isOptional({ value }: Field): boolean {
-  return value._zod.optin !== undefined;
 }
 
 /** The ids of those that are there; a name that leads nowhere is a problem of the plan. */

@@ -1,0 +1,201 @@
+/** An organization written back as an apply file: without secrets, and without what a new noun has anyway. */
+import { isDeepStrictEqual } from 'node:util';
+import { stringify } from 'yaml';
+import type { z } from 'zod';
+import { collectionOf, eachNoun } from '../directory/collections.ts';
+import { builtInFaces } from '../faces/index.ts';
+import { type CollectionName, declarationOf, type Nouns, type Organization } from '../nouns/index.ts';
+import type { Field, NameOf, ServerSettings } from '../nouns/noun.ts';
+import { Permissions } from '../permissions/permissions.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import { type Entry, entryOf, initialOf, isGroup, isOptional, spellingOf } from './entries.ts';
+import { application, connection, datasource, resource, role, user } from './schema.ts';
+
+/** What others refer to comes first. */
+const schemas = {
+  resources: resource,
+  roles: role,
+  applications: application,
+  users: user,
+  connections: connection,
+  datasources: datasource,
+} satisfies Partial<Record<CollectionName, z.ZodType>>;
+
+type Listed = keyof typeof schemas;
+
+const LISTS = Object.keys(schemas) as Listed[];
+
+/** No file speaks of these, and applying one says them all the same. */
+const SAID_BY_APPLYING: ReadonlySet<string> = new Set(['organization']);
+
+interface Sight {
+  readonly nameOf: NameOf;
+  /** Ids and identifiers of what is left out. */
+  readonly leftOut: Set<string>;
+  readonly settings: ServerSettings;
+  /** Told of each field that is left out, because it names what is. */
+  onFieldLeftOut(): void;
+}
+
+/**
+ * Nouns are in the order in which they were made, so what is written differs only where the organization does.
+ *
+ * @returns YAML; applied to the same store it changes nothing
+ */
+export async function writeApplyFile(
+  of: Organization,
+  store: DirectoryStore,
+  settings: ServerSettings,
+): Promise<string> {
+  const lists = await readLists(of, store);
+  const all = LISTS.flatMap((list): [Listed, Nouns[Listed]][] => lists[list].map((noun) => [list, noun]));
+  const names = new Map(all.map(([, noun]) => [noun.id, 'username' in noun ? noun.username : nameIn(noun)]));
+  const ofClient = lists.applications.find(({ isOrganization }) => isOrganization);
+  const unsaid = all.filter(([list, noun]) => noun !== ofClient && hasUnsaid(list, noun));
+  let fields = 0;
+  const sight: Sight = {
+    nameOf: (id) => names.get(id) ?? id,
+    leftOut: new Set(unsaid.flatMap(([, noun]) => referencesTo(noun))),
+    settings,
+    onFieldLeftOut: () => {
+      fields += 1;
+    },
+  };
+  const counts: string[] = [];
+  const written = LISTS.flatMap((list): [string, unknown][] => {
+    const wanted = lists[list].filter((noun) => noun !== ofClient);
+    const entries = wanted.flatMap((noun) => entryFor(list, noun, sight) ?? []);
+    const missing = wanted.length - entries.length;
+    if (missing > 0) counts.push(`${missing} ${missing === 1 ? declarationOf(list).singular : list}`);
+    return entries.length === 0 ? [] : [[list, entries]];
+  });
+  if (fields > 0)
+    counts.push(`${fields} ${fields === 1 ? 'field that names' : 'fields that name'} one of these`);
+  const { faces, ...own } = saidOf('organizations', of, sight) ?? {};
+  const content = {
+    ...own,
+    ...(ofClient && { clientId: ofClient.clientId }),
+    ...(faces !== undefined && { faces: spellFaces(faces as Record<string, Entry>) }),
+    ...Object.fromEntries(written),
+  };
+  const text = stringify(
+    { organizations: [toJson(content)] },
+    { aliasDuplicateObjects: false, blockQuote: false, lineWidth: 0 },
+  );
+  return `${preamble(of.name, counts)}${text}`;
+}
+
+function preamble(name: string, counts: readonly string[]): string {
+  const lines = [
+    `The organization ${name}, written by \`export --apply\`. Applying this file to the same server changes nothing.`,
+    'Secrets are left out (passwords, client secrets, connection tokens, keys of password hashes): a server that makes these',
+    'nouns anew makes new secrets, or says which it needs. What is left out otherwise is as in a new noun.',
+    ...(counts.length === 0
+      ? []
+      : [`An apply file cannot say: ${counts.join(', ')}. Applying this file leaves them as they are.`]),
+  ];
+  return lines.map((line) => `# ${line}\n`).join('');
+}
+
+type Lists = { readonly [L in Listed]: readonly Nouns[L][] };
+
+async function readLists({ id }: Organization, store: DirectoryStore): Promise<Lists> {
+  const lists = LISTS.map(async (list) => [
+    list,
+    await Array.fromAsync(eachNoun(collectionOf(store, list), id)),
+  ]);
+  return Object.fromEntries(await Promise.all(lists)) as unknown as Lists;
+}
+
+function nameIn({ name }: { readonly name: string }): string {
+  return name;
+}
+
+/** What others name the noun by. */
+function referencesTo(noun: Nouns[Listed]): string[] {
+  return 'identifier' in noun ? [noun.id, noun.identifier] : [noun.id];
+}
+
+/** Whether it has what no file speaks of: people or faces registered it, or it waits for something. */
+function hasUnsaid(list: Listed, noun: Nouns[Listed]): boolean {
+  const values = new Map<string, unknown>(Object.entries(noun));
+  return Object.entries(declarationOf(list).fields).some(([name, field]) => {
+    const { secret, derived, initially } = field;
+    const isSilent = !spellingOf(field) && !secret && !derived && !SAID_BY_APPLYING.has(name);
+    return isSilent && values.get(name) !== undefined && !isDeepStrictEqual(values.get(name), initially);
+  });
+}
+
+/** Undefined: an apply file cannot have it. */
+function entryFor<L extends Listed>(list: L, noun: Nouns[L], sight: Sight): Entry | undefined {
+  const isOut = referencesTo(noun).some((reference) => sight.leftOut.has(reference));
+  const said = isOut ? undefined : saidOf(list, noun, sight);
+  if (said && schemas[list].safeParse(toJson(said)).success) return said;
+  for (const reference of referencesTo(noun)) sight.leftOut.add(reference);
+  return undefined;
+}
+
+/** Without what has its initial value. Undefined: it stands on what is left out. */
+function saidOf<C extends CollectionName>(collection: C, noun: Nouns[C], sight: Sight): Entry | undefined {
+  const values = new Map<string, unknown>(Object.entries(noun));
+  const said: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(declarationOf(collection).fields)) {
+    if (names(values.get(name), sight.leftOut)) {
+      if (!mayBeSilent(field)) return undefined;
+      sight.onFieldLeftOut();
+      continue;
+    }
+    const initial = mayBeSilent(field) ? initialOf(field, noun, sight.settings) : undefined;
+    const ofNew = mayBeSilent(field) ? entryOf(name, field, { ...noun, [name]: initial }, sight.nameOf) : {};
+    Object.assign(said, without(ofNew, entryOf(name, field, noun, sight.nameOf)));
+  }
+  return said;
+}
+
+/** Whether a file that says nothing of the field leaves it as it is. */
+function mayBeSilent(field: Field): boolean {
+  return !field.fixed && (isOptional(field) || field.initially !== undefined);
+}
+
+/** Whether one of them stands in the value, at whatever depth. */
+function names(value: unknown, references: ReadonlySet<string>): boolean {
+  if (typeof value === 'string') return references.has(value.replace(/^application:/, ''));
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).some((inner) => names(inner, references));
+}
+
+function without(initial: Entry, entry: Entry): Entry {
+  const kept = Object.entries(entry).flatMap(([key, value]): [string, unknown][] => {
+    if (isDeepStrictEqual(value, initial[key])) return [];
+    const other = initial[key];
+    return [[key, isGroup(value) && isGroup(other) ? without(other, value) : value]];
+  });
+  return Object.fromEntries(kept);
+}
+
+/** Each with the settings that it has; its other members have no meaning for it. */
+function spellFaces(faces: Readonly<Record<string, Entry>>): Entry {
+  return Object.fromEntries(
+    builtInFaces.flatMap(({ name, settings }) => {
+      const { [name]: face } = faces;
+      if (!face) return [];
+      const known = Object.keys(settings.shape).filter((key) => face[key] !== undefined);
+      const changed = known.filter((key) => key !== 'enabled' || face[key] === false);
+      return [[name, Object.fromEntries(changed.map((key) => [key, face[key]]))]];
+    }),
+  );
+}
+
+function toJson(value: unknown): unknown {
+  if (value instanceof Permissions) {
+    if (value.isAdmin) return { isAdmin: true };
+    const tables = [...value.tables].map(([table, actions]) => [
+      table,
+      Object.fromEntries([...actions].map((action) => [action, true])),
+    ]);
+    return { tables: Object.fromEntries(tables) };
+  }
+  if (Array.isArray(value)) return value.map(toJson);
+  if (!isGroup(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]));
+}
