@@ -78,7 +78,13 @@ export const plan = fc.record({
       devices: maybe(fc.constantFrom(['*'], ['1'], ['1', '2'])),
     }),
   ),
-  connection: fc.record({ application: index, resource: index, owner: maybe(index), permissions, scopes }),
+  connection: fc.record({
+    application: index,
+    resource: fc.constantFrom(...RESOURCES, REGISTERED),
+    owner: maybe(index),
+    permissions,
+    scopes,
+  }),
   datasource: fc.record({ home: index, roles: few(ROLES), mapped: fc.constantFrom(...ROLES) }),
   hive: maybe(index),
 });
@@ -156,6 +162,7 @@ export function toNouns(
         hosts: [],
         faces: {
           usergrid: { enabled: true, registration: false },
+          sunbreak: { enabled: true, registration: false, application: ids('application 0') },
           ...(hive !== undefined && {
             devicehive: { enabled: true, registration: false, application: ids(`application ${hive}`) },
           }),
@@ -228,7 +235,7 @@ export function toNouns(
         id: ids('connection'),
         organization,
         name: 'connection',
-        application: ids(`application ${connection.application}`),
+        application: ids(`application ${connection.resource === REGISTERED ? 0 : connection.application}`),
         resource: identifier(connection.resource),
         scopes: connection.scopes,
         permissions: toStored(connection.permissions),

@@ -15,6 +15,8 @@ import {
 } from '../../src/nouns/index.ts';
 import { isOpenIdScope } from '../../src/nouns/openid-scopes.ts';
 import { fromStoredAccess } from '../../src/permissions/device-access.ts';
+import { createPermissions, EVERYTHING } from '../../src/permissions/permissions.ts';
+import { toPermissionsJson } from '../../src/permissions/permissions-json.ts';
 import { fromStored } from '../../src/permissions/stored.ts';
 import { NO_REACH, type Reach, reaches, reachOfRights, uniteReach } from '../../src/rights/reach.ts';
 import { containsReach, reachOf } from '../../src/rights/reach-of.ts';
@@ -43,6 +45,14 @@ const DATABASE_USER = {
   password_column: 'password',
   password: PASSWORD,
 };
+
+/** Each by itself, because Sunbreak gives all that is asked for or nothing. */
+const CELLS = [
+  ...['orders', 'products'].flatMap((table) =>
+    [1, 2, 4, 8].map((mask) => createPermissions([[table, mask]])),
+  ),
+  EVERYTHING,
+];
 
 /** A token that was really made, and the nouns whose controllers could have it, each as `collection id`. */
 interface Minted {
@@ -185,6 +195,30 @@ async function mintAll(server: TestServer, own: OnServer): Promise<Map<string, M
       ]);
     }
   }
+  for (const connection of await list('connections')) {
+    const above = applications.filter(({ id }) => id === connection.application);
+    const controllers = [
+      keyOf('connections', connection),
+      ...above.map((each) => keyOf('applications', each)),
+    ];
+    const isRegistered = resources.some(
+      (each) => each.identifier === connection.resource && each.registeredBy,
+    );
+    for (const cell of isRegistered ? CELLS : []) {
+      // Resources that are registered through an application are served by its face.
+      const response = await fetch(`${server.issuer}/api/auth/subscribe`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${connectionToken}` },
+        body: JSON.stringify({ data: { permissions: toPermissionsJson(cell) }, context: {} }),
+      });
+      const { accessToken } = (await response.json()) as { accessToken?: string };
+      await keep(
+        `connection at Sunbreak for ${JSON.stringify(toPermissionsJson(cell))}`,
+        accessToken,
+        controllers,
+      );
+    }
+  }
   const hive = applications.find(({ id }) => id === organization.faces?.devicehive?.application);
   for (const user of users.filter(({ realm }) => realm === hive?.realm)) {
     // First, because a new password ends what was made with the one before.
@@ -211,7 +245,7 @@ test('MT-05 no controller of an object gets a token beyond its reach', async () 
   writePeople(server.dataDir);
   const { world, passwords } = server.server.foundations;
   const passwordHash = await passwords.hash(PASSWORD, { organization: 'test' });
-  const seen = { tokens: 0, devices: 0, widened: 0, allowed: 0, refused: 0 };
+  const seen = { tokens: 0, devices: 0, registered: 0, widened: 0, allowed: 0, refused: 0 };
 
   async function reachesOf(own: OnServer): Promise<Map<string, Reach>> {
     const found = new Map<string, Reach>();
@@ -242,6 +276,7 @@ test('MT-05 no controller of an object gets a token beyond its reach', async () 
     const minted = await mintAll(server, own);
     assertBounded(minted, bounds);
     seen.tokens += minted.size;
+    seen.registered += [...minted.keys()].filter((how) => how.includes('Sunbreak')).length;
     seen.devices += [...minted.values()].filter(({ reach }) => reach.devices.size > 0).length;
 
     const wanted = { ...before, ...other } as Nouns[C];
