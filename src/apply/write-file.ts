@@ -26,7 +26,7 @@ type Listed = keyof typeof schemas;
 const LISTS = Object.keys(schemas) as Listed[];
 
 /** No file speaks of these, and applying one says them all the same. */
-const SAID_BY_APPLYING: ReadonlySet<string> = new Set(['organization']);
+const SAID_BY_APPLYING: ReadonlySet<string> = new Set(['organization', 'managedBy']);
 
 interface Sight {
   readonly nameOf: NameOf;
