@@ -23,7 +23,7 @@ test('a sound store in a sound folder has nothing against it', async (t) => {
   assert.deepEqual(notOk(findings), []);
   const said = findings.map(({ says }) => says).join('\n');
   for (const alg of ['ES256', 'RS256']) assert.match(said, new RegExp(`${alg} tokens are signed with`));
-  assert.match(said, /1 organization, 2 applications, 2 roles, 1 resource, 3 users/);
+  assert.match(said, /1 organization, 1 resource, 2 roles, 2 applications, 3 users/);
 });
 
 test('a promise that the store lacks is a warning', async (t) => {
