@@ -6,6 +6,7 @@ import { userSubject } from '../directory/subjects.ts';
 import { UnfitPassword } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { Refusal } from '../http/refusal.ts';
+import { titleOf } from '../nouns/index.ts';
 import { VersionConflict } from '../storage/contract.ts';
 import type { PageDeps } from './deps.ts';
 import { FORM_TOKEN } from './forms.ts';
@@ -41,8 +42,8 @@ function show(
 ): void {
   ctx.type = 'html';
   ctx.body = views.render('password', {
-    application: client.application.name,
-    organization: client.organization.name,
+    application: titleOf(client.application),
+    organization: titleOf(client.organization),
     action: `/account/password?application=${encodeURIComponent(client.application.clientId)}`,
     problem: message.problem,
     invalid: message.field,

@@ -4,7 +4,7 @@
  */
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
-import type { User } from '../nouns/index.ts';
+import { type Resource, titleOf, type User } from '../nouns/index.ts';
 import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
@@ -32,7 +32,11 @@ const SCOPE_TEXTS: Readonly<Record<string, string>> = {
   offline_access: 'stay logged in while you are away',
 };
 
-const toText = (scope: string): string => SCOPE_TEXTS[scope] ?? `use ${scope}`;
+/** As the resource calls it, if it has a name for people. */
+function toText(scope: string, { scopeTexts = {} }: Partial<Resource>): string {
+  const { [scope]: text } = scopeTexts;
+  return SCOPE_TEXTS[scope] ?? text?.displayName ?? `use ${scope}`;
+}
 
 /** Changes with what the page shows, so a yes from a page that showed less does not count. */
 export function consentPurpose(tables: AskedTables | undefined): string {
@@ -105,16 +109,16 @@ export function showConsent(
   const mustAskAgain = String(params.prompt).split(' ').includes('consent');
   ctx.type = 'html';
   ctx.body = views.render('consent', {
-    application: client.application.name,
-    organization: client.organization.name,
+    application: titleOf(client.application),
+    organization: titleOf(client.organization),
     host: toHost(params.redirect_uri),
     username: user?.username,
     /** The person agreed to all of it before: one click continues. */
     isKnown: news.isNothing && !mustAskAgain,
     /** The person agreed to some of it before: the page marks the rest. */
     marksNews: agreed !== undefined && !news.isNothing,
-    scopes: scopes.map(toText),
-    newScopes: news.scopes.map(toText),
+    scopes: scopes.map((scope) => toText(scope, tables?.resource ?? {})),
+    newScopes: news.scopes.map((scope) => toText(scope, tables?.resource ?? {})),
     resource: tables && { name: tables.resource.name, identifier: tables.resource.identifier },
     everything: tables?.permissions.isAdmin === true,
     everythingIsNew: !news.before.isAdmin,

@@ -2,6 +2,7 @@
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
+import { titleOf } from '../nouns/index.ts';
 import type { Decision, Interaction } from '../provider/interactions.ts';
 import type { PageDeps } from './deps.ts';
 import { FORM_TOKEN } from './forms.ts';
@@ -25,8 +26,8 @@ export function showLogin(
   const hint = typeof params.login_hint === 'string' ? params.login_hint : '';
   ctx.type = 'html';
   ctx.body = views.render('login', {
-    application: client.application.name,
-    organization: client.organization.name,
+    application: titleOf(client.application),
+    organization: titleOf(client.organization),
     action: `/interaction/${uid}/login`,
     cancel: `/interaction/${uid}/abort`,
     username: (typed?.username ?? hint).slice(0, MAX_HINT),

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
-import { defineNoun, field, type Noun, type NounOf, ofOrganization, type Said } from './noun.ts';
+import { defineNoun, field, forPeople, type Noun, type NounOf, ofOrganization, type Said } from './noun.ts';
 import { ID_TOKEN_ALG, idTokenAlgs, type SigningAlg } from './signing-algs.ts';
 import {
   applicationName,
@@ -92,6 +92,7 @@ export const application = defineNoun({
   fields: {
     organization: ofOrganization,
     name: field(applicationName, { effect: 'none', describe: 'Unique in the organization.' }),
+    ...forPeople,
     enabled: field(z.boolean(), {
       effect: 'ends',
       initially: true,

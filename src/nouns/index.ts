@@ -119,6 +119,14 @@ export function nameOf(noun: Nouns[CollectionName]): string {
   return (noun as User).username ?? (noun as Resource).identifier ?? (noun as Application).name;
 }
 
+/** What pages call it. */
+export function titleOf({
+  displayName,
+  name,
+}: Pick<Organization | Application, 'displayName' | 'name'>): string {
+  return displayName ?? name;
+}
+
 /** The organization that a change of the noun concerns; an organization concerns itself. */
 export function organizationOf<C extends CollectionName>(collection: C, noun: Nouns[C]): string | undefined {
   return collection === 'organizations' ? noun.id : (noun as { organization?: string }).organization;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { type Structure, structureOf } from './structure.ts';
+import { description, line } from './values.ts';
 
 /**
  * - `apply`: an apply file, which may remove what it made;
@@ -208,6 +209,18 @@ export function structureOfNoun({ fields }: { readonly fields: Fields }): Struct
   const values = Object.entries<Field>(fields).map(([name, { value }]) => [name, value] as const);
   return structureOf(everyNoun.extend(Object.fromEntries(values)));
 }
+
+/** Of nouns that people read of. */
+export const forPeople = {
+  displayName: field(line.exactOptional(), {
+    effect: 'none',
+    describe: 'What pages call it instead of its name.',
+  }),
+  description: field(description.exactOptional(), {
+    effect: 'none',
+    describe: 'For people: what it is or does.',
+  }),
+};
 
 /** Of nouns that belong to an organization. */
 export const ofOrganization = field(z.string(), {

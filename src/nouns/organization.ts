@@ -1,6 +1,14 @@
 /** Organizations: the tenants of a server. */
 import { z } from 'zod';
-import { defineNoun, type FaceRights, type Frozen, field, type NameOf, type NounOf } from './noun.ts';
+import {
+  defineNoun,
+  type FaceRights,
+  type Frozen,
+  field,
+  forPeople,
+  type NameOf,
+  type NounOf,
+} from './noun.ts';
 import { host, listOf, organizationName } from './values.ts';
 
 /** As the list of faces has it. */
@@ -44,6 +52,7 @@ export const organization = defineNoun({
   describe: 'A tenant of the server, with its own resources, applications and users.',
   fields: {
     name: field(organizationName, { effect: 'none', describe: 'Unique on the server.' }),
+    ...forPeople,
     enabled: field(z.boolean(), {
       effect: 'ends',
       initially: true,

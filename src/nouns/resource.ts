@@ -1,8 +1,25 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
 import { z } from 'zod';
-import { defineNoun, field, type NounOf, ofOrganization, type Said, type ServerSettings } from './noun.ts';
+import {
+  defineNoun,
+  field,
+  forPeople,
+  type NounOf,
+  ofOrganization,
+  type Said,
+  type ServerSettings,
+} from './noun.ts';
 import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
-import { channel, identifier, line, listOf, resourceScope, signingAlg, tableId } from './values.ts';
+import {
+  channel,
+  description,
+  identifier,
+  line,
+  listOf,
+  resourceScope,
+  signingAlg,
+  tableId,
+} from './values.ts';
 
 export type TokenOverflow = 'refuse' | 'reference';
 
@@ -12,6 +29,7 @@ export const TOKEN_OVERFLOW = 'reference' satisfies TokenOverflow;
 const table = z.strictObject({
   id: tableId.describe('The name of the table in tokens and permissions.'),
   name: line.describe('For people; its id if left out.'),
+  description: description.exactOptional().describe('For people: what is in it.'),
 });
 
 type StoredTable = z.output<typeof table>;
@@ -93,6 +111,7 @@ export const resource = defineNoun({
       initially: (noun: { identifier: string }) => noun.identifier,
       describe: 'For people; its identifier if left out.',
     }),
+    description: forPeople.description,
     enabled: field(z.boolean(), {
       effect: 'ends',
       initially: true,
@@ -112,14 +131,17 @@ export const resource = defineNoun({
         inFile: {
           schema: listOf(tableInFile, ({ id }) => id).exactOptional(),
           fromFile: ({ said, before = [] }: Said<z.output<typeof tableInFile>[], readonly StoredTable[]>) =>
-            said.map(({ id, name }) => ({
-              id,
-              name: name ?? before.find((known) => known.id === id)?.name ?? id,
+            said.map((entry) => ({
+              name: entry.id,
+              ...before.find(({ id }) => id === entry.id),
+              ...entry,
             })),
           toFile: (tables: readonly StoredTable[]) =>
             tables.map(({ id, name }) => (name === id ? { id } : { id, name })),
           shown: (tables: readonly StoredTable[]) => ({
-            tables: tables.map(({ id, name }) => (name === id ? id : `${id} (${name})`)),
+            tables: tables.map(({ id, name, description }) =>
+              [id, name !== id && ` (${name})`, description && `: ${description}`].filter(Boolean).join(''),
+            ),
           }),
         },
         describe: 'All its tables; living tokens lose a table that is missing here.',
@@ -131,6 +153,18 @@ export const resource = defineNoun({
       describe:
         'Scopes beside the permissions on tables. A scope that reads as one of its tables, such as `orders:read`, is refused.',
     }),
+    scopeTexts: field(
+      z
+        .record(
+          resourceScope,
+          z.strictObject({ displayName: line.exactOptional(), description: description.exactOptional() }),
+        )
+        .exactOptional(),
+      {
+        effect: 'none',
+        describe: 'By scope, for people: a `displayName`, which the consent page shows, and a `description`.',
+      },
+    ),
     token: field(token, {
       effect: 'none',
       initially: (_noun, settings) => tokenOfNew(settings),

@@ -1,7 +1,7 @@
 /** Users: people who log in, and administrators. */
 import { z } from 'zod';
 import { defineNoun, field, type NameOf, type NounOf } from './noun.ts';
-import { email, line, listOf, moment, password, realm, slug, username } from './values.ts';
+import { attributes, email, line, listOf, moment, password, realm, slug, username } from './values.ts';
 
 export const user = defineNoun({
   singular: 'user',
@@ -74,6 +74,11 @@ export const user = defineNoun({
       describe: '`true`: it was verified that the address belongs to the user.',
     }),
     displayName: field(line.exactOptional(), { effect: 'none', describe: 'For people.' }),
+    attributes: field(attributes.exactOptional(), {
+      effect: 'none',
+      describe:
+        'Up to 20 texts about the user, of at most 256 characters each, by name: lower-case letters, digits and underscores. Only administrators and this file write them, never the user.',
+    }),
     roles: field(listOf(z.string()), {
       effect: 'narrows',
       initially: [],

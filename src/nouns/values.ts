@@ -66,6 +66,25 @@ function findLineProblem(value: string, most: number): string | undefined {
 /** A line of text for people. */
 export const line = text('text', (value) => findLineProblem(value, 200));
 
+/** A sentence or two for people. */
+export const description = text('text', (value) => findLineProblem(value, 1_000));
+
+const MAX_ATTRIBUTES = 20;
+
+const attributeName = text('a name', (value) =>
+  /^[a-z][a-z0-9_]{0,31}$/.test(value)
+    ? undefined
+    : 'is not made of 1 to 32 lower-case letters, digits and underscores, with a letter first',
+);
+
+/** Texts by name. */
+export const attributes = z
+  .record(
+    attributeName,
+    text('text', (value) => findLineProblem(value, 256)),
+  )
+  .refine((values) => Object.keys(values).length <= MAX_ATTRIBUTES, `has more than ${MAX_ATTRIBUTES}`);
+
 export const slug = text('lower-case letters, digits and hyphens', (value) =>
   SLUG.test(value) ? undefined : SLUG_PROBLEM,
 );

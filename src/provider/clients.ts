@@ -4,7 +4,7 @@
  */
 import { errors, Provider } from 'oidc-provider';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
-import type { Application } from '../nouns/index.ts';
+import { type Application, titleOf } from '../nouns/index.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { mayOmitPkce } from '../nouns/redirect-uris.ts';
 import type { SigningAlg } from '../nouns/signing-algs.ts';
@@ -43,7 +43,7 @@ export function toClientMetadata(
   const allowed = grants.filter(({ name }) => application.grants.includes(name)).map(({ type }) => type);
   return {
     client_id: application.clientId,
-    client_name: application.name,
+    client_name: titleOf(application),
     application_type: application.native ? 'native' : 'web',
     token_endpoint_auth_method: 'none',
     grant_types: allowed,

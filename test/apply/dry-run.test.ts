@@ -255,6 +255,8 @@ const nouns: Readonly<Record<string, NounOfFile>> = {
     name: /^organization acme/,
     examples: {
       name: { change: (_, of) => of.organizations.push({ name: 'other' } as never), isKey: true },
+      displayName: { to: 'ACME Ltd.' },
+      description: { to: 'Sells anvils.' },
       hosts: { to: ['id.acme.example'] },
       clientId: { to: 'acme-anew', refused: /clientId cannot be changed/ },
       clientSecret: { to: NEW_SECRET, isSecret: true },
@@ -302,6 +304,24 @@ const nouns: Readonly<Record<string, NounOfFile>> = {
         isKey: true,
       },
       name: { to: 'Shop' },
+      description: { to: 'What is sold.' },
+      'scopeTexts.*.displayName': {
+        change: (entry) => {
+          entry.scopeTexts = { 'orders.read': { displayName: 'see orders' } };
+        },
+        shownAs: 'scopeTexts.orders.read.displayName',
+      },
+      'scopeTexts.*.description': {
+        change: (entry) => {
+          entry.scopeTexts = { 'orders.read': { description: 'Without prices.' } };
+        },
+        shownAs: 'scopeTexts.orders.read.description',
+      },
+      'tables[].description': {
+        change: ({ tables }) => {
+          tables[0].description = 'Of all years.';
+        },
+      },
       'tables[].id': { change: ({ tables }) => tables.push({ id: 'products' }) },
       'tables[].name': {
         change: ({ tables }) => {
@@ -328,6 +348,8 @@ const nouns: Readonly<Record<string, NounOfFile>> = {
     entries: inAcme('applications'),
     name: /^application acme\/(?:shop|job)/,
     examples: {
+      displayName: { to: 'The shop' },
+      description: { to: 'Sells anvils.' },
       name: {
         change: (_, of) => of.organizations[0].applications.push({ name: 'next', clientId: 'next' }),
         isKey: true,
@@ -377,6 +399,7 @@ const nouns: Readonly<Record<string, NounOfFile>> = {
       passwordHash: { to: NEW_HASH, of: 1, isSecret: true, shownAs: 'password' },
       email: { to: 'ann@acme.example' },
       displayName: { to: 'Ann' },
+      attributes: { to: { department: 'sales' }, shownAs: 'attributes.department' },
       roles: { to: ['reader'] },
       'devicehive.actions': { to: ['*'] },
       'devicehive.networks': { to: ['*'] },

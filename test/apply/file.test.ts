@@ -746,6 +746,18 @@ function isPart(part: unknown, whole: unknown): boolean {
   return members.every(([key, value]) => isPart(value, (whole as Record<string, unknown>)[key]));
 }
 
+test('attributes of users are at most 20 short texts with plain names', () => {
+  const withAttributes = (attributes: object): string =>
+    organization(`users: [{ username: ann, attributes: ${JSON.stringify(attributes)} }]`);
+  const many = Array.from({ length: 21 }, (_, index) => [`a${index}`, 'x'] as const);
+  assert.deepEqual(problemsOf(withAttributes(Object.fromEntries(many.slice(1)))), []);
+  assertOneProblem(withAttributes(Object.fromEntries(many)), /attributes has more than 20$/);
+  assertOneProblem(withAttributes({ Department: 'sales' }), /Department is not made of 1 to 32 lower-case/);
+  assertOneProblem(withAttributes({ ['a'.repeat(33)]: 'sales' }), /is not made of 1 to 32 lower-case/);
+  assertOneProblem(withAttributes({ department: 'x'.repeat(257) }), /department is longer than 256 char/);
+  assertOneProblem(withAttributes({ department: 7 }), /department must be text/);
+});
+
 test('E9 a truncated file is refused or says nothing that the whole does not say', () => {
   const step = process.env.GRANTABLE_TEST_LONG ? 1 : 3;
   for (const text of [

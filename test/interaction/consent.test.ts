@@ -27,6 +27,9 @@ describe('consent', () => {
       fixture({ organizations: [acme] }) {
         const [shop] = acme.resources;
         shop.name = `Shop ${MARKUP}`;
+        shop.scopes.push('orders.export');
+        for (const { scopes } of acme.roles) scopes.push('orders.export');
+        shop.scopeTexts = { 'orders.export': { displayName: `take all orders away ${MARKUP}` } };
         shop.tables[2].name = `Users ${MARKUP}`;
         const everything = { isAdmin: true, tables: {} };
         acme.roles.push({ name: 'owner', permissions: everything });
@@ -45,6 +48,8 @@ describe('consent', () => {
         acme.applications.push({
           ...web,
           name: 'phone',
+          displayName: `The phone ${MARKUP}`,
+          scopes: [...web.scopes, 'orders.export'],
           clientId: 'phone',
           clientSecret: undefined,
           authMethod: 'none',
@@ -68,6 +73,18 @@ describe('consent', () => {
     assert.ok(isConsentPage(page), page.text);
     return { browser, page, pkce };
   }
+
+  test('names for people stand in place of those for programs, as text', async () => {
+    const { page } = await consentPage({
+      client_id: 'phone',
+      redirect_uri: OWN_SCHEME,
+      scope: 'openid orders.read orders.export',
+    });
+    assert.ok(!page.text.includes('<img'));
+    assert.match(page.text, /<h1>The phone &quot;&gt;&lt;img src=x/);
+    assert.match(page.text, /<li>take all orders away &quot;&gt;&lt;img src=x/);
+    assert.match(page.text, /<li>use orders\.read/);
+  });
 
   async function setRole(username: string, roleName: string): Promise<void> {
     const { changes, storage, directory, users } = server.server.foundations;
