@@ -33,3 +33,4 @@ function answer({ text, values }: Question): object {
 }
 
 process.on('message', (question: Question) => process.send?.({ id: question.id, ...answer(question) }));
+process.send?.({});

@@ -12,15 +12,18 @@ const READER = fileURLToPath(
 );
 /** Milliseconds without a question after which the process is ended. */
 const IDLE = 60_000;
+/** Milliseconds that the process may take to start; a question counts from then on. */
+const START = 15_000;
 
+/** Its first message has nothing: it has started. */
 interface Answer {
-  readonly id: number;
+  readonly id?: number;
   readonly rows?: readonly Row[];
   readonly error?: string;
 }
 
 interface Asked {
-  readonly late: NodeJS.Timeout;
+  late?: NodeJS.Timeout;
   resolve(rows: readonly Row[]): void;
   reject(error: DatasourceAway): void;
 }
@@ -40,6 +43,7 @@ function startReader(path: string, onEnd: () => void) {
   child.channel?.unref();
   const end = (reason: string): void => {
     onEnd();
+    clearTimeout(starting);
     for (const { late, reject } of asked.values()) {
       clearTimeout(late);
       reject(new DatasourceAway(reason));
@@ -48,7 +52,18 @@ function startReader(path: string, onEnd: () => void) {
     child.kill('SIGKILL');
   };
   const idle = setTimeout(() => end('idle'), IDLE).unref();
+  const limit = () => setTimeout(() => end(`no answer within ${TIMEOUT_MS} ms`), TIMEOUT_MS);
+  let starting: NodeJS.Timeout | undefined = setTimeout(
+    () => end(`the process that reads it did not start within ${START} ms`),
+    START,
+  );
   child.on('message', ({ id, rows, error }: Answer) => {
+    if (id === undefined) {
+      clearTimeout(starting);
+      starting = undefined;
+      for (const question of asked.values()) question.late = limit();
+      return;
+    }
     const question = asked.get(id);
     asked.delete(id);
     clearTimeout(question?.late);
@@ -65,8 +80,7 @@ function startReader(path: string, onEnd: () => void) {
       last += 1;
       const id = last;
       return new Promise((resolve, reject) => {
-        const late = setTimeout(() => end(`no answer within ${TIMEOUT_MS} ms`), TIMEOUT_MS);
-        asked.set(id, { late, resolve, reject });
+        asked.set(id, { resolve, reject, ...(starting === undefined && { late: limit() }) });
         child.send({ id, text, values: withoutBooleans(values) });
       });
     },
