@@ -71,17 +71,22 @@ export function contains(a: Permissions, b: Permissions): boolean {
   return true;
 }
 
-/** The last one of each set: most are of sets that are kept as long as the directory does not change. */
-const intersected = new WeakMap<Permissions, { readonly other: Permissions; readonly both: Permissions }>();
+type Combine = (a: Permissions, b: Permissions) => Permissions;
+
+/** Remembers the last result for each set: most sets are kept as long as the directory does not change. */
+function rememberLast(combine: Combine): Combine {
+  const last = new WeakMap<Permissions, { readonly other: Permissions; readonly result: Permissions }>();
+  return (a, b) => {
+    const known = last.get(a);
+    if (known?.other === b) return known.result;
+    const result = combine(a, b);
+    last.set(a, { other: b, result });
+    return result;
+  };
+}
 
 /** What both allow. Never more than either; an operand that is the answer is returned as it is. */
-export function intersect(a: Permissions, b: Permissions): Permissions {
-  const last = intersected.get(a);
-  if (last?.other === b) return last.both;
-  const both = intersectAnew(a, b);
-  intersected.set(a, { other: b, both });
-  return both;
-}
+export const intersect = rememberLast(intersectAnew);
 
 function intersectAnew(a: Permissions, b: Permissions): Permissions {
   if (contains(b, a)) return a;
@@ -104,7 +109,9 @@ export function isWhole(asked: Permissions, left: Permissions): boolean {
 }
 
 /** What either allows. */
-export function union(a: Permissions, b: Permissions): Permissions {
+export const union = rememberLast(unionAnew);
+
+function unionAnew(a: Permissions, b: Permissions): Permissions {
   if (contains(a, b)) return a;
   if (contains(b, a)) return b;
   return createPermissions([...a.masks, ...b.masks]);

@@ -229,3 +229,13 @@ test('each of the sets over two tables allows exactly its cells', () => {
   }
   assert.equal(isEmpty(ALL_OVER_TWO_TABLES[0] as Permissions), true);
 });
+
+test('sets that are combined again give the same object', () => {
+  const one = createPermissions([['orders', 3]]);
+  const other = createPermissions([
+    ['orders', 6],
+    ['items', 1],
+  ]);
+  assert.equal(union(one, other), union(one, other));
+  assert.equal(intersect(one, other), intersect(one, other));
+});
