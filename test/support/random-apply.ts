@@ -1,0 +1,347 @@
+/**
+ * Random apply files of one organization each. Which keys there are and what their values may be is read from the schema, so
+ * a new key is among them without a change here, unless it names other nouns or does not fit to every other key.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import { z } from 'zod';
+import {
+  application,
+  connection,
+  datasource,
+  organization,
+  resource,
+  role,
+  user,
+} from '../../src/apply/schema.ts';
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly shape?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly propertyNames?: JsonSchema;
+  readonly additionalProperties?: JsonSchema | boolean;
+}
+
+type Entry = Record<string, any>;
+
+const toJsonSchema = (schema: z.ZodType) =>
+  z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+
+const schemas = {
+  organization: toJsonSchema(organization),
+  resource: toJsonSchema(resource),
+  role: toJsonSchema(role),
+  application: toJsonSchema(application),
+  user: toJsonSchema(user),
+  connection: toJsonSchema(connection),
+  datasource: toJsonSchema(datasource),
+};
+
+const KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+
+/** Each means something else to YAML than it is, if it is not quoted as it must be. */
+const TEXTS = [
+  'plain',
+  'true',
+  'null',
+  '~',
+  '007',
+  '1e3',
+  '0x1F',
+  '- item',
+  'key: value',
+  'with # hash',
+  '"quoted"',
+  "it's",
+  '{flow}',
+  '[list]',
+  '*alias',
+  '&anchor',
+  '!tag',
+  '%percent',
+  '@at',
+  '`tick',
+  '| bar',
+  '> fold',
+  'ends with:',
+  'Grüße',
+  '漢字',
+  '😀',
+  '2026-11-29',
+  'a, b',
+  '\\n',
+  '?',
+  '<<',
+  '=',
+  'yes',
+];
+const COLUMNS = ['id', 'email', 'active', 'level', 'groups', 'changed_at', 'deleted_at'];
+
+export interface Chance {
+  /** From 0 to 1, without 1. */
+  next(): number;
+}
+
+/** The same numbers for the same seed. */
+export function createChance(seed: number): Chance {
+  let state = seed >>> 0;
+  return {
+    next() {
+      state = (state + 0x6d2b79f5) >>> 0;
+      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    },
+  };
+}
+
+/** @returns the content of an apply file whose organization is `o<seed>` */
+export function randomApplyFile(seed: number): { organizations: Entry[] } {
+  const chance = createChance(seed);
+  const below = (count: number): number => Math.floor(chance.next() * count);
+  const happens = (part = 0.5): boolean => chance.next() < part;
+  const pick = <T>(values: readonly T[]): T => values[below(values.length)] as T;
+  const some = <T>(values: readonly T[]): T[] => values.filter(() => happens());
+  const times = <T>(count: number, make: (index: number) => T): T[] =>
+    Array.from({ length: count }, (_, i) => make(i));
+  let made = 0;
+  const unique = (prefix: string): string => {
+    made += 1;
+    return `${prefix}-${seed}-${made}`;
+  };
+  const secret = (): string =>
+    times(8, () =>
+      Math.floor(chance.next() * 2 ** 30)
+        .toString(36)
+        .padStart(6, '0'),
+    ).join('');
+
+  const byShape: Readonly<Record<string, () => unknown>> = {
+    text: () => `${pick(TEXTS)}${happens(0.3) ? ` ${below(100)}` : ''}`,
+    'lower-case letters, digits and hyphens': () => unique('name'),
+    'letters, digits and underscores': () => unique('channel').replaceAll('-', '_'),
+    'a host name, with or without port': () => `${unique('host')}.example`,
+    'visible ASCII': () => unique(pick(['client', '"client', '#client', '{client}'])),
+    'visible ASCII, at least 32 characters': secret,
+    'a WebSocket URL': () => `wss://${unique('hive')}.example/`,
+    'a URL with {token} in it': () => `https://${unique('mail')}.example/?t={token}#top`,
+    'an absolute URI': () => `https://${unique('page')}.example/a?b=c`,
+    'an origin': () =>
+      pick([`https://${unique('page')}.example`, 'capacitor://localhost', 'http://localhost:8080']),
+    'a scope': () => unique('scope'),
+    'an email address': () => `${unique('someone')}@acme.example`,
+    'a bcrypt hash': () => `$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ${10_000 + below(90_000)}`,
+    'an IP address or CIDR block': () =>
+      pick([`192.0.2.${below(256)}`, `198.51.100.${below(8) * 32}/27`, '2001:db8::/32']),
+    'the name of a column': () => pick(COLUMNS),
+    'a JSON Web Key Set': () => ({ keys: [KEY] }),
+  };
+
+  function value(schema: JsonSchema): unknown {
+    if (schema.shape !== undefined && byShape[schema.shape]) return byShape[schema.shape]?.();
+    if (schema.anyOf) return value(pick(schema.anyOf));
+    if (schema.const !== undefined) return schema.const;
+    if (schema.enum) return pick(schema.enum);
+    if (schema.type === 'boolean') return happens();
+    if (schema.type === 'integer' || schema.type === 'number') {
+      const { minimum = 0, maximum = minimum + 1000 } = schema;
+      return Math.max(minimum, 0) + below(Math.min(maximum - Math.max(minimum, 0), 100_000) + 1);
+    }
+    if (schema.items) {
+      const items = times(below(3), () => value(schema.items as JsonSchema));
+      return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+    }
+    if (schema.properties) return entry(schema);
+    if (typeof schema.additionalProperties === 'object') {
+      const inner = schema.additionalProperties;
+      return Object.fromEntries(
+        times(below(3), () => [String(value(schema.propertyNames ?? {})), value(inner)]),
+      );
+    }
+    return byShape.text?.();
+  }
+
+  /** @param fixed undefined: the key is left out */
+  function entry({ properties = {}, required = [] }: JsonSchema, fixed: Entry = {}): Entry {
+    const members = Object.entries(properties).flatMap(([key, schema]): [string, unknown][] => {
+      if (Object.hasOwn(fixed, key)) return fixed[key] === undefined ? [] : [[key, fixed[key]]];
+      return required.includes(key) || happens(0.4) ? [[key, value(schema)]] : [];
+    });
+    return Object.fromEntries(members);
+  }
+
+  const maybe = <T>(make: () => T): T | undefined => (happens() ? make() : undefined);
+
+  const permissionsFor = ({ tables = [] }: Entry): Entry => {
+    if (happens(0.2)) return { isAdmin: true };
+    const flags = () =>
+      Object.fromEntries(['create', 'read', 'update', 'delete'].map((flag) => [flag, happens()]));
+    return { tables: Object.fromEntries(some(tables as Entry[]).map(({ id }) => [id, flags()])) };
+  };
+
+  const resources = times(1 + below(3), () =>
+    entry(schemas.resource, {
+      identifier: pick([`https://${unique('api')}.example/`, `urn:${unique('api')}`]),
+      tables: maybe(() =>
+        some(TEXTS.slice(0, 12))
+          .slice(0, 4)
+          .map((id) => (happens() ? { id } : { id, name: pick(TEXTS) })),
+      ),
+    }),
+  );
+  const byIdentifier = new Map(resources.map((each) => [each.identifier as string, each]));
+  const identifiers = [...byIdentifier.keys()];
+
+  const roles = times(below(4), (index) => {
+    const of = pick(resources);
+    return entry(schemas.role, {
+      name: `${pick(TEXTS)} ${index}`,
+      default: index === 0 ? maybe(() => true) : undefined,
+      resource: of.identifier,
+      scopes: maybe(() => some((of.scopes ?? []) as string[])),
+      permissions: maybe(() => permissionsFor(of)),
+    });
+  });
+  const roleNames = roles.map(({ name }) => name as string);
+
+  const applicationNames = times(1 + below(4), () => unique('app'));
+  const applications = applicationNames.map((name) => {
+    const authMethod = pick(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']);
+    const usesKeys = authMethod === 'private_key_jwt';
+    const isPublic = authMethod === 'none';
+    const own = maybe(() => pick(resources));
+    const others = some(resources).filter((each) => each !== own);
+    const scopes = [...others, ...(own ? [own] : [])].flatMap((each) => (each.scopes ?? []) as string[]);
+    const forAll = ['password', 'refresh_token', 'authorization_code', 'database_user'];
+    return entry(schemas.application, {
+      name,
+      authMethod,
+      clientSecret: isPublic || usesKeys ? undefined : maybe(secret),
+      jwks: usesKeys ? { keys: [KEY] } : undefined,
+      assertionAudience: usesKeys ? maybe(() => pick(['issuer', 'endpoint'])) : undefined,
+      grants: some(isPublic ? forAll : [...forAll, 'client_credentials', 'token_exchange']),
+      scopes: maybe(() => some(['openid', 'profile', 'email', 'offline_access', ...scopes])),
+      redirectUris: times(1 + below(2), () => `https://${unique('page')}.example/callback`),
+      pkce: isPublic ? undefined : maybe(() => pick(['required', 'optional'])),
+      resource: own?.identifier,
+      permissions: maybe(() => permissionsFor(own ?? {})),
+      resources: Object.fromEntries(others.map((each) => [each.identifier, permissionsFor(each)])),
+      introspects: isPublic ? undefined : maybe(() => some(identifiers)),
+      mayExchange: maybe(() => some(applicationNames)),
+    });
+  });
+  const ofRealm = (name: string): boolean =>
+    applications.find((each) => each.name === name)?.realm !== 'organization';
+
+  const users = times(below(4), () =>
+    entry(schemas.user, {
+      username: `${pick(['ann', 'Bob', '007', 'true', 'null'])}.${unique('x')}`,
+      application: maybe(() => pick(applicationNames.filter(ofRealm))),
+      password: `${secret()}${secret()}`,
+      passwordHash: undefined,
+      roles: maybe(() => some(roleNames)),
+      devicehive: maybe(() => ({ networks: ['*'], deviceTypes: some(['1', '2', '3']) })),
+    }),
+  );
+
+  const exchangeable = applications.filter(
+    ({ resource: own, resources: more = {} }) => own ?? Object.keys(more)[0],
+  );
+  const connections = times(exchangeable.length === 0 ? 0 : below(3), () => {
+    const of = pick(exchangeable);
+    const identifier = pick([...(of.resource ? [of.resource] : []), ...Object.keys(of.resources ?? {})]);
+    const standing = byIdentifier.get(identifier) as Entry;
+    const owners = users.filter((each) => each.application === (ofRealm(of.name) ? of.name : undefined));
+    return entry(schemas.connection, {
+      name: unique('connection'),
+      application: of.name,
+      resource: identifier,
+      owner: owners.length === 0 ? undefined : maybe(() => pick(owners).username),
+      scopes: maybe(() => some((standing.scopes ?? []) as string[])),
+      permissions: maybe(() => permissionsFor(standing)),
+    });
+  });
+
+  const userTable = (collection: string): Entry => {
+    const schema = schemas.datasource.properties?.userTables?.items as JsonSchema;
+    const passwordFormat = pick(['bcrypt', 'argon2', 'sha256', 'hmac-sha256', 'md5']);
+    const roleMap = maybe(() => Object.fromEntries(some(roleNames).map((name) => [pick(TEXTS), name])));
+    return entry(schema, {
+      database: undefined,
+      collection,
+      passwordColumn: 'password',
+      saltColumn: maybe(() => 'salt'),
+      passwordFormat,
+      passwordSecret: passwordFormat === 'hmac-sha256' ? secret() : undefined,
+      roles: maybe(() => some(roleNames)),
+      roleMap,
+      ...(roleMap && { roleColumn: pick(COLUMNS) }),
+      conditions: maybe(() => ({ [pick(COLUMNS)]: pick([7, 1.5, true, 'yes', '7', '']) })),
+      nullColumns: undefined,
+      claims: maybe(() => ({ [pick(['level', 'department', 'x:y'])]: pick(COLUMNS) })),
+      realm: maybe(() => pick(applicationNames)),
+    });
+  };
+  const datasources = times(below(3), () => {
+    const isFile = happens();
+    const ofServer = isFile
+      ? {
+          host: undefined,
+          port: undefined,
+          username: undefined,
+          password: undefined,
+          tls: undefined,
+          ca: undefined,
+        }
+      : {
+          host: 'db.example.com',
+          ca: maybe(() => '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n'),
+        };
+    return entry(schemas.datasource, {
+      kind: isFile ? 'sqlite' : pick(['postgres', 'mysql', 'mongodb']),
+      file: isFile ? 'away.db' : undefined,
+      database: undefined,
+      insecurePasswords: true,
+      // Servers would be looked for.
+      userTables: isFile ? maybe(() => times(below(3), (index) => userTable(`table_${index}`))) : undefined,
+      ...ofServer,
+    });
+  });
+
+  const faceSchemas = schemas.organization.properties?.faces?.properties ?? {};
+  const faces = Object.fromEntries(
+    some(Object.entries(faceSchemas)).map(([name, schema]) => [
+      name,
+      entry(schema, {
+        ...(schema.properties?.application && { application: pick(applicationNames) }),
+        ...(schema.properties?.plugins && { plugins: maybe(() => [{ topic: pick(TEXTS), creator: 'ann' }]) }),
+      }),
+    ]),
+  );
+  return {
+    organizations: [
+      entry(schemas.organization, {
+        name: `o${seed}`,
+        // One organization of the server may have them.
+        default: undefined,
+        hosts: undefined,
+        ...(happens() ? {} : { clientId: undefined, clientSecret: undefined }),
+        ...(happens() ? { clientId: unique('itself') } : { clientSecret: undefined }),
+        faces: maybe(() => faces),
+        resources,
+        roles,
+        applications,
+        users,
+        connections,
+        datasources,
+      }),
+    ],
+  };
+}
