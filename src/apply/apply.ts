@@ -7,7 +7,13 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
-import type { Application, CollectionName, Organization, User } from '../nouns/index.ts';
+import {
+  type Application,
+  COLLECTIONS,
+  type CollectionName,
+  type Organization,
+  type User,
+} from '../nouns/index.ts';
 import { Conflict, VersionConflict } from '../storage/contract.ts';
 import type { ApplyFile, ApplyOrganization } from './file.ts';
 import {
@@ -71,16 +77,6 @@ const ATTEMPTS = 10;
 const PAUSE = 25;
 /** People whose passwords are hashed side by side: one of them may have to wait, and every hash queue has room for one. */
 const SIDE_BY_SIDE = 2;
-/** What others refer to comes first. */
-const ORDER: readonly CollectionName[] = [
-  'organizations',
-  'resources',
-  'roles',
-  'applications',
-  'users',
-  'connections',
-  'datasources',
-];
 const DEFAULT_AUTHOR: Author = { actor: 'apply' };
 
 export function createApply(deps: ApplyDeps): Apply {
@@ -183,10 +179,10 @@ async function hashPasswords(steps: Step[], { passwords, now }: ApplyDeps): Prom
   }
 }
 
-/** A default is taken from one organization before it is given to another. */
+/** What others refer to comes first. A default is taken from one organization before it is given to another. */
 function inOrder(steps: readonly Step[]): Step[] {
   const rank = ({ collection, after }: Step): number =>
-    ORDER.indexOf(collection) * 2 + ((after as Partial<Organization>).default === true ? 1 : 0);
+    COLLECTIONS.indexOf(collection) * 2 + ((after as Partial<Organization>).default === true ? 1 : 0);
   return [...steps].sort((a, b) => rank(a) - rank(b));
 }
 

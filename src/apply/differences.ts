@@ -1,6 +1,7 @@
 /** What differs between two states of a noun, field by field, as an apply file has the fields. */
+
+import { Concealed, type NameOf } from '../nouns/in-file.ts';
 import type { CollectionName, Nouns } from '../nouns/index.ts';
-import { Concealed, type NameOf } from '../nouns/noun.ts';
 import { Permissions } from '../permissions/permissions.ts';
 import { defined } from '../storage/defined.ts';
 import { toShown } from './entries.ts';

@@ -1,13 +1,8 @@
 /** Nouns as an apply file has them: for what differs between two of them, and for writing an organization back. */
+
+import { Concealed, type InFile, type NameOf } from '../nouns/in-file.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
-import {
-  Concealed,
-  type Field,
-  type InFile,
-  type NameOf,
-  type Referred,
-  type ServerSettings,
-} from '../nouns/noun.ts';
+import type { Field, Referred, ServerSettings } from '../nouns/noun.ts';
 
 /** Members of an entry of an apply file by their keys, with the values that reading a file gives. */
 export type Entry = Readonly<Record<string, unknown>>;

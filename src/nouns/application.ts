@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
-import { defineNoun, field, forPeople, type Noun, type NounOf, ofOrganization, type Said } from './noun.ts';
+import type { Said } from './in-file.ts';
+import { defineNoun, field, forPeople, type Noun, type NounOf, ofOrganization } from './noun.ts';
 import { ID_TOKEN_ALG, idTokenAlgs, type SigningAlg } from './signing-algs.ts';
 import {
   applicationName,

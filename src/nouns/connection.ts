@@ -1,6 +1,7 @@
 /** Connections: a client exchanges the token of one for short-lived tokens with at most its rights. */
 import { z } from 'zod';
-import { defineNoun, field, type Noun, type NounOf, ofOrganization, type Said } from './noun.ts';
+import type { Said } from './in-file.ts';
+import { defineNoun, field, type Noun, type NounOf, ofOrganization } from './noun.ts';
 import {
   applicationName,
   exchangeTtl,

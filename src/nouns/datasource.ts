@@ -2,7 +2,8 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { isHostname } from './hosts.ts';
-import { Concealed, defineNoun, field, type NameOf, type NounOf, ofOrganization } from './noun.ts';
+import { Concealed, type NameOf } from './in-file.ts';
+import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
 import { insecureFormats, passwordFormats } from './password-formats.ts';
 import { applicationName, line, listOf, realm, slug } from './values.ts';
 

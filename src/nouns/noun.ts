@@ -3,6 +3,7 @@
  * effects on living tokens, checks of references, the apply file and its documentation are derived from it.
  */
 import { z } from 'zod';
+import type { InFile } from './in-file.ts';
 import { type Structure, structureOf } from './structure.ts';
 import { description, line } from './values.ts';
 
@@ -20,7 +21,7 @@ export type ManagedBy = z.output<typeof managedBy>;
 /** What every administered noun has. */
 const everyNoun = z.strictObject({
   /** A UUID; never used again once given, so nothing of a removed noun attaches to one made anew. */
-  id: z.string(),
+  id: z.uuid(),
   /** Sequential, unique per collection on this server; older APIs name things by it. Given by the store. */
   number: z.int(),
   /** Starts at 1 and grows by one at each replacement; a stale writer is refused. Given by the store. */
@@ -66,44 +67,6 @@ export type FieldEffect =
 export interface ServerSettings {
   /** Seconds: of the access tokens of a new resource. */
   readonly accessTokenTtl: number;
-}
-
-/** How the value of a field stands in an apply file, where that is not the value itself. */
-export interface InFile {
-  /** Its name there; absent: the field's. */
-  readonly key?: string;
-  /** Absent: the field's own, which may be left out. */
-  readonly schema?: z.ZodType;
-  /** @returns the value; undefined: the noun is without one */
-  readonly fromFile?: (context: never) => unknown;
-  /** @returns what a file says; undefined: nothing */
-  readonly toFile?: (value: never, noun: never, nameOf: NameOf) => unknown;
-  /** `toFile` gives an object whose members stand among the keys of the noun: the schemas of these. */
-  readonly members?: Readonly<Record<string, z.ZodType>>;
-  /** What reports call the parts of the value, where that is not as in the file. */
-  readonly shown?: (value: never, nameOf: NameOf) => Readonly<Record<string, unknown>>;
-}
-
-/** The name of the noun that has the id. */
-export type NameOf = (id: string) => string;
-
-/** What a file says of a field, and what is known beside it. */
-export interface Said<S, T = unknown, N = unknown> {
-  readonly said: S;
-  /** Absent: of a new noun, or one without a value. */
-  readonly before?: T;
-  /** Of a new noun that says nothing. */
-  readonly initial: T;
-  /** Its id, its organization, and the fields that are declared earlier. */
-  readonly noun: N;
-}
-
-/** A value that reports do not show: they say that it changed. */
-export class Concealed {
-  readonly value: string | undefined;
-  constructor(value: string | undefined) {
-    this.value = value;
-  }
 }
 
 interface Facts {

@@ -1,14 +1,7 @@
 /** Organizations: the tenants of a server. */
 import { z } from 'zod';
-import {
-  defineNoun,
-  type FaceRights,
-  type Frozen,
-  field,
-  forPeople,
-  type NameOf,
-  type NounOf,
-} from './noun.ts';
+import type { NameOf } from './in-file.ts';
+import { defineNoun, type FaceRights, type Frozen, field, forPeople, type NounOf } from './noun.ts';
 import { host, listOf, organizationName } from './values.ts';
 
 /** As the list of faces has it. */

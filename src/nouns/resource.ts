@@ -1,14 +1,7 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
 import { z } from 'zod';
-import {
-  defineNoun,
-  field,
-  forPeople,
-  type NounOf,
-  ofOrganization,
-  type Said,
-  type ServerSettings,
-} from './noun.ts';
+import type { Said } from './in-file.ts';
+import { defineNoun, field, forPeople, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
 import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
 import {
   channel,

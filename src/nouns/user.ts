@@ -1,6 +1,7 @@
 /** Users: people who log in, and administrators. */
 import { z } from 'zod';
-import { defineNoun, field, type NameOf, type NounOf } from './noun.ts';
+import type { NameOf } from './in-file.ts';
+import { defineNoun, field, type NounOf } from './noun.ts';
 import { attributes, email, line, listOf, moment, password, realm, slug, username } from './values.ts';
 
 export const user = defineNoun({

@@ -67,9 +67,11 @@ test('an import takes every field of every noun, and no other type of value', as
   assert.deepEqual(await exported(other), lines);
   for (const [index, line] of lines.entries()) {
     const { kind, row } = JSON.parse(line);
-    for (const name of COLLECTIONS.includes(kind) ? Object.keys(row) : []) {
-      const damaged = JSON.stringify({ kind, row: { ...row, [name]: null } });
-      await assert.rejects(Array.fromAsync(importRecords(each(lines.with(index, damaged)))), BadExport, name);
+    if (!COLLECTIONS.includes(kind)) continue;
+    const damages = [{ id: 'x' }, { number: 1.5 }, ...Object.keys(row).map((name) => ({ [name]: null }))];
+    for (const damage of damages) {
+      const damaged = each(lines.with(index, JSON.stringify({ kind, row: { ...row, ...damage } })));
+      await assert.rejects(Array.fromAsync(importRecords(damaged)), BadExport, JSON.stringify(damage));
     }
   }
 });

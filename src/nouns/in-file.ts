@@ -1,0 +1,39 @@
+/** How the value of a field stands in an apply file, where that is not the value under its own name. */
+import type { z } from 'zod';
+
+export interface InFile {
+  /** Its name there; absent: the field's. */
+  readonly key?: string;
+  /** Absent: the field's own, which may be left out. */
+  readonly schema?: z.ZodType;
+  /** @returns the value; undefined: the noun is without one */
+  readonly fromFile?: (context: never) => unknown;
+  /** @returns what a file says; undefined: nothing */
+  readonly toFile?: (value: never, noun: never, nameOf: NameOf) => unknown;
+  /** `toFile` gives an object whose members stand among the keys of the noun: the schemas of these. */
+  readonly members?: Readonly<Record<string, z.ZodType>>;
+  /** What reports call the parts of the value, where that is not as in the file. */
+  readonly shown?: (value: never, nameOf: NameOf) => Readonly<Record<string, unknown>>;
+}
+
+/** The name of the noun that has the id. */
+export type NameOf = (id: string) => string;
+
+/** What a file says of a field, and what is known beside it. */
+export interface Said<S, T = unknown, N = unknown> {
+  readonly said: S;
+  /** Absent: of a new noun, or one without a value. */
+  readonly before?: T;
+  /** Of a new noun that says nothing. */
+  readonly initial: T;
+  /** Its id, its organization, and the fields that are declared earlier. */
+  readonly noun: N;
+}
+
+/** A value that reports do not show: they say that it changed. */
+export class Concealed {
+  readonly value: string | undefined;
+  constructor(value: string | undefined) {
+    this.value = value;
+  }
+}
