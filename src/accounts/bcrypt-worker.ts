@@ -11,8 +11,17 @@ export type BcryptTask =
 const NICER = 10;
 const NICEST = 19;
 
-// Linux has a priority for each thread, other systems have one for the process.
-if (process.platform === 'linux') setPriority(Math.min(NICEST, getPriority() + NICER));
+function lowerPriority(): void {
+  // Linux has a priority for each thread, other systems have one for the process.
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(Math.min(NICEST, getPriority() + NICER));
+  } catch {
+    // Filters of system calls refuse it. Hashes are as right without it, and other requests wait longer for them.
+  }
+}
+
+lowerPriority();
 
 export default function run(task: BcryptTask): string | boolean {
   return 'salt' in task ? bcrypt.hashSync(task.data, task.salt) : bcrypt.compareSync(task.data, task.hash);

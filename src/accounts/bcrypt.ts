@@ -3,32 +3,17 @@
  * priority take turns of several milliseconds, and all requests wait for the turn of the hash.
  */
 import { availableParallelism } from 'node:os';
-import type { Piscina } from 'piscina';
 import type { BcryptTask } from './bcrypt-worker.ts';
+import { createThreads } from './threads.ts';
 
-const WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? './bcrypt-worker.ts' : './bcrypt-worker.js',
-  import.meta.url,
-);
-const IDLE_MS = 30_000;
-
-let pool: Promise<Piscina> | undefined;
-
-/** Opened at the first hash. The queue in front of it is `hash-queue.ts`. */
-async function openPool(): Promise<Piscina> {
-  const { Piscina: Pool } = await import('piscina');
-  return new Pool({
-    filename: WORKER.href,
-    minThreads: 0,
-    maxThreads: availableParallelism(),
-    idleTimeout: IDLE_MS,
-  });
-}
-
-async function run(task: BcryptTask): Promise<unknown> {
-  pool ??= openPool();
-  return (await pool).run(task);
-}
+/** The queue in front of them is `hash-queue.ts`. */
+const run = createThreads<BcryptTask>({
+  file: new URL(
+    import.meta.url.endsWith('.ts') ? './bcrypt-worker.ts' : './bcrypt-worker.js',
+    import.meta.url,
+  ),
+  most: availableParallelism(),
+});
 
 /** As the library's functions of the same names. */
 export const bcrypt = {
