@@ -556,6 +556,9 @@ describe('Usergrid: the API around the tokens', () => {
     assertRefused(await set(app), 401, 'unauthorized');
     assertRefused(await remove(app), 401, 'unauthorized');
     for (const token of [organization, root]) await client.ok(set(token));
+    for (const token of [app, organization, root]) {
+      assertRefused(await client.send('GET', '/acme/shop/users/gil/token', { token }), 401, 'unauthorized');
+    }
     await changes.users.remove(await gil(), { actor: 'test' });
   });
 
