@@ -37,11 +37,14 @@ const targetOf = ({ url }: BenchServer): Target => ({
 const start = (workers: number, cores: string): Promise<BenchServer> =>
   startGrantable(APPLY, { GRANTABLE_WORKERS: String(workers), GRANTABLE_SIGNING: 'sync' }, cores);
 
+const BOTH_CORES = '0,1';
 const one = await start(1, '0');
-const beside = await start(1, '1');
-const two = await start(2, '0,1');
+// Not a core for each: threads that move between cores cost something, and those of two workers move.
+const apart = [await start(1, BOTH_CORES), await start(1, BOTH_CORES)];
+const two = await start(2, BOTH_CORES);
+const all = [one, ...apart, two];
 process.once('exit', () => {
-  for (const server of [one, beside, two]) server.kill();
+  for (const server of all) server.kill();
 });
 
 interface Way {
@@ -54,7 +57,7 @@ interface Way {
 const ways = {
   one: { what: 'one worker', servers: [one], callers: CALLERS },
   half: { what: 'one worker, half of the connections', servers: [one], callers: CALLERS / 2 },
-  apart: { what: 'two servers, each with its own store', servers: [one, beside], callers: CALLERS },
+  apart: { what: 'two servers, each with its own store', servers: apart, callers: CALLERS },
   two: { what: 'two workers on one store', servers: [two], callers: CALLERS },
 } satisfies Record<string, Way>;
 type Name = keyof typeof ways;
@@ -63,19 +66,19 @@ const names = Object.keys(ways) as Name[];
 /** All servers of one way at the same time. */
 async function measureWay({ servers, callers }: Way): Promise<Measured> {
   const connections = callers / servers.length;
-  const all = await Promise.all(
+  const each = await Promise.all(
     servers.map((server) => measure(server, targetOf(server), { seconds, connections })),
   );
-  const requests = all.reduce((sum, measured) => sum + measured.requests, 0);
+  const requests = each.reduce((sum, measured) => sum + measured.requests, 0);
   return {
     requests,
-    perSecond: all.reduce((sum, { perSecond }) => sum + perSecond, 0),
-    p99: Math.max(...all.map(({ p99 }) => p99)),
-    cpu: all.reduce((sum, measured) => sum + measured.cpu * measured.requests, 0) / requests,
+    perSecond: each.reduce((sum, { perSecond }) => sum + perSecond, 0),
+    p99: Math.max(...each.map(({ p99 }) => p99)),
+    cpu: each.reduce((sum, measured) => sum + measured.cpu * measured.requests, 0) / requests,
   };
 }
 
-for (const server of [one, beside]) {
+for (const server of [one, ...apart]) {
   await load(targetOf(server), { amount: WARM_UP, connections: CALLERS });
 }
 // The system hands connections to workers as it likes, so both have enough requests only after several loads.
@@ -91,7 +94,7 @@ for (let round = 0; round < rounds; round += 1) {
     measured[name] = await measureWay(ways[name]);
   figures.push(measured as Record<Name, Measured>);
 }
-for (const server of [one, beside, two]) await server.stop();
+for (const server of all) await server.stop();
 
 console.log(`${availableParallelism()} cores, ${rounds} rounds of ${seconds} s\n`);
 console.log('| client_credentials, JWT ES256 | rate | processor time of a request |\n|---|---|---|');
