@@ -71,7 +71,7 @@ export const description = text('text', (value) => findLineProblem(value, 1_000)
 
 const MAX_ATTRIBUTES = 20;
 
-const attributeName = text('a name', (value) =>
+const attributeName = text('lower-case letters, digits and underscores', (value) =>
   /^[a-z][a-z0-9_]{0,31}$/.test(value)
     ? undefined
     : 'is not made of 1 to 32 lower-case letters, digits and underscores, with a letter first',

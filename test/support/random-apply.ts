@@ -127,6 +127,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     text: () => `${pick(TEXTS)}${happens(0.3) ? ` ${below(100)}` : ''}`,
     'lower-case letters, digits and hyphens': () => unique('name'),
     'letters, digits and underscores': () => unique('channel').replaceAll('-', '_'),
+    'lower-case letters, digits and underscores': () => unique('attribute').replaceAll('-', '_'),
     'a host name, with or without port': () => `${unique('host')}.example`,
     'visible ASCII': () => unique(pick(['client', '"client', '#client', '{client}'])),
     'visible ASCII, at least 32 characters': secret,
