@@ -31,7 +31,7 @@ const SAID_BY_APPLYING: ReadonlySet<string> = new Set(['organization', 'managedB
 
 interface Sight {
   readonly nameOf: NameOf;
-  /** Ids and identifiers of what is left out. */
+  /** Ids and identifiers of what is left out, and realms that no file can name. */
   readonly leftOut: Set<string>;
   readonly settings: ServerSettings;
   /** Told of each field that is left out, because it names what is. */
@@ -56,7 +56,10 @@ export async function writeApplyFile(
   let fields = 0;
   const sight: Sight = {
     nameOf: (id) => names.get(id) ?? id,
-    leftOut: new Set(unsaid.flatMap(([, noun]) => referencesTo(noun))),
+    leftOut: new Set([
+      ...unsaid.flatMap(([, noun]) => referencesTo(noun)),
+      ...lists.applications.flatMap(realmLeft),
+    ]),
     settings,
     onFieldLeftOut: () => {
       fields += 1;
@@ -112,6 +115,12 @@ function nameIn({ name }: { readonly name: string }): string {
   return name;
 }
 
+/** The realm of people who stayed when the application got those of the organization; a file names realms by applications. */
+function realmLeft({ id, realm }: Nouns['applications']): string[] {
+  const own = `application:${id}`;
+  return realm === own ? [] : [own];
+}
+
 /** What others name the noun by. */
 function referencesTo(noun: Nouns[Listed]): string[] {
   return 'identifier' in noun ? [noun.id, noun.identifier] : [noun.id];
@@ -160,7 +169,9 @@ function mayBeSilent(field: Field): boolean {
 
 /** Whether one of them stands in the value, at whatever depth. */
 function names(value: unknown, references: ReadonlySet<string>): boolean {
-  if (typeof value === 'string') return references.has(value.replace(/^application:/, ''));
+  if (typeof value === 'string') {
+    return references.has(value) || references.has(value.replace(/^application:/, ''));
+  }
   if (typeof value !== 'object' || value === null) return false;
   return Object.values(value).some((inner) => names(inner, references));
 }
