@@ -136,6 +136,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     'an origin': () =>
       pick([`https://${unique('page')}.example`, 'capacitor://localhost', 'http://localhost:8080']),
     'a scope': () => unique('scope'),
+    'a name': () => `name_${below(20)}`,
     'an email address': () => `${unique('someone')}@acme.example`,
     'a bcrypt hash': () => `$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ${10_000 + below(90_000)}`,
     'an IP address or CIDR block': () =>
@@ -165,6 +166,8 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
         times(below(3), () => [String(value(schema.propertyNames ?? {})), value(inner)]),
       );
     }
+    // Another shape needs an example above.
+    if (schema.shape !== undefined) throw new Error(`no example of ${schema.shape}`);
     return byShape.text?.();
   }
 
