@@ -83,7 +83,7 @@ function showCeilings(ceilings: Ceilings) {
   );
 }
 
-interface OfOrganization extends Noun {
+export interface OfOrganization extends Noun {
   readonly organization: string;
 }
 

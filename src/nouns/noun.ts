@@ -123,7 +123,7 @@ type Fields = Readonly<Record<string, Field>> & { readonly enabled: Field };
 /** What nouns are found by: a name, and what is read from a noun under it. */
 type Keys<T, Value> = Readonly<Record<string, (noun: T) => Value>>;
 
-interface Declared<F, U, L> {
+export interface Declared<F, U, L> {
   readonly singular: NounKind;
   readonly describe: string;
   readonly fields: F;
