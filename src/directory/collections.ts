@@ -2,17 +2,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CollectionName, ListedKey, Nouns, Resource, UniqueKey } from '../nouns/index.ts';
 import { spellingsOf } from '../permissions/resource-identifiers.ts';
-import type { Collection, DirectoryStore, PageOptions } from '../storage/contract.ts';
+import type { Collection, Collections, DirectoryStore, PageOptions } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 
 const PAGE_SIZE = 100;
 
-/** The compiler does not see that a collection's name and its nouns belong together. */
+/** The compiler sees that a name and its nouns belong together only where the type of `store` is that of all collections. */
 export function collectionOf<C extends CollectionName>(
-  store: DirectoryStore,
+  store: Collections,
   name: C,
 ): Collection<Nouns[C], UniqueKey<C>> {
-  return store[name] as unknown as Collection<Nouns[C], UniqueKey<C>>;
+  return store[name];
 }
 
 /** In the order of their numbers; stable while others are added and removed. */
@@ -33,7 +33,7 @@ export async function findListed<T>(
 }
 
 /** An answer does not name more nouns. */
-export const MOST_NAMED = 2_000;
+const MOST_NAMED = 2_000;
 
 /** The first of those that list a value, as many as one answer names. */
 export async function firstListed<T>(

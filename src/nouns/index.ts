@@ -19,7 +19,6 @@ export {
   AUTH_METHODS,
   type AuthMethod,
   type Ceiling,
-  GRANTS,
   type Grant,
   usesSecret,
 } from './application.ts';
@@ -27,7 +26,7 @@ export type { Connection, ConnectionSecret } from './connection.ts';
 export type { Datasource, DatasourceKind, DatasourceServer, UserTable } from './datasource.ts';
 export type { Noun } from './noun.ts';
 export { DEFAULT_HOST, type FaceName, type FaceSettings, type Organization } from './organization.ts';
-export { type Resource, type Table, TOKEN_OVERFLOW, type TokenOverflow } from './resource.ts';
+export { type Resource, TOKEN_OVERFLOW } from './resource.ts';
 export type { Role } from './role.ts';
 export type { User } from './user.ts';
 export type { Realm } from './values.ts';
@@ -79,9 +78,10 @@ export type UniqueKey<C extends CollectionName> = keyof (typeof nouns)[C]['uniqu
 /** The name of a listed key of any collection. */
 export type ListedKey = { [C in CollectionName]: keyof (typeof nouns)[C]['listed'] }[CollectionName];
 
-/** The compiler does not see that a collection's name and its nouns belong together. */
+const declarations: { readonly [C in CollectionName]: Declaration<Nouns[C]> } = nouns;
+
 export function declarationOf<C extends CollectionName>(collection: C): Declaration<Nouns[C]> {
-  return nouns[collection] as unknown as Declaration<Nouns[C]>;
+  return declarations[collection];
 }
 
 /** Names of fields that are never shown, at whatever depth. */

@@ -94,7 +94,7 @@ export function reachOf<C extends CollectionName>(
   noun: Nouns[C],
   world: World,
 ): Promise<Reach> {
-  return (rules[collection] as Rule<Nouns[C]>).of(noun, world);
+  return rules[collection].of(noun, world);
 }
 
 /**
@@ -111,7 +111,7 @@ export async function containsReach<C extends CollectionName>(
   world: World,
 ): Promise<boolean> {
   if (holder.server) return true;
-  if ((rules[collection] as Rule<Nouns[C]>).isOfServer?.(before, after)) return false;
+  if (rules[collection].isOfServer?.(before, after)) return false;
   for (const noun of [before, after]) {
     if (noun && !reaches(holder, await reachOf(collection, noun, world))) return false;
   }

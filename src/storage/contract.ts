@@ -213,7 +213,9 @@ export interface DirectoryChanges {
   readonly cursor: string;
 }
 
-export type DirectoryStore = { readonly [C in CollectionName]: Collection<Nouns[C], UniqueKey<C>> } & {
+export type Collections = { readonly [C in CollectionName]: Collection<Nouns[C], UniqueKey<C>> };
+
+export type DirectoryStore = Collections & {
   /** Grows with every change in any collection but those that are read each time. Read at each request: one point read. */
   revision(): Promise<number>;
   /**

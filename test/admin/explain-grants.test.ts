@@ -9,7 +9,7 @@ import bcrypt from 'bcrypt';
 import { explainToken } from '../../src/admin/explain.ts';
 import { formatExplanation } from '../../src/admin/explain-report.ts';
 import { builtInFaces } from '../../src/faces/index.ts';
-import { GRANTS } from '../../src/nouns/index.ts';
+import { GRANTS } from '../../src/nouns/application.ts';
 import { parseNode } from '../../src/registry/nodes.ts';
 import { appOf, createClient, loginOf } from '../faces/fusio-client.ts';
 import { createFlow } from '../interaction/flow.ts';
