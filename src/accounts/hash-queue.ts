@@ -15,7 +15,7 @@ import { Unavailable } from '../errors/domain.ts';
 const ASSUMED_HASH_MS = 250;
 /** Weight of the latest measurement in the running average. */
 const SMOOTHING = 0.1;
-/** Threads left to everybody else. */
+/** Threads that stay free for other work. */
 const RESERVED_THREADS = 2;
 /** The default of libuv. */
 const DEFAULT_THREADS = 4;

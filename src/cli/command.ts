@@ -102,7 +102,7 @@ export function writeLines(stream: CommandIo['stdout'], lines: readonly string[]
 }
 
 /** All of it as text. A secret is better given this way than as an argument, which other users of a machine can see. */
-export async function readAll(stdin: CommandIo['stdin']): Promise<string> {
+async function readAll(stdin: CommandIo['stdin']): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString('utf8');
