@@ -7,6 +7,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
+import { StillInUse } from '../changes/references.ts';
 import {
   type Application,
   COLLECTIONS,
@@ -18,6 +19,7 @@ import { Conflict, VersionConflict } from '../storage/contract.ts';
 import type { ApplyFile, ApplyOrganization } from './file.ts';
 import {
   disownGeneratedSecret,
+  disownSecretsOf,
   generatedSecretsPath,
   keepGeneratedSecret,
   type SecretLine,
@@ -42,15 +44,19 @@ import {
   type PasswordOptions,
   type Plan,
   type Planning,
+  type Removal,
   type Step,
 } from './plan/plan.ts';
+import { checkRemovals, PRUNED, planRemovals } from './plan/removals.ts';
 import { respellResources } from './plan/resource-spellings.ts';
 import { checkTokenTypes } from './plan/token-types.ts';
-import { type ApplyChange, type ApplyReport, describeStep } from './report.ts';
+import { type ApplyChange, type ApplyReport, describeRemoval, describeStep } from './report.ts';
 
 export interface ApplyOptions extends Partial<PasswordOptions> {
   /** Nothing is written, the report says what would be. */
   readonly dryRun?: boolean;
+  /** What an earlier file made and this one leaves out of a list that it has is removed. */
+  readonly prune?: boolean;
   readonly author?: Author;
 }
 
@@ -90,6 +96,9 @@ export function createApply(deps: ApplyDeps): Apply {
       const steps = inOrder(plan.steps);
       const planned: [Step, ApplyChange][] = [];
       for (const step of steps) planned.push([step, await describeStep(step, plan)]);
+      const removals = PRUNED.flatMap((each) =>
+        [...plan.removals.values()].filter(({ collection }) => collection === each),
+      );
       const report = (changes: readonly ApplyChange[]): ApplyReport => ({
         dryRun,
         changes,
@@ -100,12 +109,16 @@ export function createApply(deps: ApplyDeps): Apply {
           count: steps.filter(({ generated }) => generated).length,
         },
       });
-      if (dryRun) return report(planned.map(([, change]) => change));
+      if (dryRun) return report([...planned.map(([, change]) => change), ...removals.map(describeRemoval)]);
       try {
         await hashPasswords(steps, deps);
         for (const [step, change] of planned) {
           await write(step, deps, author);
           done.push(change);
+        }
+        for (const removal of removals) {
+          await remove(removal, deps, author);
+          done.push(describeRemoval(removal));
         }
         return report(done);
       } catch (error) {
@@ -118,7 +131,7 @@ export function createApply(deps: ApplyDeps): Apply {
 
 async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions): Promise<Plan> {
   const { store } = deps;
-  const { resetPasswords = false, comparePasswords = true } = options;
+  const { resetPasswords = false, comparePasswords = true, prune = false } = options;
   const planning: Planning = { ...deps, resetPasswords, comparePasswords };
   const plan = createPlan(store);
   const file = await respellResources(given, store);
@@ -127,6 +140,8 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
     organizations.push([await planOrganization(plan, entry, planning), entry]);
   }
   await checkOrganizations(plan, store);
+  if (prune)
+    for (const [organization, entry] of organizations) await planRemovals(plan, organization, entry, store);
   // All resources first: what names another organization's is then told so, wherever in the file it stands.
   for (const [organization, entry] of organizations) {
     for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, planning);
@@ -150,6 +165,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan, store);
   await plan.checkReferences();
+  for (const [organization] of organizations) await checkRemovals(plan, organization, store);
   return plan;
 }
 
@@ -208,6 +224,16 @@ async function write<C extends CollectionName>(
   }
 }
 
+async function remove<C extends CollectionName>(
+  { collection, name, noun }: Removal & { readonly collection: C },
+  { changes, dataDir }: ApplyDeps,
+  author: Author,
+): Promise<void> {
+  await changes[collection].remove(noun, author);
+  await disownSecretsOf(dataDir, name);
+}
+
+/** Looking again at what is there finds what is right, or says what is wrong. */
 function isRace(error: unknown): boolean {
-  return error instanceof Conflict || error instanceof VersionConflict;
+  return error instanceof Conflict || error instanceof VersionConflict || error instanceof StillInUse;
 }

@@ -1,5 +1,5 @@
 /** Secrets that were made up here: kept in a file that only its owner can read, said nowhere else. */
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '../storage/sync-folder.ts';
 
@@ -36,6 +36,18 @@ const SHOWN = 12;
 /** What the secret was to open was not stored: another process was first. */
 export async function disownGeneratedSecret(dataDir: string, { name, value }: SecretLine): Promise<void> {
   await append(dataDir, `# ${name}: the secret that starts with ${value.slice(0, SHOWN)} is unused`);
+}
+
+/** What the secrets of the name opened was removed. */
+export async function disownSecretsOf(dataDir: string, name: string): Promise<void> {
+  const text = await readFile(generatedSecretsPath(dataDir), 'utf8').catch(ignoreMissing);
+  // A line starts with the time at which the secret was made.
+  const has = text?.split('\n').some((line) => line.slice(line.indexOf(' ') + 1).startsWith(`${name} `));
+  if (has) await append(dataDir, `# ${name}: it was removed, and its secrets above are unused`);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 async function append(dataDir: string, line: string): Promise<void> {

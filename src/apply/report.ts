@@ -2,10 +2,10 @@
 import { toOneLine } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';
 import { type FieldDifference, findDifferences } from './differences.ts';
-import type { Plan, Step } from './plan/plan.ts';
+import type { Plan, Removal, Step } from './plan/plan.ts';
 
 export interface ApplyChange {
-  readonly action: 'added' | 'changed';
+  readonly action: 'added' | 'changed' | 'removed';
   readonly name: string;
   readonly fields: readonly FieldDifference[];
 }
@@ -45,10 +45,16 @@ export async function describeStep(step: Step, plan: Plan): Promise<ApplyChange>
   return { action: 'changed', name, fields };
 }
 
+export function describeRemoval({ name }: Removal): ApplyChange {
+  return { action: 'removed', name, fields: [] };
+}
+
+const SIGNS = { added: '+', changed: '~', removed: '-' } as const;
+
 /** Lines of text; no secret is among them. */
 export function formatReport({ dryRun, changes, unchanged, notes, generatedSecrets }: ApplyReport): string[] {
   const lines = changes.flatMap(({ action, name, fields }) => [
-    `${action === 'added' ? '+' : '~'} ${name}`,
+    `${SIGNS[action]} ${name}`,
     ...fields.map((field) => `    ${formatDifference(field)}`),
   ]);
   const count = (action: ApplyChange['action']): number =>
@@ -56,7 +62,12 @@ export function formatReport({ dryRun, changes, unchanged, notes, generatedSecre
   const would = dryRun ? 'would be ' : '';
   lines.push(
     ...notes.map((note) => `! ${note}`),
-    `${count('added')} ${would}added, ${count('changed')} ${would}changed, ${unchanged.length} left as they are`,
+    [
+      `${count('added')} ${would}added`,
+      `${count('changed')} ${would}changed`,
+      ...(count('removed') > 0 ? [`${count('removed')} ${would}removed`] : []),
+      `${unchanged.length} left as they are`,
+    ].join(', '),
   );
   const { count: made, path } = generatedSecrets;
   if (made > 0) {

@@ -35,7 +35,7 @@ import { type Author, inAudit } from './author.ts';
 import { describeChange } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
 import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
-import { removeContents, requireUnused } from './removal.ts';
+import { removeContents, requireEmpty, requireUnused } from './removal.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
@@ -56,7 +56,9 @@ export interface NounChanges<T extends Noun> {
   replace(noun: T, author: Author): Promise<T>;
   /**
    * Removes it with all that belongs to it: its tokens are dead at once. One made anew has another id.
-   * @throws VersionConflict; StillInUse for a resource that roles or applications name
+   * An apply file takes nothing along that others made: for that author nothing may belong to it any more.
+   * @throws VersionConflict; StillInUse for a resource that roles or applications name, and for an apply file if something
+   *   belongs to it
    */
   remove(noun: Pick<T, 'id' | 'version'>, author: Author): Promise<void>;
 }
@@ -228,6 +230,16 @@ function createNounChanges<C extends CollectionName>(
     return stored;
   }
 
+  /** A person may have registered before it ended, and after that it lets in no one. */
+  async function requireStillEmpty(ended: Nouns[C], author: Author): Promise<void> {
+    try {
+      await requireEmpty(store, collection, ended);
+    } catch (error) {
+      await replace(ended, { ...ended, enabled: true }, author);
+      throw error;
+    }
+  }
+
   return {
     async create(noun, author) {
       const id = noun.id ?? randomUUID();
@@ -250,7 +262,10 @@ function createNounChanges<C extends CollectionName>(
       if (collection === 'resources') await requireUnused(store, before as Resource);
       const mayHoldOthers = collection === 'organizations' || collection === 'applications';
       const mustEnd = mayHoldOthers && before.enabled;
+      const byFile = author.managedBy === 'apply';
+      if (byFile) await requireEmpty(store, collection, before);
       const ended = mustEnd ? await replace(before, { ...before, enabled: false }, author) : before;
+      if (byFile && mustEnd) await requireStillEmpty(ended, author);
       await removeContents(store, collection, ended);
       const effect = effectOf(collection, before, undefined, faceRules);
       await markAll(ended, effect, markBefore(effect, now()));

@@ -7,11 +7,14 @@ import {
   COLLECTIONS,
   type CollectionName,
   type Connection,
+  declarationOf,
   type Noun,
   type Nouns,
+  nameOf,
   type Realm,
   type Resource,
   type Role,
+  type User,
 } from '../nouns/index.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
 import { StillInUse } from './references.ts';
@@ -36,6 +39,39 @@ export async function requireUnused(store: DirectoryStore, { identifier }: Resou
   if (users.length === 0) return;
   const shown = listSome(users, NAMED_IN_A_SENTENCE);
   throw new StillInUse({ description: `The resource ${identifier} is still named by ${shown}.` });
+}
+
+/**
+ * An apply file removes what it made one by one, and takes nothing along: people may have registered there.
+ * @throws StillInUse
+ */
+export async function requireEmpty<C extends CollectionName>(
+  store: DirectoryStore,
+  collection: C,
+  noun: Nouns[C],
+): Promise<void> {
+  if (collection !== 'applications' && collection !== 'users') return;
+  const { id, organization } = noun as Application | User;
+  const inside: string[] = [];
+  const look = async <D extends CollectionName>(kind: D, belongs: (each: Nouns[D]) => boolean) => {
+    for await (const each of eachNoun(collectionOf(store, kind), organization)) {
+      if (belongs(each)) inside.push(`${declarationOf(kind).singular} ${nameOf(each)}`);
+    }
+  };
+  if (collection === 'applications') {
+    await look('connections', ({ application }) => application === id);
+    await look('applications', ({ registeredThrough }) => registeredThrough === id);
+    await look('resources', ({ registeredBy }) => registeredBy === id);
+    await look('users', ({ realm }) => realm === (`application:${id}` satisfies Realm));
+  } else {
+    for (const kind of ['connections', 'applications', 'resources'] as const) {
+      await look(kind, ({ owner }) => owner === id);
+    }
+  }
+  if (inside.length === 0) return;
+  const name = `${declarationOf(collection).singular} ${nameOf(noun)}`;
+  const shown = listSome(inside, NAMED_IN_A_SENTENCE);
+  throw new StillInUse({ description: `The ${name} is not empty: it has ${shown}.` });
 }
 
 /**

@@ -5,18 +5,24 @@ import { packageFolder } from '../server/package-folder.ts';
 import { type Command, DONE, readArguments, writeLines } from './command.ts';
 import { operatorOf, withStore } from './open.ts';
 
-const options = { 'dry-run': { type: 'boolean' }, 'reset-passwords': { type: 'boolean' } } as const;
+const options = {
+  'dry-run': { type: 'boolean' },
+  prune: { type: 'boolean' },
+  'reset-passwords': { type: 'boolean' },
+} as const;
 
 export const apply: Command = {
   name: 'apply',
   summary: 'Changes organizations, resources, roles, applications and users to what FILE says.',
-  usage: ['apply FILE [--dry-run] [--reset-passwords]'],
+  usage: ['apply FILE [--dry-run] [--prune] [--reset-passwords]'],
   details: [
     'FILE is YAML or JSON. What it leaves out stays as it is; applied again, it changes nothing. Secrets that are made',
     'are kept in generated-secrets.txt in the data folder. All keys, with a sample:',
     join(packageFolder('docs'), 'configuration.md'),
     '',
     '  --dry-run          only shows what would change',
+    '  --prune            removes what an earlier apply made and FILE leaves out, in lists that FILE has;',
+    '                     what people, faces or commands made stays',
     '  --reset-passwords  sets the passwords of people who are there already to those of the file',
   ],
   async run(args, io) {
@@ -29,6 +35,7 @@ export const apply: Command = {
       ({ apply: applyFile }) =>
         applyFile(file, {
           dryRun,
+          prune: values.prune ?? false,
           resetPasswords: values['reset-passwords'] ?? false,
           author: operatorOf(io),
         }),

@@ -189,6 +189,30 @@ server reads where it is from a first line such as:
 # yaml-language-server: $schema=node_modules/grantable/docs/apply.schema.json
 \`\`\`
 
+### Removing what the file leaves out
+
+With \`--prune\`, \`apply\` also removes nouns that an earlier \`apply\` made and that the file leaves out. Their tokens end at once.
+Look first at what would go:
+
+\`\`\`sh
+npm run -s grantable -- apply acme.yaml --prune --dry-run
+\`\`\`
+
+\`\`\`
+- user acme/shop/ann
+- application acme/shop
+0 would be added, 0 would be changed, 2 would be removed, 6 left as they are
+\`\`\`
+
+- It looks at the lists \`resources\`, \`roles\`, \`applications\`, \`users\`, \`connections\` and \`datasources\` of the organizations in the
+  file. A list that is not there prunes nothing; an empty one, such as \`users: []\`, prunes everything that \`apply\` made of its kind.
+- It never removes what people, faces, agents or other commands made, nor organizations and administrators. A noun of
+  which it is not recorded who made it stays until \`apply\` takes it over, which it does with those that the file lists.
+- It removes a noun only if nothing that stays needs it. An application with people who registered is needed by them, and the
+  default role is needed unless the file names another. Such problems are reported together, and nothing is written.
+- Users who are not listed lose a role that is removed, and applications a partner in \`mayExchange\`.
+- A start with \`GRANTABLE_APPLY\` never prunes.
+
 **Permissions** are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
 \`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. An action that is not listed is not allowed.
 

@@ -183,7 +183,7 @@ function planTargets(
     resource !== undefined ? undefined : permissions ? toStored(permissions) : before?.registeredCeiling;
   const others: [string, Ceiling['permissions']][] = resources
     ? Object.entries(resources).map(([identifier, ceiling]) => [identifier, toStored(ceiling)])
-    : [...stored].filter(([identifier]) => identifier !== before?.resource);
+    : [...stored].filter(([identifier]) => identifier !== before?.resource && !plan.removals.has(identifier));
   for (const [identifier, ceiling] of others) {
     if (identifier !== resource) ceilings.push({ resource: identifier, permissions: ceiling });
     else if (resources)

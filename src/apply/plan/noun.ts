@@ -1,7 +1,7 @@
 /** One noun as a file wants it: what the file says, else what is there, else what a new one has. */
 import { didYouMean } from '../../errors/similar.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
-import type { Referred, ServerSettings } from '../../nouns/noun.ts';
+import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
 import { type Entry, initialOf, isOptional, namedBy, spellingOf } from '../entries.ts';
 import type { Plan, Wanted } from './plan.ts';
 
@@ -36,7 +36,8 @@ export async function planNoun<C extends CollectionName>(
       const value = spelling && said[spelling.key ?? key];
       const initial = () => initialOf(field, noun, settings);
       const kind = namedBy(field);
-      if (value === undefined) noun[key] = was[key] ?? (before && isOptional(field) ? undefined : initial());
+      if (value === undefined)
+        noun[key] = kept(plan, field, was[key]) ?? (before && isOptional(field) ? undefined : initial());
       else if (kind) {
         const ids = await findIds(plan, name, kind, String(noun.organization), [value].flat() as string[]);
         noun[key] = Array.isArray(value) ? ids : ids[0];
@@ -47,6 +48,11 @@ export async function planNoun<C extends CollectionName>(
     if (noun[key] === undefined) delete noun[key];
   }
   return noun as unknown as Wanted<Nouns[C]>;
+}
+
+/** A list is shorter without what is removed, if the file does not say otherwise. */
+function kept({ removals }: Plan, { refersTo }: Field, was: unknown): unknown {
+  return refersTo && Array.isArray(was) ? was.filter((each) => !removals.has(String(each))) : was;
 }
 
 /** The ids of those that are there; a name that leads nowhere is a problem of the plan. */

@@ -36,7 +36,7 @@ export async function planOrganizationClient(
   if (holder && holder.id !== before?.id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
   const identifiers = new Set<string>();
   for await (const { identifier, registeredBy } of eachNoun(store.resources, organization.id)) {
-    if (registeredBy === undefined) identifiers.add(identifier);
+    if (registeredBy === undefined && !plan.removals.has(identifier)) identifiers.add(identifier);
   }
   for (const { identifier } of entry.resources ?? []) identifiers.add(identifier);
   const scopes = new Set<string>();

@@ -141,7 +141,10 @@ export async function checkDefaultRole(
   store: DirectoryStore,
 ): Promise<void> {
   const defaults = new Set<string>();
-  for await (const role of eachNoun(store.roles, id)) if (role.default) defaults.add(role.name);
+  const gone = new Set<string>();
+  for await (const role of eachNoun(store.roles, id)) {
+    if (role.default) (plan.removals.has(role.id) ? gone : defaults).add(role.name);
+  }
   for (const { collection, after } of plan.steps) {
     if (collection !== 'roles' || (after as { organization?: string }).organization !== id) continue;
     const role = after as { name: string; default: boolean };
@@ -150,6 +153,11 @@ export async function checkDefaultRole(
   }
   if (defaults.size > 1) {
     plan.problems.push(`organization ${name} would have several default roles: ${[...defaults].join(', ')}`);
+  }
+  if (defaults.size === 0 && gone.size > 0) {
+    plan.problems.push(
+      `role ${name}/${[...gone].join()} is left out and cannot be removed, because users who register get it: list it, or another role with default: true`,
+    );
   }
 }
 
@@ -160,9 +168,11 @@ export async function findFirstResource(
   entry: ApplyOrganization,
   store: DirectoryStore,
 ): Promise<Resource | undefined> {
-  const page = await store.resources.page({ limit: 1, organization: organization.id });
+  for await (const resource of eachNoun(store.resources, organization.id)) {
+    if (!plan.removals.has(resource.identifier)) return resource;
+  }
   const [first] = entry.resources ?? [];
-  return page.items[0] ?? (first && (await plan.findResource(first.identifier)));
+  return first && (await plan.findResource(first.identifier));
 }
 
 /** What the file allows must be there to be allowed; a mistyped table would otherwise silently allow nothing. */

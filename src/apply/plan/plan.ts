@@ -79,6 +79,21 @@ export interface Step<C extends CollectionName = CollectionName> extends Extras 
   readonly after: Nouns[C];
 }
 
+/** One noun of the file, as it will be. */
+export interface PlannedNoun<C extends CollectionName = CollectionName> {
+  readonly collection: C;
+  readonly name: string;
+  readonly noun: Nouns[C];
+}
+
+/** One noun that the file leaves out. */
+export interface Removal {
+  readonly collection: Exclude<CollectionName, 'organizations'>;
+  /** As people know it: `application acme/shop`. */
+  readonly name: string;
+  readonly noun: Nouns[Removal['collection']];
+}
+
 /** A noun without what the store gives it; `id` and `createdAt` come from the one before, if there is one. */
 export type Wanted<T extends Noun> = New<T>;
 
@@ -86,6 +101,10 @@ export interface Plan {
   readonly steps: Step[];
   /** Names of what is as the file wants it. */
   readonly unchanged: string[];
+  /** What the file leaves out and goes, by what others name it: its id, or the identifier of a resource. */
+  readonly removals: Map<string, Removal>;
+  /** Of the file, whether they change or not, by id. */
+  readonly nouns: ReadonlyMap<string, PlannedNoun>;
   /** Sentences; with any of them nothing is written. */
   readonly problems: string[];
   /** Sentences about what the file says and what is not done. */
@@ -131,6 +150,7 @@ export function createPlan(store: DirectoryStore): Plan {
   const reserved = new Map<string, string>();
   const steps: Step[] = [];
   const unchanged: string[] = [];
+  const nouns = new Map<string, PlannedNoun>();
   const problems: string[] = [];
 
   async function findBy<C extends CollectionName>(
@@ -165,6 +185,8 @@ export function createPlan(store: DirectoryStore): Plan {
   return {
     steps,
     unchanged,
+    removals: new Map(),
+    nouns,
     problems,
     notes: [],
     add(collection, name, before, wanted, extras = {}) {
@@ -176,6 +198,7 @@ export function createPlan(store: DirectoryStore): Plan {
         createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
         managedBy: before ? managerOf(before, APPLYING) : APPLYING.managedBy,
       } as unknown as typeof before & object;
+      nouns.set(after.id, { collection, name, noun: after });
       planned.set(`${collection} ${after.id}`, after);
       for (const [key, value] of uniqueValuesOf(collection, after)) {
         planned.set(`${collection} ${key} ${value}`, after);

@@ -1,0 +1,172 @@
+/**
+ * What earlier files made and this one leaves out, in the lists that it has. Nothing else is ever removed: not what people,
+ * faces or agents made, and not what still has something of theirs in it.
+ */
+import { collectionOf, eachNoun } from '../../directory/collections.ts';
+import { listSome } from '../../errors/texts.ts';
+import {
+  type Application,
+  type CollectionName,
+  type Datasource,
+  declarationOf,
+  type Nouns,
+  nameOf,
+  type Organization,
+  type User,
+} from '../../nouns/index.ts';
+import { findableUsername } from '../../nouns/usernames.ts';
+import type { DirectoryStore } from '../../storage/contract.ts';
+import type { ApplyOrganization } from '../file.ts';
+import type { Plan, Removal } from './plan.ts';
+
+/** Lists of an organization. What names others is removed before these. */
+export const PRUNED = [
+  'connections',
+  'users',
+  'applications',
+  'roles',
+  'datasources',
+  'resources',
+] as const satisfies readonly Removal['collection'][];
+
+const NAMED_IN_A_SENTENCE = 5;
+const APPLICATION_REALM = 'application:';
+
+/** To be called before the organization's lists are planned, which then leave out what goes. */
+export async function planRemovals(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyOrganization,
+  store: DirectoryStore,
+): Promise<void> {
+  const users = await usersOf(organization, entry, store);
+  for (const collection of PRUNED) {
+    const list = collection === 'users' ? users : entry[collection]?.map(nameInFile);
+    if (!list) continue;
+    const listed = new Set(list);
+    for await (const noun of eachNoun(collectionOf(store, collection), organization.id)) {
+      if (noun.managedBy !== 'apply' || (noun as Partial<Application>).isOrganization) continue;
+      const { realm, canonicalUsername } = noun as User;
+      if (listed.has(collection === 'users' ? `${realm}/${canonicalUsername}` : nameOf(noun))) continue;
+      const name = await spell(collection, noun, organization, store);
+      plan.removals.set(referenceTo(collection, noun), { collection, name, noun });
+    }
+  }
+}
+
+function nameInFile(entry: { readonly name?: string; readonly identifier?: string }): string {
+  return entry.identifier ?? (entry.name as string);
+}
+
+/** Those of the list, as their realm and canonical name; undefined: there is no list. */
+async function usersOf(
+  organization: Organization,
+  { users }: ApplyOrganization,
+  store: DirectoryStore,
+): Promise<string[] | undefined> {
+  if (!users) return undefined;
+  const listed: string[] = [];
+  for (const { application, username } of users) {
+    const own =
+      application === undefined
+        ? undefined
+        : await store.applications.findBy('name', `${organization.id}/${application}`);
+    const realm = own ? `${APPLICATION_REALM}${own.id}` : `organization:${organization.id}`;
+    listed.push(`${realm}/${findableUsername(username)}`);
+  }
+  return listed;
+}
+
+async function spell<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  organization: Organization,
+  store: DirectoryStore,
+): Promise<string> {
+  const { singular } = declarationOf(collection);
+  const own = nameOf(noun);
+  if (collection === 'organizations' || collection === 'resources') return `${singular} ${own}`;
+  const { realm } = noun as Partial<User>;
+  const application =
+    collection === 'users' && realm?.startsWith(APPLICATION_REALM)
+      ? await store.applications.get(realm.slice(APPLICATION_REALM.length))
+      : undefined;
+  return `${singular} ${[organization.name, application?.name, own].filter((part) => part !== undefined).join('/')}`;
+}
+
+interface Reference {
+  /** An id, or the identifier of a resource. */
+  readonly to: string;
+  /** The noun can be without it: a list of roles or partners is shorter without those that are gone. */
+  readonly isSpare?: boolean;
+}
+
+function* referencesOf<C extends CollectionName>(collection: C, noun: Nouns[C]): Iterable<Reference> {
+  const values: Readonly<Record<string, unknown>> = { ...noun };
+  for (const [name, { refersTo }] of Object.entries(declarationOf(collection).fields)) {
+    const isSpare = refersTo === 'role' || name === 'mayExchange';
+    const named = refersTo ? ([values[name] ?? []].flat() as string[]) : [];
+    yield* named.map((to) => ({ to, isSpare }));
+  }
+  const { ceilings = [] } = noun as Partial<Application>;
+  yield* ceilings.map(({ resource }) => ({ to: resource }));
+  const { userTables = [] } = noun as Partial<Datasource>;
+  for (const { roles, roleMap } of userTables) {
+    yield* [...roles, ...roleMap.map(({ role }) => role)].map((to) => ({ to }));
+  }
+  for (const { realm } of [...userTables, noun as Partial<User>]) {
+    if (realm?.startsWith(APPLICATION_REALM)) yield { to: realm.slice(APPLICATION_REALM.length) };
+  }
+  const { faces } = collection === 'organizations' ? (noun as Organization) : {};
+  for (const { application } of Object.values(faces ?? {})) if (application) yield { to: application };
+}
+
+interface Needed {
+  readonly name: string;
+  readonly neededBy: Set<string>;
+  losers: number;
+}
+
+/**
+ * Adds to the problems what stays and needs what goes, and to the notes how many lose a role. What the file does not list
+ * may lose a role or a partner; what it lists must not name those itself.
+ */
+export async function checkRemovals(
+  plan: Plan,
+  organization: Organization,
+  store: DirectoryStore,
+): Promise<void> {
+  const found = [...plan.removals]
+    .filter(([, { noun }]) => noun.organization === organization.id)
+    .map(([to, { name }]): [string, Needed] => [to, { name, neededBy: new Set(), losers: 0 }]);
+  if (found.length === 0) return;
+  const removed = new Map(found);
+  for (const { collection, name, noun } of plan.nouns.values()) {
+    for (const { to } of referencesOf(collection, noun)) removed.get(to)?.neededBy.add(name);
+  }
+  for (const collection of PRUNED) {
+    for await (const noun of eachNoun(collectionOf(store, collection), organization.id)) {
+      if (plan.nouns.has(noun.id) || removed.has(referenceTo(collection, noun))) continue;
+      for (const { to, isSpare } of referencesOf(collection, noun)) {
+        const what = removed.get(to);
+        if (what && isSpare) what.losers += 1;
+        else what?.neededBy.add(await spell(collection, noun, organization, store));
+      }
+    }
+  }
+  for (const { name, neededBy, losers } of removed.values()) {
+    if (losers > 0) {
+      plan.notes.push(`${name} is taken from ${losers === 1 ? 'one' : losers} that the file does not list`);
+    }
+    if (neededBy.size === 0) continue;
+    const some = listSome([...neededBy], NAMED_IN_A_SENTENCE);
+    plan.problems.push(
+      `${name} is left out and cannot be removed, because it is needed by ${some}: list it, or change what needs it first`,
+    );
+  }
+}
+
+/** By what others name it. */
+function referenceTo(collection: CollectionName, noun: Nouns[CollectionName]): string {
+  return collection === 'resources' ? nameOf(noun) : noun.id;
+}
