@@ -20,18 +20,30 @@ const text = z.string().min(1);
 const count = z.int().nonnegative();
 const bytes = z.base64url().min(1);
 
-/** What a value is made of. What its contents may be is not asked of what a store held, nor of members without a name here. */
-function toSchema({ type, format, items, properties = {}, required = [], anyOf = [] }: Structure): z.ZodType {
+/** What a value is made of. What its contents may be is not asked of what a store held. */
+function toSchema(structure: Structure): z.ZodType {
+  const { type, format, minimum, items, anyOf = [] } = structure;
   if (type === 'string') return format === 'uuid' ? z.uuid() : z.string();
   if (type === 'boolean') return z.boolean();
-  if (type === 'number' || type === 'integer') return type === 'integer' ? z.int() : z.number();
+  if (type === 'number' || type === 'integer') {
+    // An earlier version may have had a lower limit, but none below 0.
+    const least = minimum !== undefined && minimum >= 0 ? 0 : Number.NEGATIVE_INFINITY;
+    return (type === 'integer' ? z.int() : z.number()).min(least);
+  }
   if (type === 'array') return z.array(items ? toSchema(items) : z.unknown());
-  if (type !== 'object') return anyOf.length > 0 ? z.union(anyOf.map(toSchema)) : z.unknown();
+  if (type === 'object') return toObjectSchema(structure);
+  return anyOf.length > 0 ? z.union(anyOf.map(toSchema)) : z.unknown();
+}
+
+/** Members that no declaration knows are taken as they are: a store may hold what an earlier version wrote. */
+function toObjectSchema({ properties = {}, required = [], additionalProperties }: Structure): z.ZodType {
   const members = Object.entries(properties).map(([name, member]) => {
     const schema = toSchema(member);
     return [name, required.includes(name) ? schema : schema.optional()] as const;
   });
-  return z.looseObject(Object.fromEntries(members));
+  return z
+    .object(Object.fromEntries(members))
+    .catchall(additionalProperties ? toSchema(additionalProperties) : z.unknown());
 }
 
 const granted = z.looseObject({

@@ -23,12 +23,12 @@ const everyNoun = z.strictObject({
   /** A UUID; never used again once given, so nothing of a removed noun attaches to one made anew. */
   id: z.uuid(),
   /** Sequential, unique per collection on this server; older APIs name things by it. Given by the store. */
-  number: z.int(),
+  number: z.int().nonnegative(),
   /** Starts at 1 and grows by one at each replacement; a stale writer is refused. Given by the store. */
-  version: z.int(),
+  version: z.int().nonnegative(),
   enabled: z.boolean(),
   /** Milliseconds since the epoch. */
-  createdAt: z.int(),
+  createdAt: z.int().nonnegative(),
   /** Who made it. Absent: it was not recorded. Set when it is made; an apply file that names one without sets it. */
   managedBy: managedBy.exactOptional(),
 });

@@ -5,11 +5,13 @@ import { z } from 'zod';
 export interface Structure {
   readonly type?: 'string' | 'number' | 'integer' | 'boolean' | 'array' | 'object';
   readonly format?: string;
+  /** Of numbers. */
+  readonly minimum?: number;
   readonly items?: Structure;
   readonly properties?: Readonly<Record<string, Structure>>;
   readonly required?: readonly string[];
-  /** `false`: all its members are among `properties`; otherwise their names come from outside. */
-  readonly additionalProperties?: unknown;
+  /** `false`: all its members are among `properties`; otherwise the names of others come from outside, and each is so. */
+  readonly additionalProperties?: Structure | false;
   /** Of texts in this project. */
   readonly anyOf?: readonly Structure[];
   readonly secret?: true;

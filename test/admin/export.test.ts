@@ -76,6 +76,34 @@ test('an import takes every field of every noun, and no other type of value', as
   }
 });
 
+test('an import takes no noun with what no store gives, or with parts of another type', async (t) => {
+  const storage = await openEmpty(t);
+  await storage.directory.organizations.insert(createNoun('organizations', true));
+  await storage.directory.users.insert(createNoun('users', true));
+  const lines = await exported(storage);
+  const damages: [kind: string, damage: object][] = [
+    ['organizations', { id: '' }],
+    ['organizations', { id: 'revoked' }],
+    ['organizations', { number: -1 }],
+    ['organizations', { version: -1 }],
+    ['organizations', { createdAt: -1 }],
+    ['organizations', { faces: { devicehive: null } }],
+    ['organizations', { faces: { devicehive: { enabled: true } } }],
+    ['users', { attributes: { plan: { $gt: '' } } }],
+    ['users', { faces: { devicehive: [] } }],
+  ];
+  for (const [wanted, damage] of damages) {
+    const index = lines.findIndex((line) => JSON.parse(line).kind === wanted);
+    const { kind, row } = JSON.parse(lines[index] as string);
+    const damaged = JSON.stringify({ kind, row: { ...row, ...damage } });
+    await assert.rejects(
+      Array.fromAsync(importRecords(each(lines.with(index, damaged)))),
+      BadExport,
+      JSON.stringify(damage),
+    );
+  }
+});
+
 test('an import restores the exported store with its living tokens', async (t) => {
   const administration = await openFull(t);
   const { storage, vault, config, now } = administration;

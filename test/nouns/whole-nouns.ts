@@ -29,8 +29,10 @@ function example(structure: Structure, isWhole: boolean): unknown {
   if (type !== 'object') return `$${randomUUID()}.x`;
   const names = Object.keys(properties).filter((name) => isWhole || required.includes(name));
   const members = names.map((name) => [name, example(properties[name] as Structure, isWhole)]);
-  const isOpen = structure.additionalProperties !== false && isWhole;
-  return Object.fromEntries(isOpen ? [...members, ['$other.name', { $in: ['x'] }]] : members);
+  const { additionalProperties: others = false } = structure;
+  if (others === false || !isWhole) return Object.fromEntries(members);
+  const other = Object.keys(others).length === 0 ? { $in: ['x'] } : example(others, isWhole);
+  return Object.fromEntries([...members, ['$other.name', other]]);
 }
 
 /** @param isWhole with all optional fields, or without any */
