@@ -130,7 +130,7 @@ export const resource = defineNoun({
               ...entry,
             })),
           toFile: (tables: readonly StoredTable[]) =>
-            tables.map(({ id, name }) => (name === id ? { id } : { id, name })),
+            tables.map(({ id, name, ...others }) => ({ id, ...(name !== id && { name }), ...others })),
           shown: (tables: readonly StoredTable[]) => ({
             tables: tables.map(({ id, name, description }) =>
               [id, name !== id && ` (${name})`, description && `: ${description}`].filter(Boolean).join(''),

@@ -53,7 +53,7 @@ const everything = {
         {
           identifier: API,
           name: 'The shop: "orders" #1',
-          tables: [{ id: 'orders', name: 'Orders' }, { id: 'true' }],
+          tables: [{ id: 'orders', name: 'Orders', description: 'What people buy.' }, { id: 'true' }],
           scopes: ['orders.read'],
           token: { ttl: 77, typ: 'JWT', alg: 'EdDSA', overflow: 'refuse' },
           channel: 'shop_channel',

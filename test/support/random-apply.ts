@@ -195,7 +195,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       tables: maybe(() =>
         some(TEXTS.slice(0, 12))
           .slice(0, 4)
-          .map((id) => (happens() ? { id } : { id, name: pick(TEXTS) })),
+          .map((id) => (happens() ? { id } : { id, name: pick(TEXTS), description: pick(TEXTS) })),
       ),
     }),
   );
