@@ -17,7 +17,6 @@ export const role = defineNoun({
   fields: {
     organization: ofOrganization,
     name: field(line, { effect: 'none', describe: 'Unique in the organization.' }),
-    note: field(line.exactOptional(), { effect: 'none', describe: 'For other administrators.' }),
     enabled: field(z.boolean(), {
       // The rights that came through other roles are left.
       effect: 'narrows',

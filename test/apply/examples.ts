@@ -335,7 +335,6 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
     name: /^role acme\/clerk/,
     examples: {
       name: { to: 'boss', isKey: true },
-      note: { to: 'For people at the counter.' },
       resource: { to: OTHER },
       scopes: { to: ['orders.read'] },
       ...permissionsAt('permissions', 'permissions'),
