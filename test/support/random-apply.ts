@@ -81,6 +81,8 @@ const TEXTS = [
   '=',
   'yes',
 ];
+/** The file has no merge keys. */
+const KEYS = TEXTS.filter((text) => text !== '<<');
 const COLUMNS = ['id', 'email', 'active', 'level', 'groups', 'changed_at', 'deleted_at'];
 
 export interface Chance {
@@ -275,7 +277,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
   const userTable = (collection: string): Entry => {
     const schema = schemas.datasource.properties?.userTables?.items as JsonSchema;
     const passwordFormat = pick(['bcrypt', 'argon2', 'sha256', 'hmac-sha256', 'md5']);
-    const roleMap = maybe(() => Object.fromEntries(some(roleNames).map((name) => [pick(TEXTS), name])));
+    const roleMap = maybe(() => Object.fromEntries(some(roleNames).map((name) => [pick(KEYS), name])));
     return entry(schema, {
       database: undefined,
       collection,
