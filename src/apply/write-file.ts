@@ -5,9 +5,19 @@ import type { z } from 'zod';
 import { collectionOf, eachNoun } from '../directory/collections.ts';
 import { builtInFaces } from '../faces/index.ts';
 import type { NameOf } from '../nouns/in-file.ts';
-import { type CollectionName, declarationOf, type Nouns, type Organization } from '../nouns/index.ts';
+import {
+  type Application,
+  type CollectionName,
+  declarationOf,
+  type Nouns,
+  type Organization,
+  type Resource,
+  type Role,
+} from '../nouns/index.ts';
 import type { Field, ServerSettings } from '../nouns/noun.ts';
-import { Permissions } from '../permissions/permissions.ts';
+import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
+import { Permissions, unknownTables } from '../permissions/permissions.ts';
+import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { type Entry, entryOf, initialOf, isGroup, isOptional, spellingOf } from './entries.ts';
 import { application, connection, datasource, resource, role, user } from './schema.ts';
@@ -33,8 +43,9 @@ interface Sight {
   readonly nameOf: NameOf;
   /** Ids and identifiers of what is left out, and realms that no file can name. */
   readonly leftOut: Set<string>;
+  readonly resources: ReadonlyMap<string, Resource>;
   readonly settings: ServerSettings;
-  /** Told of each field that is left out, because it names what is. */
+  /** Told of each field that is left out, because it names what is, or what is not there any more. */
   onFieldLeftOut(): void;
 }
 
@@ -60,6 +71,7 @@ export async function writeApplyFile(
       ...unsaid.flatMap(([, noun]) => referencesTo(noun)),
       ...lists.applications.flatMap(realmLeft),
     ]),
+    resources: new Map(lists.resources.map((each) => [each.identifier, each])),
     settings,
     onFieldLeftOut: () => {
       fields += 1;
@@ -74,7 +86,7 @@ export async function writeApplyFile(
     return entries.length === 0 ? [] : [[list, entries]];
   });
   if (fields > 0)
-    counts.push(`${fields} ${fields === 1 ? 'field that names' : 'fields that name'} one of these`);
+    counts.push(`${fields} ${fields === 1 ? 'field that names' : 'fields that name'} what is not here`);
   const { faces, ...own } = saidOf('organizations', of, sight) ?? {};
   const content = {
     ...own,
@@ -149,8 +161,9 @@ function entryFor<L extends Listed>(list: L, noun: Nouns[L], sight: Sight): Entr
 function saidOf<C extends CollectionName>(collection: C, noun: Nouns[C], sight: Sight): Entry | undefined {
   const values = new Map<string, unknown>(Object.entries(noun));
   const said: Record<string, unknown> = {};
+  const stale = findStale(noun, sight.resources);
   for (const [name, field] of Object.entries(declarationOf(collection).fields)) {
-    if (names(values.get(name), sight.leftOut)) {
+    if (stale.includes(name) || names(values.get(name), sight.leftOut)) {
       if (!mayBeSilent(field)) return undefined;
       sight.onFieldLeftOut();
       continue;
@@ -165,6 +178,27 @@ function saidOf<C extends CollectionName>(collection: C, noun: Nouns[C], sight: 
 /** Whether a file that says nothing of the field leaves it as it is. */
 function mayBeSilent(field: Field): boolean {
   return !field.fixed && (isOptional(field) || field.initially !== undefined);
+}
+
+/**
+ * Fields with rights on tables, or scopes, that the resource had when they were set and has no more. They allow nothing, and no
+ * apply file may name them.
+ */
+function findStale(noun: object, resources: Sight['resources']): string[] {
+  const { ceilings, resource = '', permissions, scopes = [] }: Partial<Application & Role> = noun;
+  const rights = ceilings ?? (permissions ? [{ resource, permissions }] : []);
+  if (!ceilings && !permissions) return [];
+  const known = new Set<string>(ceilings && OPENID_SCOPES);
+  for (const each of rights) for (const scope of resources.get(each.resource)?.scopes ?? []) known.add(scope);
+  const isStale = rights.some((each) => {
+    const { catalogue, tables = [] } = resources.get(each.resource) ?? {};
+    const ids = new Set(tables.map(({ id }) => id));
+    return catalogue === 'closed' && unknownTables(fromStored(each.permissions), ids).length > 0;
+  });
+  return [
+    ...(isStale ? ['ceilings', 'permissions'] : []),
+    ...(scopes.some((scope) => !known.has(scope)) ? ['scopes'] : []),
+  ];
 }
 
 /** Whether one of them stands in the value, at whatever depth. */

@@ -281,8 +281,20 @@ test('nouns that people registered are left out and counted, with what names the
   const text = await written(administration);
   assert.match(
     text,
-    /cannot say: 1 resource, 1 role, 1 application, 2 fields that name one of these\. Applying/,
+    /cannot say: 1 resource, 1 role, 1 application, 2 fields that name what is not here\. Applying/,
   );
+  const again = await administration.apply(parseApplyFile(text, 'written'));
+  assert.deepEqual(again.changes, [], text);
+});
+
+test('rights on tables that were removed are not written back', async (t) => {
+  const administration = await openAdministration(t, ENV);
+  makeCustomers(administration);
+  await administration.apply(parseApplyFile(applySample, 'sample'));
+  const resources = [{ identifier: API, tables: [{ id: 'products' }], scopes: [] }];
+  await administration.apply(fileOf({ organizations: [{ name: 'acme', resources }] }));
+  const text = await written(administration);
+  assert.match(text, /cannot say: 6 fields that name what is not here\./);
   const again = await administration.apply(parseApplyFile(text, 'written'));
   assert.deepEqual(again.changes, [], text);
 });
