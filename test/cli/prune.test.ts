@@ -1,5 +1,7 @@
 /** `apply --prune` beside a running server, over each store. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -7,6 +9,7 @@ import { runCommand } from '../../src/cli/run.ts';
 import { createServer } from '../../src/server.ts';
 import { createTrader } from '../support/exchange.ts';
 import { mongoMissing, startMongo } from '../support/mongodb.ts';
+import { childEnv } from '../support/programs.ts';
 import {
   FIXTURE,
   OPAQUE_RESOURCE,
@@ -16,6 +19,8 @@ import {
   type TestServer,
   tablesOf,
 } from '../support/server.ts';
+import { until } from '../support/until.ts';
+import { MAIN } from './run.ts';
 
 const PORTAL = {
   name: 'portal',
@@ -179,6 +184,43 @@ describe('apply --prune beside a running server', () => {
       /application acme\/portal is left out .* needed by user acme\/portal\/eve-lyn: list it/,
     );
     assert.equal(await directory.revision(), revision, 'nothing was written');
+  });
+
+  test('pruning that was killed is brought to its end by pruning again', async (t) => {
+    const { server, run } = await openServer(t, {});
+    const [acme] = structuredClone(FIXTURE).organizations;
+    const applications = Array.from({ length: 40 }, (_, index) => ({ name: `app-${index}` }));
+    assert.equal((await run({ organizations: [{ name: acme?.name, applications }] })).code, 0);
+    const { directory } = server.server.foundations.storage;
+    const namesIn = async () =>
+      (await directory.applications.page({ limit: 200 })).items.map(({ name }) => name).sort();
+    const before = await namesIn();
+
+    const file = less(fixtureOf());
+    await writeFile(join(server.dataDir, 'less.json'), `${JSON.stringify(file)}\n`);
+    const { storage } = server.server.foundations.config;
+    const env = {
+      ...childEnv,
+      GRANTABLE_DATA_DIR: server.dataDir,
+      GRANTABLE_ISSUER: server.issuer,
+      ...(storage.kind === 'mongodb' && { GRANTABLE_STORAGE: storage.url }),
+    };
+    const child = spawn(process.execPath, [MAIN, 'apply', 'less.json', '--prune'], {
+      cwd: server.dataDir,
+      env,
+    });
+    const ended = once(child, 'close');
+    await until('an application is removed', async () => (await namesIn()).length < before.length);
+    child.kill('SIGKILL');
+    await ended;
+    const between = await namesIn();
+
+    const { code, err } = await run(file, '--prune');
+    assert.equal(code, 0, err);
+    const left = ['other-api', 'other-shop', 'other-web', 'shop', 'shop-api', 'spa', 'web', 'admin'].sort();
+    assert.deepEqual(await namesIn(), left);
+    t.diagnostic(`killed with ${between.length - left.length} of ${before.length - left.length} to go`);
+    assert.match((await run(file, '--prune')).out, /^0 added, 0 changed, \d+ left as they are$/m);
   });
 
   test('a start with a file never prunes', async (t) => {
