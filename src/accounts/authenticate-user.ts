@@ -8,6 +8,7 @@ import { isActive, type Users } from '../directory/users.ts';
 import { AccountClosed, ProofRejected } from '../errors/domain.ts';
 import type { Realm, User } from '../nouns/index.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
+import { applicationOf } from '../nouns/values.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import type { HashShare } from './hash-queue.ts';
 import type { Passwords } from './passwords.ts';
@@ -71,7 +72,7 @@ export interface AuthenticateUserDeps {
 /** For the log, beside the application that was asked. */
 function nameRealm(realm: Realm): string {
   if (realm === 'management') return 'the administrators';
-  return realm.startsWith('application:')
+  return applicationOf(realm) !== undefined
     ? `the users of one application (realm ${realm})`
     : `the users of the organization (realm ${realm})`;
 }

@@ -5,7 +5,7 @@ import { isHostname } from './hosts.ts';
 import { Concealed, type NameOf } from './in-file.ts';
 import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
 import { insecureFormats, passwordFormats } from './password-formats.ts';
-import { applicationName, line, listOf, realm, slug } from './values.ts';
+import { applicationName, applicationOf, line, listOf, realm, slug } from './values.ts';
 
 const column = z.string().min(1).max(128).meta({ shape: 'the name of a column' });
 
@@ -173,6 +173,7 @@ type StoredTable = z.output<typeof userTable>;
 
 function spellUserTable({ id, sealedSecret, verified, ...table }: StoredTable, nameOf: NameOf) {
   const { conditions, roles, roleMap, claims, realm, ...others } = table;
+  const application = applicationOf(realm);
   const values = conditions.map(({ column, equals }) => [column, JSON.parse(equals)] as const);
   return {
     ...others,
@@ -181,7 +182,7 @@ function spellUserTable({ id, sealedSecret, verified, ...table }: StoredTable, n
     roles: roles.map(nameOf),
     roleMap: Object.fromEntries(roleMap.map(({ value, role }) => [value, nameOf(role)])),
     claims: Object.fromEntries(claims.map(({ claim, column }) => [claim, column])),
-    ...(realm.startsWith('application:') && { realm: nameOf(realm.slice('application:'.length)) }),
+    ...(application !== undefined && { realm: nameOf(application) }),
   };
 }
 

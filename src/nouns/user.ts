@@ -2,7 +2,18 @@
 import { z } from 'zod';
 import type { NameOf } from './in-file.ts';
 import { defineNoun, field, type NounOf } from './noun.ts';
-import { attributes, email, line, listOf, moment, password, realm, slug, username } from './values.ts';
+import {
+  applicationOf,
+  attributes,
+  email,
+  line,
+  listOf,
+  moment,
+  password,
+  realm,
+  slug,
+  username,
+} from './values.ts';
 
 export const user = defineNoun({
   singular: 'user',
@@ -21,8 +32,10 @@ export const user = defineNoun({
       inFile: {
         key: 'application',
         schema: slug.exactOptional(),
-        toFile: (value: string, _user: unknown, nameOf: NameOf) =>
-          value.startsWith('application:') ? nameOf(value.slice('application:'.length)) : undefined,
+        toFile: (value: string, _user: unknown, nameOf: NameOf) => {
+          const application = applicationOf(value);
+          return application === undefined ? undefined : nameOf(application);
+        },
       },
       describe: 'Name of the application that the user belongs to; the organization itself if left out.',
     }),

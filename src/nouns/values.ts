@@ -213,6 +213,13 @@ export const realm = z.union([
 
 export type Realm = z.output<typeof realm>;
 
+const OF_APPLICATION = 'application:';
+
+/** Id of the application whose own users the realm has; undefined: it is not one of an application. */
+export function applicationOf(realm: string): string | undefined {
+  return realm.startsWith(OF_APPLICATION) ? realm.slice(OF_APPLICATION.length) : undefined;
+}
+
 const flags = z.strictObject({
   create: flag,
   read: flag,
