@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { collectionOf } from '../directory/collections.ts';
 import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
+import { createLookup } from '../directory/lookup.ts';
 import { DomainError } from '../errors/domain.ts';
 import {
   type Application,
@@ -34,7 +35,7 @@ import { defined } from '../storage/defined.ts';
 import { type Author, inAudit } from './author.ts';
 import { describeChange } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
-import { BrokenReference, createLookup, findBrokenReferences } from './references.ts';
+import { BrokenReference, findBrokenReferences } from './references.ts';
 import { removeContents, requireEmpty, requireUnused } from './removal.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 

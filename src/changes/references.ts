@@ -1,46 +1,22 @@
 /** What nouns say of each other: whether it is there, and belongs to the same organization. */
+import type { Lookup } from '../directory/lookup.ts';
 import { DomainError } from '../errors/domain.ts';
 import {
-  type Application,
   type CollectionName,
   declarationOf,
   type Nouns,
   organizationOf,
   type Realm,
-  type Resource,
-  type Role,
   type User,
 } from '../nouns/index.ts';
 import type { Referred } from '../nouns/noun.ts';
-import type { Storage } from '../storage/contract.ts';
+import { applicationOf } from '../nouns/values.ts';
 
 /** A noun names another that is not there, or another organization's; or its name is reserved. */
 export class BrokenReference extends DomainError {}
 
 /** It cannot be removed while others name it. */
 export class StillInUse extends DomainError {}
-
-/** The nouns that references lead to: those of the store, or those of the store after changes that are planned. */
-export interface Lookup {
-  hasOrganization(id: string): Promise<boolean>;
-  findApplication(id: string): Promise<Pick<Application, 'organization' | 'realm'> | undefined>;
-  findRole(id: string): Promise<Pick<Role, 'organization'> | undefined>;
-  findResource(identifier: string): Promise<Pick<Resource, 'organization'> | undefined>;
-  /** @param name canonical, within its realm: `realm/name` */
-  findUser(key: 'username' | 'email', name: string): Promise<Pick<User, 'id'> | undefined>;
-  findUserById(id: string): Promise<Pick<User, 'organization'> | undefined>;
-}
-
-export function createLookup(store: Storage['directory']): Lookup {
-  return {
-    hasOrganization: async (id) => (await store.organizations.get(id)) !== undefined,
-    findApplication: (id) => store.applications.get(id),
-    findRole: (id) => store.roles.get(id),
-    findResource: (identifier) => store.resources.findBy('identifier', identifier),
-    findUser: (key, name) => store.users.findBy(key, name),
-    findUserById: (id) => store.users.get(id),
-  };
-}
 
 interface Kind {
   isOwn(id: string, organization: string | undefined, lookup: Lookup): Promise<boolean>;
@@ -51,7 +27,7 @@ interface Kind {
 /** The nouns that a field may refer to. */
 const kinds: Readonly<Record<Referred, Kind>> = {
   organization: {
-    isOwn: (id, _, lookup) => lookup.hasOrganization(id),
+    isOwn: async (id, _, lookup) => (await lookup.findOrganization(id)) !== undefined,
     says: (id, field) =>
       `${field === 'administers' ? field : 'belongs to'} an organization that is not there (${id})`,
   },
@@ -69,7 +45,7 @@ const kinds: Readonly<Record<Referred, Kind>> = {
     says: (identifier) => `names a resource that its organization does not have: ${identifier}`,
   },
   user: {
-    isOwn: async (id, own, lookup) => (await lookup.findUserById(id))?.organization === own,
+    isOwn: async (id, own, lookup) => (await lookup.findUser(id))?.organization === own,
     says: (id) => `names a user that its organization does not have (${id})`,
   },
 };
@@ -149,10 +125,10 @@ async function* othersNames(
   { id, realm, canonicalUsername, canonicalEmail }: User,
   lookup: Lookup,
 ): AsyncIterable<string> {
-  const byEmail = await lookup.findUser('email', `${realm}/${canonicalUsername}`);
+  const byEmail = await lookup.findUserNamed('email', `${realm}/${canonicalUsername}`);
   if (byEmail && byEmail.id !== id) yield "has another user's email address as username";
   if (canonicalEmail === undefined) return;
-  const byName = await lookup.findUser('username', `${realm}/${canonicalEmail}`);
+  const byName = await lookup.findUserNamed('username', `${realm}/${canonicalEmail}`);
   if (byName && byName.id !== id) yield "has another user's username as email address";
 }
 
@@ -163,8 +139,8 @@ async function fitsRealm(
   if (realm === 'management') return organization === undefined;
   if (organization === undefined) return false;
   if (realm === `organization:${organization}`) return true;
-  const application = await lookup.findApplication(realm.slice('application:'.length));
-  return realm.startsWith('application:') && application?.organization === organization;
+  const application = await lookup.findApplication(applicationOf(realm) ?? '');
+  return application?.organization === organization;
 }
 
 /**
@@ -187,9 +163,8 @@ async function findBroken<C extends CollectionName>(
   noun: Nouns[C],
   lookup: Lookup,
 ): Promise<Set<string>> {
-  const check = checks[collection] as ((noun: Nouns[C], lookup: Lookup) => AsyncIterable<string>) | undefined;
   const found = new Set<string>();
   for await (const sentence of checkFields(collection, noun, lookup)) found.add(sentence);
-  for await (const sentence of check?.(noun, lookup) ?? []) found.add(sentence);
+  for await (const sentence of checks[collection]?.(noun, lookup) ?? []) found.add(sentence);
   return found;
 }

@@ -4,21 +4,19 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { FaceRules } from '../directory/face-rules.ts';
+import type { Lookup } from '../directory/lookup.ts';
 import type {
   Application,
   CollectionName,
   Connection,
   Datasource,
   Nouns,
-  Organization,
-  Resource,
   Role,
   User,
 } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
 import {
   NO_REACH,
   type Reach,
@@ -30,35 +28,9 @@ import {
   wholeResource,
 } from './reach.ts';
 
-/**
- * The nouns that an object leads to, disabled ones too: those of the store, or those of the store after changes that are
- * planned.
- */
-export interface World {
+export interface World extends Omit<Lookup, 'findUserNamed'> {
   /** Of the older token APIs: which of them gives rights over devices. */
   readonly faceRules: readonly FaceRules[];
-  findOrganization(id: string): Promise<Organization | undefined>;
-  findApplication(id: string): Promise<Application | undefined>;
-  findRole(id: string): Promise<Role | undefined>;
-  findResource(identifier: string): Promise<Resource | undefined>;
-  findUserById(id: string): Promise<User | undefined>;
-}
-
-export function createWorld({
-  store,
-  faceRules,
-}: {
-  readonly store: DirectoryStore;
-  readonly faceRules: readonly FaceRules[];
-}): World {
-  return {
-    faceRules,
-    findOrganization: (id) => store.organizations.get(id),
-    findApplication: (id) => store.applications.get(id),
-    findRole: (id) => store.roles.get(id),
-    findResource: (identifier) => store.resources.findBy('identifier', identifier),
-    findUserById: (id) => store.users.get(id),
-  };
 }
 
 interface Rule<T> {
@@ -168,7 +140,7 @@ async function devicesOfUser(user: User, world: World): Promise<Reach> {
 async function ofApplication(application: Application, world: World): Promise<Reach> {
   const { organization, isOrganization, introspects, owner, firstParty } = application;
   if (isOrganization) return wholeOrganization(organization);
-  const registrant = owner === undefined ? undefined : await world.findUserById(owner);
+  const registrant = owner === undefined ? undefined : await world.findUser(owner);
   // A resource server is given the tokens of all that use the resource.
   const served = introspects.map(async (identifier) =>
     wholeResource(await ofResourceNamed(identifier, application, world)),
@@ -225,7 +197,7 @@ async function devicesOfApplication({ id, organization }: Application, world: Wo
 /** One that belongs to a person allows at most what that person may, and is the person's. */
 async function ofConnection(connection: Connection, world: World): Promise<Reach> {
   const { owner: id, permissions, scopes } = connection;
-  const owner = id === undefined ? undefined : await world.findUserById(id);
+  const owner = id === undefined ? undefined : await world.findUser(id);
   if (owner) return ofUser(owner, world);
   return reachOfRights(await ofResourceNamed(connection.resource, connection, world), {
     permissions: fromStored(permissions),

@@ -25,6 +25,7 @@ import { createDatabaseLogins } from '../datasources/logins.ts';
 import { createIsPasswordCurrent } from '../datasources/password-changes.ts';
 import { createDirectory } from '../directory/directory.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
+import { createLookup } from '../directory/lookup.ts';
 import { createUsers } from '../directory/users.ts';
 import { builtInFaces } from '../faces/index.ts';
 import { addressKey, customerKey, networksOf } from '../http/address-key.ts';
@@ -38,7 +39,6 @@ import { createRefreshJwts } from '../registry/refresh-jwt.ts';
 import { createRegistry } from '../registry/registry.ts';
 import { createRefreshTokens } from '../registry/secrets.ts';
 import { createCurrentRights } from '../rights/current-rights.ts';
-import { createWorld } from '../rights/reach-of.ts';
 import type { Storage } from '../storage/contract.ts';
 import { createRefusals } from '../storage/refusals.ts';
 import { openVault } from '../storage/vault.ts';
@@ -131,7 +131,7 @@ function createAccounts(opened: Opened) {
     passwords,
     throttle,
     users,
-    world: createWorld(opened),
+    world: { ...createLookup(opened.store), faceRules: opened.faceRules },
     authenticateUser,
     refusals,
     recordRefused: createRecordRefused({ refusals, now }),

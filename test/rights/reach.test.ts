@@ -102,7 +102,7 @@ const world: World = {
   findApplication: byKey(others, ({ id }) => id),
   findRole: byKey([reader, writer, off, archivist], ({ id }) => id),
   findResource: byKey([db, files, domain], ({ identifier }) => identifier),
-  findUserById: byKey([ann], ({ id }) => id),
+  findUser: byKey([ann], ({ id }) => id),
 };
 
 const rights = (of: Resource, stored = READ, scopes: string[] = []): Reach =>

@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Passwords } from '../../accounts/passwords.ts';
 import { type Changes, findFixedChanges, managerOf, type New } from '../../changes/changes.ts';
-import { findBrokenReferences, type Lookup } from '../../changes/references.ts';
+import { findBrokenReferences } from '../../changes/references.ts';
 import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources } from '../../datasources/datasources.ts';
 import type { SecretKeys } from '../../directory/client-secrets.ts';
 import { collectionOf, eachNoun } from '../../directory/collections.ts';
+import type { Lookup } from '../../directory/lookup.ts';
 import {
   type Application,
   type CollectionName,
@@ -172,14 +173,14 @@ export function createPlan(store: DirectoryStore): Plan {
     findBy('applications', 'name', `${organization}/${name}`);
   const findRole = (organization: string, name: string) => findBy('roles', 'name', `${organization}/${name}`);
   const findResource = (identifier: string) => findBy('resources', 'identifier', identifier);
-  const findUser = (key: 'username' | 'email', name: string) => findBy('users', key, name);
+  const findUserNamed = (key: 'username' | 'email', name: string) => findBy('users', key, name);
   const lookup: Lookup = {
-    hasOrganization: async (id) => (await find('organizations', id)) !== undefined,
+    findOrganization: (id) => find('organizations', id),
     findApplication: (id) => find('applications', id),
     findRole: (id) => find('roles', id),
     findResource,
-    findUser,
-    findUserById: (id) => find('users', id),
+    findUser: (id) => find('users', id),
+    findUserNamed,
   };
 
   return {
@@ -228,7 +229,7 @@ export function createPlan(store: DirectoryStore): Plan {
       for await (const { name } of eachNoun(store.roles, organization)) names.push(name);
       return names;
     },
-    findUser: (realm, username) => findUser('username', `${realm}/${username}`),
+    findUser: (realm, username) => findUserNamed('username', `${realm}/${username}`),
     async findName(id) {
       const noun =
         (await find('roles', id)) ?? (await find('organizations', id)) ?? (await find('applications', id));
