@@ -4,7 +4,7 @@ import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import { eachListed } from '../directory/collections.ts';
-import { AlreadyTaken, MalformedRequest } from '../errors/domain.ts';
+import { AlreadyTaken, MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
 import type { Application, Realm, User } from '../nouns/index.ts';
 import { canonicalEmail, canonicalUsername } from '../nouns/usernames.ts';
 import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
@@ -42,7 +42,7 @@ export class EmailTaken extends AlreadyTaken {
 
 /**
  * @throws MalformedRequest when the address or the password will not do; AlreadyTaken; EmailTaken, which takes as long
- *   as a registration; Unavailable when the hash queue is full
+ *   as a registration; RegistrationClosed when the application ends meanwhile; Unavailable when the hash queue is full
  */
 export type Register = (registrant: Registrant) => Promise<User>;
 
@@ -52,7 +52,7 @@ export function createRegister({
   passwords,
   now,
 }: {
-  store: Pick<DirectoryStore, 'roles' | 'users'>;
+  store: Pick<DirectoryStore, 'applications' | 'roles' | 'users'>;
   changes: Pick<Changes, 'users'>;
   passwords: Passwords;
   /** Milliseconds. */
@@ -92,11 +92,26 @@ export function createRegister({
       if (other.number < user.number || look === LOOKS) break;
       await sleep(LOOK_AGAIN_AFTER);
     }
+    await takeBack(user, author);
+    throw new AlreadyTaken({ description });
+  }
+
+  async function takeBack({ id }: User, author: Author): Promise<void> {
     await retryOnConflict(async () => {
-      const current = await store.users.get(user.id);
+      const current = await store.users.get(id);
       if (current) await changes.users.remove(current, author);
     });
-    throw new AlreadyTaken({ description });
+  }
+
+  /**
+   * An application that is removed is disabled first, and then looked at for its users: one of both sees the other.
+   * @throws RegistrationClosed when the user has been removed again
+   */
+  async function requireStillOpen(user: User, { id, enabled }: Application, author: Author): Promise<void> {
+    if (!enabled || user.realm !== `application:${id}`) return;
+    if ((await store.applications.get(id))?.enabled) return;
+    await takeBack(user, author);
+    throw new RegistrationClosed({ description: 'The application was disabled or removed.' });
   }
 
   return async ({ application, email, password, displayName, pending, author, ...given }) => {
@@ -157,6 +172,7 @@ export function createRegister({
       throw error;
     }
     await requireAlone(user, description, author);
+    await requireStillOpen(user, application, author);
     return user;
   };
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Passwords } from '../../src/accounts/passwords.ts';
 import { createRegister, EmailTaken } from '../../src/accounts/registration.ts';
-import { AlreadyTaken } from '../../src/errors/domain.ts';
+import { AlreadyTaken, RegistrationClosed } from '../../src/errors/domain.ts';
 import { AUTHOR, openFixture } from '../directory/fixture.ts';
 
 const EMAIL = 'victim@acme.example';
@@ -86,6 +86,28 @@ test('the user with the lower number goes too when the other one stays', async (
   assert.equal(await users.findBy('username', `${application.realm}/${EMAIL}`), undefined);
   assert.ok(await users.get('established'));
   await assert.rejects(register({ ...registrant, username: EMAIL }), AlreadyTaken);
+});
+
+test('a user is taken back if the application was disabled meanwhile', async (t) => {
+  const { registrant, storage, changes, application } = await open(t, 1);
+  const { users } = storage.directory;
+  const register = createRegister({
+    store: storage.directory,
+    changes: {
+      users: {
+        ...changes.users,
+        async create(noun, author) {
+          await changes.applications.replace({ ...application, enabled: false }, AUTHOR);
+          return changes.users.create(noun, author);
+        },
+      },
+    },
+    passwords: { hash: async () => 'hmac-bcrypt$passwords-1$x', verify: () => assert.fail() },
+    now: Date.now,
+  });
+  assert.equal(application.realm, `application:${application.id}`);
+  await assert.rejects(register({ ...registrant, username: EMAIL }), RegistrationClosed);
+  assert.equal(await users.findBy('username', `${application.realm}/${EMAIL}`), undefined);
 });
 
 test('AC-09 a taken address costs a hash as a free one does', async (t) => {
