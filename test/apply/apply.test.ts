@@ -304,6 +304,16 @@ test('a changed pkce setting is shown', async (t) => {
   assert.equal(await stored(), undefined);
 });
 
+test('a text for a scope that the resource does not have is told', async (t) => {
+  const { apply } = await openAdministration(t);
+  const scopeTexts = { reports: { displayName: 'see reports' }, report: { displayName: 'see one' } };
+  const resources = [{ identifier: 'https://api.acme.example/', scopes: ['reports'], scopeTexts }];
+  const { notes } = await apply(fileOf({ organizations: [{ name: 'acme', resources }] }));
+  assert.deepEqual(notes, [
+    'resource https://api.acme.example/ has a text for the scope report, which it does not have',
+  ]);
+});
+
 test('firstParty is shown when it changes, kept when left out, and refused on devices', async (t) => {
   const administration = await openAdministration(t);
   const apply = applierOf(administration, 'shop');

@@ -107,6 +107,11 @@ export async function planResource(
   for (const scope of ambiguousScopes(resource)) {
     plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
   }
+  for (const scope of Object.keys(resource.scopeTexts ?? {}).filter(
+    (each) => !resource.scopes.includes(each),
+  )) {
+    plan.notes.push(`${name} has a text for the scope ${scope}, which it does not have`);
+  }
 }
 
 /** A declared scope is never read as a table scope, so it could not narrow a token to that table. */
