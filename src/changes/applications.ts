@@ -24,7 +24,7 @@ export interface ApplicationFacts {
 }
 
 export interface Applications {
-  /** @returns with its secret @throws RegistrationClosed when the person has too many; MalformedRequest */
+  /** @returns with its secret @throws RegistrationClosed when the person has too many, or `through` ends; MalformedRequest */
   register(
     facts: ApplicationFacts,
     owner: User,
@@ -123,6 +123,16 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     throw tooMany();
   }
 
+  /** One that is removed is disabled first, and then looked at for what people registered: one of both sees the other. */
+  async function requireStillOpen(made: Application, through: Application, author: Author): Promise<void> {
+    if (!through.enabled || (await store.applications.get(through.id))?.enabled) return;
+    await retryOnConflict(async () => {
+      const stored = await store.applications.get(made.id);
+      if (stored) await changes.applications.remove(stored, author);
+    });
+    throw new RegistrationClosed({ description: 'The application was disabled or removed.' });
+  }
+
   /** As it is in the store, not as a view of the directory remembers it. */
   async function current({ id }: Application): Promise<Application> {
     const stored = await store.applications.get(id);
@@ -161,6 +171,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
         author,
       );
       await requireNotTooMany(application, owner, author);
+      await requireStillOpen(application, through, author);
       return { application, secret };
     },
 

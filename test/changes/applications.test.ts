@@ -39,6 +39,29 @@ test('of two parallel secret rotations one is told that it lost', async (t) => {
   assert.equal(await applications.showSecret(stored, AUTHOR), told[0]);
 });
 
+test('an application is taken back if the one it is registered through was disabled', async (t) => {
+  const { changes, storage, user, application, now } = await open(t);
+  const applications = createApplications({
+    store: storage.directory,
+    changes: {
+      applications: {
+        ...changes.applications,
+        async create(noun, author) {
+          await changes.applications.replace({ ...application, enabled: false }, AUTHOR);
+          return changes.applications.create(noun, author);
+        },
+      },
+    },
+    clientSecrets: { current: () => KEY, byId: () => KEY.key },
+    audit: storage.audit,
+    limit: async () => {},
+    now,
+  });
+  const registering = applications.register({ name: 'Foo', scopes: [] }, user, application, AUTHOR);
+  await assert.rejects(registering, RegistrationClosed);
+  assert.deepEqual(await applications.findOwn(user), []);
+});
+
 test('SE-05 that a secret was shown is in the audit, and the secret is not', async (t) => {
   const { applications, register, storage, application: chosen, organization } = await open(t);
   const { application, secret } = await register();
