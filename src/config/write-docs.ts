@@ -189,6 +189,9 @@ server reads where it is from a first line such as:
 # yaml-language-server: $schema=node_modules/grantable/docs/apply.schema.json
 \`\`\`
 
+**Permissions** are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
+\`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. An action that is not listed is not allowed.
+
 ### Removing what the file leaves out
 
 With \`--prune\`, \`apply\` also removes nouns that an earlier \`apply\` made and that the file leaves out. Their tokens end at once.
@@ -212,9 +215,6 @@ npm run -s grantable -- apply acme.yaml --prune --dry-run
   default role is needed unless the file names another. Such problems are reported together, and nothing is written.
 - Users who are not listed lose a role that is removed, and applications a partner in \`mayExchange\`.
 - A start with \`GRANTABLE_APPLY\` never prunes.
-
-**Permissions** are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
-\`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. An action that is not listed is not allowed.
 
 ${[
   writeNoun('The file', applyFile),
