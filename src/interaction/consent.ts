@@ -25,17 +25,17 @@ export interface ConsentRequest {
   readonly agreed: Agreed | undefined;
 }
 
-const SCOPE_TEXTS: Readonly<Record<string, string>> = {
-  openid: 'know who you are',
-  profile: 'see your name',
-  email: 'see your email address',
-  offline_access: 'stay logged in while you are away',
-};
+const SCOPE_TEXTS: ReadonlyMap<string, string> = new Map([
+  ['openid', 'know who you are'],
+  ['profile', 'see your name'],
+  ['email', 'see your email address'],
+  ['offline_access', 'stay logged in while you are away'],
+]);
 
 /** As the resource calls it, if it has a name for people. */
 function toText(scope: string, { scopeTexts = {} }: Partial<Resource>): string {
-  const { [scope]: text } = scopeTexts;
-  return SCOPE_TEXTS[scope] ?? text?.displayName ?? `use ${scope}`;
+  const text = new Map(Object.entries(scopeTexts)).get(scope);
+  return SCOPE_TEXTS.get(scope) ?? text?.displayName ?? `use ${scope}`;
 }
 
 /** Changes with what the page shows, so a yes from a page that showed less does not count. */

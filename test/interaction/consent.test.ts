@@ -17,6 +17,8 @@ const MARKUP = `"><img src=x onerror="alert(1)">'&`;
 const READS_ORDERS = '{"isAdmin":false,"tables":{"orders":{"read":true}}}';
 /** Looks like a place of the operator's, and is whatever app says that the scheme is its own. */
 const OWN_SCHEME = 'com.example.app://app.acme.example/callback';
+/** Scopes that have the names of what every object has. */
+const INHERITED = ['constructor', 'toString', '__proto__'];
 const CLERK = { orders: ['create', 'read', 'update'], products: ['read'] };
 
 describe('consent', () => {
@@ -27,8 +29,8 @@ describe('consent', () => {
       fixture({ organizations: [acme] }) {
         const [shop] = acme.resources;
         shop.name = `Shop ${MARKUP}`;
-        shop.scopes.push('orders.export');
-        for (const { scopes } of acme.roles) scopes.push('orders.export');
+        shop.scopes.push('orders.export', ...INHERITED);
+        for (const { scopes } of acme.roles) scopes.push('orders.export', ...INHERITED);
         shop.scopeTexts = { 'orders.export': { displayName: `take all orders away ${MARKUP}` } };
         shop.tables[2].name = `Users ${MARKUP}`;
         const everything = { isAdmin: true, tables: {} };
@@ -49,7 +51,7 @@ describe('consent', () => {
           ...web,
           name: 'phone',
           displayName: `The phone ${MARKUP}`,
-          scopes: [...web.scopes, 'orders.export'],
+          scopes: [...web.scopes, 'orders.export', ...INHERITED],
           clientId: 'phone',
           clientSecret: undefined,
           authMethod: 'none',
@@ -78,9 +80,10 @@ describe('consent', () => {
     const { page } = await consentPage({
       client_id: 'phone',
       redirect_uri: OWN_SCHEME,
-      scope: 'openid orders.read orders.export',
+      scope: ['openid', 'orders.read', 'orders.export', ...INHERITED].join(' '),
     });
     assert.ok(!page.text.includes('<img'));
+    for (const scope of INHERITED) assert.match(page.text, new RegExp(`<li>use ${scope}<`));
     assert.match(page.text, /<h1>The phone &quot;&gt;&lt;img src=x/);
     assert.match(page.text, /<li>take all orders away &quot;&gt;&lt;img src=x/);
     assert.match(page.text, /<li>use orders\.read/);
