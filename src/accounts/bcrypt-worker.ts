@@ -7,8 +7,11 @@ export type BcryptTask =
   | { readonly data: string; readonly salt: string | number }
   | { readonly data: string; readonly hash: string };
 
-/** Beside the event loop on one core, the thread has a tenth of the core at least. */
-const NICER = 10;
+/**
+ * Beside one busy thread on its core it has a quarter of the core. With 10, other programs could hold up a login for longer
+ * than clients wait.
+ */
+const NICER = 5;
 const NICEST = 19;
 
 function lowerPriority(): void {
