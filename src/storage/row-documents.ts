@@ -63,6 +63,9 @@ function joinAncestors({ shared, own }: SplitAncestors, row: Repeating): string[
 /** Milliseconds that a process's clock may be ahead without removing a document that a row refers to. */
 const CLOCK_DIFFERENCE = 3_600_000;
 
+/** Characters of shared documents that a process remembers: so many of encoded, of written and of read ones. */
+const REMEMBERED = 2_000_000;
+
 type Member = keyof TokenRow | keyof LoginRow;
 
 type Members = Readonly<Partial<Record<Member, unknown>>>;
@@ -84,7 +87,10 @@ function layoutOf(places: Places, isPerson: boolean): Layout {
   const members = Object.keys(places) as Member[];
   const at = (...wanted: (Place | undefined)[]): Member[] =>
     members.filter((member) => wanted.includes(places[member]) && member !== 'ancestors');
-  const encoded: Layout['encoded'] = new LRUCache({ max: 1_000 });
+  const encoded: Layout['encoded'] = new LRUCache({
+    maxSize: REMEMBERED,
+    sizeCalculation: ({ text }) => text.length,
+  });
   return isPerson
     ? { shared: at('shared'), own: at('own', 'whose'), encoded }
     : { shared: at('shared', 'whose'), own: at('own'), encoded };
@@ -169,9 +175,6 @@ const HASH_BYTES = 16;
 export function hashShared(text: string): Buffer {
   return hash('sha256', text, 'buffer').subarray(0, HASH_BYTES);
 }
-
-/** Characters of shared documents that a process remembers: so many of written ones, and so many of read ones. */
-const REMEMBERED = 2_000_000;
 
 /**
  * The shared documents that this process wrote or read recently, so that it needs no query for them.

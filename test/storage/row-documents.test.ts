@@ -29,6 +29,23 @@ test('nodes above a row come back in their order, wherever each of them is store
   }
 });
 
+test('rows of several clients, people and resources come back whole, in any order', () => {
+  const { user, account: _, ...machine } = wholeTokenRow('t', NOW);
+  const whole = [wholeTokenRow('t', NOW), machine as TokenRow, { ...machine, user } as TokenRow];
+  const pick = <T>(values: readonly T[]): T => values[Math.floor(Math.random() * values.length)] as T;
+  for (let turn = 0; turn < 500; turn += 1) {
+    const row: Record<string, unknown> = { ...pick(whole), application: pick(['a', 'b']) };
+    for (const [name, value] of Object.entries(row)) {
+      const other = Array.isArray(value) ? [...value].reverse() : `${value}2`;
+      const isText = typeof value === 'string' || Array.isArray(value);
+      if (isText && name !== 'application' && Math.random() < 0.2) row[name] = other;
+      else if (Math.random() < 0.05 && !['id', 'application', 'ancestors'].includes(name)) delete row[name];
+    }
+    const given = { expiresAt: NOW, asOf: NOW, ...row } as unknown as TokenRow;
+    assert.deepEqual(decodeToken(given), given);
+  }
+});
+
 test('tokens of one client share all but what is of each of them', () => {
   const { user: _, account: __, ...machine } = wholeTokenRow('t', NOW);
   const another = { ...machine, id: 'u', asOf: NOW + 1, issuedAt: NOW + 2, requestId: 'r', address: '::1' };
