@@ -150,12 +150,15 @@ export const resource = defineNoun({
       z
         .record(
           resourceScope,
-          z.strictObject({ displayName: line.exactOptional(), description: description.exactOptional() }),
+          z.strictObject({
+            displayName: line.exactOptional().describe('What the consent page shows.'),
+            description: description.exactOptional().describe('What it is for.'),
+          }),
         )
         .exactOptional(),
       {
         effect: 'none',
-        describe: 'By scope, for people: a `displayName`, which the consent page shows, and a `description`.',
+        describe: 'Scopes for people: a `displayName` and a `description` of each.',
       },
     ),
     token: field(token, {
