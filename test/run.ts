@@ -35,7 +35,7 @@ const OVER_MONGODB = [
 ];
 /** The files of such a folder run in one process: to read all sources takes longer than most of their tests. */
 const TOGETHER =
-  /^test\/(admin|config|directory|faces|http|interaction|keys|mail|permissions|provider|security|tokens)\//;
+  /^test\/(accounts|admin|apply|changes|config|directory|faces|http|interaction|keys|mail|nouns|permissions|provider|security|tokens)\//;
 const BROWSER = 'support/chromium';
 /** A browser takes long, as do full counts. */
 const ALONE = [BROWSER, ...(process.env.GRANTABLE_TEST_LONG ? ['GRANTABLE_TEST_LONG'] : [])];
