@@ -1,6 +1,6 @@
 /** What differs between two states of a noun, field by field, as an apply file has the fields. */
 
-import { Concealed, type NameOf } from '../nouns/in-file.ts';
+import { HiddenValue, type NameOf } from '../nouns/in-file.ts';
 import type { CollectionName, Nouns } from '../nouns/index.ts';
 import { Permissions } from '../permissions/permissions.ts';
 import { defined } from '../storage/defined.ts';
@@ -32,8 +32,8 @@ export function findDifferences<C extends CollectionName>(
   const [old, current] = [toShown(collection, before, nameOfId), toShown(collection, after, nameOfId)];
   return [...new Set([...Object.keys(old), ...Object.keys(current)])].flatMap((field) => {
     const [had, has] = [old[field], current[field]];
-    if (had instanceof Concealed || has instanceof Concealed) {
-      const isSame = (had as Concealed | undefined)?.value === (has as Concealed | undefined)?.value;
+    if (had instanceof HiddenValue || has instanceof HiddenValue) {
+      const isSame = (had as HiddenValue | undefined)?.value === (has as HiddenValue | undefined)?.value;
       return isSame && field !== newSecret ? [] : [{ field }];
     }
     const [from, to] = [toText(had), toText(has)];

@@ -1,6 +1,6 @@
 /** Nouns as an apply file has them: for what differs between two of them, and for writing an organization back. */
 
-import { Concealed, type InFile, type NameOf } from '../nouns/in-file.ts';
+import { HiddenValue, type InFile, type NameOf } from '../nouns/in-file.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
 import type { Field, Referred, ServerSettings } from '../nouns/noun.ts';
 
@@ -8,7 +8,7 @@ import type { Field, Referred, ServerSettings } from '../nouns/noun.ts';
 export type Entry = Readonly<Record<string, unknown>>;
 
 /** How a file has the field; undefined: no file has it. */
-export function spellingOf({ inFile = {}, derived }: Field): InFile | undefined {
+export function inFileOf({ inFile = {}, derived }: Field): InFile | undefined {
   return inFile === false || derived ? undefined : inFile;
 }
 
@@ -28,7 +28,7 @@ export function isOptional({ value }: Field): boolean {
 }
 
 function toSaid(field: Field, value: unknown, noun: object, nameOf: NameOf): unknown {
-  const { toFile } = spellingOf(field) ?? {};
+  const { toFile } = inFileOf(field) ?? {};
   if (toFile) return toFile(value as never, noun as never, nameOf);
   if (namedBy(field) === undefined) return value;
   return Array.isArray(value) ? value.map(nameOf) : value === undefined ? value : nameOf(value as string);
@@ -36,11 +36,11 @@ function toSaid(field: Field, value: unknown, noun: object, nameOf: NameOf): unk
 
 /** @returns what an apply file says of one field; nothing of a secret, or of what no file speaks of */
 export function entryOf(name: string, field: Field, noun: object, nameOf: NameOf): Entry {
-  const spelling = spellingOf(field);
-  if (!spelling || field.secret) return {};
+  const inFile = inFileOf(field);
+  if (!inFile || field.secret) return {};
   const said = toSaid(field, new Map(Object.entries(noun)).get(name), noun, nameOf);
   if (said === undefined) return {};
-  return spelling.members ? (said as Entry) : { [spelling.key ?? name]: said };
+  return inFile.members ? (said as Entry) : { [inFile.key ?? name]: said };
 }
 
 /** The fields of the noun that may change, as a report calls them; what no file speaks of has its own name. */
@@ -51,11 +51,11 @@ export function toShown<C extends CollectionName>(collection: C, noun: Nouns[C],
     {},
     ...Object.entries(fields).map(([name, field]): Entry => {
       if (field.derived || field.fixed) return {};
-      const spelling = spellingOf(field);
+      const inFile = inFileOf(field);
       const value = values.get(name);
-      if (field.secret) return { [spelling?.key ?? name]: new Concealed(JSON.stringify(value)) };
-      if (!spelling) return { [name]: value };
-      return spelling.shown?.(value as never, nameOf) ?? flat(entryOf(name, field, noun, nameOf));
+      if (field.secret) return { [inFile?.key ?? name]: new HiddenValue(JSON.stringify(value)) };
+      if (!inFile) return { [name]: value };
+      return inFile.shown?.(value as never, nameOf) ?? flat(entryOf(name, field, noun, nameOf));
     }),
   );
 }

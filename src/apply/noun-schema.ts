@@ -1,7 +1,7 @@
 /** The schema of a noun's entries in an apply file, from the noun's declaration. */
 import { z } from 'zod';
 import type { Field } from '../nouns/noun.ts';
-import { spellingOf } from './entries.ts';
+import { inFileOf } from './entries.ts';
 
 type Fields = Readonly<Record<string, Field>>;
 
@@ -32,12 +32,12 @@ type Shape<F extends Fields> = {
 /** The keys of an entry in the order of the fields; a field with an initial value may be left out. */
 export function shapeOf<F extends Fields>({ fields }: { readonly fields: F }): Shape<F> {
   const members = Object.entries(fields).flatMap(([name, field]): [string, z.ZodType][] => {
-    const spelling = spellingOf(field);
-    if (!spelling) return [];
-    if (spelling.members) return Object.entries(spelling.members);
+    const inFile = inFileOf(field);
+    if (!inFile) return [];
+    if (inFile.members) return Object.entries(inFile.members);
     const { value, initially, describe } = field;
-    const schema = spelling.schema ?? (initially === undefined ? value : z.exactOptional(value));
-    return [[spelling.key ?? name, schema.describe(describe)]];
+    const schema = inFile.schema ?? (initially === undefined ? value : z.exactOptional(value));
+    return [[inFile.key ?? name, schema.describe(describe)]];
   });
   return Object.fromEntries(members) as Shape<F>;
 }

@@ -19,7 +19,7 @@ import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { Permissions, unknownTables } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import { type Entry, entryOf, initialOf, isGroup, isOptional, spellingOf } from './entries.ts';
+import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional } from './entries.ts';
 import { application, connection, datasource, resource, role, user } from './schema.ts';
 
 /** What others refer to comes first. */
@@ -143,7 +143,7 @@ function hasUnsaid(list: Listed, noun: Nouns[Listed]): boolean {
   const values = new Map<string, unknown>(Object.entries(noun));
   return Object.entries(declarationOf(list).fields).some(([name, field]) => {
     const { secret, derived, initially } = field;
-    const isSilent = !spellingOf(field) && !secret && !derived && !SAID_BY_APPLYING.has(name);
+    const isSilent = !inFileOf(field) && !secret && !derived && !SAID_BY_APPLYING.has(name);
     return isSilent && values.get(name) !== undefined && !isDeepStrictEqual(values.get(name), initially);
   });
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
-import type { Said } from './in-file.ts';
+import type { FileValue } from './in-file.ts';
 import { defineNoun, field, forPeople, type Noun, type NounOf, ofOrganization } from './noun.ts';
 import { ID_TOKEN_ALG, idTokenAlgs, type SigningAlg } from './signing-algs.ts';
 import {
@@ -129,7 +129,7 @@ export const application = defineNoun({
       effect: 'none',
       inFile: {
         schema: z.enum(['issuer', 'endpoint']).exactOptional(),
-        fromFile: ({ said }: Said<string>) => (said === 'endpoint' ? said : undefined),
+        fromFile: ({ said }: FileValue<string>) => (said === 'endpoint' ? said : undefined),
         toFile: (value: 'endpoint' | undefined) => value ?? 'issuer',
       },
       describe:
@@ -172,7 +172,7 @@ export const application = defineNoun({
       effect: 'none',
       inFile: {
         schema: z.boolean().exactOptional(),
-        fromFile: ({ said }: Said<boolean>) => said || undefined,
+        fromFile: ({ said }: FileValue<boolean>) => said || undefined,
         toFile: (value: true | undefined) => value ?? false,
       },
       describe:
@@ -182,7 +182,7 @@ export const application = defineNoun({
       effect: 'none',
       inFile: {
         schema: z.enum(['required', 'optional']).exactOptional(),
-        fromFile: ({ said }: Said<string>) => (said === 'optional' ? said : undefined),
+        fromFile: ({ said }: FileValue<string>) => (said === 'optional' ? said : undefined),
         toFile: (value: 'optional' | undefined) => value ?? 'required',
       },
       describe:
@@ -193,7 +193,7 @@ export const application = defineNoun({
       initially: ({ id }: Noun) => `application:${id}` as const,
       inFile: {
         schema: z.enum(['application', 'organization']).exactOptional(),
-        fromFile: ({ said, noun }: Said<'application' | 'organization', Realm, OfOrganization>) =>
+        fromFile: ({ said, noun }: FileValue<'application' | 'organization', Realm, OfOrganization>) =>
           said === 'organization' ? `organization:${noun.organization}` : `application:${noun.id}`,
         toFile: (value: Realm, { id }: Noun) =>
           value === `application:${id}` ? 'application' : 'organization',

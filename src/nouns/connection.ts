@@ -1,6 +1,6 @@
 /** Connections: a client exchanges the token of one for short-lived tokens with at most its rights. */
 import { z } from 'zod';
-import type { Said } from './in-file.ts';
+import type { FileValue } from './in-file.ts';
 import { defineNoun, field, type Noun, type NounOf, ofOrganization } from './noun.ts';
 import {
   applicationName,
@@ -77,7 +77,7 @@ export const connection = defineNoun({
       inFile: {
         key: 'lifetime',
         // Counted from when it was made, so a file that is applied again changes nothing.
-        fromFile: ({ said, noun }: Said<number, number, Noun>) => noun.createdAt + said * 1000,
+        fromFile: ({ said, noun }: FileValue<number, number, Noun>) => noun.createdAt + said * 1000,
         toFile: (value: number | undefined, { createdAt }: Noun) =>
           value === undefined ? undefined : (value - createdAt) / 1000,
         schema: z

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { isHostname } from './hosts.ts';
-import { Concealed, type NameOf } from './in-file.ts';
+import { HiddenValue, type NameOf } from './in-file.ts';
 import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
 import { insecureFormats, passwordFormats } from './password-formats.ts';
 import { applicationName, applicationOf, line, listOf, realm, slug } from './values.ts';
@@ -206,7 +206,7 @@ function showUserTables(tables: readonly StoredTable[], nameOf: NameOf) {
         realm: "its organization's",
         ...spellUserTable(table, nameOf),
         verified,
-        passwordSecret: new Concealed(sealedSecret),
+        passwordSecret: new HiddenValue(sealedSecret),
       };
       return Object.entries(shown).map(([member, value]) => [`${label}.${member}`, value]);
     }),

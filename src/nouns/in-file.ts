@@ -20,7 +20,7 @@ export interface InFile {
 export type NameOf = (id: string) => string;
 
 /** What a file says of a field, and what is known beside it. */
-export interface Said<S, T = unknown, N = unknown> {
+export interface FileValue<S, T = unknown, N = unknown> {
   readonly said: S;
   /** Absent: of a new noun, or one without a value. */
   readonly before?: T;
@@ -31,7 +31,7 @@ export interface Said<S, T = unknown, N = unknown> {
 }
 
 /** A value that reports do not show: they say that it changed. */
-export class Concealed {
+export class HiddenValue {
   readonly value: string | undefined;
   constructor(value: string | undefined) {
     this.value = value;

@@ -1,6 +1,6 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
 import { z } from 'zod';
-import type { Said } from './in-file.ts';
+import type { FileValue } from './in-file.ts';
 import { defineNoun, field, forPeople, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
 import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
 import {
@@ -71,7 +71,7 @@ const tokenInFile = z.strictObject({
   overflow: token.shape.overflow.exactOptional(),
 });
 
-function tokenFromFile({ said, before, initial }: Said<z.output<typeof tokenInFile>, Token>): Token {
+function tokenFromFile({ said, before, initial }: FileValue<z.output<typeof tokenInFile>, Token>): Token {
   const { typ, algsBefore: _, ...settings } = { ...initial, ...before, ...said };
   const earlier = before && algsBefore(settings.alg, [before.alg, ...(before.algsBefore ?? [])]);
   return {
@@ -123,7 +123,10 @@ export const resource = defineNoun({
         initially: [],
         inFile: {
           schema: listOf(tableInFile, ({ id }) => id).exactOptional(),
-          fromFile: ({ said, before = [] }: Said<z.output<typeof tableInFile>[], readonly StoredTable[]>) =>
+          fromFile: ({
+            said,
+            before = [],
+          }: FileValue<z.output<typeof tableInFile>[], readonly StoredTable[]>) =>
             said.map((entry) => ({
               name: entry.id,
               ...before.find(({ id }) => id === entry.id),

@@ -1,5 +1,5 @@
 /** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
-
+import { randomUUID } from 'node:crypto';
 import { createSecret } from '../../connections/connections.ts';
 import type { Application, Connection, Organization } from '../../nouns/index.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
@@ -9,7 +9,7 @@ import { defined } from '../../storage/defined.ts';
 import type { ApplyConnection } from '../file.ts';
 import { planNoun } from './noun.ts';
 import { checkRights } from './organizations.ts';
-import { createNounId, type Plan, type Planning } from './plan.ts';
+import type { Plan, Planning } from './plan.ts';
 
 type Standing = Pick<Connection, 'application' | 'resource'> & { readonly owner: string | undefined };
 
@@ -52,7 +52,7 @@ export async function planConnection(
   if (!standing) return;
   const { permissions, scopes } = entry;
   await checkRights(plan, name, standing.resource, defined({ permissions, scopes }));
-  const id = before?.id ?? createNounId();
+  const id = before?.id ?? randomUUID();
   const createdAt = before?.createdAt ?? now();
   const made = before ? undefined : createSecret(id, createdAt);
   const given = {

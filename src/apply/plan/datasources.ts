@@ -1,5 +1,5 @@
 /** Datasources of an apply file: their secrets are sealed, and their tables are looked for in the catalogue. */
-
+import { randomUUID } from 'node:crypto';
 import { DatasourceAway } from '../../datasources/connector.ts';
 import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources, Described } from '../../datasources/datasources.ts';
@@ -10,7 +10,7 @@ import { defined } from '../../storage/defined.ts';
 import { databaseOf } from '../datasource-problems.ts';
 import type { ApplyDatasource, ApplyUserTable } from '../file.ts';
 import { findIds, planNoun } from './noun.ts';
-import { createNounId, type Plan, type Planning } from './plan.ts';
+import type { Plan, Planning } from './plan.ts';
 
 export async function planDatasource(
   plan: Plan,
@@ -24,7 +24,7 @@ export async function planDatasource(
     plan.problems.push(`${name} has another kind, which cannot be changed: make one with another name`);
     return;
   }
-  const owner = { id: before?.id ?? createNounId(), organization: organization.id };
+  const owner = { id: before?.id ?? randomUUID(), organization: organization.id };
   const server = planServer(entry, before);
   const userTables: UserTable[] = [];
   for (const table of entry.userTables ?? []) {
@@ -109,7 +109,7 @@ async function planUserTable(
   if (mapped.length !== values.length || !realm) return undefined;
   const { saltColumn, saltOrder, activeColumn, roleColumn, passwordChangedAtColumn } = table;
   return {
-    id: before?.id ?? createNounId(),
+    id: before?.id ?? randomUUID(),
     enabled: table.enabled ?? before?.enabled ?? true,
     ...place,
     passwordFormat,

@@ -1,9 +1,10 @@
 /** One noun as a file wants it: what the file says, else what is there, else what a new one has. */
+import type { New } from '../../changes/changes.ts';
 import { didYouMean } from '../../errors/similar.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
 import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
-import { type Entry, initialOf, isOptional, namedBy, spellingOf } from '../entries.ts';
-import type { Plan, Wanted } from './plan.ts';
+import { type Entry, inFileOf, initialOf, isOptional, namedBy } from '../entries.ts';
+import type { Plan } from './plan.ts';
 
 interface Sources<T> {
   readonly entry: object;
@@ -26,14 +27,14 @@ export async function planNoun<C extends CollectionName>(
   collection: C,
   name: string,
   { entry, before, given, settings }: Sources<Nouns[C]>,
-): Promise<Wanted<Nouns[C]>> {
+): Promise<New<Nouns[C]>> {
   const said: Entry = { ...entry };
   const was: Entry = { ...before };
   const noun: Record<string, unknown> = { ...given };
   for (const [key, field] of Object.entries(declarationOf(collection).fields)) {
     if (!Object.hasOwn(given, key)) {
-      const spelling = field.secret ? undefined : spellingOf(field);
-      const value = spelling && said[spelling.key ?? key];
+      const inFile = field.secret ? undefined : inFileOf(field);
+      const value = inFile && said[inFile.key ?? key];
       const initial = () => initialOf(field, noun, settings);
       const kind = namedBy(field);
       if (value === undefined)
@@ -41,13 +42,13 @@ export async function planNoun<C extends CollectionName>(
       else if (kind) {
         const ids = await findIds(plan, name, kind, String(noun.organization), [value].flat() as string[]);
         noun[key] = Array.isArray(value) ? ids : ids[0];
-      } else if (spelling?.fromFile) {
-        noun[key] = spelling.fromFile({ said: value, before: was[key], initial: initial(), noun } as never);
+      } else if (inFile?.fromFile) {
+        noun[key] = inFile.fromFile({ said: value, before: was[key], initial: initial(), noun } as never);
       } else noun[key] = value;
     }
     if (noun[key] === undefined) delete noun[key];
   }
-  return noun as unknown as Wanted<Nouns[C]>;
+  return noun as unknown as New<Nouns[C]>;
 }
 
 /** A list is shorter without what is removed, if the file does not say otherwise. */

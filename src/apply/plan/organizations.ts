@@ -1,5 +1,5 @@
 /** Organizations of an apply file, and the resources and roles in them. */
-
+import { randomUUID } from 'node:crypto';
 import { eachNoun } from '../../directory/collections.ts';
 import { builtInFaces } from '../../faces/index.ts';
 import type { FaceName, FaceSettings, Organization, Resource } from '../../nouns/index.ts';
@@ -9,7 +9,7 @@ import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../file.ts';
 import { planNoun } from './noun.ts';
-import { createNounId, type Plan, type Planning } from './plan.ts';
+import type { Plan, Planning } from './plan.ts';
 
 type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
 
@@ -49,7 +49,7 @@ export async function planOrganization(
   { store, hosts, registration }: Planning,
 ): Promise<Organization> {
   const before = await store.organizations.findBy('name', entry.name);
-  const id = before?.id ?? createNounId();
+  const id = before?.id ?? randomUUID();
   for (const application of entry.applications ?? []) plan.reserveId(id, application.name);
   const faces = await planFaces(plan, entry, id, before, registration);
   const name = `organization ${entry.name}`;

@@ -12,7 +12,6 @@ import type { Lookup } from '../../directory/lookup.ts';
 import {
   type Application,
   type CollectionName,
-  type Noun,
   type Nouns,
   type Organization,
   type Realm,
@@ -95,9 +94,6 @@ export interface Removal {
   readonly noun: Nouns[Removal['collection']];
 }
 
-/** A noun without what the store gives it; `id` and `createdAt` come from the one before, if there is one. */
-export type Wanted<T extends Noun> = New<T>;
-
 export interface Plan {
   readonly steps: Step[];
   /** Names of what is as the file wants it. */
@@ -114,7 +110,8 @@ export interface Plan {
     collection: C,
     name: string,
     before: Nouns[C] | undefined,
-    wanted: Wanted<Nouns[C]>,
+    /** `id` and `createdAt` come from the one before, if there is one. */
+    wanted: New<Nouns[C]>,
     extras?: Extras,
   ): Nouns[C];
   /** As it will be; so all of these. */
@@ -139,11 +136,6 @@ export interface Plan {
 
 /** What this makes may be removed by a later file. */
 export const APPLYING = { managedBy: 'apply' } as const;
-
-/** An id for a noun that others of the plan name before it is written. */
-export function createNounId(): string {
-  return randomUUID();
-}
 
 export function createPlan(store: DirectoryStore): Plan {
   /** Nouns of the file, whether they change or not, by id and by their unique keys. */
@@ -193,7 +185,7 @@ export function createPlan(store: DirectoryStore): Plan {
     add(collection, name, before, wanted, extras = {}) {
       const after = {
         ...wanted,
-        id: before?.id ?? wanted.id ?? createNounId(),
+        id: before?.id ?? wanted.id ?? randomUUID(),
         number: before?.number ?? 0,
         version: before?.version ?? 0,
         createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
@@ -215,7 +207,7 @@ export function createPlan(store: DirectoryStore): Plan {
     findRole,
     reserveId(organization, application) {
       const key = `${organization}/${application}`;
-      const id = reserved.get(key) ?? createNounId();
+      const id = reserved.get(key) ?? randomUUID();
       reserved.set(key, id);
       return id;
     },

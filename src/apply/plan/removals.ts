@@ -15,6 +15,7 @@ import {
   type User,
 } from '../../nouns/index.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
+import { applicationOf } from '../../nouns/values.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import type { ApplyOrganization } from '../file.ts';
 import type { Plan, Removal } from './plan.ts';
@@ -30,7 +31,6 @@ export const PRUNED = [
 ] as const satisfies readonly Removal['collection'][];
 
 const NAMED_IN_A_SENTENCE = 5;
-const APPLICATION_REALM = 'application:';
 
 /** To be called before the organization's lists are planned, which then leave out what goes. */
 export async function planRemovals(
@@ -71,7 +71,7 @@ async function usersOf(
       application === undefined
         ? undefined
         : await store.applications.findBy('name', `${organization.id}/${application}`);
-    const realm = own ? `${APPLICATION_REALM}${own.id}` : `organization:${organization.id}`;
+    const realm = own ? `application:${own.id}` : `organization:${organization.id}`;
     listed.push(`${realm}/${findableUsername(username)}`);
   }
   return listed;
@@ -86,11 +86,8 @@ async function spell<C extends CollectionName>(
   const { singular } = declarationOf(collection);
   const own = nameOf(noun);
   if (collection === 'organizations' || collection === 'resources') return `${singular} ${own}`;
-  const { realm } = noun as Partial<User>;
-  const application =
-    collection === 'users' && realm?.startsWith(APPLICATION_REALM)
-      ? await store.applications.get(realm.slice(APPLICATION_REALM.length))
-      : undefined;
+  const id = collection === 'users' ? applicationOf((noun as User).realm) : undefined;
+  const application = id === undefined ? undefined : await store.applications.get(id);
   return `${singular} ${[organization.name, application?.name, own].filter((part) => part !== undefined).join('/')}`;
 }
 
@@ -115,7 +112,8 @@ function* referencesOf<C extends CollectionName>(collection: C, noun: Nouns[C]):
     yield* [...roles, ...roleMap.map(({ role }) => role)].map((to) => ({ to }));
   }
   for (const { realm } of [...userTables, noun as Partial<User>]) {
-    if (realm?.startsWith(APPLICATION_REALM)) yield { to: realm.slice(APPLICATION_REALM.length) };
+    const application = realm && applicationOf(realm);
+    if (application) yield { to: application };
   }
   const { faces } = collection === 'organizations' ? (noun as Organization) : {};
   for (const { application } of Object.values(faces ?? {})) if (application) yield { to: application };
