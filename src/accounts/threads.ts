@@ -1,4 +1,4 @@
-/** Threads for work that takes long and gives no other request a turn: started when it comes, ended when none has come for long. */
+/** Threads for work that would keep the event loop busy. They start when such work comes, and end when none has come for long. */
 import type { Piscina } from 'piscina';
 
 /** Milliseconds without work after which a thread ends. */

@@ -181,8 +181,8 @@ function mayBeSilent(field: Field): boolean {
 }
 
 /**
- * Fields with rights on tables, or scopes, that the resource had when they were set and has no more. They allow nothing, and no
- * apply file may name them.
+ * Fields with rights on tables, or with scopes, that were later removed from the resource. They allow nothing, and no apply
+ * file may name them.
  */
 function findStale(noun: object, resources: Sight['resources']): string[] {
   const { ceilings, resource = '', permissions, scopes = [] }: Partial<Application & Role> = noun;

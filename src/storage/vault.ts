@@ -23,7 +23,6 @@ import { createKeyFile, findKeyFile, type MasterKey, parseMasterKey } from './ma
 import { decrypt, encrypt } from './sealing.ts';
 import { BrokenSeal, DamagedKeyStore, MissingMasterKey, WrongMasterKey } from './vault-errors.ts';
 
-export type { SecretVersion } from './key-versions.ts';
 export type { MasterKey } from './master-key.ts';
 export { BrokenSeal, DamagedKeyStore, MissingMasterKey, VaultError, WrongMasterKey } from './vault-errors.ts';
 

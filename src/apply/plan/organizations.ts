@@ -139,7 +139,7 @@ export async function planRole(
   plan.add('roles', name, before, await planNoun(plan, 'roles', name, { entry, before, given }));
 }
 
-/** The default role is the one given on registration; two of them would be a riddle. */
+/** Everyone who registers gets the default role, so there is one at most. */
 export async function checkDefaultRole(
   plan: Plan,
   { id, name }: Organization,
