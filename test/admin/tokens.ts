@@ -6,7 +6,7 @@ import type { LoginRow, TokenRow } from '../../src/storage/contract.ts';
 import { toSeconds } from '../../src/storage/rows.ts';
 import { type Administration, fileOf } from './fixture.ts';
 
-export const RESOURCE = 'https://api.acme.example/';
+const RESOURCE = 'https://api.acme.example/';
 
 const tables = [{ id: 'orders' }, { id: 'products' }];
 

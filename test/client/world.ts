@@ -89,7 +89,7 @@ export const after =
     return response;
   };
 
-export function createWire(): Wire {
+function createWire(): Wire {
   const requests: Wire['requests'] = [];
   const disturbances: Disturbance[] = [];
   return {

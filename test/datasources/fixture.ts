@@ -6,7 +6,7 @@ import type { Logger } from '../../src/http/log.ts';
 import { type Answer, startServer, type TestServer } from '../support/server.ts';
 import type { Engine, EngineKind } from './engines.ts';
 
-export const DATABASE_USER = 'urn:grantable:grant-type:database-user';
+const DATABASE_USER = 'urn:grantable:grant-type:database-user';
 export const ALLOWED = { GRANTABLE_DATASOURCE_HOSTS: 'localhost,127.0.0.1' };
 
 export interface Login {

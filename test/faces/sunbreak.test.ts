@@ -14,7 +14,7 @@ const run = promisify(execFile);
 const cells = { create: true, read: true, update: true, delete: false };
 const permissions = { isAdmin: false, tables: { [TABLE]: cells } };
 
-export function addSites(fixture: any): void {
+function addSites(fixture: any): void {
   const [acme, other] = fixture.organizations;
   acme.applications.push({
     name: 'sites',

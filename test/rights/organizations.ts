@@ -16,11 +16,11 @@ import { AUTHOR } from '../support/exchange.ts';
 import fc from '../support/properties.ts';
 import type { TestServer } from '../support/server.ts';
 
-export const APPLICATIONS = [0, 1] as const;
-export const USERS = [0, 1, 2] as const;
-export const ROLES = [0, 1, 2] as const;
+const APPLICATIONS = [0, 1] as const;
+const USERS = [0, 1, 2] as const;
+const ROLES = [0, 1, 2] as const;
 /** The last one is registered through the first application. */
-export const RESOURCES = [0, 1, 2] as const;
+const RESOURCES = [0, 1, 2] as const;
 const REGISTERED = 2;
 /** Values of the role column: the first one is mapped to a role. */
 export const GROUPS = ['boss', 'guest'] as const;
@@ -115,7 +115,7 @@ type Listed = { readonly [C in keyof Nouns]: readonly NewNoun<Nouns[C]>[] };
  *
  * @param ids by the name of a thing: the same thing has the same id whatever the plan is
  */
-export function toNouns(
+function toNouns(
   { resources, roles, applications, app, users, connection, datasource, hive }: Plan,
   ids: (name: string) => string,
   {

@@ -31,7 +31,7 @@ const decodeEntities = (text: string): string =>
     .replaceAll('&amp;', '&');
 
 /** The hidden fields of a form. */
-export function hiddenFields(page: Page, action: string): { action: string; fields: Record<string, string> } {
+function hiddenFields(page: Page, action: string): { action: string; fields: Record<string, string> } {
   for (const [form] of page.text.matchAll(/<form[\s\S]*?<\/form>/g)) {
     const target = decodeEntities(/action="([^"]*)"/.exec(form)?.[1] ?? '');
     if (!target.includes(action)) continue;

@@ -91,7 +91,7 @@ export interface Chance {
 }
 
 /** The same numbers for the same seed. */
-export function createChance(seed: number): Chance {
+function createChance(seed: number): Chance {
   let state = seed >>> 0;
   return {
     next() {

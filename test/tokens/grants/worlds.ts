@@ -13,7 +13,7 @@ import { newApplication, newResource, newUser, RESOURCE } from '../../directory/
 import { permissions } from '../../permissions/arbitraries.ts';
 import fc from '../../support/properties.ts';
 
-export const OTHER_RESOURCE = 'https://other.acme.example/';
+const OTHER_RESOURCE = 'https://other.acme.example/';
 const TABLES = ['orders', 'products', 'public.users', 'a:read', '100%', '注文'];
 const SCOPES = ['s1', 's2', 's3', 's4'];
 const APPLICATIONS = 3;
