@@ -7,11 +7,11 @@
  */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../nouns/index.ts';
-import type { Through } from '../rights/through.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Asked } from '../tokens/asked.ts';
 import type { ConnectionAnswer, IssuedAccess } from '../tokens/grant.ts';
 import type { FoundToken } from '../tokens/grants/subject-token.ts';
+import type { Through } from '../tokens/through.ts';
 
 /** An application's own id and secret, as a request carries them. */
 export interface ApplicationSecret {

@@ -22,9 +22,9 @@ import {
   requireKnownTables,
 } from '../permissions/permissions.ts';
 import type { ResourceRights } from '../rights/rights.ts';
-import type { Through } from '../rights/through.ts';
 import { type Asked, rethrowPermissionsError } from './asked.ts';
 import type { Proof } from './grant.ts';
+import type { Through } from './through.ts';
 
 type IsKnown = (scope: string) => boolean;
 

@@ -7,11 +7,11 @@ import type { Resource, User } from '../nouns/index.ts';
 import type { DeviceAccess } from '../permissions/device-access.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import type { ResourceRights } from '../rights/rights.ts';
-import type { Through } from '../rights/through.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { OpenIdFacts, ProvenKey } from '../storage/rows.ts';
 import type { Asked } from './asked.ts';
 import type { FoundToken } from './grants/subject-token.ts';
+import type { Through } from './through.ts';
 
 /** What a grant gets to see of a request. */
 export interface GrantRequest {

@@ -13,7 +13,6 @@ import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findRegistrant } from '../rights/registrants.ts';
 import { findRights } from '../rights/rights.ts';
-import type { Through } from '../rights/through.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type Asked, parseAsked } from './asked.ts';
@@ -22,6 +21,7 @@ import type { Decision, Grant, GrantRequest, Issued, Mint } from './grant.ts';
 import type { KeptDecisions } from './kept-decisions.ts';
 import { requireSameKey } from './proven-key.ts';
 import { findTarget } from './target.ts';
+import type { Through } from './through.ts';
 
 export interface GrantDeps {
   readonly users: Pick<Users, 'find'>;

@@ -2,9 +2,9 @@
 
 import type { FaceSettings, User } from '../../nouns/index.ts';
 import { DEVICE_ACCESS } from '../../permissions/device-access.ts';
-import type { FaceTokens } from '../../rights/through.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
+import type { FaceTokens } from '../../tokens/through.ts';
 import { findActionId } from './actions.ts';
 
 /** Seconds. */

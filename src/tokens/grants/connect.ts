@@ -13,8 +13,8 @@ import { userSubject } from '../../directory/subjects.ts';
 import { MalformedRequest, ProofRejected, RegistrationClosed, UnknownResource } from '../../errors/domain.ts';
 import type { Resource, User } from '../../nouns/index.ts';
 import { toStored } from '../../permissions/stored.ts';
-import type { Through } from '../../rights/through.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
+import type { Through } from '../through.ts';
 
 export const CONNECT = 'urn:grantable:grant-type:connect';
 
