@@ -24,6 +24,20 @@ export function createArtifacts(database: Database): ArtifactStore {
       consumedAt ?? null,
       uid ?? null,
     );
+  const findBy = (
+    column: 'key' | 'uid',
+    value: Uint8Array,
+    model: string,
+    now: number,
+  ): Artifact | undefined => {
+    const row = database.get(
+      `SELECT * FROM artifacts WHERE ${column} = ? AND model = ? AND expires_at > ?`,
+      value,
+      model,
+      now,
+    );
+    return row && toArtifact(row);
+  };
   return {
     upsert: (model, key, artifact, lookups) =>
       database.write(() => {
@@ -35,24 +49,8 @@ export function createArtifacts(database: Database): ArtifactStore {
         const taken = database.get('SELECT 1 FROM artifacts WHERE key = ?', key);
         return !taken && put(model, key, artifact) === 1;
       }),
-    async find(model, key, now) {
-      const row = database.get(
-        'SELECT * FROM artifacts WHERE key = ? AND model = ? AND expires_at > ?',
-        key,
-        model,
-        now,
-      );
-      return row && toArtifact(row);
-    },
-    async findByUid(model, uid, now) {
-      const row = database.get(
-        'SELECT * FROM artifacts WHERE uid = ? AND model = ? AND expires_at > ?',
-        uid,
-        model,
-        now,
-      );
-      return row && toArtifact(row);
-    },
+    find: async (model, key, now) => findBy('key', key, model, now),
+    findByUid: async (model, uid, now) => findBy('uid', uid, model, now),
     consume: (model, key, now) =>
       database.write(
         () =>
