@@ -1,5 +1,4 @@
 /** What goes with a noun that is removed, and what stands against removing it. */
-
 import { collectionOf, eachListed, eachNoun } from '../directory/collections.ts';
 import { listSome } from '../errors/texts.ts';
 import {
@@ -14,7 +13,6 @@ import {
   type Realm,
   type Resource,
   type Role,
-  type User,
 } from '../nouns/index.ts';
 import type { Collection, DirectoryStore } from '../storage/contract.ts';
 import { StillInUse } from './references.ts';
@@ -41,6 +39,48 @@ export async function requireUnused(store: DirectoryStore, { identifier }: Resou
   throw new StillInUse({ description: `The resource ${identifier} is still named by ${shown}.` });
 }
 
+/** Nouns of one kind that belong to another noun. */
+interface Contents {
+  readonly kind: CollectionName;
+  readonly each: AsyncIterable<Nouns[CollectionName]>;
+  /** They outlive the noun, which only an apply file does not take from them. */
+  readonly stay?: true;
+}
+
+/** In the order in which they go: what names others goes before them. */
+function* contentsOf<C extends CollectionName>(
+  store: DirectoryStore,
+  collection: C,
+  noun: Nouns[C],
+): Iterable<Contents> {
+  const { id } = noun;
+  const { organization } = noun as Partial<Application>;
+  const among = <D extends CollectionName>(kind: D, belongs: (each: Nouns[D]) => boolean) => ({
+    kind,
+    each: filter(eachNoun(collectionOf(store, kind), organization), belongs),
+  });
+  if (collection === 'applications') {
+    yield among('connections', ({ application }) => application === id);
+    yield among('applications', ({ registeredThrough }) => registeredThrough === id);
+    yield { ...among('resources', ({ registeredBy }) => registeredBy === id), stay: true };
+    yield among('users', ({ realm }) => realm === (`application:${id}` satisfies Realm));
+  }
+  if (collection === 'users') {
+    yield { ...among('connections', ({ owner }) => owner === id), stay: true };
+    yield { kind: 'applications', each: eachListed(store.applications, 'owner', id) };
+    yield { ...among('resources', ({ owner }) => owner === id), stay: true };
+  }
+  if (collection === 'organizations') {
+    for (const kind of COLLECTIONS.slice(1).reverse()) {
+      yield { kind, each: eachNoun(collectionOf(store, kind), id) };
+    }
+  }
+}
+
+async function* filter<T>(each: AsyncIterable<T>, belongs: (noun: T) => boolean): AsyncGenerator<T> {
+  for await (const noun of each) if (belongs(noun)) yield noun;
+}
+
 /**
  * An apply file removes what it made one by one, and takes nothing along: people may have registered there.
  * @throws StillInUse
@@ -50,23 +90,10 @@ export async function requireEmpty<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
 ): Promise<void> {
-  if (collection !== 'applications' && collection !== 'users') return;
-  const { id, organization } = noun as Application | User;
+  if (collection === 'organizations') return;
   const inside: string[] = [];
-  const look = async <D extends CollectionName>(kind: D, belongs: (each: Nouns[D]) => boolean) => {
-    for await (const each of eachNoun(collectionOf(store, kind), organization)) {
-      if (belongs(each)) inside.push(`${declarationOf(kind).singular} ${nameOf(each)}`);
-    }
-  };
-  if (collection === 'applications') {
-    await look('connections', ({ application }) => application === id);
-    await look('applications', ({ registeredThrough }) => registeredThrough === id);
-    await look('resources', ({ registeredBy }) => registeredBy === id);
-    await look('users', ({ realm }) => realm === (`application:${id}` satisfies Realm));
-  } else {
-    for (const kind of ['connections', 'applications', 'resources'] as const) {
-      await look(kind, ({ owner }) => owner === id);
-    }
+  for (const { kind, each } of contentsOf(store, collection, noun)) {
+    for await (const one of each) inside.push(`${declarationOf(kind).singular} ${nameOf(one)}`);
   }
   if (inside.length === 0) return;
   const name = `${declarationOf(collection).singular} ${nameOf(noun)}`;
@@ -84,51 +111,23 @@ export async function removeContents<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
 ): Promise<void> {
-  if (collection === 'applications') {
-    const { id, organization } = noun as Nouns['applications'];
-    await removeAll(store, 'connections', organization, ({ application }) => application === id);
-    await removeAll(store, 'applications', organization, ({ registeredThrough }) => registeredThrough === id);
-    await removeAll(
-      store,
-      'users',
-      organization,
-      (user) => user.realm === (`application:${id}` satisfies Realm),
-    );
-  }
-  if (collection === 'users') {
-    await removeEach(store.applications, eachListed(store.applications, 'owner', noun.id));
-  }
-  if (collection === 'organizations') {
-    // What names others goes before them.
-    for (const inside of COLLECTIONS.slice(1).reverse()) {
-      await removeAll(store, inside, noun.id, () => true);
-    }
+  for (const { kind, each, stay } of contentsOf(store, collection, noun)) {
+    if (!stay) await removeEach(collectionOf(store, kind), each);
   }
 }
 
-async function removeAll<C extends CollectionName>(
-  store: DirectoryStore,
-  collection: C,
-  organization: string,
-  belongs: (noun: Nouns[C]) => boolean,
+async function removeEach(
+  nouns: Pick<Collection<Noun>, 'remove'>,
+  each: AsyncIterable<Pick<Noun, 'id' | 'version'>>,
 ): Promise<void> {
-  const nouns = collectionOf(store, collection);
-  await removeEach(nouns, eachNoun(nouns, organization), belongs);
-}
-
-async function removeEach<T extends Noun>(
-  nouns: Pick<Collection<T>, 'remove'>,
-  each: AsyncIterable<T>,
-  belongs: (noun: T) => boolean = () => true,
-): Promise<void> {
-  let batch: T[] = [];
+  let batch: Pick<Noun, 'id' | 'version'>[] = [];
   // Begun together, so that a store can commit them together.
   const removeBatch = async (): Promise<void> => {
     await Promise.all(batch.map(({ id, version }) => nouns.remove(id, version)));
     batch = [];
   };
   for await (const noun of each) {
-    if (belongs(noun)) batch.push(noun);
+    batch.push(noun);
     if (batch.length === BATCH) await removeBatch();
   }
   await removeBatch();
