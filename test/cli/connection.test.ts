@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { runCommand } from '../../src/cli/run.ts';
-import { createServer } from '../../src/server.ts';
 import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { runBeside } from './run.ts';
 
 const READ = '{"tables":{"orders":{"read":true}}}';
 
@@ -24,28 +23,7 @@ describe('the command connection, beside a running server', () => {
   });
   after(() => server[Symbol.asyncDispose]());
 
-  async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const [out, err]: [string[], string[]] = [[], []];
-    const { config } = server.server.foundations;
-    const { storage } = config;
-    const code = await runCommand(args, {
-      stdin: (async function* () {})(),
-      stdout: { write: (text) => out.push(text) },
-      stderr: { write: (text) => err.push(text) },
-      env: {
-        GRANTABLE_DATA_DIR: server.dataDir,
-        GRANTABLE_ISSUER: server.issuer,
-        GRANTABLE_LOG_LEVEL: 'silent',
-        GRANTABLE_BCRYPT_COST: '4',
-        ...(storage.kind === 'mongodb' && { GRANTABLE_STORAGE: storage.url }),
-      },
-      cwd: server.dataDir,
-      now: Date.now,
-      stopRequested: () => Promise.resolve(),
-      startServer: createServer,
-    });
-    return { code, out: out.join(''), err: err.join('') };
-  }
+  const run = (...args: string[]) => runBeside(server, args);
   const done = async (...args: string[]): Promise<string> => {
     const { code, out, err } = await run(...args);
     assert.equal(code, 0, err);

@@ -5,8 +5,6 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { runCommand } from '../../src/cli/run.ts';
-import { createServer } from '../../src/server.ts';
 import { createTrader } from '../support/exchange.ts';
 import { mongoMissing, startMongo } from '../support/mongodb.ts';
 import { childEnv } from '../support/programs.ts';
@@ -20,7 +18,7 @@ import {
   tablesOf,
 } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { MAIN } from './run.ts';
+import { MAIN, runBeside } from './run.ts';
 
 const PORTAL = {
   name: 'portal',
@@ -86,25 +84,7 @@ async function openServer(t: TestContext, env: Record<string, string>) {
   t.after(() => server[Symbol.asyncDispose]());
   const run = async (content: object, ...options: string[]) => {
     await writeFile(join(server.dataDir, 'less.json'), `${JSON.stringify(content)}\n`);
-    const [out, err]: [string[], string[]] = [[], []];
-    const { storage } = server.server.foundations.config;
-    const code = await runCommand(['apply', 'less.json', ...options], {
-      stdin: (async function* () {})(),
-      stdout: { write: (text) => out.push(text) },
-      stderr: { write: (text) => err.push(text) },
-      env: {
-        GRANTABLE_DATA_DIR: server.dataDir,
-        GRANTABLE_ISSUER: server.issuer,
-        GRANTABLE_LOG_LEVEL: 'silent',
-        GRANTABLE_BCRYPT_COST: '4',
-        ...(storage.kind === 'mongodb' && { GRANTABLE_STORAGE: storage.url }),
-      },
-      cwd: server.dataDir,
-      now: Date.now,
-      stopRequested: () => Promise.resolve(),
-      startServer: createServer,
-    });
-    return { code, out: out.join(''), err: err.join('') };
+    return runBeside(server, ['apply', 'less.json', ...options]);
   };
   return { server, run };
 }

@@ -9,6 +9,7 @@ import { runCommand } from '../../src/cli/run.ts';
 import { createServer } from '../../src/server.ts';
 import { freePort } from '../support/free-port.ts';
 import { childEnv } from '../support/programs.ts';
+import type { TestServer } from '../support/server.ts';
 
 export const MAIN = new URL('../../src/main.js', import.meta.url).pathname;
 
@@ -27,6 +28,39 @@ export interface Terminal {
   spawn(args: readonly string[], env?: Record<string, string>): Promise<Outcome>;
 }
 
+/** A command in this process. */
+async function runHere(
+  args: readonly string[],
+  { input = '', ...io }: Pick<CommandIo, 'env' | 'cwd'> & Partial<CommandIo> & { input?: string },
+): Promise<Outcome> {
+  const [out, err]: [string[], string[]] = [[], []];
+  const code = await runCommand(args, {
+    stdin: (async function* () {
+      yield Buffer.from(input);
+    })(),
+    stdout: { write: (text) => out.push(text) },
+    stderr: { write: (text) => err.push(text) },
+    now: Date.now,
+    stopRequested: () => Promise.resolve(),
+    startServer: createServer,
+    ...io,
+  });
+  return { code, out: out.join(''), err: err.join('') };
+}
+
+/** A command in this process, over the store of a server that runs. */
+export function runBeside(server: TestServer, args: readonly string[]): Promise<Outcome> {
+  const { storage } = server.server.foundations.config;
+  const env = {
+    GRANTABLE_DATA_DIR: server.dataDir,
+    GRANTABLE_ISSUER: server.issuer,
+    GRANTABLE_LOG_LEVEL: 'silent',
+    GRANTABLE_BCRYPT_COST: '4',
+    ...(storage.kind === 'mongodb' && { GRANTABLE_STORAGE: storage.url }),
+  };
+  return runHere(args, { env, cwd: server.dataDir });
+}
+
 export async function openTerminal(t: TestContext, env: Record<string, string> = {}): Promise<Terminal> {
   const dataDir = await mkdtemp(join(tmpdir(), 'grantable-cli-'));
   t.after(() => rm(dataDir, { recursive: true }));
@@ -40,23 +74,7 @@ export async function openTerminal(t: TestContext, env: Record<string, string> =
   return {
     dataDir,
     env: whole,
-    async run(args, { input = '', ...io } = {}) {
-      const [out, err]: [string[], string[]] = [[], []];
-      const code = await runCommand(args, {
-        stdin: (async function* () {
-          yield Buffer.from(input);
-        })(),
-        stdout: { write: (text) => out.push(text) },
-        stderr: { write: (text) => err.push(text) },
-        env: whole,
-        cwd: dataDir,
-        now: Date.now,
-        stopRequested: () => Promise.resolve(),
-        startServer: createServer,
-        ...io,
-      });
-      return { code, out: out.join(''), err: err.join('') };
-    },
+    run: (args, { input = '', ...io } = {}) => runHere(args, { input, env: whole, cwd: dataDir, ...io }),
     spawn: (args, more = {}) =>
       new Promise((resolve) => {
         const options = { cwd: dataDir, env: { ...childEnv, ...whole, ...more } };
