@@ -1,7 +1,9 @@
 /** Everything that administration works on, over a real store in a folder of its own. Passwords cost little. */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ApplyRefused } from '../../src/apply/apply.ts';
 import { type ApplyFile, parseApplyFile } from '../../src/apply/file.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type Foundations, openFoundations } from '../../src/server/foundations.ts';
@@ -33,4 +35,15 @@ export async function openAdministration(
 /** An apply file written as an object. */
 export function fileOf(content: object): ApplyFile {
   return parseApplyFile(`${JSON.stringify(content)}\n`, 'test.json');
+}
+
+/** @returns the problems for which the file was refused */
+export async function refusal(work: Promise<unknown>): Promise<readonly string[]> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof ApplyRefused, String(error));
+    return error.problems;
+  }
+  throw new Error('it was not refused');
 }

@@ -4,13 +4,13 @@ import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { ApplyRefused, createApply } from '../../src/apply/apply.ts';
+import { createApply } from '../../src/apply/apply.ts';
 import { parseApplyFile } from '../../src/apply/file.ts';
 import { type ApplyReport, formatReport } from '../../src/apply/report.ts';
 import { applySample } from '../../src/apply/sample.ts';
 import { isClientSecret } from '../../src/directory/client-secrets.ts';
 import type { Application, User } from '../../src/nouns/index.ts';
-import { type Administration, fileOf, openAdministration } from '../admin/fixture.ts';
+import { type Administration, fileOf, openAdministration, refusal } from '../admin/fixture.ts';
 
 const RESOURCE = 'https://api.acme.example/';
 const SECRET = 's3cret-of-32-or-more-characters-x';
@@ -53,16 +53,6 @@ async function allUsers({ storage }: Administration): Promise<User[]> {
 
 const namesOf = ({ changes }: ApplyReport): string[] =>
   changes.map(({ action, name }) => `${action} ${name}`);
-
-async function refusal(work: Promise<unknown>): Promise<readonly string[]> {
-  try {
-    await work;
-  } catch (error) {
-    assert.ok(error instanceof ApplyRefused, String(error));
-    return error.problems;
-  }
-  throw new Error('it was not refused');
-}
 
 /** Applies a file with one application of `acme`. */
 function applierOf({ apply }: Administration, name: string) {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ApplyRefused, createApply } from '../../src/apply/apply.ts';
+import { createApply } from '../../src/apply/apply.ts';
 import { formatReport } from '../../src/apply/report.ts';
 import { type Author, authorOf } from '../../src/changes/author.ts';
 import type { Changes } from '../../src/changes/changes.ts';
 import { COLLECTIONS, type CollectionName, type Nouns, nameOf } from '../../src/nouns/index.ts';
-import { type Administration, fileOf, openAdministration } from '../admin/fixture.ts';
+import { type Administration, fileOf, openAdministration, refusal } from '../admin/fixture.ts';
 
 const [API, OLD_API] = ['https://api.acme.example/', 'https://old.acme.example/'];
 const EVERYTHING = { isAdmin: true, tables: {} };
@@ -62,16 +62,6 @@ async function namesIn({ storage }: Administration): Promise<Record<string, stri
     names[collection] = items.map((noun) => nameOf(noun as Nouns[CollectionName])).sort();
   }
   return names;
-}
-
-async function problemsOf(work: Promise<unknown>): Promise<readonly string[]> {
-  try {
-    await work;
-  } catch (error) {
-    assert.ok(error instanceof ApplyRefused, String(error));
-    return error.problems;
-  }
-  throw new Error('it was not refused');
 }
 
 async function find<C extends CollectionName>(
@@ -222,7 +212,7 @@ test('a noun that stays and needs a removed one is a problem before the first wr
   const administration = await openWhole(t);
   const revision = await administration.storage.directory.revision();
   for (const [file, ...wanted] of cases) {
-    const problems = await problemsOf(administration.apply(acme(file), { prune: true }));
+    const problems = await refusal(administration.apply(acme(file), { prune: true }));
     for (const each of wanted)
       assert.ok(
         problems.some((problem) => each.test(problem)),
@@ -236,7 +226,7 @@ test('the role that users who register get is not pruned without another one', a
   const organization = { ...WHOLE, roles: [KEPT.roles[0], { name: 'member', resource: API, default: true }] };
   const administration = await openWhole(t, { ...organization, users: [], connections: [] });
   const file = (role: object) => acme({ roles: [{ ...KEPT.roles[0], ...role }] });
-  const [problem] = await problemsOf(administration.apply(file({}), { prune: true }));
+  const [problem] = await refusal(administration.apply(file({}), { prune: true }));
   assert.match(problem ?? '', /^role acme\/member is left out .* users who register get it/);
   await administration.apply(file({ default: true }), { prune: true });
   assert.deepEqual((await namesIn(administration)).roles, ['reader']);
@@ -269,7 +259,7 @@ test('a listed user who says nothing of roles loses a removed one', async (t) =>
 test('an application with people who registered is a problem, not removed with them', async (t) => {
   const administration = await openWhole(t);
   await register(administration, 'kiosk', 'eve');
-  const [problem, ...others] = await problemsOf(administration.apply(acme(KEPT), { prune: true }));
+  const [problem, ...others] = await refusal(administration.apply(acme(KEPT), { prune: true }));
   assert.match(problem ?? '', /^application acme\/kiosk .* needed by user acme\/kiosk\/eve:/);
   assert.deepEqual(others, []);
   assert.deepEqual((await namesIn(administration)).connections, ['door', 'site']);
@@ -301,7 +291,7 @@ test('a person who registers while an application is pruned stays, and so does i
   const changes = watched(administration.changes, async (collection) => {
     if (collection === 'applications') await register(administration, 'kiosk', 'eve');
   });
-  const problems = await problemsOf(applierOf(administration, changes)(acme(KEPT), { prune: true }));
+  const problems = await refusal(applierOf(administration, changes)(acme(KEPT), { prune: true }));
   assert.ok(problems.some((each) => /application acme\/kiosk .* user acme\/kiosk\/eve/.test(each)));
   assert.equal((await find(administration, 'applications', 'kiosk')).enabled, true);
   assert.equal((await find(administration, 'users', 'eve')).enabled, true);
