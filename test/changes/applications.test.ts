@@ -1,32 +1,14 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { createApplications } from '../../src/changes/applications.ts';
+import { test } from 'node:test';
 import { MalformedRequest, RegistrationClosed } from '../../src/errors/domain.ts';
 import { VersionConflict } from '../../src/storage/contract.ts';
-import { AUTHOR, openFixture } from '../directory/fixture.ts';
+import { AUTHOR, applicationsOf, openApplications, openFixture } from '../directory/fixture.ts';
 
-const KEY = { id: 'k', key: Buffer.alloc(32, 1) };
 /** Of one person. */
 const MOST = 50;
 
-async function open(t: TestContext) {
-  const fixture = await openFixture(t);
-  const { storage, changes, now, user, application } = fixture;
-  const applications = createApplications({
-    store: storage.directory,
-    changes,
-    clientSecrets: { current: () => KEY, byId: () => KEY.key },
-    audit: storage.audit,
-    limit: async () => {},
-    now,
-  });
-  const register = (name = 'Foo') =>
-    applications.register({ name, scopes: ['orders.read'] }, user, application, AUTHOR);
-  return { ...fixture, applications, register };
-}
-
 test('of two parallel secret rotations one is told that it lost', async (t) => {
-  const { applications, register, storage } = await open(t);
+  const { applications, register, storage } = await openApplications(t);
   const { application } = await register();
   const renew = () => applications.renewSecret(application, AUTHOR);
   const answers = await Promise.allSettled([renew(), renew()]);
@@ -40,22 +22,16 @@ test('of two parallel secret rotations one is told that it lost', async (t) => {
 });
 
 test('an application is taken back if the one it is registered through was disabled', async (t) => {
-  const { changes, storage, user, application, now } = await open(t);
-  const applications = createApplications({
-    store: storage.directory,
-    changes: {
-      applications: {
-        ...changes.applications,
-        async create(noun, author) {
-          await changes.applications.replace({ ...application, enabled: false }, AUTHOR);
-          return changes.applications.create(noun, author);
-        },
+  const fixture = await openFixture(t);
+  const { changes, user, application } = fixture;
+  const applications = applicationsOf(fixture, {
+    applications: {
+      ...changes.applications,
+      async create(noun, author) {
+        await changes.applications.replace({ ...application, enabled: false }, AUTHOR);
+        return changes.applications.create(noun, author);
       },
     },
-    clientSecrets: { current: () => KEY, byId: () => KEY.key },
-    audit: storage.audit,
-    limit: async () => {},
-    now,
   });
   const registering = applications.register({ name: 'Foo', scopes: [] }, user, application, AUTHOR);
   await assert.rejects(registering, RegistrationClosed);
@@ -63,7 +39,7 @@ test('an application is taken back if the one it is registered through was disab
 });
 
 test('SE-05 that a secret was shown is in the audit, and the secret is not', async (t) => {
-  const { applications, register, storage, application: chosen, organization } = await open(t);
+  const { applications, register, storage, application: chosen, organization } = await openApplications(t);
   const { application, secret } = await register();
   const { length } = (await storage.audit.page({ limit: 100 })).entries;
   assert.equal(await applications.showSecret(chosen, AUTHOR), undefined);
@@ -82,7 +58,7 @@ test('SE-05 that a secret was shown is in the audit, and the secret is not', asy
 });
 
 test('a name is a line that can be seen', async (t) => {
-  const { register } = await open(t);
+  const { register } = await openApplications(t);
   for (const name of [
     '',
     ' ',
@@ -103,7 +79,7 @@ test('a name is a line that can be seen', async (t) => {
 });
 
 test('a person has at most fifty, however many register in parallel', async (t) => {
-  const { applications, register, user } = await open(t);
+  const { applications, register, user } = await openApplications(t);
   for (let index = 0; index < MOST - 3; index += 1) await register(`App ${index}`);
   const answers = await Promise.allSettled(
     Array.from({ length: 10 }, (_, index) => register(`Late ${index}`)),

@@ -1,30 +1,17 @@
 /** How long it is remembered that something ended. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { createApplications } from '../../src/changes/applications.ts';
 import { credentialsNode, registrantNode } from '../../src/registry/nodes.ts';
-import { AUTHOR, newUser, openFixture } from './fixture.ts';
+import { AUTHOR, newUser, openApplications } from './fixture.ts';
 
-const KEY = { id: 'k', key: Buffer.alloc(32, 1) };
 const YEAR = 366 * 86_400_000;
 
 async function open(t: TestContext) {
-  const fixture = await openFixture(t);
-  const { storage, changes, now, user, application } = fixture;
-  const applications = createApplications({
-    store: storage.directory,
-    changes,
-    clientSecrets: { current: () => KEY, byId: () => KEY.key },
-    audit: storage.audit,
-    limit: async () => {},
-    now,
-  });
+  const fixture = await openApplications(t);
+  const { storage, now, register } = fixture;
   return {
     ...fixture,
-    applications,
-    register: async () =>
-      (await applications.register({ name: 'Foo', scopes: ['orders.read'] }, user, application, AUTHOR))
-        .application,
+    register: async () => (await register()).application,
     /** Records of nodes that are still there in a year. */
     async countLasting(): Promise<number> {
       await storage.sweep(now() + YEAR, 100_000);

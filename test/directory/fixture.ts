@@ -1,10 +1,12 @@
 /** A directory over a real SQLite file, with an organization in it, and a clock that the test moves. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
+import { createApplications } from '../../src/changes/applications.ts';
 import type { Author } from '../../src/changes/author.ts';
 import { type Changes, createChanges } from '../../src/changes/changes.ts';
 import { createDirectory } from '../../src/directory/directory.ts';
@@ -195,4 +197,29 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     mint,
     find: (token) => registry.find('opaque', token),
   };
+}
+
+const KEY = { id: 'k', key: Buffer.alloc(32, 1) };
+
+/** What people register through an API. */
+export function applicationsOf(
+  { storage, now, ...fixture }: Fixture,
+  changes: Pick<Changes, 'applications'> = fixture.changes,
+) {
+  return createApplications({
+    store: storage.directory,
+    changes,
+    clientSecrets: { current: () => KEY, byId: () => KEY.key },
+    audit: storage.audit,
+    limit: async () => {},
+    now,
+  });
+}
+
+export async function openApplications(t: TestContext) {
+  const fixture = await openFixture(t);
+  const applications = applicationsOf(fixture);
+  const register = (name = 'Foo') =>
+    applications.register({ name, scopes: ['orders.read'] }, fixture.user, fixture.application, AUTHOR);
+  return { ...fixture, applications, register };
 }
