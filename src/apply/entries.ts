@@ -1,7 +1,7 @@
 /** Nouns as an apply file has them: for what differs between two of them, and for writing an organization back. */
 
 import { HiddenValue, type InFile, type NameOf } from '../nouns/in-file.ts';
-import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
+import { type CollectionName, declarationOf, fieldOf, type Nouns } from '../nouns/index.ts';
 import type { Field, Referred, ServerSettings } from '../nouns/noun.ts';
 
 /** Members of an entry of an apply file by their keys, with the values that reading a file gives. */
@@ -38,7 +38,7 @@ function toSaid(field: Field, value: unknown, noun: object, nameOf: NameOf): unk
 export function entryOf(name: string, field: Field, noun: object, nameOf: NameOf): Entry {
   const inFile = inFileOf(field);
   if (!inFile || field.secret) return {};
-  const said = toSaid(field, new Map(Object.entries(noun)).get(name), noun, nameOf);
+  const said = toSaid(field, fieldOf(noun, name), noun, nameOf);
   if (said === undefined) return {};
   return inFile.members ? (said as Entry) : { [inFile.key ?? name]: said };
 }
@@ -46,13 +46,12 @@ export function entryOf(name: string, field: Field, noun: object, nameOf: NameOf
 /** The fields of the noun that may change, as a report calls them; what no file speaks of has its own name. */
 export function toShown<C extends CollectionName>(collection: C, noun: Nouns[C], nameOf: NameOf): Entry {
   const { fields } = declarationOf(collection);
-  const values = new Map<string, unknown>(Object.entries(noun));
   return Object.assign(
     {},
     ...Object.entries(fields).map(([name, field]): Entry => {
       if (field.derived || field.fixed) return {};
       const inFile = inFileOf(field);
-      const value = values.get(name);
+      const value = fieldOf(noun, name);
       if (field.secret) return { [inFile?.key ?? name]: new HiddenValue(JSON.stringify(value)) };
       if (!inFile) return { [name]: value };
       return inFile.shown?.(value as never, nameOf) ?? flat(entryOf(name, field, noun, nameOf));

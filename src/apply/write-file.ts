@@ -9,6 +9,7 @@ import {
   type Application,
   type CollectionName,
   declarationOf,
+  fieldOf,
   type Nouns,
   type Organization,
   type Resource,
@@ -140,11 +141,11 @@ function referencesTo(noun: Nouns[Listed]): string[] {
 
 /** Whether it has what no file speaks of: people or faces registered it, or it waits for something. */
 function hasUnsaid(list: Listed, noun: Nouns[Listed]): boolean {
-  const values = new Map<string, unknown>(Object.entries(noun));
   return Object.entries(declarationOf(list).fields).some(([name, field]) => {
     const { secret, derived, initially } = field;
     const isSilent = !inFileOf(field) && !secret && !derived && !SAID_BY_APPLYING.has(name);
-    return isSilent && values.get(name) !== undefined && !isDeepStrictEqual(values.get(name), initially);
+    const value = fieldOf(noun, name);
+    return isSilent && value !== undefined && !isDeepStrictEqual(value, initially);
   });
 }
 
@@ -159,11 +160,10 @@ function entryFor<L extends Listed>(list: L, noun: Nouns[L], sight: Sight): Entr
 
 /** Without what has its initial value. Undefined: it stands on what is left out. */
 function saidOf<C extends CollectionName>(collection: C, noun: Nouns[C], sight: Sight): Entry | undefined {
-  const values = new Map<string, unknown>(Object.entries(noun));
   const said: Record<string, unknown> = {};
   const stale = findStale(noun, sight.resources);
   for (const [name, field] of Object.entries(declarationOf(collection).fields)) {
-    if (stale.includes(name) || names(values.get(name), sight.leftOut)) {
+    if (stale.includes(name) || names(fieldOf(noun, name), sight.leftOut)) {
       if (!mayBeSilent(field)) return undefined;
       sight.onFieldLeftOut();
       continue;

@@ -14,6 +14,7 @@ import {
   type Application,
   type CollectionName,
   declarationOf,
+  fieldOf,
   type Noun,
   type Nouns,
   nameOf,
@@ -81,9 +82,8 @@ export function findFixedChanges<C extends CollectionName>(
   before: Nouns[C],
   after: Nouns[C],
 ): string[] {
-  const values = (noun: object): Readonly<Record<string, unknown>> => ({ ...noun });
   return Object.entries(declarationOf(collection).fields).flatMap(([name, { fixed }]) =>
-    fixed && values(before)[name] !== values(after)[name] ? [name] : [],
+    fixed && fieldOf(before, name) !== fieldOf(after, name) ? [name] : [],
   );
 }
 

@@ -3,7 +3,7 @@
  * which marks its node gets before and after the change. `changes.ts` writes the change and the marks.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type CollectionName, declarationOf, type Nouns } from '../nouns/index.ts';
+import { type CollectionName, declarationOf, fieldOf, type Nouns } from '../nouns/index.ts';
 import type { FaceRights, FieldEffect } from '../nouns/noun.ts';
 import type { NodeMark } from '../storage/contract.ts';
 
@@ -43,7 +43,7 @@ function effectOfField(
 ): FieldEffect {
   if (effect === 'none') return effect;
   const read = (noun: object): unknown => {
-    const { [name]: value } = noun as Readonly<Record<string, unknown>>;
+    const value = fieldOf(noun, name);
     return typeof effect === 'function' ? effect(value as never, faces) : value;
   };
   if (isDeepStrictEqual(read(before), after && read(after))) return 'none';

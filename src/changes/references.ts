@@ -4,6 +4,7 @@ import { DomainError } from '../errors/domain.ts';
 import {
   type CollectionName,
   declarationOf,
+  fieldOf,
   type Nouns,
   organizationOf,
   type Realm,
@@ -57,10 +58,9 @@ async function* checkFields<C extends CollectionName>(
   lookup: Lookup,
 ): AsyncIterable<string> {
   const own = organizationOf(collection, noun);
-  const values: Readonly<Record<string, unknown>> = { ...noun };
   for (const [field, { refersTo, mayComeLater }] of Object.entries(declarationOf(collection).fields)) {
     if (!refersTo) continue;
-    for (const id of [values[field] ?? []].flat().map(String)) {
+    for (const id of [fieldOf(noun, field) ?? []].flat().map(String)) {
       if (mayComeLater && !(await lookup.findApplication(id))) continue;
       const { isOwn, says } = kinds[refersTo];
       if (!(await isOwn(id, own, lookup))) yield says(id, field);

@@ -114,6 +114,11 @@ export function listedValuesOf<C extends CollectionName>(
     .filter(([, values]) => values.length > 0);
 }
 
+/** The value of a field of its declaration; undefined: it is without one. */
+export function fieldOf(noun: object, field: string): unknown {
+  return (noun as Readonly<Record<string, unknown>>)[field];
+}
+
 /** How people know it. */
 export function nameOf(noun: Nouns[CollectionName]): string {
   return (noun as User).username ?? (noun as Resource).identifier ?? (noun as Application).name;

@@ -9,6 +9,7 @@ import {
   type CollectionName,
   type Datasource,
   declarationOf,
+  fieldOf,
   type Nouns,
   nameOf,
   type Organization,
@@ -99,10 +100,9 @@ interface Reference {
 }
 
 function* referencesOf<C extends CollectionName>(collection: C, noun: Nouns[C]): Iterable<Reference> {
-  const values: Readonly<Record<string, unknown>> = { ...noun };
   for (const [name, { refersTo }] of Object.entries(declarationOf(collection).fields)) {
     const isSpare = refersTo === 'role' || name === 'mayExchange';
-    const named = refersTo ? ([values[name] ?? []].flat() as string[]) : [];
+    const named = refersTo ? ([fieldOf(noun, name) ?? []].flat() as string[]) : [];
     yield* named.map((to) => ({ to, isSpare }));
   }
   const { ceilings = [] } = noun as Partial<Application>;
