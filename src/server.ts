@@ -91,7 +91,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const started = await fillDirectory(foundations, whenThere);
   if (started.isEmpty) log.warn(EMPTY_STORE);
   warn(await whenThere(() => findInsecureSettings(storage.directory)));
-  await foundations.followSigningAlgs();
+  await whenThere(() => foundations.followSigningAlgs());
 
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
   const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
