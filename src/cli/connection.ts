@@ -46,9 +46,11 @@ function parseJson(text: string): unknown {
 }
 
 function parseSeconds(text: string): number {
-  const { data, error } = duration(60, 3650 * 86_400).safeParse(text);
-  if (error) throw new UsageError('The lifetime is not a duration such as 90d');
-  return data;
+  try {
+    return duration('1m', '3650d').parse(text);
+  } catch {
+    throw new UsageError('The lifetime is not a duration such as 90d');
+  }
 }
 
 /** As an apply file would have it. @throws UsageError */

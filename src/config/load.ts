@@ -12,7 +12,7 @@ import { type MasterKey, parseMasterKey } from '../storage/master-key.ts';
 import { createTrustedProxies } from './addresses.ts';
 import { type Config, ConfigError, type Problem } from './config.ts';
 import { isIgnoredName, type Option, options, type Rule, type Values } from './options.ts';
-import type { StoragePlace } from './values.ts';
+import { BadValue, type StoragePlace } from './values.ts';
 
 export { type Config, ConfigError, type Problem } from './config.ts';
 
@@ -98,11 +98,11 @@ function readValues(env: Environment, report: Report): Values {
       report(option, 'it is set but empty', `${option.type}, or to leave it out`);
       continue;
     }
-    const parsed = option.schema.safeParse(text);
-    if (parsed.success) values[key] = parsed.data;
-    else {
-      const shown = option.secret ? 'what is given' : quote(text);
-      for (const { message } of parsed.error.issues) report(option, `${shown} ${message}`);
+    try {
+      values[key] = option.parse(text);
+    } catch (error) {
+      if (!(error instanceof BadValue)) throw error;
+      report(option, `${option.secret ? 'what is given' : quote(text)} ${error.message}`);
     }
   }
   return values as Values;
@@ -121,52 +121,30 @@ function absolute(place: StoragePlace, cwd: string): StoragePlace {
 
 /** As much of the configuration as could be parsed, so that the rules find their problems in the same round. */
 function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
+  const { masterKey: _key, masterKeyFile: _file, smtpUrl: _url, mailFrom: _from, ...others } = values;
+  const { accountLimit: account, addressLimit: address, clientLimit: client, ...furtherLimits } = others;
+  const { registrationLimit: registration, authorizationLimit: authorization, ...rest } = furtherLimits;
+  const { exchangeLimit: exchange, accessTokenTtl: accessToken, loginTtl: login, ...asTheyAre } = rest;
   const dataDir = values.dataDir && resolve(cwd, values.dataDir);
   const proxies = given(options.trustedProxies) ? values.trustedProxies : [];
-  const { accountLimit, addressLimit, clientLimit, registrationLimit, authorizationLimit, exchangeLimit } =
-    values;
-  const { accessTokenTtl, loginTtl } = values;
   const draft = {
+    ...asTheyAre,
     production,
     issuer: given(options.issuer) ? values.issuer : defaultIssuer(values.port, report),
-    port: values.port,
-    host: values.host,
     dataDir,
     storage: given(options.storage)
       ? values.storage && absolute(values.storage, cwd)
       : dataDir && ({ kind: 'sqlite', path: join(dataDir, 'grantable.db') } as const),
-    sqliteSync: values.sqliteSync,
     masterKey: findMasterKey(values, { cwd, given, report, dataDir }),
     hosts: given(options.hosts) ? values.hosts : [],
     datasourceHosts: given(options.datasourceHosts) ? values.datasourceHosts : [],
     trustedProxies: proxies && createTrustedProxies(proxies),
     smtp: findSmtp(values, { given, report }),
     facePrefixes: given(options.facePrefixes) ? values.facePrefixes : {},
-    metricsToken: values.metricsToken,
     applyFile: values.applyFile && resolve(cwd, values.applyFile),
     demo: given(options.demo) ? values.demo : !production,
-    logLevel: values.logLevel,
-    bcryptCost: values.bcryptCost,
-    hashQueue: values.hashQueue,
-    hashCosts: values.hashCosts,
-    throttle:
-      accountLimit && addressLimit && clientLimit && registrationLimit && authorizationLimit && exchangeLimit
-        ? {
-            account: accountLimit,
-            address: addressLimit,
-            client: clientLimit,
-            registration: registrationLimit,
-            authorization: authorizationLimit,
-            exchange: exchangeLimit,
-          }
-        : undefined,
-    livingLimit: values.livingLimit,
-    pairLimit: values.pairLimit,
-    auditRetention: values.auditRetention,
-    ttl: accessTokenTtl && loginTtl ? { accessToken: accessTokenTtl, login: loginTtl } : undefined,
-    workers: values.workers,
-    shutdownSeconds: values.shutdownSeconds,
-    signing: values.signing,
+    throttle: { account, address, client, registration, authorization, exchange },
+    ttl: { accessToken, login },
   };
   return Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));
 }
@@ -273,23 +251,14 @@ function withoutLogin({ server: { login: _, ...server }, from }: NonNullable<Con
   return { server, from };
 }
 
-/** Frozen, and without its secrets wherever it is printed or logged. */
+function freeze(part: unknown): void {
+  if (typeof part !== 'object' || part === null || ArrayBuffer.isView(part)) return;
+  Object.values(part).forEach(freeze);
+  Object.freeze(part);
+}
+
+/** Frozen but for the content of the apply file, and without its secrets wherever it is printed or logged. */
 function seal(config: Config): Config {
-  for (const part of [
-    config.storage,
-    config.hosts,
-    config.facePrefixes,
-    config.smtp,
-    config.smtp?.server,
-    config.smtp?.server.login,
-    config.throttle,
-    config.ttl,
-    config.masterKey,
-    config.warnings,
-  ]) {
-    Object.freeze(part);
-  }
-  for (const each of Object.values(config.throttle)) Object.freeze(each);
   const { metricsToken, apply, masterKey, storage, smtp, ...open } = config;
   const shown = {
     ...open,
@@ -300,5 +269,6 @@ function seal(config: Config): Config {
   };
   Object.defineProperty(config, 'toJSON', { value: () => shown });
   Object.defineProperty(config, inspect.custom, { value: () => shown });
+  for (const part of [open, masterKey, storage, smtp]) freeze(part);
   return Object.freeze(config);
 }

@@ -4,7 +4,6 @@
  *
  * This file: every option of the environment as data. `docs/configuration.md` is written from it.
  */
-import type { z } from 'zod';
 import { builtInFaces, titlesOf } from '../faces/index.ts';
 import { isHostAndPort, isHostname } from '../nouns/hosts.ts';
 import { findNetworkProblem } from '../nouns/networks.ts';
@@ -14,20 +13,21 @@ import { parseMasterKey } from '../storage/master-key.ts';
 import { findIssuerProblem, findProxyProblem } from './addresses.ts';
 import type { Config } from './config.ts';
 import {
-  checkedText,
+  checked,
   duration,
   facePrefixes,
   flag,
+  type Kind,
   limit,
   list,
   logLevels,
   oneOf,
   path,
+  refuse,
   signings,
   smtpServer,
   sqliteSyncs,
-  storage,
-  textValue,
+  storagePlace,
   wholeNumber,
 } from './values.ts';
 
@@ -41,17 +41,14 @@ export interface Rule {
   readonly right?: string;
 }
 
-export interface Option {
+export interface Option extends Kind<unknown> {
   readonly name: `GRANTABLE_${string}`;
-  /** What may stand there, as the end of a sentence. */
-  readonly type: string;
-  /** As it would be written; undefined without a default, or if it depends. */
-  readonly default: string | undefined;
+  /** As it would be written; absent without a default, or if it depends. */
+  readonly default?: string;
   /** What happens without it, where `default` cannot say. */
   readonly without?: string;
   /** For people; Markdown. */
   readonly meaning: string;
-  readonly schema: z.ZodType<unknown, string>;
   /** Its text is never shown. */
   readonly secret?: true;
   /** Allowed, and announced at start. */
@@ -73,11 +70,10 @@ export const options = {
   issuer: {
     name: 'GRANTABLE_ISSUER',
     type: 'an http or https URL without path, query or fragment, such as https://id.example.com',
-    default: undefined,
     without: '`http://localhost:<port>`',
     meaning:
       'The name of this server in tokens and metadata, and the start of every URL it gives out. Clients compare it as a string. With `https`, a proxy in front must end TLS, and `GRANTABLE_TRUSTED_PROXIES` must name it.',
-    schema: checkedText(findIssuerProblem),
+    parse: checked(findIssuerProblem),
     insecure: {
       when: isPublicHttp,
       says: 'The issuer is plain http: anyone on the network path can read passwords and tokens.',
@@ -90,27 +86,22 @@ export const options = {
   },
   port: {
     name: 'GRANTABLE_PORT',
-    type: 'a whole number from 0 to 65535',
+    type: wholeNumber(0, 65_535).type,
     default: '3000',
     meaning: 'The TCP port to listen on. `0` takes any free one and needs `GRANTABLE_ISSUER`.',
-    schema: textValue((text, refuse) => {
-      if (/^(?:tcp|udp):\/\//.test(text)) {
-        refuse(
-          'was set by Kubernetes for a service named grantable, which enableServiceLinks: false prevents',
-        );
-      }
-      const port = wholeNumber(0, 65_535).safeParse(text);
-      return port.success ? port.data : refuse(port.error.issues[0]?.message ?? '');
-    }),
+    parse: (text) =>
+      /^(?:tcp|udp):\/\//.test(text)
+        ? refuse(
+            'was set by Kubernetes for a service named grantable, which enableServiceLinks: false prevents',
+          )
+        : wholeNumber(0, 65_535).parse(text),
   },
   host: {
     name: 'GRANTABLE_HOST',
     type: 'an IP address or host name of this machine, such as 127.0.0.1 or 0.0.0.0',
     default: '127.0.0.1',
     meaning: 'The address to listen on. `0.0.0.0` is every IPv4 address of the machine, `::` every address.',
-    schema: checkedText((text) =>
-      isHostname(text) ? undefined : 'is neither an IP address nor a host name',
-    ),
+    parse: checked((text) => (isHostname(text) ? undefined : 'is neither an IP address nor a host name')),
     insecure: {
       when: ({ host, issuer }) => host !== undefined && !isLoopback(host) && isPlainHttp(issuer),
       says: 'The server accepts requests from other machines without TLS: anyone on the network path can read what they send.',
@@ -119,29 +110,26 @@ export const options = {
   hosts: {
     name: 'GRANTABLE_HOSTS',
     type: 'host names separated by commas, each with or without a port, in lower case',
-    default: undefined,
     without: 'only the host of the issuer',
     meaning:
       'Further hosts under which the back-channel endpoints answer, such as the name of the service inside a cluster. Grantable refuses requests for any other host. These names never become part of a URL.',
-    schema: list((entry) => (isHostAndPort(entry) ? undefined : 'is not a host name in lower case')),
+    parse: list((entry) => (isHostAndPort(entry) ? undefined : 'is not a host name in lower case')),
   },
   trustedProxies: {
     name: 'GRANTABLE_TRUSTED_PROXIES',
     type: 'IP addresses and CIDR blocks separated by commas, such as 127.0.0.1,10.0.0.0/8',
-    default: undefined,
     without: 'none',
     meaning:
       "The proxies whose `X-Forwarded-For` Grantable trusts. Needed with an `https` issuer. Forwarding headers of others are ignored, and no header ever decides the server's own URL. Any other address may have 1,000 connections at once.",
-    schema: list(findProxyProblem),
+    parse: list(findProxyProblem),
   },
   datasourceHosts: {
     name: 'GRANTABLE_DATASOURCE_HOSTS',
     type: 'host names, IP addresses and CIDR blocks separated by commas, such as db.internal,10.1.0.0/16',
-    default: undefined,
     without: 'only addresses of the public Internet',
     meaning:
       'Private, loopback and link-local addresses that datasources may have. A datasource decides where this server connects to, so Grantable refuses to connect to machines of its own network unless they are listed here.',
-    schema: list((entry) =>
+    parse: list((entry) =>
       isHostname(entry) || findNetworkProblem(entry) === undefined
         ? undefined
         : 'is not a host name in lower case, an IP address or a CIDR block',
@@ -149,46 +137,42 @@ export const options = {
   },
   dataDir: {
     name: 'GRANTABLE_DATA_DIR',
-    type: 'the path of a folder',
+    ...path('the path of a folder'),
     default: './data',
     meaning:
       'Where the server keeps its files, and in `compile-cache` compiled code if no other user can write to the folder. Grantable makes it if it is missing. Relative to the working directory.',
-    schema: path(),
   },
   storage: {
     name: 'GRANTABLE_STORAGE',
     type: 'sqlite:<path of a file> or mongodb://<hosts>/<database>',
-    default: undefined,
     without: '`sqlite:<data dir>/grantable.db`',
     meaning:
       'Where the store is: a file, relative to the working directory, or a MongoDB replica set or cluster that many ' +
       'processes share.',
     secret: true,
-    schema: storage(),
+    parse: storagePlace,
   },
   sqliteSync: {
     name: 'GRANTABLE_SQLITE_SYNC',
-    type: `one of ${sqliteSyncs.join(', ')}`,
+    ...oneOf(...sqliteSyncs),
     default: 'pool',
     meaning:
       'Where a SQLite store puts commits on the disk: `pool` does so on the thread pool, while the server goes on; `full` is `synchronous=FULL`, with which SQLite does it and the process waits. With both, each answered write survives a power cut.',
-    schema: oneOf(...sqliteSyncs),
   },
   masterKey: {
     name: 'GRANTABLE_MASTER_KEY',
     type: '32 random bytes as 64 hex digits or base64, for instance from `openssl rand -hex 32`',
-    default: undefined,
     without: 'a file `master.key` in the data folder, made when the store is empty',
     meaning:
       'Encrypts (wraps) the keys that encrypt private keys and credentials in the store. Without it the store cannot be used, so keep a copy apart from the backups. You may move the content of a generated `master.key` here later.',
     secret: true,
-    schema: textValue((text, refuse) => {
+    parse(text) {
       try {
         return parseMasterKey(text);
       } catch (error) {
         return refuse(`is not valid: ${(error as Error).message}`);
       }
-    }),
+    },
     insecure: {
       when: ({ masterKey }) => masterKey?.source === 'data-folder',
       says: 'No master key is given, so Grantable keeps one in the data folder: a copy of the folder can be decrypted.',
@@ -200,11 +184,9 @@ export const options = {
   },
   masterKeyFile: {
     name: 'GRANTABLE_MASTER_KEY_FILE',
-    type: 'the path of a file that holds 32 random bytes as 64 hex digits or base64',
-    default: undefined,
+    ...path('the path of a file that holds 32 random bytes as 64 hex digits or base64'),
     without: 'see `GRANTABLE_MASTER_KEY`',
     meaning: 'The same key from a file, such as a mounted secret. Set only one of the two.',
-    schema: path(),
     insecure: {
       when: (_, keyFileMode) => keyFileMode !== undefined && (keyFileMode & 0o007) !== 0,
       says: 'The file with the master key is open to every user of this machine: its mode should be 0600.',
@@ -213,13 +195,12 @@ export const options = {
   smtpUrl: {
     name: 'GRANTABLE_SMTP_URL',
     type: 'smtps://<host> or smtp://<host>, with <user>:<password>@ in front of the host (percent-encoded) and :<port> behind it where needed',
-    default: undefined,
     without:
       'mails are written as files to the folder `mail` of the data folder; in production no mails are sent',
     meaning:
       'The mail server. `smtps` is TLS from the start (port 465); `smtp` (port 587) sends nothing before STARTTLS has succeeded, except to a server on this machine. `?tls=off` at the end sends without TLS, `?tls=starttls` requires STARTTLS on this machine too. Grantable always verifies certificates; `NODE_EXTRA_CA_CERTS` names those of a private authority.',
     secret: true,
-    schema: smtpServer(),
+    parse: smtpServer,
     insecure: {
       when: ({ smtp }) => smtp?.server.encryption === 'none' && !isLoopback(smtp.server.host),
       says: 'Mails go to the mail server without TLS: anyone on the network path can read their links and the password.',
@@ -228,66 +209,57 @@ export const options = {
   mailFrom: {
     name: 'GRANTABLE_MAIL_FROM',
     type: 'an email address, such as accounts@example.com',
-    default: undefined,
     without: 'an error if `GRANTABLE_SMTP_URL` is set',
     meaning: 'The address that mails come from.',
-    schema: checkedText((text) =>
+    parse: checked((text) =>
       findableEmail(text) === undefined ? 'is not an email address without a name' : undefined,
     ),
   },
   facePrefixes: {
     name: 'GRANTABLE_FACE_PREFIXES',
     type: `<face>=<path> separated by commas, such as ${firstFace}=/${firstFace},${lastFace}=/legacy/${lastFace}`,
-    default: undefined,
     without: 'the faces keep their original paths',
     meaning: `Paths below which faces (${faceNames.map((name) => `\`${name}\``).join(', ')}) answer instead of at the root. A path is in lower case, has no slash at the end, and is not below the path of another face or one of the server's own paths.`,
-    schema: facePrefixes(),
+    parse: facePrefixes,
   },
   metricsToken: {
     name: 'GRANTABLE_METRICS_TOKEN',
     type: 'at least 32 letters, digits or . _ ~ + / -',
-    default: undefined,
     without: '`/metrics` answers direct callers from this machine only',
     meaning: 'The bearer token with which `/metrics` answers from elsewhere.',
     secret: true,
-    schema: checkedText((text) => {
+    parse: checked((text) => {
       if (!METRICS_TOKEN.test(text)) return 'is too short, too long or has other characters';
       return new Set(text).size < 8 ? 'is easily guessed' : undefined;
     }),
   },
   applyFile: {
     name: 'GRANTABLE_APPLY',
-    type: 'the path of a YAML or JSON file',
-    default: undefined,
+    ...path('the path of a YAML or JSON file'),
     without: 'nothing is applied',
     meaning:
       'A file of organizations, applications, users and so on that is applied at each start; see below.',
-    schema: path(),
   },
   demo: {
     name: 'GRANTABLE_DEMO',
-    type: '0 or 1',
-    default: undefined,
+    ...flag,
     without: '`1`, but `0` in production',
     meaning:
       '`1`: the first start with an empty store and no apply file makes a demo organization to try everything with.',
-    schema: flag(),
     refusedInProduction: { when: ({ demo }) => demo === true, says: 'demo data', right: '0' },
   },
   logLevel: {
     name: 'GRANTABLE_LOG_LEVEL',
-    type: `one of ${logLevels.join(', ')}`,
+    ...oneOf(...logLevels),
     default: 'info',
     meaning: 'Grantable logs messages of this level and of all more severe levels.',
-    schema: oneOf(...logLevels),
   },
   bcryptCost: {
     name: 'GRANTABLE_BCRYPT_COST',
-    type: 'a whole number from 4 to 15',
+    ...wholeNumber(4, 15),
     default: '12',
     meaning:
       'The cost of new password hashes; each step doubles the time of a login. A hash of a lower cost is replaced when its owner logs in.',
-    schema: wholeNumber(4, 15),
     insecure: {
       when: ({ bcryptCost }) => bcryptCost !== undefined && bcryptCost < 10,
       says: 'The cost of password hashes is below 10: passwords are guessed quickly from a copy of the store.',
@@ -300,19 +272,17 @@ export const options = {
   },
   hashQueue: {
     name: 'GRANTABLE_HASH_QUEUE',
-    type: 'a whole number from 1 to 10000',
+    ...wholeNumber(1, 10_000),
     default: '100',
     meaning:
       'How many logins may wait for the hashing of their password; further ones get 503 with `Retry-After`.',
-    schema: wholeNumber(1, 10_000),
   },
   hashCosts: {
     name: 'GRANTABLE_HASH_COSTS',
-    type: '`usual` or `dear`',
+    ...oneOf('usual', 'dear'),
     default: 'usual',
     meaning:
       'How expensive the password hashes of datasources may be. `usual`: Argon2 up to 64 MiB and 4 passes, SHA-crypt up to 200,000 rounds and passwords of 256 bytes. `dear`: 256 MiB, 10 passes, 1,000,000 rounds and 1,024 bytes.',
-    schema: oneOf('usual', 'dear'),
     insecure: {
       when: ({ hashCosts }) => hashCosts === 'dear',
       says: 'GRANTABLE_HASH_COSTS is dear: one login against a datasource may take seconds, and other logins wait for it.',
@@ -320,114 +290,94 @@ export const options = {
   },
   accountLimit: {
     name: 'GRANTABLE_ACCOUNT_LIMIT',
-    type: '<attempts>/<duration of at most 1d>, such as 10/15m',
-    default: '10/15m',
+    ...limit('10/15m'),
     meaning:
       'How many wrong passwords one account may get, at all endpoints and faces together, before further logins get 429 with `Retry-After`.',
-    schema: limit(),
   },
   addressLimit: {
     name: 'GRANTABLE_ADDRESS_LIMIT',
-    type: '<attempts>/<duration of at most 1d>, such as 100/2m',
-    default: '100/2m',
+    ...limit('100/2m'),
     meaning:
       'How many wrong passwords, and how many wrong client secrets, one IP address may send before further ones get 429. Each kind is counted by itself.',
-    schema: limit(),
   },
   clientLimit: {
     name: 'GRANTABLE_CLIENT_LIMIT',
-    type: '<attempts>/<duration of at most 1d>, such as 20/1m',
-    default: '20/1m',
+    ...limit('20/1m'),
     meaning: 'How many wrong secrets one client may send before further ones get 429.',
-    schema: limit(),
   },
   registrationLimit: {
     name: 'GRANTABLE_REGISTRATION_LIMIT',
-    type: '<attempts>/<duration of at most 1d>, such as 20/1h',
-    default: '20/1h',
+    ...limit('20/1h'),
     meaning:
       'How many registrations one IP address may send, where a face lets strangers register, before further ones get 429.',
-    schema: limit(),
   },
   authorizationLimit: {
     name: 'GRANTABLE_AUTHORIZATION_LIMIT',
-    type: '<attempts>/<duration of at most 1d>, such as 120/1m',
-    default: '120/1m',
+    ...limit('120/1m'),
     meaning:
       'How many authorization and logout requests one IP address may send before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; the same holds for registrations.',
-    schema: limit(),
   },
   exchangeLimit: {
     name: 'GRANTABLE_EXCHANGE_LIMIT',
-    type: '<attempts>/<duration of at most 1d>, such as 6000/1m',
-    default: '6000/1m',
+    ...limit('6000/1m'),
     meaning: `How often one connection token, with all that descends from it, may be exchanged before further exchanges get 429; also how often one person may make pairs of tokens from their own (${titlesOf('derived logins')}). Each process counts by itself.`,
-    schema: limit(),
   },
   livingLimit: {
     name: 'GRANTABLE_LIVING_LIMIT',
-    type: 'a whole number from 1 to 1000000000',
+    ...wholeNumber(1, 1_000_000_000),
     default: '1000000',
     meaning:
       'How many living tokens may descend from one connection before further exchanges get 429. Grantable counts them once a minute.',
-    schema: wholeNumber(1, 1_000_000_000),
   },
   pairLimit: {
     name: 'GRANTABLE_PAIR_LIMIT',
-    type: 'a whole number from 1 to 1000000000',
+    ...wholeNumber(1, 1_000_000_000),
     default: '20000',
     meaning: `How many pairs of tokens that have not expired one person may have made from their own pair (${titlesOf('derived logins')}) before further ones get 429. Revoked pairs count until they expire. Grantable counts them once a minute.`,
-    schema: wholeNumber(1, 1_000_000_000),
   },
   auditRetention: {
     name: 'GRANTABLE_AUDIT_RETENTION',
-    type: 'a duration from 1d to 36500d: seconds, or a number with s, m, h or d',
+    ...duration('1d', '36500d'),
     default: '400d',
     meaning: 'How long entries of the audit log are kept.',
-    schema: duration(86_400, 36_500 * 86_400),
   },
   accessTokenTtl: {
     name: 'GRANTABLE_ACCESS_TOKEN_TTL',
-    type: 'a duration from 10s to 7d: seconds, or a number with s, m, h or d',
+    ...duration('10s', '7d'),
     default: '1h',
     meaning: 'The lifetime of access tokens for a new resource that does not set its own (`token.ttl`).',
-    schema: duration(10, 7 * 86_400),
   },
   loginTtl: {
     name: 'GRANTABLE_LOGIN_TTL',
-    type: 'a duration from 1m to 365d: seconds, or a number with s, m, h or d',
+    ...duration('1m', '365d'),
     default: '30d',
     meaning:
       'How long a login can be refreshed, counted from the login; refreshing does not extend it. A login in the browser with `openid` and without `offline_access` lasts 14 days at most.',
-    schema: duration(60, 365 * 86_400),
   },
   signing: {
     name: 'GRANTABLE_SIGNING',
-    type: `one of ${signings.join(', ')}`,
+    ...oneOf(...signings),
     default: 'auto',
     meaning:
       'Where tokens are signed: `pool` signs on the thread pool, `sync` on the main thread, which is faster with one process for each core. `auto` means `sync` where the process may use one core only, otherwise `pool`.',
-    schema: oneOf(...signings),
   },
   workers: {
     name: 'GRANTABLE_WORKERS',
-    type: 'a whole number from 1 to 64',
+    ...wholeNumber(1, 64),
     default: '1',
     meaning:
       'How many processes serve the port. A process that dies is replaced. More workers than cores do not help.',
-    schema: wholeNumber(1, 64),
   },
   shutdownSeconds: {
     name: 'GRANTABLE_SHUTDOWN_SECONDS',
-    type: 'a whole number from 0 to 600',
+    ...wholeNumber(0, 600),
     default: '10',
     meaning: 'How many seconds running requests may take after the signal to stop, before they are cut off.',
-    schema: wholeNumber(0, 600),
   },
 } as const satisfies Record<string, Option>;
 
 /** What the options parse to. */
-export type Values = { [K in keyof typeof options]?: z.output<(typeof options)[K]['schema']> };
+export type Values = { [K in keyof typeof options]?: ReturnType<(typeof options)[K]['parse']> };
 
 /** Switches of the test suite and the benchmarks. */
 export const ignoredPrefixes = ['GRANTABLE_TEST_', 'GRANTABLE_BENCH_'] as const;

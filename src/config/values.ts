@@ -1,7 +1,6 @@
-/** How the text of an environment variable becomes a value. What a schema says of bad text ends a sentence about it. */
+/** How the text of an environment variable becomes a value. */
 
 import { resolve } from 'node:path';
-import { z } from 'zod';
 import { didYouMean } from '../errors/similar.ts';
 import { quote } from '../errors/texts.ts';
 import { builtInFaces } from '../faces/index.ts';
@@ -33,73 +32,76 @@ function toSeconds(text: string): number | undefined {
   return amount === undefined ? undefined : Number(amount) * (SECONDS[unit ?? ''] as number);
 }
 
-/** Ends the parsing: `problem` says of the text what is wrong with it. */
-export type Refuse = (problem: string) => never;
+/** The text is not such a value. The message ends a sentence about the text. */
+export class BadValue extends Error {}
 
-class Refusal extends Error {}
-
-function refuse(problem: string): never {
-  throw new Refusal(problem);
+/** @throws BadValue */
+export function refuse(problem: string): never {
+  throw new BadValue(problem);
 }
 
-/** @param parse gives the value, or refuses the text */
-export function textValue<T>(parse: (text: string, refuse: Refuse) => T): z.ZodType<T, string> {
-  return z.string().transform((text, context) => {
-    try {
-      return parse(text, refuse);
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      context.addIssue({ code: 'custom', message: error.message });
-      return z.NEVER;
-    }
-  });
+export interface Kind<T> {
+  /** What may stand there, as the end of a sentence. */
+  readonly type: string;
+  /** @throws BadValue */
+  readonly parse: (text: string) => T;
 }
+
+type FindProblem = (text: string) => string | undefined;
 
 /** The text itself. @param findProblem undefined if it will do */
-export function checkedText(findProblem: (text: string) => string | undefined): z.ZodType<string, string> {
-  return textValue((text) => {
+export function checked(findProblem: FindProblem): (text: string) => string {
+  return (text) => {
     const problem = findProblem(text);
     return problem === undefined ? text : refuse(problem);
-  });
+  };
 }
 
-export function wholeNumber(least: number, most: number): z.ZodType<number, string> {
-  return textValue((text) => {
+export const wholeNumber = (least: number, most: number): Kind<number> => ({
+  type: `a whole number from ${least} to ${most}`,
+  parse(text) {
     if (!/^\d{1,15}$/.test(text)) refuse('is not a whole number');
     const value = Number(text);
     return value < least || value > most ? refuse(`is not between ${least} and ${most}`) : value;
-  });
+  },
+});
+
+/** In seconds; the bounds as they would be written. */
+export function duration(from: string, to: string): Kind<number> {
+  const [least, most] = [toSeconds(from) as number, toSeconds(to) as number];
+  return {
+    type: `a duration from ${from} to ${to}: seconds, or a number with s, m, h or d`,
+    parse(text) {
+      const seconds = toSeconds(text) ?? refuse('is not a duration');
+      const isWithin = seconds >= least && seconds <= most;
+      return isWithin ? seconds : refuse(`is not between ${least} and ${most} seconds`);
+    },
+  };
 }
 
-/** Seconds. */
-export function duration(least: number, most: number): z.ZodType<number, string> {
-  return textValue((text) => {
-    const seconds = toSeconds(text) ?? refuse('is not a duration');
-    return seconds < least || seconds > most
-      ? refuse(`is not between ${least} and ${most} seconds`)
-      : seconds;
-  });
-}
-
-/** `<points>/<duration>` */
-export function limit(): z.ZodType<Limit, string> {
-  return textValue((text) => {
+/** `<points>/<duration>`, and `usual` without it. */
+export const limit = (usual: string): Kind<Limit> & { readonly default: string } => ({
+  type: `<attempts>/<duration of at most 1d>, such as ${usual}`,
+  default: usual,
+  parse(text) {
     const [amount = '', time = '', ...rest] = text.split('/');
     const points = /^\d{1,7}$/.test(amount) && rest.length === 0 ? Number(amount) : refuse('is not a limit');
     const seconds = toSeconds(time) ?? refuse('is not a limit');
     return points < 1 || seconds < 1 || seconds > 86_400 ? refuse('is out of range') : { points, seconds };
-  });
-}
+  },
+});
 
-export function oneOf<const T extends string>(...choices: readonly T[]): z.ZodType<T, string> {
-  return textValue((text) => choices.find((choice) => choice === text) ?? refuse('is not one of them'));
-}
+export const oneOf = <const T extends string>(...choices: readonly T[]): Kind<T> => ({
+  type: `one of ${choices.join(', ')}`,
+  parse: (text) => choices.find((choice) => choice === text) ?? refuse('is not one of them'),
+});
 
-export function flag(): z.ZodType<boolean, string> {
-  return textValue((text) => (text === '1' || text === '0' ? text === '1' : refuse('is neither 0 nor 1')));
-}
+export const flag: Kind<boolean> = {
+  type: '0 or 1',
+  parse: (text) => (text === '1' || text === '0' ? text === '1' : refuse('is neither 0 nor 1')),
+};
 
-function toEntries(text: string, findProblem: (entry: string) => string | undefined): readonly string[] {
+function toEntries(text: string, findProblem: FindProblem): readonly string[] {
   const entries = text.split(',').map((entry) => entry.trim());
   const problems = entries.flatMap((entry) => {
     const problem = entry === '' ? 'is empty' : findProblem(entry);
@@ -109,10 +111,8 @@ function toEntries(text: string, findProblem: (entry: string) => string | undefi
 }
 
 /** Separated by commas; blanks around an entry do not count. */
-export function list(
-  findProblem: (entry: string) => string | undefined,
-): z.ZodType<readonly string[], string> {
-  return textValue((text) => toEntries(text, findProblem));
+export function list(findProblem: FindProblem): (text: string) => readonly string[] {
+  return (text) => toEntries(text, findProblem);
 }
 
 /** Where a path cannot be meant as it is written. */
@@ -123,9 +123,7 @@ function findPathProblem(text: string): string | undefined {
 }
 
 /** The text as given; `load` resolves it against the working directory. */
-export function path(): z.ZodType<string, string> {
-  return checkedText(findPathProblem);
-}
+export const path = (type: string): Kind<string> => ({ type, parse: checked(findPathProblem) });
 
 export type StoragePlace =
   | { readonly kind: 'sqlite'; readonly path: string }
@@ -139,17 +137,14 @@ function mongoPlace(text: string): StoragePlace {
 }
 
 /** The path behind `sqlite:`, or a MongoDB URL. */
-export function storage(): z.ZodType<StoragePlace, string> {
-  return textValue((text) => {
-    if (/^mongodb(?:\+srv)?:\/\//.test(text)) return mongoPlace(text);
-    if (!text.startsWith('sqlite:')) refuse('starts neither with sqlite: nor with mongodb://');
-    const file = text.slice('sqlite:'.length);
-    if (file === '' || file.endsWith('/')) refuse('names no file');
-    if (file.startsWith(':') || file.startsWith('file:')) refuse('is not the plain path of a file');
-    if (file.startsWith('//')) refuse(`has two slashes, where sqlite:${resolve('/', file)} has one`);
-    const problem = findPathProblem(file);
-    return problem === undefined ? { kind: 'sqlite', path: file } : refuse(problem);
-  });
+export function storagePlace(text: string): StoragePlace {
+  if (/^mongodb(?:\+srv)?:\/\//.test(text)) return mongoPlace(text);
+  if (!text.startsWith('sqlite:')) refuse('starts neither with sqlite: nor with mongodb://');
+  const file = text.slice('sqlite:'.length);
+  if (file === '' || file.endsWith('/')) refuse('names no file');
+  if (file.startsWith(':') || file.startsWith('file:')) refuse('is not the plain path of a file');
+  if (file.startsWith('//')) refuse(`has two slashes, where sqlite:${resolve('/', file)} has one`);
+  return { kind: 'sqlite', path: checked(findPathProblem)(file) };
 }
 
 /** Ports of mail servers that take mail from programs (RFC 8314 section 3.3, RFC 6409). */
@@ -186,23 +181,21 @@ function findLogin(url: URL): SmtpServer['login'] {
  * `smtp://` or `smtps://`, as URLs of mail servers are commonly written. What a host in between could take out, such as
  * an offer to encrypt, is never relied on: `smtp://` is STARTTLS or nothing.
  */
-export function smtpServer(): z.ZodType<SmtpServer, string> {
-  return textValue((text) => {
-    if (!/^smtps?:\/\//.test(text)) refuse('starts neither with smtp:// nor with smtps://');
-    // The parser would leave them out.
-    if (/[\s\p{Cc}]/u.test(text)) refuse('holds blanks or control characters');
-    const url = URL.canParse(text)
-      ? new URL(text)
-      : refuse('is not a URL; user and password are percent-encoded');
-    const host = url.hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
-    if (!isHostname(host)) refuse('names no host');
-    if (!['', '/'].includes(url.pathname)) refuse('has a path; inside a password, / is %2F');
-    if (text.includes('#')) refuse('has a fragment; inside a password, # is %23');
-    if (url.port === '0') refuse('has the port 0');
-    const port = Number(url.port) || (url.protocol === 'smtps:' ? SMTPS_PORT : SUBMISSION_PORT);
-    const login = findLogin(url);
-    return { host, port, encryption: findEncryption(url, host), ...defined({ login }) };
-  });
+export function smtpServer(text: string): SmtpServer {
+  if (!/^smtps?:\/\//.test(text)) refuse('starts neither with smtp:// nor with smtps://');
+  // The parser would leave them out.
+  if (/[\s\p{Cc}]/u.test(text)) refuse('holds blanks or control characters');
+  const url = URL.canParse(text)
+    ? new URL(text)
+    : refuse('is not a URL; user and password are percent-encoded');
+  const host = url.hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+  if (!isHostname(host)) refuse('names no host');
+  if (!['', '/'].includes(url.pathname)) refuse('has a path; inside a password, / is %2F');
+  if (text.includes('#')) refuse('has a fragment; inside a password, # is %23');
+  if (url.port === '0') refuse('has the port 0');
+  const port = Number(url.port) || (url.protocol === 'smtps:' ? SMTPS_PORT : SUBMISSION_PORT);
+  const login = findLogin(url);
+  return { host, port, encryption: findEncryption(url, host), ...defined({ login }) };
 }
 
 const faceNames = builtInFaces.map(({ name }) => name);
@@ -231,10 +224,8 @@ function requireApart(prefixes: readonly (readonly [string, string])[]): void {
 }
 
 /** By the face's name. */
-export function facePrefixes(): z.ZodType<Readonly<Record<string, string>>, string> {
-  return textValue((text) => {
-    const pairs = toEntries(text, findPrefixProblem).map((entry) => entry.split('=') as [string, string]);
-    requireApart(pairs);
-    return Object.fromEntries(pairs);
-  });
+export function facePrefixes(text: string): Readonly<Record<string, string>> {
+  const pairs = toEntries(text, findPrefixProblem).map((entry) => entry.split('=') as [string, string]);
+  requireApart(pairs);
+  return Object.fromEntries(pairs);
 }

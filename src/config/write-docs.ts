@@ -63,15 +63,9 @@ function writeOptions(): string {
   );
 }
 
-function writeInsecure(): string {
+function writeRules(kind: 'insecure' | 'refusedInProduction'): string {
   return allOptions
-    .flatMap(({ name, insecure }) => (insecure ? [`- \`${name}\`: ${prose(insecure.says)}`] : []))
-    .join('\n');
-}
-
-function writeProduction(): string {
-  return allOptions
-    .flatMap(({ name, refusedInProduction: rule }) => (rule ? [`- \`${name}\`: ${prose(rule.says)}`] : []))
+    .flatMap(({ name, [kind]: rule }) => (rule ? [`- \`${name}\`: ${prose(rule.says)}`] : []))
     .join('\n');
 }
 
@@ -149,13 +143,13 @@ that is set but empty is an error too.
 
 Grantable allows these and warns about them at each start:
 
-${writeInsecure()}
+${writeRules('insecure')}
 
 ### Production
 
 With \`NODE_ENV=production\` Grantable refuses to start with:
 
-${writeProduction()}
+${writeRules('refusedInProduction')}
 
 ### The master key
 
