@@ -10,9 +10,9 @@ import type { DirectoryView } from '../directory/directory.ts';
 import { MalformedRequest, ProofRejected } from '../errors/domain.ts';
 import type { Datasource, Realm, UserTable } from '../nouns/index.ts';
 import { accountNode } from '../registry/nodes.ts';
-import { accountSubject, findUserTable, rolesOf } from '../rights/database-accounts.ts';
+import { accountSubject, findUserTable, toHolder } from '../rights/database-accounts.ts';
 import type { Holder } from '../rights/rights.ts';
-import type { AccountFacts } from '../storage/contract.ts';
+import type { AccountFacts, ColumnValues } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { SecretRing } from '../storage/vault.ts';
 import type { Row } from './connector.ts';
@@ -45,10 +45,8 @@ export interface DatabaseAccount {
   /** Nodes above its tokens. */
   readonly nodes: readonly string[];
   readonly facts: AccountFacts;
-  readonly claims: AccountClaims;
+  readonly claims: ColumnValues;
 }
-
-type AccountClaims = Readonly<Record<string, string | number | boolean>>;
 
 export interface DatabaseLogins {
   /**
@@ -171,16 +169,16 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   ): DatabaseAccount | undefined {
     const subject = accountSubject(datasource, table, person.id);
     if (subject === undefined) return undefined;
-    const { groups, key, username, claims } = person;
-    const node = accountNode(subject);
+    const { groups, columns, key, username, claims } = person;
     return {
       subject,
-      holder: { id: node, username, roles: rolesOf(table, groups) },
-      nodes: [datasource.id, node],
+      holder: toHolder(table, subject, username, person),
+      nodes: [datasource.id, accountNode(subject)],
       facts: {
         datasource: datasource.id,
         userTable: table.id,
         groups,
+        ...(table.claims.length > 0 && { columns }),
         key,
         username,
         mark: mark ?? markOf(person),

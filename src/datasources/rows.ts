@@ -1,5 +1,6 @@
 /** What a row of a user table says of a person. Drivers give values in types of their own; here they become ours. */
 import type { UserTable } from '../nouns/index.ts';
+import type { ColumnValues } from '../storage/contract.ts';
 import type { Row, RowQuery, Scalar } from './connector.ts';
 
 /** Characters; a longer value is left out of the token, whose size is bounded. */
@@ -70,7 +71,7 @@ function toGroups(value: unknown): readonly string[] {
     .slice(0, MAX_GROUPS);
 }
 
-function toClaim(value: unknown): string | number | boolean | undefined {
+function toClaim(value: unknown): ColumnValues[string] | undefined {
   if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return value;
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString();
@@ -85,7 +86,9 @@ export interface Person {
   readonly username: string;
   readonly isActive: boolean;
   readonly groups: readonly string[];
-  readonly claims: Readonly<Record<string, string | number | boolean>>;
+  readonly claims: ColumnValues;
+  /** The same values, by the column that each was copied from. */
+  readonly columns: ColumnValues;
   readonly passwordChangedAt: string | undefined;
   /** As the driver gave them. */
   readonly stored: { readonly hash: unknown; readonly salt?: unknown };
@@ -103,9 +106,9 @@ export function readRow(row: Row, table: UserTable): Person | undefined {
   const username = toKey(row[table.usernameColumn])?.text;
   if (!key || username === undefined) return undefined;
   const at = (column: string | undefined): unknown => (column === undefined ? undefined : row[column]);
-  const claims = table.claims.flatMap(({ claim, column }) => {
+  const copied = table.claims.flatMap(({ claim, column }) => {
     const value = toClaim(row[column]);
-    return value === undefined ? [] : [[claim, value] as const];
+    return value === undefined ? [] : [{ claim, column, value }];
   });
   return {
     key: key.key,
@@ -113,7 +116,8 @@ export function readRow(row: Row, table: UserTable): Person | undefined {
     username,
     isActive: table.activeColumn === undefined || isActive(row[table.activeColumn]),
     groups: table.roleColumn === undefined ? [] : toGroups(row[table.roleColumn]),
-    claims: Object.fromEntries(claims),
+    claims: Object.fromEntries(copied.map(({ claim, value }) => [claim, value])),
+    columns: Object.fromEntries(copied.map(({ column, value }) => [column, value])),
     passwordChangedAt: toMoment(at(table.passwordChangedAtColumn)),
     stored: { hash: row[table.passwordColumn], salt: at(table.saltColumn) },
   };

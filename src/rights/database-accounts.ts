@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Datasource, UserTable } from '../nouns/index.ts';
 import { accountNode } from '../registry/nodes.ts';
-import type { AccountRef } from '../storage/contract.ts';
+import type { AccountRef, ColumnValues } from '../storage/contract.ts';
 import type { Holder } from './rights.ts';
 
 const SUBJECT = /^datasource:([0-9a-f-]{36})\//;
@@ -56,6 +56,24 @@ export function rolesOf({ roles, roleMap }: Pick<UserTable, 'roles' | 'roleMap'>
   return [...new Set([...roles, ...mapped])];
 }
 
+/**
+ * A person in a user table, as the party whose rights are computed.
+ * @param account what their row said when it was read last: a column from which the table copies no claim counts for nothing
+ */
+export function toHolder(
+  { roles, roleMap, claims }: Pick<UserTable, 'roles' | 'roleMap' | 'claims'>,
+  subject: string,
+  username: string,
+  { groups, columns = {} }: Pick<AccountRef, 'groups' | 'columns'>,
+): Holder {
+  const copied = new Map<string, ColumnValues[string]>();
+  for (const { column } of claims) {
+    const value = Object.hasOwn(columns, column) ? columns[column] : undefined;
+    if (value !== undefined) copied.set(column, value);
+  }
+  return { id: accountNode(subject), username, roles: rolesOf({ roles, roleMap }, groups), claims: copied };
+}
+
 /** A database account with its current roles; undefined once its user table is gone. */
 export async function findAccountHolder(
   view: Pick<DirectoryView, 'findDatasource'>,
@@ -63,7 +81,5 @@ export async function findAccountHolder(
   account: AccountRef,
 ): Promise<Holder | undefined> {
   const found = await findUserTable(view, account);
-  return (
-    found && { id: accountNode(subject), username: subject, roles: rolesOf(found.userTable, account.groups) }
-  );
+  return found && toHolder(found.userTable, subject, subject, account);
 }

@@ -16,6 +16,7 @@ import {
   union,
 } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import type { ColumnValues } from '../storage/contract.ts';
 
 /** Everything a party may have of one resource. */
 export interface ResourceRights {
@@ -39,6 +40,8 @@ export interface Holder {
   readonly roles: readonly string[];
   /** Ids of the organizations whose resources they may do everything with. */
   readonly administers?: readonly string[];
+  /** Of a database account: the values in its row that its user table copies into claims, by column. */
+  readonly claims?: ReadonlyMap<string, ColumnValues[string]>;
 }
 
 /** All that rights are read from beside the nouns themselves. */

@@ -17,7 +17,7 @@ import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
 export type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
-export type { AccountFacts, AccountRef, Bound, LoginRow, TokenRow } from './rows.ts';
+export type { AccountFacts, AccountRef, Bound, ColumnValues, LoginRow, TokenRow } from './rows.ts';
 
 /** A row with this key, or with one of its unique values, exists already. */
 export class Conflict extends Error {

@@ -18,7 +18,10 @@ export interface Bound {
   readonly acts?: boolean;
 }
 
-/** The user table that a person logged in through, and the roles in their row. */
+/** Values of columns as tokens show them: a database's own types have become these. */
+export type ColumnValues = Readonly<Record<string, string | number | boolean>>;
+
+/** The user table that a person logged in through, and what their row says that rights may depend on. */
 export interface AccountRef {
   /** Its id. */
   readonly datasource: string;
@@ -26,6 +29,8 @@ export interface AccountRef {
   readonly userTable: string;
   /** Values of the role column. */
   readonly groups: readonly string[];
+  /** Those of the columns that claims are copied from, by column; absent: none is known. */
+  readonly columns?: ColumnValues;
 }
 
 /** One row of a user table, as of the last time it was read. */
@@ -122,7 +127,7 @@ export interface TokenRow extends GrantedRow {
   /** Id of the connection that it descends from. */
   readonly connection?: string;
   /** Values of the person's row in the user table that their tokens show. */
-  readonly claims?: Readonly<Record<string, string | number | boolean>>;
+  readonly claims?: ColumnValues;
   /** Of the request that asked for it. */
   readonly address?: string;
   readonly requestId?: string;

@@ -46,7 +46,7 @@ function granted(id: string, now: number): Required<GrantedRow> {
       {
         application: 'b',
         subject: 's',
-        account: { datasource: 'd', userTable: 't', groups: ['admins', '$g'] },
+        account: { datasource: 'd', userTable: 't', groups: ['admins', '$g'], columns: { 'a.b': 1 } },
         acts: false,
       },
     ],
@@ -54,6 +54,7 @@ function granted(id: string, now: number): Required<GrantedRow> {
       datasource: 'd',
       userTable: 't',
       groups: ['a.b', '$c'],
+      columns: { 'a.b': '$c', n: -0.5, yes: true },
       key: 'n:1',
       username: 'Ann',
       mark: 'm',

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import bcrypt from 'bcrypt';
+import { decodeJwt } from 'jose';
 import { runCommand } from '../../src/cli/run.ts';
 import { CHECKED_EVERY_MS } from '../../src/datasources/password-changes.ts';
+import { findAccountHolder } from '../../src/rights/database-accounts.ts';
 import { createServer } from '../../src/server.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { engines } from './engines.ts';
@@ -94,6 +96,27 @@ for (const kind of engines) {
       for (const text of [JSON.stringify(seen), JSON.stringify(json)]) {
         assert.ok(!text.includes(hashes.right), 'no stored password');
       }
+    });
+
+    test('the columns of its claims are known to who computes its rights, by column', async () => {
+      const { id, token, login } = await somebody();
+      const { directory, registry } = world.server.server.foundations;
+      const holderOf = async (jwt: string) => {
+        const row = await registry.find('jwt', decodeJwt(jwt).jti ?? '');
+        assert.ok(row?.account);
+        return findAccountHolder(await directory.view(), row.subject, row.account);
+      };
+      const columns = new Map<string, unknown>([
+        ['locale', 'de-CH'],
+        ['id', id],
+      ]);
+      assert.deepEqual((await holderOf(token))?.claims, columns);
+      const child = await exchange(token, 'machine');
+      assert.deepEqual((await holderOf(child.json.access_token))?.claims, columns);
+      await world.engine.update('customers', id, { locale: null });
+      const without = await world.logIn(login);
+      assert.deepEqual((await holderOf(without.json.access_token))?.claims, new Map([['id', id]]));
+      await world.engine.update('customers', id, { locale: 'de-CH' });
     });
 
     test('a request narrows the rights, and asking for more is refused', async () => {

@@ -7,8 +7,8 @@ import type { SubjectToken } from './subject-token.ts';
 /** How often something may be made from what was made before. */
 export const MAX_DEPTH = 8;
 
-function toRef({ datasource, userTable, groups }: AccountRef): AccountRef {
-  return { datasource, userTable, groups };
+function toRef({ datasource, userTable, groups, columns }: AccountRef): AccountRef {
+  return defined({ datasource, userTable, groups, columns });
 }
 
 function boundsOf(token: SubjectToken, own: Bound, acts: boolean): readonly Bound[] {
