@@ -3,12 +3,13 @@
  * a name that it does not define may be in the store, which the code that applies the file looks into.
  */
 import { checkNewPassword } from '../accounts/passwords.ts';
-import { hasOwnScheme, isOnDevice, needsPkce } from '../nouns/redirect-uris.ts';
+import { findApplicationProblems } from '../nouns/application-rules.ts';
+import type { Contradiction } from '../nouns/in-file.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import { findRefusal, MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
-import { canonicalIdentifier, isSameResource } from '../permissions/resource-identifiers.ts';
-import type { ApplyAdministrator, ApplyApplication, ApplyFile, ApplyUser } from './schema.ts';
-import { type Contradiction, findWrongRights } from './wrong-rights.ts';
+import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
+import type { ApplyAdministrator, ApplyFile, ApplyUser } from './schema.ts';
+import { findWrongRights } from './wrong-rights.ts';
 import type { Path } from './yaml-document.ts';
 
 type Placed<T> = readonly [path: Path, value: T];
@@ -39,7 +40,12 @@ export function findContradictions(file: ApplyFile): Contradiction[] {
     ...findWrongRights(organizations),
     ...organizations.flatMap(([path, { roles, applications = [], users }]) => [
       ...findSecondDefault(placed([...path, 'roles'], roles)),
-      ...placed([...path, 'applications'], applications).flatMap(inApplication),
+      ...placed([...path, 'applications'], applications).flatMap(([at, application]) =>
+        findApplicationProblems(application).map((problem) => ({
+          ...problem,
+          path: [...at, ...problem.path],
+        })),
+      ),
       ...inPeople(placed([...path, 'users'], users), (user) => {
         const own = applications.find(({ name }) => name === user.application);
         return own?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user;
@@ -73,77 +79,6 @@ function findRepeated<T>(
     }
     return [{ path: member === undefined ? path : [...path, member], message: 'is there twice' }];
   });
-}
-
-function inApplication([path, application]: Placed<ApplyApplication>): Contradiction[] {
-  const {
-    authMethod,
-    clientSecret,
-    jwks,
-    grants = [],
-    redirectUris,
-    native,
-    assertionAudience,
-  } = application;
-  const { firstParty, pkce, introspects = [], permissions, resource, resources = {} } = application;
-  const isPublic = authMethod === 'none';
-  const usesKeys = authMethod === 'private_key_jwt';
-  const isUnfit = `cannot be used with the authMethod ${authMethod}`;
-  const wrong: [key: string, isWrong: unknown, message: string][] = [
-    ['clientSecret', clientSecret !== undefined && (isPublic || usesKeys), isUnfit],
-    ['jwks', jwks && authMethod && !usesKeys, isUnfit],
-    ['assertionAudience', assertionAudience === 'endpoint' && authMethod && !usesKeys, isUnfit],
-    [
-      'grants',
-      isPublic && grants.includes('client_credentials'),
-      'holds client_credentials, which needs an authMethod other than none (RFC 6749 section 4.4)',
-    ],
-    [
-      'grants',
-      isPublic && grants.includes('token_exchange'),
-      'holds token_exchange, which needs an authMethod other than none',
-    ],
-    [
-      'firstParty',
-      firstParty && redirectUris?.some(isOnDevice),
-      'is true, but a redirect URI is on this machine with http or has a scheme of its own, where another program may answer in its place',
-    ],
-    [
-      'pkce',
-      pkce === 'optional' && isPublic,
-      'is optional, which needs an authMethod other than none: PKCE is all that protects the code of a public application',
-    ],
-    [
-      'pkce',
-      pkce === 'optional' && redirectUris?.length !== 0 && redirectUris?.every(needsPkce),
-      'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
-    ],
-    [
-      'introspects',
-      isPublic && introspects.length > 0,
-      'needs an authMethod other than none: a public application cannot introspect',
-    ],
-    [
-      'redirectUris',
-      redirectUris?.length === 0 && grants.includes('authorization_code'),
-      'is empty, but authorization_code needs one',
-    ],
-    [
-      'permissions',
-      permissions &&
-        resource !== undefined &&
-        Object.keys(resources).some((other) => isSameResource(other, resource)),
-      'is about a resource that resources lists too',
-    ],
-  ];
-  const ofNatives = [
-    ...placed([...path, 'redirectUris'], redirectUris),
-    ...placed([...path, 'postLogoutRedirectUris'], application.postLogoutRedirectUris),
-  ].filter(([, uri]) => native !== true && hasOwnScheme(uri));
-  return [
-    ...wrong.flatMap(([key, isWrong, message]) => (isWrong ? [{ path: [...path, key], message }] : [])),
-    ...ofNatives.map(([at]) => ({ path: at, message: 'has a scheme of its own, which needs native: true' })),
-  ];
 }
 
 type Person = ApplyUser | ApplyAdministrator;

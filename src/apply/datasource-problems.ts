@@ -2,17 +2,13 @@
 import type { z } from 'zod';
 import { findFileProblem } from '../datasources/files.ts';
 import { findCollectionProblem, findColumnProblem, findDatabaseProblem } from '../datasources/names.ts';
+import type { Contradiction } from '../nouns/in-file.ts';
 import type { nouns } from '../nouns/index.ts';
 import { insecureFormats } from '../nouns/password-formats.ts';
 import type { shapeOf } from './noun-schema.ts';
 
 type Entry = z.output<z.ZodObject<ReturnType<typeof shapeOf<(typeof nouns)['datasources']['fields']>>>>;
 type Table = NonNullable<Entry['userTables']>[number];
-
-interface Problem {
-  readonly path: (string | number)[];
-  readonly message: string;
-}
 
 /** The database that a user table is in. */
 export function databaseOf(
@@ -22,7 +18,7 @@ export function databaseOf(
   return table.database ?? (kind === 'sqlite' ? 'main' : database);
 }
 
-export function* findDatasourceProblems(entry: Entry): Generator<Problem> {
+export function* findDatasourceProblems(entry: Entry): Generator<Contradiction> {
   const { kind, file, host } = entry;
   const isFile = kind === 'sqlite';
   const ofServer = ['host', 'port', 'username', 'password', 'tls', 'ca', 'database'] as const;
@@ -40,7 +36,7 @@ export function* findDatasourceProblems(entry: Entry): Generator<Problem> {
   }
 }
 
-function* findTableProblems(entry: Entry, table: Table): Generator<Problem> {
+function* findTableProblems(entry: Entry, table: Table): Generator<Contradiction> {
   const { kind, insecurePasswords } = entry;
   const database = databaseOf(entry, table);
   const databaseProblem = database === undefined ? 'is missing' : findDatabaseProblem(kind, database);

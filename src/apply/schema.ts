@@ -26,7 +26,7 @@ export const datasource = z
   .strictObject(shapeOf(nouns.datasources))
   .superRefine((value, context) => {
     for (const { path, message } of findDatasourceProblems(value)) {
-      context.addIssue({ code: 'custom', path, message });
+      context.addIssue({ code: 'custom', path: [...path], message });
     }
   })
   .describe(nouns.datasources.describe);

@@ -1,17 +1,11 @@
 /** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
+import type { Contradiction } from '../nouns/in-file.ts';
 import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './schema.ts';
 import type { Path } from './yaml-document.ts';
-
-export interface Contradiction {
-  /** To what is wrong. */
-  readonly path: Path;
-  /** The end of a sentence that starts with the name of what the path leads to. */
-  readonly message: string;
-}
 
 /** A resource of the file and the name of its organization. */
 interface Defined {

@@ -37,3 +37,11 @@ export class HiddenValue {
     this.value = value;
   }
 }
+
+/** What is wrong with an entry of a file, although each of its values is right by itself. */
+export interface Contradiction {
+  /** To what is wrong. */
+  readonly path: readonly PropertyKey[];
+  /** The end of a sentence that starts with the name of what the path leads to. */
+  readonly message: string;
+}

@@ -288,8 +288,11 @@ test('a changed pkce setting is shown', async (t) => {
   await apply({ pkce: 'optional' });
   await apply({ enabled: true });
   assert.equal(await stored(), 'optional');
-  await assert.rejects(apply({ authMethod: 'none' }), /may not have pkce: optional with the authMethod none/);
-  await assert.rejects(apply({ redirectUris: ['http://localhost/cb'] }), /PKCE is always required at each/);
+  await assert.rejects(apply({ authMethod: 'none' }), /pkce is optional, which needs an authMethod other/);
+  await assert.rejects(
+    apply({ redirectUris: ['http://localhost/cb'] }),
+    /pkce is optional, but each redirect URI/,
+  );
   await apply({ pkce: 'required' });
   assert.equal(await stored(), undefined);
 });
@@ -316,7 +319,7 @@ test('firstParty is shown when it changes, kept when left out, and refused on de
   assert.equal(await stored(), true);
   for (const uri of ['http://[::1]/cb', 'com.example.app:/cb']) {
     const redirectUris = ['https://shop.example/cb', uri];
-    await assert.rejects(apply({ redirectUris, native: true }), /may not have firstParty: true with/);
+    await assert.rejects(apply({ redirectUris, native: true }), /firstParty is true, but a redirect URI/);
   }
   await apply({ firstParty: false });
   assert.equal(await stored(), undefined);
@@ -514,7 +517,7 @@ test('all that does not fit the store is said together, and nothing is written',
     `role acme/clerk has the scope orders.write, which ${RESOURCE} does not have`,
     'application acme/shop needs jwks for private_key_jwt',
     'application acme/shop has the scope orders.write, which none of its resources has',
-    'application acme/pages needs redirectUris for authorization_code',
+    'application acme/pages: redirectUris is empty, but authorization_code needs one',
     'user acme/shopp/bob: the organization has no application shopp',
     'user acme/shop/ann: the organization has no role clerkk (did you mean clerk?)',
     'administrator rita: there is no organization acmee',
@@ -646,7 +649,10 @@ test('a changed assertionAudience is shown with a warning', async (t) => {
   assert.equal(await stored(), 'endpoint');
   await apply({ authMethod: 'none' });
   assert.equal(await stored(), undefined);
-  await assert.rejects(apply({ assertionAudience: 'endpoint' }), /no use for assertionAudience: endpoint/);
+  await assert.rejects(
+    apply({ assertionAudience: 'endpoint' }),
+    /assertionAudience cannot be used with the authMethod none/,
+  );
 });
 
 test('an application that introspects cannot become a public one', async (t) => {
@@ -659,7 +665,7 @@ test('an application that introspects cannot become a public one', async (t) => 
       }),
     );
   await apply({ introspects: [RESOURCE] });
-  await assert.rejects(apply({ authMethod: 'none' }), /may not introspect with the authMethod none/);
+  await assert.rejects(apply({ authMethod: 'none' }), /introspects needs an authMethod other than none/);
   await apply({ authMethod: 'none', introspects: [] });
 });
 
@@ -735,4 +741,11 @@ test('a generated secret that lost a race is reported as unused', async (t) => {
   const [, clientId = '', secret = ''] = /clientId (\S+) clientSecret (\S+)$/.exec(left[0] ?? '') ?? [];
   const shop = await requireApplication(administration, clientId);
   assert.ok(isClientSecret(clientSecrets, secret, shop.secretHash));
+});
+
+test('a rule between fields holds also where the file says one of them only', async (t) => {
+  const administration = await openAdministration(t);
+  const apply = applierOf(administration, 'shop');
+  await apply({ native: true, redirectUris: ['com.example.app:/cb'], grants: ['authorization_code'] });
+  await assert.rejects(apply({ native: false }), /redirectUris\[0\] has a scheme of its own/);
 });

@@ -673,7 +673,7 @@ test('references to objects of the same file must fit', () => {
     ['resource: "urn:acme:db", scopes: [orders.write]', /scopes\[0\] is not a scope of urn:acme:db/],
     [
       'resource: "urn:acme:db", permissions: {}, resources: { "urn:acme:db": {} }',
-      /permissions is about a resource that resources lists too/,
+      /resources lists urn:acme:db, which is its own resource/,
     ],
   ];
   for (const [members, expected] of refused) assertOneProblem(file(members), expected);

@@ -1,15 +1,17 @@
 /** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
 import { randomBytes } from 'node:crypto';
 import { createClientSecret, hashClientSecret, isClientSecret } from '../../directory/client-secrets.ts';
+import { findApplicationProblems } from '../../nouns/application-rules.ts';
 import type { Application, AuthMethod, Ceiling, Organization } from '../../nouns/index.ts';
 import { OPENID_SCOPES } from '../../nouns/openid-scopes.ts';
-import { isOnDevice, needsPkce } from '../../nouns/redirect-uris.ts';
+import { needsPkce } from '../../nouns/redirect-uris.ts';
 import { algsBefore, ID_TOKEN_ALG } from '../../nouns/signing-algs.ts';
 import { NOTHING_STORED } from '../../nouns/values.ts';
 import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyApplication } from '../file.ts';
 import { findInsecureSetting } from '../insecure-settings.ts';
+import { nameOf } from '../problems.ts';
 import { planNoun } from './noun.ts';
 import { checkRights } from './organizations.ts';
 import type { Extras, Plan, Planning } from './plan.ts';
@@ -30,7 +32,7 @@ export async function planApplication(
 
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
   const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
-  const targets = planTargets(plan, name, entry, before);
+  const targets = planTargets(plan, entry, before);
   await checkTargets(plan, name, targets, entry);
 
   const given = {
@@ -121,42 +123,17 @@ export function planCredentials(
 
 /** What stands in the file may fit, and still not fit what the store holds beside it. */
 function checkAsWhole(plan: Plan, name: string, application: Application, entry: ApplyApplication): void {
-  const { authMethod, grants, redirectUris, introspects, firstParty, pkce } = application;
-  const say = (sentence: string) => plan.problems.push(`${name} ${sentence}`);
-  if (authMethod === 'none' && grants.includes('token_exchange')) {
-    say('may not use token_exchange with the authMethod none');
+  const { clientSecret, jwks, assertionAudience, resources } = entry;
+  const whole = { ...application, clientSecret, jwks, assertionAudience, resources };
+  for (const { path, message } of findApplicationProblems(whole)) {
+    plan.problems.push(`${name}: ${nameOf(path)} ${message}`);
   }
-  if (authMethod === 'none' && grants.includes('client_credentials')) {
-    say('may not use client_credentials with the authMethod none (RFC 6749 section 4.4)');
-  }
-  if (grants.includes('authorization_code') && redirectUris.length === 0)
-    say('needs redirectUris for authorization_code');
   const insecure = findInsecureSetting(application);
   if (insecure !== undefined) plan.notes.push(`${name} ${insecure}`);
-  else if (entry.assertionAudience === 'endpoint') {
-    say(`has no use for assertionAudience: endpoint with the authMethod ${authMethod}`);
-  }
-  if (authMethod === 'none' && introspects.length > 0) {
-    say('may not introspect with the authMethod none: leave introspects out, or empty it');
-  }
-  if (firstParty && redirectUris.some(isOnDevice)) {
-    say(
-      'may not have firstParty: true with redirectUris that have http on this machine or a scheme of their own',
-    );
-  }
-  if (pkce === 'optional' && authMethod === 'none')
-    say('may not have pkce: optional with the authMethod none');
-  const always = pkce === 'optional' ? redirectUris.filter(needsPkce) : [];
-  if (always.length > 0 && always.length === redirectUris.length) {
-    say('may not have pkce: optional, because PKCE is always required at each of its redirectUris');
-  } else if (always.length > 0) {
+  const always = application.pkce === 'optional' ? application.redirectUris.filter(needsPkce) : [];
+  if (always.length > 0) {
     plan.notes.push(`${name} has pkce: optional; PKCE stays required at ${always.join(', ')}`);
   }
-  if (entry.clientSecret !== undefined && (authMethod === 'none' || authMethod === 'private_key_jwt')) {
-    say(`has no use for a clientSecret with the authMethod ${authMethod}`);
-  }
-  if (entry.jwks && authMethod !== 'private_key_jwt')
-    say(`has no use for jwks with the authMethod ${authMethod}`);
 }
 
 type Targets = Pick<Application, 'resource' | 'ceilings' | 'registeredCeiling'>;
@@ -168,7 +145,6 @@ type Targets = Pick<Application, 'resource' | 'ceilings' | 'registeredCeiling'>;
  */
 function planTargets(
   plan: Plan,
-  name: string,
   { resource: wanted, permissions, resources }: ApplyApplication,
   before: Application | undefined,
 ): Targets {
@@ -186,8 +162,6 @@ function planTargets(
     : [...stored].filter(([identifier]) => identifier !== before?.resource && !plan.removals.has(identifier));
   for (const [identifier, ceiling] of others) {
     if (identifier !== resource) ceilings.push({ resource: identifier, permissions: ceiling });
-    else if (resources)
-      plan.problems.push(`${name} lists its own resource ${identifier} among its further resources`);
   }
   return {
     ceilings,

@@ -1,0 +1,87 @@
+/** Rules between the fields of an application: each field may be right by itself, and still not fit the others. */
+import { isSameResource } from '../permissions/resource-identifiers.ts';
+import type { AuthMethod } from './application.ts';
+import type { Contradiction } from './in-file.ts';
+import { hasOwnScheme, isOnDevice, needsPkce } from './redirect-uris.ts';
+
+/** What a file says, with or without what the store knows beside it. Absent: it is not known, and contradicts nothing. */
+interface Said {
+  readonly authMethod?: AuthMethod;
+  readonly clientSecret?: string | undefined;
+  readonly jwks?: object | undefined;
+  readonly assertionAudience?: 'issuer' | 'endpoint' | undefined;
+  readonly grants?: readonly string[];
+  readonly redirectUris?: readonly string[];
+  readonly postLogoutRedirectUris?: readonly string[];
+  readonly native?: boolean;
+  readonly firstParty?: boolean;
+  readonly pkce?: 'required' | 'optional';
+  readonly introspects?: readonly string[];
+  readonly resource?: string;
+  /** By the identifiers of further resources. */
+  readonly resources?: object | undefined;
+}
+
+export function findApplicationProblems(application: Said): Contradiction[] {
+  const { authMethod, grants = [], redirectUris, resource, native } = application;
+  const isPublic = authMethod === 'none';
+  const usesKeys = authMethod === 'private_key_jwt';
+  const needsKeys = authMethod !== undefined && !usesKeys;
+  const isOptional = application.pkce === 'optional';
+  const isUnfit = `cannot be used with the authMethod ${authMethod}`;
+  const wrong: [key: string, isWrong: unknown, message: string][] = [
+    ['clientSecret', application.clientSecret !== undefined && (isPublic || usesKeys), isUnfit],
+    ['jwks', application.jwks && needsKeys, isUnfit],
+    ['assertionAudience', application.assertionAudience === 'endpoint' && needsKeys, isUnfit],
+    [
+      'grants',
+      isPublic && grants.includes('client_credentials'),
+      'holds client_credentials, which needs an authMethod other than none (RFC 6749 section 4.4)',
+    ],
+    [
+      'grants',
+      isPublic && grants.includes('token_exchange'),
+      'holds token_exchange, which needs an authMethod other than none',
+    ],
+    [
+      'firstParty',
+      application.firstParty && redirectUris?.some(isOnDevice),
+      'is true, but a redirect URI is on this machine with http or has a scheme of its own, where another program may answer in its place',
+    ],
+    [
+      'pkce',
+      isOptional && isPublic,
+      'is optional, which needs an authMethod other than none: PKCE is all that protects the code of a public application',
+    ],
+    [
+      'pkce',
+      isOptional && redirectUris?.length !== 0 && redirectUris?.every(needsPkce),
+      'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
+    ],
+    [
+      'introspects',
+      isPublic && application.introspects?.length,
+      'needs an authMethod other than none: a public application cannot introspect',
+    ],
+    [
+      'redirectUris',
+      redirectUris?.length === 0 && grants.includes('authorization_code'),
+      'is empty, but authorization_code needs one',
+    ],
+    [
+      'resources',
+      resource !== undefined &&
+        Object.keys(application.resources ?? {}).some((other) => isSameResource(other, resource)),
+      `lists ${resource}, which is its own resource: its ceiling there is permissions`,
+    ],
+  ];
+  const ofNatives = (['redirectUris', 'postLogoutRedirectUris'] as const).flatMap((key) =>
+    [...(application[key] ?? []).entries()].flatMap(([index, uri]) =>
+      native || !hasOwnScheme(uri) ? [] : [[key, index]],
+    ),
+  );
+  return [
+    ...wrong.flatMap(([key, isWrong, message]) => (isWrong ? [{ path: [key], message }] : [])),
+    ...ofNatives.map((path) => ({ path, message: 'has a scheme of its own, which needs native: true' })),
+  ];
+}
