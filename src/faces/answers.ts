@@ -10,12 +10,11 @@ import { toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import { defined } from '../storage/defined.ts';
 import { createAsk, type RefusedAsk, type Tenant } from './ask.ts';
-import { type Face, Reply } from './face.ts';
+import { type Face, type Named, Reply } from './face.ts';
 import type { Incoming } from './incoming.ts';
 import type { FaceParts } from './parts.ts';
 import { createFaceRequest } from './requests.ts';
 import type { FoundRoute } from './routes.ts';
-import type { Named } from './tenants.ts';
 
 /** Characters. */
 const LONGEST_PATH_TOLD = 200;
@@ -92,7 +91,7 @@ export function createAnswers(face: Face, parts: FaceParts) {
       let reply: Reply;
       try {
         const body = await incoming.readBody();
-        const request = createFaceRequest(incoming, { face, tenant, view, params, body, presentedTokens });
+        const request = createFaceRequest(incoming, { face, tenant, view, params, body }, presentedTokens);
         notes.readers ??= tenant.client.application.allowedOrigins;
         const context = { face: face.name, tenant, view, asOf, address, requestId, notes, onRefused };
         reply = toReply(await action(request, createAsk(context, parts)));

@@ -19,6 +19,12 @@ export interface ApplicationSecret {
   readonly clientSecret: string;
 }
 
+/** What a path names, still encoded; neither names nor ids need encoding. */
+export interface Named {
+  readonly organization?: string | undefined;
+  readonly application?: string | undefined;
+}
+
 /** A request to a face, of an organization for which it is switched on. */
 export interface FaceRequest {
   readonly organization: Organization;
@@ -45,10 +51,6 @@ export interface FaceRequest {
   header(name: string): string;
   /** A living access token that was asked for through this face, for this organization; undefined for anything else. */
   findToken(value: string): Promise<TokenRow | undefined>;
-  /** Whether it is a JWT that we signed as an access token, of whatever API and organization; it may have ended. */
-  isSigned(value: string): Promise<boolean>;
-  /** Whether it was an access token of ours until it expired. */
-  hasExpired(value: string): Promise<boolean>;
   /** Whether it was made in this process, by a program that embeds the server. */
   readonly isOwn: boolean;
 }
@@ -122,20 +124,20 @@ export interface Face {
   readonly slashAtEnd?: boolean;
   /** At paths that it shares with another face: whether a request is for it. */
   readonly isFor?: (path: string, body: unknown) => boolean;
-  /** How bodies are read. `json or form`: what begins with `{` or `[` is JSON whatever type it says to be. */
-  readonly bodies: 'json' | 'json or form';
-  /** Whose pages may read the answers: those of the application's `allowedOrigins`, or everybody's. */
-  readonly origins: 'listed' | 'any';
+  /** How bodies are read if not as JSON. What begins with `{` or `[` is JSON whatever type it says to be. */
+  readonly bodies?: 'json or form';
+  /** Pages of any origin may read the answers, not only those of the application's `allowedOrigins`. */
+  readonly origins?: 'any';
   /** Headers of its own that pages of other origins may send. */
-  readonly headers: readonly string[];
-  /** Bytes that a body may have. */
-  readonly bodyLimit: number;
+  readonly headers?: readonly string[];
+  /** Bytes that a body may have; 64 KiB if left out. */
+  readonly bodyLimit?: number;
   /** The body of a failure, or a `Reply`. */
   readonly fail: (failure: FaceFailure) => unknown;
   /** What an unknown organization or application in a path is told; without it they are paths that are not there. */
   readonly failUnknown?: (
     failure: Omit<FaceFailure, 'error' | 'status' | 'description'>,
-    named: { readonly organization?: string | undefined; readonly application?: string | undefined },
+    named: Named,
   ) => unknown;
   /** Names of grants that its client may use beside those of its application, if that has the one they stand on. */
   readonly grants: (application: readonly string[]) => readonly string[];

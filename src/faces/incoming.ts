@@ -25,7 +25,7 @@ export interface Incoming {
   /** Whether a program in this process made it. */
   readonly isOwn: boolean;
   /** @param name in lower case @returns an empty text for an absent header */
-  header(name: string): string;
+  readonly header: (name: string) => string;
   /** @throws Refusal 400, 413 */
   readBody(): Promise<unknown>;
   readonly notes: Notes;

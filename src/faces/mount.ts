@@ -1,16 +1,18 @@
 /** A face at its paths: from an HTTP request to its answer, or from a call of a program in this process. */
 import type { Context, Middleware } from 'koa';
 import { createAnswers } from './answers.ts';
-import type { Face, Reply } from './face.ts';
+import type { Face, Named, Reply } from './face.ts';
 import type { Incoming, Notes } from './incoming.ts';
 import type { FaceParts } from './parts.ts';
 import { parseBody } from './requests.ts';
 import { createRoutes, withoutDoubledSlashes } from './routes.ts';
-import { findTenant, type Named } from './tenants.ts';
+import { findTenant } from './tenants.ts';
 
 /** What pages of other origins may send. A method that a path does not have gets a 404, which pages can read. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
+/** Bytes. */
+const BODY_LIMIT = 64 * 1024;
 
 declare module 'koa' {
   interface DefaultState extends Pick<Notes, 'bearer'> {
@@ -55,7 +57,7 @@ export function createMount(face: Face, parts: FaceParts): Mount {
   /** Read once, whichever face answers in the end: a body that cannot be read fails in the same way each time. */
   async function readOnce(ctx: Context): Promise<unknown> {
     const { state } = ctx;
-    state.faceText ??= readBody(ctx, face.bodyLimit);
+    state.faceText ??= readBody(ctx, face.bodyLimit ?? BODY_LIMIT);
     return parseBody(await state.faceText, face.bodies, ctx.get('Content-Type'));
   }
 
@@ -84,7 +86,7 @@ export function createMount(face: Face, parts: FaceParts): Mount {
   function answerPreflight(ctx: Context): void {
     ctx.status = 204;
     if (face.origins === 'any') ctx.state.readers = '*';
-    ctx.state.preflight = { methods: METHODS, headers: [...HEADERS, ...face.headers] };
+    ctx.state.preflight = { methods: METHODS, headers: [...HEADERS, ...(face.headers ?? [])] };
   }
 
   return {

@@ -1,12 +1,11 @@
 /** What a face gets to see of a request: the body as its clients write it, and the credentials of the header. */
-import type { DirectoryView } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 import type { Tenant } from './ask.ts';
 import type { ApplicationSecret, Face, FaceRequest } from './face.ts';
 import type { Incoming } from './incoming.ts';
-import type { FaceParts } from './parts.ts';
 import type { Params } from './routes.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
@@ -75,21 +74,19 @@ function decode(text: string): string {
   }
 }
 
-export interface RequestParts {
+interface Read extends Pick<FaceRequest, 'view' | 'body'> {
   readonly face: Face;
   readonly tenant: Tenant;
-  readonly view: DirectoryView;
   readonly params: Params;
-  readonly body: unknown;
-  readonly presentedTokens: FaceParts['presentedTokens'];
 }
 
 /** @throws Refusal 400 for broken encoding in the path */
-export function createFaceRequest(incoming: Incoming, parts: RequestParts): FaceRequest {
-  const { face, tenant, view, params, body, presentedTokens } = parts;
-  const { method, query, address, requestId, isOwn, notes } = incoming;
+export function createFaceRequest(
+  { method, query, header, address, requestId, isOwn, notes }: Incoming,
+  { face, tenant, view, params, body }: Read,
+  presentedTokens: PresentedTokens,
+): FaceRequest {
   const { organization: _, application: __, ...others } = params;
-  const header = (name: string): string => incoming.header(name);
   const authorization = header('authorization');
   return {
     ...tenant,
@@ -111,11 +108,6 @@ export function createFaceRequest(incoming: Incoming, parts: RequestParts): Face
       notes.bearer = row;
       return row;
     },
-    async isSigned(value) {
-      const presented = await presentedTokens.identify(value);
-      return presented.kind === 'access token' && presented.format === 'jwt';
-    },
-    hasExpired: (value) => presentedTokens.hasExpired(value),
     isOwn,
   };
 }

@@ -1,15 +1,8 @@
 /** Whose face answers a request, and as which client. */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
-import type { Organization } from '../nouns/index.ts';
-import { isNounId } from '../nouns/index.ts';
+import { isNounId, type Organization } from '../nouns/index.ts';
 import type { Tenant } from './ask.ts';
-import type { Face } from './face.ts';
-
-/** What a path names, still encoded; neither names nor ids need encoding. */
-export interface Named {
-  readonly organization?: string | undefined;
-  readonly application?: string | undefined;
-}
+import type { Face, Named } from './face.ts';
 
 async function findOrganization(
   view: DirectoryView,

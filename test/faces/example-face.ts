@@ -27,10 +27,7 @@ function findEntry(body: unknown): Entry | undefined {
 
 export const exampleFace: Face = {
   name: 'turnstile',
-  bodies: 'json',
   bodyLimit: 4_096,
-  origins: 'listed',
-  headers: [],
   // Of the grants that the application has, those that this API has a request for.
   grants: (own) => own.filter((grant) => grant === 'password'),
   fail,

@@ -18,7 +18,6 @@ import {
   type TokenRequest,
 } from './requests.ts';
 
-const BODY_LIMIT = 64 * 1024;
 /** Seconds. */
 const TTL = 10_800;
 const REFRESH_TTL = 30 * 86_400;
@@ -108,10 +107,7 @@ export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
 
   return {
     name: apiMaker.name,
-    bodies: 'json',
-    origins: 'listed',
     headers: [USER_HEADER, ROW_HEADER, 'x-am-secret', 'x-am-content-type-response'],
-    bodyLimit: BODY_LIMIT,
     grants: (own) => own.filter((grant) => ['password', 'database_user', 'refresh_token'].includes(grant)),
     fail: ({ status, description, error }) => ({
       success: false,

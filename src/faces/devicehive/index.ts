@@ -22,13 +22,12 @@ import {
   parsePluginPair,
   parseRefresh,
   toDeviceAccess,
-  type WantedDevices,
+  type WantedPair,
   withinTheirs,
 } from './requests.ts';
 import type { DeviceHiveSettings } from './settings.ts';
 import { actionIdsOf, findTopic, mayDo, readRefreshClaims, tokensFor } from './tokens.ts';
 
-const BODY_LIMIT = 64 * 1024;
 /** The version whose API this is. */
 const API_VERSION = '3.4.5';
 /** The check of the original is lenient about spacing. */
@@ -49,10 +48,16 @@ interface Caller {
 const created = ({ answer }: IssuedAccess): Reply =>
   new Reply(201, { accessToken: answer.access_token, refreshToken: answer.refresh_token });
 
-export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face {
+export function createFace({ issuer, users, presentedTokens, refreshJwts, now }: FaceParts): Face {
   /** At least one: tokens end with a second. @param time milliseconds */
   function secondsUntil(time: number): number {
     return Math.max(1, Math.floor(time / 1000) - Math.floor(now() / 1000));
+  }
+
+  /** Whether it is a JWT that this server signed as an access token, of whatever API; it may have ended. */
+  async function isSigned(token: string): Promise<boolean> {
+    const presented = await presentedTokens.identify(token);
+    return presented.kind === 'access token' && presented.format === 'jwt';
   }
 
   /** A name that an administrator of the organization has is looked for among them, and nowhere else. */
@@ -63,18 +68,12 @@ export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face
   }
 
   async function requireCaller(request: FaceRequest, action: string): Promise<Caller> {
-    const token = BEARER.exec(request.header('authorization'))?.[1];
-    const row = token === undefined ? undefined : await request.findToken(token);
+    const token = BEARER.exec(request.header('authorization'))?.[1] ?? '';
+    const row = await request.findToken(token);
     const user = row && (await users.findBySubject(row.subject));
     // A plugin's token goes to the operator of the plugin, who is not its creator.
-    if (
-      token === undefined ||
-      !row?.devices ||
-      !user ||
-      findTopic(token) !== undefined ||
-      !isLetIn(user, request)
-    ) {
-      const isOver = token !== undefined && (await request.hasExpired(token));
+    if (!row?.devices || !user || findTopic(token) !== undefined || !isLetIn(user, request)) {
+      const isOver = await presentedTokens.hasExpired(token);
       throw new DeviceHiveRefusal(401, isOver ? 'Token expired' : UNAUTHORIZED);
     }
     if (!mayDo(row, action)) throw new DeviceHiveRefusal(403, ACCESS_DENIED);
@@ -100,19 +99,18 @@ export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face
   async function createPair(
     { row }: Caller,
     target: User,
-    wanted: { devices: WantedDevices; expiresAt: number | undefined; refreshExpiresAt: number | undefined },
+    { devices, expiresAt, refreshExpiresAt }: WantedPair,
     { settings }: FaceRequest,
     ask: Ask,
-    forPlugin = false,
+    isOfPlugin = false,
   ): Promise<Reply> {
     const realm = target.realm === 'management' ? target.realm : undefined;
-    const { expiresAt, refreshExpiresAt } = wanted;
-    const tokens = tokensFor(settings, { realm, isOfPlugin: forPlugin });
+    const tokens = tokensFor(settings, { realm, isOfPlugin });
     const issued = await ask.token({
       grantType: DERIVED_LOGIN,
       subject: { kind: 'access token', row },
       parameters: { requested_subject: userSubject(target) },
-      asked: { devices: toDeviceAccess(wanted.devices) },
+      asked: { devices: toDeviceAccess(devices) },
       devices: true,
       token: {
         ...tokens,
@@ -129,10 +127,8 @@ export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face
     alsoBelow: ['/dh/rest'],
     isFor: (path, body) =>
       path !== '/token' || (typeof body === 'object' && body !== null && Object.hasOwn(body, 'login')),
-    bodies: 'json',
     origins: 'any',
     headers: ['Origin', 'Accept', 'Auth-DeviceID', 'Auth-DeviceKey'],
-    bodyLimit: BODY_LIMIT,
     fail: toFailure,
     grants: (own) => [
       ...own.filter((grant) => grant === 'password' || grant === 'refresh_token'),
@@ -165,8 +161,7 @@ export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face
         const caller = await requireCaller(request, 'ManageToken');
         const wanted = parsePair(request.body, now());
         const target = await requireTarget(wanted.userId, caller, request);
-        const isAnother = target.id !== caller.user.id;
-        const devices = isAnother ? withinTheirs(wanted.devices) : wanted.devices;
+        const devices = target.id === caller.user.id ? wanted.devices : withinTheirs(wanted.devices);
         return createPair(caller, target, { ...wanted, devices }, request, ask);
       },
 
@@ -176,7 +171,7 @@ export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face
         const facts = opened && readRefreshClaims(opened.claims);
         if (!facts) {
           const isAccess =
-            (await request.findToken(refreshToken)) !== undefined || (await request.hasExpired(refreshToken));
+            (await request.findToken(refreshToken)) ?? (await presentedTokens.hasExpired(refreshToken));
           if (isAccess) throw new DeviceHiveRefusal(401, 'Invalid token type');
           throw unauthorized('no refresh token of this API');
         }
@@ -200,14 +195,13 @@ export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face
 
       async 'POST /token/plugin/create'(request, ask) {
         const caller = await requireCaller(request, 'ManagePlugin');
-        const { topic, devices, expiresAt } = parsePluginPair(request.body, now());
+        const { topic, ...wanted } = parsePluginPair(request.body, now());
         const { plugins = [] } = request.settings as DeviceHiveSettings;
         const plugin = plugins.find((known) => known.topic === topic);
         if (!plugin) throw new DeviceHiveRefusal(403, 'No permisions or invalid topic name');
         if (plugin.creator !== caller.user.username) {
           throw new DeviceHiveRefusal(403, `User with id ${caller.user.number} is not a plugin creator`);
         }
-        const wanted = { devices, expiresAt, refreshExpiresAt: expiresAt };
         return createPair(caller, caller.user, wanted, request, ask, true);
       },
 
@@ -216,12 +210,12 @@ export function createFace({ issuer, users, refreshJwts, now }: FaceParts): Face
         if (token === '') throw new DeviceHiveRefusal(401, 'Token is empty');
         const row = await request.findToken(token);
         // Without its topic a plugin's token has ended.
-        const topic = row || (await request.isSigned(token)) ? findTopic(token) : undefined;
+        const topic = row || (await isSigned(token)) ? findTopic(token) : undefined;
         const { plugins = [] } = request.settings as DeviceHiveSettings;
         const isGone = topic !== undefined && !plugins.some((known) => known.topic === topic);
         if (isGone || (row && topic === undefined)) throw new DeviceHiveRefusal(401, 'Plugin is not found');
         if (!row) {
-          if (await request.hasExpired(token)) throw new DeviceHiveRefusal(401, 'Token has expired');
+          if (await presentedTokens.hasExpired(token)) throw new DeviceHiveRefusal(401, 'Token has expired');
           const isRefresh = (await refreshJwts.open(token)) !== undefined;
           throw new DeviceHiveRefusal(401, isRefresh ? 'Invalid token type' : 'Token is not valid');
         }

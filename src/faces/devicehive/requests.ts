@@ -36,8 +36,7 @@ export function withinTheirs(devices: WantedDevices): WantedDevices {
   return Object.fromEntries(Object.entries(devices).filter(([, list]) => !list.includes(ALL)));
 }
 
-export interface PairRequest {
-  readonly userId: number;
+export interface WantedPair {
   readonly devices: WantedDevices;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number | undefined;
@@ -137,37 +136,25 @@ function withTopics(actions: readonly string[]): WantedDevices {
 }
 
 /** @param now milliseconds @throws DeviceHiveRefusal 400 */
-export function parsePair(body: unknown, now: number): PairRequest {
+export function parsePair(body: unknown, now: number): WantedPair & { userId: number } {
   const { userId, actions, networkIds, deviceTypeIds, expiration, refreshExpiration } = requireObject(body);
   if (typeof userId !== 'number' || !Number.isSafeInteger(userId) || userId < 0) throw missing('userId');
-  const networks = parseIds(networkIds);
-  const deviceTypes = parseIds(deviceTypeIds);
+  const ids = defined({ networks: parseIds(networkIds), deviceTypes: parseIds(deviceTypeIds) });
   const expiresAt = parseTime(expiration, now);
   return {
     userId,
-    devices: {
-      ...withTopics(parseActions(actions)),
-      ...defined({ networks, deviceTypes }),
-    },
+    devices: { ...withTopics(parseActions(actions)), ...ids },
     expiresAt,
     refreshExpiresAt: parseTime(refreshExpiration, now) ?? expiresAt,
   };
 }
 
-export interface PluginPairRequest {
-  readonly topic: string;
-  readonly devices: WantedDevices;
-  readonly expiresAt: number | undefined;
-}
-
 /** @param now milliseconds @throws DeviceHiveRefusal 400 */
-export function parsePluginPair(body: unknown, now: number): PluginPairRequest {
-  const { a, e, tpc } = requireObject(body);
-  if (typeof tpc !== 'string' || tpc === '') throw missing('tpc');
-  return {
-    topic: tpc,
-    // Plugins ask for all actions, also if their creator has fewer.
-    devices: withinTheirs({ actions: parseActions(a), networks: [], deviceTypes: [], topics: [tpc] }),
-    expiresAt: parseTime(e, now),
-  };
+export function parsePluginPair(body: unknown, now: number): WantedPair & { topic: string } {
+  const { a, e, tpc: topic } = requireObject(body);
+  if (typeof topic !== 'string' || topic === '') throw missing('tpc');
+  // Plugins ask for all actions, also if their creator has fewer.
+  const devices = withinTheirs({ actions: parseActions(a), networks: [], deviceTypes: [], topics: [topic] });
+  const expiresAt = parseTime(e, now);
+  return { topic, devices, expiresAt, refreshExpiresAt: expiresAt };
 }

@@ -13,17 +13,12 @@ import { createFail } from './failures.ts';
 import { createLoginRoutes } from './login.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
 
-const BODY_LIMIT = 64 * 1024;
-
 export function createFace(deps: FaceParts): Face {
   const { issuer, prefixes: { fusio: prefix = '' } = {} } = deps;
   const base = issuer + prefix;
   return {
     name: fusio.name,
     bodies: 'json or form',
-    origins: 'listed',
-    headers: [],
-    bodyLimit: BODY_LIMIT,
     fail: createFail(base),
     grants: (own) => own.filter((grant) => grant === 'password' || grant === 'refresh_token'),
     routes: {

@@ -32,11 +32,11 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
     return living;
   }
 
+  const siteOf = (request: FaceRequest, { connection: { id } }: LivingConnection) =>
+    authorOf(request, { connection: id });
+
   return {
     name: sunbreak.name,
-    bodies: 'json',
-    origins: 'listed',
-    headers: [],
     bodyLimit: BODY_LIMIT,
     fail: ({ description }) => ({ message: description }),
     grants: (own) => [
@@ -61,7 +61,7 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
 
       async 'DELETE /api/database/connection'(request) {
         const living = await requireConnection(request);
-        await connections.end(living.connection, authorOf(request, { connection: living.connection.id }));
+        await connections.end(living.connection, siteOf(request, living));
         return {};
       },
 
@@ -85,10 +85,7 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
 
       async 'POST /api/auth/version'(request) {
         const living = await requireConnection(request);
-        await connections.endIssued(
-          living.connection,
-          authorOf(request, { connection: living.connection.id }),
-        );
+        await connections.endIssued(living.connection, siteOf(request, living));
         return {};
       },
 
@@ -97,11 +94,7 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
         const living = await requireConnection(request);
         for (const visitor of visitors) {
           await exchangeLimit(living.connection.id);
-          await connections.endIssued(
-            living.connection,
-            authorOf(request, { connection: living.connection.id }),
-            visitor,
-          );
+          await connections.endIssued(living.connection, siteOf(request, living), visitor);
         }
         return {};
       },

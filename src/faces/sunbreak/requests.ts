@@ -48,23 +48,9 @@ function parse<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   );
 }
 
-export interface ConnectRequest {
-  readonly email: string;
-  readonly password: string;
-  readonly name: string | undefined;
-  readonly domain: string;
-  readonly isNewUser: boolean;
-}
-
-export function parseConnect(body: unknown): ConnectRequest {
+export function parseConnect(body: unknown) {
   const { data, context } = parse(connect, body);
-  return { ...data, name: data.name, ...context };
-}
-
-export interface Subscription {
-  readonly permissions: Permissions;
-  /** The site's own number of the visitor that the token is for. */
-  readonly visitor: string | undefined;
+  return { ...data, ...context };
 }
 
 /** PHP writes a map without entries as a list. */
@@ -89,12 +75,10 @@ function readPermissions(permissions: unknown): Permissions {
   }
 }
 
-export function parseSubscription(body: unknown): Subscription {
-  const { data } = parse(subscription, body);
-  return {
-    permissions: readPermissions(data.permissions),
-    visitor: data.userId === undefined ? undefined : String(data.userId),
-  };
+/** `visitor`: the site's own number of the visitor that the token is for. */
+export function parseSubscription(body: unknown) {
+  const { permissions, userId } = parse(subscription, body).data;
+  return { permissions: readPermissions(permissions), visitor: userId?.toString() };
 }
 
 /** Numbers of those whose sessions end. */

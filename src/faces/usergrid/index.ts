@@ -14,8 +14,6 @@ import { createPrincipals } from './principals.ts';
 import { createTokenRoutes } from './tokens.ts';
 import { createUserRoutes } from './users.ts';
 
-const BODY_LIMIT = 64 * 1024;
-
 /** The last members of an envelope stand behind the times. */
 function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now: () => number): FaceAction {
   return async (request, ask) => {
@@ -69,9 +67,6 @@ export function createFace(deps: FaceParts): Face {
     name: usergrid.name,
     slashAtEnd: true,
     bodies: 'json or form',
-    origins: 'listed',
-    headers: [],
-    bodyLimit: BODY_LIMIT,
     ...createFailures(now),
     grants: (own) => [...own.filter((grant) => grant === 'password'), 'act_for_user'],
     routes: {

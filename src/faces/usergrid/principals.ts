@@ -90,7 +90,7 @@ function findValue(request: FaceRequest): string | undefined {
   return value;
 }
 
-export function createPrincipals({ users }: FaceParts) {
+export function createPrincipals({ users, presentedTokens }: FaceParts) {
   async function fromRow(token: string, row: TokenRow, request: FaceRequest): Promise<Principal> {
     const { view, settings, organization } = request;
     if (row.user === undefined) {
@@ -110,7 +110,7 @@ export function createPrincipals({ users }: FaceParts) {
     if (!TOKEN.test(token)) throw new UsergridRefusal('auth_bad_access_token');
     const row = await request.findToken(token);
     if (row) return fromRow(token, row, request);
-    throw new UsergridRefusal((await request.hasExpired(token)) ? 'expired_token' : 'auth_invalid');
+    throw new UsergridRefusal((await presentedTokens.hasExpired(token)) ? 'expired_token' : 'auth_invalid');
   }
 
   async function fromCredentials(
