@@ -10,14 +10,15 @@ import {
   union,
 } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
+import { hasPowerOver } from '../../rights/power.ts';
 import { findRights } from '../../rights/rights.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
-import { baseOf, describeAdministrator, toApplicationEntity, toEnvelope } from './entities.ts';
+import { describeAdministrator, type Envelope, toApplicationEntity } from './entities.ts';
 import { noAccess, UsergridRefusal } from './errors.ts';
 import { parsePermission, spellPermissions } from './permission-strings.ts';
-import { type Answers, administers, authorFor, type Principal, type Principals } from './principals.ts';
+import { type Answers, authorFor, type Principal, type Principals } from './principals.ts';
 import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
 
 /** Who asks, and for what they own. */
@@ -27,11 +28,10 @@ type SecretOf = (application: Application, author: Author) => Promise<string | u
 
 export function createAdministration(deps: FaceParts, principals: Principals) {
   const { applications, roleChanges, now } = deps;
-  const base = baseOf(deps);
 
   async function requireOver(request: FaceRequest, ask: Ask): Promise<Principal> {
     const principal = await principals.require(request, ask);
-    if (!administers(principal, request)) throw new UsergridRefusal('unauthorized');
+    if (!hasPowerOver(principal, request.client.application)) throw new UsergridRefusal('unauthorized');
     return principal;
   }
 
@@ -109,11 +109,12 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return { principal, role, resource, within: await findOwnRights(principal, resource, request) };
   }
 
-  function showRole(action: 'get' | 'post' | 'delete', role: Role, request: FaceRequest) {
-    const data = spellPermissions(roleChanges.permissionsOf(role));
-    const path = `/roles/${encodeURIComponent(role.name)}/permissions`;
-    return toEnvelope({ action, path, entities: [], data }, request, base);
-  }
+  const showRole = (action: Envelope['action'], role: Role): Envelope => ({
+    action,
+    path: `/roles/${encodeURIComponent(role.name)}/permissions`,
+    entities: [],
+    data: spellPermissions(roleChanges.permissionsOf(role)),
+  });
 
   return {
     async me(request, ask) {
@@ -139,14 +140,14 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
 
     async readPermissions(request, ask) {
       const { role } = await requireRole(request, ask);
-      return showRole('get', role, request);
+      return showRole('get', role);
     },
 
     async addPermission(request, ask) {
       const { role, resource, within, principal } = await requireRole(request, ask);
       const added = parsePermission(fieldsOf(request.body).permission, resource);
       const changed = await roleChanges.allow(role, added, within, authorFor(principal, request));
-      return showRole('post', changed, request);
+      return showRole('post', changed);
     },
 
     async removePermissions(request, ask) {
@@ -161,7 +162,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
         throw new UsergridRefusal('unauthorized', describeDifference(difference(removed, within)));
       }
       const changed = await roleChanges.disallow(role, removed, authorFor(principal, request));
-      return showRole('delete', changed, request);
+      return showRole('delete', changed);
     },
 
     async changeApplication(request, ask) {
@@ -169,8 +170,8 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       const seconds = parseAccessTokenTtl(request.body, LONGEST_TOKEN);
       const application = await requireApplication(request);
       const changed = await applications.limitUserTokens(application, seconds, authorFor(principal, request));
-      const entity = toApplicationEntity(changed, request.organization, now());
-      return toEnvelope({ action: 'put', path: '/', entities: [entity] }, request, base);
+      const entities = [toApplicationEntity(changed, request.organization, now())];
+      return { action: 'put', path: '/', entities };
     },
   } satisfies Answers;
 }

@@ -4,7 +4,6 @@ import type { NamedApplication } from '../../directory/directory.ts';
 import type { Application, Organization, User } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
 import type { FaceRequest } from '../face.ts';
-import type { FaceParts } from '../parts.ts';
 
 /** The application that all administrators of the original belong to. */
 const MANAGEMENT_APPLICATION = '00000000-0000-0000-0000-000000000001';
@@ -21,8 +20,8 @@ const emailOf = ({ email }: User) => defined({ email });
 
 const isActivated = ({ pending }: User): boolean => pending !== true;
 
-/** @param named between what it is and what it says of itself */
-function aboutUser(user: User, named: object): Record<string, unknown> {
+/** As an answer with a token has it. @param named between what it is and what it says of itself */
+export function describeUser(user: User, named: object = {}): Record<string, unknown> {
   return {
     uuid: user.id,
     type: 'user',
@@ -35,11 +34,7 @@ function aboutUser(user: User, named: object): Record<string, unknown> {
   };
 }
 
-/** As an answer with a token has it. */
-export const describeUser = (user: User) => aboutUser(user, {});
-
-/** As an entity. */
-export const toUserEntity = (user: User) => aboutUser(user, defined({ name: user.displayName }));
+export const toUserEntity = (user: User) => describeUser(user, defined({ name: user.displayName }));
 
 /** @param modified milliseconds */
 export function toApplicationEntity(application: Application, organization: Organization, modified: number) {
@@ -136,6 +131,7 @@ export interface Envelope {
 /** @param base the URL below which the face is served */
 export function toEnvelope(
   { action, path, entities, data }: Envelope,
+  times: { readonly timestamp: number; readonly duration: number },
   { client, query }: FaceRequest,
   base: string,
 ): Record<string, unknown> {
@@ -150,12 +146,8 @@ export function toEnvelope(
     uri: `${base}/${organization.name}/${encodeURIComponent(application.name)}${path}`,
     entities,
     ...defined({ data }),
+    ...times,
     organization: organization.name,
     applicationName: application.name,
   };
-}
-
-/** The URL below which the face is served. */
-export function baseOf({ issuer, prefixes }: Pick<FaceParts, 'issuer' | 'prefixes'>): string {
-  return issuer + (prefixes.usergrid ?? '');
 }

@@ -12,12 +12,10 @@ import {
   PermissionsNotAllowed,
   ProofRejected,
   RegistrationClosed,
-  TooManyAttempts,
-  Unavailable,
 } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { defined } from '../../storage/defined.ts';
-import { type Face, type FaceFailure, Reply } from '../face.ts';
+import { type Face, Reply } from '../face.ts';
 import { UnreadableBody } from '../requests.ts';
 
 const SECURITY = 'org.apache.usergrid.rest.exceptions.SecurityException';
@@ -59,7 +57,7 @@ const KINDS = {
 type Code = keyof typeof KINDS;
 
 /** Whatever HTTP has a status for and Usergrid no word. */
-const OTHER = { code: 'web_application', exception: 'javax.ws.rs.WebApplicationException' };
+const OTHER = { error: 'web_application', exception: 'javax.ws.rs.WebApplicationException' };
 
 /** Told with one of Usergrid's codes. */
 export class UsergridRefusal extends Refusal {
@@ -110,13 +108,11 @@ export function toGrantRefused(error: unknown): unknown {
     return new GrantRefused(400, 'invalid_grant', text);
   }
   if (isWrongLogin(error)) return wrongLogin(error instanceof Error ? error.message : undefined);
-  if (error instanceof TooManyAttempts || error instanceof Unavailable) {
-    const [status, code] =
-      error instanceof Unavailable ? [503, 'temporarily_unavailable'] : [429, 'invalid_request'];
-    return new GrantRefused(status, code, error.told, error.retryAfter);
-  }
   if (!(error instanceof DomainError)) return error;
-  return new GrantRefused(400, 'invalid_request', error.told);
+  const { status, error: code, told, retryAfter } = error;
+  return retryAfter === undefined
+    ? new GrantRefused(400, 'invalid_request', told)
+    : new GrantRefused(status, code, told, retryAfter);
 }
 
 function codeOf(error: unknown, status: number): Code | undefined {
@@ -129,34 +125,29 @@ function codeOf(error: unknown, status: number): Code | undefined {
   return status === 400 ? 'illegal_argument' : undefined;
 }
 
-type Told = Pick<FaceFailure, 'duration'>;
+type Kind = Pick<UsergridRefusal, 'status' | 'error' | 'exception'>;
 
-function body(code: string, exception: string, description: string, { duration }: Told, now: number) {
-  return { error: code, timestamp: now, duration, exception, error_description: description };
+function kindOf(error: unknown, status: number): Kind {
+  if (error instanceof UsergridRefusal) return error;
+  const code = codeOf(error, status);
+  return code === undefined ? { ...OTHER, status } : { ...KINDS[code], error: code };
 }
 
 /** @param now milliseconds */
 export function createFailures(now: () => number): Pick<Face, 'fail'> & Required<Pick<Face, 'failUnknown'>> {
+  const reply = ({ status, error, exception }: Kind, error_description: string, duration: number) =>
+    new Reply(status, { error, timestamp: now(), duration, exception, error_description });
   return {
-    fail({ error, status, description, ...told }) {
+    fail({ error, status, description, duration }) {
       if (error instanceof GrantRefused) {
         return new Reply(status, { error: error.error, error_description: description });
       }
-      if (error instanceof UsergridRefusal) {
-        return new Reply(status, body(error.error, error.exception, description, told, now()));
-      }
-      const code = codeOf(error, status);
-      const kind = code && KINDS[code];
-      return new Reply(
-        kind?.status ?? status,
-        body(code ?? OTHER.code, kind?.exception ?? OTHER.exception, description, told, now()),
-      );
+      return reply(kindOf(error, status), description, duration);
     },
-    failUnknown({ path, ...told }, { organization = '', application }) {
-      const { status, exception } = KINDS.organization_application_not_found;
+    failUnknown({ path, duration }, { organization = '', application }) {
       const name = application === undefined ? organization : `${organization}/${application}`;
       const text = `Could not find application for ${name} from URI: ${path.slice(1)}`;
-      return new Reply(status, body('organization_application_not_found', exception, text, told, now()));
+      return reply(new UsergridRefusal('organization_application_not_found'), text, duration);
     },
   };
 }

@@ -3,51 +3,59 @@
  * administrators and for organizations, and as much of the API around them as it takes to manage who gets one. What
  * the original lets one principal do to others is bounded here by what the caller's token allows.
  */
-import { defined } from '../../storage/defined.ts';
 import type { Face, FaceAction } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { createAdministration } from './administration.ts';
 import { authorize } from './authorize.ts';
 import { usergrid } from './declaration.ts';
+import { toEnvelope } from './entities.ts';
 import { createFailures } from './errors.ts';
-import { createPrincipals } from './principals.ts';
+import { type Answers, createPrincipals } from './principals.ts';
 import { createTokenRoutes } from './tokens.ts';
 import { createUserRoutes } from './users.ts';
 
-/** The last members of an envelope stand behind the times. */
-function timed(answer: (...args: Parameters<FaceAction>) => Promise<object>, now: () => number): FaceAction {
-  return async (request, ask) => {
-    const timestamp = now();
-    const whole: Record<string, unknown> = { ...(await answer(request, ask)) };
-    const { organization, applicationName, ...head } = whole;
-    const times = { timestamp, duration: now() - timestamp };
-    return { ...head, ...times, ...defined({ organization, applicationName }) };
-  };
-}
+type Answered = Readonly<Record<'get' | 'post', FaceAction>>;
+
+const getAndPost = (path: string, { get, post }: Answered) => ({
+  [`GET ${path}`]: get,
+  [`POST ${path}`]: post,
+});
+
+/** Clients of the original use the one method or the other. */
+const putAndPost = (path: string, action: FaceAction) => ({
+  [`PUT ${path}`]: action,
+  [`POST ${path}`]: action,
+});
 
 export function createFace(deps: FaceParts): Face {
-  const { issuer, now } = deps;
+  const { issuer, prefixes, now } = deps;
+  const base = issuer + (prefixes.usergrid ?? '');
   const principals = createPrincipals(deps);
   const tokens = createTokenRoutes(deps);
   const users = createUserRoutes(deps, principals);
   const administration = createAdministration(deps, principals);
-  const within = (answer: Parameters<typeof timed>[0]): FaceAction => timed(answer, now);
+
+  /** All answers below an application have the times; those with entities have the envelope too. */
+  const within = (answer: Answers[string]): FaceAction => {
+    return async (request, ask) => {
+      const timestamp = now();
+      const answered = await answer(request, ask);
+      const times = { timestamp, duration: now() - timestamp };
+      return answered.entities ? toEnvelope(answered, times, request, base) : { ...answered, ...times };
+    };
+  };
 
   const toAuthorization: FaceAction = async (request) => authorize(request, issuer);
+  const authorization = { get: toAuthorization, post: toAuthorization };
+  const organizationKeys = {
+    get: within(administration.readOrganizationKeys),
+    post: within(administration.renewOrganizationKeys),
+  };
+  const managementTokens = tokens('management');
 
   const application = '/:organization/:application';
   const administrator = '/management/users/:user';
   const permissions = `${application}/roles/:role/permissions`;
-
-  /** Clients of the original use the one method or the other. */
-  const onPutAndPost = (path: string, action: FaceAction) => ({
-    [`PUT ${path}`]: action,
-    [`POST ${path}`]: action,
-  });
-  const keysOf = (path: string) => ({
-    [`GET ${path}`]: within(administration.readOrganizationKeys),
-    [`POST ${path}`]: within(administration.renewOrganizationKeys),
-  });
 
   const usersAt = (path: string): Record<string, FaceAction> => {
     const user = `${path}/:user`;
@@ -57,9 +65,9 @@ export function createFace(deps: FaceParts): Face {
       [`GET ${user}`]: within(users.read),
       [`DELETE ${user}`]: within(users.remove),
       [`GET ${user}/token`]: users.readToken,
-      ...onPutAndPost(`${user}/password`, within(users.setPassword)),
-      ...onPutAndPost(`${user}/revoketokens`, within(users.revokeTokens)),
-      ...onPutAndPost(`${user}/revoketoken`, within(users.revokeToken)),
+      ...putAndPost(`${user}/password`, within(users.setPassword)),
+      ...putAndPost(`${user}/revoketokens`, within(users.revokeTokens)),
+      ...putAndPost(`${user}/revoketoken`, within(users.revokeToken)),
     };
   };
 
@@ -70,26 +78,21 @@ export function createFace(deps: FaceParts): Face {
     ...createFailures(now),
     grants: (own) => [...own.filter((grant) => grant === 'password'), 'act_for_user'],
     routes: {
-      'POST /token': tokens.post('management'),
-      'GET /token': tokens.get('management'),
-      'POST /management/token': tokens.post('management'),
-      'GET /management/token': tokens.get('management'),
-      'POST /management/me': tokens.post('management'),
+      ...getAndPost('/token', managementTokens),
+      ...getAndPost('/management/token', managementTokens),
+      'POST /management/me': managementTokens.post,
       'GET /management/me': (request, ask) => {
-        const answer = request.query.has('grant_type') ? tokens.get('management') : administration.me;
+        const answer = request.query.has('grant_type') ? managementTokens.get : administration.me;
         return answer(request, ask);
       },
-      'GET /management/authorize': toAuthorization,
-      'POST /management/authorize': toAuthorization,
-      ...keysOf('/management/organizations/:organization/credentials'),
-      ...keysOf('/management/orgs/:organization/credentials'),
-      ...onPutAndPost(`${administrator}/revoketokens`, within(users.revokeOwnTokens)),
-      ...onPutAndPost(`${administrator}/revoketoken`, within(users.revokeOwnToken)),
+      ...getAndPost('/management/authorize', authorization),
+      ...getAndPost('/management/organizations/:organization/credentials', organizationKeys),
+      ...getAndPost('/management/orgs/:organization/credentials', organizationKeys),
+      ...putAndPost(`${administrator}/revoketokens`, within(users.revokeOwnTokens)),
+      ...putAndPost(`${administrator}/revoketoken`, within(users.revokeOwnToken)),
 
-      [`POST ${application}/token`]: tokens.post('application'),
-      [`GET ${application}/token`]: tokens.get('application'),
-      [`GET ${application}/authorize`]: toAuthorization,
-      [`POST ${application}/authorize`]: toAuthorization,
+      ...getAndPost(`${application}/token`, tokens()),
+      ...getAndPost(`${application}/authorize`, authorization),
       [`GET ${application}/credentials`]: within(administration.readKeys),
       [`POST ${application}/credentials`]: within(administration.renewKeys),
       [`PUT ${application}`]: within(administration.changeApplication),

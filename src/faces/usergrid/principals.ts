@@ -4,12 +4,11 @@
  */
 import { type Author, authorOf } from '../../changes/author.ts';
 import type { Application, User } from '../../nouns/index.ts';
-import { hasPowerOver, hasPowerOverUser, hasPowerOverUsers, type Powerful } from '../../rights/power.ts';
-import type { World } from '../../rights/reach-of.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { type UsergridSettings, usergrid } from './declaration.ts';
+import type { Envelope } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { findInQuery } from './requests.ts';
 
@@ -28,10 +27,10 @@ export type Principal = {
 
 export type Principals = ReturnType<typeof createPrincipals>;
 
-/** What the routes answer by their names, without the times that every envelope has. */
-export type Answers = Readonly<
-  Record<string, (request: FaceRequest, ask: Ask) => Promise<Record<string, unknown>>>
->;
+type Plain = Readonly<Record<string, unknown>> & { readonly entities?: never };
+
+/** What the routes answer by their names, without the times that all answers have. */
+export type Answers = Readonly<Record<string, (request: FaceRequest, ask: Ask) => Promise<Envelope | Plain>>>;
 
 /**
  * What an id and a secret are traded with at the URL of an application: that application's own, or the organization's,
@@ -49,29 +48,6 @@ export async function toCredentialsQuestion(
     clients: ({ id, isOrganization }) => isOrganization === true || id === own,
     asked: known?.application.isOrganization ? { resource } : {},
   };
-}
-
-const powerful = (principal: Principal): Powerful =>
-  'user' in principal ? { user: principal.user } : { application: principal.application };
-
-/** Whether it may do with the application what only who owns it does. */
-export function administers(principal: Principal, { client }: FaceRequest): boolean {
-  return hasPowerOver(powerful(principal), client.application);
-}
-
-/** Whether it may read and change the application's people. */
-export function administersUsers(principal: Principal, { client }: FaceRequest): boolean {
-  return hasPowerOverUsers(powerful(principal), client.application);
-}
-
-/** Whether it may change this one of them. */
-export function administersUser(
-  principal: Principal,
-  user: User,
-  { client }: FaceRequest,
-  world: World,
-): Promise<boolean> {
-  return hasPowerOverUser(powerful(principal), client.application, user, world);
 }
 
 /** For the audit. */
@@ -130,10 +106,8 @@ export function createPrincipals({ users, presentedTokens }: FaceParts) {
   async function find(request: FaceRequest, ask: Ask): Promise<Principal | undefined> {
     const token = findValue(request);
     if (token !== undefined) return fromToken(token, request);
-    const [clientId, clientSecret] = [
-      findInQuery(request, 'client_id'),
-      findInQuery(request, 'client_secret'),
-    ];
+    const clientId = findInQuery(request, 'client_id');
+    const clientSecret = findInQuery(request, 'client_secret');
     if (clientId !== undefined && clientSecret !== undefined) {
       if (!(request.settings as UsergridSettings).queryCredentials) {
         throw new UsergridRefusal('invalid_client', 'client_secret is not taken from a query');

@@ -25,16 +25,6 @@ export function findInQuery({ query }: Pick<FaceRequest, 'query'>, name: string)
   return textOf(values[0]);
 }
 
-/** As a token endpoint gets them, in a body or in a query. */
-export interface TokenFields {
-  readonly grantType: string | undefined;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly credentials: ApplicationSecret | undefined;
-  /** Milliseconds; 0 is the longest that there is. */
-  readonly ttl: number | undefined;
-}
-
 /** @returns milliseconds @throws UsergridRefusal */
 function parseMilliseconds(value: unknown, name: string): number {
   const text = typeof value === 'number' ? String(value) : value;
@@ -52,18 +42,23 @@ export function parseTtl(value: unknown): number | undefined {
 /** The header counts before the fields. */
 function credentialsOf(fields: Fields, basic: ApplicationSecret | undefined): ApplicationSecret | undefined {
   if (basic) return basic;
-  const [clientId, clientSecret] = [textOf(fields.client_id), textOf(fields.client_secret)];
+  const clientId = textOf(fields.client_id);
+  const clientSecret = textOf(fields.client_secret);
   return clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined;
 }
 
+/** As a token endpoint gets them, in a body or in a query. */
+export type TokenFields = ReturnType<typeof parseTokenFields>;
+
 /** A field without a text makes a wrong login; the answer does not say which field. @throws UsergridRefusal */
-function parseTokenFields(fields: Fields, basic: ApplicationSecret | undefined): TokenFields {
+function parseTokenFields(fields: Fields, basic: ApplicationSecret | undefined) {
   return {
     grantType: textOf(fields.grant_type),
     // One of the clients sends the address where the original reads a name.
     username: textOf(fields.username) ?? textOf(fields.email),
     password: textOf(fields.password),
     credentials: credentialsOf(fields, basic),
+    /** Milliseconds; 0 is the longest that there is. */
     ttl: parseTtl(fields.ttl),
   };
 }

@@ -5,9 +5,8 @@
  */
 
 import type { Users } from '../../directory/users.ts';
-import type { Realm } from '../../nouns/index.ts';
-import { isNounId } from '../../nouns/index.ts';
-import type { Ask, FaceAction, FaceRequest, TokenQuestion } from '../face.ts';
+import { isNounId, type Realm } from '../../nouns/index.ts';
+import type { Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { describeAdministrator, describeOrganization, describeUser } from './entities.ts';
 import { toGrantRefused, UsergridRefusal, wrongLogin } from './errors.ts';
@@ -18,32 +17,23 @@ import { parseTokenBody, parseTokenQuery, type TokenFields } from './requests.ts
 const USUAL_TTL = 3_600;
 const LONGEST_TTL = 7 * 86_400;
 
-/** Whose endpoint it is. */
-export type Tree = 'application' | 'management';
-
-/** Seconds that tokens of an application's users live. */
-export function lifetimesOfUsers({ settings, client }: FaceRequest): Lifetimes {
-  const { userTokenTtl } = client.application;
-  if (userTokenTtl === undefined) return lifetimesOfOthers({ settings });
-  return { usual: userTokenTtl, longest: userTokenTtl };
-}
-
-function lifetimesOfOthers({ settings }: Pick<FaceRequest, 'settings'>): Lifetimes {
-  return { usual: settings.ttl ?? USUAL_TTL, longest: LONGEST_TTL };
-}
-
-export interface Lifetimes {
-  readonly usual: number;
-  readonly longest: number;
-}
+/** Whose endpoint it is: undefined for that of an application. */
+type Tree = 'management' | undefined;
 
 /**
  * @param ttl milliseconds, as it was asked for
+ * @param whose token it is: the operator may say how long those of an application's users live
  * @returns seconds
  * @throws UsergridRefusal beyond the longest
  */
-export function lifetimeOf(ttl: number | undefined, { usual, longest }: Lifetimes): number {
-  if (ttl === undefined) return usual;
+export function lifetimeOf(
+  ttl: number | undefined,
+  whose: 'users' | 'others',
+  { settings, client }: FaceRequest,
+): number {
+  const own = whose === 'users' ? client.application.userTokenTtl : undefined;
+  const longest = own ?? LONGEST_TTL;
+  if (ttl === undefined) return own ?? settings.ttl ?? USUAL_TTL;
   if (ttl === 0) return longest;
   if (ttl > longest * 1000) {
     const text = `Your token age cannot be more than the maximum age of ${longest * 1000} milliseconds`;
@@ -68,46 +58,37 @@ export function createTokenRoutes({ users, findAdministrators }: FaceParts) {
     return { row, head: { access_token: answer.access_token, expires_in: answer.expires_in } };
   }
 
-  async function logIn(fields: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
-    const { username, password, ttl } = fields;
+  async function logIn({ username, password, ttl }: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
     const { client, settings, organization, view } = request;
-    const isManagement = tree === 'management';
-    const seconds = lifetimeOf(ttl, isManagement ? lifetimesOfOthers(request) : lifetimesOfUsers(request));
+    const seconds = lifetimeOf(ttl, tree ? 'others' : 'users', request);
     if (username === undefined || password === undefined) throw wrongLogin('a field is missing');
-    if (isManagement && !settings.administrators) throw wrongLogin('administrators may not log in here');
-    const realm = isManagement ? 'management' : client.application.realm;
+    if (tree && !settings.administrators) throw wrongLogin('administrators may not log in here');
+    const realm = tree ?? client.application.realm;
     const named = isNounId(username.toLowerCase()) ? await findUserOf(realm, username, users) : undefined;
     const { row, head } = await askFor(
       {
         grantType: 'password',
         parameters: { username: named?.username ?? username, password },
         token: { ttl: seconds },
-        realm: isManagement ? 'management' : undefined,
+        realm: tree,
       },
       ask,
     );
     const user = await users.find(row.user ?? '');
     if (!user) throw wrongLogin('the user is gone');
-    if (!isManagement) return { ...head, user: describeUser(user) };
+    if (!tree) return { ...head, user: describeUser(user) };
     const applications = await view.findApplications(organization.id);
     return { ...head, user: describeAdministrator(user, organization, applications) };
   }
 
-  async function authenticate(fields: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
-    const { credentials, ttl } = fields;
+  async function authenticate({ credentials, ttl }: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
     const { organization, view } = request;
-    const seconds = lifetimeOf(ttl, lifetimesOfOthers(request));
+    const seconds = lifetimeOf(ttl, 'others', request);
     if (!credentials) throw wrongLogin('a field is missing');
-    const isManagement = tree === 'management';
-    const { row, head } = await askFor(
-      {
-        ...(isManagement
-          ? { as: credentials, grantType: 'client_credentials' }
-          : await toCredentialsQuestion(credentials, request)),
-        token: { ttl: seconds },
-      },
-      ask,
-    );
+    const question = tree
+      ? { as: credentials, grantType: 'client_credentials' }
+      : await toCredentialsQuestion(credentials, request);
+    const { row, head } = await askFor({ ...question, token: { ttl: seconds } }, ask);
     const active = await view.findApplicationById(row.application);
     if (!active?.application.isOrganization) return { ...head, application: row.application };
     const [applications, administrators] = await Promise.all([
@@ -123,16 +104,8 @@ export function createTokenRoutes({ users, findAdministrators }: FaceParts) {
     throw wrongLogin('the grant type is missing or unknown');
   }
 
-  return {
-    /** With the fields in the body. */
-    post:
-      (tree: Tree): FaceAction =>
-      async (request, ask) =>
-        answer(parseTokenBody(request), tree, request, ask),
-    /** With the fields in the query. */
-    get:
-      (tree: Tree): FaceAction =>
-      async (request, ask) =>
-        answer(parseTokenQuery(request), tree, request, ask),
-  };
+  return (tree?: 'management') => ({
+    get: async (request: FaceRequest, ask: Ask) => answer(parseTokenQuery(request), tree, request, ask),
+    post: async (request: FaceRequest, ask: Ask) => answer(parseTokenBody(request), tree, request, ask),
+  });
 }

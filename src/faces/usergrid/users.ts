@@ -3,21 +3,15 @@ import { userSubject } from '../../directory/subjects.ts';
 import { PermissionsNotAllowed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { User } from '../../nouns/index.ts';
+import { hasPowerOverUser, hasPowerOverUsers } from '../../rights/power.ts';
 import { ACT_FOR_USER } from '../../tokens/grants/act-for-user.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
-import { baseOf, describeUser, toEnvelope, toUserEntity } from './entities.ts';
+import { describeUser, type Envelope, toUserEntity } from './entities.ts';
 import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
-import {
-  type Answers,
-  administersUser,
-  administersUsers,
-  authorFor,
-  type Principal,
-  type Principals,
-} from './principals.ts';
+import { type Answers, authorFor, type Principal, type Principals } from './principals.ts';
 import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
-import { findUserOf, lifetimeOf, lifetimesOfUsers } from './tokens.ts';
+import { findUserOf, lifetimeOf } from './tokens.ts';
 import { parseUserQuery } from './user-query.ts';
 
 /** Seconds: of a token that is asked for only to see whether a password is right. */
@@ -31,7 +25,6 @@ interface Target {
 
 export function createUserRoutes(deps: FaceParts, principals: Principals) {
   const { users, revocations, world } = deps;
-  const base = baseOf(deps);
 
   /** The user that the path names, for themselves and their administrators. Other callers do not learn who exists. */
   async function requireTarget(request: FaceRequest, principal: Principal): Promise<Target> {
@@ -39,7 +32,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     const { id, realm } = request.client.application;
     const isUser = principal.kind === 'user' && principal.row.application === id;
     if (name === 'me' && isUser) return { principal, user: principal.user, isSelf: true };
-    const isOver = administersUsers(principal, request);
+    const isOver = hasPowerOverUsers(principal, request.client.application);
     const found = isUser || isOver ? await findUserOf(realm, name, users) : undefined;
     const isSelf = isUser && found?.id === principal.user.id;
     if (!isSelf && !isOver) throw new UsergridRefusal('unauthorized');
@@ -53,7 +46,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
   /** A caller cannot take over, or remove, a user who may do more. */
   async function changedTarget(request: FaceRequest, ask: Ask): Promise<Target> {
     const { user, principal, isSelf } = await target(request, ask);
-    const mayChange = isSelf || (await administersUser(principal, user, request, world));
+    const mayChange = isSelf || (await hasPowerOverUser(principal, request.client.application, user, world));
     if (!mayChange) throw new UsergridRefusal('unauthorized');
     return { user, principal, isSelf };
   }
@@ -67,8 +60,11 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     return { principal, user: principal.user, isSelf };
   }
 
-  const entities = (action: 'get' | 'post' | 'delete', people: readonly User[], request: FaceRequest) =>
-    toEnvelope({ action, path: '/users', entities: people.map(toUserEntity) }, request, base);
+  const entities = (action: Envelope['action'], people: readonly User[]): Envelope => ({
+    action,
+    path: '/users',
+    entities: people.map(toUserEntity),
+  });
 
   /** A stranger registers with a password, which is useless where the application does not have password logins. */
   const takesStrangers = ({ settings, client }: FaceRequest): boolean =>
@@ -76,7 +72,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
 
   /** Strangers where they may register, and then no faster than anywhere else. */
   async function requireMayRegister(principal: Principal | undefined, request: FaceRequest): Promise<void> {
-    if (principal && administersUsers(principal, request)) return;
+    if (principal && hasPowerOverUsers(principal, request.client.application)) return;
     if (!takesStrangers(request)) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
     await deps.limitRegistration(request.address);
   }
@@ -135,7 +131,8 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     async create(request, ask) {
       const principal = await principals.find(request, ask);
       const wanted = parseNewUser(request.body);
-      const mayLackPassword = principal !== undefined && administersUsers(principal, request);
+      const mayLackPassword =
+        principal !== undefined && hasPowerOverUsers(principal, request.client.application);
       if (wanted.password === undefined && !mayLackPassword && takesStrangers(request)) {
         throw new UsergridRefusal('illegal_argument', 'password is required');
       }
@@ -145,35 +142,35 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
         ...wanted,
         author: authorFor(principal, request),
       });
-      return entities('post', [user], request);
+      return entities('post', [user]);
     },
 
     /** Those that a query names. */
     async find(request, ask) {
       const principal = await principals.require(request, ask);
-      if (!administersUsers(principal, request)) throw new UsergridRefusal('unauthorized');
+      if (!hasPowerOverUsers(principal, request.client.application))
+        throw new UsergridRefusal('unauthorized');
       const names = parseUserQuery(findInQuery(request, 'ql'));
       const { realm } = request.client.application;
       const found = await Promise.all(names.map((name) => findUserOf(realm, name, users)));
       const people = new Map(found.flatMap((user) => (user ? [[user.id, user] as const] : [])));
-      return entities('get', [...people.values()], request);
+      return entities('get', [...people.values()]);
     },
 
     async read(request, ask) {
       const { user } = await target(request, ask);
-      return entities('get', [user], request);
+      return entities('get', [user]);
     },
 
     async remove(request, ask) {
       const { user, principal, isSelf } = await changedTarget(request, ask);
       if (isSelf) throw new UsergridRefusal('unauthorized');
       await deps.removeUser(user, authorFor(principal, request));
-      return entities('delete', [user], request);
+      return entities('delete', [user]);
     },
 
     async readToken(request, ask) {
-      const lifetimes = lifetimesOfUsers(request);
-      const seconds = lifetimeOf(parseTtl(findInQuery(request, 'ttl')), lifetimes);
+      const seconds = lifetimeOf(parseTtl(findInQuery(request, 'ttl')), 'users', request);
       const principal = await principals.require(request, ask);
       if (principal.kind === 'user') throw new UsergridRefusal('unauthorized', undefined, { status: 403 });
       const { user } = await requireTarget(request, principal);
