@@ -12,7 +12,6 @@ import { findBrokenReferences } from '../changes/references.ts';
 import type { Config } from '../config/config.ts';
 import { gatherAlgChoices } from '../directory/alg-choices.ts';
 import { collectionOf, eachNoun } from '../directory/collections.ts';
-import { createLookup } from '../directory/lookup.ts';
 import { SIGNATURES } from '../keys/signatures.ts';
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts';
 import { COLLECTIONS, type CollectionName, type Nouns, nameOf } from '../nouns/index.ts';
@@ -189,13 +188,12 @@ async function examineCollection<C extends CollectionName>(
   { directory, nodes }: Storage,
   collection: C,
 ): Promise<{ count: number; sentences: string[] }> {
-  const lookup = createLookup(directory);
   const sentences: string[] = [];
   let count = 0;
   for await (const noun of eachNoun<Nouns[C]>(collectionOf(directory, collection))) {
     count += 1;
     const name = `Of ${collection}, ${nameOf(noun)}`;
-    const broken = await findBrokenReferences(collection, noun, lookup);
+    const broken = await findBrokenReferences(collection, noun, directory);
     sentences.push(...broken.map((sentence) => `${name} ${sentence}`));
     const [record] = noun.enabled ? await nodes.read([noun.id]) : [];
     if (record && isEnded(record)) {

@@ -8,7 +8,6 @@
 import { randomUUID } from 'node:crypto';
 import { collectionOf } from '../directory/collections.ts';
 import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
-import { createLookup } from '../directory/lookup.ts';
 import { DomainError } from '../errors/domain.ts';
 import {
   type Application,
@@ -157,14 +156,13 @@ function createNounChanges<C extends CollectionName>(
   const store = storage.directory;
   const nouns = collectionOf(store, collection);
   const { singular } = declarationOf(collection);
-  const lookup = createLookup(store);
 
   async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
     const name = `${singular} ${nameOf(noun)}`;
     const [fixed] = before ? findFixedChanges(collection, before, noun) : [];
     if (fixed !== undefined)
       throw new FixedField({ description: `The field ${fixed} of ${name} cannot be changed.` });
-    const broken = await findBrokenReferences(collection, noun, lookup, before);
+    const broken = await findBrokenReferences(collection, noun, store, before);
     if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
     if (broken.length > 0) throw new BrokenReference({ description: `The ${name} ${broken.join('; ')}.` });
   }

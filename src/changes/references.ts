@@ -1,16 +1,9 @@
 /** What nouns say of each other: whether it is there, and belongs to the same organization. */
-import type { Lookup } from '../directory/lookup.ts';
+import type { Lookup } from '../directory/collections.ts';
 import { DomainError } from '../errors/domain.ts';
-import {
-  type CollectionName,
-  declarationOf,
-  fieldOf,
-  type Nouns,
-  organizationOf,
-  type Realm,
-  type User,
-} from '../nouns/index.ts';
-import type { Referred } from '../nouns/noun.ts';
+import { type CollectionName, type Noun, type Nouns, organizationOf, type User } from '../nouns/index.ts';
+import type { Named } from '../nouns/noun.ts';
+import { referencesOf } from '../nouns/references.ts';
 import { applicationOf } from '../nouns/values.ts';
 
 /** A noun names another that is not there, or another organization's; or its name is reserved. */
@@ -19,52 +12,48 @@ export class BrokenReference extends DomainError {}
 /** It cannot be removed while others name it. */
 export class StillInUse extends DomainError {}
 
-interface Kind {
-  isOwn(id: string, organization: string | undefined, lookup: Lookup): Promise<boolean>;
-  /** @param field that names it */
-  says(id: string, field: string): string;
-}
-
-/** The nouns that a field may refer to. */
-const kinds: Readonly<Record<Referred, Kind>> = {
-  organization: {
-    isOwn: async (id, _, lookup) => (await lookup.findOrganization(id)) !== undefined,
-    says: (id, field) =>
-      `${field === 'administers' ? field : 'belongs to'} an organization that is not there (${id})`,
-  },
-  application: {
-    isOwn: async (id, own, lookup) => (await lookup.findApplication(id))?.organization === own,
-    says: (id) => `names an application that its organization does not have (${id})`,
-  },
-  role: {
-    isOwn: async (id, own, lookup) => (await lookup.findRole(id))?.organization === own,
-    says: (id) => `has a role that its organization does not have (${id})`,
-  },
+/** The end of a sentence about a noun whose field names what its organization does not have. */
+const says: Readonly<Record<Named['kind'], (to: string, field: string) => string>> = {
+  organization: (id, field) =>
+    `${field === 'administers' ? field : 'belongs to'} an organization that is not there (${id})`,
+  application: (id) => `names an application that its organization does not have (${id})`,
+  role: (id, field) =>
+    `${field === 'roles' ? 'has' : 'gives'} a role that its organization does not have (${id})`,
   // The same text for another organization's resource and an unknown one, so that it does not tell what others have.
-  resource: {
-    isOwn: async (identifier, own, lookup) => (await lookup.findResource(identifier))?.organization === own,
-    says: (identifier) => `names a resource that its organization does not have: ${identifier}`,
-  },
-  user: {
-    isOwn: async (id, own, lookup) => (await lookup.findUser(id))?.organization === own,
-    says: (id) => `names a user that its organization does not have (${id})`,
-  },
+  resource: (identifier) => `names a resource that its organization does not have: ${identifier}`,
+  user: (id) => `names a user that its organization does not have (${id})`,
+  realm: (realm, field) =>
+    `${field === 'realm' ? 'lives in' : 'has people of'} a realm that its organization does not have (${realm})`,
 };
 
-/** What the declared fields refer to. */
-async function* checkFields<C extends CollectionName>(
+async function find(
+  { kind, to }: Named,
+  lookup: Lookup,
+): Promise<(Noun & { readonly organization?: string }) | undefined> {
+  if (kind === 'resource') return lookup.resources.findBy('identifier', to);
+  if (kind === 'realm') return lookup.applications.get(applicationOf(to) ?? '');
+  return lookup[`${kind}s`].get(to);
+}
+
+/** @param own the organization of the noun; administrators have none */
+async function isOwn(named: Named, own: string | undefined, lookup: Lookup): Promise<boolean> {
+  const { kind, to } = named;
+  if (kind === 'realm' && to === 'management') return own === undefined;
+  if (kind === 'realm' && to === `organization:${own}`) return true;
+  const found = await find(named, lookup);
+  return found !== undefined && (kind === 'organization' || found.organization === own);
+}
+
+async function* checkReferences<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
   lookup: Lookup,
 ): AsyncIterable<string> {
   const own = organizationOf(collection, noun);
-  for (const [field, { refersTo, mayComeLater }] of Object.entries(declarationOf(collection).fields)) {
-    if (!refersTo) continue;
-    for (const id of [fieldOf(noun, field) ?? []].flat().map(String)) {
-      if (mayComeLater && !(await lookup.findApplication(id))) continue;
-      const { isOwn, says } = kinds[refersTo];
-      if (!(await isOwn(id, own, lookup))) yield says(id, field);
-    }
+  for (const reference of referencesOf(collection, noun)) {
+    if (reference.mayComeLater && !(await find(reference, lookup))) continue;
+    const { kind, to, field } = reference;
+    if (!(await isOwn(reference, own, lookup))) yield says[kind](to, field);
   }
 }
 
@@ -72,46 +61,19 @@ type Checks = { readonly [C in CollectionName]?: (noun: Nouns[C], lookup: Lookup
 
 /** What the declarations do not say. Each gives the end of a sentence about the noun, for what does not hold. */
 const checks: Checks = {
-  async *organizations({ id, faces = {} }, lookup) {
-    for (const { application } of Object.values(faces)) {
-      // The organization is written before its applications are.
-      if (application === undefined || !(await lookup.findApplication(application))) continue;
-      if (!(await kinds.application.isOwn(application, id, lookup)))
-        yield kinds.application.says(application, 'faces');
-    }
-  },
-
   async *applications({ id, organization, realm, registeredThrough, ceilings, resource }, lookup) {
     const through =
-      registeredThrough === undefined ? undefined : await lookup.findApplication(registeredThrough);
+      registeredThrough === undefined ? undefined : await lookup.applications.get(registeredThrough);
     // One that a person registered has the users of the application that it was registered through.
     if (![`organization:${organization}`, `application:${id}`, through?.realm].includes(realm)) {
       yield 'may have users of its own or of its organization only';
-    }
-    for (const { resource: identifier } of ceilings) {
-      const isOwn = await kinds.resource.isOwn(identifier, organization, lookup);
-      if (!isOwn) yield kinds.resource.says(identifier, 'ceilings');
     }
     if (resource !== undefined && !ceilings.some((ceiling) => ceiling.resource === resource)) {
       yield `has no permissions for its resource ${resource}`;
     }
   },
 
-  async *datasources({ organization, userTables }, lookup) {
-    for (const { collection, realm, roles, roleMap } of userTables) {
-      if (!(await fitsRealm({ realm, organization }, lookup))) {
-        yield `has people (${collection}) of a realm that its organization does not have`;
-      }
-      for (const id of new Set([...roles, ...roleMap.map(({ role }) => role)])) {
-        if (!(await kinds.role.isOwn(id, organization, lookup))) {
-          yield `gives a role that its organization does not have (${id})`;
-        }
-      }
-    }
-  },
-
   async *users(user, lookup) {
-    if (!(await fitsRealm(user, lookup))) yield 'lives in a realm that its organization does not have';
     // An organization has power over its users, so it would have power over what they administer.
     const { organization: own, administers } = user;
     const other = own === undefined ? undefined : administers.find((id) => id !== own);
@@ -125,22 +87,11 @@ async function* othersNames(
   { id, realm, canonicalUsername, canonicalEmail }: User,
   lookup: Lookup,
 ): AsyncIterable<string> {
-  const byEmail = await lookup.findUserNamed('email', `${realm}/${canonicalUsername}`);
+  const byEmail = await lookup.users.findBy('email', `${realm}/${canonicalUsername}`);
   if (byEmail && byEmail.id !== id) yield "has another user's email address as username";
   if (canonicalEmail === undefined) return;
-  const byName = await lookup.findUserNamed('username', `${realm}/${canonicalEmail}`);
+  const byName = await lookup.users.findBy('username', `${realm}/${canonicalEmail}`);
   if (byName && byName.id !== id) yield "has another user's username as email address";
-}
-
-async function fitsRealm(
-  { realm, organization }: { readonly realm: Realm; readonly organization?: string },
-  lookup: Lookup,
-): Promise<boolean> {
-  if (realm === 'management') return organization === undefined;
-  if (organization === undefined) return false;
-  if (realm === `organization:${organization}`) return true;
-  const application = await lookup.findApplication(applicationOf(realm) ?? '');
-  return application?.organization === organization;
 }
 
 /**
@@ -164,7 +115,7 @@ async function findBroken<C extends CollectionName>(
   lookup: Lookup,
 ): Promise<Set<string>> {
   const found = new Set<string>();
-  for await (const sentence of checkFields(collection, noun, lookup)) found.add(sentence);
+  for await (const sentence of checkReferences(collection, noun, lookup)) found.add(sentence);
   for await (const sentence of checks[collection]?.(noun, lookup) ?? []) found.add(sentence);
   return found;
 }

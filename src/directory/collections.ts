@@ -15,6 +15,9 @@ export function collectionOf<C extends CollectionName>(
   return store[name];
 }
 
+/** Nouns that others name, disabled ones too: those of the store, or those of the store after changes that are planned. */
+export type Lookup = { readonly [C in CollectionName]: Pick<Collections[C], 'get' | 'findBy'> };
+
 /** In the order of their numbers; stable while others are added and removed. */
 export function eachNoun<T>(
   collection: Pick<Collection<T>, 'page'>,

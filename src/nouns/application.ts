@@ -212,6 +212,7 @@ export const application = defineNoun({
     ceilings: field(z.array(ceiling), {
       effect: 'narrows',
       initially: [],
+      names: (ceilings: Ceilings) => ceilings.map(({ resource }) => ({ kind: 'resource', to: resource })),
       inFile: { members: ceilingMembers, toFile: ceilingsInFile, shown: showCeilings },
       describe: 'The most that its tokens may allow, for each resource that they may be for.',
     }),

@@ -264,6 +264,11 @@ export const datasource = defineNoun({
     userTables: field(z.array(userTable), {
       effect: 'narrows',
       initially: [],
+      names: (tables: readonly StoredTable[]) =>
+        tables.flatMap(({ realm, roles, roleMap }) => [
+          { kind: 'realm', to: realm } as const,
+          ...[...roles, ...roleMap.map(({ role }) => role)].map((to) => ({ kind: 'role', to }) as const),
+        ]),
       inFile: {
         schema: listOf(userTableInFile, ({ database, collection, usernameColumn, passwordColumn }) =>
           JSON.stringify([database, collection, usernameColumn, passwordColumn]),

@@ -38,6 +38,13 @@ export interface Noun extends Readonly<z.output<typeof everyNoun>> {}
 /** What other nouns name: a resource by its identifier, all others by id. */
 export type Referred = 'organization' | 'application' | 'role' | 'resource' | 'user';
 
+/** A noun that another names, or a realm, which is that of an application or of an organization. */
+export interface Named {
+  readonly kind: Referred | 'realm';
+  /** An id, the identifier of a resource, or the realm. */
+  readonly to: string;
+}
+
 /** What a noun is called. */
 export type NounKind = Referred | 'connection' | 'datasource';
 
@@ -81,6 +88,8 @@ interface Facts {
   readonly derived?: true;
   /** The value names such a noun, or several, which must be in the same organization. A file has names instead of ids. */
   readonly refersTo?: Referred;
+  /** The nouns that are named within the value, where the value is not such a name or a list of them. */
+  readonly names?: (value: never) => readonly Named[];
   /** Two nouns may name each other, so one is written while the other is not there yet. */
   readonly mayComeLater?: true;
   /** `false`: no file speaks of it. */

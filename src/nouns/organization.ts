@@ -64,6 +64,12 @@ export const organization = defineNoun({
     }),
     faces: field(z.record(z.string(), faceSettings).exactOptional(), {
       effect: rightsOfFaces,
+      // The organization is written before its applications are.
+      mayComeLater: true,
+      names: (faces: Readonly<Record<FaceName, FaceSettings>>) =>
+        Object.values(faces).flatMap(({ application: to }) =>
+          to === undefined ? [] : [{ kind: 'application', to } as const],
+        ),
       inFile: {
         toFile: (
           faces: Readonly<Record<FaceName, FaceSettings>> = {},

@@ -29,6 +29,7 @@ export const user = defineNoun({
     realm: field(realm, {
       effect: 'none',
       fixed: true,
+      names: (to: string) => [{ kind: 'realm', to }],
       inFile: {
         key: 'application',
         schema: slug.exactOptional(),

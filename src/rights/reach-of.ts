@@ -3,8 +3,8 @@
  * a user, a redirect URI or a key an application.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Lookup } from '../directory/collections.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
-import type { Lookup } from '../directory/lookup.ts';
 import type {
   Application,
   CollectionName,
@@ -28,7 +28,8 @@ import {
   wholeResource,
 } from './reach.ts';
 
-export interface World extends Omit<Lookup, 'findUserNamed'> {
+export interface World
+  extends Pick<Lookup, 'organizations' | 'applications' | 'roles' | 'resources' | 'users'> {
   /** Of the older token APIs: which of them gives rights over devices. */
   readonly faceRules: readonly FaceRules[];
 }
@@ -95,7 +96,7 @@ async function ofResourceNamed(
   { organization }: { readonly organization: string },
   world: World,
 ): Promise<Parameters<typeof reachOfRights>[0]> {
-  return (await world.findResource(identifier)) ?? { identifier, organization };
+  return (await world.resources.findBy('identifier', identifier)) ?? { identifier, organization };
 }
 
 async function ofRole(role: Role, world: World): Promise<Reach> {
@@ -105,7 +106,7 @@ async function ofRole(role: Role, world: World): Promise<Reach> {
 }
 
 async function ofRoles(ids: readonly string[], world: World): Promise<Reach> {
-  const roles = await Promise.all([...new Set(ids)].map((id) => world.findRole(id)));
+  const roles = await Promise.all([...new Set(ids)].map((id) => world.roles.get(id)));
   return uniteReach(await Promise.all(roles.map((role) => (role ? ofRole(role, world) : NO_REACH))));
 }
 
@@ -125,7 +126,7 @@ async function ofUser(user: User, world: World): Promise<Reach> {
 async function devicesOfUser(user: User, world: World): Promise<Reach> {
   const face = world.faceRules.find(({ findDeviceRights }) => findDeviceRights);
   const { organization: id } = user;
-  const organization = id === undefined ? undefined : await world.findOrganization(id);
+  const organization = id === undefined ? undefined : await world.organizations.get(id);
   if (!face?.findDeviceRights || !organization) return NO_REACH;
   const isSpokenOf = organization.faces?.[face.name] ?? user.faces?.[face.name];
   if (!isSpokenOf) return NO_REACH;
@@ -140,7 +141,7 @@ async function devicesOfUser(user: User, world: World): Promise<Reach> {
 async function ofApplication(application: Application, world: World): Promise<Reach> {
   const { organization, isOrganization, introspects, owner, firstParty } = application;
   if (isOrganization) return wholeOrganization(organization);
-  const registrant = owner === undefined ? undefined : await world.findUser(owner);
+  const registrant = owner === undefined ? undefined : await world.users.get(owner);
   // A resource server is given the tokens of all that use the resource.
   const served = introspects.map(async (identifier) =>
     wholeResource(await ofResourceNamed(identifier, application, world)),
@@ -154,7 +155,7 @@ async function ofApplication(application: Application, world: World): Promise<Re
 
 async function ofItself(application: Application, world: World): Promise<Reach> {
   const { mayExchange, id } = application;
-  const found = mayExchange.map(async (other) => (other === id ? undefined : world.findApplication(other)));
+  const found = mayExchange.map(async (other) => (other === id ? undefined : world.applications.get(other)));
   const others = (await Promise.all(found)).filter((other) => other !== undefined);
   const ceilings = [application, ...others].map((each) => ofCeilings(each, world));
   return uniteReach([...(await Promise.all(ceilings)), await devicesOfApplication(application, world)]);
@@ -165,10 +166,11 @@ async function ofCeilings(application: Application, world: World): Promise<Reach
   const scopes = application.scopes.filter((scope) => !isOpenIdScope(scope));
   const declared = new Set<string>();
   for (const { resource } of ceilings) {
-    for (const scope of (await world.findResource(resource))?.scopes ?? []) declared.add(scope);
+    for (const scope of (await world.resources.findBy('identifier', resource))?.scopes ?? [])
+      declared.add(scope);
   }
   const parts = ceilings.map(async ({ resource: identifier, permissions }) => {
-    const own = (await world.findResource(identifier))?.scopes ?? [];
+    const own = (await world.resources.findBy('identifier', identifier))?.scopes ?? [];
     return reachOfRights(await ofResourceNamed(identifier, application, world), {
       permissions: fromStored(permissions),
       // One that no resource declares could be declared by any.
@@ -189,7 +191,7 @@ async function ofCeilings(application: Application, world: World): Promise<Reach
 /** An application has power over people of its own, whose rights over devices no ceiling bounds. */
 async function devicesOfApplication({ id, organization }: Application, world: World): Promise<Reach> {
   const face = world.faceRules.find(({ findDeviceRights }) => findDeviceRights);
-  const settings = face && (await world.findOrganization(organization))?.faces?.[face.name];
+  const settings = face && (await world.organizations.get(organization))?.faces?.[face.name];
   if (settings?.application !== id) return NO_REACH;
   return { ...NO_REACH, devices: new Map([[organization, [ALL_DEVICE_ACCESS]]]) };
 }
@@ -197,7 +199,7 @@ async function devicesOfApplication({ id, organization }: Application, world: Wo
 /** One that belongs to a person allows at most what that person may, and is the person's. */
 async function ofConnection(connection: Connection, world: World): Promise<Reach> {
   const { owner: id, permissions, scopes } = connection;
-  const owner = id === undefined ? undefined : await world.findUser(id);
+  const owner = id === undefined ? undefined : await world.users.get(id);
   if (owner) return ofUser(owner, world);
   return reachOfRights(await ofResourceNamed(connection.resource, connection, world), {
     permissions: fromStored(permissions),

@@ -25,7 +25,6 @@ import { createDatabaseLogins } from '../datasources/logins.ts';
 import { createIsPasswordCurrent } from '../datasources/password-changes.ts';
 import { createDirectory } from '../directory/directory.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
-import { createLookup } from '../directory/lookup.ts';
 import { createUsers } from '../directory/users.ts';
 import { builtInFaces } from '../faces/index.ts';
 import { addressKey, customerKey, networksOf } from '../http/address-key.ts';
@@ -131,7 +130,7 @@ function createAccounts(opened: Opened) {
     passwords,
     throttle,
     users,
-    world: { ...createLookup(opened.store), faceRules: opened.faceRules },
+    world: { ...opened.store, faceRules: opened.faceRules },
     authenticateUser,
     refusals,
     recordRefused: createRecordRefused({ refusals, now }),

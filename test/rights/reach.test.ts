@@ -94,15 +94,18 @@ const others = [
 
 function byKey<T>(nouns: readonly T[], keyOf: (noun: T) => string) {
   const found = new Map(nouns.map((noun) => [keyOf(noun), noun]));
-  return async (key: string): Promise<T | undefined> => found.get(key);
+  return {
+    get: async (key: string): Promise<T | undefined> => found.get(key),
+    findBy: async (_: string, value: string): Promise<T | undefined> => found.get(value),
+  };
 }
 const world: World = {
   faceRules: builtInFaces,
-  findOrganization: byKey([acme, withDevices], ({ id }) => id),
-  findApplication: byKey(others, ({ id }) => id),
-  findRole: byKey([reader, writer, off, archivist], ({ id }) => id),
-  findResource: byKey([db, files, domain], ({ identifier }) => identifier),
-  findUser: byKey([ann], ({ id }) => id),
+  organizations: byKey([acme, withDevices], ({ id }) => id),
+  applications: byKey(others, ({ id }) => id),
+  roles: byKey([reader, writer, off, archivist], ({ id }) => id),
+  resources: byKey([db, files, domain], ({ identifier }) => identifier),
+  users: byKey([ann], ({ id }) => id),
 };
 
 const rights = (of: Resource, stored = READ, scopes: string[] = []): Reach =>
@@ -155,7 +158,7 @@ test('a plugin is reached by the user whose user name it names', async () => {
   const faces = {
     devicehive: { enabled: true, registration: false, plugins: [{ topic: 't', creator: 'ann' }] },
   };
-  const there: World = { ...world, findOrganization: async () => ({ ...withDevices, faces }) };
+  const there: World = { ...world, organizations: byKey([{ ...withDevices, faces }], () => 'acme') };
   const bob = await reachOf('users', user('bob'), there);
   assert.ok(reaches(bob, await reachOf('users', user('bob', { username: 'carl' }), there)));
   assert.ok(!reaches(bob, await reachOf('users', user('bob', { username: 'ann' }), there)));
@@ -321,7 +324,10 @@ test('organizations and administrators are made by the whole server only', async
 });
 
 test('a role for a resource of another organization takes all of that one', async () => {
-  const foreign: World = { ...world, findResource: async () => ({ ...db, organization: 'other' }) };
+  const foreign: World = {
+    ...world,
+    resources: byKey([{ ...db, organization: 'other' }], ({ identifier }) => identifier),
+  };
   assert.ok(!(await containsReach(organization, 'roles', undefined, reader, foreign)));
 });
 

@@ -182,7 +182,8 @@ async function checkTargets(
   }
   const known = new Set<string>(OPENID_SCOPES);
   for (const ceiling of ceilings) {
-    for (const scope of (await plan.findResource(ceiling.resource))?.scopes ?? []) known.add(scope);
+    for (const scope of (await plan.lookup.resources.findBy('identifier', ceiling.resource))?.scopes ?? [])
+      known.add(scope);
   }
   for (const scope of (entry.scopes ?? []).filter((each) => !known.has(each))) {
     plan.problems.push(`${name} has the scope ${scope}, which none of its resources has`);

@@ -18,7 +18,7 @@ async function findUseless(
   plan: Plan,
   { application: id, resource, permissions, scopes }: Connection,
 ): Promise<string[]> {
-  const application = await plan.findApplicationById(id);
+  const application = await plan.lookup.applications.get(id);
   if (!application) return [];
   const useless: string[] = [];
   const ceiling = application.ceilings.find((each) => each.resource === resource)?.permissions;
@@ -30,7 +30,7 @@ async function findUseless(
     useless.push(`gives scopes that application ${application.name} does not have: ${unknown.join(' ')}`);
   }
   const partners = await Promise.all(
-    application.mayExchange.map((partner) => plan.findApplicationById(partner)),
+    application.mayExchange.map((partner) => plan.lookup.applications.get(partner)),
   );
   if (![application, ...partners].some((each) => each?.grants.includes('token_exchange'))) {
     useless.push(
@@ -106,7 +106,8 @@ async function findOwner(
 ): Promise<string | undefined> {
   if (owner === undefined) return before?.owner;
   const username = findableUsername(owner);
-  const user = username === undefined ? undefined : await plan.findUser(realm, username);
+  const user =
+    username === undefined ? undefined : await plan.lookup.users.findBy('username', `${realm}/${username}`);
   if (!user) plan.problems.push(`${name}: its application has no user ${owner}`);
   return user?.id;
 }

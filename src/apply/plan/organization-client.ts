@@ -41,7 +41,8 @@ export async function planOrganizationClient(
   for (const { identifier } of entry.resources ?? []) identifiers.add(identifier);
   const scopes = new Set<string>();
   for (const identifier of identifiers) {
-    for (const scope of (await plan.findResource(identifier))?.scopes ?? []) scopes.add(scope);
+    for (const scope of (await plan.lookup.resources.findBy('identifier', identifier))?.scopes ?? [])
+      scopes.add(scope);
   }
   const [resource] = identifiers;
   const permissions = toStored(EVERYTHING);

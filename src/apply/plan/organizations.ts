@@ -177,7 +177,7 @@ export async function findFirstResource(
     if (!plan.removals.has(resource.identifier)) return resource;
   }
   const [first] = entry.resources ?? [];
-  return first && (await plan.findResource(first.identifier));
+  return first && (await plan.lookup.resources.findBy('identifier', first.identifier));
 }
 
 /** What the file allows must be there to be allowed; a mistyped table would otherwise silently allow nothing. */
@@ -187,7 +187,7 @@ export async function checkRights(
   identifier: string,
   { permissions, scopes = [] }: { permissions?: Permissions; scopes?: readonly string[] },
 ): Promise<void> {
-  const resource = await plan.findResource(identifier);
+  const resource = await plan.lookup.resources.findBy('identifier', identifier);
   if (!resource) return;
   if (permissions && resource.catalogue === 'closed') {
     for (const table of unknownTables(permissions, new Set(resource.tables.map(({ id }) => id)))) {

@@ -7,18 +7,13 @@ import { findBrokenReferences } from '../../changes/references.ts';
 import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources } from '../../datasources/datasources.ts';
 import type { SecretKeys } from '../../directory/client-secrets.ts';
-import { collectionOf, eachNoun } from '../../directory/collections.ts';
-import type { Lookup } from '../../directory/lookup.ts';
+import { collectionOf, eachNoun, type Lookup } from '../../directory/collections.ts';
 import {
   type Application,
+  COLLECTIONS,
   type CollectionName,
   type Nouns,
-  type Organization,
-  type Realm,
-  type Resource,
-  type Role,
   type UniqueKey,
-  type User,
   uniqueValuesOf,
 } from '../../nouns/index.ts';
 import type { Referred } from '../../nouns/noun.ts';
@@ -114,20 +109,15 @@ export interface Plan {
     wanted: New<Nouns[C]>,
     extras?: Extras,
   ): Nouns[C];
-  /** As it will be; so all of these. */
-  findOrganization(name: string): Promise<Organization | undefined>;
+  /** The nouns as they will be. */
+  readonly lookup: Lookup;
   findApplication(organization: string, name: string): Promise<Application | undefined>;
-  findApplicationById(id: string): Promise<Application | undefined>;
-  findResource(identifier: string): Promise<Resource | undefined>;
-  findRole(organization: string, name: string): Promise<Role | undefined>;
   /** Under which an application is added that others of the file may name before. */
   reserveId(organization: string, application: string): string;
   /** Of an organization, or of an application or role of the organization. */
   findId(kind: Referred, organization: string, name: string): Promise<string | undefined>;
   /** Those of the store. */
   roleNames(organization: string): Promise<string[]>;
-  /** @param username canonical */
-  findUser(realm: Realm, username: string): Promise<User | undefined>;
   /** Of a role, an organization or an application, which nouns name by id. */
   findName(id: string): Promise<string | undefined>;
   /** Adds to `problems` what steps say of others that is not so. */
@@ -160,20 +150,18 @@ export function createPlan(store: DirectoryStore): Plan {
     return known ?? collectionOf(store, collection).get(id);
   }
 
-  const findOrganization = (name: string) => findBy('organizations', 'name', name);
-  const findApplication = (organization: string, name: string) =>
-    findBy('applications', 'name', `${organization}/${name}`);
-  const findRole = (organization: string, name: string) => findBy('roles', 'name', `${organization}/${name}`);
-  const findResource = (identifier: string) => findBy('resources', 'identifier', identifier);
-  const findUserNamed = (key: 'username' | 'email', name: string) => findBy('users', key, name);
-  const lookup: Lookup = {
-    findOrganization: (id) => find('organizations', id),
-    findApplication: (id) => find('applications', id),
-    findRole: (id) => find('roles', id),
-    findResource,
-    findUser: (id) => find('users', id),
-    findUserNamed,
-  };
+  /** The nouns as they will be. */
+  const lookup = Object.fromEntries(
+    COLLECTIONS.map((collection): [CollectionName, object] => [
+      collection,
+      {
+        get: (id: string) => find(collection, id),
+        findBy: (key: UniqueKey<typeof collection>, value: string) => findBy(collection, key, value),
+      },
+    ]),
+  ) as unknown as Lookup;
+  const findNamed = <C extends 'roles' | 'applications'>(collection: C, organization: string, name: string) =>
+    findBy(collection, 'name', `${organization}/${name}`);
 
   return {
     steps,
@@ -200,11 +188,8 @@ export function createPlan(store: DirectoryStore): Plan {
       else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
       return after;
     },
-    findOrganization,
-    findApplication,
-    findApplicationById: (id) => find('applications', id),
-    findResource,
-    findRole,
+    lookup,
+    findApplication: (organization, name) => findNamed('applications', organization, name),
     reserveId(organization, application) {
       const key = `${organization}/${application}`;
       const id = reserved.get(key) ?? randomUUID();
@@ -212,16 +197,16 @@ export function createPlan(store: DirectoryStore): Plan {
       return id;
     },
     async findId(kind, organization, name) {
-      if (kind === 'organization') return (await findOrganization(name))?.id;
-      if (kind === 'role') return (await findRole(organization, name))?.id;
-      return (await findApplication(organization, name))?.id ?? reserved.get(`${organization}/${name}`);
+      if (kind === 'organization') return (await findBy('organizations', 'name', name))?.id;
+      if (kind === 'role') return (await findNamed('roles', organization, name))?.id;
+      const application = await findNamed('applications', organization, name);
+      return application?.id ?? reserved.get(`${organization}/${name}`);
     },
     async roleNames(organization) {
       const names: string[] = [];
       for await (const { name } of eachNoun(store.roles, organization)) names.push(name);
       return names;
     },
-    findUser: (realm, username) => findUserNamed('username', `${realm}/${username}`),
     async findName(id) {
       const noun =
         (await find('roles', id)) ?? (await find('organizations', id)) ?? (await find('applications', id));

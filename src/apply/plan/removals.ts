@@ -7,14 +7,13 @@ import { listSome } from '../../errors/texts.ts';
 import {
   type Application,
   type CollectionName,
-  type Datasource,
   declarationOf,
-  fieldOf,
   type Nouns,
   nameOf,
   type Organization,
   type User,
 } from '../../nouns/index.ts';
+import { type Reference, referencesOf, referenceTo } from '../../nouns/references.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
 import { applicationOf } from '../../nouns/values.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
@@ -92,37 +91,17 @@ async function spell<C extends CollectionName>(
   return `${singular} ${[organization.name, application?.name, own].filter((part) => part !== undefined).join('/')}`;
 }
 
-interface Reference {
-  /** An id, or the identifier of a resource. */
-  readonly to: string;
-  /** The noun can be without it: a list of roles or partners is shorter without those that are gone. */
-  readonly isSpare?: boolean;
-}
-
-function* referencesOf<C extends CollectionName>(collection: C, noun: Nouns[C]): Iterable<Reference> {
-  for (const [name, { refersTo }] of Object.entries(declarationOf(collection).fields)) {
-    const isSpare = refersTo === 'role' || name === 'mayExchange';
-    const named = refersTo ? ([fieldOf(noun, name) ?? []].flat() as string[]) : [];
-    yield* named.map((to) => ({ to, isSpare }));
-  }
-  const { ceilings = [] } = noun as Partial<Application>;
-  yield* ceilings.map(({ resource }) => ({ to: resource }));
-  const { userTables = [] } = noun as Partial<Datasource>;
-  for (const { roles, roleMap } of userTables) {
-    yield* [...roles, ...roleMap.map(({ role }) => role)].map((to) => ({ to }));
-  }
-  for (const { realm } of [...userTables, noun as Partial<User>]) {
-    const application = realm && applicationOf(realm);
-    if (application) yield { to: application };
-  }
-  const { faces } = collection === 'organizations' ? (noun as Organization) : {};
-  for (const { application } of Object.values(faces ?? {})) if (application) yield { to: application };
+/** A realm of an application is one that goes with it. */
+function namedIn<C extends CollectionName>(collection: C, noun: Nouns[C]): Reference[] {
+  return referencesOf(collection, noun).map((reference) =>
+    reference.kind === 'realm' ? { ...reference, to: applicationOf(reference.to) ?? '' } : reference,
+  );
 }
 
 interface Needed {
   readonly name: string;
   readonly neededBy: Set<string>;
-  losers: number;
+  takenFrom: number;
 }
 
 /**
@@ -136,25 +115,27 @@ export async function checkRemovals(
 ): Promise<void> {
   const found = [...plan.removals]
     .filter(([, { noun }]) => noun.organization === organization.id)
-    .map(([to, { name }]): [string, Needed] => [to, { name, neededBy: new Set(), losers: 0 }]);
+    .map(([to, { name }]): [string, Needed] => [to, { name, neededBy: new Set(), takenFrom: 0 }]);
   if (found.length === 0) return;
   const removed = new Map(found);
   for (const { collection, name, noun } of plan.nouns.values()) {
-    for (const { to } of referencesOf(collection, noun)) removed.get(to)?.neededBy.add(name);
+    for (const { to } of namedIn(collection, noun)) removed.get(to)?.neededBy.add(name);
   }
   for (const collection of PRUNED) {
     for await (const noun of eachNoun(collectionOf(store, collection), organization.id)) {
       if (plan.nouns.has(noun.id) || removed.has(referenceTo(collection, noun))) continue;
-      for (const { to, isSpare } of referencesOf(collection, noun)) {
+      for (const { to, isOptional } of namedIn(collection, noun)) {
         const what = removed.get(to);
-        if (what && isSpare) what.losers += 1;
+        if (what && isOptional) what.takenFrom += 1;
         else what?.neededBy.add(await spell(collection, noun, organization, store));
       }
     }
   }
-  for (const { name, neededBy, losers } of removed.values()) {
-    if (losers > 0) {
-      plan.notes.push(`${name} is taken from ${losers === 1 ? 'one' : losers} that the file does not list`);
+  for (const { name, neededBy, takenFrom } of removed.values()) {
+    if (takenFrom > 0) {
+      plan.notes.push(
+        `${name} is taken from ${takenFrom === 1 ? 'one' : takenFrom} that the file does not list`,
+      );
     }
     if (neededBy.size === 0) continue;
     const some = listSome([...neededBy], NAMED_IN_A_SENTENCE);
@@ -162,9 +143,4 @@ export async function checkRemovals(
       `${name} is left out and cannot be removed, because it is needed by ${some}: list it, or change what needs it first`,
     );
   }
-}
-
-/** By what others name it. */
-function referenceTo(collection: CollectionName, noun: Nouns[CollectionName]): string {
-  return collection === 'resources' ? nameOf(noun) : noun.id;
 }
