@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path';
 import { loadApplyFile } from '../apply/file.ts';
 import { formatReport } from '../apply/report.ts';
 import { packageFolder } from '../server/package-folder.ts';
-import { type Command, DONE, readArguments, writeLines } from './command.ts';
-import { operatorOf, withStore } from './open.ts';
+import { type Command, readArguments, writeLines } from './command.ts';
+import { openStore, operatorOf } from './open.ts';
 
 const options = {
   'dry-run': { type: 'boolean' },
@@ -12,7 +12,6 @@ const options = {
 } as const;
 
 export const apply: Command = {
-  name: 'apply',
   summary: 'Changes organizations, resources, roles, applications and users to what FILE says.',
   usage: ['apply FILE [--dry-run] [--prune] [--reset-passwords]'],
   details: [
@@ -29,18 +28,13 @@ export const apply: Command = {
     const { values, positionals } = readArguments(args, options, 1);
     const file = loadApplyFile(resolve(io.cwd, positionals[0] as string));
     const dryRun = values['dry-run'] ?? false;
-    const report = await withStore(
-      io,
-      { whenMissing: dryRun ? 'pretend' : 'create' },
-      ({ apply: applyFile }) =>
-        applyFile(file, {
-          dryRun,
-          prune: values.prune ?? false,
-          resetPasswords: values['reset-passwords'] ?? false,
-          author: operatorOf(io),
-        }),
-    );
+    await using opened = await openStore(io, dryRun ? 'pretend' : 'create');
+    const report = await opened.apply(file, {
+      dryRun,
+      prune: values.prune ?? false,
+      resetPasswords: values['reset-passwords'] ?? false,
+      author: operatorOf(io),
+    });
     writeLines(io.stdout, formatReport(report));
-    return DONE;
   },
 };

@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
-import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
+import { type Command, CommandFailed, readArguments, writeLines } from './command.ts';
 import { requireStore, withStorage } from './open.ts';
 
 export const backup: Command = {
-  name: 'backup',
   summary: 'Copies the store into a new file, while it is in use.',
   usage: ['backup FILE'],
   details: [
@@ -20,6 +19,5 @@ export const backup: Command = {
     if (existsSync(path)) throw new CommandFailed(`${path} is there already: a backup needs a new file.`);
     await withStorage(config, (storage) => storage.backup(path));
     writeLines(io.stdout, [`The store was copied to ${path}.`]);
-    return DONE;
   },
 };

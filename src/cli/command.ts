@@ -45,15 +45,14 @@ export type StartServer = (
 ) => Promise<{ readonly started: Started; stop(): Promise<void> }>;
 
 export interface Command {
-  readonly name: string;
   /** One line, for the list of commands. */
   readonly summary: string;
   /** After `grantable`, one line per form. */
   readonly usage: readonly string[];
   /** What a reader of `-h` should know besides. */
   readonly details?: readonly string[];
-  /** @returns the exit code @throws UsageError, and errors that `failure.ts` puts into words */
-  run(args: readonly string[], io: CommandIo): Promise<number>;
+  /** @returns the exit code, if it is not 0 @throws UsageError, and errors that `failure.ts` puts into words */
+  run(args: readonly string[], io: CommandIo): Promise<number | undefined>;
 }
 
 /** The arguments make no sense; the message is the end of the sentence. */
@@ -64,6 +63,11 @@ export class UsageError extends Error {
 /** It cannot be done, for a reason that is one sentence. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
+}
+
+export function requireFound<T>(found: T | undefined, otherwise: string): T {
+  if (found === undefined) throw new CommandFailed(otherwise);
+  return found;
 }
 
 type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<

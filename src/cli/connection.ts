@@ -11,19 +11,18 @@ import { describe, findValue } from '../apply/problems.ts';
 import { connection as connectionSchema } from '../apply/schema.ts';
 import { duration } from '../config/values.ts';
 import { toOneLine } from '../errors/texts.ts';
-import type { Connection } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
 import {
   type Command,
   CommandFailed,
   type CommandIo,
-  DONE,
   type Given,
   readArguments,
+  requireFound,
   UsageError,
   writeLines,
 } from './command.ts';
-import { operatorOf, withStore } from './open.ts';
+import { openStore, operatorOf, requireOrganization } from './open.ts';
 
 const options = {
   application: { type: 'string' },
@@ -73,18 +72,11 @@ function toEntry(name: string, { permissions, scope, network, lifetime, ...rest 
   return data as NonNullable<typeof data>;
 }
 
-async function requireConnection(name: string, { store }: ConnectionsDeps): Promise<Connection> {
-  const found = await findNamed(store, 'connections', name);
-  if (!found) throw new CommandFailed(`There is no connection ${name}.`);
-  return found;
-}
-
 async function create(name: string, values: Values, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
   const [organizationName = '', connectionName, ...more] = name.split('/');
   if (!connectionName || more.length > 0) throw new UsageError('Name it organization/connection');
   const entry = toEntry(connectionName, values);
-  const organization = await deps.store.organizations.findBy('name', organizationName);
-  if (!organization) throw new CommandFailed(`There is no organization ${organizationName}.`);
+  const organization = await requireOrganization(organizationName, deps);
   try {
     const { token } = await createConnection(organization, entry, deps, operatorOf(io));
     showToken(token, io);
@@ -103,7 +95,6 @@ function showToken(token: string, io: CommandIo): void {
 const verbs = ['create', 'list', 'show', 'rotate', 'drop-earlier', 'revoke'] as const;
 
 export const connection: Command = {
-  name: 'connection',
   summary: 'Makes, shows, rotates and ends connections, whose tokens are exchanged for short ones.',
   usage: [
     'connection create ORGANIZATION/NAME --application APPLICATION [OPTIONS]',
@@ -132,25 +123,23 @@ export const connection: Command = {
     const isBare = verb === 'list' && rest.length === 0;
     const { values, positionals } = readArguments(rest, verb === 'create' ? options : {}, isBare ? 0 : 1);
     const name = positionals[0] ?? '';
-    return withStore(io, {}, async (opened) => {
-      const deps: ConnectionsDeps = { ...opened, store: opened.storage.directory };
-      if (verb === 'create') await create(name, values, deps, io);
-      else if (verb === 'list') await list(name, deps, io);
-      else await change(verb, await requireConnection(name, deps), deps, io);
-      return DONE;
-    });
+    await using opened = await openStore(io);
+    if (verb === 'create') await create(name, values, opened, io);
+    else if (verb === 'list') await list(name, opened, io);
+    else await change(verb, name, opened, io);
   },
 };
 
 async function list(name: string, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
-  const organization = name === '' ? undefined : await deps.store.organizations.findBy('name', name);
-  if (name !== '' && !organization) throw new CommandFailed(`There is no organization ${name}.`);
+  const organization = name === '' ? undefined : await requireOrganization(name, deps);
   for await (const each of listConnections(deps.store, organization?.id)) {
     writeLines(io.stdout, (await describeConnection(each, deps)).map(toOneLine));
   }
 }
 
-async function change(verb: string, found: Connection, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
+async function change(verb: string, name: string, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
+  const named = await findNamed(deps.store, 'connections', name);
+  const found = requireFound(named, `There is no connection ${name}.`);
   const author = operatorOf(io);
   switch (verb) {
     case 'show':
@@ -161,9 +150,7 @@ async function change(verb: string, found: Connection, deps: ConnectionsDeps, io
       break;
     case 'drop-earlier':
       await deps.connections.dropEarlier(found, author);
-      writeLines(io.stdout, [
-        'Dropped all connection tokens but the newest, and ended what was made with them.',
-      ]);
+      io.stdout.write('Dropped all connection tokens but the newest, and ended what was made with them.\n');
       break;
     default: {
       const what = await revokeConnection(found, { ...deps, author });

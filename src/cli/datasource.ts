@@ -3,17 +3,16 @@ import { findNamed } from '../admin/find-named.ts';
 import { toOneLine } from '../errors/texts.ts';
 import {
   type Command,
-  CommandFailed,
   DONE,
   FAILED,
   readArguments,
   readSecret,
+  requireFound,
   UsageError,
 } from './command.ts';
-import { operatorOf, withStore } from './open.ts';
+import { openStore, operatorOf } from './open.ts';
 
 export const datasource: Command = {
-  name: 'datasource',
   summary: 'Tries out a database that people log in against, step by step.',
   usage: ['datasource test ORGANIZATION/NAME [--as USER]'],
   details: [
@@ -25,21 +24,18 @@ export const datasource: Command = {
     const { positionals, values } = readArguments(args, { as: { type: 'string' } }, 2);
     const [action, name = ''] = positionals;
     if (action !== 'test') throw new UsageError(`There is no ${action}, only test`);
-    return withStore(io, {}, async (opened) => {
-      const { storage } = opened;
-      const found = await findNamed(storage.directory, 'datasources', name);
-      if (!found) throw new CommandFailed(`There is no datasource ${name}.`);
-      const login =
-        values.as === undefined
-          ? undefined
-          : { username: values.as, password: await readSecret(`Password of ${toOneLine(values.as)}: `, io) };
-      let isGood = true;
-      const deps = { ...opened, store: storage.directory };
-      for await (const { ok, says } of testDatasource(found, login, deps, operatorOf(io))) {
-        io.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${toOneLine(says)}\n`);
-        isGood &&= ok;
-      }
-      return isGood ? DONE : FAILED;
-    });
+    await using opened = await openStore(io);
+    const found = await findNamed(opened.store, 'datasources', name);
+    const datasource = requireFound(found, `There is no datasource ${name}.`);
+    const login =
+      values.as === undefined
+        ? undefined
+        : { username: values.as, password: await readSecret(`Password of ${toOneLine(values.as)}: `, io) };
+    let isGood = true;
+    for await (const { ok, says } of testDatasource(datasource, login, opened, operatorOf(io))) {
+      io.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${toOneLine(says)}\n`);
+      isGood &&= ok;
+    }
+    return isGood ? DONE : FAILED;
   },
 };

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { examineFolder, examineStore, type Finding } from '../admin/doctor.ts';
 import { loadApplyFile } from '../apply/file.ts';
 import { ConfigError } from '../config/config.ts';
@@ -7,9 +6,9 @@ import { toOneLine } from '../errors/texts.ts';
 import { openFoundations } from '../server/foundations.ts';
 import { type Command, type CommandIo, DONE, FAILED, readArguments, writeLines } from './command.ts';
 import { toFailure } from './failure.ts';
+import { findMissingStore } from './open.ts';
 
 export const doctor: Command = {
-  name: 'doctor',
   summary: 'Examines configuration, store, keys, clock and disk, and says what is wrong.',
   usage: ['doctor'],
   details: ['The exit code is 1 if something is wrong; warnings do not count.'],
@@ -28,20 +27,14 @@ async function* examine(io: CommandIo): AsyncGenerator<Finding> {
   const config = yield* examineConfiguration(io);
   if (!config) return;
   yield* await examineFolder(config);
-  if (config.storage.kind === 'sqlite' && !existsSync(config.storage.path)) {
-    yield {
-      state: 'warning',
-      says: `There is no store at ${config.storage.path} yet; the first start makes it.`,
-    };
+  const missing = findMissingStore(config);
+  if (missing !== undefined) {
+    yield { state: 'warning', says: `There is no store at ${missing} yet; the first start makes it.` };
     return;
   }
   try {
-    const foundations = await openFoundations(config, io.now);
-    try {
-      yield* await examineStore(foundations);
-    } finally {
-      await foundations.close();
-    }
+    await using foundations = await openFoundations(config, io.now);
+    yield* await examineStore(foundations);
   } catch (error) {
     yield { state: 'wrong', says: toFailure(error).lines.join(' ') };
   }

@@ -1,19 +1,16 @@
 import { explainToken } from '../admin/explain.ts';
 import { formatExplanation } from '../admin/explain-report.ts';
-import { type Command, DONE, readArguments, readToken, writeLines } from './command.ts';
-import { withStore } from './open.ts';
+import { type Command, readArguments, readToken, writeLines } from './command.ts';
+import { openStore } from './open.ts';
 
 export const explain: Command = {
-  name: 'explain',
   summary: 'Says what a token allows, where each right came from, when it dies, and whether it is active.',
   usage: ['explain TOKEN', 'explain -'],
   details: ['With -, the token is read from stdin: arguments can be seen by other users of the machine.'],
   async run(args, io) {
     const { positionals } = readArguments(args, {}, 1);
     const token = await readToken(positionals[0] as string, io);
-    return withStore(io, {}, async (opened) => {
-      writeLines(io.stdout, formatExplanation(await explainToken(token, opened), io.now()));
-      return DONE;
-    });
+    await using opened = await openStore(io);
+    writeLines(io.stdout, formatExplanation(await explainToken(token, opened), io.now()));
   },
 };

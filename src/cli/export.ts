@@ -4,16 +4,15 @@ import { resolve } from 'node:path';
 import { exportLines } from '../admin/export.ts';
 import { writeApplyFile } from '../apply/write-file.ts';
 import { loadConfig } from '../config/load.ts';
-import type { ServerSettings } from '../nouns/noun.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
-import { type Command, CommandFailed, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
-import { requireStore, withStorage } from './open.ts';
+import { type Command, CommandFailed, type CommandIo, readArguments, writeLines } from './command.ts';
+import { requireOrganization, requireStore, withStorage } from './open.ts';
+
+type Texts = AsyncIterable<string> | Iterable<string>;
 
 /** Rows written at once. */
 const BATCH = 500;
 
 export const exportStore: Command = {
-  name: 'export',
   summary: 'Writes everything in the store as lines of JSON, or an organization as an apply file.',
   usage: ['export [--out FILE]', 'export --apply ORGANIZATION [--out FILE]'],
   details: [
@@ -32,30 +31,23 @@ export const exportStore: Command = {
       throw new CommandFailed(`${path} is there already: an export needs a new file.`);
     }
     const { apply: name } = values;
-    await withStorage(config, async ({ dump, directory }) => {
+    await withStorage(config, async ({ dump, directory: store }) => {
       const texts =
         name === undefined
           ? inBatches(exportLines(dump, io.now()))
-          : readOrganization(name, directory, { accessTokenTtl: config.ttl.accessToken });
+          : [
+              await writeApplyFile(await requireOrganization(name, { store }), store, {
+                accessTokenTtl: config.ttl.accessToken,
+              }),
+            ];
       await (path === undefined ? writeOut(texts, io) : writeFile(texts, path));
     });
     if (path !== undefined) {
       const what = name === undefined ? 'The store' : `The organization ${name}`;
       writeLines(io.stdout, [`${what} was exported to ${path}.`]);
     }
-    return DONE;
   },
 };
-
-async function* readOrganization(
-  name: string,
-  store: DirectoryStore,
-  settings: ServerSettings,
-): AsyncGenerator<string> {
-  const organization = await store.organizations.findBy('name', name);
-  if (!organization) throw new CommandFailed(`There is no organization ${name}.`);
-  yield await writeApplyFile(organization, store, settings);
-}
 
 async function* inBatches(lines: AsyncIterable<string>): AsyncGenerator<string> {
   let batch: string[] = [];
@@ -68,7 +60,7 @@ async function* inBatches(lines: AsyncIterable<string>): AsyncGenerator<string> 
   yield batch.join('');
 }
 
-async function writeOut(texts: AsyncIterable<string>, { stdout }: CommandIo): Promise<void> {
+async function writeOut(texts: Texts, { stdout }: CommandIo): Promise<void> {
   for await (const text of texts) {
     const hasRoom = stdout.write(text);
     if (hasRoom === false && 'once' in stdout) {
@@ -78,7 +70,7 @@ async function writeOut(texts: AsyncIterable<string>, { stdout }: CommandIo): Pr
 }
 
 /** Whole or not at all. */
-async function writeFile(texts: AsyncIterable<string>, path: string): Promise<void> {
+async function writeFile(texts: Texts, path: string): Promise<void> {
   const unfinished = `${path}.unfinished`;
   const file = await open(unfinished, 'wx', 0o600);
   try {

@@ -5,11 +5,10 @@ import { importRecords, readKeys } from '../admin/import.ts';
 import { loadConfig } from '../config/load.ts';
 import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
 import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
-import { type Command, CommandFailed, DONE, readArguments, writeLines } from './command.ts';
+import { type Command, CommandFailed, readArguments, writeLines } from './command.ts';
 import { withStorage } from './open.ts';
 
 export const importStore: Command = {
-  name: 'import',
   summary: 'Reads a file that export wrote into an empty store.',
   usage: ['import FILE'],
   details: [
@@ -28,7 +27,6 @@ export const importStore: Command = {
       throw error;
     });
     writeLines(io.stdout, [`${path} was imported.`]);
-    return DONE;
   },
 };
 

@@ -1,21 +1,19 @@
 import { toOneLine } from '../errors/texts.ts';
-import { removeSigningKey, rotateSigningKeys, type SigningKeys } from '../keys/signing-keys.ts';
+import { removeSigningKey, rotateSigningKeys } from '../keys/signing-keys.ts';
 import type { Foundations } from '../server/foundations.ts';
 import {
   type Command,
   CommandFailed,
   type CommandIo,
-  DONE,
   readArguments,
   UsageError,
   writeLines,
 } from './command.ts';
-import { operatorOf, withStore } from './open.ts';
+import { openStore, operatorOf } from './open.ts';
 
 const toIso = (ms: number): string => new Date(ms).toISOString();
 
 export const keys: Command = {
-  name: 'keys',
   summary: 'Lists, rotates and removes the keys that sign tokens; a running server follows by itself.',
   usage: ['keys list', 'keys rotate [--now]', 'keys remove KID'],
   details: [
@@ -35,60 +33,48 @@ export const keys: Command = {
   },
 };
 
-async function list(args: readonly string[], io: CommandIo): Promise<number> {
+async function list(args: readonly string[], io: CommandIo): Promise<undefined> {
   readArguments(args, {}, 0);
-  return withStore(io, {}, async ({ signingKeys, followSigningAlgs }) => {
-    await followSigningAlgs();
-    writeLines(io.stdout, describeKeys(signingKeys));
-    return DONE;
-  });
+  await using opened = await openStore(io);
+  await opened.followSigningAlgs();
+  writeLines(io.stdout, describeKeys(opened));
 }
 
-async function rotate(args: readonly string[], io: CommandIo): Promise<number> {
+async function rotate(args: readonly string[], io: CommandIo): Promise<undefined> {
   const { values } = readArguments(args, { now: { type: 'boolean' } }, 0);
   const immediately = values.now ?? false;
-  return withStore(io, {}, async (opened) => {
-    const { storage, vault, now, longestLifetime, signingKeys } = opened;
-    await opened.followSigningAlgs();
-    const made = await rotateSigningKeys(
-      { keys: storage.keys, vault, now },
-      { immediately, longestLifetime },
-    );
-    await append(opened, io, 'keys.rotated', { made: made.map(({ id }) => id), immediately });
-    await signingKeys.refresh();
-    writeLines(io.stdout, describeKeys(signingKeys));
-    return DONE;
-  });
+  await using opened = await openStore(io);
+  await opened.followSigningAlgs();
+  const { longestLifetime, storage } = opened;
+  const made = await rotateSigningKeys({ ...opened, keys: storage.keys }, { immediately, longestLifetime });
+  await record(opened, io, 'keys.rotated', { made: made.map(({ id }) => id), immediately });
+  writeLines(io.stdout, describeKeys(opened));
 }
 
-async function remove(args: readonly string[], io: CommandIo): Promise<number> {
+async function remove(args: readonly string[], io: CommandIo): Promise<undefined> {
   const { positionals } = readArguments(args, {}, 1);
   const kid = positionals[0] as string;
-  return withStore(io, {}, async (opened) => {
-    const { storage, vault, now, signingKeys } = opened;
-    const known = (await storage.keys.list()).some(({ id, purpose }) => id === kid && purpose === 'signing');
-    if (!known) throw new CommandFailed(`There is no signing key ${kid}.`);
-    await removeSigningKey({ keys: storage.keys, vault, now }, kid);
-    await append(opened, io, 'keys.removed', { kid });
-    await signingKeys.refresh();
-    writeLines(io.stdout, [
-      toOneLine(`Removed ${kid}; what it signed is dead.`),
-      ...describeKeys(signingKeys),
-    ]);
-    return DONE;
-  });
+  await using opened = await openStore(io);
+  const { keys } = opened.storage;
+  const known = (await keys.list()).some(({ id, purpose }) => id === kid && purpose === 'signing');
+  if (!known) throw new CommandFailed(`There is no signing key ${kid}.`);
+  await removeSigningKey({ ...opened, keys }, kid);
+  await record(opened, io, 'keys.removed', { kid });
+  writeLines(io.stdout, [toOneLine(`Removed ${kid}; what it signed is dead.`), ...describeKeys(opened)]);
 }
 
-async function append(
-  { storage, now }: Foundations,
+/** Writes to the audit log what was changed, and reads the keys again. */
+async function record(
+  { audit, now, signingKeys }: Foundations,
   io: CommandIo,
   event: string,
-  details: Record<string, unknown>,
-): Promise<void> {
-  await storage.audit.append({ at: now(), event, outcome: 'changed', ...operatorOf(io), details });
+  details: object,
+) {
+  await audit.append({ at: now(), event, outcome: 'changed', ...operatorOf(io), details: { ...details } });
+  await signingKeys.refresh();
 }
 
-function describeKeys(signingKeys: SigningKeys): string[] {
+function describeKeys({ signingKeys }: Foundations): string[] {
   return signingKeys.published().map((key) => {
     const state = signingKeys.stateOf(key);
     const until = key.expiresAt === undefined ? '' : `, published until ${toIso(key.expiresAt)}`;

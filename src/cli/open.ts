@@ -7,13 +7,19 @@ import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../server/foundations.ts';
 import { openStorage } from '../server/open-storage.ts';
 import type { Storage } from '../storage/contract.ts';
-import { CommandFailed, type CommandIo } from './command.ts';
+import { CommandFailed, type CommandIo, requireFound } from './command.ts';
+
+/** @returns the path of a store that is not there yet */
+export function findMissingStore({ storage }: Config): string | undefined {
+  return storage.kind !== 'sqlite' || existsSync(storage.path) ? undefined : storage.path;
+}
 
 /** @throws CommandFailed; asking a store that is not there must not make one */
-export function requireStore({ storage }: Config): void {
-  if (storage.kind !== 'sqlite' || existsSync(storage.path)) return;
+export function requireStore(config: Config): void {
+  const missing = findMissingStore(config);
+  if (missing === undefined) return;
   throw new CommandFailed(
-    `There is no store at ${storage.path}. Starting the server, applying a file and importing make one; is it elsewhere (GRANTABLE_DATA_DIR, GRANTABLE_STORAGE)?`,
+    `There is no store at ${missing}. Starting the server, applying a file and importing make one; is it elsewhere (GRANTABLE_DATA_DIR, GRANTABLE_STORAGE)?`,
   );
 }
 
@@ -30,44 +36,31 @@ export async function withStorage<T>(config: Config, work: (storage: Storage) =>
   }
 }
 
-/** What is done where there is no store yet. */
-type WhenMissing = 'refuse' | 'create' | 'pretend';
-
 /**
- * Opens the configured store, works on it and closes it.
- * @param whenMissing `pretend`: an empty one that is thrown away afterwards
+ * Opens the configured store, until the caller has ended.
+ * @param whenMissing what is done where there is no store yet; `pretend`: an empty one that is thrown away afterwards
  * @throws whatever opening it throws, see `foundations.ts`
  */
-export async function withStore<T>(
+export async function openStore(
   io: CommandIo,
-  { whenMissing = 'refuse' }: { whenMissing?: WhenMissing },
-  work: (opened: Foundations) => Promise<T>,
-): Promise<T> {
+  whenMissing: 'refuse' | 'create' | 'pretend' = 'refuse',
+): Promise<Foundations> {
   const config = loadConfig(io.env, { cwd: io.cwd });
   if (whenMissing === 'refuse') requireStore(config);
-  const isThere = config.storage.kind !== 'sqlite' || existsSync(config.storage.path);
-  if (whenMissing !== 'pretend' || isThere) return workOn(config, io, work);
+  if (whenMissing !== 'pretend' || !findMissingStore(config)) return openFoundations(config, io.now);
+  await using unfinished = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'grantable-'));
-  try {
-    const storage = { kind: 'sqlite', path: join(folder, 'grantable.db') } as const;
-    const masterKey = { source: 'data-folder', path: join(folder, 'master.key') } as const;
-    return await workOn({ ...config, storage, masterKey }, io, work);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  unfinished.defer(() => rm(folder, { recursive: true }));
+  const storage = { kind: 'sqlite', path: join(folder, 'grantable.db') } as const;
+  const masterKey = { source: 'data-folder', path: join(folder, 'master.key') } as const;
+  const foundations = unfinished.use(await openFoundations({ ...config, storage, masterKey }, io.now));
+  const whole = unfinished.move();
+  return { ...foundations, [Symbol.asyncDispose]: () => whole.disposeAsync() };
 }
 
-async function workOn<T>(
-  config: Config,
-  io: CommandIo,
-  work: (opened: Foundations) => Promise<T>,
-): Promise<T> {
-  const foundations = await openFoundations(config, io.now);
-  try {
-    return await work(foundations);
-  } finally {
-    await foundations.close();
-  }
+/** @throws CommandFailed */
+export async function requireOrganization(name: string, { store }: Pick<Foundations, 'store'>) {
+  return requireFound(await store.organizations.findBy('name', name), `There is no organization ${name}.`);
 }
 
 /** Who it was, for the audit: a person who may run commands is an operator. */

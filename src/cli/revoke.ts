@@ -17,14 +17,14 @@ import { defined } from '../storage/defined.ts';
 import {
   type Command,
   CommandFailed,
-  DONE,
   type Given,
   readArguments,
   readToken,
+  requireFound,
   UsageError,
   writeLines,
 } from './command.ts';
-import { operatorOf, withStore } from './open.ts';
+import { openStore, operatorOf, requireOrganization } from './open.ts';
 
 const options = {
   token: { type: 'string' },
@@ -61,13 +61,7 @@ async function revokeNamed(
     return revokeApplication(await requireApplication(application, deps), deps);
   }
   if (organization === undefined) return revokeEverything(deps);
-  const found = await deps.store.organizations.findBy('name', organization);
-  return revokeOrganization(requireFound(found, `There is no organization ${organization}.`), deps);
-}
-
-function requireFound<T>(found: T | undefined, otherwise: string): T {
-  if (found === undefined) throw new CommandFailed(otherwise);
-  return found;
+  return revokeOrganization(await requireOrganization(organization, deps), deps);
 }
 
 async function requireApplication(name: string, { store }: RevokeDeps): Promise<Application> {
@@ -85,7 +79,6 @@ async function requireUser(name: string, { store }: RevokeDeps): Promise<User> {
 }
 
 export const revoke: Command = {
-  name: 'revoke',
   summary:
     'Ends a token and what came from it, or all tokens and logins of a user, an application or an organization.',
   usage: [
@@ -114,13 +107,9 @@ export const revoke: Command = {
       throw new UsageError('Say whose consent to revoke with --user');
     }
     const token = values.token === undefined ? undefined : await readToken(values.token, io);
-    return withStore(io, {}, async (opened) => {
-      const { storage } = opened;
-      const { directory: store, logins } = storage;
-      const deps = { ...opened, store, logins, author: operatorOf(io) };
-      const what = await revokeNamed({ ...values, ...defined({ token }) }, deps);
-      writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
-      return DONE;
-    });
+    await using opened = await openStore(io);
+    const deps = { ...opened, author: operatorOf(io) };
+    const what = await revokeNamed({ ...values, ...defined({ token }) }, deps);
+    writeLines(io.stdout, [toOneLine(`Revoked ${what}.`)]);
   },
 };

@@ -35,7 +35,7 @@ export async function runCommand(argv: readonly string[], io: CommandIo): Promis
     return DONE;
   }
   try {
-    return await command.run(args, io);
+    return (await command.run(args, io)) ?? DONE;
   } catch (error) {
     if (error instanceof UsageError) {
       writeLines(io.stderr, [toOneLine(`${error.message}.`), '', ...usageOf(command)]);
@@ -63,7 +63,9 @@ async function refuse(name: string | undefined, io: CommandIo): Promise<number> 
 }
 
 async function overview(): Promise<string[]> {
-  const commands = await Promise.all(Object.values(loaders).map((load) => load()));
+  const commands = await Promise.all(
+    Object.entries(loaders).map(async ([name, load]) => ({ name, summary: (await load()).summary })),
+  );
   const width = Math.max(...commands.map(({ name }) => name.length)) + 2;
   return [
     'Usage: grantable COMMAND [ARGUMENTS]',

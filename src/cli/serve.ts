@@ -1,16 +1,9 @@
+import cluster from 'node:cluster';
 import { loadConfig } from '../config/load.ts';
 import { options } from '../config/options.ts';
-import { defined } from '../storage/defined.ts';
-import { type Command, type CommandIo, DONE, readArguments, writeLines } from './command.ts';
+import { type Command, type CommandIo, readArguments, writeLines } from './command.ts';
 import { collectFromAll, countWhenAsked } from './worker-metrics.ts';
-import {
-  disconnectFromPrimary,
-  isWorker,
-  joinsOthers,
-  reportReady,
-  runWorkers,
-  startsWorkers,
-} from './workers.ts';
+import { reportReady, runWorkers } from './workers.ts';
 
 /** Loaded with a file only: YAML and the schema of the file are large. */
 async function findApplyReader({ env }: CommandIo) {
@@ -19,7 +12,6 @@ async function findApplyReader({ env }: CommandIo) {
 }
 
 export const serve: Command = {
-  name: 'serve',
   summary: 'Starts the server and runs until it is asked to stop.',
   usage: ['serve'],
   details: [
@@ -37,20 +29,14 @@ export const serve: Command = {
     stopRequested.then(() => waiting.abort());
     const giveBackConsole = takeOverConsole(log);
     try {
-      if (startsWorkers(config.workers)) {
-        return await runWorkers({
-          count: config.workers,
-          stopRequested,
-          log,
-          shutdownSeconds: config.shutdownSeconds,
-        });
-      }
+      if (config.workers > 1 && cluster.isPrimary) return await runWorkers(config, stopRequested, log);
       const server = await io.startServer(config, {
         now: io.now,
         log,
         signal: waiting.signal,
-        joinsOthers: joinsOthers(),
-        ...defined({ workers: isWorker() ? { countWhenAsked, collectFromAll } : undefined }),
+        // Others are ready, so it must answer from its first connection on.
+        joinsOthers: (cluster.worker?.id ?? 0) > 1,
+        ...(cluster.isWorker && { workers: { countWhenAsked, collectFromAll } }),
       });
       const { applied, quickstart } = server.started;
       if (applied && applied.changes.length > 0) {
@@ -65,8 +51,9 @@ export const serve: Command = {
       if (!(waiting.signal.aborted && (error as Error).name === 'AbortError')) throw error;
     } finally {
       giveBackConsole();
-      disconnectFromPrimary();
+      // The channel to the process that started this one would keep it running.
+      cluster.worker?.disconnect();
     }
-    return DONE;
+    return undefined;
   },
 };

@@ -5,6 +5,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Config } from '../config/config.ts';
 import type { Logger } from '../http/log.ts';
 import { DONE, FAILED } from './command.ts';
 import { collectForWorkers } from './worker-metrics.ts';
@@ -23,11 +24,6 @@ const LONGEST_PAUSE = 30_000;
 /** Milliseconds beyond the time that each takes for its requests. */
 const KILLED_AFTER_MS = 2_000;
 
-/** Whether this process is one of several. */
-export function isWorker(): boolean {
-  return cluster.isWorker;
-}
-
 /** If this process is one of several: reports that it takes requests, and from then on answers whether it is alive. */
 export function reportReady(): void {
   if (!cluster.isWorker) return;
@@ -35,29 +31,6 @@ export function reportReady(): void {
   process.on('message', (message) => {
     if (message === ALIVE) process.send?.(ALIVE);
   });
-}
-
-/** Lets this process end when it has nothing left to do: the channel to the one that started it would keep it. */
-export function disconnectFromPrimary(): void {
-  cluster.worker?.disconnect();
-}
-
-/** Whether this process is one of several and others are ready, so that it must answer from its first connection on. */
-export function joinsOthers(): boolean {
-  return (cluster.worker?.id ?? 0) > 1;
-}
-
-/** Whether the command runs in the process that starts the others. */
-export function startsWorkers(count: number): boolean {
-  return count > 1 && cluster.isPrimary;
-}
-
-export interface WorkersDeps {
-  readonly count: number;
-  readonly stopRequested: Promise<unknown>;
-  readonly log: Logger;
-  /** Seconds that requests under way are given. */
-  readonly shutdownSeconds: number;
 }
 
 /** Resolves with whether it became ready before it ended. */
@@ -96,12 +69,11 @@ function killIfHanging(worker: Worker, log: Logger): void {
 }
 
 /** @returns the exit code: that of the first process if it could not start */
-export async function runWorkers({
-  count,
-  stopRequested,
-  log,
-  shutdownSeconds,
-}: WorkersDeps): Promise<number> {
+export async function runWorkers(
+  { workers: count, shutdownSeconds }: Pick<Config, 'workers' | 'shutdownSeconds'>,
+  stopRequested: Promise<unknown>,
+  log: Logger,
+): Promise<number> {
   let stopping = false;
   let ready = 0;
   stopRequested.then(() => {

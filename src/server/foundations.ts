@@ -238,6 +238,11 @@ async function putTogether(config: Config, storage: Storage, now: Now, keptBytes
   const known = { ...accounts, ...createDatabases(accounts) };
   const registered = { ...known, ...createRegistryParts(known) };
   const { directory, signingKeys, datasources, refusals, longestLifetime } = registered;
+  async function close(): Promise<void> {
+    await datasources.close();
+    await refusals.settle();
+    await storage.close();
+  }
   return {
     ...registered,
     ...createAdministration(registered),
@@ -249,11 +254,8 @@ async function putTogether(config: Config, storage: Storage, now: Now, keptBytes
       const { named } = await (await directory.view()).algChoices();
       return signingKeys.follow(named, longestLifetime);
     },
-    async close(): Promise<void> {
-      await datasources.close();
-      await refusals.settle();
-      await storage.close();
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 
