@@ -290,15 +290,14 @@ test('E3 of what is written together, the disk has all or nothing', async (t) =>
   t.after(() => rmSync(folder, { recursive: true }));
   const database = await openDatabase(join(folder, 'a.db'));
   const pragma = (name: string, value = ''): number =>
-    Number(Object.values(database.connection.prepare(`PRAGMA ${name}${value}`).get() ?? {})[0]);
+    Number(Object.values(database.get(`PRAGMA ${name}${value}`) ?? {})[0]);
   // Of several rows: such a statement is undone by itself when the disk is full, and the transaction goes on.
   const write = (key: string, bytes: number) =>
     database.write(() =>
       database.run(
         `INSERT INTO artifacts (key, model, expires_at, payload)
          SELECT ?1, 'm', 1, zeroblob(?2) UNION ALL SELECT ?1 || ?1, 'm', 1, zeroblob(?2)`,
-        key,
-        bytes,
+        [key, bytes],
       ),
     );
   const writeTogether = () => Promise.allSettled([write('a', 10), write('b', 100_000), write('c', 10)]);

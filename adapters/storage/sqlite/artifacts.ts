@@ -1,7 +1,8 @@
 /** The engine's artifacts. */
 import type { Artifact, ArtifactStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { type Database, optionalNumber, type Row } from './database.ts';
+import type { Database } from './database.ts';
+import { optionalNumber, type Row } from './statements.ts';
 
 export function toArtifact(row: Row): Artifact {
   return defined({
@@ -17,12 +18,7 @@ export function createArtifacts(database: Database): ArtifactStore {
       `INSERT INTO artifacts (key, model, payload, expires_at, consumed_at, uid) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at,
          consumed_at = coalesce(excluded.consumed_at, consumed_at), uid = excluded.uid`,
-      key,
-      model,
-      JSON.stringify(payload),
-      expiresAt,
-      consumedAt ?? null,
-      uid ?? null,
+      [key, model, JSON.stringify(payload), expiresAt, consumedAt ?? null, uid ?? null],
     );
   const findBy = (
     column: 'key' | 'uid',
@@ -30,12 +26,11 @@ export function createArtifacts(database: Database): ArtifactStore {
     model: string,
     now: number,
   ): Artifact | undefined => {
-    const row = database.get(
-      `SELECT * FROM artifacts WHERE ${column} = ? AND model = ? AND expires_at > ?`,
+    const row = database.get(`SELECT * FROM artifacts WHERE ${column} = ? AND model = ? AND expires_at > ?`, [
       value,
       model,
       now,
-    );
+    ]);
     return row && toArtifact(row);
   };
   return {
@@ -45,8 +40,8 @@ export function createArtifacts(database: Database): ArtifactStore {
       }),
     insert: (model, key, artifact, now) =>
       database.writeAll(() => {
-        database.run('DELETE FROM artifacts WHERE key = ? AND expires_at <= ?', key, now);
-        const taken = database.get('SELECT 1 FROM artifacts WHERE key = ?', key);
+        database.run('DELETE FROM artifacts WHERE key = ? AND expires_at <= ?', [key, now]);
+        const taken = database.get('SELECT 1 FROM artifacts WHERE key = ?', [key]);
         return !taken && put(model, key, artifact) === 1;
       }),
     find: async (model, key, now) => findBy('key', key, model, now),
@@ -57,15 +52,12 @@ export function createArtifacts(database: Database): ArtifactStore {
           database.run(
             `UPDATE artifacts SET consumed_at = ?
              WHERE key = ? AND model = ? AND consumed_at IS NULL AND expires_at > ?`,
-            now,
-            key,
-            model,
-            now,
+            [now, key, model, now],
           ) === 1,
       ),
     remove: (model, key) =>
       database.write(() => {
-        database.run('DELETE FROM artifacts WHERE key = ? AND model = ?', key, model);
+        database.run('DELETE FROM artifacts WHERE key = ? AND model = ?', [key, model]);
       }),
   };
 }

@@ -25,12 +25,10 @@ export async function countRows(
     const rows = Math.min(SLICE_ROWS, limit - counted);
     const last = database.get(
       `SELECT expires_at, rowid AS position ${rest} ORDER BY expires_at, rowid LIMIT 1 OFFSET ?`,
-      number,
-      ...from,
-      rows - 1,
+      [number, ...from, rows - 1],
     );
     if (!last) {
-      const left = database.get(`SELECT count(*) AS count ${rest}`, number, ...from);
+      const left = database.get(`SELECT count(*) AS count ${rest}`, [number, ...from]);
       return counted + Number(left?.count);
     }
     if (counted + rows === limit) return limit;

@@ -1,6 +1,7 @@
 /** The counters of throttling. */
 import type { Counters } from '../../../src/storage/contract.ts';
-import type { Database, Row } from './database.ts';
+import type { Database } from './database.ts';
+import type { Row } from './statements.ts';
 
 export function createCounters(database: Database): Counters {
   const toWindow = (row: Row) => ({ points: Number(row.points), expiresAt: Number(row.expires_at) });
@@ -12,16 +13,13 @@ export function createCounters(database: Database): Counters {
              points = CASE WHEN expires_at > ?4 THEN points + ?2 ELSE ?2 END,
              expires_at = CASE WHEN expires_at > ?4 THEN expires_at ELSE ?3 END
            RETURNING points, expires_at`,
-          key,
-          points,
-          now + windowMs,
-          now,
+          [key, points, now + windowMs, now],
         );
         if (!row) throw new Error('a counter without a row');
         return toWindow(row);
       }),
     async get(key, now) {
-      const row = database.get('SELECT * FROM counters WHERE key = ? AND expires_at > ?', key, now);
+      const row = database.get('SELECT * FROM counters WHERE key = ? AND expires_at > ?', [key, now]);
       return row && toWindow(row);
     },
     set: (key, points, expiresAt) =>
@@ -29,14 +27,12 @@ export function createCounters(database: Database): Counters {
         database.run(
           `INSERT INTO counters VALUES (?, ?, ?)
            ON CONFLICT (key) DO UPDATE SET points = excluded.points, expires_at = excluded.expires_at`,
-          key,
-          points,
-          expiresAt,
+          [key, points, expiresAt],
         );
       }),
     remove: (key) =>
       database.write(() => {
-        database.run('DELETE FROM counters WHERE key = ?', key);
+        database.run('DELETE FROM counters WHERE key = ?', [key]);
       }),
   };
 }

@@ -2,31 +2,16 @@
  * One connection to the file. Reads run at once and see every write that has been answered; writes are committed in groups
  * (`commits.ts`), and each caller is answered after its write is on the disk.
  */
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Snapshot } from '../../../src/storage/contract.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createCommits } from './commits.ts';
 import { toStoreError } from './errors.ts';
 import { type FlushFile, flushedBySqlite, openLog } from './log-flush.ts';
 import { openFile, watchFiles } from './open-file.ts';
+import { createStatements, type Statements } from './statements.ts';
 
-export type Row = Record<string, SQLInputValue>;
-
-/** @returns undefined for NULL and for a column that the row does not have */
-export function optionalNumber(value: SQLInputValue | undefined): number | undefined {
-  return value === null || value === undefined ? undefined : Number(value);
-}
-
-/** @returns undefined for all that is not text */
-export function optionalText(value: SQLInputValue | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-export interface Database {
-  get(sql: string, ...values: SQLInputValue[]): Row | undefined;
-  all(sql: string, ...values: SQLInputValue[]): Row[];
-  /** Runs inside a `write` only. @returns how many rows changed */
-  run(sql: string, ...values: SQLInputValue[]): number;
+/** `run` and `next` run inside a `write` only. */
+export interface Database extends Statements {
   /**
    * Queues work that changes something with one statement at most, for the next transaction. If it throws, the
    * other work of the transaction still commits.
@@ -35,12 +20,8 @@ export interface Database {
   write<T>(work: () => T): Promise<T>;
   /** As `write`, for work of several statements: if it throws, all of them are undone. */
   writeAll<T>(work: () => T): Promise<T>;
-  /** Raises a sequence by one, inside a `write`. */
-  next(sequence: string): number;
   /** Reads between its `begin` and `end` share one transaction. */
   readonly snapshot: Snapshot;
-  /** The connection itself, for what is done once: backup, integrity. */
-  readonly connection: DatabaseSync;
   close(): Promise<void>;
 }
 
@@ -58,15 +39,8 @@ export async function openDatabase(
 ): Promise<Database> {
   const connection = await openFile(path, sync === 'full' ? 'FULL' : 'NORMAL');
   const log = sync === 'full' ? flushedBySqlite : openLog(connection, flushFile);
-  const statements = new Map<string, StatementSync>();
-  const prepare = (sql: string): StatementSync => {
-    let statement = statements.get(sql);
-    if (!statement) {
-      statement = connection.prepare(sql);
-      statements.set(sql, statement);
-    }
-    return statement;
-  };
+  const statements = createStatements(connection);
+  const { prepare } = statements;
   const guarded = <T>(read: () => T): T => {
     try {
       return read();
@@ -89,7 +63,7 @@ export async function openDatabase(
   });
 
   return {
-    connection,
+    ...statements,
     snapshot: {
       begin() {
         endSnapshot();
@@ -97,22 +71,14 @@ export async function openDatabase(
       },
       end: endSnapshot,
     },
-    get: (sql, ...values) => guarded(() => prepare(sql).get(...values) as Row | undefined),
-    all: (sql, ...values) => guarded(() => prepare(sql).all(...values) as Row[]),
-    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
-    next(sequence) {
-      const row = prepare(
-        'INSERT INTO sequences VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value',
-      ).get(sequence);
-      return Number(row?.value);
-    },
+    get: (sql, values) => guarded(() => statements.get(sql, values)),
+    all: (sql, values) => guarded(() => statements.all(sql, values)),
     write: commits.add,
     writeAll: commits.addAll,
     async close() {
       await commits.idle();
       if (!connection.isOpen) return;
       await checkpoints.close();
-      statements.clear();
       connection.close();
       log.close();
     },

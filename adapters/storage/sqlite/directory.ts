@@ -17,8 +17,9 @@ import {
   VersionConflict,
 } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { type Database, optionalText, type Row } from './database.ts';
+import type { Database } from './database.ts';
 import { putKeys, removeKeys } from './noun-keys.ts';
+import { optionalText, type Row } from './statements.ts';
 
 /** Nouns of one kind kept in memory. */
 const NOUNS_KEPT = 5_000;
@@ -72,7 +73,7 @@ function createCollection<C extends CollectionName>(
 
   return {
     async get(id) {
-      const row = database.get('SELECT document FROM nouns WHERE collection = ? AND id = ?', name, id);
+      const row = database.get('SELECT document FROM nouns WHERE collection = ? AND id = ?', [name, id]);
       return row && parseKnown(id, String(row.document));
     },
     async findBy(key, value) {
@@ -80,32 +81,25 @@ function createCollection<C extends CollectionName>(
         database.get(
           `SELECT document FROM noun_keys AS k JOIN nouns AS n ON n.collection = k.collection AND n.id = k.id
            WHERE k.collection = ? AND k.name = ? AND k.value = ?`,
-          name,
-          key,
-          value,
+          [name, key, value],
         ),
       );
     },
     async findNumber(number) {
       return parse(
-        database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', name, number),
+        database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', [name, number]),
       );
     },
     insert: (given) =>
       database.writeAll(() => {
         const noun = toFirstVersion<T>(given, database.next(`number of ${name}`));
-        if (database.get('SELECT 1 FROM nouns WHERE collection = ? AND id = ?', name, noun.id)) {
+        if (database.get('SELECT 1 FROM nouns WHERE collection = ? AND id = ?', [name, noun.id])) {
           throw new Conflict('id');
         }
         putKeys(database, name, noun);
         database.run(
           'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
-          name,
-          noun.id,
-          noun.number,
-          noun.version,
-          documentOrganization(noun),
-          JSON.stringify(noun),
+          [name, noun.id, noun.number, noun.version, documentOrganization(noun), JSON.stringify(noun)],
         );
         changed(noun.id, concerned(noun));
         return noun;
@@ -116,12 +110,7 @@ function createCollection<C extends CollectionName>(
         const replaced = database.run(
           `UPDATE nouns SET version = ?, organization = ?, document = ?
            WHERE collection = ? AND id = ? AND version = ?`,
-          noun.version,
-          documentOrganization(noun),
-          JSON.stringify(noun),
-          name,
-          noun.id,
-          given.version,
+          [noun.version, documentOrganization(noun), JSON.stringify(noun), name, noun.id, given.version],
         );
         if (replaced === 0) throw new VersionConflict(`${name} ${noun.id} was changed or removed meanwhile`);
         removeKeys(database, name, noun);
@@ -133,9 +122,7 @@ function createCollection<C extends CollectionName>(
       database.writeAll(() => {
         const removed = database.get(
           'DELETE FROM nouns WHERE collection = ? AND id = ? AND version = ? RETURNING number, organization',
-          name,
-          id,
-          version,
+          [name, id, version],
         );
         if (!removed) throw new VersionConflict(`${name} ${id} was changed or removed meanwhile`);
         removeKeys(database, name, { id, number: Number(removed.number) });
@@ -148,10 +135,7 @@ function createCollection<C extends CollectionName>(
       const rows = database.all(
         `SELECT n.number, n.document FROM ${among} ${within} AND ${listed ? 'l' : 'n'}.number > ?
          ORDER BY ${listed ? 'l' : 'n'}.number LIMIT ?`,
-        ...values,
-        ...(organization === undefined ? [] : [organization]),
-        Number(after ?? 0),
-        limit + 1,
+        [...values, ...(organization === undefined ? [] : [organization]), Number(after ?? 0), limit + 1],
       );
       const items = rows.slice(0, limit);
       return defined({
@@ -160,7 +144,7 @@ function createCollection<C extends CollectionName>(
       });
     },
     async listedValues(key) {
-      return database.all(LISTED_VALUES, name, key).map(({ value }) => String(value));
+      return database.all(LISTED_VALUES, [name, key]).map(({ value }) => String(value));
     },
   };
 }
@@ -177,8 +161,8 @@ interface Change extends Omit<DirectoryChange, 'organization'> {
 /** Inside a `write`. */
 function noteChange(database: Database, { collection, id, organization }: Change): void {
   const revision = database.next(REVISION);
-  database.run('INSERT INTO directory_changes VALUES (?, ?, ?, ?)', revision, collection, id, organization);
-  database.run('DELETE FROM directory_changes WHERE revision <= ?', revision - CHANGES_KEPT);
+  database.run('INSERT INTO directory_changes VALUES (?, ?, ?, ?)', [revision, collection, id, organization]);
+  database.run('DELETE FROM directory_changes WHERE revision <= ?', [revision - CHANGES_KEPT]);
 }
 
 function readRevision(database: Database): number {
@@ -189,11 +173,10 @@ function readRevision(database: Database): number {
 function readChanges(database: Database, cursor: string | undefined): DirectoryChanges {
   const revision = readRevision(database);
   if (cursor === undefined) return { cursor: String(revision) };
-  const rows = database.all(
-    'SELECT * FROM directory_changes WHERE revision > ? ORDER BY revision LIMIT ?',
+  const rows = database.all('SELECT * FROM directory_changes WHERE revision > ? ORDER BY revision LIMIT ?', [
     Number(cursor),
     CHANGES_READ,
-  );
+  ]);
   const until = Number(cursor) + rows.length;
   const hasAll = until >= revision && (rows.length === 0 || Number(rows.at(-1)?.revision) === until);
   if (!hasAll) return { cursor: String(revision) };

@@ -1,5 +1,5 @@
 /** Export and import, each on a connection of its own, so that a long transaction does not block other requests. */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
 import { Conflict } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
@@ -18,11 +18,11 @@ import {
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
 import { toArtifact } from './artifacts.ts';
-import type { Row } from './database.ts';
 import { isConstraint, toStoreError } from './errors.ts';
 import { toNode } from './nodes.ts';
 import { putKeys } from './noun-keys.ts';
-import { putLogin, putShared, putToken, type Statements, toLogin, toToken } from './rows.ts';
+import { putLogin, putShared, putToken, toLogin, toToken } from './rows.ts';
+import { createStatements, type Row, type Values } from './statements.ts';
 
 const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns'];
 /** Milliseconds that the lock is waited for. */
@@ -68,21 +68,20 @@ export function createDump(path: string): Dump {
 }
 
 function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
-  const rows = (sql: string, ...values: SQLInputValue[]) =>
+  const rows = (sql: string, values: Values = []) =>
     connection.prepare(sql).iterate(...values) as IterableIterator<Row>;
   for (const { document } of rows('SELECT document FROM keys ORDER BY position')) {
     yield { kind: 'keys', row: parse(document) };
   }
   for (const name of [...COLLECTIONS, 'changes'] as const) {
-    for (const { value } of rows('SELECT value FROM sequences WHERE name = ?', sequenceOf(name))) {
+    for (const { value } of rows('SELECT value FROM sequences WHERE name = ?', [sequenceOf(name)])) {
       yield { kind: 'counts', name, value: Number(value) };
     }
   }
   for (const kind of COLLECTIONS) {
-    for (const { document } of rows(
-      'SELECT document FROM nouns WHERE collection = ? ORDER BY number',
+    for (const { document } of rows('SELECT document FROM nouns WHERE collection = ? ORDER BY number', [
       kind,
-    )) {
+    ])) {
       yield { kind, row: parse(document) };
     }
   }
@@ -156,28 +155,14 @@ function raise(connection: DatabaseSync, sequence: string, least = 0): void {
 }
 
 function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
-  const prepared = new Map<string, StatementSync>();
-  const prepare = (sql: string): StatementSync => {
-    const statement = prepared.get(sql) ?? connection.prepare(sql);
-    prepared.set(sql, statement);
-    return statement;
-  };
-  const statements: Statements = {
-    get: (sql, ...values) => prepare(sql).get(...values),
-    run: (sql, ...values) => Number(prepare(sql).run(...values).changes),
-  };
+  const statements = createStatements(connection);
   const { run } = statements;
 
   function writeNoun<C extends CollectionName>({ kind: collection, row: noun }: NounRecord<C>): void {
     const { organization = null } = noun as { organization?: string };
     run(
       'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
-      collection,
-      noun.id,
-      noun.number,
-      noun.version,
-      organization,
-      JSON.stringify(noun),
+      [collection, noun.id, noun.number, noun.version, organization, JSON.stringify(noun)],
     );
     putKeys(statements, collection, noun);
   }
@@ -185,14 +170,13 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
   return (record) => {
     switch (record.kind) {
       case 'keys':
-        run('INSERT INTO keys (id, document) VALUES (?, ?)', record.row.id, JSON.stringify(record.row));
+        run('INSERT INTO keys (id, document) VALUES (?, ?)', [record.row.id, JSON.stringify(record.row)]);
         break;
       case 'counts':
-        run(
-          'INSERT INTO sequences VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)',
+        run('INSERT INTO sequences VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)', [
           sequenceOf(record.name),
           record.value,
-        );
+        ]);
         break;
       case 'nodes': {
         const { id, revokedAt, restoredAt, narrowedAt, expiresAt, change, organization, resource } =
@@ -200,14 +184,16 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
         run(
           `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-          id,
-          revokedAt ?? null,
-          restoredAt ?? null,
-          narrowedAt ?? null,
-          expiresAt,
-          change,
-          organization ?? null,
-          resource ?? null,
+          [
+            id,
+            revokedAt ?? null,
+            restoredAt ?? null,
+            narrowedAt ?? null,
+            expiresAt,
+            change,
+            organization ?? null,
+            resource ?? null,
+          ],
         );
         break;
       }
@@ -232,24 +218,25 @@ function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
         const { payload, expiresAt, consumedAt } = record.row;
         run(
           'INSERT INTO artifacts (key, model, payload, expires_at, consumed_at, uid) VALUES (?, ?, ?, ?, ?, ?)',
-          fromBytes(record.key),
-          record.model,
-          JSON.stringify(payload),
-          expiresAt,
-          consumedAt ?? null,
-          record.uid === undefined ? null : fromBytes(record.uid),
+          [
+            fromBytes(record.key),
+            record.model,
+            JSON.stringify(payload),
+            expiresAt,
+            consumedAt ?? null,
+            record.uid === undefined ? null : fromBytes(record.uid),
+          ],
         );
         break;
       }
       case 'counters':
-        run('INSERT INTO counters VALUES (?, ?, ?)', record.key, record.points, record.expiresAt);
+        run('INSERT INTO counters VALUES (?, ?, ?)', [record.key, record.points, record.expiresAt]);
         break;
       case 'audit':
-        run(
-          'INSERT INTO audit (organization, entry) VALUES (?, ?)',
+        run('INSERT INTO audit (organization, entry) VALUES (?, ?)', [
           record.row.organization ?? null,
           JSON.stringify(record.row),
-        );
+        ]);
         break;
       default:
         writeNoun(record);

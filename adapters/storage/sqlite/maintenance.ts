@@ -30,15 +30,14 @@ export async function sweep(database: Database, now: number, limit: number): Pro
 }
 
 function hasExpired(database: Database, table: string, now: number): boolean {
-  return database.get(`SELECT 1 FROM ${table} WHERE expires_at <= ? LIMIT 1`, now) !== undefined;
+  return database.get(`SELECT 1 FROM ${table} WHERE expires_at <= ? LIMIT 1`, [now]) !== undefined;
 }
 
 function removeExpired(database: Database, table: string, now: number, limit: number): number {
   return database.run(
     `DELETE FROM ${table} WHERE rowid IN
        (SELECT rowid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
-    now,
-    limit,
+    [now, limit],
   );
 }
 
@@ -52,7 +51,7 @@ export function ping(database: Database): Promise<void> {
     database.run(
       `INSERT INTO sequences VALUES ('ping', randomblob(?1))
        ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
-      PING_BYTES,
+      [PING_BYTES],
     );
   });
 }

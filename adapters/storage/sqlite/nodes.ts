@@ -1,7 +1,8 @@
 /** What happened to nodes. */
 import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { type Database, optionalNumber, optionalText, type Row } from './database.ts';
+import type { Database } from './database.ts';
+import { optionalNumber, optionalText, type Row } from './statements.ts';
 
 export function toNode(row: Row): NodeRecord {
   return defined({
@@ -47,27 +48,29 @@ export function createNodes(database: Database): NodeStore {
              expires_at = ${expiry}, change = excluded.change,
              organization = coalesce(excluded.organization, organization),
              resource = coalesce(excluded.resource, resource)`,
-        id,
-        mark.revokedAt ?? null,
-        mark.restoredAt ?? null,
-        mark.narrowedAt ?? null,
-        expiresAt,
-        database.next('node change'),
-        organization ?? null,
-        resource ?? null,
+        [
+          id,
+          mark.revokedAt ?? null,
+          mark.restoredAt ?? null,
+          mark.narrowedAt ?? null,
+          expiresAt,
+          database.next('node change'),
+          organization ?? null,
+          resource ?? null,
+        ],
       );
     });
   return {
     mark: (...change) => markUntil('max(expires_at, excluded.expires_at)', ...change),
     markLast: (...change) => markUntil('excluded.expires_at', ...change),
     async read(ids) {
-      const rows = database.all(selectNodes(ids.length), ...ids);
+      const rows = database.all(selectNodes(ids.length), ids);
       return rows.length === 0 ? [] : rows.map(toNode);
     },
     async changesSince(change, limit) {
       const latest = latestChange();
       const records = database
-        .all('SELECT * FROM nodes WHERE change > ? ORDER BY change LIMIT ?', change, limit)
+        .all('SELECT * FROM nodes WHERE change > ? ORDER BY change LIMIT ?', [change, limit])
         .map(toNode);
       const last = records.at(-1)?.change ?? change;
       return { records, until: records.length === limit ? last : Math.max(last, latest) };

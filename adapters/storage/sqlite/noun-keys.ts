@@ -1,5 +1,5 @@
 /** What nouns are found by beside their ids: unique keys, and listed keys, whose values several nouns may have. */
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import {
   COLLECTIONS,
   type CollectionName,
@@ -10,11 +10,7 @@ import {
   uniqueValuesOf,
 } from '../../../src/nouns/index.ts';
 import { Conflict } from '../../../src/storage/contract.ts';
-
-interface Statements {
-  /** @returns how many rows changed */
-  run(sql: string, ...values: SQLInputValue[]): number;
-}
+import type { Statements } from './statements.ts';
 
 const INSERT_LISTED = 'INSERT INTO noun_lists VALUES (?, ?, ?, ?)';
 
@@ -22,24 +18,28 @@ const isListed = (collection: CollectionName): boolean =>
   Object.keys(declarationOf(collection).listed).length > 0;
 
 /** Of a noun that has none in the store. @throws Conflict */
-export function putKeys<C extends CollectionName>({ run }: Statements, collection: C, noun: Nouns[C]): void {
+export function putKeys<C extends CollectionName>(
+  { run }: Pick<Statements, 'run'>,
+  collection: C,
+  noun: Nouns[C],
+): void {
   for (const [key, value] of uniqueValuesOf(collection, noun)) {
     const sql = 'INSERT INTO noun_keys VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
-    if (run(sql, collection, key, value, noun.id) === 0) throw new Conflict(key);
+    if (run(sql, [collection, key, value, noun.id]) === 0) throw new Conflict(key);
   }
   for (const [key, values] of listedValuesOf(collection, noun)) {
-    for (const value of values) run(INSERT_LISTED, collection, key, value, noun.number);
+    for (const value of values) run(INSERT_LISTED, [collection, key, value, noun.number]);
   }
 }
 
 export function removeKeys(
-  { run }: Statements,
+  { run }: Pick<Statements, 'run'>,
   collection: CollectionName,
   { id, number }: Pick<Noun, 'id' | 'number'>,
 ): void {
-  run('DELETE FROM noun_keys WHERE collection = ? AND id = ?', collection, id);
+  run('DELETE FROM noun_keys WHERE collection = ? AND id = ?', [collection, id]);
   if (isListed(collection)) {
-    run('DELETE FROM noun_lists WHERE collection = ? AND number = ?', collection, number);
+    run('DELETE FROM noun_lists WHERE collection = ? AND number = ?', [collection, number]);
   }
 }
 

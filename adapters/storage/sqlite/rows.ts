@@ -13,13 +13,8 @@ import {
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
 import { countRows } from './count-rows.ts';
-import { type Database, optionalNumber, type Row } from './database.ts';
-
-/** A connection on which statements of one transaction run. */
-export interface Statements {
-  get(sql: string, ...values: Parameters<Database['get']>[1][]): Row | undefined;
-  run(sql: string, ...values: Parameters<Database['run']>[1][]): number;
-}
+import type { Database } from './database.ts';
+import { optionalNumber, type Row, type Statements } from './statements.ts';
 
 const NUMBER_BYTES = 6;
 /** Cached, because ids of clients and connections repeat. */
@@ -45,9 +40,7 @@ export function putShared(statements: Statements, { shared, keptUntil }: RowDocu
   const row = statements.get(
     `INSERT INTO shared_documents (hash, expires_at, document) VALUES (?, ?, ?)
      ON CONFLICT (hash) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at) RETURNING number`,
-    hashShared(shared),
-    keptUntil,
-    shared,
+    [hashShared(shared), keptUntil, shared],
   );
   return Number(row?.number);
 }
@@ -66,15 +59,17 @@ export function putToken(
   const written = statements.run(
     `INSERT INTO tokens (key, expires_at, shared, application, user, connection, parent, document)
      SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
-    key,
-    expiresAt,
-    shared,
-    numberOf(application),
-    numberOf(user),
-    numberOf(connection),
-    numberOf(parent),
-    own,
-    shared,
+    [
+      key,
+      expiresAt,
+      shared,
+      numberOf(application),
+      numberOf(user),
+      numberOf(connection),
+      numberOf(parent),
+      own,
+      shared,
+    ],
   );
   return written === 1;
 }
@@ -89,15 +84,7 @@ export function putLogin(
   const written = statements.run(
     `INSERT INTO logins (id, expires_at, current, previous, rotated_at, shared, origin, document)
      SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
-    id,
-    expiresAt,
-    current,
-    previous ?? null,
-    rotatedAt ?? null,
-    shared,
-    numberOf(origin),
-    own,
-    shared,
+    [id, expiresAt, current, previous ?? null, rotatedAt ?? null, shared, numberOf(origin), own, shared],
   );
   return written === 1;
 }
@@ -142,7 +129,7 @@ function sharedOf(database: Database, known: KnownShared<number>, row: Row): Sha
   const number = Number(row.shared);
   const part = known.part(number);
   if (part) return part;
-  const found = database.get('SELECT document FROM shared_documents WHERE number = ?', number);
+  const found = database.get('SELECT document FROM shared_documents WHERE number = ?', [number]);
   return known.remember(number, found && String(found.document));
 }
 
@@ -155,8 +142,7 @@ export function createTokens(database: Database, known: KnownShared<number>): To
     async find(key, now) {
       const row = database.get(
         'SELECT expires_at, shared, document FROM tokens WHERE key = ? AND expires_at > ?',
-        key,
-        now,
+        [key, now],
       );
       return row && toToken(row, sharedOf(database, known, row));
     },
@@ -164,10 +150,7 @@ export function createTokens(database: Database, known: KnownShared<number>): To
       const rows = database.all(
         `SELECT rowid AS position, expires_at, shared, document FROM tokens
          WHERE ${by} = ? AND rowid < ? AND expires_at > ? ORDER BY rowid DESC LIMIT ?`,
-        numberOf(id),
-        after === undefined ? Number.MAX_SAFE_INTEGER : Number(after),
-        now,
-        limit + 1,
+        [numberOf(id), after === undefined ? Number.MAX_SAFE_INTEGER : Number(after), now, limit + 1],
       );
       const found = rows.slice(0, limit);
       const items = found.map((row) => toToken(row, sharedOf(database, known, row)));
@@ -189,7 +172,7 @@ export function createLogins(database: Database, known: KnownShared<number>): Lo
     },
     countOf: (origin, now, limit) => countRows(database, 'logins.origin', numberOf(origin), now, limit),
     async find(id, now) {
-      const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', id, now);
+      const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', [id, now]);
       return row && toLogin(row, sharedOf(database, known, row));
     },
     rotate: (id, from, to, now) =>
@@ -198,11 +181,7 @@ export function createLogins(database: Database, known: KnownShared<number>): Lo
           database.run(
             `UPDATE logins SET previous = current, current = ?, rotated_at = ?
              WHERE id = ? AND current = ? AND expires_at > ?`,
-            to,
-            now,
-            id,
-            from,
-            now,
+            [to, now, id, from, now],
           ) === 1,
       ),
   };
