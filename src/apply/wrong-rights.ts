@@ -5,6 +5,7 @@ import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './schema.ts';
+import { findUnknownTables } from './unknown-tables.ts';
 import type { Path } from './yaml-document.ts';
 
 /** A resource of the file and the name of its organization. */
@@ -40,13 +41,26 @@ export function findWrongRights(
   });
 }
 
-function inResource({ scopes = [], tables = [], catalogue }: ApplyResource, path: Path): Contradiction[] {
-  const known = { ids: new Set(tables.map(({ id }) => id)), isOpen: catalogue === 'open' };
-  return scopes.flatMap((scope, index) =>
-    isTableScope(scope, known)
+function inResource(
+  { identifier, scopes = [], tables, groups = [], catalogue }: ApplyResource,
+  path: Path,
+): Contradiction[] {
+  const ids = new Set(tables?.map(({ id }) => id));
+  const names = new Set([...ids, ...groups.map(({ id }) => `@${id}`)]);
+  const wrongScopes = scopes.flatMap((scope, index) =>
+    isTableScope(scope, { ids: names, isOpen: catalogue === 'open' })
       ? [{ path: [...path, 'scopes', index], message: 'is a table scope of the resource: rename the scope' }]
       : [],
   );
+  // Tables that only the store knows may be any.
+  if (!tables || catalogue === 'open') return wrongScopes;
+  const wrongGroups = groups.flatMap((group, index) =>
+    findUnknownTables(group.tables, ids).map(({ table, hint }) => ({
+      path: [...path, 'groups', index, 'tables', group.tables.indexOf(table)],
+      message: `names ${table}, which is not a table of ${identifier}${hint}`,
+    })),
+  );
+  return [...wrongScopes, ...wrongGroups];
 }
 
 function inRole({ resource, permissions, scopes }: ApplyRole, path: Path, sight: Sight): Contradiction[] {
@@ -95,10 +109,9 @@ function inPermissions(
   const { tables, catalogue } = defined.get(canonicalIdentifier(identifier))?.resource ?? {};
   if (!permissions || !tables || catalogue === 'open') return [];
   const known = new Set(tables.map(({ id }) => id));
-  const unknown = [...permissions.masks.keys()].filter((table) => !known.has(table));
-  return unknown.map((table) => ({
+  return findUnknownTables(permissions.masks.keys(), known).map(({ table, hint }) => ({
     path: [...path, 'tables', table],
-    message: `is not a table of ${identifier}`,
+    message: `is not a table of ${identifier}${hint}`,
   }));
 }
 

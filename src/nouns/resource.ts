@@ -1,17 +1,20 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
 import { z } from 'zod';
+import { COLUMN_TYPES } from '../permissions/column-types.ts';
 import type { FileValue } from './in-file.ts';
 import { defineNoun, field, forPeople, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
 import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
 import {
+  catalogueTable,
   channel,
+  columnName,
   description,
   identifier,
   line,
   listOf,
   resourceScope,
   signingAlg,
-  tableId,
+  tableGroup,
 } from './values.ts';
 
 export type TokenOverflow = 'refuse' | 'reference';
@@ -19,15 +22,65 @@ export type TokenOverflow = 'refuse' | 'reference';
 /** Default of a new resource: an application with many tables gets a token without asking for less. */
 export const TOKEN_OVERFLOW = 'reference' satisfies TokenOverflow;
 
+const MAX_COLUMNS = 1000;
+const MAX_GROUPS = 1000;
+
+const column = z.strictObject({
+  name: columnName.describe('The name of the column in the database.'),
+  type: z.enum(COLUMN_TYPES).describe('How its values are compared.'),
+});
+
 const table = z.strictObject({
-  id: tableId.describe('The name of the table in tokens and permissions.'),
+  id: catalogueTable.describe(
+    'The name of the table in tokens and permissions. It must not be `*` and must not begin with `@`.',
+  ),
   name: line.describe('For people; its id if left out.'),
   description: description.exactOptional().describe('For people: what is in it.'),
+  columns: listOf(column, ({ name }) => name)
+    .max(MAX_COLUMNS)
+    .exactOptional()
+    .describe(
+      `Columns that permissions may be limited to, at most ${MAX_COLUMNS.toLocaleString('en')}. A table without columns cannot have limits.`,
+    ),
 });
 
 type StoredTable = z.output<typeof table>;
 
 const tableInFile = table.extend({ name: table.shape.name.exactOptional() });
+
+/** What a table has and the file does not speak of stays. */
+function tablesFromFile({
+  said,
+  before = [],
+}: FileValue<z.output<typeof tableInFile>[], readonly StoredTable[]>): StoredTable[] {
+  const known = new Map(before.map((each) => [each.id, each]));
+  return said.map((entry) => {
+    const { columns = [], ...others } = { name: entry.id, ...known.get(entry.id), ...entry };
+    return { ...others, ...(columns.length > 0 && { columns }) };
+  });
+}
+
+/** The columns of each table stand for themselves. */
+function tablesInReports(tables: readonly StoredTable[]): Record<string, unknown> {
+  const texts = tables.map(({ id, name, description }) =>
+    [id, name !== id && ` (${name})`, description && `: ${description}`].filter(Boolean).join(''),
+  );
+  const columns = tables.map(({ id, columns = [] }): [string, string | undefined] => [
+    `tables.${id}.columns`,
+    columns.map(({ name, type }) => `${name}: ${type}`).join(', ') || undefined,
+  ]);
+  return { tables: texts, ...Object.fromEntries(columns) };
+}
+
+const group = z.strictObject({
+  id: tableGroup.describe('The name of the group. Permissions name the group `sales` as `@sales`.'),
+  tables: listOf(catalogueTable).describe('Ids of its tables. A closed catalogue must list them.'),
+});
+
+type StoredGroup = z.output<typeof group>;
+
+/** Claims of a JWT that carry permissions. */
+export const TOKEN_CLAIMS = ['permissions', 'authorization_details'] as const;
 
 const token = z.strictObject({
   format: z.enum(['jwt', 'opaque']).describe('The format of access tokens. A new resource has `jwt`.'),
@@ -50,6 +103,10 @@ const token = z.strictObject({
     .describe(
       `What happens when permissions are too large for a JWT: \`reference\` gives an opaque token, which the resource server introspects; \`refuse\` refuses the request. A new resource has \`${TOKEN_OVERFLOW}\`.`,
     ),
+  claims: listOf(z.enum(TOKEN_CLAIMS))
+    .min(1)
+    .exactOptional()
+    .describe('The claims of its JWTs that carry permissions. A new resource has both.'),
   algsBefore: z
     .array(signingAlg)
     .exactOptional()
@@ -69,14 +126,16 @@ const tokenInFile = z.strictObject({
     .exactOptional()
     .describe(token.shape.typ.description ?? ''),
   overflow: token.shape.overflow.exactOptional(),
+  claims: token.shape.claims,
 });
 
 function tokenFromFile({ said, before, initial }: FileValue<z.output<typeof tokenInFile>, Token>): Token {
-  const { typ, algsBefore: _, ...settings } = { ...initial, ...before, ...said };
+  const { typ, claims = TOKEN_CLAIMS, algsBefore: _, ...settings } = { ...initial, ...before, ...said };
   const earlier = before && algsBefore(settings.alg, [before.alg, ...(before.algsBefore ?? [])]);
   return {
     ...settings,
     ...(typ === 'JWT' && { typ }),
+    ...(claims.length < TOKEN_CLAIMS.length && { claims: [...claims] }),
     ...(earlier && { algsBefore: [...earlier] }),
   };
 }
@@ -123,24 +182,26 @@ export const resource = defineNoun({
         initially: [],
         inFile: {
           schema: listOf(tableInFile, ({ id }) => id).exactOptional(),
-          fromFile: ({
-            said,
-            before = [],
-          }: FileValue<z.output<typeof tableInFile>[], readonly StoredTable[]>) =>
-            said.map((entry) => ({
-              name: entry.id,
-              ...before.find(({ id }) => id === entry.id),
-              ...entry,
-            })),
+          fromFile: tablesFromFile,
           toFile: (tables: readonly StoredTable[]) =>
             tables.map(({ id, name, ...others }) => ({ id, ...(name !== id && { name }), ...others })),
-          shown: (tables: readonly StoredTable[]) => ({
-            tables: tables.map(({ id, name, description }) =>
-              [id, name !== id && ` (${name})`, description && `: ${description}`].filter(Boolean).join(''),
-            ),
-          }),
+          shown: tablesInReports,
         },
         describe: 'All its tables; living tokens lose a table that is missing here.',
+      },
+    ),
+    groups: field(
+      listOf(group, ({ id }) => id)
+        .max(MAX_GROUPS)
+        .exactOptional(),
+      {
+        effect: 'narrows',
+        inFile: {
+          fromFile: ({ said }: { readonly said: StoredGroup[] }) => (said.length > 0 ? said : undefined),
+          shown: (groups: readonly StoredGroup[] = []) =>
+            Object.fromEntries(groups.map(({ id, tables }) => [`groups.${id}`, tables])),
+        },
+        describe: `All its groups of tables, at most ${MAX_GROUPS.toLocaleString('en')}. Permissions on a group are permissions on each of its tables.`,
       },
     ),
     scopes: field(listOf(resourceScope), {
@@ -171,7 +232,11 @@ export const resource = defineNoun({
         schema: tokenInFile.exactOptional(),
         fromFile: tokenFromFile,
         // What signs meanwhile follows from the change of `alg`.
-        toFile: ({ algsBefore: _, ...settings }: Token) => ({ typ: 'at+jwt', ...settings }),
+        toFile: ({ algsBefore: _, ...settings }: Token) => ({
+          typ: 'at+jwt',
+          claims: TOKEN_CLAIMS,
+          ...settings,
+        }),
       },
       describe: 'Settings of its access tokens.',
     }),

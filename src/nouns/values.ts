@@ -167,7 +167,31 @@ export const resourceScope = text('a scope', (value) => {
   return SCOPE.test(value) ? undefined : SCOPE_PROBLEM;
 });
 
+/** A table where permissions name it. */
 export const tableId = text('text', (value) => findTableIdProblem(value));
+
+function findCatalogueIdProblem(value: string): string | undefined {
+  if (value === '*') return 'must not be *, which means every table in permissions';
+  if (value.startsWith('@')) return 'must not begin with @, which marks groups of tables in permissions';
+  return findTableIdProblem(value);
+}
+
+/** A table where a catalogue names it. */
+export const catalogueTable = text('text', findCatalogueIdProblem);
+
+const MAX_GROUP_LENGTH = 127;
+
+/** A group of tables, which permissions name as a table with an @ in front. */
+export const tableGroup = text('text', (value) =>
+  value.length > MAX_GROUP_LENGTH
+    ? `must have at most ${MAX_GROUP_LENGTH} characters`
+    : findCatalogueIdProblem(value),
+);
+
+/** A column of a table of a catalogue. */
+export const columnName = text('text', (value) =>
+  value === '*' ? 'must not be a wildcard' : findTableIdProblem(value),
+);
 
 /** RFC 8707 section 2. */
 export const identifier = text('an absolute URI', (value) => {

@@ -50,7 +50,12 @@ export const file = {
         fusio: { application: 'shop' },
       },
       resources: [
-        { identifier: API, tables: [{ id: 'orders', name: 'Orders' }], scopes: ['orders.read'] },
+        {
+          identifier: API,
+          tables: [{ id: 'orders', name: 'Orders', columns: [{ name: 'id', type: 'integer' }] }],
+          groups: [{ id: 'sales', tables: ['orders'] }],
+          scopes: ['orders.read'],
+        },
         { identifier: OTHER, tables: [{ id: 'orders' }] },
       ],
       roles: [
@@ -325,6 +330,30 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
           tables[0].name = 'All orders';
         },
       },
+      'tables[].columns[].name': {
+        change: ({ tables }) => {
+          tables[0].columns[0].name = 'number';
+        },
+        shownAs: 'tables.orders.columns',
+      },
+      'tables[].columns[].type': {
+        change: ({ tables }) => {
+          tables[0].columns = [];
+        },
+        shownAs: 'tables.orders.columns',
+      },
+      'groups[].id': {
+        change: ({ groups }) => groups.push({ id: 'all', tables: [] }),
+        shownAs: 'groups.all',
+      },
+      'groups[].tables': {
+        change: ({ tables, groups }) => {
+          tables.push({ id: 'invoices' });
+          groups[0].tables.push('invoices');
+        },
+        shownAs: 'groups.sales',
+      },
+      'token.claims': { to: ['permissions'] },
       scopes: { to: ['orders.write'] },
       channel: { to: 'shop_channel' },
     },

@@ -12,7 +12,7 @@ const faces = { older: { enabled: true, registration: false, administrators: tru
 const EFFECTS: Readonly<Record<CollectionName, { restarts: readonly string[]; narrows: readonly string[] }>> =
   {
     organizations: { restarts: [], narrows: ['faces'] },
-    resources: { restarts: [], narrows: ['tables', 'scopes', 'catalogue', 'owner'] },
+    resources: { restarts: [], narrows: ['tables', 'groups', 'scopes', 'catalogue', 'owner'] },
     roles: { restarts: [], narrows: ['resource', 'scopes', 'permissions'] },
     applications: {
       restarts: ['realm'],

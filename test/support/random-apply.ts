@@ -13,6 +13,7 @@ import {
   role,
   user,
 } from '../../src/apply/schema.ts';
+import { COLUMN_TYPES } from '../../src/permissions/column-types.ts';
 
 interface JsonSchema {
   readonly type?: string;
@@ -22,6 +23,7 @@ interface JsonSchema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly items?: JsonSchema;
+  readonly minItems?: number;
   readonly anyOf?: readonly JsonSchema[];
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
@@ -158,7 +160,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       return Math.max(minimum, 0) + below(Math.min(maximum - Math.max(minimum, 0), 100_000) + 1);
     }
     if (schema.items) {
-      const items = times(below(3), () => value(schema.items as JsonSchema));
+      const items = times(Math.max(schema.minItems ?? 0, below(3)), () => value(schema.items as JsonSchema));
       return [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
     }
     if (schema.properties) return entry(schema);
@@ -191,16 +193,25 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     return { tables: Object.fromEntries(some(tables as Entry[]).map(({ id }) => [id, flags()])) };
   };
 
-  const resources = times(1 + below(3), () =>
-    entry(schemas.resource, {
+  const columns = (): Entry[] => some(TEXTS).map((name) => ({ name, type: pick(COLUMN_TYPES) }));
+  const resources = times(1 + below(3), () => {
+    const tables = maybe(() =>
+      some(TEXTS.slice(0, 12))
+        .slice(0, 4)
+        .map((id) =>
+          happens() ? { id } : { id, name: pick(TEXTS), description: pick(TEXTS), columns: columns() },
+        ),
+    );
+    const groups = some(TEXTS.filter((id) => id !== '@at')).map((id) => ({
+      id,
+      tables: some(tables ?? []).map((each) => each.id),
+    }));
+    return entry(schemas.resource, {
       identifier: pick([`https://${unique('api')}.example/`, `urn:${unique('api')}`]),
-      tables: maybe(() =>
-        some(TEXTS.slice(0, 12))
-          .slice(0, 4)
-          .map((id) => (happens() ? { id } : { id, name: pick(TEXTS), description: pick(TEXTS) })),
-      ),
-    }),
-  );
+      tables,
+      groups: maybe(() => groups),
+    });
+  });
   const byIdentifier = new Map(resources.map((each) => [each.identifier as string, each]));
   const identifiers = [...byIdentifier.keys()];
 

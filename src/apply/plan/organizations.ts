@@ -8,6 +8,7 @@ import { isTableScope } from '../../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../file.ts';
+import { findUnknownTables } from '../unknown-tables.ts';
 import { planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
 
@@ -107,6 +108,13 @@ export async function planResource(
   for (const scope of ambiguousScopes(resource)) {
     plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
   }
+  for (const { id, tables } of resource.catalogue === 'closed' ? (resource.groups ?? []) : []) {
+    for (const { table, hint } of findUnknownTables(tables, tableIds(resource))) {
+      plan.problems.push(
+        `${name}: the group ${id} names the table ${table}, which the resource does not have${hint}`,
+      );
+    }
+  }
   for (const scope of Object.keys(resource.scopeTexts ?? {}).filter(
     (each) => !resource.scopes.includes(each),
   )) {
@@ -115,9 +123,14 @@ export async function planResource(
 }
 
 /** A declared scope is never read as a table scope, so it could not narrow a token to that table. */
-function ambiguousScopes({ scopes, tables, catalogue }: Resource): string[] {
-  const known = { ids: new Set(tables.map(({ id }) => id)), isOpen: catalogue === 'open' };
-  return scopes.filter((scope) => isTableScope(scope, known));
+function ambiguousScopes(resource: Resource): string[] {
+  const { scopes, groups = [], catalogue } = resource;
+  const ids = new Set([...tableIds(resource), ...groups.map(({ id }) => `@${id}`)]);
+  return scopes.filter((scope) => isTableScope(scope, { ids, isOpen: catalogue === 'open' }));
+}
+
+function tableIds({ tables }: Resource): ReadonlySet<string> {
+  return new Set(tables.map(({ id }) => id));
 }
 
 export async function planRole(
@@ -190,8 +203,11 @@ export async function checkRights(
   const resource = await plan.lookup.resources.findBy('identifier', identifier);
   if (!resource) return;
   if (permissions && resource.catalogue === 'closed') {
-    for (const table of unknownTables(permissions, new Set(resource.tables.map(({ id }) => id)))) {
-      plan.problems.push(`${name} allows something of the table ${table}, which ${identifier} does not have`);
+    const known = tableIds(resource);
+    for (const { table, hint } of findUnknownTables(unknownTables(permissions, known), known)) {
+      plan.problems.push(
+        `${name} allows something of the table ${table}, which ${identifier} does not have${hint}`,
+      );
     }
   }
   for (const scope of scopes.filter((each) => !resource.scopes.includes(each))) {

@@ -1,0 +1,215 @@
+/** What an apply file says of the tables of a resource: their columns, groups of them, and the claims that carry rights on them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ApplyFileError, parseApplyFile } from '../../src/apply/file.ts';
+import { writeApplyFile } from '../../src/apply/write-file.ts';
+import type { Resource } from '../../src/nouns/index.ts';
+import { COLUMN_TYPES } from '../../src/permissions/column-types.ts';
+import { type Administration, fileOf, openAdministration, refusal } from '../admin/fixture.ts';
+
+const IDENTIFIER = 'urn:acme:db';
+
+const withResource = (members: object) => ({
+  organizations: [{ name: 'acme', resources: [{ identifier: IDENTIFIER, ...members }] }],
+});
+
+/** The problems of a file with this resource, each as `line:column message`. */
+function problemsOf(members: string): string[] {
+  const text = `organizations:\n- name: acme\n  resources:\n  - identifier: ${IDENTIFIER}\n    ${members}\n`;
+  try {
+    parseApplyFile(text, 'acme.yaml');
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof ApplyFileError, String(error));
+    return error.lines.map((line) => line.replace(/^acme\.yaml:/, ''));
+  }
+}
+
+function assertProblem(members: string, expected: RegExp): void {
+  const problems = problemsOf(members);
+  assert.equal(problems.length, 1, `${members}\n${problems.join('\n')}`);
+  assert.match(problems[0] ?? '', expected);
+}
+
+async function resourceOf({ storage }: Administration): Promise<Resource> {
+  const resource = await storage.directory.resources.findBy('identifier', IDENTIFIER);
+  assert.ok(resource);
+  return resource;
+}
+
+test('a table has columns of every type', () => {
+  const columns = COLUMN_TYPES.map((type) => `{ name: ${type}_column, type: ${type} }`);
+  assert.deepEqual(problemsOf(`tables: [{ id: orders, columns: [${columns.join(', ')}] }]`), []);
+});
+
+test('a column of an unknown type is refused with its line', () => {
+  assertProblem(
+    'tables: [{ id: orders, columns: [{ name: id, type: int }] }]',
+    /^5:\d+ type must be one of text, integer, decimal, boolean, uuid, date, timestamp$/,
+  );
+});
+
+test('PM-09 hostile names of columns are refused', () => {
+  const names = [
+    '',
+    '*',
+    '__proto__',
+    'constructor',
+    'toString',
+    ' id',
+    'id\u0000',
+    'a\u202eb',
+    'x'.repeat(129),
+  ];
+  for (const name of names) {
+    assertProblem(
+      `tables: [{ id: orders, columns: [{ name: ${JSON.stringify(name)}, type: text }] }]`,
+      /^5:\d+ name must/,
+    );
+  }
+  const allowed = ['Order ID', 'o"r', "o'r", 'a;b', '@id', 'größe', '注文', '__proto', 'x'.repeat(128)];
+  const columns = allowed.map((name) => `{ name: ${JSON.stringify(name)}, type: text }`);
+  assert.deepEqual(problemsOf(`tables: [{ id: orders, columns: [${columns.join(', ')}] }]`), []);
+});
+
+test('a table has at most 1,000 columns, each once', () => {
+  const columns = (count: number) =>
+    Array.from({ length: count }, (_, index) => `{ name: c${index}, type: text }`).join(', ');
+  assert.deepEqual(problemsOf(`tables: [{ id: orders, columns: [${columns(1000)}] }]`), []);
+  assertProblem(`tables: [{ id: orders, columns: [${columns(1001)}] }]`, /at most 1000 entries$/);
+  assertProblem(
+    `tables: [{ id: orders, columns: [${columns(2)}, ${columns(1)}] }]`,
+    /columns\[2\] is there twice$/,
+  );
+});
+
+test('a table cannot be called as all tables or as a group', () => {
+  assertProblem('tables: [{ id: "*" }]', /^5:20 id must not be \*, which means every table/);
+  assertProblem('tables: [{ id: "@sales" }]', /^5:20 id must not begin with @, which marks groups/);
+  assert.deepEqual(problemsOf('tables: [{ id: "**" }, { id: "a@b" }]'), []);
+});
+
+test('a group is named as a table is, and once', () => {
+  const group = (id: string) =>
+    `tables: [{ id: orders }], groups: [{ id: ${JSON.stringify(id)}, tables: [] }]`;
+  for (const id of ['', '*', '@sales', 'constructor', ' sales', 'x'.repeat(128)]) {
+    assertProblem(group(id).replace(', groups', '\n    groups'), /^6:\d+ id must/);
+  }
+  assert.deepEqual(problemsOf(group('x'.repeat(127)).replace(', groups', '\n    groups')), []);
+  assertProblem(
+    'groups: [{ id: sales, tables: [] }, { id: sales, tables: [] }]',
+    /^5:\d+ groups\[1\] is there twice$/,
+  );
+  assertProblem(
+    'tables: [{ id: orders }]\n    groups: [{ id: sales, tables: [orders, orders] }]',
+    /^6:\d+ tables\[1\] is there twice$/,
+  );
+});
+
+test('a resource has at most 1,000 groups', () => {
+  const groups = (count: number) =>
+    `groups: [${Array.from({ length: count }, (_, index) => `{ id: g${index}, tables: [] }`).join(', ')}]`;
+  assert.deepEqual(problemsOf(groups(1000)), []);
+  assertProblem(groups(1001), /groups must be at most 1000 entries$/);
+});
+
+test('a group with a table that a closed catalogue lacks is refused with its line', () => {
+  const members = (catalogue: string) =>
+    `catalogue: ${catalogue}\n    tables: [{ id: orders }]\n    groups: [{ id: sales, tables: [orders, ordres] }]`;
+  assertProblem(
+    members('closed'),
+    /^7:\d+ tables\[1\] names ordres, which is not a table of urn:acme:db \(did you mean orders\?\)$/,
+  );
+  assert.deepEqual(problemsOf(members('open')), []);
+});
+
+test('a scope that reads as one of a group is refused', () => {
+  assertProblem(
+    'groups: [{ id: sales, tables: [] }]\n    scopes: ["@sales:read", "@sale:read"]',
+    /^6:\d+ scopes\[0\] is a table scope of the resource: rename the scope$/,
+  );
+});
+
+test('the nearest table is named beside one that is not there', () => {
+  const text = `organizations:
+- name: acme
+  resources: [{ identifier: ${IDENTIFIER}, tables: [{ id: orders }] }]
+  roles: [{ name: clerk, resource: ${IDENTIFIER}, permissions: { tables: { oders: { read: true } } } }]
+`;
+  assert.throws(() => parseApplyFile(text, 'acme.yaml'), {
+    message: /oders is not a table of urn:acme:db \(did you mean orders\?\)/,
+  });
+});
+
+test('a table may not leave a closed catalogue while a group names it', async (t) => {
+  const administration = await openAdministration(t);
+  const tables = [{ id: 'orders' }, { id: 'invoices' }];
+  const groups = [{ id: 'sales', tables: ['orders', 'invoices'] }];
+  await administration.apply(fileOf(withResource({ tables, groups })));
+  const left = { tables: [{ id: 'orders' }] };
+  assert.deepEqual(await refusal(administration.apply(fileOf(withResource(left)))), [
+    `resource ${IDENTIFIER}: the group sales names the table invoices, which the resource does not have`,
+  ]);
+  await administration.apply(
+    fileOf(withResource({ ...left, groups: [{ id: 'sales', tables: ['orders'] }] })),
+  );
+  assert.deepEqual((await resourceOf(administration)).groups, [{ id: 'sales', tables: ['orders'] }]);
+});
+
+test('a file that says nothing of columns, groups and claims leaves them', async (t) => {
+  const administration = await openAdministration(t);
+  const columns = [{ name: 'id', type: 'integer' }];
+  const groups = [{ id: 'sales', tables: ['orders'] }];
+  const token = { claims: ['authorization_details'] };
+  await administration.apply(fileOf(withResource({ tables: [{ id: 'orders', columns }], groups, token })));
+  await administration.apply(fileOf(withResource({ tables: [{ id: 'orders' }], token: { ttl: 60 } })));
+  const resource = await resourceOf(administration);
+  assert.deepEqual(resource.tables, [{ id: 'orders', name: 'orders', columns }]);
+  assert.deepEqual(resource.groups, groups);
+  assert.deepEqual(resource.token.claims, ['authorization_details']);
+});
+
+test('empty lists remove columns and groups, and both claims are the default', async (t) => {
+  const administration = await openAdministration(t);
+  const bare = { tables: [{ id: 'orders' }] };
+  await administration.apply(fileOf(withResource(bare)));
+  const before = await resourceOf(administration);
+  const whole = {
+    tables: [{ id: 'orders', columns: [{ name: 'id', type: 'uuid' }] }],
+    groups: [{ id: 'sales', tables: ['orders'] }],
+    token: { claims: ['permissions'] },
+  };
+  await administration.apply(fileOf(withResource(whole)));
+  const none = {
+    tables: [{ id: 'orders', columns: [] }],
+    groups: [],
+    token: { claims: ['authorization_details', 'permissions'] },
+  };
+  await administration.apply(fileOf(withResource(none)));
+  const { tables, groups, token } = await resourceOf(administration);
+  assert.deepEqual(
+    { tables, groups, token },
+    { tables: before.tables, groups: undefined, token: before.token },
+  );
+  assert.deepEqual((await administration.apply(fileOf(withResource(bare)))).changes, []);
+});
+
+test('the claims that carry permissions are one or both of two', () => {
+  assert.deepEqual(problemsOf('token: { claims: [permissions] }'), []);
+  assertProblem('token: { claims: [] }', /^5:\d+ claims is empty$/);
+  assertProblem('token: { claims: [scope] }', /must be one of permissions, authorization_details$/);
+  assertProblem('token: { claims: [permissions, permissions] }', /claims\[1\] is there twice$/);
+});
+
+test('a stored table with a name that a file must not use can be read', async (t) => {
+  const administration = await openAdministration(t);
+  await administration.apply(fileOf(withResource({ tables: [{ id: 'orders' }] })));
+  const { directory } = administration.storage;
+  const resource = await resourceOf(administration);
+  await directory.resources.replace({ ...resource, tables: [{ id: '@old', name: '@old' }] });
+  assert.equal((await resourceOf(administration)).tables[0]?.id, '@old');
+  const organization = await directory.organizations.findBy('name', 'acme');
+  assert.ok(organization);
+  const text = await writeApplyFile(organization, directory, { accessTokenTtl: 600 });
+  assert.match(text, /An apply file cannot say: 1 resource/);
+});
