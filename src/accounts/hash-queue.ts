@@ -163,7 +163,7 @@ export function createHashQueue({
 
   function full(): Unavailable {
     const ms = ((waiting + running) * averageMs) / concurrency;
-    return new Unavailable(Math.max(1, Math.ceil(ms / 1000)), {
+    return new Unavailable(ms / 1000, {
       description: 'Too many logins at once. Try again later.',
       reason: 'hash queue is full',
     });

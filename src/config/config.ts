@@ -2,10 +2,11 @@
 
 import type { ApplyFile } from '../apply/schema.ts';
 import { toOneLine } from '../errors/texts.ts';
+import type { Limit, ThrottleLimits } from '../http/throttle.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import type { TrustedProxies } from './addresses.ts';
-import type { Limit, LogLevel, Signing, SqliteSync, StoragePlace } from './values.ts';
+import type { LogLevel, Signing, SqliteSync, StoragePlace } from './values.ts';
 
 export interface Config {
   /** `NODE_ENV=production` */
@@ -42,20 +43,8 @@ export interface Config {
   readonly hashQueue: number;
   /** How expensive the password hashes of datasources may be. */
   readonly hashCosts: 'usual' | 'dear';
-  readonly throttle: {
-    /** Wrong passwords of one account. */
-    readonly account: Limit;
-    /** Failures of any kind from one address. */
-    readonly address: Limit;
-    /** Wrong secrets of one client. */
-    readonly client: Limit;
-    /** Registrations from one address. */
-    readonly registration: Limit;
-    /** Authorization and logout requests from one address. */
-    readonly authorization: Limit;
-    /** Exchanges of one connection, in each process. */
-    readonly exchange: Limit;
-  };
+  /** `exchange`: exchanges of one connection, in each process. */
+  readonly throttle: ThrottleLimits & { readonly exchange: Limit };
   /** Tokens that may descend from one connection. */
   readonly livingLimit: number;
   /** Living token pairs that one person may have made from their own pair. */

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { didYouMean } from '../errors/similar.ts';
 import { quote } from '../errors/texts.ts';
 import { builtInFaces } from '../faces/index.ts';
+import type { Limit } from '../http/throttle.ts';
 import type { SmtpServer } from '../mail/smtp.ts';
 import { isHostname } from '../nouns/hosts.ts';
 import { ownFirstSegments } from '../nouns/names.ts';
@@ -17,12 +18,6 @@ export const signings = ['auto', 'pool', 'sync'] as const;
 export const sqliteSyncs = ['pool', 'full'] as const;
 export type SqliteSync = (typeof sqliteSyncs)[number];
 export type Signing = (typeof signings)[number];
-
-/** An amount of something within a time. */
-export interface Limit {
-  readonly points: number;
-  readonly seconds: number;
-}
 
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
 const DURATION = /^(\d{1,9})([smhd]?)$/;

@@ -44,7 +44,7 @@ interface Living {
 }
 
 function tooMany(ms: number, reason: string): TooManyAttempts {
-  return new TooManyAttempts(Math.max(1, Math.ceil(ms / 1000)), {
+  return new TooManyAttempts(ms / 1000, {
     description: 'Too many tokens were made. Try again later.',
     reason,
   });

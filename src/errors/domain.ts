@@ -130,9 +130,10 @@ export class RegistrationClosed extends DomainError {
 /** A refusal that passes. */
 abstract class Passing extends DomainError {
   override readonly retryAfter: number;
+  /** @param retryAfter seconds; rounded up to whole ones */
   constructor(retryAfter: number, options: DomainErrorOptions = {}) {
     super(options);
-    this.retryAfter = retryAfter;
+    this.retryAfter = Math.max(1, Math.ceil(retryAfter));
   }
 }
 

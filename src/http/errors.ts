@@ -32,20 +32,12 @@ const UNFORESEEN: Failure = {
   description: 'Something went wrong. Search the log for the request id.',
 };
 
-function fromDomainError({ status, error, told, retryAfter }: DomainError): Failure {
-  return { status, error, description: told, ...defined({ retryAfter }) };
-}
-
 /** What Koa, its router and the engine throw at requests that are wrong; their texts are not ours to show. */
 function fromForeignError(error: unknown): Failure | undefined {
   if (error instanceof URIError) {
     return { status: 400, error: 'invalid_request', description: 'The path is not encoded properly.' };
   }
-  const { expose, status, statusCode } = error as {
-    expose?: unknown;
-    status?: unknown;
-    statusCode?: unknown;
-  };
+  const { expose, status, statusCode } = error as Readonly<Record<string, unknown>>;
   const code = typeof status === 'number' ? status : statusCode;
   if (expose !== true || typeof code !== 'number' || code < 400 || code > 499) return undefined;
   return {
@@ -66,7 +58,10 @@ export function toFailure(error: unknown): Failure | undefined {
     };
   }
   if (error instanceof Refusal) return error;
-  if (error instanceof DomainError) return fromDomainError(error);
+  if (error instanceof DomainError) {
+    const { status, error: code, told, retryAfter } = error;
+    return { status, error: code, description: told, ...defined({ retryAfter }) };
+  }
   if (error instanceof VersionConflict) {
     return { status: 409, error: 'conflict', description: 'It was changed meanwhile. Try again.' };
   }
@@ -99,7 +94,7 @@ function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: Bo
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
   if (headers) ctx.set(headers);
-  if (retryAfter !== undefined) ctx.set('Retry-After', String(Math.max(1, Math.ceil(retryAfter))));
+  if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
   ctx.vary('Accept');
   if (!isFacePath(ctx.path) && wantsPage(ctx, status)) {
     ctx.body = views.render('error', { error, description, requestId });

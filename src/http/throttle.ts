@@ -17,28 +17,28 @@ import type { Counters } from '../storage/contract.ts';
 import { addressKey, customerKey } from './address-key.ts';
 import { CountersLimiter, RateLimiterRes } from './throttle-store.ts';
 
-/** All times in seconds. */
-export interface ThrottleLimits {
-  readonly password: {
-    readonly guesses: number;
-    readonly window: number;
-    readonly firstDelay: number;
-    readonly longestDelay: number;
-  };
-  readonly address: { readonly failures: number; readonly window: number };
-  readonly clientSecret: { readonly failures: number; readonly window: number };
-  readonly registration: { readonly points: number; readonly window: number };
-  readonly authorization: { readonly points: number; readonly window: number };
+/** An amount of something within a time. */
+export interface Limit {
+  readonly points: number;
+  readonly seconds: number;
 }
 
-export const DEFAULT_LIMITS: ThrottleLimits = {
-  password: { guesses: 10, window: 900, firstDelay: 60, longestDelay: 900 },
-  address: { failures: 100, window: 120 },
-  clientSecret: { failures: 20, window: 60 },
-  registration: { points: 20, window: 3_600 },
-  authorization: { points: 120, window: 60 },
-};
+export interface ThrottleLimits {
+  /** Wrong passwords of one account. */
+  readonly account: Limit;
+  /** Failures of any kind from one address. */
+  readonly address: Limit;
+  /** Wrong secrets of one client. */
+  readonly client: Limit;
+  /** Registrations from one address. */
+  readonly registration: Limit;
+  /** Authorization and logout requests from one address. */
+  readonly authorization: Limit;
+}
 
+/** Seconds of the delays of an account. */
+const FIRST_DELAY = 60;
+const LONGEST_DELAY = 900;
 /** Seconds without a further delay after which an account has all its guesses again. */
 const DELAYS_REMEMBERED = 86_400;
 /**
@@ -56,10 +56,10 @@ const ADDRESS_RENEWED = 29 * 86_400;
 const HEAD_START = 1;
 const BLOCKS_KEPT = 10_000;
 /**
- * Mails of one kind that one recipient gets in a window (seconds). The window is not longer than what a mail brings is
+ * Mails of one kind that one recipient gets. The window is not longer than what a mail brings is
  * valid, so that a person who gets no further mail has a valid one.
  */
-const MAILS = { points: 3, window: 900 };
+const MAILS: Limit = { points: 3, seconds: 900 };
 
 export interface Throttle extends GuessLimits {
   /**
@@ -97,10 +97,10 @@ export interface ThrottleDeps {
 }
 
 /**
- * Changes of one person in a window (seconds) that leave rows for longer: more than a person makes by hand. 400 days of
+ * Changes of one person that leave rows for longer: more than a person makes by hand. 400 days of
  * audit stay below 2 GB for a person who never stops.
  */
-const OWN_CHANGES = { points: 300, window: 3_600 };
+const OWN_CHANGES: Limit = { points: 300, seconds: 3_600 };
 
 /** Names come from strangers, at any length; 128 bits of their hash do. */
 function keyOf(...parts: readonly string[]): string {
@@ -115,11 +115,7 @@ interface Taken {
   givenBack(): Promise<void>;
 }
 
-function tooMany(ms: number, reason: string): TooManyAttempts {
-  return new TooManyAttempts(Math.max(1, Math.ceil(ms / 1000)), {
-    reason,
-  });
-}
+const tooMany = (ms: number, reason: string): TooManyAttempts => new TooManyAttempts(ms / 1000, { reason });
 
 /**
  * Counts failures after the fact. A block is remembered in this process by its own failures alone, so that requests
@@ -159,39 +155,27 @@ function createFailureCount(limiter: CountersLimiter, reason: string, now: () =>
 }
 
 export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttle {
-  const { password, address: perAddress, clientSecret } = limits;
-  const limiter = (keyPrefix: string, points: number, duration: number): CountersLimiter =>
-    new CountersLimiter({ counters, now, keyPrefix, points, duration });
-  const guesses = limiter('guess', password.guesses, password.window);
-  const weights = limiter('delay', WEIGHT_OF_DELAY, DELAYS_REMEMBERED);
-  const addressesOfAccount = limiter('known', 1, ADDRESS_REMEMBERED);
-  const addresses = createFailureCount(
-    limiter('address', perAddress.failures, perAddress.window),
-    'too many failures from this address',
-    now,
-  );
-  /**
-   * Counted apart from passwords: people who guess passwords at a back end must not block the back end, whose secret is
-   * right.
-   */
-  const secretAddresses = createFailureCount(
-    limiter('secrets', perAddress.failures, perAddress.window),
-    'too many wrong client secrets from this address',
-    now,
-  );
-  const clients = createFailureCount(
-    limiter('client', clientSecret.failures, clientSecret.window),
-    'too many wrong client secrets',
-    now,
-  );
-  const ofAddress = (name: string, { points, window }: ThrottleLimits['registration']) => ({
-    own: limiter(name, points, window),
-    together: limiter(`${name} of customer`, points * ADDRESSES_TOGETHER, window),
+  const limiter = (keyPrefix: string, { points, seconds }: Limit): CountersLimiter =>
+    new CountersLimiter({ counters, now, keyPrefix, points, duration: seconds });
+  const failures = (keyPrefix: string, limit: Limit, reason: string) =>
+    createFailureCount(limiter(keyPrefix, limit), reason, now);
+  const guesses = limiter('guess', limits.account);
+  const weights = limiter('delay', { points: WEIGHT_OF_DELAY, seconds: DELAYS_REMEMBERED });
+  const addressesOfAccount = limiter('known', { points: 1, seconds: ADDRESS_REMEMBERED });
+  const addresses = failures('address', limits.address, 'too many failures from this address');
+  // Counted apart from passwords: people who guess passwords at a back end must not block the back end, whose secret is
+  // right.
+  const secretsReason = 'too many wrong client secrets from this address';
+  const secretAddresses = failures('secrets', limits.address, secretsReason);
+  const clients = failures('client', limits.client, 'too many wrong client secrets');
+  const ofAddress = (name: string, limit: Limit) => ({
+    own: limiter(name, limit),
+    together: limiter(`${name} of customer`, { ...limit, points: limit.points * ADDRESSES_TOGETHER }),
   });
   const registrations = ofAddress('registration', limits.registration);
-  const ownChanges = limiter('own', OWN_CHANGES.points, OWN_CHANGES.window);
-  const mails = limiter('mail', MAILS.points, MAILS.window);
   const authorizations = ofAddress('authorization', limits.authorization);
+  const ownChanges = limiter('own', OWN_CHANGES);
+  const mails = limiter('mail', MAILS);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
   async function remember(subject: string, from: string): Promise<void> {
@@ -210,15 +194,15 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     const weight = (await weights.get(key))?.consumedPoints ?? 0;
     const delays = Math.floor(weight / WEIGHT_OF_DELAY);
     // Once delayed there is one guess at a time: it takes all the points.
-    const points = delays > 0 ? password.guesses : 1;
+    const points = delays > 0 ? limits.account.points : 1;
     const { consumedPoints } = await guesses.consume(key, points).catch((refusal) => {
       throw refusal instanceof RateLimiterRes
         ? tooMany(refusal.msBeforeNext, 'too many wrong passwords for this name')
         : refusal;
     });
-    const isLast = consumedPoints >= password.guesses;
+    const isLast = consumedPoints >= limits.account.points;
     if (isLast) {
-      const delay = Math.min(password.firstDelay * 2 ** delays, password.longestDelay);
+      const delay = Math.min(FIRST_DELAY * 2 ** delays, LONGEST_DELAY);
       // The delay begins before the password is looked at: a guess that comes meanwhile is too late.
       await guesses.block(key, delay - earlier);
       await weights.set(key, (delays + 1) * WEIGHT_OF_DELAY, DELAYS_REMEMBERED);

@@ -40,7 +40,7 @@ function toProblem(ctx: Context, error: unknown): Problem | undefined {
   }
   if (!(error instanceof TooManyAttempts || error instanceof Unavailable)) return undefined;
   ctx.status = error instanceof Unavailable ? 503 : 429;
-  ctx.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfter))));
+  ctx.set('Retry-After', String(error.retryAfter));
   return error instanceof Unavailable
     ? { problem: 'Too many people are logging in at this moment. Wait a little and try again.' }
     : { problem: `Too many attempts. Try again in ${toMinutes(error.retryAfter)}.` };

@@ -28,7 +28,7 @@ import type { FaceRules } from '../directory/face-rules.ts';
 import { createUsers } from '../directory/users.ts';
 import { builtInFaces } from '../faces/index.ts';
 import { addressKey, customerKey, networksOf } from '../http/address-key.ts';
-import { createThrottle, DEFAULT_LIMITS, type ThrottleLimits } from '../http/throttle.ts';
+import { createThrottle } from '../http/throttle.ts';
 import { createSignJwt } from '../keys/sign-jwt.ts';
 import { fittingSigningMode } from '../keys/signatures.ts';
 import { loadSigningKeys } from '../keys/signing-keys.ts';
@@ -94,17 +94,6 @@ async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) 
 type Opened = ReturnType<typeof openStore> &
   Awaited<ReturnType<typeof openKeys>> & { readonly keptBytes: number };
 
-function throttleLimits({ throttle }: Config): ThrottleLimits {
-  const { account, address, client, registration, authorization } = throttle;
-  return {
-    password: { ...DEFAULT_LIMITS.password, guesses: account.points, window: account.seconds },
-    address: { failures: address.points, window: address.seconds },
-    clientSecret: { failures: client.points, window: client.seconds },
-    registration: { points: registration.points, window: registration.seconds },
-    authorization: { points: authorization.points, window: authorization.seconds },
-  };
-}
-
 /** People and clients: reading them, their passwords and secrets, and limits for those who guess them. */
 function createAccounts(opened: Opened) {
   const { config, storage, now } = opened;
@@ -120,7 +109,7 @@ function createAccounts(opened: Opened) {
     cost: config.bcryptCost,
     secrets: opened.passwordKeys,
   });
-  const throttle = createThrottle({ counters: storage.counters, limits: throttleLimits(config), now });
+  const throttle = createThrottle({ counters: storage.counters, limits: config.throttle, now });
   const users = createUsers(opened.store);
   const authenticateUser = createAuthenticateUser({ ...opened, users, passwords, limits: throttle });
   const refusals = createRefusals({ ...opened, toKey: customerKey });

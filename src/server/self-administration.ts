@@ -18,8 +18,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger) 
   const { config, artifacts, changes, throttle, presentedTokens, now } = foundations;
   const passwordChange = createPasswordChange(foundations);
   const register = createRegister(foundations);
-  const limitRegistration = (address: string): Promise<void> => throttle.registration(address);
-  const limitPerson = (user: string): Promise<void> => throttle.ownChange(user);
+  const { registration: limitRegistration, ownChange: limitPerson } = throttle;
   const accountMails = createAccountMails({
     ...foundations,
     mail: createMail({ ...config, smtp: config.smtp, log, now }),

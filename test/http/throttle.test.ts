@@ -7,10 +7,11 @@ import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { createAuthenticateUser } from '../../src/accounts/authenticate-user.ts';
 import { createHashQueue } from '../../src/accounts/hash-queue.ts';
 import { createPasswords } from '../../src/accounts/passwords.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { createUsers } from '../../src/directory/users.ts';
 import { ProofRejected, TooManyAttempts, Unavailable } from '../../src/errors/domain.ts';
 import { addressKey, networksOf } from '../../src/http/address-key.ts';
-import { createThrottle, DEFAULT_LIMITS, type Throttle } from '../../src/http/throttle.ts';
+import { createThrottle, type Throttle } from '../../src/http/throttle.ts';
 
 const MINUTE = 60_000;
 const ANN = 'organization:acme/ann';
@@ -27,9 +28,8 @@ async function startServer(t: TestContext) {
     await rm(folder, { recursive: true });
   });
   let now = Date.UTC(2030, 0, 1);
-  const throttles = storages.map(({ counters }) =>
-    createThrottle({ counters, limits: DEFAULT_LIMITS, now: () => now }),
-  );
+  const { throttle: limits } = loadConfig({}, { cwd: folder });
+  const throttles = storages.map(({ counters }) => createThrottle({ counters, limits, now: () => now }));
   return {
     throttle: throttles[0] as Throttle,
     other: throttles[1] as Throttle,

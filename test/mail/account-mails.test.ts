@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createAccountMails } from '../../src/accounts/account-mails.ts';
 import { createOneTimeTokens, type OneTimeTokens } from '../../src/accounts/one-time-tokens.ts';
-import { createThrottle, DEFAULT_LIMITS } from '../../src/http/throttle.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createThrottle } from '../../src/http/throttle.ts';
 import { AUTHOR, newUser, openFixture } from '../directory/fixture.ts';
 
 const ANN = 'ann@acme.example';
@@ -63,7 +64,11 @@ async function open(t: TestContext) {
       },
     },
     refusals: { append: async () => {} },
-    limits: createThrottle({ counters: storage.counters, limits: DEFAULT_LIMITS, now }),
+    limits: createThrottle({
+      counters: storage.counters,
+      limits: loadConfig({}, { cwd: '/' }).throttle,
+      now,
+    }),
     now,
     delay: () => new Promise((resolve) => (begin = resolve)),
     onFailure: (error) => assert.fail(String(error)),
@@ -125,7 +130,7 @@ test('mails of one kind do not use up the limit of another kind', async (t) => {
   const clock = { at: 0 };
   const { mail: takeMail } = createThrottle({
     counters: storage.counters,
-    limits: DEFAULT_LIMITS,
+    limits: loadConfig({}, { cwd: '/' }).throttle,
     now: () => clock.at,
   });
   const take = () => takeMail('reset', 'ann');
