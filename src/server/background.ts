@@ -10,12 +10,8 @@ const PAUSE_AFTER_READING = 20;
 const SWEEP_EVERY_MS = 5_000;
 const TELL_EVERY_MS = 10_000;
 
-export interface Background {
-  stop(): Promise<void>;
-}
-
-/** Runs `work` again and again, `everyMs` after it ended, until stopped. */
-function repeat(everyMs: number, work: () => Promise<number | undefined>, failed: (error: unknown) => void) {
+/** Runs `work` again and again, `everyMs` or as long as it says after it ended, until stopped. */
+function repeat(everyMs: number, work: () => Promise<unknown>, failed: (error: unknown) => void) {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
@@ -23,11 +19,8 @@ function repeat(everyMs: number, work: () => Promise<number | undefined>, failed
     if (stopped) return;
     timer = setTimeout(() => {
       running = work()
-        .catch((error: unknown) => {
-          failed(error);
-          return undefined;
-        })
-        .then((next) => schedule(next ?? everyMs));
+        .catch(failed)
+        .then((next) => schedule(typeof next === 'number' ? next : everyMs));
     }, delay);
     timer.unref();
   };
@@ -46,48 +39,38 @@ function repeat(everyMs: number, work: () => Promise<number | undefined>, failed
 export function startBackground(
   foundations: Foundations,
   { keysChanged, log }: { keysChanged: () => void; log: (error: unknown, what: string) => void },
-): Background {
+): { stop(): Promise<void> } {
   const { signingKeys, followSigningAlgs, refusals, vault } = foundations;
-  const stopKeys = repeat(
-    KEYS_EVERY_MS,
-    async () => {
-      const secretsChanged = await vault.refresh();
-      const published = await signingKeys.refresh();
-      if (secretsChanged || published) keysChanged();
-      return undefined;
-    },
-    (error) => log(error, 'keys could not be read again'),
-  );
-  const stopFollowing = repeat(
-    KEYS_EVERY_MS,
-    async () => {
-      const started = performance.now();
-      if (await followSigningAlgs()) keysChanged();
-      return Math.max(KEYS_EVERY_MS, PAUSE_AFTER_READING * (performance.now() - started));
-    },
-    (error) => log(error, 'the named signing algorithms could not be followed'),
-  );
   let stopping = false;
-  const stopSweep = repeat(
-    SWEEP_EVERY_MS,
-    async () => {
-      await sweep(foundations, { isStopping: () => stopping });
-      return undefined;
-    },
-    (error) => log(error, 'expired rows could not be removed'),
-  );
-  const stopTelling = repeat(
-    TELL_EVERY_MS,
-    async () => {
-      await refusals.tellEnded();
-      return undefined;
-    },
-    (error) => log(error, 'the number of further refused requests could not be written'),
-  );
+
+  async function readKeys(): Promise<void> {
+    const secretsChanged = await vault.refresh();
+    const published = await signingKeys.refresh();
+    if (secretsChanged || published) keysChanged();
+  }
+
+  async function follow(): Promise<number> {
+    const started = performance.now();
+    if (await followSigningAlgs()) keysChanged();
+    return Math.max(KEYS_EVERY_MS, PAUSE_AFTER_READING * (performance.now() - started));
+  }
+
+  async function clear(): Promise<void> {
+    await sweep(foundations, { isStopping: () => stopping });
+  }
+
+  const stops = (
+    [
+      [KEYS_EVERY_MS, readKeys, 'keys could not be read again'],
+      [KEYS_EVERY_MS, follow, 'the named signing algorithms could not be followed'],
+      [SWEEP_EVERY_MS, clear, 'expired rows could not be removed'],
+      [TELL_EVERY_MS, refusals.tellEnded, 'the number of further refused requests could not be written'],
+    ] as const
+  ).map(([everyMs, work, what]) => repeat(everyMs, work, (error) => log(error, what)));
   return {
     async stop() {
       stopping = true;
-      await Promise.all([stopKeys(), stopFollowing(), stopSweep(), stopTelling()]);
+      await Promise.all(stops.map((stop) => stop()));
     },
   };
 }
