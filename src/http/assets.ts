@@ -1,8 +1,8 @@
 /** The few files that pages need, by exact name: nothing that was sent becomes a path. */
-import { hash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Middleware } from 'koa';
+import { sendDocument, toDocument } from './documents.ts';
 
 const ASSETS = [
   { path: '/assets/grantable.css', file: 'grantable.css', type: 'text/css; charset=utf-8' },
@@ -18,22 +18,12 @@ export function createAssets({ folders }: { folders: readonly string[] }): Middl
     ASSETS.map(({ path, file, type }) => {
       const folder = folders.find((candidate) => existsSync(join(candidate, file)));
       if (folder === undefined) throw new Error(`no folder of views has the file ${file}`);
-      const bytes = readFileSync(join(folder, file));
-      const etag = `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`;
-      return [path, { bytes, etag, type }];
+      return [path, toDocument(readFileSync(join(folder, file)), type)];
     }),
   );
   return async function assets(ctx, next) {
     const asset = contents.get(ctx.path);
     if (!asset || (ctx.method !== 'GET' && ctx.method !== 'HEAD')) return next();
-    ctx.status = 200;
-    ctx.set('Cache-Control', `public, max-age=${MAX_AGE}`);
-    ctx.set('ETag', asset.etag);
-    if (ctx.fresh) {
-      ctx.status = 304;
-      return;
-    }
-    ctx.type = asset.type;
-    ctx.body = asset.bytes;
+    sendDocument(ctx, asset, MAX_AGE);
   };
 }

@@ -167,8 +167,3 @@ export function createFormReader({ isFacePath }: { isFacePath: (path: string) =>
     await next();
   };
 }
-
-/** The form that was read; undefined if the request has no form. */
-export function findForm({ state }: Context): Form | undefined {
-  return state.form;
-}

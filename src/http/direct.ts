@@ -15,7 +15,7 @@ import { createIsServed, type HostsDeps } from './hosts.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { createReadFacts } from './request-facts.ts';
-import { keepState, type RequestState, type Turn } from './request-state.ts';
+import { keptStates, type RequestState, type Turn } from './request-state.ts';
 import { securityHeadersFor } from './security-headers.ts';
 
 /** A request to an endpoint whose answers are JSON, however it came. */
@@ -146,7 +146,7 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
     state: RequestState,
     more: Pick<RequestState, 'body' | 'thrown'>,
   ): void {
-    keepState(request, Object.assign(state, more));
+    keptStates.set(request, Object.assign(state, more));
     koa(request, response);
   }
 

@@ -2,8 +2,7 @@
 import { hash } from 'node:crypto';
 import type { Context, Middleware } from 'koa';
 
-interface Kept {
-  readonly version: string;
+interface Document {
   readonly bytes: Buffer;
   readonly type: string;
   readonly etag: string;
@@ -22,10 +21,8 @@ function toBytes(body: unknown): Buffer {
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
-function keep(ctx: Context, version: string): Kept {
-  const bytes = toBytes(ctx.body);
-  const etag = `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`;
-  return { version, bytes, etag, type: ctx.response.get('Content-Type') };
+export function toDocument(bytes: Buffer, type: string): Document {
+  return { bytes, type, etag: `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"` };
 }
 
 /** Of the answer that was made for one request, only the bytes and their type are for all. */
@@ -35,7 +32,8 @@ function forgetRequest(ctx: Context): void {
   }
 }
 
-function send(ctx: Context, document: Kept, maxAge: number): void {
+/** @param maxAge seconds that others may keep it */
+export function sendDocument(ctx: Context, document: Document, maxAge: number): void {
   forgetRequest(ctx);
   ctx.status = 200;
   ctx.set('Cache-Control', `public, max-age=${maxAge}`);
@@ -49,7 +47,7 @@ function send(ctx: Context, document: Kept, maxAge: number): void {
 }
 
 export function createDocuments({ paths, version, maxAge }: DocumentsDeps): Middleware {
-  const kept = new Map<string, Kept>();
+  const kept = new Map<string, Document & { readonly version: string }>();
   const known = new Set(paths);
 
   /** A HEAD is answered like a GET; Node leaves the body out. */
@@ -71,9 +69,9 @@ export function createDocuments({ paths, version, maxAge }: DocumentsDeps): Midd
     if (document?.version !== current) {
       await make(ctx, next);
       if (ctx.status !== 200) return;
-      document = keep(ctx, current);
+      document = { ...toDocument(toBytes(ctx.body), ctx.response.get('Content-Type')), version: current };
       kept.set(ctx.path, document);
     }
-    send(ctx, document, maxAge);
+    sendDocument(ctx, document, maxAge);
   };
 }

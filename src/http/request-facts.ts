@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP, type Socket, SocketAddress } from 'node:net';
 import type { Middleware } from 'koa';
-import { keptState, type RequestState } from './request-state.ts';
+import { keptStates, type RequestState } from './request-state.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const MAPPED_IPV4 = /^::ffff:(\d+(?:\.\d+){3})$/i;
@@ -84,7 +84,7 @@ export function createReadFacts(trustedProxies: TrustedPeers): (request: Incomin
 export function createRequestFacts(readFacts: ReturnType<typeof createReadFacts>): Middleware {
   return function requestFacts(ctx, next) {
     const { req, state } = ctx;
-    Object.assign(state, keptState(req) ?? readFacts(req));
+    Object.assign(state, keptStates.get(req) ?? readFacts(req));
     ctx.res.setHeader('X-Request-Id', state.requestId);
     return next();
   };

@@ -63,17 +63,8 @@ export interface RequestState {
 // biome-ignore lint/suspicious/noEmptyInterface: its members are declared there.
 export interface Turn {}
 
-const known = new WeakMap<IncomingMessage, RequestState>();
-
-/** Keeps what is known of a request before Koa gets it. */
-export function keepState(request: IncomingMessage, state: RequestState): void {
-  known.set(request, state);
-}
-
-/** @returns undefined for a request that came to Koa at once */
-export function keptState(request: IncomingMessage): RequestState | undefined {
-  return known.get(request);
-}
+/** What is known of a request before Koa gets it; nothing of one that came to Koa at once. */
+export const keptStates = new WeakMap<IncomingMessage, RequestState>();
 
 declare module 'koa' {
   interface DefaultState extends RequestState {}

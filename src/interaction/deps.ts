@@ -1,5 +1,4 @@
 /** What the pages work with. */
-import type { Context } from 'koa';
 import type { AuthenticateUser } from '../accounts/authenticate-user.ts';
 import type { PasswordChange } from '../accounts/password-change.ts';
 import type { Directory } from '../directory/directory.ts';
@@ -23,7 +22,6 @@ export interface InteractionDeps {
   readonly limitPerson: (user: string) => Promise<void>;
   readonly views: Views;
   readonly formKeys: SecretRing;
-  readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly refusals: Pick<Refusals, 'append'>;
   /** Seconds. */

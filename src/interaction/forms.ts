@@ -24,15 +24,7 @@ function refuse(reason: string): never {
   });
 }
 
-export function createForms({
-  issuer,
-  formKeys: keys,
-  findForm,
-}: {
-  issuer: string;
-  formKeys: SecretRing;
-  findForm: (ctx: Context) => Record<string, unknown> | undefined;
-}): Forms {
+export function createForms({ issuer, formKeys: keys }: { issuer: string; formKeys: SecretRing }): Forms {
   const tokenUnder = (key: Buffer, binding: string, purpose: string): string =>
     createHmac('sha256', key).update(`${purpose}\0${binding}`).digest('base64url');
 
@@ -48,7 +40,7 @@ export function createForms({
     token: (binding, purpose) => tokenUnder(keys.current().key, binding, purpose),
     require(ctx, binding, purpose) {
       requireOwnOrigin(ctx);
-      const fields = findForm(ctx) ?? {};
+      const fields: Readonly<Record<string, unknown>> = ctx.state.form ?? {};
       const given = Buffer.from(String(fields[FORM_TOKEN] ?? ''));
       const isOurs = keys.all().some(({ key }) => {
         const wanted = Buffer.from(tokenUnder(key, binding, purpose));

@@ -16,7 +16,6 @@ import { decrypt, encrypt } from '../storage/sealing.ts';
 export interface PostedRequestsDeps {
   readonly issuer: string;
   readonly artifacts: Pick<ArtifactStore, 'insert' | 'find' | 'consume'>;
-  readonly findForm: (ctx: Context) => Record<string, unknown> | undefined;
   /** Takes one request from an address. @throws TooManyAttempts */
   readonly limit: (address: string) => Promise<void>;
   /** Milliseconds. */
@@ -49,13 +48,7 @@ function queryOf(id: string, { client_id: clientId }: Parameters): string {
 }
 
 /** To be called before the engine's routes. */
-export function createPostedRequests({
-  issuer,
-  artifacts,
-  findForm,
-  limit,
-  now,
-}: PostedRequestsDeps): Middleware {
+export function createPostedRequests({ issuer, artifacts, limit, now }: PostedRequestsDeps): Middleware {
   const isSecure = issuer.startsWith('https:');
   // Tabs that post at once rarely share one of the 64 names; a hostile page cannot create more cookies than that.
   const cookieName = (id: string): string => `${isSecure ? '__Host-' : ''}posted-${id.slice(0, 1)}`;
@@ -65,7 +58,7 @@ export function createPostedRequests({
     if (ctx.querystring !== '') {
       throw new Refusal(400, 'A POST takes no parameters in the query. Send all of them in the body.');
     }
-    const parameters = findForm(ctx);
+    const parameters = ctx.state.form;
     if (!parameters) {
       throw new Refusal(415, 'Send the parameters as application/x-www-form-urlencoded.');
     }

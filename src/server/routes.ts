@@ -1,18 +1,13 @@
 /** Everything that answers requests: endpoints by method and path, and the rest in the order in which it is asked. */
 import type { Middleware } from 'koa';
-import { createEndpoints, type Endpoints, type Handler } from '../endpoints/index.ts';
+import { createEndpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
-import { createFaces, type Faces } from '../faces/create-faces.ts';
+import { createFaces } from '../faces/create-faces.ts';
 import type { Face } from '../faces/face.ts';
-import { findForm, readBody } from '../http/body.ts';
+import { readBody } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
 import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
 import type { Services } from './services.ts';
-
-export interface Routes extends Endpoints {
-  readonly routes: readonly Middleware[];
-  readonly faces: Faces;
-}
 
 /** Takes the place of the token endpoint, in tests that compare it with the engine's own. */
 export type TokenEndpoint = (requests: Requests, engine: Middleware, issuer: string) => Handler;
@@ -28,13 +23,12 @@ export async function createRoutes(
     readonly tokenEndpoint: TokenEndpoint | undefined;
     readonly faces: readonly Face[] | undefined;
   },
-): Promise<Routes> {
+) {
   const { provider, issuer, throttle } = services;
   const interaction = createInteractionRoutes({
     ...services,
     interactions: provider.interactions,
     views,
-    findForm,
   });
   const faces = await createFaces(
     {
@@ -47,7 +41,6 @@ export async function createRoutes(
   );
   const postedRequests = createPostedRequests({
     ...services,
-    findForm,
     limit: throttle.authorizationRequest,
   });
   const { endpoints, directEndpoints } = createEndpoints({

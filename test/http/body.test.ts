@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { findForm, readBody } from '../../src/http/body.ts';
+import { readBody } from '../../src/http/body.ts';
 import { startServer } from '../support/server.ts';
 import { hostileForms } from './hostile-forms.ts';
 import { eventually, HOST, startShell } from './shell.ts';
@@ -20,7 +20,7 @@ async function startReader() {
       async (ctx) => {
         served += 1;
         if (ctx.path === '/read') ctx.body = { read: await readBody(ctx, 100) };
-        else ctx.body = { handed: (ctx.req as any).body ?? null, form: findForm(ctx) ?? null };
+        else ctx.body = { handed: (ctx.req as any).body ?? null, form: ctx.state.form ?? null };
       },
     ],
   });
@@ -39,7 +39,7 @@ test('a form is handed on as text and can be read as fields', async () => {
   await using prototype = await startShell({
     routes: [
       (ctx) => {
-        const form = findForm(ctx);
+        const form = ctx.state.form;
         ctx.body = { hasNone: form !== undefined && Object.getPrototypeOf(form) === null };
       },
     ],

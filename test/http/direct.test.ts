@@ -8,7 +8,7 @@ import { createDirectLane, type Endpoint } from '../../src/http/direct.ts';
 import { listen } from '../../src/http/listen.ts';
 import { createLogger } from '../../src/http/log.ts';
 import { createReadFacts } from '../../src/http/request-facts.ts';
-import { keptState, type RequestState } from '../../src/http/request-state.ts';
+import { keptStates, type RequestState } from '../../src/http/request-state.ts';
 import fc from '../support/properties.ts';
 import { basic, OPAQUE_RESOURCE, startServer } from '../support/server.ts';
 import { eventually } from './shell.ts';
@@ -52,7 +52,7 @@ async function startLane(endpoint: Endpoint): Promise<Lane> {
     },
     koa(request, response) {
       events.push('koa');
-      atKoa.push(keptState(request));
+      atKoa.push(keptStates.get(request));
       response.writeHead(400, { 'Content-Length': 3, Connection: 'close' }).end('koa');
     },
   });
