@@ -49,7 +49,7 @@ test('a column of an unknown type is refused with its line', () => {
   );
 });
 
-test('PM-09 hostile names of columns are refused', () => {
+test('PM-01 hostile names of columns are refused', () => {
   const names = [
     '',
     '*',
@@ -83,7 +83,7 @@ test('a table has at most 1,000 columns, each once', () => {
   );
 });
 
-test('a table cannot be called as all tables or as a group', () => {
+test('PM-04 a table cannot be called as all tables or as a group', () => {
   assertProblem('tables: [{ id: "*" }]', /^5:20 id must not be \*, which means every table/);
   assertProblem('tables: [{ id: "@sales" }]', /^5:20 id must not begin with @, which marks groups/);
   assert.deepEqual(problemsOf('tables: [{ id: "**" }, { id: "a@b" }]'), []);
