@@ -20,6 +20,7 @@ import type { ApplyFile, ApplyOrganization } from './file.ts';
 import {
   disownGeneratedSecret,
   disownSecretsOf,
+  findSecretNames,
   generatedSecretsPath,
   keepGeneratedSecret,
   type SecretLine,
@@ -47,7 +48,7 @@ import {
   type Removal,
   type Step,
 } from './plan/plan.ts';
-import { checkRemovals, PRUNED, planRemovals } from './plan/removals.ts';
+import { checkRemovals, planRemovals, removalsOf } from './plan/removals.ts';
 import { respellResources } from './plan/resource-spellings.ts';
 import { checkTokenTypes } from './plan/token-types.ts';
 import { type ApplyChange, type ApplyReport, describeRemoval, describeStep } from './report.ts';
@@ -96,9 +97,7 @@ export function createApply(deps: ApplyDeps): Apply {
       const steps = inOrder(plan.steps);
       const planned: [Step, ApplyChange][] = [];
       for (const step of steps) planned.push([step, await describeStep(step, plan)]);
-      const removals = PRUNED.flatMap((each) =>
-        [...plan.removals.values()].filter(({ collection }) => collection === each),
-      );
+      const { first, last } = removalsOf(plan);
       const report = (changes: readonly ApplyChange[]): ApplyReport => ({
         dryRun,
         changes,
@@ -109,17 +108,26 @@ export function createApply(deps: ApplyDeps): Apply {
           count: steps.filter(({ generated }) => generated).length,
         },
       });
-      if (dryRun) return report([...planned.map(([, change]) => change), ...removals.map(describeRemoval)]);
+      if (dryRun) {
+        const changes = planned.map(([, change]) => change);
+        return report([...first.map(describeRemoval), ...changes, ...last.map(describeRemoval)]);
+      }
+      const secrets = await findSecretNames(deps.dataDir, plan.removals.values());
+      const removeAll = async (removals: readonly Removal[]): Promise<void> => {
+        for (const removal of removals) {
+          await deps.changes[removal.collection].remove(removal.noun, author);
+          if (secrets.has(removal.name)) await disownSecretsOf(deps.dataDir, removal.name);
+          done.push(describeRemoval(removal));
+        }
+      };
       try {
         await hashPasswords(steps, deps);
+        await removeAll(first);
         for (const [step, change] of planned) {
           await write(step, deps, author);
           done.push(change);
         }
-        for (const removal of removals) {
-          await remove(removal, deps, author);
-          done.push(describeRemoval(removal));
-        }
+        await removeAll(last);
         return report(done);
       } catch (error) {
         if (!isRace(error) || attempt === ATTEMPTS) throw error;
@@ -222,15 +230,6 @@ async function write<C extends CollectionName>(
     if (isRace(error)) await disownGeneratedSecret(deps.dataDir, line);
     throw error;
   }
-}
-
-async function remove<C extends CollectionName>(
-  { collection, name, noun }: Removal & { readonly collection: C },
-  { changes, dataDir }: ApplyDeps,
-  author: Author,
-): Promise<void> {
-  await changes[collection].remove(noun, author);
-  await disownSecretsOf(dataDir, name);
 }
 
 /** Looking again at what is there finds what is right, or says what is wrong. */

@@ -38,12 +38,25 @@ export async function disownGeneratedSecret(dataDir: string, { name, value }: Se
   await append(dataDir, `# ${name}: the secret that starts with ${value.slice(0, SHOWN)} is unused`);
 }
 
+/** Which of them have secrets in the file. */
+export async function findSecretNames(
+  dataDir: string,
+  named: Iterable<{ readonly name: string }>,
+): Promise<ReadonlySet<string>> {
+  const names = new Set([...named].map(({ name }) => name));
+  const text = names.size > 0 && (await readFile(generatedSecretsPath(dataDir), 'utf8').catch(ignoreMissing));
+  const lines = text ? text.split('\n') : [];
+  // A line starts with the time at which the secret was made. Names have spaces.
+  const starts = lines.flatMap((line) => {
+    const words = line.split(' ').slice(1);
+    return words.map((_, index) => words.slice(0, index).join(' '));
+  });
+  return names.intersection(new Set(starts));
+}
+
 /** What the secrets of the name opened was removed. */
 export async function disownSecretsOf(dataDir: string, name: string): Promise<void> {
-  const text = await readFile(generatedSecretsPath(dataDir), 'utf8').catch(ignoreMissing);
-  // A line starts with the time at which the secret was made.
-  const has = text?.split('\n').some((line) => line.slice(line.indexOf(' ') + 1).startsWith(`${name} `));
-  if (has) await append(dataDir, `# ${name}: it was removed, and its secrets above are unused`);
+  await append(dataDir, `# ${name}: it was removed, and its secrets above are unused`);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

@@ -1,16 +1,16 @@
 /** What goes with a noun that is removed, and what stands against removing it. */
-import { collectionOf, eachListed, eachNoun } from '../directory/collections.ts';
+import { eachListed, eachNoun } from '../directory/collections.ts';
 import { listSome } from '../errors/texts.ts';
 import {
   type Application,
-  COLLECTIONS,
   type CollectionName,
   type Connection,
   declarationOf,
+  type ListedKey,
   type Noun,
   type Nouns,
   nameOf,
-  type Realm,
+  OF_ORGANIZATION,
   type Resource,
   type Role,
 } from '../nouns/index.ts';
@@ -39,47 +39,28 @@ export async function requireUnused(store: DirectoryStore, { identifier }: Resou
   throw new StillInUse({ description: `The resource ${identifier} is still named by ${shown}.` });
 }
 
-/** Nouns of one kind that belong to another noun. */
+/** Nouns of one kind that belong to another noun, which they list. */
 interface Contents {
   readonly kind: CollectionName;
-  readonly each: AsyncIterable<Nouns[CollectionName]>;
+  readonly key: ListedKey;
   /** They outlive the noun, which only an apply file does not take from them. */
   readonly stay?: true;
 }
 
 /** In the order in which they go: what names others goes before them. */
-function* contentsOf<C extends CollectionName>(
-  store: DirectoryStore,
-  collection: C,
-  noun: Nouns[C],
-): Iterable<Contents> {
-  const { id } = noun;
-  const { organization } = noun as Partial<Application>;
-  const among = <D extends CollectionName>(kind: D, belongs: (each: Nouns[D]) => boolean) => ({
-    kind,
-    each: filter(eachNoun(collectionOf(store, kind), organization), belongs),
-  });
-  if (collection === 'applications') {
-    yield among('connections', ({ application }) => application === id);
-    yield among('applications', ({ registeredThrough }) => registeredThrough === id);
-    yield { ...among('resources', ({ registeredBy }) => registeredBy === id), stay: true };
-    yield among('users', ({ realm }) => realm === (`application:${id}` satisfies Realm));
-  }
-  if (collection === 'users') {
-    yield { ...among('connections', ({ owner }) => owner === id), stay: true };
-    yield { kind: 'applications', each: eachListed(store.applications, 'owner', id) };
-    yield { ...among('resources', ({ owner }) => owner === id), stay: true };
-  }
-  if (collection === 'organizations') {
-    for (const kind of COLLECTIONS.slice(1).reverse()) {
-      yield { kind, each: eachNoun(collectionOf(store, kind), id) };
-    }
-  }
-}
-
-async function* filter<T>(each: AsyncIterable<T>, belongs: (noun: T) => boolean): AsyncGenerator<T> {
-  for await (const noun of each) if (belongs(noun)) yield noun;
-}
+const CONTENTS: { readonly [C in CollectionName]?: readonly Contents[] } = {
+  applications: [
+    { kind: 'connections', key: 'application' },
+    { kind: 'applications', key: 'registeredThrough' },
+    { kind: 'resources', key: 'registeredBy', stay: true },
+    { kind: 'users', key: 'application' },
+  ],
+  users: [
+    { kind: 'connections', key: 'owner', stay: true },
+    { kind: 'applications', key: 'owner' },
+    { kind: 'resources', key: 'owner', stay: true },
+  ],
+};
 
 /**
  * An apply file removes what it made one by one, and takes nothing along: people may have registered there.
@@ -90,10 +71,10 @@ export async function requireEmpty<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
 ): Promise<void> {
-  if (collection === 'organizations') return;
   const inside: string[] = [];
-  for (const { kind, each } of contentsOf(store, collection, noun)) {
-    for await (const one of each) inside.push(`${declarationOf(kind).singular} ${nameOf(one)}`);
+  for (const { kind, key } of CONTENTS[collection] ?? []) {
+    for await (const one of eachListed<Noun>(store[kind], key, noun.id))
+      inside.push(`${declarationOf(kind).singular} ${nameOf(one as Nouns[typeof kind])}`);
   }
   if (inside.length === 0) return;
   const name = `${declarationOf(collection).singular} ${nameOf(noun)}`;
@@ -111,8 +92,12 @@ export async function removeContents<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
 ): Promise<void> {
-  for (const { kind, each, stay } of contentsOf(store, collection, noun)) {
-    if (!stay) await removeEach(collectionOf(store, kind), each);
+  for (const { kind, key, stay } of CONTENTS[collection] ?? []) {
+    if (!stay) await removeEach(store[kind], eachListed<Noun>(store[kind], key, noun.id));
+  }
+  if (collection !== 'organizations') return;
+  for (const kind of OF_ORGANIZATION.toReversed()) {
+    await removeEach(store[kind], eachNoun<Noun>(store[kind], noun.id));
   }
 }
 

@@ -314,6 +314,7 @@ export const application = defineNoun({
     /** That it has rights to, or answers for. */
     resource: ({ ceilings, introspects }) => [...ceilings.map(({ resource }) => resource), ...introspects],
     owner: ({ owner }) => (owner === undefined ? [] : [owner]),
+    registeredThrough: ({ registeredThrough: id }) => (id === undefined ? [] : [id]),
     assertionAudience: ({ assertionAudience }) =>
       assertionAudience === undefined ? [] : [assertionAudience],
   },

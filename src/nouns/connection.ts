@@ -105,7 +105,11 @@ export const connection = defineNoun({
     }),
   },
   unique: { name: (noun) => `${noun.organization}/${noun.name}` },
-  listed: { resource: ({ resource }) => [resource] },
+  listed: {
+    resource: ({ resource }) => [resource],
+    application: ({ application }) => [application],
+    owner: ({ owner }) => (owner === undefined ? [] : [owner]),
+  },
   isReadEachTime: true,
 });
 

@@ -56,6 +56,11 @@ export type CollectionName = keyof Nouns;
 
 export const COLLECTIONS = Object.keys(nouns) as readonly CollectionName[];
 
+type OfOrganization = Exclude<CollectionName, 'organizations'>;
+
+/** Those whose nouns belong to an organization. */
+export const OF_ORGANIZATION = COLLECTIONS.filter((name): name is OfOrganization => name !== 'organizations');
+
 const NOUN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Whether the text is written as ids of nouns are: an operator may name a noun by its id too. */

@@ -263,7 +263,11 @@ export const resource = defineNoun({
     identifier: (noun) => noun.identifier,
     channel: (noun) => (noun.channel === undefined ? undefined : `${noun.organization}/${noun.channel}`),
   },
-  listed: { algs: (noun) => [accessTokenAlgs(noun.token).join(' ')] },
+  listed: {
+    algs: (noun) => [accessTokenAlgs(noun.token).join(' ')],
+    registeredBy: ({ registeredBy }) => (registeredBy === undefined ? [] : [registeredBy]),
+    owner: ({ owner }) => (owner === undefined ? [] : [owner]),
+  },
 });
 
 export interface Resource extends NounOf<typeof resource> {}

@@ -129,7 +129,11 @@ export const user = defineNoun({
     username: (noun) => `${noun.realm}/${noun.canonicalUsername}`,
     email: (noun) => (noun.canonicalEmail === undefined ? undefined : `${noun.realm}/${noun.canonicalEmail}`),
   },
-  listed: { administers: ({ administers }) => administers },
+  listed: {
+    administers: ({ administers }) => administers,
+    /** Whose own users they are among. */
+    application: ({ realm }) => [applicationOf(realm) ?? []].flat(),
+  },
   isReadEachTime: true,
 });
 

@@ -98,11 +98,11 @@ test('pruning removes what the file leaves out, in an order that references allo
   const administration = await openWhole(t);
   const report = await administration.apply(acme(KEPT), { prune: true });
   assert.deepEqual(formatReport(report), [
+    '- datasource acme/erp',
     '- connection acme/door',
     '- user acme/kiosk/bob',
     '- application acme/kiosk',
     '- role acme/old',
-    '- datasource acme/erp',
     `- resource ${OLD_API}`,
     '0 added, 0 changed, 6 removed, 7 left as they are',
   ]);
@@ -330,4 +330,22 @@ test('a removed noun that is applied again is another one', async (t) => {
   await administration.apply(acme(KEPT), { prune: true });
   await administration.apply(acme(WHOLE));
   assert.notEqual((await find(administration, 'applications', 'kiosk')).id, before.id);
+});
+
+test('a new noun takes the clientId, email address or channel of a pruned one', async (t) => {
+  const organization = (suffix: string) => ({
+    resources: [{ identifier: `urn:${suffix}`, channel: 'news' }],
+    roles: [],
+    applications: [{ name: suffix, clientId: 'shop', resource: `urn:${suffix}`, permissions: EVERYTHING }],
+    users: [{ username: suffix, email: 'ann@acme.example' }],
+    connections: [],
+    datasources: [],
+  });
+  const administration = await openWhole(t, organization('old'));
+  await refusal(administration.apply(acme(organization('new'))));
+  const dry = await administration.apply(acme(organization('new')), { prune: true, dryRun: true });
+  const { changes } = await administration.apply(acme(organization('new')), { prune: true });
+  assert.deepEqual(changes, dry.changes);
+  const { applications, users, resources } = await namesIn(administration);
+  assert.deepEqual([applications, users, resources], [['new'], ['new'], ['urn:new']]);
 });

@@ -141,6 +141,7 @@ async function fillLists(connection: Connection): Promise<void> {
       }
     });
   }
+  await createIndexes(connection);
 }
 
 /** Versions up to this one were never released. */
@@ -154,9 +155,9 @@ export const STEPS: readonly Step[] = [
   async (connection) => {
     await writeFaces(connection);
     await fillLists(connection);
-    await createIndexes(connection);
   },
   writeFaces,
+  fillLists,
 ];
 
 /**

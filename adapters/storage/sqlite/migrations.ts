@@ -88,6 +88,7 @@ export const STEPS: readonly Step[] = [
     json_remove(json_insert(document, '$.faces.${BESIDE_FACES}', document -> '$.${BESIDE_FACES}'), '$.${BESIDE_FACES}')
   WHERE collection = 'users' AND document -> '$.${BESIDE_FACES}' IS NOT NULL;
   `,
+  fillLists,
 ];
 
 /**

@@ -27,7 +27,7 @@ export async function planApplication(
   const before = await store.applications.findBy('name', `${organization.id}/${entry.name}`);
   const id = before?.id ?? plan.reserveId(organization.id, entry.name);
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
-  const holder = await store.applications.findBy('clientId', clientId);
+  const holder = await plan.findHolder('applications', 'clientId', clientId);
   if (holder && holder.id !== id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
 
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';

@@ -110,7 +110,7 @@ async function planPerson(
   };
   const wanted = await planNoun(plan, 'users', name, { entry, before, given });
   if (names.canonicalEmail !== undefined) {
-    const holder = await users.findBy('email', `${realm}/${names.canonicalEmail}`);
+    const holder = await plan.findHolder('users', 'email', `${realm}/${names.canonicalEmail}`);
     if (holder && holder.id !== before?.id)
       plan.problems.push(`${name}: the email address is ${holder.username}'s already`);
   }

@@ -17,6 +17,7 @@ import {
   uniqueValuesOf,
 } from '../../nouns/index.ts';
 import type { Referred } from '../../nouns/noun.ts';
+import { referenceTo } from '../../nouns/references.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 
@@ -112,6 +113,12 @@ export interface Plan {
   /** The nouns as they will be. */
   readonly lookup: Lookup;
   findApplication(organization: string, name: string): Promise<Application | undefined>;
+  /** Who will have the value, under another name or in the store; not what goes. */
+  findHolder<C extends CollectionName>(
+    collection: C,
+    key: UniqueKey<C>,
+    value: string,
+  ): Promise<Nouns[C] | undefined>;
   /** Under which an application is added that others of the file may name before. */
   reserveId(organization: string, application: string): string;
   /** Of an organization, or of an application or role of the organization. */
@@ -135,6 +142,7 @@ export function createPlan(store: DirectoryStore): Plan {
   const unchanged: string[] = [];
   const nouns = new Map<string, PlannedNoun>();
   const problems: string[] = [];
+  const removals: Plan['removals'] = new Map();
 
   async function findBy<C extends CollectionName>(
     collection: C,
@@ -166,7 +174,7 @@ export function createPlan(store: DirectoryStore): Plan {
   return {
     steps,
     unchanged,
-    removals: new Map(),
+    removals,
     nouns,
     problems,
     notes: [],
@@ -190,6 +198,10 @@ export function createPlan(store: DirectoryStore): Plan {
     },
     lookup,
     findApplication: (organization, name) => findNamed('applications', organization, name),
+    async findHolder(collection, key, value) {
+      const holder = await findBy(collection, key, value);
+      return holder && removals.has(referenceTo(collection, holder)) ? undefined : holder;
+    },
     reserveId(organization, application) {
       const key = `${organization}/${application}`;
       const id = reserved.get(key) ?? randomUUID();

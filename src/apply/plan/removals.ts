@@ -10,8 +10,10 @@ import {
   declarationOf,
   type Nouns,
   nameOf,
+  OF_ORGANIZATION,
   type Organization,
   type User,
+  uniqueValuesOf,
 } from '../../nouns/index.ts';
 import { type Reference, referencesOf, referenceTo } from '../../nouns/references.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
@@ -21,14 +23,7 @@ import type { ApplyOrganization } from '../file.ts';
 import type { Plan, Removal } from './plan.ts';
 
 /** Lists of an organization. What names others is removed before these. */
-export const PRUNED = [
-  'connections',
-  'users',
-  'applications',
-  'roles',
-  'datasources',
-  'resources',
-] as const satisfies readonly Removal['collection'][];
+const PRUNED = OF_ORGANIZATION.toReversed();
 
 const NAMED_IN_A_SENTENCE = 5;
 
@@ -96,6 +91,27 @@ function namedIn<C extends CollectionName>(collection: C, noun: Nouns[C]): Refer
   return referencesOf(collection, noun).map((reference) =>
     reference.kind === 'realm' ? { ...reference, to: applicationOf(reference.to) ?? '' } : reference,
   );
+}
+
+/**
+ * They come after the changes, so that nothing names what is removed; but first where a change takes a unique value, such as
+ * a client id, of one of them.
+ * @returns in the order in which they go
+ */
+export function removalsOf({ removals, steps }: Plan): {
+  first: readonly Removal[];
+  last: readonly Removal[];
+} {
+  const inOrder = PRUNED.flatMap((each) =>
+    [...removals.values()].filter(({ collection }) => collection === each),
+  );
+  const keysOf = <C extends CollectionName>(collection: C, noun: Nouns[C]): string[] =>
+    uniqueValuesOf(collection, noun).map(([key, value]) => `${collection} ${key} ${value}`);
+  const wanted = new Set(steps.flatMap(({ collection, after }) => keysOf(collection, after)));
+  const count =
+    1 +
+    inOrder.findLastIndex(({ collection, noun }) => keysOf(collection, noun).some((key) => wanted.has(key)));
+  return { first: inOrder.slice(0, count), last: inOrder.slice(count) };
 }
 
 interface Needed {

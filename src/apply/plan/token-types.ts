@@ -21,7 +21,7 @@ export async function checkTokenTypes(plan: Plan, store: DirectoryStore): Promis
     const planned = applications.find(({ clientId }) => isSameResource(clientId, identifier));
     if (planned) return planned;
     for (const spelling of spellingsOf(identifier)) {
-      const stored = await store.applications.findBy('clientId', spelling);
+      const stored = await plan.findHolder('applications', 'clientId', spelling);
       if (stored) return stored;
     }
     return undefined;
