@@ -65,7 +65,8 @@ export interface DatabaseLogins {
   }): Promise<DatabaseAccount>;
   /**
    * Looks at the row again.
-   * @returns undefined if it is gone, not active, or its password was changed @throws Unavailable
+   * @returns undefined if the row ends what the person had: it is gone, not active, or its password was changed
+   * @throws ProofRejected if the table may not be asked, or does not tell who they are; Unavailable
    */
   check(
     subject: string,
@@ -252,13 +253,16 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
     async check(subject, facts, realm, view) {
       const found = await findUserTable(view, facts);
       const table = found?.userTable;
-      if (!found || !table || !isUsable(table) || table.realm !== realm) return undefined;
+      if (!found || !table || !isUsable(table) || table.realm !== realm) {
+        throw new ProofRejected({ reason: 'the user table is gone, not verified, or of another realm' });
+      }
       const query = rowQuery(table, keyCondition(table.subjectColumn, facts.key));
       const [row, second] = await datasources.findRows(found.datasource, query);
-      const person = row && !second ? readRow(row, table) : undefined;
-      if (!person?.isActive || !hasMark(person, facts.mark)) return undefined;
-      const account = toAccount({ datasource: found.datasource, table }, person, facts.mark);
-      return account?.subject === subject ? account : undefined;
+      if (!row) return undefined;
+      const person = second ? undefined : readRow(row, table);
+      const account = person && toAccount({ datasource: found.datasource, table }, person, facts.mark);
+      if (account?.subject !== subject) throw new ProofRejected({ reason: 'the key finds another row too' });
+      return person?.isActive && hasMark(person, facts.mark) ? account : undefined;
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Directory } from '../directory/directory.ts';
-import { Unavailable } from '../errors/domain.ts';
+import { ProofRejected, Unavailable } from '../errors/domain.ts';
 import { findUserTable } from '../rights/database-accounts.ts';
 import type { AccountFacts } from '../storage/contract.ts';
 import type { DatabaseLogins } from './logins.ts';
@@ -38,6 +38,7 @@ export function createIsPasswordCurrent({ directory, logins, now }: PasswordChan
       return (await logins.check(subject, account, found.userTable.realm, view)) !== undefined;
     } catch (error) {
       if (error instanceof Unavailable) return true;
+      if (error instanceof ProofRejected) return false;
       throw error;
     }
   }

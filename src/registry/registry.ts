@@ -48,6 +48,13 @@ export interface LivingToken {
   readonly isNarrowed: boolean;
 }
 
+/** A living login as it is stored. */
+export interface StandingLogin {
+  readonly login: LoginRow;
+  /** Its rights have to be computed again before they are used. */
+  readonly isNarrowed: boolean;
+}
+
 export interface Registry {
   /** @param value the opaque token, or for a JWT its `jti` */
   record(value: string, row: TokenRow): Promise<void>;
@@ -74,6 +81,10 @@ export interface Registry {
   hasAllRights(row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>, marksVersion: number): Promise<boolean>;
   /** The login with its current rights; undefined as for `find`. */
   findLogin(id: string): Promise<LoginRow | undefined>;
+  /** The login with the rights that were stored, for who has more to read first; undefined if it is unknown, expired or ended. */
+  findStandingLogin(id: string): Promise<StandingLogin | undefined>;
+  /** With stored ∩ current rights; undefined if nothing is left. */
+  withCurrentRights(login: LoginRow): Promise<LoginRow | undefined>;
   /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
   endToken(row: TokenRow): Promise<void>;
   /** Ends the login: its refresh token and every token that came from it. */
@@ -155,6 +166,14 @@ export function createRegistry({
     await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt, scopeOf(row));
   }
 
+  async function findStandingLogin(id: string): Promise<StandingLogin | undefined> {
+    const login = await logins.find(id, now());
+    const standing = login && (await findStanding([login.id, ...login.ancestors], login.asOf));
+    if (!login || standing === 'ended') return undefined;
+    // It may outlive the record that rights of a party in its chain shrank, and only this check reads those rights.
+    return { login, isNarrowed: standing === 'narrowed' || (login.bounds?.length ?? 0) > 0 };
+  }
+
   const lastLoginEnds = (): number => now() + Math.max(longestLifetime, longestLogin) * 1000;
 
   return {
@@ -180,12 +199,11 @@ export function createRegistry({
       return (await findStanding([id, ...ancestors], asOf, marksVersion)) === 'alive';
     },
     async findLogin(id) {
-      const login = await logins.find(id, now());
-      const standing = login && (await findStanding([login.id, ...login.ancestors], login.asOf));
-      if (!login || standing === 'ended') return undefined;
-      // It may outlive the record that rights of a party in its chain shrank, and only this check reads those rights.
-      return standing === 'narrowed' || login.bounds?.length ? withCurrentRights(login) : login;
+      const found = await findStandingLogin(id);
+      return found?.isNarrowed ? withCurrentRights(found.login) : found?.login;
     },
+    findStandingLogin,
+    withCurrentRights,
     endToken,
     async endLogin(login) {
       const lastBelow = login.expiresAt + longestLifetime * 1000;

@@ -14,7 +14,7 @@
 import type { CollectionName, ListedKey, NewNoun, Nouns, UniqueKey } from '../nouns/index.ts';
 import type { Dump } from './dump.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
-import type { LoginRow, TokenRow } from './rows.ts';
+import type { AccountFacts, LoginRow, TokenRow } from './rows.ts';
 
 export type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 export type { AccountFacts, AccountRef, Bound, ColumnValues, LoginRow, TokenRow } from './rows.ts';
@@ -90,8 +90,11 @@ export interface TokenStore {
 export interface LoginStore {
   insert(login: LoginRow): Promise<void>;
   find(id: string, now: number): Promise<LoginRow | undefined>;
-  /** Moves the family on: current `from` becomes `to`, only if `from` is current. One winner. */
-  rotate(id: string, from: Buffer, to: Buffer, now: number): Promise<boolean>;
+  /**
+   * Moves the family on: current `from` becomes `to`, only if `from` is current. One winner.
+   * @param account what the person's row says; absent: what is stored of it stays
+   */
+  rotate(id: string, from: Buffer, to: Buffer, now: number, account?: AccountFacts): Promise<boolean>;
   /** How many logins made from this person's logins have not expired, ended ones included; counts up to `limit`. */
   countOf(origin: string, now: number, limit: number): Promise<number>;
 }

@@ -366,6 +366,26 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(rotated.rotatedAt, NOW + 5);
       });
 
+      test('a rotation may change what the row of the person says, and nothing else', async () => {
+        const login = wholeLoginRow('l1', NOW);
+        await storage.logins.insert(login);
+        const account = {
+          ...login.account,
+          groups: ["it's", '$g', 'ä\u0000"'],
+          columns: { 'a.b': '$c', '': false, n: 1e21 },
+        };
+        const [first, second, third] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+        const rotate = (from: Buffer, to: Buffer, more?: LoginRow['account']) =>
+          storage.logins.rotate('l1', from, to, NOW + 5, more);
+        assert.equal(await rotate(login.current, first, account), true);
+        const other = await open.another();
+        const changed = { ...login, account, previous: login.current, current: first, rotatedAt: NOW + 5 };
+        assert.deepEqual(await other.logins.find('l1', NOW), changed);
+        assert.equal(await rotate(login.current, third, login.account), false, 'it lost');
+        assert.equal(await rotate(first, second), true);
+        assert.deepEqual((await other.logins.find('l1', NOW))?.account, account);
+      });
+
       test('a value that is not current rotates nothing, nor does an expired login', async () => {
         const login = loginRow('l1');
         await storage.logins.insert(login);

@@ -6,6 +6,7 @@ import { runCommand } from '../../src/cli/run.ts';
 import { CHECKED_EVERY_MS } from '../../src/datasources/password-changes.ts';
 import { findAccountHolder } from '../../src/rights/database-accounts.ts';
 import { createServer } from '../../src/server.ts';
+import type { LoginRow } from '../../src/storage/contract.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { engines } from './engines.ts';
 import { startWorld, userTable, type World } from './fixture.ts';
@@ -66,6 +67,7 @@ for (const kind of engines) {
         password: hashes.right,
         active: true,
         groups: 'staff, vip',
+        locale: 'de-CH',
       });
       const { status, json, text } = await world.logIn(login, 'shop', more);
       assert.equal(status, 200, text);
@@ -153,25 +155,112 @@ for (const kind of engines) {
       assert.equal((await world.server.introspect(renamed.json.access_token)).sub, sub);
     });
 
-    test('a refresh gives today’s roles and needs the same active row and password', async () => {
+    /** What is stored of a login. */
+    const loginOf = async (refreshToken: string) => {
+      const found = await world.server.server.foundations.presentedTokens.findLiving(refreshToken);
+      assert.equal(found?.kind, 'refresh token');
+      return found.row as LoginRow;
+    };
+    const onlyUpdate = {
+      authorization_details: JSON.stringify([
+        { type: 'table_access', identifier: 'orders', actions: ['update'] },
+      ]),
+    };
+
+    test('a refresh reads roles and claims again, and the login keeps what it read', async () => {
       const kept = await somebody();
-      await world.engine.update('customers', kept.id, { groups: 'vip' });
+      await world.engine.update('customers', kept.id, { groups: 'vip', locale: 'fr-CH' });
       const refreshed = await refresh(kept.refresh);
       assert.equal(refreshed.status, 200, refreshed.text);
       assert.deepEqual(tablesOf(refreshed.json), { orders: 'r' });
+      assert.equal((await world.server.introspect(refreshed.json.access_token)).locale, 'fr-CH');
+      assert.equal(decodeJwt(refreshed.json.access_token).locale, 'fr-CH');
+      const { account } = await loginOf(refreshed.json.refresh_token);
+      assert.deepEqual([account?.groups, account?.columns], [['vip'], { locale: 'fr-CH', id: kept.id }]);
+      const before = await world.server.introspect(kept.token);
+      assert.deepEqual(
+        [before.locale, before.roles],
+        ['de-CH', ['reader', 'clerk']],
+        'it lives on as it was',
+      );
 
-      const changes: [string, (id: number) => Promise<void>][] = [
-        ['inactive', (id) => world.engine.update('customers', id, { active: false })],
-        ['another password', (id) => world.engine.update('customers', id, { password: hashes.other })],
-        ['a later change', (id) => world.engine.update('customers', id, { changed: '2026-02-02T00:00:00Z' })],
-        ['gone', (id) => world.engine.remove('customers', id)],
+      await world.engine.update('customers', kept.id, { groups: 'vip, staff', locale: null });
+      const again = await refresh(refreshed.json.refresh_token);
+      assert.deepEqual(tablesOf(again.json), { orders: 'cru', products: 'r' });
+      assert.ok(!('locale' in (await world.server.introspect(again.json.access_token))));
+      assert.deepEqual((await loginOf(again.json.refresh_token)).account?.columns, { id: kept.id });
+    });
+
+    test('a role that the row gives later never adds to what the login was given', async () => {
+      people += 1;
+      const id = (people % 20) + 1;
+      await world.engine.update('customers', id, { password: hashes.right, active: true, groups: 'vip' });
+      const login = { collection: 'customers', username: `p${id}@acme.example`, password: 'right' };
+      const { json } = await world.logIn(login);
+      assert.deepEqual(tablesOf(json), { orders: 'r' });
+      await world.engine.update('customers', id, { groups: 'staff' });
+      const refreshed = await refresh(json.refresh_token);
+      assert.deepEqual(tablesOf(refreshed.json), { orders: 'r' });
+      assert.deepEqual((await world.server.introspect(refreshed.json.access_token)).roles, [
+        'reader',
+        'clerk',
+      ]);
+    });
+
+    test('a refresh without rights that are left is refused, and costs the login nothing', async () => {
+      const { id, refresh: token } = await somebody(onlyUpdate);
+      await world.engine.update('customers', id, { groups: 'vip' });
+      const { status, json } = await refresh(token);
+      assert.deepEqual([status, json.error], [400, 'invalid_grant']);
+      await world.engine.update('customers', id, { groups: 'staff' });
+      const again = await refresh(token);
+      assert.deepEqual([again.status, tablesOf(again.json)], [200, { orders: 'u' }], again.text);
+    });
+
+    test('RT-02 refreshes of one token get one successor, with the new values of the row', async () => {
+      const { id, refresh: token } = await somebody();
+      await world.engine.update('customers', id, { groups: 'boss', locale: 'it-CH' });
+      const answers = await Promise.all(Array.from({ length: 10 }, () => refresh(token)));
+      const late = await refresh(token);
+      const successors = new Set<string>();
+      for (const { status, json, text } of [...answers, late]) {
+        assert.equal(status, 200, text);
+        successors.add(json.refresh_token);
+        assert.equal(decodeJwt(json.access_token).locale, 'it-CH');
+      }
+      assert.equal(successors.size, 1);
+      const [successor = ''] = successors;
+      const { account } = await loginOf(successor);
+      assert.deepEqual([account?.groups, account?.columns?.locale], [['boss'], 'it-CH']);
+      await world.engine.update('customers', id, { locale: 'de-CH' });
+      assert.equal((await refresh(successor)).status, 200);
+    });
+
+    test('a refresh ends the login if its row is gone, not active or has another password', async () => {
+      const changes: [string, Record<string, string | boolean> | undefined][] = [
+        ['inactive', { active: false }],
+        ['another password', { password: hashes.other }],
+        ['a later change', { changed: '2026-02-02T00:00:00Z' }],
+        ['gone', undefined],
       ];
       for (const [what, change] of changes) {
-        const { id, refresh: token } = await somebody();
-        await change(id);
-        const { status, json } = await refresh(token);
+        const { id, token, refresh: login } = await somebody();
+        if (change) await world.engine.update('customers', id, change);
+        else await world.engine.update('customers', id, { id: -id });
+        const { status, json } = await refresh(login);
         assert.deepEqual([status, json.error], [400, 'invalid_grant'], what);
+        assert.equal(await isActive(token), false, what);
+        await world.engine.update('customers', change ? id : -id, {
+          id,
+          password: hashes.right,
+          active: true,
+          changed: '2026-01-01T00:00:00Z',
+        });
+        const again = await refresh(login);
+        assert.deepEqual([again.status, again.json.error], [400, 'invalid_grant'], `${what}, and back`);
       }
+      const { entries } = await world.server.server.foundations.storage.audit.page({ limit: 50 });
+      assert.equal(entries.filter(({ event }) => event === 'login.ended').length, changes.length);
     });
 
     test('a changed password ends the access tokens made before, and none made after', async () => {
@@ -269,6 +358,28 @@ for (const kind of engines) {
         { ...(await find()), userTables: before.userTables },
         author,
       );
+
+      const moved = await somebody(onlyUpdate);
+      await world.engine.update('customers', moved.id, { groups: 'boss' });
+      const [, boss] = first.roleMap;
+      assert.ok(boss);
+      await foundations.changes.datasources.replace(
+        { ...(await find()), userTables: [{ ...first, roleMap: [boss] }, second] },
+        author,
+      );
+      const asBoss = await refresh(moved.refresh);
+      assert.deepEqual([asBoss.status, tablesOf(asBoss.json)], [200, { orders: 'u' }], asBoss.text);
+
+      await foundations.changes.datasources.replace(
+        { ...(await find()), userTables: [{ ...first, verified: false }, second] },
+        author,
+      );
+      assert.equal((await refresh(asBoss.json.refresh_token)).status, 400, 'refused like a login');
+      await foundations.changes.datasources.replace(
+        { ...(await find()), userTables: before.userTables },
+        author,
+      );
+      assert.equal((await refresh(asBoss.json.refresh_token)).status, 200, 'and not ended');
 
       const unregistered = await somebody();
       const child = (await exchange(unregistered.token)).json.access_token;

@@ -43,7 +43,17 @@ for (const kind of engines) {
         return [userTable(engine)];
       });
       const { engine, server } = world;
-      assert.equal((await world.logIn(ann)).status, 200);
+      const { status, json } = await world.logIn(ann);
+      assert.equal(status, 200);
+      let refreshToken = json.refresh_token;
+      const refresh = () =>
+        server.post('/oauth/token', 'shop', { grant_type: 'refresh_token', refresh_token: refreshToken });
+      /** As a login, and the token is not spent. */
+      const refreshesAgain = async () => {
+        const { status, json, text } = await refresh();
+        assert.equal(status, 200, text);
+        refreshToken = json.refresh_token;
+      };
       if (engine.pid !== undefined) {
         signalAll(engine.pid, 'SIGSTOP');
         try {
@@ -51,6 +61,9 @@ for (const kind of engines) {
           assert.equal(answer.status, 503, answer.text);
           assert.equal(answer.json.error, 'temporarily_unavailable');
           assert.equal(answer.headers.get('retry-after'), ASKED);
+          const refreshed = await refresh();
+          assert.deepEqual([refreshed.status, refreshed.json.error], [503, 'temporarily_unavailable']);
+          assert.equal(refreshed.headers.get('retry-after'), ASKED);
           await isLeftAlone(world);
           const machine = await server.token('machine');
           assert.equal(machine.status, 200);
@@ -58,14 +71,18 @@ for (const kind of engines) {
           signalAll(engine.pid, 'SIGCONT');
         }
         await recovers(world, t);
+        await refreshesAgain();
       }
       if (kind.name !== 'MongoDB') {
         await engine.run('ALTER TABLE customers RENAME TO moved');
         const answer = await world.logIn(ann);
         assert.deepEqual([answer.status, answer.json.error], [503, 'temporarily_unavailable']);
         assert.ok(!/customers|moved|relation|SQL/i.test(answer.text), answer.text);
+        const refreshed = await refresh();
+        assert.deepEqual([refreshed.status, refreshed.json.error], [503, 'temporarily_unavailable']);
         await engine.run('ALTER TABLE moved RENAME TO customers');
         await recovers(world, t);
+        await refreshesAgain();
       }
       if (engine.pid !== undefined) {
         signalAll(engine.pid, 'SIGKILL');

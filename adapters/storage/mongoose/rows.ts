@@ -142,13 +142,13 @@ export function createLogins({ logins }: Pick<Models, 'logins'>, shared: SharedD
     },
     countOf: (origin, now, limit) =>
       guarded(() => logins.countDocuments({ origin, expiresAt: after(now) }, { limit })),
-    async rotate(id, from, to, now) {
-      const { modifiedCount } = await guarded(() =>
-        logins.updateOne(
-          { _id: id, current: from, expiresAt: after(now) },
-          { $set: { previous: from, current: to, rotatedAt: now } },
-        ),
-      );
+    async rotate(id, from, to, now, account) {
+      const current = { _id: id, current: from, expiresAt: after(now) };
+      const before = account && (await guarded(() => logins.findOne(current).lean<LoginDocument>()));
+      // Only a rotation changes the document, and then `from` is not current.
+      const document = before ? JSON.stringify({ ...JSON.parse(before.document), account }) : undefined;
+      const set = defined({ previous: from, current: to, rotatedAt: now, document });
+      const { modifiedCount } = await guarded(() => logins.updateOne(current, { $set: set }));
       return modifiedCount === 1;
     },
   };

@@ -175,14 +175,17 @@ export function createLogins(database: Database, known: KnownShared<number>): Lo
       const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', [id, now]);
       return row && toLogin(row, sharedOf(database, known, row));
     },
-    rotate: (id, from, to, now) =>
-      database.write(
+    rotate: (id, from, to, now, account) => {
+      const changed = account === undefined ? [] : [JSON.stringify(account)];
+      const change = account === undefined ? '' : ", document = json_set(document, '$.account', json(?))";
+      return database.write(
         () =>
           database.run(
-            `UPDATE logins SET previous = current, current = ?, rotated_at = ?
+            `UPDATE logins SET previous = current, current = ?, rotated_at = ?${change}
              WHERE id = ? AND current = ? AND expires_at > ?`,
-            [to, now, id, from, now],
+            [to, now, ...changed, id, from, now],
           ) === 1,
-      ),
+      );
+    },
   };
 }
