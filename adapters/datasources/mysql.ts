@@ -10,7 +10,7 @@ import {
 import { defined } from '../../src/storage/defined.ts';
 import { withTimeout } from './deadline.ts';
 import { GuardedSocket } from './sockets.ts';
-import { type Statement, toAway, withoutBooleans, writeColumnsQuery, writeRowQuery } from './sql.ts';
+import { type Statement, toAway, toNames, withoutBooleans, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
 /**
  * A text that the column's character set does not have equals nothing in it: mixed collations, a value that cannot be
@@ -96,8 +96,7 @@ export function openMysql(target: ServerTarget): Connector {
   return {
     findRows: (query) => run(writeRowQuery('mysql', [query.database, query.collection], query)),
     async findColumns(database, collection) {
-      const rows = await run(writeColumnsQuery('mysql', database, collection));
-      return rows.length === 0 ? undefined : new Set(rows.map(({ name, NAME }) => String(name ?? NAME)));
+      return toNames(await run(writeColumnsQuery('mysql', database, collection)));
     },
     async close() {
       const closing = opened;

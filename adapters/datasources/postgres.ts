@@ -10,7 +10,7 @@ import {
 } from '../../src/datasources/connector.ts';
 import { defined } from '../../src/storage/defined.ts';
 import { GuardedSocket } from './sockets.ts';
-import { type Statement, toAway, writeColumnsQuery, writeRowQuery } from './sql.ts';
+import { type Statement, toAway, toNames, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
 const DEFAULT_PORT = 5432;
 const INT8 = pg.types.builtins.INT8;
@@ -97,8 +97,7 @@ export function openPostgres(target: ServerTarget): Connector {
     findRows: (query) => run(query.database, writeRowQuery('postgres', nameParts(query.collection), query)),
     async findColumns(database, collection) {
       const [schema, table] = nameParts(collection);
-      const rows = await run(database, writeColumnsQuery('postgres', schema, table));
-      return rows.length === 0 ? undefined : new Set(rows.map(({ name }) => String(name)));
+      return toNames(await run(database, writeColumnsQuery('postgres', schema, table)));
     },
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.end()));

@@ -1,21 +1,13 @@
 /** Queries of logins in SQL. Names are quoted, values are bound: kysely writes both in the words of each product. */
 import {
-  type Dialect,
-  DummyDriver,
-  Kysely,
-  MysqlAdapter,
-  MysqlIntrospector,
+  createQueryId,
   MysqlQueryCompiler,
-  PostgresAdapter,
-  PostgresIntrospector,
   PostgresQueryCompiler,
   type RawBuilder,
-  SqliteAdapter,
-  SqliteIntrospector,
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
-import { DatasourceAway, type RowQuery, type Scalar } from '../../src/datasources/connector.ts';
+import { DatasourceAway, type Row, type RowQuery, type Scalar } from '../../src/datasources/connector.ts';
 
 export interface Statement {
   readonly text: string;
@@ -34,32 +26,16 @@ export function withoutBooleans(values: Statement['values']): (string | number |
   return values.map((value) => (typeof value === 'boolean' ? Number(value) : value));
 }
 
-/** Nothing is run through it. */
-function createWriter(base: Omit<Dialect, 'createDriver'>): Kysely<never> {
-  return new Kysely({ dialect: { ...base, createDriver: () => new DummyDriver() } });
-}
-const writers = {
-  postgres: createWriter({
-    createAdapter: () => new PostgresAdapter(),
-    createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  }),
-  mysql: createWriter({
-    createAdapter: () => new MysqlAdapter(),
-    createIntrospector: (db) => new MysqlIntrospector(db),
-    createQueryCompiler: () => new MysqlQueryCompiler(),
-  }),
-  sqlite: createWriter({
-    createAdapter: () => new SqliteAdapter(),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-  }),
+const compilers = {
+  postgres: new PostgresQueryCompiler(),
+  mysql: new MysqlQueryCompiler(),
+  sqlite: new SqliteQueryCompiler(),
 };
 
-type Product = keyof typeof writers;
+type Product = keyof typeof compilers;
 
 function compile(product: Product, query: RawBuilder<unknown>): Statement {
-  const { sql: text, parameters } = query.compile(writers[product]);
+  const { sql: text, parameters } = compilers[product].compileQuery(query.toOperationNode(), createQueryId());
   return { text, values: parameters as readonly Scalar[] };
 }
 
@@ -90,6 +66,11 @@ export function writeColumnsQuery(product: 'postgres' | 'mysql', schema: string,
     product,
     sql`select column_name as name from information_schema.columns where table_schema = ${schema} and table_name = ${table}`,
   );
+}
+
+/** @returns what such a query found; undefined: there is no such table */
+export function toNames(rows: readonly Row[]): ReadonlySet<string> | undefined {
+  return rows.length === 0 ? undefined : new Set(rows.map(({ name, NAME }) => String(name ?? NAME)));
 }
 
 /** The columns of a table or view of SQLite. */

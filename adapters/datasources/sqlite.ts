@@ -3,13 +3,11 @@
  * read by a process of its own, which is killed when it takes too long.
  */
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { extname, join } from 'node:path';
 import { type Connector, DatasourceAway, type Row, TIMEOUT_MS } from '../../src/datasources/connector.ts';
-import { type Statement, withoutBooleans, writePragmaQuery, writeRowQuery } from './sql.ts';
+import { type Statement, toNames, withoutBooleans, writePragmaQuery, writeRowQuery } from './sql.ts';
 
-const READER = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? './sqlite-reader.ts' : './sqlite-reader.js', import.meta.url),
-);
+const READER = join(import.meta.dirname, `sqlite-reader${extname(import.meta.filename)}`);
 /** Milliseconds without a question after which the process is ended. */
 const IDLE = 60_000;
 /** Milliseconds that the process may take to start; a question counts from then on. */
@@ -102,8 +100,7 @@ export function openSqlite(path: string): Connector {
   return {
     findRows: (query) => ask(writeRowQuery('sqlite', [query.database, query.collection], query)),
     async findColumns(database, collection) {
-      const rows = database === 'main' ? await ask(writePragmaQuery(collection)) : [];
-      return rows.length === 0 ? undefined : new Set(rows.map(({ name }) => String(name)));
+      return database === 'main' ? toNames(await ask(writePragmaQuery(collection))) : undefined;
     },
     async close() {
       reader?.end('closed');
