@@ -11,7 +11,14 @@
  * Every time is given by the caller in milliseconds since the epoch, never taken from a clock of the store's own.
  */
 
-import type { CollectionName, ListedKey, NewNoun, Nouns, UniqueKey } from '../nouns/index.ts';
+import {
+  COLLECTIONS,
+  type CollectionName,
+  type ListedKey,
+  type NewNoun,
+  type Nouns,
+  type UniqueKey,
+} from '../nouns/index.ts';
 import type { Dump } from './dump.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { AccountFacts, LoginRow, TokenRow } from './rows.ts';
@@ -217,6 +224,13 @@ export interface DirectoryChanges {
 }
 
 export type Collections = { readonly [C in CollectionName]: Collection<Nouns[C], UniqueKey<C>> };
+
+/** @param make for one kind of noun */
+export function createCollections(
+  make: <C extends CollectionName>(name: C) => Collection<Nouns[C], UniqueKey<C>>,
+): Collections {
+  return Object.fromEntries(COLLECTIONS.map((name) => [name, make(name)])) as unknown as Collections;
+}
 
 export type DirectoryStore = Collections & {
   /** Grows with every change in any collection but those that are read each time. Read at each request: one point read. */

@@ -11,7 +11,12 @@ import {
   type UniqueKey,
   uniqueValuesOf,
 } from '../../../src/nouns/index.ts';
-import { type Collection, type DirectoryStore, VersionConflict } from '../../../src/storage/contract.ts';
+import {
+  type Collection,
+  createCollections,
+  type DirectoryStore,
+  VersionConflict,
+} from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import type { NounRecord } from '../../../src/storage/dump.ts';
 import { guarded } from './errors.ts';
@@ -117,16 +122,8 @@ export const REVISION = 'directory revision';
 
 export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: Heads): DirectoryStore {
   const revision = createRevision(heads, REVISION);
-  const collection = <C extends CollectionName>(name: C) =>
-    createCollection(name, nouns[name], heads, revision);
   return {
-    organizations: collection('organizations'),
-    applications: collection('applications'),
-    roles: collection('roles'),
-    resources: collection('resources'),
-    users: collection('users'),
-    connections: collection('connections'),
-    datasources: collection('datasources'),
+    ...createCollections((name) => createCollection(name, nouns[name], heads, revision)),
     revision: () => revision.read(),
     async changesSince(cursor) {
       const { changes, cursor: next } = await readLog(heads, REVISION, cursor);

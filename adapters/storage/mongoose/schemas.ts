@@ -4,7 +4,7 @@
  * of tokens and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
  */
 import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
-import type { CollectionName } from '../../../src/nouns/index.ts';
+import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
 import type { AuditEntry, DirectoryChange } from '../../../src/storage/contract.ts';
 import { bytes, moment, nounDocument, number, part, text } from './noun-schema.ts';
 
@@ -228,14 +228,8 @@ export function createModels(connection: Connection): Models {
       requestId: String,
       details: String,
     }),
-    nouns: {
-      organizations: model('organizations', nounDocument('organizations')),
-      applications: model('applications', nounDocument('applications')),
-      roles: model('roles', nounDocument('roles')),
-      resources: model('resources', nounDocument('resources')),
-      users: model('users', nounDocument('users')),
-      connections: model('connections', nounDocument('connections')),
-      datasources: model('datasources', nounDocument('datasources')),
-    },
+    nouns: Object.fromEntries(
+      COLLECTIONS.map((name) => [name, model<NounDocument>(name, nounDocument(name))]),
+    ) as Models['nouns'],
   };
 }

@@ -11,6 +11,7 @@ import {
 import {
   type Collection,
   Conflict,
+  createCollections,
   type DirectoryChange,
   type DirectoryChanges,
   type DirectoryStore,
@@ -193,18 +194,8 @@ function readChanges(database: Database, cursor: string | undefined): DirectoryC
 
 export function createDirectoryStore(database: Database): DirectoryStore {
   return {
-    organizations: createCollection('organizations', database),
-    applications: createCollection('applications', database),
-    roles: createCollection('roles', database),
-    resources: createCollection('resources', database),
-    users: createCollection('users', database),
-    connections: createCollection('connections', database),
-    datasources: createCollection('datasources', database),
-    async revision() {
-      return readRevision(database);
-    },
-    async changesSince(cursor) {
-      return readChanges(database, cursor);
-    },
+    ...createCollections((name) => createCollection(name, database)),
+    revision: async () => readRevision(database),
+    changesSince: async (cursor) => readChanges(database, cursor),
   };
 }
