@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { SystemRequestRefused, type SystemTokenRequest } from '../../src/index.ts';
@@ -176,6 +177,27 @@ describe('API Maker', () => {
     assert.equal((await renew('AM', user.refresh_token)).status, 401, 'used before');
     assert.equal((await server.introspect(renewed.token)).active, false, 'the login has ended');
     server.clock.offset = 0;
+  });
+
+  test('a renewal for a row reads it again, waits for its database and ends with it', async () => {
+    await using world = await start();
+    const login = dataOf(await ask(world, AM_DB));
+    const renew = (token: string) =>
+      ask(world, { authTokenType: 'AM_DB', authTokenAMDB: { refresh_token: token } });
+    using crm = new DatabaseSync(join(world.dataDir, 'datasources', 'crm.db'));
+
+    crm.exec('ALTER TABLE customers RENAME TO moved');
+    const [asked, renewed] = [await ask(world, AM_DB), await renew(login.refresh_token)];
+    assert.deepEqual([asked.status, renewed.status], [503, 503]);
+    crm.exec('ALTER TABLE moved RENAME TO customers');
+
+    crm.exec("UPDATE customers SET email = 'eva@acme.example' WHERE email = 'eve@acme.example'");
+    const again = dataOf(await renew(login.refresh_token));
+    assert.equal((await world.introspect(again.token)).username, 'eva@acme.example');
+
+    crm.exec('DELETE FROM customers');
+    assert.equal((await renew(again.refresh_token)).status, 401);
+    assert.equal((await world.introspect(again.token)).active, false);
   });
 
   test('LG-04 a wrong login is one 401, and a bad request a 400 with its field', async () => {
