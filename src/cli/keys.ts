@@ -55,10 +55,8 @@ async function remove(args: readonly string[], io: CommandIo): Promise<undefined
   const { positionals } = readArguments(args, {}, 1);
   const kid = positionals[0] as string;
   await using opened = await openStore(io);
-  const { keys } = opened.storage;
-  const known = (await keys.list()).some(({ id, purpose }) => id === kid && purpose === 'signing');
-  if (!known) throw new CommandFailed(`There is no signing key ${kid}.`);
-  await removeSigningKey({ ...opened, keys }, kid);
+  const wasThere = await removeSigningKey({ ...opened, keys: opened.storage.keys }, kid);
+  if (!wasThere) throw new CommandFailed(`There is no signing key ${kid}.`);
   await record(opened, io, 'keys.removed', { kid });
   writeLines(io.stdout, [toOneLine(`Removed ${kid}; what it signed is dead.`), ...describeKeys(opened)]);
 }

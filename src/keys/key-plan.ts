@@ -44,16 +44,9 @@ export function chooseSigner<K extends KeyTimes>(
   choice: AlgChoice,
   now: number,
 ): K | undefined {
-  for (const find of [
-    (alg: SigningAlg) => findSigner(keys, alg, now),
-    (alg: SigningAlg) => signersOf(keys, alg, now)[0],
-  ]) {
-    for (const alg of choice) {
-      const key = find(alg);
-      if (key) return key;
-    }
-  }
-  return undefined;
+  const active = choice.map((alg) => findSigner(keys, alg, now));
+  const oldest = choice.map((alg) => signersOf(keys, alg, now)[0]);
+  return [...active, ...oldest].find((key) => key !== undefined);
 }
 
 /** Until when the same keys sign as at this moment, if the store stays as it is. Milliseconds; may be infinite. */

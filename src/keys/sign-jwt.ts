@@ -18,13 +18,7 @@ interface Signer {
 
 const encode = (json: string): string => Buffer.from(json).toString('base64url');
 
-export function createSignJwt({
-  signingKeys,
-  mode,
-}: {
-  signingKeys: SigningKeys;
-  mode: SigningMode;
-}): SignJwt {
+export function createSignJwt(signingKeys: Pick<SigningKeys, 'active'>, mode: SigningMode): SignJwt {
   const signers = new Map<string, Signer>();
   const signerFor = (choice: AlgChoice, typ: string): Signer => {
     const { kid, alg, privateKey } = signingKeys.active(...choice);

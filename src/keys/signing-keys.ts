@@ -9,12 +9,13 @@
 import {
   createHmac,
   createPrivateKey,
+  createPublicKey,
   generateKeyPair,
-  hash,
   type JsonWebKey,
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
+import { calculateJwkThumbprint } from 'jose';
 import { type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
 import type { Vault } from '../storage/vault.ts';
@@ -70,20 +71,6 @@ async function createKeyPair(alg: SigningAlg): Promise<KeyObject> {
   return (await generate('rsa', { modulusLength: 2048 })).privateKey;
 }
 
-function publicJwkOf(privateKey: KeyObject): JsonWebKey {
-  const jwk = privateKey.export({ format: 'jwk' });
-  const { kty, crv, x, y, n, e } = jwk;
-  return Object.fromEntries(
-    Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined),
-  );
-}
-
-/** RFC 7638 thumbprint. */
-function thumbprint(jwk: JsonWebKey): string {
-  const members = Object.fromEntries(Object.entries(jwk).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return hash('sha256', JSON.stringify(members), 'base64url');
-}
-
 async function storeNewKey(
   { keys, vault, now }: SigningKeysDeps,
   alg: SigningAlg,
@@ -91,9 +78,9 @@ async function storeNewKey(
   id?: string,
 ): Promise<StoredKey> {
   const privateKey = await createKeyPair(alg);
-  const publicJwk = publicJwkOf(privateKey);
+  const publicJwk = createPublicKey(privateKey).export({ format: 'jwk' });
   // A command line would read a leading hyphen as an option.
-  const kid = (id ?? thumbprint(publicJwk)).replace(/^-/, '_');
+  const kid = (id ?? (await calculateJwkThumbprint(publicJwk))).replace(/^-/, '_');
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' });
   const stored: StoredKey = {
     id: kid,
@@ -232,12 +219,12 @@ export async function rotateSigningKeys(
 
 /**
  * Takes a compromised key away at once: tokens that it signed fail verification at once, here and by the JWKS.
- * @throws Error if there is no such key
+ * @returns whether there was such a key
  */
-export async function removeSigningKey(deps: SigningKeysDeps, kid: string): Promise<void> {
+export async function removeSigningKey(deps: SigningKeysDeps, kid: string): Promise<boolean> {
   const stored = await listSigningKeys(deps.keys);
   const compromised = stored.find((key) => key.id === kid);
-  if (!compromised) throw new Error(`no signing key ${kid}`);
+  if (!compromised) return false;
   const others = stored.filter((key) => key.alg === compromised.alg && key.id !== kid);
   const next = others.find((key) => key.retiredAt === undefined);
   const signs = compromised.retiredAt === undefined || compromised.retiredAt > deps.now();
@@ -245,4 +232,5 @@ export async function removeSigningKey(deps: SigningKeysDeps, kid: string): Prom
   // It is published already, so it can sign at once.
   else if (next && next.activeFrom > deps.now()) await deps.keys.replace({ ...next, activeFrom: deps.now() });
   await deps.keys.remove(kid);
+  return true;
 }

@@ -87,7 +87,7 @@ async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) 
     refreshJwtKeys,
     signingKeys,
     signingMode,
-    sign: createSignJwt({ signingKeys, mode: signingMode }),
+    sign: createSignJwt(signingKeys, signingMode),
   };
 }
 
