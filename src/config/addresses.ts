@@ -1,5 +1,6 @@
 /** The issuer, proxies and paths: what may stand in the places of the configuration that name machines. */
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { createIsWithin } from '../nouns/networks.ts';
 
 /** What is wrong with an issuer (RFC 8414 section 2), as the end of a sentence; undefined if nothing is. */
 export function findIssuerProblem(text: string): string | undefined {
@@ -24,20 +25,7 @@ export interface TrustedProxies {
 
 /** @param list of good entries, see `findProxyProblem` */
 export function createTrustedProxies(list: readonly string[]): TrustedProxies {
-  const blocks = new BlockList();
-  for (const entry of list) {
-    const [address = '', prefix] = entry.split('/');
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) blocks.addAddress(address, family);
-    else blocks.addSubnet(address, Number(prefix), family);
-  }
-  return {
-    list,
-    includes(address) {
-      const family = isIP(address);
-      return family !== 0 && blocks.check(address, family === 6 ? 'ipv6' : 'ipv4');
-    },
-  };
+  return { list, includes: createIsWithin(list) };
 }
 
 /** What is wrong with an address or CIDR block of proxies; undefined if nothing is. */

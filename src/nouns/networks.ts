@@ -11,9 +11,8 @@ export function findNetworkProblem(network: string): string | undefined {
   return bits !== undefined && Number(bits) > family ? 'has too long a prefix' : undefined;
 }
 
-/** @param networks none: every address is in */
-export function isWithin(address: string, networks: readonly string[]): boolean {
-  if (networks.length === 0) return true;
+/** @returns whether an address lies in one of the networks, which are good ones */
+export function createIsWithin(networks: readonly string[]): (address: string) => boolean {
   const list = new BlockList();
   for (const network of networks) {
     const [, base = network, bits] = CIDR.exec(network) ?? [];
@@ -21,5 +20,11 @@ export function isWithin(address: string, networks: readonly string[]): boolean 
     if (bits === undefined) list.addAddress(base, family);
     else list.addSubnet(base, Number(bits), family);
   }
-  return isIPv4(address) ? list.check(address, 'ipv4') : isIPv6(address) && list.check(address, 'ipv6');
+  return (address) =>
+    isIPv4(address) ? list.check(address, 'ipv4') : isIPv6(address) && list.check(address, 'ipv6');
+}
+
+/** @param networks none: every address is in */
+export function isWithin(address: string, networks: readonly string[]): boolean {
+  return networks.length === 0 || createIsWithin(networks)(address);
 }
