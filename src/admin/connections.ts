@@ -7,9 +7,7 @@ import { planConnection } from '../apply/plan/connections.ts';
 import { createPlan } from '../apply/plan/plan.ts';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
-import type { Connections, ShownToken } from '../connections/connections.ts';
-import { createSecret } from '../connections/connections.ts';
-import { eachNoun } from '../directory/collections.ts';
+import { type Connections, createSecret, type ShownToken } from '../connections/connections.ts';
 import type { Connection, Organization } from '../nouns/index.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -85,12 +83,4 @@ export async function describeConnection(
     `${organization?.name}/${connection.name}: ${state}`,
     ...facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name}: ${value}`])),
   ];
-}
-
-/** All of an organization, or of every one, in the order in which they were made. */
-export async function* listConnections(
-  store: DirectoryStore,
-  organization?: string,
-): AsyncGenerator<Connection> {
-  yield* eachNoun(store.connections, organization);
 }

@@ -32,6 +32,9 @@ export interface LoginToTry {
   readonly password: string;
 }
 
+const good = (says: string): TestStep => ({ ok: true, says });
+const bad = (says: string): TestStep => ({ ok: false, says });
+
 /**
  * Connects, reads the catalogue, and tries a login against each user table. Tables whose columns are all there count as
  * verified afterwards. Gives each step as it is done; the first that fails ends what stands on it.
@@ -53,10 +56,10 @@ export async function* testDatasource(
   } catch (error) {
     if (!(error instanceof DatasourceAway)) throw error;
     yield* steps;
-    yield { ok: false, says: `It does not answer: ${error.message}.` };
+    yield bad(`It does not answer: ${error.message}.`);
     return;
   }
-  yield { ok: true, says: `It answers, as ${datasource.kind}.` };
+  yield good(`It answers, as ${datasource.kind}.`);
   yield* steps;
   const userTables = datasource.userTables.map((table) => ({
     ...table,
@@ -64,7 +67,7 @@ export async function* testDatasource(
   }));
   if (userTables.some(({ verified: isNow }, index) => isNow !== datasource.userTables[index]?.verified)) {
     await deps.changes.datasources.replace({ ...datasource, userTables }, author);
-    yield { ok: true, says: 'Its tables are verified: people can log in.' };
+    yield good('Its tables are verified: people can log in.');
   }
 }
 
@@ -79,21 +82,22 @@ async function testTable(
   const what = `${table.database}.${table.collection}`;
   const needed = registeredColumns(table);
   const columns = await connector.findColumns(table.database, table.collection, needed);
-  if (!columns) return [{ ok: false, says: `${what} is not there, or may not be read.` }];
+  if (!columns) return [bad(`${what} is not there, or may not be read.`)];
   const missing = needed.filter((column) => !columns.has(column));
-  if (missing.length > 0) return [{ ok: false, says: `${what} has no column ${missing.join(', ')}.` }];
+  if (missing.length > 0) return [bad(`${what} has no column ${missing.join(', ')}.`)];
   verified.add(table.id);
-  const steps: TestStep[] = [{ ok: true, says: `${what} has the columns ${needed.join(', ')}.` }];
+  const steps = [good(`${what} has the columns ${needed.join(', ')}.`)];
   if (!login) return steps;
   const wanted = { column: table.usernameColumn, equals: login.username };
   const [row, second] = await connector.findRows(rowQuery(table, wanted));
-  if (!row) return [...steps, { ok: false, says: `No row of ${what} has this user name.` }];
-  if (second)
-    return [...steps, { ok: false, says: 'More than one row has this user name: the login is refused.' }];
+  if (!row) return [...steps, bad(`No row of ${what} has this user name.`)];
+  if (second) return [...steps, bad('More than one row has this user name: the login is refused.')];
   const person = isNamed(row, table, login.username) ? readRow(row, table) : undefined;
   if (!person) {
-    const says = `The row has no usable key in ${table.subjectColumn}, or is not of this user name.`;
-    return [...steps, { ok: false, says }];
+    return [
+      ...steps,
+      bad(`The row has no usable key in ${table.subjectColumn}, or is not of this user name.`),
+    ];
   }
   return [...steps, ...(await testPerson(person, datasource, table, login.password, deps))];
 }
@@ -113,21 +117,17 @@ async function testPerson(
   );
   const isRight = parsed && password !== '' ? await verifyParsed(parsed, password) : undefined;
   return [
-    {
-      ok: subject !== undefined,
-      says: `The row is ${subject ?? 'one whose key is too long for a subject'}.`,
-    },
-    { ok: true, says: `Its stored password looks like ${description}.` },
+    subject ? good(`The row is ${subject}.`) : bad('The row is one whose key is too long for a subject.'),
+    good(`Its stored password looks like ${description}.`),
     parsed
-      ? { ok: true, says: `It is of the declared format ${table.passwordFormat}.` }
-      : {
-          ok: false,
-          says: `It is not of the declared format ${table.passwordFormat}, or costs more than GRANTABLE_HASH_COSTS allows.`,
-        },
+      ? good(`It is of the declared format ${table.passwordFormat}.`)
+      : bad(
+          `It is not of the declared format ${table.passwordFormat}, or costs more than GRANTABLE_HASH_COSTS allows.`,
+        ),
     ...(isRight === undefined
       ? []
-      : [{ ok: isRight, says: `The password is ${isRight ? 'right' : 'wrong'}.` }]),
-    { ok: person.isActive, says: person.isActive ? 'The row is active.' : 'The row is not active.' },
-    { ok: true, says: `It gives the roles ${names.join(', ') || 'none'}.` },
+      : [isRight ? good('The password is right.') : bad('The password is wrong.')]),
+    person.isActive ? good('The row is active.') : bad('The row is not active.'),
+    good(`It gives the roles ${names.join(', ') || 'none'}.`),
   ];
 }

@@ -7,16 +7,13 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import bcrypt from 'bcrypt';
-import type { Changes } from '../changes/changes.ts';
-import type { Connections } from '../connections/connections.ts';
 import { builtInFaces } from '../faces/index.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
 import { PATHS } from '../provider/paths.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
 import { DATABASE_USER } from '../tokens/grants/database-user.ts';
 import { CONNECTION_TOKEN_TYPE } from '../tokens/grants/subject-token.ts';
 import { TOKEN_EXCHANGE } from '../tokens/grants/token-exchange.ts';
-import { createConnection } from './connections.ts';
+import { type ConnectionsDeps, createConnection } from './connections.ts';
 
 const RESOURCE = 'https://api.demo.example/';
 
@@ -211,22 +208,16 @@ curl -sw '\\n' ${issuer}${PATHS.jwks}
 `;
 }
 
-export interface Demo {
-  /** Makes what the file names. To be called before it is applied. */
-  prepare(dataDir: string): Promise<void>;
-  /** To be applied to the empty store. */
-  readonly file: string;
-  /** Writes `quickstart.txt` (mode 0600) and gives its text, to be printed once. */
-  announce(issuer: string, dataDir: string, connectionToken: string): Promise<string>;
-}
-
 /** @returns a demo with secrets of its own */
-export function createDemo(): Demo {
+export function createDemo() {
   const secrets = createSecrets();
   return {
+    /** To be applied to the empty store. */
     file: demoFile(secrets),
-    prepare: (dataDir) => makeDatabase(dataDir, secrets.password),
-    async announce(issuer, dataDir, connectionToken) {
+    /** Makes what the file names. To be called before it is applied. */
+    prepare: (dataDir: string) => makeDatabase(dataDir, secrets.password),
+    /** Writes `quickstart.txt` (mode 0600) and gives its text, to be printed once. */
+    async announce(issuer: string, dataDir: string, connectionToken: string): Promise<string> {
       const text = quickstart(issuer, secrets, connectionToken);
       await writeFile(join(dataDir, 'quickstart.txt'), text, { mode: 0o600 });
       return text;
@@ -235,25 +226,13 @@ export function createDemo(): Demo {
 }
 
 /** Makes the connection of the demo, whose token is shown in its lines. */
-export async function connectDemo({
-  storage,
-  changes,
-  connections,
-  now,
-}: {
-  readonly storage: { readonly directory: DirectoryStore };
-  readonly changes: Changes;
-  readonly connections: Connections;
-  readonly now: () => number;
-}): Promise<string> {
-  const store = storage.directory;
-  const organization = await store.organizations.findBy('name', 'demo');
+export async function connectDemo(deps: ConnectionsDeps): Promise<string> {
+  const organization = await deps.store.organizations.findBy('name', 'demo');
   if (!organization) throw new Error('the demo was not applied');
   const permissions = parsePermissions(
     { tables: { orders: { read: true, update: true }, products: { read: true } } },
     { unknownFlags: 'refuse' },
   );
   const wanted = { name: 'website', application: 'website', scopes: ['orders.read'], permissions };
-  const deps = { store, changes, connections, now };
   return (await createConnection(organization, wanted, deps, { actor: 'demo' })).token;
 }

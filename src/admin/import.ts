@@ -61,13 +61,8 @@ const kinds: { readonly [K in Exclude<DumpKind, CollectionName>]: z.ZodType } = 
   }),
   counts: z.object({ name: text, value: count }),
   nodes: z.object({ row: z.looseObject({ id: text, expiresAt: count, change: count }) }),
-  tokens: z.object({
-    key: bytes,
-    row: granted,
-  }),
-  logins: z.object({
-    row: granted.extend({ current: bytes }),
-  }),
+  tokens: z.object({ key: bytes, row: granted }),
+  logins: z.object({ row: granted.extend({ current: bytes }) }),
   artifacts: z.object({ model: text, key: bytes, row: z.looseObject({ expiresAt: count }) }),
   counters: z.object({ key: text, points: z.number(), expiresAt: count }),
   audit: z.object({ row: z.looseObject({ at: count, event: text }) }),

@@ -1,15 +1,11 @@
-import {
-  type ConnectionsDeps,
-  createConnection,
-  describeConnection,
-  listConnections,
-} from '../admin/connections.ts';
+import { type ConnectionsDeps, createConnection, describeConnection } from '../admin/connections.ts';
 import { findNamed } from '../admin/find-named.ts';
 import { revokeConnection } from '../admin/revoke.ts';
 import { ApplyRefused } from '../apply/apply.ts';
 import { describe, findValue } from '../apply/problems.ts';
 import { connection as connectionSchema } from '../apply/schema.ts';
 import { duration } from '../config/values.ts';
+import { eachNoun } from '../directory/collections.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';
 import {
@@ -132,7 +128,7 @@ export const connection: Command = {
 
 async function list(name: string, deps: ConnectionsDeps, io: CommandIo): Promise<void> {
   const organization = name === '' ? undefined : await requireOrganization(name, deps);
-  for await (const each of listConnections(deps.store, organization?.id)) {
+  for await (const each of eachNoun(deps.store.connections, organization?.id)) {
     writeLines(io.stdout, (await describeConnection(each, deps)).map(toOneLine));
   }
 }
