@@ -84,7 +84,7 @@ test('a table has at most 1,000 columns, each once', () => {
 });
 
 test('PM-04 a table cannot be called as all tables or as a group', () => {
-  assertProblem('tables: [{ id: "*" }]', /^5:20 id must not be \*, which means every table/);
+  assertProblem('tables: [{ id: "*" }]', /^5:20 id must not be .*[*].* every table/);
   assertProblem('tables: [{ id: "@sales" }]', /^5:20 id must not begin with @, which marks groups/);
   assert.deepEqual(problemsOf('tables: [{ id: "**" }, { id: "a@b" }]'), []);
 });
