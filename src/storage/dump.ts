@@ -3,6 +3,7 @@
  * take. Secrets stay as they are at rest: hashed, or sealed under the master key.
  */
 import type { CollectionName, Nouns } from '../nouns/index.ts';
+import { defined } from './defined.ts';
 import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
@@ -13,11 +14,13 @@ export type NounRecord<C extends CollectionName = CollectionName> = {
   [K in C]: { readonly kind: K; readonly row: Nouns[K] };
 }[C];
 
+/** The last number given in a collection (a number is never used again), or the last change of nodes. */
+export type CountName = CollectionName | 'changes';
+
 /** Keys come first, then counts, then nouns; the rest in any order. */
 export type DumpRecord =
   | { readonly kind: 'keys'; readonly row: StoredKey }
-  /** The last number given in a collection (a number is never used again), and the last change of nodes. */
-  | { readonly kind: 'counts'; readonly name: CollectionName | 'changes'; readonly value: number }
+  | { readonly kind: 'counts'; readonly name: CountName; readonly value: number }
   | NounRecord
   | { readonly kind: 'nodes'; readonly row: NodeRecord }
   | { readonly kind: 'tokens'; readonly key: Bytes; readonly row: TokenRow }
@@ -56,6 +59,11 @@ export interface Dump {
    * @throws StoreNotEmpty
    */
   import(records: AsyncIterable<DumpRecord>): Promise<void>;
+}
+
+export function toLoginRecord({ current, previous, ...row }: LoginRow): DumpRecord {
+  const hashes = defined({ current: toBytes(current), previous: previous && toBytes(previous) });
+  return { kind: 'logins', row: { ...row, ...hashes } };
 }
 
 export function toBytes(bytes: Uint8Array): Bytes {

@@ -16,7 +16,7 @@ function parseOptional(json: string | undefined): Record<string, unknown> | unde
   return json === undefined ? undefined : JSON.parse(json);
 }
 
-export function toKeyDocument({ id, publicJwk, ...rest }: StoredKey): KeyDocument {
+function toKeyDocument({ id, publicJwk, ...rest }: StoredKey): KeyDocument {
   return { ...rest, _id: id, ...defined({ publicJwk: publicJwk && JSON.stringify(publicJwk) }) };
 }
 
@@ -53,7 +53,7 @@ export function createKeys({ keys }: Pick<Models, 'keys'>, heads: Heads): KeySto
   };
 }
 
-export function toAuditDocument({ details, ...entry }: AuditEntry): Omit<AuditDocument, '_id'> {
+function toAuditDocument({ details, ...entry }: AuditEntry): Omit<AuditDocument, '_id'> {
   return { ...entry, ...defined({ details: details && JSON.stringify(details) }) };
 }
 

@@ -3,21 +3,29 @@
  * import that fails removes what it wrote.
  */
 import type { Model } from 'mongoose';
-import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
+import { COLLECTIONS } from '../../../src/nouns/index.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { type Dump, type DumpRecord, fromBytes, StoreNotEmpty, toBytes } from '../../../src/storage/dump.ts';
-import { encodeLogin, encodeToken } from '../../../src/storage/row-documents.ts';
-import { toAuditDocument, toAuditEntry, toKeyDocument, toStoredKey } from './administration.ts';
-import { toArtifact } from './artifacts.ts';
+import {
+  type CountName,
+  type Dump,
+  type DumpRecord,
+  StoreNotEmpty,
+  toBytes,
+  toLoginRecord,
+} from '../../../src/storage/dump.ts';
+import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
+import { createAudit, createKeys, toAuditEntry, toStoredKey } from './administration.ts';
+import { createArtifacts, toArtifact } from './artifacts.ts';
+import { createCounters } from './counters.ts';
 import { numberOf, toNoun, toNounDocument } from './directory.ts';
 import { guarded, guardedLong, toStoreError } from './errors.ts';
 import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
 import { CHANGES, toNode } from './nodes.ts';
-import { createShared, toLoginDocument, toLoginRow, toTokenDocument, toTokenRow } from './rows.ts';
+import { createLogins, createShared, createTokens, toLoginRow, toTokenRow } from './rows.ts';
 import { type Models, seenAs } from './schemas.ts';
 
-const headOf = (name: CollectionName | 'changes'): string => (name === 'changes' ? CHANGES : numberOf(name));
+const headOf = (name: CountName): string => (name === 'changes' ? CHANGES : numberOf(name));
 
 async function* all<T>(model: Model<T>, sort: Record<string, 1>): AsyncGenerator<T> {
   try {
@@ -50,11 +58,7 @@ async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord
     };
   }
   for await (const document of all(models.logins, { _id: 1 })) {
-    const { current, previous, ...login } = toLoginRow(document, await shared.partOf(document));
-    yield {
-      kind: 'logins',
-      row: { ...login, ...defined({ current: toBytes(current), previous: previous && toBytes(previous) }) },
-    };
+    yield toLoginRecord(toLoginRow(document, await shared.partOf(document)));
   }
   for await (const document of all(models.artifacts, { _id: 1 })) {
     // An import creates the pointers again.
@@ -86,57 +90,19 @@ async function requireEmpty(models: Models): Promise<void> {
   }
 }
 
-function createWriter(models: Models, heads: Heads): (record: DumpRecord) => Promise<unknown> {
+function importStores(models: Models, heads: Heads): ImportStores {
   const shared = createShared(models);
-  return async (record) => {
-    switch (record.kind) {
-      case 'keys':
-        return models.keys.create(toKeyDocument(record.row));
-      case 'counts':
-        return heads.raise(headOf(record.name), record.value);
-      case 'nodes': {
-        const { id, expiresAt, ...rest } = record.row;
-        return models.nodes.create({ _id: id, ...rest, expiresAt: new Date(expiresAt) });
-      }
-      case 'tokens': {
-        const documents = encodeToken(record.row);
-        const id = await shared.put(documents);
-        return models.tokens.create(toTokenDocument(fromBytes(record.key), record.row, documents, id));
-      }
-      case 'logins': {
-        const { current, previous, ...login } = record.row;
-        const hashes = defined({
-          current: fromBytes(current),
-          previous: previous === undefined ? undefined : fromBytes(previous),
-        });
-        const row = { ...login, ...hashes };
-        const documents = encodeLogin(row);
-        return models.logins.create(toLoginDocument(row, documents, await shared.put(documents)));
-      }
-      case 'artifacts': {
-        const { payload, expiresAt, consumedAt } = record.row;
-        const key = fromBytes(record.key);
-        const uid = record.uid === undefined ? undefined : fromBytes(record.uid);
-        const shared = { model: record.model, expiresAt: new Date(expiresAt) };
-        await models.artifacts.create({
-          _id: key,
-          ...shared,
-          payload: JSON.stringify(payload),
-          ...defined({ consumedAt, uid }),
-        });
-        return uid && models.artifacts.create({ _id: uid, ...shared, target: key });
-      }
-      case 'counters':
-        return models.counters.create({
-          _id: record.key,
-          points: record.points,
-          expiresAt: new Date(record.expiresAt),
-        });
-      case 'audit':
-        return models.audit.create(toAuditDocument(record.row));
-      default:
-        return models.nouns[record.kind].create(toNounDocument(record));
-    }
+  return {
+    artifacts: createArtifacts(models),
+    tokens: createTokens(models, shared),
+    logins: createLogins(models, shared),
+    counters: createCounters(models),
+    audit: createAudit(models),
+    keys: createKeys(models, heads),
+    raiseCount: (name, value) => heads.raise(headOf(name), value),
+    putNode: ({ id, expiresAt, ...rest }) =>
+      models.nodes.create({ _id: id, ...rest, expiresAt: new Date(expiresAt) }),
+    putNoun: (record) => models.nouns[record.kind].create(toNounDocument(record)),
   };
 }
 
@@ -145,9 +111,9 @@ export function createDump(models: Models, heads: Heads): Dump {
     export: () => readAll(models, heads),
     async import(records) {
       await requireEmpty(models);
-      const write = createWriter(models, heads);
+      const stores = importStores(models, heads);
       try {
-        for await (const record of records) await guarded(() => write(record));
+        for await (const record of records) await guarded(() => putRecord(stores, record));
         for (const name of ['key revision', 'directory revision']) await heads.next(name);
       } catch (error) {
         for (const model of modelsOf(models)) await guardedLong(() => model.deleteMany({}));

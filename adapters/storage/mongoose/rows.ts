@@ -57,7 +57,7 @@ export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocument
 }
 
 /** @param shared id of its shared document */
-export function toTokenDocument(
+function toTokenDocument(
   key: Buffer,
   { expiresAt, application, user, connection, parent }: TokenRow,
   { own }: RowDocuments,
@@ -72,7 +72,7 @@ export function toTokenRow({ document, expiresAt }: TokenDocument, shared: Share
 }
 
 /** @param shared id of its shared document */
-export function toLoginDocument(
+function toLoginDocument(
   { id, expiresAt, current, previous, rotatedAt, origin }: LoginRow,
   { own }: RowDocuments,
   shared: Buffer,

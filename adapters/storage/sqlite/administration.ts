@@ -1,9 +1,9 @@
 /** The server's keys and the audit log. */
 import type { AuditEntry, AuditLog, KeyStore, StoredKey } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import type { Database } from './database.ts';
+import type { Transactions } from './database.ts';
 
-export function createKeys(database: Database): KeyStore {
+export function createKeys(database: Transactions): KeyStore {
   return {
     async list() {
       return database
@@ -35,7 +35,7 @@ export function createKeys(database: Database): KeyStore {
   };
 }
 
-export function createAudit(database: Database): AuditLog {
+export function createAudit(database: Transactions): AuditLog {
   return {
     append: (entry) =>
       database.write(() => {

@@ -1,7 +1,7 @@
 /** The engine's artifacts. */
 import type { Artifact, ArtifactStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import type { Database } from './database.ts';
+import type { Transactions } from './database.ts';
 import { optionalNumber, type Row } from './statements.ts';
 
 export function toArtifact(row: Row): Artifact {
@@ -12,7 +12,7 @@ export function toArtifact(row: Row): Artifact {
   });
 }
 
-export function createArtifacts(database: Database): ArtifactStore {
+export function createArtifacts(database: Transactions): ArtifactStore {
   const put = (model: string, key: Buffer, { payload, expiresAt, consumedAt }: Artifact, uid?: Buffer) =>
     database.run(
       `INSERT INTO artifacts (key, model, payload, expires_at, consumed_at, uid) VALUES (?, ?, ?, ?, ?, ?)

@@ -1,6 +1,6 @@
 /** Counts rows that have not expired, without stopping the event loop: a million take 50 ms. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Database } from './database.ts';
+import type { Transactions } from './database.ts';
 
 /** Rows between two turns of the event loop: half a millisecond. */
 const SLICE_ROWS = 10_000;
@@ -12,7 +12,7 @@ const SLICE_ROWS = 10_000;
  * @param limit where counting ends
  */
 export async function countRows(
-  database: Database,
+  database: Transactions,
   column: 'tokens.connection' | 'logins.origin',
   number: number,
   now: number,

@@ -1,9 +1,9 @@
 /** The counters of throttling. */
 import type { Counters } from '../../../src/storage/contract.ts';
-import type { Database } from './database.ts';
+import type { Transactions } from './database.ts';
 import type { Row } from './statements.ts';
 
-export function createCounters(database: Database): Counters {
+export function createCounters(database: Transactions): Counters {
   const toWindow = (row: Row) => ({ points: Number(row.points), expiresAt: Number(row.expires_at) });
   return {
     increment: (key, points, windowMs, now) =>

@@ -11,7 +11,7 @@ import { openFile, watchFiles } from './open-file.ts';
 import { createStatements, type Statements } from './statements.ts';
 
 /** `run` and `next` run inside a `write` only. */
-export interface Database extends Statements {
+export interface Transactions extends Statements {
   /**
    * Queues work that changes something with one statement at most, for the next transaction. If it throws, the
    * other work of the transaction still commits.
@@ -20,6 +20,9 @@ export interface Database extends Statements {
   write<T>(work: () => T): Promise<T>;
   /** As `write`, for work of several statements: if it throws, all of them are undone. */
   writeAll<T>(work: () => T): Promise<T>;
+}
+
+export interface Database extends Transactions {
   /** Reads between its `begin` and `end` share one transaction. */
   readonly snapshot: Snapshot;
   close(): Promise<void>;

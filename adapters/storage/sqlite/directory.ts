@@ -20,7 +20,7 @@ import {
 import { defined } from '../../../src/storage/defined.ts';
 import type { Database } from './database.ts';
 import { putKeys, removeKeys } from './noun-keys.ts';
-import { optionalText, type Row } from './statements.ts';
+import { optionalText, type Row, type Statements } from './statements.ts';
 
 /** Nouns of one kind kept in memory. */
 const NOUNS_KEPT = 5_000;
@@ -54,6 +54,18 @@ const LISTED_VALUES = `
     FROM listed WHERE listed.value IS NOT NULL)
   SELECT value FROM listed WHERE value IS NOT NULL`;
 
+const documentOrganization = (noun: object): string | null =>
+  (noun as { organization?: string }).organization ?? null;
+
+/** Inside a transaction. @throws Conflict */
+export function putNoun<C extends CollectionName>(statements: Statements, name: C, noun: Nouns[C]): void {
+  putKeys(statements, name, noun);
+  statements.run(
+    'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
+    [name, noun.id, noun.number, noun.version, documentOrganization(noun), JSON.stringify(noun)],
+  );
+}
+
 function createCollection<C extends CollectionName>(
   name: C,
   database: Database,
@@ -68,8 +80,6 @@ function createCollection<C extends CollectionName>(
     if (!declarationOf(name).isReadEachTime) noteChange(database, { collection: name, id, organization });
   }
 
-  const documentOrganization = (noun: T): string | null =>
-    (noun as { organization?: string }).organization ?? null;
   const concerned = (noun: T): string | null => organizationOf(name, noun) ?? null;
 
   return {
@@ -97,11 +107,7 @@ function createCollection<C extends CollectionName>(
         if (database.get('SELECT 1 FROM nouns WHERE collection = ? AND id = ?', [name, noun.id])) {
           throw new Conflict('id');
         }
-        putKeys(database, name, noun);
-        database.run(
-          'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
-          [name, noun.id, noun.number, noun.version, documentOrganization(noun), JSON.stringify(noun)],
-        );
+        putNoun(database, name, noun);
         changed(noun.id, concerned(noun));
         return noun;
       }),

@@ -1,35 +1,33 @@
 /** Export and import, each on a connection of its own, so that a long transaction does not block other requests. */
 import { DatabaseSync } from 'node:sqlite';
-import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
+import { COLLECTIONS } from '../../../src/nouns/index.ts';
 import { Conflict } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import {
+  type CountName,
   type Dump,
   type DumpRecord,
-  fromBytes,
-  type NounRecord,
   StoreNotEmpty,
   toBytes,
+  toLoginRecord,
 } from '../../../src/storage/dump.ts';
-import {
-  encodeLogin,
-  encodeToken,
-  KnownShared,
-  type SharedPart,
-} from '../../../src/storage/row-documents.ts';
-import { toArtifact } from './artifacts.ts';
+import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
+import { KnownShared, type SharedPart } from '../../../src/storage/row-documents.ts';
+import { createAudit, createKeys } from './administration.ts';
+import { createArtifacts, toArtifact } from './artifacts.ts';
+import { createCounters } from './counters.ts';
+import type { Transactions } from './database.ts';
+import { putNoun } from './directory.ts';
 import { isConstraint, toStoreError } from './errors.ts';
 import { toNode } from './nodes.ts';
-import { putKeys } from './noun-keys.ts';
-import { putLogin, putShared, putToken, toLogin, toToken } from './rows.ts';
-import { createStatements, type Row, type Values } from './statements.ts';
+import { createLogins, createTokens, toLogin, toToken } from './rows.ts';
+import { createStatements, type Row, type Statements, type Values } from './statements.ts';
 
 const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns'];
 /** Milliseconds that the lock is waited for. */
 const PATIENCE = 5_000;
 
-const sequenceOf = (name: CollectionName | 'changes'): string =>
-  name === 'changes' ? 'node change' : `number of ${name}`;
+const sequenceOf = (name: CountName): string => (name === 'changes' ? 'node change' : `number of ${name}`);
 const parse = (text: unknown) => JSON.parse(String(text));
 const bytes = (value: unknown): string => toBytes(value as Uint8Array);
 
@@ -53,8 +51,8 @@ export function createDump(path: string): Dump {
       try {
         connection.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE');
         requireEmpty(connection);
-        const write = createWriter(connection);
-        for await (const record of records) writeOnce(record, write);
+        const stores = importStores(createStatements(connection));
+        for await (const record of records) await putOnce(stores, record);
         for (const name of ['key revision', 'directory revision']) raise(connection, name);
         connection.exec('COMMIT');
       } catch (error) {
@@ -102,11 +100,7 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
     yield { kind: 'tokens', key: bytes(row.key), row: toToken(row, sharedOf(row)) };
   }
   for (const row of withShared('logins')) {
-    const { current, previous, ...login } = toLogin(row, sharedOf(row));
-    yield {
-      kind: 'logins',
-      row: { ...login, ...defined({ current: bytes(current), previous: previous && bytes(previous) }) },
-    };
+    yield toLoginRecord(toLogin(row, sharedOf(row)));
   }
   for (const row of rows('SELECT * FROM artifacts')) {
     yield defined({
@@ -130,9 +124,9 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
 }
 
 /** @throws Conflict when the row, or a name that only one may have, was written already */
-function writeOnce(record: DumpRecord, write: (record: DumpRecord) => void): void {
+async function putOnce(stores: ImportStores, record: DumpRecord): Promise<void> {
   try {
-    write(record);
+    await putRecord(stores, record);
   } catch (error) {
     throw isConstraint(error) ? new Conflict(record.kind) : error;
   }
@@ -154,92 +148,32 @@ function raise(connection: DatabaseSync, sequence: string, least = 0): void {
     .run(sequence, least);
 }
 
-function createWriter(connection: DatabaseSync): (record: DumpRecord) => void {
-  const statements = createStatements(connection);
+/** @param statements of a connection in a transaction */
+function importStores(statements: Statements): ImportStores {
   const { run } = statements;
-
-  function writeNoun<C extends CollectionName>({ kind: collection, row: noun }: NounRecord<C>): void {
-    const { organization = null } = noun as { organization?: string };
-    run(
-      'INSERT INTO nouns (collection, id, number, version, organization, document) VALUES (?, ?, ?, ?, ?, ?)',
-      [collection, noun.id, noun.number, noun.version, organization, JSON.stringify(noun)],
-    );
-    putKeys(statements, collection, noun);
-  }
-
-  return (record) => {
-    switch (record.kind) {
-      case 'keys':
-        run('INSERT INTO keys (id, document) VALUES (?, ?)', [record.row.id, JSON.stringify(record.row)]);
-        break;
-      case 'counts':
-        run('INSERT INTO sequences VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)', [
-          sequenceOf(record.name),
-          record.value,
-        ]);
-        break;
-      case 'nodes': {
-        const { id, revokedAt, restoredAt, narrowedAt, expiresAt, change, organization, resource } =
-          record.row;
-        run(
-          `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-          [
-            id,
-            revokedAt ?? null,
-            restoredAt ?? null,
-            narrowedAt ?? null,
-            expiresAt,
-            change,
-            organization ?? null,
-            resource ?? null,
-          ],
-        );
-        break;
-      }
-      case 'tokens': {
-        const documents = encodeToken(record.row);
-        const shared = putShared(statements, documents);
-        putToken(statements, fromBytes(record.key), record.row, documents, shared);
-        break;
-      }
-      case 'logins': {
-        const { current, previous, ...rest } = record.row;
-        const hashes = defined({
-          current: fromBytes(current),
-          previous: previous === undefined ? undefined : fromBytes(previous),
-        });
-        const login = { ...rest, ...hashes };
-        const documents = encodeLogin(login);
-        putLogin(statements, login, documents, putShared(statements, documents));
-        break;
-      }
-      case 'artifacts': {
-        const { payload, expiresAt, consumedAt } = record.row;
-        run(
-          'INSERT INTO artifacts (key, model, payload, expires_at, consumed_at, uid) VALUES (?, ?, ?, ?, ?, ?)',
-          [
-            fromBytes(record.key),
-            record.model,
-            JSON.stringify(payload),
-            expiresAt,
-            consumedAt ?? null,
-            record.uid === undefined ? null : fromBytes(record.uid),
-          ],
-        );
-        break;
-      }
-      case 'counters':
-        run('INSERT INTO counters VALUES (?, ?, ?)', [record.key, record.points, record.expiresAt]);
-        break;
-      case 'audit':
-        run('INSERT INTO audit (organization, entry) VALUES (?, ?)', [
-          record.row.organization ?? null,
-          JSON.stringify(record.row),
-        ]);
-        break;
-      default:
-        writeNoun(record);
-    }
+  const write = async <T>(work: () => T): Promise<T> => work();
+  const database: Transactions = { ...statements, write, writeAll: write };
+  const known = new KnownShared<number>();
+  return {
+    artifacts: createArtifacts(database),
+    tokens: createTokens(database, known),
+    logins: createLogins(database, known),
+    counters: createCounters(database),
+    audit: createAudit(database),
+    keys: createKeys(database),
+    raiseCount: (name, value) =>
+      run('INSERT INTO sequences VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)', [
+        sequenceOf(name),
+        value,
+      ]),
+    putNode({ id, revokedAt, restoredAt, narrowedAt, expiresAt, change, organization, resource }) {
+      const marks = [revokedAt ?? null, restoredAt ?? null, narrowedAt ?? null];
+      run(
+        `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        [id, ...marks, expiresAt, change, organization ?? null, resource ?? null],
+      );
+    },
+    putNoun: ({ kind, row }) => putNoun(statements, kind, row),
   };
 }

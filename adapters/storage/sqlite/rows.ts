@@ -13,7 +13,7 @@ import {
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
 import { countRows } from './count-rows.ts';
-import type { Database } from './database.ts';
+import type { Transactions } from './database.ts';
 import { optionalNumber, type Row, type Statements } from './statements.ts';
 
 const NUMBER_BYTES = 6;
@@ -36,7 +36,7 @@ export function numberOf(id: string | undefined): number | null {
 }
 
 /** Writes it, or has it kept longer. @returns its number, which no other ever gets */
-export function putShared(statements: Statements, { shared, keptUntil }: RowDocuments): number {
+function putShared(statements: Statements, { shared, keptUntil }: RowDocuments): number {
   const row = statements.get(
     `INSERT INTO shared_documents (hash, expires_at, document) VALUES (?, ?, ?)
      ON CONFLICT (hash) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at) RETURNING number`,
@@ -49,7 +49,7 @@ export function putShared(statements: Statements, { shared, keptUntil }: RowDocu
  * A sweep by a clock that was ahead may have removed a shared document that a process remembers.
  * @param shared number of its shared document @returns whether that is there; if not, nothing was written
  */
-export function putToken(
+function putToken(
   statements: Statements,
   key: Buffer,
   { expiresAt, application, user, connection, parent }: TokenRow,
@@ -75,7 +75,7 @@ export function putToken(
 }
 
 /** @param shared number of its shared document @returns whether that is there; if not, nothing was written */
-export function putLogin(
+function putLogin(
   statements: Statements,
   { id, expiresAt, current, previous, rotatedAt, origin }: LoginRow,
   { own }: RowDocuments,
@@ -110,7 +110,7 @@ export function toLogin(row: Row, shared: SharedPart): LoginRow {
 
 /** Writes a row and, unless it is known to be there, its shared document: both or neither. */
 async function write(
-  database: Database,
+  database: Transactions,
   known: KnownShared<number>,
   documents: RowDocuments,
   put: (shared: number) => boolean,
@@ -125,7 +125,7 @@ async function write(
   known.wrote(documents, shared);
 }
 
-function sharedOf(database: Database, known: KnownShared<number>, row: Row): SharedPart {
+function sharedOf(database: Transactions, known: KnownShared<number>, row: Row): SharedPart {
   const number = Number(row.shared);
   const part = known.part(number);
   if (part) return part;
@@ -133,7 +133,7 @@ function sharedOf(database: Database, known: KnownShared<number>, row: Row): Sha
   return known.remember(number, found && String(found.document));
 }
 
-export function createTokens(database: Database, known: KnownShared<number>): TokenStore {
+export function createTokens(database: Transactions, known: KnownShared<number>): TokenStore {
   return {
     insert(key, row) {
       const documents = encodeToken(row);
@@ -164,7 +164,7 @@ export function createTokens(database: Database, known: KnownShared<number>): To
   };
 }
 
-export function createLogins(database: Database, known: KnownShared<number>): LoginStore {
+export function createLogins(database: Transactions, known: KnownShared<number>): LoginStore {
   return {
     insert(login) {
       const documents = encodeLogin(login);
