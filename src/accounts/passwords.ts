@@ -11,9 +11,9 @@
  * not know what its maker did, and neither does a customer's database, to which passwords go untouched.
  */
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { MalformedRequest, UnfitPassword } from '../errors/domain.ts';
 import { bcrypt } from './bcrypt.ts';
-import { isBlocked } from './block-list.ts';
 import type { HashQueue, HashShare } from './hash-queue.ts';
 
 /** Bytes of UTF-8. */
@@ -67,6 +67,10 @@ interface Comparison {
   readonly cost: number;
   readonly outdated: boolean;
 }
+
+/** Passwords that are guessed first, one a line, in lower case; shorter ones than 8 characters are refused for their length. */
+const COMMON = new URL('./common-passwords.txt', import.meta.url);
+let common: ReadonlySet<string> | undefined;
 
 const WRONG: Verification = { ok: false, rehash: false };
 
@@ -172,5 +176,7 @@ export function checkNewPassword(
   if ([username, email].some((own) => own?.normalize('NFC').toLowerCase() === folded)) {
     refuse('must not be the username or the email address');
   }
-  if (isBlocked(folded)) refuse('is too common');
+  common ??= new Set(readFileSync(COMMON, 'utf8').trimEnd().split('\n'));
+  // Compared whole: one that merely contains such a word is accepted.
+  if (common.has(folded)) refuse('is too common');
 }

@@ -2,9 +2,9 @@
 
 import { ApplyRefused } from '../apply/apply.ts';
 import { spellPermissions } from '../apply/differences.ts';
-import type { ApplyConnection } from '../apply/file.ts';
 import { planConnection } from '../apply/plan/connections.ts';
 import { createPlan } from '../apply/plan/plan.ts';
+import type { ApplyConnection } from '../apply/schema.ts';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { type Connections, createSecret, type ShownToken } from '../connections/connections.ts';

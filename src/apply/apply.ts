@@ -16,7 +16,6 @@ import {
   type User,
 } from '../nouns/index.ts';
 import { Conflict, VersionConflict } from '../storage/contract.ts';
-import type { ApplyFile, ApplyOrganization } from './file.ts';
 import {
   disownGeneratedSecret,
   disownSecretsOf,
@@ -52,6 +51,7 @@ import { checkRemovals, planRemovals, removalsOf } from './plan/removals.ts';
 import { respellResources } from './plan/resource-spellings.ts';
 import { checkTokenTypes } from './plan/token-types.ts';
 import { type ApplyChange, type ApplyReport, describeRemoval, describeStep } from './report.ts';
+import type { ApplyFile, ApplyOrganization } from './schema.ts';
 
 export interface ApplyOptions extends Partial<PasswordOptions> {
   /** Nothing is written, the report says what would be. */

@@ -1,27 +1,12 @@
 /** Reads an apply file: YAML or JSON to an `ApplyFile`, or to a list of everything that is wrong with it and where. */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { OF_ORGANIZATION } from '../nouns/index.ts';
 import { findContradictions } from './contradictions.ts';
 import { ApplyFileError } from './file-error.ts';
 import { findValue, nameOf, toProblems } from './problems.ts';
 import { type ApplyFile, applyFile } from './schema.ts';
 import { type Located, type Path, readYaml } from './yaml-document.ts';
-
-export { reservedNames } from '../nouns/names.ts';
-export { ApplyFileError } from './file-error.ts';
-export type {
-  ApplyAdministrator,
-  ApplyApplication,
-  ApplyConnection,
-  ApplyDatasource,
-  ApplyFile,
-  ApplyOrganization,
-  ApplyResource,
-  ApplyRole,
-  ApplyUser,
-  ApplyUserTable,
-} from './schema.ts';
-export type { Located } from './yaml-document.ts';
 
 export const MAX_APPLY_BYTES = 5 * 1024 * 1024;
 
@@ -91,10 +76,7 @@ function isElsewhere(problems: readonly Located[]): (problem: Located) => boolea
 }
 
 /** Keys whose lists hold nouns. */
-const NOUNS: ReadonlySet<PropertyKey> = new Set([
-  ...Object.keys(applyFile.shape),
-  ...['roles', 'resources', 'applications', 'users'],
-]);
+const NOUNS: ReadonlySet<PropertyKey> = new Set([...Object.keys(applyFile.shape), ...OF_ORGANIZATION]);
 
 /** The file without the lists that hold what is wrong, so that contradictions elsewhere are found in the same round. */
 function findRightPart(value: unknown, issues: readonly z.core.$ZodIssue[]): ApplyFile | undefined {

@@ -11,19 +11,22 @@ import {
   declarationOf,
   fieldOf,
   type Nouns,
+  nameOf,
+  OF_ORGANIZATION,
+  type OfOrganization,
   type Organization,
   type Resource,
   type Role,
 } from '../nouns/index.ts';
 import type { Field, ServerSettings } from '../nouns/noun.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
+import { referenceTo } from '../nouns/references.ts';
 import { Permissions, unknownTables } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional } from './entries.ts';
 import { application, connection, datasource, resource, role, user } from './schema.ts';
 
-/** What others refer to comes first. */
 const schemas = {
   resources: resource,
   roles: role,
@@ -31,16 +34,13 @@ const schemas = {
   users: user,
   connections: connection,
   datasources: datasource,
-} satisfies Partial<Record<CollectionName, z.ZodType>>;
-
-type Listed = keyof typeof schemas;
-
-const LISTS = Object.keys(schemas) as Listed[];
+} satisfies Record<OfOrganization, z.ZodType>;
 
 /** No file speaks of these, and applying one says them all the same. */
 const SAID_BY_APPLYING: ReadonlySet<string> = new Set(['organization', 'managedBy']);
 
-interface Sight {
+/** What each noun is written with. */
+interface Writing {
   readonly nameOf: NameOf;
   /** Ids and identifiers of what is left out, and realms that no file can name. */
   readonly leftOut: Set<string>;
@@ -61,15 +61,17 @@ export async function writeApplyFile(
   settings: ServerSettings,
 ): Promise<string> {
   const lists = await readLists(of, store);
-  const all = LISTS.flatMap((list): [Listed, Nouns[Listed]][] => lists[list].map((noun) => [list, noun]));
-  const names = new Map(all.map(([, noun]) => [noun.id, 'username' in noun ? noun.username : nameIn(noun)]));
+  const all = OF_ORGANIZATION.flatMap((list): [OfOrganization, Nouns[OfOrganization]][] =>
+    lists[list].map((noun) => [list, noun]),
+  );
+  const names = new Map(all.map(([, noun]) => [noun.id, nameOf(noun)]));
   const ofClient = lists.applications.find(({ isOrganization }) => isOrganization);
   const unsaid = all.filter(([list, noun]) => noun !== ofClient && hasUnsaid(list, noun));
   let fields = 0;
-  const sight: Sight = {
+  const writing: Writing = {
     nameOf: (id) => names.get(id) ?? id,
     leftOut: new Set([
-      ...unsaid.flatMap(([, noun]) => referencesTo(noun)),
+      ...unsaid.map(([list, noun]) => referenceTo(list, noun)),
       ...lists.applications.flatMap(realmLeft),
     ]),
     resources: new Map(lists.resources.map((each) => [each.identifier, each])),
@@ -79,16 +81,16 @@ export async function writeApplyFile(
     },
   };
   const counts: string[] = [];
-  const written = LISTS.flatMap((list): [string, unknown][] => {
+  const written = OF_ORGANIZATION.flatMap((list): [string, unknown][] => {
     const wanted = lists[list].filter((noun) => noun !== ofClient);
-    const entries = wanted.flatMap((noun) => entryFor(list, noun, sight) ?? []);
+    const entries = wanted.flatMap((noun) => entryFor(list, noun, writing) ?? []);
     const missing = wanted.length - entries.length;
     if (missing > 0) counts.push(`${missing} ${missing === 1 ? declarationOf(list).singular : list}`);
     return entries.length === 0 ? [] : [[list, entries]];
   });
   if (fields > 0)
     counts.push(`${fields} ${fields === 1 ? 'field that names' : 'fields that name'} what is not here`);
-  const { faces, ...own } = saidOf('organizations', of, sight) ?? {};
+  const { faces, ...own } = saidOf('organizations', of, writing) ?? {};
   const content = {
     ...own,
     ...(ofClient && { clientId: ofClient.clientId }),
@@ -114,18 +116,14 @@ function preamble(name: string, counts: readonly string[]): string {
   return lines.map((line) => `# ${line}\n`).join('');
 }
 
-type Lists = { readonly [L in Listed]: readonly Nouns[L][] };
+type Lists = { readonly [L in OfOrganization]: readonly Nouns[L][] };
 
 async function readLists({ id }: Organization, store: DirectoryStore): Promise<Lists> {
-  const lists = LISTS.map(async (list) => [
+  const lists = OF_ORGANIZATION.map(async (list) => [
     list,
     await Array.fromAsync(eachNoun(collectionOf(store, list), id)),
   ]);
   return Object.fromEntries(await Promise.all(lists)) as unknown as Lists;
-}
-
-function nameIn({ name }: { readonly name: string }): string {
-  return name;
 }
 
 /** The realm of people who stayed when the application got those of the organization; a file names realms by applications. */
@@ -134,13 +132,8 @@ function realmLeft({ id, realm }: Nouns['applications']): string[] {
   return realm === own ? [] : [own];
 }
 
-/** What others name the noun by. */
-function referencesTo(noun: Nouns[Listed]): string[] {
-  return 'identifier' in noun ? [noun.id, noun.identifier] : [noun.id];
-}
-
 /** Whether it has what no file speaks of: people or faces registered it, or it waits for something. */
-function hasUnsaid(list: Listed, noun: Nouns[Listed]): boolean {
+function hasUnsaid(list: OfOrganization, noun: Nouns[OfOrganization]): boolean {
   return Object.entries(declarationOf(list).fields).some(([name, field]) => {
     const { secret, derived, initially } = field;
     const isSilent = !inFileOf(field) && !secret && !derived && !SAID_BY_APPLYING.has(name);
@@ -150,27 +143,33 @@ function hasUnsaid(list: Listed, noun: Nouns[Listed]): boolean {
 }
 
 /** Undefined: an apply file cannot have it. */
-function entryFor<L extends Listed>(list: L, noun: Nouns[L], sight: Sight): Entry | undefined {
-  const isOut = referencesTo(noun).some((reference) => sight.leftOut.has(reference));
-  const said = isOut ? undefined : saidOf(list, noun, sight);
+function entryFor<L extends OfOrganization>(list: L, noun: Nouns[L], writing: Writing): Entry | undefined {
+  const reference = referenceTo(list, noun);
+  const said = writing.leftOut.has(reference) ? undefined : saidOf(list, noun, writing);
   if (said && schemas[list].safeParse(toJson(said)).success) return said;
-  for (const reference of referencesTo(noun)) sight.leftOut.add(reference);
+  writing.leftOut.add(reference);
   return undefined;
 }
 
 /** Without what has its initial value. Undefined: it stands on what is left out. */
-function saidOf<C extends CollectionName>(collection: C, noun: Nouns[C], sight: Sight): Entry | undefined {
+function saidOf<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  writing: Writing,
+): Entry | undefined {
   const said: Record<string, unknown> = {};
-  const stale = findStale(noun, sight.resources);
+  const stale = findStale(noun, writing.resources);
   for (const [name, field] of Object.entries(declarationOf(collection).fields)) {
-    if (stale.includes(name) || names(fieldOf(noun, name), sight.leftOut)) {
+    if (stale.includes(name) || names(fieldOf(noun, name), writing.leftOut)) {
       if (!mayBeSilent(field)) return undefined;
-      sight.onFieldLeftOut();
+      writing.onFieldLeftOut();
       continue;
     }
-    const initial = mayBeSilent(field) ? initialOf(field, noun, sight.settings) : undefined;
-    const ofNew = mayBeSilent(field) ? entryOf(name, field, { ...noun, [name]: initial }, sight.nameOf) : {};
-    Object.assign(said, without(ofNew, entryOf(name, field, noun, sight.nameOf)));
+    const initial = mayBeSilent(field) ? initialOf(field, noun, writing.settings) : undefined;
+    const ofNew = mayBeSilent(field)
+      ? entryOf(name, field, { ...noun, [name]: initial }, writing.nameOf)
+      : {};
+    Object.assign(said, without(ofNew, entryOf(name, field, noun, writing.nameOf)));
   }
   return said;
 }
@@ -184,7 +183,7 @@ function mayBeSilent(field: Field): boolean {
  * Fields with rights on tables, or with scopes, that were later removed from the resource. They allow nothing, and no apply
  * file may name them.
  */
-function findStale(noun: object, resources: Sight['resources']): string[] {
+function findStale(noun: object, resources: Writing['resources']): string[] {
   const { ceilings, resource = '', permissions, scopes = [] }: Partial<Application & Role> = noun;
   const rights = ceilings ?? (permissions ? [{ resource, permissions }] : []);
   if (!ceilings && !permissions) return [];

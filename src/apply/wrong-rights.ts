@@ -14,8 +14,8 @@ interface Defined {
   readonly resource: ApplyResource;
 }
 
-/** One organization's sight of the resources of the file. */
-interface Sight {
+/** The resources of the file, as one organization may name them. */
+interface Nameable {
   readonly organization: string;
   readonly defined: ReadonlyMap<string, Defined>;
 }
@@ -32,11 +32,13 @@ export function findWrongRights(
     ),
   );
   return organizations.flatMap(([path, { name, resources = [], roles = [], applications = [] }]) => {
-    const sight = { organization: name, defined };
+    const nameable = { organization: name, defined };
     return [
       ...resources.flatMap((resource, index) => inResource(resource, [...path, 'resources', index])),
-      ...roles.flatMap((role, index) => inRole(role, [...path, 'roles', index], sight)),
-      ...applications.flatMap((each, index) => inApplication(each, [...path, 'applications', index], sight)),
+      ...roles.flatMap((role, index) => inRole(role, [...path, 'roles', index], nameable)),
+      ...applications.flatMap((each, index) =>
+        inApplication(each, [...path, 'applications', index], nameable),
+      ),
     ];
   });
 }
@@ -63,39 +65,43 @@ function inResource(
   return [...wrongScopes, ...wrongGroups];
 }
 
-function inRole({ resource, permissions, scopes }: ApplyRole, path: Path, sight: Sight): Contradiction[] {
+function inRole(
+  { resource, permissions, scopes }: ApplyRole,
+  path: Path,
+  nameable: Nameable,
+): Contradiction[] {
   if (resource === undefined) return [];
   return [
-    ...inReference(resource, [...path, 'resource'], sight),
-    ...inPermissions(resource, permissions, [...path, 'permissions'], sight),
-    ...inScopes(scopes, [resource], [...path, 'scopes'], sight),
+    ...inReference(resource, [...path, 'resource'], nameable),
+    ...inPermissions(resource, permissions, [...path, 'permissions'], nameable),
+    ...inScopes(scopes, [resource], [...path, 'scopes'], nameable),
   ];
 }
 
-function inApplication(application: ApplyApplication, path: Path, sight: Sight): Contradiction[] {
+function inApplication(application: ApplyApplication, path: Path, nameable: Nameable): Contradiction[] {
   const { resource, permissions, resources = {}, introspects = [], scopes } = application;
   const others = Object.entries(resources);
   const own = resource === undefined ? [] : [resource];
   return [
     ...own.flatMap((identifier) => [
-      ...inReference(identifier, [...path, 'resource'], sight),
-      ...inPermissions(identifier, permissions, [...path, 'permissions'], sight),
+      ...inReference(identifier, [...path, 'resource'], nameable),
+      ...inPermissions(identifier, permissions, [...path, 'permissions'], nameable),
     ]),
     ...others.flatMap(([identifier, ceiling]) => [
-      ...inReference(identifier, [...path, 'resources', identifier], sight),
-      ...inPermissions(identifier, ceiling, [...path, 'resources', identifier], sight),
+      ...inReference(identifier, [...path, 'resources', identifier], nameable),
+      ...inPermissions(identifier, ceiling, [...path, 'resources', identifier], nameable),
     ]),
     ...introspects.flatMap((identifier, index) =>
-      inReference(identifier, [...path, 'introspects', index], sight),
+      inReference(identifier, [...path, 'introspects', index], nameable),
     ),
     // Without a resource in the file, its resources are those it has in the store.
     ...(resource === undefined
       ? []
-      : inScopes(scopes, [resource, ...Object.keys(resources)], [...path, 'scopes'], sight)),
+      : inScopes(scopes, [resource, ...Object.keys(resources)], [...path, 'scopes'], nameable)),
   ];
 }
 
-function inReference(identifier: string, path: Path, { organization, defined }: Sight): Contradiction[] {
+function inReference(identifier: string, path: Path, { organization, defined }: Nameable): Contradiction[] {
   const owner = defined.get(canonicalIdentifier(identifier))?.organization ?? organization;
   return owner === organization ? [] : [{ path, message: `is a resource of the organization ${owner}` }];
 }
@@ -104,7 +110,7 @@ function inPermissions(
   identifier: string,
   permissions: Permissions | undefined,
   path: Path,
-  { defined }: Sight,
+  { defined }: Nameable,
 ): Contradiction[] {
   const { tables, catalogue } = defined.get(canonicalIdentifier(identifier))?.resource ?? {};
   if (!permissions || !tables || catalogue === 'open') return [];
@@ -119,7 +125,7 @@ function inScopes(
   scopes: readonly string[] = [],
   resources: readonly string[],
   path: Path,
-  { defined }: Sight,
+  { defined }: Nameable,
 ): Contradiction[] {
   const lists = resources.map((identifier) => defined.get(canonicalIdentifier(identifier))?.resource.scopes);
   // One list that only the store knows may hold any scope.

@@ -2,7 +2,7 @@
 
 import { BadExport } from '../admin/import.ts';
 import { ApplyRefused } from '../apply/apply.ts';
-import { ApplyFileError } from '../apply/file.ts';
+import { ApplyFileError } from '../apply/file-error.ts';
 import { ConfigError } from '../config/config.ts';
 import { DomainError } from '../errors/domain.ts';
 import { toOneLine } from '../errors/texts.ts';

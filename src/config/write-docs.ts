@@ -4,7 +4,6 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
-import { applySample } from '../apply/sample.ts';
 import {
   administrator,
   application,
@@ -165,7 +164,7 @@ server runs. Grantable creates or changes what the file lists, and leaves everyt
 changes nothing. Unknown keys, wrong types and contradictions are reported together, each with line and column.
 
 \`\`\`yaml
-${applySample.trimEnd()}
+${readFileSync('docs/apply.sample.yaml', 'utf8').trimEnd()}
 \`\`\`
 
 Grantable reads the file more strictly than YAML requires: a key occurs once and has a value, a value has no tag and is on one

@@ -12,10 +12,9 @@ import type { AuthenticateClient } from '../clients/authentication.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
-import type { FindAdministrators } from '../directory/administrators.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
-import type { FaceName, User } from '../nouns/index.ts';
+import type { FaceName, Organization, User } from '../nouns/index.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { World } from '../rights/reach-of.ts';
 import type { LoginRow } from '../storage/contract.ts';
@@ -55,7 +54,8 @@ export interface FaceParts {
   readonly registerByMail: RegisterByMail;
   readonly accountMails: AccountMails;
   readonly passwordChange: PasswordChange;
-  readonly findAdministrators: FindAdministrators;
+  /** Those of an organization. */
+  readonly findAdministrators: (organization: Organization) => Promise<readonly User[]>;
   readonly removeUser: (user: User, author: Author) => Promise<void>;
   /** Takes one registration, or one mail, that strangers asked for from an address. @throws TooManyAttempts */
   readonly limitRegistration: (address: string) => Promise<void>;

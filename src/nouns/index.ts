@@ -56,7 +56,7 @@ export type CollectionName = keyof Nouns;
 
 export const COLLECTIONS = Object.keys(nouns) as readonly CollectionName[];
 
-type OfOrganization = Exclude<CollectionName, 'organizations'>;
+export type OfOrganization = Exclude<CollectionName, 'organizations'>;
 
 /** Those whose nouns belong to an organization. */
 export const OF_ORGANIZATION = COLLECTIONS.filter((name): name is OfOrganization => name !== 'organizations');

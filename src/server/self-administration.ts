@@ -7,10 +7,10 @@ import { createRegisterByMail } from '../accounts/registration-by-mail.ts';
 import { createApplications } from '../changes/applications.ts';
 import type { Author } from '../changes/author.ts';
 import { createRoleChanges } from '../changes/role-changes.ts';
-import { createFindAdministrators } from '../directory/administrators.ts';
+import { firstListed } from '../directory/collections.ts';
 import type { Logger } from '../http/log.ts';
 import { createMail } from '../mail/mail.ts';
-import type { User } from '../nouns/index.ts';
+import type { Organization, User } from '../nouns/index.ts';
 import type { LoginRow } from '../storage/contract.ts';
 import type { Foundations } from './foundations.ts';
 
@@ -30,7 +30,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger) 
   return {
     register,
     removeUser: (user: User, author: Author) => changes.users.remove(user, author),
-    findAdministrators: createFindAdministrators(foundations.store),
+    findAdministrators: ({ id }: Organization) => firstListed(foundations.store.users, 'administers', id),
     registerByMail: createRegisterByMail({ register, accountMails, changes, limitRegistration }),
     limitRegistration,
     limitPerson,

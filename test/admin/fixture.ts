@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApplyRefused } from '../../src/apply/apply.ts';
-import { type ApplyFile, parseApplyFile } from '../../src/apply/file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
+import type { ApplyFile } from '../../src/apply/schema.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { type Foundations, openFoundations } from '../../src/server/foundations.ts';
 

@@ -7,10 +7,10 @@ import { test } from 'node:test';
 import { createApply } from '../../src/apply/apply.ts';
 import { parseApplyFile } from '../../src/apply/file.ts';
 import { type ApplyReport, formatReport } from '../../src/apply/report.ts';
-import { applySample } from '../../src/apply/sample.ts';
 import { isClientSecret } from '../../src/directory/client-secrets.ts';
 import type { Application, User } from '../../src/nouns/index.ts';
 import { type Administration, fileOf, openAdministration, refusal } from '../admin/fixture.ts';
+import { applySample } from './examples.ts';
 
 const RESOURCE = 'https://api.acme.example/';
 const SECRET = 's3cret-of-32-or-more-characters-x';

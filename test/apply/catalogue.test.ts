@@ -1,7 +1,8 @@
 /** What an apply file says of the tables of a resource: their columns, groups of them, and the claims that carry rights on them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ApplyFileError, parseApplyFile } from '../../src/apply/file.ts';
+import { parseApplyFile } from '../../src/apply/file.ts';
+import { ApplyFileError } from '../../src/apply/file-error.ts';
 import { writeApplyFile } from '../../src/apply/write-file.ts';
 import type { Resource } from '../../src/nouns/index.ts';
 import { COLUMN_TYPES } from '../../src/permissions/column-types.ts';

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import {
   administrator,
@@ -15,6 +16,9 @@ import {
   role,
   user,
 } from '../../src/apply/schema.ts';
+
+/** The file of the documentation. */
+export const applySample = readFileSync('docs/apply.sample.yaml', 'utf8');
 
 const API = 'https://api.acme.example/';
 const OTHER = 'https://other.acme.example/';

@@ -4,17 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse } from 'yaml';
-import {
-  type ApplyFile,
-  ApplyFileError,
-  loadApplyFile,
-  MAX_APPLY_BYTES,
-  parseApplyFile,
-  reservedNames,
-} from '../../src/apply/file.ts';
-import { applySample } from '../../src/apply/sample.ts';
+import { loadApplyFile, MAX_APPLY_BYTES, parseApplyFile } from '../../src/apply/file.ts';
+import { ApplyFileError } from '../../src/apply/file-error.ts';
+import type { ApplyFile } from '../../src/apply/schema.ts';
+import { reservedNames } from '../../src/nouns/names.ts';
 import { toPermissionsJson } from '../../src/permissions/permissions-json.ts';
 import fc from '../support/properties.ts';
+import { applySample } from './examples.ts';
 
 let folder: string;
 before(async () => {

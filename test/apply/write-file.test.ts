@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { createDemo } from '../../src/admin/demo.ts';
 import { parseApplyFile } from '../../src/apply/file.ts';
 import { formatReport } from '../../src/apply/report.ts';
-import { applySample } from '../../src/apply/sample.ts';
 import { writeApplyFile } from '../../src/apply/write-file.ts';
 import { type Administration, fileOf, openAdministration } from '../admin/fixture.ts';
+import { applySample } from './examples.ts';
 
 const API = 'https://api.acme.example/';
 const SECRET = 's3cret-of-32-or-more-characters-x';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { applySample } from '../../src/apply/sample.ts';
+import { applySample } from '../apply/examples.ts';
 import { openTerminal, type Terminal } from './run.ts';
 
 const COMMANDS = [

@@ -47,7 +47,7 @@ const UNKNOWN_TO_FACES = [
   /^src\/storage\/(?!contract\.ts$|defined\.ts$|refusals\.ts$)/,
   /^src\/registry\/(?!nodes\.ts$|refresh-jwt\.ts$)/,
   /^src\/provider\/(?!paths\.ts$)/,
-  /^src\/accounts\/(?:passwords|hash-queue|block-list)\.ts$/,
+  /^src\/accounts\/(?:passwords|hash-queue)\.ts$/,
   /^src\/directory\/client-secrets\.ts$/,
   /^src\/datasources\//,
   /^adapters\//,

@@ -85,8 +85,9 @@ describe('the package', () => {
   });
 
   test('it has the list of common passwords', async () => {
-    const { isBlocked } = await import(join(installed, 'dist/src/accounts/block-list.js'));
-    assert.deepEqual(['passw0rd', 'correct-horse-battery'].map(isBlocked), [true, false]);
+    const { checkNewPassword } = await import(join(installed, 'dist/src/accounts/passwords.js'));
+    checkNewPassword('correct-horse-battery', { minLength: 8 });
+    assert.throws(() => checkNewPassword('passw0rd', { minLength: 8 }), /too common/);
   });
 
   test('relative links of its pages lead to files that are in it', async () => {

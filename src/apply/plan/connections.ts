@@ -6,7 +6,7 @@ import { findableUsername } from '../../nouns/usernames.ts';
 import { difference, listCells } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
-import type { ApplyConnection } from '../file.ts';
+import type { ApplyConnection } from '../schema.ts';
 import { planNoun } from './noun.ts';
 import { checkRights } from './organizations.ts';
 import type { Plan, Planning } from './plan.ts';

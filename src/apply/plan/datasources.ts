@@ -8,7 +8,7 @@ import { registeredColumns } from '../../datasources/rows.ts';
 import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
 import { databaseOf } from '../datasource-problems.ts';
-import type { ApplyDatasource, ApplyUserTable } from '../file.ts';
+import type { ApplyDatasource, ApplyUserTable } from '../schema.ts';
 import { findIds, planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
 

@@ -6,7 +6,7 @@ import { ORGANIZATION_CLIENT } from '../../nouns/names.ts';
 import { EVERYTHING } from '../../permissions/permissions.ts';
 import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
-import type { ApplyOrganization } from '../file.ts';
+import type { ApplyOrganization } from '../schema.ts';
 import { planCredentials, WITHOUT_CREDENTIALS } from './applications.ts';
 import { planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';

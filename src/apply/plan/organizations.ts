@@ -7,7 +7,7 @@ import { type Permissions, unknownTables } from '../../permissions/permissions.t
 import { isTableScope } from '../../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { ApplyOrganization, ApplyResource, ApplyRole } from '../file.ts';
+import type { ApplyOrganization, ApplyResource, ApplyRole } from '../schema.ts';
 import { findUnknownTables } from '../unknown-tables.ts';
 import { planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';

@@ -7,7 +7,7 @@ import type { Application, Organization, Realm, User } from '../../nouns/index.t
 import { canonicalEmail, canonicalUsername } from '../../nouns/usernames.ts';
 import { MIN_PASSWORD_LENGTH } from '../../nouns/values.ts';
 import { defined } from '../../storage/defined.ts';
-import type { ApplyAdministrator, ApplyUser } from '../file.ts';
+import type { ApplyAdministrator, ApplyUser } from '../schema.ts';
 import { planNoun } from './noun.ts';
 import type { Extras, Plan, Planning } from './plan.ts';
 

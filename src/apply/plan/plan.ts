@@ -13,6 +13,7 @@ import {
   COLLECTIONS,
   type CollectionName,
   type Nouns,
+  type OfOrganization,
   type UniqueKey,
   uniqueValuesOf,
 } from '../../nouns/index.ts';
@@ -84,10 +85,10 @@ export interface PlannedNoun<C extends CollectionName = CollectionName> {
 
 /** One noun that the file leaves out. */
 export interface Removal {
-  readonly collection: Exclude<CollectionName, 'organizations'>;
+  readonly collection: OfOrganization;
   /** As people know it: `application acme/shop`. */
   readonly name: string;
-  readonly noun: Nouns[Removal['collection']];
+  readonly noun: Nouns[OfOrganization];
 }
 
 export interface Plan {

@@ -19,7 +19,7 @@ import { type Reference, referencesOf, referenceTo } from '../../nouns/reference
 import { findableUsername } from '../../nouns/usernames.ts';
 import { applicationOf } from '../../nouns/values.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
-import type { ApplyOrganization } from '../file.ts';
+import type { ApplyOrganization } from '../schema.ts';
 import type { Plan, Removal } from './plan.ts';
 
 /** Lists of an organization. What names others is removed before these. */

@@ -7,7 +7,7 @@ import { findResourceSpelled } from '../../directory/collections.ts';
 import { canonicalIdentifier } from '../../permissions/resource-identifiers.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { ApplyFile, ApplyOrganization } from '../file.ts';
+import type { ApplyFile, ApplyOrganization } from '../schema.ts';
 
 type Respell = (identifier: string) => string;
 
