@@ -8,6 +8,8 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
+import { catalogueOf } from '../nouns/index.ts';
+import { withinCatalogue } from '../permissions/catalogue.ts';
 import { type DeviceAccess, type DeviceRight, fromStoredAccess } from '../permissions/device-access.ts';
 import { explainAccess, explainIntersection, type Removable, type Step } from '../permissions/explain.ts';
 import type { Permissions } from '../permissions/permissions.ts';
@@ -15,7 +17,6 @@ import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
 import type { BoundRights, CurrentRights } from '../rights/current-rights.ts';
-import { withinCatalogue } from '../rights/rights.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Presented, PresentedTokens } from '../tokens/identify.ts';
@@ -92,7 +93,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
   const steps = toSteps(held ?? [], parents);
   const listed = resource && {
     name: `catalogue of resource ${resource.name}`,
-    permissions: withinCatalogue(granted.permissions, resource),
+    permissions: withinCatalogue(granted.permissions, catalogueOf(resource)),
   };
   const active = current !== undefined && client !== undefined && reasons.length === 0;
   const why = active ? [] : [...reasons, ...findEndReasons(row, ancestors, { client, user, resource, held })];

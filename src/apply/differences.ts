@@ -3,6 +3,7 @@
 import { HiddenValue, type NameOf } from '../nouns/in-file.ts';
 import type { CollectionName, Nouns } from '../nouns/index.ts';
 import { Permissions } from '../permissions/permissions.ts';
+import { toWritten } from '../permissions/permissions-json.ts';
 import { defined } from '../storage/defined.ts';
 import { toShown } from './entries.ts';
 
@@ -16,8 +17,10 @@ export interface FieldDifference {
 }
 
 /** `orders: create read, products: read` */
-export function spellPermissions({ isAdmin, tables }: Permissions): string {
+export function spellPermissions(permissions: Permissions): string {
+  const { isAdmin, tables, limits } = permissions;
   if (isAdmin) return 'admin';
+  if (limits.size > 0) return JSON.stringify(toWritten(permissions).tables);
   if (tables.size === 0) return 'nothing';
   return [...tables].map(([table, actions]) => `${table}: ${[...actions].join(' ')}`).join(', ');
 }

@@ -8,6 +8,7 @@ import type { NameOf } from '../nouns/in-file.ts';
 import {
   type Application,
   type CollectionName,
+  catalogueOf,
   declarationOf,
   fieldOf,
   type Nouns,
@@ -21,7 +22,9 @@ import {
 import type { Field, ServerSettings } from '../nouns/noun.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { referenceTo } from '../nouns/references.ts';
-import { Permissions, unknownTables } from '../permissions/permissions.ts';
+import { unknownNames } from '../permissions/catalogue.ts';
+import { Permissions } from '../permissions/permissions.ts';
+import { toWritten } from '../permissions/permissions-json.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional } from './entries.ts';
@@ -190,9 +193,8 @@ function findStale(noun: object, resources: Writing['resources']): string[] {
   const known = new Set<string>(ceilings && OPENID_SCOPES);
   for (const each of rights) for (const scope of resources.get(each.resource)?.scopes ?? []) known.add(scope);
   const isStale = rights.some((each) => {
-    const { catalogue, tables = [] } = resources.get(each.resource) ?? {};
-    const ids = new Set(tables.map(({ id }) => id));
-    return catalogue === 'closed' && unknownTables(fromStored(each.permissions), ids).length > 0;
+    const resource = resources.get(each.resource);
+    return resource && unknownNames(fromStored(each.permissions), catalogueOf(resource)).length > 0;
   });
   return [
     ...(isStale ? ['ceilings', 'permissions'] : []),
@@ -232,14 +234,7 @@ function spellFaces(faces: Readonly<Record<string, Entry>>): Entry {
 }
 
 function toJson(value: unknown): unknown {
-  if (value instanceof Permissions) {
-    if (value.isAdmin) return { isAdmin: true };
-    const tables = [...value.tables].map(([table, actions]) => [
-      table,
-      Object.fromEntries([...actions].map((action) => [action, true])),
-    ]);
-    return { tables: Object.fromEntries(tables) };
-  }
+  if (value instanceof Permissions) return toWritten(value);
   if (Array.isArray(value)) return value.map(toJson);
   if (!isGroup(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]));

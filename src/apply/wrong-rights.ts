@@ -1,6 +1,8 @@
 /** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
 import type { Contradiction } from '../nouns/in-file.ts';
+import { catalogueOf } from '../nouns/index.ts';
 import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
+import { namesIn, unknownNames } from '../permissions/catalogue.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
@@ -44,13 +46,13 @@ export function findWrongRights(
 }
 
 function inResource(
-  { identifier, scopes = [], tables, groups = [], catalogue }: ApplyResource,
+  { identifier, scopes = [], tables, groups = [], catalogue = 'closed' }: ApplyResource,
   path: Path,
 ): Contradiction[] {
   const ids = new Set(tables?.map(({ id }) => id));
-  const names = new Set([...ids, ...groups.map(({ id }) => `@${id}`)]);
+  const known = catalogueOf({ catalogue, tables: tables ?? [], groups });
   const wrongScopes = scopes.flatMap((scope, index) =>
-    isTableScope(scope, { ids: names, isOpen: catalogue === 'open' })
+    isTableScope(scope, known)
       ? [{ path: [...path, 'scopes', index], message: 'is a table scope of the resource: rename the scope' }]
       : [],
   );
@@ -112,10 +114,14 @@ function inPermissions(
   path: Path,
   { defined }: Nameable,
 ): Contradiction[] {
-  const { tables, catalogue } = defined.get(canonicalIdentifier(identifier))?.resource ?? {};
-  if (!permissions || !tables || catalogue === 'open') return [];
-  const known = new Set(tables.map(({ id }) => id));
-  return findUnknownTables(permissions.masks.keys(), known).map(({ table, hint }) => ({
+  const {
+    tables,
+    groups,
+    catalogue = 'closed',
+  } = defined.get(canonicalIdentifier(identifier))?.resource ?? {};
+  if (!permissions || !tables) return [];
+  const known = catalogueOf({ catalogue, tables, ...(groups && { groups }) });
+  return findUnknownTables(unknownNames(permissions, known), namesIn(known)).map(({ table, hint }) => ({
     path: [...path, 'tables', table],
     message: `is not a table of ${identifier}${hint}`,
   }));

@@ -1,5 +1,6 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
 import { z } from 'zod';
+import type { Catalogue } from '../permissions/catalogue.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
 import type { FileValue } from './in-file.ts';
 import { defineNoun, field, forPeople, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
@@ -273,3 +274,27 @@ export const resource = defineNoun({
 export interface Resource extends NounOf<typeof resource> {}
 
 export type Table = Resource['tables'][number];
+
+/** What of a resource its catalogue follows from. */
+interface Listing {
+  readonly catalogue: Resource['catalogue'];
+  readonly tables: readonly (Pick<Table, 'id'> & Partial<Pick<Table, 'columns'>>)[];
+  readonly groups?: Resource['groups'];
+}
+
+const catalogues = new WeakMap<Listing['tables'], { readonly of: Listing; readonly catalogue: Catalogue }>();
+
+/** The tables and groups as permissions know them; the same object as long as they stay the same. */
+export function catalogueOf(of: Listing): Catalogue {
+  const known = catalogues.get(of.tables);
+  if (known?.of.catalogue === of.catalogue && known.of.groups === of.groups) return known.catalogue;
+  const catalogue: Catalogue = {
+    isOpen: of.catalogue === 'open',
+    tables: new Map(
+      of.tables.map(({ id, columns = [] }) => [id, new Map(columns.map(({ name, type }) => [name, type]))]),
+    ),
+    groups: new Map((of.groups ?? []).map(({ id, tables }) => [id, tables])),
+  };
+  catalogues.set(of.tables, { of, catalogue });
+  return catalogue;
+}

@@ -7,10 +7,11 @@ import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { MalformedRequest } from '../errors/domain.ts';
 import { PermissionsError } from '../permissions/errors.ts';
+import type { LimitOptions } from '../permissions/limits-json.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { parsePermissions } from '../permissions/permissions-json.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
-import { findTableIdProblem } from '../permissions/table-ids.ts';
+import { findCatalogueIdProblem, findTableIdProblem } from '../permissions/table-ids.ts';
 import { isHostAndPort } from './hosts.ts';
 import { reservedNames } from './names.ts';
 import { findNetworkProblem } from './networks.ts';
@@ -167,14 +168,8 @@ export const resourceScope = text('a scope', (value) => {
   return SCOPE.test(value) ? undefined : SCOPE_PROBLEM;
 });
 
-/** A table where permissions name it. */
-export const tableId = text('text', (value) => findTableIdProblem(value));
-
-function findCatalogueIdProblem(value: string): string | undefined {
-  if (value === '*') return 'must not be *, which means every table in permissions';
-  if (value.startsWith('@')) return 'must not begin with @, which marks groups of tables in permissions';
-  return findTableIdProblem(value);
-}
+/** A table, `*` for every table, or `@` and the name of a group, where permissions name it. */
+const tableId = text('text', (value) => findTableIdProblem(value));
 
 /** A table where a catalogue names it. */
 export const catalogueTable = text('text', findCatalogueIdProblem);
@@ -244,31 +239,60 @@ export function applicationOf(realm: string): string | undefined {
   return realm.startsWith(OF_APPLICATION) ? realm.slice(OF_APPLICATION.length) : undefined;
 }
 
-const flags = z.strictObject({
-  create: flag,
-  read: flag,
-  update: flag,
-  delete: flag,
+/** A limit by its members, so that each mistake has its line; what they hold is checked with the whole. */
+const limit = z.strictObject({
+  columns: z.array(z.string()).exactOptional(),
+  rows: z.record(z.string(), z.array(z.unknown())).exactOptional(),
 });
 
+const right = z
+  .union([z.boolean(), limit, z.array(limit)], { error: 'must be true, false, a limit or a list of limits' })
+  .exactOptional();
+
+const flags = z.strictObject({ create: right, read: right, update: right, delete: right });
+
 /** Read by name first, so that each mistake has its line, then into the value that the rest of the code works with. */
-export const permissions = z
-  .strictObject({ isAdmin: flag, tables: z.record(tableId, flags).exactOptional() })
-  .transform((json, context) => {
-    try {
-      return parsePermissions(json, { unknownFlags: 'refuse' });
-    } catch (error) {
-      if (!(error instanceof PermissionsError)) throw error;
-      context.addIssue({ code: 'custom', message: `is not valid: ${error.message}` });
-      return z.NEVER;
-    }
-  })
-  .meta({ shape: 'permissions' });
+const permissionsWith = (limits: LimitOptions) =>
+  z
+    .strictObject({ isAdmin: flag, tables: z.record(tableId, flags).exactOptional() })
+    .transform((json, context) => {
+      try {
+        return parsePermissions(json, { unknownFlags: 'refuse', limits });
+      } catch (error) {
+        if (!(error instanceof PermissionsError)) throw error;
+        context.addIssue({ code: 'custom', message: `is not valid: ${error.message}` });
+        return z.NEVER;
+      }
+    })
+    .meta({ shape: 'permissions' });
+
+/** Of ceilings and roles: limits may have variables. */
+export const permissions = permissionsWith({ variables: 'allow' });
+
+const storedLimit = z.strictObject({
+  actions: z.string(),
+  columns: z.array(z.string()).exactOptional(),
+  rows: z
+    .array(
+      z.strictObject({
+        column: z.string(),
+        values: z.array(z.string()),
+        variables: z.array(z.string()).exactOptional(),
+      }),
+    )
+    .exactOptional(),
+});
 
 /** As nouns keep them. */
 export const storedPermissions = z.strictObject({
   isAdmin: z.boolean(),
-  tables: z.array(z.strictObject({ table: z.string(), actions: z.string() })),
+  tables: z.array(
+    z.strictObject({
+      table: z.string(),
+      actions: z.string(),
+      limits: z.array(storedLimit).exactOptional(),
+    }),
+  ),
 });
 
 /** How nouns that keep them have them in an apply file. */

@@ -1,17 +1,45 @@
-/** Permissions on tables as rich authorization requests spell them (RFC 9396): reading and writing `table_access`. */
+/**
+ * Permissions on tables as rich authorization requests spell them (RFC 9396): `table_access`, one table without limits, and
+ * `table_access_set`, several tables, with or without limits. The type decides the members (section 2), so that a reader
+ * that knows only the first never sees more than is allowed.
+ */
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
+import { takesNothingAway } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { type JsonObject, MAX_TABLES, readMember, requireObject, requirePlainJson } from './json.ts';
-import { createPermissions, EVERYTHING, NOTHING, type Permissions, union } from './permissions.ts';
+import type { Alternative } from './limits.ts';
+import { type LimitJson, readLimit, requireFewAlternatives, toLimitJson } from './limits-json.ts';
+import {
+  createPermissions,
+  EVERYTHING,
+  NOTHING,
+  namedMasks,
+  type Permissions,
+  type Right,
+  rightsOf,
+  union,
+} from './permissions.ts';
+import { requireLimit } from './permissions-json.ts';
 import { isSameResource } from './resource-identifiers.ts';
-import { requireTableId } from './table-ids.ts';
+import { ALL_TABLES, requireTableId } from './table-ids.ts';
 
 export const TABLE_ACCESS = 'table_access';
+export const TABLE_ACCESS_SET = 'table_access_set';
 
 /** A detail of type `table_access` (RFC 9396 section 2): actions on one table, or admin of all tables of the resource. */
-export type AuthorizationDetail =
+export type TableAccess =
   | { type: typeof TABLE_ACCESS; locations: string[]; identifier: string; actions: Action[] }
   | { type: typeof TABLE_ACCESS; locations: string[]; privileges: ['admin'] };
+
+/** Actions on each of several tables. Absent `columns` or `rows` mean all. */
+export interface TableAccessSet extends LimitJson {
+  type: typeof TABLE_ACCESS_SET;
+  locations: string[];
+  tables: string[];
+  actions: Action[];
+}
+
+export type AuthorizationDetail = TableAccess | TableAccessSet;
 
 /** What the details of one type in a request were read as. */
 export interface ParsedDetails<Rights> {
@@ -20,12 +48,16 @@ export interface ParsedDetails<Rights> {
   readonly resource: string | undefined;
 }
 
-const MEMBERS: ReadonlySet<string> = new Set(['type', 'locations', 'identifier', 'actions', 'privileges']);
+const MEMBERS: ReadonlyMap<unknown, ReadonlySet<string>> = new Map([
+  [TABLE_ACCESS, new Set(['type', 'locations', 'identifier', 'actions', 'privileges'])],
+  [TABLE_ACCESS_SET, new Set(['type', 'locations', 'tables', 'actions', 'columns', 'rows'])],
+]);
 
 /**
  * Reads the `authorization_details` of a request that is about `resource`, or, when that is undefined, about whatever its
- * `locations` name. Several details of one table add up; an empty list means no permissions. Throws `PermissionsError`:
- * wrong_location when `locations` names another resource or details disagree, else malformed or too_large.
+ * `locations` name. Several details of one table add up; those with limits are alternatives. An empty list means no
+ * permissions. Throws `PermissionsError`: wrong_location when `locations` names another resource or details disagree, else
+ * malformed or too_large.
  */
 export function parseAuthorizationDetails(
   value: unknown,
@@ -40,26 +72,60 @@ export function parseAuthorizationDetails(
   }
   let location = resource;
   let isAdmin = false;
-  const cells: (readonly [table: string, mask: ActionMask])[] = [];
+  const rights: Right[] = [];
   for (const entry of value) {
-    const detail = requireTableAccess(entry);
+    const detail = requireDetail(entry);
     location = requireLocation(detail, location);
-    if (Object.hasOwn(detail, 'privileges')) isAdmin = requireAdmin(detail);
-    else cells.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
+    if (detail.type === TABLE_ACCESS_SET) rights.push(...readSet(detail));
+    else if (Object.hasOwn(detail, 'privileges')) isAdmin = requireAdmin(detail);
+    else rights.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
   }
-  return { permissions: union(createPermissions(cells), isAdmin ? EVERYTHING : NOTHING), resource: location };
+  refuseVain(rights);
+  const permissions = createPermissions(rights);
+  for (const cells of permissions.limits.values()) cells.forEach(requireFewAlternatives);
+  return { permissions: union(permissions, isAdmin ? EVERYTHING : NOTHING), resource: location };
 }
 
-function requireTableAccess(entry: unknown): JsonObject {
+function requireDetail(entry: unknown): JsonObject {
   const detail = requireObject(entry, 'Each entry of authorization_details');
-  if (readMember(detail, 'type') !== TABLE_ACCESS) {
-    throw new PermissionsError('malformed', `The type of an authorization detail must be ${TABLE_ACCESS}.`);
+  const type = readMember(detail, 'type');
+  const members = MEMBERS.get(type);
+  if (!members) {
+    const known = [...MEMBERS.keys()].join(' or ');
+    throw new PermissionsError('malformed', `The type of an authorization detail must be ${known}.`);
   }
-  const unknown = Object.keys(detail).find((member) => !MEMBERS.has(member));
-  if (unknown !== undefined) {
-    throw new PermissionsError('malformed', `${TABLE_ACCESS} has no member ${quoteName(unknown)}.`);
+  const unknown = Object.keys(detail).find((member) => !members.has(member));
+  if (unknown === undefined) return detail;
+  throw new PermissionsError('malformed', `${type} has no member ${quoteName(unknown)}.`);
+}
+
+function readSet(detail: JsonObject): Right[] {
+  const tables = requireStrings(detail, 'tables');
+  if (tables.length > MAX_TABLES) {
+    throw new PermissionsError('too_large', `A detail may name at most ${MAX_TABLES} tables.`);
   }
-  return detail;
+  const mask = requireActions(detail);
+  const limit = readLimit(detail, { variables: 'refuse' });
+  return tables.map((table) => {
+    const id = requireTableId(table);
+    if (!limit.isUnlimited) for (const action of toActions(mask)) requireLimit(limit, id, action);
+    return [id, mask, limit];
+  });
+}
+
+/** A limit beside a wider right to the same table would take nothing away. @throws PermissionsError malformed */
+function refuseVain(rights: readonly Right[]): void {
+  const whole = new Map<string, ActionMask>();
+  for (const [table, mask, limit] of rights) {
+    if (!limit || limit.isUnlimited) whole.set(table, (whole.get(table) ?? 0) | mask);
+  }
+  for (const [table, mask, limit] of rights) {
+    if (!limit || limit.isUnlimited) continue;
+    for (const wider of [ALL_TABLES, table]) {
+      const vain = mask & (whole.get(wider) ?? 0);
+      if (vain !== 0) throw takesNothingAway(table, vain, wider);
+    }
+  }
 }
 
 function requireLocation(detail: JsonObject, known: string | undefined): string | undefined {
@@ -106,13 +172,46 @@ function requireStrings(detail: JsonObject, member: string): readonly string[] {
   return list as readonly string[];
 }
 
-/** One detail per table, or one for admin; no permissions give `[]`. The result belongs to the caller. */
+/**
+ * The full form: one detail per table, or one for admin, and sets for what has limits; no permissions give `[]`. The result
+ * belongs to the caller.
+ */
 export function toAuthorizationDetails(permissions: Permissions, resource: string): AuthorizationDetail[] {
   if (permissions.isAdmin) return [{ type: TABLE_ACCESS, locations: [resource], privileges: ['admin'] }];
-  return Array.from(permissions.masks, ([identifier, mask]) => ({
-    type: TABLE_ACCESS,
+  const whole = Array.from(
+    namedMasks(permissions),
+    ([identifier, mask]): TableAccess => ({
+      type: TABLE_ACCESS,
+      locations: [resource],
+      identifier,
+      actions: [...toActions(mask)],
+    }),
+  );
+  const limited =
+    permissions.limits.size > 0 ? [...rightsOf(permissions)].filter(([, , limit]) => limit) : [];
+  return [...whole, ...toSets(limited, resource)];
+}
+
+/** The short form, for tokens: tables with the same actions and limits in one set. */
+export function toCompactDetails(permissions: Permissions, resource: string): AuthorizationDetail[] {
+  if (permissions.isAdmin) return toAuthorizationDetails(permissions, resource);
+  const limited = [...rightsOf(permissions)].filter(([, , limit]) => limit);
+  return toSets([...namedMasks(permissions), ...limited], resource);
+}
+
+function toSets(rights: readonly Right[], resource: string): TableAccessSet[] {
+  const sets = new Map<string, { mask: ActionMask; limit: Alternative | undefined; tables: string[] }>();
+  for (const [table, mask, limit] of rights) {
+    const key = `${mask} ${limit?.key ?? ''}`;
+    const set = sets.get(key) ?? { mask, limit, tables: [] };
+    sets.set(key, set);
+    set.tables.push(table);
+  }
+  return Array.from(sets.values(), ({ mask, limit, tables }) => ({
+    type: TABLE_ACCESS_SET,
     locations: [resource],
-    identifier,
+    tables,
     actions: [...toActions(mask)],
+    ...(limit && toLimitJson(limit)),
   }));
 }

@@ -3,7 +3,9 @@ import {
   type AuthorizationDetail,
   parseAuthorizationDetails,
   TABLE_ACCESS,
+  TABLE_ACCESS_SET,
   toAuthorizationDetails,
+  toCompactDetails,
 } from './authorization-details.ts';
 import {
   DEVICE_ACCESS,
@@ -17,7 +19,7 @@ import { parseJsonText } from './json.ts';
 import type { Permissions } from './permissions.ts';
 
 /** The types that clients may ask for. */
-export const DETAIL_TYPES = [TABLE_ACCESS, DEVICE_ACCESS] as const;
+export const DETAIL_TYPES = [TABLE_ACCESS, TABLE_ACCESS_SET, DEVICE_ACCESS] as const;
 
 export interface AskedDetails {
   readonly permissions: Permissions;
@@ -48,13 +50,15 @@ export function parseDetailsText(text: string, resource: string | undefined): As
   return parseDetails(parseJsonText(text), resource);
 }
 
-/** @param devices undefined where nothing is said of devices */
+/** @param devices undefined where nothing is said of devices @param form `compact` for tokens, which have little room */
 export function toDetails(
   permissions: Permissions,
   devices: DeviceAccess | undefined,
   resource: string,
+  form: 'full' | 'compact' = 'full',
 ): (AuthorizationDetail | DeviceAccessDetail)[] {
-  const tables = toAuthorizationDetails(permissions, resource);
+  const spell = form === 'compact' ? toCompactDetails : toAuthorizationDetails;
+  const tables = spell(permissions, resource);
   return devices ? [...tables, ...toDeviceAccessDetails(devices, resource)] : tables;
 }
 

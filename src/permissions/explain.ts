@@ -1,6 +1,6 @@
 /** Which step of an intersection took a right away: the same for tables and for devices. */
 import { type DeviceAccess, type DeviceRight, intersectAccess, missingAccess } from './device-access.ts';
-import { type Cell, difference, intersect, type Permissions } from './permissions.ts';
+import { difference, intersect, type NamedCell, type Permissions } from './permissions.ts';
 
 /** A set that took part in an intersection, under the name by which people know it. */
 export interface Step<Rights> {
@@ -15,7 +15,7 @@ export interface Explanation<Rights, Right> {
 }
 
 /** A right that a step took away. Admin, which is not a cell, is spelled as in a scope: table `*`, `admin`. */
-export type Removable = Cell | { readonly table: '*'; readonly action: 'admin' };
+export type Removable = NamedCell | { readonly table: '*'; readonly action: 'admin' };
 
 /** @throws RangeError without steps: nothing to intersect must not come out as everything */
 function explain<Rights, Right extends object>(

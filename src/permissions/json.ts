@@ -3,14 +3,14 @@ import { PermissionsError, quoteName } from './errors.ts';
 import { isReservedName } from './table-ids.ts';
 
 /** The most tables that one spelling may name; far more than any token can carry. */
-export const MAX_TABLES = 1000;
+export const MAX_TABLES = 2000;
 
-/** In UTF-16 units; `MAX_TABLES` tables with long ids fit. Checked before parsing: parsing is what takes time. */
+/** In UTF-16 units; `MAX_TABLES` tables with ids of 60 fit. Checked before parsing: parsing is what takes time. */
 const MAX_TEXT_LENGTH = 256 * 1024;
 /** The deepest spelling has four levels; the rest is room for members that a face ignores. */
 const MAX_DEPTH = 8;
-/** Objects, arrays and values in all; 1,000 details with all their members stay below it. */
-const MAX_VALUES = 20_000;
+/** Objects, arrays and values in all; 2,000 details with all their members stay below it. */
+const MAX_VALUES = 40_000;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,6 @@
 /** Permissions as the JSON object of our own APIs and tokens: `{"isAdmin": false, "tables": {...}}`. */
-import { ACTIONS, type Action, type ActionMask, toBit } from './actions.ts';
+import { ACTIONS, type Action, type ActionMask, toActions, toBit } from './actions.ts';
+import { takesNothingAway } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import {
   type JsonObject,
@@ -9,12 +10,30 @@ import {
   requireObject,
   requirePlainJson,
 } from './json.ts';
-import { createPermissions, EVERYTHING, type Permissions } from './permissions.ts';
-import { requireTableId } from './table-ids.ts';
+import type { Alternative } from './limits.ts';
+import {
+  LIMIT_MEMBERS,
+  type LimitJson,
+  type LimitOptions,
+  readLimit,
+  requireFewAlternatives,
+  toLimitJson,
+} from './limits-json.ts';
+import {
+  createPermissions,
+  EVERYTHING,
+  namedMasks,
+  type Permissions,
+  type Right,
+  withDenied,
+} from './permissions.ts';
+import { ALL_TABLES, requireTableId } from './table-ids.ts';
 
 export interface ParseOptions {
   /** Members with names we do not know: refused on our own endpoints, ignored where an older API ignored them. */
   readonly unknownFlags: 'refuse' | 'ignore';
+  /** Whether a flag may be a limit, or a list of them, as in apply files. Absent: flags are true or false. */
+  readonly limits?: LimitOptions;
 }
 
 export interface PermissionsJson {
@@ -24,8 +43,9 @@ export interface PermissionsJson {
 
 /**
  * Reads `{"isAdmin": false, "tables": {"<table id>": {"create": true, "read": true, "update": true, "delete": false}}}`
- * from a value that JSON was parsed into. A missing flag is false, missing tables mean no tables; what is there must be a
- * boolean. Beside `isAdmin: true` the tables are checked and add nothing. Throws `PermissionsError` (malformed, too_large).
+ * from a value that JSON was parsed into. A missing flag is false, missing tables mean no tables. Beside `isAdmin: true` the
+ * tables are checked and add nothing. Throws `PermissionsError` (malformed, too_large), also for a flag that would take away
+ * from `*`: nothing does.
  */
 export function parsePermissions(json: unknown, options: ParseOptions): Permissions {
   requirePlainJson(json);
@@ -37,8 +57,14 @@ export function parsePermissions(json: unknown, options: ParseOptions): Permissi
   if (tables.length > MAX_TABLES) {
     throw new PermissionsError('too_large', `Permissions may name at most ${MAX_TABLES} tables.`);
   }
-  const cells = tables.map(([id, flags]) => [requireTableId(id), readFlags(id, flags, options)] as const);
-  return isAdmin ? EVERYTHING : createPermissions(cells);
+  const written = tables.map(([id, flags]) => readTable(requireTableId(id), flags, options));
+  refuseBelowAll(written);
+  if (isAdmin) return EVERYTHING;
+  const denied = written.filter((table) => table.denied !== 0);
+  return withDenied(
+    createPermissions(written.flatMap(({ rights }) => rights)),
+    new Map(denied.map((table) => [table.id, table.denied])),
+  );
 }
 
 /** The same from JSON text, which is read more strictly: an object that has a name twice is refused. */
@@ -46,10 +72,71 @@ export function parsePermissionsText(text: string, options: ParseOptions): Permi
   return parsePermissions(parseJsonText(text), options);
 }
 
-function readFlags(table: string, value: unknown, options: ParseOptions): ActionMask {
-  const flags = requireObject(value, `Table ${quoteName(table)}`);
+interface WrittenTable {
+  readonly id: string;
+  readonly rights: readonly Right[];
+  /** Actions that are allowed without limits. */
+  readonly whole: ActionMask;
+  /** Actions that are allowed with limits. */
+  readonly limited: ActionMask;
+  /** Actions that are written as `false`. */
+  readonly denied: ActionMask;
+}
+
+function readTable(id: string, value: unknown, options: ParseOptions): WrittenTable {
+  const flags = requireObject(value, `Table ${quoteName(id)}`);
   requireKnownNames(flags, ACTIONS, options);
-  return ACTIONS.reduce((mask, action) => (readFlag(flags, action) ? mask | toBit(action) : mask), 0);
+  let [whole, limited, denied] = [0, 0, 0];
+  const rights: Right[] = [];
+  for (const action of ACTIONS) {
+    const bit = toBit(action);
+    const flag = readMember(flags, action);
+    if (options.limits && typeof flag === 'object') {
+      for (const limit of readLimits(id, action, flag, options.limits)) rights.push([id, bit, limit]);
+      limited |= bit;
+    } else if (readFlag(flags, action)) whole |= bit;
+    else if (flag === false) denied |= bit;
+  }
+  return { id, rights: [[id, whole], ...rights], whole, limited, denied };
+}
+
+function readLimits(table: string, action: Action, value: unknown, options: LimitOptions): Alternative[] {
+  const list = Array.isArray(value) ? value : [value];
+  const alternatives = list.map((each) => {
+    const json = requireObject(each, `${action} of ${quoteName(table)}`);
+    requireKnownNames(json, LIMIT_MEMBERS, { unknownFlags: 'refuse' });
+    return requireLimit(readLimit(json, options), table, action);
+  });
+  requireFewAlternatives(alternatives);
+  if (alternatives.length > 0) return alternatives;
+  throw new PermissionsError('malformed', `${action} of ${quoteName(table)} must not be an empty list.`);
+}
+
+/** @throws PermissionsError malformed for a limit that does not limit, or that makes no sense for what it limits */
+export function requireLimit(limit: Alternative, table: string, action: Action): Alternative {
+  if (limit.isUnlimited) throw new PermissionsError('malformed', 'A limit must have columns or rows.');
+  if (table === ALL_TABLES) {
+    throw new PermissionsError(
+      'malformed',
+      'Rights to * cannot be limited: its tables have no columns in common.',
+    );
+  }
+  if (action === 'delete' && limit.columns) {
+    throw new PermissionsError(
+      'malformed',
+      'A row is deleted whole: give delete in a right of its own, without columns.',
+    );
+  }
+  return limit;
+}
+
+/** @throws PermissionsError malformed */
+function refuseBelowAll(tables: readonly WrittenTable[]): void {
+  const all = tables.find(({ id }) => id === ALL_TABLES)?.whole ?? 0;
+  for (const { id, limited, denied } of tables) {
+    const vain = all & (limited | denied);
+    if (vain !== 0) throw takesNothingAway(id, vain, ALL_TABLES);
+  }
 }
 
 function readFlag(flags: JsonObject, name: string): boolean {
@@ -59,18 +146,40 @@ function readFlag(flags: JsonObject, name: string): boolean {
   return flag;
 }
 
-function requireKnownNames(value: object, known: readonly string[], { unknownFlags }: ParseOptions): void {
+function requireKnownNames(
+  value: object,
+  known: readonly string[],
+  { unknownFlags }: Pick<ParseOptions, 'unknownFlags'>,
+): void {
   if (unknownFlags === 'ignore') return;
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new PermissionsError('malformed', `${quoteName(unknown)} is not one of ${known.join(', ')}.`);
 }
 
-/** Every table with all four flags; admin has no tables. */
+/** Every table with all four flags, of which none is true where the right has limits; admin has no tables. */
 export function toPermissionsJson(permissions: Permissions): PermissionsJson {
   // Object.fromEntries defines each key as an own property, where an assignment could reach a setter of the prototype.
-  const tables = Object.fromEntries(Array.from(permissions.masks, ([table, mask]) => [table, toFlags(mask)]));
+  const tables = Object.fromEntries(
+    Array.from(namedMasks(permissions), ([table, mask]) => [table, toFlags(mask)]),
+  );
   return { isAdmin: permissions.isAdmin, tables };
+}
+
+/** The same for tokens, which have little room: only what is true. */
+export function toCompactJson(permissions: Permissions): {
+  isAdmin?: true;
+  tables?: Record<string, Partial<Record<Action, true>>>;
+} {
+  if (permissions.isAdmin) return { isAdmin: true };
+  return {
+    tables: Object.fromEntries(
+      Array.from(namedMasks(permissions), ([table, mask]) => [
+        table,
+        Object.fromEntries(toActions(mask).map((action) => [action, true])),
+      ]),
+    ),
+  };
 }
 
 function toFlags(mask: ActionMask): Record<Action, boolean> {
@@ -80,4 +189,30 @@ function toFlags(mask: ActionMask): Record<Action, boolean> {
     update: (mask & toBit('update')) !== 0,
     delete: (mask & toBit('delete')) !== 0,
   };
+}
+
+/** A flag as apply files have it. */
+export type WrittenFlag = boolean | LimitJson | LimitJson[];
+
+/** As people write them: tables and flags that give nothing are left out. */
+export function toWritten(permissions: Permissions): {
+  isAdmin?: true;
+  tables?: Record<string, Partial<Record<Action, WrittenFlag>>>;
+} {
+  if (permissions.isAdmin) return { isAdmin: true };
+  const names = [...permissions.masks.keys(), ...permissions.limits.keys()].sort();
+  const tables = [...(permissions.all === 0 ? [] : [ALL_TABLES]), ...new Set(names)];
+  return { tables: Object.fromEntries(tables.map((table) => [table, toWrittenFlags(permissions, table)])) };
+}
+
+function toWrittenFlags(permissions: Permissions, table: string): Partial<Record<Action, WrittenFlag>> {
+  return Object.fromEntries(
+    ACTIONS.flatMap((action): [Action, WrittenFlag][] => {
+      const cell = permissions.cell(table, action);
+      if (cell.length === 0) return [];
+      if (permissions.allows(table, action)) return [[action, true]];
+      const limits = cell.map(toLimitJson);
+      return [[action, limits.length === 1 ? (limits[0] as LimitJson) : limits]];
+    }),
+  );
 }

@@ -2,71 +2,245 @@
  * Permissions: what may be done with the tables of one resource. This folder owns the value, its algebra and its
  * spellings: the JSON shape of our own APIs (`permissions-json.ts`), rich authorization requests (`authorization-details.ts`,
  * RFC 9396), plain scopes (`table-scopes.ts`) and the form at rest (`stored.ts`). It is pure: it knows no store, no
- * request and no resource, so the caller says which catalogue holds and which OAuth error a `PermissionsError` becomes.
+ * request and no resource, so the caller says which catalogue holds (`catalogue.ts`) and which OAuth error a
+ * `PermissionsError` becomes.
  *
  * The sets form a lattice whose bottom is `NOTHING` and whose top is `EVERYTHING`, admin of the resource. Admin covers
- * tables that do not exist yet and is therefore more than all of today's cells together.
+ * all that may be done with a resource and is therefore more than every action on every table (`*`).
  */
 import { listSome } from '../errors/texts.ts';
-import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
-import { PermissionsError, quoteName } from './errors.ts';
+import { ACTIONS, type Action, type ActionMask, toActions, toBit } from './actions.ts';
+import { quoteName } from './errors.ts';
+import {
+  type Alternative,
+  type Cell,
+  containsCell,
+  joinCells,
+  mapCell,
+  meetCells,
+  NONE,
+  WHOLE,
+} from './limits.ts';
+import { ALL_TABLES } from './table-ids.ts';
 
 export { ACTIONS, type Action } from './actions.ts';
 
-/** An immutable set of (table, action) cells, or admin. Two equal sets list their tables in the same order. */
+/** Limited rights to one table: a cell for each of `ACTIONS`. */
+export type TableLimits = readonly Cell[];
+
+interface Parts {
+  readonly isAdmin?: boolean;
+  readonly all?: ActionMask;
+  readonly masks?: ReadonlyMap<string, ActionMask>;
+  readonly limits?: ReadonlyMap<string, TableLimits>;
+  readonly isCut?: boolean;
+  readonly denied?: ReadonlyMap<string, ActionMask>;
+}
+
+const NO_MASKS: ReadonlyMap<string, ActionMask> = new Map();
+const NO_LIMITS: ReadonlyMap<string, TableLimits> = new Map();
+
+/** An immutable set of rights to tables, or admin. Two equal sets list their tables in the same order. */
 export class Permissions {
   readonly isAdmin: boolean;
-  /** Table id to allowed actions, ordered by id; no table without an action. Empty for admin. */
+  /** The actions that are allowed without limits on every table, also on future ones (`*`). */
+  readonly all: ActionMask;
+  /**
+   * Table id, or `@` and the name of a group of tables, to the actions that are allowed on it without limits, ordered by id.
+   * Each is more than `all`. Empty for admin.
+   */
   readonly masks: ReadonlyMap<string, ActionMask>;
+  /** The same to what is allowed with limits, for actions that are not allowed without. */
+  readonly limits: ReadonlyMap<string, TableLimits>;
+  /** More alternatives came out than a cell can hold, and some of them were dropped. */
+  readonly isCut: boolean;
+  readonly hasVariables: boolean;
+  /**
+   * What its author wrote as `false`, by table id. It takes nothing away and is lost when sets are combined: it serves to
+   * refuse what contradicts itself (`findProblems`).
+   */
+  readonly denied: ReadonlyMap<string, ActionMask>;
   #tables: ReadonlyMap<string, ReadonlySet<Action>> | undefined;
 
-  /** Not for callers: parse a spelling, or combine sets with the functions below. `masks` must be in order. */
-  constructor(isAdmin: boolean, masks: ReadonlyMap<string, ActionMask>) {
+  /** Not for callers: parse a spelling, or combine sets with the functions below. The maps must be in order. */
+  constructor({
+    isAdmin = false,
+    all = 0,
+    masks = NO_MASKS,
+    limits = NO_LIMITS,
+    isCut = false,
+    denied = NO_MASKS,
+  }: Parts) {
     this.isAdmin = isAdmin;
+    this.all = all;
     this.masks = masks;
+    this.limits = limits;
+    this.isCut = isCut;
+    this.denied = denied;
+    this.hasVariables = limits.size > 0 && holdVariables(limits);
     Object.freeze(this);
   }
 
-  /** The same as `masks`, to be read by people and pages. */
+  /** What is allowed without limits, by name: `*` first, then tables and groups. To be read by people and pages. */
   get tables(): ReadonlyMap<string, ReadonlySet<Action>> {
-    this.#tables ??= new Map([...this.masks].map(([table, mask]) => [table, new Set(toActions(mask))]));
+    this.#tables ??= new Map(
+      Array.from(namedMasks(this), ([name, mask]) => [name, new Set(toActions(mask))]),
+    );
     return this.#tables;
   }
 
+  /** The actions that are allowed without limits. */
+  maskOf(table: string): ActionMask {
+    return this.isAdmin ? EVERY_ACTION : (this.masks.get(table) ?? this.all);
+  }
+
+  /** Whether the action is allowed on all rows and columns. */
   allows(table: string, action: Action): boolean {
-    return this.isAdmin || ((this.masks.get(table) ?? 0) & toBit(action)) !== 0;
+    return (this.maskOf(table) & toBit(action)) !== 0;
+  }
+
+  /** The ways in which the action is allowed; `WHOLE` if it is without limits, `NONE` if it is not at all. */
+  cell(table: string, action: Action): Cell {
+    if (this.allows(table, action)) return WHOLE;
+    return this.limits.get(table)?.[ACTIONS.indexOf(action)] ?? NONE;
   }
 }
 
-export const NOTHING = new Permissions(false, new Map());
+const EVERY_ACTION: ActionMask = (1 << ACTIONS.length) - 1;
+
+function holdVariables(limits: ReadonlyMap<string, TableLimits>): boolean {
+  for (const cells of limits.values()) {
+    // As JSON spells the mark of variables. A literal value that reads like it costs a search, no more.
+    if (cells.some((cell) => cell.some(({ key }) => key.includes('\\u0000')))) return true;
+  }
+  return false;
+}
+
+export const NOTHING = new Permissions({});
 
 /** Admin of the resource. */
-export const EVERYTHING = new Permissions(true, new Map());
+export const EVERYTHING = new Permissions({ isAdmin: true });
 
-/** Permissions from cells in any order; a table named twice gets the actions of both. Table ids are not checked here. */
-export function createPermissions(cells: Iterable<readonly [table: string, mask: ActionMask]>): Permissions {
-  const merged = new Map<string, ActionMask>();
-  for (const [table, mask] of cells) {
-    if (mask !== 0) merged.set(table, (merged.get(table) ?? 0) | mask);
-  }
-  if (merged.size === 0) return NOTHING;
-  return new Permissions(false, new Map([...merged].sort(([a], [b]) => (a < b ? -1 : 1))));
+/** The same with what its author wrote as `false`. */
+export function withDenied(permissions: Permissions, denied: ReadonlyMap<string, ActionMask>): Permissions {
+  return denied.size === 0 ? permissions : new Permissions({ ...permissions, denied });
 }
 
-export function isEmpty(permissions: Permissions): boolean {
-  return !permissions.isAdmin && permissions.masks.size === 0;
+/** Actions on a table, a group or `*`, and the limit under which they are allowed. */
+export type Right = readonly [table: string, mask: ActionMask, limit?: Alternative | undefined];
+
+/**
+ * Permissions from rights in any order; those to the same table add up. Table ids are not checked here, and limits of `*`
+ * count for nothing.
+ */
+export function createPermissions(rights: Iterable<Right>): Permissions {
+  const masks = new Map<string, ActionMask>();
+  const limited = new Map<string, Alternative[][]>();
+  let all = 0;
+  for (const [table, mask, limit] of rights) {
+    if (limit && !limit.isUnlimited) addLimit(limited, table, mask, limit);
+    else if (table === ALL_TABLES) all |= mask;
+    else masks.set(table, (masks.get(table) ?? 0) | mask);
+  }
+  let isCut = false;
+  const limits = new Map<string, TableLimits>();
+  for (const [table, alternatives] of limited) {
+    const cells = alternatives.map((each) => joinCells(each, NONE));
+    isCut ||= cells.some((computed) => computed.isCut);
+    limits.set(
+      table,
+      cells.map(({ cell }) => cell),
+    );
+  }
+  return assemble({ all, masks, limits, isCut });
+}
+
+function addLimit(
+  limited: Map<string, Alternative[][]>,
+  table: string,
+  mask: ActionMask,
+  limit: Alternative,
+): void {
+  const cells = limited.get(table) ?? ACTIONS.map(() => []);
+  limited.set(table, cells);
+  for (const action of toActions(mask)) cells[ACTIONS.indexOf(action)]?.push(limit);
+}
+
+function inOrder<T>(map: ReadonlyMap<string, T>): Map<string, T> {
+  return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Without what adds nothing: masks that are `all`, limits beside a wider right. */
+function assemble({
+  all,
+  masks,
+  limits,
+  isCut,
+}: Required<Pick<Parts, 'all' | 'masks' | 'limits' | 'isCut'>>): Permissions {
+  const wider = new Map<string, ActionMask>();
+  for (const [table, mask] of masks) {
+    if ((mask | all) !== all) wider.set(table, mask | all);
+  }
+  const narrower = new Map<string, TableLimits>();
+  for (const [table, cells] of limits) {
+    if (table === ALL_TABLES) continue;
+    const mask = wider.get(table) ?? all;
+    const left = cells.map((cell, index) => ((mask & (1 << index)) === 0 ? cell : NONE));
+    if (left.some((cell) => cell.length > 0)) narrower.set(table, left);
+  }
+  if (all === 0 && wider.size === 0 && narrower.size === 0 && !isCut) return NOTHING;
+  return new Permissions({
+    all,
+    masks: inOrder(wider),
+    limits: narrower.size > 0 ? inOrder(narrower) : NO_LIMITS,
+    isCut,
+  });
+}
+
+/** What is allowed without limits: `*` first, then tables and groups, each with all its actions. Admin has none. */
+export function* namedMasks({
+  all,
+  masks,
+}: Permissions): Generator<readonly [name: string, mask: ActionMask]> {
+  if (all !== 0) yield [ALL_TABLES, all];
+  yield* masks;
+}
+
+/** The rights that the permissions consist of: those without limits, then the others. Admin has none. */
+export function* rightsOf(permissions: Permissions): Generator<Right> {
+  yield* namedMasks(permissions);
+  for (const [table, cells] of permissions.limits) yield* limitsOf(table, cells);
+}
+
+/** Each alternative with the actions that it is for. */
+function limitsOf(table: string, cells: TableLimits): Right[] {
+  const masks = new Map<Alternative['key'], { limit: Alternative; mask: ActionMask }>();
+  cells.forEach((cell, index) => {
+    for (const limit of cell)
+      masks.set(limit.key, { limit, mask: (masks.get(limit.key)?.mask ?? 0) | (1 << index) });
+  });
+  return [...masks.values()].map(({ limit, mask }) => [table, mask, limit]);
+}
+
+export function isEmpty({ isAdmin, all, masks, limits }: Permissions): boolean {
+  return !isAdmin && all === 0 && masks.size === 0 && limits.size === 0;
 }
 
 export function equals(a: Permissions, b: Permissions): boolean {
-  return a === b || (a.masks.size === b.masks.size && contains(a, b) && contains(b, a));
+  return a === b || (contains(a, b) && contains(b, a));
 }
 
-/** Whether everything that `b` allows is allowed by `a`. */
+/** Whether everything that `b` allows is allowed by `a`. With limits it may say no where the whole of `a` would allow it. */
 export function contains(a: Permissions, b: Permissions): boolean {
   if (a === b || a.isAdmin) return true;
-  if (b.isAdmin || b.masks.size > a.masks.size) return false;
+  if (b.isAdmin || (b.all & ~a.all) !== 0) return false;
+  if (a.all === 0 && b.masks.size > a.masks.size) return false;
   for (const [table, mask] of b.masks) {
-    if ((mask & ~(a.masks.get(table) ?? 0)) !== 0) return false;
+    if ((mask & ~a.maskOf(table)) !== 0) return false;
+  }
+  for (const [table, cells] of b.limits) {
+    if (!cells.every((cell, index) => containsCell(a.cell(table, ACTIONS[index] as Action), cell)))
+      return false;
   }
   return true;
 }
@@ -91,21 +265,49 @@ export const intersect = rememberLast(intersectAnew);
 function intersectAnew(a: Permissions, b: Permissions): Permissions {
   if (contains(b, a)) return a;
   if (contains(a, b)) return b;
-  const [small, large] = a.masks.size <= b.masks.size ? [a, b] : [b, a];
-  const shared = new Map<string, ActionMask>();
-  for (const [table, mask] of small.masks) {
-    const both = mask & (large.masks.get(table) ?? 0);
-    if (both !== 0) shared.set(table, both);
+  if (a.limits.size > 0 || b.limits.size > 0) return intersectLimits(a, b);
+  const all = a.all & b.all;
+  const masks = new Map<string, ActionMask>();
+  for (const table of tablesOfBoth(a, b)) {
+    const both = a.maskOf(table) & b.maskOf(table);
+    if (both !== all) masks.set(table, both);
   }
-  return shared.size === 0 ? NOTHING : new Permissions(false, shared);
+  return all === 0 && masks.size === 0 ? NOTHING : new Permissions({ all, masks });
+}
+
+/** The tables, in order, that an intersection of sets without limits can name. */
+function tablesOfBoth(a: Permissions, b: Permissions): Iterable<string> {
+  if (a.all === 0 || b.all === 0) {
+    if (a.all !== 0) return b.masks.keys();
+    if (b.all !== 0) return a.masks.keys();
+    return a.masks.size <= b.masks.size ? a.masks.keys() : b.masks.keys();
+  }
+  return [...new Set([...a.masks.keys(), ...b.masks.keys()])].sort((one, other) => (one < other ? -1 : 1));
+}
+
+function intersectLimits(a: Permissions, b: Permissions): Permissions {
+  let isCut = a.isCut || b.isCut;
+  const masks = new Map<string, ActionMask>();
+  const limits = new Map<string, TableLimits>();
+  const tables = new Set([a, b].flatMap((each) => [...each.masks.keys(), ...each.limits.keys()]));
+  for (const table of tables) {
+    masks.set(table, a.maskOf(table) & b.maskOf(table));
+    const cells = ACTIONS.map((action) => meetCells(a.cell(table, action), b.cell(table, action)));
+    isCut ||= cells.some((computed) => computed.isCut);
+    limits.set(
+      table,
+      cells.map(({ cell }) => cell),
+    );
+  }
+  return assemble({ all: a.all & b.all, masks, limits, isCut });
 }
 
 /**
- * Whether the remaining permissions can be given for this request: if tables were asked for, any part can; if admin was
- * asked for, a list of tables is not an answer.
+ * Whether the remaining permissions can be given for this request: if tables were asked for by name, any part can; if
+ * admin or `*` was asked for, a list of tables is not an answer.
  */
 export function isWhole(asked: Permissions, left: Permissions): boolean {
-  return left.isAdmin || !asked.isAdmin;
+  return left.isAdmin || (!asked.isAdmin && (asked.all & ~left.all) === 0);
 }
 
 /** What either allows. */
@@ -114,37 +316,95 @@ export const union = rememberLast(unionAnew);
 function unionAnew(a: Permissions, b: Permissions): Permissions {
   if (contains(a, b)) return a;
   if (contains(b, a)) return b;
-  return createPermissions([...a.masks, ...b.masks]);
+  const both = createPermissions([...rightsOf(a), ...rightsOf(b)]);
+  return a.isCut || b.isCut ? new Permissions({ ...both, isCut: true }) : both;
 }
 
-export interface Cell {
+/** The same with other limits; `change` gives undefined for an alternative that is dropped. */
+export function mapLimits(
+  { all, masks, limits, isCut }: Permissions,
+  change: (table: string, alternative: Alternative) => Alternative | undefined,
+): Permissions {
+  const changed = new Map<string, TableLimits>();
+  for (const [table, cells] of limits) {
+    changed.set(
+      table,
+      cells.map((cell) => mapCell(cell, (alternative) => change(table, alternative))),
+    );
+  }
+  return assemble({ all, masks, limits: changed, isCut });
+}
+
+/** A right by its name; `isLimited` if not all of it is meant, but columns or rows. */
+export interface NamedCell {
+  /** `*`: every table. */
   readonly table: string;
   readonly action: Action;
+  readonly isLimited?: true;
 }
 
 /** What one set allows and another does not. `isAdmin` says that admin itself is missing; cells are not listed then. */
 export interface Difference {
   readonly isAdmin: boolean;
-  readonly cells: readonly Cell[];
+  readonly cells: readonly NamedCell[];
+}
+
+/** What of the limited rights to a table `isMissing` says of, by name. */
+function limitedCells(
+  { limits }: Permissions,
+  isMissing: (table: string, action: Action, cell: Cell) => boolean,
+): NamedCell[] {
+  return [...limits].flatMap(([table, cells]) =>
+    cells.flatMap((cell, index) => {
+      const action = ACTIONS[index] as Action;
+      return isMissing(table, action, cell) ? [{ table, action, isLimited: true as const }] : [];
+    }),
+  );
+}
+
+function cellsBeyond(
+  a: Permissions,
+  b: Permissions,
+  isThere: (table: string, action: Action) => boolean,
+): Difference {
+  if (b.isAdmin) return { isAdmin: false, cells: [] };
+  if (a.isAdmin) return { isAdmin: true, cells: [] };
+  const cells: NamedCell[] = toActions(a.all & ~b.all).map((action) => ({ table: ALL_TABLES, action }));
+  for (const [table, mask] of a.masks) {
+    for (const action of toActions(mask & ~a.all & ~b.maskOf(table))) {
+      if (!isThere(table, action)) cells.push({ table, action });
+    }
+  }
+  cells.push(...limitedCells(a, (table, action, cell) => !containsCell(b.cell(table, action), cell)));
+  return { isAdmin: false, cells };
 }
 
 /** The cells of `a` that `b` lacks. */
 export function difference(a: Permissions, b: Permissions): Difference {
-  if (b.isAdmin) return { isAdmin: false, cells: [] };
-  if (a.isAdmin) return { isAdmin: true, cells: [] };
-  const cells: Cell[] = [];
-  for (const [table, mask] of a.masks) {
-    for (const action of toActions(mask & ~(b.masks.get(table) ?? 0))) cells.push({ table, action });
-  }
-  return { isAdmin: false, cells };
+  return cellsBeyond(a, b, () => false);
+}
+
+/**
+ * What a request asks for beyond what is allowed. A right that is asked for without limits means what there is of it,
+ * with the limits that it has; one that is asked for with limits must be within them, and `*` must be held as such.
+ */
+export function beyondAllowed(asked: Permissions, allowed: Permissions): Difference {
+  return cellsBeyond(asked, allowed, (table, action) => allowed.cell(table, action).length > 0);
+}
+
+export function isNone({ isAdmin, cells }: Difference): boolean {
+  return !isAdmin && cells.length === 0;
 }
 
 const CELLS_IN_A_SENTENCE = 5;
 
 /** Cells as table scopes are spelled (`orders:delete`): the first few, and how many more there are. */
-export function listCells(cells: readonly Cell[]): string {
+export function listCells(cells: readonly NamedCell[]): string {
   return listSome(
-    cells.map(({ table, action }) => `${quoteName(table)}:${action}`),
+    cells.map(({ table, action, isLimited }) => {
+      const name = `${table === ALL_TABLES ? table : quoteName(table)}:${action}`;
+      return isLimited ? `${name} with these columns and rows` : name;
+    }),
     CELLS_IN_A_SENTENCE,
   );
 }
@@ -154,23 +414,4 @@ export function describeDifference(report: Difference): string {
   if (report.isAdmin) return 'Admin of the resource is more than what is allowed.';
   if (report.cells.length === 0) return 'Nothing goes beyond what is allowed.';
   return `The request asks for more than is allowed: ${listCells(report.cells)}.`;
-}
-
-/** The tables of `permissions` that a closed catalogue does not list. Admin names none. */
-export function unknownTables(permissions: Permissions, tableIds: ReadonlySet<string>): string[] {
-  return [...permissions.masks.keys()].filter((table) => !tableIds.has(table));
-}
-
-/** Throws `PermissionsError` (unknown_table) when the closed catalogue lacks a table of `permissions`. */
-export function requireKnownTables(permissions: Permissions, tableIds: ReadonlySet<string>): void {
-  const unknown = unknownTables(permissions, tableIds);
-  if (unknown.length === 0) return;
-  const named = listSome(unknown.map(quoteName), 1);
-  throw new PermissionsError('unknown_table', `The resource has no table ${named}.`);
-}
-
-/** What is left when a closed catalogue has only these tables. Admin stays admin, whatever the tables are. */
-export function restrictToTables(permissions: Permissions, tableIds: ReadonlySet<string>): Permissions {
-  if (unknownTables(permissions, tableIds).length === 0) return permissions;
-  return createPermissions([...permissions.masks].filter(([table]) => tableIds.has(table)));
 }

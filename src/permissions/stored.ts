@@ -1,14 +1,41 @@
 /** Permissions as rows keep them. */
 import { type ActionMask, toActions } from './actions.ts';
 import { PermissionsError } from './errors.ts';
-import { createPermissions, EVERYTHING, type Permissions } from './permissions.ts';
+import { Alternative } from './limits.ts';
+import { createPermissions, EVERYTHING, type Permissions, type Right, rightsOf } from './permissions.ts';
 import { requireTableId } from './table-ids.ts';
+import { requireVariable, toValue, toVariable } from './variables.ts';
 
-/** Permissions at rest. An array, because table ids may hold dots, dollars or `__proto__`, which document stores mangle. */
+/**
+ * Permissions at rest. Arrays, because table ids and columns may hold dots, dollars or `__proto__`, which document stores
+ * mangle. `actions` holds the letters c, r, u, d of what is allowed, in this order.
+ */
 export interface StoredPermissions {
   readonly isAdmin: boolean;
-  /** `actions` holds the letters c, r, u, d of what is allowed, in this order. */
-  readonly tables: readonly { readonly table: string; readonly actions: string }[];
+  readonly tables: readonly StoredTable[];
+}
+
+export interface StoredTable {
+  /** `*` for every table, or `@` and the name of a group. */
+  readonly table: string;
+  /** What is allowed without limits. */
+  readonly actions: string;
+  readonly limits?: readonly StoredLimit[];
+}
+
+export interface StoredLimit {
+  readonly actions: string;
+  /** Absent: all. */
+  readonly columns?: readonly string[];
+  /** Absent: all. */
+  readonly rows?: readonly StoredCondition[];
+}
+
+export interface StoredCondition {
+  readonly column: string;
+  readonly values: readonly string[];
+  /** Such as `user.id`; never in what tokens, logins and consents keep. */
+  readonly variables?: readonly string[];
 }
 
 const LETTERS = 'crud';
@@ -20,13 +47,42 @@ const LETTERS_BY_MASK = Array.from({ length: 16 }, (_, mask) =>
     .join(''),
 );
 
+const toLetters = (mask: ActionMask): string => LETTERS_BY_MASK[mask] as string;
+
 export function toStored(permissions: Permissions): StoredPermissions {
+  if (permissions.limits.size === 0) {
+    return { isAdmin: permissions.isAdmin, tables: Array.from(rightsOf(permissions), toStoredTable) };
+  }
+  const tables = new Map<string, { table: string; actions: string; limits?: StoredLimit[] }>();
+  for (const [table, mask, limit] of rightsOf(permissions)) {
+    if (!limit) tables.set(table, toStoredTable([table, mask]));
+    else {
+      const row = tables.get(table) ?? { table, actions: '' };
+      tables.set(table, { ...row, limits: [...(row.limits ?? []), toStoredLimit(mask, limit)] });
+    }
+  }
+  return { isAdmin: permissions.isAdmin, tables: [...tables.values()] };
+}
+
+const toStoredTable = ([table, mask]: Right): { table: string; actions: string } => ({
+  table,
+  actions: toLetters(mask),
+});
+
+function toStoredLimit(mask: ActionMask, { columns, rows }: Alternative): StoredLimit {
   return {
-    isAdmin: permissions.isAdmin,
-    tables: Array.from(permissions.masks, ([table, mask]) => ({
-      table,
-      actions: LETTERS_BY_MASK[mask] as string,
-    })),
+    actions: toLetters(mask),
+    ...(columns && { columns: [...columns] }),
+    ...(rows.size > 0 && { rows: Array.from(rows, ([column, values]) => toStoredCondition(column, values)) }),
+  };
+}
+
+function toStoredCondition(column: string, values: ReadonlySet<string>): StoredCondition {
+  const variables = [...values].flatMap((value) => toVariable(value) ?? []);
+  return {
+    column,
+    values: [...values].filter((value) => toVariable(value) === undefined),
+    ...(variables.length > 0 && { variables: variables.map(({ source, name }) => `${source}.${name}`) }),
   };
 }
 
@@ -47,8 +103,37 @@ const parsed = new WeakMap<StoredPermissions, Permissions>();
 
 function parse({ isAdmin, tables }: StoredPermissions): Permissions {
   if (typeof isAdmin !== 'boolean' || !Array.isArray(tables)) throw damaged();
-  const cells = tables.map((row) => [requireTableId(row?.table), toMask(row?.actions)] as const);
-  return isAdmin ? EVERYTHING : createPermissions(cells);
+  const rights = tables.flatMap((row: StoredTable | undefined): Right[] => {
+    const table = requireTableId(row?.table);
+    const limits = row?.limits ?? [];
+    if (!Array.isArray(limits)) throw damaged();
+    return [[table, toMask(row?.actions)], ...limits.map((limit): Right => [table, ...parseLimit(limit)])];
+  });
+  return isAdmin ? EVERYTHING : createPermissions(rights);
+}
+
+/** A member that is there and empty would read as "no limit". */
+function parseLimit(limit: StoredLimit): [ActionMask, Alternative] {
+  const { columns, rows } = limit;
+  for (const list of [columns, rows]) {
+    if (list !== undefined && (!Array.isArray(list) || list.length === 0)) throw damaged();
+  }
+  const conditions = rows?.map((row): readonly [string, string[]] => [row.column, parseValues(row)]);
+  const isTwice = new Set(rows?.map(({ column }) => column)).size !== (rows?.length ?? 0);
+  if ((!columns && !conditions) || isTwice) throw damaged();
+  return [toMask(limit.actions), new Alternative(columns, conditions ?? [])];
+}
+
+function parseValues({ values, variables = [] }: StoredCondition): string[] {
+  const all = [...values, ...variables.map(parseVariable)];
+  if (all.length === 0 || !values.every((value) => typeof value === 'string' && !toVariable(value)))
+    throw damaged();
+  return all;
+}
+
+function parseVariable(text: string): string {
+  const dot = text.indexOf('.');
+  return toValue(requireVariable(`$${text.slice(0, dot)}`, text.slice(dot + 1)));
 }
 
 function toMask(letters: unknown): ActionMask {

@@ -1,4 +1,4 @@
-/** Which table ids are allowed. */
+/** Which table ids are allowed, and the names that stand for several tables: `*` and `@<group>`. */
 import { PermissionsError, quoteName } from './errors.ts';
 
 /** In UTF-16 units, as JavaScript counts. */
@@ -31,6 +31,21 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set([
  */
 const INVISIBLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 
+/** Every table, also future ones. */
+export const ALL_TABLES = '*';
+
+const GROUP_MARK = '@';
+
+/** The name of a group of tables among table ids. */
+export function toGroupName(group: string): string {
+  return GROUP_MARK + group;
+}
+
+/** @returns the id of the group; undefined for the id of a table */
+export function toGroup(name: string): string | undefined {
+  return name.startsWith(GROUP_MARK) ? name.slice(GROUP_MARK.length) : undefined;
+}
+
 /** True for keys that no JSON of ours may hold, at whatever depth. */
 export function isReservedName(name: string): boolean {
   return RESERVED_NAMES.has(name);
@@ -41,14 +56,30 @@ export function findTableIdProblem(id: unknown): string | undefined {
   if (typeof id !== 'string') return 'must be a string';
   if (id === '') return 'must not be empty';
   if (id.length > MAX_TABLE_ID_LENGTH) return `must have at most ${MAX_TABLE_ID_LENGTH} characters`;
-  if (id === '*') return 'must not be a wildcard: all tables are asked for as admin';
+  if (id === GROUP_MARK) return 'must not be the mark of groups alone';
   if (RESERVED_NAMES.has(id)) return 'must not be a name that every JavaScript object has';
   if (INVISIBLE.test(id)) return 'must not contain control or text direction characters';
   if (id.trim() !== id) return 'must not start or end with white space';
   return undefined;
 }
 
-/** `id` itself; throws `PermissionsError` (malformed) when it cannot name a table. Ids are compared exactly as they are. */
+/** What is wrong with the name of a column, as the end of a sentence that starts with "A column". */
+export const findColumnProblem = findTableIdProblem;
+
+/** What is wrong with the id of a table or a group in a catalogue, as the end of a sentence that starts with "A table id". */
+export function findCatalogueIdProblem(id: unknown): string | undefined {
+  const problem = findTableIdProblem(id);
+  if (problem !== undefined) return problem;
+  if (id === ALL_TABLES) return 'must not be *, which means every table in permissions';
+  return toGroup(id as string) === undefined
+    ? undefined
+    : 'must not begin with @, which marks groups of tables in permissions';
+}
+
+/**
+ * `id` itself, which may be `*` or the name of a group; throws `PermissionsError` (malformed) when it cannot name a table.
+ * Ids are compared exactly as they are.
+ */
 export function requireTableId(id: unknown): string {
   const problem = findTableIdProblem(id);
   if (problem === undefined) return id as string;

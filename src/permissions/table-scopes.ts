@@ -1,12 +1,12 @@
-/** Permissions on tables as plain scopes: `<table id>:<action>` and `*:admin`. */
+/** Permissions on tables as plain scopes: `<table id>:<action>`, `*:<action>` and `*:admin`. */
 import { ACTIONS, type ActionMask, toActions, toBit } from './actions.ts';
+import type { Catalogue } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { MAX_TABLES } from './json.ts';
-import { createPermissions, EVERYTHING, type Permissions } from './permissions.ts';
-import { requireTableId } from './table-ids.ts';
+import { createPermissions, EVERYTHING, namedMasks, type Permissions } from './permissions.ts';
+import { ALL_TABLES, requireTableId, toGroup } from './table-ids.ts';
 
 const ADMIN_SCOPE = '*:admin';
-const ALL_TABLES = '*';
 const MAX_TABLE_SCOPES = MAX_TABLES * ACTIONS.length;
 
 /** The scopes of a parameter, claim or row (RFC 6749 section 3.3); none where it is not a text. */
@@ -23,7 +23,7 @@ export interface SplitScopes {
 
 /**
  * Takes the scopes that ask for tables out of a request's scopes: `<table id>:<action>`, the id percent-encoded and the
- * action behind the last colon, and `*:admin`. A scope that a resource declares (`isKnownScope`) is never a table
+ * action behind the last colon, the same of a group (`@sales:read`) and of every table (`*:read`), and `*:admin`. A scope that a resource declares (`isKnownScope`) is never a table
  * scope, and neither is one that does not end in an action. Throws `PermissionsError`: malformed for broken
  * percent-encoding or an impossible table id, too_large for too many of them.
  */
@@ -49,13 +49,6 @@ export function splitTableScopes(
   return { permissions: cells.length > 0 ? createPermissions(cells) : undefined, rest };
 }
 
-/** The tables of a resource, to decide whether a scope is a table scope. */
-export interface Catalogue {
-  readonly ids: ReadonlySet<string>;
-  /** There may be further tables, of any name. */
-  readonly isOpen: boolean;
-}
-
 /** Splits at the last colon; a scope without a colon does not name a table or an action. */
 function splitScope(scope: string): { readonly encoded: string; readonly action: string } {
   const colon = scope.lastIndexOf(':');
@@ -63,9 +56,11 @@ function splitScope(scope: string): { readonly encoded: string; readonly action:
   return { encoded: scope.slice(0, colon), action: scope.slice(colon + 1) };
 }
 
-function namesTable(encoded: string, { ids }: Catalogue): boolean {
+function namesTable(encoded: string, { tables, groups }: Catalogue): boolean {
   const id = findDecoded(encoded);
-  return id !== undefined && (id === ALL_TABLES || ids.has(id));
+  if (id === undefined) return false;
+  const group = toGroup(id);
+  return id === ALL_TABLES || (group === undefined ? tables.has(id) : groups.has(group));
 }
 
 /**
@@ -107,14 +102,19 @@ function findDecoded(encoded: string): string | undefined {
 
 function decodeTableId(encoded: string): string {
   const id = findDecoded(encoded);
+  if (id === ALL_TABLES && encoded !== id) {
+    throw new PermissionsError('malformed', 'A scope for every table is spelled with a plain *.');
+  }
   if (id !== undefined) return requireTableId(id);
   throw new PermissionsError('malformed', `The scope for ${quoteName(encoded)} has broken percent-encoding.`);
 }
 
-/** The scopes that ask for exactly these permissions; every one is a valid scope token (RFC 6749 section 3.3). */
+/**
+ * The scopes that ask for all that is allowed without limits; every one is a valid scope token (RFC 6749 section 3.3).
+ */
 export function toTableScopes(permissions: Permissions): string[] {
   if (permissions.isAdmin) return [ADMIN_SCOPE];
-  return [...permissions.masks].flatMap(([table, mask]) =>
-    toActions(mask).map((action) => `${encodeURIComponent(table)}:${action}`),
+  return [...namedMasks(permissions)].flatMap(([table, mask]) =>
+    toActions(mask).map((action) => `${table === ALL_TABLES ? table : encodeURIComponent(table)}:${action}`),
   );
 }

@@ -3,7 +3,7 @@
  * library or another server knows; `leftOut` reports that, so that the rest never passes for "nothing asked".
  */
 
-import type { Resource } from '../nouns/index.ts';
+import { catalogueOf, type Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, createPermissions, EVERYTHING, type Permissions } from '../permissions/permissions.ts';
 import { type StoredPermissions, toStored } from '../permissions/stored.ts';
@@ -29,10 +29,7 @@ export interface AskedScopes extends SplitScopes {
 /** @throws PermissionsError for a table scope with an unknown action, or for a table that cannot exist */
 export function sortScopes(scopes: readonly string[], limits: ScopeLimits): AskedScopes {
   const { resource, rights, isDeclared, mayRefresh } = limits;
-  const catalogue = resource && {
-    ids: new Set(resource.tables.map(({ id }) => id)),
-    isOpen: resource.catalogue === 'open',
-  };
+  const catalogue = resource && catalogueOf(resource);
   const readTables = (scope: string): Permissions | undefined =>
     catalogue && !isDeclared(scope) ? readTableScope(scope, catalogue) : undefined;
 

@@ -6,8 +6,9 @@
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import type { Users } from '../directory/users.ts';
-import type { Application, Connection, Resource, User } from '../nouns/index.ts';
+import { type Application, type Connection, catalogueOf, type Resource, type User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
+import { withinCatalogue } from '../permissions/catalogue.ts';
 import {
   allowsNothing,
   type DeviceAccess,
@@ -23,7 +24,7 @@ import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contr
 import { defined } from '../storage/defined.ts';
 import { findAccountHolder } from './database-accounts.ts';
 import { findRegistrant } from './registrants.ts';
-import { findConnectionRights, findRights, type Holder, withinCatalogue } from './rights.ts';
+import { findConnectionRights, findRights, type Holder } from './rights.ts';
 
 /** The current rights of one party that bounds a token. */
 export interface BoundRights {
@@ -179,7 +180,7 @@ export function createCurrentRights({
     const stored = fromStored(row.permissions);
     const left = held.reduce(
       (sofar, { permissions }) => intersect(sofar, permissions),
-      withinCatalogue(stored, resource),
+      withinCatalogue(stored, catalogueOf(resource)),
     );
     const storedDevices = row.devices && fromStoredAccess(row.devices);
     const devices = held.reduce(

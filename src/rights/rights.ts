@@ -6,15 +6,9 @@
  */
 
 import type { DirectoryView } from '../directory/directory.ts';
-import type { Application, Connection, Resource } from '../nouns/index.ts';
-import {
-  EVERYTHING,
-  intersect,
-  NOTHING,
-  type Permissions,
-  restrictToTables,
-  union,
-} from '../permissions/permissions.ts';
+import { type Application, type Connection, catalogueOf, type Resource } from '../nouns/index.ts';
+import { withinCatalogue } from '../permissions/catalogue.ts';
+import { EVERYTHING, intersect, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { ColumnValues } from '../storage/contract.ts';
 
@@ -55,26 +49,6 @@ export function findCeiling(application: Application, resource: Resource): Permi
   return stored && fromStored(stored);
 }
 
-const listed = new WeakMap<Resource['tables'], ReadonlySet<string>>();
-
-/** Read once as long as the resource is kept. */
-function tableIdsOf({ tables }: Resource): ReadonlySet<string> {
-  let ids = listed.get(tables);
-  if (!ids) {
-    ids = new Set(tables.map(({ id }) => id));
-    listed.set(tables, ids);
-  }
-  return ids;
-}
-
-/**
- * What the catalogue leaves of permissions: a token cannot have a table that a closed one does not list. Admin stays
- * admin, whatever the tables are.
- */
-export function withinCatalogue(permissions: Permissions, resource: Resource): Permissions {
-  return resource.catalogue === 'open' ? permissions : restrictToTables(permissions, tableIdsOf(resource));
-}
-
 /** What a user holds of one resource, through any application. */
 export interface Held extends Pick<ResourceRights, 'permissions' | 'scopes' | 'roles' | 'roleIds'> {
   /** As what. */
@@ -98,7 +72,7 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
     roleIds.push(role.id);
   }
   const as = isOwner ? 'owner' : hasAll ? 'administrator' : 'roles of user';
-  return { permissions: withinCatalogue(permissions, resource), scopes, roles, roleIds, as };
+  return { permissions: withinCatalogue(permissions, catalogueOf(resource)), scopes, roles, roleIds, as };
 }
 
 /** The ceiling and the scopes of an application. */
@@ -138,7 +112,7 @@ export async function findRights(
   const bounds = await findBounds(view, application, resource);
   if (!bounds || resource.organization !== application.organization) return undefined;
   const { ceiling, scopes: allowedScopes } = bounds;
-  const known = withinCatalogue(ceiling, resource);
+  const known = withinCatalogue(ceiling, catalogueOf(resource));
   const steps = [
     { name: `ceiling of application ${application.name}`, permissions: ceiling },
     { name: `catalogue of resource ${resource.name}`, permissions: known },
@@ -171,7 +145,7 @@ export async function findConnectionRights(
 ): Promise<Omit<ResourceRights, 'roles'> | undefined> {
   const rights = await findRights(view, application, resource, owner);
   if (!rights) return undefined;
-  const own = withinCatalogue(fromStored(connection.permissions), resource);
+  const own = withinCatalogue(fromStored(connection.permissions), catalogueOf(resource));
   return {
     permissions: intersect(rights.permissions, own),
     scopes: new Set(connection.scopes.filter((scope) => rights.scopes.has(scope))),

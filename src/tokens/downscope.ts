@@ -1,8 +1,9 @@
 /** Effective permissions = asked ∩ ceiling ∩ subject's rights ∩ parent's. Asking for more is refused, never clipped. */
 import type { DirectoryView } from '../directory/directory.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
-import type { Application, Resource } from '../nouns/index.ts';
+import { type Application, catalogueOf, type Resource } from '../nouns/index.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
+import { requireWithinCatalogue, withinCatalogue } from '../permissions/catalogue.ts';
 import {
   containsAccess,
   type DeviceAccess,
@@ -12,14 +13,13 @@ import {
   namesNoAction,
 } from '../permissions/device-access.ts';
 import {
-  contains,
+  beyondAllowed,
   describeDifference,
-  difference,
   intersect,
+  isNone,
   isWhole,
   NOTHING,
   type Permissions,
-  requireKnownTables,
 } from '../permissions/permissions.ts';
 import type { ResourceRights } from '../rights/rights.ts';
 import { type Asked, rethrowPermissionsError } from './asked.ts';
@@ -87,9 +87,8 @@ function narrowScopes(
 
 /** An administrator's rights cover every table, also one that a closed catalogue does not have. */
 export function refuseUnknownTables(asked: Permissions, resource: Resource): void {
-  if (resource.catalogue === 'open') return;
   try {
-    requireKnownTables(asked, new Set(resource.tables.map(({ id }) => id)));
+    requireWithinCatalogue(asked, catalogueOf(resource));
   } catch (error) {
     rethrowPermissionsError(error);
   }
@@ -97,8 +96,8 @@ export function refuseUnknownTables(asked: Permissions, resource: Resource): voi
 
 function refuseBeyond(asked: Permissions, allowed: Permissions, resource: Resource): void {
   refuseUnknownTables(asked, resource);
-  if (contains(allowed, asked)) return;
-  throw new PermissionsNotAllowed({ description: describeDifference(difference(asked, allowed)) });
+  const beyond = beyondAllowed(withinCatalogue(asked, catalogueOf(resource)), allowed);
+  if (!isNone(beyond)) throw new PermissionsNotAllowed({ description: describeDifference(beyond) });
 }
 
 interface TablesGiven {
@@ -114,6 +113,11 @@ function narrowPermissions(
   parent: Proof['parent'],
 ): TablesGiven {
   const allowed = parent ? intersect(rights.permissions, parent.permissions) : rights.permissions;
+  if (allowed.isCut) {
+    throw new PermissionsNotAllowed({
+      description: 'Roles and ceilings leave too many alternatives for one table. Ask for fewer tables.',
+    });
+  }
   if (asked === undefined) {
     return {
       permissions: allowed,
@@ -126,7 +130,7 @@ function narrowPermissions(
     if (!asScopes || !(error instanceof PermissionsNotAllowed)) throw error;
     throw new ScopeNotAllowed({ description: error.told, cause: error });
   }
-  return { permissions: asked, asScopes };
+  return { permissions: intersect(withinCatalogue(asked, catalogueOf(resource)), allowed), asScopes };
 }
 
 function narrowDevices(

@@ -1,3 +1,4 @@
+import { Alternative } from '../../src/permissions/limits.ts';
 import type { Permissions } from '../../src/permissions/permissions.ts';
 import { createPermissions, EVERYTHING } from '../../src/permissions/permissions.ts';
 import { findTableIdProblem } from '../../src/permissions/table-ids.ts';
@@ -64,3 +65,42 @@ export const permissions: fc.Arbitrary<Permissions> = fc.oneof(
 );
 
 export const resource = fc.webUrl();
+
+export const alternative = (
+  columns: Iterable<string> | undefined,
+  rows: Iterable<readonly [string, Iterable<string>]>,
+): Alternative => new Alternative(columns, rows);
+
+/** Few columns and values, so that two of them often compare. */
+const limit = fc
+  .tuple(
+    fc.option(fc.subarray(['id', 'region', 'total'], { minLength: 1 }), { nil: undefined }),
+    fc.dictionary(
+      fc.constantFrom('id', 'region', 'total'),
+      fc.subarray(['1', '2', 'eu', 'us'], { minLength: 1 }),
+      { maxKeys: 2 },
+    ),
+  )
+  .map(([columns, rows]) => alternative(columns, Object.entries(rows)));
+
+/** Rights to delete are of whole rows. */
+const right = fc
+  .tuple(fc.constantFrom('orders', 'products', '注文'), fc.integer({ min: 1, max: 15 }), limit)
+  .map(([table, mask, each]) => [table, each.columns ? mask & 7 : mask, each] as const);
+
+/** Permissions of which some rights have limits, and some are for every table. */
+export const limitedPermissions: fc.Arbitrary<Permissions> = fc.oneof(
+  {
+    weight: 15,
+    arbitrary: fc
+      .tuple(
+        fc.array(right, { maxLength: 5 }),
+        fc.array(
+          fc.tuple(fc.constantFrom('orders', 'products', '*', 'invoices'), fc.integer({ min: 0, max: 15 })),
+          { maxLength: 2 },
+        ),
+      )
+      .map(([limits, cells]) => createPermissions([...limits, ...cells])),
+  },
+  { weight: 1, arbitrary: fc.constant(EVERYTHING) },
+);

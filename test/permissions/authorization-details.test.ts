@@ -84,7 +84,7 @@ test('authorization details (RFC 9396)', async (t) => {
       { ...detail, actions: { 0: 'read', length: 1 } },
       { ...detail, identifier: ['orders'] },
       { ...detail, identifier: '' },
-      { ...detail, identifier: '*' },
+      { ...detail, identifier: '@' },
       { ...detail, identifier: '__proto__' },
       { ...detail, locations: [] },
       { ...detail, locations: shop },

@@ -18,9 +18,14 @@ import {
   parsePermissionsText,
   toPermissionsJson,
 } from '../../src/permissions/permissions-json.ts';
-import { fitsIntoToken, MAX_TOKEN_PERMISSIONS_BYTES, tokenSize } from '../../src/permissions/size.ts';
 import { fromStored, toStored } from '../../src/permissions/stored.ts';
 import { splitTableScopes, toTableScopes } from '../../src/permissions/table-scopes.ts';
+import {
+  fitsIntoToken,
+  MAX_TOKEN_PERMISSIONS_BYTES,
+  tokenSize,
+  toTokenClaims,
+} from '../../src/permissions/token-claims.ts';
 import fc from '../support/properties.ts';
 import { AWKWARD_TABLE_IDS, permissions, resource } from './arbitraries.ts';
 
@@ -174,26 +179,35 @@ test('the stored form', async (t) => {
 });
 
 test('the size in a token is what a JWT grows by', () => {
-  const grownBy = (set: Permissions) => {
-    const encode = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url').length;
-    const claims = {
-      permissions: toPermissionsJson(set),
-      authorization_details: toAuthorizationDetails(set, shop),
-    };
-    return encode(claims);
-  };
+  const grownBy = (set: Permissions) =>
+    Buffer.from(JSON.stringify(toTokenClaims(set, undefined, shop))).toString('base64url').length;
   const some = (count: number) =>
     createPermissions(Array.from({ length: count }, (_, n) => [`注文 ${n}`, 1 + (n % 15)]));
   for (const count of [0, 1, 2, 3, 10, 40]) assert.equal(tokenSize(some(count), shop), grownBy(some(count)));
   assert.ok(tokenSize(EVERYTHING, shop) < 250);
-  assert.ok(tokenSize(some(15), shop) < MAX_TOKEN_PERMISSIONS_BYTES);
-  assert.ok(tokenSize(some(40), shop) > MAX_TOKEN_PERMISSIONS_BYTES);
+  assert.ok(tokenSize(some(30), shop) < MAX_TOKEN_PERMISSIONS_BYTES);
+  assert.ok(tokenSize(some(90), shop) > MAX_TOKEN_PERMISSIONS_BYTES);
+});
+
+test('200 tables with four sets of actions fit into a token that groups them', () => {
+  const ids = Array.from({ length: 200 }, (_, n) =>
+    `table_of_shop_${String(n).padStart(2, '0')}`.slice(0, 16),
+  );
+  const many = createPermissions(
+    ids.map((id, n) => [`${id.slice(0, 12)}_${n}`, [1, 2, 7, 15][n % 4] as number]),
+  );
+  assert.equal(many.masks.size, 200);
+  assert.ok(tokenSize(many, shop, ['authorization_details']) < MAX_TOKEN_PERMISSIONS_BYTES);
+  assert.ok(tokenSize(many, shop) > MAX_TOKEN_PERMISSIONS_BYTES);
+  const { authorization_details: details } = toTokenClaims(many, undefined, shop, ['authorization_details']);
+  assert.equal(details?.length, 4);
+  assert.ok(equals(parseAuthorizationDetails(details, shop).permissions, many));
 });
 
 test('PM-05 whether permissions fit into a token is decided by their size', () => {
   const many = fc
     .array(fc.tuple(fc.constantFrom(...AWKWARD_TABLE_IDS), fc.nat(40), fc.integer({ min: 1, max: 15 })), {
-      maxLength: 40,
+      maxLength: 80,
       size: 'max',
     })
     .map((cells) =>

@@ -2,8 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { eachNoun } from '../../directory/collections.ts';
 import { builtInFaces } from '../../faces/index.ts';
-import type { FaceName, FaceSettings, Organization, Resource } from '../../nouns/index.ts';
-import { type Permissions, unknownTables } from '../../permissions/permissions.ts';
+import {
+  catalogueOf,
+  type FaceName,
+  type FaceSettings,
+  type Organization,
+  type Resource,
+} from '../../nouns/index.ts';
+import { namesIn, unknownNames } from '../../permissions/catalogue.ts';
+import type { Permissions } from '../../permissions/permissions.ts';
 import { isTableScope } from '../../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
@@ -109,7 +116,7 @@ export async function planResource(
     plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
   }
   for (const { id, tables } of resource.catalogue === 'closed' ? (resource.groups ?? []) : []) {
-    for (const { table, hint } of findUnknownTables(tables, tableIds(resource))) {
+    for (const { table, hint } of findUnknownTables(tables, new Set(catalogueOf(resource).tables.keys()))) {
       plan.problems.push(
         `${name}: the group ${id} names the table ${table}, which the resource does not have${hint}`,
       );
@@ -124,13 +131,7 @@ export async function planResource(
 
 /** A declared scope is never read as a table scope, so it could not narrow a token to that table. */
 function ambiguousScopes(resource: Resource): string[] {
-  const { scopes, groups = [], catalogue } = resource;
-  const ids = new Set([...tableIds(resource), ...groups.map(({ id }) => `@${id}`)]);
-  return scopes.filter((scope) => isTableScope(scope, { ids, isOpen: catalogue === 'open' }));
-}
-
-function tableIds({ tables }: Resource): ReadonlySet<string> {
-  return new Set(tables.map(({ id }) => id));
+  return resource.scopes.filter((scope) => isTableScope(scope, catalogueOf(resource)));
 }
 
 export async function planRole(
@@ -202,13 +203,12 @@ export async function checkRights(
 ): Promise<void> {
   const resource = await plan.lookup.resources.findBy('identifier', identifier);
   if (!resource) return;
-  if (permissions && resource.catalogue === 'closed') {
-    const known = tableIds(resource);
-    for (const { table, hint } of findUnknownTables(unknownTables(permissions, known), known)) {
-      plan.problems.push(
-        `${name} allows something of the table ${table}, which ${identifier} does not have${hint}`,
-      );
-    }
+  const catalogue = catalogueOf(resource);
+  const unknown = permissions ? unknownNames(permissions, catalogue) : [];
+  for (const { table, hint } of findUnknownTables(unknown, namesIn(catalogue))) {
+    plan.problems.push(
+      `${name} allows something of the table ${table}, which ${identifier} does not have${hint}`,
+    );
   }
   for (const scope of scopes.filter((each) => !resource.scopes.includes(each))) {
     plan.problems.push(`${name} has the scope ${scope}, which ${identifier} does not have`);

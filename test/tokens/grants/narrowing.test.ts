@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DomainError } from '../../../src/errors/domain.ts';
-import { equals, intersect, type Permissions, unknownTables } from '../../../src/permissions/permissions.ts';
+import { catalogueOf } from '../../../src/nouns/index.ts';
+import { unknownNames } from '../../../src/permissions/catalogue.ts';
+import { equals, intersect, type Permissions } from '../../../src/permissions/permissions.ts';
 import { findConnectionRights, findRights } from '../../../src/rights/rights.ts';
 import type { Asked } from '../../../src/tokens/asked.ts';
 import { downscope } from '../../../src/tokens/downscope.ts';
@@ -184,8 +186,7 @@ async function isBeyond(
   const { scopes = [], permissions } = asked;
   if (scopes.some((scope) => !parent.scopes.includes(scope) || !rights.scopes.has(scope))) return true;
   if (!permissions) return false;
-  const catalogue = new Set(resource.tables.map(({ id }) => id));
-  if (resource.catalogue === 'closed' && unknownTables(permissions, catalogue).length > 0) return true;
+  if (unknownNames(permissions, catalogueOf(resource)).length > 0) return true;
   const both = [parent.permissions, rights.permissions];
   if (permissions.isAdmin) return !both.every(({ isAdmin }) => isAdmin);
   return [...permissions.tables].some(([table, actions]) =>

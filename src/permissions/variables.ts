@@ -1,0 +1,92 @@
+/**
+ * Values of row conditions that are known only when rights are computed: `{"$user": "attributes.customer"}`. Ceilings and
+ * roles may hold them; tokens, logins and consents hold the values.
+ */
+import { PermissionsError, quoteName } from './errors.ts';
+import { Alternative } from './limits.ts';
+import { mapLimits, type Permissions } from './permissions.ts';
+
+export const VARIABLE_SOURCES = ['user', 'account', 'application'] as const;
+
+export interface Variable {
+  /** `account` is a row of a user table of the operator's. */
+  readonly source: (typeof VARIABLE_SOURCES)[number];
+  /** `id`, `email` or `attributes.<name>` of a user, a copied column of an account, `id` of an application. */
+  readonly name: string;
+}
+
+/** No literal value has it, because values hold no control characters. */
+const MARK = '\u0000';
+
+const KNOWN = '$user (id, email, attributes.<name>), $account (a claim column) or $application (id)';
+
+const ATTRIBUTE = /^attributes\.[a-z][a-z0-9_]{0,31}$/;
+
+/** Never what people can write themselves, such as their user name. */
+function isKnown({ source, name }: Variable): boolean {
+  if (source === 'application') return name === 'id';
+  if (source === 'user') return name === 'id' || name === 'email' || ATTRIBUTE.test(name);
+  return name !== '';
+}
+
+/** The variable as a value among literal ones. */
+export function toValue({ source, name }: Variable): string {
+  return `${MARK}${source}.${name}`;
+}
+
+/** @returns undefined for a literal value */
+export function toVariable(value: string): Variable | undefined {
+  if (!value.startsWith(MARK)) return undefined;
+  const dot = value.indexOf('.');
+  return { source: value.slice(1, dot) as Variable['source'], name: value.slice(dot + 1) };
+}
+
+/** @throws PermissionsError malformed for one that does not exist */
+export function requireVariable(source: string, name: unknown): Variable {
+  const found = VARIABLE_SOURCES.find((known) => `$${known}` === source);
+  const variable = found && typeof name === 'string' ? { source: found, name } : undefined;
+  if (variable && isKnown(variable)) return variable;
+  throw new PermissionsError(
+    'malformed',
+    `There is no variable ${quoteName(source)} ${quoteName(String(name))}. Use ${KNOWN}.`,
+  );
+}
+
+/** As people write it, with the value that it has at this moment. */
+export function describeVariable({ source, name }: Variable): string {
+  return `{"$${source}": ${JSON.stringify(name)}}`;
+}
+
+/**
+ * The permissions with the values of their variables. One without a value gives nothing: it disappears, and with the last
+ * value of a condition its alternative.
+ * @param lookUp undefined for a variable that has no value
+ */
+export function resolveVariables(
+  permissions: Permissions,
+  lookUp: (variable: Variable) => string | undefined,
+): Permissions {
+  if (!permissions.hasVariables) return permissions;
+  return mapLimits(permissions, (_table, { columns, rows }) => {
+    const resolved = [...rows].map(
+      ([column, values]) =>
+        [
+          column,
+          [...values].flatMap((value) => {
+            const variable = toVariable(value);
+            return (variable ? lookUp(variable) || undefined : value) ?? [];
+          }),
+        ] as const,
+    );
+    return resolved.every(([, values]) => values.length > 0) ? new Alternative(columns, resolved) : undefined;
+  });
+}
+
+/** The variables that the permissions hold. */
+export function variablesOf(permissions: Permissions): Variable[] {
+  if (!permissions.hasVariables) return [];
+  const values = [...permissions.limits.values()]
+    .flat(2)
+    .flatMap(({ rows }) => [...rows.values()].flatMap((each) => [...each]));
+  return [...new Set(values)].flatMap((value) => toVariable(value) ?? []);
+}
