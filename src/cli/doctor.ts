@@ -48,12 +48,7 @@ function* examineConfiguration(io: CommandIo): Generator<Finding, Config | undef
     return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    for (const { variable, wrong, right } of error.problems) {
-      yield {
-        state: 'wrong',
-        says: `${variable}: ${wrong}.${right === undefined ? '' : ` Right would be: ${right}.`}`,
-      };
-    }
+    for (const says of error.lines) yield { state: 'wrong', says };
     return undefined;
   }
 }

@@ -76,13 +76,16 @@ export interface Problem {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly Problem[];
+  /** The problems as sentences. */
+  readonly lines: readonly string[];
 
   constructor(problems: readonly Problem[]) {
     const lines = problems.map(({ variable, wrong, right }) =>
-      right === undefined ? `${variable}: ${wrong}.` : `${variable}: ${wrong}. Right would be: ${right}.`,
+      toOneLine(`${variable}: ${wrong}.${right === undefined ? '' : ` Right would be: ${right}.`}`),
     );
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
-    super([`The configuration has ${count}:`, ...lines.map(toOneLine)].join('\n  '));
+    super([`The configuration has ${count}:`, ...lines].join('\n  '));
     this.problems = problems;
+    this.lines = lines;
   }
 }

@@ -42,7 +42,12 @@ export function loadConfig(env: Environment, { cwd, readApplyFile }: LoadOptions
     problems.push({ variable: name, wrong, right });
   const production = env.NODE_ENV === 'production';
   const values = readValues(env, report);
-  const draft = draftConfig(values, { cwd, production, given: isGiven(env), report });
+  const draft = draftConfig(values, {
+    cwd,
+    production,
+    given: ({ name }) => env[name] !== undefined,
+    report,
+  });
   requireFitting(draft, report);
   if (draft.dataDir !== undefined) requireFolder(draft.dataDir, report);
 
@@ -68,19 +73,13 @@ export function loadConfig(env: Environment, { cwd, readApplyFile }: LoadOptions
   return seal({ ...(draft as Config), ...defined({ apply }), warnings });
 }
 
-function isGiven(env: Environment): (option: Option) => boolean {
-  return ({ name }) => env[name] !== undefined;
-}
-
 /** A mistyped name must not leave its option at the default. */
 function findWrongNames(env: Environment): Problem[] {
   const known = Object.values(options).map(({ name }) => name as string);
   return Object.keys(env)
-    .filter((name) => env[name] !== undefined && /^GRANTABLE_/i.test(name) && !known.includes(name))
-    .filter((name) => !isIgnoredName(name))
-    .map((name) => {
-      return { variable: name, wrong: `there is no such option${didYouMean(name, known)}` };
-    });
+    .filter((name) => env[name] !== undefined && /^GRANTABLE_/i.test(name))
+    .filter((name) => !known.includes(name) && !isIgnoredName(name))
+    .map((name) => ({ variable: name, wrong: `there is no such option${didYouMean(name, known)}` }));
 }
 
 /** What is nearly `production` must not run without production's rules. */
