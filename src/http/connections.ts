@@ -25,40 +25,14 @@ export interface ConnectionLimits {
 }
 
 /** Connections that count together. */
-class Group {
-  readonly #limit: number;
-  readonly #isWaiting: (socket: Socket) => boolean;
+interface Group {
+  readonly limit: number;
+  open: number;
   /** The longest wait first. Some may have stopped waiting; `keepBound` checks that. */
-  readonly waiting = new Set<Socket>();
-  open = 0;
-
-  constructor(limit: number, isWaiting: (socket: Socket) => boolean) {
-    this.#limit = limit;
-    this.#isWaiting = isWaiting;
-  }
-
-  add(socket: Socket): void {
-    this.open += 1;
-    this.waiting.add(socket);
-  }
-
-  remove(socket: Socket): void {
-    this.open -= 1;
-    this.waiting.delete(socket);
-  }
-
-  /** Above the limit, ends the connection that has waited longest. */
-  keepBound(): void {
-    if (this.open <= this.#limit) return;
-    for (const socket of this.waiting) {
-      if (this.#isWaiting(socket)) {
-        socket.destroy();
-        return;
-      }
-      this.waiting.delete(socket);
-    }
-  }
+  readonly waiting: Set<Socket>;
 }
+
+const createGroup = (limit: number): Group => ({ limit, open: 0, waiting: new Set() });
 
 interface Connection {
   readonly groups: readonly Group[];
@@ -81,7 +55,7 @@ export function boundConnections(
     const first = known.get(socket)?.answers[0];
     return first === undefined || !first.req.complete || first.writableEnded;
   };
-  const all = new Group(limits.connections, isWaiting);
+  const all = createGroup(limits.connections);
   const byAddress = new Map<string, Group>();
 
   function findGroup(address: string): Group | undefined {
@@ -89,9 +63,21 @@ export function boundConnections(
     const key = addressKey(address);
     const known = byAddress.get(key);
     if (known) return known;
-    const group = new Group(limits.connectionsPerAddress, isWaiting);
+    const group = createGroup(limits.connectionsPerAddress);
     byAddress.set(key, group);
     return group;
+  }
+
+  /** Above the limit, ends the connection that has waited longest. */
+  function keepBound({ limit, open, waiting }: Group): void {
+    if (open <= limit) return;
+    for (const socket of waiting) {
+      if (isWaiting(socket)) {
+        socket.destroy();
+        return;
+      }
+      waiting.delete(socket);
+    }
   }
 
   /** The connection waits until its request is complete or its answer is sent. */
@@ -126,13 +112,19 @@ export function boundConnections(
     const connection: Connection = { groups, answers: [] };
     known.set(socket, connection);
     connections.add(connection);
-    for (const group of groups) group.add(socket);
+    for (const group of groups) {
+      group.open += 1;
+      group.waiting.add(socket);
+    }
     socket.once('close', () => {
       connections.delete(connection);
-      for (const group of groups) group.remove(socket);
+      for (const group of groups) {
+        group.open -= 1;
+        group.waiting.delete(socket);
+      }
       if (own?.open === 0) byAddress.delete(addressKey(address));
     });
-    for (const group of groups) if (!socket.destroyed) group.keepBound();
+    for (const group of groups) if (!socket.destroyed) keepBound(group);
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     startWaiting(request.socket);

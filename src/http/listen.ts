@@ -7,38 +7,26 @@ import { OPERATIONS } from './paths.ts';
 import { plainAddress, type TrustedPeers } from './request-facts.ts';
 
 /** Times in milliseconds. */
-export interface SocketLimits {
+const SOCKET_LIMITS = {
   /** Until the head of a request must be there, from the start of the connection or the end of the answer before. */
-  readonly head: number;
-  /** Until a whole request must be there. */
-  readonly request: number;
-  /** Without a byte in either direction, while a request runs: clients that do not read. */
-  readonly stall: number;
-  /** Between requests. */
-  readonly keepAlive: number;
-  /** For the rest of a body whose answer was given without it. */
-  readonly lateBody: number;
-  readonly connections: number;
-  /** Limit of one address that is not a trusted proxy. */
-  readonly connectionsPerAddress: number;
-  /** Before a stop closes idle connections: busy clients learn from their next answer that this one ends. */
-  readonly farewell: number;
-  /** Bytes. */
-  readonly headBytes: number;
-}
-
-const SOCKET_LIMITS: SocketLimits = {
   head: 10_000,
+  /** Until a whole request must be there. */
   request: 20_000,
+  /** Without a byte in either direction, while a request runs: clients that do not read. */
   stall: 60_000,
-  // Above what load balancers commonly keep, so that we are not the side that closes first.
+  /** Between requests: above what load balancers commonly keep, so that we are not the side that closes first. */
   keepAlive: 65_000,
+  /** For the rest of a body whose answer was given without it. */
   lateBody: 1_000,
   connections: 10_000,
+  /** Limit of one address that is not a trusted proxy. */
   connectionsPerAddress: 1_000,
+  /** Before a stop closes idle connections: busy clients learn from their next answer that this one ends. */
   farewell: 100,
+  /** Bytes. */
   headBytes: 16_384,
 };
+export type SocketLimits = Readonly<typeof SOCKET_LIMITS>;
 
 /** The address cannot be listened on. */
 export class CannotListen extends Error {

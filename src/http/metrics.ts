@@ -24,17 +24,7 @@ export interface Workers {
   collectFromAll(own: () => Promise<Counts>): Promise<readonly Counts[]>;
 }
 
-export interface Metrics {
-  readonly middleware: Middleware;
-  /** Counts a request; and a token, if one was given out under the grant in `state.issuedGrant`. */
-  countAnswered(answered: Answered): void;
-  /** Of `text()`. */
-  readonly contentType: string;
-  /** The text format of Prometheus: of this process, or of all that serve together. */
-  text(): Promise<string>;
-  /** Of this process. */
-  count(): Promise<Counts>;
-}
+export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Paths that are counted by themselves. */
 const COUNTED = new Set<string>([...Object.values(PATHS), ...Object.values(OPERATIONS)]);
@@ -55,10 +45,10 @@ interface MetricsDeps {
   /** Length of the queue of password hashes. */
   readonly hashesWaiting: () => number;
   /** Where several processes serve together: what all of them have counted. */
-  readonly collect?: ((own: () => Promise<Counts>) => Promise<readonly Counts[]>) | undefined;
+  readonly collect?: Workers['collectFromAll'] | undefined;
 }
 
-export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics {
+export function createMetrics({ hashesWaiting, collect }: MetricsDeps) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -105,8 +95,10 @@ export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics 
     },
   });
 
+  /** Of this process. */
   const count = (): Promise<Counts> => registry.getMetricsAsJSON();
 
+  /** The text format of Prometheus: of this process, or of all that serve together. */
   async function text(): Promise<string> {
     if (!collect) return registry.metrics();
     const all = await collect(count);
@@ -127,6 +119,7 @@ export function createMetrics({ hashesWaiting, collect }: MetricsDeps): Metrics 
     countAnswered({ method, path, status, state });
   };
 
+  /** Counts a request; and a token, if one was given out under the grant in `state.issuedGrant`. */
   function countAnswered({ method, path, status, state }: Answered): void {
     const route = routeOf(path);
     const key = `${route} ${METHODS.has(method) ? method : 'other'} ${status}`;
