@@ -50,33 +50,23 @@ function spellActors(act: NonNullable<TokenRow['act']>): string {
   return before ? `${sub}, for whom ${spellActors(before)}` : String(sub);
 }
 
-function describeRights({
-  active,
-  permissions,
-  obtainable,
-  scope,
-  row,
-  steps,
-  roles,
-  lost,
-  withheld,
-  devices,
-  lostDevices,
-}: TokenExplanation): string[] {
+function describeRights(explanation: TokenExplanation): string[] {
+  const { active, permissions, obtainable, scope, row, steps, roles, devices, lostDevices } = explanation;
   const lines: string[] = [];
   if (active && permissions) {
     lines.push('allows:', ...cap(listCells(permissions, [...steps, ...roles])));
     if (scope !== row?.scope) lines.push(`  scope: ${scope || 'none'}`);
   }
   if (devices) lines.push(...listDevices(devices));
-  lines.push(...section('lost since it was issued:', lost));
+  lines.push(...section('lost since it was issued:', explanation.lost));
   if (lostDevices.length > 0) {
     const gone = lostDevices.map(
       ({ dimension, value, by }) => `  ${dimension} ${value}, taken away by: ${by}`,
     );
     lines.push('lost of devices since it was issued:', ...cap(gone));
   }
-  lines.push(...section('the first ceiling above it allows these, the token does not:', withheld));
+  const withheld = 'the first ceiling above it allows these, the token does not:';
+  lines.push(...section(withheld, explanation.withheld));
   if (obtainable) lines.push(`could be asked for: ${spellRequest(obtainable)}`);
   return lines;
 }

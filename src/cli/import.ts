@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { importRecords, readKeys } from '../admin/import.ts';
 import { loadConfig } from '../config/load.ts';
 import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
+import type { MasterKey } from '../storage/master-key.ts';
 import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
 import { type Command, CommandFailed, readArguments, writeLines } from './command.ts';
 import { withStorage } from './open.ts';
@@ -36,11 +37,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
 }
 
 /** Rows that no key here can open would be found out when the server starts, with the store already full of them. */
-async function requireMasterKey(
-  rows: readonly StoredKey[],
-  masterKey: Parameters<typeof openVault>[0]['masterKey'],
-  now: () => number,
-): Promise<void> {
+async function requireMasterKey(rows: readonly StoredKey[], masterKey: MasterKey, now: () => number) {
   if (rows.length === 0) throw new CommandFailed('The export holds no keys, so it is not of a whole store.');
   const keys: KeyStore = {
     list: async () => [...rows],

@@ -53,19 +53,12 @@ async function record(
   { client, event }: ProofRequest,
   error: unknown,
 ): Promise<void> {
-  const reason = reasonOf(error);
-  ctx.state.reason = reason;
-  const entry = {
-    at: now(),
-    event,
-    outcome: 'denied',
-    client: client.application.clientId,
-    organization: client.organization.id,
-    address: ctx.state.address,
-    requestId: ctx.state.requestId,
-    ...defined({ reason }),
-  } as const;
-  await refusals.append(entry, false);
+  const { state } = ctx;
+  state.reason = reasonOf(error);
+  const { address, requestId, reason } = state;
+  const { application, organization } = client;
+  const who = { client: application.clientId, organization: organization.id, address, requestId };
+  await refusals.append({ at: now(), event, outcome: 'denied', ...who, ...defined({ reason }) }, false);
 }
 
 export function isProblem(answer: ProvedUser | Problem): answer is Problem {

@@ -4,6 +4,7 @@
  */
 import { constants, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { promisify } from 'node:util';
 import type { SigningAlg } from '../nouns/signing-algs.ts';
 
 /** `pool`: on libuv's threads, best with free cores. `sync`: on the event loop, best with one worker per core. */
@@ -40,6 +41,8 @@ export const SIGNATURES: Readonly<Record<SigningAlg, { digest: string | null; op
   EdDSA: { digest: null },
 };
 
+const signOnPool = promisify(sign);
+
 export type SignBytes = (data: Uint8Array) => Promise<Buffer>;
 
 /** @returns signatures as JOSE has them (RFC 7518 section 3) */
@@ -50,11 +53,7 @@ export function createSignBytes(privateKey: KeyObject, alg: SigningAlg, mode: Si
   // RSA signatures take too long for the event loop, whatever the mode.
   const isSync = mode === 'sync' && privateKey.asymmetricKeyType !== 'rsa';
   return async (data) => {
-    const signature = isSync
-      ? sign(digest, data, key)
-      : await new Promise<Buffer>((resolve, reject) => {
-          sign(digest, data, key, (error, value) => (error ? reject(error) : resolve(value)));
-        });
+    const signature = isSync ? sign(digest, data, key) : await signOnPool(digest, data, key);
     return alg === 'ES256' ? derToJose(signature) : signature;
   };
 }
