@@ -85,11 +85,7 @@ async function change(
       newPassword,
       minLength: application.minPasswordLength,
       queue: organization.id,
-      author: {
-        actor: userSubject(user),
-        address: ctx.state.address,
-        requestId: ctx.state.requestId,
-      },
+      author: { actor: userSubject(user), address: ctx.state.address, requestId: ctx.state.requestId },
     });
     return undefined;
   } catch (error) {

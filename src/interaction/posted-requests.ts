@@ -11,6 +11,7 @@ import type { Context, Middleware } from 'koa';
 import { Refusal } from '../http/refusal.ts';
 import { pathsFor } from '../provider/paths.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { decrypt, encrypt } from '../storage/sealing.ts';
 
 export interface PostedRequestsDeps {
@@ -34,6 +35,12 @@ const LIFETIME_MS = 60_000;
 /** About as much as a GET can carry. */
 const MAX_BYTES = 16_384;
 
+const START_AGAIN = 'Go back to the application and start again.';
+
+function refuse(description: string, reason?: string): never {
+  throw new Refusal(400, description, defined({ reason }));
+}
+
 /** Made from the id in the URL and the secret in the cookie: only both together open the request. */
 function keysOf(path: string, id: string, secret: string): { handle: Buffer; seal: Buffer } {
   const keyFor = (use: string): Buffer => hash('sha256', [use, path, id, secret].join('\0'), 'buffer');
@@ -55,17 +62,12 @@ export function createPostedRequests({ issuer, artifacts, limit, now }: PostedRe
   const cookie = { httpOnly: true, sameSite: 'lax', secure: isSecure, signed: false, path: '/' } as const;
 
   async function keep(ctx: Context): Promise<void> {
-    if (ctx.querystring !== '') {
-      throw new Refusal(400, 'A POST takes no parameters in the query. Send all of them in the body.');
-    }
+    if (ctx.querystring !== '')
+      refuse('A POST takes no parameters in the query. Send all of them in the body.');
     const parameters = ctx.state.form;
-    if (!parameters) {
-      throw new Refusal(415, 'Send the parameters as application/x-www-form-urlencoded.');
-    }
+    if (!parameters) throw new Refusal(415, 'Send the parameters as application/x-www-form-urlencoded.');
     const text = Buffer.from(JSON.stringify(parameters));
-    if (text.length > MAX_BYTES) {
-      throw new Refusal(413, `The parameters are larger than ${MAX_BYTES} bytes.`);
-    }
+    if (text.length > MAX_BYTES) throw new Refusal(413, `The parameters are larger than ${MAX_BYTES} bytes.`);
     await limit(ctx.state.address);
     const id = randomBytes(SECRET_BYTES).toString('base64url');
     const secret = randomBytes(SECRET_BYTES).toString('base64url');
@@ -85,22 +87,15 @@ export function createPostedRequests({ issuer, artifacts, limit, now }: PostedRe
     const kept = secret && (await artifacts.find(MODEL, handle, now()));
     const text = kept && decrypt(seal, String(kept.payload.sealed), MODEL);
     if (!text) {
-      throw new Refusal(
-        400,
-        'This request has expired or was begun in another browser. Go back to the application and start again.',
-        { reason: 'no posted request for this id and cookie' },
-      );
+      const reason = 'no posted request for this id and cookie';
+      refuse(`This request has expired or was begun in another browser. ${START_AGAIN}`, reason);
     }
     const parameters: Parameters = JSON.parse(text.toString());
     if (ctx.querystring !== queryOf(id, parameters)) {
-      throw new Refusal(
-        400,
-        'The query was changed. Open the address that the server answered the POST with.',
-      );
+      refuse('The query was changed. Open the address that the server answered the POST with.');
     }
-    if (!(await artifacts.consume(MODEL, handle, now()))) {
-      throw new Refusal(400, 'This request was used already. Go back to the application and start again.');
-    }
+    if (!(await artifacts.consume(MODEL, handle, now())))
+      refuse(`This request was used already. ${START_AGAIN}`);
     ctx.cookies.set(cookieName(id), null, cookie);
     return parameters;
   }
