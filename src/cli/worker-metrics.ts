@@ -57,11 +57,8 @@ export function collectForWorkers(): void {
         return (await counted)?.counts;
       }),
     );
-    const collected: Message = {
-      grantable: 'collected',
-      id: message.id,
-      all: all.filter((counts) => counts !== undefined),
-    };
+    const counted = all.filter((counts) => counts !== undefined);
+    const collected: Message = { grantable: 'collected', id: message.id, all: counted };
     if (worker.isConnected()) worker.send(collected);
   });
 }

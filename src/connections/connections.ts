@@ -247,9 +247,8 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     author: Author,
     asOf: number,
   ): Promise<ShownToken> {
-    const isSame = (['application', 'resource', 'owner'] as const).every(
-      (field) => known[field] === wanted[field],
-    );
+    const { application, resource, owner } = wanted;
+    const isSame = known.application === application && known.resource === resource && known.owner === owner;
     if (!isSame) throw new AlreadyTaken({ description: 'The connection belongs to another user.' });
     if (!known.enabled) throw new RegistrationClosed({ description: 'The connection is disabled.' });
     return rotate(known, author, asOf);

@@ -101,11 +101,7 @@ function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: Bo
     ctx.type = 'html';
     return;
   }
-  ctx.body = {
-    error,
-    error_description: description,
-    ...defined({ request_id: requestId }),
-  };
+  ctx.body = { error, error_description: description, ...defined({ request_id: requestId }) };
 }
 
 /** A page that cannot be drawn must not hide the error that it was for. */

@@ -92,14 +92,9 @@ export function createHosts(deps: HostsDeps): Middleware {
     }
     const host = (ctx.req.headers.host ?? '').toLowerCase();
     if (!isServed(host, ctx.path)) {
-      throw new Refusal(
-        421,
-        'This server does not answer under that host. Call it by the URL of its issuer.',
-        {
-          error: 'misdirected_request',
-          reason: `host ${quote(host)}`,
-        },
-      );
+      const reason = `host ${quote(host)}`;
+      const description = 'This server does not answer under that host. Call it by the URL of its issuer.';
+      throw new Refusal(421, description, { error: 'misdirected_request', reason });
     }
     ctx.state.host = host;
     // All code after this finds the issuer's.

@@ -26,12 +26,12 @@ export interface ViewsDeps {
 
 /** @throws BadViews */
 export function createViews({ folders, required }: ViewsDeps): Views {
-  const paths = new Map<string, string>();
+  const paths = new Map<string, string | undefined>();
   const find = (name: string): string | undefined => {
-    const known = paths.get(name);
-    if (known !== undefined) return known;
-    const path = folders.map((folder) => join(folder, `${name}.eta`)).find((file) => existsSync(file));
-    if (path !== undefined) paths.set(name, path);
+    const path =
+      paths.get(name) ??
+      folders.map((folder) => join(folder, `${name}.eta`)).find((file) => existsSync(file));
+    paths.set(name, path);
     return path;
   };
   const missing = required.filter((name) => find(name) === undefined);

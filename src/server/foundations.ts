@@ -198,10 +198,7 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
     exchangeLimit: createExchangeLimit({
       trades: config.throttle.exchange,
       living: { connection: config.livingLimit, user: config.pairLimit },
-      countLiving: {
-        connection: storage.tokens.countOf,
-        user: storage.logins.countOf,
-      },
+      countLiving: { connection: storage.tokens.countOf, user: storage.logins.countOf },
       now,
     }),
     /** Loaded when it is first used: most starts apply no file. */

@@ -25,34 +25,16 @@ export async function createRoutes(
   },
 ) {
   const { provider, issuer, throttle } = services;
-  const interaction = createInteractionRoutes({
-    ...services,
-    interactions: provider.interactions,
-    views,
-  });
-  const faces = await createFaces(
-    {
-      ...services,
-      prefixes: services.config.facePrefixes,
-      codes: provider.codes,
-      readBody,
-    },
-    further,
-  );
-  const postedRequests = createPostedRequests({
-    ...services,
-    limit: throttle.authorizationRequest,
-  });
+  const interaction = createInteractionRoutes({ ...services, interactions: provider.interactions, views });
+  const { facePrefixes: prefixes } = services.config;
+  const faces = await createFaces({ ...services, prefixes, codes: provider.codes, readBody }, further);
+  const postedRequests = createPostedRequests({ ...services, limit: throttle.authorizationRequest });
   const { endpoints, directEndpoints } = createEndpoints({
     ...services,
     userinfo: provider.routes,
     tokenEndpoint:
       tokenEndpoint && ((requests) => tokenEndpoint(requests, provider.engine.middleware, issuer)),
   });
-  return {
-    endpoints,
-    directEndpoints,
-    routes: [interaction, faces.routes, postedRequests, provider.routes],
-    faces,
-  };
+  const routes: Middleware[] = [interaction, faces.routes, postedRequests, provider.routes];
+  return { endpoints, directEndpoints, routes, faces };
 }

@@ -20,15 +20,6 @@ export function createServices(foundations: Foundations, views: Views, log: Logg
     connect: { ...known, domains: createDomains(known) },
     engine: createEngineHandle(() => provider.engine.provider()),
   });
-  const provider = createProviderParts({
-    ...known,
-    service: tokenService,
-    pages: createPages({ views }),
-  });
-  return {
-    ...known,
-    tokenService,
-    provider,
-    feed: createFeed(known),
-  };
+  const provider = createProviderParts({ ...known, service: tokenService, pages: createPages({ views }) });
+  return { ...known, tokenService, provider, feed: createFeed(known) };
 }
