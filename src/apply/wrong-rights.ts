@@ -2,12 +2,12 @@
 import type { Contradiction } from '../nouns/in-file.ts';
 import { catalogueOf } from '../nouns/index.ts';
 import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
-import { namesIn, unknownNames } from '../permissions/catalogue.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
+import { toGroupName } from '../permissions/table-ids.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
+import { findMisfits, findUnknown, type Misfit } from './misfits.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './schema.ts';
-import { findUnknownTables } from './unknown-tables.ts';
 import type { Path } from './yaml-document.ts';
 
 /** A resource of the file and the name of its organization. */
@@ -59,9 +59,9 @@ function inResource(
   // Tables that only the store knows may be any.
   if (!tables || catalogue === 'open') return wrongScopes;
   const wrongGroups = groups.flatMap((group, index) =>
-    findUnknownTables(group.tables, ids).map(({ table, hint }) => ({
-      path: [...path, 'groups', index, 'tables', group.tables.indexOf(table)],
-      message: `names ${table}, which is not a table of ${identifier}${hint}`,
+    findUnknown(group.tables, ids).map(({ name, hint }) => ({
+      path: [...path, 'groups', index, 'tables', group.tables.indexOf(name)],
+      message: `names ${name}, which is not a table of ${identifier}${hint}`,
     })),
   );
   return [...wrongScopes, ...wrongGroups];
@@ -119,12 +119,22 @@ function inPermissions(
     groups,
     catalogue = 'closed',
   } = defined.get(canonicalIdentifier(identifier))?.resource ?? {};
-  if (!permissions || !tables) return [];
-  const known = catalogueOf({ catalogue, tables, ...(groups && { groups }) });
-  return findUnknownTables(unknownNames(permissions, known), namesIn(known)).map(({ table, hint }) => ({
-    path: [...path, 'tables', table],
-    message: `is not a table of ${identifier}${hint}`,
-  }));
+  if (!permissions) return [];
+  // What the file does not say of the resource, only the store knows.
+  const hasColumns = new Set(tables?.flatMap(({ id, columns }) => (columns ? [id] : [])));
+  const isSaid = ({ name, kind, problem }: Misfit): boolean => {
+    if (problem === undefined) return (kind === 'table' ? tables : groups) !== undefined;
+    if (!permissions.limits.has(name)) return true;
+    const members = groups?.find(({ id }) => toGroupName(id) === name)?.tables ?? [name];
+    return members.every((table) => hasColumns.has(table));
+  };
+  return findMisfits(permissions, catalogueOf({ catalogue, tables: tables ?? [], groups: groups ?? [] }))
+    .filter(isSaid)
+    .map(({ name, kind, problem, hint }) => ({
+      path: [...path, 'tables', name],
+      message:
+        problem === undefined ? `is not a ${kind} of ${identifier}${hint}` : `is not valid: ${problem}`,
+    }));
 }
 
 function inScopes(

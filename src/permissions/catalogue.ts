@@ -102,16 +102,22 @@ export function expandAll(permissions: Permissions, { tables }: Catalogue): Perm
   return createPermissions([...named, ...[...tables.keys()].map((table) => [table, all] as const)]);
 }
 
+/** What does not fit, and the table or group that it is about as it is named. */
+interface Misfit {
+  readonly name: string;
+  readonly error: PermissionsError;
+}
+
 /**
  * What is wrong with permissions that are written or asked for, in the order in which people would look: names of tables and
  * groups, limits, contradictions. Empty for good ones.
  */
-export function findProblems(permissions: Permissions, catalogue: Catalogue): PermissionsError[] {
+export function findProblems(permissions: Permissions, catalogue: Catalogue): Misfit[] {
   return [
     ...unknownNames(permissions, catalogue).map((name) => {
       const group = toGroup(name);
       const said = group === undefined ? `table ${quoteName(name)}` : `group ${quoteName(group)}`;
-      return new PermissionsError('unknown_table', `The resource has no ${said}.`);
+      return { name, error: new PermissionsError('unknown_table', `The resource has no ${said}.`) };
     }),
     ...limitProblems(permissions, catalogue),
     ...contradictions(permissions, catalogue),
@@ -121,7 +127,7 @@ export function findProblems(permissions: Permissions, catalogue: Catalogue): Pe
 /** @throws PermissionsError unknown_table, malformed: the first thing that is wrong */
 export function requireWithinCatalogue(permissions: Permissions, catalogue: Catalogue): void {
   const [first] = findProblems(permissions, catalogue);
-  if (first) throw first;
+  if (first) throw first.error;
 }
 
 /** The names of tables and groups that the catalogue lacks. Admin and `*` name none. */
@@ -135,14 +141,14 @@ export function unknownNames(
   });
 }
 
-function limitProblems({ limits }: Permissions, catalogue: Catalogue): PermissionsError[] {
+function limitProblems({ limits }: Permissions, catalogue: Catalogue): Misfit[] {
   return [...limits].flatMap(([name, cells]) => {
     const group = toGroup(name);
     const tables = group === undefined ? [name] : (catalogue.groups.get(group) ?? []);
     return tables.flatMap((table) => {
       const declared = catalogue.tables.get(table) ?? NO_COLUMNS;
       const problems = new Set(cells.flat().flatMap((limit) => limitProblem(limit, table, declared) ?? []));
-      return [...problems].map((problem) => new PermissionsError('malformed', problem));
+      return [...problems].map((problem) => ({ name, error: new PermissionsError('malformed', problem) }));
     });
   });
 }
@@ -162,7 +168,7 @@ function limitProblem({ columns, rows }: Alternative, table: string, declared: C
 }
 
 /** A limit on a table of which a group gives more takes nothing away, whatever its author hoped. */
-function contradictions({ masks, limits, denied }: Permissions, { groups }: Catalogue): PermissionsError[] {
+function contradictions({ masks, limits, denied }: Permissions, { groups }: Catalogue): Misfit[] {
   return [...masks].flatMap(([name, mask]) => {
     const group = toGroup(name);
     const members = group === undefined ? [] : (groups.get(group) ?? []);
@@ -173,7 +179,7 @@ function contradictions({ masks, limits, denied }: Permissions, { groups }: Cata
         0,
       );
       const vain = mask & (limited | (denied.get(table) ?? 0));
-      return vain === 0 ? [] : [takesNothingAway(table, vain, name)];
+      return vain === 0 ? [] : [{ name: table, error: takesNothingAway(table, vain, name) }];
     });
   });
 }

@@ -214,3 +214,89 @@ test('a stored table with a name that a file must not use can be read', async (t
   const text = await writeApplyFile(organization, directory, { accessTokenTtl: 600 });
   assert.match(text, /An apply file cannot say: 1 resource/);
 });
+
+/** A file with a resource and a role whose permissions on tables these are. */
+function roleFile(tables: string, resource = COLUMNS_AND_GROUPS): string {
+  return `organizations:
+- name: acme
+  resources: [{ identifier: ${IDENTIFIER}, ${resource} }]
+  roles:
+  - name: clerk
+    resource: ${IDENTIFIER}
+    permissions: { tables: ${tables} }
+`;
+}
+const COLUMNS_AND_GROUPS =
+  'tables: [{ id: orders, columns: [{ name: id, type: integer }, { name: status, type: text }] }, { id: invoices, columns: [] }, { id: notes }], groups: [{ id: sales, tables: [orders, invoices] }, { id: open, tables: [orders] }, { id: texts, tables: [notes] }]';
+
+const WRONG_RIGHTS: readonly [tables: string, problem: RegExp][] = [
+  ['{ "@sale": { read: true } }', /@sale is not a group of urn:acme:db \(did you mean @sales\?\)$/],
+  ['{ oders: { read: true } }', /oders is not a table of urn:acme:db \(did you mean orders\?\)$/],
+  ['{ oders: { read: { columns: [id] } } }', /oders is not a table of urn:acme:db/],
+  [
+    '{ orders: { read: { columns: [id, totl] } } }',
+    /orders is not valid: The table orders declares no column totl/,
+  ],
+  [
+    '{ orders: { read: { rows: { customer: ["42"] } } } }',
+    /orders is not valid: The table orders declares no column customer/,
+  ],
+  ['{ orders: { read: { rows: { id: ["4x2"] } } } }', /orders is not valid: .*type integer.*4x2/],
+  [
+    '{ invoices: { read: { columns: [id] } } }',
+    /invoices is not valid: The table invoices declares no column id/,
+  ],
+  [
+    '{ "@sales": { read: { columns: [id] } } }',
+    /@sales is not valid: The table invoices declares no column id/,
+  ],
+  [
+    '{ "@sales": { read: true }, orders: { read: { columns: [id] } } }',
+    /orders is not valid: .* takes nothing away from @sales/,
+  ],
+  [
+    '{ "@texts": { read: true }, notes: { read: false } }',
+    /notes is not valid: .* takes nothing away from @texts/,
+  ],
+];
+
+for (const [tables, problem] of WRONG_RIGHTS) {
+  test(`permissions that do not fit are refused with their line: ${tables}`, () => {
+    assert.throws(
+      () => parseApplyFile(roleFile(tables), 'acme.yaml'),
+      (error) => {
+        assert.ok(error instanceof ApplyFileError);
+        assert.equal(error.lines.length, 1, error.lines.join('\n'));
+        assert.match(error.lines[0] ?? '', /^acme\.yaml:7:\d+ /);
+        assert.match(error.lines[0] ?? '', problem);
+        return true;
+      },
+    );
+  });
+}
+
+test('permissions name groups and limits that the resource declares', async (t) => {
+  const administration = await openAdministration(t);
+  const tables =
+    '{ "@sales": { read: true }, "@open": { update: { rows: { id: ["042"] }, columns: [status] } } }';
+  const file = parseApplyFile(roleFile(tables), 'acme.yaml');
+  await administration.apply(file);
+  assert.deepEqual((await administration.apply(file)).changes, []);
+});
+
+test('permissions are held against what only the store knows of the resource', async (t) => {
+  const administration = await openAdministration(t);
+  await administration.apply(parseApplyFile(roleFile('{}'), 'acme.yaml'));
+  const later = (tables: string) =>
+    administration.apply(
+      parseApplyFile(roleFile(tables, 'tables: [{ id: orders }, { id: invoices }, { id: notes }]'), 'a.yaml'),
+    );
+  await later('{ "@sales": { read: true }, orders: { update: { columns: [status] } } }');
+  assert.deepEqual(
+    await refusal(later('{ "@sale": { read: true }, orders: { update: { columns: [total] } } }')),
+    [
+      `role acme/clerk allows something of the group @sale, which ${IDENTIFIER} does not have (did you mean @sales?)`,
+      'role acme/clerk has permissions that are not valid: The table orders declares no column total, so no right can be limited by it.',
+    ],
+  );
+});

@@ -9,13 +9,12 @@ import {
   type Organization,
   type Resource,
 } from '../../nouns/index.ts';
-import { namesIn, unknownNames } from '../../permissions/catalogue.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import { isTableScope } from '../../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
+import { findMisfits, findUnknown } from '../misfits.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../schema.ts';
-import { findUnknownTables } from '../unknown-tables.ts';
 import { planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
 
@@ -116,7 +115,7 @@ export async function planResource(
     plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
   }
   for (const { id, tables } of resource.catalogue === 'closed' ? (resource.groups ?? []) : []) {
-    for (const { table, hint } of findUnknownTables(tables, new Set(catalogueOf(resource).tables.keys()))) {
+    for (const { name: table, hint } of findUnknown(tables, new Set(catalogueOf(resource).tables.keys()))) {
       plan.problems.push(
         `${name}: the group ${id} names the table ${table}, which the resource does not have${hint}`,
       );
@@ -203,11 +202,12 @@ export async function checkRights(
 ): Promise<void> {
   const resource = await plan.lookup.resources.findBy('identifier', identifier);
   if (!resource) return;
-  const catalogue = catalogueOf(resource);
-  const unknown = permissions ? unknownNames(permissions, catalogue) : [];
-  for (const { table, hint } of findUnknownTables(unknown, namesIn(catalogue))) {
+  for (const misfit of permissions ? findMisfits(permissions, catalogueOf(resource)) : []) {
+    const { kind, problem, hint } = misfit;
     plan.problems.push(
-      `${name} allows something of the table ${table}, which ${identifier} does not have${hint}`,
+      problem === undefined
+        ? `${name} allows something of the ${kind} ${misfit.name}, which ${identifier} does not have${hint}`
+        : `${name} has permissions that are not valid: ${problem}`,
     );
   }
   for (const scope of scopes.filter((each) => !resource.scopes.includes(each))) {
