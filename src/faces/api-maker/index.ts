@@ -5,15 +5,13 @@
 import { ProofRejected } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { defined } from '../../storage/defined.ts';
-import { DATABASE_USER } from '../../tokens/grants/database-user.ts';
-import type { Face, FaceRequest, TokenQuestion } from '../face.ts';
+import type { Face, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { type ApiMakerSettings, type AuthTokenInfo, apiMaker } from './declaration.ts';
 import {
   FieldRefused,
   parseTokenRequest,
-  type Renewal,
-  type RowLogin,
+  REQUEST_CLAIM,
   TOKEN_ROUTE,
   type TokenRequest,
 } from './requests.ts';
@@ -23,23 +21,9 @@ const TTL = 10_800;
 const REFRESH_TTL = 30 * 86_400;
 const USER_HEADER = 'x-am-authorization';
 const ROW_HEADER = 'x-am-user-authorization';
-/** What the original calls the claim; the password is not in it. */
-const REQUEST_CLAIM = '__amDBRequestData';
-
-function isRenewal(login: TokenRequest['login']): login is Renewal {
-  return 'refreshToken' in login;
-}
-
 /** API Maker's clients look for this very text, and then get themselves a new token. */
 function notValid(header: string): Refusal {
   return new Refusal(401, `Authorization header '${header}' is not valid`);
-}
-
-/** What the refresh token says of the login: its kind, and the request without the password. */
-function describeLogin({ type, login }: TokenRequest): Record<string, unknown> {
-  if (type === 'AM') return { authTokenType: type };
-  const { username: u, password: _, ...request } = login as RowLogin;
-  return { authTokenType: type, [REQUEST_CLAIM]: JSON.stringify({ ...request, u }) };
 }
 
 export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
@@ -75,34 +59,15 @@ export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
     }
   }
 
-  /** With the claims of the refresh token that comes with the answer. */
-  async function toQuestion(
-    wanted: TokenRequest,
-  ): Promise<{ question: TokenQuestion; claims: Record<string, unknown> }> {
-    const { type, login } = wanted;
-    if (isRenewal(login)) {
-      const opened = await refreshJwts.open(login.refreshToken);
-      if (opened?.claims.authTokenType !== type) {
-        throw new ProofRejected({ reason: 'the refresh token is not from this server, or of another kind' });
-      }
-      const { authTokenType, [REQUEST_CLAIM]: request } = opened.claims;
-      return {
-        question: { grantType: 'refresh_token', parameters: { refresh_token: login.refreshToken } },
-        claims: defined({ authTokenType, [REQUEST_CLAIM]: request }),
-      };
+  /** The refresh token that comes with the answer says of the login what this one says. */
+  async function renew(type: TokenRequest['type'], refreshToken: string) {
+    const opened = await refreshJwts.open(refreshToken);
+    if (opened?.claims.authTokenType !== type) {
+      throw new ProofRejected({ reason: 'the refresh token is not from this server, or of another kind' });
     }
-    const { username, password } = login;
-    const claims = describeLogin(wanted);
-    if (type === 'AM')
-      return { question: { grantType: 'password', parameters: { username, password } }, claims };
-    const { usernameColumn, passwordColumn, ...named } = login as RowLogin;
-    return {
-      question: {
-        grantType: DATABASE_USER,
-        parameters: { ...named, username_column: usernameColumn, password_column: passwordColumn },
-      },
-      claims,
-    };
+    const { [REQUEST_CLAIM]: request } = opened.claims;
+    const question = { grantType: 'refresh_token', parameters: { refresh_token: refreshToken } };
+    return { question, claims: defined({ [REQUEST_CLAIM]: request }) };
   }
 
   return {
@@ -125,14 +90,16 @@ export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
         await requireGuard(request);
         const wanted = parseTokenRequest(request.body);
         const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
-        const { question, claims } = await toQuestion(wanted);
+        const { type, expiresIn = ttl } = wanted;
+        const { question, claims } =
+          'refreshToken' in wanted ? await renew(type, wanted.refreshToken) : wanted;
         const { answer } = await ask.token({
           ...question,
           token: {
             format: 'jwt',
-            ttl: Math.min(ttl, wanted.expiresIn ?? ttl),
+            ttl: Math.min(ttl, expiresIn),
             loginTtl: refreshTtl,
-            refreshClaims: () => claims,
+            refreshClaims: () => ({ authTokenType: type, ...claims }),
           },
         });
         const { access_token: token, refresh_token, expires_in } = answer;

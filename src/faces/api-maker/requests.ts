@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { cut, quote } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { DATABASE_USER } from '../../tokens/grants/database-user.ts';
+import type { TokenQuestion } from '../face.ts';
 
 /** A field is missing, unknown or ill-typed (HTTP 400). */
 export class FieldRefused extends Refusal {
@@ -43,18 +45,19 @@ const row = z.strictObject({
   ...settled,
 });
 
-export type Renewal = Readonly<Record<'refreshToken', string>>;
-export type UserLogin = Readonly<Record<'username' | 'password', string>>;
-export type RowLogin = UserLogin &
-  Readonly<Record<'instance' | 'database' | 'collection' | 'usernameColumn' | 'passwordColumn', string>>;
+/** What the original calls the claim with the request of a login; the password is not in it. */
+export const REQUEST_CLAIM = '__amDBRequestData';
 
-export type TokenRequest = {
+type Wanted =
+  | { readonly refreshToken: string }
+  /** `claims`: what the refresh token says of the login. */
+  | { readonly question: TokenQuestion; readonly claims: Readonly<Record<string, string>> };
+
+export type TokenRequest = Wanted & {
+  readonly type: 'AM' | 'AM_DB';
   /** Seconds, if less than usual is wanted. */
   readonly expiresIn?: number | undefined;
-} & (
-  | { readonly type: 'AM'; readonly login: UserLogin | Renewal }
-  | { readonly type: 'AM_DB'; readonly login: RowLogin | Renewal }
-);
+};
 
 /** @param path ends with a dot where the member is not at the top */
 function unknownField(name: string, path = ''): FieldRefused {
@@ -78,24 +81,34 @@ const isRenewal = (block: unknown): boolean =>
 function parseUser(block: unknown): TokenRequest {
   if (isRenewal(block)) {
     const { refresh_token: refreshToken, expiresInSeconds: expiresIn } = parse(refresh, block, 'authTokenAM');
-    return { type: 'AM', login: { refreshToken }, expiresIn };
+    return { type: 'AM', refreshToken, expiresIn };
   }
   const { u: username, p: password, expiresInSeconds: expiresIn } = parse(user, block, 'authTokenAM');
-  return { type: 'AM', login: { username, password }, expiresIn };
+  const question = { grantType: 'password', parameters: { username, password } };
+  return { type: 'AM', question, claims: {}, expiresIn };
 }
 
 function parseRow(block: unknown): TokenRequest {
   if (isRenewal(block)) {
-    return { type: 'AM_DB', login: { refreshToken: parse(refresh, block, 'authTokenAMDB').refresh_token } };
+    return { type: 'AM_DB', refreshToken: parse(refresh, block, 'authTokenAMDB').refresh_token };
   }
-  const { u: username, p: password, collection, table, ...named } = parse(row, block, 'authTokenAMDB');
+  const { u, p, collection, table, instance, database, usernameColumn, passwordColumn } = parse(
+    row,
+    block,
+    'authTokenAMDB',
+  );
   const name = collection ?? table;
-  if (name === undefined || (table !== undefined && collection !== undefined && table !== collection)) {
+  if (name === undefined || (table !== undefined && table !== name)) {
     throw new FieldRefused('authTokenAMDB.collection', 'authTokenAMDB.collection is required, once');
   }
-  const { instance, database, usernameColumn, passwordColumn } = named;
-  const of = { instance, database, collection: name, usernameColumn, passwordColumn };
-  return { type: 'AM_DB', login: { username, password, ...of } };
+  const place = { instance, database, collection: name };
+  const columns = { username_column: usernameColumn, password_column: passwordColumn };
+  const shown = JSON.stringify({ ...place, usernameColumn, passwordColumn, u });
+  return {
+    type: 'AM_DB',
+    question: { grantType: DATABASE_USER, parameters: { username: u, password: p, ...place, ...columns } },
+    claims: { [REQUEST_CLAIM]: shown },
+  };
 }
 
 /** @throws FieldRefused */

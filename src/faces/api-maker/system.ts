@@ -9,16 +9,11 @@ import type { Answered } from '../../http/access-log.ts';
 import { toFailure } from '../../http/errors.ts';
 import type { RequestState } from '../../http/request-state.ts';
 import type { FaceName } from '../../nouns/index.ts';
+import { type System, SystemRequestRefused, type SystemToken, type SystemTokenRequest } from '../embedded.ts';
 import type { Incoming } from '../incoming.ts';
 import type { Mount } from '../mount.ts';
 import { apiMaker } from './declaration.ts';
 import { TOKEN_ROUTE } from './requests.ts';
-import {
-  type System,
-  SystemRequestRefused,
-  type SystemToken,
-  type SystemTokenRequest,
-} from './system-contract.ts';
 
 export interface SystemDeps {
   /** As `Mount.call`, of the face with that name. */
