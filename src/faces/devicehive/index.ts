@@ -12,6 +12,7 @@ import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { IssuedAccess } from '../../tokens/grant.ts';
 import { DERIVED_LOGIN } from '../../tokens/grants/derived-login.ts';
 import { type Ask, type Face, type FaceRequest, Reply } from '../face.ts';
+import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { deviceHive } from './declaration.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
@@ -187,9 +188,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
             token: tokensFor(request.settings, facts),
             realm: facts.realm,
           })
-          .catch((error: unknown) => {
-            throw error instanceof ProofRejected ? unauthorized(error.message) : error;
-          });
+          .catch(insteadOf(ProofRejected, ({ message }) => unauthorized(message)));
         return new Reply(201, { accessToken: answer.access_token });
       },
 

@@ -38,10 +38,9 @@ export async function requireScope(request: FaceRequest, scope: string): Promise
  */
 export async function requirePerson(
   request: FaceRequest,
-  scope: string,
   users: Pick<Users, 'findBySubject'>,
 ): Promise<Person> {
-  const token = await requireScope(request, scope);
+  const token = await requireScope(request, 'consumer');
   const user = token.user === undefined ? undefined : await users.findBySubject(token.subject);
   const { id, realm } = request.client.application;
   if (user?.realm !== realm || token.application !== id) throw new Refusal(401, OUT_OF_SCOPE);

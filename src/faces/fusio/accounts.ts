@@ -1,15 +1,16 @@
 /** What people do about their accounts: registering, activating, setting a forgotten password, seeing who they are. */
 import { AccountGone, requireMails } from '../../accounts/account-mails.ts';
 import { isActive } from '../../directory/users.ts';
-import { AlreadyTaken, UnfitPassword } from '../../errors/domain.ts';
+import { AlreadyTaken, ProofRejected, UnfitPassword } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
-import type { User } from '../../nouns/index.ts';
+import type { Application, User } from '../../nouns/index.ts';
 import { findableEmail } from '../../nouns/usernames.ts';
 import type { FaceRequest, FaceRoutes } from '../face.ts';
+import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { requireScope } from './access.ts';
 import type { FusioSettings } from './declaration.ts';
-import { insteadOfRejected, malformed } from './failures.ts';
+import { malformed } from './failures.ts';
 import { authorFor, fieldsOf, requireText, toDateTime } from './requests.ts';
 import { findScopes } from './scopes.ts';
 
@@ -21,11 +22,28 @@ const ACTIVE = 1;
 
 const done = (message: string) => ({ success: true, message });
 
-/** As the original's texts are. @throws Refusal 400 in place of a password that will not do */
-function tellPassword(error: unknown): never {
-  if (!(error instanceof UnfitPassword)) throw error;
-  throw malformed(`Password ${error.problem}`);
+const insteadOfUnfit = insteadOf(UnfitPassword, ({ problem }) => malformed(`Password ${problem}`));
+
+interface Account {
+  readonly roleId: number | null;
+  readonly name: string;
+  readonly email: string | null;
+  readonly scopes: readonly string[];
 }
+
+const describe = (of: User | Application, { roleId, name, email, scopes }: Account) => ({
+  id: of.number,
+  roleId,
+  planId: null,
+  status: ACTIVE,
+  name,
+  email,
+  points: null,
+  scopes,
+  plans: [],
+  metadata: null,
+  date: toDateTime(of.createdAt),
+});
 
 export function createAccountRoutes(deps: FaceParts): FaceRoutes {
   const { users, registerByMail, accountMails, limitRegistration } = deps;
@@ -35,53 +53,30 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
     return (first === undefined ? undefined : await view.findRole(first))?.number ?? null;
   }
 
-  /** An application that a person registered acts as that person; one that the operator made, as itself. */
-  async function describeApplication(id: string, { view }: FaceRequest) {
-    const active = await view.findApplicationById(id);
-    if (!active) throw new Refusal(404, 'Could not find user');
-    const { application } = active;
-    if (application.owner !== undefined) return { owner: application.owner };
-    return {
-      itself: {
-        id: application.number,
-        roleId: null,
-        planId: null,
-        status: ACTIVE,
-        name: application.name,
-        email: null,
-        points: null,
-        scopes: await findScopes(view, application),
-        plans: [],
-        metadata: null,
-        date: toDateTime(application.createdAt),
-      },
-    };
-  }
-
   return {
     async 'GET /authorization/whoami'(request) {
       const token = await requireScope(request, 'authorization');
       const { view, client } = request;
-      const { owner, itself } =
+      const bearer =
         token.user === undefined
-          ? await describeApplication(token.application, request)
-          : { owner: token.user };
-      if (itself) return itself;
+          ? (await view.findApplicationById(token.application))?.application
+          : undefined;
+      // An application that a person registered acts as that person; one that the operator made, as itself.
+      const owner = token.user ?? bearer?.owner;
+      if (bearer && owner === undefined) {
+        const scopes = await findScopes(view, bearer);
+        return describe(bearer, { roleId: null, name: bearer.name, email: null, scopes });
+      }
       const user = owner === undefined ? undefined : await users.find(owner);
       if (!user || !isActive(user)) throw new Refusal(404, 'Could not find user');
-      return {
-        id: user.number,
-        roleId: await findRoleNumber(request, user),
-        planId: null,
-        status: ACTIVE,
-        name: user.username,
-        email: user.email ?? null,
-        points: null,
+      const { username: name, email = null } = user;
+      const roleId = await findRoleNumber(request, user);
+      return describe(user, {
+        roleId,
+        name,
+        email,
         scopes: await findScopes(view, client.application, user),
-        plans: [],
-        metadata: null,
-        date: toDateTime(user.createdAt),
-      };
+      });
     },
 
     async 'POST /consumer/register'(request) {
@@ -101,9 +96,9 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
       await registerByMail(
         { application, username, email, password, author: authorFor(request) },
         settings.activationUrl,
-      ).catch((error: unknown) => {
-        throw error instanceof AlreadyTaken ? malformed('User name already exists') : tellPassword(error);
-      });
+      )
+        .catch(insteadOf(AlreadyTaken, () => malformed('User name already exists')))
+        .catch(insteadOfUnfit);
       return done('Registration successful');
     },
 
@@ -111,11 +106,8 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
       const token = requireText(fieldsOf(request), 'token', 'No token provided');
       await accountMails
         .activate(token, request.client.application, (user) => authorFor(request, user))
-        .catch(
-          insteadOfRejected((error) =>
-            malformed(error instanceof AccountGone ? 'Could not find user' : 'Invalid token provided'),
-          ),
-        );
+        .catch(insteadOf(AccountGone, () => malformed('Could not find user')))
+        .catch(insteadOf(ProofRejected, () => malformed('Invalid token provided')));
       return done('Activation successful');
     },
 
@@ -140,8 +132,8 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
       const newPassword = requireText(fields, 'newPassword', 'Provided no new password');
       await accountMails
         .resetPassword(token, newPassword, request.client.application, (user) => authorFor(request, user))
-        .catch(insteadOfRejected(() => malformed('Invalid token provided')))
-        .catch(tellPassword);
+        .catch(insteadOf(ProofRejected, () => malformed('Invalid token provided')))
+        .catch(insteadOfUnfit);
       return done('Password successful changed');
     },
   };

@@ -5,6 +5,7 @@ import { Refusal } from '../../http/refusal.ts';
 import type { Application, User } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
 import { type FaceRequest, type FaceRoutes, Reply } from '../face.ts';
+import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { type Person, requirePerson } from './access.ts';
 import { malformed } from './failures.ts';
@@ -13,6 +14,7 @@ import { findScopes, pickScopes, within } from './scopes.ts';
 
 const PER_PAGE = 16;
 const MOST_PER_PAGE = 1024;
+const TOO_MANY = 'Maximal amount of apps reached. Please delete another app in order to register a new one';
 const ACTIVE = 1;
 const DEACTIVATED = 3;
 
@@ -37,7 +39,7 @@ const done = (message: string, { number }: Application) => ({ success: true, mes
 
 export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes {
   async function requireOwn(request: FaceRequest): Promise<Person & { application: Application }> {
-    const person = await requirePerson(request, 'consumer', users);
+    const person = await requirePerson(request, users);
     const { user } = person;
     const { id = '' } = request.params;
     const own = await applications.findOwn(user);
@@ -67,7 +69,7 @@ export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes 
 
   return {
     async 'GET /consumer/app'(request) {
-      const { user } = await requirePerson(request, 'consumer', users);
+      const { user } = await requirePerson(request, users);
       const { query } = request;
       const search = query.get('search') ?? '';
       const found = (await applications.findOwn(user)).filter((each) =>
@@ -89,19 +91,14 @@ export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes 
     },
 
     async 'POST /consumer/app'(request) {
-      const person = await requirePerson(request, 'consumer', users);
+      const person = await requirePerson(request, users);
       const { user } = person;
       const facts = await readFacts(request, fieldsOf(request), person);
       const through = await request.view.findApplicationById(request.client.application.id);
       if (!through) throw new Refusal(404, 'Could not find app');
       const { application } = await applications
         .register(facts, user, through.application, authorFor(request, user))
-        .catch((error: unknown) => {
-          if (!(error instanceof RegistrationClosed)) throw error;
-          throw malformed(
-            'Maximal amount of apps reached. Please delete another app in order to register a new one',
-          );
-        });
+        .catch(insteadOf(RegistrationClosed, () => malformed(TOO_MANY)));
       return new Reply(201, done('App successfully created', application));
     },
 

@@ -4,6 +4,7 @@ import type { Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { type Application, usesSecret } from '../../nouns/index.ts';
 import { findRegistrant } from '../../rights/registrants.ts';
+import { defined } from '../../storage/defined.ts';
 import type { FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requirePerson } from './access.ts';
@@ -69,7 +70,7 @@ export function createAuthorizeRoutes({ users, codes, limitPerson }: FaceParts):
     },
 
     async 'POST /consumer/authorize'(request) {
-      const { user, token } = await requirePerson(request, 'consumer', users);
+      const { user, token } = await requirePerson(request, users);
       const fields = fieldsOf(request);
       if (fields.responseType !== 'code') throw malformed('Invalid response type');
       const clientId = requireText(fields, 'clientId', 'No client id provided');
@@ -79,8 +80,7 @@ export function createAuthorizeRoutes({ users, codes, limitPerson }: FaceParts):
       const asked = readScopes(fields);
       const scopes = pickScopes(asked, within(await findScopes(request.view, application, user), token));
       if (scopes.length === 0) throw malformed('No valid scopes provided');
-      const state = findText(fields, 'state');
-      const echoed = state === undefined ? {} : { state };
+      const echoed = defined({ state: findText(fields, 'state') });
       if (fields.allow !== true) {
         return {
           type: 'access_denied',
@@ -95,12 +95,7 @@ export function createAuthorizeRoutes({ users, codes, limitPerson }: FaceParts):
       const code = joinCode(
         await codes.create({ user, application, redirectUri, scopes, authTime, address, requestId }),
       );
-      return {
-        type: 'code',
-        code,
-        ...echoed,
-        redirectUri: withParameters(redirectUri, { code, ...echoed }),
-      };
+      return { type: 'code', code, ...echoed, redirectUri: withParameters(redirectUri, { code, ...echoed }) };
     },
   };
 }

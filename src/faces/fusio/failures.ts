@@ -1,5 +1,5 @@
 /** How Fusio tells of failures: the token endpoint as RFC 6749 does, everything else in one shape of its own. */
-import { ProofRejected, ScopeNotAllowed, TooManyAttempts } from '../../errors/domain.ts';
+import { ScopeNotAllowed, TooManyAttempts } from '../../errors/domain.ts';
 import { toFailure } from '../../http/errors.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { type FaceFailure, Reply } from '../face.ts';
@@ -21,13 +21,6 @@ export function oauthError(error: string, description: string): Refusal {
 
 /** The same whether the name or the secret is wrong, or the person may not log in. */
 export const unknownCredentials = (): Refusal => oauthError('invalid_client', UNKNOWN_CREDENTIALS);
-
-/** For `catch`: tells a proof that was rejected in this way. @throws always */
-export function insteadOfRejected(toRefusal: (error: ProofRejected) => Refusal | Promise<Refusal>) {
-  return async (error: unknown): Promise<never> => {
-    throw error instanceof ProofRejected ? await toRefusal(error) : error;
-  };
-}
 
 /** Statuses that say more than a 400 and that no client takes for something else. */
 const isKept = (status: number): boolean => status === 413 || status === 415 || status >= 500;

@@ -1,11 +1,12 @@
 /** What this face asks of the token endpoint, and what its clients expect of the tokens. */
-import { RefreshTokenTooOld } from '../../errors/domain.ts';
+import { ProofRejected, RefreshTokenTooOld } from '../../errors/domain.ts';
 import type { User } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
 import type { TokenAnswer } from '../../tokens/grant.ts';
 import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face.ts';
+import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
-import { insteadOfRejected, malformed } from './failures.ts';
+import { malformed } from './failures.ts';
 import { OWN_SCOPES, pickScopes } from './scopes.ts';
 
 /** Seconds. */
@@ -29,6 +30,13 @@ function describe(user: User | undefined): Record<string, unknown> {
   return { name: username, preferred_username: username, ...defined({ email }) };
 }
 
+/** As a login answers; the token endpoint has another name for the token. */
+export type Given = ReturnType<typeof tell>;
+
+function tell({ access_token: token, expires_in, refresh_token, scope = '' }: TokenAnswer) {
+  return { token, expires_in, ...defined({ refresh_token }), scope: scope.replaceAll(' ', ',') };
+}
+
 export function createQuestions({ users, presentedTokens }: FaceParts) {
   /** A token of an application that a person registered speaks of that person. */
   async function findOwner({ view, organization }: FaceRequest, clientId: string): Promise<User | undefined> {
@@ -40,7 +48,7 @@ export function createQuestions({ users, presentedTokens }: FaceParts) {
   async function askFor(
     proof: Pick<TokenQuestion, 'grantType' | 'parameters'>,
     { request, ask, scopes, as, startsLogin = false }: Question,
-  ): Promise<TokenAnswer> {
+  ): Promise<Given> {
     const { ttl = TTL, refreshTtl = REFRESH_TTL } = request.settings;
     const owner = as && (await findOwner(request, as.clientId));
     const { answer } = await ask.token({
@@ -59,13 +67,13 @@ export function createQuestions({ users, presentedTokens }: FaceParts) {
         claims: (_, user) => describe(user ?? owner),
       },
     });
-    return answer;
+    return tell(answer);
   }
 
-  function refresh(refreshToken: string, question: Question): Promise<TokenAnswer> {
+  function refresh(refreshToken: string, question: Question): Promise<Given> {
     const proof = { grantType: 'refresh_token', parameters: { refresh_token: refreshToken } };
     return askFor(proof, question).catch(
-      insteadOfRejected(async (error) => {
+      insteadOf(ProofRejected, async (error) => {
         const isOver =
           error instanceof RefreshTokenTooOld || (await presentedTokens.hasLoginExpired(refreshToken));
         return malformed(isOver ? 'Refresh token is expired' : 'Invalid refresh token');

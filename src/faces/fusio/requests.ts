@@ -1,7 +1,7 @@
 /** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
 import { type Author, authorOf } from '../../changes/author.ts';
 import type { User } from '../../nouns/index.ts';
-import type { ApplicationSecret, FaceRequest } from '../face.ts';
+import type { FaceRequest } from '../face.ts';
 import { fusio } from './declaration.ts';
 import { malformed } from './failures.ts';
 import { parseScopes } from './scopes.ts';
@@ -45,11 +45,6 @@ export function readScopes({ scope }: Fields): readonly string[] | undefined {
   // Taken for nothing it would ask for everything.
   if (typeof scope !== 'string') throw malformed('scope must be a text');
   return parseScopes(scope);
-}
-
-/** The credentials of the Authorization header, whose scheme the original compares with its case. */
-export function findCredentials({ basic, header }: FaceRequest): ApplicationSecret | undefined {
-  return basic?.clientSecret && header('authorization').startsWith('Basic ') ? basic : undefined;
 }
 
 /** @param user who does it; undefined for a stranger */

@@ -17,11 +17,6 @@ export function parseScopes(text: string): readonly string[] | undefined {
     .filter((name) => name !== '');
 }
 
-/** @param scope of an answer of the token endpoint */
-export function tellScopes(scope = ''): string {
-  return scope.replaceAll(' ', ',');
-}
-
 /** Those of the allowed ones that are meant, in their order: a name without a dot stands for its `name.*` too. */
 export function pickScopes(asked: readonly string[] | undefined, allowed: readonly string[]): string[] {
   if (asked === undefined) return [...allowed];

@@ -1,41 +1,25 @@
 /** The token endpoint, at which an application stands in HTTP Basic with key and secret. */
-
-import { defined } from '../../storage/defined.ts';
-import type { TokenAnswer } from '../../tokens/grant.ts';
+import { ProofRejected } from '../../errors/domain.ts';
 import type { ApplicationSecret, FaceRequest, FaceRoutes } from '../face.ts';
+import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { splitCode } from './code-text.ts';
 import type { FusioSettings } from './declaration.ts';
-import { insteadOfRejected, malformed, oauthError, unknownCredentials } from './failures.ts';
-import { createQuestions, type Question } from './questions.ts';
-import { type Fields, fieldsOf, findCredentials, findText, readScopes, requireText } from './requests.ts';
-import { tellScopes } from './scopes.ts';
+import { oauthError, unknownCredentials } from './failures.ts';
+import { createQuestions, type Given, type Question } from './questions.ts';
+import { type Fields, fieldsOf, findText, readScopes, requireText } from './requests.ts';
 
-type Grant = (fields: Fields, question: Question) => Promise<TokenAnswer>;
+const NO_CREDENTIALS = 'Credentials not available';
 
-function toAnswer({ access_token, expires_in, refresh_token, scope }: TokenAnswer) {
-  return {
-    access_token,
-    token_type: 'bearer',
-    expires_in,
-    ...defined({ refresh_token }),
-    scope: tellScopes(scope),
-  };
-}
+type Grant = (fields: Fields, question: Question) => Promise<Given>;
 
-/** @throws Refusal 400 */
-function requireCredentials(request: FaceRequest): ApplicationSecret {
-  const credentials = findCredentials(request);
-  if (!credentials) throw malformed('Credentials not available');
-  return credentials;
-}
-
-/** For the one grant with which they may stand there. @throws Refusal 400 */
-function requireBodyCredentials(fields: Fields): ApplicationSecret {
-  const clientId = findText(fields, 'client_id');
-  const clientSecret = findText(fields, 'client_secret');
-  if (clientId === undefined || clientSecret === undefined) throw malformed('Credentials not available');
-  return { clientId, clientSecret };
+/** @param fields where they may stand too, with one grant @throws Refusal 400 */
+function requireCredentials(request: FaceRequest, fields: Fields = {}): ApplicationSecret {
+  const { basic, header } = request;
+  // The original compares the scheme with its case.
+  if (basic?.clientSecret && header('authorization').startsWith('Basic ')) return basic;
+  const clientId = requireText(fields, 'client_id', NO_CREDENTIALS);
+  return { clientId, clientSecret: requireText(fields, 'client_secret', NO_CREDENTIALS) };
 }
 
 /** Where people's names may stand for keys: whether one does. A key that there is means its application. */
@@ -58,7 +42,7 @@ export function createTokenEndpoint(deps: FaceParts): FaceRoutes {
       const answer = (await isPerson(request, as))
         ? askFor({ grantType: 'password', parameters: { username, password } }, { request, ask, scopes })
         : askFor({ grantType: 'client_credentials' }, { request, ask, scopes, as, startsLogin: true });
-      return answer.catch(insteadOfRejected(unknownCredentials));
+      return answer.catch(insteadOf(ProofRejected, unknownCredentials));
     },
 
     async password(fields, question) {
@@ -68,7 +52,7 @@ export function createTokenEndpoint(deps: FaceParts): FaceRoutes {
       const scopes = readScopes(fields);
       const proof = { grantType: 'password', parameters: { username, password } };
       return askFor(proof, { ...question, scopes, as }).catch(
-        insteadOfRejected(() => oauthError('invalid_grant', 'Unknown user')),
+        insteadOf(ProofRejected, () => oauthError('invalid_grant', 'Unknown user')),
       );
     },
 
@@ -79,7 +63,7 @@ export function createTokenEndpoint(deps: FaceParts): FaceRoutes {
 
     async authorization_code(fields, question) {
       const value = requireText(fields, 'code', 'code is missing');
-      const as = findCredentials(question.request) ?? requireBodyCredentials(fields);
+      const as = requireCredentials(question.request, fields);
       const { code, verifier } = splitCode(value);
       const own = await deps.codes.findRedirectUri(code);
       return askFor(
@@ -93,7 +77,7 @@ export function createTokenEndpoint(deps: FaceParts): FaceRoutes {
           },
         },
         { ...question, as, startsLogin: true },
-      ).catch(insteadOfRejected(() => oauthError('invalid_grant', 'Invalid code')));
+      ).catch(insteadOf(ProofRejected, () => oauthError('invalid_grant', 'Invalid code')));
     },
   };
 
@@ -103,7 +87,8 @@ export function createTokenEndpoint(deps: FaceParts): FaceRoutes {
       const type = requireText(fields, 'grant_type', 'grant_type is missing');
       const grant = Object.hasOwn(grants, type) ? grants[type] : undefined;
       if (!grant) throw oauthError('unsupported_grant_type', 'Invalid grant type');
-      return toAnswer(await grant(fields, { request, ask }));
+      const { token: access_token, ...others } = await grant(fields, { request, ask });
+      return { access_token, token_type: 'bearer', ...others };
     },
   };
 }

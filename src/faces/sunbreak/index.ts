@@ -13,6 +13,7 @@ import { defined } from '../../storage/defined.ts';
 import { CONNECT } from '../../tokens/grants/connect.ts';
 import { TOKEN_EXCHANGE } from '../../tokens/grants/token-exchange.ts';
 import type { Face, FaceRequest } from '../face.ts';
+import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { type SunbreakSettings, sunbreak } from './declaration.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
@@ -52,10 +53,7 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
             grantType: CONNECT,
             parameters: { ...parameters, ...defined({ is_new_user: isNewUser ? 'true' : undefined, name }) },
           })
-          .catch((error: unknown) => {
-            if (error instanceof ProofRejected) throw new Refusal(401, 'wrong email or password');
-            throw error;
-          });
+          .catch(insteadOf(ProofRejected, () => new Refusal(401, 'wrong email or password')));
         return { accessToken: answer.connection_token, name: answer.name };
       },
 
