@@ -37,7 +37,7 @@ export function createAnswers(face: Face, parts: FaceParts) {
   function fail(incoming: Incoming, error: unknown): Reply {
     const failure = toFailure(error);
     if (!failure) throw error;
-    incoming.notes.reason ??= reasonOf(error);
+    incoming.state.reason ??= reasonOf(error);
     const { description, retryAfter } = failure;
     const status = error instanceof DomainError ? (error.plainStatus ?? error.status) : failure.status;
     const reply = toReply(face.fail({ ...factsOf(incoming), status, description, error }), status);
@@ -47,8 +47,8 @@ export function createAnswers(face: Face, parts: FaceParts) {
 
   /** Records a refused request with a living token; requests from strangers are logged only. */
   async function recordBearer(incoming: Incoming, { organization }: Tenant, error: unknown, status: number) {
-    const { notes, path, address, requestId } = incoming;
-    const { bearer, reason } = notes;
+    const { path, state } = incoming;
+    const { bearer, reason, address, requestId } = state;
     if (!bearer || (status !== 401 && status !== 403)) return;
     const entry = {
       at: now(),
@@ -65,17 +65,6 @@ export function createAnswers(face: Face, parts: FaceParts) {
     await refusals.append(entry, !(error instanceof TooManyAttempts));
   }
 
-  /** Records what the token service refused, with the status that the client sees. */
-  async function recordRefusals(
-    { path, address, requestId }: Incoming,
-    refused: readonly RefusedAsk[],
-    status: number,
-  ): Promise<void> {
-    for (const { error, client } of refused) {
-      await recordRefused({ path: told(path), status, error, client, address, requestId });
-    }
-  }
-
   return {
     /** @throws what is not foreseen */
     async run(
@@ -84,7 +73,7 @@ export function createAnswers(face: Face, parts: FaceParts) {
       tenant: Tenant,
       { view, asOf }: RequestView,
     ): Promise<Reply> {
-      const { notes, address, requestId } = incoming;
+      const { state } = incoming;
       const refused: RefusedAsk[] = [];
       const onRefused = (each: RefusedAsk) => refused.push(each);
       let thrown: unknown;
@@ -92,8 +81,8 @@ export function createAnswers(face: Face, parts: FaceParts) {
       try {
         const body = await incoming.readBody();
         const request = createFaceRequest(incoming, { face, tenant, view, params, body }, presentedTokens);
-        notes.readers ??= tenant.client.application.allowedOrigins;
-        const context = { face: face.name, tenant, view, asOf, address, requestId, notes, onRefused };
+        state.readers ??= tenant.client.application.allowedOrigins;
+        const context = { face: face.name, tenant, view, asOf, state, onRefused };
         reply = toReply(await action(request, createAsk(context, parts)));
       } catch (error) {
         thrown = error;
@@ -101,8 +90,12 @@ export function createAnswers(face: Face, parts: FaceParts) {
       }
       const { status } = reply;
       try {
-        if (refused.length > 0) await recordRefusals(incoming, refused, status);
-        else if (thrown !== undefined) await recordBearer(incoming, tenant, thrown, status);
+        for (const each of refused) {
+          const { address, requestId } = state;
+          await recordRefused({ ...each, path: told(incoming.path), status, address, requestId });
+        }
+        if (refused.length === 0 && thrown !== undefined)
+          await recordBearer(incoming, tenant, thrown, status);
       } catch (failure) {
         return fail(incoming, failure);
       }

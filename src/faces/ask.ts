@@ -7,7 +7,7 @@ import type { FaceName, FaceSettings, Organization } from '../nouns/index.ts';
 import type { Issued } from '../tokens/grant.ts';
 import type { Through } from '../tokens/through.ts';
 import type { ApplicationSecret, Ask, TokenQuestion } from './face.ts';
-import type { Notes } from './incoming.ts';
+import type { FaceState } from './incoming.ts';
 import type { FaceParts } from './parts.ts';
 
 export interface Tenant {
@@ -27,9 +27,7 @@ export interface RefusedAsk {
 export interface AskContext extends RequestView {
   readonly face: FaceName;
   readonly tenant: Tenant;
-  readonly address: string;
-  readonly requestId: string;
-  readonly notes: Notes;
+  readonly state: FaceState;
   /** Is told before the face, which may answer in its own way. */
   readonly onRefused: (refused: RefusedAsk) => void;
 }
@@ -61,17 +59,15 @@ function withRealm(tenant: Tenant, realm: TokenQuestion['realm']): Tenant {
 }
 
 export function createAsk(context: AskContext, { tokenService, authenticateClient }: FaceParts): Ask {
-  const { face, tenant: own, asOf, address, requestId, notes, onRefused } = context;
+  const { face, tenant: own, asOf, state, onRefused } = context;
+  const { address, requestId } = state;
 
-  function authenticate(
-    { clientId, clientSecret }: ApplicationSecret,
-    view: DirectoryView,
-  ): Promise<AuthenticatedClient> {
+  function authenticate({ clientId, clientSecret }: ApplicationSecret, view: DirectoryView) {
     const secrets = clientSecret === '' ? [] : [clientSecret];
     const method = clientSecret === '' ? 'none' : 'client_secret_post';
     return authenticateClient(
       { clientId, method, secrets },
-      { view, address, servesPublic: true, onNamed: (named) => noteClient(notes, named) },
+      { view, address, servesPublic: true, onNamed: (named) => noteClient(state, named) },
     );
   }
 
@@ -85,12 +81,12 @@ export function createAsk(context: AskContext, { tokenService, authenticateClien
       if (credentials) client = await authenticate(credentials, view);
       else {
         client = { ...tenant.client, method: 'none' };
-        noteClient(notes, { clientId: client.application.clientId, used: 'none', registered: 'none' });
+        noteClient(state, { clientId: client.application.clientId, used: 'none', registered: 'none' });
       }
       const caller = { view, asOf, address, requestId, through, client };
       const issued = await tokenService.issue({ ...caller, grantType, parameters, asked, subject });
-      notes.issuedGrant = issued.grant;
-      if (issued.row) notes.bearer ??= issued.row;
+      state.issuedGrant = issued.grant;
+      if (issued.row) state.bearer ??= issued.row;
       return issued;
     } catch (error) {
       if (error instanceof DomainError) onRefused({ error, client });

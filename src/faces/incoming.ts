@@ -1,13 +1,9 @@
-/**
- * A request to a face before the face sees it: over HTTP, or from a program in this process. And what is noted about it
- * while it is answered.
- */
+/** A request to a face before the face sees it: over HTTP, or from a program in this process. */
 import type { RequestState } from '../http/request-state.ts';
 import type { TokenRow } from '../storage/contract.ts';
 
-/** For the log, the audit log, the metrics and pages of other origins. */
-export interface Notes
-  extends Pick<RequestState, 'clientId' | 'clientAuth' | 'issuedGrant' | 'reason' | 'readers'> {
+/** What travels with the request, for the log, the audit log, the metrics and pages of other origins. */
+export interface FaceState extends RequestState {
   /** The token with which the request came. */
   bearer?: TokenRow | undefined;
 }
@@ -18,8 +14,6 @@ export interface Incoming {
   /** Without doubled slashes. */
   readonly path: string;
   readonly query: URLSearchParams;
-  readonly address: string;
-  readonly requestId: string;
   /** Milliseconds. */
   readonly startedAt: number;
   /** Whether a program in this process made it. */
@@ -28,5 +22,5 @@ export interface Incoming {
   readonly header: (name: string) => string;
   /** @throws Refusal 400, 413 */
   readBody(): Promise<unknown>;
-  readonly notes: Notes;
+  readonly state: FaceState;
 }

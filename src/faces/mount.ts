@@ -2,7 +2,7 @@
 import type { Context, Middleware } from 'koa';
 import { createAnswers } from './answers.ts';
 import type { Face, Named, Reply } from './face.ts';
-import type { Incoming, Notes } from './incoming.ts';
+import type { FaceState, Incoming } from './incoming.ts';
 import type { FaceParts } from './parts.ts';
 import { parseBody } from './requests.ts';
 import { createRoutes, withoutDoubledSlashes } from './routes.ts';
@@ -15,7 +15,7 @@ const HEADERS = ['Authorization', 'Content-Type', 'X-HTTP-Method-Override'];
 const BODY_LIMIT = 64 * 1024;
 
 declare module 'koa' {
-  interface DefaultState extends Pick<Notes, 'bearer'> {
+  interface DefaultState extends Pick<FaceState, 'bearer'> {
     /** The body, read once for all faces that have the path. */
     faceText?: Promise<string>;
   }
@@ -62,19 +62,15 @@ export function createMount(face: Face, parts: FaceParts): Mount {
   }
 
   function toIncoming(ctx: Context): Incoming {
-    const { state } = ctx;
-    const { address, requestId } = state;
     return {
       method: ctx.method,
       path: withoutDoubledSlashes(ctx.path),
       query: new URLSearchParams(ctx.querystring),
-      address,
-      requestId,
       startedAt: now(),
       isOwn: false,
       header: (name) => ctx.get(name),
       readBody: () => readOnce(ctx),
-      notes: state,
+      state: ctx.state,
     };
   }
 

@@ -62,13 +62,9 @@ function findBasic(header: string): ApplicationSecret | undefined {
 
 /** @throws Refusal 400 for broken encoding */
 function decodeParams(params: Params): Record<string, string> {
-  const decoded = Object.entries(params).map(([name, value = '']) => [name, decode(value)]);
-  return Object.fromEntries(decoded);
-}
-
-function decode(text: string): string {
   try {
-    return decodeURIComponent(text);
+    const decoded = Object.entries(params).map(([name, value = '']) => [name, decodeURIComponent(value)]);
+    return Object.fromEntries(decoded);
   } catch {
     throw new Refusal(400, 'the path is not encoded properly');
   }
@@ -82,7 +78,7 @@ interface Read extends Pick<FaceRequest, 'view' | 'body'> {
 
 /** @throws Refusal 400 for broken encoding in the path */
 export function createFaceRequest(
-  { method, query, header, address, requestId, isOwn, notes }: Incoming,
+  { method, query, header, isOwn, state }: Incoming,
   { face, tenant, view, params, body }: Read,
   presentedTokens: PresentedTokens,
 ): FaceRequest {
@@ -97,15 +93,15 @@ export function createFaceRequest(
     body,
     bearer: BEARER.exec(authorization)?.[1],
     basic: findBasic(authorization),
-    address,
-    requestId,
+    address: state.address,
+    requestId: state.requestId,
     header,
     async findToken(value) {
       const row = await presentedTokens.findAccessToken(value);
       if (row?.face !== face.name || row.organization !== tenant.organization.id) return undefined;
       // Faces read no proofs of a key (RFC 7800), so a token that is bound to one would be good without it.
       if (row.sender) return undefined;
-      notes.bearer = row;
+      state.bearer = row;
       return row;
     },
     isOwn,

@@ -71,14 +71,14 @@ function toSurroundings(face: Face, prefixes: Prefixes): Pattern[] {
 /** Patterns that begin with the name of an organization come last: such a name never begins a path of the server. */
 function createFinder<T extends Pattern>(patterns: readonly T[], taken: ReadonlySet<string>) {
   const bySegment = Map.groupBy(patterns, ({ firstSegment }) => firstSegment);
-  return (path: string): { pattern: T; params: Params }[] => {
+  return (path: string): (T & { readonly params: Params })[] => {
     const first = firstSegmentOf(path);
     const candidates = bySegment.get(first) ?? (taken.has(first) ? [] : bySegment.get(undefined));
     return (candidates ?? []).flatMap((pattern) => {
       const found = pattern.matches(path);
       // Below a prefix, one of the face's own paths may look like a path with an organization.
       const isOwn = found && !reservedNames.has(found.params.organization ?? '');
-      return isOwn ? [{ pattern, params: found.params }] : [];
+      return isOwn ? [{ ...pattern, params: found.params }] : [];
     });
   };
 }
@@ -88,8 +88,7 @@ export function createRoutes(face: Face, prefixes: Prefixes): Routes {
   const findRoutes = createFinder(toRoutes(face, prefixes), taken);
   const findSurroundings = createFinder(toSurroundings(face, prefixes), taken);
   return {
-    at: (path) =>
-      findRoutes(path).map(({ pattern: { method, action }, params }) => ({ method, action, params })),
+    at: findRoutes,
     beside: (path) => findSurroundings(path)[0]?.params,
   };
 }

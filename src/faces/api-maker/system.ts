@@ -49,13 +49,11 @@ export function createSystem({ call, record, now }: SystemDeps): System {
       method: METHOD,
       path,
       query: new URLSearchParams(),
-      address: ADDRESS,
-      requestId: state.requestId,
       startedAt: now(),
       isOwn: true,
       header: () => '',
       readBody: async () => request,
-      notes: state,
+      state,
     };
     let status = 500;
     try {

@@ -52,11 +52,6 @@ export function findTopic(token: string): string | undefined {
   }
 }
 
-/** The only topic of a plugin's token. */
-function topicOf({ devices }: TokenRow): string | undefined {
-  return devices?.topics[0];
-}
-
 function payloadOf(
   row: TokenRow,
   user: User | undefined,
@@ -65,8 +60,8 @@ function payloadOf(
   isOfPlugin: boolean,
 ) {
   const shared = { a: actionIdsOf(row), e: expiresAt, t: type };
-  if (isOfPlugin) return { ...shared, tpc: topicOf(row) };
-  const { networks = [], deviceTypes = [] } = row.devices ?? {};
+  const { networks = [], deviceTypes = [], topics: [tpc] = [] } = row.devices ?? {};
+  if (isOfPlugin) return { ...shared, tpc };
   return { ...shared, u: user?.number, n: networks, dt: deviceTypes };
 }
 
@@ -95,19 +90,13 @@ export function tokensFor(
 
 /** @param claims of a refresh token that this server signed @returns undefined for a token of another API */
 export function readRefreshClaims(claims: Readonly<Record<string, unknown>>): RefreshFacts | undefined {
-  const { kind, exp, payload, realm } = claims as {
-    kind?: unknown;
-    exp?: unknown;
-    payload?: { u?: unknown; tpc?: unknown };
-    realm?: unknown;
+  if (claims.kind !== DEVICE_ACCESS) return undefined;
+  // As `tokensFor` wrote them.
+  const { exp, realm, payload } = claims as unknown as {
+    exp: number;
+    realm?: 'management';
+    payload: { u?: number; tpc?: string };
   };
-  if (kind !== DEVICE_ACCESS || typeof exp !== 'number' || typeof payload !== 'object') return undefined;
   const { u: user, tpc: topic } = payload;
-  return {
-    realm: realm === 'management' ? realm : undefined,
-    user: typeof user === 'number' ? user : undefined,
-    isOfPlugin: topic !== undefined,
-    topic: typeof topic === 'string' ? topic : undefined,
-    expiresAt: exp * 1000,
-  };
+  return { realm, user, isOfPlugin: topic !== undefined, topic, expiresAt: exp * 1000 };
 }

@@ -12,7 +12,6 @@ import {
 import { fromStored } from '../../permissions/stored.ts';
 import { hasPowerOver } from '../../rights/power.ts';
 import { findRights } from '../../rights/rights.ts';
-import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { Ask, FaceRequest } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { describeAdministrator, type Envelope, toApplicationEntity } from './entities.ts';
@@ -55,8 +54,6 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return [principal, own.application];
   };
 
-  const showSecret: SecretOf = (application, author) => applications.showSecret(application, author);
-
   async function renewSecret(application: Application, author: Author): Promise<string> {
     if (usesSecret(application.authMethod)) return applications.renewSecret(application, author);
     throw new UsergridRefusal('illegal_argument', 'the application has no secret');
@@ -90,16 +87,8 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return rights?.permissions ?? NOTHING;
   }
 
-  interface Place {
-    readonly principal: Principal;
-    readonly role: Role;
-    readonly resource: Resource;
-    /** What the caller may give and take. */
-    readonly within: Permissions;
-  }
-
-  /** A role of the organization that speaks of a resource of the application. */
-  async function requireRole(request: FaceRequest, ask: Ask): Promise<Place> {
+  /** A role of the organization that speaks of a resource of the application; `within`: what the caller may give and take. */
+  async function requireRole(request: FaceRequest, ask: Ask) {
     const principal = await requireOver(request, ask);
     const { client, organization, params, view } = request;
     const role = await roleChanges.find(organization, params.role ?? '');
@@ -129,9 +118,13 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       };
     },
 
-    readKeys: answerKeys(ofApplication, showSecret, 'get application keys'),
+    readKeys: answerKeys(ofApplication, applications.showSecret, 'get application keys'),
     renewKeys: answerKeys(ofApplication, renewSecret, 'generate application keys'),
-    readOrganizationKeys: answerKeys(ofOrganization, showSecret, 'get organization client credentials'),
+    readOrganizationKeys: answerKeys(
+      ofOrganization,
+      applications.showSecret,
+      'get organization client credentials',
+    ),
     renewOrganizationKeys: answerKeys(
       ofOrganization,
       renewSecret,
@@ -167,7 +160,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
 
     async changeApplication(request, ask) {
       const principal = await requireOver(request, ask);
-      const seconds = parseAccessTokenTtl(request.body, LONGEST_TOKEN);
+      const seconds = parseAccessTokenTtl(request.body);
       const application = await requireApplication(request);
       const changed = await applications.limitUserTokens(application, seconds, authorFor(principal, request));
       const entities = [toApplicationEntity(changed, request.organization, now())];

@@ -1,5 +1,6 @@
 /** What Usergrid's clients send, read into values. */
 import { defined } from '../../storage/defined.ts';
+import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { ApplicationSecret, FaceRequest } from '../face.ts';
 import type { UsergridSettings } from './declaration.ts';
 import { GrantRefused, UsergridRefusal } from './errors.ts';
@@ -39,9 +40,7 @@ export function parseTtl(value: unknown): number | undefined {
   return value === undefined || value === null ? undefined : parseMilliseconds(value, 'ttl');
 }
 
-/** The header counts before the fields. */
-function credentialsOf(fields: Fields, basic: ApplicationSecret | undefined): ApplicationSecret | undefined {
-  if (basic) return basic;
+function credentialsOf(fields: Fields): ApplicationSecret | undefined {
   const clientId = textOf(fields.client_id);
   const clientSecret = textOf(fields.client_secret);
   return clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined;
@@ -57,7 +56,7 @@ function parseTokenFields(fields: Fields, basic: ApplicationSecret | undefined) 
     // One of the clients sends the address where the original reads a name.
     username: textOf(fields.username) ?? textOf(fields.email),
     password: textOf(fields.password),
-    credentials: credentialsOf(fields, basic),
+    credentials: basic ?? credentialsOf(fields),
     /** Milliseconds; 0 is the longest that there is. */
     ttl: parseTtl(fields.ttl),
   };
@@ -115,15 +114,12 @@ export function parsePasswordChange(body: unknown): { old: string | undefined; w
   return { old: textOf(fields.oldpassword), wanted };
 }
 
-/**
- * @param longest seconds
- * @returns seconds
- * @throws UsergridRefusal
- */
-export function parseAccessTokenTtl(body: unknown, longest: number): number {
+/** @returns seconds @throws UsergridRefusal */
+export function parseAccessTokenTtl(body: unknown): number {
   const ms = parseMilliseconds(fieldsOf(body).accesstokenttl, 'accesstokenttl');
-  if (ms > longest * 1000) {
-    throw new UsergridRefusal('illegal_argument', `accesstokenttl cannot be more than ${longest * 1000}`);
+  const longest = LONGEST_TOKEN * 1000;
+  if (ms > longest) {
+    throw new UsergridRefusal('illegal_argument', `accesstokenttl cannot be more than ${longest}`);
   }
-  return ms === 0 ? longest : Math.max(1, Math.floor(ms / 1000));
+  return ms === 0 ? LONGEST_TOKEN : Math.max(1, Math.floor(ms / 1000));
 }
