@@ -27,8 +27,7 @@ export function createAnswers(face: Face, parts: FaceParts) {
   const toReply = (result: unknown, status = 200): Reply =>
     result instanceof Reply ? result : new Reply(status, result);
 
-  const factsOf = ({ method, path, header, startedAt }: Incoming) => ({
-    method,
+  const factsOf = ({ path, header, startedAt }: Incoming) => ({
     path,
     hasAuthorization: header('authorization') !== '',
     duration: now() - startedAt,

@@ -100,7 +100,6 @@ export interface FaceFailure {
   readonly status: number;
   readonly description: string;
   readonly error: unknown;
-  readonly method: string;
   readonly path: string;
   /** Whether the request had an Authorization header. */
   readonly hasAuthorization: boolean;

@@ -14,16 +14,8 @@ export const administrators = flag.describe(
 
 const DAY = 86_400;
 
-/** Seconds. */
-export const ttl = z
-  .int()
-  .min(10)
-  .max(7 * DAY)
-  .exactOptional();
+const seconds = (min: number, max: number) => z.int().min(min).max(max).exactOptional();
 
-/** Seconds. */
-export const refreshTtl = z
-  .int()
-  .min(60)
-  .max(365 * DAY)
-  .exactOptional();
+export const ttl = seconds(10, 7 * DAY);
+
+export const refreshTtl = seconds(60, 365 * DAY);

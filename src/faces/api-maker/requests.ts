@@ -122,10 +122,7 @@ export function parseTokenRequest(body: unknown): TokenRequest {
   }
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw unknownField(unknown);
-  const superfluous = type === 'AM' ? authTokenAMDB : authTokenAM;
-  if (superfluous !== undefined) {
-    const name = type === 'AM' ? 'authTokenAMDB' : 'authTokenAM';
-    throw new FieldRefused(name, `${name} does not belong to ${type}`);
-  }
+  const [name, superfluous] = type === 'AM' ? ['authTokenAMDB', authTokenAMDB] : ['authTokenAM', authTokenAM];
+  if (superfluous !== undefined) throw new FieldRefused(name, `${name} does not belong to ${type}`);
   return type === 'AM' ? parseUser(authTokenAM) : parseRow(authTokenAMDB);
 }

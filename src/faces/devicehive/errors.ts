@@ -23,6 +23,4 @@ function messageOf({ error, status, description }: FaceFailure): string {
   return status === 400 ? INVALID_PARAMETERS : description;
 }
 
-export function toFailure(failure: FaceFailure): unknown {
-  return { error: failure.status, message: messageOf(failure) };
-}
+export const toFailure = (failure: FaceFailure) => ({ error: failure.status, message: messageOf(failure) });

@@ -82,11 +82,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
   }
 
   /** Only a caller who may do everything learns which numbers exist. */
-  async function requireTarget(
-    userId: number,
-    { row, user }: Caller,
-    { client }: FaceRequest,
-  ): Promise<User> {
+  async function requireTarget(userId: number, { row, user }: Caller, { client }: FaceRequest) {
     if (userId === user.number) return user;
     if (!row.devices?.actions.includes('*')) throw new DeviceHiveRefusal(403, ACCESS_DENIED);
     const target = await users.findNumber(userId);

@@ -13,7 +13,7 @@ import { parseDateTime } from './date-time.ts';
 import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
 
 /** What a token may be made for; a dimension that is absent stands for all that its holder has. */
-export type WantedDevices = Partial<StoredDeviceAccess>;
+type WantedDevices = Partial<StoredDeviceAccess>;
 
 /** @throws PermissionsNotAllowed for what cannot be the name of anything */
 export function toDeviceAccess(wanted: WantedDevices): Partial<DeviceAccess> {

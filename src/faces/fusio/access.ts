@@ -36,10 +36,7 @@ export async function requireScope(request: FaceRequest, scope: string): Promise
  * A person who logged in with a password, as a user of this face and through its own application: the token of another
  * application does not allow it to give rights away. @throws Refusal 401
  */
-export async function requirePerson(
-  request: FaceRequest,
-  users: Pick<Users, 'findBySubject'>,
-): Promise<Person> {
+export async function requirePerson(request: FaceRequest, users: Users): Promise<Person> {
   const token = await requireScope(request, 'consumer');
   const user = token.user === undefined ? undefined : await users.findBySubject(token.subject);
   const { id, realm } = request.client.application;

@@ -1,14 +1,7 @@
 /** What an application's or organization's owner does through Usergrid's API: secrets, roles, lifetimes. */
 import type { Author } from '../../changes/author.ts';
 import { type Application, type Resource, type Role, usesSecret } from '../../nouns/index.ts';
-import {
-  contains,
-  describeDifference,
-  difference,
-  NOTHING,
-  type Permissions,
-  union,
-} from '../../permissions/permissions.ts';
+import { contains, describeDifference, difference, NOTHING, union } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { hasPowerOver } from '../../rights/power.ts';
 import { findRights } from '../../rights/rights.ts';
@@ -54,6 +47,8 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return [principal, own.application];
   };
 
+  const showSecret: SecretOf = (application, author) => applications.showSecret(application, author);
+
   async function renewSecret(application: Application, author: Author): Promise<string> {
     if (usesSecret(application.authMethod)) return applications.renewSecret(application, author);
     throw new UsergridRefusal('illegal_argument', 'the application has no secret');
@@ -73,11 +68,7 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
    * What the caller may do there: what the token says, where it speaks of that resource. A caller who may do everything
    * with the organization may do so with its other resources too.
    */
-  async function findOwnRights(
-    principal: Principal,
-    resource: Resource,
-    { view }: FaceRequest,
-  ): Promise<Permissions> {
+  async function findOwnRights(principal: Principal, resource: Resource, { view }: FaceRequest) {
     const { row } = principal;
     if (row.resource === resource.identifier) return fromStored(row.permissions);
     if (principal.kind === 'application') return NOTHING;
@@ -118,13 +109,9 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       };
     },
 
-    readKeys: answerKeys(ofApplication, applications.showSecret, 'get application keys'),
+    readKeys: answerKeys(ofApplication, showSecret, 'get application keys'),
     renewKeys: answerKeys(ofApplication, renewSecret, 'generate application keys'),
-    readOrganizationKeys: answerKeys(
-      ofOrganization,
-      applications.showSecret,
-      'get organization client credentials',
-    ),
+    readOrganizationKeys: answerKeys(ofOrganization, showSecret, 'get organization client credentials'),
     renewOrganizationKeys: answerKeys(
       ofOrganization,
       renewSecret,

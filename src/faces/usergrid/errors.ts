@@ -18,9 +18,16 @@ import { defined } from '../../storage/defined.ts';
 import { type Face, Reply } from '../face.ts';
 import { UnreadableBody } from '../requests.ts';
 
-const SECURITY = 'org.apache.usergrid.rest.exceptions.SecurityException';
+const USERGRID = 'org.apache.usergrid';
+const REST = `${USERGRID}.rest.exceptions`;
+const SECURITY = `${REST}.SecurityException`;
 
-const kind = (status: number, exception: string, description: string) => ({ status, exception, description });
+/** @param description where a refusal does not bring its own */
+const kind = (status: number, exception: string, description = 'The server refused the request.') => ({
+  status,
+  exception,
+  description,
+});
 
 const KINDS = {
   unauthorized: kind(401, 'org.apache.shiro.authz.UnauthorizedException', 'Subject does not have permission'),
@@ -31,27 +38,22 @@ const KINDS = {
   invalid_client: kind(401, SECURITY, 'Unable to authenticate (OAuth)'),
   auth_invalid_username_or_password: kind(
     400,
-    'org.apache.usergrid.management.exceptions.IncorrectPasswordException',
+    `${USERGRID}.management.exceptions.IncorrectPasswordException`,
     'Unable to authenticate due to username or password being incorrect',
   ),
-  illegal_argument: kind(400, 'java.lang.IllegalArgumentException', 'The server refused the request.'),
-  json_parse: kind(400, 'com.fasterxml.jackson.core.JsonParseException', 'the body is not JSON'),
+  illegal_argument: kind(400, 'java.lang.IllegalArgumentException'),
+  json_parse: kind(400, 'com.fasterxml.jackson.core.JsonParseException'),
   duplicate_unique_property_exists: kind(
     400,
-    'org.apache.usergrid.persistence.exceptions.DuplicateUniquePropertyExistsException',
-    'the name is taken',
+    `${USERGRID}.persistence.exceptions.DuplicateUniquePropertyExistsException`,
   ),
   service_resource_not_found: kind(
     404,
-    'org.apache.usergrid.services.exceptions.ServiceResourceNotFoundException',
+    `${USERGRID}.services.exceptions.ServiceResourceNotFoundException`,
     'Service resource not found',
   ),
-  organization_application_not_found: kind(
-    404,
-    'org.apache.usergrid.rest.exceptions.OrganizationApplicationNotFoundException',
-    'Could not find application',
-  ),
-  not_found: kind(404, 'javax.ws.rs.NotFoundException', 'not found'),
+  organization_application_not_found: kind(404, `${REST}.OrganizationApplicationNotFoundException`),
+  not_found: kind(404, 'javax.ws.rs.NotFoundException'),
 };
 
 type Code = keyof typeof KINDS;

@@ -3,7 +3,7 @@
  * administrators and for organizations, and as much of the API around them as it takes to manage who gets one. What
  * the original lets one principal do to others is bounded here by what the caller's token allows.
  */
-import type { Face, FaceAction } from '../face.ts';
+import type { Face, FaceAction, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { createAdministration } from './administration.ts';
 import { authorize } from './authorize.ts';
@@ -14,18 +14,13 @@ import { type Answers, createPrincipals } from './principals.ts';
 import { createTokenRoutes } from './tokens.ts';
 import { createUserRoutes } from './users.ts';
 
-type Answered = Readonly<Record<'get' | 'post', FaceAction>>;
-
-const getAndPost = (path: string, { get, post }: Answered) => ({
-  [`GET ${path}`]: get,
-  [`POST ${path}`]: post,
-});
+/** @param actions by method */
+function at(path: string, actions: FaceRoutes): FaceRoutes {
+  return Object.fromEntries(Object.entries(actions).map(([method, action]) => [`${method} ${path}`, action]));
+}
 
 /** Clients of the original use the one method or the other. */
-const putAndPost = (path: string, action: FaceAction) => ({
-  [`PUT ${path}`]: action,
-  [`POST ${path}`]: action,
-});
+const putAndPost = (path: string, action: FaceAction) => at(path, { PUT: action, POST: action });
 
 export function createFace(deps: FaceParts): Face {
   const { issuer, prefixes, now } = deps;
@@ -46,30 +41,24 @@ export function createFace(deps: FaceParts): Face {
   };
 
   const toAuthorization: FaceAction = async (request) => authorize(request, issuer);
-  const authorization = { get: toAuthorization, post: toAuthorization };
+  const authorization = { GET: toAuthorization, POST: toAuthorization };
   const organizationKeys = {
-    get: within(administration.readOrganizationKeys),
-    post: within(administration.renewOrganizationKeys),
+    GET: within(administration.readOrganizationKeys),
+    POST: within(administration.renewOrganizationKeys),
   };
   const managementTokens = tokens('management');
 
   const application = '/:organization/:application';
   const administrator = '/management/users/:user';
-  const permissions = `${application}/roles/:role/permissions`;
 
-  const usersAt = (path: string): Record<string, FaceAction> => {
-    const user = `${path}/:user`;
-    return {
-      [`POST ${path}`]: within(users.create),
-      [`GET ${path}`]: within(users.find),
-      [`GET ${user}`]: within(users.read),
-      [`DELETE ${user}`]: within(users.remove),
-      [`GET ${user}/token`]: users.readToken,
-      ...putAndPost(`${user}/password`, within(users.setPassword)),
-      ...putAndPost(`${user}/revoketokens`, within(users.revokeTokens)),
-      ...putAndPost(`${user}/revoketoken`, within(users.revokeToken)),
-    };
-  };
+  const usersAt = (path: string): FaceRoutes => ({
+    ...at(path, { POST: within(users.create), GET: within(users.find) }),
+    ...at(`${path}/:user`, { GET: within(users.read), DELETE: within(users.remove) }),
+    ...at(`${path}/:user/token`, { GET: users.readToken }),
+    ...putAndPost(`${path}/:user/password`, within(users.setPassword)),
+    ...putAndPost(`${path}/:user/revoketokens`, within(users.revokeTokens)),
+    ...putAndPost(`${path}/:user/revoketoken`, within(users.revokeToken)),
+  });
 
   return {
     name: usergrid.name,
@@ -78,30 +67,34 @@ export function createFace(deps: FaceParts): Face {
     ...createFailures(now),
     grants: (own) => [...own.filter((grant) => grant === 'password'), 'act_for_user'],
     routes: {
-      ...getAndPost('/token', managementTokens),
-      ...getAndPost('/management/token', managementTokens),
-      'POST /management/me': managementTokens.post,
+      ...at('/token', managementTokens),
+      ...at('/management/token', managementTokens),
+      'POST /management/me': managementTokens.POST,
       'GET /management/me': (request, ask) => {
-        const answer = request.query.has('grant_type') ? managementTokens.get : administration.me;
+        const answer = request.query.has('grant_type') ? managementTokens.GET : administration.me;
         return answer(request, ask);
       },
-      ...getAndPost('/management/authorize', authorization),
-      ...getAndPost('/management/organizations/:organization/credentials', organizationKeys),
-      ...getAndPost('/management/orgs/:organization/credentials', organizationKeys),
+      ...at('/management/authorize', authorization),
+      ...at('/management/organizations/:organization/credentials', organizationKeys),
+      ...at('/management/orgs/:organization/credentials', organizationKeys),
       ...putAndPost(`${administrator}/revoketokens`, within(users.revokeOwnTokens)),
       ...putAndPost(`${administrator}/revoketoken`, within(users.revokeOwnToken)),
 
-      ...getAndPost(`${application}/token`, tokens()),
-      ...getAndPost(`${application}/authorize`, authorization),
-      [`GET ${application}/credentials`]: within(administration.readKeys),
-      [`POST ${application}/credentials`]: within(administration.renewKeys),
-      [`PUT ${application}`]: within(administration.changeApplication),
+      ...at(`${application}/token`, tokens()),
+      ...at(`${application}/authorize`, authorization),
+      ...at(`${application}/credentials`, {
+        GET: within(administration.readKeys),
+        POST: within(administration.renewKeys),
+      }),
+      ...at(application, { PUT: within(administration.changeApplication) }),
       ...usersAt(`${application}/users`),
       // Some clients of the original say it so.
       ...usersAt(`${application}/user`),
-      [`GET ${permissions}`]: within(administration.readPermissions),
-      [`POST ${permissions}`]: within(administration.addPermission),
-      [`DELETE ${permissions}`]: within(administration.removePermissions),
+      ...at(`${application}/roles/:role/permissions`, {
+        GET: within(administration.readPermissions),
+        POST: within(administration.addPermission),
+        DELETE: within(administration.removePermissions),
+      }),
     },
   };
 }

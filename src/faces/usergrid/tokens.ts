@@ -105,7 +105,7 @@ export function createTokenRoutes({ users, findAdministrators }: FaceParts) {
   }
 
   return (tree?: 'management') => ({
-    get: async (request: FaceRequest, ask: Ask) => answer(parseTokenQuery(request), tree, request, ask),
-    post: async (request: FaceRequest, ask: Ask) => answer(parseTokenBody(request), tree, request, ask),
+    GET: async (request: FaceRequest, ask: Ask) => answer(parseTokenQuery(request), tree, request, ask),
+    POST: async (request: FaceRequest, ask: Ask) => answer(parseTokenBody(request), tree, request, ask),
   });
 }

@@ -70,18 +70,7 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
   const takesStrangers = ({ settings, client }: FaceRequest): boolean =>
     settings.registration && client.application.grants.includes('password');
 
-  /** Strangers where they may register, and then no faster than anywhere else. */
-  async function requireMayRegister(principal: Principal | undefined, request: FaceRequest): Promise<void> {
-    if (principal && hasPowerOverUsers(principal, request.client.application)) return;
-    if (!takesStrangers(request)) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
-    await deps.limitRegistration(request.address);
-  }
-
-  async function requireOldPassword(
-    { username }: User,
-    password: string | undefined,
-    ask: Ask,
-  ): Promise<void> {
+  async function requireOldPassword({ username }: User, password: string | undefined, ask: Ask) {
     const wrong = () => new UsergridRefusal('auth_invalid_username_or_password');
     if (password === undefined) throw wrong();
     const proof = { grantType: 'password', parameters: { username, password }, token: { ttl: PROOF_TTL } };
@@ -131,17 +120,16 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     async create(request, ask) {
       const principal = await principals.find(request, ask);
       const wanted = parseNewUser(request.body);
-      const mayLackPassword =
-        principal !== undefined && hasPowerOverUsers(principal, request.client.application);
-      if (wanted.password === undefined && !mayLackPassword && takesStrangers(request)) {
-        throw new UsergridRefusal('illegal_argument', 'password is required');
+      const { application } = request.client;
+      // Strangers register no faster than anywhere else.
+      if (!principal || !hasPowerOverUsers(principal, application)) {
+        if (!takesStrangers(request)) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
+        if (wanted.password === undefined) {
+          throw new UsergridRefusal('illegal_argument', 'password is required');
+        }
+        await deps.limitRegistration(request.address);
       }
-      await requireMayRegister(principal, request);
-      const user = await deps.register({
-        application: request.client.application,
-        ...wanted,
-        author: authorFor(principal, request),
-      });
+      const user = await deps.register({ application, ...wanted, author: authorFor(principal, request) });
       return entities('post', [user]);
     },
 
