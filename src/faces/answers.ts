@@ -93,8 +93,7 @@ export function createAnswers(face: Face, parts: FaceParts) {
           const { address, requestId } = state;
           await recordRefused({ ...each, path: told(incoming.path), status, address, requestId });
         }
-        if (refused.length === 0 && thrown !== undefined)
-          await recordBearer(incoming, tenant, thrown, status);
+        if (thrown && refused.length === 0) await recordBearer(incoming, tenant, thrown, status);
       } catch (failure) {
         return fail(incoming, failure);
       }

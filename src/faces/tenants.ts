@@ -4,11 +4,7 @@ import { isNounId, type Organization } from '../nouns/index.ts';
 import type { Tenant } from './ask.ts';
 import type { Face, Named } from './face.ts';
 
-async function findOrganization(
-  view: DirectoryView,
-  name: string | undefined,
-  host: string,
-): Promise<Organization | undefined> {
+async function findOrganization(view: DirectoryView, name: string | undefined, host: string) {
   if (name === undefined) return view.findOrganizationOf(host);
   if (!isNounId(name)) return view.findOrganizationNamed(name);
   const organization = await view.findOrganization(name);

@@ -21,6 +21,7 @@ const TTL = 10_800;
 const REFRESH_TTL = 30 * 86_400;
 const USER_HEADER = 'x-am-authorization';
 const ROW_HEADER = 'x-am-user-authorization';
+
 /** API Maker's clients look for this very text, and then get themselves a new token. */
 function notValid(header: string): Refusal {
   return new Refusal(401, `Authorization header '${header}' is not valid`);
@@ -32,8 +33,7 @@ export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
     name: string,
     { authTokenType, instance, database, collection }: AuthTokenInfo,
   ): Promise<void> {
-    const value = header(name);
-    const row = value === '' ? undefined : await presentedTokens.findAccessToken(value);
+    const row = await presentedTokens.findAccessToken(header(name));
     if (row?.application !== client.application.id || row.sender) throw notValid(name);
     if (authTokenType === 'AM') {
       if (row.user === undefined) throw notValid(name);

@@ -27,13 +27,12 @@ import {
   withinTheirs,
 } from './requests.ts';
 import type { DeviceHiveSettings } from './settings.ts';
-import { actionIdsOf, findTopic, mayDo, readRefreshClaims, tokensFor } from './tokens.ts';
+import { ACCESS, actionIdsOf, findTopic, mayDo, readRefreshClaims, tokensFor } from './tokens.ts';
 
 /** The version whose API this is. */
 const API_VERSION = '3.4.5';
 /** The check of the original is lenient about spacing. */
 const BEARER = /^Bearer\s*([A-Za-z0-9._~+/-]+=*)$/;
-const ACCESS = 1;
 
 /** UTC without the letter that says so. @param at milliseconds */
 function toDateTime(at: number): string {

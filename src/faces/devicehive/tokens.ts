@@ -15,7 +15,7 @@ const ALL = '*';
 const ALL_ACTIONS = [0];
 const NO_ACTION = [1];
 const REFRESH = 0;
-const ACCESS = 1;
+export const ACCESS = 1;
 
 /** Who refreshes: in which realm, and whether for a plugin. */
 export interface RefreshFacts {
@@ -52,37 +52,30 @@ export function findTopic(token: string): string | undefined {
   }
 }
 
-function payloadOf(
-  row: TokenRow,
-  user: User | undefined,
-  type: number,
-  expiresAt: number,
-  isOfPlugin: boolean,
-) {
-  const shared = { a: actionIdsOf(row), e: expiresAt, t: type };
-  const { networks = [], deviceTypes = [], topics: [tpc] = [] } = row.devices ?? {};
-  if (isOfPlugin) return { ...shared, tpc };
-  return { ...shared, u: user?.number, n: networks, dt: deviceTypes };
-}
-
 /** @param realm of the user that they are for */
 export function tokensFor(
   { ttl = TTL, refreshTtl = REFRESH_TTL }: FaceSettings,
   { realm, isOfPlugin }: Pick<RefreshFacts, 'realm' | 'isOfPlugin'>,
 ): FaceTokens {
+  function payloadOf(row: TokenRow, user: User | undefined, type: number, expiresAt: number) {
+    const shared = { a: actionIdsOf(row), e: expiresAt, t: type };
+    const { networks = [], deviceTypes = [], topics: [tpc] = [] } = row.devices ?? {};
+    return isOfPlugin ? { ...shared, tpc } : { ...shared, u: user?.number, n: networks, dt: deviceTypes };
+  }
+
   return {
     format: 'jwt',
     ttl,
     loginTtl: refreshTtl,
     keepsRefreshToken: true,
-    claims: (row, user) => ({ payload: payloadOf(row, user, ACCESS, row.expiresAt, isOfPlugin) }),
+    claims: (row, user) => ({ payload: payloadOf(row, user, ACCESS, row.expiresAt) }),
     refreshClaims(row, user, { expiresAt }) {
       const exp = Math.floor(expiresAt / 1000);
       return {
         exp,
         kind: DEVICE_ACCESS,
         ...defined({ realm }),
-        payload: payloadOf(row, user, REFRESH, exp * 1000, isOfPlugin),
+        payload: payloadOf(row, user, REFRESH, exp * 1000),
       };
     },
   };

@@ -40,10 +40,8 @@ const done = (message: string, { number }: Application) => ({ success: true, mes
 export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes {
   async function requireOwn(request: FaceRequest): Promise<Person & { application: Application }> {
     const person = await requirePerson(request, users);
-    const { user } = person;
-    const { id = '' } = request.params;
-    const own = await applications.findOwn(user);
-    const application = own.find(({ number }) => String(number) === id);
+    const own = await applications.findOwn(person.user);
+    const application = own.find(({ number }) => String(number) === request.params.id);
     if (!application) throw new Refusal(404, 'Could not find app');
     return { application, ...person };
   }

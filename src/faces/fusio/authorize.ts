@@ -17,11 +17,7 @@ import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
 const NOWHERE = '#';
 
 /** An application of the people of this face, with a secret to redeem a code with. */
-async function findApplication(
-  { view, organization, client }: FaceRequest,
-  clientId: string,
-  users: Pick<Users, 'find'>,
-): Promise<Application | undefined> {
+async function findApplication({ view, organization, client }: FaceRequest, clientId: string, users: Users) {
   const active = await view.findApplication(clientId);
   const application = active?.organization.id === organization.id ? active.application : undefined;
   if (!application || !usesSecret(application.authMethod)) return undefined;

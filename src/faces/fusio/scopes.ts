@@ -31,11 +31,7 @@ export function within(scopes: readonly string[], { scope }: Pick<TokenRow, 'sco
 }
 
 /** All scopes of an application, or of a person through it. */
-export async function findScopes(
-  view: DirectoryView,
-  application: Application,
-  user?: User,
-): Promise<readonly string[]> {
+export async function findScopes(view: DirectoryView, application: Application, user?: User) {
   const { resource: identifier } = application;
   const own = OWN_SCOPES.filter((scope) => mayHaveOfFace(application, scope));
   const resource = identifier === undefined ? undefined : await view.findResource(identifier);

@@ -23,10 +23,7 @@ function requireCredentials(request: FaceRequest, fields: Fields = {}): Applicat
 }
 
 /** Where people's names may stand for keys: whether one does. A key that there is means its application. */
-async function isPerson(
-  { settings, view, organization }: FaceRequest,
-  { clientId }: ApplicationSecret,
-): Promise<boolean> {
+async function isPerson({ settings, view, organization }: FaceRequest, { clientId }: ApplicationSecret) {
   if (!(settings as FusioSettings).userCredentials) return false;
   return (await view.findApplication(clientId))?.organization.id !== organization.id;
 }

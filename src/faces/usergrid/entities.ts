@@ -10,10 +10,6 @@ const MANAGEMENT_APPLICATION = '00000000-0000-0000-0000-000000000001';
 
 const SECRETS = new Set(['access_token', 'client_secret', 'password', 'oldpassword', 'newpassword', 'token']);
 
-/** Milliseconds. */
-const modifiedAt = ({ createdAt, passwordChangedAt = 0 }: User): number =>
-  Math.max(createdAt, passwordChangedAt);
-
 const nameOf = ({ displayName, username }: User): string => displayName ?? username;
 
 const emailOf = ({ email }: User) => defined({ email });
@@ -30,7 +26,7 @@ export function describeUser(user: User, named: object = {}): Record<string, unk
     ...emailOf(user),
     activated: isActivated(user),
     created: user.createdAt,
-    modified: modifiedAt(user),
+    modified: Math.max(user.createdAt, user.passwordChangedAt ?? 0),
   };
 }
 

@@ -67,10 +67,10 @@ export class UsergridRefusal extends Refusal {
   constructor(
     code: Code,
     description: string = KINDS[code].description,
-    options: { readonly exception?: string; readonly status?: number; readonly reason?: string } = {},
+    options: { readonly exception?: string; readonly status?: number } = {},
   ) {
-    const { status = KINDS[code].status, exception = KINDS[code].exception, reason } = options;
-    super(status, description, defined({ error: code, reason }));
+    const { status, exception } = { ...KINDS[code], ...options };
+    super(status, description, { error: code });
     this.exception = exception;
   }
 }

@@ -66,10 +66,6 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     entities: people.map(toUserEntity),
   });
 
-  /** A stranger registers with a password, which is useless where the application does not have password logins. */
-  const takesStrangers = ({ settings, client }: FaceRequest): boolean =>
-    settings.registration && client.application.grants.includes('password');
-
   async function requireOldPassword({ username }: User, password: string | undefined, ask: Ask) {
     const wrong = () => new UsergridRefusal('auth_invalid_username_or_password');
     if (password === undefined) throw wrong();
@@ -121,12 +117,14 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
       const principal = await principals.find(request, ask);
       const wanted = parseNewUser(request.body);
       const { application } = request.client;
-      // Strangers register no faster than anywhere else.
       if (!principal || !hasPowerOverUsers(principal, application)) {
-        if (!takesStrangers(request)) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
+        // A stranger registers with a password, which is useless where the application does not have password logins.
+        const takesStrangers = request.settings.registration && application.grants.includes('password');
+        if (!takesStrangers) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
         if (wanted.password === undefined) {
           throw new UsergridRefusal('illegal_argument', 'password is required');
         }
+        // No faster than anywhere else.
         await deps.limitRegistration(request.address);
       }
       const user = await deps.register({ application, ...wanted, author: authorFor(principal, request) });
