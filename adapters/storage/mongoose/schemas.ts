@@ -8,68 +8,88 @@ import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
 import type { AuditEntry, DirectoryChange } from '../../../src/storage/contract.ts';
 import { bytes, moment, nounDocument, number, part, text } from './noun-schema.ts';
 
-export interface ArtifactDocument {
-  _id: Buffer;
-  model: string;
-  /** JSON; absent in a pointer. */
-  payload?: string;
-  /** The hashed key of the artifact that this second key leads to. */
-  target?: Buffer;
-  uid?: Buffer;
-  expiresAt: Date;
-  consumedAt?: number;
-}
+/** Of the collections whose documents have no parts. */
+const DEFINITIONS = {
+  artifacts: {
+    _id: bytes,
+    model: text,
+    /** JSON; absent in a pointer. */
+    payload: String,
+    /** The hashed key of the artifact that this second key leads to. */
+    target: Buffer,
+    uid: Buffer,
+    expiresAt: moment,
+    consumedAt: Number,
+  },
+  /** The members that many rows have in common, as JSON, under a hash of its text. */
+  shared: { _id: bytes, document: text, expiresAt: moment },
+  /** The row's own document, as JSON, and the members by which queries find it. */
+  tokens: {
+    _id: bytes,
+    shared: bytes,
+    document: text,
+    application: text,
+    user: String,
+    connection: String,
+    parent: String,
+    expiresAt: moment,
+  },
+  logins: {
+    _id: text,
+    shared: bytes,
+    document: text,
+    origin: String,
+    current: bytes,
+    previous: Buffer,
+    rotatedAt: Number,
+    expiresAt: moment,
+  },
+  nodes: {
+    _id: text,
+    revokedAt: Number,
+    restoredAt: Number,
+    narrowedAt: Number,
+    expiresAt: moment,
+    change: number,
+    organization: String,
+    resource: String,
+  },
+  counters: { _id: text, points: number, expiresAt: moment },
+  keys: {
+    _id: text,
+    purpose: text,
+    alg: String,
+    publicJwk: String,
+    sealed: text,
+    createdAt: number,
+    activeFrom: number,
+    retiredAt: Number,
+    expiresAt: Number,
+  },
+} as const;
 
-/** The members that many rows have in common. */
-export interface SharedDocument {
-  /** Hash of its text. */
-  _id: Buffer;
-  /** JSON. */
-  document: string;
-  expiresAt: Date;
-}
+type Definitions = typeof DEFINITIONS;
+type Needed = { readonly required: true };
+type Value<F> = F extends { readonly type: infer T }
+  ? Value<T>
+  : F extends StringConstructor
+    ? string
+    : F extends NumberConstructor
+      ? number
+      : F extends DateConstructor
+        ? Date
+        : Buffer;
+type Members<D> = { -readonly [K in keyof D as D[K] extends Needed ? K : never]: Value<D[K]> } & {
+  -readonly [K in keyof D as D[K] extends Needed ? never : K]?: Value<D[K]>;
+};
+type DocumentOf<C extends keyof Definitions> = Members<Definitions[C]>;
 
-/** The row's own document, and the members by which queries find it. */
-export interface TokenDocument {
-  _id: Buffer;
-  shared: Buffer;
-  /** JSON. */
-  document: string;
-  application: string;
-  user?: string;
-  connection?: string;
-  parent?: string;
-  expiresAt: Date;
-}
-
-export interface LoginDocument {
-  _id: string;
-  shared: Buffer;
-  /** JSON. */
-  document: string;
-  origin?: string;
-  current: Buffer;
-  previous?: Buffer;
-  rotatedAt?: number;
-  expiresAt: Date;
-}
-
-export interface NodeDocument {
-  _id: string;
-  revokedAt?: number;
-  restoredAt?: number;
-  narrowedAt?: number;
-  expiresAt: Date;
-  change: number;
-  organization?: string;
-  resource?: string;
-}
-
-export interface CounterDocument {
-  _id: string;
-  points: number;
-  expiresAt: Date;
-}
+export type ArtifactDocument = DocumentOf<'artifacts'>;
+export type TokenDocument = DocumentOf<'tokens'>;
+export type LoginDocument = DocumentOf<'logins'>;
+export type NodeDocument = DocumentOf<'nodes'>;
+export type CounterDocument = DocumentOf<'counters'>;
+export type KeyDocument = DocumentOf<'keys'>;
 
 /** A number that only grows, and the announcements under it that were not withdrawn. */
 export interface HeadDocument {
@@ -88,18 +108,6 @@ export interface HeadDocument {
 export interface LoggedChange extends DirectoryChange {
   /** Of its announcement. */
   readonly key: string;
-}
-
-export interface KeyDocument {
-  _id: string;
-  purpose: string;
-  alg?: string;
-  publicJwk?: string;
-  sealed: string;
-  createdAt: number;
-  activeFrom: number;
-  retiredAt?: number;
-  expiresAt?: number;
 }
 
 export type AuditDocument = Omit<AuditEntry, 'details'> & { _id: Types.ObjectId; details?: string };
@@ -131,7 +139,7 @@ function schema<T>(definition: SchemaDefinition): Schema<T> {
 
 export interface Models {
   readonly artifacts: Model<ArtifactDocument>;
-  readonly shared: Model<SharedDocument>;
+  readonly shared: Model<DocumentOf<'shared'>>;
   readonly tokens: Model<TokenDocument>;
   readonly logins: Model<LoginDocument>;
   readonly nodes: Model<NodeDocument>;
@@ -151,47 +159,13 @@ export function createModels(connection: Connection): Models {
   const model = <T>(name: string, definition: SchemaDefinition): Model<T> =>
     connection.model<T>(name, schema<T>(definition), name);
   return {
-    artifacts: model('artifacts', {
-      _id: bytes,
-      model: text,
-      payload: String,
-      target: Buffer,
-      uid: Buffer,
-      expiresAt: moment,
-      consumedAt: Number,
-    }),
-    shared: model('shared', { _id: bytes, document: text, expiresAt: moment }),
-    tokens: model('tokens', {
-      _id: bytes,
-      shared: bytes,
-      document: text,
-      application: text,
-      user: String,
-      connection: String,
-      parent: String,
-      expiresAt: moment,
-    }),
-    logins: model('logins', {
-      _id: text,
-      shared: bytes,
-      document: text,
-      origin: String,
-      current: bytes,
-      previous: Buffer,
-      rotatedAt: Number,
-      expiresAt: moment,
-    }),
-    nodes: model('nodes', {
-      _id: text,
-      revokedAt: Number,
-      restoredAt: Number,
-      narrowedAt: Number,
-      expiresAt: moment,
-      change: number,
-      organization: String,
-      resource: String,
-    }),
-    counters: model('counters', { _id: text, points: number, expiresAt: moment }),
+    artifacts: model('artifacts', DEFINITIONS.artifacts),
+    shared: model('shared', DEFINITIONS.shared),
+    tokens: model('tokens', DEFINITIONS.tokens),
+    logins: model('logins', DEFINITIONS.logins),
+    nodes: model('nodes', DEFINITIONS.nodes),
+    counters: model('counters', DEFINITIONS.counters),
+    keys: model('keys', DEFINITIONS.keys),
     heads: model('heads', {
       _id: text,
       value: number,
@@ -202,17 +176,6 @@ export function createModels(connection: Connection): Models {
         type: [part({ key: text, collection: text, id: text, organization: String })],
         default: undefined,
       },
-    }),
-    keys: model('keys', {
-      _id: text,
-      purpose: text,
-      alg: String,
-      publicJwk: String,
-      sealed: text,
-      createdAt: number,
-      activeFrom: number,
-      retiredAt: Number,
-      expiresAt: Number,
     }),
     audit: model('audit', {
       _id: { type: Schema.Types.ObjectId, auto: true },
