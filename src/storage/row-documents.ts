@@ -13,6 +13,7 @@ import {
   LOGIN_MEMBERS,
   type LoginRow,
   type Place,
+  pick,
   TOKEN_MEMBERS,
   type TokenRow,
 } from './rows.ts';
@@ -103,12 +104,6 @@ const layoutsOf = (places: Places) => ({
 
 const TOKEN = layoutsOf(TOKEN_MEMBERS);
 const LOGIN = layoutsOf(LOGIN_MEMBERS);
-
-function pick(members: Members, names: readonly Member[]): Record<string, unknown> {
-  const picked: Record<string, unknown> = {};
-  for (const name of names) if (members[name] !== undefined) picked[name] = members[name];
-  return picked;
-}
 
 function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<typeof layoutsOf>): RowDocuments {
   const { expiresAt, asOf, user, account } = row;

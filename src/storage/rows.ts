@@ -209,13 +209,16 @@ type TakenOver = Exclude<keyof GrantedRow, 'id' | 'ancestors' | 'parent' | 'expi
 
 /** @param own what a login does not take over from the token that it begins with */
 export function beginLogin(token: TokenRow, own: Omit<LoginRow, TakenOver>): LoginRow {
-  const { parent: _, openid: __, ...granted } = pick(token, Object.keys(GRANTED) as (keyof GrantedRow)[]);
-  return { ...granted, ...own };
+  const { parent: _, openid: __, ...granted } = pick(token, Object.keys(GRANTED));
+  return { ...(granted as Pick<TokenRow, TakenOver>), ...own };
 }
 
-function pick<T extends object, K extends keyof T>(row: T, members: readonly K[]): Pick<T, K> {
-  const entries = members.flatMap((member) => (row[member] === undefined ? [] : [[member, row[member]]]));
-  return Object.fromEntries(entries) as Pick<T, K>;
+/** @returns the members that are there */
+export function pick(row: object, names: readonly string[]): Record<string, unknown> {
+  const members = row as Readonly<Record<string, unknown>>;
+  const picked: Record<string, unknown> = {};
+  for (const name of names) if (members[name] !== undefined) picked[name] = members[name];
+  return picked;
 }
 
 /** A time as claims and answers spell it (RFC 7519 section 2): whole seconds. @param at milliseconds */
