@@ -125,9 +125,6 @@ export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: He
   return {
     ...createCollections((name) => createCollection(name, nouns[name], heads, revision)),
     revision: () => revision.read(),
-    async changesSince(cursor) {
-      const { changes, cursor: next } = await readLog(heads, REVISION, cursor);
-      return defined({ changes: changes?.map(({ key: _, ...change }) => change), cursor: next });
-    },
+    changesSince: (cursor) => readLog(heads, REVISION, cursor),
   };
 }

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Model, trusted } from 'mongoose';
+import type { DirectoryChanges } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import { guarded } from './errors.ts';
 import { setOrInsert, updateOrInsert } from './one-document.ts';
@@ -141,17 +142,11 @@ export function createRevision(heads: Heads, name: string): Revision {
   };
 }
 
-export interface LogReading {
-  /** Absent if the log does not reach back to the cursor. */
-  readonly changes?: readonly LoggedChange[];
-  readonly cursor: string;
-}
-
 /**
  * The entries after the cursor, and those that were under way there. A cursor is how many entries were settled, and how many
  * steps of the number came without an entry: an import, or a process of an earlier version, which has no log.
  */
-export async function readLog(heads: Heads, name: string, cursor?: string): Promise<LogReading> {
+export async function readLog(heads: Heads, name: string, cursor?: string): Promise<DirectoryChanges> {
   const { value = 0, pending = [], ownSteps = 0, logged = 0, log = [] } = (await heads.readLog(name)) ?? {};
   const unlogged = value - ownSteps;
   const forgotten = logged - log.length;
@@ -171,5 +166,6 @@ export async function readLog(heads: Heads, name: string, cursor?: string): Prom
     settledBefore !== undefined &&
     settledBefore >= forgotten;
   if (!reachesBack) return { cursor: next };
-  return { changes: log.slice(settledBefore - forgotten), cursor: next };
+  const changes = log.slice(settledBefore - forgotten).map(({ key: _, ...change }) => change);
+  return { changes, cursor: next };
 }
