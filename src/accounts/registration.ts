@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
-import { retryOnConflict } from '../changes/retry-on-conflict.ts';
+import { takeBack } from '../changes/retry-on-conflict.ts';
 import { eachListed } from '../directory/collections.ts';
 import { AlreadyTaken, MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
 import type { Application, Realm, User } from '../nouns/index.ts';
@@ -92,15 +92,8 @@ export function createRegister({
       if (other.number < user.number || look === LOOKS) break;
       await sleep(LOOK_AGAIN_AFTER);
     }
-    await takeBack(user, author);
+    await takeBack(store.users, changes.users, user, author);
     throw new AlreadyTaken({ description });
-  }
-
-  async function takeBack({ id }: User, author: Author): Promise<void> {
-    await retryOnConflict(async () => {
-      const current = await store.users.get(id);
-      if (current) await changes.users.remove(current, author);
-    });
   }
 
   /**
@@ -110,7 +103,7 @@ export function createRegister({
   async function requireStillOpen(user: User, { id, enabled }: Application, author: Author): Promise<void> {
     if (!enabled || user.realm !== `application:${id}`) return;
     if ((await store.applications.get(id))?.enabled) return;
-    await takeBack(user, author);
+    await takeBack(store.users, changes.users, user, author);
     throw new RegistrationClosed({ description: 'The application was disabled or removed.' });
   }
 

@@ -8,6 +8,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
 import { StillInUse } from '../changes/references.ts';
+import { isRace } from '../changes/retry-on-conflict.ts';
 import {
   type Application,
   COLLECTIONS,
@@ -15,7 +16,6 @@ import {
   type Organization,
   type User,
 } from '../nouns/index.ts';
-import { Conflict, VersionConflict } from '../storage/contract.ts';
 import {
   disownGeneratedSecret,
   disownSecretsOf,
@@ -130,7 +130,7 @@ export function createApply(deps: ApplyDeps): Apply {
         await removeAll(last);
         return report(done);
       } catch (error) {
-        if (!isRace(error) || attempt === ATTEMPTS) throw error;
+        if (!isLostRace(error) || attempt === ATTEMPTS) throw error;
         await setTimeout(attempt * PAUSE);
       }
     }
@@ -227,12 +227,12 @@ async function write<C extends CollectionName>(
   try {
     await change();
   } catch (error) {
-    if (isRace(error)) await disownGeneratedSecret(deps.dataDir, line);
+    if (isLostRace(error)) await disownGeneratedSecret(deps.dataDir, line);
     throw error;
   }
 }
 
 /** Looking again at what is there finds what is right, or says what is wrong. */
-function isRace(error: unknown): boolean {
-  return error instanceof Conflict || error instanceof VersionConflict || error instanceof StillInUse;
+function isLostRace(error: unknown): boolean {
+  return isRace(error) || error instanceof StillInUse;
 }
