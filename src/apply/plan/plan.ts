@@ -136,7 +136,7 @@ export interface Plan {
 export const APPLYING = { managedBy: 'apply' } as const;
 
 export function createPlan(store: DirectoryStore): Plan {
-  /** Nouns of the file, whether they change or not, by id and by their unique keys. */
+  /** Nouns of the file, whether they change or not, by their unique keys. */
   const planned = new Map<string, Nouns[CollectionName]>();
   const reserved = new Map<string, string>();
   const steps: Step[] = [];
@@ -155,8 +155,9 @@ export function createPlan(store: DirectoryStore): Plan {
   }
 
   async function find<C extends CollectionName>(collection: C, id: string): Promise<Nouns[C] | undefined> {
-    const known = planned.get(`${collection} ${id}`) as Nouns[C] | undefined;
-    return known ?? collectionOf(store, collection).get(id);
+    const known = nouns.get(id);
+    if (known?.collection === collection) return known.noun as Nouns[C];
+    return collectionOf(store, collection).get(id);
   }
 
   /** The nouns as they will be. */
@@ -189,7 +190,6 @@ export function createPlan(store: DirectoryStore): Plan {
         managedBy: before ? managerOf(before, APPLYING) : APPLYING.managedBy,
       } as unknown as typeof before & object;
       nouns.set(after.id, { collection, name, noun: after });
-      planned.set(`${collection} ${after.id}`, after);
       for (const [key, value] of uniqueValuesOf(collection, after)) {
         planned.set(`${collection} ${key} ${value}`, after);
       }
