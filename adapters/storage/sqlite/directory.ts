@@ -77,7 +77,7 @@ function createCollection<C extends CollectionName>(
   const parse = (row: Row | undefined): T | undefined => row && JSON.parse(String(row.document));
 
   function changed(id: string, organization: string | null): void {
-    if (!declarationOf(name).isReadEachTime) noteChange(database, { collection: name, id, organization });
+    if (!declarationOf(name).isReadEachTime) noteChange(database, name, id, organization);
   }
 
   const concerned = (noun: T): string | null => organizationOf(name, noun) ?? null;
@@ -87,20 +87,16 @@ function createCollection<C extends CollectionName>(
       const row = database.get('SELECT document FROM nouns WHERE collection = ? AND id = ?', [name, id]);
       return row && parseKnown(id, String(row.document));
     },
-    async findBy(key, value) {
-      return parse(
+    findBy: async (key, value) =>
+      parse(
         database.get(
           `SELECT document FROM noun_keys AS k JOIN nouns AS n ON n.collection = k.collection AND n.id = k.id
            WHERE k.collection = ? AND k.name = ? AND k.value = ?`,
           [name, key, value],
         ),
-      );
-    },
-    async findNumber(number) {
-      return parse(
-        database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', [name, number]),
-      );
-    },
+      ),
+    findNumber: async (number) =>
+      parse(database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', [name, number])),
     insert: (given) =>
       database.writeAll(() => {
         const noun = toFirstVersion<T>(given, database.next(`number of ${name}`));
@@ -150,9 +146,7 @@ function createCollection<C extends CollectionName>(
         next: rows.length > limit ? String(items.at(-1)?.number) : undefined,
       });
     },
-    async listedValues(key) {
-      return database.all(LISTED_VALUES, [name, key]).map(({ value }) => String(value));
-    },
+    listedValues: async (key) => database.all(LISTED_VALUES, [name, key]).map(({ value }) => String(value)),
   };
 }
 
@@ -161,12 +155,13 @@ const CHANGES_KEPT = 10_000;
 /** A reader that is further behind reads everything anew. */
 const CHANGES_READ = 1_000;
 
-interface Change extends Omit<DirectoryChange, 'organization'> {
-  readonly organization: string | null;
-}
-
 /** Inside a `write`. */
-function noteChange(database: Database, { collection, id, organization }: Change): void {
+function noteChange(
+  database: Database,
+  collection: CollectionName,
+  id: string,
+  organization: string | null,
+): void {
   const revision = database.next(REVISION);
   database.run('INSERT INTO directory_changes VALUES (?, ?, ?, ?)', [revision, collection, id, organization]);
   database.run('DELETE FROM directory_changes WHERE revision <= ?', [revision - CHANGES_KEPT]);
