@@ -5,8 +5,18 @@
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { type Resource, titleOf, type User } from '../nouns/index.ts';
-import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
+import { toBit } from '../permissions/actions.ts';
+import { describeLimit, limitedRights } from '../permissions/limit-texts.ts';
+import {
+  ACTIONS,
+  type Action,
+  contains,
+  createPermissions,
+  NOTHING,
+  type Permissions,
+} from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
+import { ALL_TABLES } from '../permissions/table-ids.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
@@ -52,13 +62,67 @@ interface TableRow {
   readonly added: readonly string[];
 }
 
+const namesOf = ({ tables }: Resource): ReadonlyMap<string, string> =>
+  new Map(tables.map(({ id, name }) => [id, name]));
+
+/** The tables that it may use without limits. */
 function toRows({ resource, permissions }: AskedTables, before: Permissions): TableRow[] {
-  const names = new Map(resource.tables.map(({ id, name }) => [id, name]));
-  return [...permissions.tables].map(([id, actions]) => ({
-    id,
-    name: names.get(id) ?? id,
-    allowed: ACTIONS.map((action) => actions.has(action)),
-    added: ACTIONS.filter((action) => actions.has(action) && !before.allows(id, action)),
+  const names = namesOf(resource);
+  return [...permissions.tables].flatMap(([id, actions]) =>
+    id === ALL_TABLES
+      ? []
+      : {
+          id,
+          name: names.get(id) ?? id,
+          allowed: ACTIONS.map((action) => actions.has(action)),
+          added: ACTIONS.filter((action) => actions.has(action) && !before.allows(id, action)),
+        },
+  );
+}
+
+/** What the application may do with every table, also with future ones. */
+function toAll({ permissions }: AskedTables, before: Permissions): Clause | undefined {
+  const actions = permissions.tables.get(ALL_TABLES);
+  if (!actions) return undefined;
+  return {
+    verbs: toVerbs([...actions]),
+    isNew: [...actions].some((action) => !before.allows(ALL_TABLES, action)),
+  };
+}
+
+const VERBS: { readonly [action in Action]: string } = {
+  create: 'add',
+  read: 'see',
+  update: 'change',
+  delete: 'delete',
+};
+
+function toVerbs(actions: readonly Action[]): string {
+  return new Intl.ListFormat('en').format(actions.map((action) => VERBS[action]));
+}
+
+interface Clause {
+  /** `see and change` */
+  readonly verbs: string;
+  /** The person has not agreed to all of it before. */
+  readonly isNew: boolean;
+}
+
+interface LimitedTable extends Clause {
+  readonly id: string;
+  readonly name: string;
+  /** `only those where customer_id is 42; columns id, total` */
+  readonly limit: string;
+}
+
+function toLimited({ resource, permissions }: AskedTables, before: Permissions): LimitedTable[] {
+  const names = namesOf(resource);
+  return limitedRights(permissions).map(({ table, actions, limit }) => ({
+    id: table,
+    name: names.get(table) ?? table,
+    verbs: toVerbs(actions),
+    limit: describeLimit(limit),
+    isNew: !contains(before, createPermissions(actions.map((action) => [table, toBit(action), limit]))),
   }));
 }
 
@@ -123,7 +187,9 @@ export function showConsent(
     everything: tables?.permissions.isAdmin === true,
     everythingIsNew: !news.before.isAdmin,
     actions: ACTIONS,
+    all: tables && toAll(tables, news.before),
     tables: tables ? toRows(tables, news.before) : [],
+    limited: tables ? toLimited(tables, news.before) : [],
     accessLifetime: toDuration(tables?.resource.token.ttl ?? lifetimes.userinfoToken),
     login: client.application.grants.includes('refresh_token')
       ? toLogin(scopes, lifetimes, now())

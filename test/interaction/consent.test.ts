@@ -61,6 +61,16 @@ describe('consent', () => {
         acme.users.push({ ...acme.users[0], application: 'phone' });
         for (const name of ['rita', 'rob']) acme.users.push(person(name, 'reader'));
         acme.users.push(person('olga', 'owner'), person('audrey', 'auditor'));
+        shop.tables[0].columns = ['id', 'customer_id', 'total'].map((name) => ({ name, type: 'integer' }));
+        const own = { rows: { customer_id: ['42', '43'] } };
+        acme.roles.push({
+          name: 'customer',
+          scopes: ['orders.read'],
+          permissions: {
+            tables: { '*': { read: true }, orders: { create: own, update: { ...own, columns: ['total'] } } },
+          },
+        });
+        acme.users.push(person('carl', 'customer'));
       },
     });
     flow = createFlow(server);
@@ -136,6 +146,20 @@ describe('consent', () => {
     );
     assert.deepEqual(Object.fromEntries(allowed), CLERK);
     assert.doesNotMatch(page.text, /renew it by itself/);
+  });
+
+  test('rights to every table and to parts of tables are shown in words', async () => {
+    const { page } = await consentPage({}, { username: 'carl' });
+    assert.deepEqual(shownTables(page), {});
+    assert.match(page.text, /may see all tables of Shop [^.]*, also tables that are added later\./);
+    const parts = [...page.text.matchAll(/<li>(\w+) <strong title="orders">Orders<\/strong>, (.*?)<\/li>/g)];
+    assert.deepEqual(
+      parts.map(([, verb, limit]) => [verb, limit]),
+      [
+        ['add', 'only those where customer_id is 42 or 43'],
+        ['change', 'only those where customer_id is 42 or 43; columns total'],
+      ],
+    );
   });
 
   test('an identity only request shows no tables', async () => {
