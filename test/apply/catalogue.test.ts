@@ -300,3 +300,28 @@ test('permissions are held against what only the store knows of the resource', a
     ],
   );
 });
+
+test('a connection with a table of a group that its application has gives no more', async (t) => {
+  const administration = await openAdministration(t);
+  const application = {
+    name: 'shop',
+    grants: ['token_exchange'],
+    resource: IDENTIFIER,
+    permissions: { tables: { '@sales': { read: true } } },
+  };
+  const notesOf = async (name: string, permissions: object) => {
+    const [organization] = withResource({
+      tables: [{ id: 'orders' }, { id: 'notes' }],
+      groups: [{ id: 'sales', tables: ['orders'] }],
+    }).organizations;
+    const connections = [{ name, application: 'shop', permissions }];
+    const file = { organizations: [{ ...organization, applications: [application], connections }] };
+    const { notes } = await administration.apply(fileOf(file));
+    return notes.filter((note) => note.includes('gives more'));
+  };
+  assert.deepEqual(await notesOf('one', { tables: { orders: { read: true } } }), []);
+  assert.match(
+    (await notesOf('two', { tables: { notes: { read: true } } })).join(),
+    /gives more than the ceiling of application shop: notes/,
+  );
+});

@@ -1,10 +1,11 @@
 /** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
 import { randomUUID } from 'node:crypto';
 import { createSecret } from '../../connections/connections.ts';
-import type { Application, Connection, Organization } from '../../nouns/index.ts';
+import { type Application, type Connection, catalogueOf, type Organization } from '../../nouns/index.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
-import { difference, listCells } from '../../permissions/permissions.ts';
-import { fromStored } from '../../permissions/stored.ts';
+import { withinCatalogue } from '../../permissions/catalogue.ts';
+import { difference, listCells, type Permissions } from '../../permissions/permissions.ts';
+import { fromStored, type StoredPermissions } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyConnection } from '../schema.ts';
 import { planNoun } from './noun.ts';
@@ -22,7 +23,11 @@ async function findUseless(
   if (!application) return [];
   const useless: string[] = [];
   const ceiling = application.ceilings.find((each) => each.resource === resource)?.permissions;
-  const { isAdmin, cells } = difference(fromStored(permissions), fromStored(ceiling ?? permissions));
+  const of = await plan.lookup.resources.findBy('identifier', resource);
+  // A table and a group that has it are compared as tables.
+  const inTables = (stored: StoredPermissions): Permissions =>
+    of ? withinCatalogue(fromStored(stored), catalogueOf(of)) : fromStored(stored);
+  const { isAdmin, cells } = difference(inTables(permissions), inTables(ceiling ?? permissions));
   const beyond = isAdmin ? 'admin of the resource' : listCells(cells);
   if (beyond) useless.push(`gives more than the ceiling of application ${application.name}: ${beyond}`);
   const unknown = scopes.filter((scope) => !application.scopes.includes(scope));
