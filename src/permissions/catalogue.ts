@@ -47,7 +47,7 @@ function withinAnew(permissions: Permissions, catalogue: Catalogue): Permissions
 }
 
 /** The same with the tables of each group in its place. A group that does not exist has none. */
-function expandGroups(permissions: Permissions, { groups }: Catalogue): Permissions {
+export function expandGroups(permissions: Permissions, { groups }: Catalogue): Permissions {
   if (!namesGroup(permissions)) return permissions;
   const rights = [...rightsOf(permissions)].flatMap(([name, mask, limit]): Right[] => {
     const group = toGroup(name);

@@ -7,10 +7,10 @@
 
 import type { DirectoryView } from '../directory/directory.ts';
 import { type Application, type Connection, catalogueOf, type Resource } from '../nouns/index.ts';
-import { withinCatalogue } from '../permissions/catalogue.ts';
+import { expandAll, expandGroups, withinCatalogue } from '../permissions/catalogue.ts';
 import { EVERYTHING, intersect, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
-import type { ColumnValues } from '../storage/contract.ts';
+import { type Valued, withValues } from './variable-values.ts';
 
 /** Everything a party may have of one resource. */
 export interface ResourceRights {
@@ -26,7 +26,7 @@ export interface ResourceRights {
 }
 
 /** A party that has roles: a user, or a database account. */
-export interface Holder {
+export interface Holder extends Valued {
   /** Its node. */
   readonly id: string;
   readonly username: string;
@@ -34,14 +34,12 @@ export interface Holder {
   readonly roles: readonly string[];
   /** Ids of the organizations whose resources they may do everything with. */
   readonly administers?: readonly string[];
-  /** Of a database account: the values in its row that its user table copies into claims, by column. */
-  readonly claims?: ReadonlyMap<string, ColumnValues[string]>;
 }
 
 /** All that rights are read from beside the nouns themselves. */
 export type RoleView = Pick<DirectoryView, 'findRole' | 'findApplicationById'>;
 
-/** The ceiling of an application for a resource; undefined if it has none for this resource. */
+/** The ceiling of an application for a resource, as it is written; undefined if it has none for this resource. */
 export function findCeiling(application: Application, resource: Resource): Permissions | undefined {
   const { ceilings, registeredCeiling, id } = application;
   const own = ceilings.find((candidate) => candidate.resource === resource.identifier)?.permissions;
@@ -66,7 +64,7 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
   for (const id of user.roles) {
     const role = await view.findRole(id);
     if (role?.organization !== resource.organization || role.resource !== resource.identifier) continue;
-    permissions = union(permissions, fromStored(role.permissions));
+    permissions = union(permissions, withValues(fromStored(role.permissions), user));
     for (const scope of role.scopes) scopes.add(scope);
     roles.push(role.name);
     roleIds.push(role.id);
@@ -77,25 +75,50 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
 
 /** The ceiling and the scopes of an application. */
 interface Bounds {
+  /** Also of tables that the catalogue lacks, for explanations. */
+  readonly written: Permissions;
+  /** What the catalogue leaves of it. */
   readonly ceiling: Permissions;
   readonly scopes: readonly string[];
 }
 
-/** Those of a registered application are at most those of the application it was registered through. */
+function boundsOf(
+  application: Application,
+  resource: Resource,
+  holder: Holder | undefined,
+): Bounds | undefined {
+  const own = findCeiling(application, resource);
+  if (!own) return undefined;
+  const catalogue = catalogueOf(resource);
+  const written = withValues(own, holder, application.id);
+  const ceiling = withinCatalogue(written, catalogue);
+  return {
+    // Columns and values are compared as the catalogue has them.
+    written: written === ceiling || written.limits.size > 0 ? ceiling : expandGroups(written, catalogue),
+    ceiling,
+    scopes: resource.scopes.filter((scope) => application.scopes.includes(scope)),
+  };
+}
+
+/**
+ * Those of a registered application are at most those of the application it was registered through, and speak of the tables
+ * of today where that one may have all (`*`).
+ */
 async function findBounds(
   view: RoleView,
   application: Application,
   resource: Resource,
+  holder: Holder | undefined,
 ): Promise<Bounds | undefined> {
-  const own = findCeiling(application, resource);
-  const scopes = resource.scopes.filter((scope) => application.scopes.includes(scope));
-  if (!own || application.registeredThrough === undefined) return own && { ceiling: own, scopes };
+  const own = boundsOf(application, resource, holder);
+  if (!own || application.registeredThrough === undefined) return own;
   const through = (await view.findApplicationById(application.registeredThrough))?.application;
-  const above = through && findCeiling(through, resource);
+  const above = through && boundsOf(through, resource, holder);
   if (!above) return undefined;
   return {
-    ceiling: intersect(own, above),
-    scopes: scopes.filter((scope) => through.scopes.includes(scope)),
+    written: intersect(own.written, above.written),
+    ceiling: expandAll(intersect(own.ceiling, above.ceiling), catalogueOf(resource)),
+    scopes: own.scopes.filter((scope) => above.scopes.includes(scope)),
   };
 }
 
@@ -109,21 +132,20 @@ export async function findRights(
   resource: Resource,
   user?: Holder,
 ): Promise<ResourceRights | undefined> {
-  const bounds = await findBounds(view, application, resource);
+  const bounds = await findBounds(view, application, resource, user);
   if (!bounds || resource.organization !== application.organization) return undefined;
-  const { ceiling, scopes: allowedScopes } = bounds;
-  const known = withinCatalogue(ceiling, catalogueOf(resource));
+  const { written, ceiling, scopes: allowedScopes } = bounds;
   const steps = [
-    { name: `ceiling of application ${application.name}`, permissions: ceiling },
-    { name: `catalogue of resource ${resource.name}`, permissions: known },
+    { name: `ceiling of application ${application.name}`, permissions: written },
+    { name: `catalogue of resource ${resource.name}`, permissions: ceiling },
   ];
   if (!user) {
-    return { permissions: known, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
+    return { permissions: ceiling, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
   }
   const { as, permissions, scopes, roles, roleIds } = await findHeld(view, user, resource);
   steps.push({ name: `${as} ${user.username}`, permissions });
   return {
-    permissions: intersect(known, permissions),
+    permissions: intersect(ceiling, permissions),
     scopes: new Set(allowedScopes.filter((scope) => scopes.has(scope))),
     roles,
     roleIds,
@@ -145,7 +167,8 @@ export async function findConnectionRights(
 ): Promise<Omit<ResourceRights, 'roles'> | undefined> {
   const rights = await findRights(view, application, resource, owner);
   if (!rights) return undefined;
-  const own = withinCatalogue(fromStored(connection.permissions), catalogueOf(resource));
+  const written = withValues(fromStored(connection.permissions), owner);
+  const own = withinCatalogue(written, catalogueOf(resource));
   return {
     permissions: intersect(rights.permissions, own),
     scopes: new Set(connection.scopes.filter((scope) => rights.scopes.has(scope))),
