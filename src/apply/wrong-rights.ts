@@ -5,8 +5,8 @@ import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { toGroupName } from '../permissions/table-ids.ts';
-import { isTableScope } from '../permissions/table-scopes.ts';
-import { findMisfits, findUnknown, type Misfit } from './misfits.ts';
+import { findMisfits, type Misfit } from './misfits.ts';
+import { findResourceProblems } from './resource-problems.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './schema.ts';
 import type { Path } from './yaml-document.ts';
 
@@ -36,35 +36,18 @@ export function findWrongRights(
   return organizations.flatMap(([path, { name, resources = [], roles = [], applications = [] }]) => {
     const nameable = { organization: name, defined };
     return [
-      ...resources.flatMap((resource, index) => inResource(resource, [...path, 'resources', index])),
+      ...resources.flatMap((resource, index) =>
+        findResourceProblems(resource).map((each) => ({
+          ...each,
+          path: [...path, 'resources', index, ...each.path],
+        })),
+      ),
       ...roles.flatMap((role, index) => inRole(role, [...path, 'roles', index], nameable)),
       ...applications.flatMap((each, index) =>
         inApplication(each, [...path, 'applications', index], nameable),
       ),
     ];
   });
-}
-
-function inResource(
-  { identifier, scopes = [], tables, groups = [], catalogue = 'closed' }: ApplyResource,
-  path: Path,
-): Contradiction[] {
-  const ids = new Set(tables?.map(({ id }) => id));
-  const known = catalogueOf({ catalogue, tables: tables ?? [], groups });
-  const wrongScopes = scopes.flatMap((scope, index) =>
-    isTableScope(scope, known)
-      ? [{ path: [...path, 'scopes', index], message: 'is a table scope of the resource: rename the scope' }]
-      : [],
-  );
-  // Tables that only the store knows may be any.
-  if (!tables || catalogue === 'open') return wrongScopes;
-  const wrongGroups = groups.flatMap((group, index) =>
-    findUnknown(group.tables, ids).map(({ name, hint }) => ({
-      path: [...path, 'groups', index, 'tables', group.tables.indexOf(name)],
-      message: `names ${name}, which is not a table of ${identifier}${hint}`,
-    })),
-  );
-  return [...wrongScopes, ...wrongGroups];
 }
 
 function inRole(

@@ -419,7 +419,7 @@ test('a table may not join a resource that declares a scope of its spelling', as
     fileOf({ organizations: [{ name: 'acme', resources: [{ identifier: RESOURCE, ...resource }] }] });
   await administration.apply(file({ tables: [{ id: 'products' }], scopes: ['orders:read'] }));
   const expected = [
-    `resource ${RESOURCE} has the scope orders:read, which is a table scope of it: rename the scope`,
+    `resource ${RESOURCE}: scopes[0] is orders:read, a table scope of the resource: rename the scope`,
   ];
   const joining = file({ tables: [{ id: 'products' }, { id: 'orders' }] });
   assert.deepEqual(await refusal(administration.apply(joining)), expected);

@@ -10,10 +10,11 @@ import {
   type Resource,
 } from '../../nouns/index.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
-import { isTableScope } from '../../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import { findMisfits, findUnknown } from '../misfits.ts';
+import { findMisfits } from '../misfits.ts';
+import { nameOf } from '../problems.ts';
+import { findResourceProblems } from '../resource-problems.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../schema.ts';
 import { planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
@@ -111,26 +112,14 @@ export async function planResource(
   const given = { organization: organization.id };
   const wanted = await planNoun(plan, 'resources', name, { entry, before, given, settings });
   const resource = plan.add('resources', name, before, wanted);
-  for (const scope of ambiguousScopes(resource)) {
-    plan.problems.push(`${name} has the scope ${scope}, which is a table scope of it: rename the scope`);
-  }
-  for (const { id, tables } of resource.catalogue === 'closed' ? (resource.groups ?? []) : []) {
-    for (const { name: table, hint } of findUnknown(tables, new Set(catalogueOf(resource).tables.keys()))) {
-      plan.problems.push(
-        `${name}: the group ${id} names the table ${table}, which the resource does not have${hint}`,
-      );
-    }
+  for (const { path, message } of findResourceProblems(resource)) {
+    plan.problems.push(`${name}: ${nameOf(path)} ${message}`);
   }
   for (const scope of Object.keys(resource.scopeTexts ?? {}).filter(
     (each) => !resource.scopes.includes(each),
   )) {
     plan.notes.push(`${name} has a text for the scope ${scope}, which it does not have`);
   }
-}
-
-/** A declared scope is never read as a table scope, so it could not narrow a token to that table. */
-function ambiguousScopes(resource: Resource): string[] {
-  return resource.scopes.filter((scope) => isTableScope(scope, catalogueOf(resource)));
 }
 
 export async function planRole(
