@@ -74,8 +74,10 @@ export const user = defineNoun({
       derived: true,
       describe: 'Milliseconds since the epoch.',
     }),
+    // Address, verification and attributes are values of variables in roles and ceilings. Finding out whether one names them
+    // would read all roles and applications at each change.
     email: field(email.exactOptional(), {
-      effect: 'none',
+      effect: 'narrows',
       describe: 'Unique in its realm. The user can log in with it.',
     }),
     canonicalEmail: field(z.string().exactOptional(), {
@@ -84,13 +86,13 @@ export const user = defineNoun({
       describe: 'The form of the address that is compared: see usernames.ts.',
     }),
     emailVerified: field(z.boolean(), {
-      effect: 'none',
+      effect: 'narrows',
       initially: false,
       describe: '`true`: it was verified that the address belongs to the user.',
     }),
     displayName: field(line.exactOptional(), { effect: 'none', describe: 'For people.' }),
     attributes: field(attributes.exactOptional(), {
-      effect: 'none',
+      effect: 'narrows',
       describe:
         'Up to 20 texts about the user, of at most 256 characters each, by name: lower-case letters, digits and underscores. Only administrators and this file write them, never the user.',
     }),

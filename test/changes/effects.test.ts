@@ -18,7 +18,10 @@ const EFFECTS: Readonly<Record<CollectionName, { restarts: readonly string[]; na
       restarts: ['realm'],
       narrows: ['ceilings', 'registeredCeiling', 'scopes', 'resource', 'grants', 'mayExchange'],
     },
-    users: { restarts: ['passwordHash'], narrows: ['roles', 'administers', 'faces', 'pending'] },
+    users: {
+      restarts: ['passwordHash'],
+      narrows: ['roles', 'administers', 'faces', 'pending', 'email', 'emailVerified', 'attributes'],
+    },
     connections: { restarts: [], narrows: ['scopes', 'permissions', 'expiresAt'] },
     datasources: { restarts: ['file', 'server'], narrows: ['userTables'] },
   };
