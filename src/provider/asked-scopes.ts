@@ -5,7 +5,13 @@
 
 import { catalogueOf, type Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
-import { contains, createPermissions, EVERYTHING, type Permissions } from '../permissions/permissions.ts';
+import {
+  contains,
+  createPermissions,
+  EVERYTHING,
+  namedMasks,
+  type Permissions,
+} from '../permissions/permissions.ts';
 import { type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { readTableScope, type SplitScopes } from '../permissions/table-scopes.ts';
 
@@ -47,7 +53,7 @@ export function sortScopes(scopes: readonly string[], limits: ScopeLimits): Aske
   }
   if (given.length === 0) return { rest, permissions: undefined, tables: undefined, leftOut };
   const isAdmin = given.includes(EVERYTHING);
-  const named = createPermissions(given.flatMap(({ masks }) => [...masks]));
+  const named = createPermissions(given.flatMap((each) => [...namedMasks(each)]));
   return {
     rest,
     permissions: isAdmin ? EVERYTHING : named,
