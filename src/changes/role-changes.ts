@@ -2,15 +2,22 @@
 
 import { findListed } from '../directory/collections.ts';
 import { PermissionsNotAllowed } from '../errors/domain.ts';
-import type { Organization, Role } from '../nouns/index.ts';
+import { catalogueOf, type Organization, type Resource, type Role } from '../nouns/index.ts';
+import { toActions, toBit } from '../permissions/actions.ts';
+import { expandGroups } from '../permissions/catalogue.ts';
+import { containsCell, WHOLE } from '../permissions/limits.ts';
 import {
   contains,
   createPermissions,
   describeDifference,
   difference,
+  intersect,
   isEmpty,
+  listCells,
   NOTHING,
   type Permissions,
+  type Right,
+  rightsOf,
   union,
 } from '../permissions/permissions.ts';
 import { fromStored, toStored } from '../permissions/stored.ts';
@@ -27,19 +34,34 @@ export interface RoleChanges {
    * @throws PermissionsNotAllowed; VersionConflict
    */
   allow(role: Role, added: Permissions, within: Permissions, author: Author): Promise<Role>;
-  /** @throws PermissionsNotAllowed, VersionConflict */
-  disallow(role: Role, removed: Permissions, author: Author): Promise<Role>;
+  /**
+   * @param resource that of the role
+   * @throws PermissionsNotAllowed, also for what `*`, a group or a wider right would still allow; VersionConflict
+   */
+  disallow(role: Role, resource: Resource, removed: Permissions, author: Author): Promise<Role>;
 }
 
 /** What is left of a set without the cells of another. @throws PermissionsNotAllowed for admin, which has no cells */
-function without(permissions: Permissions, removed: Permissions): Permissions {
+function without(permissions: Permissions, removed: Permissions, resource: Resource): Permissions {
   if (removed.isAdmin) return NOTHING;
-  if (permissions.isAdmin && !isEmpty(removed)) {
+  if (isEmpty(removed)) return permissions;
+  if (permissions.isAdmin) {
     throw new PermissionsNotAllowed({ description: 'Admin can be taken away only as a whole.' });
   }
-  return createPermissions(
-    [...permissions.masks].map(([table, mask]) => [table, mask & ~(removed.masks.get(table) ?? 0)]),
+  const left = createPermissions(
+    [...rightsOf(permissions)].map(([name, mask, limit]): Right => {
+      const taken = toActions(mask).filter((action) =>
+        containsCell(removed.cell(name, action), limit ? [limit] : WHOLE),
+      );
+      return [name, taken.reduce((kept, action) => kept & ~toBit(action), mask), limit];
+    }),
   );
+  // Nothing is subtracted from a right that covers more than the name.
+  const still = intersect(expandGroups(left, catalogueOf(resource)), removed);
+  if (isEmpty(still)) return left;
+  throw new PermissionsNotAllowed({
+    description: `The role would still allow ${listCells(difference(still, NOTHING).cells)}, through a right that covers more: change that right.`,
+  });
 }
 
 export function createRoleChanges({
@@ -65,7 +87,7 @@ export function createRoleChanges({
       }
       return replace(role, union(fromStored(role.permissions), added), author);
     },
-    disallow: (role, removed, author) =>
-      replace(role, without(fromStored(role.permissions), removed), author),
+    disallow: async (role, resource, removed, author) =>
+      replace(role, without(fromStored(role.permissions), removed, resource), author),
   };
 }

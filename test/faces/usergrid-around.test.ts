@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { hashClientSecret } from '../../src/directory/client-secrets.ts';
 import type { User } from '../../src/nouns/index.ts';
+import { toWritten } from '../../src/permissions/permissions-json.ts';
+import { fromStored } from '../../src/permissions/stored.ts';
 import { basic, PASSWORD, RESOURCE, type TestServer, tablesOf } from '../support/server.ts';
 import { tampered } from '../support/tampered.ts';
 import {
@@ -768,6 +770,8 @@ describe('Usergrid: the API around the tokens', () => {
       'get:/%00',
       'get:/__proto__',
       'get:/constructor/**',
+      'get:/%2A',
+      'get:/@sales/**',
       `get:/${'x'.repeat(2000)}`,
     ]) {
       const answer = await client.send('POST', path, { token: org, json: { permission } });
@@ -783,6 +787,64 @@ describe('Usergrid: the API around the tokens', () => {
     const added = await client.ok(client.send('POST', path, { token: org, json: { permission: dotted } }));
     assert.deepEqual(added.data, ['get:/orders/**', 'get:/public.users/**']);
     await client.ok(client.send('DELETE', `${path}?permission=get:/public.users`, { token: org }));
+  });
+
+  test('PM-09 a role keeps what patterns cannot say', async () => {
+    await using own = await start({}, ({ organizations: [acme] }) => {
+      const [api] = acme.resources;
+      const columns = [{ name: 'customer', type: 'integer' }];
+      api.tables = api.tables.map((table: object) => ({ ...table, columns }));
+      api.groups = [{ id: 'sales', tables: ['orders'] }];
+      const mine = { rows: { customer: [{ $user: 'id' }] } };
+      acme.roles.push(
+        {
+          name: 'limited',
+          permissions: { tables: { orders: { read: mine, update: mine }, products: { read: mine } } },
+        },
+        { name: 'grouped', permissions: { tables: { '@sales': { read: true }, products: { read: true } } } },
+        { name: 'all', permissions: { tables: { '*': { read: true }, orders: { update: true } } } },
+      );
+    });
+    const mine = createClient(own);
+    const token = await mine.organization();
+    const { directory } = own.server.foundations.storage;
+    const acme = await directory.organizations.findBy('name', 'acme');
+    const kept = async (name: string) =>
+      toWritten(fromStored((await directory.roles.findBy('name', `${acme?.id}/${name}`))!.permissions))
+        .tables;
+    const pathOf = (role: string) => `/acme/shop/roles/${role}/permissions`;
+    const give = async (role: string, permission: string) =>
+      (await mine.ok(mine.send('POST', pathOf(role), { token, json: { permission } }))).data;
+    const take = (role: string, permission: string) =>
+      mine.send('DELETE', `${pathOf(role)}?permission=${encodeURIComponent(permission)}`, { token });
+    const limit = { rows: { customer: [{ $user: 'id' }] } };
+
+    assert.deepEqual(
+      await give('limited', 'post:/products'),
+      ['post:/products/**'],
+      'limited rights are not shown',
+    );
+    assert.deepEqual(await kept('limited'), {
+      orders: { read: limit, update: limit },
+      products: { create: true, read: limit },
+    });
+    await mine.ok(take('limited', 'post:/products'));
+    await mine.ok(take('limited', 'put:/orders'));
+    assert.deepEqual(await kept('limited'), { orders: { read: limit }, products: { read: limit } });
+
+    await mine.ok(take('grouped', 'get:/products'));
+    assert.deepEqual(await give('grouped', 'put:/products'), ['get:/orders/**', 'put:/products/**']);
+    assertRefused(await take('grouped', 'get:/orders'), 401, 'unauthorized', /still allow orders:read/);
+    assert.deepEqual(await kept('grouped'), { '@sales': { read: true }, products: { update: true } });
+
+    const shown = await mine.ok(mine.send('GET', pathOf('all'), { token }));
+    assert.ok(
+      shown.data.includes('get,put:/orders/**') && shown.data.includes('get:/products/**'),
+      shown.data.join(),
+    );
+    assertRefused(await take('all', 'get:/products'), 401, 'unauthorized', /still allow products:read/);
+    await mine.ok(take('all', 'put:/orders'));
+    assert.deepEqual(await kept('all'), { '*': { read: true } });
   });
 
   test('a role for a resource of other applications is not found here', async () => {

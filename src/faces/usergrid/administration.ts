@@ -89,11 +89,11 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return { principal, role, resource, within: await findOwnRights(principal, resource, request) };
   }
 
-  const showRole = (action: Envelope['action'], role: Role): Envelope => ({
+  const showRole = (action: Envelope['action'], resource: Resource, role: Role): Envelope => ({
     action,
     path: `/roles/${encodeURIComponent(role.name)}/permissions`,
     entities: [],
-    data: spellPermissions(roleChanges.permissionsOf(role)),
+    data: spellPermissions(roleChanges.permissionsOf(role), resource),
   });
 
   return {
@@ -119,15 +119,15 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     ),
 
     async readPermissions(request, ask) {
-      const { role } = await requireRole(request, ask);
-      return showRole('get', role);
+      const { role, resource } = await requireRole(request, ask);
+      return showRole('get', resource, role);
     },
 
     async addPermission(request, ask) {
       const { role, resource, within, principal } = await requireRole(request, ask);
       const added = parsePermission(fieldsOf(request.body).permission, resource);
       const changed = await roleChanges.allow(role, added, within, authorFor(principal, request));
-      return showRole('post', changed);
+      return showRole('post', resource, changed);
     },
 
     async removePermissions(request, ask) {
@@ -141,8 +141,8 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       if (!contains(within, removed)) {
         throw new UsergridRefusal('unauthorized', describeDifference(difference(removed, within)));
       }
-      const changed = await roleChanges.disallow(role, removed, authorFor(principal, request));
-      return showRole('delete', changed);
+      const changed = await roleChanges.disallow(role, resource, removed, authorFor(principal, request));
+      return showRole('delete', resource, changed);
     },
 
     async changeApplication(request, ask) {

@@ -3,11 +3,12 @@
  * mean a whole table, or all of them, can be said.
  */
 
-import type { Resource } from '../../nouns/index.ts';
+import { catalogueOf, type Resource } from '../../nouns/index.ts';
 import { toBit } from '../../permissions/actions.ts';
-import { PermissionsError, quoteName } from '../../permissions/errors.ts';
+import { expandAll, expandGroups } from '../../permissions/catalogue.ts';
+import { quoteName } from '../../permissions/errors.ts';
 import { createPermissions, EVERYTHING, type Permissions } from '../../permissions/permissions.ts';
-import { requireTableId } from '../../permissions/table-ids.ts';
+import { findCatalogueIdProblem } from '../../permissions/table-ids.ts';
 import { UsergridRefusal } from './errors.ts';
 
 /** In the order in which the original writes them. */
@@ -36,15 +37,18 @@ function parseMethods(list: string): number {
   }, 0);
 }
 
-function parseTable(segment: string, { catalogue, tables }: Resource): string {
-  let table: string;
+function decode(segment: string): string | undefined {
   try {
-    table = requireTableId(decodeURIComponent(segment));
-  } catch (error) {
-    if (error instanceof PermissionsError || error instanceof URIError) {
-      return refuse('has a path that names no table');
-    }
-    throw error;
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseTable(segment: string, { catalogue, tables }: Resource): string {
+  const table = decode(segment);
+  if (table === undefined || findCatalogueIdProblem(table) !== undefined) {
+    return refuse('has a path that names no table');
   }
   if (catalogue === 'closed' && !tables.some(({ id }) => id === table)) {
     return refuse(`names a table that is not there: ${quoteName(table)}`);
@@ -81,8 +85,10 @@ const spellTable = (table: string): string =>
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 
-/** One for each table. */
-export function spellPermissions({ isAdmin, masks }: Permissions): string[] {
-  if (isAdmin) return [`${spellMethods(ALL)}:/**`];
+/** One for each table that is allowed without limits: a client of this API knows neither limits, nor groups, nor future tables. */
+export function spellPermissions(permissions: Permissions, resource: Resource): string[] {
+  if (permissions.isAdmin) return [`${spellMethods(ALL)}:/**`];
+  const catalogue = catalogueOf(resource);
+  const { masks } = expandAll(expandGroups(permissions, catalogue), catalogue);
   return [...masks].map(([table, mask]) => `${spellMethods(mask)}:/${spellTable(table)}/**`);
 }
