@@ -15,6 +15,8 @@ import { type Valued, withValues } from './variable-values.ts';
 /** Everything a party may have of one resource. */
 export interface ResourceRights {
   readonly permissions: Permissions;
+  /** Set for an application that a person registered: it has admin or tables by name, and not all (`*`). */
+  readonly namesTables?: true;
   /** The resource's own scopes that may be had. */
   readonly scopes: ReadonlySet<string>;
   /** Names, for the `roles` claim. */
@@ -74,7 +76,7 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
 }
 
 /** The ceiling and the scopes of an application. */
-interface Bounds {
+interface Bounds extends Pick<ResourceRights, 'namesTables'> {
   /** Also of tables that the catalogue lacks, for explanations. */
   readonly written: Permissions;
   /** What the catalogue leaves of it. */
@@ -118,6 +120,7 @@ async function findBounds(
   return {
     written: intersect(own.written, above.written),
     ceiling: expandAll(intersect(own.ceiling, above.ceiling), catalogueOf(resource)),
+    namesTables: true,
     scopes: own.scopes.filter((scope) => above.scopes.includes(scope)),
   };
 }
@@ -134,18 +137,20 @@ export async function findRights(
 ): Promise<ResourceRights | undefined> {
   const bounds = await findBounds(view, application, resource, user);
   if (!bounds || resource.organization !== application.organization) return undefined;
-  const { written, ceiling, scopes: allowedScopes } = bounds;
+  const { written, ceiling, scopes: allowedScopes, ...facts } = bounds;
   const steps = [
     { name: `ceiling of application ${application.name}`, permissions: written },
     { name: `catalogue of resource ${resource.name}`, permissions: ceiling },
   ];
   if (!user) {
-    return { permissions: ceiling, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
+    return { ...facts, permissions: ceiling, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
   }
   const { as, permissions, scopes, roles, roleIds } = await findHeld(view, user, resource);
   steps.push({ name: `${as} ${user.username}`, permissions });
+  const both = intersect(ceiling, permissions);
   return {
-    permissions: intersect(ceiling, permissions),
+    ...facts,
+    permissions: facts.namesTables ? expandAll(both, catalogueOf(resource)) : both,
     scopes: new Set(allowedScopes.filter((scope) => scopes.has(scope))),
     roles,
     roleIds,

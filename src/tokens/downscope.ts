@@ -3,7 +3,7 @@ import type { DirectoryView } from '../directory/directory.ts';
 import { PermissionsNotAllowed, ScopeNotAllowed } from '../errors/domain.ts';
 import { type Application, catalogueOf, type Resource } from '../nouns/index.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
-import { requireWithinCatalogue, withinCatalogue } from '../permissions/catalogue.ts';
+import { expandAll, requireWithinCatalogue, withinCatalogue } from '../permissions/catalogue.ts';
 import {
   containsAccess,
   type DeviceAccess,
@@ -112,7 +112,8 @@ function narrowPermissions(
   rights: ResourceRights,
   parent: Proof['parent'],
 ): TablesGiven {
-  const allowed = parent ? intersect(rights.permissions, parent.permissions) : rights.permissions;
+  const both = parent ? intersect(rights.permissions, parent.permissions) : rights.permissions;
+  const allowed = rights.namesTables ? expandAll(both, catalogueOf(resource)) : both;
   if (allowed.isCut) {
     throw new PermissionsNotAllowed({
       description: 'Roles and ceilings leave too many alternatives for one table. Ask for fewer tables.',
@@ -125,6 +126,10 @@ function narrowPermissions(
     };
   }
   try {
+    if (rights.namesTables && asked.all !== 0) {
+      const description = 'An application that a person registered cannot have all tables (*): name them.';
+      throw new PermissionsNotAllowed({ description });
+    }
     refuseBeyond(asked, allowed, resource);
   } catch (error) {
     if (!asScopes || !(error instanceof PermissionsNotAllowed)) throw error;
