@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Catalogue } from '../permissions/catalogue.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
+import { RIGHTS_CLAIMS } from '../permissions/token-claims.ts';
 import type { FileValue } from './in-file.ts';
 import { defineNoun, field, forPeople, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
 import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
@@ -80,9 +81,6 @@ const group = z.strictObject({
 
 type StoredGroup = z.output<typeof group>;
 
-/** Claims of a JWT that carry permissions. */
-export const TOKEN_CLAIMS = ['permissions', 'authorization_details'] as const;
-
 const token = z.strictObject({
   format: z.enum(['jwt', 'opaque']).describe('The format of access tokens. A new resource has `jwt`.'),
   ttl: z
@@ -104,7 +102,7 @@ const token = z.strictObject({
     .describe(
       `What happens when permissions are too large for a JWT: \`reference\` gives an opaque token, which the resource server introspects; \`refuse\` refuses the request. A new resource has \`${TOKEN_OVERFLOW}\`.`,
     ),
-  claims: listOf(z.enum(TOKEN_CLAIMS))
+  claims: listOf(z.enum(RIGHTS_CLAIMS))
     .min(1)
     .exactOptional()
     .describe('The claims of its JWTs that carry permissions. A new resource has both.'),
@@ -131,12 +129,12 @@ const tokenInFile = z.strictObject({
 });
 
 function tokenFromFile({ said, before, initial }: FileValue<z.output<typeof tokenInFile>, Token>): Token {
-  const { typ, claims = TOKEN_CLAIMS, algsBefore: _, ...settings } = { ...initial, ...before, ...said };
+  const { typ, claims = RIGHTS_CLAIMS, algsBefore: _, ...settings } = { ...initial, ...before, ...said };
   const earlier = before && algsBefore(settings.alg, [before.alg, ...(before.algsBefore ?? [])]);
   return {
     ...settings,
     ...(typ === 'JWT' && { typ }),
-    ...(claims.length < TOKEN_CLAIMS.length && { claims: [...claims] }),
+    ...(claims.length < RIGHTS_CLAIMS.length && { claims: [...claims] }),
     ...(earlier && { algsBefore: [...earlier] }),
   };
 }
@@ -235,7 +233,7 @@ export const resource = defineNoun({
         // What signs meanwhile follows from the change of `alg`.
         toFile: ({ algsBefore: _, ...settings }: Token) => ({
           typ: 'at+jwt',
-          claims: TOKEN_CLAIMS,
+          claims: RIGHTS_CLAIMS,
           ...settings,
         }),
       },

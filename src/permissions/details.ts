@@ -5,7 +5,6 @@ import {
   TABLE_ACCESS,
   TABLE_ACCESS_SET,
   toAuthorizationDetails,
-  toCompactDetails,
 } from './authorization-details.ts';
 import {
   DEVICE_ACCESS,
@@ -50,15 +49,13 @@ export function parseDetailsText(text: string, resource: string | undefined): As
   return parseDetails(parseJsonText(text), resource);
 }
 
-/** @param devices undefined where nothing is said of devices @param form `compact` for tokens, which have little room */
+/** In full. @param devices undefined where nothing is said of devices */
 export function toDetails(
   permissions: Permissions,
   devices: DeviceAccess | undefined,
   resource: string,
-  form: 'full' | 'compact' = 'full',
 ): (AuthorizationDetail | DeviceAccessDetail)[] {
-  const spell = form === 'compact' ? toCompactDetails : toAuthorizationDetails;
-  const tables = spell(permissions, resource);
+  const tables = toAuthorizationDetails(permissions, resource);
   return devices ? [...tables, ...toDeviceAccessDetails(devices, resource)] : tables;
 }
 

@@ -43,36 +43,32 @@ const AROUND_CLAIMS = 350 + 150;
 
 /** @param claims as JSON; whether a JWT of them fits into a header */
 export function fitsIntoHeader(claims: string): boolean {
-  return (Buffer.byteLength(claims) * 4) / 3 + AROUND_CLAIMS <= MAX_TOKEN_BYTES;
+  return inBase64(Buffer.byteLength(claims)) + AROUND_CLAIMS <= MAX_TOKEN_BYTES;
 }
 
-/** What JSON makes of one character at most, and both spellings of one table beside its id and the resource. */
-const LONGEST_ESCAPE = 6;
-const AROUND_TABLE = 250;
+/** Bytes that JSON makes of one UTF-16 unit of a name at most: names have no control characters. */
+const LONGEST_CHARACTER = 3;
+/** Around the id of a table in both claims, and around a set of tables. */
+const AROUND_TABLE = 70;
+const AROUND_SET = 160;
 
-/** Whether the claims fit into a token. Most are so small that they need not be spelled for it. */
-export function fitsIntoToken(
-  permissions: Permissions,
-  resource: string,
-  claims?: readonly RightsClaim[],
-): boolean {
-  let atMost = AROUND_TABLE + LONGEST_ESCAPE * resource.length;
-  for (const table of permissions.masks.keys()) {
-    atMost += AROUND_TABLE + LONGEST_ESCAPE * (2 * table.length + resource.length);
-  }
-  if (permissions.limits.size === 0 && atMost * 4 <= MAX_TOKEN_PERMISSIONS_BYTES * 3) return true;
-  return tokenSize(permissions, resource, claims) <= MAX_TOKEN_PERMISSIONS_BYTES;
+/** Counts generously, so that most permissions need not be spelled to know their size. */
+function mayBeLarge({ all, masks, limits }: Permissions, resource: string): boolean {
+  if (limits.size > 0) return true;
+  const sets = new Set([all, ...masks.values()]).size;
+  let bytes = AROUND_TABLE + sets * (AROUND_SET + LONGEST_CHARACTER * resource.length);
+  for (const table of masks.keys()) bytes += AROUND_TABLE + 2 * LONGEST_CHARACTER * table.length;
+  return inBase64(bytes) > MAX_TOKEN_PERMISSIONS_BYTES;
 }
 
-/**
- * Bytes that the claims add to a JWT: their JSON in UTF-8 as it travels, which is base64url, a third larger than the
- * JSON.
- */
-export function tokenSize(
-  permissions: Permissions,
-  resource: string,
-  claims: readonly RightsClaim[] = RIGHTS_CLAIMS,
-): number {
-  const said = JSON.stringify(toTokenClaims(permissions, undefined, resource, claims));
-  return Math.ceil((Buffer.byteLength(said) * 4) / 3);
+const inBase64 = (bytes: number): number => Math.ceil((bytes * 4) / 3);
+
+/** Bytes that the claims add to a JWT: their JSON in UTF-8 as it travels, in base64url. */
+export function claimsSize(claims: TokenClaims): number {
+  return inBase64(Buffer.byteLength(JSON.stringify(claims)));
+}
+
+/** @param claims of the permissions, for the resource */
+export function fitsIntoToken(permissions: Permissions, resource: string, claims: TokenClaims): boolean {
+  return !mayBeLarge(permissions, resource) || claimsSize(claims) <= MAX_TOKEN_PERMISSIONS_BYTES;
 }

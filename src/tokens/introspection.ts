@@ -4,9 +4,7 @@
  */
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Application, StoredPermissions } from '../nouns/index.ts';
-import { toDetails } from '../permissions/details.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
-import { toPermissionsJson } from '../permissions/permissions-json.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
@@ -15,6 +13,7 @@ import { toSeconds } from '../storage/rows.ts';
 import type { Living, PresentedTokens } from './identify.ts';
 import type { KeptAnswers } from './kept-answers.ts';
 import { tokenTypeOf } from './proven-key.ts';
+import { type FullRights, spellInFull } from './spelled-rights.ts';
 
 /** Who asks: a client that has authenticated, and the directory as it was when it asked. */
 export interface IntrospectionCaller {
@@ -52,22 +51,13 @@ function loginFacts(login: LoginRow): Record<string, unknown> {
   return { iat: toSeconds(login.createdAt), exp: toSeconds(login.expiresAt) };
 }
 
-interface SpelledRights {
-  readonly permissions: object;
-  readonly authorization_details: readonly object[];
-}
-
 /** By what the store gave: all rows of a client have the same object until its rights change, with one resource and devices. */
-const spelled = new WeakMap<StoredPermissions, SpelledRights>();
+const spelled = new WeakMap<StoredPermissions, FullRights>();
 
-function spell({ permissions: stored, devices, resource = '' }: TokenRow | LoginRow): SpelledRights {
+function spell({ permissions: stored, devices, resource = '' }: TokenRow | LoginRow): FullRights {
   const known = spelled.get(stored);
   if (known) return known;
-  const permissions = fromStored(stored);
-  const rights = {
-    permissions: toPermissionsJson(permissions),
-    authorization_details: toDetails(permissions, devices && fromStoredAccess(devices), resource),
-  };
+  const rights = spellInFull(fromStored(stored), devices && fromStoredAccess(devices), resource);
   spelled.set(stored, rights);
   return rights;
 }

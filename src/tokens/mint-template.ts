@@ -7,18 +7,19 @@ import type { TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { GrantRequest } from './grant.ts';
+import type { FullRights } from './spelled-rights.ts';
 
-/** A row, and its claims as an answer needs them and as JSON. */
 export interface Planned {
   readonly row: TokenRow;
-  readonly claims: { readonly permissions: object; readonly authorization_details: readonly object[] };
-  /** Empty for a token that is not a JWT. */
+  /** As the answer has them. */
+  readonly rights: FullRights;
+  /** The claims of the token; empty for one that is not a JWT. */
   readonly json: string;
 }
 
 export interface MintTemplate {
   readonly row: TokenRow;
-  readonly claims: Planned['claims'];
+  readonly rights: FullRights;
   /** The claims before and after those that differ. */
   readonly json: { readonly head: string; readonly tail: string };
 }
@@ -29,23 +30,23 @@ const idClaims = ({ id, issuedAt, expiresAt }: TokenRow): string =>
 const lastClaim = ({ asOf }: TokenRow): string => `,"as_of":${asOf}}`;
 
 /** @returns undefined if the claims are not spelled as expected */
-export function toTemplate({ row: first, claims, json }: Planned): MintTemplate | undefined {
+export function toTemplate({ row: first, rights, json }: Planned): MintTemplate | undefined {
   const { requestId: _, ...row } = first;
-  if (json === '') return { row, claims, json: { head: '', tail: '' } };
+  if (json === '') return { row, rights, json: { head: '', tail: '' } };
   const ids = idClaims(row);
   const at = json.indexOf(ids);
   const last = lastClaim(row);
   if (at < 0 || !json.endsWith(last)) return undefined;
   const tail = json.slice(at + ids.length, -last.length);
-  return { row, claims, json: { head: json.slice(0, at), tail } };
+  return { row, rights, json: { head: json.slice(0, at), tail } };
 }
 
 /** @param times milliseconds */
 export function fromTemplate(
-  { row: before, claims, json: { head, tail } }: MintTemplate,
+  { row: before, rights, json: { head, tail } }: MintTemplate,
   { asOf, address, requestId }: GrantRequest,
   times: Pick<TokenRow, 'issuedAt' | 'expiresAt'>,
 ): Planned {
   const row: TokenRow = { ...before, ...defined({ requestId }), ...times, id: createNodeId(), asOf, address };
-  return { row, claims, json: head === '' ? '' : head + idClaims(row) + tail + lastClaim(row) };
+  return { row, rights, json: head === '' ? '' : head + idClaims(row) + tail + lastClaim(row) };
 }

@@ -8,12 +8,8 @@ import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { Resource, User } from '../nouns/index.ts';
 import { accessTokenAlgs } from '../nouns/signing-algs.ts';
-import { toDetails } from '../permissions/details.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
-import type { Permissions } from '../permissions/permissions.ts';
-import { type PermissionsJson, toPermissionsJson } from '../permissions/permissions-json.ts';
-import { type StoredPermissions, toStored } from '../permissions/stored.ts';
-import { fitsIntoHeader, fitsIntoToken } from '../permissions/token-claims.ts';
+import { fitsIntoHeader } from '../permissions/token-claims.ts';
 import { earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -27,6 +23,7 @@ import { expiryOf } from './expiry.ts';
 import type { Decision, GrantRequest, Mint } from './grant.ts';
 import { fromTemplate, type MintTemplate, type Planned, toTemplate } from './mint-template.ts';
 import { tokenTypeOf } from './proven-key.ts';
+import { spellRights } from './spelled-rights.ts';
 
 export interface MintDeps {
   readonly issuer: string;
@@ -42,18 +39,20 @@ export interface MintDeps {
 }
 
 /** A JWT that large would not fit into a header; a resource may ask for a reference to it instead. */
-function formatFor(
-  { through }: GrantRequest,
-  resource: Resource | undefined,
-  { permissions }: Decision,
-): 'jwt' | 'opaque' {
-  if (!resource) return 'opaque';
-  if (fitsIntoToken(permissions, resource.identifier)) return through?.token?.format ?? resource.token.format;
-  if (resource.token.overflow === 'reference') return 'opaque';
+function formatFor({ through }: GrantRequest, decision: Decision): 'jwt' | 'opaque' {
+  const { resource } = decision;
+  const format = resource && (through?.token?.format ?? resource.token.format);
+  if (!resource || format !== 'jwt' || spellRights(decision).fitsIntoToken) return format ?? 'opaque';
+  return orOpaque(resource, 'The permissions would make the token larger than 6 KB');
+}
+
+/** @throws PermissionsNotAllowed where the resource does not want a reference */
+function orOpaque({ token }: Resource, what: string): 'opaque' {
+  if (token.overflow === 'reference') return 'opaque';
   throw new PermissionsNotAllowed({
-    description:
-      'The permissions would make the token larger than 6 KB. Ask for fewer tables, or have the resource set to ' +
-      'overflow: reference.',
+    description: `${what}. Ask for fewer tables by name, or for * if you may have every table.`,
+    reason:
+      'the resource has token.overflow refuse; token.claims with authorization_details only takes less room',
   });
 }
 
@@ -65,34 +64,6 @@ function faceFacts(
   if (!through) return {};
   const added = scopes.filter((scope) => through.scopes?.includes(scope) && !rights?.scopes.has(scope));
   return defined({ face: through.face, faceScopes: added.length > 0 ? added : undefined });
-}
-
-interface Spelled {
-  /** Its identifier. */
-  readonly resource: string;
-  readonly stored: StoredPermissions;
-  readonly permissions: PermissionsJson;
-  readonly details: ReturnType<typeof toDetails>;
-}
-
-/**
- * What a ceiling, a role or a parent allows is one object as long as it stays the same. Permissions are never changed, so the
- * same object has the same spelling.
- */
-const spelledBefore = new WeakMap<Permissions, Spelled>();
-
-function spell({ permissions, devices, resource: of }: Decision): Spelled {
-  const resource = of?.identifier ?? '';
-  const known = spelledBefore.get(permissions);
-  if (known?.resource === resource && !devices) return known;
-  const spelled = {
-    resource,
-    stored: toStored(permissions),
-    permissions: toPermissionsJson(permissions),
-    details: toDetails(permissions, devices, resource),
-  };
-  if (!devices) spelledBefore.set(permissions, spelled);
-  return spelled;
 }
 
 function rowFor(
@@ -132,7 +103,7 @@ function rowFor(
     application: application.id,
     clientId: application.clientId,
     scope: scopes.join(' '),
-    permissions: spell(decision).stored,
+    permissions: spellRights(decision).stored,
     asScopes: asScopes || undefined,
     devices: devices && toStoredAccess(devices),
     ancestors: [...ancestors],
@@ -159,19 +130,13 @@ function rowFor(
 
 /** Roles, ancestors and copied columns add to what the permissions take. */
 function fittingRow(row: TokenRow, claims: string, resource: Resource | undefined): TokenRow {
-  if (row.format === 'opaque' || fitsIntoHeader(claims)) return row;
-  if (resource?.token.overflow === 'reference') return { ...row, format: 'opaque' };
-  throw new PermissionsNotAllowed({
-    description:
-      'The token would be larger than 8 KB. Ask for fewer tables, have fewer roles, or have the resource set to ' +
-      'overflow: reference.',
-  });
+  if (row.format === 'opaque' || !resource || fitsIntoHeader(claims)) return row;
+  return { ...row, format: orOpaque(resource, 'The token would be larger than 8 KB') };
 }
 
 /** As JSON, which leaves out members that are undefined. */
 function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
   const { organization, application } = request.client;
-  const spelled = spell(decision);
   return {
     ...row.claims,
     ...request.through?.token?.claims?.(row, decision.proof.user),
@@ -183,8 +148,7 @@ function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decisio
     jti: row.id,
     client_id: row.clientId,
     ...scopeMember(row),
-    permissions: spelled.permissions,
-    authorization_details: spelled.details,
+    ...spellRights(decision).claims,
     org: organization.name,
     app: application.name,
     roles: row.roles,
@@ -255,13 +219,11 @@ function plan(
   issuer: string,
   { login, now, expiresAt }: { login: string | undefined; now: number; expiresAt: number },
 ): Planned {
-  const { resource } = decision;
-  const format = formatFor(request, resource, decision);
+  const format = formatFor(request, decision);
   const planned = rowFor(request, decision, { format, login, now, expiresAt });
-  const claims = claimsFor(planned, issuer, request, decision);
-  const json = planned.format === 'jwt' ? JSON.stringify(claims) : '';
-  const row = fittingRow(planned, json, resource);
-  return { row, claims, json: row.format === 'jwt' ? json : '' };
+  const json = format === 'jwt' ? JSON.stringify(claimsFor(planned, issuer, request, decision)) : '';
+  const row = fittingRow(planned, json, decision.resource);
+  return { row, rights: spellRights(decision).full, json: row.format === 'jwt' ? json : '' };
 }
 
 export function createMint(deps: MintDeps): Mint {
@@ -289,7 +251,7 @@ export function createMint(deps: MintDeps): Mint {
     if (expiresAt <= now) throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     // A key that the client proved is in the claims.
     const isAlike = isKept && !request.sender;
-    const { row, claims, json } = isAlike
+    const { row, rights, json } = isAlike
       ? planAlike(request, decision, { now, expiresAt })
       : plan(request, decision, deps.issuer, { login: newLogin, now, expiresAt });
     const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
@@ -311,8 +273,7 @@ export function createMint(deps: MintDeps): Mint {
       refresh_token: refreshToken,
       id_token: idToken,
       ...scopeMember({ ...row, faceScopes: [] }),
-      permissions: claims.permissions,
-      authorization_details: claims.authorization_details,
+      ...rights,
       ...proof.answer,
     });
     return { answer, row };

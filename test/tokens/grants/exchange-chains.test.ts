@@ -8,7 +8,11 @@ import {
   intersect,
   type Permissions,
 } from '../../../src/permissions/permissions.ts';
-import { parsePermissions, toPermissionsJson } from '../../../src/permissions/permissions-json.ts';
+import {
+  parsePermissions,
+  toCompactJson,
+  toPermissionsJson,
+} from '../../../src/permissions/permissions-json.ts';
 import { toStored } from '../../../src/permissions/stored.ts';
 import { AUTHOR, createTrader, type Trader } from '../../support/exchange.ts';
 import fc from '../../support/properties.ts';
@@ -237,7 +241,7 @@ describe(`PM-07 ${CHAINS} chains of exchanges with a started server`, () => {
     const { permissions: claimed, exp, sub } = decodeJwt(value);
     assert.deepEqual(
       { claimed, exp, sub },
-      { claimed: answer.permissions, exp: answer.exp, sub: answer.sub },
+      { claimed: toCompactJson(permissionsOf(answer)), exp: answer.exp, sub: answer.sub },
     );
     return { value, client, answer };
   };
