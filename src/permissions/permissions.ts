@@ -314,8 +314,8 @@ export function isWhole(asked: Permissions, left: Permissions): boolean {
 export const union = rememberLast(unionAnew);
 
 function unionAnew(a: Permissions, b: Permissions): Permissions {
-  if (contains(a, b)) return a;
-  if (contains(b, a)) return b;
+  if (contains(a, b) && (a.isCut || !b.isCut)) return a;
+  if (contains(b, a) && (b.isCut || !a.isCut)) return b;
   const both = createPermissions([...rightsOf(a), ...rightsOf(b)]);
   return a.isCut || b.isCut ? new Permissions({ ...both, isCut: true }) : both;
 }

@@ -4,7 +4,7 @@
  */
 import { PermissionsError, quoteName } from './errors.ts';
 import { Alternative } from './limits.ts';
-import { mapLimits, type Permissions } from './permissions.ts';
+import { createPermissions, mapLimits, Permissions, type Right, rightsOf } from './permissions.ts';
 
 export const VARIABLE_SOURCES = ['user', 'account', 'application'] as const;
 
@@ -80,6 +80,17 @@ export function resolveVariables(
     );
     return resolved.every(([, values]) => values.length > 0) ? new Alternative(columns, resolved) : undefined;
   });
+}
+
+/** At least what the permissions allow, whatever values their variables have. */
+export function withAnyValue(permissions: Permissions): Permissions {
+  if (!permissions.hasVariables) return permissions;
+  const rights = [...rightsOf(permissions)].map(([table, mask, limit]): Right => {
+    const known = limit && [...limit.rows].filter(([, values]) => ![...values].some(toVariable));
+    return [table, mask, limit && known && new Alternative(limit.columns, known)];
+  });
+  const widened = createPermissions(rights);
+  return permissions.isCut ? new Permissions({ ...widened, isCut: true }) : widened;
 }
 
 /** The variables that the permissions hold. */

@@ -5,21 +5,26 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Lookup } from '../directory/collections.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
-import type {
-  Application,
-  CollectionName,
-  Connection,
-  Datasource,
-  Nouns,
-  Role,
-  User,
+import {
+  type Application,
+  type CollectionName,
+  type Connection,
+  catalogueOf,
+  type Datasource,
+  type Nouns,
+  type Resource,
+  type Role,
+  type User,
 } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
+import { withinCatalogue } from '../permissions/catalogue.ts';
 import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
+import { type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import {
   NO_REACH,
   type Reach,
+  type ResourceReach,
   reaches,
   reachOfRights,
   uniteReach,
@@ -27,6 +32,7 @@ import {
   wholeOrganization,
   wholeResource,
 } from './reach.ts';
+import { type Valued, withValues } from './variable-values.ts';
 
 export interface World
   extends Pick<Lookup, 'organizations' | 'applications' | 'roles' | 'resources' | 'users'> {
@@ -51,7 +57,7 @@ const rules: { readonly [C in CollectionName]: Rule<Nouns[C]> } = {
       ),
   },
   applications: { of: ofApplication },
-  roles: { of: ofRole },
+  roles: { of: (role, world) => ofRole(role, world) },
   resources: { of: async (resource) => wholeResource(resource) },
   users: {
     of: ofUser,
@@ -91,23 +97,42 @@ export async function containsReach<C extends CollectionName>(
   return true;
 }
 
-async function ofResourceNamed(
+/** A resource that has gone is known by its name only. */
+type Named = Resource | Pick<Resource, 'identifier' | 'organization'>;
+
+async function findNamed(
   identifier: string,
   { organization }: { readonly organization: string },
   world: World,
-): Promise<Parameters<typeof reachOfRights>[0]> {
+): Promise<Named> {
   return (await world.resources.findBy('identifier', identifier)) ?? { identifier, organization };
 }
 
-async function ofRole(role: Role, world: World): Promise<Reach> {
-  const resource = await ofResourceNamed(role.resource, role, world);
-  const permissions = fromStored(role.permissions);
-  return reachOfRights(resource, { permissions, scopes: new Set(role.scopes) });
+/** A group reaches its tables of today and, as what it is called, those of later. */
+function asCatalogued(permissions: Permissions, resource: Named): Permissions {
+  return 'tables' in resource
+    ? union(permissions, withinCatalogue(permissions, catalogueOf(resource)))
+    : permissions;
 }
 
-async function ofRoles(ids: readonly string[], world: World): Promise<Reach> {
+function ofRights(
+  resource: Named,
+  { permissions, scopes }: Pick<ResourceReach, 'permissions' | 'scopes'>,
+): Reach {
+  return reachOfRights(resource, { permissions: asCatalogued(permissions, resource), scopes });
+}
+
+async function ofRole(role: Role, world: World, holder?: Valued): Promise<Reach> {
+  const resource = await findNamed(role.resource, role, world);
+  const written = fromStored(role.permissions);
+  const permissions = holder ? withValues(written, holder) : written;
+  return ofRights(resource, { permissions, scopes: new Set(role.scopes) });
+}
+
+/** @param holder whose values variables have; without one they may have any */
+async function ofRoles(ids: readonly string[], world: World, holder?: Valued): Promise<Reach> {
   const roles = await Promise.all([...new Set(ids)].map((id) => world.roles.get(id)));
-  return uniteReach(await Promise.all(roles.map((role) => (role ? ofRole(role, world) : NO_REACH))));
+  return uniteReach(await Promise.all(roles.map((role) => (role ? ofRole(role, world, holder) : NO_REACH))));
 }
 
 /** An administrator without an organization is one that any of them could get. */
@@ -118,7 +143,7 @@ async function ofUser(user: User, world: World): Promise<Reach> {
   return uniteReach([
     own,
     ...administers.map(wholeOrganization),
-    await ofRoles(roles, world),
+    await ofRoles(roles, world, user),
     await devicesOfUser(user, world),
   ]);
 }
@@ -144,7 +169,7 @@ async function ofApplication(application: Application, world: World): Promise<Re
   const registrant = owner === undefined ? undefined : await world.users.get(owner);
   // A resource server is given the tokens of all that use the resource.
   const served = introspects.map(async (identifier) =>
-    wholeResource(await ofResourceNamed(identifier, application, world)),
+    wholeResource(await findNamed(identifier, application, world)),
   );
   return uniteReach([
     registrant ? await ofUser(registrant, world) : NO_REACH,
@@ -171,7 +196,7 @@ async function ofCeilings(application: Application, world: World): Promise<Reach
   }
   const parts = ceilings.map(async ({ resource: identifier, permissions }) => {
     const own = (await world.resources.findBy('identifier', identifier))?.scopes ?? [];
-    return reachOfRights(await ofResourceNamed(identifier, application, world), {
+    return ofRights(await findNamed(identifier, application, world), {
       permissions: fromStored(permissions),
       // One that no resource declares could be declared by any.
       scopes: new Set(scopes.filter((scope) => own.includes(scope) || !declared.has(scope))),
@@ -201,7 +226,7 @@ async function ofConnection(connection: Connection, world: World): Promise<Reach
   const { owner: id, permissions, scopes } = connection;
   const owner = id === undefined ? undefined : await world.users.get(id);
   if (owner) return ofUser(owner, world);
-  return reachOfRights(await ofResourceNamed(connection.resource, connection, world), {
+  return ofRights(await findNamed(connection.resource, connection, world), {
     permissions: fromStored(permissions),
     scopes: new Set(scopes),
   });

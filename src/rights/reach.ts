@@ -10,6 +10,7 @@ import type { Resource } from '../nouns/index.ts';
 import { containsAccess, type DeviceAccess } from '../permissions/device-access.ts';
 import { containsExtent, type Extent, uniteExtents } from '../permissions/extent.ts';
 import { contains, EVERYTHING, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
+import { resolveVariables, withAnyValue } from '../permissions/variables.ts';
 
 /** What a reach has of one resource; with all scopes (`*`) and permissions it is the resource itself. */
 export interface ResourceReach {
@@ -115,13 +116,20 @@ export function uniteReach(reaches: readonly Reach[]): Reach {
 
 const NONE: Pick<ResourceReach, 'permissions' | 'scopes'> = { permissions: NOTHING, scopes: new Set() };
 
+/** A variable that has no value yet may get any, and its holder is sure of none. */
+function containsWritten(held: Permissions, wanted: Permissions): boolean {
+  const surely = resolveVariables(held, () => undefined);
+  const atMost = withAnyValue(wanted);
+  return surely.isAdmin || (contains(surely, atMost) && !atMost.isCut);
+}
+
 function containsPart(
   held: readonly (typeof NONE | undefined)[],
   { permissions, scopes }: typeof NONE,
 ): boolean {
   const parts = held.map((part) => part ?? NONE);
   return (
-    contains(
+    containsWritten(
       parts.reduce((all, part) => union(all, part.permissions), NOTHING),
       permissions,
     ) &&

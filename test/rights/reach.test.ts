@@ -15,7 +15,9 @@ import {
   type User,
 } from '../../src/nouns/index.ts';
 import { ALL_DEVICE_ACCESS } from '../../src/permissions/device-access.ts';
-import { createPermissions, EVERYTHING, NOTHING } from '../../src/permissions/permissions.ts';
+import { Alternative } from '../../src/permissions/limits.ts';
+import { createPermissions, EVERYTHING, NOTHING, type Right } from '../../src/permissions/permissions.ts';
+import { parsePermissions } from '../../src/permissions/permissions-json.ts';
 import { toStored } from '../../src/permissions/stored.ts';
 import {
   NO_REACH,
@@ -335,7 +337,7 @@ test('a role for a resource of another organization takes all of that one', asyn
 const GIVING_NOTHING: Partial<Record<CollectionName, readonly string[]>> = {
   // It is whole whatever they say.
   organizations: ['faces', 'enabled'],
-  resources: ['enabled', 'catalogue', 'tables', 'scopes'],
+  resources: ['enabled', 'catalogue', 'tables', 'groups', 'scopes'],
   roles: ['enabled'],
   applications: ['enabled', 'grants', 'realm', 'resource', 'registeredThrough'],
   users: ['enabled', 'passwordHash', 'pending'],
@@ -349,10 +351,11 @@ test('each field that rights are read from is weighed, or gives nothing', async 
     resources: [domain],
     roles: [reader],
     applications: [application('a'), application('a', { owner: 'ann' })],
-    users: [user('bob', { organization: 'hive' })],
+    users: [user('bob', { organization: 'hive', roles: ['own', 'mail'] })],
     connections: [connection],
     datasources: [datasource],
   };
+  const there = { ...world, roles: byKey([own, mail, reader, writer], ({ id }) => id) };
   for (const collection of COLLECTIONS) {
     const read = new Set<PropertyKey>(GIVING_NOTHING[collection]);
     for (const noun of samples[collection]) {
@@ -362,7 +365,7 @@ test('each field that rights are read from is weighed, or gives nothing', async 
           return Reflect.get(target, name);
         },
       });
-      await reachOf(collection, watched as typeof noun, world);
+      await reachOf(collection, watched as typeof noun, there);
     }
     const { fields } = declarationOf(collection);
     const counts = Object.keys(fields).filter((name) => {
@@ -375,4 +378,112 @@ test('each field that rights are read from is weighed, or gives nothing', async 
       collection,
     );
   }
+});
+
+const sales: Resource = {
+  ...db,
+  tables: [
+    { id: 'orders', name: 'Orders', columns: [{ name: 'customer', type: 'integer' }] },
+    { id: 'invoices', name: 'Invoices' },
+    { id: 'notes', name: 'Notes' },
+  ],
+  groups: [{ id: 'sales', tables: ['orders', 'invoices'] }],
+};
+
+const roleOf = (id: string, tables: object): Role =>
+  role(id, {
+    permissions: toStored(
+      parsePermissions(
+        { isAdmin: false, tables },
+        { unknownFlags: 'refuse', limits: { variables: 'allow' } },
+      ),
+    ),
+  });
+const ordersOf = (...customer: unknown[]) => ({ orders: { read: { rows: { customer } } } });
+const own = roleOf('own', ordersOf({ $user: 'attributes.customer' }));
+const mail = roleOf('mail', ordersOf({ $user: 'email' }));
+const row = roleOf('row', ordersOf({ $account: 'customer' }));
+const of42 = roleOf('of42', ordersOf('42'));
+const all = roleOf('all', { orders: { read: true } });
+const seller = roleOf('seller', { '@sales': { read: true } });
+const named = roleOf('named', { orders: { read: true }, invoices: { read: true } });
+const every = roleOf('every', { '*': { read: true } });
+
+const limited: World = {
+  ...world,
+  roles: byKey([own, row, of42, all, seller, named, every], ({ id }) => id),
+  resources: byKey([sales], ({ identifier }) => identifier),
+};
+const holding = (...roles: string[]) => reachOf('users', user('bob', { roles }), limited);
+
+test('a role with variables is reached by rights to all rows only', async () => {
+  for (const wanted of [own, row]) {
+    const reach = await reachOf('roles', wanted, limited);
+    assert.ok(reaches(await holding('all'), reach));
+    assert.ok(!reaches(await holding('of42'), reach));
+    assert.ok(!reaches(reach, reach), 'a variable is sure of no value');
+  }
+});
+
+test('writing an attribute grants what it opens', async () => {
+  const holder = uniteReach([await holding('of42'), owned('ann')]);
+  const write = (before: object, after: object) => {
+    const [from, to] = [before, after].map((attributes) => ({ ...ann, roles: ['own'], attributes }));
+    return containsReach(holder, 'users', from as User, to as User, limited);
+  };
+  assert.ok(await write({}, { customer: '42' }));
+  assert.ok(await write({ customer: '42' }, { customer: '42', region: 'eu' }));
+  assert.ok(!(await write({}, { customer: '43' })));
+  assert.ok(!(await write({ customer: '43' }, { customer: '42' })), 'another user is taken over');
+});
+
+test('writing an address or its verification grants the rows that it opens', async () => {
+  const there: World = { ...limited, roles: byKey([mail, of42], ({ id }) => id) };
+  const holder = uniteReach([await holding('of42'), owned('ann')]);
+  const person = { ...ann, roles: ['mail'] };
+  const verified = (email: string) => ({ ...person, email, emailVerified: true });
+  const write = (after: User) => containsReach(holder, 'users', person, after, there);
+  assert.ok(await write({ ...person, email: '43' }));
+  assert.ok(!(await write(verified('43'))));
+  assert.ok(await write(verified('42')));
+});
+
+test('a user with variables reaches the rows of the present values', async () => {
+  const reach = (attributes: Record<string, string>) =>
+    reachOf('users', user('bob', { roles: ['own'], attributes }), limited);
+  same(await reach({ customer: '42' }), await holding('of42'));
+  same(await reach({}), await holding());
+});
+
+test('a datasource reaches all rows that a column could open', async () => {
+  const source = { ...datasource, userTables: [{ roles: ['row'], roleMap: [] }] } as unknown as Datasource;
+  const reach = await reachOf('datasources', source, limited);
+  assert.ok(reaches(await holding('all'), reach) && !reaches(await holding('of42'), reach));
+});
+
+test('a group is reached by who has it, and not by who has its tables', async () => {
+  const reach = await reachOf('roles', seller, limited);
+  for (const role of ['seller', 'every']) assert.ok(reaches(await holding(role), reach), role);
+  assert.ok(!reaches(await holding('named'), reach), 'a table may join the group');
+  assert.ok(reaches(await holding('seller'), await reachOf('roles', named, limited)));
+  assert.ok(!reaches(await holding('seller', 'named'), await reachOf('roles', every, limited)));
+});
+
+test('more alternatives than can be kept are reached by admin only', async () => {
+  const roles = [0, 1].map((at) => {
+    const limits = Array.from(
+      { length: 60 },
+      (_, index): Right => [
+        'orders',
+        2,
+        new Alternative(undefined, [['customer', [String(100 * at + index)]]]),
+      ],
+    );
+    return role(`many${at}`, { permissions: toStored(createPermissions(limits)) });
+  });
+  const there: World = { ...limited, roles: byKey([...roles, all], ({ id }) => id) };
+  const reach = await reachOf('users', user('ann', { roles: roles.map(({ id }) => id) }), there);
+  const holder = uniteReach([await holding('all'), owned('ann')]);
+  assert.ok(!reaches(holder, reach));
+  assert.ok(reaches(uniteReach([holder, rights(sales, EVERYTHING)]), reach));
 });
