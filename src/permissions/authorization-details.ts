@@ -6,7 +6,14 @@
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { takesNothingAway } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
-import { type JsonObject, MAX_TABLES, readMember, requireObject, requirePlainJson } from './json.ts';
+import {
+  type JsonObject,
+  MAX_TABLES,
+  type Origin,
+  readMember,
+  requireObject,
+  requirePlainJson,
+} from './json.ts';
 import type { Alternative } from './limits.ts';
 import { type LimitJson, readLimit, requireFewAlternatives, toLimitJson } from './limits-json.ts';
 import {
@@ -58,16 +65,18 @@ const MEMBERS: ReadonlyMap<unknown, ReadonlySet<string>> = new Map([
  * `locations` name. Several details of one table add up; those with limits are alternatives. An empty list means no
  * permissions. Throws `PermissionsError`: wrong_location when `locations` names another resource or details disagree, else
  * malformed or too_large.
+ * @param origin `issued` for the details of tokens and of answers about them
  */
 export function parseAuthorizationDetails(
   value: unknown,
   resource: string | undefined,
+  origin: Origin = 'written',
 ): ParsedDetails<Permissions> {
-  requirePlainJson(value);
+  requirePlainJson(value, origin);
   if (!Array.isArray(value)) {
     throw new PermissionsError('malformed', 'authorization_details must be a JSON array.');
   }
-  if (value.length > MAX_TABLES) {
+  if (origin === 'written' && value.length > MAX_TABLES) {
     throw new PermissionsError('too_large', `authorization_details may have at most ${MAX_TABLES} entries.`);
   }
   let location = resource;
@@ -76,13 +85,14 @@ export function parseAuthorizationDetails(
   for (const entry of value) {
     const detail = requireDetail(entry);
     location = requireLocation(detail, location);
-    if (detail.type === TABLE_ACCESS_SET) rights.push(...readSet(detail));
+    if (detail.type === TABLE_ACCESS_SET) rights.push(...readSet(detail, origin));
     else if (Object.hasOwn(detail, 'privileges')) isAdmin = requireAdmin(detail);
     else rights.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
   }
   refuseVain(rights);
   const permissions = createPermissions(rights);
-  for (const cells of permissions.limits.values()) cells.forEach(requireFewAlternatives);
+  if (origin === 'written')
+    for (const cells of permissions.limits.values()) cells.forEach(requireFewAlternatives);
   return { permissions: union(permissions, isAdmin ? EVERYTHING : NOTHING), resource: location };
 }
 
@@ -99,13 +109,13 @@ function requireDetail(entry: unknown): JsonObject {
   throw new PermissionsError('malformed', `${type} has no member ${quoteName(unknown)}.`);
 }
 
-function readSet(detail: JsonObject): Right[] {
+function readSet(detail: JsonObject, origin: Origin): Right[] {
   const tables = requireStrings(detail, 'tables');
-  if (tables.length > MAX_TABLES) {
+  if (origin === 'written' && tables.length > MAX_TABLES) {
     throw new PermissionsError('too_large', `A detail may name at most ${MAX_TABLES} tables.`);
   }
   const mask = requireActions(detail);
-  const limit = readLimit(detail, { variables: 'refuse' });
+  const limit = readLimit(detail, { variables: 'refuse', origin });
   return tables.map((table) => {
     const id = requireTableId(table);
     if (!limit.isUnlimited) for (const action of toActions(mask)) requireLimit(limit, id, action);

@@ -12,6 +12,12 @@ const MAX_DEPTH = 8;
 /** Objects, arrays and values in all; 2,000 details with all their members stay below it. */
 const MAX_VALUES = 40_000;
 
+/**
+ * Where JSON comes from. What people and clients write is kept within bounds; what the authorization server issued was
+ * computed, with groups expanded and limits met, and may be larger.
+ */
+export type Origin = 'written' | 'issued';
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** `value` as an object with members; throws `PermissionsError` (malformed), naming it `what`, for anything else. */
@@ -32,8 +38,8 @@ export function readMember(object: JsonObject, name: string): unknown {
  * `__proto__` anywhere (malformed), or is deeper or has more members than permissions can have (too_large). After it,
  * own keys are all there is to look at, and walking them is cheap.
  */
-export function requirePlainJson(value: unknown): void {
-  countValues(value, MAX_DEPTH, MAX_VALUES);
+export function requirePlainJson(value: unknown, origin: Origin = 'written'): void {
+  countValues(value, MAX_DEPTH, origin === 'written' ? MAX_VALUES : Number.POSITIVE_INFINITY);
 }
 
 function countValues(value: unknown, depthLeft: number, valuesLeft: number): number {

@@ -1,6 +1,6 @@
 /** Limits in JSON: `{"columns": ["id", "total"], "rows": {"customer_id": ["42"]}}`. */
 import { PermissionsError, quoteName } from './errors.ts';
-import { type JsonObject, readMember, requireObject } from './json.ts';
+import { type JsonObject, type Origin, readMember, requireObject } from './json.ts';
 import { Alternative, type Cell } from './limits.ts';
 import { findColumnProblem } from './table-ids.ts';
 import { requireVariable, toValue, toVariable } from './variables.ts';
@@ -29,6 +29,8 @@ export interface LimitJson {
 export interface LimitOptions {
   /** Whether values may be variables: in ceilings and roles only. */
   readonly variables: 'allow' | 'refuse';
+  /** `written` unless said otherwise. */
+  readonly origin?: Origin;
 }
 
 /**
@@ -37,14 +39,18 @@ export interface LimitOptions {
  */
 export function readLimit(json: JsonObject, options: LimitOptions): Alternative {
   return new Alternative(
-    readColumns(readMember(json, 'columns')),
+    readColumns(readMember(json, 'columns'), options),
     readRows(readMember(json, 'rows'), options),
   );
 }
 
-function readColumns(list: unknown): string[] | undefined {
+function readColumns(list: unknown, { origin }: LimitOptions): string[] | undefined {
   if (list === undefined) return undefined;
-  return requireList(list, 'columns', MAX_COLUMNS).map(requireColumn);
+  return requireList(list, 'columns', within(MAX_COLUMNS, origin)).map(requireColumn);
+}
+
+function within(bound: number, origin: Origin = 'written'): number {
+  return origin === 'written' ? bound : Number.POSITIVE_INFINITY;
 }
 
 function readRows(value: unknown, options: LimitOptions): (readonly [string, string[]])[] {
@@ -56,11 +62,12 @@ function readRows(value: unknown, options: LimitOptions): (readonly [string, str
       'The member rows must name a column. Leave it out to mean all rows.',
     );
   }
-  if (conditions.length > MAX_CONDITIONS) {
+  if (conditions.length > within(MAX_CONDITIONS, options.origin)) {
     throw new PermissionsError('too_large', `The member rows may name at most ${MAX_CONDITIONS} columns.`);
   }
   return conditions.map(([column, values]) => {
-    const list = requireList(values, `The values of ${quoteName(requireColumn(column))}`, MAX_VALUES);
+    const most = within(MAX_VALUES, options.origin);
+    const list = requireList(values, `The values of ${quoteName(requireColumn(column))}`, most);
     return [column, list.map((each) => requireValue(each, options))];
   });
 }
@@ -83,7 +90,7 @@ function requireColumn(name: unknown): string {
 }
 
 /** Whole numbers and booleans may be written as they are; other numbers have several spellings. */
-function requireValue(value: unknown, { variables }: LimitOptions): string {
+function requireValue(value: unknown, { variables, origin }: LimitOptions): string {
   if (typeof value === 'object' && value !== null) {
     if (variables === 'allow') return readVariable(requireObject(value, 'A value'));
     throw new PermissionsError(
@@ -92,6 +99,8 @@ function requireValue(value: unknown, { variables }: LimitOptions): string {
     );
   }
   const text = Number.isSafeInteger(value) || typeof value === 'boolean' ? String(value) : value;
+  // A value that a variable had may be any text.
+  if (origin === 'issued' && typeof text === 'string' && !toVariable(text)) return text;
   if (typeof text !== 'string' || text === '' || text.length > MAX_VALUE_LENGTH || UNREADABLE.test(text)) {
     throw new PermissionsError(
       'malformed',

@@ -5,6 +5,7 @@ import { PermissionsError, quoteName } from './errors.ts';
 import {
   type JsonObject,
   MAX_TABLES,
+  type Origin,
   parseJsonText,
   readMember,
   requireObject,
@@ -34,6 +35,8 @@ export interface ParseOptions {
   readonly unknownFlags: 'refuse' | 'ignore';
   /** Whether a flag may be a limit, or a list of them, as in apply files. Absent: flags are true or false. */
   readonly limits?: LimitOptions;
+  /** `written` unless said otherwise. */
+  readonly origin?: Origin;
 }
 
 export interface PermissionsJson {
@@ -48,13 +51,14 @@ export interface PermissionsJson {
  * from `*`: nothing does.
  */
 export function parsePermissions(json: unknown, options: ParseOptions): Permissions {
-  requirePlainJson(json);
+  const { origin = 'written' } = options;
+  requirePlainJson(json, origin);
   const shape = requireObject(json, 'Permissions');
   requireKnownNames(shape, ['isAdmin', 'tables'], options);
   const isAdmin = readFlag(shape, 'isAdmin');
   const named = readMember(shape, 'tables');
   const tables = named === undefined ? [] : Object.entries(requireObject(named, 'tables'));
-  if (tables.length > MAX_TABLES) {
+  if (origin === 'written' && tables.length > MAX_TABLES) {
     throw new PermissionsError('too_large', `Permissions may name at most ${MAX_TABLES} tables.`);
   }
   const written = tables.map(([id, flags]) => readTable(requireTableId(id), flags, options));

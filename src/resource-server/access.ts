@@ -5,7 +5,7 @@
 import type { Action } from '../permissions/actions.ts';
 import { quoteName } from '../permissions/errors.ts';
 import { defined } from '../storage/defined.ts';
-import { AccessError } from './errors.ts';
+import { AccessError, insufficient } from './errors.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -27,23 +27,30 @@ function isPublic(): Rule {
 }
 
 /**
- * For handlers that know only later what they do to which table, as bulk calls do.
+ * For handlers that know only later what they do to which table, as bulk calls do. A right that is limited to some rows or
+ * columns is not enough.
  * @throws AccessError insufficient_scope
  */
-export function demand({ permissions }: VerifiedToken, table: string, action: Action): void {
+export function demand({ permissions, access }: VerifiedToken, table: string, action: Action): void {
   if (permissions.allows(table, action)) return;
-  throw new AccessError(
-    'insufficient_scope',
-    `The token does not allow to ${action} rows of ${quoteName(table)}.`,
-    {
-      scope: `${encodeURIComponent(table)}:${action}`,
-    },
-  );
+  const rows = access.limits(table, action).length > 0 ? 'all rows and columns' : 'rows';
+  throw insufficient(table, action, `The token does not allow to ${action} ${rows} of ${quoteName(table)}.`);
 }
 
-/** The token must allow the action on the table. */
+/** The same for handlers that apply the limits of the right themselves, with `token.access`. */
+export function demandAny({ access }: VerifiedToken, table: string, action: Action): void {
+  if (access.limits(table, action).length > 0) return;
+  throw insufficient(table, action, `The token does not allow to ${action} rows of ${quoteName(table)}.`);
+}
+
+/** The token must allow the action on all rows and columns of the table. */
 function requireTable(table: string, action: Action): Rule {
   return new Rule((token) => demand(token, table, action));
+}
+
+/** The token must allow the action on some rows and columns at least: the handler applies the limits, with `token.access`. */
+function requireAny(table: string, action: Action): Rule {
+  return new Rule((token) => demandAny(token, table, action));
 }
 
 /** The token must have the scope. */
@@ -56,7 +63,7 @@ function requireScope(scope: string): Rule {
 }
 
 /** What a route may say of itself. */
-export const access = { public: isPublic, require: requireTable, requireScope } as const;
+export const access = { public: isPublic, require: requireTable, requireAny, requireScope } as const;
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'all'] as const;
 

@@ -1,4 +1,6 @@
 /** Why a request is refused, in the words of RFC 6750 section 3.1 where it has them. */
+import type { Action } from '../permissions/actions.ts';
+import { quoteName } from '../permissions/errors.ts';
 
 /** The HTTP status of each. */
 const STATUS = {
@@ -32,6 +34,14 @@ export class AccessError extends Error {
     this.scope = options.scope;
   }
 }
+
+/** The token does not allow an action on a table, or not in this way. */
+export const insufficient = (
+  table: string,
+  action: Action,
+  message = `The token does not allow to ${action} these rows or columns of ${quoteName(table)}.`,
+): AccessError =>
+  new AccessError('insufficient_scope', message, { scope: `${encodeURIComponent(table)}:${action}` });
 
 /** The token is not one of ours, not for this resource, or it has ended. */
 export const notActive = (cause?: unknown): AccessError =>

@@ -1,44 +1,53 @@
 /** What a resource server knows of a token once it is verified. */
 import type { Permissions } from '../permissions/permissions.ts';
-import { parsePermissions } from '../permissions/permissions-json.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
+import type { TableColumns } from './column-limits.ts';
 import { AccessError } from './errors.ts';
+import { TokenAccess } from './token-access.ts';
+import { readRights } from './token-rights.ts';
 
 export interface VerifiedToken {
   readonly subject: string;
   readonly clientId: string;
   readonly scopes: ReadonlySet<string>;
-  /** `permissions.allows(table, action)` is the question to ask. */
+  /** `permissions.allows(table, action)` says what is allowed on all rows and columns. */
   readonly permissions: Permissions;
+  /** What is allowed on some rows and columns. */
+  readonly access: TokenAccess;
   /** Unix seconds. */
   readonly expiresAt: number;
   /** All that the token, or the introspection of it, said. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
+/** What a verifier knows before it sees a token. */
+export interface ReadingContext {
+  /** Identifier of the resource that the token must speak of. */
+  readonly resource: string;
+  /** The declared types of columns. */
+  readonly tables: TableColumns;
+}
+
 /**
  * @param claims of an RFC 9068 access token or an RFC 7662 answer
  * @throws AccessError invalid_token when something that every token has is not there
  */
-export function toVerifiedToken(claims: Readonly<Record<string, unknown>>): VerifiedToken {
+export function toVerifiedToken(
+  claims: Readonly<Record<string, unknown>>,
+  { resource, tables }: ReadingContext,
+): VerifiedToken {
   const { sub, client_id: clientId, exp, scope } = claims;
   if (typeof sub !== 'string' || typeof clientId !== 'string' || typeof exp !== 'number') {
     throw new AccessError('invalid_token', 'The token has no sub, no client_id or no exp.');
   }
+  const permissions = readRights(claims, resource);
   return {
     subject: sub,
     clientId,
     scopes: new Set(scopesOf(scope)),
-    permissions: readPermissions(claims.permissions),
+    permissions,
+    access: new TokenAccess(permissions, tables),
     expiresAt: exp,
     claims,
   };
-}
-
-function readPermissions(permissions: unknown): Permissions {
-  try {
-    return parsePermissions(permissions, { unknownFlags: 'refuse' });
-  } catch (cause) {
-    throw new AccessError('invalid_token', 'The permissions of the token cannot be read.', { cause });
-  }
 }

@@ -4,9 +4,11 @@
  */
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { SIGNING_ALGS } from '../nouns/signing-algs.ts';
+import { COLUMN_TYPES } from '../permissions/column-types.ts';
 import { isSameResource, spellingsOf } from '../permissions/resource-identifiers.ts';
 import { isCompactJws } from '../registry/compact-jws.ts';
 import { isAhead } from '../registry/nodes.ts';
+import type { TableColumns } from './column-limits.ts';
 import { notActive, uncheckable } from './errors.ts';
 import { createIntrospect } from './introspection.ts';
 import { followRevocations } from './revocations.ts';
@@ -35,6 +37,11 @@ export interface VerifierOptions {
    * What the resource says in `token.typ`: with `JWT` tokens of that type are taken too. `at+jwt` unless said otherwise.
    */
   readonly tokenType?: 'at+jwt' | 'JWT';
+  /**
+   * Types of columns by which rights may be limited, by table: `{ orders: { customer_id: 'integer' } }`. Values compare in
+   * them, so that 042 is 42; in other columns they compare as texts.
+   */
+  readonly tables?: TableColumns;
   /** `local`, unless said otherwise: JWTs are verified here. `introspection`: every token is asked about. */
   readonly mode?: 'local' | 'introspection';
   /** Seconds that the answer of an introspection may be used again; unless said otherwise 1 in `local` mode, else 5. */
@@ -66,8 +73,23 @@ function isBadToken(error: unknown): boolean {
   );
 }
 
+function requireKnownTypes(tables: TableColumns): void {
+  const known: readonly string[] = COLUMN_TYPES;
+  for (const [table, columns] of Object.entries(tables)) {
+    for (const [column, type] of Object.entries(columns)) {
+      if (known.includes(type)) continue;
+      throw new TypeError(
+        `Unknown type ${JSON.stringify(type)} of ${table}.${column}. Use ${COLUMN_TYPES.join(', ')}.`,
+      );
+    }
+  }
+}
+
+/** @throws TypeError for a type of a column that does not exist */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, resource, clientId, clientSecret, mode = 'local', tokenType = 'at+jwt' } = options;
+  const { tables = {} } = options;
+  requireKnownTypes(tables);
   const now = options.now ?? Date.now;
   const maxStaleness = options.maxStaleness ?? (mode === 'local' ? 1 : 5);
   const server = options.backChannel ?? issuer;
@@ -105,24 +127,29 @@ export function createVerifier(options: VerifierOptions): Verifier {
     }
   }
 
+  /** @returns what the token says, or the authorization server of it */
+  async function readClaims(token: string): Promise<Readonly<Record<string, unknown>>> {
+    // Opaque tokens have no dots; of them only the authorization server can tell.
+    if (!revocations || !token.includes('.')) return introspect(token);
+    const { typ, payload: claims } = await verifyJwt(token);
+    const { jti, anc, aud, as_of: asOf } = claims;
+    const isWhole = Array.isArray(anc) && typeof jti === 'string' && typeof asOf === 'number';
+    const isAccessToken = typ === 'at+jwt' || (typ === 'JWT' && typ === tokenType);
+    if (!isWhole || !isAccessToken || !isSameResource(aud, resource)) throw notActive();
+    const standing = await revocations.standingOf([jti, ...anc.map(String)], asOf);
+    if (standing === 'ended') throw notActive();
+    // An ancestor has lost rights, and the token does not say which; or the clocks differ, and the authorization
+    // server's clock decides.
+    const mustAsk = standing === 'narrowed' || isAhead(asOf, now());
+    return mustAsk ? introspect(token) : claims;
+  }
+
   return {
     issuer,
     resource,
     async verify(token) {
       if (token.length > MAX_LENGTH || !TOKEN.test(token)) throw notActive();
-      // Opaque tokens have no dots; of them only the authorization server can tell.
-      if (!revocations || !token.includes('.')) return introspect(token);
-      const { typ, payload: claims } = await verifyJwt(token);
-      const { jti, anc, aud, as_of: asOf } = claims;
-      const isWhole = Array.isArray(anc) && typeof jti === 'string' && typeof asOf === 'number';
-      const isAccessToken = typ === 'at+jwt' || (typ === 'JWT' && typ === tokenType);
-      if (!isWhole || !isAccessToken || !isSameResource(aud, resource)) throw notActive();
-      const standing = await revocations.standingOf([jti, ...anc.map(String)], asOf);
-      if (standing === 'ended') throw notActive();
-      // An ancestor has lost rights, and the token does not say which; or the clocks differ, and the authorization
-      // server's clock decides.
-      const mustAsk = standing === 'narrowed' || isAhead(asOf, now());
-      return mustAsk ? introspect(token) : toVerifiedToken(claims);
+      return toVerifiedToken(await readClaims(token), { resource, tables });
     },
     close: () => revocations?.close(),
   };

@@ -1,0 +1,60 @@
+/** The limits of a right, in the form in which they compare with rows of a database. */
+import { type ColumnType, canonicalOf, canonicalValue } from '../permissions/column-types.ts';
+import type { Cell, Conditions } from '../permissions/limits.ts';
+
+/** Types of the columns of one table, by name. Columns that are not named compare in their natural text. */
+export type ColumnTypes = Readonly<Record<string, ColumnType>>;
+
+/** The same by table. */
+export type TableColumns = Readonly<Record<string, ColumnTypes>>;
+
+/** What a right is limited to: rows that meet all conditions, and these columns of them. */
+export interface ColumnLimit {
+  /** Undefined: all. */
+  readonly columns: ReadonlySet<string> | undefined;
+  /** Empty: all rows. */
+  readonly rows: Conditions;
+}
+
+export function typesOf(tables: TableColumns, table: string): ColumnTypes {
+  return Object.hasOwn(tables, table) ? (tables[table] as ColumnTypes) : {};
+}
+
+export function typeOf(types: ColumnTypes, column: string): ColumnType | undefined {
+  return Object.hasOwn(types, column) ? types[column] : undefined;
+}
+
+/** Without alternatives of which a condition is left without a value: no row can meet it. */
+export function toLimits(cell: Cell, types: ColumnTypes): ColumnLimit[] {
+  return cell.flatMap(({ columns, rows }) => {
+    const conditions = [...rows].map(
+      ([column, values]) => [column, comparable(values, typeOf(types, column))] as const,
+    );
+    return conditions.every(([, values]) => values.size > 0) ? { columns, rows: new Map(conditions) } : [];
+  });
+}
+
+/**
+ * A database would cut a text at a NUL or take it for an error, and a driver writes half a character as another one: such
+ * values equal nothing.
+ */
+function comparable(values: ReadonlySet<string>, type: ColumnType | undefined): Set<string> {
+  const canonical = [...values].flatMap((value) => canonicalValue(type ?? 'text', value) ?? []);
+  return new Set(canonical.filter((value) => !value.includes('\0') && value.isWellFormed()));
+}
+
+/** A row as a database driver gives it. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** Whether the row meets all conditions. A column that it does not have meets none. */
+export function meets(row: Row, { rows }: ColumnLimit, types: ColumnTypes): boolean {
+  for (const [column, values] of rows) {
+    const value = Object.hasOwn(row, column) ? canonicalOf(typeOf(types, column), row[column]) : undefined;
+    if (value === undefined || !values.has(value)) return false;
+  }
+  return true;
+}
+
+export function hasColumns({ columns }: ColumnLimit, names: Iterable<string>): boolean {
+  return columns === undefined || [...names].every((name) => columns.has(name));
+}
