@@ -6,11 +6,17 @@
  */
 import type { Server } from 'node:http';
 import Router from '@koa/router';
-import { access, createVerifier, demand } from 'grantable/resource-server';
+import {
+  access,
+  createVerifier,
+  demandAny,
+  type TokenAccess,
+  type VerifiedToken,
+} from 'grantable/resource-server';
 import { createProtection, tokenOf } from 'grantable/resource-server/koa';
 import Koa, { type Context } from 'koa';
 import { z } from 'zod';
-import { openOrders } from './database.ts';
+import { COLUMNS, openOrders } from './database.ts';
 
 const {
   ISSUER = 'http://localhost:3000',
@@ -25,14 +31,15 @@ const verifier = createVerifier({
   resource: RESOURCE,
   clientId: CLIENT_ID,
   clientSecret: CLIENT_SECRET,
+  tables: COLUMNS,
   onError: (error) => console.error(`following the revocations: ${(error as Error).message}`),
 });
 const { protect, metadata } = createProtection(verifier);
 
 const orders = openOrders();
-const fields = { product: z.int(), amount: z.int().positive() };
-const newOrder = z.strictObject(fields);
-const order = z.strictObject({ id: z.int(), ...fields });
+const newOrder = z.strictObject({ customer: z.int(), product: z.int(), amount: z.int().positive() });
+const order = newOrder.extend({ id: z.int() });
+const changes = newOrder.exactPartial();
 const bulk = z.array(
   z.discriminatedUnion('do', [
     z.strictObject({ do: z.literal('create'), order: newOrder }),
@@ -52,8 +59,14 @@ async function readBody<T>(ctx: Context, schema: z.ZodType<T>): Promise<T> {
   }
 }
 
-function tokenFor(ctx: Context) {
+function tokenFor(ctx: Context): VerifiedToken {
   return tokenOf(ctx) ?? ctx.throw(401);
+}
+
+const accessOf = (ctx: Context): TokenAccess => tokenFor(ctx).access;
+
+function idOf(ctx: Context): number {
+  return Number((ctx as Context & { params: Record<string, string> }).params.id);
 }
 
 const router = new Router();
@@ -63,50 +76,56 @@ routes.get('/health', access.public(), (ctx: Context) => {
   ctx.body = { status: 'ok' };
 });
 
-routes.get('/orders', access.require('orders', 'read'), (ctx: Context) => {
-  ctx.body = orders.list();
+routes.get('/orders', access.requireAny('orders', 'read'), (ctx: Context) => {
+  ctx.body = orders.list(accessOf(ctx));
 });
 
 // A join shows rows of both tables.
 routes.get(
   '/orders-with-products',
-  access.require('orders', 'read'),
-  access.require('products', 'read'),
+  access.requireAny('orders', 'read'),
+  access.requireAny('products', 'read'),
   (ctx: Context) => {
-    ctx.body = orders.withProducts();
+    ctx.body = orders.withProducts(accessOf(ctx));
   },
 );
 
-routes.post('/orders', access.require('orders', 'create'), async (ctx: Context) => {
+routes.post('/orders', access.requireAny('orders', 'create'), async (ctx: Context) => {
+  ctx.body = orders.insert(accessOf(ctx), await readBody(ctx, newOrder));
   ctx.status = 201;
-  ctx.body = orders.insert(await readBody(ctx, newOrder));
 });
 
 // An upsert creates or updates a row, so the token must allow both.
 routes.put(
   '/orders',
-  access.require('orders', 'create'),
-  access.require('orders', 'update'),
+  access.requireAny('orders', 'create'),
+  access.requireAny('orders', 'update'),
   async (ctx: Context) => {
     const wanted = await readBody(ctx, order);
-    ctx.body = orders.together(() => (orders.update(wanted) ? wanted : orders.insert(wanted)));
+    orders.upsert(accessOf(ctx), wanted);
+    ctx.body = wanted;
   },
 );
 
-routes.delete('/orders/:id', access.require('orders', 'delete'), (ctx: Context) => {
-  const { id } = (ctx as Context & { params: Record<string, string> }).params;
-  ctx.status = orders.remove(Number(id)) ? 204 : 404;
+routes.patch('/orders/:id', access.requireAny('orders', 'update'), async (ctx: Context) => {
+  const wanted = await readBody(ctx, changes);
+  ctx.status = orders.update(accessOf(ctx), { id: idOf(ctx), ...wanted }) ? 204 : 404;
 });
 
-// The body decides which rights are needed. If one step is not allowed, none is done.
+routes.delete('/orders/:id', access.requireAny('orders', 'delete'), (ctx: Context) => {
+  ctx.status = orders.remove(accessOf(ctx), idOf(ctx)) ? 204 : 404;
+});
+
+// The body decides which rights are needed. If one step is not allowed, none is done. A step finds only orders of its token.
 routes.post('/orders/bulk', async (ctx: Context) => {
   const steps = await readBody(ctx, bulk);
   const token = tokenFor(ctx);
-  for (const step of steps) demand(token, 'orders', step.do);
+  for (const step of steps) demandAny(token, 'orders', step.do);
   ctx.body = orders.together(() =>
     steps.map((step) => {
-      if (step.do === 'create') return orders.insert(step.order);
-      return step.do === 'update' ? orders.update(step.order) : orders.remove(step.id);
+      if (step.do === 'create') return orders.insert(token.access, step.order);
+      if (step.do === 'delete') return orders.remove(token.access, step.id);
+      return orders.update(token.access, step.order);
     }),
   );
 });
