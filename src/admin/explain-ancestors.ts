@@ -7,16 +7,20 @@ import {
   type Connection,
   declarationOf,
   isNounId,
+  type Noun,
   nameOf,
 } from '../nouns/index.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
 import { handleKey } from '../registry/secrets.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 
 export interface Ancestor {
   readonly id: string;
   /** `application shop`, `login`, or the id alone where nothing is known of it. */
   readonly what: string;
+  /** Who made the noun, where that was recorded. */
+  readonly managedBy?: NonNullable<Noun['managedBy']>;
   /** `alive`, or what happened to it and when. */
   readonly state: string;
   /** What happened to it ended the token. */
@@ -38,13 +42,11 @@ export async function describeAncestors(
   return Promise.all(
     ids.map(async (id) => {
       const record = records.get(id);
-      const what =
+      const named =
         id === row.id
-          ? 'current' in row
-            ? 'this login'
-            : 'this token'
+          ? { what: 'current' in row ? 'this login' : 'this token' }
           : await nameNode(id, { connection, row }, store, now);
-      return { id, what, ...describeState(record, row.asOf) };
+      return { id, ...named, ...describeState(record, row.asOf) };
     }),
   );
 }
@@ -55,26 +57,29 @@ interface Descendant {
   readonly connection: Connection | undefined;
 }
 
+type Named = Pick<Ancestor, 'what' | 'managedBy'>;
+
 async function nameNode(
   id: string,
   { connection, row }: Descendant,
   { directory, logins, tokens }: Store,
   now: number,
-): Promise<string> {
+): Promise<Named> {
   const name = parseNode(id);
-  if (name) return name.describe((await nameNoun(name.owner, directory)) ?? 'something that is gone');
+  if (name)
+    return { what: name.describe((await nameNoun(name.owner, directory))?.what ?? 'something that is gone') };
   const secret = connection?.secrets.find((each) => each.id === id);
-  if (secret) return `connection token of ${toIso(secret.createdAt)}`;
+  if (secret) return { what: `connection token of ${toIso(secret.createdAt)}` };
   const noun = await nameNoun(id, directory);
-  if (noun !== undefined) return noun;
-  if (isNounId(id)) return 'something that is gone';
-  if (id === (row as TokenRow).login || (await logins.find(id, now))) return 'login';
+  if (noun) return noun;
+  if (isNounId(id)) return { what: 'something that is gone' };
+  if (id === (row as TokenRow).login || (await logins.find(id, now))) return { what: 'login' };
   const parent = await tokens.find(handleKey('jwt', id), now);
   // Opaque tokens cannot be found by id, and ended logins are deleted.
-  return parent ? `token of ${parent.clientId}` : 'token or login that it came from';
+  return { what: parent ? `token of ${parent.clientId}` : 'token or login that it came from' };
 }
 
-async function nameNoun(id: string, directory: Store['directory']): Promise<string | undefined> {
+async function nameNoun(id: string, directory: Store['directory']): Promise<Named | undefined> {
   if (!isNounId(id)) return undefined;
   const found = await Promise.all(
     COLLECTIONS.map(async (collection) => ({
@@ -85,7 +90,8 @@ async function nameNoun(id: string, directory: Store['directory']): Promise<stri
   for (const { collection, noun } of found) {
     if (!noun) continue;
     const name = collection === 'applications' ? displayNameOf(noun as Application) : nameOf(noun);
-    return `${declarationOf(collection).singular} ${name}`;
+    const { managedBy }: Pick<Noun, 'managedBy'> = noun;
+    return { what: `${declarationOf(collection).singular} ${name}`, ...defined({ managedBy }) };
   }
   return undefined;
 }

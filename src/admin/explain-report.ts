@@ -1,10 +1,21 @@
 /** An explanation as lines of text. */
-import { listSome, toOneLine } from '../errors/texts.ts';
+import { listSome, quote, toOneLine } from '../errors/texts.ts';
+import { toActions } from '../permissions/actions.ts';
 import { DIMENSIONS } from '../permissions/device-access.ts';
 import type { Step } from '../permissions/explain.ts';
-import type { Permissions } from '../permissions/permissions.ts';
+import { describeLimit } from '../permissions/limit-texts.ts';
+import { type Alternative, UNLIMITED } from '../permissions/limits.ts';
+import { type Permissions, rightsOf } from '../permissions/permissions.ts';
+import { describeVariable, variablesOf } from '../permissions/variables.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { AS_ISSUED, type Removal, type TokenExplanation } from './explain.ts';
+import {
+  allowsAlternative,
+  findName,
+  findValueOrigins,
+  type NamedAlternative,
+  type Source,
+} from './explain-sources.ts';
 
 /** Cells of one kind are listed up to here; the sum says how many there are. */
 const MAX_LISTED = 200;
@@ -51,13 +62,14 @@ function spellActors(act: NonNullable<TokenRow['act']>): string {
 }
 
 function describeRights(explanation: TokenExplanation): string[] {
-  const { active, permissions, obtainable, scope, row, steps, roles, devices, lostDevices } = explanation;
+  const { active, permissions, obtainable, scope, row, sources, devices, lostDevices } = explanation;
   const lines: string[] = [];
   if (active && permissions) {
-    lines.push('allows:', ...cap(listCells(permissions, [...steps, ...roles])));
+    lines.push('allows:', ...cap(listRights(explanation)));
     if (scope !== row?.scope) lines.push(`  scope: ${scope || 'none'}`);
   }
   if (devices) lines.push(...listDevices(devices));
+  lines.push(...listVariables(sources));
   lines.push(...section('lost since it was issued:', explanation.lost));
   if (lostDevices.length > 0) {
     const gone = lostDevices.map(
@@ -67,30 +79,89 @@ function describeRights(explanation: TokenExplanation): string[] {
   }
   const withheld = 'the first ceiling above it allows these, the token does not:';
   lines.push(...section(withheld, explanation.withheld));
-  if (obtainable) lines.push(`could be asked for: ${spellRequest(obtainable)}`);
+  if (obtainable) lines.push(...describeObtainable(obtainable));
   return lines;
 }
 
-/** As the scope of a request. */
-function spellRequest(permissions: Permissions): string {
-  if (permissions.isAdmin) return '*:admin';
-  const cells = [...permissions.tables].flatMap(([table, actions]) =>
-    [...actions].map((action) => `${encodeURIComponent(table)}:${action}`),
-  );
-  return listSome(cells, MAX_LISTED, ' ') || 'nothing';
+/** As the scope of a request: a right that is asked for without limits comes with those that there are. */
+function describeObtainable(permissions: Permissions): string[] {
+  if (permissions.isAdmin) return ['could be asked for: *:admin'];
+  if (permissions.isCut)
+    return [
+      'could be asked for: part of it, because roles and ceilings leave too many alternatives for one table',
+    ];
+  const spell = (names: Permissions['tables']): string[] =>
+    [...names].flatMap(([table, actions]) =>
+      [...actions].map((action) => `${encodeURIComponent(table)}:${action}`),
+    );
+  const whole = spell(permissions.tables);
+  const limited = alternativesOf(permissions).filter(({ limit }) => !limit.isUnlimited);
+  return [
+    `could be asked for: ${listSome(whole, MAX_LISTED, ' ') || (limited.length > 0 ? 'with limits only' : 'nothing')}`,
+    ...cap(
+      limited.map(
+        ({ table, action, limit }) => `  ${encodeURIComponent(table)}:${action}, ${spellLimit(limit)}`,
+      ),
+    ),
+  ];
 }
 
-/** Each right with everybody who gives it. */
-function listCells(permissions: Permissions, sources: readonly Step<Permissions>[]): string[] {
-  const givers = (allows: (source: Permissions) => boolean): string =>
-    sources.flatMap((source) => (allows(source.permissions) ? [source.name] : [])).join(', ');
-  if (permissions.isAdmin) return [`  admin of the resource, from: ${givers(({ isAdmin }) => isAdmin)}`];
-  const cells = [...permissions.tables].flatMap(([table, actions]) =>
-    [...actions].map(
-      (action) => `  ${table}:${action}, from: ${givers((source) => source.allows(table, action))}`,
-    ),
+/** One after the other, those without limits first. */
+function alternativesOf(permissions: Permissions): NamedAlternative[] {
+  return [...rightsOf(permissions)].flatMap(([table, mask, limit]) =>
+    toActions(mask).map((action) => ({ table, action, limit: limit ?? UNLIMITED })),
   );
-  return cells.length === 0 ? ['  nothing'] : cells;
+}
+
+/** Each right with all that give it, and where the values of its conditions come from. */
+function listRights({ permissions, steps, sources }: TokenExplanation): string[] {
+  if (permissions?.isAdmin) {
+    const givers = [...steps, ...sources].filter((each) => each.permissions.isAdmin);
+    return [`  admin of the resource, from: ${listNames(givers.map(({ name }) => name))}`];
+  }
+  const rights = permissions ? alternativesOf(permissions) : [];
+  if (rights.length === 0) return ['  nothing'];
+  return rights.flatMap((right) => {
+    const { table, action, limit } = right;
+    const what = limit.isUnlimited ? '' : `, ${spellLimit(limit)}`;
+    const values = findValueOrigins(sources, right).map(
+      ({ column, value, variable, source }) =>
+        `    ${column} is ${value}, from ${describeVariable(variable)} of ${source.name}`,
+    );
+    return [
+      `  ${table}:${action}${what}, from: ${listNames(nameGivers(right, steps, sources))}`,
+      ...new Set(values),
+    ];
+  });
+}
+
+function nameGivers(
+  right: NamedAlternative,
+  steps: readonly Step<Permissions>[],
+  sources: readonly Source[],
+): string[] {
+  const givers = [...steps, ...sources].filter((each) => allowsAlternative(each.permissions, right));
+  return givers.map(({ name }) => {
+    const through = sources
+      .filter((source) => source.name === name)
+      .map((source) => findName(source, right))
+      .find((found) => found !== undefined);
+    return through === undefined ? name : `${name} through ${through}`;
+  });
+}
+
+const listNames = (names: readonly string[]): string => [...new Set(names)].join(', ');
+
+/** What each variable is worth at this moment. */
+function listVariables(sources: readonly Source[]): string[] {
+  const lines = sources.flatMap(({ name, written, worthOf }) =>
+    variablesOf(written).map((variable) => {
+      const value = worthOf(variable);
+      const worth = value === undefined ? 'no value, so what depends on it gives nothing' : quote(value);
+      return `  ${describeVariable(variable)} of ${name}: ${worth}`;
+    }),
+  );
+  return lines.length === 0 ? [] : ['variables:', ...cap([...new Set(lines)])];
 }
 
 function listDevices(devices: NonNullable<TokenExplanation['devices']>): string[] {
@@ -102,13 +173,23 @@ function listDevices(devices: NonNullable<TokenExplanation['devices']>): string[
 }
 
 function section(title: string, removals: readonly Removal[]): string[] {
-  if (removals.length === 0) return [];
-  return [title, ...cap(removals.map(({ table, action, by }) => `  ${table}:${action}, ${spellCause(by)}`))];
+  return removals.length === 0 ? [] : [title, ...cap(removals.map(describeRemoval))];
 }
 
-function spellCause(by: string): string {
-  return by === AS_ISSUED ? 'left out when the token was issued' : `taken away by: ${by}`;
+function describeRemoval(removal: Removal): string {
+  const { table, action, by } = removal;
+  const { limit, remains } = removal as Partial<Extract<Removal, { remains?: unknown }>>;
+  const what = `  ${table}:${action}${limit ? `, ${spellLimit(limit)}` : ''}`;
+  if (!remains)
+    return `${what}, ${by === AS_ISSUED ? 'left out when the token was issued' : `taken away by: ${by}`}`;
+  const left = remains.map((each) => spellLimit(each)).join(', or ');
+  return `${what}, narrowed ${by === AS_ISSUED ? 'when the token was issued' : `by ${by}`} to: ${left}`;
 }
+
+/** Of one condition; the rest are counted. */
+const MAX_VALUES = 10;
+
+const spellLimit = (limit: Alternative): string => describeLimit(limit, MAX_VALUES);
 
 function cap(lines: readonly string[]): string[] {
   const hidden = lines.length - MAX_LISTED;
@@ -117,5 +198,9 @@ function cap(lines: readonly string[]): string[] {
 
 function describeAncestors({ ancestors }: TokenExplanation): string[] {
   if (ancestors.length === 0) return [];
-  return ['hangs below:', ...ancestors.map(({ id, what, state }) => `  ${what} (${id}): ${state}`)];
+  const lines = ancestors.map(
+    ({ id, what, state, managedBy }) =>
+      `  ${what} (${id}): ${state}${managedBy === undefined ? '' : `, managed by ${managedBy}`}`,
+  );
+  return ['hangs below:', ...lines];
 }

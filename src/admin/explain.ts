@@ -12,7 +12,7 @@ import { catalogueOf } from '../nouns/index.ts';
 import { withinCatalogue } from '../permissions/catalogue.ts';
 import { type DeviceAccess, type DeviceRight, fromStoredAccess } from '../permissions/device-access.ts';
 import { explainAccess, explainIntersection, type Removable, type Step } from '../permissions/explain.ts';
-import type { Permissions } from '../permissions/permissions.ts';
+import { equals, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RefreshTokens } from '../registry/secrets.ts';
@@ -21,6 +21,7 @@ import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Presented, PresentedTokens } from '../tokens/identify.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
+import { findSources, type Source } from './explain-sources.ts';
 import { describeOtherIssuer } from './other-issuer.ts';
 
 export interface ExplainDeps {
@@ -60,8 +61,8 @@ export interface TokenExplanation {
   readonly lostDevices: readonly (DeviceRight & { readonly by: string })[];
   /** Where the rights come from today: each step allows this much. */
   readonly steps: readonly Step<Permissions>[];
-  /** For a user: the roles that each give some of it. */
-  readonly roles: readonly Step<Permissions>[];
+  /** What operators wrote that the steps come from: ceilings, roles, a connection. */
+  readonly sources: readonly Source[];
   /** Rights that it was issued with and that are gone since. */
   readonly lost: readonly Removal[];
   /** Rights within the application's ceiling that it does not have. */
@@ -97,11 +98,6 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
   };
   const active = current !== undefined && client !== undefined && reasons.length === 0;
   const why = active ? [] : [...reasons, ...findEndReasons(row, ancestors, { client, user, resource, held })];
-  const roles: Step<Permissions>[] = [];
-  for (const id of new Set(held?.flatMap(({ roleIds }) => roleIds))) {
-    const role = await view.findRole(id);
-    if (role) roles.push({ name: `role ${role.name}`, permissions: fromStored(role.permissions) });
-  }
   return {
     kind,
     active,
@@ -112,7 +108,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     ...(active && current.devices && { devices: fromStoredAccess(current.devices) }),
     lostDevices: row.devices ? explainAccess(toDeviceSteps(row.devices, held ?? [])).removed : [],
     steps: [...steps, granted],
-    roles,
+    sources: resource && held ? await findSources(view, held, resource) : [],
     lost: explainIntersection([granted, ...(listed ? [listed] : []), ...steps]).removed,
     withheld: explainIntersection([...steps, granted]).removed,
     ...(held && held.length > 0 && { obtainable: explainIntersection(steps).effective }),
@@ -127,16 +123,23 @@ async function findParents(row: TokenRow | LoginRow, registry: Registry): Promis
   return found.filter((parent) => parent !== undefined);
 }
 
-/** Each authority's own steps, where one that stands twice counts once; then what was asked for at each exchange. */
+/**
+ * Each authority's own steps, where one that stands twice counts once; then what was asked for at each exchange. A ceiling
+ * with variables is another step for another person.
+ */
 function toSteps(held: readonly BoundRights[], parents: readonly TokenRow[]): Step<Permissions>[] {
-  const steps = new Map<string, Step<Permissions>>();
-  for (const step of held.flatMap((each) => each.steps))
-    if (!steps.has(step.name)) steps.set(step.name, step);
+  const steps: Step<Permissions>[] = [];
+  for (const step of held.flatMap((each) => each.steps)) {
+    const isThere = steps.some(
+      ({ name, permissions }) => name === step.name && equals(permissions, step.permissions),
+    );
+    if (!isThere) steps.push(step);
+  }
   const asked = parents.map(({ id, permissions }) => ({
     name: `token ${id} that it was exchanged from`,
     permissions: fromStored(permissions),
   }));
-  return [...steps.values(), ...asked];
+  return [...steps, ...asked];
 }
 
 function toDeviceSteps(
@@ -149,7 +152,7 @@ function toDeviceSteps(
   return [{ name: AS_ISSUED, permissions: fromStoredAccess(issued) }, ...bounds];
 }
 
-const NOTHING_KNOWN = { steps: [], roles: [], lost: [], withheld: [], lostDevices: [], ancestors: [] };
+const NOTHING_KNOWN = { steps: [], sources: [], lost: [], withheld: [], lostDevices: [], ancestors: [] };
 const NO_TOKEN = 'not a token of this server';
 
 async function find(value: string, deps: ExplainDeps): Promise<Found> {

@@ -1,5 +1,6 @@
 /** Which step of an intersection took a right away: the same for tables and for devices. */
 import { type DeviceAccess, type DeviceRight, intersectAccess, missingAccess } from './device-access.ts';
+import { type Alternative, type Cell, containsCell, meetCells } from './limits.ts';
 import { difference, intersect, type NamedCell, type Permissions } from './permissions.ts';
 
 /** A set that took part in an intersection, under the name by which people know it. */
@@ -14,8 +15,17 @@ export interface Explanation<Rights, Right> {
   readonly removed: readonly (Right & { readonly by: string })[];
 }
 
-/** A right that a step took away. Admin, which is not a cell, is spelled as in a scope: table `*`, `admin`. */
-export type Removable = NamedCell | { readonly table: '*'; readonly action: 'admin' };
+/**
+ * A right that a step took away, or narrowed. Admin, which is not a cell, is spelled as in a scope: table `*`, `admin`.
+ */
+export type Removable = RemovedCell | { readonly table: '*'; readonly action: 'admin' };
+
+interface RemovedCell extends Pick<NamedCell, 'table' | 'action'> {
+  /** The alternative that was there; absent for a right without limits. */
+  readonly limit?: Alternative;
+  /** What the step left of it; absent if that is nothing. */
+  readonly remains?: Cell;
+}
 
 /** @throws RangeError without steps: nothing to intersect must not come out as everything */
 function explain<Rights, Right extends object>(
@@ -35,7 +45,20 @@ function explain<Rights, Right extends object>(
 
 function missingRights(had: Permissions, left: Permissions): readonly Removable[] {
   const { isAdmin, cells } = difference(had, left);
-  return isAdmin ? [{ table: '*', action: 'admin' }, ...cells] : cells;
+  if (isAdmin) return [{ table: '*', action: 'admin' }];
+  return cells.flatMap(({ table, action }) => {
+    const there = left.cell(table, action);
+    const gone = had.cell(table, action).filter((limit) => !containsCell(there, [limit]));
+    return gone.map((limit): RemovedCell => {
+      const { cell } = meetCells([limit], there);
+      return {
+        table,
+        action,
+        ...(!limit.isUnlimited && { limit }),
+        ...(cell.length > 0 && { remains: cell }),
+      };
+    });
+  });
 }
 
 /**

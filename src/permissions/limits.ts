@@ -42,8 +42,10 @@ export class Alternative {
 
 export type Cell = readonly Alternative[];
 
+export const UNLIMITED = new Alternative(undefined, []);
+
 /** Allowed without limits. */
-export const WHOLE: Cell = [new Alternative(undefined, [])];
+export const WHOLE: Cell = [UNLIMITED];
 export const NONE: Cell = [];
 
 /** Whether `a` allows all that `b` allows: it has every column, and no condition that `b` does not imply. */

@@ -34,6 +34,10 @@ export interface BoundRights {
   readonly scopes: ReadonlySet<string>;
   readonly roleIds: readonly string[];
   readonly steps: readonly Step<Permissions>[];
+  readonly application: Application;
+  /** The party whose variables have values. */
+  readonly holder?: Holder;
+  readonly connection?: Connection;
 }
 
 export interface CurrentRights {
@@ -138,7 +142,8 @@ export function createCurrentRights({
     const application = (await view.findApplicationById(connection.application))?.application;
     const owner = connection.owner === undefined ? undefined : await users.find(connection.owner);
     if (!application || (connection.owner !== undefined && !owner?.enabled)) return undefined;
-    return findConnectionRights(view, connection, application, resource, owner);
+    const rights = await findConnectionRights(view, connection, application, resource, owner);
+    return rights && { ...rights, application, connection, ...defined({ holder: owner }) };
   }
 
   async function findBoundRights(row: TokenRow | LoginRow): Promise<readonly BoundRights[] | undefined> {
@@ -161,7 +166,7 @@ export function createCurrentRights({
       // Only a user who may do everything with devices may have a pair made for another user.
       const isAnother = authority.subject !== undefined && authority.subject !== row.subject;
       if (devices && isAnother && devices.actions !== '*') return undefined;
-      if (rights) held.push({ ...rights, ...defined({ devices }) });
+      if (rights) held.push({ ...rights, application, ...defined({ devices, holder }) });
     }
     const connection = 'connection' in row ? row.connection : undefined;
     if (connection === undefined || !resource) return held;

@@ -47,16 +47,23 @@ const UNFIT = /[\p{Cc}\p{Cs}]/u;
 
 /**
  * @param person whose rights are computed, if there is one
- * @param application id of the application in whose ceiling they stand; undefined for roles and connections
- * @returns the same object if there are no variables
+ * @param application id of the application in whose ceiling it stands; undefined for roles and connections
+ * @returns undefined if it has no value, or none that a column can hold
  */
+export function worthOf(
+  variable: Variable,
+  person: Valued | undefined,
+  application?: string,
+): string | undefined {
+  const value = findValue(variable, person, application);
+  return value === undefined || value === '' || UNFIT.test(value) ? undefined : value;
+}
+
+/** @param application as for `worthOf` @returns the same object if there are no variables */
 export function withValues(
   permissions: Permissions,
   person: Valued | undefined,
   application?: string,
 ): Permissions {
-  return resolveVariables(permissions, (variable) => {
-    const value = findValue(variable, person, application);
-    return value === undefined || value === '' || UNFIT.test(value) ? undefined : value;
-  });
+  return resolveVariables(permissions, (variable) => worthOf(variable, person, application));
 }
