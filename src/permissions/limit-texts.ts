@@ -8,18 +8,23 @@ import { describeVariable, toVariable } from './variables.ts';
 /** The end of a sentence about rows. @param mostValues of one condition; the rest are counted */
 export function describeLimit({ columns, rows }: Alternative, mostValues = Number.MAX_SAFE_INTEGER): string {
   const conditions = [...rows].map(
-    ([column, values]) => `${toOneLine(column)} is ${listSome([...values].map(spell), mostValues, ' or ')}`,
+    ([column, values]) => `${spell(column)} is ${listSome([...values].map(spellValue), mostValues, ' or ')}`,
   );
   const parts = [
     ...(conditions.length > 0 ? [`only those where ${conditions.join(' and ')}`] : []),
-    ...(columns ? [`columns ${[...columns].map(toOneLine).join(', ')}`] : []),
+    ...(columns ? [`columns ${[...columns].map(spell).join(', ')}`] : []),
   ];
   return parts.join('; ');
 }
 
-function spell(value: string): string {
+const WORD = /^[\p{L}\p{M}\p{N}_.:@+-]+$/u;
+
+/** In quotes unless it is one word: clients choose values, and `42; columns id` must not read as a part of the sentence. */
+const spell = (text: string): string => (WORD.test(text) ? text : toOneLine(JSON.stringify(text)));
+
+function spellValue(value: string): string {
   const variable = toVariable(value);
-  return variable ? describeVariable(variable) : toOneLine(value);
+  return variable ? describeVariable(variable) : spell(value);
 }
 
 /** One right with limits. */
