@@ -23,7 +23,7 @@ export type Removable = RemovedCell | { readonly table: '*'; readonly action: 'a
 interface RemovedCell extends Pick<NamedCell, 'table' | 'action'> {
   /** The alternative that was there; absent for a right without limits. */
   readonly limit?: Alternative;
-  /** What the step left of it; absent if that is nothing. */
+  /** What the step left of it; absent if that is nothing, or within another alternative that it left. */
   readonly remains?: Cell;
 }
 
@@ -48,15 +48,12 @@ function missingRights(had: Permissions, left: Permissions): readonly Removable[
   if (isAdmin) return [{ table: '*', action: 'admin' }];
   return cells.flatMap(({ table, action }) => {
     const there = left.cell(table, action);
-    const gone = had.cell(table, action).filter((limit) => !containsCell(there, [limit]));
+    const before = had.cell(table, action);
+    const after = new Set(meetCells(before, there).cell.map(({ key }) => key));
+    const gone = before.filter((limit) => !containsCell(there, [limit]));
     return gone.map((limit): RemovedCell => {
-      const { cell } = meetCells([limit], there);
-      return {
-        table,
-        action,
-        ...(!limit.isUnlimited && { limit }),
-        ...(cell.length > 0 && { remains: cell }),
-      };
+      const remains = meetCells([limit], there).cell.filter(({ key }) => after.has(key));
+      return { table, action, ...(!limit.isUnlimited && { limit }), ...(remains.length > 0 && { remains }) };
     });
   });
 }

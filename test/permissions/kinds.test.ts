@@ -22,6 +22,7 @@ import {
   type Step,
 } from '../../src/permissions/explain.ts';
 import type { Extent } from '../../src/permissions/extent.ts';
+import { Alternative } from '../../src/permissions/limits.ts';
 import {
   contains,
   createPermissions,
@@ -158,6 +159,26 @@ test('an explanation names the step that took each right away first', async (t) 
     assert.deepEqual(removed, [
       { table: '*', action: 'admin', by: 'role clerk' },
       { table: 'orders', action: 'create', by: 'parent token' },
+    ]);
+  });
+  await t.test('with what is left of it, where a limit takes its place', () => {
+    const at = (...values: string[]) => new Alternative(undefined, [['region', values]]);
+    const { removed } = explainIntersection([
+      step('request', createPermissions([['orders', 0b0110]])),
+      step(
+        'role clerk',
+        createPermissions([
+          ['orders', 0b0010, at('eu', 'us')],
+          ['orders', 0b0100, at('eu')],
+        ]),
+      ),
+      step('parent token', createPermissions([['orders', 0b0010, at('us', 'asia')]])),
+    ]);
+    assert.deepEqual(removed, [
+      { table: 'orders', action: 'read', remains: [at('eu', 'us')], by: 'role clerk' },
+      { table: 'orders', action: 'update', remains: [at('eu')], by: 'role clerk' },
+      { table: 'orders', action: 'read', limit: at('eu', 'us'), remains: [at('us')], by: 'parent token' },
+      { table: 'orders', action: 'update', limit: at('eu'), by: 'parent token' },
     ]);
   });
   await t.test('and nothing to intersect is an error, not everything', () => {
