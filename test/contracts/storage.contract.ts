@@ -601,6 +601,22 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         });
       }
 
+      test('rights that have limits only come back as they were written', async () => {
+        const { roles } = storage.directory;
+        const rows = [
+          { column: 'a.$b', values: [], variables: ['user.id'] },
+          { column: '__proto__', values: ['$where', '1.5'] },
+        ];
+        const limits = [
+          { actions: 'r', rows },
+          { actions: 'u', columns: ['c'] },
+        ];
+        const permissions = { isAdmin: false, tables: [{ table: '@sales', actions: '', limits }] };
+        const role = createNoun('roles', false) as Parameters<typeof roles.insert>[0];
+        const { id } = await roles.insert({ ...role, permissions });
+        assert.deepEqual((await roles.get(id))?.permissions, permissions);
+      });
+
       test('fields for older APIs come back as they were written', async () => {
         const { organizations, applications, users } = storage.directory;
         const acme = await organizations.insert({

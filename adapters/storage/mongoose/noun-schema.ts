@@ -24,13 +24,19 @@ const TYPES = { string: String, number: Number, integer: Number, boolean: Boolea
 function toDefinition({ properties = {}, required = [] }: Structure): SchemaDefinition {
   const members = Object.entries(properties).map(([name, member]) => {
     const type = toType(member);
-    // Without a value a required list is empty, and another one is not there.
-    const needs = Array.isArray(type) ? {} : { required: true };
+    // Without a value a required list is empty, and another one is not there. An empty text is a value.
+    const needs = Array.isArray(type) ? {} : { required: isMissing(name) };
     const rest = required.includes(name) ? needs : { default: undefined };
     return [name, { type, ...rest }] as const;
   });
   return Object.fromEntries(members);
 }
+
+/** Mongoose takes an empty text that is required for none. */
+const isMissing = (name: string) =>
+  function (this: { get(name: string): unknown }): boolean {
+    return this.get(name) !== '';
+  };
 
 function toType(structure: Structure): typeof String | typeof Number | typeof Boolean | Schema | unknown[] {
   const { type, items } = structure;
