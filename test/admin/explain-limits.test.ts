@@ -109,7 +109,7 @@ describe('rights with limits are explained:', () => {
     ]);
   });
 
-  test('what limits leave of a ceiling, and what a request would get', async () => {
+  test('limits narrow a ceiling, and a request would get the rest', async () => {
     const text = await explain(await trader.login('shop', 'carl'));
     const withheld = section(text, 'the first ceiling above it allows these, the token does not:');
     assert.ok(withheld.includes('  orders:delete, taken away by: roles of user carl'), text);
@@ -127,7 +127,7 @@ describe('rights with limits are explained:', () => {
     ]);
   });
 
-  test('what could be asked for is what a request for it gets', async () => {
+  test('a request gets the rights that could be asked for, with their limits', async () => {
     const { json } = await server.post('/oauth/token', 'shop', {
       grant_type: 'password',
       username: 'carl',
@@ -199,7 +199,7 @@ describe('rights with limits are explained:', () => {
     ]);
   });
 
-  test('what stands above a token is told with who made it', async () => {
+  test('ancestors of a token are told with who made them', async () => {
     const text = await explain(await trader.login('shop', 'carl'));
     assert.match(text, /^ {2}role customer \(.*\): alive.*, managed by apply$/m);
   });
