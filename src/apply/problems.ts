@@ -24,9 +24,19 @@ export function toProblems(issue: z.core.$ZodIssue, document: YamlDocument): Loc
     const key = String(path.at(-1));
     return [document.at(path.slice(0, -1), `${key} ${issue.issues[0]?.message ?? 'is not valid'}`, key)];
   }
+  if (issue.code === 'invalid_union') {
+    const meant = issue.errors.find((option) => !option.some(isOfAnotherType));
+    if (meant)
+      return meant.flatMap((inner) => toProblems({ ...inner, path: [...path, ...inner.path] }, document));
+  }
   const value = findValue(document.value, path);
   const hint = typeof value === 'string' ? findHint(path, value) : '';
   return [document.at(path, `${nameOf(path)} ${describe(issue, value)}${hint}`)];
+}
+
+/** Whether a choice of a union is not the one that was meant. */
+function isOfAnotherType({ code, path }: z.core.$ZodIssue): boolean {
+  return path.length === 0 && code === 'invalid_type';
 }
 
 /** For a string where a group of keys must stand, if one key is enough. */
@@ -104,6 +114,10 @@ function schemaAt(schema: z.ZodType | undefined, path: Path): z.ZodType | undefi
   const [step, ...rest] = path;
   if (schema instanceof z.ZodExactOptional || schema instanceof z.ZodOptional) {
     return schemaAt(schema.unwrap() as z.ZodType, path);
+  }
+  if (schema instanceof z.ZodUnion) {
+    const inside = schema.options.flatMap((option) => schemaAt(option as z.ZodType, path) ?? []);
+    return step === undefined ? inside.find((each) => each instanceof z.ZodObject) : inside[0];
   }
   if (schema instanceof z.ZodPipe) return schemaAt(schema.in as z.ZodType, path);
   if (step === undefined) return schema;

@@ -184,6 +184,31 @@ server reads where it is from a first line such as:
 
 **Permissions** are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
 \`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. An action that is not listed is not allowed.
+Beside tables, permissions name \`"*"\` (every table, future ones too) and groups of the resource (\`"@sales"\`).
+
+Instead of \`true\`, an action has a **limit**: the \`columns\` that it allows, and the \`rows\`, of which each named column must equal one
+of its values. A list of limits allows what one of them allows. The columns must be declared at the table of the resource:
+
+\`\`\`yaml
+roles:
+  - name: customer
+    permissions:
+      tables:
+        orders:
+          read:
+            columns: [id, status, total]
+            rows: { customer_id: [{ $user: attributes.customer }], region: [eu, us] }
+          create: { rows: { customer_id: [{ $user: attributes.customer }] } }
+        "@catalogue": { read: true }
+\`\`\`
+
+- A value is text, a whole number, \`true\` or \`false\`, or a **variable**: \`{ $user: id }\`, \`{ $user: email }\` (while it is verified),
+  \`{ $user: attributes.NAME }\`, \`{ $account: COLUMN }\` (of a database account: a column that its user table copies into \`claims\`) or
+  \`{ $application: id }\`. A variable without a value gives nothing.
+- Roles and ceilings may have variables, and only ceilings \`$application\`. Connections have none.
+- \`false\`, or a limit, beside a wider right on \`"*"\` or a group takes nothing away and is refused. Rights to \`"*"\` cannot be limited,
+  and \`delete\` cannot be limited to columns.
+- An action on a table has at most 16 limits, each with at most 8 columns in \`rows\` and 100 values for each.
 
 ### Removing what the file leaves out
 

@@ -15,7 +15,6 @@ import {
   listOf,
   MIN_PASSWORD_LENGTH,
   origin,
-  permissions,
   type Realm,
   realm,
   redirectUri,
@@ -23,6 +22,7 @@ import {
   signingAlg,
   storedPermissions,
 } from './values.ts';
+import { permissionsOfCeiling } from './written-permissions.ts';
 
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
 export type AuthMethod = (typeof AUTH_METHODS)[number];
@@ -53,13 +53,13 @@ const ceiling = z.strictObject({ resource: identifier, permissions: storedPermis
 
 /** What a file says of the ceilings, beside `resource`. */
 const ceilingMembers = {
-  permissions: permissions
+  permissions: permissionsOfCeiling
     .exactOptional()
     .describe(
       'The ceiling: the most that its tokens may allow for `resource`, even if its users may do more. Without a `resource`: for each resource that is registered through it.',
     ),
   resources: z
-    .record(identifier, permissions)
+    .record(identifier, permissionsOfCeiling)
     .exactOptional()
     .describe(
       'Further resources that a request may name: identifier, and the most that tokens may allow there.',

@@ -10,11 +10,11 @@ import {
   moment,
   NOTHING_STORED,
   network,
-  permissionsInFile,
   resourceScope,
   storedPermissions,
   username,
 } from './values.ts';
+import { permissionsOfConnection } from './written-permissions.ts';
 
 /** A secret of a connection; its id is a node, above all that was made with the secret. */
 const secret = z.strictObject({
@@ -68,7 +68,7 @@ export const connection = defineNoun({
     permissions: field(storedPermissions, {
       effect: 'narrows',
       initially: NOTHING_STORED,
-      inFile: permissionsInFile,
+      inFile: permissionsOfConnection,
       describe: 'The most that tokens made from it may allow. A new connection allows nothing.',
     }),
     expiresAt: field(moment.exactOptional(), {

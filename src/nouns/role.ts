@@ -1,15 +1,8 @@
 /** Roles. */
 import { z } from 'zod';
 import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
-import {
-  identifier,
-  line,
-  listOf,
-  NOTHING_STORED,
-  permissionsInFile,
-  scope,
-  storedPermissions,
-} from './values.ts';
+import { identifier, line, listOf, NOTHING_STORED, scope, storedPermissions } from './values.ts';
+import { permissionsOfRole } from './written-permissions.ts';
 
 export const role = defineNoun({
   singular: 'role',
@@ -43,7 +36,7 @@ export const role = defineNoun({
     permissions: field(storedPermissions, {
       effect: 'narrows',
       initially: NOTHING_STORED,
-      inFile: permissionsInFile,
+      inFile: permissionsOfRole,
       describe: 'What it allows. A new role allows nothing.',
     }),
   },

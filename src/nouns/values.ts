@@ -6,11 +6,6 @@
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { MalformedRequest } from '../errors/domain.ts';
-import { PermissionsError } from '../permissions/errors.ts';
-import type { LimitOptions } from '../permissions/limits-json.ts';
-import type { Permissions } from '../permissions/permissions.ts';
-import { parsePermissions } from '../permissions/permissions-json.ts';
-import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { findCatalogueIdProblem, findTableIdProblem } from '../permissions/table-ids.ts';
 import { isHostAndPort } from './hosts.ts';
 import { reservedNames } from './names.ts';
@@ -168,9 +163,6 @@ export const resourceScope = text('a scope', (value) => {
   return SCOPE.test(value) ? undefined : SCOPE_PROBLEM;
 });
 
-/** A table, `*` for every table, or `@` and the name of a group, where permissions name it. */
-const tableId = text('text', (value) => findTableIdProblem(value));
-
 /** A table where a catalogue names it. */
 export const catalogueTable = text('text', findCatalogueIdProblem);
 
@@ -239,36 +231,6 @@ export function applicationOf(realm: string): string | undefined {
   return realm.startsWith(OF_APPLICATION) ? realm.slice(OF_APPLICATION.length) : undefined;
 }
 
-/** A limit by its members, so that each mistake has its line; what they hold is checked with the whole. */
-const limit = z.strictObject({
-  columns: z.array(z.string()).exactOptional(),
-  rows: z.record(z.string(), z.array(z.unknown())).exactOptional(),
-});
-
-const right = z
-  .union([z.boolean(), limit, z.array(limit)], { error: 'must be true, false, a limit or a list of limits' })
-  .exactOptional();
-
-const flags = z.strictObject({ create: right, read: right, update: right, delete: right });
-
-/** Read by name first, so that each mistake has its line, then into the value that the rest of the code works with. */
-const permissionsWith = (limits: LimitOptions) =>
-  z
-    .strictObject({ isAdmin: flag, tables: z.record(tableId, flags).exactOptional() })
-    .transform((json, context) => {
-      try {
-        return parsePermissions(json, { unknownFlags: 'refuse', limits });
-      } catch (error) {
-        if (!(error instanceof PermissionsError)) throw error;
-        context.addIssue({ code: 'custom', message: `is not valid: ${error.message}` });
-        return z.NEVER;
-      }
-    })
-    .meta({ shape: 'permissions' });
-
-/** Of ceilings and roles: limits may have variables. */
-export const permissions = permissionsWith({ variables: 'allow' });
-
 const storedLimit = z.strictObject({
   actions: z.string(),
   columns: z.array(z.string()).exactOptional(),
@@ -294,13 +256,6 @@ export const storedPermissions = z.strictObject({
     }),
   ),
 });
-
-/** How nouns that keep them have them in an apply file. */
-export const permissionsInFile = {
-  schema: permissions.exactOptional(),
-  fromFile: ({ said }: { readonly said: Permissions }) => toStored(said),
-  toFile: (stored: StoredPermissions) => fromStored(stored),
-};
 
 export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 

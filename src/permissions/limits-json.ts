@@ -7,14 +7,21 @@ import { requireVariable, toValue, toVariable } from './variables.ts';
 
 /** What one cell may have where it is written or asked for. */
 export const MAX_ALTERNATIVES = 16;
-const MAX_CONDITIONS = 8;
-const MAX_VALUES = 100;
-const MAX_COLUMNS = 1000;
+export const MAX_CONDITIONS = 8;
+export const MAX_VALUES = 100;
+export const MAX_COLUMNS = 1000;
 /** In UTF-16 units. */
 const MAX_VALUE_LENGTH = 256;
 
 /** Control characters, which also mark variables, and half characters. */
 const UNREADABLE = /[\p{Cc}\p{Cs}]/u;
+
+/** What is wrong with a literal value, as the end of a sentence; undefined when it is good. */
+export function findValueProblem(value: string): string | undefined {
+  if (value === '') return 'is empty';
+  if (value.length > MAX_VALUE_LENGTH) return `is longer than ${MAX_VALUE_LENGTH} characters`;
+  return UNREADABLE.test(value) ? 'holds control characters' : undefined;
+}
 
 export const LIMIT_MEMBERS = ['columns', 'rows'] as const;
 
@@ -101,7 +108,7 @@ function requireValue(value: unknown, { variables, origin }: LimitOptions): stri
   const text = Number.isSafeInteger(value) || typeof value === 'boolean' ? String(value) : value;
   // A value that a variable had may be any text.
   if (origin === 'issued' && typeof text === 'string' && !toVariable(text)) return text;
-  if (typeof text !== 'string' || text === '' || text.length > MAX_VALUE_LENGTH || UNREADABLE.test(text)) {
+  if (typeof text !== 'string' || findValueProblem(text) !== undefined) {
     throw new PermissionsError(
       'malformed',
       `A value must be a text of 1 to ${MAX_VALUE_LENGTH} characters without control characters.`,

@@ -20,12 +20,12 @@ const MARK = '\u0000';
 
 const KNOWN = '$user (id, email, attributes.<name>), $account (a claim column) or $application (id)';
 
-const ATTRIBUTE = /^attributes\.[a-z][a-z0-9_]{0,31}$/;
+/** What `$user` may name. Never what people can write themselves, such as their user name. */
+export const OF_USER = /^(?:id|email|attributes\.[a-z][a-z0-9_]{0,31})$/;
 
-/** Never what people can write themselves, such as their user name. */
 function isKnown({ source, name }: Variable): boolean {
   if (source === 'application') return name === 'id';
-  if (source === 'user') return name === 'id' || name === 'email' || ATTRIBUTE.test(name);
+  if (source === 'user') return OF_USER.test(name);
   return name !== '';
 }
 
