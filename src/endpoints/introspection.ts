@@ -7,6 +7,13 @@ export function createIntrospectionEndpoint(requests: Requests, introspect: Intr
   return async (request) => {
     const { client, view } = await requests.authenticate(request, { servesPublic: false });
     const { form, state } = request;
-    return introspect(requireToken(form), { client: client.application, view, turn: state.turn });
+    return introspect(requireToken(form), {
+      client: client.application,
+      view,
+      turn: state.turn,
+      remark(note) {
+        state.note = note;
+      },
+    });
   };
 }

@@ -54,7 +54,7 @@ export function expandGroups(permissions: Permissions, { groups }: Catalogue): P
     if (group === undefined) return [[name, mask, limit]];
     return (groups.get(group) ?? []).map((table) => [table, mask, limit]);
   });
-  return createPermissions(rights);
+  return createPermissions(rights, permissions.isCut);
 }
 
 function namesGroup({ masks, limits }: Permissions): boolean {
@@ -69,6 +69,7 @@ function restrictToTables(permissions: Permissions, { isOpen, tables }: Catalogu
   if (isOpen || [...masks.keys(), ...limits.keys()].every((table) => tables.has(table))) return permissions;
   return createPermissions(
     [...rightsOf(permissions)].filter(([table]) => table === ALL_TABLES || tables.has(table)),
+    permissions.isCut,
   );
 }
 
@@ -99,7 +100,8 @@ export function expandAll(permissions: Permissions, { tables }: Catalogue): Perm
   const { all } = permissions;
   if (all === 0) return permissions;
   const named = [...rightsOf(permissions)].filter(([table]) => table !== ALL_TABLES);
-  return createPermissions([...named, ...[...tables.keys()].map((table) => [table, all] as const)]);
+  const tablesOfToday = [...tables.keys()].map((table) => [table, all] as const);
+  return createPermissions([...named, ...tablesOfToday], permissions.isCut);
 }
 
 /** What does not fit, and the table or group that it is about as it is named. */

@@ -132,8 +132,9 @@ export type Right = readonly [table: string, mask: ActionMask, limit?: Alternati
 /**
  * Permissions from rights in any order; those to the same table add up. Table ids are not checked here, and limits of `*`
  * count for nothing.
+ * @param wasCut of permissions that the rights are taken from
  */
-export function createPermissions(rights: Iterable<Right>): Permissions {
+export function createPermissions(rights: Iterable<Right>, wasCut = false): Permissions {
   const masks = new Map<string, ActionMask>();
   const limited = new Map<string, Alternative[][]>();
   let all = 0;
@@ -142,7 +143,7 @@ export function createPermissions(rights: Iterable<Right>): Permissions {
     else if (table === ALL_TABLES) all |= mask;
     else masks.set(table, (masks.get(table) ?? 0) | mask);
   }
-  let isCut = false;
+  let isCut = wasCut;
   const limits = new Map<string, TableLimits>();
   for (const [table, alternatives] of limited) {
     const cells = alternatives.map((each) => joinCells(each, NONE));
@@ -316,8 +317,7 @@ export const union = rememberLast(unionAnew);
 function unionAnew(a: Permissions, b: Permissions): Permissions {
   if (contains(a, b) && (a.isCut || !b.isCut)) return a;
   if (contains(b, a) && (b.isCut || !a.isCut)) return b;
-  const both = createPermissions([...rightsOf(a), ...rightsOf(b)]);
-  return a.isCut || b.isCut ? new Permissions({ ...both, isCut: true }) : both;
+  return createPermissions([...rightsOf(a), ...rightsOf(b)], a.isCut || b.isCut);
 }
 
 /** The same with other limits; `change` gives undefined for an alternative that is dropped. */

@@ -13,6 +13,8 @@ import { requireVariable, toValue, toVariable } from './variables.ts';
 export interface StoredPermissions {
   readonly isAdmin: boolean;
   readonly tables: readonly StoredTable[];
+  /** Alternatives were dropped: only of rights that were computed again, which are not kept. */
+  readonly isCut?: true;
 }
 
 export interface StoredTable {
@@ -50,9 +52,9 @@ const LETTERS_BY_MASK = Array.from({ length: 16 }, (_, mask) =>
 const toLetters = (mask: ActionMask): string => LETTERS_BY_MASK[mask] as string;
 
 export function toStored(permissions: Permissions): StoredPermissions {
-  if (permissions.limits.size === 0) {
-    return { isAdmin: permissions.isAdmin, tables: Array.from(rightsOf(permissions), toStoredTable) };
-  }
+  const { isAdmin, isCut, limits } = permissions;
+  if (limits.size === 0 && !isCut)
+    return { isAdmin, tables: Array.from(rightsOf(permissions), toStoredTable) };
   const tables = new Map<string, { table: string; actions: string; limits?: StoredLimit[] }>();
   for (const [table, mask, limit] of rightsOf(permissions)) {
     if (!limit) tables.set(table, toStoredTable([table, mask]));
@@ -61,7 +63,7 @@ export function toStored(permissions: Permissions): StoredPermissions {
       tables.set(table, { ...row, limits: [...(row.limits ?? []), toStoredLimit(mask, limit)] });
     }
   }
-  return { isAdmin: permissions.isAdmin, tables: [...tables.values()] };
+  return { isAdmin, tables: [...tables.values()], ...(isCut && { isCut }) };
 }
 
 const toStoredTable = ([table, mask]: Right): { table: string; actions: string } => ({
@@ -101,7 +103,7 @@ export function fromStored(stored: StoredPermissions): Permissions {
 /** Nouns and rows never change, and many rows share one object. */
 const parsed = new WeakMap<StoredPermissions, Permissions>();
 
-function parse({ isAdmin, tables }: StoredPermissions): Permissions {
+function parse({ isAdmin, tables, isCut }: StoredPermissions): Permissions {
   if (typeof isAdmin !== 'boolean' || !Array.isArray(tables)) throw damaged();
   const rights = tables.flatMap((row: StoredTable | undefined): Right[] => {
     const table = requireTableId(row?.table);
@@ -109,7 +111,7 @@ function parse({ isAdmin, tables }: StoredPermissions): Permissions {
     if (!Array.isArray(limits)) throw damaged();
     return [[table, toMask(row?.actions)], ...limits.map((limit): Right => [table, ...parseLimit(limit)])];
   });
-  return isAdmin ? EVERYTHING : createPermissions(rights);
+  return isAdmin ? EVERYTHING : createPermissions(rights, isCut);
 }
 
 /** A member that is there and empty would read as "no limit". */

@@ -4,7 +4,7 @@
  */
 import { PermissionsError, quoteName } from './errors.ts';
 import { Alternative } from './limits.ts';
-import { createPermissions, mapLimits, Permissions, type Right, rightsOf } from './permissions.ts';
+import { createPermissions, mapLimits, type Permissions, type Right, rightsOf } from './permissions.ts';
 
 export const VARIABLE_SOURCES = ['user', 'account', 'application'] as const;
 
@@ -89,8 +89,7 @@ export function withAnyValue(permissions: Permissions): Permissions {
     const known = limit && [...limit.rows].filter(([, values]) => ![...values].some(toVariable));
     return [table, mask, limit && known && new Alternative(limit.columns, known)];
   });
-  const widened = createPermissions(rights);
-  return permissions.isCut ? new Permissions({ ...widened, isCut: true }) : widened;
+  return createPermissions(rights, permissions.isCut);
 }
 
 /** The variables that the permissions hold. */

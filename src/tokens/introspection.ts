@@ -21,6 +21,8 @@ export interface IntrospectionCaller {
   readonly view: DirectoryView;
   /** What all requests of one turn share: they see the same marks. */
   readonly turn?: { marksVersion?: Promise<number> } | undefined;
+  /** Takes a sentence for the log. */
+  readonly remark?: (note: string) => void;
 }
 
 /** @returns the answer (RFC 7662 section 2.2) as JSON */
@@ -103,6 +105,9 @@ export function createIntrospect({ issuer, presentedTokens, keptAnswers }: Intro
     // A used refresh token still ends its login when revoked, but is not active.
     const isUsed = living?.kind === 'refresh token' && !living.isCurrent;
     if (!living || isUsed || !maySee(caller.client, living)) return INACTIVE;
+    if (living.row.permissions.isCut) {
+      caller.remark?.(`token ${living.row.id} has too many alternatives for one table: some were dropped`);
+    }
     const answer = await describe(living, caller.view, issuer);
     if (answer !== INACTIVE) found.keep(answer, living);
     return answer;

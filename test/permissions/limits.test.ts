@@ -280,4 +280,27 @@ test('too many alternatives allow less, and say so', () => {
   assert.ok(contains(many('a'), both) && contains(many('b'), both));
   assert.equal(intersect(many('a'), many('a')).isCut, false);
   assert.equal(union(both, many('c')).isCut, true);
+  assert.equal(union(createPermissions([['orders', 2]]), both).isCut, true, 'something else may be missing');
+  assert.equal(fromStored(toStored(both)).isCut, true);
+  const closed: Catalogue = {
+    isOpen: false,
+    tables: new Map([
+      [
+        'orders',
+        new Map([
+          ['a', 'text'],
+          ['b', 'text'],
+        ]),
+      ],
+    ]),
+    groups: new Map([['sales', ['orders']]]),
+  };
+  const named = union(
+    both,
+    createPermissions([
+      ['@sales', 1],
+      ['gone', 2],
+    ]),
+  );
+  assert.equal(withinCatalogue(named, closed).isCut, true);
 });
