@@ -72,7 +72,7 @@ export class TokenAccess {
 
   /**
    * For columns by which a client filters, sorts or groups: which rows come, and in which order, tells of values that are
-   * hidden. Each column must be visible in every row that is.
+   * hidden. Each column must be visible in every row that is. Whether the table has it is not checked.
    * @throws AccessError insufficient_scope
    */
   demandColumns(table: string, columns: Iterable<string>): void {

@@ -7,9 +7,26 @@ import Router from '@koa/router';
 import express, { type Request, type Response } from 'express';
 import Koa, { type Context } from 'koa';
 import { createProtection as protectExpress } from '../../src/resource-server/express.ts';
-import { access, createVerifier, demand, type Verifier } from '../../src/resource-server/index.ts';
+import {
+  access,
+  createVerifier,
+  demand,
+  type VerifiedToken,
+  type Verifier,
+} from '../../src/resource-server/index.ts';
 import { createProtection as protectKoa, tokenOf } from '../../src/resource-server/koa.ts';
 import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
+
+const ROWS = [
+  { id: 1, region: 'eu', total: 5 },
+  { id: 2, region: 'us', total: 7 },
+];
+
+/** What a handler does that knows limits. */
+function ownRows(token: VerifiedToken | undefined, sort: unknown) {
+  if (typeof sort === 'string') token?.access.demandColumns('orders', [sort]);
+  return { rows: token?.access.filter('orders', 'read', ROWS) };
+}
 
 function startKoa(verifier: Verifier): Server {
   const { protect, guard, metadata } = protectKoa(verifier, { scopes: ['orders.read'] });
@@ -25,6 +42,9 @@ function startKoa(verifier: Verifier): Server {
   routes.get('/both', access.require('orders', 'read'), access.require('nothing', 'read'), ok);
   routes.get('/scope', access.requireScope('orders.read'), ok);
   routes.get('/other-scope', access.requireScope('orders.write'), ok);
+  routes.get('/own', access.requireAny('orders', 'read'), (ctx: Context) => {
+    ctx.body = ownRows(tokenOf(ctx), ctx.query.sort);
+  });
   routes.post('/bulk', (ctx: Context) => {
     const token = tokenOf(ctx);
     if (token) demand(token, 'orders', 'delete');
@@ -50,6 +70,13 @@ function startExpress(verifier: Verifier): Server {
   routes.get('/both', access.require('orders', 'read'), access.require('nothing', 'read'), ok);
   routes.get('/scope', access.requireScope('orders.read'), ok);
   routes.get('/other-scope', access.requireScope('orders.write'), ok);
+  routes.get(
+    '/own',
+    access.requireAny('orders', 'read'),
+    (request: Request & { token?: VerifiedToken }, response: Response) => {
+      response.json(ownRows(request.token, request.query.sort));
+    },
+  );
   routes.post('/bulk', (request: Request & { token?: never }, response: Response) => {
     if (request.token) demand(request.token, 'orders', 'delete');
     ok(request, response);
@@ -69,7 +96,16 @@ for (const [framework, start] of [
     let api: Server;
     let token: string;
     before(async () => {
-      server = await startServer();
+      server = await startServer({
+        fixture(fixture) {
+          const [orders] = fixture.organizations[0].resources[0].tables;
+          orders.columns = [
+            { name: 'id', type: 'integer' },
+            { name: 'region', type: 'text' },
+            { name: 'total', type: 'decimal' },
+          ];
+        },
+      });
       verifier = createVerifier({
         issuer: server.issuer,
         resource: RESOURCE,
@@ -131,6 +167,29 @@ for (const [framework, start] of [
       assert.equal((await call('/scope', `Bearer ${token}`)).status, 200);
       assert.equal((await call('/other-scope', `Bearer ${token}`)).status, 403);
       assert.equal((await call('/bulk', `Bearer ${token}`, 'POST')).status, 403, 'what a handler demands');
+    });
+
+    test('a limited right passes only routes that apply its limits', async () => {
+      const set = { type: 'table_access_set', tables: ['orders'], actions: ['read'] };
+      const limit = { columns: ['id'], rows: { region: ['eu'] } };
+      const form = { authorization_details: JSON.stringify([{ ...set, ...limit }]) };
+      const { json } = await server.token('machine', form);
+      const limited = `Bearer ${json.access_token}`;
+      assert.deepEqual((await call('/own', limited)).json, { rows: [{ id: 1 }] });
+      assert.deepEqual((await call('/own', `Bearer ${token}`)).json, { rows: ROWS });
+      assert.equal((await call('/own?sort=id', limited)).status, 200);
+      for (const [path, message] of [
+        ['/orders', 'The token does not allow to read all rows and columns of orders.'],
+        ['/own?sort=total', 'The token does not allow to filter or sort rows of orders by total.'],
+      ] as const) {
+        const refused = await call(path, limited);
+        assert.deepEqual(refused, {
+          status: 403,
+          json: { error: 'insufficient_scope', error_description: message },
+          challenge: refused.challenge,
+        });
+        assert.match(refused.challenge ?? '', /error="insufficient_scope".* scope="orders:read"/);
+      }
     });
 
     test('LG-08 a dead or foreign token is a 401 on a public route too', async () => {
