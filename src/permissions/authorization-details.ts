@@ -3,7 +3,7 @@
  * `table_access_set`, several tables, with or without limits. The type decides the members (section 2), so that a reader
  * that knows only the first never sees more than is allowed.
  */
-import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
+import { ACTIONS, type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { takesNothingAway } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import {
@@ -90,9 +90,8 @@ export function parseAuthorizationDetails(
     else rights.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
   }
   refuseVain(rights);
+  if (origin === 'written') refuseMany(rights);
   const permissions = createPermissions(rights);
-  if (origin === 'written')
-    for (const cells of permissions.limits.values()) cells.forEach(requireFewAlternatives);
   return { permissions: union(permissions, isAdmin ? EVERYTHING : NOTHING), resource: location };
 }
 
@@ -134,6 +133,21 @@ function refuseVain(rights: readonly Right[]): void {
     for (const wider of [ALL_TABLES, table]) {
       const vain = mask & (whole.get(wider) ?? 0);
       if (vain !== 0) throw takesNothingAway(table, vain, wider);
+    }
+  }
+}
+
+/** Before alternatives are compared with each other, which takes long for many. @throws PermissionsError too_large */
+function refuseMany(rights: readonly Right[]): void {
+  const counts = new Map<string, number[]>();
+  for (const [table, mask, limit] of rights) {
+    if (!limit || limit.isUnlimited) continue;
+    const ofTable = counts.get(table) ?? ACTIONS.map(() => 0);
+    counts.set(table, ofTable);
+    for (const action of toActions(mask)) {
+      const count = (ofTable[ACTIONS.indexOf(action)] ?? 0) + 1;
+      ofTable[ACTIONS.indexOf(action)] = count;
+      requireFewAlternatives(count);
     }
   }
 }

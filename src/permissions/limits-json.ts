@@ -1,7 +1,7 @@
 /** Limits in JSON: `{"columns": ["id", "total"], "rows": {"customer_id": ["42"]}}`. */
 import { PermissionsError, quoteName } from './errors.ts';
 import { type JsonObject, type Origin, readMember, requireObject } from './json.ts';
-import { Alternative, type Cell } from './limits.ts';
+import { Alternative } from './limits.ts';
 import { findColumnProblem } from './table-ids.ts';
 import { requireVariable, toValue, toVariable } from './variables.ts';
 
@@ -141,8 +141,8 @@ function toValueJson(value: string): string | VariableJson {
 }
 
 /** @throws PermissionsError too_large */
-export function requireFewAlternatives(cell: Cell): void {
-  if (cell.length <= MAX_ALTERNATIVES) return;
+export function requireFewAlternatives(count: number): void {
+  if (count <= MAX_ALTERNATIVES) return;
   throw new PermissionsError(
     'too_large',
     `An action on a table may have at most ${MAX_ALTERNATIVES} alternatives.`,

@@ -106,12 +106,12 @@ function readTable(id: string, value: unknown, options: ParseOptions): WrittenTa
 
 function readLimits(table: string, action: Action, value: unknown, options: LimitOptions): Alternative[] {
   const list = Array.isArray(value) ? value : [value];
+  requireFewAlternatives(list.length);
   const alternatives = list.map((each) => {
     const json = requireObject(each, `${action} of ${quoteName(table)}`);
     requireKnownNames(json, LIMIT_MEMBERS, { unknownFlags: 'refuse' });
     return requireLimit(readLimit(json, options), table, action);
   });
-  requireFewAlternatives(alternatives);
   if (alternatives.length > 0) return alternatives;
   throw new PermissionsError('malformed', `${action} of ${quoteName(table)} must not be an empty list.`);
 }

@@ -19,6 +19,12 @@ export function createTooLarge() {
   let nested: unknown = {};
   for (let depth = 0; depth < 1000; depth++) nested = depth % 2 === 0 ? { a: nested } : [nested];
   const scopes = Array.from({ length: 100_000 }, (_, n) => `t${n}:read`);
+  const alternatives = Array.from({ length: 1_800 }, (_, n) => ({
+    type: 'table_access_set',
+    tables: ['orders'],
+    actions: ['create', 'read', 'update', 'delete'],
+    rows: { id: [`${n}`] },
+  }));
   const detailsText = JSON.stringify(details);
   const tablesText = JSON.stringify({ tables });
   const nestedText = JSON.stringify({ tables: {}, extra: nested });
@@ -34,6 +40,7 @@ export function createTooLarge() {
     '50 MB of text': () => parsePermissionsText(' '.repeat(50_000_000), LENIENT),
     '100,000 details': () => parseAuthorizationDetails(details, SHOP),
     '100,000 details as text': () => parseDetailsText(detailsText, SHOP),
+    '1,800 alternatives': () => parseAuthorizationDetails(alternatives, SHOP),
     '100,000 scopes': () => splitTableScopes(scopes, () => false),
   };
   return { tables, details, attempts };
