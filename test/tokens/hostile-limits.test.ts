@@ -99,7 +99,7 @@ const refused: Readonly<Record<string, string | object[]>> = {
   'PM-05 a value of 257 characters': [also({ status: ['x'.repeat(257)] })],
 };
 
-/** Values that are no more than values. */
+/** Mean nothing beyond themselves. */
 const HARMLESS = [
   `'; DROP TABLE orders; --`,
   '" OR ""="',
