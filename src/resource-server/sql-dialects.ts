@@ -59,6 +59,10 @@ function timestampTexts(canonical: string): string[] {
     .flatMap((time) => [`${time}Z`, time.replace('T', ' ')]);
 }
 
+/** A column of texts may have either case, but an index finds no mixture of both. */
+const uuidTexts = (values: readonly string[]): string[] =>
+  values.flatMap((value) => textsOf('uuid', value)).flatMap((text) => [text, text.toUpperCase()]);
+
 interface TextSyntax {
   /** Of a column, as its canonical text or one of `textsOf`; NULL for what has none. */
   text(column: string): string;
@@ -100,7 +104,7 @@ const postgres: Syntax = {
       : postgresEquals(column, type, values, bind),
   narrow(column, type, values, bind) {
     if (type === undefined || type === 'text') return `CAST(${column} AS text) IN ${list(values, bind)}`;
-    if (type === 'uuid') return `${column} IN ${list(values, bind)}`;
+    if (type === 'uuid') return `${column} IN ${list(uuidTexts(values), bind)}`;
     if (type !== 'integer' || !values.every(isBigint)) return undefined;
     return `${column} IN ${list(values, (value) => `CAST(${bind(value)} AS bigint)`)}`;
   },
@@ -131,11 +135,7 @@ const mysql: Syntax = {
   },
   narrow(column, type, values, bind) {
     if (type === 'text') return `${column} IN ${list(values, bind)}`;
-    if (type === 'uuid')
-      return `${column} IN ${list(
-        values.flatMap((value) => textsOf(type, value)),
-        bind,
-      )}`;
+    if (type === 'uuid') return `${column} IN ${list(uuidTexts(values), bind)}`;
     if (type !== 'integer' || !values.every(isBigint)) return undefined;
     return `${column} IN ${list(values, (value) => `CAST(${bind(value)} AS SIGNED)`)}`;
   },
@@ -148,13 +148,14 @@ const sqlite: Syntax = {
   equalsOne: equalsAsText({
     // It writes a real number with 15 digits; one that needs more reads as another. Bytes are not a text.
     text: (column) =>
-      `CASE typeof(${column}) WHEN 'blob' THEN NULL WHEN 'real' THEN CASE WHEN CAST(CAST(${column} AS TEXT) AS REAL) = ${column} THEN CAST(${column} AS TEXT) END ELSE CAST(${column} AS TEXT) END`,
+      `CASE WHEN typeof(${column}) IN ('integer', 'text') OR CAST(CAST(${column} AS TEXT) AS REAL) = ${column} THEN CAST(${column} AS TEXT) END`,
     withoutZeros: (text) =>
       `CASE WHEN instr(${text}, '.') > 0 THEN rtrim(rtrim(${text}, '0'), '.') ELSE ${text} END`,
     isOne: (text, placeholders) => `(${text}) COLLATE BINARY IN (${placeholders.join(', ')})`,
   }),
   narrow(column, type, values, bind) {
     if (type === 'text') return `${column} IN ${list(values, bind)}`;
+    if (type === 'uuid') return `${column} IN ${list(uuidTexts(values), bind)}`;
     if (type !== 'integer' || !values.every(isBigint)) return undefined;
     return `${column} IN ${list(values, (value) => `CAST(${bind(value)} AS INTEGER)`)}`;
   },

@@ -169,7 +169,7 @@ for (const [framework, start] of [
       assert.equal((await call('/bulk', `Bearer ${token}`, 'POST')).status, 403, 'what a handler demands');
     });
 
-    test('a limited right passes only routes that apply its limits', async () => {
+    test('PM-09 a limited right passes only routes that apply its limits', async () => {
       const set = { type: 'table_access_set', tables: ['orders'], actions: ['read'] };
       const limit = { columns: ['id'], rows: { region: ['eu'] } };
       const form = { authorization_details: JSON.stringify([{ ...set, ...limit }]) };

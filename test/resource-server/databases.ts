@@ -1,4 +1,5 @@
 /** The three kinds of SQL database for which limits are spelled, each real, with a table of every type of column. */
+import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
@@ -110,7 +111,11 @@ const mariadb: DatabaseKind = {
       quote: quoteWith('`'),
       async all(text, parameters = []) {
         const [rows] = await connection.execute(text, [...parameters]);
-        return Array.isArray(rows) ? (rows as DbRow[]) : [];
+        if (!Array.isArray(rows)) return [];
+        // Here the driver writes the values into the text.
+        const [asText] = await connection.query(text, [...parameters]);
+        assert.deepEqual(asText, rows);
+        return rows as DbRow[];
       },
       async [Symbol.asyncDispose]() {
         await connection.end();

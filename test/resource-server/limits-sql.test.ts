@@ -212,7 +212,7 @@ for (const { name, missing, start } of DATABASES) {
       return database.all('SELECT * FROM orders');
     }
 
-    test('random limits show the same cells as in memory and as meant', async () => {
+    test('PM-09 random limits show the same cells as in memory and as meant', async () => {
       const tables = fc.array(row, { minLength: 4, maxLength: 12 });
       const world = fc.tuple(
         tables,
@@ -422,6 +422,86 @@ for (const { name, missing, start } of DATABASES) {
         changed.map(({ n }) => Number(n)),
         [1, 3],
       );
+    });
+
+    test('numbers that a comparison would round are told apart', async () => {
+      const { dialect } = database;
+      const double = { postgres: 'double precision', mysql: 'DOUBLE', sqlite: 'REAL' }[dialect];
+      await database.all(`CREATE TABLE doubles (id INTEGER, size ${double})`);
+      await database.all(
+        'INSERT INTO doubles VALUES (1, 0.3), (2, 0.30000000000000004), (3, 9007199254740992), (4, 0.5), (5, NULL)',
+      );
+      const stored = await database.all('SELECT * FROM doubles');
+      for (const types of [{}, { size: 'decimal' }, { size: 'integer' }] as const) {
+        for (const value of [
+          '0.3',
+          '0.30000000000000004',
+          '0.30',
+          '9007199254740993',
+          '0.5',
+          '0.50000000000000001',
+        ]) {
+          const limit = new Alternative(undefined, [['size', [value]]]);
+          const access = new TokenAccess(createPermissions([['doubles', 2, limit]]), { doubles: types });
+          const { from } = access.toSql('doubles', 'read', dialect);
+          const found = await all(`SELECT * FROM ${from.text}`, from);
+          const inMemory = access.filter('doubles', 'read', stored);
+          const isSubset = found.every(({ id }) => inMemory.some((each) => each.id === id));
+          assert.ok(isSubset, `${value}: ${JSON.stringify(found)}`);
+          if (value === '0.5')
+            assert.deepEqual(
+              found.map(({ id }) => id),
+              'size' in types && types.size === 'integer' ? [] : [4],
+            );
+        }
+      }
+    });
+
+    test('moments are compared in UTC, whatever the time zone of the session', async () => {
+      const { dialect } = database;
+      const types = {
+        postgres: ['timestamptz', 'timestamp', 'timestamp(3)'],
+        mysql: ['TIMESTAMP', 'DATETIME', 'DATETIME(3)'],
+        sqlite: ['TEXT'],
+      }[dialect];
+      for (const [number, type] of types.entries()) {
+        const table = `moments_${number}`;
+        const limit = new Alternative(undefined, [['at', ['2026-02-28T15:30:00+05:30']]]);
+        const access = new TokenAccess(createPermissions([[table, 2, limit]]), {
+          [table]: { at: 'timestamp' },
+        });
+        const { from } = access.toSql(table, 'read', dialect);
+        const zone = type === 'timestamptz' ? 'Z' : '';
+        await database.all(`CREATE TABLE ${table} (at ${type} NULL)`);
+        await database.all(
+          `INSERT INTO ${table} VALUES ('2026-02-28 10:00:00${zone}'), ('2026-02-28 15:30:00${zone}')`,
+        );
+        const count = async () => (await all(`SELECT * FROM ${from.text}`, from)).length;
+        assert.equal(await count(), 1, type);
+        if (dialect !== 'mysql') continue;
+        await database.all("SET time_zone = '+05:30'");
+        assert.equal(await count(), 0, 'it cannot be told what the column means');
+        await database.all("SET time_zone = '+00:00'");
+      }
+    });
+
+    test('the database finds the rows by an index', async () => {
+      const { dialect, types, quote } = database;
+      const texts = { postgres: 'text', mysql: 'VARCHAR(40)', sqlite: 'TEXT' }[dialect];
+      const uuid = (n: number) => `0b0e7c1e-5b1e-4f6e-8d4e-${String(n).padStart(12, '0')}`;
+      await database.all(`CREATE TABLE large (n ${types.integer}, region ${texts}, customer ${types.uuid})`);
+      const rows = Array.from({ length: 3_000 }, (_, n) => `(${n}, 'r${n}', '${uuid(n)}')`);
+      await database.all(`INSERT INTO large VALUES ${rows.join(', ')}`);
+      const values = { n: '42', region: 'r42', customer: uuid(42) };
+      for (const [column, value] of Object.entries(values)) {
+        await database.all(`CREATE INDEX by_${column} ON large (${quote(column)})`);
+        const rights = createPermissions([['large', 2, new Alternative(['n'], [[column, [value]]])]]);
+        const { from } = new TokenAccess(rights, { large: TYPES }).toSql('large', 'read', dialect);
+        const explain = dialect === 'sqlite' ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN';
+        const plan = await all(`${explain} SELECT * FROM ${from.text}`, from);
+        assert.match(JSON.stringify(plan), new RegExp(`by_${column}`), column);
+        assert.equal((await all(`SELECT * FROM ${from.text}`, from)).length, 1);
+      }
     });
 
     test('a limit by a column that the table lacks shows no row', async () => {

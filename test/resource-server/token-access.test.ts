@@ -106,7 +106,7 @@ describe('rows in memory', () => {
     const inherited = Object.create({ customer_id: 42 }) as object;
     assert.deepEqual(access.filter('orders', 'read', [inherited]), []);
   });
-  test('names that objects have are columns as others are', () => {
+  test('PM-01 names that objects have are columns as others are', () => {
     const access = accessTo(right(READ, ['__proto__', 'toString'], { constructor: ['x'] }));
     const mine = JSON.parse('{"__proto__": 1, "toString": 2, "constructor": "x", "valueOf": 3}');
     const [seen = {}] = access.filter('orders', 'read', [mine, {}]) as object[];
