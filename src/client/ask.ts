@@ -19,6 +19,11 @@ export interface AuthorizationDetail {
   /** Identifiers of resources. */
   readonly locations?: readonly string[];
   readonly identifier?: string;
+  /** Of the type `table_access_set`, with `columns` and `rows`: absent ones mean no limit. */
+  readonly tables?: readonly string[];
+  readonly columns?: readonly string[];
+  /** The values that a row may have, by column. */
+  readonly rows?: Readonly<Record<string, readonly string[]>>;
   readonly actions?: readonly string[];
   readonly privileges?: readonly string[];
   readonly [member: string]: unknown;
