@@ -2,8 +2,8 @@
 
 import { HiddenValue, type NameOf } from '../nouns/in-file.ts';
 import type { CollectionName, Nouns } from '../nouns/index.ts';
-import { Permissions } from '../permissions/permissions.ts';
-import { toWritten } from '../permissions/permissions-json.ts';
+import { limitedRights, spellLimit } from '../permissions/limit-texts.ts';
+import { isEmpty, Permissions } from '../permissions/permissions.ts';
 import { defined } from '../storage/defined.ts';
 import { toShown } from './entries.ts';
 
@@ -16,13 +16,18 @@ export interface FieldDifference {
   readonly to?: string;
 }
 
-/** `orders: create read, products: read` */
+/**
+ * `orders: create read, products: read`. Rights with limits follow, with bars between:
+ * `| orders: update where customer_id is {"$user": "id"}; columns id, total`.
+ */
 export function spellPermissions(permissions: Permissions): string {
-  const { isAdmin, tables, limits } = permissions;
-  if (isAdmin) return 'admin';
-  if (limits.size > 0) return JSON.stringify(toWritten(permissions).tables);
-  if (tables.size === 0) return 'nothing';
-  return [...tables].map(([table, actions]) => `${table}: ${[...actions].join(' ')}`).join(', ');
+  if (permissions.isAdmin) return 'admin';
+  if (isEmpty(permissions)) return 'nothing';
+  const whole = [...permissions.tables].map(([table, actions]) => `${table}: ${[...actions].join(' ')}`);
+  const limited = limitedRights(permissions).map(
+    ({ table, actions, limit }) => `${table}: ${actions.join(' ')} ${spellLimit(limit)}`,
+  );
+  return [...(whole.length > 0 ? [whole.join(', ')] : []), ...limited].join(' | ');
 }
 
 /** @param newSecret the field of a secret whose hash is still to be made */

@@ -55,8 +55,11 @@ export function parseApplyFile(text: string, fileName: string): ApplyFile {
   const whole = parsed.success ? parsed.data : findRightPart(document.value, issues);
   const problems = [
     ...issues.flatMap((issue) => toProblems(issue, document)),
-    ...(whole ? findContradictions(whole) : []).map(({ path, message }) =>
-      document.at(path, `${nameOf(path)} ${message}`),
+    ...(whole ? findContradictions(whole) : []).map(({ path, message, culprit }) =>
+      document.at(
+        [...path, ...(culprit === undefined ? [] : pathTo(culprit, findValue(document.value, path)))],
+        `${nameOf(path)} ${message}`,
+      ),
     ),
   ];
   const all = [...document.problems, ...problems.filter(isElsewhere(document.problems))];
@@ -67,6 +70,18 @@ export function parseApplyFile(text: string, fileName: string): ApplyFile {
     );
   }
   return parsed.data;
+}
+
+/** To a key or a value that reads so; empty if there is not one. */
+function pathTo(culprit: string, value: unknown): PropertyKey[] {
+  if (typeof value !== 'object' || value === null) return [];
+  for (const [key, inner] of Object.entries(value)) {
+    const step = Array.isArray(value) ? Number(key) : key;
+    if (step === culprit || (typeof inner !== 'object' && String(inner) === culprit)) return [step];
+    const below = pathTo(culprit, inner);
+    if (below.length > 0) return [step, ...below];
+  }
+  return [];
 }
 
 /** What could not be read at a place is not worth a second complaint about its value. */

@@ -22,7 +22,7 @@ import {
 import type { Field, ServerSettings } from '../nouns/noun.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { referenceTo } from '../nouns/references.ts';
-import { findProblems } from '../permissions/catalogue.ts';
+import { findMisfits } from '../permissions/catalogue.ts';
 import { Permissions } from '../permissions/permissions.ts';
 import { toWritten } from '../permissions/permissions-json.ts';
 import { fromStored } from '../permissions/stored.ts';
@@ -194,7 +194,7 @@ function findStale(noun: object, resources: Writing['resources']): string[] {
   for (const each of rights) for (const scope of resources.get(each.resource)?.scopes ?? []) known.add(scope);
   const isStale = rights.some((each) => {
     const resource = resources.get(each.resource);
-    return resource && findProblems(fromStored(each.permissions), catalogueOf(resource)).length > 0;
+    return resource && findMisfits(fromStored(each.permissions), catalogueOf(resource)).length > 0;
   });
   return [
     ...(isStale ? ['ceilings', 'permissions'] : []),

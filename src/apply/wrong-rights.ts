@@ -4,8 +4,8 @@ import { catalogueOf } from '../nouns/index.ts';
 import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
-import { toGroupName } from '../permissions/table-ids.ts';
-import { findMisfits, type Misfit } from './misfits.ts';
+import { toGroup } from '../permissions/table-ids.ts';
+import { type ToldMisfit, tellMisfits } from './misfits.ts';
 import { findResourceProblems } from './resource-problems.ts';
 import type { ApplyApplication, ApplyOrganization, ApplyResource, ApplyRole } from './schema.ts';
 import type { Path } from './yaml-document.ts';
@@ -105,18 +105,18 @@ function inPermissions(
   if (!permissions) return [];
   // What the file does not say of the resource, only the store knows.
   const hasColumns = new Set(tables?.flatMap(({ id, columns }) => (columns ? [id] : [])));
-  const isSaid = ({ name, kind, problem }: Misfit): boolean => {
-    if (problem === undefined) return (kind === 'table' ? tables : groups) !== undefined;
-    if (!permissions.limits.has(name)) return true;
-    const members = groups?.find(({ id }) => toGroupName(id) === name)?.tables ?? [name];
-    return members.every((table) => hasColumns.has(table));
+  const isSaid = ({ misfit }: ToldMisfit): boolean => {
+    if (misfit.kind === 'unknown')
+      return (toGroup(misfit.name) === undefined ? tables : groups) !== undefined;
+    return misfit.kind !== 'undeclared' || hasColumns.has(misfit.table);
   };
-  return findMisfits(permissions, catalogueOf({ catalogue, tables: tables ?? [], groups: groups ?? [] }))
+  const known = catalogueOf({ catalogue, tables: tables ?? [], groups: groups ?? [] });
+  return tellMisfits(permissions, known, identifier)
     .filter(isSaid)
-    .map(({ name, kind, problem, hint }) => ({
-      path: [...path, 'tables', name],
-      message:
-        problem === undefined ? `is not a ${kind} of ${identifier}${hint}` : `is not valid: ${problem}`,
+    .map(({ path: below, message, culprit }) => ({
+      path: [...path, ...below],
+      message,
+      ...(culprit !== undefined && { culprit }),
     }));
 }
 

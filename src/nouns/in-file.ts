@@ -44,4 +44,6 @@ export interface Contradiction {
   readonly path: readonly PropertyKey[];
   /** The end of a sentence that starts with the name of what the path leads to. */
   readonly message: string;
+  /** The name or the value below the path that is wrong, for its line. */
+  readonly culprit?: string;
 }

@@ -1,6 +1,6 @@
 /** What a resource has: its tables with their columns, and groups of tables. */
 import { listSome } from '../errors/texts.ts';
-import { ACTIONS, toActions } from './actions.ts';
+import { ACTIONS, type Action, type ActionMask, toActions } from './actions.ts';
 import { type ColumnType, canonicalValue } from './column-types.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { Alternative } from './limits.ts';
@@ -105,31 +105,59 @@ export function expandAll(permissions: Permissions, { tables }: Catalogue): Perm
 }
 
 /** What does not fit, and the table or group that it is about as it is named. */
-interface Misfit {
-  readonly name: string;
-  readonly error: PermissionsError;
-}
+export type Misfit = { readonly name: string } & (
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'undeclared'; readonly action: Action; readonly table: string; readonly column: string }
+  | {
+      readonly kind: 'uncastable';
+      readonly action: Action;
+      readonly column: string;
+      readonly type: ColumnType;
+      readonly value: string;
+    }
+  /** It takes nothing away from the actions that `wider`, a group, allows without limits. */
+  | { readonly kind: 'vain'; readonly mask: ActionMask; readonly wider: string }
+);
 
 /**
  * What is wrong with permissions that are written or asked for, in the order in which people would look: names of tables and
  * groups, limits, contradictions. Empty for good ones.
  */
-export function findProblems(permissions: Permissions, catalogue: Catalogue): Misfit[] {
+export function findMisfits(permissions: Permissions, catalogue: Catalogue): Misfit[] {
   return [
-    ...unknownNames(permissions, catalogue).map((name) => {
-      const group = toGroup(name);
-      const said = group === undefined ? `table ${quoteName(name)}` : `group ${quoteName(group)}`;
-      return { name, error: new PermissionsError('unknown_table', `The resource has no ${said}.`) };
-    }),
-    ...limitProblems(permissions, catalogue),
+    ...unknownNames(permissions, catalogue).map((name): Misfit => ({ name, kind: 'unknown' })),
+    ...limitMisfits(permissions, catalogue),
     ...contradictions(permissions, catalogue),
   ];
 }
 
 /** @throws PermissionsError unknown_table, malformed: the first thing that is wrong */
 export function requireWithinCatalogue(permissions: Permissions, catalogue: Catalogue): void {
-  const [first] = findProblems(permissions, catalogue);
-  if (first) throw first.error;
+  const [first] = findMisfits(permissions, catalogue);
+  if (first) throw toError(first);
+}
+
+function toError(misfit: Misfit): PermissionsError {
+  const { name, kind } = misfit;
+  switch (kind) {
+    case 'unknown': {
+      const group = toGroup(name);
+      const said = group === undefined ? `table ${quoteName(name)}` : `group ${quoteName(group)}`;
+      return new PermissionsError('unknown_table', `The resource has no ${said}.`);
+    }
+    case 'undeclared':
+      return new PermissionsError(
+        'malformed',
+        `The table ${quoteName(misfit.table)} declares no column ${quoteName(misfit.column)}, so no right can be limited by it.`,
+      );
+    case 'uncastable':
+      return new PermissionsError(
+        'malformed',
+        `The column ${quoteName(misfit.column)} is of type ${misfit.type}, which ${quoteName(misfit.value)} is not.`,
+      );
+    case 'vain':
+      return takesNothingAway(name, misfit.mask, misfit.wider);
+  }
 }
 
 /** The names of tables and groups that the catalogue lacks. Admin and `*` name none. */
@@ -143,45 +171,66 @@ export function unknownNames(
   });
 }
 
-function limitProblems({ limits }: Permissions, catalogue: Catalogue): Misfit[] {
-  return [...limits].flatMap(([name, cells]) => {
-    const group = toGroup(name);
-    const tables = group === undefined ? [name] : (catalogue.groups.get(group) ?? []);
-    return tables.flatMap((table) => {
-      const declared = catalogue.tables.get(table) ?? NO_COLUMNS;
-      const problems = new Set(cells.flat().flatMap((limit) => limitProblem(limit, table, declared) ?? []));
-      return [...problems].map((problem) => ({ name, error: new PermissionsError('malformed', problem) }));
-    });
+/** Each column and each value of a name once, although several actions may have it. Unknown tables are a misfit as they are. */
+function limitMisfits({ limits }: Permissions, catalogue: Catalogue): Misfit[] {
+  const found = new Map<string, Misfit>();
+  for (const [name, cells] of limits) {
+    for (const table of tablesOf(name, catalogue)) {
+      const declared = catalogue.tables.get(table);
+      if (!declared && !catalogue.isOpen) continue;
+      cells.forEach((cell, index) => {
+        const at = { name, table, action: ACTIONS[index] as Action };
+        for (const misfit of cell.flatMap((limit) => misfitsOf(limit, at, declared ?? NO_COLUMNS))) {
+          const key = JSON.stringify({ ...misfit, action: undefined });
+          if (!found.has(key)) found.set(key, misfit);
+        }
+      });
+    }
+  }
+  return [...found.values()];
+}
+
+function misfitsOf(
+  { columns, rows }: Alternative,
+  at: { readonly name: string; readonly table: string; readonly action: Action },
+  declared: Columns,
+): Misfit[] {
+  const undeclared = [...(columns ?? []), ...rows.keys()].filter((column) => !declared.has(column));
+  const compared = [...rows].flatMap(([column, values]) => {
+    const type = declared.get(column);
+    return type ? [...values].map((value) => ({ column, type, value })) : [];
   });
+  return [
+    ...undeclared.map((column): Misfit => ({ ...at, kind: 'undeclared', column })),
+    ...compared
+      .filter(({ type, value }) => canonical(type, value) === undefined)
+      .map((each): Misfit => ({ ...at, kind: 'uncastable', ...each })),
+  ];
 }
 
-function limitProblem({ columns, rows }: Alternative, table: string, declared: Columns): string | undefined {
-  const undeclared = [...(columns ?? []), ...rows.keys()].find((column) => !declared.has(column));
-  if (undeclared !== undefined) {
-    return `The table ${quoteName(table)} declares no column ${quoteName(undeclared)}, so no right can be limited by it.`;
-  }
-  for (const [column, values] of rows) {
-    const type = declared.get(column) as ColumnType;
-    const wrong = [...values].find((value) => canonical(type, value) === undefined);
-    if (wrong !== undefined)
-      return `The column ${quoteName(column)} is of type ${type}, which ${quoteName(wrong)} is not.`;
-  }
-  return undefined;
+/** The tables that a name of permissions stands for. */
+function tablesOf(name: string, { groups }: Catalogue): readonly string[] {
+  const group = toGroup(name);
+  return group === undefined ? [name] : (groups.get(group) ?? []);
 }
 
-/** A limit on a table of which a group gives more takes nothing away, whatever its author hoped. */
-function contradictions({ masks, limits, denied }: Permissions, { groups }: Catalogue): Misfit[] {
-  return [...masks].flatMap(([name, mask]) => {
-    const group = toGroup(name);
-    const members = group === undefined ? [] : (groups.get(group) ?? []);
-    return members.flatMap((table) => {
-      const cells = limits.get(table) ?? [];
-      const limited = cells.reduce(
+/** A limit on tables of which a group gives more takes nothing away, whatever its author hoped. */
+function contradictions({ masks, limits, denied }: Permissions, catalogue: Catalogue): Misfit[] {
+  const narrower = [...new Set([...limits.keys(), ...denied.keys()])];
+  if (narrower.length === 0) return [];
+  return [...masks].flatMap(([wider, mask]) => {
+    if (toGroup(wider) === undefined) return [];
+    const members = new Set(tablesOf(wider, catalogue));
+    return narrower.flatMap((name): Misfit[] => {
+      const tables = tablesOf(name, catalogue);
+      const isInside = name !== wider && tables.length > 0 && tables.every((table) => members.has(table));
+      if (!isInside) return [];
+      const limited = (limits.get(name) ?? []).reduce(
         (sofar, cell, index) => (cell.length > 0 ? sofar | (1 << index) : sofar),
         0,
       );
-      const vain = mask & (limited | (denied.get(table) ?? 0));
-      return vain === 0 ? [] : [{ name: table, error: takesNothingAway(table, vain, name) }];
+      const vain = mask & (limited | (denied.get(name) ?? 0));
+      return vain === 0 ? [] : [{ name, kind: 'vain', mask: vain, wider }];
     });
   });
 }

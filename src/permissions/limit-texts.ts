@@ -6,12 +6,18 @@ import { type Permissions, type Right, rightsOf } from './permissions.ts';
 import { describeVariable, toVariable } from './variables.ts';
 
 /** The end of a sentence about rows. @param mostValues of one condition; the rest are counted */
-export function describeLimit({ columns, rows }: Alternative, mostValues = Number.MAX_SAFE_INTEGER): string {
+export function describeLimit(limit: Alternative, mostValues = Number.MAX_SAFE_INTEGER): string {
+  const spelled = spellLimit(limit, mostValues);
+  return limit.rows.size > 0 ? `only those ${spelled}` : spelled;
+}
+
+/** `where customer_id is 42; columns id, total` */
+export function spellLimit({ columns, rows }: Alternative, mostValues = Number.MAX_SAFE_INTEGER): string {
   const conditions = [...rows].map(
     ([column, values]) => `${spell(column)} is ${listSome([...values].map(spellValue), mostValues, ' or ')}`,
   );
   const parts = [
-    ...(conditions.length > 0 ? [`only those where ${conditions.join(' and ')}`] : []),
+    ...(conditions.length > 0 ? [`where ${conditions.join(' and ')}`] : []),
     ...(columns ? [`columns ${[...columns].map(spell).join(', ')}`] : []),
   ];
   return parts.join('; ');

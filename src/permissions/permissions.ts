@@ -57,7 +57,7 @@ export class Permissions {
   readonly hasVariables: boolean;
   /**
    * What its author wrote as `false`, by table id. It takes nothing away and is lost when sets are combined: it serves to
-   * refuse what contradicts itself (`findProblems`).
+   * refuse what contradicts itself (`findMisfits`).
    */
   readonly denied: ReadonlyMap<string, ActionMask>;
   #tables: ReadonlyMap<string, ReadonlySet<Action>> | undefined;

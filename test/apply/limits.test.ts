@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { parseApplyFile } from '../../src/apply/file.ts';
 import { ApplyFileError } from '../../src/apply/file-error.ts';
 import { toWritten } from '../../src/permissions/permissions-json.ts';
+import { openAdministration } from '../admin/fixture.ts';
 
 const IDENTIFIER = 'urn:acme:db';
 
@@ -176,4 +177,50 @@ test('a value may be a whole number or a boolean, and is text from there on', ()
   assert.deepEqual(permissions && toWritten(permissions).tables, {
     orders: { read: { rows: { customer: ['true', 'x'], id: ['7', '8'] } } },
   });
+});
+
+test('a misfit with the resource is told where it stands', () => {
+  const tables = `{
+          orders: {
+            read: {
+              columns: [id, custmer],
+              rows: {
+                id: ["7",
+                  "x7"],
+                plced: [{ $user: id }] } },
+            update: [{ rows: { placed: [2026-02-30] } }, { columns: [id] }] },
+          ordrs: { read: { columns: [id] } } }`;
+  assert.deepEqual(problemsOf(fileWith(tables)), [
+    '18:29 read names the column custmer, which the table orders does not declare (did you mean customer?)',
+    '21:19 read has the value x7 for the column id, which is of type integer',
+    '22:24 read names the column plced, which the table orders does not declare (did you mean placed?)',
+    '23:41 update has the value 2026-02-30 for the column placed, which is of type date',
+    `24:18 ordrs is not a table of ${IDENTIFIER} (did you mean orders?)`,
+  ]);
+});
+
+test('differences spell limits in words, and a second apply changes nothing', async (t) => {
+  const administration = await openAdministration(t);
+  const mine = '{ rows: { customer: [{ $user: attributes.customer }, "42"] }, columns: [id, placed] }';
+  await administration.apply(parseApplyFile(fileWith('{ notes: { read: true } }'), 'acme.yaml'));
+  const file = parseApplyFile(
+    fileWith(`{ "*": { create: true }, notes: { read: true }, orders: { read: ${mine}, update: ${mine} },
+        "@paid": { read: [{ columns: [id] }, { rows: { id: [7] } }] } }`),
+    'acme.yaml',
+  );
+  const [change] = (await administration.apply(file, { dryRun: true })).changes;
+  assert.deepEqual(change?.fields, [
+    {
+      field: 'permissions',
+      from: 'notes: read',
+      to: [
+        '*: create, notes: create read',
+        '@paid: read columns id',
+        '@paid: read where id is 7',
+        'orders: read update where customer is {"$user": "attributes.customer"} or 42; columns id, placed',
+      ].join(' | '),
+    },
+  ]);
+  await administration.apply(file);
+  assert.deepEqual((await administration.apply(file)).changes, []);
 });

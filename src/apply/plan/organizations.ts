@@ -12,7 +12,7 @@ import {
 import type { Permissions } from '../../permissions/permissions.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import { findMisfits } from '../misfits.ts';
+import { tellMisfits } from '../misfits.ts';
 import { nameOf } from '../problems.ts';
 import { findResourceProblems } from '../resource-problems.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../schema.ts';
@@ -191,13 +191,9 @@ export async function checkRights(
 ): Promise<void> {
   const resource = await plan.lookup.resources.findBy('identifier', identifier);
   if (!resource) return;
-  for (const misfit of permissions ? findMisfits(permissions, catalogueOf(resource)) : []) {
-    const { kind, problem, hint } = misfit;
-    plan.problems.push(
-      problem === undefined
-        ? `${name} allows something of the ${kind} ${misfit.name}, which ${identifier} does not have${hint}`
-        : `${name} has permissions that are not valid: ${problem}`,
-    );
+  if (permissions) {
+    const misfits = tellMisfits(permissions, catalogueOf(resource), identifier);
+    plan.problems.push(...misfits.map(({ whole }) => `${name} ${whole}`));
   }
   for (const scope of scopes.filter((each) => !resource.scopes.includes(each))) {
     plan.problems.push(`${name} has the scope ${scope}, which ${identifier} does not have`);
