@@ -68,13 +68,44 @@ export interface Computed {
   readonly isCut: boolean;
 }
 
-/** Without those that others dominate, in an order that does not depend on how they came about. */
+/**
+ * Without those that others dominate, in an order that does not depend on how they came about. The number of alternatives
+ * that computing gives is not bounded, so no more than a cell can hold are compared with each.
+ */
 function toCell(alternatives: readonly Alternative[]): Computed {
-  const distinct = [...new Map(alternatives.map((each) => [each.key, each])).values()];
-  const cell = distinct
-    .filter((each) => !distinct.some((other) => other !== each && dominates(other, each)))
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { cell: cell.slice(0, MAX_COMPUTED_ALTERNATIVES), isCut: cell.length > MAX_COMPUTED_ALTERNATIVES };
+  const cell: Alternative[] = [];
+  for (const each of widestFirst(alternatives)) {
+    if (cell.some((wider) => dominates(wider, each))) continue;
+    if (cell.length === MAX_COMPUTED_ALTERNATIVES) return { cell: cell.sort(byKey), isCut: true };
+    cell.push(each);
+  }
+  return { cell: cell.sort(byKey), isCut: false };
+}
+
+const byKey = (a: Alternative, b: Alternative): number => (a.key < b.key ? -1 : 1);
+
+/** None is dominated by a later one that differs. */
+function widestFirst(alternatives: readonly Alternative[]): Alternative[] {
+  return alternatives
+    .map((each) => ({
+      each,
+      values: countValues(each),
+      columns: each.columns?.size ?? Number.MAX_SAFE_INTEGER,
+    }))
+    .sort(
+      (a, b) =>
+        a.each.rows.size - b.each.rows.size ||
+        b.values - a.values ||
+        b.columns - a.columns ||
+        byKey(a.each, b.each),
+    )
+    .map(({ each }) => each);
+}
+
+function countValues({ rows }: Alternative): number {
+  let values = 0;
+  for (const each of rows.values()) values += each.size;
+  return values;
 }
 
 /** What either allows. */
@@ -103,10 +134,7 @@ function meet(a: Alternative, b: Alternative): Alternative | undefined {
   return new Alternative(columns, rows);
 }
 
-/**
- * The same with other columns or values; alternatives for which `change` gives undefined are dropped, as are those that
- * are left without a column or without a value in a condition.
- */
+/** The same with other columns or values; alternatives for which `change` gives undefined are dropped. */
 export function mapCell(cell: Cell, change: (alternative: Alternative) => Alternative | undefined): Cell {
   return toCell(cell.flatMap((each) => change(each) ?? [])).cell;
 }

@@ -268,12 +268,13 @@ function intersectAnew(a: Permissions, b: Permissions): Permissions {
   if (contains(a, b)) return b;
   if (a.limits.size > 0 || b.limits.size > 0) return intersectLimits(a, b);
   const all = a.all & b.all;
+  const isCut = a.isCut || b.isCut;
   const masks = new Map<string, ActionMask>();
   for (const table of tablesOfBoth(a, b)) {
     const both = a.maskOf(table) & b.maskOf(table);
     if (both !== all) masks.set(table, both);
   }
-  return all === 0 && masks.size === 0 ? NOTHING : new Permissions({ all, masks });
+  return all === 0 && masks.size === 0 && !isCut ? NOTHING : new Permissions({ all, masks, isCut });
 }
 
 /** The tables, in order, that an intersection of sets without limits can name. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Catalogue, withinCatalogue } from '../../src/permissions/catalogue.ts';
+import { type Catalogue, expandAll, withinCatalogue } from '../../src/permissions/catalogue.ts';
 import { type Alternative, MAX_COMPUTED_ALTERNATIVES } from '../../src/permissions/limits.ts';
 import {
   ACTIONS,
@@ -21,7 +21,7 @@ import {
 import { parsePermissions, toPermissionsJson, toWritten } from '../../src/permissions/permissions-json.ts';
 import { fromStored, toStored } from '../../src/permissions/stored.ts';
 import { toTableScopes } from '../../src/permissions/table-scopes.ts';
-import { resolveVariables, toValue } from '../../src/permissions/variables.ts';
+import { resolveVariables, toValue, withAnyValue } from '../../src/permissions/variables.ts';
 import fc from '../support/properties.ts';
 import { alternative, limitedPermissions } from './arbitraries.ts';
 
@@ -303,4 +303,58 @@ test('too many alternatives allow less, and say so', () => {
     ]),
   );
   assert.equal(withinCatalogue(named, closed).isCut, true);
+});
+
+test('that alternatives were dropped is known after every step that follows', () => {
+  const columns = new Map([['a', 'text'] as const, ['b', 'text'] as const]);
+  const shop: Catalogue = {
+    isOpen: false,
+    tables: new Map([['orders', columns]]),
+    groups: new Map([['sales', ['orders']]]),
+  };
+  const conditions = (prefix: string) =>
+    limit(Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`${prefix}${n}`, ['1']])));
+  const cut = intersect(
+    createPermissions([
+      ['orders', 2, conditions('a')],
+      ['*', 1],
+      ['customers', 7],
+      ['@sales', 15],
+    ]),
+    createPermissions([
+      ['orders', 2, conditions('b')],
+      ['*', 1],
+      ['customers', 7],
+      ['@sales', 15],
+    ]),
+  );
+  assert.equal(cut.isCut, true);
+  const own = limit({ a: [toValue({ source: 'user', name: 'id' })] });
+  const steps: Record<string, Permissions> = {
+    groups: withinCatalogue(cut, { ...shop, isOpen: true }),
+    tables: withinCatalogue(cut, { ...shop, groups: new Map() }),
+    all: expandAll(cut, shop),
+    less: intersect(cut, createPermissions([['customers', 10]])),
+    nothing: intersect(cut, createPermissions([['items', 4]])),
+    more: union(cut, createPermissions([['orders', 2, own]])),
+    values: withAnyValue(union(cut, createPermissions([['orders', 2, own]]))),
+    resolved: resolveVariables(union(cut, createPermissions([['orders', 2, own]])), () => '1'),
+  };
+  const lost = Object.keys(steps).filter((name) => !steps[name]?.isCut);
+  assert.deepEqual(lost, []);
+});
+
+test('the widest of too many alternatives stay', () => {
+  const narrow = Array.from(
+    { length: 200 },
+    (_, n) => ['orders', 2, limit({ a: ['1'], b: [`${n}`] })] as const,
+  );
+  const wide = ['orders', 2, limit({ a: ['1'] })] as const;
+  const other = ['orders', 2, limit({ c: ['1'] })] as const;
+  const within = createPermissions([...narrow, wide]);
+  assert.equal(within.isCut, false);
+  assert.ok(equals(within, createPermissions([wide])));
+  const beside = createPermissions([...narrow, other]);
+  assert.equal(beside.isCut, true);
+  assert.ok(contains(beside, createPermissions([other])));
 });
