@@ -130,9 +130,14 @@ function refuseVain(rights: readonly Right[]): void {
   }
   for (const [table, mask, limit] of rights) {
     if (!limit || limit.isUnlimited) continue;
-    for (const wider of [ALL_TABLES, table]) {
-      const vain = mask & (whole.get(wider) ?? 0);
-      if (vain !== 0) throw takesNothingAway(table, vain, wider);
+    const ofAll = mask & (whole.get(ALL_TABLES) ?? 0);
+    if (ofAll !== 0) throw takesNothingAway(table, ofAll, ALL_TABLES);
+    const twice = toActions(mask & (whole.get(table) ?? 0));
+    if (twice.length > 0) {
+      throw new PermissionsError(
+        'malformed',
+        `A limit on ${quoteName(table)} (${twice.join(', ')}) takes nothing away from the same right without limits: leave out one of both.`,
+      );
     }
   }
 }

@@ -5,14 +5,20 @@
 
 import { catalogueOf, type Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
+import { withinCatalogue } from '../permissions/catalogue.ts';
 import {
-  contains,
+  beyondAllowed,
   createPermissions,
   EVERYTHING,
-  namedMasks,
+  intersect,
+  isEmpty,
+  isNone,
   type Permissions,
+  type Right,
+  rightsOf,
 } from '../permissions/permissions.ts';
-import { type StoredPermissions, toStored } from '../permissions/stored.ts';
+import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
+import { ALL_TABLES } from '../permissions/table-ids.ts';
 import { readTableScope, type SplitScopes } from '../permissions/table-scopes.ts';
 
 export interface ScopeLimits {
@@ -27,7 +33,7 @@ export interface ScopeLimits {
 }
 
 export interface AskedScopes extends SplitScopes {
-  /** As `permissions`, plus the tables that were named beside `*:admin`. */
+  /** As `permissions`, with the tables that were named beside `*:admin` and beside all (`*`). */
   readonly tables: StoredPermissions | undefined;
   readonly leftOut: boolean;
 }
@@ -36,8 +42,11 @@ export interface AskedScopes extends SplitScopes {
 export function sortScopes(scopes: readonly string[], limits: ScopeLimits): AskedScopes {
   const { resource, rights, isDeclared, mayRefresh } = limits;
   const catalogue = resource && catalogueOf(resource);
-  const readTables = (scope: string): Permissions | undefined =>
-    catalogue && !isDeclared(scope) ? readTableScope(scope, catalogue) : undefined;
+  const readTables = (scope: string): Permissions | undefined => {
+    if (!catalogue || isDeclared(scope)) return undefined;
+    const tables = readTableScope(scope, catalogue);
+    return tables && withinCatalogue(tables, catalogue);
+  };
 
   const rest: string[] = [];
   const given: Permissions[] = [];
@@ -48,16 +57,33 @@ export function sortScopes(scopes: readonly string[], limits: ScopeLimits): Aske
       // Does not count as left out: the scope is not about tables.
       if (mayRefresh) rest.push(scope);
     } else if (isOpenIdScope(scope) || rights?.scopes.has(scope)) rest.push(scope);
-    else if (tables && rights && contains(rights.permissions, tables)) given.push(tables);
+    else if (tables && rights && isHeld(tables, rights.permissions)) given.push(tables);
     else leftOut = true;
   }
   if (given.length === 0) return { rest, permissions: undefined, tables: undefined, leftOut };
-  const isAdmin = given.includes(EVERYTHING);
-  const named = createPermissions(given.flatMap((each) => [...namedMasks(each)]));
-  return {
-    rest,
-    permissions: isAdmin ? EVERYTHING : named,
-    tables: { ...toStored(named), isAdmin },
-    leftOut,
-  };
+  const named = given.flatMap((each) => [...rightsOf(each)]);
+  const tables = storeSideBySide(named, given.includes(EVERYTHING));
+  return { rest, permissions: fromStored(tables), tables, leftOut };
+}
+
+/** Whether there is some of each of these rights; a group without tables has none. */
+function isHeld(asked: Permissions, held: Permissions): boolean {
+  return !isEmpty(asked) && isNone(beyondAllowed(asked, held));
+}
+
+/** Tables that are named stay although admin or `*` covers them: a person may hold them only. */
+function storeSideBySide(rights: readonly Right[], isAdmin: boolean): StoredPermissions {
+  const ofAll = rights.filter(([table]) => table === ALL_TABLES);
+  const others = rights.filter(([table]) => table !== ALL_TABLES);
+  const tables = [ofAll, others].flatMap((each) => toStored(createPermissions(each)).tables);
+  return { isAdmin, tables };
+}
+
+/** The part of what was asked for as scopes that the person has; the same object if the person has some of each. */
+export function tablesHeld(asked: StoredPermissions, held: Permissions): StoredPermissions {
+  if (isNone(beyondAllowed(fromStored(asked), held))) return asked;
+  const named = asked.tables.filter(({ table }) => table !== ALL_TABLES);
+  const all = fromStored({ ...asked, isAdmin: false }).all & held.maskOf(ALL_TABLES);
+  const left = intersect(fromStored({ isAdmin: false, tables: named }), held);
+  return storeSideBySide([[ALL_TABLES, all], ...rightsOf(left)], asked.isAdmin && held.isAdmin);
 }

@@ -10,36 +10,24 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
-import type { User } from '../nouns/index.ts';
+import { catalogueOf, type User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
+import { withinCatalogue } from '../permissions/catalogue.ts';
 import { namesNoAction } from '../permissions/device-access.ts';
-import {
-  contains,
-  describeDifference,
-  difference,
-  intersect,
-  NOTHING,
-  type Permissions,
-} from '../permissions/permissions.ts';
+import { isEmpty, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import { findRegistrant } from '../rights/registrants.ts';
 import { findRights } from '../rights/rights.ts';
 import { defined } from '../storage/defined.ts';
 import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';
-import { knownScopes, refuseUnknownTables } from '../tokens/downscope.ts';
+import { knownScopes, refuseBeyond } from '../tokens/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';
-import { type AskedScopes, type ScopeLimits, sortScopes } from './asked-scopes.ts';
+import { type AskedScopes, type ScopeLimits, sortScopes, tablesHeld } from './asked-scopes.ts';
 import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './engine-errors.ts';
 
 const NO_TABLES = toStored(NOTHING);
-
-function refuseBeyond(asked: Permissions, allowed: Permissions): void {
-  if (contains(allowed, asked)) return;
-  const beyond = describeDifference(difference(asked, allowed));
-  throw new PermissionsNotAllowed({ description: beyond });
-}
 
 /** The rights that this client, and this user through it, has of the resource. */
 async function requireRights(view: DirectoryView, clientId: string, resource: string, user?: User) {
@@ -147,13 +135,16 @@ function refuseImpossible({ devices, permissions }: Asked, rights: Rights | unde
     throw new PermissionsNotAllowed({ description: 'An authorization request cannot ask for devices.' });
   if (!permissions) return;
   if (!rights) throw new PermissionsNotAllowed({ description: 'Permissions need a resource: name one.' });
-  if (contains(NOTHING, permissions))
+  refuseBeyond(permissions, rights, rights.resource);
+  if (isEmpty(withinCatalogue(permissions, catalogueOf(rights.resource))))
     throw new PermissionsNotAllowed({
       description: 'Ask for an action on at least one table, or leave out the permissions.',
     });
-  refuseUnknownTables(permissions, rights.resource);
-  refuseBeyond(permissions, rights.permissions);
 }
+
+/** What is kept names tables and values as the catalogue has them at this moment, and no groups. */
+const toKept = (asked: Permissions, { resource }: Rights): StoredPermissions =>
+  toStored(withinCatalogue(asked, catalogueOf(resource)));
 
 async function normalize(
   ctx: KoaContextWithOIDC,
@@ -187,7 +178,7 @@ async function normalize(
   refuseImpossible(asked, rights);
   params.permissions = undefined;
   const { leftOut = false } = sorted ?? {};
-  const tables = sorted?.tables ?? (asked.permissions && toStored(asked.permissions));
+  const tables = sorted?.tables ?? (asked.permissions && rights && toKept(asked.permissions, rights));
   const allScopes = asked.scopes === undefined && !leftOut;
   const scopes = asked.scopes ?? (allScopes && rights ? [...rights.scopes] : []);
   if (scopes.length === 0 && allScopes && !tables) {
@@ -213,13 +204,6 @@ async function normalize(
 /** For the engine's `extraParams`: called for every authorization request, after its own checks of the parameters. */
 export function createRequestNormalizer(deps: Pick<ProviderDeps, 'directory' | 'users'>) {
   return (ctx: KoaContextWithOIDC): Promise<void> => insideEngine(ctx, () => normalize(ctx, deps));
-}
-
-/** The part of the tables asked for as scopes that the person has; the same object if the person has all. */
-function tablesHeld(asked: StoredPermissions, held: Permissions): StoredPermissions {
-  if (contains(held, fromStored(asked))) return asked;
-  const named = fromStored({ ...asked, isAdmin: false });
-  return { ...toStored(intersect(named, held)), isAdmin: asked.isAdmin && held.isAdmin };
 }
 
 function detailsOf(params: Readonly<Record<string, unknown>> | undefined): unknown {
@@ -279,7 +263,7 @@ export function createGrantSourceDetails(deps: Pick<ProviderDeps, 'directory' | 
     if (!user) throw new errors.AccessDenied('The person is not logged in.');
     return insideEngine(ctx, async () => {
       const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
-      if (kept.tables) refuseBeyond(fromStored(kept.tables), rights.permissions);
+      if (kept.tables) refuseBeyond(fromStored(kept.tables), rights, rights.resource);
       return details;
     });
   };

@@ -7,7 +7,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import type { Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
-import { contains, type Permissions } from '../permissions/permissions.ts';
+import { contains, intersect, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import { findRights } from '../rights/rights.ts';
@@ -52,8 +52,9 @@ export function createFindAskedTables({
     const rights = client && resource && user && (await findRights(view, client.application, resource, user));
     if (!resource || !rights) return undefined;
     const tables = keptOf(params)?.tables;
-    // Nothing asked for means all that is allowed, so that is what has to be agreed to.
-    return { resource, permissions: tables ? fromStored(tables) : rights.permissions };
+    // What is asked for without limits, or not named at all, means what there is of it, so that has to be agreed to.
+    const { permissions: held } = rights;
+    return { resource, permissions: tables ? intersect(fromStored(tables), held) : held };
   };
 }
 

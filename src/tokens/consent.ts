@@ -43,12 +43,18 @@ export function findAgreed(consent: Consent, resource: string): Permissions {
   return here ? fromStored(here) : NOTHING;
 }
 
+/** What is agreed to with what was before, unless both have more alternatives than can be kept. */
+export function addAgreed(before: Permissions, permissions: Permissions): Permissions {
+  const both = union(before, permissions);
+  return both.isCut ? permissions : both;
+}
+
 /** Adds to what was agreed to before. The caller saves the consent. */
 export function agree(consent: Consent, resource: string, permissions: Permissions): void {
   const agreed: AgreedTables = {
     type: TABLE_ACCESS,
     locations: [resource],
-    ...toStored(union(findAgreed(consent, resource), permissions)),
+    ...toStored(addAgreed(findAgreed(consent, resource), permissions)),
   };
   const others = agreements(consent).filter(({ locations }) => locations[0] !== resource);
   consent.rar = [...others, agreed];

@@ -12,6 +12,7 @@ import {
   missingAccess,
   namesNoAction,
 } from '../permissions/device-access.ts';
+import { MAX_COMPUTED_ALTERNATIVES, MAX_COMPUTED_CONDITIONS } from '../permissions/limits.ts';
 import {
   beyondAllowed,
   describeDifference,
@@ -86,7 +87,7 @@ function narrowScopes(
 }
 
 /** An administrator's rights cover every table, also one that a closed catalogue does not have. */
-export function refuseUnknownTables(asked: Permissions, resource: Resource): void {
+function refuseUnknownTables(asked: Permissions, resource: Resource): void {
   try {
     requireWithinCatalogue(asked, catalogueOf(resource));
   } catch (error) {
@@ -94,10 +95,31 @@ export function refuseUnknownTables(asked: Permissions, resource: Resource): voi
   }
 }
 
-function refuseBeyond(asked: Permissions, allowed: Permissions, resource: Resource): void {
+/**
+ * A right that is asked for without limits means what there is of it, with its limits.
+ * @throws PermissionsNotAllowed
+ */
+export function refuseBeyond(
+  asked: Permissions,
+  { permissions: allowed, namesTables }: Pick<ResourceRights, 'permissions' | 'namesTables'>,
+  resource: Resource,
+): void {
   refuseUnknownTables(asked, resource);
+  if (namesTables && asked.all !== 0) {
+    throw new PermissionsNotAllowed({
+      description: 'An application that a person registered cannot have all tables (*): name them.',
+    });
+  }
   const beyond = beyondAllowed(withinCatalogue(asked, catalogueOf(resource)), allowed);
   if (!isNone(beyond)) throw new PermissionsNotAllowed({ description: describeDifference(beyond) });
+}
+
+/** Some alternatives were dropped: what is left is not what the roles and ceilings say. */
+function refuseCut(permissions: Permissions): Permissions {
+  if (!permissions.isCut) return permissions;
+  throw new PermissionsNotAllowed({
+    description: `Roles and ceilings together limit one right in more than ${MAX_COMPUTED_ALTERNATIVES} ways, or by more than ${MAX_COMPUTED_CONDITIONS} columns. Ask for rights to other tables only.`,
+  });
 }
 
 interface TablesGiven {
@@ -114,28 +136,20 @@ function narrowPermissions(
 ): TablesGiven {
   const both = parent ? intersect(rights.permissions, parent.permissions) : rights.permissions;
   const allowed = rights.namesTables ? expandAll(both, catalogueOf(resource)) : both;
-  if (allowed.isCut) {
-    throw new PermissionsNotAllowed({
-      description: 'Roles and ceilings leave too many alternatives for one table. Ask for fewer tables.',
-    });
-  }
   if (asked === undefined) {
     return {
-      permissions: allowed,
+      permissions: refuseCut(allowed),
       asScopes: parent?.asScopes === true && isWhole(parent.permissions, allowed),
     };
   }
   try {
-    if (rights.namesTables && asked.all !== 0) {
-      const description = 'An application that a person registered cannot have all tables (*): name them.';
-      throw new PermissionsNotAllowed({ description });
-    }
-    refuseBeyond(asked, allowed, resource);
+    refuseBeyond(asked, { ...rights, permissions: allowed }, resource);
   } catch (error) {
     if (!asScopes || !(error instanceof PermissionsNotAllowed)) throw error;
     throw new ScopeNotAllowed({ description: error.told, cause: error });
   }
-  return { permissions: intersect(withinCatalogue(asked, catalogueOf(resource)), allowed), asScopes };
+  const given = intersect(withinCatalogue(asked, catalogueOf(resource)), allowed);
+  return { permissions: refuseCut(given), asScopes };
 }
 
 function narrowDevices(
@@ -167,6 +181,8 @@ export interface DownscopeInput {
   /** Scopes of the face that it is asked for through. */
   readonly faceScopes?: readonly string[];
   readonly pickScopes?: Through['pickScopes'];
+  /** Its reader knows tables by name only: all (`*`) are given as those of this moment. */
+  readonly byName?: boolean;
 }
 
 /** @throws PermissionsNotAllowed, ScopeNotAllowed */
@@ -176,7 +192,7 @@ export function downscope(input: DownscopeInput): {
   scopes: string[];
   devices: DeviceAccess | undefined;
 } {
-  const { asked, proof, resource, rights, faceScopes = [], pickScopes } = input;
+  const { asked, proof, resource, rights, faceScopes = [], pickScopes, byName = false } = input;
   const openid = openIdScopes(asked.scopes, proof);
   const allowed = new Set([...faceScopes, ...(rights?.scopes ?? [])]);
   const scopes = narrowScopes(asked.scopes, allowed, openid, proof.parent, pickScopes);
@@ -185,8 +201,10 @@ export function downscope(input: DownscopeInput): {
       throw new PermissionsNotAllowed({ description: 'Permissions need a resource: name one.' });
     return { permissions: NOTHING, asScopes: false, scopes, devices: undefined };
   }
+  const { permissions, asScopes } = narrowPermissions(asked, resource, rights, proof.parent);
   return {
-    ...narrowPermissions(asked, resource, rights, proof.parent),
+    permissions: byName ? expandAll(permissions, catalogueOf(resource)) : permissions,
+    asScopes,
     scopes,
     devices: narrowDevices(asked.devices, input.devices, proof.parent),
   };

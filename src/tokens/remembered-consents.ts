@@ -10,13 +10,13 @@ import { hash } from 'node:crypto';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Resource, User } from '../nouns/index.ts';
-import { NOTHING, type Permissions, union } from '../permissions/permissions.ts';
+import { NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Agreed } from './consent.ts';
+import { type Agreed, addAgreed } from './consent.ts';
 
 /** What one consent covers. */
 export interface Agreement {
@@ -144,7 +144,7 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
           resource: of && { id: of.id, identifier: of.identifier },
           givenAt: kept?.givenAt ?? now(),
           scopes: [...new Set([...(kept?.scopes ?? []), ...scopes])],
-          permissions: toStored(union(kept ? fromStored(kept.permissions) : NOTHING, permissions)),
+          permissions: toStored(addAgreed(kept ? fromStored(kept.permissions) : NOTHING, permissions)),
         });
         consents = [merged, ...consents.filter((consent) => consent !== before)];
       };

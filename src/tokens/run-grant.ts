@@ -88,6 +88,8 @@ async function decide(grant: Grant, request: GrantRequest, deps: GrantDeps): Pro
         : undefined,
     faceScopes,
     pickScopes: through?.pickScopes,
+    // Clients of older APIs read names. What a grant makes instead of a token is read by Grantable only.
+    byName: through !== undefined && !grant.mint,
   });
   return { grant, proof, resource, rights, permissions, asScopes, scopes, ...defined({ devices }) };
 }

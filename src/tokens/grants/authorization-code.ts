@@ -8,7 +8,7 @@ import { requireText } from '../../clients/form.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import { MalformedRequest, ProofRejected } from '../../errors/domain.ts';
 import { mayOmitPkce } from '../../nouns/redirect-uris.ts';
-import { EVERYTHING, type Permissions } from '../../permissions/permissions.ts';
+import { EVERYTHING, intersect } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { consentNode, grantNode, logoutNode } from '../../registry/nodes.ts';
 import { defined } from '../../storage/defined.ts';
@@ -66,11 +66,11 @@ function openIdFacts(code: StoredCode): OpenIdFacts {
   });
 }
 
-/** What was asked for, else what the page showed: a role that has grown since does not add rights. */
+/** What was asked for, as the page showed it: a role or a value that has changed since does not add rights. */
 function agreedTo(code: StoredCode, consent: Consent, resource: string | undefined) {
   const { tables, asScopes } = readKept(code.rar) ?? {};
-  const agreed = (): Permissions => (resource === undefined ? EVERYTHING : findAgreed(consent, resource));
-  return defined({ permissions: tables ? fromStored(tables) : agreed(), asScopes });
+  const agreed = resource === undefined ? EVERYTHING : findAgreed(consent, resource);
+  return defined({ permissions: tables ? intersect(fromStored(tables), agreed) : agreed, asScopes });
 }
 
 export function createAuthorizationCodeGrant({
