@@ -182,9 +182,12 @@ server reads where it is from a first line such as:
 # yaml-language-server: $schema=node_modules/grantable/docs/apply.schema.json
 \`\`\`
 
-**Permissions** are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
+### Permissions
+
+Permissions are \`{ isAdmin: true }\`, or a list of tables with the allowed actions, such as
 \`{ tables: { orders: { create: true, read: true, update: true, delete: true } } }\`. An action that is not listed is not allowed.
-Beside tables, permissions name \`"*"\` (every table, future ones too) and groups of the resource (\`"@sales"\`).
+Beside tables, permissions name \`"*"\` (every table, future ones too) and groups of the resource (\`"@sales"\`). A table that joins
+a group does not widen existing tokens, logins and consents. A table that leaves it narrows them at once.
 
 Instead of \`true\`, an action has a **limit**: the \`columns\` that it allows, and the \`rows\`, of which each named column must equal one
 of its values. A list of limits allows what one of them allows. The columns must be declared at the table of the resource:
@@ -202,9 +205,13 @@ roles:
         "@catalogue": { read: true }
 \`\`\`
 
+[guides/own-rows.md](guides/own-rows.md) tries this out, from the file to the API.
+
 - A value is text, a whole number, \`true\` or \`false\`, or a **variable**: \`{ $user: id }\`, \`{ $user: email }\` (while it is verified),
   \`{ $user: attributes.NAME }\`, \`{ $account: COLUMN }\` (of a database account: a column that its user table copies into \`claims\`) or
-  \`{ $application: id }\`. A variable without a value gives nothing.
+  \`{ $application: id }\`. A variable without a value gives nothing. Tokens hold the value that it had:
+  [revocation.md](revocation.md) says what happens when it changes.
+- Values are compared in the type of the column: in a column of integers, 042 and 42 are one value. NULL equals no value.
 - Roles and ceilings may have variables, and only ceilings \`$application\`. Connections have none.
 - \`false\`, or a limit, beside a wider right on \`"*"\` or a group takes nothing away and is refused. Rights to \`"*"\` cannot be limited,
   and \`delete\` cannot be limited to columns.
