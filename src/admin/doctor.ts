@@ -18,6 +18,7 @@ import { COLLECTIONS, type CollectionName, type Nouns, nameOf } from '../nouns/i
 import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
+import { findOddRights } from './odd-rights.ts';
 
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'wrong';
@@ -35,7 +36,7 @@ const LITTLE_SPACE = 500 * MB;
 const TOO_LITTLE_SPACE = 50 * MB;
 /** Milliseconds that what was written may be ahead of this machine's clock. */
 const CLOCK_TOLERANCE = 60_000;
-/** Broken references beyond this many are counted only. */
+/** Sentences of one kind beyond this many are counted only. */
 const MAX_SHOWN = 20;
 const OTHERS_MAY_READ = 0o077;
 
@@ -119,6 +120,7 @@ export async function examineStore({
     await examineClock(storage, now()),
     ...(await examineDirectory(storage)),
     ...(await findInsecureSettings(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
+    ...warnOfSome(await findOddRights(storage.directory)),
   ];
 }
 
@@ -176,11 +178,14 @@ async function examineDirectory(storage: Storage): Promise<Finding[]> {
     counts.push(`${count} ${count === 1 ? collection.slice(0, -1) : collection}`);
     broken.push(...sentences);
   }
-  const hidden = broken.length - MAX_SHOWN;
+  return [ok(`The directory has ${counts.join(', ')}.`), ...warnOfSome(broken)];
+}
+
+function warnOfSome(sentences: readonly string[]): Finding[] {
+  const hidden = sentences.length - MAX_SHOWN;
   return [
-    ok(`The directory has ${counts.join(', ')}.`),
-    ...broken.slice(0, MAX_SHOWN).map((sentence) => warning(`${sentence}.`)),
-    ...(hidden > 0 ? [warning(`So do ${hidden} more.`)] : []),
+    ...sentences.slice(0, MAX_SHOWN).map((sentence) => warning(`${sentence}.`)),
+    ...(hidden > 0 ? [warning(`There are ${hidden} more of this kind.`)] : []),
   ];
 }
 

@@ -109,3 +109,71 @@ test('nouns that name what is gone, or are enabled but dead, are warned of', asy
   assert.match(findings.join('\n'), /Of roles, clerk names a resource/);
   assert.match(findings.join('\n'), /Of users, ann is enabled, but what it is given is dead/);
 });
+
+test('update or delete without read, and mail addresses in tokens, are warned of', async (t) => {
+  const administration = await openAdministration(t);
+  const identifier = 'urn:acme:db';
+  const columns = [{ name: 'mail', type: 'text' }];
+  const mine = { rows: { mail: [{ $user: 'email' }] } };
+  const application = (name: string, rest: object) => ({
+    name,
+    clientSecret: `s3cret-of-32-or-more-characters-${name}`,
+    resource: identifier,
+    permissions: { tables: { orders: { read: true, update: true, delete: true } } },
+    ...rest,
+  });
+  await administration.apply(
+    fileOf({
+      organizations: [
+        {
+          name: 'acme',
+          resources: [
+            {
+              identifier,
+              tables: ['orders', 'notes', 'mails', 'bills'].map((id) => ({ id, columns })),
+              groups: [{ id: 'sales', tables: ['orders'] }],
+            },
+          ],
+          roles: [
+            { name: 'fine', permissions: { tables: { '@sales': { read: true }, orders: { update: mine } } } },
+            { name: 'all', permissions: { tables: { '*': { update: true } } } },
+            { name: 'off', enabled: false, permissions: { tables: { '*': { update: true } } } },
+            {
+              name: 'odd',
+              permissions: {
+                tables: {
+                  orders: { update: true, delete: true },
+                  notes: { delete: mine },
+                  mails: { update: true },
+                  bills: { update: true },
+                },
+              },
+            },
+          ],
+          applications: [
+            application('shop', {}),
+            application('app', { scopes: ['openid', 'email'] }),
+            application('other', {
+              permissions: {
+                tables: { bills: { read: mine }, notes: { update: true }, mails: { read: true } },
+              },
+            }),
+          ],
+        },
+      ],
+    }),
+  );
+  const warnings = notOk(await examineStore(administration));
+  const email =
+    'has limits with {"$user": "email"}: tokens show the mail address of the user to the application';
+  assert.deepEqual(
+    warnings.filter((said) => !said.includes('secret')),
+    [
+      'warning: The role acme/all allows update of * without read.',
+      'warning: The role acme/odd allows update of bills, update of mails, update and delete of orders and 1 more without read.',
+      `warning: The ceiling of the application acme/other for ${identifier} allows update of notes without read.`,
+      `warning: The role acme/fine ${email} acme/shop, which does not have the scope email.`,
+      `warning: The ceiling of the application acme/other for ${identifier} ${email} acme/other, which does not have the scope email.`,
+    ],
+  );
+});
