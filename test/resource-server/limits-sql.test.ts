@@ -504,6 +504,23 @@ for (const { name, missing, start } of DATABASES) {
       }
     });
 
+    test('of ten thousand values each is found', async () => {
+      await fill([
+        { n: '1', region: 'r9999', total: '5' },
+        { n: '2', region: 'r10000' },
+      ]);
+      const values = Array.from({ length: 10_000 }, (_, n) => `r${n}`);
+      const access = new TokenAccess(rightsTo([new Alternative(['n'], [['region', values]])]), {
+        orders: TYPES,
+      });
+      const { from } = access.toSql('orders', 'read', database.dialect);
+      const found = await all(`SELECT * FROM ${from.text}`, from);
+      assert.deepEqual(
+        found.map(({ n }) => Number(n)),
+        [1],
+      );
+    });
+
     test('a limit by a column that the table lacks shows no row', async () => {
       await fill([{ n: '1', region: 'nowhere' }]);
       for (const types of [{}, { orders: { nowhere: 'text' } }] as const) {
