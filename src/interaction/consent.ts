@@ -108,22 +108,31 @@ interface Clause {
   readonly isNew: boolean;
 }
 
+/** Of one condition, before the page folds them. */
+const MOST_VALUES = 10;
+
 interface LimitedTable extends Clause {
   readonly id: string;
   readonly name: string;
-  /** `only those where customer_id is 42; columns id, total` */
+  /** `only those where customer_id is 42; columns id, total`, with the first values of many. */
   readonly limit: string;
+  /** The same with all values, where they are many. */
+  readonly wholeLimit?: string;
 }
 
 function toLimited({ resource, permissions }: AskedTables, before: Permissions): LimitedTable[] {
   const names = namesOf(resource);
-  return limitedRights(permissions).map(({ table, actions, limit }) => ({
-    id: table,
-    name: names.get(table) ?? table,
-    verbs: toVerbs(actions),
-    limit: describeLimit(limit),
-    isNew: !contains(before, createPermissions(actions.map((action) => [table, toBit(action), limit]))),
-  }));
+  return limitedRights(permissions).map(({ table, actions, limit }) => {
+    const [short, whole] = [describeLimit(limit, MOST_VALUES), describeLimit(limit)];
+    return {
+      id: table,
+      name: names.get(table) ?? table,
+      verbs: toVerbs(actions),
+      limit: short,
+      ...(whole !== short && { wholeLimit: whole }),
+      isNew: !contains(before, createPermissions(actions.map((action) => [table, toBit(action), limit]))),
+    };
+  });
 }
 
 /** The part of the request that the person has not agreed to before; all of a first request. */

@@ -6,6 +6,16 @@ import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
 import { createFlow, type Flow } from './flow.ts';
 
 const LONG_NAME = 'customer_shipping_addresses';
+const MARKUP = `"><img src=x onerror="document.title='run'">`;
+const BIDI = 'a\u202eb\u2066c';
+/** The most that a role may say of one action, with values as long as they come. */
+const ALTERNATIVES = Array.from({ length: 16 }, (_, n) => ({
+  columns: ['id', MARKUP, LONG_NAME.repeat(4)],
+  rows: {
+    [MARKUP]: [MARKUP, BIDI, `alternative ${n}`],
+    [LONG_NAME.repeat(4)]: Array.from({ length: 100 }, (_, value) => `${n}-${value}-`.padEnd(256, 'x')),
+  },
+}));
 const SIZES = [320, 360, 480, 600, 1_000];
 /** As wide as fonts of people come, and with the spacing that some need (WCAG 1.4.12). */
 const WIDE_FONT = '* { font-family: "DejaVu Sans", Verdana, sans-serif !important; letter-spacing: 0.12em }';
@@ -29,7 +39,16 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
           };
           acme.resources[0].tables.push({ id: LONG_NAME, name: LONG_NAME });
           acme.roles[0].permissions = permissions;
-          acme.applications.find(({ name }: { name: string }) => name === 'web').permissions = permissions;
+          acme.resources[0].tables[2].columns = ['id', MARKUP, LONG_NAME.repeat(4)].map((name) => ({
+            name,
+            type: 'text',
+          }));
+          const parts = { tables: { orders: { read: true }, 'public.users': { read: ALTERNATIVES } } };
+          acme.roles.push({ name: 'parts', scopes: ['orders.read'], permissions: parts });
+          acme.users.push({ username: 'lena', password: PASSWORD, application: 'web', roles: ['parts'] });
+          acme.applications.find(({ name }: { name: string }) => name === 'web').permissions = {
+            tables: { ...permissions.tables, 'public.users': { read: true } },
+          };
         },
       }),
     ]);
@@ -82,6 +101,29 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
         await page.setViewportSize({ width, height: 700 });
         const faults = await findFaults(page);
         assert.deepEqual(faults, { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px ${font}`);
+      }
+    }
+  });
+
+  test('rights to parts of a table stay in the card, however many and long they are', async () => {
+    const page = await openLogin();
+    await logIn(page, 'lena', PASSWORD);
+    await page.waitForSelector('table');
+    assert.equal(await page.locator('ul strong[title="public.users"]').count(), 16);
+    assert.equal(await page.locator('img').count(), 0);
+    assert.equal(await page.title(), 'Allow access');
+    const text = (await page.textContent('main')) ?? '';
+    assert.ok(!/[\u202e\u2066]/.test(text) && text.includes('a\\u202eb\\u2066c'));
+    assert.ok(text.includes('15-99-'), 'all values are there');
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const isOpen of [false, true]) {
+        await page.evaluate(`for (const each of document.querySelectorAll('details')) each.open = ${isOpen}`);
+        for (const width of SIZES) {
+          await page.setViewportSize({ width, height: 700 });
+          const faults = await findFaults(page);
+          assert.deepEqual(faults, { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px, ${isOpen}`);
+        }
       }
     }
   });

@@ -24,6 +24,20 @@ const OWN_SCHEME = 'com.example.app:/callback';
 const ORDERS = 'openid orders:read';
 const READS = { isAdmin: false, tables: { orders: { read: true } } };
 
+const CUSTOMER = { $user: 'attributes.customer' };
+
+const ordersOf = (values: unknown[], columns?: string[]): Parameters => ({
+  authorization_details: JSON.stringify([
+    {
+      type: 'table_access_set',
+      tables: ['orders'],
+      actions: ['read'],
+      rows: { customer_id: values },
+      ...(columns && { columns }),
+    },
+  ]),
+});
+
 const newsOf = ({ text }: Page): string[] =>
   [...text.matchAll(/([^<>]*) <mark>(new[^<]*)<\/mark>(?=<\/)/g)].map(
     ([, what, news]) => `${what?.trim()} ${news}`,
@@ -59,7 +73,18 @@ describe('a remembered consent', () => {
         const permissions = { isAdmin: false, tables: { orders: { read: true } } };
         acme.roles.push({ name: 'opaque-reader', resource: OPAQUE_RESOURCE, permissions });
         acme.users.push(person('ann', 'own'));
-        for (const name of ['amy', 'ben', 'cas', 'dan', 'eva', 'flo', 'gus', 'hal', 'ida', 'jon']) {
+        acme.resources[0].tables[0].columns = [
+          { name: 'id', type: 'integer' },
+          { name: 'customer_id', type: 'integer' },
+        ];
+        acme.roles.push({
+          name: 'customer',
+          scopes: ['orders.read'],
+          permissions: { tables: { orders: { read: { rows: { customer_id: [CUSTOMER] } } } } },
+        });
+        for (const name of ['cleo', 'cora'])
+          acme.users.push({ ...person(name, 'web'), roles: ['customer'], attributes: { customer: '42' } });
+        for (const name of ['kim', 'amy', 'ben', 'cas', 'dan', 'eva', 'flo', 'gus', 'hal', 'ida', 'jon']) {
           acme.users.push(person(name, 'web'), person(name, 'spa'));
         }
       },
@@ -170,6 +195,52 @@ describe('a remembered consent', () => {
     codeOf(new URL((await enter('dan', { scope })).page.url));
     codeOf(new URL((await enter('dan', { scope: ORDERS })).page.url));
   });
+
+  test('is one to some rows and columns: fewer are given, and more asked for', async () => {
+    await agree('kim', ordersOf(['43', '42'], ['id', 'customer_id']));
+    for (const within of [
+      ordersOf(['42', '43'], ['customer_id', 'id']),
+      ordersOf(['042'], ['id', 'customer_id']),
+      ordersOf([43], ['id']),
+    ]) {
+      codeOf(new URL((await enter('kim', within)).page.url));
+    }
+    for (const [beyond, news] of [
+      [ordersOf(['42', '44'], ['id']), 'only those where customer_id is 42 or 44; columns id'],
+      [ordersOf(['42']), 'only those where customer_id is 42'],
+      [{ scope: ORDERS }, 'Orders new: read'],
+    ] as const) {
+      const { browser, page } = await enter('kim', beyond);
+      assert.ok(isConsentPage(page), page.url);
+      assert.equal(newsOf(page).length, 1);
+      assert.ok(newsOf(page)[0]?.includes(news), newsOf(page)[0]);
+      const silent = await browser.get(flow.request({ ...beyond, prompt: 'none' }).url);
+      assert.equal(errorOf(silent), 'consent_required');
+    }
+  });
+
+  for (const [username, scope] of [
+    ['cleo', 'openid orders.read'],
+    ['cora', 'openid orders:read'],
+  ] as const) {
+    test(`is one to values: another one is asked for again (${scope})`, async () => {
+      await agree(username, { scope });
+      codeOf(new URL((await enter(username, { scope })).page.url));
+      intoTheNextSecond();
+      const { user } = await find(username, 'web');
+      await server.server.foundations.changes.users.replace(
+        { ...user, attributes: { customer: '43' } },
+        { actor: 'test' },
+      );
+      const { page } = await enter(username, { scope });
+      assert.ok(isConsentPage(page), page.url);
+      assert.match(
+        page.text,
+        /<strong title="orders">Orders<\/strong>, only those where customer_id is 43 <mark>new<\/mark>/,
+      );
+      assert.ok(!page.text.includes('42'));
+    });
+  }
 
   test('is one of a resource, and says nothing of another', async () => {
     await agree('eva', { scope: ORDERS });
