@@ -58,3 +58,29 @@ export function meets(row: Row, { rows }: ColumnLimit, types: ColumnTypes): bool
 export function hasColumns({ columns }: ColumnLimit, names: Iterable<string>): boolean {
   return columns === undefined || [...names].every((name) => columns.has(name));
 }
+
+/**
+ * The alternatives under which columns may be written. None if a name is another spelling of a column by which rows are
+ * limited: most databases compare names without case, and would change that column although the row that is checked has
+ * its old value.
+ */
+export function limitsForWriting(limits: readonly ColumnLimit[], names: readonly string[]): ColumnLimit[] {
+  const limiting = new Set(limits.flatMap(({ rows }) => [...rows.keys()]));
+  const spelled = new Set([...limiting].map(fold));
+  if (names.some((name) => !limiting.has(name) && spelled.has(fold(name)))) return [];
+  return limits.filter((limit) => hasColumns(limit, names));
+}
+
+/** What PostgreSQL keeps of a longer name. */
+const NAME_BYTES = 63;
+
+/** Cut, and without case, accents and blanks: the same for all names that some database takes for one. */
+function fold(name: string): string {
+  return Buffer.from(name)
+    .subarray(0, NAME_BYTES)
+    .toString()
+    .normalize('NFKD')
+    .replace(/[\p{M}\s]/gu, '')
+    .toUpperCase()
+    .toLowerCase();
+}

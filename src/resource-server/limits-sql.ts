@@ -2,7 +2,7 @@
  * The limits of a right as SQL. Each alternative stays on its own: a column that only some of them have is NULL in the
  * rows that only the others match.
  */
-import { type ColumnLimit, type ColumnTypes, hasColumns, typeOf } from './column-limits.ts';
+import { type ColumnLimit, type ColumnTypes, hasColumns, limitsForWriting, typeOf } from './column-limits.ts';
 import { type SqlDialect, SYNTAXES, type Syntax } from './sql-dialects.ts';
 
 /** A part of a statement. Values are in the parameters only, in the order of the placeholders. */
@@ -63,7 +63,7 @@ interface Named {
 export function toWriteSql(limited: LimitedTable, dialect: SqlDialect, options: SqlOptions = {}): WriteSql {
   const named = toNamed(limited, dialect, options);
   const columns = requireNames(options.columns ?? [], named.syntax);
-  const limits = nameable(limited.limits, named.syntax).filter((limit) => hasColumns(limit, columns));
+  const limits = limitsForWriting(nameable(limited.limits, named.syntax), columns);
   return { where: whereOf(limits, named) };
 }
 

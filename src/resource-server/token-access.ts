@@ -5,6 +5,7 @@ import type { Permissions } from '../permissions/permissions.ts';
 import {
   type ColumnLimit,
   hasColumns,
+  limitsForWriting,
   meets,
   type Row,
   type TableColumns,
@@ -120,10 +121,8 @@ export class TokenAccess {
   #demand(table: string, action: Action, row: object, columns: Iterable<string>): void {
     const names = [...columns];
     const types = typesOf(this.#tables, table);
-    const isAllowed = this.#limits(table, action).some(
-      (limit) => meets(row as Row, limit, types) && hasColumns(limit, names),
-    );
-    if (!isAllowed) throw insufficient(table, action);
+    const limits = limitsForWriting(this.#limits(table, action), names);
+    if (!limits.some((limit) => meets(row as Row, limit, types))) throw insufficient(table, action);
   }
 
   #limits(table: string, action: Action): ColumnLimit[] {

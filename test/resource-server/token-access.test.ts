@@ -186,6 +186,35 @@ describe('writes', () => {
       'a trigger gives it away',
     );
   });
+  test('a name that a database takes for a limited column is refused', () => {
+    const access = accessTo(
+      right(UPDATE | CREATE, undefined, own),
+      right(UPDATE, undefined, { region: ['eu'] }),
+    );
+    const mine = { customer_id: 42, region: 'us' };
+    access.demandUpdate('orders', mine, { customer_id: '042', Status: 'new' });
+    for (const name of [
+      'CUSTOMER_ID',
+      'Customer_id',
+      'customér_id',
+      'customer_id ',
+      'customer_ıd',
+      'REGION',
+    ]) {
+      const changes = { [name]: 43 };
+      assert.throws(() => access.demandUpdate('orders', mine, changes), refused, name);
+      if (name === 'REGION') continue;
+      assert.throws(() => access.demandCreate('orders', { ...mine, ...changes }), refused, name);
+      const { where } = access.toSql('orders', 'update', 'mysql', { columns: [name] });
+      assert.deepEqual(where, { text: '(1 = 0)', parameters: [] });
+    }
+  });
+  test('a name that a database cuts to that of a limited column is refused', () => {
+    const long = 'x'.repeat(63);
+    const access = accessTo(right(UPDATE, undefined, { [long]: ['1'] }));
+    access.demandUpdate('orders', { [long]: 1 }, { [long]: '1', [`y${long}`]: 2 });
+    assert.throws(() => access.demandUpdate('orders', { [long]: 1 }, { [`${long}y`]: 2 }), refused);
+  });
   test('a row that is deleted is within one alternative', () => {
     const access = accessTo(right(DELETE, undefined, own));
     access.demandDelete('orders', { customer_id: 42 });
