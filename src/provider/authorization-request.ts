@@ -29,8 +29,8 @@ import { insideEngine } from './engine-errors.ts';
 
 const NO_TABLES = toStored(NOTHING);
 
-/** The rights that this client, and this user through it, has of the resource. */
-async function requireRights(view: DirectoryView, clientId: string, resource: string, user?: User) {
+/** The rights that this user has of the resource through this client. */
+async function requireRights(view: DirectoryView, clientId: string, resource: string, user: User | 'anyone') {
   const [client, found] = await Promise.all([view.findApplication(clientId), view.findResource(resource)]);
   const rights = client && found && (await findRights(view, client.application, found, user));
   if (!found || !rights) {
@@ -162,7 +162,8 @@ async function normalize(
     throw new UnknownResource({ description: 'The application is disabled.' });
   }
   const resource = singleResource(params.resource);
-  const rights = resource === undefined ? undefined : await requireRights(view, client.clientId, resource);
+  const rights =
+    resource === undefined ? undefined : await requireRights(view, client.clientId, resource, 'anyone');
   const isDeclared = await knownScopes(view, active.application);
   const limits: ScopeLimits = {
     resource: rights?.resource,

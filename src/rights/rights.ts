@@ -10,6 +10,7 @@ import { type Application, type Connection, catalogueOf, type Resource } from '.
 import { expandAll, expandGroups, withinCatalogue } from '../permissions/catalogue.ts';
 import { EVERYTHING, intersect, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import { withAnyValue } from '../permissions/variables.ts';
 import { type Valued, withValues } from './variable-values.ts';
 
 /** Everything a party may have of one resource. */
@@ -84,15 +85,14 @@ interface Bounds extends Pick<ResourceRights, 'namesTables'> {
   readonly scopes: readonly string[];
 }
 
-function boundsOf(
-  application: Application,
-  resource: Resource,
-  holder: Holder | undefined,
-): Bounds | undefined {
+/** A user; `anyone` before it is known who logs in; undefined: the application is by itself. */
+export type ForWhom = Holder | 'anyone' | undefined;
+
+function boundsOf(application: Application, resource: Resource, holder: ForWhom): Bounds | undefined {
   const own = findCeiling(application, resource);
   if (!own) return undefined;
   const catalogue = catalogueOf(resource);
-  const written = withValues(own, holder, application.id);
+  const written = holder === 'anyone' ? withAnyValue(own) : withValues(own, holder, application.id);
   const ceiling = withinCatalogue(written, catalogue);
   return {
     // Columns and values are compared as the catalogue has them.
@@ -110,7 +110,7 @@ async function findBounds(
   view: RoleView,
   application: Application,
   resource: Resource,
-  holder: Holder | undefined,
+  holder: ForWhom,
 ): Promise<Bounds | undefined> {
   const own = boundsOf(application, resource, holder);
   if (!own || application.registeredThrough === undefined) return own;
@@ -126,14 +126,14 @@ async function findBounds(
 }
 
 /**
- * Rights = ceiling ∩ catalogue, and for a user ∩ what the user holds.
+ * Rights = ceiling ∩ catalogue, and for a user ∩ what the user holds. For `anyone` they are the most that there could be.
  * @returns undefined if the application has no ceiling for the resource, that is, may not have tokens for it
  */
 export async function findRights(
   view: RoleView,
   application: Application,
   resource: Resource,
-  user?: Holder,
+  user?: ForWhom,
 ): Promise<ResourceRights | undefined> {
   const bounds = await findBounds(view, application, resource, user);
   if (!bounds || resource.organization !== application.organization) return undefined;
@@ -142,7 +142,7 @@ export async function findRights(
     { name: `ceiling of application ${application.name}`, permissions: written },
     { name: `catalogue of resource ${resource.name}`, permissions: ceiling },
   ];
-  if (!user) {
+  if (!user || user === 'anyone') {
     return { ...facts, permissions: ceiling, scopes: new Set(allowedScopes), roles: [], roleIds: [], steps };
   }
   const { as, permissions, scopes, roles, roleIds } = await findHeld(view, user, resource);
