@@ -227,6 +227,61 @@ describe('writes', () => {
   });
 });
 
+type Row = Readonly<Record<string, string | null>>;
+const COLUMNS = ['id', 'region', 'total'];
+const row: fc.Arbitrary<Row> = fc.record({
+  id: fc.constantFrom('1', '2', null),
+  region: fc.constantFrom('eu', 'us', null),
+  total: fc.constantFrom('1', '2', null),
+});
+
+test('random rights allow each read and write as directly written down', () => {
+  const matches = ({ rows }: Alternative, values: Row) =>
+    [...rows].every(([column, allowed]) => allowed.has(values[column] ?? 'NULL'));
+  const has = ({ columns }: Alternative, names: readonly string[]) =>
+    names.every((name) => columns?.has(name) ?? true);
+  const passes = (work: () => void): boolean => {
+    try {
+      work();
+      return true;
+    } catch (error) {
+      assert.equal((error as { code: string }).code, 'insufficient_scope');
+      return false;
+    }
+  };
+  let allowed = 0;
+  fc.assert(
+    fc.property(limitedPermissions, row, row, fc.subarray(COLUMNS), (permissions, before, values, names) => {
+      const access = new TokenAccess(permissions, {});
+      const changes = Object.fromEntries(names.map((name) => [name, values[name]]));
+      const after: Row = { ...before, ...changes } as Row;
+      const cell = (action: 'create' | 'read' | 'update' | 'delete') => permissions.cell('orders', action);
+      const meant = {
+        create: cell('create').some((each) => matches(each, after) && has(each, names)),
+        update:
+          cell('update').some((each) => matches(each, before) && has(each, names)) &&
+          cell('update').some((each) => matches(each, after)),
+        delete: cell('delete').some((each) => matches(each, before)),
+        read: COLUMNS.filter((name) =>
+          cell('read').some((each) => matches(each, before) && has(each, [name])),
+        ),
+      };
+      assert.deepEqual(
+        {
+          create: passes(() => access.demandCreate('orders', after, names)),
+          update: passes(() => access.demandUpdate('orders', before, changes)),
+          delete: passes(() => access.demandDelete('orders', before)),
+          read: access.filter('orders', 'read', [before]).flatMap((each) => Object.keys(each)),
+        },
+        meant,
+      );
+      allowed += Number(meant.create) + Number(meant.update) + Number(meant.delete) + meant.read.length;
+    }),
+    { numRuns: 5_000 },
+  );
+  assert.ok(allowed > 2_000, String(allowed));
+});
+
 test('a type of a column that does not exist is refused when the verifier is made', () => {
   const options = { issuer: 'http://localhost:1', resource: 'urn:x', clientId: 'x', clientSecret: 'x' };
   const tables = { orders: { id: 'int' as 'integer' } };
