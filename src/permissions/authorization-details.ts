@@ -105,7 +105,8 @@ function requireDetail(entry: unknown): JsonObject {
   }
   const unknown = Object.keys(detail).find((member) => !members.has(member));
   if (unknown === undefined) return detail;
-  throw new PermissionsError('malformed', `${type} has no member ${quoteName(unknown)}.`);
+  const instead = MEMBERS.get(TABLE_ACCESS_SET)?.has(unknown) ? `: use ${TABLE_ACCESS_SET}` : '';
+  throw new PermissionsError('malformed', `${type} has no member ${quoteName(unknown)}${instead}.`);
 }
 
 function readSet(detail: JsonObject, origin: Origin): Right[] {

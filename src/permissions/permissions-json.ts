@@ -146,8 +146,10 @@ function refuseBelowAll(tables: readonly WrittenTable[]): void {
 function readFlag(flags: JsonObject, name: string): boolean {
   const flag = readMember(flags, name);
   if (flag === undefined) return false;
-  if (typeof flag !== 'boolean') throw new PermissionsError('malformed', `${name} must be true or false.`);
-  return flag;
+  if (typeof flag === 'boolean') return flag;
+  const isLimit = typeof flag === 'object' && flag !== null;
+  const instead = isLimit ? ': for limits use authorization_details of the type table_access_set' : '';
+  throw new PermissionsError('malformed', `${name} must be true or false${instead}.`);
 }
 
 function requireKnownNames(

@@ -86,7 +86,7 @@ const refused: [string, object[], RegExp][] = [
   [
     'a limit in table_access',
     [{ type: 'table_access', identifier: 'a', actions: ['read'], rows: {} }],
-    /rows/,
+    /^table_access has no member rows: use table_access_set\.$/,
   ],
   ['limits of every table', [{ ...set, tables: ['*'] }], /cannot be limited/],
   ['columns of what is deleted', [{ ...set, actions: ['read', 'delete'] }], /A row is deleted whole/],

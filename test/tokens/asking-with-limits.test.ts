@@ -182,7 +182,10 @@ describe('requests with limits', () => {
       [asking({ tables: ['*'], rows: { region: ['eu'] } }), /Rights to \* cannot be limited/],
       [asking({ rows: {} }), /rows must name a column/],
       [asking({ columns: [] }), /columns must be a list that is not empty/],
-      [{ permissions: '{"tables":{"orders":{"read":{"columns":["total"]}}}}' }, /read must be true or false/],
+      [
+        { permissions: '{"tables":{"orders":{"read":{"columns":["total"]}}}}' },
+        /^read must be true or false: for limits use authorization_details of the type table_access_set\.$/,
+      ],
       [
         { permissions: '{"tables":{"*":{"read":true},"orders":{"read":false}}}' },
         /takes nothing away from \*/,
