@@ -49,6 +49,7 @@ import {
 } from './plan/plan.ts';
 import { checkRemovals, planRemovals, removalsOf } from './plan/removals.ts';
 import { respellResources } from './plan/resource-spellings.ts';
+import { noteRights } from './plan/right-notes.ts';
 import { checkTokenTypes } from './plan/token-types.ts';
 import { type ApplyChange, type ApplyReport, describeRemoval, describeStep } from './report.ts';
 import type { ApplyFile, ApplyOrganization } from './schema.ts';
@@ -173,7 +174,10 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan, store);
   await plan.checkReferences();
-  for (const [organization] of organizations) await checkRemovals(plan, organization, store);
+  for (const [organization] of organizations) {
+    await checkRemovals(plan, organization, store);
+    await noteRights(plan, organization, store, { ofUsers: options.dryRun === true });
+  }
   return plan;
 }
 

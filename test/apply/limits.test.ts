@@ -1,10 +1,11 @@
 /** Limits, variables, groups and `*` in apply files: what is wrong with them, where, and what becomes of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parse } from 'yaml';
 import { parseApplyFile } from '../../src/apply/file.ts';
 import { ApplyFileError } from '../../src/apply/file-error.ts';
 import { toWritten } from '../../src/permissions/permissions-json.ts';
-import { openAdministration } from '../admin/fixture.ts';
+import { fileOf, openAdministration } from '../admin/fixture.ts';
 
 const IDENTIFIER = 'urn:acme:db';
 
@@ -223,4 +224,83 @@ test('differences spell limits in words, and a second apply changes nothing', as
   ]);
   await administration.apply(file);
   assert.deepEqual((await administration.apply(file)).changes, []);
+});
+
+test('a column, a table or a group that rights need is noted when it goes', async (t) => {
+  const administration = await openAdministration(t);
+  const rights = `{ orders: { read: { rows: { customer: [x] }, columns: [id] } }, notes: { read: true },
+        "@paid": { read: true } }`;
+  await administration.apply(parseApplyFile(fileWith(rights), 'acme.yaml'));
+  const less = fileOf({
+    organizations: [
+      {
+        name: 'acme',
+        resources: [
+          {
+            identifier: IDENTIFIER,
+            tables: [{ id: 'orders', columns: [{ name: 'id', type: 'integer' }] }, { id: 'invoices' }],
+            groups: [],
+          },
+        ],
+      },
+    ],
+  });
+  const expected = [
+    `role acme/clerk allows something of the group @paid, which ${IDENTIFIER} does not have: this right is gone then`,
+    `role acme/clerk allows something of the table notes, which ${IDENTIFIER} does not have: this right is gone then`,
+    'role acme/clerk has permissions of which read of orders names the column customer, which the table orders does not declare: this right is gone then',
+  ];
+  assert.deepEqual((await administration.apply(less, { dryRun: true })).notes.toSorted(), expected);
+  assert.deepEqual((await administration.apply(less)).notes.toSorted(), expected);
+  assert.deepEqual((await administration.apply(less)).notes, []);
+});
+
+test('a variable that nothing has is noted, with the nearest name', async (t) => {
+  const administration = await openAdministration(t);
+  const rows = (...values: object[]) => ({ tables: { orders: { read: { rows: { customer: values } } } } });
+  const [organization] = parse(fileWith('{}')).organizations;
+  const withRights = (...values: object[]) =>
+    fileOf({
+      organizations: [
+        {
+          ...organization,
+          roles: [{ name: 'clerk', permissions: rows(...values) }],
+          applications: [
+            { name: 'shop', resource: IDENTIFIER, permissions: rows({ $application: 'id' }, ...values) },
+          ],
+          users: [{ username: 'ann', password: 'correct-horse-battery', attributes: { customer: '42' } }],
+          datasources: [
+            {
+              name: 'crm',
+              kind: 'sqlite',
+              file: 'crm.db',
+              userTables: [
+                {
+                  collection: 'people',
+                  usernameColumn: 'email',
+                  passwordColumn: 'password',
+                  subjectColumn: 'id',
+                  passwordFormat: 'bcrypt',
+                  claims: { dept: 'department' },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+  const good = [{ $user: 'id' }, { $user: 'attributes.customer' }, { $account: 'department' }];
+  const notesOf = async (values: object[], dryRun: boolean) =>
+    (await administration.apply(withRights(...values), { dryRun })).notes.filter((note) =>
+      note.includes('{"$'),
+    );
+  assert.deepEqual(await notesOf(good, true), []);
+  const bad = [{ $user: 'attributes.custmer' }, { $account: 'departmnt' }];
+  const account =
+    'role acme/clerk, application acme/shop: {"$account": "departmnt"} gives nothing, because no user table copies such a column into claims (did you mean department?)';
+  assert.deepEqual(await notesOf(bad, true), [
+    account,
+    'role acme/clerk, application acme/shop: {"$user": "attributes.custmer"} gives nothing, because no user has such an attribute (did you mean customer?)',
+  ]);
+  assert.deepEqual(await notesOf(bad, false), [account]);
 });
