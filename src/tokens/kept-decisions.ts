@@ -5,12 +5,16 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { Permissions } from '../permissions/permissions.ts';
 import { COMMON_PARAMETERS } from './asked.ts';
 import type { Decision, Grant, GrantRequest } from './grant.ts';
 
 /** Bytes that an entry and one of its tables take, roughly. */
 const ENTRY_BYTES = 3_000;
 const TABLE_BYTES = 200;
+const ALTERNATIVE_BYTES = 500;
+/** Each character of a limit is kept by the value, its key, the row, the claims and the answer. */
+const LIMIT_COPIES = 10;
 
 interface Kept {
   readonly decision: Decision;
@@ -38,13 +42,18 @@ function nameOf({ name, repeats, parameters: own }: Grant, request: GrantRequest
   return own.length === 0 ? text : hash('sha256', text, 'base64url');
 }
 
+function bytesOf({ masks, limits }: Permissions): number {
+  let bytes = TABLE_BYTES * (masks.size + limits.size);
+  for (const { key } of [...limits.values()].flat(2)) bytes += ALTERNATIVE_BYTES + LIMIT_COPIES * key.length;
+  return bytes;
+}
+
 /** @param maxBytes memory that is used at most; 0 keeps nothing */
 export function createKeptDecisions(maxBytes: number): KeptDecisions {
   if (maxBytes === 0) return (_grant, _request, decide) => decide();
   const kept = new LRUCache<string, Kept>({
     maxSize: maxBytes,
-    sizeCalculation: ({ decision }, name) =>
-      ENTRY_BYTES + 2 * name.length + TABLE_BYTES * decision.permissions.masks.size,
+    sizeCalculation: ({ decision }, name) => ENTRY_BYTES + 2 * name.length + bytesOf(decision.permissions),
   });
   return async (grant, request, decide) => {
     const name = nameOf(grant, request);
