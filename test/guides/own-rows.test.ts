@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { freePort } from '../support/free-port.ts';
-import { childEnv } from '../support/programs.ts';
+import { childEnv, findProgram } from '../support/programs.ts';
 import { until } from '../support/until.ts';
 import { isShown, readSteps, type Step } from './guide.ts';
 import { openShell, type Shell } from './shell.ts';
@@ -17,7 +17,10 @@ const steps = await readSteps(join(ROOT, 'docs', 'guides', 'own-rows.md'));
 const [SERVER, EXAMPLE] = ['localhost:3000', 'localhost:8080'];
 const WAIT = /^sleep (\d+)\n/;
 
-describe('docs/guides/own-rows.md', () => {
+const missing = ['bash', 'curl'].filter((name) => findProgram(name) === undefined);
+const skip = missing.length > 0 && `needs ${missing.join(' and ')}`;
+
+describe('docs/guides/own-rows.md', { skip }, () => {
   let clone: string;
   let shell: Shell;
   let addresses: [string, string][];
