@@ -32,6 +32,7 @@ const OVER_MONGODB = [
   'test/security/*.test.ts',
   'test/faults/cascade.test.ts',
   'test/faults/clock-step.test.ts',
+  'test/faults/narrowed-attribute.test.ts',
   'test/faults/several-processes.test.ts',
 ];
 /** The files of such a folder run in one process: to read all sources takes longer than most of their tests. */
