@@ -65,7 +65,7 @@ function describeRights(explanation: TokenExplanation): string[] {
   const { active, permissions, obtainable, scope, row, sources, devices, lostDevices } = explanation;
   const lines: string[] = [];
   if (active && permissions) {
-    lines.push('allows:', ...cap(listRights(explanation)));
+    lines.push('allows:', ...listRights(explanation));
     if (scope !== row?.scope) lines.push(`  scope: ${scope || 'none'}`);
   }
   if (devices) lines.push(...listDevices(devices));
@@ -121,7 +121,7 @@ function listRights({ permissions, steps, sources }: TokenExplanation): string[]
   }
   const rights = permissions ? alternativesOf(permissions) : [];
   if (rights.length === 0) return ['  nothing'];
-  return rights.flatMap((right) => {
+  const lines = rights.slice(0, MAX_LISTED).flatMap((right) => {
     const { table, action, limit } = right;
     const what = limit.isUnlimited ? '' : `, ${spellLimit(limit)}`;
     const values = findValueOrigins(sources, right).map(
@@ -133,6 +133,8 @@ function listRights({ permissions, steps, sources }: TokenExplanation): string[]
       ...new Set(values),
     ];
   });
+  const hidden = rights.length - MAX_LISTED;
+  return hidden > 0 ? [...lines, `  and ${hidden} more`] : lines;
 }
 
 function nameGivers(

@@ -106,8 +106,10 @@ export function findValueOrigins(sources: readonly Source[], right: NamedAlterna
   return sources.flatMap((source) => {
     const { written, resolve } = source;
     if (!written.hasVariables) return [];
-    const givers = [...rightsOf(written)].filter((each) =>
-      allowsAlternative(resolve(createPermissions([each])), right),
+    const givers = [...rightsOf(written)].filter(
+      (each) =>
+        (each[0] === right.table || toGroup(each[0]) !== undefined) &&
+        allowsAlternative(resolve(createPermissions([each])), right),
     );
     return givers.flatMap(([, , limit]) =>
       [...(limit?.rows ?? [])].flatMap(([column, values]) =>

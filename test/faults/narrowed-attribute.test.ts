@@ -74,7 +74,7 @@ describe(`PM-08 an attribute changes while two processes give tokens by it, ${ST
   const customersIn = ({ authorization_details: details = [] }: Record<string, any>): string[] =>
     details.flatMap(({ rows }: { rows: Record<string, string[]> }) => rows.customer_id);
 
-  test(`no token is more than one of both states, and the newest afterwards, ${ROUNDS} times`, async () => {
+  test(`no token is more than one of both states, and then the newest, ${ROUNDS} times`, async () => {
     for (let round = 1; round <= ROUNDS; round += 1) {
       const [old, current] = [String(round - 1), String(round)];
       const earlier = (await Promise.all(Array.from({ length: 20 }, (_, n) => logIn(n)))).filter(
