@@ -13,6 +13,7 @@ import {
   role,
   user,
 } from '../../src/apply/schema.ts';
+import { ACTIONS } from '../../src/permissions/actions.ts';
 import { COLUMN_TYPES } from '../../src/permissions/column-types.ts';
 
 interface JsonSchema {
@@ -32,6 +33,9 @@ interface JsonSchema {
 }
 
 type Entry = Record<string, any>;
+
+/** What has permissions. */
+type Holder = 'ceiling' | 'role' | 'connection';
 
 const toJsonSchema = (schema: z.ZodType) =>
   z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
@@ -186,11 +190,71 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
 
   const maybe = <T>(make: () => T): T | undefined => (happens() ? make() : undefined);
 
-  const permissionsFor = ({ tables = [] }: Entry): Entry => {
+  const literals: Readonly<Record<(typeof COLUMN_TYPES)[number], () => unknown>> = {
+    text: () => pick(TEXTS),
+    integer: () => pick([below(100), `0${below(100)}`, '-7']),
+    decimal: () => pick(['1.50', below(10), '1e3']),
+    boolean: () => pick([true, false, 't', '0']),
+    uuid: () => pick(['A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'a0eebc999c0b4ef8bb6d6bb9bd380a12']),
+    date: () => `2026-11-${10 + below(20)}`,
+    timestamp: () => `2026-11-29T${10 + below(10)}:00:00+01:00`,
+  };
+  const variable = (holder: Holder): Entry =>
+    pick([
+      { $user: 'id' },
+      { $user: 'email' },
+      { $user: `attributes.a${below(9)}` },
+      { $account: pick(TEXTS) },
+      ...(holder === 'ceiling' ? [{ $application: 'id' }] : []),
+    ]);
+
+  /** Rows, columns or both of a table that declares columns. */
+  const limitFor = (declared: readonly Entry[], action: string, holder: Holder): Entry => {
+    const [first, ...others] = some(declared);
+    const named = [first ?? pick(declared), ...others].slice(0, 8);
+    const values = (column: Entry): unknown[] => {
+      const literal = literals[column.type as keyof typeof literals];
+      const all = times(1 + below(3), () =>
+        holder !== 'connection' && happens() ? variable(holder) : literal(),
+      );
+      return [...new Map(all.map((each) => [JSON.stringify(each), each])).values()];
+    };
+    const rows = Object.fromEntries(named.map((column) => [column.name, values(column)]));
+    if (action === 'delete') return { rows };
+    const columns = named.map(({ name }) => name);
+    return pick([{ rows }, { columns }, { rows, columns }]);
+  };
+
+  const permissionsFor = (
+    { tables = [], groups = [], catalogue = 'closed' }: Entry,
+    holder: Holder,
+  ): Entry => {
     if (happens(0.2)) return { isAdmin: true };
-    const flags = () =>
-      Object.fromEntries(['create', 'read', 'update', 'delete'].map((flag) => [flag, happens()]));
-    return { tables: Object.fromEntries(some(tables as Entry[]).map(({ id }) => [id, flags()])) };
+    const everywhere = happens(0.2) ? pick(ACTIONS) : undefined;
+    const flags = (declared?: readonly Entry[]) =>
+      Object.fromEntries(
+        ACTIONS.map((action): [string, unknown] => {
+          // Less beside the wider right would be refused.
+          if (action === everywhere) return [action, true];
+          if (!declared?.length || happens()) return [action, happens()];
+          const limits = times(1 + below(3), () => limitFor(declared, action, holder));
+          return [action, limits.length === 1 ? limits[0] : limits];
+        }),
+      );
+    const named = some(tables as Entry[]).map(({ id, columns }) => [id, flags(columns)]);
+    const inNoTable = (groups as Entry[]).filter(
+      (group) =>
+        catalogue === 'closed' && !group.tables.some((id: string) => named.some(([name]) => name === id)),
+    );
+    // One group, because one may be wider than another.
+    const group = inNoTable.length > 0 && happens() ? [[`@${pick(inNoTable).id}`, flags()]] : [];
+    return {
+      tables: Object.fromEntries([
+        ...(everywhere === undefined ? [] : [['*', { [everywhere]: true }]]),
+        ...named,
+        ...group,
+      ]),
+    };
   };
 
   const columns = (): Entry[] => some(TEXTS).map((name) => ({ name, type: pick(COLUMN_TYPES) }));
@@ -222,7 +286,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       default: index === 0 ? maybe(() => true) : undefined,
       resource: of.identifier,
       scopes: maybe(() => some((of.scopes ?? []) as string[])),
-      permissions: maybe(() => permissionsFor(of)),
+      permissions: maybe(() => permissionsFor(of, 'role')),
     });
   });
   const roleNames = roles.map(({ name }) => name as string);
@@ -247,8 +311,8 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       redirectUris: times(1 + below(2), () => `https://${unique('page')}.example/callback`),
       pkce: isPublic ? undefined : maybe(() => pick(['required', 'optional'])),
       resource: own?.identifier,
-      permissions: maybe(() => permissionsFor(own ?? {})),
-      resources: Object.fromEntries(others.map((each) => [each.identifier, permissionsFor(each)])),
+      permissions: maybe(() => permissionsFor(own ?? {}, 'ceiling')),
+      resources: Object.fromEntries(others.map((each) => [each.identifier, permissionsFor(each, 'ceiling')])),
       introspects: isPublic ? undefined : maybe(() => some(identifiers)),
       mayExchange: maybe(() => some(applicationNames)),
     });
@@ -281,7 +345,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       resource: identifier,
       owner: owners.length === 0 ? undefined : maybe(() => pick(owners).username),
       scopes: maybe(() => some((standing.scopes ?? []) as string[])),
-      permissions: maybe(() => permissionsFor(standing)),
+      permissions: maybe(() => permissionsFor(standing, 'connection')),
     });
   });
 
