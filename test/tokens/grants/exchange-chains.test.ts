@@ -49,12 +49,18 @@ const only = (tables: Record<string, string>) => ({
   tables: Object.fromEntries(Object.entries(tables).map(([table, letters]) => [table, flags(letters)])),
 });
 
+/** Of one table, people see their own rows only. */
+const OWN_ROWS = { invoices: { read: { rows: { customer: [{ $user: 'attributes.customer' }] } } } };
+
 function addChains(fixture: any): void {
   const [acme] = fixture.organizations;
+  const columns = [{ name: 'customer', type: 'integer' }];
+  acme.resources[0].tables = [...acme.resources[0].tables, { id: 'invoices', columns }];
+  acme.roles.push({ name: 'own', permissions: { isAdmin: false, tables: OWN_ROWS } });
   const ceilings: Record<string, object> = {
     head: { isAdmin: true, tables: {} },
-    branch: only({ orders: 'crud', products: 'cr', 'public.users': 'r' }),
-    kiosk: only({ orders: 'cr', products: 'crud' }),
+    branch: only({ orders: 'crud', products: 'cr', 'public.users': 'r', invoices: 'r' }),
+    kiosk: only({ orders: 'cr', products: 'crud', invoices: 'r' }),
     stranger: { isAdmin: true, tables: {} },
   };
   for (const name of CLIENTS) {
@@ -66,7 +72,7 @@ function addChains(fixture: any): void {
       scopes: name === 'kiosk' ? ['orders.read'] : SCOPES,
       grants: ['client_credentials', 'password', 'token_exchange'],
       permissions: ceilings[name],
-      resources: { [OPAQUE_RESOURCE]: ceilings[name] },
+      resources: { [OPAQUE_RESOURCE]: { isAdmin: true, tables: {} } },
       mayExchange: MAY_TRADE[name],
       ...(name === 'kiosk' && { maxExchangeTtl: 600 }),
     });
@@ -80,7 +86,8 @@ function addChains(fixture: any): void {
     },
   );
   for (const [username, roles] of Object.entries(PEOPLE)) {
-    acme.users.push({ username, password: PASSWORD, application: 'head', roles });
+    const facts = { username, password: PASSWORD, application: 'head', attributes: { customer: '42' } };
+    acme.users.push({ ...facts, roles: [...roles, 'own'] });
   }
 }
 
@@ -126,7 +133,7 @@ const step = fc.record({
 const chain = fc.record({
   root,
   steps: fc.array(step, { minLength: 2, maxLength: 5, size: 'max' }),
-  shrunk: fc.constantFrom('connection', 'ceiling', 'role', 'person', 'catalogue'),
+  shrunk: fc.constantFrom('connection', 'ceiling', 'role', 'person', 'catalogue', 'attribute'),
   kept: permissions,
 });
 
@@ -144,6 +151,10 @@ const permissionsOf = ({ permissions: json }: Record<string, any>): Permissions 
 const scopesOf = ({ scope = '' }: Record<string, any>): string[] =>
   scope.split(' ').filter((name: string) => name !== '' && !name.includes(':'));
 
+/** The customers whose rows of that table are seen. */
+const ownRows = ({ authorization_details: details }: Record<string, any>): Set<string> =>
+  new Set(details.flatMap(({ rows = {} }: { rows?: Record<string, string[]> }) => rows.customer ?? []));
+
 /** Introspection against introspection, flag by flag. */
 function assertNotAbove(child: Record<string, any>, parent: Record<string, any>): void {
   const { permissions: below } = child;
@@ -154,6 +165,7 @@ function assertNotAbove(child: Record<string, any>, parent: Record<string, any>)
       assert.ok(above.isAdmin || above.tables[table]?.[action], `${table}:${action}`);
     }
   }
+  if (!above.isAdmin && !above.tables.invoices?.read) assert.ok(ownRows(child).isSubsetOf(ownRows(parent)));
   for (const scope of scopesOf(child)) assert.ok(scopesOf(parent).includes(scope), scope);
   assert.equal(child.aud, parent.aud);
   assert.ok(child.exp <= parent.exp, 'expiry');
@@ -270,6 +282,11 @@ describe(`PM-07 ${CHAINS} chains of exchanges with a started server`, () => {
       const after = await changes().users.replace({ ...before, roles: before.roles.slice(1) }, AUTHOR);
       return () => changes().users.replace({ ...after, roles: before.roles }, AUTHOR);
     }
+    if (what === 'attribute') {
+      const before = await findPerson(person);
+      const after = await changes().users.replace({ ...before, attributes: { customer: '43' } }, AUTHOR);
+      return () => changes().users.replace({ ...after, attributes: { customer: '42' } }, AUTHOR);
+    }
     if (what === 'catalogue') {
       const before = await nouns().resources.findBy('identifier', RESOURCE);
       assert.ok(before);
@@ -288,6 +305,7 @@ describe(`PM-07 ${CHAINS} chains of exchanges with a started server`, () => {
     let made = 0;
     const refusals = new Map<string, number>();
     const lengths = new Map<number, number>();
+    let own = 0;
 
     const law = async ({ root: wanted, steps, shrunk, kept }: Value<typeof chain>): Promise<void> => {
       const first = await begin(wanted);
@@ -329,6 +347,7 @@ describe(`PM-07 ${CHAINS} chains of exchanges with a started server`, () => {
         assert.deepEqual([again.json.permissions, again.json.scope], [json.permissions, json.scope]);
         made += 1;
         line.push(child);
+        own += ownRows(child.answer).size;
       }
       lengths.set(line.length, (lengths.get(line.length) ?? 0) + 1);
 
@@ -342,11 +361,13 @@ describe(`PM-07 ${CHAINS} chains of exchanges with a started server`, () => {
       for (const [depth, answer] of left.entries()) {
         if (!answer.active) continue;
         assertNotAbove(answer, (line[depth] as Living).answer);
+        if (shrunk === 'attribute') assert.deepEqual(ownRows(answer), new Set());
         for (const ancestor of left.slice(0, depth)) if (ancestor.active) assertNotAbove(answer, ancestor);
       }
     };
 
     await fc.assert(fc.asyncProperty(chain, law), { numRuns: CHAINS, endOnFailure: true });
+    assert.ok(own > 0, 'no token was limited to rows');
     assert.equal(await countTokens(), before + made, 'what was refused wrote nothing');
     assert.deepEqual([...refusals.keys()].sort(), [
       'invalid_authorization_details',
