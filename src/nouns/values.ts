@@ -253,6 +253,7 @@ export const storedPermissions = z.strictObject({
       table: z.string(),
       actions: z.string(),
       limits: z.array(storedLimit).exactOptional(),
+      also: z.array(z.string()).exactOptional(),
     }),
   ),
 });

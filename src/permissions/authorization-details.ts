@@ -9,12 +9,12 @@ import { PermissionsError, quoteName } from './errors.ts';
 import {
   type JsonObject,
   MAX_TABLES,
+  MAX_VALUES,
   type Origin,
   readMember,
   requireObject,
   requirePlainJson,
 } from './json.ts';
-import type { Alternative } from './limits.ts';
 import { type LimitJson, readLimit, requireFewAlternatives, toLimitJson } from './limits-json.ts';
 import {
   createPermissions,
@@ -81,12 +81,17 @@ export function parseAuthorizationDetails(
   }
   let location = resource;
   let isAdmin = false;
+  let membersLeft = MAX_VALUES;
   const rights: Right[] = [];
   for (const entry of value) {
     const detail = requireDetail(entry);
     location = requireLocation(detail, location);
-    if (detail.type === TABLE_ACCESS_SET) rights.push(...readSet(detail, origin));
-    else if (Object.hasOwn(detail, 'privileges')) isAdmin = requireAdmin(detail);
+    if (detail.type === TABLE_ACCESS_SET) {
+      const set = readSet(detail, origin);
+      membersLeft -= membersOf(set);
+      if (membersLeft < 0) throw tooManyLimits();
+      rights.push(...set);
+    } else if (Object.hasOwn(detail, 'privileges')) isAdmin = requireAdmin(detail);
     else rights.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
   }
   refuseVain(rights);
@@ -121,6 +126,19 @@ function readSet(detail: JsonObject, origin: Origin): Right[] {
     if (!limit.isUnlimited) for (const action of toActions(mask)) requireLimit(limit, id, action);
     return [id, mask, limit];
   });
+}
+
+/** How much of limits the details would say if each spoke of one table. */
+function membersOf(set: readonly Right[]): number {
+  const [, , limit] = set[0] ?? [];
+  return limit ? set.length * ((limit.columns?.size ?? 0) + limit.valueCount) : 0;
+}
+
+function tooManyLimits(): PermissionsError {
+  return new PermissionsError(
+    'too_large',
+    `The limits have more than ${MAX_VALUES.toLocaleString('en')} columns and values, counted for each table. Ask for fewer tables at once.`,
+  );
 }
 
 /** A limit beside a wider right to the same table would take nothing away. @throws PermissionsError malformed */
@@ -230,18 +248,26 @@ export function toCompactDetails(permissions: Permissions, resource: string): Au
 }
 
 function toSets(rights: readonly Right[], resource: string): TableAccessSet[] {
-  const sets = new Map<string, { mask: ActionMask; limit: Alternative | undefined; tables: string[] }>();
+  const sets = new Map<string, Map<ActionMask, string[]>>();
+  const made: TableAccessSet[] = [];
   for (const [table, mask, limit] of rights) {
-    const key = `${mask} ${limit?.key ?? ''}`;
-    const set = sets.get(key) ?? { mask, limit, tables: [] };
-    sets.set(key, set);
-    set.tables.push(table);
+    const key = limit?.key ?? '';
+    const alike = sets.get(key) ?? new Map<ActionMask, string[]>();
+    sets.set(key, alike);
+    const tables = alike.get(mask);
+    if (tables) {
+      tables.push(table);
+      continue;
+    }
+    const set: TableAccessSet = {
+      type: TABLE_ACCESS_SET,
+      locations: [resource],
+      tables: [table],
+      actions: [...toActions(mask)],
+      ...(limit && toLimitJson(limit)),
+    };
+    alike.set(mask, set.tables);
+    made.push(set);
   }
-  return Array.from(sets.values(), ({ mask, limit, tables }) => ({
-    type: TABLE_ACCESS_SET,
-    locations: [resource],
-    tables,
-    actions: [...toActions(mask)],
-    ...(limit && toLimitJson(limit)),
-  }));
+  return made;
 }

@@ -4,7 +4,14 @@ import { ACTIONS, type Action, type ActionMask, toActions } from './actions.ts';
 import { type ColumnType, canonicalValue } from './column-types.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { Alternative } from './limits.ts';
-import { createPermissions, mapLimits, type Permissions, type Right, rightsOf } from './permissions.ts';
+import {
+  type ChangeLimit,
+  createPermissions,
+  mapLimits,
+  type Permissions,
+  type Right,
+  rightsOf,
+} from './permissions.ts';
 import { ALL_TABLES, toGroup, toGroupName } from './table-ids.ts';
 import { toVariable } from './variables.ts';
 
@@ -43,7 +50,13 @@ const lastWithin = new WeakMap<
 function withinAnew(permissions: Permissions, catalogue: Catalogue): Permissions {
   const named = restrictToTables(expandGroups(permissions, catalogue), catalogue);
   if (named.limits.size === 0) return named;
-  return mapLimits(named, (table, limit) => declaredPart(limit, catalogue.tables.get(table) ?? NO_COLUMNS));
+  const changes = new Map<Columns, ChangeLimit>();
+  return mapLimits(named, (table) => {
+    const declared = catalogue.tables.get(table) ?? NO_COLUMNS;
+    const change = changes.get(declared) ?? ((limit) => declaredPart(limit, declared));
+    changes.set(declared, change);
+    return change;
+  });
 }
 
 /** The same with the tables of each group in its place. A group that does not exist has none. */
@@ -78,18 +91,22 @@ export function namesIn({ tables, groups }: Catalogue): ReadonlySet<string> {
   return new Set([...tables.keys(), ...[...groups.keys()].map(toGroupName)]);
 }
 
-/** @returns undefined where nothing is left of it */
-function declaredPart({ columns, rows }: Alternative, declared: Columns): Alternative | undefined {
+/** @returns the alternative itself where all of it is declared and written as it compares; undefined where nothing is left */
+function declaredPart(limit: Alternative, declared: Columns): Alternative | undefined {
+  const { columns, rows } = limit;
   const known = columns && [...columns].filter((column) => declared.has(column));
   if (known?.length === 0) return undefined;
+  let isSame = known?.length === columns?.size;
   const conditions: [string, string[]][] = [];
   for (const [column, values] of rows) {
     const type = declared.get(column);
-    const castable = type ? [...values].flatMap((value) => canonical(type, value) ?? []) : [];
+    const written = [...values];
+    const castable = type ? written.flatMap((value) => canonical(type, value) ?? []) : [];
     if (castable.length === 0) return undefined;
+    isSame &&= written.every((value, index) => value === castable[index]);
     conditions.push([column, castable]);
   }
-  return new Alternative(known, conditions);
+  return isSame ? limit : new Alternative(known, conditions);
 }
 
 const canonical = (type: ColumnType, value: string): string | undefined =>
@@ -178,9 +195,12 @@ function limitMisfits({ limits }: Permissions, catalogue: Catalogue): Misfit[] {
     for (const table of tablesOf(name, catalogue)) {
       const declared = catalogue.tables.get(table);
       if (!declared && !catalogue.isOpen) continue;
+      const seen = new Set<Alternative>();
       cells.forEach((cell, index) => {
         const at = { name, table, action: ACTIONS[index] as Action };
-        for (const misfit of cell.flatMap((limit) => misfitsOf(limit, at, declared ?? NO_COLUMNS))) {
+        const fresh = cell.filter((limit) => !seen.has(limit));
+        for (const limit of fresh) seen.add(limit);
+        for (const misfit of fresh.flatMap((limit) => misfitsOf(limit, at, declared ?? NO_COLUMNS))) {
           const key = JSON.stringify({ ...misfit, action: undefined });
           if (!found.has(key)) found.set(key, misfit);
         }

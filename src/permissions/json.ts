@@ -10,7 +10,7 @@ const MAX_TEXT_LENGTH = 256 * 1024;
 /** The deepest spelling has four levels; the rest is room for members that a face ignores. */
 const MAX_DEPTH = 8;
 /** Objects, arrays and values in all; 2,000 details with all their members stay below it. */
-const MAX_VALUES = 40_000;
+export const MAX_VALUES = 40_000;
 
 /**
  * Where JSON comes from. What people and clients write is kept within bounds; what the authorization server issued was

@@ -14,6 +14,7 @@ import { quoteName } from './errors.ts';
 import {
   type Alternative,
   type Cell,
+  type Computed,
   containsCell,
   joinCells,
   mapCell,
@@ -109,11 +110,8 @@ export class Permissions {
 const EVERY_ACTION: ActionMask = (1 << ACTIONS.length) - 1;
 
 function holdVariables(limits: ReadonlyMap<string, TableLimits>): boolean {
-  for (const cells of limits.values()) {
-    // As JSON spells the mark of variables. A literal value that reads like it costs a search, no more.
-    if (cells.some((cell) => cell.some(({ key }) => key.includes('\\u0000')))) return true;
-  }
-  return false;
+  const cells = new Set([...limits.values()].flat());
+  return [...cells].some((cell) => cell.some(({ hasVariables }) => hasVariables));
 }
 
 export const NOTHING = new Permissions({});
@@ -136,17 +134,24 @@ export type Right = readonly [table: string, mask: ActionMask, limit?: Alternati
  */
 export function createPermissions(rights: Iterable<Right>, wasCut = false): Permissions {
   const masks = new Map<string, ActionMask>();
-  const limited = new Map<string, Alternative[][]>();
+  const limited = new Map<string, Collected[]>();
+  const nothing = new Collected();
   let all = 0;
   for (const [table, mask, limit] of rights) {
-    if (limit && !limit.isUnlimited) addLimit(limited, table, mask, limit);
-    else if (table === ALL_TABLES) all |= mask;
+    if (limit && !limit.isUnlimited) {
+      const cells = limited.get(table) ?? ACTIONS.map(() => nothing);
+      limited.set(table, cells);
+      for (const action of toActions(mask)) {
+        const index = ACTIONS.indexOf(action);
+        cells[index] = (cells[index] as Collected).and(limit);
+      }
+    } else if (table === ALL_TABLES) all |= mask;
     else masks.set(table, (masks.get(table) ?? 0) | mask);
   }
   let isCut = wasCut;
   const limits = new Map<string, TableLimits>();
-  for (const [table, alternatives] of limited) {
-    const cells = alternatives.map((each) => joinCells(each, NONE));
+  for (const [table, collected] of limited) {
+    const cells = collected.map((each) => each.computed());
     isCut ||= cells.some((computed) => computed.isCut);
     limits.set(
       table,
@@ -156,15 +161,44 @@ export function createPermissions(rights: Iterable<Right>, wasCut = false): Perm
   return assemble({ all, masks, limits, isCut });
 }
 
-function addLimit(
-  limited: Map<string, Alternative[][]>,
-  table: string,
-  mask: ActionMask,
-  limit: Alternative,
-): void {
-  const cells = limited.get(table) ?? ACTIONS.map(() => []);
-  limited.set(table, cells);
-  for (const action of toActions(mask)) cells[ACTIONS.indexOf(action)]?.push(limit);
+/** The alternatives of one cell so far. Cells that collect the same ones are the same object, and are computed once. */
+class Collected {
+  readonly #before: Collected | undefined;
+  readonly #last: Alternative | undefined;
+  /** Most have one. */
+  #first: Collected | undefined;
+  #others: Map<Alternative, Collected> | undefined;
+  #computed: Computed | undefined;
+
+  constructor(before?: Collected, last?: Alternative) {
+    this.#before = before;
+    this.#last = last;
+  }
+
+  and(limit: Alternative): Collected {
+    if (this.#first?.isLast(limit)) return this.#first;
+    const next = this.#others?.get(limit) ?? new Collected(this, limit);
+    if (this.#first) {
+      this.#others ??= new Map();
+      this.#others.set(limit, next);
+    } else this.#first = next;
+    return next;
+  }
+
+  isLast(limit: Alternative): boolean {
+    return this.#last === limit;
+  }
+
+  computed(): Computed {
+    this.#computed ??= joinCells(this.#all(), NONE);
+    return this.#computed;
+  }
+
+  #all(): Alternative[] {
+    const all: Alternative[] = [];
+    for (let each: Collected = this; each.#last && each.#before; each = each.#before) all.push(each.#last);
+    return all;
+  }
 }
 
 function inOrder<T>(map: ReadonlyMap<string, T>): Map<string, T> {
@@ -214,7 +248,7 @@ export function* rightsOf(permissions: Permissions): Generator<Right> {
 }
 
 /** Each alternative with the actions that it is for. */
-function limitsOf(table: string, cells: TableLimits): Right[] {
+export function limitsOf(table: string, cells: TableLimits): (readonly [string, ActionMask, Alternative])[] {
   const masks = new Map<Alternative['key'], { limit: Alternative; mask: ActionMask }>();
   cells.forEach((cell, index) => {
     for (const limit of cell)
@@ -239,11 +273,25 @@ export function contains(a: Permissions, b: Permissions): boolean {
   for (const [table, mask] of b.masks) {
     if ((mask & ~a.maskOf(table)) !== 0) return false;
   }
+  const isWithin = rememberPairs(containsCell);
   for (const [table, cells] of b.limits) {
-    if (!cells.every((cell, index) => containsCell(a.cell(table, ACTIONS[index] as Action), cell)))
-      return false;
+    if (!cells.every((cell, index) => isWithin(a.cell(table, ACTIONS[index] as Action), cell))) return false;
   }
   return true;
+}
+
+/** For one computation: tables that a set or a group gives the same rights have the same cells. */
+function rememberPairs<T>(compare: (a: Cell, b: Cell) => T): (a: Cell, b: Cell) => T {
+  const results = new Map<Cell, Map<Cell, T>>();
+  return (a, b) => {
+    const ofA = results.get(a) ?? new Map<Cell, T>();
+    results.set(a, ofA);
+    const known = ofA.get(b);
+    if (known !== undefined) return known;
+    const result = compare(a, b);
+    ofA.set(b, result);
+    return result;
+  };
 }
 
 type Combine = (a: Permissions, b: Permissions) => Permissions;
@@ -291,10 +339,11 @@ function intersectLimits(a: Permissions, b: Permissions): Permissions {
   let isCut = a.isCut || b.isCut;
   const masks = new Map<string, ActionMask>();
   const limits = new Map<string, TableLimits>();
+  const meet = rememberPairs(meetCells);
   const tables = new Set([a, b].flatMap((each) => [...each.masks.keys(), ...each.limits.keys()]));
   for (const table of tables) {
     masks.set(table, a.maskOf(table) & b.maskOf(table));
-    const cells = ACTIONS.map((action) => meetCells(a.cell(table, action), b.cell(table, action)));
+    const cells = ACTIONS.map((action) => meet(a.cell(table, action), b.cell(table, action)));
     isCut ||= cells.some((computed) => computed.isCut);
     limits.set(
       table,
@@ -321,17 +370,26 @@ function unionAnew(a: Permissions, b: Permissions): Permissions {
   return createPermissions([...rightsOf(a), ...rightsOf(b)], a.isCut || b.isCut);
 }
 
-/** The same with other limits; `change` gives undefined for an alternative that is dropped. */
+/** Gives undefined for an alternative that is dropped. */
+export type ChangeLimit = (alternative: Alternative) => Alternative | undefined;
+
+/** The same with other limits. @param changeFor gives the same function for tables whose limits change alike */
 export function mapLimits(
   { all, masks, limits, isCut }: Permissions,
-  change: (table: string, alternative: Alternative) => Alternative | undefined,
+  changeFor: (table: string) => ChangeLimit,
 ): Permissions {
+  const known = new Map<ChangeLimit, Map<Cell, Cell>>();
   const changed = new Map<string, TableLimits>();
   for (const [table, cells] of limits) {
-    changed.set(
-      table,
-      cells.map((cell) => mapCell(cell, (alternative) => change(table, alternative))),
-    );
+    const change = changeFor(table);
+    const cellsBefore = known.get(change) ?? new Map<Cell, Cell>();
+    known.set(change, cellsBefore);
+    const map = (cell: Cell): Cell => {
+      const result = cellsBefore.get(cell) ?? mapCell(cell, change);
+      cellsBefore.set(cell, result);
+      return result;
+    };
+    changed.set(table, cells.map(map));
   }
   return assemble({ all, masks, limits: changed, isCut });
 }
@@ -376,7 +434,8 @@ function cellsBeyond(
       if (!isThere(table, action)) cells.push({ table, action });
     }
   }
-  cells.push(...limitedCells(a, (table, action, cell) => !containsCell(b.cell(table, action), cell)));
+  const isWithin = rememberPairs(containsCell);
+  cells.push(...limitedCells(a, (table, action, cell) => !isWithin(b.cell(table, action), cell)));
   return { isAdmin: false, cells };
 }
 

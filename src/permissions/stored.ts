@@ -1,8 +1,16 @@
 /** Permissions as rows keep them. */
 import { type ActionMask, toActions } from './actions.ts';
 import { PermissionsError } from './errors.ts';
-import { Alternative } from './limits.ts';
-import { createPermissions, EVERYTHING, type Permissions, type Right, rightsOf } from './permissions.ts';
+import { Alternative, type Cell } from './limits.ts';
+import {
+  createPermissions,
+  EVERYTHING,
+  limitsOf,
+  namedMasks,
+  type Permissions,
+  type Right,
+  rightsOf,
+} from './permissions.ts';
 import { requireTableId } from './table-ids.ts';
 import { requireVariable, toValue, toVariable } from './variables.ts';
 
@@ -23,6 +31,8 @@ export interface StoredTable {
   /** What is allowed without limits. */
   readonly actions: string;
   readonly limits?: readonly StoredLimit[];
+  /** Further tables with the same actions and limits: a set or a group gives them to many tables at once. */
+  readonly also?: readonly string[];
 }
 
 export interface StoredLimit {
@@ -52,18 +62,40 @@ const LETTERS_BY_MASK = Array.from({ length: 16 }, (_, mask) =>
 const toLetters = (mask: ActionMask): string => LETTERS_BY_MASK[mask] as string;
 
 export function toStored(permissions: Permissions): StoredPermissions {
-  const { isAdmin, isCut, limits } = permissions;
-  if (limits.size === 0 && !isCut)
-    return { isAdmin, tables: Array.from(rightsOf(permissions), toStoredTable) };
-  const tables = new Map<string, { table: string; actions: string; limits?: StoredLimit[] }>();
-  for (const [table, mask, limit] of rightsOf(permissions)) {
-    if (!limit) tables.set(table, toStoredTable([table, mask]));
-    else {
-      const row = tables.get(table) ?? { table, actions: '' };
-      tables.set(table, { ...row, limits: [...(row.limits ?? []), toStoredLimit(mask, limit)] });
+  const { isAdmin, isCut, masks, limits } = permissions;
+  const cut = isCut && { isCut };
+  if (limits.size === 0) return { isAdmin, tables: Array.from(rightsOf(permissions), toStoredTable), ...cut };
+  const whole = [...namedMasks(permissions)].filter(([table]) => !limits.has(table));
+  const rows = new Map<string, StoredTable & { also?: string[] }>();
+  const nameOf = createNames();
+  for (const [table, cells] of limits) {
+    const mask = masks.get(table) ?? 0;
+    const name = [mask, ...cells.map(nameOf)].join();
+    const row = rows.get(name);
+    if (row) {
+      row.also ??= [];
+      row.also.push(table);
+    } else {
+      const stored = limitsOf(table, cells).map(([, actions, limit]) => toStoredLimit(actions, limit));
+      rows.set(name, { table, actions: toLetters(mask), limits: stored });
     }
   }
-  return { isAdmin, tables: [...tables.values()], ...(isCut && { isCut }) };
+  return { isAdmin, tables: [...whole.map(toStoredTable), ...rows.values()], ...cut };
+}
+
+/** Numbers for cells, the same for equal ones. */
+function createNames(): (cell: Cell) => number {
+  const byText = new Map<string, number>();
+  const byCell = new Map<Cell, number>();
+  return (cell) => {
+    const known = byCell.get(cell);
+    if (known !== undefined) return known;
+    const text = cell.map(({ key }) => key).join();
+    const name = byText.get(text) ?? byText.size;
+    byText.set(text, name);
+    byCell.set(cell, name);
+    return name;
+  };
 }
 
 const toStoredTable = ([table, mask]: Right): { table: string; actions: string } => ({
@@ -105,25 +137,34 @@ const parsed = new WeakMap<StoredPermissions, Permissions>();
 
 function parse({ isAdmin, tables, isCut }: StoredPermissions): Permissions {
   if (typeof isAdmin !== 'boolean' || !Array.isArray(tables)) throw damaged();
+  const alternatives = new Map<string, Alternative>();
+  const parseLimit = ({ actions, columns, rows }: StoredLimit): readonly [ActionMask, Alternative] => {
+    const key = JSON.stringify([columns, rows]);
+    const alternative = alternatives.get(key) ?? parseAlternative(columns, rows);
+    alternatives.set(key, alternative);
+    return [toMask(actions), alternative];
+  };
   const rights = tables.flatMap((row: StoredTable | undefined): Right[] => {
-    const table = requireTableId(row?.table);
-    const limits = row?.limits ?? [];
-    if (!Array.isArray(limits)) throw damaged();
-    return [[table, toMask(row?.actions)], ...limits.map((limit): Right => [table, ...parseLimit(limit)])];
+    const { limits = [], also = [] } = row ?? {};
+    if (!Array.isArray(limits) || !Array.isArray(also)) throw damaged();
+    const mask = toMask(row?.actions);
+    const parsedLimits = limits.map(parseLimit);
+    return [row?.table, ...also]
+      .map(requireTableId)
+      .flatMap((table): Right[] => [[table, mask], ...parsedLimits.map((limit): Right => [table, ...limit])]);
   });
   return isAdmin ? EVERYTHING : createPermissions(rights, isCut);
 }
 
 /** A member that is there and empty would read as "no limit". */
-function parseLimit(limit: StoredLimit): [ActionMask, Alternative] {
-  const { columns, rows } = limit;
+function parseAlternative(columns: StoredLimit['columns'], rows: StoredLimit['rows']): Alternative {
   for (const list of [columns, rows]) {
     if (list !== undefined && (!Array.isArray(list) || list.length === 0)) throw damaged();
   }
   const conditions = rows?.map((row): readonly [string, string[]] => [row.column, parseValues(row)]);
   const isTwice = new Set(rows?.map(({ column }) => column)).size !== (rows?.length ?? 0);
   if ((!columns && !conditions) || isTwice) throw damaged();
-  return [toMask(limit.actions), new Alternative(columns, conditions ?? [])];
+  return new Alternative(columns, conditions ?? []);
 }
 
 function parseValues({ values, variables = [] }: StoredCondition): string[] {

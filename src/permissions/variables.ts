@@ -3,7 +3,7 @@
  * roles may hold them; tokens, logins and consents hold the values.
  */
 import { PermissionsError, quoteName } from './errors.ts';
-import { Alternative } from './limits.ts';
+import { Alternative, VARIABLE_MARK } from './limits.ts';
 import { createPermissions, mapLimits, type Permissions, type Right, rightsOf } from './permissions.ts';
 
 export const VARIABLE_SOURCES = ['user', 'account', 'application'] as const;
@@ -14,9 +14,6 @@ export interface Variable {
   /** `id`, `email` or `attributes.<name>` of a user, a copied column of an account, `id` of an application. */
   readonly name: string;
 }
-
-/** No literal value has it, because values hold no control characters. */
-const MARK = '\u0000';
 
 const KNOWN = '$user (id, email, attributes.<name>), $account (a claim column) or $application (id)';
 
@@ -31,12 +28,12 @@ function isKnown({ source, name }: Variable): boolean {
 
 /** The variable as a value among literal ones. */
 export function toValue({ source, name }: Variable): string {
-  return `${MARK}${source}.${name}`;
+  return `${VARIABLE_MARK}${source}.${name}`;
 }
 
 /** @returns undefined for a literal value */
 export function toVariable(value: string): Variable | undefined {
-  if (!value.startsWith(MARK)) return undefined;
+  if (!value.startsWith(VARIABLE_MARK)) return undefined;
   const dot = value.indexOf('.');
   return { source: value.slice(1, dot) as Variable['source'], name: value.slice(dot + 1) };
 }
@@ -67,8 +64,9 @@ export function resolveVariables(
   lookUp: (variable: Variable) => string | undefined,
 ): Permissions {
   if (!permissions.hasVariables) return permissions;
-  return mapLimits(permissions, (_table, { columns, rows }) => {
-    const resolved = [...rows].map(
+  const resolve = (limit: Alternative): Alternative | undefined => {
+    if (!limit.hasVariables) return limit;
+    const resolved = [...limit.rows].map(
       ([column, values]) =>
         [
           column,
@@ -78,8 +76,10 @@ export function resolveVariables(
           }),
         ] as const,
     );
-    return resolved.every(([, values]) => values.length > 0) ? new Alternative(columns, resolved) : undefined;
-  });
+    const isEmpty = resolved.some(([, values]) => values.length === 0);
+    return isEmpty ? undefined : new Alternative(limit.columns, resolved);
+  };
+  return mapLimits(permissions, () => resolve);
 }
 
 /** At least what the permissions allow, whatever values their variables have. */
@@ -95,8 +95,7 @@ export function withAnyValue(permissions: Permissions): Permissions {
 /** The variables that the permissions hold. */
 export function variablesOf(permissions: Permissions): Variable[] {
   if (!permissions.hasVariables) return [];
-  const values = [...permissions.limits.values()]
-    .flat(2)
-    .flatMap(({ rows }) => [...rows.values()].flatMap((each) => [...each]));
+  const cells = new Set([...permissions.limits.values()].flat());
+  const values = [...cells].flat().flatMap(({ rows }) => [...rows.values()].flatMap((each) => [...each]));
   return [...new Set(values)].flatMap((value) => toVariable(value) ?? []);
 }

@@ -358,3 +358,25 @@ test('the widest of too many alternatives stay', () => {
   assert.equal(beside.isCut, true);
   assert.ok(contains(beside, createPermissions([other])));
 });
+
+test('values that are too many to compare allow less, and say so', () => {
+  const heavy = (column: string) =>
+    createPermissions(
+      Array.from({ length: MAX_COMPUTED_ALTERNATIVES }, (_, n) => {
+        const values = Array.from({ length: 100 }, (_, value) => `${n + value}`);
+        const names = Array.from({ length: 8 }, (_, index) => [`${column}${index}`, values] as const);
+        return ['orders', 2, alternative(undefined, names)] as const;
+      }),
+    );
+  const [a, b] = [heavy('a'), heavy('b')];
+  const both = intersect(a, b);
+  assert.equal(both.isCut, true);
+  assert.ok(contains(a, both) && contains(b, both) && !isEmpty(both));
+  assert.equal(intersect(a, heavy('a')).isCut, false);
+});
+
+test('which alternatives are dropped does not depend on their order', () => {
+  const one = (n: number) => ['orders', 2, limit({ a: [`${n}`], b: [`${n % 7}`] })] as const;
+  const rights = Array.from({ length: 100 }, (_, n) => one(n));
+  assert.deepEqual(toStored(createPermissions(rights)), toStored(createPermissions(rights.toReversed())));
+});

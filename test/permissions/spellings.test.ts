@@ -28,7 +28,7 @@ import {
   toTokenClaims,
 } from '../../src/permissions/token-claims.ts';
 import fc from '../support/properties.ts';
-import { AWKWARD_TABLE_IDS, permissions, resource } from './arbitraries.ts';
+import { AWKWARD_TABLE_IDS, alternative, permissions, resource } from './arbitraries.ts';
 
 const RUNS = { numRuns: 10_000 };
 const refuse = { unknownFlags: 'refuse' } as const;
@@ -150,6 +150,22 @@ test('the stored form', async (t) => {
     });
     assert.deepEqual(toStored(EVERYTHING), { isAdmin: true, tables: [] });
   });
+  await t.test('says once what tables with the same limits have in common', () => {
+    const own = alternative(['id'], [['customer', ['42']]]);
+    const tables = ['invoices', 'orders', 'returns'];
+    const set = createPermissions([
+      ...tables.map((table) => [table, 2, own] as const),
+      ['orders', 1],
+      ['products', 2],
+    ]);
+    const limits = [{ actions: 'r', columns: ['id'], rows: [{ column: 'customer', values: ['42'] }] }];
+    assert.deepEqual(toStored(set).tables, [
+      { table: 'products', actions: 'r' },
+      { table: 'invoices', actions: '', limits, also: ['returns'] },
+      { table: 'orders', actions: 'c', limits },
+    ]);
+    assert.ok(equals(fromStored(toStored(set)), set));
+  });
   await t.test('is read without a cap on tables, as a union may pass the cap of a request', () => {
     const many = createPermissions(Array.from({ length: 2500 }, (_, n) => [`t${n}`, 2]));
     assert.ok(equals(fromStored(toStored(many)), many));
@@ -168,6 +184,10 @@ test('the stored form', async (t) => {
       { isAdmin: false, tables: [{ table: 'orders', actions: ['create'] }] },
       { isAdmin: false, tables: [{ table: '__proto__', actions: 'r' }] },
       { isAdmin: false, tables: [{ actions: 'r' }] },
+      { isAdmin: false, tables: [{ table: 'orders', actions: 'r', also: 'products' }] },
+      { isAdmin: false, tables: [{ table: 'orders', actions: 'r', also: ['__proto__'] }] },
+      { isAdmin: false, tables: [{ table: 'orders', actions: '', limits: [{ actions: 'r' }] }] },
+      { isAdmin: false, tables: [{ table: 'orders', actions: '', limits: [{ actions: 'r', columns: [] }] }] },
     ];
     for (const row of damaged) {
       assert.throws(

@@ -25,6 +25,10 @@ export function createTooLarge() {
     actions: ['create', 'read', 'update', 'delete'],
     rows: { id: [`${n}`] },
   }));
+  const rows = Object.fromEntries(
+    Array.from({ length: 8 }, (_, n) => [`c${n}`, Array.from({ length: 100 }, (_, value) => `${value}`)]),
+  );
+  const set = { type: 'table_access_set', tables: scopes.slice(0, 60), actions: ['read'], rows };
   const detailsText = JSON.stringify(details);
   const tablesText = JSON.stringify({ tables });
   const nestedText = JSON.stringify({ tables: {}, extra: nested });
@@ -41,6 +45,7 @@ export function createTooLarge() {
     '100,000 details': () => parseAuthorizationDetails(details, SHOP),
     '100,000 details as text': () => parseDetailsText(detailsText, SHOP),
     '1,800 alternatives': () => parseAuthorizationDetails(alternatives, SHOP),
+    '800 values for each of 60 tables': () => parseAuthorizationDetails([set], SHOP),
     '100,000 scopes': () => splitTableScopes(scopes, () => false),
   };
   return { tables, details, attempts };
