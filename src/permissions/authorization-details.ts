@@ -94,7 +94,7 @@ export function parseAuthorizationDetails(
     } else if (Object.hasOwn(detail, 'privileges')) isAdmin = requireAdmin(detail);
     else rights.push([requireTableId(readMember(detail, 'identifier')), requireActions(detail)]);
   }
-  refuseVain(rights);
+  refuseVain(rights, isAdmin);
   if (origin === 'written') refuseMany(rights);
   const permissions = createPermissions(rights);
   return { permissions: union(permissions, isAdmin ? EVERYTHING : NOTHING), resource: location };
@@ -142,13 +142,14 @@ function tooManyLimits(): PermissionsError {
 }
 
 /** A limit beside a wider right to the same table would take nothing away. @throws PermissionsError malformed */
-function refuseVain(rights: readonly Right[]): void {
+function refuseVain(rights: readonly Right[], isAdmin: boolean): void {
   const whole = new Map<string, ActionMask>();
   for (const [table, mask, limit] of rights) {
     if (!limit || limit.isUnlimited) whole.set(table, (whole.get(table) ?? 0) | mask);
   }
   for (const [table, mask, limit] of rights) {
     if (!limit || limit.isUnlimited) continue;
+    if (isAdmin) throw takesNothingAway(table, mask, 'admin');
     const ofAll = mask & (whole.get(ALL_TABLES) ?? 0);
     if (ofAll !== 0) throw takesNothingAway(table, ofAll, ALL_TABLES);
     const twice = toActions(mask & (whole.get(table) ?? 0));

@@ -70,6 +70,13 @@ export function expandGroups(permissions: Permissions, { groups }: Catalogue): P
   return createPermissions(rights, permissions.isCut);
 }
 
+/** What tokens and logins keep names tables: a name that reads as one of a group was a table's once, and is none's now. */
+export function withoutGroups(permissions: Permissions): Permissions {
+  if (!namesGroup(permissions)) return permissions;
+  const named = [...rightsOf(permissions)].filter(([name]) => toGroup(name) === undefined);
+  return createPermissions(named, permissions.isCut);
+}
+
 function namesGroup({ masks, limits }: Permissions): boolean {
   for (const names of [masks.keys(), limits.keys()]) {
     for (const name of names) if (toGroup(name) !== undefined) return true;
@@ -132,7 +139,7 @@ export type Misfit = { readonly name: string } & (
       readonly type: ColumnType;
       readonly value: string;
     }
-  /** It takes nothing away from the actions that `wider`, a group, allows without limits. */
+  /** It takes nothing away from the actions that `wider`, a group, allows. */
   | { readonly kind: 'vain'; readonly mask: ActionMask; readonly wider: string }
 );
 
@@ -238,27 +245,27 @@ function tablesOf(name: string, { groups }: Catalogue): readonly string[] {
 function contradictions({ masks, limits, denied }: Permissions, catalogue: Catalogue): Misfit[] {
   const narrower = [...new Set([...limits.keys(), ...denied.keys()])];
   if (narrower.length === 0) return [];
-  return [...masks].flatMap(([wider, mask]) => {
+  const limitedOf = (name: string): ActionMask =>
+    (limits.get(name) ?? []).reduce((mask, cell, index) => (cell.length > 0 ? mask | (1 << index) : mask), 0);
+  return [...new Set([...masks.keys(), ...limits.keys()])].flatMap((wider) => {
     if (toGroup(wider) === undefined) return [];
     const members = new Set(tablesOf(wider, catalogue));
     return narrower.flatMap((name): Misfit[] => {
       const tables = tablesOf(name, catalogue);
       const isInside = name !== wider && tables.length > 0 && tables.every((table) => members.has(table));
       if (!isInside) return [];
-      const limited = (limits.get(name) ?? []).reduce(
-        (sofar, cell, index) => (cell.length > 0 ? sofar | (1 << index) : sofar),
-        0,
-      );
-      const vain = mask & (limited | (denied.get(name) ?? 0));
+      const whole = masks.get(wider) ?? 0;
+      const vain = (whole & limitedOf(name)) | ((whole | limitedOf(wider)) & (denied.get(name) ?? 0));
       return vain === 0 ? [] : [{ name, kind: 'vain', mask: vain, wider }];
     });
   });
 }
 
-/** @param mask of the actions that `wider`, `*` or a group, allows without limits */
+/** @param mask of the actions that `wider`, admin, `*` or a group, allows */
 export function takesNothingAway(table: string, mask: number, wider: string): PermissionsError {
   const actions = listSome([...toActions(mask)], ACTIONS.length);
-  const from = wider === ALL_TABLES ? wider : `@${quoteName(wider.slice(1))}`;
+  const group = toGroup(wider);
+  const from = group === undefined ? wider : toGroupName(quoteName(group));
   return new PermissionsError(
     'malformed',
     `What is said of ${quoteName(table)} (${actions}) takes nothing away from ${from}: name the tables, or a group.`,

@@ -47,7 +47,7 @@ export interface PermissionsJson {
 /**
  * Reads `{"isAdmin": false, "tables": {"<table id>": {"create": true, "read": true, "update": true, "delete": false}}}`
  * from a value that JSON was parsed into. A missing flag is false, missing tables mean no tables. Beside `isAdmin: true` the
- * tables are checked and add nothing. Throws `PermissionsError` (malformed, too_large), also for a flag that would take away
+ * tables are checked and add nothing, and limits are refused. Throws `PermissionsError` (malformed, too_large), also for a flag that would take away
  * from `*`: nothing does.
  */
 export function parsePermissions(json: unknown, options: ParseOptions): Permissions {
@@ -63,7 +63,10 @@ export function parsePermissions(json: unknown, options: ParseOptions): Permissi
   }
   const written = tables.map(([id, flags]) => readTable(requireTableId(id), flags, options));
   refuseBelowAll(written);
-  if (isAdmin) return EVERYTHING;
+  if (isAdmin) {
+    for (const { id, limited } of written) if (limited !== 0) throw takesNothingAway(id, limited, 'admin');
+    return EVERYTHING;
+  }
   const denied = written.filter((table) => table.denied !== 0);
   return withDenied(
     createPermissions(written.flatMap(({ rights }) => rights)),

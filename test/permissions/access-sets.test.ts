@@ -96,6 +96,11 @@ const refused: [string, object[], RegExp][] = [
     /orders \(read\) takes nothing away from \*/,
   ],
   [
+    'a limit beside admin',
+    [set, { type: 'table_access', privileges: ['admin'] }],
+    /orders \(read, update\) takes nothing away from admin/,
+  ],
+  [
     'a limit beside the whole table',
     [{ type: 'table_access', identifier: 'orders', actions: ['read'] }, set],
     /takes nothing away/,
@@ -219,6 +224,18 @@ test('a right that takes nothing away is refused where it is written', async (t)
       /from @all/,
     );
     check({ '@all': { read: true }, salaries: { update: true } });
+  });
+  await t.test('beside a group that has it with limits', () => {
+    const groups = new Map([['own', ['orders']]]);
+    const limited = { '@own': { read: { columns: ['id'] } }, orders: { read: false } };
+    assert.throws(
+      () => requireWithinCatalogue(written(limited), { ...CATALOGUE, groups }),
+      /takes nothing away from @own/,
+    );
+  });
+  await t.test('beside admin', () => {
+    const json = { isAdmin: true, tables: { orders: { read: { columns: ['id'] } } } };
+    assert.throws(() => parsePermissions(json, IN_FILES), /takes nothing away from admin/);
   });
 });
 
