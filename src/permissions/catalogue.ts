@@ -70,7 +70,7 @@ export function expandGroups(permissions: Permissions, { groups }: Catalogue): P
   return createPermissions(rights, permissions.isCut);
 }
 
-/** What tokens and logins keep names tables: a name that reads as one of a group was a table's once, and is none's now. */
+/** The same without names of groups: for what tokens and logins keep, where such a name can only be an old one of a table. */
 export function withoutGroups(permissions: Permissions): Permissions {
   if (!namesGroup(permissions)) return permissions;
   const named = [...rightsOf(permissions)].filter(([name]) => toGroup(name) === undefined);

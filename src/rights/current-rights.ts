@@ -8,7 +8,7 @@ import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import type { Users } from '../directory/users.ts';
 import { type Application, type Connection, catalogueOf, type Resource, type User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
-import { withinCatalogue } from '../permissions/catalogue.ts';
+import { withinCatalogue, withoutGroups } from '../permissions/catalogue.ts';
 import {
   allowsNothing,
   type DeviceAccess,
@@ -185,7 +185,7 @@ export function createCurrentRights({
     const stored = fromStored(row.permissions);
     const left = held.reduce(
       (sofar, { permissions }) => intersect(sofar, permissions),
-      withinCatalogue(stored, catalogueOf(resource)),
+      withinCatalogue(withoutGroups(stored), catalogueOf(resource)),
     );
     const storedDevices = row.devices && fromStoredAccess(row.devices);
     const devices = held.reduce(

@@ -174,8 +174,10 @@ export async function findConnectionRights(
   if (!rights) return undefined;
   const written = withValues(fromStored(connection.permissions), owner);
   const own = withinCatalogue(written, catalogueOf(resource));
+  const both = intersect(rights.permissions, own);
   return {
-    permissions: intersect(rights.permissions, own),
+    permissions: rights.namesTables ? expandAll(both, catalogueOf(resource)) : both,
+    ...(rights.namesTables && { namesTables: true }),
     scopes: new Set(connection.scopes.filter((scope) => rights.scopes.has(scope))),
     roleIds: rights.roleIds,
     steps: [...rights.steps, { name: `connection ${connection.name}`, permissions: own }],

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { hashClientSecret } from '../../src/directory/client-secrets.ts';
-import type { Resource } from '../../src/nouns/index.ts';
+import { userSubject } from '../../src/directory/subjects.ts';
+import type { Connection, Resource } from '../../src/nouns/index.ts';
+import { createCurrentRights } from '../../src/rights/current-rights.ts';
+import { findConnectionRights } from '../../src/rights/rights.ts';
 import { createFlow, type Flow, isConsentPage } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { AUTHOR, createTrader, type Trader } from '../support/exchange.ts';
@@ -163,6 +166,20 @@ describe('changes of the catalogue', () => {
     assert.deepEqual(await server.introspect(access_token), { active: false });
   });
 
+  test('the name of a group that an old token has for a table gives nothing', async () => {
+    const { directory, users, storage, now } = server.server.foundations;
+    const { id, realm, organization } = (await storage.directory.applications.findBy('clientId', 'desk'))!;
+    const user = (await users.findByLogin(realm, 'oscar'))!;
+    const tables = ['@sales', 'products'].map((table) => ({ table, actions: 'r' }));
+    const row = {
+      ...{ application: id, organization, user: user.id, subject: userSubject(user), scope: '' },
+      ...{ resource: RESOURCE, permissions: { isAdmin: false, tables } },
+    };
+    const { connections } = storage.directory;
+    const left = await createCurrentRights({ directory, users, connections, now }).recompute(row as any);
+    assert.deepEqual(left?.permissions.tables, [{ table: 'products', actions: 'r' }]);
+  });
+
   describe('for an application that a person registered', () => {
     let oscar = 0;
     before(async () => {
@@ -234,6 +251,24 @@ describe('changes of the catalogue', () => {
       assert.equal((await server.token('gadget')).json.permissions.isAdmin, true);
       const refused = await server.token('gadget', { scope: '*:read' });
       assert.deepEqual([refused.status, refused.json.error], [400, 'invalid_scope'], refused.text);
+    });
+
+    test('all tables are not part of its connections', async () => {
+      const { directory, storage } = server.server.foundations;
+      const gadget = await storage.directory.applications.findBy('clientId', 'gadget');
+      const owner = await storage.directory.users.findNumber(oscar);
+      const permissions = { isAdmin: false, tables: [{ table: '*', actions: 'r' }] };
+      const connection = { name: 'own', permissions, scopes: [] } as unknown as Connection;
+      const rights = await findConnectionRights(
+        await directory.view(),
+        connection,
+        gadget!,
+        await find(),
+        owner,
+      );
+      assert.equal(rights?.permissions.all, 0);
+      assert.equal(rights?.permissions.allows('orders', 'read'), true);
+      assert.equal(rights?.namesTables, true);
     });
   });
 });
