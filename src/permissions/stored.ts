@@ -35,7 +35,7 @@ export interface StoredTable {
   readonly also?: readonly string[];
 }
 
-export interface StoredLimit {
+interface StoredLimit {
   readonly actions: string;
   /** Absent: all. */
   readonly columns?: readonly string[];
@@ -43,7 +43,7 @@ export interface StoredLimit {
   readonly rows?: readonly StoredCondition[];
 }
 
-export interface StoredCondition {
+interface StoredCondition {
   readonly column: string;
   readonly values: readonly string[];
   /** Such as `user.id`; never in what tokens, logins and consents keep. */

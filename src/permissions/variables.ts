@@ -6,7 +6,7 @@ import { PermissionsError, quoteName } from './errors.ts';
 import { Alternative, VARIABLE_MARK } from './limits.ts';
 import { createPermissions, mapLimits, type Permissions, type Right, rightsOf } from './permissions.ts';
 
-export const VARIABLE_SOURCES = ['user', 'account', 'application'] as const;
+const VARIABLE_SOURCES = ['user', 'account', 'application'] as const;
 
 export interface Variable {
   /** `account` is a row of a user table of the operator's. */

@@ -5,9 +5,7 @@
  */
 import type { ColumnType } from '../permissions/column-types.ts';
 
-export const SQL_DIALECTS = ['postgres', 'mysql', 'sqlite'] as const;
-
-export type SqlDialect = (typeof SQL_DIALECTS)[number];
+export type SqlDialect = 'postgres' | 'mysql' | 'sqlite';
 
 /** Adds a value to the parameters and gives its placeholder. */
 export type Bind = (value: string) => string;

@@ -86,7 +86,7 @@ interface Bounds extends Pick<ResourceRights, 'namesTables'> {
 }
 
 /** A user; `anyone` before it is known who logs in; undefined: the application is by itself. */
-export type ForWhom = Holder | 'anyone' | undefined;
+type ForWhom = Holder | 'anyone' | undefined;
 
 function boundsOf(application: Application, resource: Resource, holder: ForWhom): Bounds | undefined {
   const own = findCeiling(application, resource);
