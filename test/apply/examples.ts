@@ -60,7 +60,7 @@ export const file = {
           groups: [{ id: 'sales', tables: ['orders'] }],
           scopes: ['orders.read'],
         },
-        { identifier: OTHER, tables: [{ id: 'orders' }] },
+        { identifier: OTHER, tables: [{ id: 'orders', columns: [{ name: 'id', type: 'integer' }] }] },
       ],
       roles: [
         { name: 'clerk', permissions: rights },
@@ -208,7 +208,10 @@ function permissionsAt(path: string, shownAs: string, at = path): Record<string,
     [`${path}.isAdmin`]: { change: set('isAdmin', true), shownAs },
     [`${path}.tables.*.create`]: { change: set('create', true), shownAs },
     [`${path}.tables.*.read`]: { change: set('read', false), shownAs },
-    [`${path}.tables.*.update`]: { change: set('update', false), shownAs },
+    [`${path}.tables.*.update`]: {
+      change: set('update', [{ rows: { id: [7, '8'] } }, { columns: ['id'] }]),
+      shownAs,
+    },
     [`${path}.tables.*.delete`]: { change: set('delete', true), shownAs },
   };
 }
