@@ -9,10 +9,10 @@ import type { Permissions } from '../permissions/permissions.ts';
 import { COMMON_PARAMETERS } from './asked.ts';
 import type { Decision, Grant, GrantRequest } from './grant.ts';
 
-/** Bytes that an entry and one of its tables take, roughly. */
+/** Bytes that an entry, one of its tables and one alternative take, roughly. */
 const ENTRY_BYTES = 3_000;
 const TABLE_BYTES = 200;
-const ALTERNATIVE_BYTES = 500;
+const ALTERNATIVE_BYTES = 1_500;
 /** Each character of a limit is kept by the value, its key, the row, the claims and the answer. */
 const LIMIT_COPIES = 10;
 
@@ -42,9 +42,11 @@ function nameOf({ name, repeats, parameters: own }: Grant, request: GrantRequest
   return own.length === 0 ? text : hash('sha256', text, 'base64url');
 }
 
+/** Tables and actions with the same limits share them. */
 function bytesOf({ masks, limits }: Permissions): number {
   let bytes = TABLE_BYTES * (masks.size + limits.size);
-  for (const { key } of [...limits.values()].flat(2)) bytes += ALTERNATIVE_BYTES + LIMIT_COPIES * key.length;
+  const cells = new Set([...limits.values()].flat());
+  for (const { key } of new Set([...cells].flat())) bytes += ALTERNATIVE_BYTES + LIMIT_COPIES * key.length;
   return bytes;
 }
 

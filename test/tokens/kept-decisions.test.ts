@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { Alternative } from '../../src/permissions/limits.ts';
+import { createPermissions } from '../../src/permissions/permissions.ts';
+import type { Decision, Grant, GrantRequest } from '../../src/tokens/grant.ts';
+import { createKeptDecisions } from '../../src/tokens/kept-decisions.ts';
 import { AUTHOR, createTrader, stored, type Trader } from '../support/exchange.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
 import { type KeptPair, startKeptPair } from './kept-pair.ts';
@@ -231,4 +235,30 @@ describe('decisions about connection tokens that are kept', () => {
     for (let times = 2; times < TRADES; times += 1) assert.equal((await trade(token)).status, 200);
     assert.equal((await trade(token)).status, 429);
   });
+});
+
+test('kept decisions count limits as the memory that they take', async () => {
+  const keptDecisions = createKeptDecisions(100_000);
+  const grant = { name: 'client_credentials', repeats: true, parameters: [] } as unknown as Grant;
+  const request = (scope: string) =>
+    ({
+      client: { application: { id: 'machine' }, organization: { id: 'acme' } },
+      parameters: { scope },
+      view: { revisionOf: () => 1 },
+    }) as unknown as GrantRequest;
+  const decided: string[] = [];
+  const decide = (name: string, values: number, tables = 1) =>
+    keptDecisions(grant, request(name), async () => {
+      decided.push(name);
+      const limit = new Alternative(undefined, [['id', Array.from({ length: values }, (_, n) => `${n}`)]]);
+      const names = Array.from({ length: tables }, (_, n) => `orders${n}`);
+      const permissions = createPermissions(names.map((table) => [table, 15, limit] as const));
+      return { permissions, proof: { holdsFor: async () => true } } as unknown as Decision;
+    });
+  for (const name of ['a', 'b', 'a', 'b']) await decide(name, 1);
+  assert.deepEqual(decided.splice(0), ['a', 'b']);
+  for (const name of ['c', 'd', 'a']) await decide(name, 1_000);
+  assert.deepEqual(decided.splice(0), ['c', 'd', 'a']);
+  for (const name of ['shared', 'shared']) await decide(name, 1, 300);
+  assert.deepEqual(decided, ['shared']);
 });
