@@ -64,6 +64,28 @@ export function resolveVariables(
   lookUp: (variable: Variable) => string | undefined,
 ): Permissions {
   if (!permissions.hasVariables) return permissions;
+  const before = lastResolved.get(permissions);
+  const variables = before?.variables ?? variablesOf(permissions);
+  const values = variables.map(lookUp);
+  if (before?.values.every((value, index) => value === values[index])) return before.result;
+  const result = resolveAnew(permissions, lookUp);
+  lastResolved.set(permissions, { variables, values, result });
+  return result;
+}
+
+interface Resolved {
+  readonly variables: readonly Variable[];
+  readonly values: readonly (string | undefined)[];
+  readonly result: Permissions;
+}
+
+/** Ceilings and roles are kept as long as the directory does not change, and their variables are often worth the same. */
+const lastResolved = new WeakMap<Permissions, Resolved>();
+
+function resolveAnew(
+  permissions: Permissions,
+  lookUp: (variable: Variable) => string | undefined,
+): Permissions {
   const resolve = (limit: Alternative): Alternative | undefined => {
     if (!limit.hasVariables) return limit;
     const resolved = [...limit.rows].map(

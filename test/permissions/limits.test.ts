@@ -263,6 +263,8 @@ test('a variable is its value, and without one it gives nothing', () => {
   const only = createPermissions([['orders', 2, limit({ id: [id] })]]);
   assert.ok(isEmpty(resolveVariables(only, () => '')));
   assert.equal(resolved('42').hasVariables, false);
+  assert.equal(resolved('42'), resolved('42'));
+  assert.ok(!equals(resolved('42'), resolved('43')) && !equals(resolved('43'), resolved()));
 });
 
 function limit(rows: Record<string, string[]>): Alternative {
