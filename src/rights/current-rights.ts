@@ -153,12 +153,19 @@ export function createCurrentRights({
     const authorities = authoritiesOf(row);
     const applications = await findApplications(view, authorities);
     if (!applications) return undefined;
+    const connection = 'connection' in row ? row.connection : undefined;
+    const through =
+      connection === undefined || !resource
+        ? undefined
+        : await rightsThroughConnection(view, connection, resource);
+    if (connection !== undefined && resource && !through) return undefined;
     const held: BoundRights[] = [];
     for (const [index, authority] of authorities.entries()) {
       const application = applications[index] as Application;
       const bounding = await findBounding(view, authority, application);
       if (!bounding) return undefined;
-      const { holder, user } = bounding;
+      // Below a connection of a person, variables mean that person.
+      const { holder = through?.holder, user } = bounding;
       const rights = resource && (await findRights(view, application, resource, holder));
       if (resource && !rights) return undefined;
       if (user && !(await isLetIn(view, user, application, row))) return undefined;
@@ -168,10 +175,7 @@ export function createCurrentRights({
       if (devices && isAnother && devices.actions !== '*') return undefined;
       if (rights) held.push({ ...rights, application, ...defined({ devices, holder }) });
     }
-    const connection = 'connection' in row ? row.connection : undefined;
-    if (connection === undefined || !resource) return held;
-    const through = await rightsThroughConnection(view, connection, resource);
-    return through && [...held, through];
+    return through ? [...held, through] : held;
   }
 
   async function recompute(row: TokenRow | LoginRow): Promise<Rights | undefined> {

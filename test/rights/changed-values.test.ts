@@ -46,6 +46,15 @@ function addOwnRows(fixture: any): void {
       mayExchange: ['second', 'third'].filter((other) => other !== name),
     });
   }
+  acme.applications.push({
+    name: 'own',
+    clientId: 'own',
+    clientSecret: 'secret-of-own-'.padEnd(40, 'x'),
+    grants: ['token_exchange', 'password'],
+    resource: RESOURCE,
+    permissions: { isAdmin: false, tables: { orders: rows({ customer: [CUSTOMER] }) } },
+    mayExchange: ['second'],
+  });
   const person = (username: string, roles: string[], rest: object = {}) => ({
     username,
     password: PASSWORD,
@@ -59,6 +68,7 @@ function addOwnRows(fixture: any): void {
     person('emil', ['mail'], { email: 'emil@acme.example', emailVerified: true }),
     person('fred', ['own'], { attributes: { customer: '42' } }),
     person('gina', ['own'], { attributes: { customer: '42' } }),
+    person('hans', ['own', 'shelf'], { attributes: { customer: '42' }, application: 'own' }),
   );
 }
 
@@ -88,18 +98,19 @@ describe('changed values of variables', () => {
   const refresh = (refresh_token: string) =>
     server.post('/oauth/token', 'desk', { grant_type: 'refresh_token', refresh_token });
 
-  async function find(username: string): Promise<User> {
+  async function find(username: string, application = 'desk'): Promise<User> {
     const { storage } = server.server.foundations;
-    const { realm = '' } = (await storage.directory.applications.findBy('clientId', 'desk')) ?? {};
+    const { realm = '' } = (await storage.directory.applications.findBy('clientId', application)) ?? {};
     const user = await storage.directory.users.findBy('username', `${realm}/${username}`);
     assert.ok(user);
     return user;
   }
 
   /** A minute later, so that it cannot be mistaken for a difference of clocks. */
-  async function change(username: string, facts: Partial<User>): Promise<void> {
+  async function change(username: string, facts: Partial<User>, application?: string): Promise<void> {
     server.clock.offset += 120_000;
-    await server.server.foundations.changes.users.replace({ ...(await find(username)), ...facts }, AUTHOR);
+    const before = await find(username, application);
+    await server.server.foundations.changes.users.replace({ ...before, ...facts }, AUTHOR);
   }
   const setCustomer = (username: string, customer: string) => change(username, { attributes: { customer } });
 
@@ -172,5 +183,20 @@ describe('changed values of variables', () => {
     assert.deepEqual(rowsOf(next.json), ['{"customer":["43"]}']);
     await change('gina', { attributes: {} });
     assert.deepEqual(await server.introspect(next.json.access_token), INACTIVE);
+  });
+
+  test('other applications keep the values that the owner of a connection gave', async () => {
+    const { token } = await trader.connect('own', {
+      owner: (await find('hans', 'own')).id,
+      permissions: toStored(
+        parsePermissions({ tables: { orders: { read: true } } }, { unknownFlags: 'refuse' }),
+      ),
+    });
+    const { json } = await trader.exchange('second', token);
+    assert.deepEqual(rowsOf(json), ['{"customer":["42"]}']);
+    await change('hans', { emailVerified: true, attributes: { customer: '042', team: 'a' } }, 'own');
+    assert.deepEqual(rowsOf(await server.introspect(json.access_token)), ['{"customer":["42"]}']);
+    await change('hans', { attributes: { customer: '43' } }, 'own');
+    assert.deepEqual(await server.introspect(json.access_token), INACTIVE);
   });
 });
