@@ -134,7 +134,9 @@ function narrowPermissions(
   rights: ResourceRights,
   parent: Proof['parent'],
 ): TablesGiven {
-  const both = parent ? intersect(rights.permissions, parent.permissions) : rights.permissions;
+  // A column may have another type since, or be gone.
+  const above = parent && withinCatalogue(parent.permissions, catalogueOf(resource));
+  const both = above ? intersect(rights.permissions, above) : rights.permissions;
   const allowed = rights.namesTables ? expandAll(both, catalogueOf(resource)) : both;
   if (asked === undefined) {
     return {

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createBrowser } from '../support/browser.ts';
-import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
-import { createFlow, type Flow } from './flow.ts';
+import { AUTHOR } from '../support/exchange.ts';
+import { PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { codeOf, createFlow, type Flow } from './flow.ts';
 
 describe('an authorization request within a ceiling that has variables', () => {
   let server: TestServer;
@@ -13,6 +14,7 @@ describe('an authorization request within a ceiling that has variables', () => {
       fixture({ organizations: [acme] }: any) {
         const [shop] = acme.resources;
         shop.tables[0].columns = [{ name: 'customer_id', type: 'integer' }];
+        shop.tables[1].columns = [{ name: 'region', type: 'text' }];
         shop.groups = [{ id: 'sales', tables: ['orders', 'products'] }];
         const own = { read: { rows: { customer_id: [{ $user: 'attributes.customer' }] } } };
         const web = acme.applications.find(({ name }: { name: string }) => name === 'web');
@@ -62,4 +64,22 @@ describe('an authorization request within a ceiling that has variables', () => {
   for (const [name, parameters, expected] of requests) {
     test(name, async () => assert.deepEqual(await given(parameters), expected));
   }
+
+  test('gets what a column can hold when the code is redeemed, in all answers', async () => {
+    const limited = { ...set, tables: ['products'], rows: { region: ['042', 'eu'] } };
+    const { url, pkce } = flow.request({ scope: 'openid', ...details(limited) });
+    const answer = await flow.authorize(createBrowser(server.issuer), url, { username: 'carl' });
+    const { changes, storage } = server.server.foundations;
+    const resource = await storage.directory.resources.findBy('identifier', RESOURCE);
+    assert.ok(resource);
+    const tables = resource.tables.map((each) =>
+      each.id === 'products' ? { ...each, columns: [{ name: 'region', type: 'integer' as const }] } : each,
+    );
+    const changed = await changes.resources.replace({ ...resource, tables }, AUTHOR);
+    const { json } = await flow.redeem(codeOf(answer), pkce.verifier);
+    const introspected = await server.introspect(json.access_token);
+    await changes.resources.replace({ ...changed, tables: resource.tables }, AUTHOR);
+    for (const { authorization_details } of [json, introspected])
+      assert.deepEqual(authorization_details[0].rows, { region: ['42'] });
+  });
 });
