@@ -99,12 +99,18 @@ function castDecimal(text: string): string | undefined {
   const [, sign, before = '', after = '', exponent = '0'] = DECIMAL.exec(text) ?? [];
   if (before === '' && after === '') return undefined;
   const digits = `${before}${after}`.replace(/^0+/, '');
-  const significant = digits.replace(/0+$/, '');
+  const significant = withoutLastZeros(digits);
   if (significant === '') return '0';
   // The value is `significant` with its decimal point this many places to the left.
   const places = after.length - Number(exponent) - (digits.length - significant.length);
   const written = signed(sign, withPoint(significant, places));
   return written.length > MAX_NUMBER_LENGTH ? undefined : written;
+}
+
+function withoutLastZeros(digits: string): string {
+  let end = digits.length;
+  while (digits[end - 1] === '0') end -= 1;
+  return digits.slice(0, end);
 }
 
 function withPoint(digits: string, places: number): string {
@@ -132,7 +138,7 @@ function castTimestamp(text: string): string | undefined {
   const [, date = '', minutes = '00:00', seconds = ':00', fraction = '', ...offset] =
     TIMESTAMP.exec(text) ?? [];
   if (castDate(date) === undefined) return undefined;
-  const digits = fraction.replace(/0+$/, '');
+  const digits = withoutLastZeros(fraction);
   if (digits.length > FRACTION_DIGITS) return undefined;
   const instant = findInstant(`${date}T${minutes}${seconds}Z`, offsetMs(offset));
   if (instant === undefined || castDate(instant.slice(0, 10)) === undefined) return undefined;
