@@ -20,6 +20,11 @@ const isA = <K extends Kind>(kind: K, message: unknown): message is Message & { 
 
 let asked = 0;
 
+/** A process that has ended does not get it. Without the callback, that would be an error that ends this one. */
+function send(to: Worker | NodeJS.Process, message: Message): void {
+  to.send?.(message, undefined, {}, () => undefined);
+}
+
 /**
  * The first message of this kind and id that one of them sends; undefined if it does not come in time. It listens without
  * a break, because several messages may come at once.
@@ -53,13 +58,13 @@ export function collectForWorkers(): void {
       workers.map(async (each) => {
         asked += 1;
         const counted = answer(each as Worker, 'counted', asked);
-        each?.send({ grantable: 'count', id: asked } satisfies Message);
+        send(each as Worker, { grantable: 'count', id: asked });
         return (await counted)?.counts;
       }),
     );
     const counted = all.filter((counts) => counts !== undefined);
     const collected: Message = { grantable: 'collected', id: message.id, all: counted };
-    if (worker.isConnected()) worker.send(collected);
+    if (worker.isConnected()) send(worker, collected);
   });
 }
 
@@ -67,7 +72,7 @@ export function collectForWorkers(): void {
 export function countWhenAsked(count: () => Promise<Counts>): void {
   process.on('message', async (message: unknown) => {
     if (!isA('count', message)) return;
-    process.send?.({ grantable: 'counted', id: message.id, counts: await count() } satisfies Message);
+    send(process, { grantable: 'counted', id: message.id, counts: await count() });
   });
 }
 
@@ -76,7 +81,7 @@ export async function collectFromAll(count: () => Promise<Counts>): Promise<read
   asked += 1;
   const id = asked;
   const collected = answer(process, 'collected', id);
-  process.send?.({ grantable: 'collect', id } satisfies Message);
+  send(process, { grantable: 'collect', id });
   const { all = [] } = (await collected) ?? {};
   return all.length > 0 ? all : [await count()];
 }

@@ -27,9 +27,9 @@ const KILLED_AFTER_MS = 2_000;
 /** If this process is one of several: reports that it takes requests, and from then on answers whether it is alive. */
 export function reportReady(): void {
   if (!cluster.isWorker) return;
-  process.send?.(READY);
+  process.send?.(READY, () => undefined);
   process.on('message', (message) => {
-    if (message === ALIVE) process.send?.(ALIVE);
+    if (message === ALIVE) process.send?.(ALIVE, () => undefined);
   });
 }
 

@@ -118,6 +118,20 @@ test('three workers on one port', async (t) => {
     assert.deepEqual(new Set(pauses), new Set([500]));
   });
 
+  await t.test('a scrape beside a worker that is killed does not end the server', async () => {
+    for (let turn = 0; turn < KILLS; turn += 1) {
+      const [pid] = await untilReplaced();
+      const scrapes = Array.from({ length: 40 }, () =>
+        fetch(`${issuer}/metrics`, { headers: { connection: 'close' } })
+          .then((response) => response.text())
+          .catch(() => undefined),
+      );
+      kill(pid);
+      await Promise.all(scrapes);
+      assert.equal(server.child.exitCode, null, server.said());
+    }
+  });
+
   await t.test('new connections do not wait for one that hangs', async () => {
     const [stopped] = await untilReplaced();
     process.kill(stopped as number, 'SIGSTOP');
