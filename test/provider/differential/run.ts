@@ -127,12 +127,16 @@ function withoutOwnText(trace: Trace): Trace {
 const codeOf = ({ body }: Answer): string =>
   typeof body === 'object' && body !== null && 'error' in body ? String(body.error) : '';
 
+const textOf = ({ body }: Answer): unknown => (body as { error_description?: unknown }).error_description;
+
 /** What a request may ask for is wrong in two ways, and each side looks at another first. */
 const OF_RIGHTS = ['invalid_authorization_details', 'invalid_scope', 'invalid_target'];
 
 function mayDiffer(one: Trace, other: Trace): boolean {
-  const codes = [codeOf(one), codeOf(other)];
-  return codes[0] !== codes[1] && codes.every((code) => OF_RIGHTS.includes(code));
+  const [ours, theirs] = [codeOf(one), codeOf(other)];
+  // Several resources in one request, and details of another one, are both a wrong target.
+  if (ours === theirs) return ours === 'invalid_target' && textOf(one) !== textOf(other);
+  return OF_RIGHTS.includes(ours) && OF_RIGHTS.includes(theirs);
 }
 
 function describe(sent: Sent): string {
