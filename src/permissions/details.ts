@@ -49,13 +49,14 @@ export function parseDetailsText(text: string, resource: string | undefined): As
   return parseDetails(parseJsonText(text), resource);
 }
 
-/** In full. @param devices undefined where nothing is said of devices */
+/** In full, unless `spell` is the short form. @param devices undefined where nothing is said of devices */
 export function toDetails(
   permissions: Permissions,
   devices: DeviceAccess | undefined,
   resource: string,
+  spell = toAuthorizationDetails,
 ): (AuthorizationDetail | DeviceAccessDetail)[] {
-  const tables = toAuthorizationDetails(permissions, resource);
+  const tables = spell(permissions, resource);
   return devices ? [...tables, ...toDeviceAccessDetails(devices, resource)] : tables;
 }
 

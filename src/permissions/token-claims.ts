@@ -1,6 +1,7 @@
 /** What a JWT says of permissions, and how much of it fits. */
-import { type AuthorizationDetail, toCompactDetails } from './authorization-details.ts';
-import { type DeviceAccess, type DeviceAccessDetail, toDeviceAccessDetails } from './device-access.ts';
+import { toCompactDetails } from './authorization-details.ts';
+import { toDetails } from './details.ts';
+import type { DeviceAccess } from './device-access.ts';
 import type { Permissions } from './permissions.ts';
 import { toCompactJson } from './permissions-json.ts';
 
@@ -11,7 +12,7 @@ export type RightsClaim = (typeof RIGHTS_CLAIMS)[number];
 
 export interface TokenClaims {
   permissions?: ReturnType<typeof toCompactJson>;
-  authorization_details?: (AuthorizationDetail | DeviceAccessDetail)[];
+  authorization_details?: ReturnType<typeof toDetails>;
 }
 
 /** In the short forms, because a token has little room. @param devices undefined where nothing is said of devices */
@@ -24,8 +25,7 @@ export function toTokenClaims(
   const said: TokenClaims = {};
   if (claims.includes('permissions')) said.permissions = toCompactJson(permissions);
   if (claims.includes('authorization_details')) {
-    const tables = toCompactDetails(permissions, resource);
-    said.authorization_details = devices ? [...tables, ...toDeviceAccessDetails(devices, resource)] : tables;
+    said.authorization_details = toDetails(permissions, devices, resource, toCompactDetails);
   }
   return said;
 }
