@@ -1,14 +1,17 @@
 /** Checks between the keys of a resource, in the file alone or as it will be in the store. */
 import type { Contradiction } from '../nouns/in-file.ts';
-import { catalogueOf } from '../nouns/index.ts';
+import { catalogueOf, type Table } from '../nouns/index.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import { findUnknown } from './misfits.ts';
 
-/** Tables that are not said are known to the store only, and may be any. */
+/** Tables and columns that are not said are known to the store only, and may be any. */
 interface Said extends Partial<Parameters<typeof catalogueOf>[0]> {
   readonly identifier: string;
+  readonly tables?: readonly SaidTable[];
   readonly scopes?: readonly string[];
 }
+
+type SaidTable = Pick<Table, 'id'> & Partial<Table>;
 
 export function findResourceProblems(resource: Said): Contradiction[] {
   const { identifier, catalogue = 'closed', tables, groups = [], scopes = [] } = resource;
@@ -27,6 +30,17 @@ export function findResourceProblems(resource: Said): Contradiction[] {
       path: ['scopes', index],
       message: `is ${scope}, a table scope of the resource: rename the scope`,
     })),
+    ...(tables ?? []).flatMap((table, index) =>
+      findWrongRowColumns(table).map((each) => ({ ...each, path: ['tables', index, ...each.path] })),
+    ),
     ...wrongTables,
   ];
+}
+
+function findWrongRowColumns({ id, columns, rowColumns = [] }: SaidTable): Contradiction[] {
+  if (!columns) return [];
+  return findUnknown(rowColumns, new Set(columns.map(({ name }) => name))).map(({ name, hint }) => ({
+    path: ['rowColumns', rowColumns.indexOf(name)],
+    message: `names ${name}, which is not one of the columns of the table ${id}${hint}`,
+  }));
 }

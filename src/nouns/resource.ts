@@ -44,6 +44,11 @@ const table = z.strictObject({
     .describe(
       `Columns that permissions may be limited to, at most ${MAX_COLUMNS.toLocaleString('en')}. A table without columns cannot have limits.`,
     ),
+  rowColumns: listOf(columnName)
+    .exactOptional()
+    .describe(
+      'Those of its columns by whose values permissions are usually limited to rows, such as `customer_id`. The database should have an index on each.',
+    ),
 });
 
 type StoredTable = z.output<typeof table>;
@@ -57,9 +62,18 @@ function tablesFromFile({
 }: FileValue<z.output<typeof tableInFile>[], readonly StoredTable[]>): StoredTable[] {
   const known = new Map(before.map((each) => [each.id, each]));
   return said.map((entry) => {
-    const { columns = [], ...others } = { name: entry.id, ...known.get(entry.id), ...entry };
-    return { ...others, ...(columns.length > 0 && { columns }) };
+    const { columns = [], rowColumns = [], ...others } = { name: entry.id, ...known.get(entry.id), ...entry };
+    return {
+      ...others,
+      ...(columns.length > 0 && { columns }),
+      ...(rowColumns.length > 0 && { rowColumns }),
+    };
   });
+}
+
+/** What tokens can be told apart by: the rest is for people and for the database. */
+function tablesOfRights(tables: readonly StoredTable[]): unknown {
+  return tables.map(({ id, columns }) => ({ id, columns }));
 }
 
 /** The columns of each table stand for themselves. */
@@ -67,9 +81,9 @@ function tablesInReports(tables: readonly StoredTable[]): Record<string, unknown
   const texts = tables.map(({ id, name, description }) =>
     [id, name !== id && ` (${name})`, description && `: ${description}`].filter(Boolean).join(''),
   );
-  const columns = tables.map(({ id, columns = [] }): [string, string | undefined] => [
-    `tables.${id}.columns`,
-    columns.map(({ name, type }) => `${name}: ${type}`).join(', ') || undefined,
+  const columns = tables.flatMap(({ id, columns = [], rowColumns }): [string, unknown][] => [
+    [`tables.${id}.columns`, columns.map(({ name, type }) => `${name}: ${type}`).join(', ') || undefined],
+    [`tables.${id}.rowColumns`, rowColumns],
   ]);
   return { tables: texts, ...Object.fromEntries(columns) };
 }
@@ -177,7 +191,7 @@ export const resource = defineNoun({
     tables: field(
       listOf(table, ({ id }) => id),
       {
-        effect: 'narrows',
+        effect: tablesOfRights,
         initially: [],
         inFile: {
           schema: listOf(tableInFile, ({ id }) => id).exactOptional(),

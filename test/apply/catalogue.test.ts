@@ -157,6 +157,39 @@ test('a table may not leave a closed catalogue while a group names it', async (t
   assert.deepEqual((await resourceOf(administration)).groups, [{ id: 'sales', tables: ['orders'] }]);
 });
 
+const ORDERS = 'columns: [{ name: id, type: integer }, { name: customer_id, type: uuid }]';
+
+test('row columns are columns of their table', () => {
+  assert.deepEqual(problemsOf(`tables: [{ id: orders, ${ORDERS}, rowColumns: [customer_id, id] }]`), []);
+  assertProblem(
+    `tables: [{ id: orders, ${ORDERS}, rowColumns: [id, custmer_id] }]`,
+    /^5:\d+ rowColumns\[1\] names custmer_id, which is not one of the columns of the table orders \(did you mean customer_id\?\)$/,
+  );
+  assertProblem('tables: [{ id: orders, columns: [], rowColumns: [id] }]', /names id, which is not one of/);
+  assertProblem(
+    `tables: [{ id: orders, ${ORDERS}, rowColumns: [id, id] }]`,
+    /rowColumns\[1\] is there twice$/,
+  );
+});
+
+test('row columns stay until an empty list, and fit the columns of the store', async (t) => {
+  const administration = await openAdministration(t);
+  const columns = [{ name: 'id', type: 'integer' }];
+  const apply = (...tables: object[]) => administration.apply(fileOf(withResource({ tables })));
+  assert.match(
+    String(await refusal(apply({ id: 'orders', rowColumns: ['id'] }))),
+    /rowColumns\[0\] names id/,
+  );
+  await apply({ id: 'orders', columns });
+  await apply({ id: 'orders', rowColumns: ['id'] });
+  await apply({ id: 'orders', name: 'Orders' });
+  const [table] = (await resourceOf(administration)).tables;
+  assert.deepEqual(table, { id: 'orders', name: 'Orders', columns, rowColumns: ['id'] });
+  assert.match(String(await refusal(apply({ id: 'orders', columns: [] }))), /rowColumns\[0\] names id/);
+  await apply({ id: 'orders', rowColumns: [] });
+  assert.equal((await resourceOf(administration)).tables[0]?.rowColumns, undefined);
+});
+
 test('a file that says nothing of columns, groups and claims leaves them', async (t) => {
   const administration = await openAdministration(t);
   const columns = [{ name: 'id', type: 'integer' }];

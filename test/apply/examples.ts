@@ -349,6 +349,12 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
         },
         shownAs: 'tables.orders.columns',
       },
+      'tables[].rowColumns': {
+        change: ({ tables }) => {
+          tables[0].rowColumns = ['id'];
+        },
+        shownAs: 'tables.orders.rowColumns',
+      },
       'groups[].id': {
         change: ({ groups }) => groups.push({ id: 'all', tables: [] }),
         shownAs: 'groups.all',

@@ -112,7 +112,8 @@ export async function planResource(
   const given = { organization: organization.id };
   const wanted = await planNoun(plan, 'resources', name, { entry, before, given, settings });
   const resource = plan.add('resources', name, before, wanted);
-  for (const { path, message } of findResourceProblems(resource)) {
+  const tables = resource.tables.map((table) => ({ columns: [], ...table }));
+  for (const { path, message } of findResourceProblems({ ...resource, tables })) {
     plan.problems.push(`${name}: ${nameOf(path)} ${message}`);
   }
   for (const scope of Object.keys(resource.scopeTexts ?? {}).filter(
