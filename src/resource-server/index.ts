@@ -4,13 +4,13 @@
  * permission algebra, the verdicts on nodes, and a few values that both sides must agree on.
  */
 export type { Action } from '../permissions/actions.ts';
+export type { ColumnTypes, Limit, TableColumns } from '../permissions/column-limits.ts';
 export type { ColumnType } from '../permissions/column-types.ts';
 export type { Permissions } from '../permissions/permissions.ts';
 export { access, demand, demandAny, Rule } from './access.ts';
-export type { ColumnTypes, TableColumns } from './column-limits.ts';
 export { AccessError, type AccessErrorCode } from './errors.ts';
 export type { ReadSql, SqlOptions, SqlPart, WriteSql } from './limits-sql.ts';
 export type { SqlDialect } from './sql-dialects.ts';
-export type { Limit, TokenAccess } from './token-access.ts';
+export type { TokenAccess } from './token-access.ts';
 export type { VerifiedToken } from './verified-token.ts';
 export { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts';

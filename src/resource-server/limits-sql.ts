@@ -2,7 +2,13 @@
  * The limits of a right as SQL. Each alternative stays on its own: a column that only some of them have is NULL in the
  * rows that only the others match.
  */
-import { type ColumnLimit, type ColumnTypes, hasColumns, limitsForWriting, typeOf } from './column-limits.ts';
+import {
+  type ColumnLimit,
+  type ColumnTypes,
+  hasColumns,
+  limitsForWriting,
+  typeOf,
+} from '../permissions/column-limits.ts';
 import { type SqlDialect, SYNTAXES, type Syntax } from './sql-dialects.ts';
 
 /** A part of a statement. Values are in the parameters only, in the order of the placeholders. */

@@ -1,27 +1,21 @@
 /** What one token allows of rows and columns, for handlers that apply the limits of rights themselves. */
 import type { Action } from '../permissions/actions.ts';
-import { quoteName } from '../permissions/errors.ts';
-import type { Permissions } from '../permissions/permissions.ts';
 import {
   type ColumnLimit,
   hasColumns,
-  limitsForWriting,
-  meets,
+  type Limit,
   type Row,
   type TableColumns,
   toLimits,
+  toPlainLimit,
   typesOf,
-} from './column-limits.ts';
+} from '../permissions/column-limits.ts';
+import { quoteName } from '../permissions/errors.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import { mayWrite, readableColumns } from '../permissions/verdicts.ts';
 import { insufficient } from './errors.ts';
 import { type ReadSql, type SqlOptions, toReadSql, toWriteSql, type WriteSql } from './limits-sql.ts';
 import type { SqlDialect } from './sql-dialects.ts';
-
-/** An alternative as plain data; a member that is not there means no limit. */
-export interface Limit {
-  readonly columns?: readonly string[];
-  /** The values that a row may have, by column: it must have one of each. */
-  readonly rows?: Readonly<Record<string, readonly string[]>>;
-}
 
 export class TokenAccess {
   readonly #permissions: Permissions;
@@ -35,12 +29,7 @@ export class TokenAccess {
 
   /** The ways in which the action is allowed: none, one without limits (`{}`), or alternatives, which are never merged. */
   limits(table: string, action: Action): Limit[] {
-    return this.#limits(table, action).map(({ columns, rows }) => ({
-      ...(columns && { columns: [...columns] }),
-      ...(rows.size > 0 && {
-        rows: Object.fromEntries([...rows].map(([column, values]) => [column, [...values]])),
-      }),
-    }));
+    return this.#limits(table, action).map(toPlainLimit);
   }
 
   /**
@@ -62,11 +51,9 @@ export class TokenAccess {
     const limits = this.#limits(table, action);
     const types = typesOf(this.#tables, table);
     return rows.flatMap((row): Partial<R>[] => {
-      const matching = limits.filter((limit) => meets(row as Row, limit, types));
-      if (matching.some(({ columns }) => columns === undefined)) return [row];
-      const visible = Object.entries(row).filter(([column]) =>
-        matching.some((limit) => hasColumns(limit, [column])),
-      );
+      const readable = readableColumns(row as Row, limits, types);
+      if (!readable) return [row];
+      const visible = Object.entries(row).filter(([column]) => readable.has(column));
       return visible.length === 0 ? [] : [Object.fromEntries(visible) as Partial<R>];
     });
   }
@@ -119,10 +106,9 @@ export class TokenAccess {
   }
 
   #demand(table: string, action: Action, row: object, columns: Iterable<string>): void {
-    const names = [...columns];
     const types = typesOf(this.#tables, table);
-    const limits = limitsForWriting(this.#limits(table, action), names);
-    if (!limits.some((limit) => meets(row as Row, limit, types))) throw insufficient(table, action);
+    if (mayWrite(row as Row, columns, this.#limits(table, action), types)) return;
+    throw insufficient(table, action);
   }
 
   #limits(table: string, action: Action): ColumnLimit[] {

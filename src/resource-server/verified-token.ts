@@ -1,7 +1,8 @@
 /** What a resource server knows of a token once it is verified. */
+
+import type { TableColumns } from '../permissions/column-limits.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
-import type { TableColumns } from './column-limits.ts';
 import { AccessError } from './errors.ts';
 import { TokenAccess } from './token-access.ts';
 import { readRights } from './token-rights.ts';

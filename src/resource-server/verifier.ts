@@ -4,11 +4,11 @@
  */
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { SIGNING_ALGS } from '../nouns/signing-algs.ts';
+import type { TableColumns } from '../permissions/column-limits.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
 import { isSameResource, spellingsOf } from '../permissions/resource-identifiers.ts';
 import { isCompactJws } from '../registry/compact-jws.ts';
 import { isAhead } from '../registry/nodes.ts';
-import type { TableColumns } from './column-limits.ts';
 import { notActive, uncheckable } from './errors.ts';
 import { createIntrospect } from './introspection.ts';
 import { followRevocations } from './revocations.ts';

@@ -1,6 +1,6 @@
 /** The limits of a right, in the form in which they compare with rows of a database. */
-import { type ColumnType, canonicalOf, canonicalValue } from '../permissions/column-types.ts';
-import type { Cell, Conditions } from '../permissions/limits.ts';
+import { type ColumnType, canonicalOf, canonicalValue } from './column-types.ts';
+import type { Cell, Conditions } from './limits.ts';
 
 /** Types of the columns of one table, by name. Columns that are not named compare in their natural text. */
 export type ColumnTypes = Readonly<Record<string, ColumnType>>;
@@ -41,6 +41,22 @@ export function toLimits(cell: Cell, types: ColumnTypes): ColumnLimit[] {
 function comparable(values: ReadonlySet<string>, type: ColumnType | undefined): Set<string> {
   const canonical = [...values].flatMap((value) => canonicalValue(type ?? 'text', value) ?? []);
   return new Set(canonical.filter((value) => !value.includes('\0') && value.isWellFormed()));
+}
+
+/** An alternative as plain data; a member that is not there means no limit. */
+export interface Limit {
+  readonly columns?: readonly string[];
+  /** The values that a row may have, by column: it must have one of each. */
+  readonly rows?: Readonly<Record<string, readonly string[]>>;
+}
+
+export function toPlainLimit({ columns, rows }: ColumnLimit): Limit {
+  return {
+    ...(columns && { columns: [...columns] }),
+    ...(rows.size > 0 && {
+      rows: Object.fromEntries([...rows].map(([column, values]) => [column, [...values]])),
+    }),
+  };
 }
 
 /** A row as a database driver gives it. */
