@@ -53,7 +53,10 @@ export function createIntrospect(asker: Asker, maxStaleness: number): Introspect
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       if (response.status !== 200) throw new Error(`introspection was answered with ${response.status}`);
-      return { claims: (await response.json()) as Answer['claims'], at };
+      const claims: unknown = await response.json();
+      if (typeof claims !== 'object' || claims === null)
+        throw new Error('introspection was not answered with an object');
+      return { claims: claims as Answer['claims'], at };
     } catch (cause) {
       throw uncheckable(cause);
     }
