@@ -19,19 +19,19 @@ export interface Asker {
   readonly now: () => number;
 }
 
-/** @returns the claims of an active access token for the resource */
-export type Introspect = (token: string) => Promise<Readonly<Record<string, unknown>>>;
+export interface Answer {
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** Milliseconds: before it was asked for. */
+  readonly at: number;
+}
+
+/** @returns the answer for an active access token for the resource */
+export type Introspect = (token: string) => Promise<Answer>;
 
 /** RFC 6749 section 2.3.1. */
 export function basicAuthorization({ clientId, clientSecret }: Asker): string {
   const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`;
   return `Basic ${Buffer.from(credentials).toString('base64')}`;
-}
-
-interface Answer {
-  readonly claims: Readonly<Record<string, unknown>>;
-  /** Milliseconds: before it was asked for. */
-  readonly at: number;
 }
 
 /**
@@ -84,12 +84,13 @@ export function createIntrospect(asker: Asker, maxStaleness: number): Introspect
   }
 
   return async (token) => {
-    const { claims } = await find(token);
+    const answer = await find(token);
+    const { claims } = answer;
     const isAlive = claims.active === true && typeof claims.exp === 'number' && claims.exp * 1000 > now();
     // A refresh token is alive too, and no access token (RFC 8725 section 3.12).
     if (!isAlive || !isSameResource(claims.aud, resource) || claims.token_type !== 'Bearer') {
       throw notActive();
     }
-    return claims;
+    return answer;
   };
 }

@@ -19,6 +19,8 @@ export interface VerifiedToken {
   readonly expiresAt: number;
   /** All that the token, or the introspection of it, said. */
   readonly claims: Readonly<Record<string, unknown>>;
+  /** Milliseconds since the epoch: when the authorization server was asked. Undefined for a JWT that was verified here. */
+  readonly introspectedAt?: number | undefined;
 }
 
 /** What a verifier knows before it sees a token. */
@@ -31,11 +33,13 @@ export interface ReadingContext {
 
 /**
  * @param claims of an RFC 9068 access token or an RFC 7662 answer
+ * @param introspectedAt milliseconds
  * @throws AccessError invalid_token when something that every token has is not there
  */
 export function toVerifiedToken(
   claims: Readonly<Record<string, unknown>>,
   { resource, tables }: ReadingContext,
+  introspectedAt?: number,
 ): VerifiedToken {
   const { sub, client_id: clientId, exp, scope } = claims;
   if (typeof sub !== 'string' || typeof clientId !== 'string' || typeof exp !== 'number') {
@@ -50,5 +54,6 @@ export function toVerifiedToken(
     access: new TokenAccess(permissions, tables),
     expiresAt: exp,
     claims,
+    introspectedAt,
   };
 }

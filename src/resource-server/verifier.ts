@@ -10,7 +10,7 @@ import { isSameResource, spellingsOf } from '../permissions/resource-identifiers
 import { isCompactJws } from '../registry/compact-jws.ts';
 import { isAhead } from '../registry/nodes.ts';
 import { notActive, uncheckable } from './errors.ts';
-import { createIntrospect } from './introspection.ts';
+import { type Answer, createIntrospect } from './introspection.ts';
 import { followRevocations } from './revocations.ts';
 import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
 
@@ -128,7 +128,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   /** @returns what the token says, or the authorization server of it */
-  async function readClaims(token: string): Promise<Readonly<Record<string, unknown>>> {
+  async function readClaims(token: string): Promise<Pick<Answer, 'claims'> & Partial<Answer>> {
     // Opaque tokens have no dots; of them only the authorization server can tell.
     if (!revocations || !token.includes('.')) return introspect(token);
     const { typ, payload: claims } = await verifyJwt(token);
@@ -141,7 +141,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     // An ancestor has lost rights, and the token does not say which; or the clocks differ, and the authorization
     // server's clock decides.
     const mustAsk = standing === 'narrowed' || isAhead(asOf, now());
-    return mustAsk ? introspect(token) : claims;
+    return mustAsk ? introspect(token) : { claims };
   }
 
   return {
@@ -149,7 +149,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     resource,
     async verify(token) {
       if (token.length > MAX_LENGTH || !TOKEN.test(token)) throw notActive();
-      return toVerifiedToken(await readClaims(token), { resource, tables });
+      const { claims, at } = await readClaims(token);
+      return toVerifiedToken(claims, { resource, tables }, at);
     },
     close: () => revocations?.close(),
   };

@@ -119,6 +119,20 @@ describe('verifying tokens at a resource server', () => {
     return user;
   };
 
+  test('an introspected token says when it was asked about', async () => {
+    const token = (await server.token('machine')).json.access_token;
+    await whole(verifier, token);
+    assert.equal((await verifier.verify(token)).introspectedAt, undefined, 'a JWT that was verified here');
+    let now = Date.now();
+    const asking = newVerifier({ mode: 'introspection', now: () => now });
+    const asked = now;
+    assert.equal((await asking.verify(token)).introspectedAt, asked);
+    now += 4_000;
+    assert.equal((await asking.verify(token)).introspectedAt, asked, 'the same answer');
+    now += 1_000;
+    assert.equal((await asking.verify(token)).introspectedAt, now);
+  });
+
   test('a JWT is read here, with what it allows table by table', async () => {
     const token = await verifier.verify((await login()).access_token);
     assert.match(token.subject, /^application:/);
