@@ -2,10 +2,13 @@
 import { isIPv6 } from 'node:net';
 import { mongo } from 'mongoose';
 import {
+  type ColumnType,
   type Connector,
   DatasourceAway,
+  type FoundTable,
   MAX_CONNECTIONS,
   type Row,
+  SAMPLED,
   type ServerTarget,
   TIMEOUT_MS,
 } from '../../src/datasources/connector.ts';
@@ -62,6 +65,35 @@ function toPlain(value: unknown): unknown {
   return value;
 }
 
+const TYPES: readonly (readonly [ColumnType, (value: unknown) => boolean])[] = [
+  ['integer', (value) => Number.isInteger(value) || value instanceof mongo.Long],
+  ['decimal', (value) => typeof value === 'number' || value instanceof mongo.Decimal128],
+  ['boolean', (value) => typeof value === 'boolean'],
+  ['timestamp', (value) => value instanceof Date],
+  ['uuid', (value) => value instanceof mongo.Binary && value.sub_type === mongo.Binary.SUBTYPE_UUID],
+];
+
+function typeOf(value: unknown): ColumnType {
+  return TYPES.find(([, isOf]) => isOf(value))?.[0] ?? 'text';
+}
+
+/** Fields of different types are texts, but for numbers. */
+function toColumns(documents: readonly mongo.Document[]): FoundTable['columns'] {
+  const columns = new Map<string, Set<ColumnType>>();
+  for (const document of documents) {
+    for (const [name, value] of Object.entries(document)) {
+      const types = columns.get(name) ?? new Set();
+      columns.set(name, types);
+      if (value !== null && value !== undefined) types.add(typeOf(value));
+    }
+  }
+  return [...columns].map(([name, types]) => {
+    const [first = 'text', ...others] = types;
+    const areNumbers = types.isSubsetOf(new Set(['integer', 'decimal']));
+    return { name, type: others.length === 0 ? first : areNumbers ? 'decimal' : 'text' };
+  });
+}
+
 export function openMongodb(target: ServerTarget): Connector {
   const host = isIPv6(target.host) ? `[${target.host}]` : target.host;
   const url = `mongodb://${host}:${target.port ?? DEFAULT_PORT}/`;
@@ -116,6 +148,22 @@ export function openMongodb(target: ServerTarget): Connector {
           if (document) found.add(column);
         }
         return found;
+      }),
+    readCatalogue: (database) =>
+      run(async (client) => {
+        const db = client.db(database);
+        const known = await db.listCollections({}, { nameOnly: true }).toArray();
+        const names = known.map(({ name }) => name).filter((name) => !name.startsWith('system.'));
+        const tables: FoundTable[] = [];
+        for (const name of names.sort()) {
+          const sample = (order: 1 | -1) =>
+            db
+              .collection(name)
+              .find({}, { sort: { _id: order }, limit: SAMPLED / 2, maxTimeMS: TIMEOUT_MS })
+              .toArray();
+          tables.push({ name, columns: toColumns([...(await sample(1)), ...(await sample(-1))]) });
+        }
+        return tables;
       }),
     async close() {
       const closing = opened;

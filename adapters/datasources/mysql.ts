@@ -2,12 +2,14 @@
 import { createPool, type Pool, type PoolOptions } from 'mysql2/promise';
 import {
   type Connector,
+  type FoundTable,
   MAX_CONNECTIONS,
   type Row,
   type ServerTarget,
   TIMEOUT_MS,
 } from '../../src/datasources/connector.ts';
 import { defined } from '../../src/storage/defined.ts';
+import { toTables, writeMysqlColumnsQuery, writeMysqlSequencesQuery } from './catalogues.ts';
 import { withTimeout } from './deadline.ts';
 import { GuardedSocket } from './sockets.ts';
 import { type Statement, toAway, toNames, withoutBooleans, writeColumnsQuery, writeRowQuery } from './sql.ts';
@@ -97,6 +99,13 @@ export function openMysql(target: ServerTarget): Connector {
     findRows: (query) => run(writeRowQuery('mysql', [query.database, query.collection], query)),
     async findColumns(database, collection) {
       return toNames(await run(writeColumnsQuery('mysql', database, collection)));
+    },
+    async readCatalogue(_database, schemas) {
+      const sequences = toTables('mysql', await run(writeMysqlSequencesQuery(schemas)));
+      const isSequence = ({ schema, name }: FoundTable) =>
+        sequences.some((each) => each.schema === schema && each.name === name);
+      const tables = toTables('mysql', await run(writeMysqlColumnsQuery(schemas)));
+      return tables.filter((table) => !isSequence(table));
     },
     async close() {
       const closing = opened;

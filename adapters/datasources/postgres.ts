@@ -9,6 +9,7 @@ import {
   TIMEOUT_MS,
 } from '../../src/datasources/connector.ts';
 import { defined } from '../../src/storage/defined.ts';
+import { toTables, writePostgresCatalogueQuery } from './catalogues.ts';
 import { GuardedSocket } from './sockets.ts';
 import { type Statement, toAway, toNames, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
@@ -98,6 +99,9 @@ export function openPostgres(target: ServerTarget): Connector {
     async findColumns(database, collection) {
       const [schema, table] = nameParts(collection);
       return toNames(await run(database, writeColumnsQuery('postgres', schema, table)));
+    },
+    async readCatalogue(database, schemas) {
+      return toTables('postgres', await run(database, writePostgresCatalogueQuery(schemas)));
     },
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.end()));

@@ -1,4 +1,4 @@
-/** Queries of logins in SQL. Names are quoted, values are bound: kysely writes both in the words of each product. */
+/** Queries in SQL. Names are quoted, values are bound: kysely writes both in the words of each product. */
 import {
   createQueryId,
   MysqlQueryCompiler,
@@ -34,7 +34,8 @@ const compilers = {
 
 type Product = keyof typeof compilers;
 
-function compile(product: Product, query: RawBuilder<unknown>): Statement {
+/** With bound values. */
+export function compile(product: Product, query: RawBuilder<unknown>): Statement {
   const { sql: text, parameters } = compilers[product].compileQuery(query.toOperationNode(), createQueryId());
   return { text, values: parameters as readonly Scalar[] };
 }

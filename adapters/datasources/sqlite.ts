@@ -5,9 +5,12 @@
 import { fork } from 'node:child_process';
 import { extname, join } from 'node:path';
 import { type Connector, DatasourceAway, type Row, TIMEOUT_MS } from '../../src/datasources/connector.ts';
+import { toTables, writeSqliteColumnsQuery, writeSqliteTablesQuery } from './catalogues.ts';
 import { type Statement, toNames, withoutBooleans, writePragmaQuery, writeRowQuery } from './sql.ts';
 
 const READER = join(import.meta.dirname, `sqlite-reader${extname(import.meta.filename)}`);
+/** The view selects from what is not there: it has no columns. */
+const BROKEN_VIEW = /^(?:no such|error in view)/;
 /** Milliseconds without a question after which the process is ended. */
 const IDLE = 60_000;
 /** Milliseconds that the process may take to start; a question counts from then on. */
@@ -101,6 +104,17 @@ export function openSqlite(path: string): Connector {
     findRows: (query) => ask(writeRowQuery('sqlite', [query.database, query.collection], query)),
     async findColumns(database, collection) {
       return database === 'main' ? toNames(await ask(writePragmaQuery(collection))) : undefined;
+    },
+    async readCatalogue() {
+      const rows: Row[] = [];
+      for (const { name } of await ask(writeSqliteTablesQuery())) {
+        const columns = await ask(writeSqliteColumnsQuery(String(name))).catch((error: DatasourceAway) => {
+          if (BROKEN_VIEW.test(error.message)) return [];
+          throw error;
+        });
+        rows.push(...columns);
+      }
+      return toTables('sqlite', rows);
     },
     async close() {
       reader?.end('closed');

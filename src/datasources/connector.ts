@@ -1,6 +1,9 @@
 /** The contract of the adapters: what Grantable asks of a database product. */
 import type { LookupFunction } from 'node:net';
 import type { DatasourceServer } from '../nouns/index.ts';
+import type { ColumnType } from '../permissions/column-types.ts';
+
+export type { ColumnType };
 
 /** Milliseconds that a connection, or an answer, may take. */
 export const TIMEOUT_MS = 2_000;
@@ -8,6 +11,8 @@ export const TIMEOUT_MS = 2_000;
 export const MAX_CONNECTIONS = 5;
 /** Bytes that one connection may receive before it is given up; a login's rows are small. */
 export const MAX_RECEIVED = 64 * 1024 * 1024;
+/** Documents of a collection that are looked at for its columns: half of them the oldest, half the newest. */
+export const SAMPLED = 200;
 
 /** It does not answer, refuses us, or is not what was registered; the message is for the log. */
 export class DatasourceAway extends Error {
@@ -26,6 +31,15 @@ export interface RowQuery {
   readonly where: readonly { readonly column: string; readonly equals: Scalar }[];
 }
 
+/** A table, view or collection as the database has it. */
+export interface FoundTable {
+  /** Absent: the product has no schemas. */
+  readonly schema?: string;
+  readonly name: string;
+  /** Columns of types that have no like of ours are texts. */
+  readonly columns: readonly { readonly name: string; readonly type: ColumnType }[];
+}
+
 export interface Connector {
   /** At most two rows. What cannot be compared with its column matches nothing. @throws DatasourceAway */
   findRows(query: RowQuery): Promise<readonly Row[]>;
@@ -39,6 +53,13 @@ export interface Connector {
     collection: string,
     named: readonly string[],
   ): Promise<ReadonlySet<string> | undefined>;
+  /**
+   * All tables and views by schema and name; partitions, tables that inherit from others, and what belongs to the product or
+   * to an extension are left out. Of a product without a catalogue of columns, those of `SAMPLED` documents are found.
+   * @param schemas of MySQL: databases; products without schemas do not read it
+   * @throws DatasourceAway
+   */
+  readCatalogue(database: string, schemas: readonly string[]): Promise<readonly FoundTable[]>;
   close(): Promise<void>;
 }
 

@@ -112,6 +112,23 @@ export function connectorContract(
       );
     });
 
+    test('reads all tables with their columns and the types of these', async () => {
+      const { connector, engine } = await get();
+      const schemas = [engine.database === 'crm' && name === 'PostgreSQL' ? 'public' : engine.database];
+      const tables = await connector.readCatalogue(engine.database, schemas);
+      const people = tables.find((table) => table.name === 'people');
+      const columns = people?.columns.filter((column) => column.name !== '_id');
+      assert.deepEqual(
+        columns?.map((column) => column.name),
+        ['id', 'email', 'password', 'active', 'note'],
+      );
+      assert.deepEqual(
+        columns?.map((column) => column.type),
+        // SQLite keeps flags as whole numbers.
+        ['integer', 'text', 'text', name === 'SQLite' ? 'integer' : 'boolean', 'text'],
+      );
+    });
+
     test('answers many at once', async () => {
       const answers = await Promise.all(
         Array.from({ length: 40 }, (_, index) => find({ id: (index % 4) + 1 })),
