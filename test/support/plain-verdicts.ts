@@ -32,9 +32,13 @@ interface Reading {
 }
 
 const REFUSED: Reading = { verdict: 'refused', isAdmin: false, rights: [] };
+const ODD_NAME: Reading = { ...REFUSED, verdict: 'either' };
 
 /** Something that Grantable never writes. */
 class Odd extends Error {}
+
+/** A name that no table or column has: whether a verifier notices makes no difference. */
+class OddName extends Odd {}
 
 function must(condition: unknown): asserts condition {
   if (!condition) throw new Odd();
@@ -127,14 +131,13 @@ function knowsOnly(object: Json, names: readonly string[]): void {
   must(Object.keys(object).every((name) => names.includes(name)));
 }
 
-/** Names that some languages give every object are refused, whatever the language. */
+/** Names that some languages give every object: Grantable writes them for no language. */
 const RESERVED = ['prototype', ...Object.getOwnPropertyNames(Object.prototype)];
 
 function nameOf(value: unknown): string {
-  must(typeof value === 'string' && value !== '' && value.length <= 128 && value.trim() === value);
-  must(
-    !RESERVED.includes(value) && value !== '@' && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(value),
-  );
+  must(typeof value === 'string' && value !== '');
+  const isUsual = value.length <= 128 && value.trim() === value && value !== '@' && !RESERVED.includes(value);
+  if (!isUsual || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(value)) throw new OddName();
   return value;
 }
 
@@ -261,10 +264,11 @@ function readToken(token: VectorToken, world: World): Reading {
   let plain: Omit<Reading, 'verdict'> | undefined;
   const whole: Omit<Reading, 'verdict'> = { isAdmin: false, rights: [] };
   let isOdd = false;
+  let hasOddName = false;
   try {
     plain = permissions === undefined ? undefined : readPermissions(permissions);
-  } catch {
-    return REFUSED;
+  } catch (error) {
+    return error instanceof OddName ? ODD_NAME : REFUSED;
   }
   if (details !== undefined) {
     if (!Array.isArray(details)) return REFUSED;
@@ -276,8 +280,9 @@ function readToken(token: VectorToken, world: World): Reading {
         const { isAdmin, rights } = readDetail(detail, world);
         whole.isAdmin ||= isAdmin;
         whole.rights.push(...rights);
-      } catch {
+      } catch (error) {
         isOdd = true;
+        hasOddName ||= error instanceof OddName;
       }
     }
     isOdd ||= whole.rights.some((right) => !isWhole(right) && isVain(right, whole));
@@ -285,7 +290,7 @@ function readToken(token: VectorToken, world: World): Reading {
   }
   const { isAdmin, rights } = details === undefined && plain ? plain : whole;
   if (!isOdd) return { verdict: 'accepted', isAdmin, rights };
-  return isAdmin || rights.length > 0 ? { verdict: 'either', isAdmin, rights } : REFUSED;
+  return isAdmin || rights.length > 0 || hasOddName ? { verdict: 'either', isAdmin, rights } : REFUSED;
 }
 
 /** A limit that takes nothing away, because the details give the same without it. */
