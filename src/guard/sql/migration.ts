@@ -1,0 +1,103 @@
+/** The whole migration, in the order in which it runs. */
+import type { Guard, GuardedTable, QualifiedName } from '../model.ts';
+import { functions } from './functions.ts';
+import { READER, SCHEMA, viewSchemaOf } from './names.ts';
+import { policies } from './policies.ts';
+import { identifier, literal, qualified } from './text.ts';
+import { view } from './views.ts';
+import { writer } from './writers.ts';
+
+/** Statements that make the database as `guard` says, from any state that an earlier migration left; for one transaction. */
+export function migration(guard: Guard): string[] {
+  return [
+    `set local search_path = '';`,
+    ...roles(),
+    ...schemas(guard),
+    ...BOOKS,
+    ...functions(guard),
+    ...guard.tables.flatMap((table) => [
+      `-- ${table.schema}.${table.name}`.replaceAll(/[\r\n]/g, ' '),
+      ...remember(table),
+      ...policies(guard, table),
+      ...privileges(guard, table),
+      ...view(guard, table),
+      ...writer(guard, table),
+    ]),
+    ...[SCHEMA, ...viewSchemas(guard)].map(
+      (schema) => `revoke create on schema ${identifier(schema)} from ${READER};`,
+    ),
+  ];
+}
+
+/** A role that is not a superuser must be a member of the one that it gives views to. */
+function roles(): string[] {
+  return [
+    `do $$ begin
+  if not exists (select from pg_roles where rolname = ${literal(READER)}) then create role ${READER} nologin; end if;
+  if not (select rolsuper from pg_roles where rolname = current_user) then execute format('grant ${READER} to %I', current_user); end if;
+end $$;`,
+  ];
+}
+
+function viewSchemas(guard: Guard): string[] {
+  return [...new Set(guard.tables.map(({ schema }) => viewSchemaOf(guard, schema)))];
+}
+
+/** The reader may create in them until it owns what is its own. */
+function schemas(guard: Guard): string[] {
+  return [
+    `create schema if not exists ${SCHEMA};`,
+    `grant usage on schema ${SCHEMA} to public;`,
+    `grant create on schema ${SCHEMA} to ${READER};`,
+    ...viewSchemas(guard).flatMap((schema) => [
+      `create schema if not exists ${identifier(schema)};`,
+      `grant usage on schema ${identifier(schema)} to ${[READER, ...guard.clientRoles].map(identifier).join(', ')};`,
+      `grant create on schema ${identifier(schema)} to ${READER};`,
+    ]),
+    ...[...new Set(guard.tables.map(({ schema }) => schema))].map(
+      (schema) => `grant usage on schema ${identifier(schema)} to ${READER};`,
+    ),
+  ];
+}
+
+/** What was ended and narrowed, kept by \`guard follow\`; what was done, and what there was before. */
+const BOOKS = [
+  `create table if not exists grantable.ended (
+  node text primary key, revoked_at bigint, restored_at bigint, narrowed_at bigint, exp bigint not null
+);`,
+  `create table if not exists grantable.feed (
+  is_only boolean primary key default true check (is_only), max_silence integer not null, cursor text, heard_at timestamptz
+);`,
+  `create table if not exists grantable.migrations (
+  number integer primary key, resource text not null, sha256 text not null, fingerprint text, accepted text[] not null default '{}',
+  applied_at timestamptz not null default now(), applied_by name not null default current_user
+);`,
+  `create table if not exists grantable.before (
+  relation regclass primary key, had_row_security boolean not null, had_force boolean not null, privileges aclitem[]
+);`,
+];
+
+function remember(table: GuardedTable): string[] {
+  return [table, ...table.children].map(
+    (each) => `insert into grantable.before
+  select oid, relrowsecurity, relforcerowsecurity, relacl from pg_class where oid = ${literal(qualified(each))}::regclass
+  on conflict do nothing;`,
+  );
+}
+
+function privileges(guard: Guard, table: GuardedTable): string[] {
+  const clients = guard.clientRoles.map(identifier).join(', ');
+  const grantSequences = (to: string) =>
+    table.sequences.map(
+      (sequence: QualifiedName) => `grant usage on sequence ${qualified(sequence)} to ${to};`,
+    );
+  return [
+    `grant select, insert, update, delete on ${qualified(table)} to ${READER};`,
+    ...grantSequences(READER),
+    // A simple view takes defaults as its caller.
+    ...(table.isLimited ? [] : grantSequences(clients)),
+    ...(guard.mode === 'report'
+      ? []
+      : [table, ...table.children].map((each) => `revoke all on ${qualified(each)} from ${clients};`)),
+  ];
+}

@@ -1,0 +1,30 @@
+/** Names of what the migration makes. */
+import { hash } from 'node:crypto';
+import type { Guard, GuardedTable, QualifiedName } from '../model.ts';
+
+export const SCHEMA = 'grantable';
+/** Owns the views, and nothing that a policy does not bind. */
+export const READER = 'grantable_reader';
+
+/** Names of functions may be shorter than those of tables. */
+const shortName = ({ schema, name }: QualifiedName): string =>
+  hash('sha256', JSON.stringify([schema, name])).slice(0, 16);
+
+export const writerOf = (table: QualifiedName): QualifiedName => ({
+  schema: SCHEMA,
+  name: `write_${shortName(table)}`,
+});
+
+export const textsOf = (table: QualifiedName): QualifiedName => ({
+  schema: SCHEMA,
+  name: `texts_${shortName(table)}`,
+});
+
+/** The schema with the views of the tables of a schema. */
+export function viewSchemaOf({ viewSchema, defaultSchema }: Guard, schema: string): string {
+  return schema === defaultSchema ? viewSchema : `${schema}_${viewSchema}`;
+}
+
+export function viewOf(guard: Guard, { schema, name }: GuardedTable): QualifiedName {
+  return { schema: viewSchemaOf(guard, schema), name };
+}

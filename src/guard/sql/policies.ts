@@ -1,0 +1,81 @@
+/**
+ * Row level security of a guarded table. What is allowed stands in restrictive policies for every role, because permissive ones,
+ * such as those that were there before, add up. Partitions and children have the same: reading one of them by name does not ask
+ * the policies of its parent.
+ */
+import { ACTIONS, type Action } from '../../permissions/actions.ts';
+import type { Guard, GuardedTable, QualifiedName } from '../model.ts';
+import { ALTERNATIVE, allows, matches } from './conditions.ts';
+import { READER } from './names.ts';
+import { identifier, literal, qualified } from './text.ts';
+
+const COMMANDS: { readonly [action in Action]: string } = {
+  create: 'insert',
+  read: 'select',
+  update: 'update',
+  delete: 'delete',
+};
+
+/** The trigger of the view says which columns it sets; without it, all of them. */
+const SETS_ALLOWED = `(not ${ALTERNATIVE} ? 'columns' or coalesce(
+      ${ALTERNATIVE} -> 'columns' @> (select nullif(current_setting('grantable.columns', true), '')::jsonb), false))`;
+
+function check(table: GuardedTable, row: string, action: Action, having: readonly string[] = []): string {
+  if (!table.isLimited) return allows(table, action);
+  return `(${allows(table, action)} or ${matches(table, row, action, having)})`;
+}
+
+/** @returns the conditions on rows before and after */
+function conditions(table: GuardedTable, row: string, action: Action): { before?: string; after?: string } {
+  const read = check(table, row, 'read');
+  switch (action) {
+    case 'create':
+      return { after: check(table, row, action, [SETS_ALLOWED]) };
+    case 'read':
+      return { before: read };
+    case 'update':
+      return {
+        before: `${check(table, row, action, [SETS_ALLOWED])} and ${read}`,
+        after: `${check(table, row, action)} and ${read}`,
+      };
+    case 'delete':
+      return { before: `${check(table, row, action)} and ${read}` };
+  }
+}
+
+export function policies(guard: Guard, table: GuardedTable): string[] {
+  return [table, ...table.children].flatMap((each) => policiesOn(each, guard, table));
+}
+
+function policiesOn(target: QualifiedName, guard: Guard, table: GuardedTable): string[] {
+  const name = qualified(target);
+  const exempt = guard.exemptRoles.map(literal).join(', ');
+  const isExempt = `(select current_user = any (array[${exempt}]::name[]))`;
+  const elsewise = (action: Action) =>
+    guard.mode === 'report'
+      ? ` or (select grantable.would_refuse(${literal(table.id)}, ${literal(action)}))`
+      : '';
+  const whole = (condition: string, action: Action) => `(${isExempt} or (${condition})${elsewise(action)})`;
+  const roles = [READER, ...guard.clientRoles, ...guard.exemptRoles].map(identifier).join(', ');
+  return [
+    `alter table ${name} enable row level security;`,
+    `alter table ${name} force row level security;`,
+    replaced('grantable_allow', name, `for all to ${roles} using (true) with check (true)`),
+    ...ACTIONS.map((action) => {
+      const { before, after } = conditions(table, identifier(target.name), action);
+      const clauses = [
+        before && `using ${whole(before, action)}`,
+        after && `with check ${whole(after, action)}`,
+      ].filter(Boolean);
+      return replaced(
+        `grantable_${action}`,
+        name,
+        `as restrictive for ${COMMANDS[action]} to public ${clauses.join('\n  ')}`,
+      );
+    }),
+  ];
+}
+
+function replaced(policy: string, table: string, rest: string): string {
+  return `drop policy if exists ${policy} on ${table};\ncreate policy ${policy} on ${table} ${rest};`;
+}

@@ -1,0 +1,151 @@
+/**
+ * Writing through the view of a limited table: an INSTEAD OF trigger that runs as the owner of the view, so that the policies of the
+ * table judge the rows. Which columns are set stands in a setting of the transaction, where the policies find it: an alternative must
+ * have both the row and the columns.
+ */
+import type { Guard, GuardedTable } from '../model.ts';
+import { cell, columnOf } from './conditions.ts';
+import { READER, textsOf, viewOf, writerOf } from './names.ts';
+import { dollarQuoted, identifier, literal, qualified } from './text.ts';
+
+/** The table in statements of the trigger. */
+const ROW = 't';
+const NEW = 'new';
+const OLD = 'old';
+
+const setColumns = (columns: string): string => `perform set_config('grantable.columns', ${columns}, true);`;
+
+function refusal(text: string, values: string): string {
+  return `raise exception using errcode = 'insufficient_privilege', message = format(${literal(text)}, ${values});`;
+}
+
+export function writer(guard: Guard, table: GuardedTable): string[] {
+  if (!table.isLimited) return [];
+  const [view, name] = [qualified(viewOf(guard, table)), qualified(writerOf(table))];
+  const canChange = table.key.length > 0;
+  const events = canChange ? 'insert or update or delete' : 'insert';
+  return [
+    `create or replace function ${name}() returns trigger
+  language plpgsql security definer set search_path = ''
+  as ${dollarQuoted(body(guard, table))};`,
+    `alter function ${name}() owner to ${READER};`,
+    `create trigger grantable_write instead of ${events} on ${view} for each row execute function ${name}();`,
+  ];
+}
+
+function body(guard: Guard, table: GuardedTable): string {
+  return `
+-- Columns are always written with their table.
+#variable_conflict use_variable
+declare
+  stored ${qualified(table)};
+  named jsonb;
+begin
+${table.key.length > 0 ? `${keyCheck(table)}\n${deletion(table)}\n${update(guard, table)}\n` : ''}${insertion(guard, table)}
+end`;
+}
+
+/** The view hides the key of a row whose key may not be read: the row cannot be found by it. */
+function keyCheck({ id, key }: GuardedTable): string {
+  const isHidden = key.map((name) => `${columnOf(OLD, { name })} is null`).join(' or ');
+  return `  if tg_op <> 'INSERT' and (${isHidden}) then
+    ${refusal('The token does not show the key of the rows of %s that are to be changed', literal(id))}
+  end if;`;
+}
+
+function isSameRow({ key }: GuardedTable): string {
+  return key.map((name) => `${columnOf(ROW, { name })} = ${columnOf(OLD, { name })}`).join(' and ');
+}
+
+function deletion(table: GuardedTable): string {
+  return `  if tg_op = 'DELETE' then
+    delete from ${qualified(table)} as ${ROW} where ${isSameRow(table)};
+    if not found then return null; end if;
+    return old;
+  end if;`;
+}
+
+/** Pairs of a column's name and whether the client set it, as a JSON list of the names. */
+function namesWhere(table: GuardedTable, isSet: (column: { readonly name: string }) => string): string {
+  const pairs = table.columns.map((column) => `(${literal(column.name)}, ${isSet(column)})`);
+  return `(select coalesce(jsonb_agg(name), '[]') from (values ${pairs.join(', ')}) as given (name, is_set) where is_set)`;
+}
+
+function update(guard: Guard, table: GuardedTable): string {
+  // Texts, because not every type has an operator that compares.
+  const differs = (column: { readonly name: string }) =>
+    `${columnOf(NEW, column)}::text is distinct from ${columnOf(OLD, column)}::text`;
+  const settable = table.columns.filter(({ generated }) => generated !== 'always');
+  const assignments = settable.map(
+    (column) =>
+      `${identifier(column.name)} = case when named ? ${literal(column.name)} then ${columnOf(NEW, column)} else ${columnOf(ROW, column)} end`,
+  );
+  const isOpen = guard.mode === 'report' ? `'[]'` : 'named::text';
+  return `  if tg_op = 'UPDATE' then
+    named := ${namesWhere(table, differs)};
+    ${refuseGenerated(table)}
+    ${setColumns(`'[]'`)}
+    perform from ${qualified(table)} as ${ROW} where ${isSameRow(table)} for update;
+    if not found then return null; end if;
+    ${setColumns(isOpen)}
+    update ${qualified(table)} as ${ROW} set
+      ${assignments.join(',\n      ')}
+    where ${isSameRow(table)} returning ${ROW}.* into stored;
+    if not found then
+      ${refusal('The token does not allow to set %s of this row of %s', `(select string_agg(name, ', ') from jsonb_array_elements_text(named) as name), ${literal(table.id)}`)}
+    end if;
+    ${setColumns(`''`)}
+    ${showStored(table)}
+    return new;
+  end if;`;
+}
+
+function refuseGenerated({ id, columns }: GuardedTable): string {
+  const always = columns.filter(({ generated }) => generated === 'always').map(({ name }) => literal(name));
+  if (always.length === 0) return '';
+  return `if named ?| array[${always.join(', ')}] then
+      raise exception using errcode = 'generated_always', message = ${literal(`The database fills in columns of ${id} that are to be set`)};
+    end if;`;
+}
+
+/** What may be read of the row as it is stored: the database may have filled in or changed columns. */
+function showStored(table: GuardedTable): string {
+  const read = cell(table, 'read');
+  const texts = `${qualified(textsOf(table))}(stored)`;
+  return table.columns
+    .map(
+      ({ name }) =>
+        `if grantable.shows_in(${read}, ${literal(name)}, ${texts}) then ${columnOf(NEW, { name })} := ${columnOf('stored', { name })}; end if;`,
+    )
+    .join('\n    ');
+}
+
+/**
+ * Columns without a value are left to their defaults. What is returned shows the new row only if it may be read: PostgreSQL
+ * refuses to return another.
+ */
+function insertion(guard: Guard, table: GuardedTable): string {
+  const isSet = (column: { readonly name: string }) => `${columnOf(NEW, column)} is not null`;
+  const into = `${literal(`insert into ${qualified(table)} `)} ||
+    case when named = '[]' then 'default values' else (
+      select format('(%s) select %s from (select ($1).*) as given', names, names)
+      from (select string_agg(quote_ident(name), ', ') as names from jsonb_array_elements_text(named) as name) as list
+    ) end`;
+  const isOpen = guard.mode === 'report' ? `'[]'` : 'named::text';
+  return `  named := ${namesWhere(table, isSet)};
+  ${refuseGenerated(table)}
+  ${setColumns(isOpen)}
+  if ${cell(table, 'read')} <> '[]' then
+    begin
+      execute ${into} || ' returning *' into stored using new;
+      ${setColumns(`''`)}
+      ${showStored(table)}
+      return new;
+    exception when insufficient_privilege then
+      ${setColumns(isOpen)}
+    end;
+  end if;
+  execute ${into} using new;
+  ${setColumns(`''`)}
+  return new;`;
+}
