@@ -110,7 +110,6 @@ async function runInTransaction<Result>(
     throw error;
   }
   await finish();
-  if (connection.getTransactionStatus?.() === 'I') throw endedByCallback(failure());
   try {
     await connection.query(COMMIT);
   } catch (error) {

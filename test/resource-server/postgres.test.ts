@@ -42,7 +42,7 @@ async function traces(pool: pg.Pool): Promise<unknown> {
   const refused = (error: Error) => error.message;
   try {
     return {
-      roles: await all('SELECT current_user, session_user'),
+      roles: await all("SELECT current_user, session_user, current_setting('role') AS role"),
       claims: await all(
         `SELECT coalesce(current_setting('request.jwt.claims', true), '') AS claims,
            coalesce(current_setting('grantable.transaction', true), '') AS mark`,
@@ -282,6 +282,22 @@ for (const { name, missing, open } of ways) {
       assert.deepEqual(await withToken(broken, tokenOf('4'), customers), ['4']);
     });
 
+    test('a login role that is a superuser gets its own name back', async () => {
+      const pool = new pg.Pool({
+        host: '127.0.0.1',
+        port: server.port,
+        user: 'owner',
+        database: 'crm',
+        max: 1,
+      });
+      pools.push(pool);
+      const names = "SELECT session_user, current_user, current_setting('role') AS role";
+      await withToken(pool, tokenOf('4'), (client) => client.query('SET SESSION AUTHORIZATION clerk'));
+      assert.deepEqual((await pool.query(names)).rows, [
+        { session_user: 'owner', current_user: 'owner', role: 'none' },
+      ]);
+    });
+
     test('fifty at a time over five connections see their own rows', async () => {
       const five = await openPool(5, 10);
       await Promise.all(
@@ -359,4 +375,24 @@ test('withToken refuses a token without a role before it takes a connection', as
       withToken(pool, { claims: { role } }, () => 1),
       /^TypeError: .* is not a role/,
     );
+});
+
+test('withToken gives a connection that it cannot clean to the pool as broken', async () => {
+  const stuck = new Error('the pooler is away');
+  let released: unknown;
+  const connection = {
+    query: async (text: unknown) => {
+      if (String(text).startsWith('ROLLBACK')) throw stuck;
+    },
+    release: (error?: Error) => {
+      released = error;
+    },
+    on: () => undefined,
+    off: () => undefined,
+  };
+  const run = withToken({ connect: async () => connection }, tokenOf('1'), () =>
+    Promise.reject(new Error('no')),
+  );
+  await assert.rejects(run, /^Error: no$/);
+  assert.equal(released, stuck);
 });
