@@ -1,6 +1,6 @@
 /**
- * Who may call a route, in terms of no framework: rules, the token of a request, and the answer to who may not. Every
- * route is private unless it says `access.public()`.
+ * Who may call a route, for all bindings: rules, the token of a request, the answer to a caller who may not, and the
+ * metadata of the resource. Every route is private unless it says `access.public()`.
  */
 import type { Action } from '../permissions/actions.ts';
 import { quoteName } from '../permissions/errors.ts';
@@ -10,20 +10,29 @@ import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
 /** What a route demands, or that it demands nothing. */
-export class Rule {
-  readonly isPublic: boolean;
+export class Rule<IsPublic extends boolean = boolean> {
+  readonly isPublic: IsPublic;
   /** @throws AccessError insufficient_scope */
   readonly check: (token: VerifiedToken) => void;
 
-  constructor(check: (token: VerifiedToken) => void, isPublic = false) {
+  constructor(check: (token: VerifiedToken) => void, isPublic: IsPublic) {
     this.check = check;
     this.isPublic = isPublic;
   }
 }
 
+/** What a handler behind these rules is given: a public route may be called without a token. */
+export type TokenUnder<Rules extends readonly Rule[]> = [Rules[number]['isPublic']] extends [false]
+  ? VerifiedToken
+  : VerifiedToken | undefined;
+
 /** Every client may call the route, also without a token. */
-function isPublic(): Rule {
+function isPublic(): Rule<true> {
   return new Rule(() => undefined, true);
+}
+
+function required(check: (token: VerifiedToken) => void): Rule<false> {
+  return new Rule(check, false);
 }
 
 /**
@@ -44,18 +53,18 @@ export function demandAny({ access }: VerifiedToken, table: string, action: Acti
 }
 
 /** The token must allow the action on all rows and columns of the table. */
-function requireTable(table: string, action: Action): Rule {
-  return new Rule((token) => demand(token, table, action));
+function requireTable(table: string, action: Action): Rule<false> {
+  return required((token) => demand(token, table, action));
 }
 
 /** The token must allow the action on some rows and columns at least: the handler applies the limits, with `token.access`. */
-function requireAny(table: string, action: Action): Rule {
-  return new Rule((token) => demandAny(token, table, action));
+function requireAny(table: string, action: Action): Rule<false> {
+  return required((token) => demandAny(token, table, action));
 }
 
 /** The token must have the scope. */
-function requireScope(scope: string): Rule {
-  return new Rule(({ scopes }) => {
+function requireScope(scope: string): Rule<false> {
+  return required(({ scopes }) => {
     if (!scopes.has(scope)) {
       throw new AccessError('insufficient_scope', `The token does not have the scope ${scope}.`, { scope });
     }
@@ -65,54 +74,36 @@ function requireScope(scope: string): Rule {
 /** What a route may say of itself. */
 export const access = { public: isPublic, require: requireTable, requireAny, requireScope } as const;
 
-const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'all'] as const;
-
-/** The methods of a router, each taking rules beside handlers. */
-export type ProtectedRoutes<Handler> = {
-  readonly [M in (typeof METHODS)[number]]: (path: string, ...rulesAndHandlers: (Rule | Handler)[]) => void;
-};
-
-/** @param guard makes the handler that comes before those of a route */
-export function protectRoutes<Handler>(
-  router: object,
-  guard: (...rules: Rule[]) => Handler,
-): ProtectedRoutes<Handler> {
-  const registrars = router as Record<string, (path: string, ...handlers: Handler[]) => unknown>;
-  const register =
-    (method: string) =>
-    (path: string, ...given: (Rule | Handler)[]): void => {
-      const rules = given.filter((each) => each instanceof Rule);
-      const handlers = given.filter((each): each is Handler => !(each instanceof Rule));
-      registrars[method]?.(path, guard(...rules), ...handlers);
-    };
-  return Object.fromEntries(METHODS.map((method) => [method, register(method)])) as ProtectedRoutes<Handler>;
-}
-
 /** What is looked at of a request. */
 export interface TokenRequest {
-  /** As Node gives it: repeated ones are joined or an array. */
+  /** Repeated ones as an array, or joined by commas as Fetch does. */
   readonly authorization: string | readonly string[] | undefined;
-  readonly query: Readonly<Record<string, unknown>>;
+  /** Absolute or not, with the query as it was sent. */
+  readonly url: string;
 }
 
-/** The token of a request. Node drops a second such header, so this reads the raw headers. */
-export function authorizationOf(
-  rawHeaders: readonly string[],
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): TokenRequest['authorization'] {
-  const sent = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization');
-  return sent.length > 1 ? sent : headers.authorization;
+/** Whether frameworks would find the parameter `access_token` in the query, as a list or an object too. */
+function hasQueryToken(url: string): boolean {
+  const start = url.indexOf('?');
+  if (start < 0) return false;
+  const names = [...new URLSearchParams(url.slice(start + 1)).keys()];
+  return names.some((name) => name === 'access_token' || name.startsWith('access_token['));
 }
 
-/** RFC 6750 section 2.1, and no other way to bring one. @throws AccessError missing_token, invalid_request, invalid_token */
-export function readToken({ authorization, query }: TokenRequest): string {
-  if (query.access_token !== undefined) {
+/** Fetch joins several headers by a comma, which no bearer token has. */
+function isTwoTokens(authorization: string): boolean {
+  return authorization.includes(',') && /\bbearer\b/i.test(authorization);
+}
+
+/** RFC 6750 section 2.1, and no other way to bring one. @throws AccessError missing_token, invalid_request */
+function readToken({ authorization, url }: TokenRequest): string {
+  if (hasQueryToken(url)) {
     throw new AccessError('invalid_request', 'Send the token in the Authorization header, not in the query.');
   }
   if (authorization === undefined || authorization === '') {
     throw new AccessError('missing_token', 'The request has no token. Send it as Authorization: Bearer.');
   }
-  if (typeof authorization !== 'string')
+  if (typeof authorization !== 'string' || isTwoTokens(authorization))
     throw new AccessError('invalid_request', 'The request has two tokens. Send one.');
   const [, scheme = '', token = ''] = /^(\S+) +(\S+)$/.exec(authorization) ?? [];
   if (scheme.toLowerCase() !== 'bearer')
@@ -127,14 +118,13 @@ export function readToken({ authorization, query }: TokenRequest): string {
  * @returns the token; undefined where the route is public and none was brought
  * @throws AccessError
  */
-export async function authorize(
+async function authorize(
   verifier: Verifier,
   rules: readonly Rule[],
   request: TokenRequest,
 ): Promise<VerifiedToken | undefined> {
   const isOpen = rules.length > 0 && rules.every((rule) => rule.isPublic);
-  if (isOpen && request.authorization === undefined && request.query.access_token === undefined)
-    return undefined;
+  if (isOpen && request.authorization === undefined && !hasQueryToken(request.url)) return undefined;
   const token = await verifier.verify(readToken(request));
   for (const { check } of rules) check(token);
   return token;
@@ -144,7 +134,7 @@ export async function authorize(
  * RFC 9728 section 3.1: the well-known part goes between host and path.
  * @returns undefined for an identifier that is not a URL, such as `urn:example:orders`: there is no place for metadata
  */
-export function metadataUrl(resource: string): URL | undefined {
+function metadataUrl(resource: string): URL | undefined {
   const url = URL.parse(resource);
   if (!url || !/^https?:$/.test(url.protocol)) return undefined;
   const path = url.pathname === '/' ? '' : url.pathname;
@@ -152,22 +142,8 @@ export function metadataUrl(resource: string): URL | undefined {
   return url;
 }
 
-/** Pages of every origin may read it. */
-export const METADATA_HEADERS = { 'access-control-allow-origin': '*' } as const;
-
-/** Whether a request asks for the metadata of the resource. */
-export function asksForMetadata(
-  { resource }: Verifier,
-  { path, method }: { readonly path: string; readonly method: string },
-): boolean {
-  return path === metadataUrl(resource)?.pathname && (method === 'GET' || method === 'HEAD');
-}
-
 /** Protected resource metadata (RFC 9728 section 2). */
-export function metadataOf(
-  { issuer, resource }: Verifier,
-  scopes?: readonly string[],
-): Record<string, unknown> {
+function metadataOf({ issuer, resource }: Verifier, scopes?: readonly string[]): Record<string, unknown> {
   return defined({
     resource,
     authorization_servers: [issuer],
@@ -176,18 +152,21 @@ export function metadataOf(
   });
 }
 
+/** An answer that a binding sends as it is, without the body to HEAD. */
 export interface AccessAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Readonly<Record<string, string>>;
+  /** To be sent as JSON. */
+  readonly body: Readonly<Record<string, unknown>>;
 }
+
+const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' } as const;
 
 /** Quoted strings may hold neither a quote nor a backslash (RFC 6750 section 3). */
 const quote = (text: string): string => `"${text.replaceAll(/["\\]|[^ -~]/g, "'")}"`;
 
 /** RFC 6750 section 3; RFC 9728 section 5.1. */
-export function answerTo(error: AccessError, { resource }: Verifier): AccessAnswer {
-  const { code, status, message, scope } = error;
+function answerTo({ code, status, message, scope }: AccessError, { resource }: Verifier): AccessAnswer {
   const url = metadataUrl(resource);
   const metadata = url ? [['resource_metadata', url.href]] : [];
   // Without credentials there is nothing to say of them.
@@ -205,11 +184,47 @@ export function answerTo(error: AccessError, { resource }: Verifier): AccessAnsw
   return {
     status,
     headers: {
+      ...JSON_TYPE,
       'cache-control': 'no-store',
       ...(code === 'unavailable'
         ? { 'retry-after': '1' }
         : { 'www-authenticate': ['Bearer', parameters.join(', ')].join(' ').trim() }),
     },
     body: { error: code, error_description: message },
+  };
+}
+
+export interface ProtectionOptions {
+  /** What the metadata says in `scopes_supported`. */
+  readonly scopes?: readonly string[];
+}
+
+/** What the bindings have in common: they read requests and send answers, and the gate decides. */
+export interface Gate {
+  /**
+   * @returns the token; undefined where the route is public and none was brought
+   * @throws AccessError
+   */
+  authorize(rules: readonly Rule[], request: TokenRequest): Promise<VerifiedToken | undefined>;
+  /** @returns undefined for errors of other kinds */
+  refusal(error: unknown): AccessAnswer | undefined;
+  /** @returns undefined for requests that do not ask for the metadata of the resource (RFC 9728) */
+  metadata(request: { readonly method: string; readonly path: string }): AccessAnswer | undefined;
+}
+
+export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {}): Gate {
+  return {
+    authorize: (rules, request) => authorize(verifier, rules, request),
+    refusal: (error) => (error instanceof AccessError ? answerTo(error, verifier) : undefined),
+    metadata({ method, path }) {
+      const isRead = method === 'GET' || method === 'HEAD';
+      if (!isRead || path !== metadataUrl(verifier.resource)?.pathname) return undefined;
+      return {
+        status: 200,
+        // Pages of every origin may read it.
+        headers: { ...JSON_TYPE, 'access-control-allow-origin': '*' },
+        body: metadataOf(verifier, scopes),
+      };
+    },
   };
 }

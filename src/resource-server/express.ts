@@ -1,26 +1,14 @@
 /** Express, its application and its routers. */
-import {
-  answerTo,
-  asksForMetadata,
-  authorizationOf,
-  authorize,
-  METADATA_HEADERS,
-  metadataOf,
-  type ProtectedRoutes,
-  protectRoutes,
-  type Rule,
-} from './access.ts';
-import { AccessError } from './errors.ts';
+import { type AccessAnswer, createGate, type ProtectionOptions, type Rule } from './access.ts';
+import { type NodeRequest, tokenRequestOf } from './node-request.ts';
+import { type ProtectedRoutes, protectRoutes } from './protected-routes.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
 /** The little of Express that is needed. */
-export interface ExpressRequest {
+export interface ExpressRequest extends NodeRequest {
   readonly path: string;
   readonly method: string;
-  readonly query: Readonly<Record<string, unknown>>;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly rawHeaders: readonly string[];
   token?: VerifiedToken | undefined;
 }
 export interface ExpressResponse {
@@ -52,29 +40,22 @@ export interface ExpressProtection {
   readonly metadata: ExpressMiddleware;
 }
 
-export function createProtection(
-  verifier: Verifier,
-  options: { readonly scopes?: readonly string[] } = {},
-): ExpressProtection {
-  function answer(error: AccessError, response: ExpressResponse): void {
-    const { status, headers, body } = answerTo(error, verifier);
-    response
-      .status(status)
-      .set({ ...headers })
-      .json(body);
-  }
+export function createProtection(verifier: Verifier, options: ProtectionOptions = {}): ExpressProtection {
+  const gate = createGate(verifier, options);
+
+  const onError: ExpressProtection['onError'] = (error, _request, response, next) => {
+    const refusal = gate.refusal(error);
+    if (refusal) send(response, refusal);
+    else next(error);
+  };
 
   const guard =
     (...rules: Rule[]): ExpressMiddleware =>
     async (request, response, next) => {
       try {
-        request.token = await authorize(verifier, rules, {
-          authorization: authorizationOf(request.rawHeaders, request.headers),
-          query: request.query,
-        });
+        request.token = await gate.authorize(rules, tokenRequestOf(request));
       } catch (error) {
-        if (error instanceof AccessError) answer(error, response);
-        else next(error);
+        onError(error, request, response, next);
         return;
       }
       next();
@@ -82,14 +63,19 @@ export function createProtection(
 
   return {
     guard,
-    onError(error, _request, response, next) {
-      if (error instanceof AccessError) answer(error, response);
-      else next(error);
-    },
+    onError,
     protect: (router) => protectRoutes<ExpressHandler>(router, guard),
     metadata(request: ExpressRequest, response: ExpressResponse, next) {
-      if (!asksForMetadata(verifier, request)) return next();
-      response.set({ ...METADATA_HEADERS }).json(metadataOf(verifier, options.scopes));
+      const answer = gate.metadata(request);
+      if (answer) send(response, answer);
+      else next();
     },
   };
+}
+
+function send(response: ExpressResponse, { status, headers, body }: AccessAnswer): void {
+  response
+    .status(status)
+    .set({ ...headers })
+    .json(body);
 }

@@ -1,16 +1,7 @@
 /** Koa, with any router that registers routes as `@koa/router` does. */
-import {
-  answerTo,
-  asksForMetadata,
-  authorizationOf,
-  authorize,
-  METADATA_HEADERS,
-  metadataOf,
-  type ProtectedRoutes,
-  protectRoutes,
-  type Rule,
-} from './access.ts';
-import { AccessError } from './errors.ts';
+import { type AccessAnswer, createGate, type ProtectionOptions, type Rule } from './access.ts';
+import { type NodeRequest, tokenRequestOf } from './node-request.ts';
+import { type ProtectedRoutes, protectRoutes } from './protected-routes.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -18,9 +9,7 @@ import type { Verifier } from './verifier.ts';
 export interface KoaContext {
   readonly path: string;
   readonly method: string;
-  readonly query: Readonly<Record<string, unknown>>;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly req: { readonly rawHeaders: readonly string[] };
+  readonly req: NodeRequest;
   status: number;
   body: unknown;
   state: Record<string, unknown>;
@@ -41,25 +30,19 @@ export interface KoaProtection {
   readonly metadata: KoaMiddleware;
 }
 
-export function createProtection(
-  verifier: Verifier,
-  options: { readonly scopes?: readonly string[] } = {},
-): KoaProtection {
+export function createProtection(verifier: Verifier, options: ProtectionOptions = {}): KoaProtection {
+  const gate = createGate(verifier, options);
+
   const guard =
     (...rules: Rule[]): KoaMiddleware =>
     async (ctx: KoaContext, next) => {
       try {
-        ctx.state.token = await authorize(verifier, rules, {
-          authorization: authorizationOf(ctx.req.rawHeaders, ctx.headers),
-          query: ctx.query,
-        });
+        ctx.state.token = await gate.authorize(rules, tokenRequestOf(ctx.req));
         await next();
       } catch (error) {
-        if (!(error instanceof AccessError)) throw error;
-        const { status, headers, body } = answerTo(error, verifier);
-        ctx.status = status;
-        ctx.set({ ...headers });
-        ctx.body = body;
+        const refusal = gate.refusal(error);
+        if (!refusal) throw error;
+        send(ctx, refusal);
       }
     };
 
@@ -67,14 +50,17 @@ export function createProtection(
     guard,
     protect: (router) => protectRoutes<KoaHandler>(router, guard),
     metadata: async (ctx: KoaContext, next) => {
-      if (!asksForMetadata(verifier, ctx)) {
-        await next();
-        return;
-      }
-      ctx.set({ ...METADATA_HEADERS });
-      ctx.body = metadataOf(verifier, options.scopes);
+      const answer = gate.metadata(ctx);
+      if (answer) send(ctx, answer);
+      else await next();
     },
   };
+}
+
+function send(ctx: KoaContext, { status, headers, body }: AccessAnswer): void {
+  ctx.status = status;
+  ctx.set({ ...headers });
+  ctx.body = body;
 }
 
 /** The token of a request that a guard let through; undefined where a public route was called without one. */

@@ -1,95 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import Router from '@koa/router';
-import express, { type Request, type Response } from 'express';
-import Koa, { type Context } from 'koa';
-import { createProtection as protectExpress } from '../../src/resource-server/express.ts';
-import {
-  access,
-  createVerifier,
-  demand,
-  type VerifiedToken,
-  type Verifier,
-} from '../../src/resource-server/index.ts';
-import { createProtection as protectKoa, tokenOf } from '../../src/resource-server/koa.ts';
+import { createVerifier, type Verifier } from '../../src/resource-server/index.ts';
 import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { FRAMEWORKS, ROWS } from './bound-apis.ts';
 
-const ROWS = [
-  { id: 1, region: 'eu', total: 5 },
-  { id: 2, region: 'us', total: 7 },
-];
-
-/** What a handler does that knows limits. */
-function ownRows(token: VerifiedToken | undefined, sort: unknown) {
-  if (typeof sort === 'string') token?.access.demandColumns('orders', [sort]);
-  return { rows: token?.access.filter('orders', 'read', ROWS) };
-}
-
-function startKoa(verifier: Verifier): Server {
-  const { protect, guard, metadata } = protectKoa(verifier, { scopes: ['orders.read'] });
-  const router = new Router();
-  const routes = protect(router);
-  const ok = (ctx: Context) => {
-    ctx.body = { subject: tokenOf(ctx)?.subject ?? null };
-  };
-  routes.get('/open', access.public(), ok);
-  routes.get('/private', ok);
-  routes.get('/orders', access.require('orders', 'read'), ok);
-  routes.delete('/orders', access.require('orders', 'delete'), ok);
-  routes.get('/both', access.require('orders', 'read'), access.require('nothing', 'read'), ok);
-  routes.get('/scope', access.requireScope('orders.read'), ok);
-  routes.get('/other-scope', access.requireScope('orders.write'), ok);
-  routes.get('/own', access.requireAny('orders', 'read'), (ctx: Context) => {
-    ctx.body = ownRows(tokenOf(ctx), ctx.query.sort);
-  });
-  routes.post('/bulk', (ctx: Context) => {
-    const token = tokenOf(ctx);
-    if (token) demand(token, 'orders', 'delete');
-    ok(ctx);
-  });
-  const app = new Koa();
-  app.use(metadata).use(router.routes()).use(guard());
-  return app.listen(0, '127.0.0.1');
-}
-
-function startExpress(verifier: Verifier): Server {
-  const { protect, guard, metadata, onError } = protectExpress(verifier, { scopes: ['orders.read'] });
-  const app = express();
-  const routes = protect(app);
-  const ok = (request: Request & { token?: { subject: string } }, response: Response) => {
-    response.json({ subject: request.token?.subject ?? null });
-  };
-  app.use(metadata);
-  routes.get('/open', access.public(), ok);
-  routes.get('/private', ok);
-  routes.get('/orders', access.require('orders', 'read'), ok);
-  routes.delete('/orders', access.require('orders', 'delete'), ok);
-  routes.get('/both', access.require('orders', 'read'), access.require('nothing', 'read'), ok);
-  routes.get('/scope', access.requireScope('orders.read'), ok);
-  routes.get('/other-scope', access.requireScope('orders.write'), ok);
-  routes.get(
-    '/own',
-    access.requireAny('orders', 'read'),
-    (request: Request & { token?: VerifiedToken }, response: Response) => {
-      response.json(ownRows(request.token, request.query.sort));
-    },
-  );
-  routes.post('/bulk', (request: Request & { token?: never }, response: Response) => {
-    if (request.token) demand(request.token, 'orders', 'delete');
-    ok(request, response);
-  });
-  app.use(guard());
-  app.use(onError);
-  return app.listen(0, '127.0.0.1');
-}
-
-for (const [framework, start] of [
-  ['Koa', startKoa],
-  ['Express', startExpress],
-] as const) {
+for (const [framework, start] of Object.entries(FRAMEWORKS)) {
   describe(`the binding for ${framework}`, () => {
     let server: TestServer;
     let verifier: Verifier;
@@ -278,3 +196,118 @@ for (const [framework, start] of [
     });
   });
 }
+
+describe('all bindings', () => {
+  let server: TestServer;
+  let apis: Server[];
+  let verifier: Verifier;
+  let token: string;
+  let ended: string;
+  before(async () => {
+    server = await startServer();
+    verifier = createVerifier({
+      issuer: server.issuer,
+      resource: RESOURCE,
+      clientId: 'shop-api',
+      clientSecret: server.secretOf('shop-api'),
+      mode: 'introspection',
+    });
+    apis = await Promise.all(
+      Object.values(FRAMEWORKS).map(async (start) => {
+        const api = start(verifier);
+        if (!api.listening) await once(api, 'listening');
+        return api;
+      }),
+    );
+    token = (await server.token('machine')).json.access_token;
+    ended = (await server.token('machine')).json.access_token;
+    await server.post('/oauth/revoke', 'machine', { token: ended });
+  });
+  after(async () => {
+    for (const api of apis) {
+      api.closeAllConnections();
+      api.close();
+    }
+    await server[Symbol.asyncDispose]();
+  });
+
+  const SAID = [
+    'www-authenticate',
+    'cache-control',
+    'retry-after',
+    'access-control-allow-origin',
+    'content-type',
+  ];
+
+  /** What the caller sees, without what differs by design: bodies of 404 and types of what handlers answer. */
+  async function answerOf(api: Server, method: string, path: string, headers: readonly string[]) {
+    const { port } = api.address() as AddressInfo;
+    const sent = request({ host: '127.0.0.1', port, method, path, agent: false });
+    // An array of values is sent as so many headers.
+    if (headers.length > 0) sent.setHeader('authorization', headers);
+    sent.end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    const body = Buffer.concat(await response.toArray()).toString();
+    const status = response.statusCode as number;
+    if (status === 404) return { status };
+    const said = status === 200 && !path.startsWith('/.well-known') ? [] : SAID;
+    return { status, body, ...Object.fromEntries(said.map((name) => [name, response.headers[name]])) };
+  }
+
+  test('TE-11 answer the same requests with the same status, headers and body', async () => {
+    const bearer = `Bearer ${token}`;
+    const known = '/.well-known/oauth-protected-resource';
+    const requests: readonly [status: number, request: string, ...headers: string[]][] = [
+      [200, 'GET /open'],
+      [200, 'GET /open', bearer],
+      [200, 'HEAD /open'],
+      [401, 'GET /open', 'Bearer x'],
+      [401, 'GET /open', ''],
+      [400, 'GET /open?access_token=x'],
+      [401, 'GET /private'],
+      [200, 'GET /private', bearer],
+      [200, 'GET /private', `bearer   ${token}`],
+      [401, 'HEAD /private'],
+      [200, 'HEAD /private', bearer],
+      [401, 'GET /private', `Bearer ${ended}`],
+      [401, 'GET /private', `Basic ${token}`],
+      [401, 'GET /private', 'Digest username="a", realm="b"'],
+      [401, 'GET /private', token],
+      [400, 'GET /private', bearer, bearer],
+      [400, 'GET /private', `${bearer},${bearer}`],
+      [400, 'GET /private', 'Basic x', bearer],
+      [400, 'GET /private', bearer, 'Basic x'],
+      [400, 'GET /private', '', bearer],
+      [400, `GET /private?access_token=${token}`],
+      [400, `GET /private?a=b&access%5Ftoken=${token}`, bearer],
+      [400, `GET /private?access_token[]=${token}`],
+      [400, `GET /private?access_token[x]=${token}`],
+      [200, 'GET /orders', bearer],
+      [403, 'DELETE /orders', bearer],
+      [403, 'GET /both', bearer],
+      [403, 'GET /half-open', bearer],
+      [401, 'GET /half-open'],
+      [403, 'GET /other-scope', bearer],
+      [403, 'HEAD /other-scope', bearer],
+      [403, 'POST /bulk', bearer],
+      [401, 'POST /bulk'],
+      [401, 'GET /nowhere'],
+      [404, 'GET /nowhere', bearer],
+      [401, 'PUT /orders'],
+      [401, 'OPTIONS /orders'],
+      [200, `GET ${known}`],
+      [200, `HEAD ${known}`],
+      [401, `POST ${known}`],
+      [401, `GET ${known}/more`],
+    ];
+    for (const [status, asked, ...headers] of requests) {
+      const [method = '', path = ''] = asked.split(' ');
+      const answers = await Promise.all(apis.map((api) => answerOf(api, method, path, headers)));
+      const [first] = answers;
+      assert.equal(first?.status, status, `${asked} ${headers}`);
+      for (const [index, answer] of answers.entries()) {
+        assert.deepEqual(answer, first, `${Object.keys(FRAMEWORKS)[index]}: ${asked} ${headers}`);
+      }
+    }
+  });
+});
