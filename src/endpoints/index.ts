@@ -1,13 +1,15 @@
 /**
- * The OAuth endpoints that Grantable answers itself, over the token service: token, introspection, revocation and the
- * revocation feed. They read a request, authenticate its client and call the service; errors are answered by the error
- * boundary of `http`. Routes: `/oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/revocations`.
+ * The endpoints that Grantable answers itself, over the token service: token, introspection, revocation, the revocation
+ * feed, and decisions (AuthZEN). They read a request, authenticate its client and call the service; errors are answered by
+ * the error boundary of `http`. Routes: `/oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/revocations`,
+ * `/access/v1/evaluation`, `/access/v1/evaluations`.
  */
 import type { Context, Middleware } from 'koa';
 import { readForm } from '../http/body.ts';
 import type { Endpoint } from '../http/direct.ts';
 import { PATHS } from '../provider/paths.ts';
 import type { TokenService } from '../tokens/service.ts';
+import { createAuthzenEndpoints } from './authzen.ts';
 import { createClientOrigins, PREFLIGHTS } from './client-origins.ts';
 import { createIntrospectionEndpoint } from './introspection.ts';
 import { createRequests, onDirectLane, onKoa, type Requests, type RequestsDeps } from './requests.ts';
@@ -19,7 +21,7 @@ export type Handler = (ctx: Context) => Promise<void>;
 
 export interface EndpointsDeps extends RequestsDeps, Omit<RevocationFeedDeps, 'requests'> {
   readonly directory: RequestsDeps['directory'] & RevocationFeedDeps['directory'];
-  readonly tokenService: Pick<TokenService, 'issue' | 'introspect' | 'revoke'>;
+  readonly tokenService: Pick<TokenService, 'issue' | 'introspect' | 'findTokenRights' | 'revoke'>;
   /** Instead of the token endpoint. */
   readonly tokenEndpoint?: ((requests: Requests) => Handler) | undefined;
   /** The engine's. Pages may call it, like the token endpoint. */
@@ -41,6 +43,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const introspection = createIntrospectionEndpoint(requests, deps.tokenService.introspect);
   const revocation = createRevocationEndpoint(requests, deps.tokenService.revoke);
   const feed = recording(createRevocationFeed({ ...deps, requests }));
+  const authzen = createAuthzenEndpoints({ ...deps.tokenService, requests });
   const userinfo = forPages(async (ctx, next) => {
     if (ctx.method === 'POST') await readForm(ctx);
     await deps.userinfo(ctx, next);
@@ -54,6 +57,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     [`POST ${PATHS.userinfo}`, userinfo],
     [`POST ${PATHS.revocations}`, feed],
     [`GET ${PATHS.revocations}`, feed],
+    [`POST ${PATHS.access_evaluation}`, recording(authzen.evaluation)],
+    [`POST ${PATHS.access_evaluations}`, recording(authzen.evaluations)],
   ]);
   const directEndpoints = new Map([
     [PATHS.token, onDirectLane(token)],

@@ -9,6 +9,8 @@ import type { Directory, RequestView } from '../directory/directory.ts';
 import { ClientRejected, DomainError, MalformedRequest } from '../errors/domain.ts';
 import { readForm } from '../http/body.ts';
 import type { Endpoint, EndpointRequest } from '../http/direct.ts';
+import { Refusal } from '../http/refusal.ts';
+import type { Application } from '../nouns/index.ts';
 
 declare module 'koa' {
   interface DefaultState {
@@ -86,6 +88,12 @@ export function onDirectLane(endpoint: Endpoint): Endpoint {
     const form = withoutEmpty(request.form);
     return endpoint(form === request.form ? request : { ...request, form });
   };
+}
+
+/** @throws Refusal 403 for an application that does not serve a resource */
+export function requireServing({ introspects }: Application): void {
+  if (introspects.length > 0) return;
+  throw new Refusal(403, 'The application does not introspect a resource.', { error: 'access_denied' });
 }
 
 export interface Requests {

@@ -15,7 +15,6 @@ import { CREDENTIAL_PARAMETERS } from '../clients/credentials.ts';
 import type { Form } from '../clients/form.ts';
 import type { Directory } from '../directory/directory.ts';
 import { MalformedRequest } from '../errors/domain.ts';
-import { Refusal } from '../http/refusal.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { Application } from '../nouns/index.ts';
 import { ACCESS_TOKEN_ALG } from '../nouns/signing-algs.ts';
@@ -23,7 +22,7 @@ import { quoteName } from '../permissions/errors.ts';
 import type { Feed, FeedPage } from '../registry/feed.ts';
 import type { NodeRecord } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import { type Requests, requireForm } from './requests.ts';
+import { type Requests, requireForm, requireServing } from './requests.ts';
 
 /** Of the header of the JWT, and in `Content-Type` behind `application/`. */
 const REVOCATIONS_TYPE = 'revocations+jwt';
@@ -119,9 +118,7 @@ export function createRevocationFeed({ issuer, requests, directory, feed, sign, 
     );
     const { application } = client;
     ctx.set('Cache-Control', 'no-store');
-    if (application.introspects.length === 0) {
-      throw new Refusal(403, 'The application does not introspect a resource.', { error: 'access_denied' });
-    }
+    requireServing(application);
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());
     const audience = { organization: application.organization, resources: application.introspects };

@@ -1,7 +1,7 @@
 /**
  * Request bodies. Forms are read here, with events, for the endpoints and the engine: faster than the engine reads them, and
- * with the statuses that it does not have (413, 415). The engine parses the text itself. Other bodies stay unread: the
- * endpoints and the engine refuse them, and a face that wants one calls `readBody`.
+ * with the statuses that it does not have (413, 415). The engine parses the text itself. Other bodies stay unread: most
+ * endpoints and the engine refuse them, and what wants one (faces, AuthZEN) calls `readBody`.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';

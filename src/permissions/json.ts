@@ -66,8 +66,9 @@ function requirePlain(value: object): void {
 /**
  * Parses JSON text of a client. Throws `PermissionsError`: too_large for long text, malformed for what is not JSON and
  * for an object that has a name twice (RFC 8259 section 4 leaves open which one counts, so a client cannot rely on either).
+ * @param maxDepth levels of objects and arrays
  */
-export function parseJsonText(text: string): unknown {
+export function parseJsonText(text: string, maxDepth = MAX_DEPTH): unknown {
   if (text.length > MAX_TEXT_LENGTH) {
     throw new PermissionsError('too_large', 'The permissions are too long.');
   }
@@ -77,7 +78,7 @@ export function parseJsonText(text: string): unknown {
   } catch {
     throw new PermissionsError('malformed', 'The permissions are not valid JSON.');
   }
-  requirePlainJson(value);
+  countValues(value, maxDepth, MAX_VALUES);
   requireUniqueNames(text);
   return value;
 }

@@ -1,4 +1,4 @@
-/** The OAuth endpoints: where they are, which methods they answer, and who calls them. Other lists derive from this one. */
+/** The endpoints of OAuth and AuthZEN: where they are, which methods they answer, and who calls them. Other lists derive from this one. */
 
 interface Endpoint {
   readonly path: string;
@@ -38,6 +38,19 @@ const OTHERS = {
     callers: 'servers',
     furtherHosts: true,
   },
+  access_evaluation: {
+    path: '/access/v1/evaluation',
+    methods: ['POST'],
+    callers: 'servers',
+    furtherHosts: true,
+  },
+  access_evaluations: {
+    path: '/access/v1/evaluations',
+    methods: ['POST'],
+    callers: 'servers',
+    furtherHosts: true,
+  },
+  authzen_metadata: { path: '/.well-known/authzen-configuration', ...METADATA },
   openid_metadata: { path: '/.well-known/openid-configuration', ...METADATA },
   oauth_metadata: { path: '/.well-known/oauth-authorization-server', ...METADATA },
 } as const satisfies Record<string, Endpoint>;

@@ -1,6 +1,7 @@
 /** The provider's middleware in the order in which a request meets it. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
+import { createAuthzenMetadata } from './authzen-metadata.ts';
 import type { ProviderDeps } from './deps.ts';
 import type { Engine } from './engine.ts';
 import { createFailures } from './failures.ts';
@@ -28,6 +29,7 @@ export function createProviderRoutes(engine: Engine, deps: ProviderDeps): Middle
     createResourceParameter(deps),
     createFailures(deps.recordRefused),
     onPaths(METADATA_PATHS, createMetadata(deps)),
+    onPaths([PATHS.authzen_metadata], createAuthzenMetadata(deps)),
     onPaths([PATHS.authorization], createPrompts()),
     engine.middleware,
   ]);

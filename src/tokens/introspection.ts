@@ -30,11 +30,35 @@ export type Introspect = (presented: string, caller: IntrospectionCaller) => Pro
 
 const INACTIVE = JSON.stringify({ active: false });
 
-/** A resource server sees tokens meant for its resource, an application its own; other clients see nothing (MT-02). */
+/** Whether a client serves the resource that a token is for, in its own organization (MT-02). */
+export function servesResourceOf(
+  { organization, resource }: TokenRow | LoginRow,
+  client: Application,
+): boolean {
+  return (
+    organization === client.organization && resource !== undefined && client.introspects.includes(resource)
+  );
+}
+
+/** A resource server sees tokens meant for its resource, an application its own; other clients see nothing. */
 function maySee(client: Application, { kind, row }: Living): boolean {
-  if (row.application === client.id) return true;
-  if (row.organization !== client.organization || row.resource === undefined) return false;
-  return kind === 'access token' && client.introspects.includes(row.resource);
+  return row.application === client.id || (kind === 'access token' && servesResourceOf(row, client));
+}
+
+/** Of a token: undefined if one of them is gone or disabled. */
+export async function findParties({ organization, application }: TokenRow | LoginRow, view: DirectoryView) {
+  const [found, client] = await Promise.all([
+    view.findOrganization(organization),
+    view.findApplicationById(application),
+  ]);
+  return found?.enabled && client ? { organization: found, client } : undefined;
+}
+
+/** For the log; undefined if nothing was dropped. */
+export function noteOfCut({ id, permissions }: TokenRow | LoginRow): string | undefined {
+  return permissions.isCut
+    ? `token ${id} has too many alternatives for one table: some were dropped`
+    : undefined;
 }
 
 function tokenFacts(token: TokenRow): Record<string, unknown> {
@@ -66,11 +90,9 @@ function spell({ permissions: stored, devices, resource = '' }: TokenRow | Login
 
 async function describe(living: Living, view: DirectoryView, issuer: string): Promise<string> {
   const { row } = living;
-  const [organization, client] = await Promise.all([
-    view.findOrganization(row.organization),
-    view.findApplicationById(row.application),
-  ]);
-  if (!organization?.enabled || !client) return INACTIVE;
+  const parties = await findParties(row, view);
+  if (!parties) return INACTIVE;
+  const { organization, client } = parties;
   return JSON.stringify({
     ...(living.kind === 'access token' && living.row.claims),
     active: true,
@@ -105,9 +127,8 @@ export function createIntrospect({ issuer, presentedTokens, keptAnswers }: Intro
     // A used refresh token still ends its login when revoked, but is not active.
     const isUsed = living?.kind === 'refresh token' && !living.isCurrent;
     if (!living || isUsed || !maySee(caller.client, living)) return INACTIVE;
-    if (living.row.permissions.isCut) {
-      caller.remark?.(`token ${living.row.id} has too many alternatives for one table: some were dropped`);
-    }
+    const note = noteOfCut(living.row);
+    if (note !== undefined) caller.remark?.(note);
     const answer = await describe(living, caller.view, issuer);
     if (answer !== INACTIVE) found.keep(answer, living);
     return answer;

@@ -23,10 +23,12 @@ import { createKeptAnswers, type KeptAnswersDeps } from './kept-answers.ts';
 import { createKeptDecisions } from './kept-decisions.ts';
 import { createMint } from './mint.ts';
 import { createRevoke, type RevocationDeps, type Revoke } from './revocation.ts';
+import { createFindTokenRights, type FindTokenRights } from './token-rights.ts';
 
 export interface TokenService {
   readonly issue: IssueToken;
   readonly introspect: Introspect;
+  readonly findTokenRights: FindTokenRights;
   readonly revoke: Revoke;
   /** All that are live. */
   readonly grants: readonly Grant[];
@@ -71,6 +73,7 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
       keptDecisions: createKeptDecisions(deps.keptBytes),
     }),
     introspect: createIntrospect({ ...deps, keptAnswers }),
+    findTokenRights: createFindTokenRights(presentedTokens),
     revoke: createRevoke({ ...deps, logins }),
     keysChanged() {
       presentedTokens.keysChanged();

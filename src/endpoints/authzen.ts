@@ -1,0 +1,116 @@
+/**
+ * The AuthZEN Authorization API 1.0: `POST /access/v1/evaluation` and `/access/v1/evaluations`, in JSON. A resource server
+ * asks whether a token allows an access to a table. It authenticates as at introspection; what a form would say for that
+ * stands beside the other members of the body.
+ */
+import type { Context } from 'koa';
+import { CREDENTIAL_PARAMETERS } from '../clients/credentials.ts';
+import { MalformedRequest } from '../errors/domain.ts';
+import { readBody } from '../http/body.ts';
+import { type JsonObject, readMember } from '../permissions/json.ts';
+import { createDecide, type Decision, NOT_ACTIVE, refuse } from '../tokens/table-decisions.ts';
+import type { FindTokenRights, TokenRights } from '../tokens/token-rights.ts';
+import { parseRequest, readEvaluations, readQuestion, readStopAt } from './authzen-questions.ts';
+import { type ClientRequest, type Requests, requireServing } from './requests.ts';
+
+const MAX_BODY_BYTES = 256 * 1024;
+/** Node would write other characters in another encoding than it reads them. */
+const ASCII = /^[ -~]+$/;
+
+export interface AuthzenDeps {
+  readonly requests: Requests;
+  readonly findTokenRights: FindTokenRights;
+}
+
+type Answer = (body: JsonObject, decide: (evaluation: unknown) => Promise<Decision>) => Promise<unknown>;
+
+async function readJson(ctx: Context): Promise<JsonObject> {
+  if (!ctx.is('application/json')) {
+    throw new MalformedRequest({ description: 'Send the request as application/json.' });
+  }
+  return parseRequest(await readBody(ctx, MAX_BODY_BYTES));
+}
+
+/** The caller finds the answer by its own id; the log has ours, which callers cannot choose. */
+function repeatRequestId(ctx: Context): void {
+  const id = ctx.get('X-Request-Id');
+  if (ASCII.test(id)) ctx.set('X-Request-Id', id);
+}
+
+/** Decisions for one request: each token is looked up once. */
+function createDecisions(
+  findTokenRights: FindTokenRights,
+  { client: { application }, view }: ClientRequest,
+  defaults: JsonObject,
+  remark: (note: string) => void,
+): (evaluation: unknown) => Promise<Decision> {
+  const found = new Map<string, Promise<TokenRights | undefined>>();
+  const decide = createDecide();
+
+  function find(token: string, resource: string | undefined): Promise<TokenRights | undefined> {
+    if (resource === undefined && application.introspects.length > 1) {
+      throw new MalformedRequest({
+        description:
+          'The application introspects several resources. Say in resource.properties.resource which one has the table.',
+      });
+    }
+    const key = JSON.stringify([token, resource]);
+    const rights = found.get(key) ?? findTokenRights(token, resource, { client: application, view, remark });
+    found.set(key, rights);
+    return rights;
+  }
+
+  return async (evaluation) => {
+    const question = readQuestion(evaluation, defaults);
+    if ('problem' in question) return refuse(question.problem);
+    const rights = await find(question.token, question.resource);
+    return rights ? decide(rights, question.table, question.access) : NOT_ACTIVE;
+  };
+}
+
+const evaluateOne: Answer = (body, decide) => decide(body);
+
+/** A wrong evaluation is a decision, so that the others are answered too. */
+async function decideOrRefuse(decide: () => Promise<Decision>): Promise<Decision> {
+  try {
+    return await decide();
+  } catch (error) {
+    if (error instanceof MalformedRequest) return refuse(error.told);
+    throw error;
+  }
+}
+
+const evaluateAll: Answer = async (body, decide) => {
+  const stopAt = readStopAt(body);
+  const evaluations = readEvaluations(body);
+  if (!evaluations) return evaluateOne(body, decide);
+  const decisions: Decision[] = [];
+  for (const evaluation of evaluations) {
+    const made = await decideOrRefuse(() => decide(evaluation));
+    decisions.push(made);
+    if (made.decision === stopAt) break;
+  }
+  return { evaluations: decisions };
+};
+
+function createHandler({ requests, findTokenRights }: AuthzenDeps, answer: Answer) {
+  return async (ctx: Context): Promise<void> => {
+    repeatRequestId(ctx);
+    const body = await readJson(ctx);
+    const form = Object.fromEntries(CREDENTIAL_PARAMETERS.map((name) => [name, readMember(body, name)]));
+    const { state } = ctx;
+    const request = await requests.authenticate(
+      { authorization: ctx.get('Authorization'), form, state },
+      { servesPublic: false },
+    );
+    requireServing(request.client.application);
+    const remark = (note: string): void => {
+      state.note = note;
+    };
+    ctx.body = await answer(body, createDecisions(findTokenRights, request, body, remark));
+  };
+}
+
+export function createAuthzenEndpoints(deps: AuthzenDeps) {
+  return { evaluation: createHandler(deps, evaluateOne), evaluations: createHandler(deps, evaluateAll) };
+}
