@@ -2,7 +2,7 @@
  * Verifying access tokens at a resource server: JWTs here (RFC 9068 section 4), with the keys of the authorization
  * server and its feed of revocations, or every token by introspection (RFC 7662). What cannot be told is refused.
  */
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
+import { errors, jwtVerify } from 'jose';
 import { SIGNING_ALGS } from '../nouns/signing-algs.ts';
 import type { TableColumns } from '../permissions/column-limits.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
@@ -11,6 +11,7 @@ import { isCompactJws } from '../registry/compact-jws.ts';
 import { isAhead } from '../registry/nodes.ts';
 import { notActive, uncheckable } from './errors.ts';
 import { type Answer, createIntrospect } from './introspection.ts';
+import { keysOf } from './revocation-feed.ts';
 import { followRevocations } from './revocations.ts';
 import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
 
@@ -18,10 +19,6 @@ import { toVerifiedToken, type VerifiedToken } from './verified-token.ts';
 const MAX_LENGTH = 16_384;
 /** RFC 6750 section 2.1. */
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
-/** Milliseconds: the authorization server publishes a key at least as long before it signs with it. */
-const KEYS_KEPT = 300_000;
-/** Milliseconds: for a token whose key is not known. */
-const KEYS_ASKED_EVERY = 1_000;
 
 export interface VerifierOptions {
   /** Of the authorization server. */
@@ -95,10 +92,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const server = options.backChannel ?? issuer;
   const asker = { server, resource, clientId, clientSecret, now };
   const introspect = createIntrospect(asker, maxStaleness);
-  const keys = createRemoteJWKSet(new URL(`${server}/oauth/jwks`), {
-    cacheMaxAge: KEYS_KEPT,
-    cooldownDuration: KEYS_ASKED_EVERY,
-  });
+  const keys = keysOf(server);
   const revocations =
     mode === 'local'
       ? followRevocations({
