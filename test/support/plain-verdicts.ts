@@ -235,17 +235,29 @@ function contradict(one: Omit<Reading, 'verdict'>, other: Omit<Reading, 'verdict
   );
 }
 
-function isValid(claims: Json, { form, typ = 'at+jwt' }: VectorToken, world: World): boolean {
-  const { exp, nbf, aud, sub, client_id: client } = claims;
-  if (typeof exp !== 'number' || exp <= world.now || !isOurs(aud, world)) return false;
-  if (typeof sub !== 'string' || typeof client !== 'string') return false;
-  if (form === 'introspection') return claims.active === true && claims.token_type === 'Bearer';
-  const isBefore = nbf !== undefined && (typeof nbf !== 'number' || nbf > world.now);
-  const hasNodes =
-    typeof claims.jti === 'string' && Array.isArray(claims.anc) && typeof claims.as_of === 'number';
-  return (
-    typ === 'at+jwt' && claims.iss === world.issuer && !isBefore && hasNodes && typeof claims.iat === 'number'
-  );
+/** Who reads the claims: a verifier, or PostgreSQL behind one. */
+type Reader = 'verifier' | 'postgres';
+
+function isValid(claims: Json, token: VectorToken, world: World, reader: Reader): boolean {
+  const { exp, nbf, aud, iss, active, token_type: type } = claims;
+  if (typeof exp !== 'number' || exp <= world.now) return false;
+  if (nbf !== undefined && (typeof nbf !== 'number' || nbf > world.now)) return false;
+  if (reader === 'verifier') {
+    const isActive = token.form === 'jwt' || (active === true && type === 'Bearer');
+    return isOurs(aud, world) && isActive && hasMembers(claims, token, world);
+  }
+  const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
+  const isActive = active === undefined || (active === true && ['Bearer', 'DPoP'].includes(String(type)));
+  const hasNodes = typeof claims.jti === 'string' && Array.isArray(claims.anc);
+  return iss === world.issuer && audiences.some((each) => isOurs(each, world)) && isActive && hasNodes;
+}
+
+function hasMembers(claims: Json, { form, typ = 'at+jwt' }: VectorToken, { issuer }: World): boolean {
+  if (typeof claims.sub !== 'string' || typeof claims.client_id !== 'string') return false;
+  if (form === 'introspection') return true;
+  const hasNodes = typeof claims.jti === 'string' && Array.isArray(claims.anc);
+  const hasTimes = typeof claims.as_of === 'number' && typeof claims.iat === 'number';
+  return typ === 'at+jwt' && claims.iss === issuer && hasNodes && hasTimes;
 }
 
 function parse(text: string): unknown {
@@ -256,9 +268,9 @@ function parse(text: string): unknown {
   }
 }
 
-function readToken(token: VectorToken, world: World): Reading {
+function readToken(token: VectorToken, world: World, reader: Reader): Reading {
   const claims = parse(claimsText(world, token));
-  if (!isObject(claims) || !isValid(claims, token, world)) return REFUSED;
+  if (!isObject(claims) || !isValid(claims, token, world, reader)) return REFUSED;
   const { permissions, authorization_details: details } = claims;
   if (permissions === undefined && details === undefined) return REFUSED;
   let plain: Omit<Reading, 'verdict'> | undefined;
@@ -328,7 +340,7 @@ const hasAll = (sets: readonly string[][], wanted: readonly string[]): boolean =
   sets.some((columns) => wanted.every((column) => columns.includes(column)));
 
 /** @returns the case with its verdicts */
-function judge(given: Case, world: World, reading: Reading): Case {
+function judge(given: Case, world: World, reading: Reading, postgres: Reading): Case {
   const table = world.tables[given.table] as VectorTable;
   const find = (row: Row, action: string, read = reading) =>
     columnsFor(row, action, given.table, table, read);
@@ -338,7 +350,7 @@ function judge(given: Case, world: World, reading: Reading): Case {
   };
   // Of a table with the gate only, PostgreSQL gives nothing to limited rights.
   const inPostgres: Reading =
-    table.rowColumns.length > 0 ? reading : { ...reading, rights: reading.rights.filter(isWhole) };
+    table.rowColumns.length > 0 ? postgres : { ...postgres, rights: postgres.rights.filter(isWhole) };
   const withPostgres = <T>(verdict: T, other: T) =>
     JSON.stringify(verdict) === JSON.stringify(other) ? {} : { postgres: other };
   if (given.action === 'read') {
@@ -398,7 +410,12 @@ function judge(given: Case, world: World, reading: Reading): Case {
 
 /** The same token with the verdicts that it should have. */
 export function withVerdicts({ cases, ...token }: VectorToken, world: World): VectorToken {
-  const reading = readToken({ ...token, cases }, world);
+  const read = (reader: Reader) => readToken({ ...token, cases }, world, reader);
+  const [reading, inPostgres] = [read('verifier'), read('postgres')];
   const { verdict: _, ...given } = token;
-  return { ...given, verdict: reading.verdict, cases: cases.map((each) => judge(each, world, reading)) };
+  return {
+    ...given,
+    verdict: reading.verdict,
+    cases: cases.map((each) => judge(each, world, reading, inPostgres)),
+  };
 }

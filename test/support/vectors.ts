@@ -77,7 +77,6 @@ export interface VectorToken {
   /** Instead of `claims`. */
   readonly text?: string;
   readonly verdict: TokenVerdict;
-  readonly postgres?: TokenVerdict;
   readonly cases: readonly Case[];
 }
 

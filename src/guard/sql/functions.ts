@@ -136,10 +136,8 @@ begin
   if jsonb_typeof(said -> 'as_of') = 'number' then
     as_of := case when said ? 'active' then (said ->> 'as_of')::numeric else least(as_of, (said ->> 'as_of')::numeric) end;
   end if;
-  if nodes is null or as_of is null or said ->> 'jti' is null then
-    -- Nothing can be said of when it ends.
-    if exists (select from grantable.feed) then return null; end if;
-  elsif grantable.is_ended(nodes || (said ->> 'jti'), as_of) then
+  -- Without them nothing can be said of whether it has ended: every token of ours has them.
+  if nodes is null or as_of is null or said ->> 'jti' is null or grantable.is_ended(nodes || (said ->> 'jti'), as_of) then
     return null;
   end if;
   return said;
@@ -206,6 +204,7 @@ declare
   alternatives jsonb := '[]';
   plain boolean;
   whole boolean := false;
+  is_admin boolean := false;
   detail jsonb;
   conditions jsonb;
 begin
@@ -229,7 +228,7 @@ begin
           or not grantable.is_list(detail -> 'privileges', array['admin']) then
           return nothing;
         end if;
-        whole := true;
+        is_admin := true;
       elsif not grantable.is_list(detail -> 'actions', ${ACTIONS}) then
         return nothing;
       elsif detail ->> 'type' = 'table_access' then
@@ -250,6 +249,8 @@ begin
           return nothing;
         end if;
         continue when not (detail -> 'tables' ?| array[table_id, '*'] and detail -> 'actions' ? action);
+        -- Rows of which no column is shown are not shown.
+        continue when detail ? 'columns' and not detail -> 'columns' ?| array(select jsonb_object_keys(types));
         if not detail ?| array['columns', 'rows'] then
           whole := true;
         elsif conditions <> 'false' then
@@ -260,7 +261,11 @@ begin
       end if;
     end loop;
     -- Both claims were written from the same rights: where they differ, neither can be believed.
-    if plain is distinct from whole and plain is not null then return nothing; end if;
+    whole := whole or is_admin;
+    if plain is not null
+      and (plain <> whole or is_admin <> coalesce((said -> 'permissions' -> 'isAdmin')::boolean, false)) then
+      return nothing;
+    end if;
   end if;
   return case when whole then '[{}]' else alternatives end;
 end`;
