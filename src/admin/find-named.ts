@@ -1,6 +1,6 @@
 /** The nouns that operators name on the command line. */
-import { collectionOf } from '../directory/collections.ts';
-import type { Application, Nouns, Realm, User } from '../nouns/index.ts';
+import { collectionOf, eachNoun, findResourceSpelled } from '../directory/collections.ts';
+import type { Application, Nouns, Realm, Resource, User } from '../nouns/index.ts';
 import { isNounId } from '../nouns/index.ts';
 import { findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -17,6 +17,19 @@ export async function findNamed<C extends 'applications' | 'connections' | 'data
   const [organizationName = '', ...rest] = name.split('/');
   const organization = await store.organizations.findBy('name', organizationName);
   return organization && nouns.findBy('name', `${organization.id}/${rest.join('/')}`);
+}
+
+/**
+ * @param name an identifier, or `organization/name`: several resources of an organization may have one name
+ * @returns all that it fits
+ */
+export async function findResources(store: DirectoryStore, name: string): Promise<readonly Resource[]> {
+  const identified = await findResourceSpelled(store, name);
+  if (identified) return [identified];
+  const [organizationName = '', ...rest] = name.split('/');
+  const organization = await store.organizations.findBy('name', organizationName);
+  const resources = organization ? await Array.fromAsync(eachNoun(store.resources, organization.id)) : [];
+  return resources.filter((each) => each.name === rest.join('/'));
 }
 
 /** @param name a UUID, a clientId, or `organization/application` */

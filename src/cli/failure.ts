@@ -6,6 +6,7 @@ import { ApplyFileError } from '../apply/file-error.ts';
 import { ConfigError } from '../config/config.ts';
 import { DomainError } from '../errors/domain.ts';
 import { toOneLine } from '../errors/texts.ts';
+import { DatabaseFailed } from '../guard/connect.ts';
 import { CannotListen } from '../http/listen.ts';
 import {
   CannotOpenStore,
@@ -29,6 +30,7 @@ const TOLD_AS_THEY_ARE = [
   ApplyRefused,
   BadExport,
   CannotListen,
+  DatabaseFailed,
   CannotOpenStore,
   NewerDatabase,
   StoreNotEmpty,

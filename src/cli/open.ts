@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findResources } from '../admin/find-named.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../server/foundations.ts';
 import { openStorage } from '../server/open-storage.ts';
@@ -61,6 +62,17 @@ export async function openStore(
 /** @throws CommandFailed */
 export async function requireOrganization(name: string, { store }: Pick<Foundations, 'store'>) {
   return requireFound(await store.organizations.findBy('name', name), `There is no organization ${name}.`);
+}
+
+/** @param name an identifier, or `organization/name` @throws CommandFailed */
+export async function requireResource(name: string, { store }: Pick<Foundations, 'store'>) {
+  const [resource, ...others] = await findResources(store, name);
+  if (others.length > 0)
+    throw new CommandFailed(`Several resources are called ${name}: name one by its identifier.`);
+  return requireFound(
+    resource,
+    `There is no resource ${name}. Name it organization/name, or by its identifier.`,
+  );
 }
 
 /** Who it was, for the audit: a person who may run commands is an operator. */

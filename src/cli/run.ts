@@ -15,6 +15,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   revoke: async () => (await import('./revoke.ts')).revoke,
   connection: async () => (await import('./connection.ts')).connection,
   datasource: async () => (await import('./datasource.ts')).datasource,
+  guard: async () => (await import('./guard.ts')).guard,
   backup: async () => (await import('./backup.ts')).backup,
   export: async () => (await import('./export.ts')).exportStore,
   import: async () => (await import('./import.ts')).importStore,

@@ -1,0 +1,119 @@
+import type { ClientConfig } from 'pg';
+import { createAllowedHosts } from '../datasources/addresses.ts';
+import { toOneLine } from '../errors/texts.ts';
+import { toDatasourceConfig, toDsnConfig, withDatabase } from '../guard/connect.ts';
+import { type GuardOptions, makeGuard } from '../guard/make-guard.ts';
+import { numberMigration, readApplied, writeText } from '../guard/numbered.ts';
+import type { Resource } from '../nouns/index.ts';
+import type { Foundations } from '../server/foundations.ts';
+import {
+  type Command,
+  type CommandIo,
+  DONE,
+  FAILED,
+  type Given,
+  readArguments,
+  readSecret,
+  requireFound,
+  UsageError,
+  writeLines,
+} from './command.ts';
+import { openStore, requireResource } from './open.ts';
+
+const options = {
+  dsn: { type: 'string' },
+  datasource: { type: 'string' },
+  database: { type: 'string' },
+  for: { type: 'string', multiple: true },
+  exempt: { type: 'string', multiple: true },
+  schema: { type: 'string' },
+  views: { type: 'string' },
+  mode: { type: 'string' },
+} as const;
+
+type Values = Partial<Given<typeof options>>;
+
+export const guardPostgres: Command = {
+  summary: 'Writes the migration that makes PostgreSQL enforce what tokens allow.',
+  usage: [
+    'guard postgres RESOURCE (--dsn URL | --datasource NAME --database NAME) --for ROLE... --exempt ROLE... [OPTIONS]',
+  ],
+  details: [
+    'Prints a migration that makes PostgreSQL enforce what tokens for the resource allow. It can be run again.',
+    '',
+    '  RESOURCE      organization/name, or an identifier',
+    '  --dsn         the database, such as postgres://owner@host/database, or - for a URL on stdin. Its password may be',
+    '                in PGPASSWORD instead. TLS is verified except to this machine; sslmode=disable switches it off',
+    '  --datasource  or a datasource of the organization, with the --database that has the tables',
+    '  --for         a role that requests of clients run as: it gets what the token of the request allows, through views;',
+    '                may be repeated',
+    '  --exempt      a role that tokens do not bind, such as the owner of the tables; may be repeated',
+    '  --schema      the schema whose tables have their names as ids (public)',
+    '  --views       the schema of the views that clients use in place of those tables (api)',
+    '  --mode        report: what would be refused is logged, and not refused. A new guard enforces',
+  ],
+  async run(args, io) {
+    const { positionals, values } = readArguments(args, options, 1);
+    const guardOptions = readOptions(values);
+    const dsn = await readDsn(values, io);
+    await using opened = await openStore(io);
+    const resource = await requireResource(positionals[0] as string, opened);
+    const config =
+      dsn === undefined ? await findDatasource(resource, values, opened) : toDsnConfig(dsn, io.env);
+    return await withDatabase(config, async (database) => {
+      const { guard, problems } = await makeGuard(database, resource, guardOptions, opened);
+      if (problems.length > 0) {
+        writeLines(io.stderr, [...problems, 'Nothing was changed.'].map(toOneLine));
+        return FAILED;
+      }
+      const organization = await opened.store.organizations.get(resource.organization);
+      const numbered = numberMigration(guard, [], await readApplied(database));
+      io.stdout.write(writeText(numbered, guard, `${organization?.name}/${resource.name}`, []));
+      return DONE;
+    });
+  },
+};
+
+/** @throws UsageError */
+function readOptions({
+  for: clientRoles = [],
+  exempt = [],
+  schema,
+  views,
+  mode = 'enforce',
+}: Values): GuardOptions {
+  if (clientRoles.length === 0) throw new UsageError('Name the roles of clients: --for ROLE');
+  const both = clientRoles.find((role) => exempt.includes(role));
+  if (both !== undefined) throw new UsageError(`A role is either --for or --exempt: ${both}`);
+  if (mode !== 'enforce' && mode !== 'report')
+    throw new UsageError(`Unknown mode ${mode}. Use enforce or report`);
+  return {
+    clientRoles: [...new Set(clientRoles)],
+    exemptRoles: [...new Set(exempt)],
+    defaultSchema: schema ?? 'public',
+    viewSchema: views ?? 'api',
+    mode,
+  };
+}
+
+/** @throws UsageError */
+async function readDsn({ dsn, datasource, database }: Values, io: CommandIo): Promise<string | undefined> {
+  if (dsn !== undefined && (datasource ?? database) !== undefined)
+    throw new UsageError('Give --dsn, or a datasource');
+  if (dsn === undefined && (datasource === undefined || database === undefined))
+    throw new UsageError('Say where the tables are: --dsn URL, or --datasource NAME and --database NAME');
+  return dsn === '-' ? readSecret('URL of the database: ', io) : dsn;
+}
+
+async function findDatasource(
+  { organization }: Resource,
+  { datasource, database = '' }: Values,
+  { store, credentials, config }: Foundations,
+): Promise<ClientConfig> {
+  const named = await store.datasources.findBy('name', `${organization}/${datasource}`);
+  const found = requireFound(named, `The organization has no datasource ${datasource}.`);
+  return toDatasourceConfig(found, database, {
+    credentials,
+    allowed: createAllowedHosts(config.datasourceHosts),
+  });
+}

@@ -1,0 +1,18 @@
+import { type Command, UsageError } from './command.ts';
+import { guardPostgres } from './guard-postgres.ts';
+
+/** What is guarded, and what does it. */
+const actions: Readonly<Record<string, Command>> = { postgres: guardPostgres };
+
+export const guard: Command = {
+  summary:
+    'Makes a database obey tokens: rows and columns that a token does not allow are not there for its client.',
+  usage: Object.values(actions).flatMap(({ usage }) => usage),
+  details: Object.values(actions).flatMap(({ details = [] }) => details),
+  async run([action = '', ...args], io) {
+    const found = Object.hasOwn(actions, action) ? actions[action] : undefined;
+    if (!found)
+      throw new UsageError(`There is no guard ${action}, only ${Object.keys(actions).join(' and ')}`);
+    return found.run(args, io);
+  },
+};

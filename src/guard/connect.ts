@@ -1,0 +1,109 @@
+/** Connections to the database that is guarded, for an operator who may change it. */
+import pg from 'pg';
+import { type AllowedHosts, createCheckedLookup, requirePermitted } from '../datasources/addresses.ts';
+import type { Credentials } from '../datasources/credentials.ts';
+import type { Datasource } from '../nouns/index.ts';
+import { isLoopback } from '../nouns/redirect-uris.ts';
+import { defined } from '../storage/defined.ts';
+
+/** The database is away, or refuses a statement; the message is a sentence. */
+export class DatabaseFailed extends Error {
+  override readonly name = 'DatabaseFailed';
+}
+
+/** Milliseconds until a connection is given up. */
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Where a URL leads. TLS is verified unless the URL switches it off, or the host is this machine.
+ * @param env may have the password @throws DatabaseFailed
+ */
+export function toDsnConfig(dsn: string, env: Readonly<Record<string, string | undefined>>): pg.ClientConfig {
+  const url = URL.parse(dsn);
+  if (!url || !/^postgres(?:ql)?:$/.test(url.protocol) || url.pathname.length < 2) {
+    throw new DatabaseFailed(
+      'The URL of the database cannot be used. Write it like postgres://user@host/database.',
+    );
+  }
+  if (url.password === '' && env.PGPASSWORD !== undefined) url.password = encodeURIComponent(env.PGPASSWORD);
+  const isHere = url.hostname === '' || isLoopback(url.hostname);
+  if (!isHere && !url.searchParams.has('sslmode')) url.searchParams.set('sslmode', 'verify-full');
+  return { connectionString: url.href };
+}
+
+interface DatasourceDeps {
+  readonly credentials: Pick<Credentials, 'open'>;
+  readonly allowed: AllowedHosts;
+}
+
+/** @param database its name @throws DatabaseFailed */
+export async function toDatasourceConfig(
+  datasource: Datasource,
+  database: string,
+  { credentials, allowed }: DatasourceDeps,
+): Promise<pg.ClientConfig> {
+  const { kind, server, sealedPassword, name } = datasource;
+  if (kind !== 'postgres' || !server) {
+    throw new DatabaseFailed(`The datasource ${name} is not PostgreSQL: guard knows no other product.`);
+  }
+  const { host, port, username, tls, ca } = server;
+  const address = await findAddress(host, allowed);
+  return defined({
+    host: address,
+    port,
+    database,
+    user: username ?? '',
+    password: sealedPassword === undefined ? '' : credentials.open(sealedPassword, datasource),
+    ssl: tls === 'verify' ? defined({ rejectUnauthorized: true, ca, servername: host }) : false,
+  });
+}
+
+/** @throws DatabaseFailed */
+async function findAddress(host: string, allowed: AllowedHosts): Promise<string> {
+  try {
+    requirePermitted(host, allowed);
+    return await new Promise((resolve, reject) =>
+      createCheckedLookup(host, allowed)(host, {}, (error, address) =>
+        error ? reject(error) : resolve(String(address)),
+      ),
+    );
+  } catch (error) {
+    throw new DatabaseFailed(`The database cannot be reached: ${describe(error)}.`, { cause: error });
+  }
+}
+
+/**
+ * Names in all that is asked have their schema: the search path is empty.
+ * @throws DatabaseFailed for all that the database refuses
+ */
+export async function withDatabase<T>(
+  config: pg.ClientConfig,
+  work: (database: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    ...config,
+    application_name: 'grantable guard',
+    connectionTimeoutMillis: TIMEOUT_MS,
+  });
+  // A query on a connection that breaks gets the error.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    throw new DatabaseFailed(`The database does not answer: ${describe(error)}.`, { cause: error });
+  }
+  try {
+    await client.query(`set search_path = ''`);
+    return await work(client);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    throw new DatabaseFailed(`The database refuses it: ${describe(error)}.`, { cause: error });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function describe(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return [code, message].filter(Boolean).join(': ');
+}
