@@ -25,10 +25,15 @@ interface Right {
   readonly rows?: readonly (readonly [column: string, values: readonly string[]])[];
 }
 
-interface Reading {
-  verdict: TokenVerdict;
+interface Rights {
   isAdmin: boolean;
   rights: Right[];
+}
+
+interface Reading extends Rights {
+  verdict: TokenVerdict;
+  /** What the other claim says, where a difference takes only what it is about. */
+  plain?: Rights;
 }
 
 const REFUSED: Reading = { verdict: 'refused', isAdmin: false, rights: [] };
@@ -152,7 +157,7 @@ function actionsOf(value: unknown): string[] {
   return names;
 }
 
-function readPermissions(claim: unknown): Omit<Reading, 'verdict'> {
+function readPermissions(claim: unknown): Rights & { isOdd: boolean } {
   must(isObject(claim));
   knowsOnly(claim, ['isAdmin', 'tables']);
   const { isAdmin = false, tables = {} } = claim;
@@ -166,16 +171,14 @@ function readPermissions(claim: unknown): Omit<Reading, 'verdict'> {
     });
   });
   const rights = flags.filter(({ flag }) => flag).map(({ table, action }): Right => ({ table, action }));
-  // `false` beside a wider `*` would take nothing away.
-  must(
-    flags.every(
-      ({ flag, action }) => flag || !rights.some((each) => each.table === '*' && each.action === action),
-    ),
+  // It would take nothing away.
+  const isOdd = flags.some(
+    ({ flag, action }) => !flag && rights.some((each) => each.table === '*' && each.action === action),
   );
-  return { isAdmin, rights: isAdmin ? [] : rights };
+  return { isAdmin, rights: isAdmin ? [] : rights, isOdd };
 }
 
-function readDetail(detail: Json, world: World): Omit<Reading, 'verdict'> {
+function readDetail(detail: Json, world: World): Rights {
   if ('locations' in detail) {
     must(namesOf(detail.locations).every((location) => isOurs(location, world)));
   }
@@ -224,16 +227,26 @@ function isOurs(identifier: unknown, { resource }: World): boolean {
 
 const isWhole = (right: Right): boolean => !right.columns && !right.rows;
 
+/** Whether one of both allows it without limits and the other does not. */
+function disagree(one: Rights, other: Rights, table: string, action: string): boolean {
+  const [first, second] = [one, other].map(
+    ({ isAdmin, rights }) =>
+      isAdmin ||
+      rights.some((right) => isWhole(right) && right.action === action && [table, '*'].includes(right.table)),
+  );
+  return first !== second;
+}
+
 /** Tries every table that either names and one that neither names. */
-function contradict(one: Omit<Reading, 'verdict'>, other: Omit<Reading, 'verdict'>): boolean {
-  if (one.isAdmin !== other.isAdmin) return true;
+function contradict(one: Rights, other: Rights): boolean {
   const tables = [...one.rights, ...other.rights].map(({ table }) => table);
-  const gives = ({ rights }: { rights: Right[] }, table: string, action: string) =>
-    rights.some((right) => isWhole(right) && right.action === action && [table, '*'].includes(right.table));
   return [...tables, 'neither names it'].some((table) =>
-    ACTIONS.some((action) => gives(one, table, action) !== gives(other, table, action)),
+    ACTIONS.some((action) => disagree(one, other, table, action)),
   );
 }
+
+/** Escapes of what `jsonb` cannot hold: NUL, and halves of characters. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f])/;
 
 /** Who reads the claims: a verifier, or PostgreSQL behind one. */
 type Reader = 'verifier' | 'postgres';
@@ -273,8 +286,9 @@ function readToken(token: VectorToken, world: World, reader: Reader): Reading {
   if (!isObject(claims) || !isValid(claims, token, world, reader)) return REFUSED;
   const { permissions, authorization_details: details } = claims;
   if (permissions === undefined && details === undefined) return REFUSED;
-  let plain: Omit<Reading, 'verdict'> | undefined;
-  const whole: Omit<Reading, 'verdict'> = { isAdmin: false, rights: [] };
+  if (reader === 'postgres' && UNSTORABLE.test(JSON.stringify(claims))) return REFUSED;
+  let plain: ReturnType<typeof readPermissions> | undefined;
+  const whole: Rights = { isAdmin: false, rights: [] };
   let isOdd = false;
   let hasOddName = false;
   try {
@@ -298,15 +312,18 @@ function readToken(token: VectorToken, world: World, reader: Reader): Reading {
       }
     }
     isOdd ||= whole.rights.some((right) => !isWhole(right) && isVain(right, whole));
-    if (plain && contradict(plain, whole)) return REFUSED;
+    if (plain && plain.isAdmin !== whole.isAdmin) return REFUSED;
+    if (plain && reader === 'verifier' && contradict(plain, whole)) return REFUSED;
   }
+  isOdd ||= plain?.isOdd ?? false;
   const { isAdmin, rights } = details === undefined && plain ? plain : whole;
-  if (!isOdd) return { verdict: 'accepted', isAdmin, rights };
-  return isAdmin || rights.length > 0 || hasOddName ? { verdict: 'either', isAdmin, rights } : REFUSED;
+  const said = { isAdmin, rights, ...(plain && details !== undefined && { plain }) };
+  if (!isOdd) return { verdict: 'accepted', ...said };
+  return isAdmin || rights.length > 0 || hasOddName ? { verdict: 'either', ...said } : REFUSED;
 }
 
 /** A limit that takes nothing away, because the details give the same without it. */
-function isVain({ table, action }: Right, { isAdmin, rights }: Omit<Reading, 'verdict'>): boolean {
+function isVain({ table, action }: Right, { isAdmin, rights }: Rights): boolean {
   return (
     isAdmin ||
     rights.some((each) => isWhole(each) && [table, '*'].includes(each.table) && each.action === action)
@@ -321,9 +338,10 @@ function columnsFor(
   action: string,
   id: string,
   table: VectorTable,
-  { isAdmin, rights }: Reading,
+  { isAdmin, rights, plain }: Reading,
 ): string[][] {
   const all = Object.keys(table.columns);
+  if (plain && disagree(plain, { isAdmin, rights }, id, action)) return [];
   if (isAdmin) return [all];
   return rights
     .filter((right) => right.action === action && [id, '*'].includes(right.table))
