@@ -50,7 +50,8 @@ export function findDifferences<C extends CollectionName>(
   });
 }
 
-function toText(value: unknown): string | undefined {
+/** A value as reports show it. */
+export function toText(value: unknown): string | undefined {
   if (value instanceof Permissions) return spellPermissions(value);
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,7 +1,8 @@
 /** What applying a file did, or would do, for people. */
 import { toOneLine } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';
-import { type FieldDifference, findDifferences } from './differences.ts';
+import { type FieldDifference, findDifferences, toText } from './differences.ts';
+import { toShown } from './entries.ts';
 import type { Plan, Removal, Step } from './plan/plan.ts';
 
 export interface ApplyChange {
@@ -23,11 +24,11 @@ export interface ApplyReport {
 export async function describeStep(step: Step, plan: Plan): Promise<ApplyChange> {
   const { collection, name, before, after, password, madeUp = [] } = step;
   if (!before) {
-    const known = new Map(Object.entries(after));
+    const known = new Map(Object.entries({ ...after, ...toShown(collection, after, (id) => id) }));
     return {
       action: 'added',
       name,
-      fields: madeUp.map((field) => ({ field, to: String(known.get(field)) })),
+      fields: madeUp.map((field) => ({ field, ...defined({ to: toText(known.get(field)) }) })),
     };
   }
   const ids = new Set<string>();

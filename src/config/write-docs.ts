@@ -217,6 +217,39 @@ roles:
   and \`delete\` cannot be limited to columns.
 - An action on a table has at most 16 limits, each with at most 8 columns in \`rows\` and 100 values for each.
 
+### Claims for neighbours
+
+A neighbour is a program of others that verifies our access tokens and opens a database by what they say: PostgREST, Supabase,
+Hasura, Neon. \`token.claimMap\` of a resource adds the claims that it reads, and \`token.preset\` sets what one of the four needs.
+
+\`\`\`yaml
+resources:
+  - identifier: https://db.acme.example/
+    token:
+      preset: postgrest
+      claimMap:
+        role: { oneOf: [web_admin, web_user], from: { $user: attributes.db_role }, default: web_user }
+        user_id: { $user: id }
+        teams: { someOf: [sales, support], from: { $user: roles } }
+        plan: gold
+        https://acme.example/who: { tenant: { $organization: name }, branch: { $account: branch } }
+\`\`\`
+
+- A value is text, a number, \`true\` or \`false\`, a **variable**, a **choice**, a list of values, or a group of them by name.
+- Variables: \`{ $user: id }\`, \`{ $user: email }\` (while it is verified), \`{ $user: attributes.NAME }\`, \`{ $user: roles }\` (a list: names
+  of the roles for this resource, of database accounts too), \`{ $account: COLUMN }\`, \`{ $application: id }\`, \`name\` or \`clientId\`,
+  \`{ $organization: id }\` or \`name\`. They speak of the subject and the application of the token; a token that was exchanged has its own.
+- A choice takes only values of its list. \`oneOf\` gives the first one that \`from\` has, \`someOf\` a list of all that it has.
+  Otherwise \`default\` stands there.
+- A variable without a value, or a choice without \`default\`, leaves the claim or the member out. So do empty lists and groups.
+- A name that ends with \`role\` or \`roles\` names roles of the neighbour: its value is a constant or a choice.
+- Roles that may open a whole database (\`postgres\`, \`service_role\`, \`supabase_admin\`, \`admin\`, \`authenticator\`, \`none\`, and names that
+  begin with \`pg_\`) are refused unless \`accept: [service_role]\` beside the list names them.
+- Claims that tokens have already cannot be mapped. A name that is mapped is never taken from \`claims\` of a user table.
+- At most 20 claims, together at most 4 KB. They count for the sizes at which \`overflow\` decides.
+- Access tokens of the resource have them: JWTs, and the introspection of both formats. ID tokens, refresh tokens, userinfo and tokens of
+  [faces](faces.md) do not. A JWT keeps what it said; introspection says what holds when it answers.
+
 ### Removing what the file leaves out
 
 With \`--prune\`, \`apply\` also removes nouns that an earlier \`apply\` made and that the file leaves out. Their tokens end at once.

@@ -1,6 +1,7 @@
 /** Datasources: databases of customers that people log in against, and the tables of these people. */
 import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { claimName } from './claim-names.ts';
 import { isHostname } from './hosts.ts';
 import { HiddenValue, type NameOf } from './in-file.ts';
 import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
@@ -113,22 +114,6 @@ const serverMembers = {
   ca: server.shape.ca,
 };
 
-/** Claims that say what a token is and may do; a column of a user table must not. */
-const OWN_CLAIMS: ReadonlySet<string> = new Set(
-  (
-    'iss sub aud exp nbf iat jti client_id scope permissions authorization_details org app roles username auth_time ' +
-    'act may_act anc as_of active token_type cnf azp nonce acr amr sid groups entitlements __proto__ constructor prototype'
-  ).split(' '),
-);
-
-const claim = z.string().superRefine((value, context) => {
-  if (!/^[A-Za-z_][A-Za-z0-9_.:/-]{0,63}$/.test(value)) {
-    context.addIssue({ code: 'custom', message: 'is not the name of a claim' });
-  } else if (OWN_CLAIMS.has(value)) {
-    context.addIssue({ code: 'custom', message: 'is a claim that tokens have already' });
-  }
-});
-
 const scalar = z.union([z.string().max(256), z.number(), z.boolean()]);
 
 const MAX_CLAIMS = 10;
@@ -161,7 +146,7 @@ const userTableInFile = z
       .exactOptional()
       .describe(kept.roleMap.description ?? ''),
     claims: z
-      .record(claim, column)
+      .record(claimName, column)
       .refine((claims) => Object.keys(claims).length <= MAX_CLAIMS, `has more than ${MAX_CLAIMS}`)
       .exactOptional()
       .describe(kept.claims.description ?? ''),

@@ -1,10 +1,13 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { Catalogue } from '../permissions/catalogue.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
 import { RIGHTS_CLAIMS } from '../permissions/token-claims.ts';
+import { claimMap, storedClaims, toStoredClaims, toWrittenClaims } from './claim-map.ts';
 import type { FileValue } from './in-file.ts';
 import { defineNoun, field, forPeople, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
+import { PRESET_NAMES, PRESETS } from './presets.ts';
 import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
 import {
   catalogueTable,
@@ -120,6 +123,17 @@ const token = z.strictObject({
     .min(1)
     .exactOptional()
     .describe('The claims of its JWTs that carry permissions. A new resource has both.'),
+  preset: z
+    .enum(PRESET_NAMES)
+    .exactOptional()
+    .describe(
+      'The neighbour that reads its tokens. It sets `format`, `ttl`, `alg`, `overflow` and `claimMap` as the page of its name in `docs/guides` says; what the file says beside it wins. A new resource has `none`.',
+    ),
+  claimMap: storedClaims
+    .exactOptional()
+    .describe(
+      'Further claims of its access tokens, for neighbours; see [Claims for neighbours](#claims-for-neighbours). A new resource has none.',
+    ),
   algsBefore: z
     .array(signingAlg)
     .exactOptional()
@@ -140,25 +154,69 @@ const tokenInFile = z.strictObject({
     .describe(token.shape.typ.description ?? ''),
   overflow: token.shape.overflow.exactOptional(),
   claims: token.shape.claims,
+  preset: z
+    .enum(['none', ...PRESET_NAMES])
+    .exactOptional()
+    .describe(token.shape.preset.description ?? ''),
+  claimMap: claimMap.exactOptional().describe(token.shape.claimMap.description ?? ''),
 });
 
-function tokenFromFile({ said, before, initial }: FileValue<z.output<typeof tokenInFile>, Token>): Token {
-  const { typ, claims = RIGHTS_CLAIMS, algsBefore: _, ...settings } = { ...initial, ...before, ...said };
+type TokenInFile = z.output<typeof tokenInFile>;
+
+/** A preset says what the file does not say beside it, each time. */
+function withPreset(said: TokenInFile): TokenInFile {
+  const { preset = 'none' } = said;
+  return preset === 'none' ? said : { ...PRESETS[preset], ...said };
+}
+
+function tokenFromFile({ said, before, initial }: FileValue<TokenInFile, Token>): Token {
+  const { preset, claimMap: written, ...wanted } = withPreset(said);
+  const { typ, claims = RIGHTS_CLAIMS, algsBefore: _, ...kept } = { ...initial, ...before, ...wanted };
+  const { preset: presetBefore, claimMap: mappedBefore, ...settings } = kept;
+  const wantedPreset = preset ?? presetBefore ?? 'none';
+  const mapped = written ? toStoredClaims(written) : (mappedBefore ?? []);
   const earlier = before && algsBefore(settings.alg, [before.alg, ...(before.algsBefore ?? [])]);
   return {
     ...settings,
     ...(typ === 'JWT' && { typ }),
     ...(claims.length < RIGHTS_CLAIMS.length && { claims: [...claims] }),
+    ...(wantedPreset !== 'none' && { preset: wantedPreset }),
+    ...(mapped.length > 0 && { claimMap: [...mapped] }),
     ...(earlier && { algsBefore: [...earlier] }),
   };
 }
 
-const tokenOfNew = ({ accessTokenTtl }: ServerSettings): z.output<typeof token> => ({
-  format: 'jwt',
-  ttl: accessTokenTtl,
-  alg: ACCESS_TOKEN_ALG,
-  overflow: TOKEN_OVERFLOW,
-});
+/** What signs meanwhile follows from the change of `alg`. */
+function tokenInFileOf({ algsBefore: _, claimMap: mapped = [], ...settings }: Token) {
+  const usual = { typ: 'at+jwt', claims: RIGHTS_CLAIMS, preset: 'none' };
+  return { ...usual, ...settings, claimMap: toWrittenClaims(mapped) };
+}
+
+/** Each mapped claim stands for itself. */
+function tokenInReports(token: Token): Record<string, unknown> {
+  const { claimMap: mapped, ...settings } = tokenInFileOf(token);
+  const named = (prefix: string, values: object) =>
+    Object.entries(values).map(([name, value]): [string, unknown] => [`${prefix}.${name}`, value]);
+  return Object.fromEntries([...named('token', settings), ...named('token.claimMap', mapped)]);
+}
+
+/**
+ * @param noun has a token where it is written into a file: what its preset says is left out there. Mapped claims stand together,
+ *   so all or none of them are left out.
+ */
+function tokenOfNew({ token: kept }: { readonly token?: Token }, { accessTokenTtl }: ServerSettings): Token {
+  const usual: Token = {
+    format: 'jwt',
+    ttl: accessTokenTtl,
+    alg: ACCESS_TOKEN_ALG,
+    overflow: TOKEN_OVERFLOW,
+  };
+  if (!kept?.preset) return usual;
+  const { claimMap: written, ...settings } = PRESETS[kept.preset];
+  const mapped = toStoredClaims(written);
+  const isAsPreset = !kept.claimMap || isDeepStrictEqual(kept.claimMap, mapped);
+  return { ...usual, ...settings, ...(isAsPreset && { claimMap: [...mapped] }) };
+}
 
 export const resource = defineNoun({
   singular: 'resource',
@@ -240,16 +298,12 @@ export const resource = defineNoun({
     ),
     token: field(token, {
       effect: 'none',
-      initially: (_noun, settings) => tokenOfNew(settings),
+      initially: tokenOfNew,
       inFile: {
         schema: tokenInFile.exactOptional(),
         fromFile: tokenFromFile,
-        // What signs meanwhile follows from the change of `alg`.
-        toFile: ({ algsBefore: _, ...settings }: Token) => ({
-          typ: 'at+jwt',
-          claims: RIGHTS_CLAIMS,
-          ...settings,
-        }),
+        toFile: tokenInFileOf,
+        shown: tokenInReports,
       },
       describe: 'Settings of its access tokens.',
     }),

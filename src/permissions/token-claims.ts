@@ -31,7 +31,7 @@ export function toTokenClaims(
 }
 
 /**
- * Permissions that would add more than this to a token are refused or handed out behind an opaque one, so that a token
+ * Permissions and mapped claims that would add more than this to a token are refused or handed out behind an opaque one, so that a token
  * with all its other claims and its signature stays below the 8 KB that servers commonly allow one header.
  */
 export const MAX_TOKEN_PERMISSIONS_BYTES = 6144;
@@ -53,22 +53,31 @@ const AROUND_TABLE = 70;
 const AROUND_SET = 160;
 
 /** Counts generously, so that most permissions need not be spelled to know their size. */
-function mayBeLarge({ all, masks, limits }: Permissions, resource: string): boolean {
+function mayBeLarge({ all, masks, limits }: Permissions, resource: string, besides: number): boolean {
   if (limits.size > 0) return true;
   const sets = new Set([all, ...masks.values()]).size;
   let bytes = AROUND_TABLE + sets * (AROUND_SET + LONGEST_CHARACTER * resource.length);
   for (const table of masks.keys()) bytes += AROUND_TABLE + 2 * LONGEST_CHARACTER * table.length;
-  return inBase64(bytes) > MAX_TOKEN_PERMISSIONS_BYTES;
+  return inBase64(bytes) + besides > MAX_TOKEN_PERMISSIONS_BYTES;
 }
 
 const inBase64 = (bytes: number): number => Math.ceil((bytes * 4) / 3);
 
 /** Bytes that the claims add to a JWT: their JSON in UTF-8 as it travels, in base64url. */
-export function claimsSize(claims: TokenClaims): number {
+export function claimsSize(claims: object): number {
   return inBase64(Buffer.byteLength(JSON.stringify(claims)));
 }
 
-/** @param claims of the permissions, for the resource */
-export function fitsIntoToken(permissions: Permissions, resource: string, claims: TokenClaims): boolean {
-  return !mayBeLarge(permissions, resource) || claimsSize(claims) <= MAX_TOKEN_PERMISSIONS_BYTES;
+/**
+ * @param claims of the permissions, for the resource
+ * @param besides bytes that claims take which the resource adds for neighbours
+ */
+export function fitsIntoToken(
+  permissions: Permissions,
+  resource: string,
+  claims: TokenClaims,
+  besides = 0,
+): boolean {
+  if (!mayBeLarge(permissions, resource, besides)) return true;
+  return claimsSize(claims) + besides <= MAX_TOKEN_PERMISSIONS_BYTES;
 }

@@ -2,16 +2,20 @@
  * What a token allows at this moment, for a client that asks (RFC 7662): access tokens of both formats and refresh
  * tokens.
  */
-import type { DirectoryView } from '../directory/directory.ts';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { Users } from '../directory/users.ts';
 import type { Application, StoredPermissions } from '../nouns/index.ts';
 import { fromStoredAccess } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
+import { findAccountHolder } from '../rights/database-accounts.ts';
+import { findHeld } from '../rights/rights.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { Living, PresentedTokens } from './identify.ts';
 import type { KeptAnswers } from './kept-answers.ts';
+import { type MappedClaims, mapClaims, withoutMapped } from './mapped-claims.ts';
 import { tokenTypeOf } from './proven-key.ts';
 import { type FullRights, spellInFull } from './spelled-rights.ts';
 
@@ -88,13 +92,36 @@ function spell({ permissions: stored, devices, resource = '' }: TokenRow | Login
   return rights;
 }
 
-async function describe(living: Living, view: DirectoryView, issuer: string): Promise<string> {
+/** Further claims of an access token: copied columns as they were read, and mapped ones as they are at this moment. */
+async function furtherClaims(
+  row: TokenRow,
+  client: ActiveApplication,
+  view: DirectoryView,
+  users: IntrospectionDeps['users'],
+): Promise<MappedClaims> {
+  const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
+  const copied = withoutMapped(row.claims, resource) ?? {};
+  if (!resource?.token.claimMap || row.face !== undefined) return copied;
+  const person = row.account
+    ? await findAccountHolder(view, row.subject, row.account)
+    : row.user === undefined
+      ? undefined
+      : await users.find(row.user);
+  const roles = person && (await findHeld(view, person, resource)).roles;
+  return { ...copied, ...mapClaims(resource, { ...client, person, roles }) };
+}
+
+async function describe(
+  living: Living,
+  view: DirectoryView,
+  { issuer, users }: IntrospectionDeps,
+): Promise<string> {
   const { row } = living;
   const parties = await findParties(row, view);
   if (!parties) return INACTIVE;
   const { organization, client } = parties;
   return JSON.stringify({
-    ...(living.kind === 'access token' && living.row.claims),
+    ...(living.kind === 'access token' && (await furtherClaims(living.row, client, view, users))),
     active: true,
     iss: issuer,
     sub: row.subject,
@@ -115,11 +142,13 @@ async function describe(living: Living, view: DirectoryView, issuer: string): Pr
 
 export interface IntrospectionDeps {
   readonly issuer: string;
+  readonly users: Pick<Users, 'find'>;
   readonly presentedTokens: Pick<PresentedTokens, 'findLiving'>;
   readonly keptAnswers: Pick<KeptAnswers, 'find'>;
 }
 
-export function createIntrospect({ issuer, presentedTokens, keptAnswers }: IntrospectionDeps): Introspect {
+export function createIntrospect(deps: IntrospectionDeps): Introspect {
+  const { presentedTokens, keptAnswers } = deps;
   return async (presented, caller) => {
     const found = await keptAnswers.find(presented, caller);
     if (typeof found === 'string') return found;
@@ -129,7 +158,7 @@ export function createIntrospect({ issuer, presentedTokens, keptAnswers }: Intro
     if (!living || isUsed || !maySee(caller.client, living)) return INACTIVE;
     const note = noteOfCut(living.row);
     if (note !== undefined) caller.remark?.(note);
-    const answer = await describe(living, caller.view, issuer);
+    const answer = await describe(living, caller.view, deps);
     if (answer !== INACTIVE) found.keep(answer, living);
     return answer;
   };

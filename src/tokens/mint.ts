@@ -9,7 +9,7 @@ import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { Resource, User } from '../nouns/index.ts';
 import { accessTokenAlgs } from '../nouns/signing-algs.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
-import { fitsIntoHeader } from '../permissions/token-claims.ts';
+import { claimsSize, fitsIntoHeader } from '../permissions/token-claims.ts';
 import { earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -21,6 +21,7 @@ import { beginLogin, toSeconds } from '../storage/rows.ts';
 import type { EngineHandle } from './engine-handle.ts';
 import { expiryOf } from './expiry.ts';
 import type { Decision, GrantRequest, Mint } from './grant.ts';
+import { type MappedClaims, mapClaims, withoutMapped } from './mapped-claims.ts';
 import { fromTemplate, type MintTemplate, type Planned, toTemplate } from './mint-template.ts';
 import { tokenTypeOf } from './proven-key.ts';
 import { spellRights } from './spelled-rights.ts';
@@ -38,12 +39,23 @@ export interface MintDeps {
   readonly now: () => number;
 }
 
+const NOTHING_MAPPED: MappedClaims = {};
+
+/** Tokens of older APIs say what those said. */
+function mappedFor({ client, through }: GrantRequest, { resource, proof, rights }: Decision): MappedClaims {
+  if (!resource?.token.claimMap || through) return NOTHING_MAPPED;
+  const person = proof.user ?? proof.account?.holder;
+  return mapClaims(resource, { ...client, person, roles: person && rights?.roles });
+}
+
 /** A JWT that large would not fit into a header; a resource may ask for a reference to it instead. */
-function formatFor({ through }: GrantRequest, decision: Decision): 'jwt' | 'opaque' {
+function formatFor({ through }: GrantRequest, decision: Decision, mapped: MappedClaims): 'jwt' | 'opaque' {
   const { resource } = decision;
   const format = resource && (through?.token?.format ?? resource.token.format);
-  if (!resource || format !== 'jwt' || spellRights(decision).fitsIntoToken) return format ?? 'opaque';
-  return orOpaque(resource, 'The permissions would make the token larger than 6 KB');
+  const besides = mapped === NOTHING_MAPPED ? 0 : claimsSize(mapped);
+  if (!resource || format !== 'jwt' || spellRights(decision).fitIntoToken(besides)) return format ?? 'opaque';
+  const what = besides > 0 ? 'The permissions and the mapped claims' : 'The permissions';
+  return orOpaque(resource, `${what} would make the token larger than 6 KB`);
 }
 
 /** @throws PermissionsNotAllowed where the resource does not want a reference */
@@ -128,17 +140,24 @@ function rowFor(
   });
 }
 
-/** Roles, ancestors and copied columns add to what the permissions take. */
+/** Roles, ancestors, mapped claims and copied columns add to what the permissions take. */
 function fittingRow(row: TokenRow, claims: string, resource: Resource | undefined): TokenRow {
   if (row.format === 'opaque' || !resource || fitsIntoHeader(claims)) return row;
   return { ...row, format: orOpaque(resource, 'The token would be larger than 8 KB') };
 }
 
 /** As JSON, which leaves out members that are undefined. */
-function claimsFor(row: TokenRow, issuer: string, request: GrantRequest, decision: Decision) {
+function claimsFor(
+  row: TokenRow,
+  issuer: string,
+  request: GrantRequest,
+  decision: Decision,
+  mapped: MappedClaims,
+) {
   const { organization, application } = request.client;
   return {
-    ...row.claims,
+    ...withoutMapped(row.claims, decision.resource),
+    ...mapped,
     ...request.through?.token?.claims?.(row, decision.proof.user),
     iss: issuer,
     sub: row.subject,
@@ -219,9 +238,10 @@ function plan(
   issuer: string,
   { login, now, expiresAt }: { login: string | undefined; now: number; expiresAt: number },
 ): Planned {
-  const format = formatFor(request, decision);
+  const mapped = mappedFor(request, decision);
+  const format = formatFor(request, decision, mapped);
   const planned = rowFor(request, decision, { format, login, now, expiresAt });
-  const json = format === 'jwt' ? JSON.stringify(claimsFor(planned, issuer, request, decision)) : '';
+  const json = format === 'jwt' ? JSON.stringify(claimsFor(planned, issuer, request, decision, mapped)) : '';
   const row = fittingRow(planned, json, decision.resource);
   return { row, rights: spellRights(decision).full, json: row.format === 'jwt' ? json : '' };
 }

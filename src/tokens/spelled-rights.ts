@@ -33,7 +33,7 @@ export class SpelledRights {
   readonly #permissions: Permissions;
   readonly #devices: DeviceAccess | undefined;
   #claims: TokenClaims | undefined;
-  #fitsIntoToken: boolean | undefined;
+  #fits: boolean | undefined;
 
   constructor({ permissions, devices, resource }: Pick<Decision, 'permissions' | 'devices' | 'resource'>) {
     this.resource = resource;
@@ -50,10 +50,18 @@ export class SpelledRights {
     return this.#claims;
   }
 
-  /** Whether the claims leave room for all else in a JWT. */
-  get fitsIntoToken(): boolean {
-    this.#fitsIntoToken ??= fitsIntoToken(this.#permissions, this.resource?.identifier ?? '', this.claims);
-    return this.#fitsIntoToken;
+  /**
+   * Whether the claims leave room for all else in a JWT.
+   * @param besides bytes that further claims take
+   */
+  fitIntoToken(besides: number): boolean {
+    if (besides > 0) return this.#fitBeside(besides);
+    this.#fits ??= this.#fitBeside(0);
+    return this.#fits;
+  }
+
+  #fitBeside(besides: number): boolean {
+    return fitsIntoToken(this.#permissions, this.resource?.identifier ?? '', this.claims, besides);
   }
 }
 

@@ -367,6 +367,10 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
         shownAs: 'groups.sales',
       },
       'token.claims': { to: ['permissions'] },
+      'token.claimMap': {
+        to: { role: 'web_user', 'https://acme.example/who': { id: { $user: 'id' }, of: ['a', 'b'] } },
+        shownAs: 'token.claimMap.role',
+      },
       scopes: { to: ['orders.write'] },
       channel: { to: 'shop_channel' },
     },

@@ -89,6 +89,7 @@ const TEXTS = [
 ];
 /** The file has no merge keys. */
 const KEYS = TEXTS.filter((text) => text !== '<<');
+const CLAIMS = ['team', 'https://acme.example/who', 'x-level', 'plan_1'];
 const COLUMNS = ['id', 'email', 'active', 'level', 'groups', 'changed_at', 'deleted_at'];
 
 export interface Chance {
@@ -130,6 +131,18 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
         .padStart(6, '0'),
     ).join('');
 
+  const claimVariable = () =>
+    pick([{ $user: 'roles' }, { $account: pick(TEXTS) }, { $organization: 'name' }]);
+  const plain = () => pick([pick(TEXTS), below(100), happens(), 1.5, claimVariable()]);
+  const mapped = (): unknown =>
+    pick<() => unknown>([
+      plain,
+      () => [plain(), plain()],
+      () => ({ [pick(KEYS)]: plain(), list: [plain()] }),
+      () => ({ oneOf: ['a', 'b'], from: claimVariable(), default: 'b' }),
+      () => ({ someOf: ['a', 'none'], from: claimVariable(), accept: ['none'] }),
+    ])();
+
   const byShape: Readonly<Record<string, () => unknown>> = {
     text: () => `${pick(TEXTS)}${happens(0.3) ? ` ${below(100)}` : ''}`,
     'lower-case letters, digits and hyphens': () => unique('name'),
@@ -151,6 +164,8 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       pick([`192.0.2.${below(256)}`, `198.51.100.${below(8) * 32}/27`, '2001:db8::/32']),
     'the name of a column': () => pick(COLUMNS),
     'a JSON Web Key Set': () => ({ keys: [KEY] }),
+    'the name of a claim': () => pick(CLAIMS),
+    'claims by name': () => Object.fromEntries(some(CLAIMS).map((name) => [name, mapped()])),
   };
 
   function value(schema: JsonSchema): unknown {

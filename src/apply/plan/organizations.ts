@@ -9,6 +9,7 @@ import {
   type Organization,
   type Resource,
 } from '../../nouns/index.ts';
+import { PRESETS } from '../../nouns/presets.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
@@ -96,6 +97,16 @@ export async function checkOrganizations(plan: Plan, store: DirectoryStore): Pro
   }
 }
 
+/** Reports show them of a new resource too. */
+function setByPreset({ token: { preset, claimMap = [] } }: Pick<Resource, 'token'>): string[] {
+  if (!preset) return [];
+  const settings = Object.keys(PRESETS[preset]).filter((setting) => setting !== 'claimMap');
+  return [
+    ...settings.map((setting) => `token.${setting}`),
+    ...claimMap.map(({ claim }) => `token.claimMap.${claim}`),
+  ];
+}
+
 export async function planResource(
   plan: Plan,
   organization: Organization,
@@ -111,7 +122,8 @@ export async function planResource(
   }
   const given = { organization: organization.id };
   const wanted = await planNoun(plan, 'resources', name, { entry, before, given, settings });
-  const resource = plan.add('resources', name, before, wanted);
+  const madeUp = before || !entry.token?.preset ? undefined : setByPreset(wanted);
+  const resource = plan.add('resources', name, before, wanted, defined({ madeUp }));
   const tables = resource.tables.map((table) => ({ columns: [], ...table }));
   for (const { path, message } of findResourceProblems({ ...resource, tables })) {
     plan.problems.push(`${name}: ${nameOf(path)} ${message}`);

@@ -1,0 +1,86 @@
+/**
+ * What a resource maps into its access tokens for neighbours (`token.claimMap`): values of the subject, the application and the
+ * organization of the token, as they are at this moment. A JWT keeps what it said; introspection says what holds when it answers.
+ */
+import type { ActiveApplication } from '../directory/directory.ts';
+import { type Choice, type ClaimValue, type ClaimVariable, claimsOf } from '../nouns/claim-map.ts';
+import type { Resource } from '../nouns/index.ts';
+import { type Valued, worthOf } from '../rights/variable-values.ts';
+
+export interface MappedFrom extends ActiveApplication {
+  /** The subject, if that is a person. */
+  readonly person: Valued | undefined;
+  /** Names: of the roles that the person has for the resource. */
+  readonly roles: readonly string[] | undefined;
+}
+
+type Json = string | number | boolean | readonly Json[] | { readonly [name: string]: Json };
+
+export type MappedClaims = Readonly<Record<string, Json>>;
+
+type Worth = string | readonly string[] | undefined;
+
+function worth({ source, name }: ClaimVariable, from: MappedFrom): Worth {
+  const { person, roles, application, organization } = from;
+  if (source === 'organization') return organization[name as 'id' | 'name'];
+  if (source === 'application') return application[name as 'id' | 'name' | 'clientId'];
+  if (source === 'user' && name === 'roles') return roles;
+  return worthOf({ source, name }, person);
+}
+
+const listOf = (value: Worth): readonly string[] => (value === undefined ? [] : [value].flat());
+
+/** A list without entries counts as a missing value. */
+const orNothing = <T>(items: readonly T[]): readonly T[] | undefined =>
+  items.length > 0 ? items : undefined;
+
+function choose({ values, gives, from: variable, default: otherwise }: Choice, from: MappedFrom): Worth {
+  const worths = variable ? listOf(worth(variable, from)) : [];
+  const found = values.filter((each) => worths.includes(each));
+  return (gives === 'oneOf' ? found[0] : orNothing(found)) ?? otherwise;
+}
+
+/** @returns undefined: it is left out */
+function evaluate(value: ClaimValue, from: MappedFrom): Json | undefined {
+  switch (value.kind) {
+    case 'constant':
+      return value.value;
+    case 'variable': {
+      const found = worth(value, from);
+      return typeof found === 'string' ? found : orNothing(listOf(found));
+    }
+    case 'choice':
+      return choose(value, from);
+    case 'list':
+      return orNothing(value.items.flatMap((item): readonly Json[] => [evaluate(item, from) ?? []].flat()));
+    case 'group': {
+      const members = [...value.members].flatMap(([name, member]): [string, Json][] => {
+        const found = evaluate(member, from);
+        return found === undefined ? [] : [[name, found]];
+      });
+      return members.length > 0 ? Object.fromEntries(members) : undefined;
+    }
+  }
+}
+
+export function mapClaims({ token }: Resource, from: MappedFrom): MappedClaims {
+  const mapped = [...claimsOf(token.claimMap ?? [])].flatMap(([claim, value]): [string, Json][] => {
+    const found = value && evaluate(value, from);
+    return found === undefined ? [] : [[claim, found]];
+  });
+  return Object.fromEntries(mapped);
+}
+
+/**
+ * Claims of another origin. One that the resource maps is never taken from there, also where it is left out: a list says which
+ * values it may have.
+ */
+export function withoutMapped<T>(
+  claims: Readonly<Record<string, T>> | undefined,
+  resource: Resource | undefined,
+): Readonly<Record<string, T>> | undefined {
+  const mapped = resource?.token.claimMap;
+  if (!claims || !mapped) return claims;
+  const names = claimsOf(mapped);
+  return Object.fromEntries(Object.entries(claims).filter(([claim]) => !names.has(claim)));
+}
