@@ -15,7 +15,7 @@ import type { NodeRecord } from '../storage/contract.ts';
 const CLOCK_DIFFERENCE_MS = 60_000;
 
 /** The largest difference between synchronised clocks. */
-const CLOCKS_AGREE_MS = 5_000;
+export const CLOCKS_AGREE_MS = 5_000;
 
 export type Standing = 'alive' | 'narrowed' | 'ended';
 

@@ -3,8 +3,9 @@
  * STABLE: an immutable one would keep the answer for the previous token in a generic plan.
  */
 import { spellingsOf } from '../../permissions/resource-identifiers.ts';
+import { CLOCKS_AGREE_MS } from '../../registry/nodes.ts';
 import type { Guard } from '../model.ts';
-import { dollarQuoted, literal, textArray } from './text.ts';
+import { dollarQuoted, json, literal, textArray } from './text.ts';
 
 /** The first version with `pg_input_is_valid`. */
 const PG_16 = 160_000;
@@ -95,11 +96,16 @@ begin
   return parts[3] <= extract(day from make_date(parts[1], parts[2], 1) + interval '1 month' - interval '1 day');
 end`;
 
-/** Marks of the nodes above a token, see `standingOf` in src/registry/nodes.ts, but that what was narrowed cannot be asked for here. */
-const IS_ENDED = `
+/**
+ * Marks of the nodes above a token, see `standingOf` in src/registry/nodes.ts, but that what was narrowed cannot be asked for here.
+ * While the feed is followed, nothing holds of which the feed cannot tell.
+ */
+function isEndedBody({ issuer, resource }: Guard): string {
+  return `
 select exists (
     select from grantable.feed
-    where heard_at is null or heard_at < statement_timestamp() - make_interval(secs => max_silence)
+    where nodes is null or feed.issuer <> ${literal(issuer)} or feed.resource <> ${literal(resource)}
+      or heard_at < statement_timestamp() - make_interval(secs => max_silence)
   ) or exists (
     select from grantable.ended
     where node = any (nodes) and (
@@ -108,6 +114,7 @@ select exists (
       or narrowed_at >= as_of
     )
   )`;
+}
 
 function claimsBody({ issuer, resource }: Guard): string {
   return `
@@ -129,17 +136,18 @@ begin
   if said ? 'active' and ((said -> 'active') <> 'true' or coalesce(said ->> 'token_type' not in ('Bearer', 'DPoP'), true)) then
     return null;
   end if;
-  if jsonb_typeof(said -> 'anc') = 'array' then
-    nodes := array(select jsonb_array_elements_text(said -> 'anc'));
+  if jsonb_typeof(said -> 'anc') = 'array' and jsonb_typeof(said -> 'jti') = 'string' then
+    nodes := array(select jsonb_array_elements_text(said -> 'anc')) || (said ->> 'jti');
   end if;
   if jsonb_typeof(said -> 'iat') = 'number' then as_of := floor((said ->> 'iat')::numeric) * 1000; end if;
-  if jsonb_typeof(said -> 'as_of') = 'number' then
+  if as_of is not null and jsonb_typeof(said -> 'as_of') = 'number' then
     as_of := case when said ? 'active' then (said ->> 'as_of')::numeric else least(as_of, (said ->> 'as_of')::numeric) end;
   end if;
-  -- Without them nothing can be said of whether it has ended: every token of ours has them.
-  if nodes is null or as_of is null or said ->> 'jti' is null or grantable.is_ended(nodes || (said ->> 'jti'), as_of) then
-    return null;
-  end if;
+  -- Every token of ours has them.
+  if nodes is null or as_of is null then return null; end if;
+  -- To a token that a clock made which was ahead, marks of later would seem earlier.
+  if not said ? 'active' and as_of > at * 1000 + ${CLOCKS_AGREE_MS} then nodes := null; end if;
+  if grantable.is_ended(nodes, as_of) then return null; end if;
   return said;
 end`;
 }
@@ -329,7 +337,13 @@ export function functions(guard: Guard): string[] {
       returns: 'boolean',
       language: 'sql',
       options: 'security definer ',
-      body: IS_ENDED,
+      body: isEndedBody(guard),
+    },
+    {
+      signature: 'guarded()',
+      returns: 'jsonb',
+      language: 'sql',
+      body: `select ${json({ issuer: guard.issuer, resource: guard.resource })}`,
     },
     { signature: 'claims()', returns: 'jsonb', language: 'plpgsql', body: claimsBody(guard) },
     {

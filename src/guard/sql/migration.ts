@@ -60,13 +60,15 @@ function schemas(guard: Guard): string[] {
   ];
 }
 
-/** What was ended and narrowed, kept by \`guard follow\`; what was done, and what there was before. */
+/** What was ended and narrowed, kept by `guard follow`; what was done, and what there was before. */
 const BOOKS = [
   `create table if not exists grantable.ended (
   node text primary key, revoked_at bigint, restored_at bigint, narrowed_at bigint, exp bigint not null
 );`,
+  `create index if not exists ended_exp on grantable.ended (exp);`,
   `create table if not exists grantable.feed (
-  is_only boolean primary key default true check (is_only), max_silence integer not null, cursor text, heard_at timestamptz
+  is_only boolean primary key default true check (is_only), issuer text not null, resource text not null,
+  cursor text not null, heard_at timestamptz not null, max_silence integer not null
 );`,
   `create table if not exists grantable.migrations (
   number integer primary key, resource text not null, sha256 text not null, fingerprint text, accepted text[] not null default '{}',
