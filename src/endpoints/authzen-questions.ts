@@ -14,11 +14,11 @@ const MAX_DEPTH = 16;
 const MAX_EVALUATIONS = 100;
 const MAX_COLUMNS = 1000;
 
-export const ACCESS_TOKEN = 'access_token';
-export const TABLE = 'table';
+const ACCESS_TOKEN = 'access_token';
+const TABLE = 'table';
 
 /** What one evaluation asks. */
-export interface Question {
+interface Question {
   readonly token: string;
   /** Identifier of the resource that has the table. */
   readonly resource: string | undefined;
@@ -27,12 +27,12 @@ export interface Question {
 }
 
 /** Well-formed, but about something that Grantable does not decide: the sentence says what it decides. */
-export interface Undecided {
+interface Undecided {
   readonly problem: string;
 }
 
 /** After which decision no further evaluation is made; undefined: after none. */
-export type StopAt = boolean | undefined;
+type StopAt = boolean | undefined;
 
 const SEMANTICS: ReadonlyMap<unknown, StopAt> = new Map([
   ['execute_all', undefined],

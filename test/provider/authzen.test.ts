@@ -6,6 +6,7 @@ import { exportJWK, SignJWT } from 'jose';
 import { createVerifier } from '../../src/resource-server/index.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
+import { AUTHOR, stored } from '../support/exchange.ts';
 import fc from '../support/properties.ts';
 import {
   basic,
@@ -76,6 +77,14 @@ describe('AuthZEN', () => {
             resource: RESOURCE,
             permissions: LIMITED,
             resources: { [OPAQUE_RESOURCE]: LIMITED },
+          },
+          {
+            name: 'narrowed',
+            clientId: 'narrowed',
+            clientSecret: secretFor('narrowed'),
+            grants: ['client_credentials'],
+            resource: RESOURCE,
+            permissions: LIMITED,
           },
           api('orders-api', [RESOURCE]),
           api('opaque-api', [OPAQUE_RESOURCE]),
@@ -260,6 +269,44 @@ describe('AuthZEN', () => {
     for (const action of ['create', 'read', 'update', 'delete'] as const) {
       const { context } = await ask(question(tokens['orders-api'], action, 'orders'));
       assert.deepEqual(context.limits, access.limits('orders', action), action);
+    }
+  });
+
+  test('PM-08 a ceiling that shrinks takes its rights from the next decision', async () => {
+    const token = await tokenOf('narrowed');
+    const read = question(token, 'read', 'products');
+    assert.equal((await ask(read)).decision, true);
+    const { storage, changes } = server.server.foundations;
+    const application = await storage.directory.applications.findBy('clientId', 'narrowed');
+    assert.ok(application);
+    const ceilings = application.ceilings.map((each) => ({
+      ...each,
+      permissions: stored({ tables: { orders: { read: true } } }),
+    }));
+    await changes.applications.replace({ ...application, ceilings }, AUTHOR);
+    assert.equal((await ask(read)).decision, false);
+    assert.equal((await ask(question(token, 'read', 'orders', { columns: ['id'] }))).decision, true);
+    await changes.applications.replace({ ...application, enabled: false }, AUTHOR);
+    assert.deepEqual(await ask(question(token, 'read', 'orders', { columns: ['id'] })), INACTIVE);
+  });
+
+  test('a token that is bound to a key is denied: nothing proves the key', async () => {
+    const { foundations, tokens: service } = server.server;
+    const view = await foundations.directory.view();
+    const active = await view.findApplication('limited');
+    assert.ok(active);
+    for (const sender of [{ jkt: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' }, undefined]) {
+      const { answer } = await service.issue({
+        view,
+        asOf: foundations.now(),
+        client: { ...active, method: 'client_secret_basic' },
+        grantType: 'client_credentials',
+        parameters: {},
+        address: '127.0.0.1',
+        sender,
+      });
+      const asked = question(String(answer.access_token), 'read', 'products');
+      assert.equal((await ask(asked)).decision, sender === undefined);
     }
   });
 
@@ -469,6 +516,9 @@ describe('AuthZEN', () => {
       };
       assert.equal((await send(ONE, keyed, { client: '' })).json.decision, true);
       assert.equal((await send(ONE, keyed, { client: '' })).status, 401, 'a used assertion');
+      assert.equal((await send(ONE, inBody, { client: 'orders-api' })).status, 400, 'two ways at once');
+      const twice = { ...inBody, client_secret: [inBody.client_secret, inBody.client_secret] };
+      assert.equal((await send(ONE, twice, { client: '' })).status, 400, 'a repeated member');
     });
 
     test('gets 401 without good credentials, 403 if it serves no resource', async () => {
