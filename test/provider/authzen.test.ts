@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, SignJWT } from 'jose';
+import type { Application } from '../../src/nouns/index.ts';
 import { createVerifier } from '../../src/resource-server/index.ts';
 import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
@@ -277,17 +278,17 @@ describe('AuthZEN', () => {
     const read = question(token, 'read', 'products');
     assert.equal((await ask(read)).decision, true);
     const { storage, changes } = server.server.foundations;
-    const application = await storage.directory.applications.findBy('clientId', 'narrowed');
-    assert.ok(application);
-    const ceilings = application.ceilings.map((each) => ({
-      ...each,
-      permissions: stored({ tables: { orders: { read: true } } }),
-    }));
-    await changes.applications.replace({ ...application, ceilings }, AUTHOR);
+    const change = async (fields: Partial<Application>) => {
+      const application = await storage.directory.applications.findBy('clientId', 'narrowed');
+      await changes.applications.replace({ ...(application as Application), ...fields }, AUTHOR);
+    };
+    const permissions = stored({ tables: { orders: { read: true } } });
+    await change({ ceilings: [{ resource: RESOURCE, permissions }] });
     assert.equal((await ask(read)).decision, false);
-    assert.equal((await ask(question(token, 'read', 'orders', { columns: ['id'] }))).decision, true);
-    await changes.applications.replace({ ...application, enabled: false }, AUTHOR);
-    assert.deepEqual(await ask(question(token, 'read', 'orders', { columns: ['id'] })), INACTIVE);
+    const ids = question(token, 'read', 'orders', { columns: ['id'] });
+    assert.equal((await ask(ids)).decision, true);
+    await change({ enabled: false });
+    assert.deepEqual(await ask(ids), INACTIVE);
   });
 
   test('a token that is bound to a key is denied: nothing proves the key', async () => {
