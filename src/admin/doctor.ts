@@ -10,6 +10,7 @@ import { generatedSecretsPath } from '../apply/generated-secrets.ts';
 import { findInsecureSettings } from '../apply/insecure-settings.ts';
 import { findBrokenReferences } from '../changes/references.ts';
 import type { Config } from '../config/config.ts';
+import type { Datasources } from '../datasources/datasources.ts';
 import { gatherAlgChoices } from '../directory/alg-choices.ts';
 import { collectionOf, eachNoun } from '../directory/collections.ts';
 import { SIGNATURES } from '../keys/signatures.ts';
@@ -19,6 +20,7 @@ import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../nouns/signin
 import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
 import { findOddRights } from './odd-rights.ts';
+import { findTableDrift } from './table-drift.ts';
 
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'wrong';
@@ -100,10 +102,12 @@ function examineLeftovers({ dataDir, production }: Config): Finding[] {
 export async function examineStore({
   storage,
   signingKeys,
+  datasources,
   now,
 }: {
   storage: Storage;
   signingKeys: SigningKeys;
+  datasources: Pick<Datasources, 'inspect'>;
   /** Milliseconds. */
   now: () => number;
 }): Promise<Finding[]> {
@@ -121,6 +125,7 @@ export async function examineStore({
     ...(await examineDirectory(storage)),
     ...(await findInsecureSettings(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
     ...warnOfSome(await findOddRights(storage.directory)),
+    ...warnOfSome(await findTableDrift({ store: storage.directory, datasources })),
   ];
 }
 

@@ -16,6 +16,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   connection: async () => (await import('./connection.ts')).connection,
   datasource: async () => (await import('./datasource.ts')).datasource,
   guard: async () => (await import('./guard.ts')).guard,
+  resource: async () => (await import('./resource.ts')).resource,
   backup: async () => (await import('./backup.ts')).backup,
   export: async () => (await import('./export.ts')).exportStore,
   import: async () => (await import('./import.ts')).importStore,

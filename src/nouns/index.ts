@@ -26,7 +26,7 @@ export type { Connection, ConnectionSecret } from './connection.ts';
 export type { Datasource, DatasourceKind, DatasourceServer, UserTable } from './datasource.ts';
 export type { Noun } from './noun.ts';
 export { DEFAULT_HOST, type FaceName, type FaceSettings, type Organization } from './organization.ts';
-export { catalogueOf, type Resource, type Table, TOKEN_OVERFLOW } from './resource.ts';
+export { catalogueOf, MAX_COLUMNS, type Resource, type Table, TOKEN_OVERFLOW } from './resource.ts';
 export type { Role } from './role.ts';
 export type { User } from './user.ts';
 export type { Realm } from './values.ts';

@@ -19,6 +19,7 @@ import {
   listOf,
   resourceScope,
   signingAlg,
+  slug,
   tableGroup,
 } from './values.ts';
 
@@ -27,7 +28,8 @@ export type TokenOverflow = 'refuse' | 'reference';
 /** Default of a new resource: an application with many tables gets a token without asking for less. */
 export const TOKEN_OVERFLOW = 'reference' satisfies TokenOverflow;
 
-const MAX_COLUMNS = 1000;
+/** Of one table. */
+export const MAX_COLUMNS = 1000;
 const MAX_GROUPS = 1000;
 
 const column = z.strictObject({
@@ -97,6 +99,16 @@ const group = z.strictObject({
 });
 
 type StoredGroup = z.output<typeof group>;
+
+const databaseName = z.string().min(1).max(128).meta({ shape: 'text' });
+
+const importedFrom = z.strictObject({
+  datasource: slug.describe('The name of the datasource, which is of the same organization.'),
+  database: databaseName.describe('The database; `main` for SQLite.'),
+  schemas: listOf(databaseName).describe(
+    'Schemas of PostgreSQL, databases of MySQL, and nothing of others. Tables of the first one have their names as ids, those of others `schema.table`.',
+  ),
+});
 
 const token = z.strictObject({
   format: z.enum(['jwt', 'opaque']).describe('The format of access tokens. A new resource has `jwt`.'),
@@ -275,6 +287,11 @@ export const resource = defineNoun({
         describe: `All its groups of tables, at most ${MAX_GROUPS.toLocaleString('en')}. Permissions on a group are permissions on each of its tables.`,
       },
     ),
+    importedFrom: field(importedFrom.exactOptional(), {
+      effect: 'none',
+      describe:
+        'Where `resource import` read the tables and reads them again. `doctor` warns when the tables there are others.',
+    }),
     scopes: field(listOf(resourceScope), {
       effect: 'narrows',
       initially: [],

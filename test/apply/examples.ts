@@ -366,6 +366,17 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
         },
         shownAs: 'groups.sales',
       },
+      ...Object.fromEntries(
+        ['datasource', 'database', 'schemas'].map((member) => [
+          `importedFrom.${member}`,
+          {
+            change: (entry: Entry) => {
+              entry.importedFrom = { datasource: 'erp', database: 'erp', schemas: ['public'] };
+            },
+            shownAs: `importedFrom.${member}`,
+          },
+        ]),
+      ),
       'token.claims': { to: ['permissions'] },
       'token.claimMap': {
         to: { role: 'web_user', 'https://acme.example/who': { id: { $user: 'id' }, of: ['a', 'b'] } },
