@@ -79,7 +79,7 @@ for (const name of ['a connection', 'a connection of PgBouncer in transaction mo
         { role: 'app', schema: 'api' },
       );
 
-    test('gives each token its rows and columns by one prepared statement', async () => {
+    test('PG-01 gives each token its rows and columns by one prepared statement', async () => {
       for (const [said, rows] of TURNS)
         assert.deepEqual(await show(said, 'SELECT id, secret FROM orders ORDER BY id', 'mine'), rows);
     });
@@ -90,7 +90,7 @@ for (const name of ['a connection', 'a connection of PgBouncer in transaction mo
       await assert.rejects(pool.query('SELECT * FROM public.orders'), { code: '42501' });
     });
 
-    test('gives nothing after a COMMIT in the callback', async () => {
+    test('PG-02 gives nothing after a COMMIT in the callback', async () => {
       for (const end of ['COMMIT', 'ROLLBACK', 'COMMIT AND CHAIN']) {
         const run = withToken(
           pool,

@@ -121,12 +121,12 @@ const ways: readonly {
   open(server: SqlServer, connections: number): Promise<{ readonly port: number } & AsyncDisposable>;
 }[] = [
   {
-    name: 'a connection of a pool',
+    name: 'PG-01 a connection of a pool',
     missing: postgresMissing,
     open: async ({ port }) => ({ port, [Symbol.asyncDispose]: async () => undefined }),
   },
   {
-    name: 'a connection of PgBouncer in transaction mode',
+    name: 'PG-01 a connection of PgBouncer in transaction mode',
     missing: () => postgresMissing() || pgbouncerMissing(),
     open: ({ port }, connections) => startPgbouncer(port, LOGIN, connections),
   },
@@ -241,7 +241,7 @@ for (const { name, missing, open } of ways) {
       assert.deepEqual(await traces(one), clean);
     });
 
-    test('a client that is kept is refused after the end', async () => {
+    test('PG-02 a client that is kept is refused after the end', async () => {
       const kept: TokenClient[] = [];
       await withToken(one, tokenOf('4'), (client) => kept.push(client));
       const failing = withToken(one, tokenOf('4'), (client) => {
