@@ -192,15 +192,20 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
 }
 
 /**
- * A new key for each algorithm in use: published at once, signing after the JWKS' cache time, or at once with `immediately`.
- * The keys before it stay published until the last token they can have signed has expired.
+ * A new key for each algorithm in use: published at once, signing after the lead, or at once with `immediately`. The keys before it
+ * stay published until the last token they can have signed has expired.
  * @param longestLifetime seconds that a token may live
+ * @param lead seconds; not less than the JWKS' cache time, which it is unless said otherwise
  */
 export async function rotateSigningKeys(
   deps: SigningKeysDeps,
-  { immediately, longestLifetime }: { immediately: boolean; longestLifetime: number },
+  {
+    immediately,
+    longestLifetime,
+    lead = JWKS_CACHE_SECONDS,
+  }: { immediately: boolean; longestLifetime: number; lead?: number },
 ): Promise<StoredKey[]> {
-  const activeFrom = immediately ? deps.now() : deps.now() + JWKS_CACHE_SECONDS * 1000;
+  const activeFrom = immediately ? deps.now() : deps.now() + Math.max(lead, JWKS_CACHE_SECONDS) * 1000;
   const before = await listSigningKeys(deps.keys);
   const made: StoredKey[] = [];
   const inUse = new Set(before.filter(({ retiredAt }) => retiredAt === undefined).map(({ alg }) => alg));

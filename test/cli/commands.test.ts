@@ -67,6 +67,9 @@ test('a senseless command gets the usage and exit code 2', async (t) => {
     [['keys'], /^An argument is missing\./],
     [['keys', 'make'], /^There is no keys make\./],
     [['keys', 'remove'], /^An argument is missing\./],
+    [['keys', 'rotate', '--lead', '1m'], /^The lead "1m" is not between 300 and 604800 seconds\. Write one/],
+    [['keys', 'rotate', '--lead', 'soon'], /^The lead "soon" is not a duration\. Write one such as 45m\./],
+    [['keys', 'rotate', '--lead', '45m', '--now'], /^--now and --lead exclude each other\./],
     [['explain'], /^An argument is missing\./],
     [['explain', '-'], /^There is no token\./],
     [['revoke'], /^Say what to revoke/],
@@ -191,8 +194,15 @@ test('SE-02 keys are listed, rotated and removed', async (t) => {
     assert.match(line, /published until 20/);
   }
 
+  const led = lines((await terminal.run(['keys', 'rotate', '--lead', '45m'])).out);
+  const starts = (found: readonly string[]) =>
+    Date.parse(
+      /signs from (\S+?),?$/.exec(found.find((line) => !/published until/.test(line)) ?? '')?.[1] ?? '',
+    );
+  assert.ok(starts(led) - starts(rotated) >= 40 * 60_000, led.join('\n'));
+
   const now = lines((await terminal.run(['keys', 'rotate', '--now'])).out);
-  assert.equal(now.length, 6);
+  assert.equal(now.length, 8);
   const active = now.filter((line) => / active /.test(line));
   assert.ok(active.every((line) => !rotated.some((other) => other.startsWith(line.slice(0, 43)))));
 

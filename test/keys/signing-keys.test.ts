@@ -68,6 +68,22 @@ test('signing keys', async (t) => {
     assert.ok(!keys.published().some(({ kid }) => kid === before));
   });
 
+  await t.test('JW-06 a lead publishes a new key longer, and never shorter', async () => {
+    for (const [lead, seconds] of [
+      [2_700, 2_700],
+      [10, JWKS_CACHE_SECONDS],
+    ] as const) {
+      const keys = await loadSigningKeys(deps);
+      const before = keys.active('ES256').kid;
+      await rotateSigningKeys(deps, { immediately: false, longestLifetime: 3_600, lead });
+      await keys.refresh();
+      clock += seconds * 1000 - 1;
+      assert.equal(keys.active('ES256').kid, before);
+      clock += 1;
+      assert.notEqual(keys.active('ES256').kid, before);
+    }
+  });
+
   await t.test('JW-06 a compromised key goes at once, and another signs', async () => {
     const keys = await loadSigningKeys(deps);
     const { kid } = keys.active('ES256');
