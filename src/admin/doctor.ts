@@ -19,6 +19,7 @@ import { COLLECTIONS, type CollectionName, type Nouns, nameOf } from '../nouns/i
 import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
+import { findNeighbours } from './neighbours.ts';
 import { findOddRights } from './odd-rights.ts';
 import { findTableDrift } from './table-drift.ts';
 
@@ -126,7 +127,19 @@ export async function examineStore({
     ...(await findInsecureSettings(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
     ...warnOfSome(await findOddRights(storage.directory)),
     ...warnOfSome(await findTableDrift({ store: storage.directory, datasources })),
+    ...(await examineNeighbours(storage, signingKeys, now())),
   ];
+}
+
+async function examineNeighbours(
+  { directory }: Storage,
+  signingKeys: SigningKeys,
+  now: number,
+): Promise<Finding[]> {
+  const found = await findNeighbours(directory, signingKeys, now);
+  return found.flatMap(({ problems, isFit }) =>
+    problems.length === 0 ? [ok(`${isFit}.`)] : warnOfSome(problems),
+  );
 }
 
 async function examineSigningKeys({ directory }: Storage, signingKeys: SigningKeys): Promise<Finding[]> {

@@ -3,6 +3,7 @@ import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { examineFolder, examineStore, type Finding } from '../../src/admin/doctor.ts';
+import { rotateSigningKeys } from '../../src/keys/signing-keys.ts';
 import { fileOf, openAdministration } from './fixture.ts';
 import { acme } from './tokens.ts';
 
@@ -176,4 +177,61 @@ test('update or delete without read, and mail addresses in tokens, are warned of
       `warning: The ceiling of the application acme/other for ${identifier} ${email} acme/other, which does not have the scope email.`,
     ],
   );
+});
+
+test('settings that a neighbour cannot work with are warned of', async (t) => {
+  const administration = await openAdministration(t);
+  const identifier = 'urn:acme:db';
+  const examine = async (token: object) => {
+    const resources = [{ identifier, token }];
+    await administration.apply(fileOf({ organizations: [{ name: 'acme', resources }] }));
+    return examineStore(administration);
+  };
+  for (const preset of ['postgrest', 'supabase', 'hasura', 'neon']) {
+    const findings = await examine({ preset });
+    assert.deepEqual(notOk(findings), []);
+    assert.match(findings.at(-1)?.says ?? '', new RegExp(`urn:acme:db gives ${preset} what it needs`));
+    const leads = preset === 'supabase' || preset === 'neon';
+    assert.equal(/: rotate keys with keys rotate --lead 45m\.$/.test(findings.at(-1)?.says ?? ''), leads);
+  }
+  const other = { format: 'opaque', overflow: 'reference', ttl: 3600, alg: 'PS256', claimMap: { team: 'x' } };
+  const found = notOk(await examine({ preset: 'hasura', ...other })).filter((each) => /preset/.test(each));
+  const expected = [
+    /hasura, which reads JWTs only: set token\.format to jwt\.$/,
+    /which cannot read the opaque token that overflow gives: set token\.overflow to refuse\.$/,
+    /and its tokens live 3600 s: set token\.ttl to 300 at most\.$/,
+    /which does not verify PS256: set token\.alg to ES256 or RS256 or EdDSA\.$/,
+    /needs the claim https:\/\/hasura\.io\/jwt\/claims x-hasura-allowed-roles: add it to token\.claimMap\.$/,
+    /needs the claim https:\/\/hasura\.io\/jwt\/claims x-hasura-default-role: add it/,
+  ];
+  assert.equal(found.length, expected.length, found.join('\n'));
+  for (const [index, pattern] of expected.entries()) assert.match(found[index] ?? '', pattern);
+});
+
+test('a key that signs before a neighbour knows it is warned of', async (t) => {
+  const administration = await openAdministration(t);
+  const { storage, vault, now, signingKeys, clock, longestLifetime } = administration;
+  const rotate = async (lead?: number) => {
+    await rotateSigningKeys(
+      { keys: storage.keys, vault, now },
+      { immediately: false, longestLifetime, ...(lead !== undefined && { lead }) },
+    );
+    await signingKeys.refresh();
+    return notOk(await examineStore(administration));
+  };
+  const resources = [{ identifier: 'urn:acme:db', token: { preset: 'supabase' } }];
+  await administration.apply(fileOf({ organizations: [{ name: 'acme', resources }] }));
+  await administration.followSigningAlgs();
+  assert.deepEqual(notOk(await examineStore(administration)), [], 'the first keys of a server');
+  clock.offset += 3_600_000;
+  assert.deepEqual(await rotate(2_700), []);
+  clock.offset += 3_600_000;
+  const [warned = '', ...others] = await rotate();
+  assert.match(
+    warned,
+    /^warning: .*urn:acme:db has the preset supabase, which may refuse tokens of the key .* --lead 45m\.$/,
+  );
+  assert.deepEqual(others, []);
+  clock.offset += 1_800_000;
+  assert.deepEqual(notOk(await examineStore(administration)), []);
 });
