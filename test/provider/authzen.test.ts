@@ -518,6 +518,10 @@ describe('AuthZEN', () => {
       assert.equal((await send(ONE, keyed, { client: '' })).json.decision, true);
       assert.equal((await send(ONE, keyed, { client: '' })).status, 401, 'a used assertion');
       assert.equal((await send(ONE, inBody, { client: 'orders-api' })).status, 400, 'two ways at once');
+      const large = { ...inBody, context: { text: 'x'.repeat(60_000) } };
+      assert.equal((await send(ONE, large, { client: '' })).status, 413);
+      const { client_secret: _, ...withoutSecret } = large;
+      assert.equal((await send(ONE, withoutSecret, { client })).status, 200);
       const twice = { ...inBody, client_secret: [inBody.client_secret, inBody.client_secret] };
       assert.equal((await send(ONE, twice, { client: '' })).status, 400, 'a repeated member');
     });
@@ -525,6 +529,8 @@ describe('AuthZEN', () => {
     test('gets 401 without good credentials, 403 if it serves no resource', async () => {
       const wrong = await send(ONE, good(), { headers: { authorization: basic('orders-api', 'wrong') } });
       assert.equal(wrong.status, 401);
+      const header = { authorization: basic('orders-api', 'wrong') };
+      assert.equal((await send(ONE, '{', { headers: header })).status, 401, 'before the body is parsed');
       assert.match(String(wrong.headers.get('www-authenticate')), /^Basic realm=/);
       const missing = await send(ONE, good(), { client: '' });
       assert.equal(missing.status, 401);
