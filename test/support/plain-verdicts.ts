@@ -261,7 +261,8 @@ function isValid(claims: Json, token: VectorToken, world: World, reader: Reader)
   }
   const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
   const isActive = active === undefined || (active === true && ['Bearer', 'DPoP'].includes(String(type)));
-  const hasNodes = typeof claims.jti === 'string' && Array.isArray(claims.anc);
+  const hasNodes =
+    typeof claims.jti === 'string' && Array.isArray(claims.anc) && typeof claims.iat === 'number';
   return iss === world.issuer && audiences.some((each) => isOurs(each, world)) && isActive && hasNodes;
 }
 
