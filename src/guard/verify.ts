@@ -1,0 +1,257 @@
+/**
+ * Whether a guarded database decides as the algebra does: statements run as a client role with the claims of a token, in transactions
+ * that are rolled back, and name no rows of their own. PostgreSQL wants more than the algebra for changes: the rows that are
+ * changed, and what becomes of them, must be readable, and their keys too.
+ */
+import type { Action } from '../permissions/actions.ts';
+import { type ColumnLimit, type ColumnTypes, toLimits } from '../permissions/column-limits.ts';
+import type { Permissions } from '../permissions/permissions.ts';
+import { toTokenClaims } from '../permissions/token-claims.ts';
+import { mayWrite, readableColumns } from '../permissions/verdicts.ts';
+import type { Guard, GuardedTable } from './model.ts';
+import { pick, type Random } from './random-rights.ts';
+import type { Database } from './read-database.ts';
+import { declaredColumns } from './sql/conditions.ts';
+import { viewOf } from './sql/names.ts';
+import { identifier, literal, qualified } from './sql/text.ts';
+
+/** Of tables that are verified: each row is read for each token. */
+export const MAX_ROWS = 10_000;
+
+/** A row with its values as texts; NULL is null. */
+type Row = Readonly<Record<string, string | null>>;
+
+export interface Verified {
+  /** How many times a row and an action were decided. */
+  cells: number;
+  /** Statements on which a constraint or a trigger decided first. */
+  undecided: number;
+  /** Whole sentences. */
+  readonly differences: string[];
+}
+
+export interface Verification {
+  /** Connected as a role that the policies do not bind. */
+  readonly database: Database;
+  readonly guard: Guard;
+  /** The client role that statements run as. */
+  readonly role: string;
+  readonly random: Random;
+  /** Seconds since 1970. */
+  readonly now: number;
+}
+
+/** What a statement of the client came to. */
+interface Outcome {
+  readonly rows: readonly Row[];
+  /** The table afterwards. */
+  readonly after: readonly Row[];
+  /** Of an error: its SQLSTATE. */
+  readonly code: string | undefined;
+}
+
+const REFUSED = '42501';
+/** SQLSTATE class of violated constraints: checked after the policies. */
+const CONSTRAINT = /^23/;
+
+const list = (table: GuardedTable): string =>
+  table.columns.map(({ name }) => `t.${identifier(name)}::text as ${identifier(name)}`).join(', ');
+
+/** @returns at most one more row than can be verified */
+export async function readRows(database: Database, table: GuardedTable): Promise<Row[]> {
+  const { rows } = await database.query<Row>(
+    `select ${list(table)} from ${qualified(table)} as t limit ${MAX_ROWS + 1}`,
+  );
+  return rows;
+}
+
+/** In one order, for comparing. */
+const inOrder = (rows: readonly Row[]): string[] => rows.map((row) => JSON.stringify(row)).sort();
+
+const isSame = (one: readonly Row[], other: readonly Row[]): boolean =>
+  JSON.stringify(inOrder(one)) === JSON.stringify(inOrder(other));
+
+/** Verifies one token for one table. @param rows all of the table */
+export async function verifyTable(
+  verification: Verification,
+  table: GuardedTable,
+  rows: readonly Row[],
+  permissions: Permissions,
+  verified: Verified,
+): Promise<void> {
+  const { database } = verification;
+  await database.query('begin');
+  try {
+    await database.query(
+      `set local timezone = 'UTC'; set local datestyle = 'ISO'; set local search_path = ''`,
+    );
+    const tried = { ...verification, table, rows, permissions, verified };
+    await verifyRead(tried);
+    await verifyCreate(tried);
+    if (table.key.length > 0 || !table.isLimited) {
+      await verifyUpdate(tried);
+      await verifyDelete(tried);
+    }
+  } finally {
+    await database.query('rollback');
+  }
+}
+
+interface Tried extends Verification {
+  readonly table: GuardedTable;
+  readonly rows: readonly Row[];
+  readonly permissions: Permissions;
+  readonly verified: Verified;
+}
+
+const typesOf = (table: GuardedTable): ColumnTypes =>
+  Object.fromEntries(declaredColumns(table).map(({ name, declared }) => [name, declared]));
+
+/** A limited right gives nothing on a table that is guarded as one without limited rights. */
+function limitsOf({ table, permissions }: Tried, action: Action): ColumnLimit[] {
+  const limits = toLimits(permissions.cell(table.id, action), typesOf(table));
+  return table.isLimited ? limits : limits.filter(({ columns, rows }) => !columns && rows.size === 0);
+}
+
+/** What a token sees of the row; undefined: nothing. */
+function seen(tried: Tried, row: Row): Row | undefined {
+  const readable = readableColumns(row, limitsOf(tried, 'read'), typesOf(tried.table));
+  if (!readable) return row;
+  if (readable.size === 0) return undefined;
+  return Object.fromEntries(
+    Object.entries(row).map(([column, value]) => [column, readable.has(column) ? value : null]),
+  );
+}
+
+const hasKey = ({ table }: Tried, row: Row | undefined): row is Row =>
+  row !== undefined && table.key.every((column) => row[column] !== null);
+
+async function run(tried: Tried, statement: string): Promise<Outcome> {
+  const { database, guard, role, permissions, table, now } = tried;
+  const claims = {
+    iss: guard.issuer,
+    aud: guard.resource,
+    ...{ jti: 'verify', anc: [], iat: now, exp: now + 300 },
+    ...toTokenClaims(permissions, undefined, guard.resource),
+  };
+  await database.query('savepoint tried');
+  try {
+    await database.query(`select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)`, [
+      role,
+      JSON.stringify(claims),
+    ]);
+    const { rows } = await database.query<Row>(statement);
+    await database.query('reset role');
+    return { rows, after: await readRows(database, table), code: undefined };
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === undefined) throw error;
+    return { rows: [], after: [], code };
+  } finally {
+    await database.query('rollback to savepoint tried');
+  }
+}
+
+function differ(tried: Tried, what: string): void {
+  const { table, permissions, guard, verified } = tried;
+  const rights = JSON.stringify(toTokenClaims(permissions, undefined, guard.resource).authorization_details);
+  verified.differences.push(`${table.id}: ${what}. The token has ${rights}.`);
+}
+
+async function verifyRead(tried: Tried): Promise<void> {
+  const { guard, table, rows, verified } = tried;
+  const expected = rows.map((row) => seen(tried, row)).filter((row) => row !== undefined);
+  const found = await run(tried, `select ${list(table)} from ${qualified(viewOf(guard, table))} as t`);
+  verified.cells += rows.length;
+  if (found.code !== undefined) differ(tried, `reading failed with ${found.code}`);
+  else if (!isSame(found.rows, expected)) {
+    differ(tried, `${found.rows.length} rows are shown instead of ${expected.length}, or others of them`);
+  }
+}
+
+/** A row like one that is there: with the same key it fails after the policies have judged it. */
+async function verifyCreate(tried: Tried): Promise<void> {
+  const { guard, table, rows, random, verified } = tried;
+  const like = pick(random, rows);
+  if (!like) return;
+  const settable = table.columns.filter(
+    ({ name, generated }) => generated !== 'always' && like[name] !== null,
+  );
+  const names = settable.map(({ name }) => name);
+  const values = settable.map(({ name, type }) => `${literal(like[name] ?? '')}::${type}`);
+  if (names.length === 0) return;
+  const { code } = await run(
+    tried,
+    `insert into ${qualified(viewOf(guard, table))} (${names.map(identifier).join(', ')}) values (${values.join(', ')})`,
+  );
+  verified.cells += 1;
+  const isCreated = code === undefined || CONSTRAINT.test(code);
+  if (!isCreated && code !== REFUSED) verified.undecided += 1;
+  else if (isCreated !== mayWrite(like, names, limitsOf(tried, 'create'), typesOf(table))) {
+    differ(tried, `a row like ${JSON.stringify(like)} was ${isCreated ? 'created' : 'refused'}`);
+  }
+}
+
+async function verifyUpdate(tried: Tried): Promise<void> {
+  const { guard, table, rows, random, verified } = tried;
+  const column = pick(
+    random,
+    table.columns.filter(({ name, generated }) => generated !== 'always' && !table.key.includes(name)),
+  );
+  const value = column && pick(random, rows)?.[column.name];
+  if (!column || value === undefined || value === null) return;
+  const { name, type } = column;
+  const { code, after } = await run(
+    tried,
+    `update ${qualified(viewOf(guard, table))} set ${identifier(name)} = ${literal(value)}::${type}`,
+  );
+  verified.cells += rows.length;
+  const expected = updated(tried, name, value);
+  if (code !== undefined && code !== REFUSED) verified.undecided += 1;
+  else if ((code === REFUSED) !== (expected === undefined)) {
+    differ(tried, `setting ${name} to ${value} was ${code ? 'refused' : 'allowed'}`);
+  } else if (expected && !isSame(after, expected))
+    differ(tried, `setting ${name} to ${value} changed other rows`);
+}
+
+/** The rows after the update; undefined: it is refused. */
+function updated(tried: Tried, column: string, value: string): Row[] | undefined {
+  const [limits, types] = [limitsOf(tried, 'update'), typesOf(tried.table)];
+  const after: Row[] = [];
+  for (const row of tried.rows) {
+    const shown = seen(tried, row);
+    if (shown && !hasKey(tried, shown)) return undefined;
+    if (!shown || !mayWrite(row, [], limits, types)) {
+      after.push(row);
+      continue;
+    }
+    const isSet = !tried.table.isLimited || shown[column] !== value;
+    const changed = isSet ? { ...row, [column]: value } : row;
+    const isAllowed =
+      mayWrite(row, isSet ? [column] : [], limits, types) && mayWrite(changed, [], limits, types);
+    if (!isAllowed || !seen(tried, changed)) return undefined;
+    after.push(changed);
+  }
+  return after;
+}
+
+async function verifyDelete(tried: Tried): Promise<void> {
+  const { guard, table, rows, verified } = tried;
+  const [limits, types] = [limitsOf(tried, 'delete'), typesOf(table)];
+  const { code, after } = await run(tried, `delete from ${qualified(viewOf(guard, table))}`);
+  verified.cells += rows.length;
+  const visible = rows.map((row) => [row, seen(tried, row)] as const).filter(([, shown]) => shown);
+  const isHidden = visible.some(([, shown]) => !hasKey(tried, shown));
+  const deleted = new Set(visible.filter(([row]) => mayWrite(row, [], limits, types)).map(([row]) => row));
+  if (code !== undefined && code !== REFUSED) verified.undecided += 1;
+  else if ((code === REFUSED) !== isHidden)
+    differ(tried, `deleting all rows was ${code ? 'refused' : 'allowed'}`);
+  else if (
+    !code &&
+    !isSame(
+      after,
+      rows.filter((row) => !deleted.has(row)),
+    )
+  )
+    differ(tried, 'other rows were deleted');
+}
