@@ -4,7 +4,7 @@ import { tableIdOf } from '../datasources/table-id.ts';
 import { didYouMean } from '../errors/similar.ts';
 import type { Table } from '../nouns/index.ts';
 import type { DatabaseColumn, GuardedTable, QualifiedName } from './model.ts';
-import { ALTERNATIVE, fitsDeclared } from './sql/conditions.ts';
+import { fitsDeclared } from './sql/conditions.ts';
 
 /** Asks a database; a client of `pg` is one. */
 export type Database = Pick<pg.ClientBase, 'query'>;
@@ -60,7 +60,6 @@ function problemsOf(read: GuardedTable, { id, columns = [] }: Table): string[] {
         ({ name, type, declared }) =>
           `The column ${name} of ${id} is declared as ${declared}, and is ${type} in the database.`,
       ),
-    ...(read.name === ALTERNATIVE ? [`The table ${id} has a name that the conditions use: rename it.`] : []),
   ];
 }
 

@@ -2,10 +2,7 @@
 import type { Action } from '../../permissions/actions.ts';
 import type { ColumnType } from '../../permissions/column-types.ts';
 import type { DatabaseColumn, GuardedTable } from '../model.ts';
-import { identifier, json, literal } from './text.ts';
-
-/** The name of each alternative in conditions; no table may have it. */
-export const ALTERNATIVE = 'grantable_alternative';
+import { identifier, json, literal, textArray } from './text.ts';
 
 const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
 const NUMBERS = new Set([...INTEGERS, 'numeric', 'real', 'double precision']);
@@ -69,25 +66,23 @@ export function canonicalText(row: string, column: DatabaseColumn): string {
   }
 }
 
-/** NULL meets no condition. */
-function meetsCondition(row: string, column: DatabaseColumn): string {
-  const rows = `${ALTERNATIVE} -> 'rows'`;
-  const isFree = `not coalesce(${rows} ? ${literal(column.name)}, false)`;
-  return `coalesce(${rows} -> ${literal(column.name)} ? (${canonicalText(row, column)}), ${isFree})`;
+/** The row in the texts that it is compared in, by column. */
+export function textsOf(row: string, table: GuardedTable): string {
+  const columns = declaredColumns(table);
+  if (columns.length === 0) return `'{}'::jsonb`;
+  const texts = columns.map((column) => canonicalText(row, column));
+  return `jsonb_object(${textArray(columns.map(({ name }) => name))}, array[${texts.join(', ')}])`;
 }
 
-/** @param having further conditions on the alternative */
-export function matches(
-  table: GuardedTable,
-  row: string,
-  action: Action,
-  having: readonly string[] = [],
-): string {
-  const conditions = [...having, ...declaredColumns(table).map((column) => meetsCondition(row, column))];
-  return `exists (
-    select from jsonb_array_elements(${cell(table, action)}) as ${ALTERNATIVE}
-    where ${conditions.join('\n      and ') || 'true'}
-  )`;
+/** One alternative allows the row, and the columns where there are some: SQL of a text[]. */
+export function meets(table: GuardedTable, row: string, action: Action, columns = `'{}'`): string {
+  return `grantable.meets(${cell(table, action)}, ${textsOf(row, table)}, ${columns})`;
+}
+
+/** The row has a value that is all that one alternative asks for: cheaper than `meets`, and enough for most rights. */
+export function meetsAlone(row: string, column: DatabaseColumn, table: GuardedTable, action: Action): string {
+  const values = `grantable.values_alone(${cell(table, action)}, ${literal(column.name)})`;
+  return `${canonicalText(row, column)} = any ((select ${values})::text[])`;
 }
 
 /** The row has one of the values, in a form for which an index of the column serves. @param texts SQL of a text[] */
@@ -101,4 +96,9 @@ export function isCandidate(row: string, column: DatabaseColumn, texts: string):
   if (declared === 'text' && !TEXTS.has(baseType)) return `${value}::text = any ((select ${texts})::text[])`;
   const type = TEXTS.has(baseType) ? 'text' : baseType;
   return `${value} = any ((select ${texts}::${type}[])::${type}[])`;
+}
+
+/** In the order of their names in the resource. */
+export function rowColumnsOf({ columns, rowColumns }: GuardedTable): DatabaseColumn[] {
+  return rowColumns.flatMap((name) => columns.find((column) => column.name === name) ?? []);
 }

@@ -21,7 +21,7 @@ interface SqlFunction {
 
 function create({ signature, returns, language, body, options = '' }: SqlFunction): string {
   return `create or replace function grantable.${signature} returns ${returns}
-  language ${language} stable parallel safe ${options}set search_path = ''
+  language ${language} stable parallel safe cost 1 ${options}set search_path = ''
   as ${dollarQuoted(`\n${body.trim()}\n`)};`;
 }
 
@@ -285,32 +285,52 @@ from jsonb_array_elements(cell) as alternative,
   jsonb_array_elements_text(alternative -> 'rows' -> columns[place]) as text
 where not alternative -> 'rows' ?| columns[: place - 1]`;
 
-const HAS_WHOLE_ROWS = `select exists (select from jsonb_array_elements(cell) as alternative where not alternative ? 'rows')`;
-
-const HAS_OTHERS = `
-select exists (
-  select from jsonb_array_elements(cell) as alternative
-  where alternative ? 'rows' and not alternative -> 'rows' ?| columns
-)`;
-
-const SHOWS = `
+/** Ways in which a view finds the rows: numbers of its row columns, from 1; unlimited rights need none of them. */
+const BRANCHES = `
 select case
-  when bool_and(has) then 'always'
-  when bool_or(has) then 'sometimes'
-  else 'never'
-end
-from jsonb_array_elements(cell) as alternative,
-  lateral (select not alternative ? 'columns' or alternative -> 'columns' ? name) as visible (has)`;
-
-const SHOWS_IN = `
-select exists (
-  select from jsonb_array_elements(cell) as alternative
-  where (not alternative ? 'columns' or alternative -> 'columns' ? name)
-    and not exists (
-      select from jsonb_each(alternative -> 'rows') as condition
-      where not coalesce(condition.value ? (texts ->> condition.key), false)
+  when cell = '[{}]' then '{}'
+  when exists (select from jsonb_array_elements(cell) as alternative where not alternative ? 'rows') then array['all rows']
+  else array(
+    select distinct coalesce(
+      (select min(place)::text from unnest(columns) with ordinality as row_column (name, place) where alternative -> 'rows' ? name),
+      'others'
     )
+    from jsonb_array_elements(cell) as alternative
+  )
+end`;
+
+const SHOWN = `
+select coalesce(jsonb_object_agg(name, is_always) filter (where is_ever), '{}')
+from unnest(names) as name,
+  lateral (
+    select bool_and(has) as is_always, bool_or(has) as is_ever
+    from jsonb_array_elements(cell) as alternative,
+      lateral (select not alternative ? 'columns' or alternative -> 'columns' ? name) as visible (has)
+  ) as of_name`;
+
+const VALUES_ALONE = `
+select array(
+  select text
+  from jsonb_array_elements(cell) as alternative, jsonb_array_elements_text(alternative -> 'rows' -> name) as text
+  where (alternative -> 'rows') - name = '{}'
 )`;
+
+/** NULL meets no condition. */
+const MEETS = `
+declare
+  alternative jsonb;
+begin
+  for alternative in select jsonb_array_elements(cell) loop
+    continue when alternative ? 'columns' and not coalesce(alternative -> 'columns' ?& columns, false);
+    if not alternative ? 'rows' or not exists (
+      select from jsonb_each(alternative -> 'rows') as condition (name, list)
+      where not coalesce(list ? (texts ->> name), false)
+    ) then
+      return true;
+    end if;
+  end loop;
+  return false;
+end`;
 
 const WOULD_REFUSE = `
 begin
@@ -377,19 +397,24 @@ export function functions(guard: Guard): string[] {
       language: 'sql',
       body: CANDIDATES,
     },
-    { signature: 'has_whole_rows(cell jsonb)', returns: 'boolean', language: 'sql', body: HAS_WHOLE_ROWS },
     {
-      signature: 'has_others(cell jsonb, columns text[])',
-      returns: 'boolean',
+      signature: 'values_alone(cell jsonb, name text)',
+      returns: 'text[]',
       language: 'sql',
-      body: HAS_OTHERS,
+      body: VALUES_ALONE,
     },
-    { signature: 'shows(cell jsonb, name text)', returns: 'text', language: 'sql', body: SHOWS },
     {
-      signature: 'shows_in(cell jsonb, name text, texts jsonb)',
-      returns: 'boolean',
+      signature: 'branches(cell jsonb, columns text[])',
+      returns: 'text[]',
       language: 'sql',
-      body: SHOWS_IN,
+      body: BRANCHES,
+    },
+    { signature: 'shown(cell jsonb, names text[])', returns: 'jsonb', language: 'sql', body: SHOWN },
+    {
+      signature: 'meets(cell jsonb, texts jsonb, columns text[])',
+      returns: 'boolean',
+      language: 'plpgsql',
+      body: MEETS,
     },
     {
       signature: 'would_refuse(table_id text, action text)',

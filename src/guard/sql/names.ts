@@ -15,11 +15,6 @@ export const writerOf = (table: QualifiedName): QualifiedName => ({
   name: `write_${shortName(table)}`,
 });
 
-export const textsOf = (table: QualifiedName): QualifiedName => ({
-  schema: SCHEMA,
-  name: `texts_${shortName(table)}`,
-});
-
 /** The schema with the views of the tables of a schema. */
 export function viewSchemaOf({ viewSchema, defaultSchema }: Guard, schema: string): string {
   return schema === defaultSchema ? viewSchema : `${schema}_${viewSchema}`;

@@ -5,7 +5,7 @@
  */
 import { ACTIONS, type Action } from '../../permissions/actions.ts';
 import type { Guard, GuardedTable, QualifiedName } from '../model.ts';
-import { ALTERNATIVE, allows, matches } from './conditions.ts';
+import { allows, meets, meetsAlone, rowColumnsOf } from './conditions.ts';
 import { READER } from './names.ts';
 import { identifier, literal, qualified } from './text.ts';
 
@@ -16,13 +16,14 @@ const COMMANDS: { readonly [action in Action]: string } = {
   delete: 'delete',
 };
 
-/** The trigger of the view says which columns it sets; without it, all of them. */
-const SETS_ALLOWED = `(not ${ALTERNATIVE} ? 'columns' or coalesce(
-      ${ALTERNATIVE} -> 'columns' @> (select nullif(current_setting('grantable.columns', true), '')::jsonb), false))`;
+/** The trigger of the view says which columns it sets; without it, all of them, which is what NULL stands for. */
+const SET_COLUMNS = `(select nullif(current_setting('grantable.columns', true), '')::text[])`;
 
-function check(table: GuardedTable, row: string, action: Action, having: readonly string[] = []): string {
+function check(table: GuardedTable, row: string, action: Action, columns?: string): string {
   if (!table.isLimited) return allows(table, action);
-  return `(${allows(table, action)} or ${matches(table, row, action, having)})`;
+  const alone =
+    action === 'read' ? rowColumnsOf(table).map((column) => meetsAlone(row, column, table, action)) : [];
+  return `(${[allows(table, action), ...alone, meets(table, row, action, columns)].join('\n    or ')})`;
 }
 
 /** @returns the conditions on rows before and after */
@@ -30,12 +31,12 @@ function conditions(table: GuardedTable, row: string, action: Action): { before?
   const read = check(table, row, 'read');
   switch (action) {
     case 'create':
-      return { after: check(table, row, action, [SETS_ALLOWED]) };
+      return { after: check(table, row, action, SET_COLUMNS) };
     case 'read':
       return { before: read };
     case 'update':
       return {
-        before: `${check(table, row, action, [SETS_ALLOWED])} and ${read}`,
+        before: `${check(table, row, action, SET_COLUMNS)} and ${read}`,
         after: `${check(table, row, action)} and ${read}`,
       };
     case 'delete':

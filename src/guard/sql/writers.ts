@@ -4,8 +4,8 @@
  * have both the row and the columns.
  */
 import type { Guard, GuardedTable } from '../model.ts';
-import { cell, columnOf } from './conditions.ts';
-import { READER, textsOf, viewOf, writerOf } from './names.ts';
+import { cell, columnOf, textsOf } from './conditions.ts';
+import { READER, viewOf, writerOf } from './names.ts';
 import { dollarQuoted, identifier, literal, qualified } from './text.ts';
 
 /** The table in statements of the trigger. */
@@ -39,7 +39,9 @@ function body(guard: Guard, table: GuardedTable): string {
 #variable_conflict use_variable
 declare
   stored ${qualified(table)};
-  named jsonb;
+  named text[];
+  cell jsonb;
+  texts jsonb;
 begin
 ${table.key.length > 0 ? `${keyCheck(table)}\n${deletion(table)}\n${update(guard, table)}\n` : ''}${insertion(guard, table)}
 end`;
@@ -65,10 +67,10 @@ function deletion(table: GuardedTable): string {
   end if;`;
 }
 
-/** Pairs of a column's name and whether the client set it, as a JSON list of the names. */
+/** Pairs of a column's name and whether the client set it, as a list of the names. */
 function namesWhere(table: GuardedTable, isSet: (column: { readonly name: string }) => string): string {
   const pairs = table.columns.map((column) => `(${literal(column.name)}, ${isSet(column)})`);
-  return `(select coalesce(jsonb_agg(name), '[]') from (values ${pairs.join(', ')}) as given (name, is_set) where is_set)`;
+  return `array(select name from (values ${pairs.join(', ')}) as given (name, is_set) where is_set)`;
 }
 
 function update(guard: Guard, table: GuardedTable): string {
@@ -78,13 +80,13 @@ function update(guard: Guard, table: GuardedTable): string {
   const settable = table.columns.filter(({ generated }) => generated !== 'always');
   const assignments = settable.map(
     (column) =>
-      `${identifier(column.name)} = case when named ? ${literal(column.name)} then ${columnOf(NEW, column)} else ${columnOf(ROW, column)} end`,
+      `${identifier(column.name)} = case when ${literal(column.name)} = any (named) then ${columnOf(NEW, column)} else ${columnOf(ROW, column)} end`,
   );
-  const isOpen = guard.mode === 'report' ? `'[]'` : 'named::text';
+  const isOpen = guard.mode === 'report' ? `'{}'` : 'named::text';
   return `  if tg_op = 'UPDATE' then
     named := ${namesWhere(table, differs)};
     ${refuseGenerated(table)}
-    ${setColumns(`'[]'`)}
+    ${setColumns(`'{}'`)}
     perform from ${qualified(table)} as ${ROW} where ${isSameRow(table)} for update;
     if not found then return null; end if;
     ${setColumns(isOpen)}
@@ -92,7 +94,7 @@ function update(guard: Guard, table: GuardedTable): string {
       ${assignments.join(',\n      ')}
     where ${isSameRow(table)} returning ${ROW}.* into stored;
     if not found then
-      ${refusal('The token does not allow to set %s of this row of %s', `(select string_agg(name, ', ') from jsonb_array_elements_text(named) as name), ${literal(table.id)}`)}
+      ${refusal('The token does not allow to set %s of this row of %s', `array_to_string(named, ', '), ${literal(table.id)}`)}
     end if;
     ${setColumns(`''`)}
     ${showStored(table)}
@@ -103,21 +105,20 @@ function update(guard: Guard, table: GuardedTable): string {
 function refuseGenerated({ id, columns }: GuardedTable): string {
   const always = columns.filter(({ generated }) => generated === 'always').map(({ name }) => literal(name));
   if (always.length === 0) return '';
-  return `if named ?| array[${always.join(', ')}] then
+  return `if named && array[${always.join(', ')}] then
       raise exception using errcode = 'generated_always', message = ${literal(`The database fills in columns of ${id} that are to be set`)};
     end if;`;
 }
 
 /** What may be read of the row as it is stored: the database may have filled in or changed columns. */
 function showStored(table: GuardedTable): string {
-  const read = cell(table, 'read');
-  const texts = `${qualified(textsOf(table))}(stored)`;
-  return table.columns
-    .map(
-      ({ name }) =>
-        `if grantable.shows_in(${read}, ${literal(name)}, ${texts}) then ${columnOf(NEW, { name })} := ${columnOf('stored', { name })}; end if;`,
-    )
-    .join('\n    ');
+  const shown = table.columns.map(
+    ({ name }) =>
+      `if grantable.meets(cell, texts, array[${literal(name)}]) then ${columnOf(NEW, { name })} := ${columnOf('stored', { name })}; end if;`,
+  );
+  return [`cell := ${cell(table, 'read')};`, `texts := ${textsOf('stored', table)};`, ...shown].join(
+    '\n    ',
+  );
 }
 
 /**
@@ -127,11 +128,11 @@ function showStored(table: GuardedTable): string {
 function insertion(guard: Guard, table: GuardedTable): string {
   const isSet = (column: { readonly name: string }) => `${columnOf(NEW, column)} is not null`;
   const into = `${literal(`insert into ${qualified(table)} `)} ||
-    case when named = '[]' then 'default values' else (
+    case when named = '{}' then 'default values' else (
       select format('(%s) select %s from (select ($1).*) as given', names, names)
-      from (select string_agg(quote_ident(name), ', ') as names from jsonb_array_elements_text(named) as name) as list
+      from (select string_agg(quote_ident(name), ', ') as names from unnest(named) as name) as list
     ) end`;
-  const isOpen = guard.mode === 'report' ? `'[]'` : 'named::text';
+  const isOpen = guard.mode === 'report' ? `'{}'` : 'named::text';
   return `  named := ${namesWhere(table, isSet)};
   ${refuseGenerated(table)}
   ${setColumns(isOpen)}
