@@ -170,5 +170,10 @@ export async function importTables(
   const missing = prune
     ? []
     : drift.gone.map((what) => `the database does not have ${what}: --prune removes it`);
-  return { ...report, ...drift, notes: [...read.notes, ...missing, ...report.notes] };
+  return {
+    ...report,
+    ...drift,
+    unchanged: report.unchanged.filter((each) => each !== `organization ${name}`),
+    notes: [...read.notes, ...missing, ...report.notes],
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * Datasources: databases of the operator that people log in against. This folder knows which tables may be asked, asks them,
- * and tells from a row whether a password is right. `tokens` decides what a login gives, and `adapters/datasources` speaks
+ * Datasources: databases of the operator that people log in against, or that tables of resources are imported from. This
+ * folder knows which tables logins may ask, asks them, and tells from a row whether a password is right. `tokens` decides what a login gives, and `adapters/datasources` speaks
  * the protocol of each product. It serves no routes.
  *
  * This file: asking. Each database has connections, a time limit and a circuit breaker of its own, so that one which

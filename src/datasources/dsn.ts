@@ -68,7 +68,7 @@ export function parseDsn(text: string, env: Readonly<Record<string, string | und
 }
 
 function readPlace(url: URL): Pick<ServerTarget, 'host' | 'port' | 'username'> {
-  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase() || 'localhost';
   if (!isHostname(host)) throw new BadDsn('must name one host, such as postgres://user@host/database');
   return {
     host,
@@ -81,7 +81,8 @@ function readPlace(url: URL): Pick<ServerTarget, 'host' | 'port' | 'username'> {
 
 function readTls({ hostname, searchParams }: URL, kind: ServerKind): Pick<ServerTarget, 'tls' | 'ca'> {
   const names = TLS[kind];
-  const mode = searchParams.get(names.mode)?.toLowerCase() ?? (isLoopback(hostname) ? 'disable' : 'require');
+  const isHere = hostname === '' || isLoopback(hostname);
+  const mode = searchParams.get(names.mode)?.toLowerCase() ?? (isHere ? 'disable' : 'require');
   if (OFF.includes(mode)) return { tls: 'off' };
   if (!VERIFY.includes(mode)) throw new BadDsn(`has a ${names.mode} that is neither off nor verified`);
   const file = searchParams.get(names.ca);

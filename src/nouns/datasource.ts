@@ -202,7 +202,7 @@ const formatNames = [...insecureFormats].map((name) => `\`${name}\``).join(' and
 
 export const datasource = defineNoun({
   singular: 'datasource',
-  describe: 'A database that people log in against.',
+  describe: 'A database that people log in against, or that tables of resources are imported from.',
   fields: {
     organization: ofOrganization,
     name: field(slug, {

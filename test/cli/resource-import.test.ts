@@ -82,13 +82,13 @@ test('tables of PostgreSQL are imported', { skip: postgresMissing() }, async (t)
       '    importedFrom.datasource: crm',
       '    importedFrom.database: crm',
       '    importedFrom.schemas: ["public","sales"]',
-      '0 would be added, 1 would be changed, 1 left as they are',
+      '0 would be added, 1 would be changed, 0 left as they are',
     ]);
     assert.equal((await stored(terminal)).tables.length, 1);
     assert.equal((await importShop(terminal, ...args, '--check')).code, 1);
 
     const done = await importShop(terminal, ...args);
-    assert.match(done.out, /^0 added, 1 changed, 1 left as they are$/m);
+    assert.match(done.out, /^0 added, 1 changed, 0 left as they are$/m);
     const resource = await stored(terminal);
     const { columns, ...orders } = resource.tables[0] ?? {};
     assert.equal(columns?.length, 4);
@@ -106,8 +106,8 @@ test('tables of PostgreSQL are imported', { skip: postgresMissing() }, async (t)
         [
           0,
           again.length > 0
-            ? '0 would be added, 0 would be changed, 2 left as they are\n'
-            : '0 added, 0 changed, 2 left as they are\n',
+            ? '0 would be added, 0 would be changed, 1 left as they are\n'
+            : '0 added, 0 changed, 1 left as they are\n',
         ],
       );
     }
@@ -278,6 +278,14 @@ test('tables of PostgreSQL are imported', { skip: postgresMissing() }, async (t)
     for (const { out, err } of [...outcomes, ...refused]) assert.ok(!`${out}${err}`.includes(password));
     for (const file of readdirSync(terminal.dataDir))
       assert.ok(!readFileSync(join(terminal.dataDir, file)).includes(password), file);
+  });
+
+  await t.test('a table that a scope reads as is refused, and nothing is written', async (t) => {
+    const terminal = await openShop(t, datasourceOf(server), { scopes: ['orders:read'] });
+    const { code, err } = await importShop(terminal, ...args);
+    assert.equal(code, 1);
+    assert.match(err, /^The tables cannot be written:\n.* is orders:read, a table scope of the resource/);
+    assert.deepEqual((await stored(terminal)).tables, []);
   });
 
   await t.test('names that are not there change nothing and are told', async (t) => {
