@@ -14,10 +14,13 @@ export class Rule<IsPublic extends boolean = boolean> {
   readonly isPublic: IsPublic;
   /** @throws AccessError insufficient_scope */
   readonly check: (token: VerifiedToken) => void;
+  /** What it is about, where that is a right to a table. */
+  readonly right: { readonly table: string; readonly action: Action } | undefined;
 
-  constructor(check: (token: VerifiedToken) => void, isPublic: IsPublic) {
+  constructor(check: Rule['check'], isPublic: IsPublic, right?: Rule['right']) {
     this.check = check;
     this.isPublic = isPublic;
+    this.right = right;
   }
 }
 
@@ -29,10 +32,6 @@ export type TokenUnder<Rules extends readonly Rule[]> = [Rules[number]['isPublic
 /** Every client may call the route, also without a token. */
 function isPublic(): Rule<true> {
   return new Rule(() => undefined, true);
-}
-
-function required(check: (token: VerifiedToken) => void): Rule<false> {
-  return new Rule(check, false);
 }
 
 /**
@@ -54,21 +53,21 @@ export function demandAny({ access }: VerifiedToken, table: string, action: Acti
 
 /** The token must allow the action on all rows and columns of the table. */
 function requireTable(table: string, action: Action): Rule<false> {
-  return required((token) => demand(token, table, action));
+  return new Rule((token) => demand(token, table, action), false, { table, action });
 }
 
 /** The token must allow the action on some rows and columns at least: the handler applies the limits, with `token.access`. */
 function requireAny(table: string, action: Action): Rule<false> {
-  return required((token) => demandAny(token, table, action));
+  return new Rule((token) => demandAny(token, table, action), false, { table, action });
 }
 
 /** The token must have the scope. */
 function requireScope(scope: string): Rule<false> {
-  return required(({ scopes }) => {
+  return new Rule(({ scopes }) => {
     if (!scopes.has(scope)) {
       throw new AccessError('insufficient_scope', `The token does not have the scope ${scope}.`, { scope });
     }
-  });
+  }, false);
 }
 
 /** What a route may say of itself. */
@@ -160,7 +159,7 @@ export interface AccessAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' } as const;
+export const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' } as const;
 
 /** Quoted strings may hold neither a quote nor a backslash (RFC 6750 section 3). */
 const quote = (text: string): string => `"${text.replaceAll(/["\\]|[^ -~]/g, "'")}"`;

@@ -7,29 +7,9 @@ import { HTTPException } from 'hono/http-exception';
 import { createProtection as protectFastify } from '../../src/resource-server/fastify.ts';
 import { createProtection as protectFetch } from '../../src/resource-server/fetch.ts';
 import { createProtection as protectHono } from '../../src/resource-server/hono.ts';
-import {
-  access,
-  demand,
-  type Rule,
-  type VerifiedToken,
-  type Verifier,
-} from '../../src/resource-server/index.ts';
-import { toVerifiedToken } from '../../src/resource-server/verified-token.ts';
+import { access, demand, type Rule, type VerifiedToken } from '../../src/resource-server/index.ts';
+import { RESOURCE, openVerifier as verifier } from './open-verifier.ts';
 
-const resource = 'https://api.example/';
-const claims = {
-  sub: 'client:1',
-  client_id: '1',
-  exp: 1,
-  permissions: { tables: { orders: { read: true } } },
-};
-/** Takes every token for one that may read orders. */
-const verifier: Verifier = {
-  issuer: 'https://id.example',
-  resource,
-  verify: async () => toVerifiedToken(claims, { resource, tables: {} }),
-  close: () => undefined,
-};
 const headers = { authorization: 'Bearer x' };
 const readOrders = access.require('orders', 'read');
 const deleteOrders = access.require('orders', 'delete');
@@ -185,10 +165,10 @@ describe('Fetch', () => {
       },
       ...[access.public(), readOrders],
     );
-    const asked = new Request(resource, { headers });
-    assert.equal(await (await read(asked, { name: 'a' })).text(), 'client:1 a');
-    assert.equal(await (await open(new Request(resource))).text(), 'undefined');
-    assert.equal((await half(new Request(resource))).status, 401);
+    const asked = new Request(RESOURCE, { headers });
+    assert.equal(await (await read(asked, { name: 'a' })).text(), 'client:x a');
+    assert.equal(await (await open(new Request(RESOURCE))).text(), 'undefined');
+    assert.equal((await half(new Request(RESOURCE))).status, 401);
   });
 
   test('an error that is not about the token is thrown on', async () => {
@@ -196,6 +176,6 @@ describe('Fetch', () => {
     const broken = protect(() => {
       throw new Error('Broken.');
     });
-    await assert.rejects(broken(new Request(resource, { headers })), /Broken/);
+    await assert.rejects(broken(new Request(RESOURCE, { headers })), /Broken/);
   });
 });
