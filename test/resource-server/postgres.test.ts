@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
-import { type TokenClient, withToken } from '../../src/resource-server/postgres.ts';
+import {
+  type ConnectionPool,
+  type Statement,
+  type TokenClient,
+  withToken,
+} from '../../src/resource-server/postgres.ts';
 import { pgbouncerMissing, startPgbouncer } from '../support/pgbouncer.ts';
 import { postgresMissing, type SqlServer, startPostgres } from '../support/postgres.ts';
 
@@ -254,6 +259,30 @@ for (const { name, missing, open } of ways) {
         await withToken(one, tokenOf('5'), () =>
           assert.rejects(client.query('SELECT 1'), /The transaction of withToken has ended/),
         );
+      }
+    });
+
+    test('PG-02 an older pg, without states of transactions, gives nothing after a COMMIT', async () => {
+      const older: ConnectionPool = {
+        connect: async () => {
+          const client = await one.connect();
+          return {
+            query: (text: string | Statement, values?: unknown[]) => client.query(text, values),
+            release: (error?: Error) => client.release(error),
+            on: (event: 'error', listener: (error: Error) => void) => client.on(event, listener),
+            off: (event: 'error', listener: (error: Error) => void) => client.off(event, listener),
+          };
+        },
+      };
+      for (const end of ['COMMIT', 'ROLLBACK']) {
+        const goingOn = withToken(older, tokenOf('7'), async (client) => {
+          await client.query(end);
+          await client.query('SELECT * FROM orders');
+        });
+        await assert.rejects(goingOn, /permission denied for table orders/);
+        const returning = withToken(older, tokenOf('7'), (client) => client.query(end));
+        await assert.rejects(returning, ENDED);
+        assert.deepEqual(await traces(one), clean);
       }
     });
 
