@@ -53,6 +53,14 @@ def _text_of(value: object) -> str | None:
     return str(value) if isinstance(value, (str, int, float, Decimal, UUID)) else None
 
 
+def _decimal(text: str) -> Decimal | None:
+    """None for numbers with more digits than databases are sure to keep."""
+    number = Decimal(text)
+    written = f"{number:f}"
+    digits = written.rstrip("0").rstrip(".") if "." in written else written
+    return number if number == 0 or len(digits) <= MAX_NUMBER_CHARACTERS else None
+
+
 def _instant(text: str) -> datetime | None:
     match = TIMESTAMP.fullmatch(text)
     if not match:
@@ -82,11 +90,13 @@ def comparable(column_type: str, value: object) -> Hashable | None:
             return date.fromisoformat(text) if DATE.fullmatch(text) else None
         if column_type == "timestamp":
             return _instant(text)
-        pattern, cast = {"integer": (INTEGER, int), "decimal": (DECIMAL, Decimal)}[column_type]
-        is_number = len(text) <= MAX_NUMBER_CHARACTERS and pattern.fullmatch(text)
-        return cast(text) if is_number else None
+        if column_type == "integer":
+            return int(text) if len(text) <= MAX_NUMBER_CHARACTERS and INTEGER.fullmatch(text) else None
+        if column_type == "decimal":
+            return _decimal(text) if len(text) <= MAX_NUMBER_CHARACTERS and DECIMAL.fullmatch(text) else None
     except (ValueError, OverflowError):
         return None
+    raise TypeError(f"Unknown type {column_type!r}.")
 
 
 # --- Rights ---

@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from grantable_access import Access, Refused, Types, is_ours, members_of, read_access, require
@@ -118,8 +119,12 @@ class Verifier:
 
         age = self.now() - self._keys_at
         if age > (KEYS_KEPT_SECONDS if kid in self._keys else KEYS_ASKED_EVERY_SECONDS):
-            listed = json.loads(self._ask("/oauth/jwks"))["keys"]
-            self._keys = {each["kid"]: jwt.PyJWK(each).key for each in listed if each.get("alg") in self.algorithms}
+            try:
+                listed = json.loads(self._ask("/oauth/jwks"))["keys"]
+                usable = [each for each in listed if each.get("alg") in self.algorithms]
+                self._keys = {each["kid"]: jwt.PyJWK(each).key for each in usable}
+            except (ValueError, LookupError, TypeError, jwt.PyJWKError) as error:
+                raise Unavailable("/oauth/jwks was not answered with keys.") from error
             self._keys_at = self.now()
         require(kid in self._keys, "The key of the JWT is not known.")
         return self._keys[str(kid)]
@@ -135,7 +140,7 @@ class Verifier:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
                 return bytes(response.read())
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise Unavailable(f"{path} was not answered: {error}") from error
 
 
