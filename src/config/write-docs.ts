@@ -220,7 +220,8 @@ roles:
 ### Claims for neighbours
 
 A neighbour is a program of others that verifies our access tokens and opens a database by what they say: PostgREST, Supabase,
-Hasura, Neon. \`token.claimMap\` of a resource adds the claims that it reads, and \`token.preset\` sets what one of the four needs.
+Hasura, Neon. \`token.claimMap\` of a resource adds the claims that it reads, and \`token.preset\` sets what one of the four needs:
+[PostgREST](guides/postgrest.md), [Supabase](guides/supabase.md), [Hasura](guides/hasura.md), [Neon](guides/neon.md).
 
 \`\`\`yaml
 resources:

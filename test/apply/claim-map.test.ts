@@ -90,7 +90,7 @@ const MISTAKES: readonly [claims: string, problem: string | RegExp][] = [
   [`{ big: [${many(100, (index) => `"${'y'.repeat(80)}${index}"`)}] }`, '6:17 claimMap is larger than 4 KB'],
 ];
 
-describe('mistakes in claims are told with their lines', () => {
+describe('JW-11 mistakes in claims are told with their lines', () => {
   for (const [claims, problem] of MISTAKES) {
     test(claims.length > 60 ? `${claims.slice(0, 57)}...` : claims, () => {
       const [found = '', ...others] = problemsOf(fileWith(claims));

@@ -32,6 +32,10 @@ export interface Guide extends AsyncDisposable {
   readonly steps: readonly Step[];
   /** @throws AssertionError if the commands print something else than the page shows */
   follow(step: Step): Promise<void>;
+  /** Types what the page does not show. @returns what it prints */
+  type(commands: string): Promise<string>;
+  /** A text of the page, with the addresses that its programs have here. */
+  here(text: string): string;
 }
 
 /** @param page its path in this repository */
@@ -69,6 +73,8 @@ export async function openGuide(page: string, others: readonly Program[] = []): 
 
   return {
     steps: await readSteps(join(ROOT, page)),
+    here,
+    type: (commands) => shell.type(here(commands)),
     async follow(step) {
       if (step.kind === 'save') return writeFile(join(clone, step.name), step.text);
       const commands = here(step.commands);

@@ -165,13 +165,13 @@ describe('mapped claims', () => {
     }
   });
 
-  test('tokens of another resource have none', async () => {
+  test('JW-12 tokens of another resource have none', async () => {
     const { access_token } = await login('cleo', { resource: OTHER });
     assert.deepEqual(mappedOf(decodeJwt(access_token)), {});
     assert.deepEqual(mappedOf(await server.introspect(access_token)), {});
   });
 
-  test('ID tokens, userinfo and refresh tokens have none', async () => {
+  test('JW-12 ID tokens, userinfo and refresh tokens have none', async () => {
     const flow = createFlow(server);
     const answer = await flow.tokens(createBrowser(server.issuer), {
       scope: 'openid profile email offline_access orders.read',
@@ -222,7 +222,7 @@ describe('mapped claims', () => {
     }
   });
 
-  test('changes of a person are seen by refreshes and introspection', async () => {
+  test('JW-12 changes of a person are seen by refreshes and introspection', async () => {
     const { access_token, refresh_token } = await login('emil');
     const said = mappedOf(decodeJwt(access_token));
     assert.deepEqual([said.role, said.team], ['web_admin', 'red']);
