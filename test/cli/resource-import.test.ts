@@ -233,7 +233,7 @@ test('tables of PostgreSQL are imported', { skip: postgresMissing() }, async (t)
     assert.match(err, /names the column totl, .* \(did you mean total\?\)/);
   });
 
-  await t.test('a URL is used once, and its password is not kept or shown', async (t) => {
+  await t.test('CN-09 a URL is used once, and its password is not kept or shown', async (t) => {
     const terminal = await openShop(t, { kind: 'sqlite', file: 'x.db' });
     const { port, username, password, certificate } = server;
     const url = (auth: string, more = '') => `postgres://${auth}@localhost:${port}/crm${more}`;
@@ -360,6 +360,17 @@ for (const kind of engines) {
       (await stored(terminal)).tables.map((table) => table.id),
       ['people'],
     );
+
+    const { kind: product, host, port, username, password, file } = engine.datasource;
+    const user = username === undefined ? '' : `${username}:${password}@`;
+    const url =
+      product === 'sqlite'
+        ? `sqlite:${join(terminal.dataDir, 'datasources', String(file))}`
+        : `${product}://${user}${host}:${port}/${engine.database}`;
+    assert.equal((await importShop(terminal, '--dsn', url, '--check')).code, 1);
+    const last = await importShop(terminal, '--dsn', url);
+    assert.match(last.out, /^0 added, 1 changed, /m, last.err);
+    assert.equal((await importShop(terminal, '--check')).code, 0);
   });
 }
 
@@ -390,7 +401,7 @@ test('fields that a sample lacks stay, with the types that were declared', {
   assert.equal((await importShop(terminal, '--dsn', url, '--check')).code, 0);
 });
 
-test('nothing is written when a database goes away half way', { skip: mongoMissing() }, async (t) => {
+test('CN-10 nothing is written when a database goes away half way', { skip: mongoMissing() }, async (t) => {
   await using server = await startMongo();
   const url = server.newUrl();
   const client = await new mongo.MongoClient(server.uri).connect();
