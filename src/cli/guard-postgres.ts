@@ -1,9 +1,12 @@
 import type { ClientConfig } from 'pg';
 import { createAllowedHosts } from '../datasources/addresses.ts';
 import { toOneLine } from '../errors/texts.ts';
-import { toDatasourceConfig, toDsnConfig, withDatabase } from '../guard/connect.ts';
-import { type GuardOptions, makeGuard } from '../guard/make-guard.ts';
-import { numberMigration, readApplied, writeText } from '../guard/numbered.ts';
+import { applyMigration } from '../guard/apply.ts';
+import { checkGuard } from '../guard/check.ts';
+import { inTransaction, toDatasourceConfig, toDsnConfig, withDatabase } from '../guard/connect.ts';
+import type { GuardOptions } from '../guard/make-guard.ts';
+import { type GuardPlan, planGuard } from '../guard/plan.ts';
+import { writeText } from '../guard/written.ts';
 import type { Resource } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
 import {
@@ -29,6 +32,9 @@ const options = {
   schema: { type: 'string' },
   views: { type: 'string' },
   mode: { type: 'string' },
+  accept: { type: 'string', multiple: true },
+  apply: { type: 'boolean' },
+  check: { type: 'boolean' },
 } as const;
 
 type Values = Partial<Given<typeof options>>;
@@ -39,7 +45,8 @@ export const guardPostgres: Command = {
     'guard postgres RESOURCE (--dsn URL | --datasource NAME --database NAME) --for ROLE... --exempt ROLE... [OPTIONS]',
   ],
   details: [
-    'Prints a migration that makes PostgreSQL enforce what tokens for the resource allow. It can be run again.',
+    'Prints a migration that makes PostgreSQL enforce what tokens for the resource allow. It can be run again. What would',
+    'let a request past it is told on stderr, and the exit code is 1 while --apply would refuse.',
     '',
     '  RESOURCE      organization/name, or an identifier',
     '  --dsn         the database, such as postgres://owner@host/database, or - for a URL on stdin. Its password may be',
@@ -51,28 +58,55 @@ export const guardPostgres: Command = {
     '  --schema      the schema whose tables have their names as ids (public)',
     '  --views       the schema of the views that clients use in place of those tables (api)',
     '  --mode        report: what would be refused is logged, and not refused. A new guard enforces',
+    '  --accept      a view, function or table that reaches guarded tables, and may; it is written into the migration',
+    '  --apply       runs the migration in one transaction, instead of printing it',
+    '  --check       changes nothing; the exit code is 1 if the database is not as the migration would make it',
   ],
   async run(args, io) {
     const { positionals, values } = readArguments(args, options, 1);
-    const guardOptions = readOptions(values);
+    const asked = readOptions(values);
     const dsn = await readDsn(values, io);
     await using opened = await openStore(io);
     const resource = await requireResource(positionals[0] as string, opened);
     const config =
       dsn === undefined ? await findDatasource(resource, values, opened) : toDsnConfig(dsn, io.env);
-    return await withDatabase(config, async (database) => {
-      const { guard, problems } = await makeGuard(database, resource, guardOptions, opened);
-      if (problems.length > 0) {
-        writeLines(io.stderr, [...problems, 'Nothing was changed.'].map(toOneLine));
-        return FAILED;
-      }
-      const organization = await opened.store.organizations.get(resource.organization);
-      const numbered = numberMigration(guard, [], await readApplied(database));
-      io.stdout.write(writeText(numbered, guard, `${organization?.name}/${resource.name}`, []));
-      return DONE;
-    });
+    const how = values.apply ? 'read write' : 'read only';
+    return await withDatabase(config, (database) =>
+      inTransaction(database, how, async () => {
+        const plan = await planGuard(database, resource, asked, values.accept ?? [], opened);
+        if ('problems' in plan) {
+          writeLines(io.stderr, [...plan.problems, 'Nothing was changed.'].map(toOneLine));
+          return FAILED;
+        }
+        if (values.check) return tellCheck(await checkGuard(database, plan), plan, io);
+        tellFindings(plan, io);
+        if (!values.apply) {
+          const organization = await opened.store.organizations.get(resource.organization);
+          io.stdout.write(writeText(plan, `${organization?.name}/${resource.name}`));
+          return plan.isRefused ? FAILED : DONE;
+        }
+        if (plan.isRefused) {
+          writeLines(io.stderr, ['Nothing was changed.']);
+          return FAILED;
+        }
+        writeLines(io.stdout, (await applyMigration(database, plan)).map(toOneLine));
+        return DONE;
+      }),
+    );
   },
 };
+
+function tellFindings({ preflight }: GuardPlan, { stderr }: CommandIo): void {
+  const findings = preflight.findings.map(({ kind, says }) => `${kind.padEnd(7)}  ${says}`);
+  const roles = ['Roles with rights on the tables:', ...preflight.roles.map((role) => `  ${role}`)];
+  writeLines(stderr, [...roles, ...findings].map(toOneLine));
+}
+
+function tellCheck(differences: readonly string[], { last }: GuardPlan, { stdout }: CommandIo): number {
+  const good = `The database is as migration ${last?.number} made it, and guard would make it the same.`;
+  writeLines(stdout, (differences.length > 0 ? differences : [good]).map(toOneLine));
+  return differences.length > 0 ? FAILED : DONE;
+}
 
 /** @throws UsageError */
 function readOptions({
@@ -81,7 +115,10 @@ function readOptions({
   schema,
   views,
   mode = 'enforce',
+  apply,
+  check,
 }: Values): GuardOptions {
+  if (apply && check) throw new UsageError('Give --apply or --check, not both');
   if (clientRoles.length === 0) throw new UsageError('Name the roles of clients: --for ROLE');
   const both = clientRoles.find((role) => exempt.includes(role));
   if (both !== undefined) throw new UsageError(`A role is either --for or --exempt: ${both}`);

@@ -13,6 +13,7 @@ export class DatabaseFailed extends Error {
 
 /** Milliseconds until a connection is given up. */
 const TIMEOUT_MS = 10_000;
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
  * Where a URL leads. TLS is verified unless the URL switches it off, or the host is this machine.
@@ -97,9 +98,31 @@ export async function withDatabase<T>(
     return await work(client);
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw error;
+    if (error.code === LOCK_NOT_AVAILABLE) {
+      throw new DatabaseFailed(
+        'Another transaction has used a guarded table for more than five seconds. Nothing was changed: try again.',
+      );
+    }
     throw new DatabaseFailed(`The database refuses it: ${describe(error)}.`, { cause: error });
   } finally {
     await client.end().catch(() => undefined);
+  }
+}
+
+/** @param how `read only`: nothing is changed, and all is read as of one moment */
+export async function inTransaction<T>(
+  database: pg.Client,
+  how: 'read only' | 'read write',
+  work: () => Promise<T>,
+): Promise<T> {
+  await database.query(how === 'read only' ? 'begin isolation level repeatable read, read only' : 'begin');
+  try {
+    const result = await work();
+    await database.query('commit');
+    return result;
+  } catch (error) {
+    await database.query('rollback').catch(() => undefined);
+    throw error;
   }
 }
 

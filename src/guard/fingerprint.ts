@@ -25,17 +25,17 @@ const name = (schema: string, object: string): string =>
 const OBJECTS = `
 select ${literal(VERSION_KEY)} as what, array[current_setting('server_version_num')::integer / 10000]::text[] as facts
 union all
-select 'schema ' || quote_ident(nspname), array[pg_get_userbyid(nspowner), ${acl('nspacl')}]
+select 'schema ' || quote_ident(nspname), array[pg_get_userbyid(nspowner), ${acl(`coalesce(nspacl, acldefault('n', nspowner))`)}]
   from pg_namespace
   where nspname = ${literal(SCHEMA)}
     or oid in (select relnamespace from pg_class where relkind = 'v' and relowner = (select oid from pg_roles where rolname = ${literal(READER)}))
 union all
-select 'function ' || p.oid::regprocedure, array[pg_get_functiondef(p.oid), pg_get_userbyid(proowner), ${acl('proacl')}]
+select 'function ' || p.oid::regprocedure, array[pg_get_functiondef(p.oid), pg_get_userbyid(proowner), ${acl(`coalesce(proacl, acldefault('f', proowner))`)}]
   from pg_proc as p
   where pronamespace = ${literal(SCHEMA)}::regnamespace and prokind in ('f', 'p')
 union all
 select 'table ' || ${name('nspname', 'relname')}, array[
-    pg_get_userbyid(relowner), relrowsecurity::text, relforcerowsecurity::text, ${acl('relacl')}, ${columnAcls}
+    pg_get_userbyid(relowner), relrowsecurity::text, relforcerowsecurity::text, ${acl(`coalesce(relacl, acldefault('r', relowner))`)}, ${columnAcls}
   ]
   from pg_class as c join pg_namespace as n on n.oid = relnamespace
   where relkind in ('r', 'p', 'f') and (nspname = ${literal(SCHEMA)} or c.oid in (select relation from grantable.before))
@@ -47,7 +47,7 @@ select 'policy ' || quote_ident(polname) || ' on ' || ${name('nspname', 'relname
   where polrelid in (select relation from grantable.before)
 union all
 select 'view ' || ${name('nspname', 'relname')}, array[
-    pg_get_viewdef(c.oid), reloptions::text, ${acl('relacl')}, ${columnAcls}, ${triggers}
+    pg_get_viewdef(c.oid), reloptions::text, ${acl(`coalesce(relacl, acldefault('r', relowner))`)}, ${columnAcls}, ${triggers}
   ]
   from pg_class as c join pg_namespace as n on n.oid = relnamespace
   where relkind = 'v' and relowner = (select oid from pg_roles where rolname = ${literal(READER)})

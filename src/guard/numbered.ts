@@ -1,11 +1,10 @@
-/** The migration as operators keep it: numbered, in one transaction, with a header, and with a row about it in the database. */
+/** The migration with its number, and a row about it in the database. */
 import { hash } from 'node:crypto';
-import { FINGERPRINT_FUNCTION } from './fingerprint.ts';
+import { FINGERPRINT_FUNCTION, type Fingerprint } from './fingerprint.ts';
 import type { Guard } from './model.ts';
 import type { Database } from './read-database.ts';
 import { migration } from './sql/migration.ts';
-import { READER } from './sql/names.ts';
-import { dollarQuoted, literal, oneLine, textArray } from './sql/text.ts';
+import { dollarQuoted, literal, textArray } from './sql/text.ts';
 
 /** A migration that ran in the database. */
 export interface Applied {
@@ -14,6 +13,8 @@ export interface Applied {
   readonly resource: string;
   readonly sha256: string;
   readonly accepted: readonly string[];
+  /** What it had made when it ended. */
+  readonly fingerprint: Fingerprint;
 }
 
 /** The last one; undefined: the database is not guarded. */
@@ -23,7 +24,7 @@ export async function readApplied(database: Database): Promise<Applied | undefin
   );
   if (!books.rows[0]?.exist) return undefined;
   const { rows } = await database.query<Applied>(
-    'select number, resource, sha256, accepted from grantable.migrations order by number desc limit 1',
+    'select number, resource, sha256, accepted, fingerprint::jsonb from grantable.migrations order by number desc limit 1',
   );
   return rows[0];
 }
@@ -87,36 +88,4 @@ function record(number: number, resource: string, sha256: string, accepted: read
   values (${number}, ${literal(resource)}, ${literal(sha256)}, grantable.fingerprint()::text, ${textArray(accepted)})
   on conflict (number) do update set sha256 = excluded.sha256, fingerprint = excluded.fingerprint,
     accepted = excluded.accepted, applied_at = now(), applied_by = current_user;`;
-}
-
-/** @param name `organization/resource` */
-export function writeText(
-  { number, statements, isApplied }: NumberedMigration,
-  guard: Guard,
-  name: string,
-  accepted: readonly string[],
-): string {
-  const { resource, issuer, tables, clientRoles, exemptRoles, mode } = guard;
-  const listed = (names: readonly string[]) => names.map(oneLine).join(', ') || 'none';
-  const header = [
-    `Migration ${number} of ${oneLine(name)}, by grantable guard postgres`,
-    isApplied && 'The database has it: running it again changes nothing.',
-    mode === 'report'
-      ? 'PostgreSQL logs what tokens do not allow, and does not refuse it.'
-      : 'PostgreSQL allows client roles what the token of the request allows, and nothing else.',
-    '',
-    `Issuer of the tokens:  ${oneLine(issuer)}`,
-    `Resource (aud):        ${oneLine(resource)}`,
-    `Tables:                ${tables.length}, ${tables.filter(({ isLimited }) => isLimited).length} of them with rights to some rows or columns`,
-    `Client roles:          ${listed(clientRoles)}`,
-    `Exempt roles:          ${listed(exemptRoles)}`,
-    accepted.length > 0 && `Accepted:              ${listed(accepted)}`,
-    '',
-    `Run it as the owner of the tables, with the right to create roles and schemas: psql -v ON_ERROR_STOP=1 -f FILE`,
-    `It can be run again. grantable guard postgres ${oneLine(name)} --undo writes what takes it back, ${READER} too.`,
-  ];
-  const comments = header.filter((line) => line !== false).map((line) => `-- ${line}`.trimEnd());
-  return [...comments, '', 'BEGIN;', '', ...statements.flatMap((each) => [each, '']), 'COMMIT;', ''].join(
-    '\n',
-  );
 }

@@ -1,0 +1,81 @@
+/** Whether a database is as the migration of today would make it. */
+import { FINGERPRINT, type Fingerprint, VERSION_KEY } from './fingerprint.ts';
+import type { Guard, GuardedTable } from './model.ts';
+import type { GuardPlan } from './plan.ts';
+import type { Database } from './read-database.ts';
+import { viewOf } from './sql/names.ts';
+import { qualified } from './sql/text.ts';
+
+/** @returns whole sentences on what differs; none: nothing does */
+export async function checkGuard(database: Database, plan: GuardPlan): Promise<string[]> {
+  const { last, migration, guard, preflight } = plan;
+  if (!last) return ['The database is not guarded: run guard with --apply.'];
+  const refused = preflight.findings.flatMap(({ kind, says }) => (kind === 'refused' ? says : []));
+  if (last.resource !== guard.resource) return refused;
+  return [
+    ...(migration.isApplied ? [] : await findOutdated(database, guard, last.number)),
+    ...(await findChanged(database, last.fingerprint)),
+    ...refused,
+  ];
+}
+
+async function findOutdated(database: Database, guard: Guard, number: number): Promise<string[]> {
+  const known: string[] = [];
+  for (const table of guard.tables) known.push(...(await findNew(database, guard, table)));
+  return [
+    `Guard would make another migration than ${number}, the last one of the database: its tables, the resource, the rights or the options are different. Run guard with --apply.`,
+    ...known,
+  ];
+}
+
+/** What of a table the last migration did not know. */
+async function findNew(database: Database, guard: Guard, table: GuardedTable): Promise<string[]> {
+  const unguarded = await database.query<{ name: string }>(
+    `select relation::text as name from unnest($1::text[]::regclass[]) as relation
+    where relation not in (select relation from grantable.before) order by 1`,
+    [[table, ...table.children].map(qualified)],
+  );
+  if (unguarded.rows.some(({ name }) => name === table.id || name === qualified(table)))
+    return [`The table ${table.id} is not guarded yet.`];
+  const view = await database.query<{ name: string }>(
+    'select attname as name from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped',
+    [qualified(viewOf(guard, table))],
+  );
+  const triggers = await database.query(
+    `select from pg_trigger where tgrelid = to_regclass($1) and tgname = 'grantable_write'`,
+    [qualified(viewOf(guard, table))],
+  );
+  const shown = new Set(view.rows.map(({ name }) => name));
+  return [
+    ...unguarded.rows.map(({ name }) => `${name}, a part of ${table.id}, is not guarded yet.`),
+    ...table.columns
+      .filter(({ name }) => view.rows.length > 0 && !shown.has(name))
+      .map(({ name }) => `The view of ${table.id} does not have its column ${name}.`),
+    ...(view.rows.length > 0 && table.isLimited !== triggers.rows.length > 0
+      ? [
+          table.isLimited
+            ? `Rights to ${table.id} may be limited to rows or columns, which its view does not know: such rights give nothing.`
+            : `Rights to ${table.id} are not limited to rows or columns, and its view is made for such rights.`,
+        ]
+      : []),
+  ];
+}
+
+async function findChanged(database: Database, recorded: Fingerprint): Promise<string[]> {
+  const { rows } = await database.query<{ found: Fingerprint }>(`select (${FINGERPRINT}) as found`);
+  const found = rows[0]?.found ?? {};
+  if (found[VERSION_KEY] !== recorded[VERSION_KEY]) {
+    return ['PostgreSQL was upgraded since the guard was applied. Run guard with --apply.'];
+  }
+  const names = [...new Set([...Object.keys(recorded), ...Object.keys(found)])].sort();
+  return names.flatMap((name) => {
+    if (found[name] === recorded[name]) return [];
+    const object = `The ${name}`;
+    if (recorded[name] === undefined)
+      return [
+        `${object} was added since the guard was applied. Drop it, or run guard with --apply to keep it.`,
+      ];
+    const how = found[name] === undefined ? 'is gone' : 'was changed';
+    return [`${object} ${how} since the guard was applied. Run guard with --apply, which makes it anew.`];
+  });
+}

@@ -1,0 +1,114 @@
+/**
+ * What is looked at before a database is guarded: whatever would let a request reach a guarded table past the views and policies.
+ * Each finding that refuses says what to do.
+ */
+import { didYouMean } from '../errors/similar.ts';
+import { listSome } from '../errors/texts.ts';
+import type { Guard } from './model.ts';
+import type { Applied } from './numbered.ts';
+import { type Examined, type Finding, note, refused } from './preflight/finding.ts';
+import { readRoles } from './preflight/memberships.ts';
+import { examineReader, examineRights, findMissingRoles, findUnbound } from './preflight/roles.ts';
+import { findCreatable, findDatabaseRights, findDefaultPrivileges } from './preflight/schemas.ts';
+import { findForeignTables, findFunctions, findObstacles, findViews } from './preflight/ways-around.ts';
+import type { Database } from './read-database.ts';
+import { SCHEMA } from './sql/names.ts';
+import { qualified } from './sql/text.ts';
+
+export type { Finding } from './preflight/finding.ts';
+
+export interface Preflight {
+  /** A line for each role that has rights on the tables. */
+  readonly roles: readonly string[];
+  readonly findings: readonly Finding[];
+  /** Names of what was found and is accepted, in order. */
+  readonly accepted: readonly string[];
+}
+
+/**
+ * @param last the migration that the database has: what was accepted stays accepted
+ * @param accept names that the operator accepts
+ */
+export async function examineDatabase(
+  database: Database,
+  guard: Guard,
+  last: Applied | undefined,
+  accept: readonly string[],
+): Promise<Preflight> {
+  const examined: Examined = { database, guard, roles: await readRoles(database, guard) };
+  const { treated, findings: ofRights } = await examineRights(examined);
+  const all = [
+    ...findOtherGuard(guard, last),
+    ...(await findForeignSchema(database, last)),
+    ...findMissingRoles(examined),
+    ...ofRights,
+    ...(await findUnbound(examined)),
+    ...(await examineReader(examined)),
+    ...(await findViews(examined)),
+    ...(await findFunctions(examined)),
+    ...(await findForeignTables(examined)),
+    ...(await findObstacles(examined)),
+    ...(await findCreatable(examined)),
+    ...(await findDatabaseRights(examined)),
+    ...(await findDefaultPrivileges(examined)),
+    ...(await findLeftTables(database, guard, last)),
+    ...findLimits(guard),
+  ];
+  const names = all.flatMap(({ name }) => name ?? []);
+  const accepted = names.filter((name) => accept.includes(name) || last?.accepted.includes(name)).sort();
+  const unknown = accept
+    .filter((name) => !names.includes(name))
+    .map((name) => refused(`There is no ${name} to accept${didYouMean(name, names)}.`));
+  const open = all.filter(({ name }) => name === undefined || !accepted.includes(name));
+  return { roles: treated, findings: [...open, ...unknown], accepted };
+}
+
+function findOtherGuard({ resource }: Guard, last: Applied | undefined): Finding[] {
+  if (!last || last.resource === resource) return [];
+  return [
+    refused(
+      `The database is guarded for another resource, ${last.resource}. One database guards one resource: undo that guard before.`,
+    ),
+  ];
+}
+
+async function findForeignSchema(database: Database, last: Applied | undefined): Promise<Finding[]> {
+  if (last) return [];
+  const { rows } = await database.query('select from pg_namespace where nspname = $1', [SCHEMA]);
+  return rows.length === 0
+    ? []
+    : [refused(`There is a schema ${SCHEMA} that guard did not make. Rename or drop it.`)];
+}
+
+/** Tables that an earlier migration guards, and the resource does not have. */
+async function findLeftTables(
+  database: Database,
+  { tables }: Guard,
+  last: Applied | undefined,
+): Promise<Finding[]> {
+  if (!last) return [];
+  const { rows } = await database.query<{ name: string }>(
+    `select relation::text as name from grantable.before join pg_class on oid = relation
+    where relkind in ('r', 'p') and relation <> all ($1::regclass[]) order by 1`,
+    [tables.flatMap((table) => [table, ...table.children].map(qualified))],
+  );
+  return rows.map(({ name }) =>
+    note(
+      `${name} is guarded by an earlier migration, and not a table of the resource: it stays guarded as it was. Undo the guard and apply it again to release it.`,
+    ),
+  );
+}
+
+function findLimits({ tables }: Guard): Finding[] {
+  const limited = tables.filter(({ isLimited }) => isLimited);
+  if (limited.length === 0) return [];
+  const keyless = limited.filter(({ key }) => key.length === 0).map(({ id }) => id);
+  return [
+    note(
+      `Rights to ${limited.map(({ id }) => id).join(', ')} may be limited to rows or columns: ON CONFLICT and MERGE do not work on the views of these tables.`,
+    ),
+    ...(keyless.length === 0
+      ? []
+      : [note(`${listSome(keyless, 10)} has no primary key: clients cannot update or delete its rows.`)]),
+  ];
+}

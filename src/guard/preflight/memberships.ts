@@ -1,0 +1,42 @@
+/** The roles of the database, and which of them may become others. */
+import type { Guard } from '../model.ts';
+import type { Database } from '../read-database.ts';
+
+export interface Role {
+  readonly name: string;
+  readonly isSuperuser: boolean;
+  readonly bypassesPolicies: boolean;
+  readonly canLogIn: boolean;
+  readonly makesRoles: boolean;
+}
+
+export interface Roles {
+  readonly all: ReadonlyMap<string, Role>;
+  /** It and all roles that it may become (`SET ROLE`). */
+  reach(name: string): ReadonlySet<string>;
+  /** The client roles, and roles that log in and may become one, but for exempt ones. */
+  readonly bound: readonly string[];
+  /** Those of `bound` that are there and have no rights of superusers: what they may do is worth asking. */
+  readonly plain: readonly string[];
+}
+
+export async function readRoles(database: Database, { clientRoles, exemptRoles }: Guard): Promise<Roles> {
+  const { rows } = await database.query<Role>(`
+    select rolname as name, rolsuper as "isSuperuser", rolbypassrls as "bypassesPolicies", rolcanlogin as "canLogIn",
+      rolcreaterole as "makesRoles"
+    from pg_roles order by rolname`);
+  const members = await database.query<{ member: string; role: string }>(
+    'select pg_get_userbyid(member) as member, pg_get_userbyid(roleid) as role from pg_auth_members',
+  );
+  const above = Map.groupBy(members.rows, ({ member }) => member);
+  const reach = (name: string): Set<string> => {
+    const reached = new Set([name]);
+    for (const each of reached) for (const { role } of above.get(each) ?? []) reached.add(role);
+    return reached;
+  };
+  const becomesClient = ({ name, canLogIn }: Role) =>
+    canLogIn && !exemptRoles.includes(name) && clientRoles.some((client) => reach(name).has(client));
+  const all = new Map(rows.map((role) => [role.name, role]));
+  const bound = [...new Set([...clientRoles, ...rows.filter(becomesClient).map(({ name }) => name)])];
+  return { all, reach, bound, plain: bound.filter((name) => all.get(name)?.isSuperuser === false) };
+}

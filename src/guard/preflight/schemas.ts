@@ -1,0 +1,98 @@
+/** Schemas in which clients could put objects of their own in front of others. */
+import { listSome } from '../../errors/texts.ts';
+import type { Guard } from '../model.ts';
+import { SCHEMA, viewSchemaOf } from '../sql/names.ts';
+import { identifier } from '../sql/text.ts';
+import { type Examined, type Finding, note, refused } from './finding.ts';
+
+/** What PostgreSQL has unless something else is set. */
+const DEFAULT_PATH = '"$user", public';
+
+/** @returns names as they are, without quotes */
+export function readPath(path: string): string[] {
+  return Array.from(path.matchAll(/"((?:[^"]|"")*)"|([^\s,"]+)/g), ([, quoted, plain]) =>
+    quoted === undefined ? (plain as string).toLowerCase() : quoted.replaceAll('""', '"'),
+  );
+}
+
+export async function findCreatable(examined: Examined): Promise<Finding[]> {
+  const { database, guard, roles } = examined;
+  const paths = await database.query<{ role: string | null; path: string }>(
+    `select case when setrole <> 0 then pg_get_userbyid(setrole) end as role, substr(setting, length('search_path=') + 1) as path
+    from pg_db_role_setting, unnest(setconfig) as setting
+    where setting like 'search_path=%' and setdatabase in (0, (select oid from pg_database where datname = current_database()))
+    union all
+    select null, reset_val from pg_settings where name = 'search_path'`,
+  );
+  const pairs = roles.plain.flatMap((role) => {
+    const set = paths.rows.filter((each) => each.role === null || roles.bound.includes(each.role));
+    const found = [DEFAULT_PATH, ...set.map(({ path }) => path)].flatMap(readPath);
+    const names = found.map((schema) => (schema === '$user' ? role : schema));
+    return [...new Set([...names, ...ourSchemas(guard)])].map((schema) => ({ role, schema }));
+  });
+  const { rows } = await database.query<{ role: string; schema: string; ofPublic: boolean }>(
+    `select role, nspname as schema,
+      exists (select from aclexplode(nspacl) where grantee = 0 and privilege_type = 'CREATE') as "ofPublic"
+    from unnest($1::text[], $2::text[]) as pair (role, schema) join pg_namespace on nspname = schema
+    where has_schema_privilege(role, pg_namespace.oid, 'CREATE') order by 2, 1`,
+    [pairs.map(({ role }) => role), pairs.map(({ schema }) => schema)],
+  );
+  return [...Map.groupBy(rows, ({ schema }) => schema)].map(([schema, found]) => {
+    const from = found.some(({ ofPublic }) => ofPublic)
+      ? 'PUBLIC'
+      : found.map(({ role }) => identifier(role)).join(', ');
+    return refused(
+      `${listSome(
+        found.map(({ role }) => role),
+        3,
+      )} may create objects in the schema ${schema}, in which requests look for names: a function there could stand in for another. Run REVOKE CREATE ON SCHEMA ${identifier(schema)} FROM ${from}.`,
+    );
+  });
+}
+
+function ourSchemas(guard: Guard): string[] {
+  return [SCHEMA, ...guard.tables.flatMap(({ schema }) => [schema, viewSchemaOf(guard, schema)])];
+}
+
+/** A schema of its own could have the name of a role, which comes first in the usual search path. */
+export async function findDatabaseRights({ database, roles }: Examined): Promise<Finding[]> {
+  const { rows } = await database.query<{ role: string; creates: boolean; temporary: boolean; name: string }>(
+    `select role, current_database() as name, has_database_privilege(role, current_database(), 'CREATE') as creates,
+      has_database_privilege(role, current_database(), 'TEMP') as temporary
+    from unnest($1::text[]) as role order by 1`,
+    [roles.plain],
+  );
+  const creating = rows.filter(({ creates }) => creates);
+  const temporary = rows.filter(({ temporary }) => temporary).map(({ role }) => role);
+  return [
+    ...creating.map(({ role, name }) =>
+      refused(
+        `${role} may create schemas in the database. Run REVOKE CREATE ON DATABASE ${identifier(name)} FROM ${identifier(role)}.`,
+      ),
+    ),
+    ...(temporary.length > 0
+      ? [
+          note(
+            `${listSome(temporary, 3)} may create temporary tables, which come first in searches. Run REVOKE TEMPORARY ON DATABASE ${identifier(rows[0]?.name ?? '')} FROM PUBLIC unless they are needed.`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Tables of the future are not guarded until guard runs again. */
+export async function findDefaultPrivileges({ database, guard }: Examined): Promise<Finding[]> {
+  const { rows } = await database.query<{ role: string; grantee: string; schema: string | null }>(
+    `select distinct pg_get_userbyid(defaclrole) as role, nspname as schema,
+      case when grantee = 0 then 'PUBLIC' else pg_get_userbyid(grantee) end as grantee
+    from pg_default_acl left join pg_namespace on pg_namespace.oid = defaclnamespace, aclexplode(defaclacl)
+    where defaclobjtype = 'r' and (nspname is null or nspname = any ($1::text[]))
+      and (grantee = 0 or pg_get_userbyid(grantee) = any ($2::text[])) order by 1, 2, 3`,
+    [guard.tables.map(({ schema }) => schema), guard.clientRoles],
+  );
+  return rows.map(({ role, grantee, schema }) =>
+    note(
+      `A table that ${role} makes ${schema === null ? '' : `in the schema ${schema} `}gives ${grantee} rights at once, before guard knows it. Take the default privilege back (ALTER DEFAULT PRIVILEGES).`,
+    ),
+  );
+}
