@@ -19,28 +19,44 @@ const COMMANDS: { readonly [action in Action]: string } = {
 /** The trigger of the view says which columns it sets; without it, all of them, which is what NULL stands for. */
 const SET_COLUMNS = `(select nullif(current_setting('grantable.columns', true), '')::text[])`;
 
-function check(table: GuardedTable, row: string, action: Action, columns?: string): string {
-  if (!table.isLimited) return allows(table, action);
+const either = (conditions: readonly string[]): string => `(${conditions.join('\n    or ')})`;
+
+/** @param others on the row, after which only what a token is limited to is looked at */
+function check(
+  table: GuardedTable,
+  row: string,
+  action: Action,
+  { columns, others = [] }: { readonly columns?: string; readonly others?: readonly string[] } = {},
+): string {
+  // The first that is true ends it: the cheap ones come first.
+  const conditions = [allows(table, action), ...others];
+  if (!table.isLimited) return either(conditions);
   const alone =
     action === 'read' ? rowColumnsOf(table).map((column) => meetsAlone(row, column, table, action)) : [];
-  return `(${[allows(table, action), ...alone, meets(table, row, action, columns)].join('\n    or ')})`;
+  return either([...conditions, ...alone, meets(table, row, action, columns)]);
 }
 
-/** @returns the conditions on rows before and after */
-function conditions(table: GuardedTable, row: string, action: Action): { before?: string; after?: string } {
+/** @param isExempt the role of the request @returns the conditions on rows before and after */
+function conditions(
+  table: GuardedTable,
+  row: string,
+  action: Action,
+  isExempt: string,
+): { before?: string; after?: string } {
   const read = check(table, row, 'read');
+  const orExempt = (...all: string[]) => either([isExempt, all.join(' and ')]);
   switch (action) {
     case 'create':
-      return { after: check(table, row, action, SET_COLUMNS) };
+      return { after: orExempt(check(table, row, action, { columns: SET_COLUMNS })) };
     case 'read':
-      return { before: read };
+      return { before: check(table, row, action, { others: [isExempt] }) };
     case 'update':
       return {
-        before: `${check(table, row, action, SET_COLUMNS)} and ${read}`,
-        after: `${check(table, row, action)} and ${read}`,
+        before: orExempt(check(table, row, action, { columns: SET_COLUMNS }), read),
+        after: orExempt(check(table, row, action), read),
       };
     case 'delete':
-      return { before: `${check(table, row, action)} and ${read}` };
+      return { before: orExempt(check(table, row, action), read) };
   }
 }
 
@@ -52,21 +68,20 @@ function policiesOn(target: QualifiedName, guard: Guard, table: GuardedTable): s
   const name = qualified(target);
   const exempt = guard.exemptRoles.map(literal).join(', ');
   const isExempt = `(select current_user = any (array[${exempt}]::name[]))`;
-  const elsewise = (action: Action) =>
+  const orReported = (condition: string, action: Action) =>
     guard.mode === 'report'
-      ? ` or (select grantable.would_refuse(${literal(table.id)}, ${literal(action)}))`
-      : '';
-  const whole = (condition: string, action: Action) => `(${isExempt} or (${condition})${elsewise(action)})`;
+      ? either([condition, `(select grantable.would_refuse(${literal(table.id)}, ${literal(action)}))`])
+      : condition;
   const roles = [READER, ...guard.clientRoles, ...guard.exemptRoles].map(identifier).join(', ');
   return [
     `alter table ${name} enable row level security;`,
     `alter table ${name} force row level security;`,
     replaced('grantable_allow', name, `for all to ${roles} using (true) with check (true)`),
     ...ACTIONS.map((action) => {
-      const { before, after } = conditions(table, identifier(target.name), action);
+      const { before, after } = conditions(table, identifier(target.name), action, isExempt);
       const clauses = [
-        before && `using ${whole(before, action)}`,
-        after && `with check ${whole(after, action)}`,
+        before && `using ${orReported(before, action)}`,
+        after && `with check ${orReported(after, action)}`,
       ].filter(Boolean);
       return replaced(
         `grantable_${action}`,
