@@ -17,7 +17,7 @@ export class Rule<IsPublic extends boolean = boolean> {
   /** What it is about, where that is a right to a table. */
   readonly right: { readonly table: string; readonly action: Action } | undefined;
 
-  constructor(check: Rule['check'], isPublic: IsPublic, right?: Rule['right']) {
+  constructor(check: Rule['check'], isPublic = false as IsPublic, right?: Rule['right']) {
     this.check = check;
     this.isPublic = isPublic;
     this.right = right;

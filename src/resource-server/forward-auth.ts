@@ -17,7 +17,7 @@ import type { Verifier } from './verifier.ts';
 export type ForwardRule = {
   /** In capitals. `GET` is about `HEAD` too. */
   readonly method: string;
-  /** `/orders`, `/orders/:id` (one segment), `/files/*` (one or more). Of rules that match, the most specific counts. */
+  /** `/orders`, `/orders/:id` (one segment), `/files/*` (`/files` and all below). The most specific rule counts. */
   readonly path: string;
 } & (
   | { readonly table: string; readonly action: Action }

@@ -8,11 +8,11 @@ export interface PathRule<T> {
   readonly value: T;
 }
 
-/** `/orders/:id` has one segment in the place of `:id`, `/files/*` one or more in the place of `*`. */
+/** `/orders/:id` has one segment in the place of `:id`. `/files/*` is `/files` and everything below. */
 export interface PathPattern {
   /** Undefined for a parameter. */
   readonly segments: readonly (string | undefined)[];
-  /** Whether more segments follow. */
+  /** Whether more segments may follow. */
   readonly hasRest: boolean;
   readonly hasEndSlash: boolean;
 }
@@ -60,7 +60,7 @@ function fold(name: string): string {
 }
 
 function isAlike({ segments, hasRest }: PathPattern, folded: readonly string[]): boolean {
-  const hasLength = hasRest ? folded.length > segments.length : folded.length === segments.length;
+  const hasLength = hasRest ? folded.length >= segments.length : folded.length === segments.length;
   return hasLength && segments.every((name, index) => name === undefined || fold(name) === folded[index]);
 }
 
@@ -73,12 +73,16 @@ function isSame({ segments, hasRest, hasEndSlash }: PathPattern, path: RequestPa
 
 /** For two patterns that match the same path of this length. */
 function isMoreSpecific(one: PathPattern, other: PathPattern, length: number): boolean {
-  const kinds = Array.from({ length }, (_, index) => [kindOf(one, index), kindOf(other, index)] as const);
+  // One more for the end of the path.
+  const kinds = Array.from(
+    { length: length + 1 },
+    (_, index) => [kindOf(one, index), kindOf(other, index)] as const,
+  );
   return kinds.every(([a, b]) => a <= b) && kinds.some(([a, b]) => a < b);
 }
 
-/** 0 for a name, 1 for a parameter, 2 for what `*` stands for. */
-function kindOf({ segments }: PathPattern, index: number): number {
-  if (index >= segments.length) return 2;
+/** 0 for a name or the end, 1 for a parameter, 2 for what `*` stands for. */
+function kindOf({ segments, hasRest }: PathPattern, index: number): number {
+  if (index >= segments.length) return hasRest ? 2 : 0;
   return segments[index] === undefined ? 1 : 0;
 }

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { createForwardAuth, type ForwardRule } from '../../src/resource-server/forward-auth.ts';
 import { access, createVerifier, type Verifier } from '../../src/resource-server/index.ts';
 import { type Nginx, nginxMissing, startNginx } from '../support/nginx.ts';
+import fc from '../support/properties.ts';
 import { RESOURCE, startServer, type TestServer } from '../support/server.ts';
 
 const GUIDE = new URL('../../docs/guides/proxies.md', import.meta.url);
@@ -16,9 +17,9 @@ const GUIDE = new URL('../../docs/guides/proxies.md', import.meta.url);
 const RULES: readonly ForwardRule[] = [
   { method: 'GET', path: '/health', access: access.public() },
   { method: 'GET', path: '/files/*', access: access.public() },
-  { method: 'GET', path: '/files/secret', table: 'orders', action: 'read' },
+  { method: 'GET', path: '/files/secret/*', table: 'orders', action: 'read' },
   { method: 'GET', path: '/files/private/*', table: 'orders', action: 'read' },
-  { method: 'GET', path: '/files/café', table: 'orders', action: 'read' },
+  { method: 'GET', path: '/files/café/*', table: 'orders', action: 'read' },
   { method: 'GET', path: '/orders', access: access.requireAny('orders', 'read') },
   { method: 'GET', path: '/orders/:id', table: 'orders', action: 'read' },
   { method: 'DELETE', path: '/orders/:id', table: 'orders', action: 'delete' },
@@ -43,7 +44,7 @@ function readingsOf(target: string): Set<string> {
     (path) => path.replace(/[?#\0].*$/s, ''),
     (path) =>
       path.replaceAll(/%u?([\dA-Fa-f]{2,4})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
-    (path) => Buffer.from(path, 'latin1').toString('utf8'),
+    (path) => (/[^\0-\xff]/.test(path) ? path : Buffer.from(path, 'latin1').toString('utf8')),
     // As an old decoder reads two bytes that are too many.
     (path) =>
       path.replaceAll(/\xC0(.)/gs, (_, next: string) => String.fromCharCode(next.charCodeAt(0) & 0x7f)),
@@ -139,6 +140,9 @@ const HOSTILE = [
   '/files/se%C2%ADcret',
   '/files/se%E2%80%8Bcret',
   '/files/%73ecret/',
+  '/files/private',
+  '/files/private/',
+  '/files/PRIVATE',
   '/files/PRIVATE/a',
   '/files/private;x/a',
   '/files/private/a;x',
@@ -176,6 +180,71 @@ const HOSTILE = [
   '/%5fgrantable',
   '/.well-known/oauth-protected-resource/../../orders/1',
   '/.well-known/oauth-protected-resource%2f..%2f..%2forders%2f1',
+];
+
+/** Of which paths are put together at random. */
+const PIECES = [
+  ...[
+    '/',
+    '/files',
+    '/files/',
+    'secret',
+    'private',
+    '/orders',
+    '/orders/1',
+    '/docs',
+    'open',
+    '/admin/x',
+    'x',
+    'S',
+  ],
+  ...[
+    '.',
+    '..',
+    '../',
+    '/..',
+    '%2e',
+    '%2E%2e',
+    '%2f',
+    '%5c',
+    '\\',
+    ';x',
+    '%3b',
+    '%00',
+    '%20',
+    '%09',
+    '%25',
+    '%252e',
+  ],
+  ...[
+    '#',
+    '?',
+    '%23',
+    '%3f',
+    '%c0%ae',
+    '%c0%af',
+    '%ff',
+    '%6f',
+    '%73',
+    '%53',
+    '~',
+    ':',
+    '@',
+    '*',
+    '%CC%81',
+    '%C2%AD',
+  ],
+  ...[
+    '%EF%BC%8F',
+    '%EF%BC%8E',
+    '%E2%80%A5',
+    '%E2%80%8B',
+    '%EF%BD%93',
+    '%C5%BF',
+    '%E2%84%AA',
+    '%F0%9D%90%A8',
+    '%C2%A0',
+  ],
 ];
 
 describe('nginx with the configuration of the guide', { skip: nginxMissing() }, () => {
@@ -351,6 +420,21 @@ describe('nginx with the configuration of the guide', { skip: nginxMissing() }, 
         );
       }
     }
+  });
+
+  test('PM-10 no path that is put together at random does either', async () => {
+    const start = fc.constantFrom('/files/', '/files', '/docs/', '/', '');
+    const rest = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 5 });
+    const target = fc.tuple(start, rest).map(([first, more]) => first + more.join(''));
+    const isPublic = (url: string) => /^\/docs\/open(?:\?|$)/.test(url);
+    await fc.assert(
+      fc.asyncProperty(target, async (sent) => {
+        await send(sent, stranger);
+        for (const { url } of reached)
+          assert.ok(isPublic(url) || !isProtected(url), `reached the API as ${url}`);
+      }),
+      { numRuns: process.env.GRANTABLE_TEST_LONG ? 5000 : 500 },
+    );
   });
 
   test('plain spellings of one path are that path, for those who may', async () => {

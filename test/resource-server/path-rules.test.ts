@@ -76,10 +76,15 @@ test('the most specific rule counts, and both if neither is', () => {
   assert.deepEqual(counting(['/*', '/a/*', '/a/:x', '/a/b'], '/a/b'), ['/a/b']);
   assert.deepEqual(counting(['/*', '/a/*', '/a/:x', '/a/b'], '/a/c'), ['/a/:x']);
   assert.deepEqual(counting(['/*', '/a/*', '/a/:x', '/a/b'], '/a/b/c'), ['/a/*']);
-  assert.deepEqual(counting(['/*', '/a/*', '/a/:x', '/a/b'], '/a'), ['/*']);
-  assert.deepEqual(counting(['/*'], '/'), []);
+  assert.deepEqual(counting(['/*', '/a/*', '/a/:x', '/a/b'], '/a'), ['/a/*']);
+  assert.deepEqual(counting(['/*'], '/'), ['/*']);
+  for (const target of ['/a', '/a/', '/a/b', '/a/b/']) {
+    assert.deepEqual(counting(['/*', '/a/*'], target), ['/a/*'], target);
+  }
+  assert.deepEqual(counting(['/a/*', '/a'], '/a'), ['/a']);
   assert.deepEqual(counting(['/:x/c', '/b/:y'], '/b/c'), ['/:x/c', '/b/:y']);
   assert.deepEqual(counting(['/:x/c', '/b/*'], '/b/c'), ['/:x/c', '/b/*']);
+  assert.deepEqual(counting(['/:x', '/b/*'], '/b'), ['/:x', '/b/*']);
   assert.deepEqual(counting(['/:x', '/:y'], '/b'), ['/:x', '/:y']);
 });
 
