@@ -11,6 +11,8 @@ import { formatReport } from '../apply/report.ts';
 import { type Connector, DatasourceAway } from '../datasources/connector.ts';
 import { BadDsn, type Dsn, parseDsn } from '../datasources/dsn.ts';
 import { findDatabaseProblem } from '../datasources/names.ts';
+import { eachNoun } from '../directory/collections.ts';
+import { didYouMean } from '../errors/similar.ts';
 import { quote } from '../errors/texts.ts';
 import type { DatasourceKind, Resource } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
@@ -135,7 +137,12 @@ async function readFromDatasource(
   const name = values.datasource ?? last?.datasource;
   if (name === undefined) throw new UsageError('Say where the tables are: --datasource NAME or --dsn URL');
   const named = await store.datasources.findBy('name', `${organization}/${name}`);
-  const datasource = requireFound(named, `The organization has no datasource ${name}.`);
+  const known = named ? [] : await Array.fromAsync(eachNoun(store.datasources, organization));
+  const hint = didYouMean(
+    name,
+    known.map((each) => each.name),
+  );
+  const datasource = requireFound(named, `The organization has no datasource ${name}${hint}.`);
   const { kind, userTables } = datasource;
   const remembered = last?.datasource === name ? last : undefined;
   const databases = new Set(userTables.map(({ database }) => database));

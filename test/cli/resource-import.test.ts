@@ -292,7 +292,11 @@ test('tables of PostgreSQL are imported', { skip: postgresMissing() }, async (t)
     const terminal = await openShop(t, datasourceOf(server), { tables: [{ id: 'mine' }] });
     const cases: readonly [string[], number, RegExp][] = [
       [['acme/shop', '--datasource', 'crm'], 1, /There is no resource acme\/shop\./],
-      [['acme/shop-db', '--datasource', 'erp'], 1, /The organization has no datasource erp\./],
+      [
+        ['acme/shop-db', '--datasource', 'crn'],
+        1,
+        /The organization has no datasource crn \(did you mean crm\?\)\./,
+      ],
       [['acme/shop-db'], 2, /Say where the tables are/],
       [['acme/shop-db', '--datasource', 'crm'], 2, /Say which database has the tables/],
       [[SHOP, '--datasource', 'crm', '--database', 'none', '--prune'], 1, /cannot be read: .*none/],
