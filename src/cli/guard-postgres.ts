@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { ClientConfig } from 'pg';
 import { createAllowedHosts } from '../datasources/addresses.ts';
 import { toOneLine } from '../errors/texts.ts';
@@ -6,6 +7,7 @@ import { checkGuard } from '../guard/check.ts';
 import { inTransaction, toDatasourceConfig, toDsnConfig, withDatabase } from '../guard/connect.ts';
 import type { GuardOptions } from '../guard/make-guard.ts';
 import { type GuardPlan, planGuard } from '../guard/plan.ts';
+import { verifyGuard } from '../guard/verify-guard.ts';
 import { writeText } from '../guard/written.ts';
 import type { Resource } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
@@ -35,6 +37,7 @@ const options = {
   accept: { type: 'string', multiple: true },
   apply: { type: 'boolean' },
   check: { type: 'boolean' },
+  verify: { type: 'boolean' },
 } as const;
 
 type Values = Partial<Given<typeof options>>;
@@ -61,6 +64,8 @@ export const guardPostgres: Command = {
     '  --accept      a view, function or table that reaches guarded tables, and may; it is written into the migration',
     '  --apply       runs the migration in one transaction, instead of printing it',
     '  --check       changes nothing; the exit code is 1 if the database is not as the migration would make it',
+    '  --verify      the same, and tries statements with stored and random rights, all of them rolled back: the database',
+    '                must decide as Grantable does. It locks the rows of the tables, so use a copy or a quiet hour',
   ],
   async run(args, io) {
     const { positionals, values } = readArguments(args, options, 1);
@@ -71,14 +76,18 @@ export const guardPostgres: Command = {
     const config =
       dsn === undefined ? await findDatasource(resource, values, opened) : toDsnConfig(dsn, io.env);
     const how = values.apply ? 'read write' : 'read only';
-    return await withDatabase(config, (database) =>
-      inTransaction(database, how, async () => {
+    return await withDatabase(config, async (database) => {
+      let checked: GuardPlan | undefined;
+      const code = await inTransaction(database, how, async () => {
         const plan = await planGuard(database, resource, asked, values.accept ?? [], opened);
         if ('problems' in plan) {
           writeLines(io.stderr, [...plan.problems, 'Nothing was changed.'].map(toOneLine));
           return FAILED;
         }
-        if (values.check) return tellCheck(await checkGuard(database, plan), plan, io);
+        if (values.check || values.verify) {
+          checked = plan;
+          return tellCheck(await checkGuard(database, plan), plan, io);
+        }
         tellFindings(plan, io);
         if (!values.apply) {
           const organization = await opened.store.organizations.get(resource.organization);
@@ -91,8 +100,13 @@ export const guardPostgres: Command = {
         }
         writeLines(io.stdout, (await applyMigration(database, plan)).map(toOneLine));
         return DONE;
-      }),
-    );
+      });
+      if (code !== DONE || !values.verify || !checked) return code;
+      const seed = randomInt(2 ** 31);
+      const verified = await verifyGuard(database, checked.guard, resource, { ...opened, now: io.now, seed });
+      writeLines(io.stdout, verified.lines.map(toOneLine));
+      return verified.isGood ? DONE : FAILED;
+    });
   },
 };
 
@@ -117,8 +131,11 @@ function readOptions({
   mode = 'enforce',
   apply,
   check,
+  verify,
 }: Values): GuardOptions {
-  if (apply && check) throw new UsageError('Give --apply or --check, not both');
+  if (apply && (check || verify)) throw new UsageError('Give --apply, or --check or --verify');
+  if (verify && mode === 'report')
+    throw new UsageError('Nothing is refused with --mode report: there is nothing to verify');
   if (clientRoles.length === 0) throw new UsageError('Name the roles of clients: --for ROLE');
   const both = clientRoles.find((role) => exempt.includes(role));
   if (both !== undefined) throw new UsageError(`A role is either --for or --exempt: ${both}`);

@@ -1,9 +1,9 @@
 /** The guard of a resource: its tables as the store declares them and the database has them. */
 import type { Resource } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import { findLimitedTables } from './limited-tables.ts';
 import type { Guard } from './model.ts';
 import { type Database, readDatabase } from './read-database.ts';
+import { findLimitedTables } from './stored-rights.ts';
 
 /** What the operator says beside the resource and the database. */
 export type GuardOptions = Pick<

@@ -16,10 +16,10 @@ import { viewOf } from './sql/names.ts';
 import { identifier, literal, qualified } from './sql/text.ts';
 
 /** Of tables that are verified: each row is read for each token. */
-export const MAX_ROWS = 10_000;
+const MAX_ROWS = 10_000;
 
 /** A row with its values as texts; NULL is null. */
-type Row = Readonly<Record<string, string | null>>;
+export type Row = Readonly<Record<string, string | null>>;
 
 export interface Verified {
   /** How many times a row and an action were decided. */
@@ -57,12 +57,12 @@ const CONSTRAINT = /^23/;
 const list = (table: GuardedTable): string =>
   table.columns.map(({ name }) => `t.${identifier(name)}::text as ${identifier(name)}`).join(', ');
 
-/** @returns at most one more row than can be verified */
-export async function readRows(database: Database, table: GuardedTable): Promise<Row[]> {
+/** @returns undefined where there are too many */
+export async function readRows(database: Database, table: GuardedTable): Promise<Row[] | undefined> {
   const { rows } = await database.query<Row>(
     `select ${list(table)} from ${qualified(table)} as t limit ${MAX_ROWS + 1}`,
   );
-  return rows;
+  return rows.length > MAX_ROWS ? undefined : rows;
 }
 
 /** In one order, for comparing. */
@@ -142,7 +142,7 @@ async function run(tried: Tried, statement: string): Promise<Outcome> {
     ]);
     const { rows } = await database.query<Row>(statement);
     await database.query('reset role');
-    return { rows, after: await readRows(database, table), code: undefined };
+    return { rows, after: (await readRows(database, table)) ?? [], code: undefined };
   } catch (error) {
     const { code } = error as { code?: string };
     if (code === undefined) throw error;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { randomOf, randomRights } from '../../src/guard/random-rights.ts';
-import { readRows, type Verified, verifyTable } from '../../src/guard/verify.ts';
+import { type Row, readRows, type Verified, verifyTable } from '../../src/guard/verify.ts';
 import type { Table } from '../../src/nouns/index.ts';
 import { postgresMissing } from '../support/postgres.ts';
+import { TABLES as COMMAND_TABLES, SHOP, startGuardCommand } from './command.ts';
 import { startGuarded } from './world.ts';
 
 const FIGURES = process.env.GRANTABLE_TEST_FIGURES === '1';
@@ -59,9 +60,9 @@ describe('the verdicts of a guarded database', { skip: postgresMissing() }, () =
     const seed = Number(process.env.GRANTABLE_TEST_SEED ?? 1);
     const random = randomOf(seed);
     const verified: Verified = { cells: 0, undecided: 0, differences: [] };
-    const rows = new Map<string, Awaited<ReturnType<typeof readRows>>>();
+    const rows = new Map<string, readonly Row[]>();
     await database.query(`SET timezone = 'UTC'`);
-    for (const table of guard.tables) rows.set(table.id, await readRows(database, table));
+    for (const table of guard.tables) rows.set(table.id, (await readRows(database, table)) ?? []);
     const now = Math.floor(Date.now() / 1000);
     while (verified.cells < CELLS) {
       const permissions = randomRights(random, guard.tables, ({ id }, name) => [
@@ -87,12 +88,35 @@ describe('the verdicts of a guarded database', { skip: postgresMissing() }, () =
     const verified: Verified = { cells: 0, undecided: 0, differences: [] };
     const [, lines] = guard.tables;
     assert.ok(lines);
-    const rows = await readRows(database, lines);
+    const rows = (await readRows(database, lines)) ?? [];
     const now = Math.floor(Date.now() / 1000);
     for (let count = 0; count < 30; count += 1) {
       const permissions = randomRights(random, [lines], (_, name) => rows.flatMap((row) => row[name] ?? []));
       await verifyTable({ database, guard, role: 'app', random, now }, lines, rows, permissions, verified);
     }
     assert.ok(verified.differences.length > 0);
+  });
+
+  it('are tried by the command, which leaves no trace', async (t) => {
+    const { apply, database } = await startGuardCommand(t);
+    await apply([{ ...COMMAND_TABLES[0], rowColumns: ['customer_id'] }, ...COMMAND_TABLES.slice(1)], {
+      roles: [
+        {
+          name: 'clerk',
+          permissions: {
+            tables: { orders: { read: [{ rows: { customer_id: [{ $user: 'attributes.customer' }] } }] } },
+          },
+        },
+      ],
+    });
+    const shop = await database(`${SHOP} INSERT INTO orders VALUES (1, 42, 's'), (2, 7, 't')`);
+    assert.equal((await shop.guard('--apply')).code, 0);
+    const before = await shop.query('SELECT * FROM orders ORDER BY id');
+    const verified = await shop.guard('--verify');
+    assert.match(verified.out, /verdicts for 1 stored and 100 random rights \(seed \d+\): 0 differ/);
+    assert.equal(verified.code, 0);
+    assert.deepEqual(await shop.query('SELECT * FROM orders ORDER BY id'), before);
+    await shop.query('DROP POLICY grantable_read ON orders');
+    assert.match((await shop.guard('--verify')).out, /grantable_read/);
   });
 });

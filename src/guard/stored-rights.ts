@@ -1,26 +1,30 @@
-/** Which tables the rights of today limit to some rows or columns. */
+/** The rights that the store has for a resource today: of all roles, ceilings and connections. */
 import { eachListed, eachNoun } from '../directory/collections.ts';
 import { catalogueOf, type Resource } from '../nouns/index.ts';
 import { withinCatalogue } from '../permissions/catalogue.ts';
+import type { Permissions } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 
 type Held = Pick<DirectoryStore, 'roles' | 'applications' | 'connections'>;
 
-/**
- * Of all roles, ceilings and connections of the resource, also of disabled ones: enabling one must not need another migration.
- * @returns ids of tables
- */
+/** @returns ids of the tables that some of them limit to some rows or columns */
 export async function findLimitedTables(store: Held, resource: Resource): Promise<ReadonlySet<string>> {
-  const catalogue = catalogueOf(resource);
   const limited = new Set<string>();
-  for await (const stored of eachRight(store, resource)) {
-    for (const table of withinCatalogue(fromStored(stored), catalogue).limits.keys()) limited.add(table);
+  for await (const { limits } of eachRight(store, resource)) {
+    for (const table of limits.keys()) limited.add(table);
   }
   return limited;
 }
 
-async function* eachRight(
+/** With tables in place of groups. Also of what is disabled: enabling it must not need another migration. */
+export async function* eachRight(store: Held, resource: Resource): AsyncGenerator<Permissions> {
+  const catalogue = catalogueOf(resource);
+  for await (const stored of eachStored(store, resource))
+    yield withinCatalogue(fromStored(stored), catalogue);
+}
+
+async function* eachStored(
   { roles, applications, connections }: Held,
   { identifier, organization, registeredBy }: Resource,
 ): AsyncGenerator<StoredPermissions> {
