@@ -112,7 +112,8 @@ test('MariaDB', { skip: mariadbMissing() }, async (t) => {
         j boolean, k bit(1), l bit(8), m uuid, n date, o datetime(6), p timestamp NULL, q varchar(9), r char(3), s text,
         t enum('int', 'date'), u set('a'), v json, w blob, x binary(16), y time, z point
       );
-      CREATE VIEW v AS SELECT a, n FROM types; CREATE SEQUENCE s`);
+      CREATE VIEW v AS SELECT a, n FROM types; CREATE SEQUENCE s;
+      CREATE TABLE short (x int); CREATE VIEW broken AS SELECT x FROM short; DROP TABLE short`);
     assert.deepEqual(await read('crm'), [
       'crm.types: a integer, b integer, c integer, d integer, e integer, f integer, g decimal, h decimal, i decimal, ' +
         'j boolean, k boolean, l text, m uuid, n date, o timestamp, p timestamp, q text, r text, s text, t text, ' +
