@@ -1,6 +1,6 @@
 /**
  * `claimMap` of a resource: claims that its access tokens carry for neighbours (PostgREST, Hasura …), and what each is made of.
- * This file reads the grammar; `src/tokens/mapped-claims.ts` finds the values.
+ * This file reads the grammar; `src/rights/mapped-claims.ts` finds the values.
  */
 import { z } from 'zod';
 import { didYouMean } from '../errors/similar.ts';

@@ -17,10 +17,12 @@ import {
   type User,
 } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
+import { applicationOf } from '../nouns/values.ts';
 import { withinCatalogue } from '../permissions/catalogue.ts';
 import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
 import { type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import { choosesByRole, choosesMore } from './mapped-claims.ts';
 import {
   NO_REACH,
   type Reach,
@@ -124,6 +126,8 @@ function ofRights(
 
 async function ofRole(role: Role, world: World, holder?: Valued): Promise<Reach> {
   const resource = await findNamed(role.resource, role, world);
+  // It opens the database of a neighbour, which knows nothing of permissions.
+  if ('token' in resource && choosesByRole(resource, role)) return wholeResource(resource);
   const written = fromStored(role.permissions);
   const permissions = holder ? withValues(written, holder) : written;
   return ofRights(resource, { permissions, scopes: new Set(role.scopes) });
@@ -144,8 +148,23 @@ async function ofUser(user: User, world: World): Promise<Reach> {
     own,
     ...administers.map(wholeOrganization),
     await ofRoles(roles, world, user),
+    await ofAttributes(user, world),
     await devicesOfUser(user, world),
   ]);
+}
+
+/** What neighbours are told of a person may open their databases, for resources that the person's tokens can be for. */
+async function ofAttributes(user: User, world: World): Promise<Reach> {
+  const own = applicationOf(user.realm);
+  const application = own === undefined ? undefined : await world.applications.get(own);
+  const roles = await Promise.all(user.roles.map((id) => world.roles.get(id)));
+  const named = new Set([
+    ...(application?.ceilings ?? []).map(({ resource }) => resource),
+    ...roles.flatMap((role) => role?.resource ?? []),
+  ]);
+  const resources = [...named].map((identifier) => world.resources.findBy('identifier', identifier));
+  const opened = (await Promise.all(resources)).filter((resource) => resource && choosesMore(resource, user));
+  return uniteReach(opened.map((resource) => (resource ? wholeResource(resource) : NO_REACH)));
 }
 
 async function devicesOfUser(user: User, world: World): Promise<Reach> {

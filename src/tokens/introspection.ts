@@ -9,13 +9,13 @@ import { fromStoredAccess } from '../permissions/device-access.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { scopeMember } from '../registry/scope.ts';
 import { findAccountHolder } from '../rights/database-accounts.ts';
+import { type MappedClaims, mapClaims, withoutMapped } from '../rights/mapped-claims.ts';
 import { findHeld } from '../rights/rights.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toSeconds } from '../storage/rows.ts';
 import type { Living, PresentedTokens } from './identify.ts';
 import type { KeptAnswers } from './kept-answers.ts';
-import { type MappedClaims, mapClaims, withoutMapped } from './mapped-claims.ts';
 import { tokenTypeOf } from './proven-key.ts';
 import { type FullRights, spellInFull } from './spelled-rights.ts';
 

@@ -5,7 +5,6 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Permissions } from '../permissions/permissions.ts';
 import { COMMON_PARAMETERS } from './asked.ts';
 import type { Decision, Grant, GrantRequest } from './grant.ts';
 
@@ -15,6 +14,8 @@ const TABLE_BYTES = 200;
 const ALTERNATIVE_BYTES = 1_500;
 /** Each character of a limit is kept by the value, its key, the row, the claims and the answer. */
 const LIMIT_COPIES = 10;
+/** Each character of a mapped claim is kept in the claims. A character takes two bytes at most. */
+const MAPPED_COPIES = 2;
 
 interface Kept {
   readonly decision: Decision;
@@ -43,10 +44,12 @@ function nameOf({ name, repeats, parameters: own }: Grant, request: GrantRequest
 }
 
 /** Tables and actions with the same limits share them. */
-function bytesOf({ masks, limits }: Permissions): number {
+function bytesOf({ permissions: { masks, limits }, resource }: Decision): number {
+  const mapped = resource?.token.claimMap ?? [];
   let bytes = TABLE_BYTES * (masks.size + limits.size);
   const cells = new Set([...limits.values()].flat());
   for (const { key } of new Set([...cells].flat())) bytes += ALTERNATIVE_BYTES + LIMIT_COPIES * key.length;
+  for (const { claim, value } of mapped) bytes += MAPPED_COPIES * (claim.length + value.length);
   return bytes;
 }
 
@@ -55,7 +58,7 @@ export function createKeptDecisions(maxBytes: number): KeptDecisions {
   if (maxBytes === 0) return (_grant, _request, decide) => decide();
   const kept = new LRUCache<string, Kept>({
     maxSize: maxBytes,
-    sizeCalculation: ({ decision }, name) => ENTRY_BYTES + 2 * name.length + bytesOf(decision.permissions),
+    sizeCalculation: ({ decision }, name) => ENTRY_BYTES + 2 * name.length + bytesOf(decision),
   });
   return async (grant, request, decide) => {
     const name = nameOf(grant, request);

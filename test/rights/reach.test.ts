@@ -487,3 +487,48 @@ test('more alternatives than can be kept are reached by admin only', async () =>
   assert.ok(!reaches(holder, reach));
   assert.ok(reaches(uniteReach([holder, rights(sales, EVERYTHING)]), reach));
 });
+
+test('a role of a neighbour takes the reach of the whole resource', async () => {
+  const claimMap = (claims: object) =>
+    Object.entries(claims).map(([claim, value]) => ({ claim, value: JSON.stringify(value) }));
+  const mapped = resource('mapped', {
+    token: {
+      ...db.token,
+      claimMap: claimMap({
+        role: {
+          oneOf: ['web_admin', 'web_user'],
+          from: { $user: 'attributes.db_role' },
+          default: 'web_user',
+        },
+        groups_of: { x_roles: { someOf: ['chief'], from: { $user: 'roles' } } },
+        team: { $user: 'attributes.team' },
+      }),
+    },
+  });
+  const [chief, clerk] = ['chief', 'clerk'].map((name) =>
+    role(name, { name, resource: mapped.identifier, permissions: toStored(NOTHING) }),
+  ) as [Role, Role];
+  const there: World = {
+    ...world,
+    resources: byKey([mapped], ({ identifier }) => identifier),
+    roles: byKey([chief, clerk], ({ id }) => id),
+  };
+  const ann = (rest: Partial<User>) => user('ann', { roles: [clerk.id], ...rest });
+  const all = uniteReach([owned('ann'), wholeResource(mapped)]);
+  for (const [person, isWhole] of [
+    [ann({}), false],
+    [ann({ attributes: { team: 'web_admin' } }), false],
+    [ann({ attributes: { db_role: 'unknown' } }), false],
+    [ann({ attributes: { db_role: 'web_admin' } }), true],
+    [ann({ roles: [chief.id] }), true],
+  ] as const) {
+    const reach = await reachOf('users', person, there);
+    assert.equal(reaches(owned('ann'), reach), !isWhole, JSON.stringify(person));
+    assert.ok(reaches(all, reach));
+  }
+  const renamed = await containsReach(owned('ann'), 'roles', clerk, { ...clerk, name: 'chief' }, there);
+  assert.ok(!renamed, 'a role may not be renamed to one that the map names');
+  const before = { ...mapped, token: db.token };
+  assert.ok(!(await containsReach(owned('ann'), 'resources', before, mapped, there)));
+  assert.ok(await containsReach(all, 'resources', before, mapped, there));
+});

@@ -4,8 +4,8 @@
  */
 import type { ActiveApplication } from '../directory/directory.ts';
 import { type Choice, type ClaimValue, type ClaimVariable, claimsOf } from '../nouns/claim-map.ts';
-import type { Resource } from '../nouns/index.ts';
-import { type Valued, worthOf } from '../rights/variable-values.ts';
+import type { Resource, Role } from '../nouns/index.ts';
+import { type Valued, worthOf } from './variable-values.ts';
 
 export interface MappedFrom extends ActiveApplication {
   /** The subject, if that is a person. */
@@ -25,6 +25,12 @@ function worth({ source, name }: ClaimVariable, from: MappedFrom): Worth {
   if (source === 'organization') return organization[name as 'id' | 'name'];
   if (source === 'application') return application[name as 'id' | 'name' | 'clientId'];
   if (source === 'user' && name === 'roles') return roles;
+  return worthOfPerson({ source, name }, person);
+}
+
+/** Beside their roles. */
+function worthOfPerson({ source, name }: ClaimVariable, person: Valued | undefined): string | undefined {
+  if (source === 'organization' || source === 'application' || name === 'roles') return undefined;
   return worthOf({ source, name }, person);
 }
 
@@ -38,6 +44,28 @@ function choose({ values, gives, from: variable, default: otherwise }: Choice, f
   const worths = variable ? listOf(worth(variable, from)) : [];
   const found = values.filter((each) => worths.includes(each));
   return (gives === 'oneOf' ? found[0] : orNothing(found)) ?? otherwise;
+}
+
+/** Those of the map and of its groups. */
+function choicesOf({ token }: Resource): Choice[] {
+  return [...claimsOf(token.claimMap ?? []).values()]
+    .flatMap((value) => (value?.kind === 'group' ? [...value.members.values()] : value ? [value] : []))
+    .filter((value) => value.kind === 'choice');
+}
+
+/** Whether the values of a person are worth more to neighbours than those of a party without any. */
+export function choosesMore(resource: Resource, person: Valued): boolean {
+  return choicesOf(resource).some(({ from, values }) => {
+    const found = from && worthOfPerson(from, person);
+    return found !== undefined && values.includes(found);
+  });
+}
+
+/** Whether having the role is. */
+export function choosesByRole(resource: Resource, { name }: Pick<Role, 'name'>): boolean {
+  return choicesOf(resource).some(
+    ({ from, values }) => from?.source === 'user' && from.name === 'roles' && values.includes(name),
+  );
 }
 
 /** @returns undefined: it is left out */
