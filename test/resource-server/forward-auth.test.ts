@@ -344,6 +344,20 @@ describe('nginx with the configuration of the guide', { skip: nginxMissing() }, 
     );
   });
 
+  test('limits reach the API whole, or the request is refused', async () => {
+    const limitedTo = (length: number) => {
+      const region = Array.from({ length: 80 }, (_, index) => `${index}`.padEnd(length, 'x'));
+      return tokenFor({ tables: ['orders'], actions: ['read'], rows: { region } });
+    };
+    assert.equal((await send('/orders', await limitedTo(95))).status, 200);
+    const limits = JSON.parse(String(reached[0]?.headers['x-grantable-limits']));
+    assert.equal(limits.orders.read[0].rows.region.length, 80);
+    const { status, body } = await send('/orders', await limitedTo(98));
+    assert.equal(status, 403);
+    assert.match(body, /The limits of the token are too long for a header/);
+    assert.equal(reached.length, 0);
+  });
+
   test('a refused request gets the challenge and the body of the bindings', async () => {
     const metadata = `${RESOURCE}.well-known/oauth-protected-resource`;
     const none = await send('/orders');
