@@ -73,6 +73,33 @@ async function findAddress(host: string, allowed: AllowedHosts): Promise<string>
   }
 }
 
+/** @param signal gives it up @throws DatabaseFailed */
+export async function connect(config: pg.ClientConfig, signal?: AbortSignal): Promise<pg.Client> {
+  const client = new pg.Client({
+    ...config,
+    application_name: 'grantable guard',
+    connectionTimeoutMillis: TIMEOUT_MS,
+  });
+  // A query on a connection that breaks gets the error.
+  client.on('error', () => undefined);
+  const giveUp = () => client.connection.stream.destroy();
+  signal?.addEventListener('abort', giveUp);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    throw new DatabaseFailed(`The database does not answer: ${describe(error)}.`, { cause: error });
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
+}
+
+/** @returns an error of a statement as a DatabaseFailed; others as they are */
+export function toRefusal(error: unknown): unknown {
+  if (!(error instanceof pg.DatabaseError)) return error;
+  return new DatabaseFailed(`The database refuses it: ${describe(error)}.`, { cause: error });
+}
+
 /**
  * Names in all that is asked have their schema: the search path is empty.
  * @throws DatabaseFailed for all that the database refuses
@@ -81,29 +108,17 @@ export async function withDatabase<T>(
   config: pg.ClientConfig,
   work: (database: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({
-    ...config,
-    application_name: 'grantable guard',
-    connectionTimeoutMillis: TIMEOUT_MS,
-  });
-  // A query on a connection that breaks gets the error.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-  } catch (error) {
-    throw new DatabaseFailed(`The database does not answer: ${describe(error)}.`, { cause: error });
-  }
+  const client = await connect(config);
   try {
     await client.query(`set search_path = ''`);
     return await work(client);
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw error;
-    if (error.code === LOCK_NOT_AVAILABLE) {
+    if (error instanceof pg.DatabaseError && error.code === LOCK_NOT_AVAILABLE) {
       throw new DatabaseFailed(
         'Another transaction has used a guarded table for more than five seconds. Nothing was changed: try again.',
       );
     }
-    throw new DatabaseFailed(`The database refuses it: ${describe(error)}.`, { cause: error });
+    throw toRefusal(error);
   } finally {
     await client.end().catch(() => undefined);
   }

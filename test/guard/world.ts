@@ -4,7 +4,7 @@ import type { Guard } from '../../src/guard/model.ts';
 import { readDatabase } from '../../src/guard/read-database.ts';
 import { migration } from '../../src/guard/sql/migration.ts';
 import type { Table } from '../../src/nouns/index.ts';
-import { type SqlServer, startPostgres } from '../support/postgres.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
 export const ISSUER = 'https://id.example';
 export const RESOURCE = 'https://api.example/';
@@ -27,7 +27,7 @@ export function claims(said: Claims): Claims {
 }
 
 export interface GuardedWorld extends AsyncDisposable {
-  readonly server: SqlServer;
+  readonly server: PostgresServer;
   /** As the owner of everything. */
   readonly owner: pg.Client;
   readonly guard: Guard;
@@ -48,6 +48,7 @@ export async function startGuarded(options: WorldOptions): Promise<GuardedWorld>
   await using unfinished = new AsyncDisposableStack();
   const server = unfinished.use(await startPostgres());
   const owner = new pg.Client({ host: '127.0.0.1', port: server.port, user: 'owner', database: 'crm' });
+  owner.on('error', () => undefined);
   await owner.connect();
   unfinished.defer(() => owner.end());
   await owner.query(`CREATE ROLE app NOLOGIN; CREATE ROLE anon NOLOGIN; ${options.tables}`);

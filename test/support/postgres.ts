@@ -23,6 +23,11 @@ export interface SqlServer extends AsyncDisposable {
   run(text: string, database?: string): Promise<Record<string, unknown>[]>;
 }
 
+export interface PostgresServer extends SqlServer {
+  /** Ends all connections. */
+  restart(): Promise<void>;
+}
+
 /** Why it cannot be had here; `false` if it can. In CI a missing server is a failure. */
 export function postgresMissing(): string | false {
   if (findProgram('initdb', VERSIONS)) return false;
@@ -32,7 +37,7 @@ export function postgresMissing(): string | false {
 }
 
 /** Runs with a database `crm` that the user `reader` may connect to. */
-export async function startPostgres(): Promise<SqlServer> {
+export async function startPostgres(): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'grantable-postgres-'));
   const user = otherUser('postgres');
   const data = join(folder, 'data');
@@ -51,17 +56,19 @@ export async function startPostgres(): Promise<SqlServer> {
     join(data, 'pg_hba.conf'),
     'host all owner 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n',
   );
-  const child = spawn(
-    findProgram('postgres', VERSIONS) as string,
-    [
-      ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder],
-      // In the folder, so that a server that is killed leaves nothing behind.
-      ...['-c', 'dynamic_shared_memory_type=mmap'],
-      ...['-c', 'fsync=off', '-c', 'ssl=on'],
-      ...['-c', `ssl_cert_file=${certificate.certFile}`, '-c', `ssl_key_file=${certificate.keyFile}`],
-    ],
-    { ...user, stdio: 'ignore' },
-  );
+  const start = () =>
+    spawn(
+      findProgram('postgres', VERSIONS) as string,
+      [
+        ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder],
+        // In the folder, so that a server that is killed leaves nothing behind.
+        ...['-c', 'dynamic_shared_memory_type=mmap'],
+        ...['-c', 'fsync=off', '-c', 'ssl=on'],
+        ...['-c', `ssl_cert_file=${certificate.certFile}`, '-c', `ssl_key_file=${certificate.keyFile}`],
+      ],
+      { ...user, stdio: 'ignore' },
+    );
+  let child = start();
   const run: SqlServer['run'] = async (text, database = 'crm') => {
     const client = new pg.Client({ host: '127.0.0.1', port, user: 'owner', database });
     await client.connect();
@@ -71,20 +78,30 @@ export async function startPostgres(): Promise<SqlServer> {
       await client.end();
     }
   };
-  await until('the server answers', () =>
-    run(`CREATE ROLE reader LOGIN PASSWORD '${password}'`, 'postgres').catch((error) => {
-      if (child.exitCode !== null) throw error;
-      return undefined;
-    }),
-  );
+  const untilAnswered = (text: string) =>
+    until('the server answers', () =>
+      run(text, 'postgres').catch((error) => {
+        if (child.exitCode !== null) throw error;
+        return undefined;
+      }),
+    );
+  await untilAnswered(`CREATE ROLE reader LOGIN PASSWORD '${password}'`);
   await run('CREATE DATABASE crm', 'postgres');
   return {
     port,
     username: 'reader',
     password,
-    child,
+    get child() {
+      return child;
+    },
     certificate,
     run,
+    async restart() {
+      child.kill('SIGINT');
+      await once(child, 'exit');
+      child = start();
+      await untilAnswered('SELECT');
+    },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) {
         signalAll(child.pid as number, 'SIGKILL');
