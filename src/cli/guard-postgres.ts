@@ -1,18 +1,21 @@
 import { randomInt } from 'node:crypto';
-import type { ClientConfig } from 'pg';
+import type { Client, ClientConfig } from 'pg';
 import { createAllowedHosts } from '../datasources/addresses.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { applyMigration } from '../guard/apply.ts';
 import { checkGuard } from '../guard/check.ts';
 import { inTransaction, toDatasourceConfig, toDsnConfig, withDatabase } from '../guard/connect.ts';
 import type { GuardOptions } from '../guard/make-guard.ts';
+import { readApplied } from '../guard/numbered.ts';
 import { type GuardPlan, planGuard } from '../guard/plan.ts';
+import { undoStatements, writeUndo } from '../guard/undo.ts';
 import { verifyGuard } from '../guard/verify-guard.ts';
 import { writeText } from '../guard/written.ts';
 import type { Resource } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
 import {
   type Command,
+  CommandFailed,
   type CommandIo,
   DONE,
   FAILED,
@@ -38,6 +41,7 @@ const options = {
   apply: { type: 'boolean' },
   check: { type: 'boolean' },
   verify: { type: 'boolean' },
+  undo: { type: 'boolean' },
 } as const;
 
 type Values = Partial<Given<typeof options>>;
@@ -46,6 +50,7 @@ export const guardPostgres: Command = {
   summary: 'Writes the migration that makes PostgreSQL enforce what tokens allow.',
   usage: [
     'guard postgres RESOURCE (--dsn URL | --datasource NAME --database NAME) --for ROLE... --exempt ROLE... [OPTIONS]',
+    'guard postgres RESOURCE (--dsn URL | --datasource NAME --database NAME) --undo [--apply]',
   ],
   details: [
     'Prints a migration that makes PostgreSQL enforce what tokens for the resource allow. It can be run again. What would',
@@ -66,6 +71,7 @@ export const guardPostgres: Command = {
     '  --check       changes nothing; the exit code is 1 if the database is not as the migration would make it',
     '  --verify      the same, and tries statements with stored and random rights, all of them rolled back: the database',
     '                must decide as Grantable does. It locks the rows of the tables, so use a copy or a quiet hour',
+    '  --undo        prints what takes the guard back, and with --apply runs it. Needs no roles',
   ],
   async run(args, io) {
     const { positionals, values } = readArguments(args, options, 1);
@@ -75,6 +81,7 @@ export const guardPostgres: Command = {
     const resource = await requireResource(positionals[0] as string, opened);
     const config =
       dsn === undefined ? await findDatasource(resource, values, opened) : toDsnConfig(dsn, io.env);
+    if (values.undo) return await withDatabase(config, (database) => undo(database, resource, values, io));
     const how = values.apply ? 'read write' : 'read only';
     return await withDatabase(config, async (database) => {
       let checked: GuardPlan | undefined;
@@ -110,6 +117,27 @@ export const guardPostgres: Command = {
   },
 };
 
+async function undo(
+  database: Client,
+  { identifier }: Resource,
+  { apply = false }: Values,
+  { stdout }: CommandIo,
+): Promise<number> {
+  return inTransaction(database, apply ? 'read write' : 'read only', async () => {
+    const last = await readApplied(database);
+    if (last?.resource !== identifier)
+      throw new CommandFailed('The database is not guarded for this resource: nothing was changed.');
+    const statements = await undoStatements(database, last);
+    if (!apply) {
+      stdout.write(writeUndo(statements, last));
+      return DONE;
+    }
+    for (const statement of statements) await database.query(statement);
+    writeLines(stdout, ['The guard was taken back. PostgreSQL does not enforce tokens.']);
+    return DONE;
+  });
+}
+
 function tellFindings({ preflight }: GuardPlan, { stderr }: CommandIo): void {
   const findings = preflight.findings.map(({ kind, says }) => `${kind.padEnd(7)}  ${says}`);
   const roles = ['Roles with rights on the tables:', ...preflight.roles.map((role) => `  ${role}`)];
@@ -132,11 +160,13 @@ function readOptions({
   apply,
   check,
   verify,
+  undo,
 }: Values): GuardOptions {
-  if (apply && (check || verify)) throw new UsageError('Give --apply, or --check or --verify');
+  if ((check || verify) && (apply || undo))
+    throw new UsageError('Give --check or --verify without --apply and --undo');
   if (verify && mode === 'report')
     throw new UsageError('Nothing is refused with --mode report: there is nothing to verify');
-  if (clientRoles.length === 0) throw new UsageError('Name the roles of clients: --for ROLE');
+  if (clientRoles.length === 0 && !undo) throw new UsageError('Name the roles of clients: --for ROLE');
   const both = clientRoles.find((role) => exempt.includes(role));
   if (both !== undefined) throw new UsageError(`A role is either --for or --exempt: ${both}`);
   if (mode !== 'enforce' && mode !== 'report')

@@ -12,8 +12,10 @@ export function migration(guard: Guard): string[] {
   return [
     `set local search_path = '';`,
     ...roles(),
-    ...schemas(guard),
+    `create schema if not exists ${SCHEMA};`,
     ...BOOKS,
+    ...rememberSchemas(guard),
+    ...schemas(guard),
     ...functions(guard),
     ...guard.tables.flatMap((table) => [
       `-- ${table.schema}.${table.name}`.replaceAll(/[\r\n]/g, ' '),
@@ -46,7 +48,6 @@ function viewSchemas(guard: Guard): string[] {
 /** The reader may create in them until it owns what is its own. */
 function schemas(guard: Guard): string[] {
   return [
-    `create schema if not exists ${SCHEMA};`,
     `grant usage on schema ${SCHEMA} to public;`,
     `grant create on schema ${SCHEMA} to ${READER};`,
     ...viewSchemas(guard).flatMap((schema) => [
@@ -75,14 +76,35 @@ const BOOKS = [
   applied_at timestamptz not null default now(), applied_by name not null default current_user
 );`,
   `create table if not exists grantable.before (
-  relation regclass primary key, had_row_security boolean not null, had_force boolean not null, privileges aclitem[]
+  relation regclass primary key, had_row_security boolean not null, had_force boolean not null, privileges aclitem[],
+  column_privileges jsonb
+);`,
+  `create table if not exists grantable.schemas_before (
+  name name primary key, existed boolean not null, privileges aclitem[]
 );`,
 ];
 
+function rememberSchemas(guard: Guard): string[] {
+  const names = [...guard.tables.map(({ schema }) => schema), ...viewSchemas(guard)];
+  return [...new Set(names)].map(
+    (name) => `insert into grantable.schemas_before
+  select wanted, nspname is not null, nspacl from (values (${literal(name)}::name)) as schema (wanted) left join pg_namespace on nspname = wanted
+  on conflict do nothing;`,
+  );
+}
+
+/** By names of roles, which live longer than their numbers. */
+const COLUMN_PRIVILEGES = `(
+    select jsonb_agg(jsonb_build_object('column', attname, 'privilege', privilege_type, 'grantable', is_grantable,
+      'grantee', case when grantee <> 0 then pg_get_userbyid(grantee) end, 'grantor', pg_get_userbyid(grantor)))
+    from pg_attribute, aclexplode(attacl) where attrelid = pg_class.oid
+  )`;
+
 function remember(table: GuardedTable): string[] {
-  return [table, ...table.children].map(
+  return [table, ...table.children, ...table.sequences].map(
     (each) => `insert into grantable.before
-  select oid, relrowsecurity, relforcerowsecurity, relacl from pg_class where oid = ${literal(qualified(each))}::regclass
+  select oid, relrowsecurity, relforcerowsecurity, relacl, ${COLUMN_PRIVILEGES}
+  from pg_class where oid = ${literal(qualified(each))}::regclass
   on conflict do nothing;`,
   );
 }
