@@ -2,7 +2,7 @@
 import { eachNoun } from '../directory/collections.ts';
 import { JWKS_CACHE_SECONDS } from '../keys/key-plan.ts';
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts';
-import { claimsOf } from '../nouns/claim-map.ts';
+import { type ClaimValue, claimsOf } from '../nouns/claim-map.ts';
 import type { Resource } from '../nouns/index.ts';
 import { NEEDS, PRESETS, type PresetName } from '../nouns/presets.ts';
 import { accessTokenAlgs } from '../nouns/signing-algs.ts';
@@ -36,10 +36,11 @@ export async function findNeighbours(
   return found;
 }
 
-function findUnfit({ token }: Resource, preset: PresetName): string[] {
+function findUnfit(resource: Resource, preset: PresetName): string[] {
+  const { token } = resource;
   const { ttl } = PRESETS[preset];
   const { algs, claims } = NEEDS[preset];
-  const missing = claims.filter((path) => !isMapped(token, path)).map((path) => path.join(' '));
+  const missing = claims.filter((path) => !findMapped(token, path)).map((path) => path.join(' '));
   return [
     ...(token.format === 'jwt' ? [] : ['which reads JWTs only: set token.format to jwt']),
     ...(token.overflow === 'refuse'
@@ -54,12 +55,33 @@ function findUnfit({ token }: Resource, preset: PresetName): string[] {
       ? []
       : [`which does not verify ${token.alg}: set token.alg to ${algs.join(' or ')}`]),
     ...missing.map((name) => `which needs the claim ${name}: add it to token.claimMap`),
+    ...(missing.length > 0 ? [] : findOddDefault(resource, preset)),
   ];
 }
 
-function isMapped({ claimMap = [] }: Resource['token'], [claim = '', member]: readonly string[]): boolean {
+function findMapped(
+  { claimMap = [] }: Resource['token'],
+  [claim = '', member]: readonly string[],
+): ClaimValue | undefined {
   const value = claimsOf(claimMap).get(claim);
-  return member === undefined ? value !== undefined : value?.kind === 'group' && value.members.has(member);
+  if (member === undefined) return value;
+  return value?.kind === 'group' ? value.members.get(member) : undefined;
+}
+
+/** The texts that it may be, or may have in its list. */
+function textsOf(value: ClaimValue | undefined): readonly string[] {
+  if (value?.kind === 'constant') return [String(value.value)];
+  if (value?.kind === 'list') return value.items.flatMap(textsOf);
+  return value?.kind === 'choice' ? value.values : [];
+}
+
+/** Hasura refuses a token whose default role is not one of its allowed roles. */
+function findOddDefault({ token }: Resource, preset: PresetName): string[] {
+  const { allowed, byDefault } = NEEDS[preset].roles ?? {};
+  if (!allowed || !byDefault) return [];
+  const known = textsOf(findMapped(token, allowed));
+  const odd = textsOf(findMapped(token, byDefault)).filter((role) => !known.includes(role));
+  return odd.map((role) => `which refuses the role ${role} as default: list it in ${allowed.at(-1)} too`);
 }
 
 /** Keys that sign before the neighbour is sure to have them. */

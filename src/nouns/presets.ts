@@ -42,10 +42,15 @@ export const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]
 export interface Needs {
   /** Paths of members that each token must have. */
   readonly claims: readonly (readonly string[])[];
+  /** Paths of the lists of roles that a request may name, and of the one that it has otherwise. */
+  readonly roles?: { readonly allowed: readonly string[]; readonly byDefault: readonly string[] };
   readonly algs: readonly SigningAlg[];
   /** Seconds that it may go on with the keys that it has: a new key must be published longer before it signs. */
   readonly keysKept: number;
 }
+
+const ALLOWED_ROLES = [HASURA, 'x-hasura-allowed-roles'];
+const DEFAULT_ROLE = [HASURA, 'x-hasura-default-role'];
 
 const MINUTE = 60;
 const WELL_KNOWN: readonly SigningAlg[] = ['ES256', 'RS256'];
@@ -58,10 +63,8 @@ export const NEEDS: Readonly<Record<PresetName, Needs>> = {
   },
   supabase: { claims: [['role']], algs: WELL_KNOWN, keysKept: 30 * MINUTE },
   hasura: {
-    claims: [
-      [HASURA, 'x-hasura-allowed-roles'],
-      [HASURA, 'x-hasura-default-role'],
-    ],
+    claims: [ALLOWED_ROLES, DEFAULT_ROLE],
+    roles: { allowed: ALLOWED_ROLES, byDefault: DEFAULT_ROLE },
     algs: ['ES256', 'RS256', 'EdDSA'],
     keysKept: 5 * MINUTE,
   },

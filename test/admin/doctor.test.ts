@@ -208,6 +208,23 @@ test('settings that a neighbour cannot work with are warned of', async (t) => {
   for (const [index, pattern] of expected.entries()) assert.match(found[index] ?? '', pattern);
 });
 
+test('a default role that Hasura would refuse is warned of', async (t) => {
+  const administration = await openAdministration(t);
+  const warnings = async (allowed: unknown, byDefault: unknown) => {
+    const claims = { 'x-hasura-allowed-roles': allowed, 'x-hasura-default-role': byDefault };
+    const token = { preset: 'hasura', claimMap: { 'https://hasura.io/jwt/claims': claims } };
+    const resources = [{ identifier: 'urn:acme:db', token }];
+    await administration.apply(fileOf({ organizations: [{ name: 'acme', resources }] }));
+    return notOk(await examineStore(administration));
+  };
+  const roles = { $user: 'roles' };
+  const some = { someOf: ['editor', 'user'], from: roles, default: ['user'] };
+  assert.deepEqual(await warnings(some, { oneOf: ['user', 'editor'], from: roles, default: 'user' }), []);
+  assert.deepEqual(await warnings(['user'], 'user'), []);
+  const [odd = ''] = await warnings(some, { oneOf: ['user', 'boss'], from: roles, default: 'user' });
+  assert.match(odd, /refuses the role boss as default: list it in x-hasura-allowed-roles too\.$/);
+});
+
 test('a key that signs before a neighbour knows it is warned of', async (t) => {
   const administration = await openAdministration(t);
   const { storage, vault, now, signingKeys, clock, longestLifetime } = administration;
