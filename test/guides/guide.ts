@@ -6,11 +6,11 @@ export type Step =
   | { readonly kind: 'type'; readonly commands: string; readonly output?: string };
 
 const BLOCK = /^```(\w+)\n([\s\S]*?)^```\n/gm;
-const FILE_NAME = /^# (\S+\.yaml)\n/;
+const FILE_NAME = /^(?:#|\/\/) (\S+\.(?:yaml|ts))\n/;
 
 /**
- * The steps of a page. A `yaml` block that begins with the name of a file is saved. An `sh` block is typed, and the block
- * that follows it directly is what it prints.
+ * The steps of a page. A `yaml` or `ts` block that begins with the name of a file is saved. An `sh` block is typed, and the
+ * block that follows it directly is what it prints.
  */
 export async function readSteps(page: string): Promise<Step[]> {
   const text = await readFile(page, 'utf8');
@@ -18,7 +18,7 @@ export async function readSteps(page: string): Promise<Step[]> {
   const blocks = [...text.matchAll(BLOCK)];
   for (const [index, { 0: whole, 1: language, 2: content = '', index: start }] of blocks.entries()) {
     const name = FILE_NAME.exec(content)?.[1];
-    if (language === 'yaml' && name !== undefined) steps.push({ kind: 'save', name, text: content });
+    if (name?.endsWith(`.${language}`)) steps.push({ kind: 'save', name, text: content });
     if (language !== 'sh') continue;
     const next = blocks[index + 1];
     const between = text.slice(start + whole.length, next?.index);
