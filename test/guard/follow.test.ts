@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
 import { decodeJwt } from 'jose';
+import { takeStep } from '../../src/guard/feed-tables.ts';
 import { openTerminal, start } from '../cli/run.ts';
 import { freePort } from '../support/free-port.ts';
 import { createGate } from '../support/gate.ts';
+import { pgbouncerMissing, startPgbouncer } from '../support/pgbouncer.ts';
 import { postgresMissing } from '../support/postgres.ts';
 import { PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
@@ -241,6 +243,35 @@ describe('a guarded database that follows the revocation feed', { skip: postgres
     await mark(2);
     await isChecked(await follow(t));
     assert.equal(await count(), 3_000);
+  });
+
+  it('counts the feed as heard only when no page is missing', async (t) => {
+    const follower = await follow(t);
+    await isChecked(follower);
+    await follower.stop();
+    const state = async () => (await world.owner.query('SELECT * FROM grantable.feed')).rows[0];
+    const before = await state();
+    const source = { issuer: server.issuer, resource: RESOURCE };
+    const nodes = [{ id: 'more', revoked_at: 1, exp: 9_999_999_999 }];
+    const step = { from: before.cursor, to: '900', nodes, replaces: false };
+    assert.equal(await takeStep(world.owner, source, step), '900');
+    assert.deepEqual(await state(), { ...before, cursor: '900' });
+    assert.equal(await has(`node = 'more'`), true);
+    const late = { ...step, to: '901', nodes: [{ id: 'late', exp: 9_999_999_999 }] };
+    assert.equal(await takeStep(world.owner, source, late), '900', 'another was faster');
+    assert.equal(await has(`node = 'late'`), false);
+  });
+
+  it('goes through PgBouncer', { skip: pgbouncerMissing() }, async (t) => {
+    const login = { username: 'follower', password: FOLLOWER };
+    await using pooler = await startPgbouncer(world.server.port, login, 1);
+    const follower = await follow(t, { dsn: `postgres://follower@127.0.0.1:${pooler.port}/crm` });
+    await isChecked(follower);
+    const token = await machine();
+    await revoke(token);
+    await becomes(false, token);
+    assert.equal(await follower.stop(), 0);
+    assert.equal(follower.complaints(), '');
   });
 
   it('may run twice', async (t) => {
