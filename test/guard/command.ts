@@ -27,8 +27,10 @@ export const TABLES: object[] = [
 export interface GuardCommand {
   /** A fresh database with these tables; the roles `app` and `owner` are there. */
   database(sql: string): Promise<Shop>;
-  /** Makes the store have these tables, and what else of an organization. */
-  apply(tables: readonly object[], organization?: object): Promise<void>;
+  /** Makes the store have these tables, and what else of an organization. @param tables undefined: those that it has */
+  apply(tables: readonly object[] | undefined, organization?: object): Promise<void>;
+  /** Any other command on the same store. */
+  command(args: readonly string[]): Promise<Outcome>;
 }
 
 export interface Shop {
@@ -53,8 +55,9 @@ export async function startGuardCommand(t: TestContext): Promise<GuardCommand> {
   });
   let count = 0;
   return {
+    command: (args) => terminal.run([...args]),
     async apply(tables, organization = {}) {
-      const resource = { identifier: 'https://api.example/', name: 'shop-db', tables };
+      const resource = { identifier: 'https://api.example/', name: 'shop-db', ...(tables && { tables }) };
       const file = { organizations: [{ name: 'acme', resources: [resource], ...organization }] };
       writeFileSync(join(terminal.dataDir, 'acme.json'), JSON.stringify(file));
       const { code, out, err } = await terminal.run(['apply', 'acme.json']);

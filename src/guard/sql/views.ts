@@ -61,10 +61,10 @@ function limitedBranches(table: GuardedTable): string[][] {
     isCandidate(ROW, column, `grantable.candidates(${read}, ${names}, ${index + 1})`),
   );
   const notFound = found.map((isFound) => `(${isFound}) is not true`);
-  const isUnfound = [isTaken('all rows'), notFound.join(' and ')].filter(Boolean).join(' or ');
+  const isUnfound = notFound.length === 0 ? [] : [`(${isTaken('all rows')} or ${notFound.join(' and ')})`];
   return [
     ...found.map((isFound, index) => [isTaken(String(index + 1)), isFound, ...notFound.slice(0, index)]),
-    [isTaken('all rows', 'others'), `(${isUnfound})`],
+    [isTaken('all rows', 'others'), ...isUnfound],
   ];
 }
 
