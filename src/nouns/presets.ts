@@ -39,7 +39,7 @@ export type PresetName = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]];
 
 /** What a neighbour needs of the tokens and keys that it is given. */
-export interface Needs {
+interface Needs {
   /** Paths of members that each token must have. */
   readonly claims: readonly (readonly string[])[];
   /** Paths of the lists of roles that a request may name, and of the one that it has otherwise. */
