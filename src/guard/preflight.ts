@@ -35,7 +35,8 @@ export async function examineDatabase(
   last: Applied | undefined,
   accept: readonly string[],
 ): Promise<Preflight> {
-  const examined: Examined = { database, guard, roles: await readRoles(database, guard) };
+  const made = new Set(Object.keys(last?.fingerprint ?? {}));
+  const examined: Examined = { database, guard, roles: await readRoles(database, guard), made };
   const { treated, findings: ofRights } = await examineRights(examined);
   const all = [
     ...findOtherGuard(guard, last),

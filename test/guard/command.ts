@@ -25,6 +25,7 @@ export const TABLES: object[] = [
 ];
 
 export interface GuardCommand {
+  readonly env: Readonly<Record<string, string>>;
   /** A fresh database with these tables; the roles `app` and `owner` are there. */
   database(sql: string): Promise<Shop>;
   /** Makes the store have these tables, and what else of an organization. @param tables undefined: those that it has */
@@ -56,6 +57,7 @@ export async function startGuardCommand(t: TestContext): Promise<GuardCommand> {
   let count = 0;
   return {
     command: (args) => terminal.run([...args]),
+    env: terminal.env,
     async apply(tables, organization = {}) {
       const resource = { identifier: 'https://api.example/', name: 'shop-db', ...(tables && { tables }) };
       const file = { organizations: [{ name: 'acme', resources: [resource], ...organization }] };

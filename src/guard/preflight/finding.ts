@@ -17,6 +17,8 @@ export interface Examined {
   readonly database: Database;
   readonly guard: Guard;
   readonly roles: Roles;
+  /** What the last migration made, such as `function grantable.claims()`. */
+  readonly made: ReadonlySet<string>;
 }
 
 export const refused = (says: string): Finding => ({ kind: 'refused', says });

@@ -1,8 +1,8 @@
 /** Ways to the guarded tables beside the views of guard: what reads or writes them with the rights of another role than the client's. */
 import { listSome } from '../../errors/texts.ts';
-import { READER, SCHEMA, viewOf } from '../sql/names.ts';
+import { READER, viewOf } from '../sql/names.ts';
 import { qualified } from '../sql/text.ts';
-import { type Examined, type Finding, refused, relationsOf } from './finding.ts';
+import { type Examined, type Finding, note, refused, relationsOf } from './finding.ts';
 
 interface Way {
   readonly name: string;
@@ -79,7 +79,7 @@ async function namesOfViews({ database, guard }: Examined): Promise<string[]> {
 
 /** The text of a function cannot be read reliably: what its owner may do counts. */
 export async function findFunctions(examined: Examined): Promise<Finding[]> {
-  const { database, guard, roles } = examined;
+  const { database, guard, roles, made } = examined;
   const { rows } = await database.query<Way & { hasRights: boolean }>(
     `select p.oid::regprocedure::text as name, pg_get_userbyid(proowner) as owner,
       array(
@@ -92,9 +92,9 @@ export async function findFunctions(examined: Examined): Promise<Finding[]> {
           or has_table_privilege(proowner, relation::regclass, 'DELETE,TRUNCATE')
       ) as "hasRights"
     from pg_proc as p join pg_namespace as n on n.oid = pronamespace
-    where prosecdef and nspname not in ('pg_catalog', 'information_schema', $3)
+    where prosecdef and nspname not in ('pg_catalog', 'information_schema')
     order by 1`,
-    [relationsOf(guard), clients(examined), SCHEMA],
+    [relationsOf(guard), clients(examined)],
   );
   const isUnbound = (owner: string): boolean => {
     const role = roles.all.get(owner);
@@ -102,8 +102,11 @@ export async function findFunctions(examined: Examined): Promise<Finding[]> {
   };
   return rows
     .filter(
-      ({ owner, users, hasRights }) =>
-        users.length > 0 && !guard.clientRoles.includes(owner) && (hasRights || isUnbound(owner)),
+      ({ name, owner, users, hasRights }) =>
+        users.length > 0 &&
+        !made.has(`function ${name}`) &&
+        !guard.clientRoles.includes(owner) &&
+        (hasRights || isUnbound(owner)),
     )
     .map((found) =>
       way(
@@ -160,8 +163,8 @@ export async function findObstacles({ database, guard }: Examined): Promise<Find
       ),
     ),
     ...dependent.rows.map(({ name, view }) =>
-      refused(
-        `${name} reads ${view}, which is made anew. Drop ${name} before, and make it again afterwards.`,
+      note(
+        `${name} reads ${view}, which guard makes anew whenever it runs. Drop ${name} before, and make it again afterwards.`,
       ),
     ),
   ];
