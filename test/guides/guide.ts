@@ -6,10 +6,10 @@ export type Step =
   | { readonly kind: 'type'; readonly commands: string; readonly output?: string };
 
 const BLOCK = /^```(\w+)\n([\s\S]*?)^```\n/gm;
-const FILE_NAME = /^(?:#|\/\/) (\S+\.(?:yaml|ts))\n/;
+const FILE_NAME = /^(?:#|\/\/) (\S+\.(?:yaml|mjs))\n/;
 
 /**
- * The steps of a page. A `yaml` or `ts` block that begins with the name of a file is saved. An `sh` block is typed, and the
+ * The steps of a page. A `yaml` or `mjs` block that begins with the name of a file is saved. An `sh` block is typed, and the
  * block that follows it directly is what it prints.
  */
 export async function readSteps(page: string): Promise<Step[]> {

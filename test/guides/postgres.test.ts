@@ -9,7 +9,7 @@ const skip =
   withoutShell || postgresMissing() || (findProgram('psql') === undefined && 'needs psql of PostgreSQL');
 
 const API = {
-  command: 'shop-api.ts',
+  command: 'shop-api.mjs',
   address: 'localhost:8080',
   ready: '/.well-known/oauth-protected-resource',
   port: 'PORT',
