@@ -21,7 +21,7 @@ const triggers = `(select string_agg(pg_get_triggerdef(oid) || tgenabled::text, 
 const name = (schema: string, object: string): string =>
   `quote_ident(${schema}) || '.' || quote_ident(${object})`;
 
-/** Each object with what is known of it. */
+/** Each object with what is known of it. An operator gives rights to what ended to the role of `guard follow`. */
 const OBJECTS = `
 select ${literal(VERSION_KEY)} as what, array[current_setting('server_version_num')::integer / 10000]::text[] as facts
 union all
@@ -35,7 +35,10 @@ select 'function ' || p.oid::regprocedure, array[pg_get_functiondef(p.oid), pg_g
   where pronamespace = ${literal(SCHEMA)}::regnamespace and prokind in ('f', 'p')
 union all
 select 'table ' || ${name('nspname', 'relname')}, array[
-    pg_get_userbyid(relowner), relrowsecurity::text, relforcerowsecurity::text, ${acl(`coalesce(relacl, acldefault('r', relowner))`)}, ${columnAcls}
+    pg_get_userbyid(relowner), relrowsecurity::text, relforcerowsecurity::text,
+    case when c.oid <> all (array[${literal(`${SCHEMA}.ended`)}, ${literal(`${SCHEMA}.feed`)}]::regclass[])
+      then ${acl(`coalesce(relacl, acldefault('r', relowner))`)} end,
+    ${columnAcls}
   ]
   from pg_class as c join pg_namespace as n on n.oid = relnamespace
   where relkind in ('r', 'p', 'f') and (nspname = ${literal(SCHEMA)} or c.oid in (select relation from grantable.before))

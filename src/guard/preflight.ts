@@ -9,7 +9,12 @@ import type { Applied } from './numbered.ts';
 import { type Examined, type Finding, note, refused } from './preflight/finding.ts';
 import { readRoles } from './preflight/memberships.ts';
 import { examineReader, examineRights, findMissingRoles, findUnbound } from './preflight/roles.ts';
-import { findCreatable, findDatabaseRights, findDefaultPrivileges } from './preflight/schemas.ts';
+import {
+  findCreatable,
+  findDatabaseRights,
+  findDefaultPrivileges,
+  findRightsToEnded,
+} from './preflight/schemas.ts';
 import { findForeignTables, findFunctions, findObstacles, findViews } from './preflight/ways-around.ts';
 import type { Database } from './read-database.ts';
 import { SCHEMA } from './sql/names.ts';
@@ -51,6 +56,7 @@ export async function examineDatabase(
     ...(await findObstacles(examined)),
     ...(await findCreatable(examined)),
     ...(await findDatabaseRights(examined)),
+    ...(await findRightsToEnded(examined)),
     ...(await findDefaultPrivileges(examined)),
     ...(await findLeftTables(database, guard, last)),
     ...findLimits(guard),

@@ -85,7 +85,12 @@ test('guard applies its migration and says whether it is in place', {
       [
         'GRANT SELECT ON grantable.ended TO app',
         'REVOKE SELECT ON grantable.ended FROM app',
-        /^The table grantable\.ended was changed since/,
+        /^app may use grantable\.ended, which says what has ended\. Revoke/,
+      ],
+      [
+        'GRANT DELETE ON grantable.feed TO PUBLIC',
+        'REVOKE DELETE ON grantable.feed FROM PUBLIC',
+        /^app may use grantable\.feed, which says what has ended\. Revoke/,
       ],
       [
         `CREATE POLICY more ON orders USING (true)`,
@@ -131,6 +136,16 @@ test('guard applies its migration and says whether it is in place', {
       await shop.query(undo);
     }
     assert.equal((await shop.guard('--check')).code, 0);
+  });
+
+  await t.test('--check expects rights of a role that follows', async () => {
+    const shop = await command.database(SHOP);
+    await shop.guard('--apply');
+    await shop.query(
+      'CREATE ROLE follower; GRANT SELECT, INSERT, UPDATE, DELETE ON grantable.ended, grantable.feed TO follower',
+    );
+    const { code, out } = await shop.guard('--check');
+    assert.equal(code, 0, out);
   });
 
   await t.test('a refused guard changes nothing, and is printed all the same', async () => {

@@ -80,6 +80,24 @@ export async function findDatabaseRights({ database, roles }: Examined): Promise
   ];
 }
 
+/** What ended is for `guard follow`: a role that writes it can bring ended tokens back. */
+export async function findRightsToEnded({ database, roles }: Examined): Promise<Finding[]> {
+  const { rows } = await database.query<{ role: string; relation: string }>(
+    `select role, relation::text from unnest($1::text[]) as role,
+      unnest(array[to_regclass($2), to_regclass($3)]) as relation
+    where relation is not null
+      and (has_table_privilege(role, relation, 'DELETE,TRUNCATE') or has_any_column_privilege(role, relation, 'SELECT,INSERT,UPDATE'))
+    order by 1, 2`,
+    [roles.plain, `${SCHEMA}.ended`, `${SCHEMA}.feed`],
+  );
+  return [...Map.groupBy(rows, ({ role }) => role)].map(([role, found]) => {
+    const tables = found.map(({ relation }) => relation).join(', ');
+    return refused(
+      `${role} may use ${tables}, which says what has ended. Revoke this from it and from PUBLIC: guard follow has a role of its own.`,
+    );
+  });
+}
+
 /** Tables of the future are not guarded until guard runs again. */
 export async function findDefaultPrivileges({ database, guard }: Examined): Promise<Finding[]> {
   const { rows } = await database.query<{ role: string; grantee: string; schema: string | null }>(
