@@ -3,6 +3,7 @@
  * row of it. Unknown members are ignored, as the standard demands.
  */
 import { MalformedRequest } from '../errors/domain.ts';
+import { MAX_COLUMNS } from '../nouns/index.ts';
 import { ACTIONS, type Action, toBit } from '../permissions/actions.ts';
 import { PermissionsError, quoteName } from '../permissions/errors.ts';
 import { type JsonObject, parseJsonText, readMember } from '../permissions/json.ts';
@@ -12,8 +13,6 @@ import type { RowAccess } from '../permissions/verdicts.ts';
 /** Levels of objects and arrays: six around a row, and some for JSON in its columns. */
 const MAX_DEPTH = 16;
 const MAX_EVALUATIONS = 100;
-const MAX_COLUMNS = 1000;
-
 const ACCESS_TOKEN = 'access_token';
 const TABLE = 'table';
 
@@ -161,9 +160,16 @@ function findText(properties: JsonObject, name: string, entity: string): string 
   throw malformed(`${entity}.properties.${name} must be a string.`);
 }
 
+/** A row has at most as many columns as a table: evaluations may share it, so each of them would compare all of its names. */
+function findRow(object: JsonObject, name: string, path: string): JsonObject | undefined {
+  const row = findObject(object, name, path);
+  if (!row || Object.keys(row).length <= MAX_COLUMNS) return row;
+  throw malformed(`${path}.${name} must be an object of at most ${MAX_COLUMNS} columns.`);
+}
+
 function readAccess(action: Action, ofResource: JsonObject, ofAction: JsonObject): RowAccess {
-  const row = findObject(ofResource, 'row', 'resource.properties');
-  const changes = findObject(ofAction, 'changes', 'action.properties');
+  const row = findRow(ofResource, 'row', 'resource.properties');
+  const changes = findRow(ofAction, 'changes', 'action.properties');
   const columns = readMember(ofAction, 'columns');
   const isList =
     Array.isArray(columns) &&

@@ -82,16 +82,21 @@ export function hasColumns({ columns }: ColumnLimit, names: Iterable<string>): b
  */
 export function limitsForWriting(limits: readonly ColumnLimit[], names: readonly string[]): ColumnLimit[] {
   const limiting = new Set(limits.flatMap(({ rows }) => [...rows.keys()]));
+  const able = limits.filter((limit) => hasColumns(limit, names));
+  if (limiting.size === 0 || able.length === 0) return able;
   const spelled = new Set([...limiting].map(fold));
   if (names.some((name) => !limiting.has(name) && spelled.has(fold(name)))) return [];
-  return limits.filter((limit) => hasColumns(limit, names));
+  return able;
 }
 
 /** What PostgreSQL keeps of a longer name. */
 const NAME_BYTES = 63;
+/** Most names: they need nothing but their case folded. */
+const SHORT_ASCII = new RegExp(`^[!-~]{1,${NAME_BYTES}}$`);
 
 /** Cut, and without case, accents and blanks: the same for all names that some database takes for one. */
 function fold(name: string): string {
+  if (SHORT_ASCII.test(name)) return name.toLowerCase();
   return Buffer.from(name)
     .subarray(0, NAME_BYTES)
     .toString()

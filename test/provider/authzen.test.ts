@@ -611,6 +611,20 @@ describe('AuthZEN', () => {
     assert.equal((await send(ONE, unknown)).status, 200);
   });
 
+  test('DO-06 a row has at most as many columns as a table can have', async () => {
+    const columns = (length: number) => Object.fromEntries(Array.from({ length }, (_, n) => [`c${n}`, n]));
+    const about = (length: number) => [
+      question(tokens['orders-api'], 'create', 'orders', { row: columns(length) }),
+      question(tokens['orders-api'], 'update', 'orders', { row: {}, changes: columns(length) }),
+    ];
+    for (const body of about(1000)) assert.equal((await send(ONE, body)).status, 200);
+    for (const body of about(1001)) {
+      const { status, json } = await send(ONE, body);
+      assert.equal(status, 400);
+      assert.match(json.error_description, /\.(row|changes) must be an object of at most 1000 columns\.$/);
+    }
+  });
+
   test('no JSON whatever makes the server fail', async () => {
     const token = tokens['orders-api'];
     const text = fc.oneof(
