@@ -7,6 +7,7 @@ import { listSome } from '../errors/texts.ts';
 import type { Guard } from './model.ts';
 import type { Applied } from './numbered.ts';
 import { type Examined, type Finding, note, refused } from './preflight/finding.ts';
+import { findCompiled } from './preflight/jit.ts';
 import { readRoles } from './preflight/memberships.ts';
 import { examineReader, examineRights, findMissingRoles, findUnbound } from './preflight/roles.ts';
 import {
@@ -60,6 +61,7 @@ export async function examineDatabase(
     ...(await findDefaultPrivileges(examined)),
     ...(await findLeftTables(database, guard, last)),
     ...findLimits(guard),
+    ...(await findCompiled(examined)),
   ];
   const names = all.flatMap(({ name }) => name ?? []);
   const accepted = names.filter((name) => accept.includes(name) || last?.accepted.includes(name)).sort();

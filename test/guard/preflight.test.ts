@@ -307,4 +307,22 @@ describe('a database before it is guarded', { skip: postgresMissing() }, () => {
       /^note: Rights to orders, odd "Name may be limited .* ON CONFLICT and MERGE do not work .*\nnote: odd "Name has no primary key/,
     );
   });
+
+  it('notes roles that read large plans with JIT', async () => {
+    const compiled = async (sql: string, limited = ['orders']) =>
+      (await examine(sql, { limited })).findings.flatMap(
+        ({ says }) => /^JIT is on for ([^:]*):/.exec(says)?.[1] ?? [],
+      );
+    assert.deepEqual(await compiled('SELECT'), ['gate']);
+    assert.deepEqual(await compiled('SELECT', []), []);
+    assert.deepEqual(await compiled('REVOKE app FROM gate'), ['app']);
+    assert.deepEqual(await compiled('ALTER ROLE app SET jit = off'), ['gate']);
+    for (const where of ['ROLE gate', 'ROLE gate IN DATABASE crm', 'DATABASE crm', 'ROLE ALL'])
+      assert.deepEqual(await compiled(`ALTER ${where} SET jit = off`), [], where);
+    assert.deepEqual(await compiled('ALTER DATABASE crm SET jit = off; ALTER ROLE gate SET jit = on'), [
+      'gate',
+    ]);
+    const { findings } = await examine('ALTER ROLE gate RENAME TO "Gate"', { limited: ['orders'] });
+    assert.ok(findings.some(({ says }) => says.includes('Run ALTER ROLE "Gate" SET jit = off.')));
+  });
 });
