@@ -20,6 +20,12 @@ export const skip = missing.length > 0 && `needs ${missing.join(' and ')}`;
 /** A program that goes on while the guide is followed, beside the server (`npm start`). */
 export interface Program {
   readonly command: string;
+  isReady(): Promise<boolean>;
+}
+
+/** A program that answers HTTP. */
+export interface Server {
+  readonly command: string;
   /** As the page has it; the port may be taken here. */
   readonly address: string;
   /** A path that it answers when it is ready. */
@@ -39,18 +45,32 @@ export interface Guide extends AsyncDisposable {
 }
 
 /** @param page its path in this repository */
-export async function openGuide(page: string, others: readonly Program[] = []): Promise<Guide> {
+export async function openGuide(
+  page: string,
+  { servers: others = [], programs = [] }: { servers?: readonly Server[]; programs?: readonly Program[] } = {},
+): Promise<Guide> {
   const clone = await mkdtemp(join(tmpdir(), 'grantable-guide-'));
   for (const name of await readdir(ROOT)) {
     if (name !== 'data' && name !== '.git') await symlink(join(ROOT, name), join(clone, name));
   }
   const server = { command: 'npm start', address: SERVER, ready: '/readyz', port: 'GRANTABLE_PORT' };
-  const programs = await Promise.all(
-    [server, ...others].map(async (program) => ({ ...program, here: `localhost:${await freePort()}` })),
+  const servers = await Promise.all(
+    [server, ...others].map(async (each) => ({ ...each, here: `localhost:${await freePort()}` })),
   );
+  const running: readonly Program[] = [
+    ...servers.map(({ command, here, ready }) => ({
+      command,
+      isReady: () =>
+        fetch(`http://${here}${ready}`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+    })),
+    ...programs,
+  ];
   const here = (text: string): string =>
-    programs.reduce((changed, { address, here }) => changed.replaceAll(address, here), text);
-  const ports = programs.map(({ port, here }) => [port, here.slice(here.indexOf(':') + 1)]);
+    servers.reduce((changed, { address, here }) => changed.replaceAll(address, here), text);
+  const ports = servers.map(({ port, here }) => [port, here.slice(here.indexOf(':') + 1)]);
   const shell = openShell(clone, {
     ...childEnv,
     HOME: clone,
@@ -78,15 +98,10 @@ export async function openGuide(page: string, others: readonly Program[] = []): 
     async follow(step) {
       if (step.kind === 'save') return writeFile(join(clone, step.name), step.text);
       const commands = here(step.commands);
-      const program = programs.find(({ command }) => commands.includes(command));
+      const program = running.find(({ command }) => commands.includes(command));
       if (program) {
         shell.start(commands);
-        await until(`${program.command} is ready`, () =>
-          fetch(`http://${program.here}${program.ready}`).then(
-            ({ ok }) => ok,
-            () => false,
-          ),
-        );
+        await until(`${program.command} is ready`, () => program.isReady());
         return;
       }
       const output = await typeWithin(commands, step.output);

@@ -11,7 +11,7 @@ const EXAMPLE = {
 };
 
 test('the commands of docs/guides/own-rows.md print what it shows', { skip }, async () => {
-  await using guide = await openGuide('docs/guides/own-rows.md', [EXAMPLE]);
+  await using guide = await openGuide('docs/guides/own-rows.md', { servers: [EXAMPLE] });
   assert.ok(guide.steps.length > 15);
   for (const step of guide.steps) await guide.follow(step);
 });
