@@ -56,7 +56,9 @@ export function numberMigration(
     statements: [
       // Readers of the tables wait behind a statement that waits for a lock.
       `set local lock_timeout = '5s';`,
-      `select pg_advisory_xact_lock(${LOCK});`,
+      // Of what is dropped if it is there.
+      `set local client_min_messages = warning;`,
+      `do $$ begin perform pg_advisory_xact_lock(${LOCK}); end $$;`,
       requireOrder(number, guard.resource),
       ...made,
       record(number, guard.resource, sha256, accepted),
