@@ -47,7 +47,10 @@ export interface Guide extends AsyncDisposable {
 /** @param page its path in this repository */
 export async function openGuide(
   page: string,
-  { servers: others = [], programs = [] }: { servers?: readonly Server[]; programs?: readonly Program[] } = {},
+  {
+    servers: others = [],
+    programs = [],
+  }: { servers?: readonly Server[]; programs?: readonly Program[] } = {},
 ): Promise<Guide> {
   const clone = await mkdtemp(join(tmpdir(), 'grantable-guide-'));
   for (const name of await readdir(ROOT)) {

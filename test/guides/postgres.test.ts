@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { postgresMissing, startPostgres } from '../support/postgres.ts';
 import { findProgram } from '../support/programs.ts';
-import { openGuide, skip as withoutShell } from './follow.ts';
+import { type Guide, openGuide, skip as withoutShell } from './follow.ts';
 
 const skip =
   withoutShell || postgresMissing() || (findProgram('psql') === undefined && 'needs psql of PostgreSQL');
@@ -25,4 +25,21 @@ test('the commands of docs/guides/postgres.md print what it shows', { skip }, as
   await guide.type(`export PGHOST=127.0.0.1 PGPORT=${database.port} PGUSER=owner`);
   assert.ok(guide.steps.length > 20);
   for (const step of guide.steps) await guide.follow(step);
+  await trySealed(guide);
 });
+
+/** With a function in the place of that of the extension, the setting that a client can write says nothing. */
+async function trySealed(guide: Guide): Promise<void> {
+  const session = (claims: string) => `psql -qX -v claims="${claims}" 2>/dev/null <<'SQL'
+CREATE SCHEMA IF NOT EXISTS auth;
+GRANT USAGE ON SCHEMA auth TO PUBLIC;
+SELECT format('CREATE OR REPLACE FUNCTION auth.session() RETURNS jsonb STABLE LANGUAGE sql AS %L', format('SELECT %L::jsonb', :'claims')) \\gexec
+SQL
+`;
+  const count = `as_request $(token) 'SELECT count(*) FROM orders' | sed -n 3p`;
+  const refused = await guide.type(`${session('null')} psql -qX -v ON_ERROR_STOP=1 -f sealed.sql; ${count}`);
+  assert.equal(refused.trim(), '0');
+  const allowed = await guide.type(`${session('$claims')} ${count}`);
+  assert.equal(allowed.trim(), '2');
+  assert.match(await guide.type('guard --check'), /^The database is as migration 1 made it/);
+}
