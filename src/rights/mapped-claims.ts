@@ -101,7 +101,7 @@ export function mapClaims({ token }: Resource, from: MappedFrom): MappedClaims {
 
 /**
  * Claims of another origin. One that the resource maps is never taken from there, also where it is left out: a list says which
- * values it may have.
+ * values it may have. Nor is another spelling of it: some verifiers read names without regard to case.
  */
 export function withoutMapped<T>(
   claims: Readonly<Record<string, T>> | undefined,
@@ -109,6 +109,6 @@ export function withoutMapped<T>(
 ): Readonly<Record<string, T>> | undefined {
   const mapped = resource?.token.claimMap;
   if (!claims || !mapped) return claims;
-  const names = claimsOf(mapped);
-  return Object.fromEntries(Object.entries(claims).filter(([claim]) => !names.has(claim)));
+  const names = new Set([...claimsOf(mapped).keys()].map((claim) => claim.toLowerCase()));
+  return Object.fromEntries(Object.entries(claims).filter(([claim]) => !names.has(claim.toLowerCase())));
 }
