@@ -16,7 +16,13 @@ import {
   findDefaultPrivileges,
   findRightsToEnded,
 } from './preflight/schemas.ts';
-import { findForeignTables, findFunctions, findObstacles, findViews } from './preflight/ways-around.ts';
+import {
+  findCascades,
+  findForeignTables,
+  findFunctions,
+  findObstacles,
+  findViews,
+} from './preflight/ways-around.ts';
 import type { Database } from './read-database.ts';
 import { SCHEMA } from './sql/names.ts';
 import { qualified } from './sql/text.ts';
@@ -59,6 +65,7 @@ export async function examineDatabase(
     ...(await findDatabaseRights(examined)),
     ...(await findRightsToEnded(examined)),
     ...(await findDefaultPrivileges(examined)),
+    ...(await findCascades(examined)),
     ...(await findLeftTables(database, guard, last)),
     ...findLimits(guard),
     ...(await findCompiled(examined)),

@@ -35,6 +35,7 @@ export interface GuardCommand {
 }
 
 export interface Shop {
+  readonly port: number;
   readonly name: string;
   readonly dsn: string;
   /** For `app`, with `owner` exempt. */
@@ -53,6 +54,7 @@ export async function startGuardCommand(t: TestContext): Promise<GuardCommand> {
   const terminal = await openTerminal(t, {
     GRANTABLE_ISSUER: ISSUER,
     GRANTABLE_TRUSTED_PROXIES: '127.0.0.1',
+    GRANTABLE_DATASOURCE_HOSTS: '127.0.0.1',
   });
   let count = 0;
   return {
@@ -76,6 +78,7 @@ export async function startGuardCommand(t: TestContext): Promise<GuardCommand> {
       return {
         name,
         dsn,
+        port: server.port,
         run,
         guard: (...args) => run(['--dsn', dsn, '--for', 'app', '--exempt', 'owner', ...args]),
         query: (text) => server.run(text, name) as Promise<Record<string, any>[]>,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import pg from 'pg';
 import { postgresMissing } from '../support/postgres.ts';
-import { startGuardCommand, TABLES } from './command.ts';
+import { SHOP, startGuardCommand, TABLES } from './command.ts';
 import { claims } from './world.ts';
 
 const LONG = `${'ü'.repeat(31)}x`;
@@ -110,5 +110,20 @@ test('guard applies to databases of all kinds', { skip: postgresMissing() }, asy
     );
     assert.deepEqual(rights, [{ ended: false, orders: false }]);
     assert.deepEqual(await shop.query('SET ROLE app; SELECT FROM api.orders').then((rows) => rows ?? []), []);
+  });
+
+  await t.test('a datasource of the organization leads to the database', async () => {
+    const shop = await command.database(SHOP);
+    const server = { kind: 'postgres', host: '127.0.0.1', port: shop.port, username: 'owner', tls: 'off' };
+    await command.apply(TABLES, { datasources: [{ name: 'crm', ...server }] });
+    const roles = ['--for', 'app', '--exempt', 'owner'];
+    const from = (...args: string[]) => shop.run(['--datasource', ...args, ...roles, '--apply']);
+    const { code, err } = await from('crm', '--database', shop.name);
+    assert.equal(code, 0, err);
+    assert.equal((await shop.guard('--check')).code, 0);
+    assert.equal((await from('crm')).code, 2);
+    const none = await from('crn', '--database', shop.name);
+    assert.deepEqual([none.code, none.out], [1, '']);
+    assert.match(none.err, /has no datasource crn/);
   });
 });

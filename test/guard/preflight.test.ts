@@ -149,6 +149,7 @@ describe('a database before it is guarded', { skip: postgresMissing() }, () => {
     );
     await assertRefused('GRANT pg_read_all_data TO gate', become('pg_read_all_data', 'reaches all tables'));
     await assertRefused('ALTER ROLE gate CREATEROLE', /^The login role gate has CREATEROLE/);
+    await assertRefused('ALTER ROLE gate REPLICATION', /^The login role gate has REPLICATION/);
     await assertRefused('ALTER ROLE gate SUPERUSER', /^The login role gate is a superuser\./);
     const { findings } = await examine('GRANT shop TO gate', { guard: { exemptRoles: ['shop', 'gate'] } });
     assert.deepEqual(refusals(findings), []);
@@ -297,6 +298,13 @@ describe('a database before it is guarded', { skip: postgresMissing() }, () => {
         'CREATE ROLE grantable_reader; CREATE SCHEMA api; CREATE VIEW api.orders AS TABLE orders; ALTER VIEW api.orders OWNER TO grantable_reader; CREATE VIEW mine AS TABLE api.orders',
       ),
       /^note: public\.mine reads api\.orders, which guard makes anew whenever it runs\./,
+    );
+    const customers =
+      'CREATE TABLE customers (id int PRIMARY KEY); ALTER TABLE orders ADD of int REFERENCES customers';
+    assert.equal(await notes(customers), '');
+    assert.match(
+      await notes(`${customers} ON DELETE CASCADE`),
+      /^note: Deleting a row of public\.customers changes rows of public\.orders by a foreign key,/,
     );
     assert.match(
       await notes('GRANT shop TO other'),

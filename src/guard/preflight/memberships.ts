@@ -8,6 +8,7 @@ export interface Role {
   readonly bypassesPolicies: boolean;
   readonly canLogIn: boolean;
   readonly makesRoles: boolean;
+  readonly replicates: boolean;
 }
 
 export interface Roles {
@@ -23,7 +24,7 @@ export interface Roles {
 export async function readRoles(database: Database, { clientRoles, exemptRoles }: Guard): Promise<Roles> {
   const { rows } = await database.query<Role>(`
     select rolname as name, rolsuper as "isSuperuser", rolbypassrls as "bypassesPolicies", rolcanlogin as "canLogIn",
-      rolcreaterole as "makesRoles"
+      rolcreaterole as "makesRoles", rolreplication as replicates
     from pg_roles order by rolname`);
   const members = await database.query<{ member: string; role: string }>(
     'select pg_get_userbyid(member) as member, pg_get_userbyid(roleid) as role from pg_auth_members',

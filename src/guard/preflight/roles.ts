@@ -143,6 +143,7 @@ export async function findUnbound(examined: Examined): Promise<Finding[]> {
       role?.isSuperuser && 'is a superuser',
       role?.bypassesPolicies && 'has BYPASSRLS',
       role?.makesRoles && 'has CREATEROLE and so may become other roles',
+      role?.replicates && 'has REPLICATION and so may read all that is written',
       owners.has(name) && 'owns a guarded table',
       guard.exemptRoles.includes(name) && 'is exempt',
       name === READER && 'owns the views',

@@ -169,3 +169,20 @@ export async function findObstacles({ database, guard }: Examined): Promise<Find
     ),
   ];
 }
+
+/** The database itself changes rows for a foreign key, as the owner of the table. */
+export async function findCascades({ database, guard }: Examined): Promise<Finding[]> {
+  const { rows } = await database.query<{ name: string; referred: string; deletes: boolean }>(
+    `select distinct conrelid::regclass::text as name, confrelid::regclass::text as referred, confdeltype in ('c', 'n', 'd') as deletes
+    from pg_constraint
+    where contype = 'f' and conparentid = 0 and conrelid = any (array(select unnest($1::text[])::regclass::oid))
+      and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd'))
+    order by 1, 2`,
+    [relationsOf(guard)],
+  );
+  return rows.map(({ name, referred, deletes }) =>
+    note(
+      `${deletes ? 'Deleting' : 'Updating'} a row of ${referred} changes rows of ${name} by a foreign key, whatever the token says of ${name}.`,
+    ),
+  );
+}
