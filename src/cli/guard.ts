@@ -14,8 +14,10 @@ export const guard: Command = {
   ),
   async run([action = '', ...args], io) {
     const found = Object.hasOwn(actions, action) ? actions[action] : undefined;
-    if (!found)
-      throw new UsageError(`There is no guard ${action}, only ${Object.keys(actions).join(' and ')}`);
+    if (!found) {
+      const wrong = action === '' ? 'Say what guard should do' : `There is no guard ${action}`;
+      throw new UsageError(`${wrong}: use ${Object.keys(actions).join(' or ')}`);
+    }
     return found.run(args, io);
   },
 };

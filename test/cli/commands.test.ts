@@ -66,6 +66,8 @@ test('a senseless command gets the usage and exit code 2', async (t) => {
     [['apply', 'a', '--dry-run=yes'], /^Option '--dry-run' does not take an argument\./],
     [['keys'], /^An argument is missing\./],
     [['keys', 'make'], /^There is no keys make\./],
+    [['guard'], /^Say what guard should do: use postgres or follow\./],
+    [['guard', 'mysql'], /^There is no guard mysql: use postgres or follow\./],
     [['keys', 'remove'], /^An argument is missing\./],
     [['keys', 'rotate', '--lead', '1m'], /^The lead "1m" is not between 300 and 604800 seconds\. Write one/],
     [['keys', 'rotate', '--lead', 'soon'], /^The lead "soon" is not a duration\. Write one such as 45m\./],
