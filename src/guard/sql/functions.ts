@@ -5,7 +5,7 @@
 import { spellingsOf } from '../../permissions/resource-identifiers.ts';
 import { CLOCKS_AGREE_MS } from '../../registry/nodes.ts';
 import type { Guard } from '../model.ts';
-import { dollarQuoted, json, literal, textArray } from './text.ts';
+import { dollarQuoted, json, literal, SAFE_PATH, textArray } from './text.ts';
 
 /** The first version with `pg_input_is_valid`. */
 const PG_16 = 160_000;
@@ -21,7 +21,7 @@ interface SqlFunction {
 
 function create({ signature, returns, language, body, options = '' }: SqlFunction): string {
   return `create or replace function grantable.${signature} returns ${returns}
-  language ${language} stable parallel safe cost 1 ${options}set search_path = ''
+  language ${language} stable parallel safe cost 1 ${options}${SAFE_PATH}
   as ${dollarQuoted(`\n${body.trim()}\n`)};`;
 }
 

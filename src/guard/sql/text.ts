@@ -24,3 +24,6 @@ export function dollarQuoted(body: string): string {
 
 /** For comments, which end with the line. */
 export const oneLine = (text: string): string => JSON.stringify(text);
+
+/** Of functions: an empty path would still find types of the session first, which may run functions of the client. */
+export const SAFE_PATH = 'set search_path = pg_catalog, pg_temp';

@@ -6,7 +6,7 @@
 import type { Guard, GuardedTable } from '../model.ts';
 import { cell, columnOf, textsOf } from './conditions.ts';
 import { READER, viewOf, writerOf } from './names.ts';
-import { dollarQuoted, identifier, literal, qualified } from './text.ts';
+import { dollarQuoted, identifier, literal, qualified, SAFE_PATH } from './text.ts';
 
 /** The table in statements of the trigger. */
 const ROW = 't';
@@ -26,9 +26,11 @@ export function writer(guard: Guard, table: GuardedTable): string[] {
   const events = canChange ? 'insert or update or delete' : 'insert';
   return [
     `create or replace function ${name}() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer ${SAFE_PATH}
   as ${dollarQuoted(body(guard, table))};`,
     `alter function ${name}() owner to ${READER};`,
+    // A trigger runs it in any case; who may call it could attach it to a relation whose columns run functions of their own.
+    `revoke all on function ${name}() from public;`,
     `create trigger grantable_write instead of ${events} on ${view} for each row execute function ${name}();`,
   ];
 }
