@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { readDatabase } from '../../src/guard/read-database.ts';
 import type { Table } from '../../src/nouns/index.ts';
 import { postgresMissing } from '../support/postgres.ts';
 import { type Claims, claims, type GuardedWorld, startGuarded } from './world.ts';
@@ -31,6 +32,10 @@ INSERT INTO "${ODD.replaceAll('"', '""')}" VALUES
 
 CREATE TABLE journal (at timestamptz, day date, line text);
 INSERT INTO journal VALUES ('2024-02-29 12:00:00.5+02', '2024-02-29', 'leap'), ('infinity', '-infinity', 'end'), ('0044-03-15 BC', '0044-03-15 BC', 'ides');
+
+CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE odd_types (id int PRIMARY KEY, region text COLLATE caseless, rate double precision, share real, amount int, code int, day date);
+INSERT INTO odd_types VALUES (1, 'EU', 1.04, 0.1, 1, 5, '2024-01-02'), (2, 'eu', 1, 1e20, 2, 7, '2024-02-01'), (3, 'us', 1e300, 'NaN', 3, 9, 'infinity');
 `;
 
 const column = (name: string, type: 'text' | 'integer' | 'decimal' | 'uuid' | 'date' | 'timestamp') => ({
@@ -69,6 +74,19 @@ const DECLARED: Table[] = [
     name: 'j',
     columns: [column('at', 'timestamp'), column('day', 'date'), column('line', 'text')],
     rowColumns: ['at', 'day'],
+  },
+  {
+    id: 'odd_types',
+    name: 'odd types',
+    columns: [
+      column('region', 'text'),
+      column('rate', 'decimal'),
+      column('share', 'decimal'),
+      column('amount', 'decimal'),
+      column('code', 'text'),
+      column('day', 'text'),
+    ],
+    rowColumns: ['region', 'amount', 'code', 'day', 'share'],
   },
 ];
 
@@ -151,6 +169,45 @@ describe('tables of every shape', { skip: postgresMissing() }, () => {
     assert.deepEqual(await find({ at: ['2024-02-29T10:00:00.500Z', 'infinity'] }), ['leap']);
     assert.deepEqual(await find({ day: ['2024-02-29', '0044-03-15'] }), ['leap']);
     assert.deepEqual(await find({ day: ['2023-02-29'] }), []);
+  });
+
+  it('compares values exactly, whatever collations and settings say', async () => {
+    const find = async (rows: object, ...settings: string[]) =>
+      (
+        await world.as(
+          limited('odd_types', ['read'], rows),
+          ...settings,
+          'SELECT id FROM odd_types ORDER BY id',
+        )
+      ).rows.map(({ id }) => id);
+    assert.deepEqual(await find({ region: ['eu'] }), [2]);
+    assert.deepEqual(await find({ rate: ['1'] }, 'SET LOCAL extra_float_digits = -15'), [2]);
+    assert.deepEqual(await find({ rate: ['1e300'] }), [3]);
+    assert.deepEqual(await find({ day: ['2024-01-02'] }, "SET LOCAL datestyle = 'German'"), [1]);
+    assert.deepEqual(await find({ share: ['0.10'] }), [1]);
+  });
+
+  it('takes values that a column cannot have for values of no row', async () => {
+    const said = (rows: object) => limited('odd_types', ['read'], rows);
+    const find = async (rows: object) =>
+      (await world.as(said(rows), 'SELECT id FROM odd_types')).rows.map(({ id }) => id);
+    assert.deepEqual(await find({ amount: ['1.5', '2.0'] }), [2]);
+    assert.deepEqual(await find({ code: ['abc', '7', '09'] }), [2]);
+    assert.deepEqual(await find({ share: ['1e39', '1e-400', '100000000000000000000'] }), [2]);
+  });
+
+  it('refuses rights by texts that settings of the session change', async () => {
+    await world.owner.query('CREATE TABLE fees (id int PRIMARY KEY, fee money, days interval[], rate real)');
+    const columns = [column('fee', 'text'), column('days', 'text'), column('rate', 'text')];
+    const { problems } = await readDatabase(world.owner, [{ id: 'fees', name: 'f', columns }], {
+      defaultSchema: 'public',
+      isLimited: () => true,
+    });
+    assert.deepEqual(problems, [
+      'The column fee of fees is declared as text, and is money in the database.',
+      'The column days of fees is declared as text, and is interval[] in the database.',
+      'The column rate of fees is declared as text, and is real in the database.',
+    ]);
   });
 
   it('reads and adds rows of a table without a key, and changes none', async () => {

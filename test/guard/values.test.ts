@@ -74,6 +74,15 @@ describe('texts that PostgreSQL reads', { skip: postgresMissing() }, () => {
     }
   });
 
+  test('claims that are nested deeper than a token of ours are nothing', async () => {
+    const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+    const { rows } = await world.owner.query(
+      'SELECT grantable.parse($1) IS NULL AS "50", grantable.parse($2) IS NULL AS "51", grantable.parse($3) IS NULL AS many',
+      [nested(50), nested(51), nested(30_000)],
+    );
+    assert.deepEqual(rows, [{ 50: false, 51: true, many: true }]);
+  });
+
   test('claims that are not JSON are nothing, and never an error', async () => {
     const texts = fc.sample(changed(JSON_EXAMPLES), { numRuns: 3_000 });
     const { rows } = await world.owner.query<{ parsed: string | null }>(

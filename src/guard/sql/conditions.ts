@@ -5,13 +5,17 @@ import type { DatabaseColumn, GuardedTable } from '../model.ts';
 import { identifier, json, literal, textArray } from './text.ts';
 
 const INTEGERS = new Set(['smallint', 'integer', 'bigint']);
-const NUMBERS = new Set([...INTEGERS, 'numeric', 'real', 'double precision']);
+const FLOATS = new Set(['real', 'double precision']);
+const NUMBERS = new Set([...INTEGERS, ...FLOATS, 'numeric']);
 const TEXTS = new Set(['text', 'character varying']);
 const WITH_ZONE = 'timestamp with time zone';
 const WITHOUT_ZONE = 'timestamp without time zone';
 
+/** Types of which settings of the session change the text, so that one text can be that of different values. */
+const UNSTEADY = /^(?:money|interval|bytea)$|range$|\[\]$/;
+
 const FITTING: { readonly [type in ColumnType]: (baseType: string) => boolean } = {
-  text: () => true,
+  text: (baseType) => !FLOATS.has(baseType) && !UNSTEADY.test(baseType),
   integer: (baseType) => INTEGERS.has(baseType) || baseType === 'numeric',
   decimal: (baseType) => NUMBERS.has(baseType),
   boolean: (baseType) => baseType === 'boolean',
@@ -61,6 +65,10 @@ export function canonicalText(row: string, column: DatabaseColumn): string {
       return timeText(value, `${value} at time zone 'UTC'`);
     case WITHOUT_ZONE:
       return timeText(value, value);
+    case 'real':
+    case 'double precision':
+      // Not the text of the value, whose digits are a setting. A value of more digits than all of which are exact meets nothing.
+      return `case when ${value}::numeric::${column.baseType} = ${value} then trim_scale(${value}::numeric)::text end`;
     default:
       return `${value}::text`;
   }
@@ -82,18 +90,22 @@ export function meets(table: GuardedTable, row: string, action: Action, columns 
 /** The row has a value that is all that one alternative asks for: cheaper than `meets`, and enough for most rights. */
 export function meetsAlone(row: string, column: DatabaseColumn, table: GuardedTable, action: Action): string {
   const values = `grantable.values_alone(${cell(table, action)}, ${literal(column.name)})`;
-  return `${canonicalText(row, column)} = any ((select ${values})::text[])`;
+  // Collations may take different texts for equal.
+  return `(${canonicalText(row, column)}) collate "C" = any ((select ${values})::text[])`;
 }
 
 /** The row has one of the values, in a form for which an index of the column serves. @param texts SQL of a text[] */
 export function isCandidate(row: string, column: DatabaseColumn, texts: string): string {
   const { baseType, declared } = column;
   const value = columnOf(row, column);
-  if (INTEGERS.has(baseType)) {
-    const inRange = `select text::bigint from unnest(${texts}) as text where text::numeric between ${-(2n ** 63n)} and ${2n ** 63n - 1n}`;
-    return `${value} = any ((select array(${inRange}))::bigint[])`;
+  if (FLOATS.has(baseType) || (declared === 'text' && !TEXTS.has(baseType))) {
+    return `(${canonicalText(row, column)}) = any ((select ${texts})::text[])`;
   }
-  if (declared === 'text' && !TEXTS.has(baseType)) return `${value}::text = any ((select ${texts})::text[])`;
+  if (INTEGERS.has(baseType)) {
+    const isInRange = `text::numeric between ${-(2n ** 63n)} and ${2n ** 63n - 1n}`;
+    const integers = `select text::bigint from unnest(${texts}) as text where case when text ~ '^-?[0-9]+$' then ${isInRange} end`;
+    return `${value} = any ((select array(${integers}))::bigint[])`;
+  }
   const type = TEXTS.has(baseType) ? 'text' : baseType;
   return `${value} = any ((select ${texts}::${type}[])::${type}[])`;
 }
