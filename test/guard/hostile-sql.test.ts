@@ -1,8 +1,8 @@
 /** Clients that send SQL of their own: they may not choose claims, and everything else that their role may. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Table } from '../../src/nouns/index.ts';
 import { writerOf } from '../../src/guard/sql/names.ts';
+import type { Table } from '../../src/nouns/index.ts';
 import { postgresMissing } from '../support/postgres.ts';
 import { claims, type GuardedWorld, startGuarded } from './world.ts';
 

@@ -22,7 +22,8 @@ interface SqlFunction {
 function create({ signature, returns, language, body, options = '' }: SqlFunction): string {
   return `create or replace function grantable.${signature} returns ${returns}
   language ${language} stable parallel safe cost 1 ${options}${SAFE_PATH}
-  as ${dollarQuoted(`\n${body.trim()}\n`)};`;
+  as ${dollarQuoted(`\n${body.trim()}\n`)};
+grant execute on function grantable.${signature} to public;`;
 }
 
 /** Without an exception that would have to be caught: that needs a subtransaction, which a parallel query cannot begin. */
@@ -30,7 +31,7 @@ const PARSE_BY_DATABASE = `select case when pg_input_is_valid(said, 'jsonb') the
 
 /**
  * Earlier versions cannot say whether a text is JSON. So its strings, then its other values, become marks, and lists and objects
- * of marks become marks, until one is left. What is nested deeper than 50 is not read.
+ * of marks become marks, until one is left. What is nested deeper than 128 is not read.
  */
 const PARSE_BY_HAND = String.raw`
 declare
@@ -41,8 +42,8 @@ begin
   rest := regexp_replace(said, '"(?:[^"\\\x01-\x1f]|\\(?:["\\/bfnrt]|u[0-9A-CE-Fa-ce-f][0-9A-Fa-f]{3}|u[Dd][0-7][0-9A-Fa-f]{2}|u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}))*"', E'\x01', 'g');
   rest := regexp_replace(rest, '-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{1,99})?(?:[eE][+-]?[0-9]{1,3})?(?![0-9.eE+-])|true|false|null', E'\x02', 'g');
   rest := regexp_replace(rest, '[ \t\n\r]+', '', 'g');
-  -- Claims of ours are ten deep. Each round reads all that is left.
-  for depth in 1..50 loop
+  -- Each round reads all that is left.
+  for depth in 1..128 loop
     shorter := regexp_replace(rest, '\[(?:[\x01\x02](?:,[\x01\x02])*)?\]|\{(?:\x01:[\x01\x02](?:,\x01:[\x01\x02])*)?\}', E'\x02', 'g');
     exit when shorter = rest;
     rest := shorter;

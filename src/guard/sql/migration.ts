@@ -29,7 +29,6 @@ export function migration(guard: Guard): string[] {
       (schema) => `revoke create on schema ${identifier(schema)} from ${READER};`,
     ),
     // Default privileges may say otherwise.
-    `grant execute on all functions in schema ${SCHEMA} to public;`,
     `revoke all on all tables in schema ${SCHEMA} from ${['public', ...guard.clientRoles.map(identifier)].join(', ')};`,
   ];
 }

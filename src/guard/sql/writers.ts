@@ -30,7 +30,7 @@ export function writer(guard: Guard, table: GuardedTable): string[] {
   as ${dollarQuoted(body(guard, table))};`,
     `alter function ${name}() owner to ${READER};`,
     // A trigger runs it in any case; who may call it could attach it to a relation whose columns run functions of their own.
-    `revoke all on function ${name}() from public;`,
+    `revoke all on function ${name}() from ${['public', ...guard.clientRoles.map(identifier)].join(', ')};`,
     `create trigger grantable_write instead of ${events} on ${view} for each row execute function ${name}();`,
   ];
 }
