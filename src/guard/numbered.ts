@@ -59,7 +59,7 @@ export function numberMigration(
       // Of what is dropped if it is there.
       `set local client_min_messages = warning;`,
       `do $$ begin perform pg_advisory_xact_lock(${LOCK}); end $$;`,
-      requireOrder(number, guard.resource),
+      requireOrder(number, guard.resource, sha256),
       ...made,
       record(number, guard.resource, sha256, accepted),
     ],
@@ -69,17 +69,20 @@ export function numberMigration(
 /** Two migrations at once would each see half of the other. */
 const LOCK = 0x6772616e74;
 
-function requireOrder(number: number, resource: string): string {
+function requireOrder(number: number, resource: string, sha256: string): string {
   return `do ${dollarQuoted(`
 declare last record;
 begin
   if to_regclass('grantable.migrations') is null then return; end if;
-  for last in execute 'select number, resource from grantable.migrations order by number desc limit 1' loop
+  for last in execute 'select number, resource, sha256 from grantable.migrations order by number desc limit 1' loop
     if last.resource <> ${literal(resource)} then
       raise exception 'The database is guarded for another resource, %', last.resource;
     end if;
     if last.number > ${number} then
       raise exception 'Migration % has run in this database, which is later than ${number}: print a new one', last.number;
+    end if;
+    if last.number = ${number} and last.sha256 <> ${literal(sha256)} then
+      raise exception 'Another migration ${number} has run in this database: print a new one';
     end if;
   end loop;
 end`)};`;

@@ -45,6 +45,14 @@ test('the migration as operators read and run it', { skip: postgresMissing() }, 
     assert.throws(() => shop.psql(same.out), /Migration 2 has run in this database, which is later than 1/);
   });
 
+  await t.test('a text is refused after another one of its number ran', async () => {
+    const shop = await command.database(SHOP);
+    const [first, second] = [(await shop.guard()).out, (await shop.guard('--mode', 'report')).out];
+    shop.psql(first);
+    assert.throws(() => shop.psql(second), /Another migration 1 has run in this database: print a new one/);
+    shop.psql(first);
+  });
+
   await t.test('rights of today decide which tables have rows and columns', async () => {
     const shop = await command.database(SHOP);
     const limited = async () => /, (\d) of them with/.exec((await shop.guard()).out)?.[1];
