@@ -30,13 +30,12 @@ async function findOutdated(database: Database, guard: Guard, number: number): P
 
 /** What of a table the last migration did not know. */
 async function findNew(database: Database, guard: Guard, table: GuardedTable): Promise<string[]> {
-  const unguarded = await database.query<{ name: string }>(
-    `select relation::text as name from unnest($1::text[]::regclass[]) as relation
+  const unguarded = await database.query<{ name: string; isTable: boolean }>(
+    `select relation::text as name, relation = $2::regclass as "isTable" from unnest($1::text[]::regclass[]) as relation
     where relation not in (select relation from grantable.before) order by 1`,
-    [[table, ...table.children].map(qualified)],
+    [[table, ...table.children].map(qualified), qualified(table)],
   );
-  if (unguarded.rows.some(({ name }) => name === table.id || name === qualified(table)))
-    return [`The table ${table.id} is not guarded yet.`];
+  if (unguarded.rows.some(({ isTable }) => isTable)) return [`The table ${table.id} is not guarded yet.`];
   const view = await database.query<{ name: string }>(
     'select attname as name from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped',
     [qualified(viewOf(guard, table))],

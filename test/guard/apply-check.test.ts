@@ -50,7 +50,9 @@ test('guard applies its migration and says whether it is in place', {
       out: 'The database is not guarded: run guard with --apply.\n',
       err: '',
     });
+    await shop.guard('--apply');
     await command.apply([...TABLES, { id: 'events' }]);
+    assert.deepEqual(await checked(), ['The table events is not guarded yet.']);
     await shop.guard('--apply');
     await shop.query('CREATE TABLE events_1 PARTITION OF events FOR VALUES IN (1)');
     assert.deepEqual(await checked(), ['public.events_1, a part of events, is not guarded yet.']);
