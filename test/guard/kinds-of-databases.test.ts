@@ -68,6 +68,32 @@ test('guard applies to databases of all kinds', { skip: postgresMissing() }, asy
     );
   });
 
+  await t.test(
+    'an owner that makes no roles needs to be a member of the one that owns the views',
+    async () => {
+      await command.apply(TABLES);
+      const shop = await command.database(
+        `CREATE ROLE tenant LOGIN PASSWORD 'let';
+      CREATE TABLE orders (id int PRIMARY KEY, customer_id int); CREATE TABLE products (id int PRIMARY KEY);
+      ALTER TABLE orders OWNER TO tenant; ALTER TABLE products OWNER TO tenant`,
+      );
+      await shop.query(
+        `GRANT CREATE ON DATABASE ${shop.name} TO tenant; DROP ROLE IF EXISTS grantable_reader`,
+      );
+      const args = ['--dsn', shop.dsn.replace('owner@', 'tenant@'), '--for', 'app', '--exempt', 'tenant'];
+      const apply = () => shop.run([...args, '--apply'], { env: { ...command.env, PGPASSWORD: 'let' } });
+      const member = 'GRANT grantable_reader TO tenant';
+      for (const before of ['', 'CREATE ROLE grantable_reader NOLOGIN']) {
+        await shop.query(before);
+        const refused = await apply();
+        assert.equal(refused.code, 1);
+        assert.ok(refused.err.includes(`CREATE ROLE grantable_reader NOLOGIN; ${member}`), refused.err);
+      }
+      await shop.query(member);
+      for (const time of ['first', 'second']) assert.equal((await apply()).code, 0, time);
+    },
+  );
+
   await t.test('--mode report logs once a statement what it would refuse', async () => {
     await command.apply(TABLES);
     const shop = await command.database(

@@ -33,12 +33,22 @@ export function migration(guard: Guard): string[] {
   ];
 }
 
-/** A role that is not a superuser must be a member of the one that it gives views to. */
+/**
+ * A role that is not a superuser must be a member of the one that it gives views to, with the rights of that one. Managed services
+ * have no superuser: one that may make no roles can use what another role prepared.
+ */
 function roles(): string[] {
   return [
     `do $$ begin
   if not exists (select from pg_roles where rolname = ${literal(READER)}) then create role ${READER} nologin; end if;
-  if not (select rolsuper from pg_roles where rolname = current_user) then execute format('grant ${READER} to %I', current_user); end if;
+  -- From 16 on, a role that makes another one is not a member that has its rights.
+  if not pg_has_role(current_user, ${literal(READER)}, 'USAGE') or not pg_has_role(current_user, ${literal(READER)},
+    case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end) then
+    execute format('grant ${READER} to %I', current_user);
+  end if;
+exception when insufficient_privilege then
+  raise exception using errcode = 'insufficient_privilege', message = format(
+    '%s. Run as a role that may make roles, unless it is there: CREATE ROLE ${READER} NOLOGIN; GRANT ${READER} TO %I', sqlerrm, current_user);
 end $$;`,
   ];
 }
