@@ -6,7 +6,8 @@ import { viewOf } from './sql/names.ts';
 /** Inside a transaction, which its caller begins and ends. @returns whole sentences on what was done */
 export async function applyMigration(database: Database, plan: GuardPlan): Promise<string[]> {
   const { guard, migration } = plan;
-  for (const statement of migration.statements) await database.query(statement);
+  // At once: tables are locked as long as it takes.
+  await database.query(migration.statements.join('\n'));
   const tables = guard.tables.map((table) => {
     const { schema, name } = viewOf(guard, table);
     const what = table.isLimited ? 'rows and columns' : 'whole';

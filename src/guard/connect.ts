@@ -142,6 +142,7 @@ export async function inTransaction<T>(
 }
 
 function describe(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return [code, message].filter(Boolean).join(': ');
+  const { code, message, hint } = error as { code?: string; message?: string; hint?: string };
+  const said = [code, message].filter(Boolean).join(': ');
+  return hint === undefined ? said : `${said} (${hint})`;
 }
