@@ -77,7 +77,7 @@ function tablesFromFile({
 }
 
 /** What tokens can be told apart by: the rest is for people and for the database. */
-function tablesOfRights(tables: readonly StoredTable[]): unknown {
+function tablesOfRights(tables: readonly StoredTable[] = []): unknown {
   return tables.map(({ id, columns }) => ({ id, columns }));
 }
 
