@@ -89,6 +89,7 @@ class Verifier:
         ends = claims.get("exp")
         require(_is_number(ends) and ends > self.now(), "The token has expired.")  # type: ignore[operator]
         require(is_ours(claims.get("aud"), self.resource), "The token is for another resource.")
+        require("cnf" not in claims, "The token is bound to a key, and nothing proves the key here.")
         subject, client = claims.get("sub"), claims.get("client_id")
         require(isinstance(subject, str) and isinstance(client, str), "The token has no sub or no client_id.")
         return Token(str(subject), str(client), read_access(claims, self.resource, self.tables), claims)

@@ -34,14 +34,18 @@ export interface ReadingContext {
 /**
  * @param claims of an RFC 9068 access token or an RFC 7662 answer
  * @param introspectedAt milliseconds
- * @throws AccessError invalid_token when something that every token has is not there
+ * @throws AccessError invalid_token when something that every token has is not there, or it is bound to a key
  */
 export function toVerifiedToken(
   claims: Readonly<Record<string, unknown>>,
   { resource, tables }: ReadingContext,
   introspectedAt?: number,
 ): VerifiedToken {
-  const { sub, client_id: clientId, exp, scope } = claims;
+  const { sub, client_id: clientId, exp, scope, cnf } = claims;
+  // A verifier sees no proof (RFC 7800), so a stolen token would do.
+  if (cnf !== undefined) {
+    throw new AccessError('invalid_token', 'The token is bound to a key, and nothing proves the key here.');
+  }
   if (typeof sub !== 'string' || typeof clientId !== 'string' || typeof exp !== 'number') {
     throw new AccessError('invalid_token', 'The token has no sub, no client_id or no exp.');
   }

@@ -256,8 +256,8 @@ function isValid(claims: Json, token: VectorToken, world: World, reader: Reader)
   if (typeof exp !== 'number' || exp <= world.now) return false;
   if (nbf !== undefined && (typeof nbf !== 'number' || nbf > world.now)) return false;
   if (reader === 'verifier') {
-    const isActive = token.form === 'jwt' || (active === true && type === 'Bearer');
-    return isOurs(aud, world) && isActive && hasMembers(claims, token, world);
+    const isBearer = token.form === 'jwt' || (active === true && type === 'Bearer');
+    return isOurs(aud, world) && isBearer && !('cnf' in claims) && hasMembers(claims, token, world);
   }
   const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
   const isActive = active === undefined || (active === true && ['Bearer', 'DPoP'].includes(String(type)));
