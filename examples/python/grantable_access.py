@@ -17,6 +17,7 @@ from uuid import UUID
 Row = Mapping[str, Any]
 Types = Mapping[str, str]  # by column: text, integer, decimal, boolean, uuid, date, timestamp
 
+NAME_BYTES = 63  # What PostgreSQL keeps of a longer name.
 ACTIONS = ("create", "read", "update", "delete")
 DETAIL_TYPES = ("table_access", "table_access_set")
 
@@ -132,9 +133,10 @@ class Limit:
 
 
 def _fold(name: str) -> str:
-    """Most databases take names for the same that differ in case or in their Unicode form."""
-    kept = (each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
-    return "".join(kept).casefold()
+    """The same for all names that some database takes for one: cut as PostgreSQL cuts, without case, accents and blanks."""
+    cut = name.encode(errors="replace")[:NAME_BYTES].decode(errors="replace")
+    kept = (each for each in unicodedata.normalize("NFKD", cut) if unicodedata.category(each)[0] != "M")
+    return "".join("".join(kept).split()).upper().lower()
 
 
 @dataclass

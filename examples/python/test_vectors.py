@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from grantable_access import Refused, is_ours
+from grantable_access import Access, Limit, Refused, is_ours
 from grantable_verifier import Token, Verifier
 
 VECTORS = Path(__file__).parent.parent.parent / "docs" / "vectors"
@@ -52,6 +52,16 @@ class Vectors(unittest.TestCase):
         self.assertTrue(is_ours("https://api.example", "https://api.example/"))
         self.assertTrue(is_ours("https://api.example/", "https://api.example"))
         self.assertFalse(is_ours("https://api.example/v1/", "https://api.example/v1"))
+
+    def test_no_spelling_of_a_limiting_column_can_be_set(self) -> None:
+        for column, spellings in {
+            "customer_id": ["CUSTOMER_ID", "customer_id ", "customer\u00a0_id", "cust\u00f3mer_id", "customer_\u0131d\u20dd"],
+            "x" * 63: ["x" * 63 + "yz", "X" * 64],
+        }.items():
+            access = Access({}, rights={("orders", "update"): [Limit(None, {column: ["42"]})]})
+            self.assertTrue(access.allows_update("orders", {column: "42"}, {"status": "new"}))
+            for spelling in spellings:
+                self.assertFalse(access.allows_update("orders", {column: "42"}, {spelling: "43"}), spelling)
 
     def test_vectors(self) -> None:
         count = 0
