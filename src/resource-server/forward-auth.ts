@@ -9,7 +9,7 @@ import { AccessError } from './errors.ts';
 import { tokenRequestOf as tokenRequestOfFetch } from './fetch.ts';
 import { pathOf, tokenRequestOf } from './node-request.ts';
 import { findRules, type PathRule, parsePattern } from './path-rules.ts';
-import { METHOD_OVERRIDES, readRequestPath } from './request-target.ts';
+import { foldName, METHOD_OVERRIDES, readRequestPath } from './request-target.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -48,7 +48,7 @@ export interface NginxAuth extends ForwardAuth {
 const MAX_LIMITS = 8_000;
 
 /** Headers from which an upstream takes another method or path than those of the request. */
-const OVERRIDES: readonly string[] = [...METHOD_OVERRIDES, 'x-original-url', 'x-rewrite-url'];
+const OVERRIDES: readonly string[] = [...METHOD_OVERRIDES, 'x-original-url', 'x-rewrite-url'].map(foldName);
 
 /** The request that the proxy asks about. */
 interface Asked {
@@ -159,9 +159,9 @@ function toPathRule(rule: ForwardRule): PathRule<readonly Rule[]> {
   return { method, pattern: parsePattern(path), value: given.length > 0 ? given : [PRIVATE] };
 }
 
-/** Servers that make variables of headers do not tell `-` from `_`. @throws AccessError invalid_request */
+/** @throws AccessError invalid_request */
 function refuseOverrides(names: readonly string[]): void {
-  if (!names.some((name) => OVERRIDES.includes(name.toLowerCase().replaceAll('_', '-')))) return;
+  if (!names.some((name) => OVERRIDES.includes(foldName(name)))) return;
   throw new AccessError('invalid_request', 'The request has a header that overrides its method or its path.');
 }
 

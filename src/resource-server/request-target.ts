@@ -15,7 +15,7 @@ export interface RequestPath {
 /** Parameters by which frameworks take another method than that of the request. */
 export const METHOD_OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
 
-const IN_QUERY: readonly string[] = ['_method', ...METHOD_OVERRIDES];
+const IN_QUERY: readonly string[] = ['_method', ...METHOD_OVERRIDES].map(foldName);
 
 /**
  * @param target as the client sent it: a path, and a query perhaps
@@ -56,11 +56,23 @@ function decodeOnce(segment: string): string {
   }
 }
 
+/**
+ * Some servers end the name of a parameter at a bracket or a NUL, and make variables of parameters and headers, in which other
+ * characters than letters and digits become `_`.
+ */
+export function foldName(name: string): string {
+  return name
+    .trim()
+    .replace(/[[\0].*$/s, '')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]/g, '_');
+}
+
 /** @throws AccessError invalid_request */
 function refuseOverrides(query: string): void {
   for (const pair of query.split(/[&;]/)) {
     const [name = ''] = new URLSearchParams(pair).keys();
-    if (IN_QUERY.includes(name.trim().toLowerCase().replace(/\[.*$/s, ''))) {
+    if (IN_QUERY.includes(foldName(name))) {
       throw refused('The query has a parameter that overrides the method.');
     }
   }

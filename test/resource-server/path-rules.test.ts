@@ -170,6 +170,7 @@ test('a handler of Fetch answers as the listener does', async (t) => {
     [403, { ...original('GET', '/a?access_token=b'), ...bearer }],
     [403, { ...original('GET', '/orders'), ...bearer, 'x-http-method-override': '' }],
     [403, { ...original('GET', '/orders'), ...bearer, x_http_method_override: 'DELETE' }],
+    [403, { ...original('GET', '/orders'), ...bearer, 'x.http.method': 'DELETE' }],
     [403, { ...original('GET', '/orders'), authorization: 'Bearer x, Bearer y' }],
     [500, bearer],
     [500, { 'x-original-uri': '/orders', ...bearer }],
