@@ -17,12 +17,16 @@ const API = {
 
 test('the commands of docs/guides/postgres.md print what it shows', { skip }, async () => {
   await using database = await startPostgres();
+  // Managed databases have no superusers to give.
+  await database.run("CREATE ROLE builder LOGIN CREATEDB CREATEROLE PASSWORD 'of-the-builder'", 'postgres');
   const follow = {
     command: 'guard follow',
     isReady: async () => (await database.run('SELECT FROM grantable.feed', 'shop')).length > 0,
   };
   await using guide = await openGuide('docs/guides/postgres.md', { servers: [API], programs: [follow] });
-  await guide.type(`export PGHOST=127.0.0.1 PGPORT=${database.port} PGUSER=owner`);
+  await guide.type(
+    `export PGHOST=127.0.0.1 PGPORT=${database.port} PGUSER=builder PGPASSWORD=of-the-builder`,
+  );
   assert.ok(guide.steps.length > 20);
   for (const step of guide.steps) await guide.follow(step);
   await trySealed(guide);
