@@ -11,8 +11,8 @@ import { childEnv } from '../support/programs.ts';
 const FIGURES = process.env.GRANTABLE_TEST_FIGURES !== undefined;
 const APPLICATIONS = FIGURES ? 8_000 : 800;
 const IN_ONE_ORGANIZATION = 100;
-/** Of the whole process. */
-const MOST_MB = 200;
+/** Of the whole process. On a machine that is busy with other tests, memory beside the heap is given back late. */
+const MOST_MB = FIGURES ? 200 : 300;
 /** Of JavaScript values, where there are fewer applications: a fifth more than it needs. */
 const HEAP_MB = 32;
 
