@@ -81,4 +81,43 @@ describe('clients that send SQL of their own', { skip: postgresMissing() }, () =
       { code: '42501', message: /permission denied for function/ },
     );
   });
+
+  it('get no more by the settings that guard keeps in a transaction', async () => {
+    const forged = JSON.stringify({ orders: { read: [{}], update: [{}], create: [{}], delete: [{}] } });
+    const set = `set_config('grantable.cells', '${forged}', true) IS NOT NULL AND set_config('grantable.columns', '{}', true) IS NOT NULL`;
+    const { rows } = await world.as(CLERK, `SELECT ${set}`, `SELECT * FROM orders WHERE ${set} ORDER BY id`);
+    assert.deepEqual(
+      rows.map(({ id, secret }) => [id, secret]),
+      [
+        [1, null],
+        [2, null],
+      ],
+    );
+    for (const change of [
+      `UPDATE orders SET secret = CASE WHEN ${set} THEN 'x' END`,
+      `UPDATE orders SET customer_id = CASE WHEN ${set} THEN 7 END`,
+      `INSERT INTO orders SELECT 4, 7, 'eu', 'x' WHERE ${set}`,
+      `INSERT INTO orders SELECT 4, 42, 'eu', 'x' WHERE ${set}`,
+    ]) {
+      await assert.rejects(world.as(CLERK, change), { code: '42501' }, change);
+    }
+    assert.equal((await world.as(CLERK, `DELETE FROM orders WHERE ${set}`)).rowCount, 0);
+  });
+
+  it('have their claims read twice for each row that they change', async () => {
+    const readings = async (change: string) =>
+      (
+        await world.as(
+          CLERK,
+          `RESET ROLE; SET LOCAL track_functions = 'all'; SET LOCAL ROLE app`,
+          change,
+          'RESET ROLE',
+          `SELECT calls::int FROM pg_stat_xact_user_functions WHERE schemaname = 'grantable' AND funcname = 'claims'`,
+        )
+      ).rows[0].calls;
+    const change = (ids: string) => readings(`UPDATE orders SET region = 'cn' WHERE id IN (${ids})`);
+    // They count from the start of the session.
+    const [first, one, two] = [await change('1'), await change('1'), await change('1, 2')];
+    assert.equal(two - one - (one - first), 2);
+  });
 });

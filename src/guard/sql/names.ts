@@ -5,6 +5,8 @@ import type { Guard, GuardedTable, QualifiedName } from '../model.ts';
 export const SCHEMA = 'grantable';
 /** Owns the views, and nothing that a policy does not bind. */
 export const READER = 'grantable_reader';
+/** A setting in which the writer of a view keeps the cells of its table, by id and action, for the policies. */
+export const KNOWN_CELLS = 'grantable.cells';
 
 /** Names of functions may be shorter than those of tables. */
 const shortName = ({ schema, name }: QualifiedName): string =>

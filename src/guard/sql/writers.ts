@@ -3,9 +3,10 @@
  * table judge the rows. Which columns are set stands in a setting of the transaction, where the policies find it: an alternative must
  * have both the row and the columns.
  */
+import type { Action } from '../../permissions/actions.ts';
 import type { Guard, GuardedTable } from '../model.ts';
 import { cell, columnOf, textsOf } from './conditions.ts';
-import { READER, viewOf, writerOf } from './names.ts';
+import { KNOWN_CELLS, READER, viewOf, writerOf } from './names.ts';
 import { dollarQuoted, identifier, literal, qualified, SAFE_PATH } from './text.ts';
 
 /** The table in statements of the trigger. */
@@ -13,7 +14,27 @@ const ROW = 't';
 const NEW = 'new';
 const OLD = 'old';
 
+const OPERATIONS: readonly (readonly [string, Action])[] = [
+  ['INSERT', 'create'],
+  ['UPDATE', 'update'],
+  ['DELETE', 'delete'],
+];
+
 const setColumns = (columns: string): string => `perform set_config('grantable.columns', ${columns}, true);`;
+
+const setCells = (cells: string): string => `perform set_config(${literal(KNOWN_CELLS)}, ${cells}, true);`;
+
+/** The policies would ask for them again and again; what a client has set there is forgotten first. */
+function keepCells(table: GuardedTable): string {
+  const changed = ([operation, action]: readonly [string, Action]) =>
+    `when ${literal(operation)} then jsonb_build_object(${literal(action)}, ${cell(table, action)})`;
+  const ofAction = `case tg_op ${OPERATIONS.map(changed).join(' ')} end`;
+  const cells = `jsonb_build_object('read', ${cell(table, 'read')}) || ${ofAction}`;
+  return `  ${setCells(`''`)}
+  ${setCells(`jsonb_build_object(${literal(table.id)}, ${cells})::text`)}`;
+}
+
+const forget = (): string => `${setColumns(`''`)} ${setCells(`''`)}`;
 
 function refusal(text: string, values: string): string {
   return `raise exception using errcode = 'insufficient_privilege', message = format(${literal(text)}, ${values});`;
@@ -45,6 +66,7 @@ declare
   cell jsonb;
   texts jsonb;
 begin
+${keepCells(table)}
 ${table.key.length > 0 ? `${keyCheck(table)}\n${deletion(table)}\n${update(guard, table)}\n` : ''}${insertion(guard, table)}
 end`;
 }
@@ -65,6 +87,7 @@ function deletion(table: GuardedTable): string {
   return `  if tg_op = 'DELETE' then
     delete from ${qualified(table)} as ${ROW} where ${isSameRow(table)};
     if not found then return null; end if;
+    ${forget()}
     return old;
   end if;`;
 }
@@ -98,8 +121,8 @@ function update(guard: Guard, table: GuardedTable): string {
     if not found then
       ${refusal('The token does not allow to set %s of this row of %s', `array_to_string(named, ', '), ${literal(table.id)}`)}
     end if;
-    ${setColumns(`''`)}
     ${showStored(table)}
+    ${forget()}
     return new;
   end if;`;
 }
@@ -141,14 +164,14 @@ function insertion(guard: Guard, table: GuardedTable): string {
   if ${cell(table, 'read')} <> '[]' then
     begin
       execute ${into} || ' returning *' into stored using new;
-      ${setColumns(`''`)}
       ${showStored(table)}
+      ${forget()}
       return new;
     exception when insufficient_privilege then
       ${setColumns(isOpen)}
     end;
   end if;
   execute ${into} using new;
-  ${setColumns(`''`)}
+  ${forget()}
   return new;`;
 }
