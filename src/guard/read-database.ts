@@ -33,6 +33,10 @@ export async function readDatabase(
   const byId = Map.groupBy(await findTables(database), ({ schema, name }) =>
     tableIdOf(schema, name, options.defaultSchema),
   );
+  const parts = await readParts(
+    database,
+    declared.flatMap(({ id }) => byId.get(id)?.[0]?.oid ?? []),
+  );
   for (const table of declared) {
     const [found, second] = byId.get(table.id) ?? [];
     if (!found) {
@@ -40,7 +44,7 @@ export async function readDatabase(
     } else if (second) {
       problems.push(`The database has two tables whose id is ${table.id}: rename one of them.`);
     } else {
-      const read = await readTable(database, found, table, options);
+      const read = toGuarded(table, found, parts, options);
       problems.push(...problemsOf(read, table));
       tables.push(read);
     }
@@ -73,70 +77,98 @@ async function findTables(database: Database): Promise<Found[]> {
   return rows;
 }
 
-async function readTable(
-  database: Database,
-  { oid, schema, name }: Found,
-  declared: Table,
-  { isLimited }: ReadOptions,
-): Promise<GuardedTable> {
-  const types = new Map((declared.columns ?? []).map((column) => [column.name, column.type]));
-  const columns = await database.query<Omit<DatabaseColumn, 'declared'>>(COLUMNS, [oid]);
-  const key = await database.query<{ name: string }>(KEY, [oid]);
-  const children = await database.query<QualifiedName>(CHILDREN, [oid]);
-  const sequences = await database.query<QualifiedName>(SEQUENCES, [oid]);
+/** Of a table. */
+interface Part {
+  readonly oid: string;
+}
+
+interface Parts {
+  readonly columns: ReadonlyMap<string, readonly (Part & Omit<DatabaseColumn, 'declared'>)[]>;
+  readonly key: ReadonlyMap<string, readonly (Part & { readonly name: string })[]>;
+  readonly children: ReadonlyMap<string, readonly (Part & QualifiedName)[]>;
+  readonly sequences: ReadonlyMap<string, readonly (Part & QualifiedName)[]>;
+}
+
+/** Of all tables at once: a database may be far away, and have thousands. */
+async function readParts(database: Database, oids: readonly string[]): Promise<Parts> {
+  const read = async <T extends Part>(query: string): Promise<ReadonlyMap<string, readonly T[]>> => {
+    const { rows } = await database.query<T>(query, [oids]);
+    return Map.groupBy(rows, ({ oid }) => oid);
+  };
   return {
-    id: declared.id,
+    columns: await read(COLUMNS),
+    key: await read(KEY),
+    children: await read(CHILDREN),
+    sequences: await read(SEQUENCES),
+  };
+}
+
+function toGuarded(
+  { id, columns = [], rowColumns = [] }: Table,
+  { oid, schema, name }: Found,
+  parts: Parts,
+  { isLimited }: ReadOptions,
+): GuardedTable {
+  const types = new Map(columns.map((column) => [column.name, column.type]));
+  const names = (which: 'children' | 'sequences'): QualifiedName[] =>
+    (parts[which].get(oid) ?? []).map((part) => ({ schema: part.schema, name: part.name }));
+  return {
+    id,
     schema,
     name,
-    columns: columns.rows.map((column) => ({ ...column, declared: types.get(column.name) })),
-    key: key.rows.map((column) => column.name),
-    children: children.rows,
-    sequences: sequences.rows,
-    isLimited: (declared.rowColumns ?? []).length > 0 || isLimited(declared.id),
-    rowColumns: declared.rowColumns ?? [],
+    columns: (parts.columns.get(oid) ?? []).map(({ oid: _, ...column }) => ({
+      ...column,
+      declared: types.get(column.name),
+    })),
+    key: (parts.key.get(oid) ?? []).map((column) => column.name),
+    children: names('children'),
+    sequences: names('sequences'),
+    isLimited: rowColumns.length > 0 || isLimited(id),
+    rowColumns,
   };
 }
 
 /** With the type below domains. */
 const COLUMNS = `
-with recursive based (attnum, typid) as (
-  select attnum, atttypid from pg_attribute where attrelid = $1::oid and attnum > 0 and not attisdropped
+with recursive based (attrelid, attnum, typid) as (
+  select attrelid, attnum, atttypid from pg_attribute where attrelid = any ($1::oid[]) and attnum > 0 and not attisdropped
   union all
-  select attnum, typbasetype from based join pg_type on pg_type.oid = typid where typtype = 'd'
+  select attrelid, attnum, typbasetype from based join pg_type on pg_type.oid = typid where typtype = 'd'
 )
-select attname as name, format_type(atttypid, atttypmod) as type, format_type(based.typid, null) as "baseType",
+select attrelid::text as oid, attname as name, format_type(atttypid, atttypmod) as type,
+  format_type(based.typid, null) as "baseType",
   case
     when attgenerated <> '' or attidentity = 'a' then 'always'
     when attidentity = 'd' or atthasdef then 'unless set'
     else 'never'
   end as generated
-from pg_attribute
-  join based using (attnum) join pg_type on pg_type.oid = based.typid
-where attrelid = $1::oid and typtype <> 'd'
-order by attnum`;
+from based join pg_attribute using (attrelid, attnum) join pg_type on pg_type.oid = based.typid
+where typtype <> 'd'
+order by attrelid, attnum`;
 
 const KEY = `
-select attname as name from pg_index, unnest(indkey) with ordinality as part (attnum, place)
-  join pg_attribute on attrelid = $1::oid and pg_attribute.attnum = part.attnum
-where indrelid = $1::oid and indisprimary
-order by place`;
+select indrelid::text as oid, attname as name
+from pg_index, unnest(indkey) with ordinality as part (attnum, place)
+  join pg_attribute on pg_attribute.attnum = part.attnum
+where indrelid = any ($1::oid[]) and attrelid = indrelid and indisprimary
+order by indrelid, place`;
 
 const CHILDREN = `
-with recursive below (oid) as (
-  select inhrelid from pg_inherits where inhparent = $1::oid
+with recursive below (top, oid) as (
+  select inhparent, inhrelid from pg_inherits where inhparent = any ($1::oid[])
   union
-  select inhrelid from pg_inherits join below on inhparent = below.oid
+  select top, inhrelid from pg_inherits join below on inhparent = below.oid
 )
-select nspname as schema, relname as name
+select top::text as oid, nspname as schema, relname as name
 from below join pg_class on pg_class.oid = below.oid join pg_namespace on pg_namespace.oid = relnamespace
-order by 1, 2`;
+order by top, nspname, relname`;
 
 /** Those in defaults; identities need no right to theirs. */
 const SEQUENCES = `
-select distinct nspname as schema, relname as name
+select distinct adrelid::text as oid, nspname as schema, relname as name
 from pg_attrdef
   join pg_depend on pg_depend.classid = 'pg_attrdef'::regclass and objid = pg_attrdef.oid and refclassid = 'pg_class'::regclass
   join pg_class on pg_class.oid = refobjid and relkind = 'S'
   join pg_namespace on pg_namespace.oid = relnamespace
-where adrelid = $1::oid
-order by 1, 2`;
+where adrelid = any ($1::oid[])
+order by 1, 2, 3`;
