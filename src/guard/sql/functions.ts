@@ -2,6 +2,7 @@
  * The functions of the schema `grantable`: what the claims of the request say. They read the setting `request.jwt.claims` and are
  * STABLE: an immutable one would keep the answer for the previous token in a generic plan.
  */
+import { ACTIONS } from '../../permissions/actions.ts';
 import { spellingsOf } from '../../permissions/resource-identifiers.ts';
 import { CLOCKS_AGREE_MS } from '../../registry/nodes.ts';
 import type { Guard } from '../model.ts';
@@ -163,7 +164,7 @@ begin
   if jsonb_typeof(said) <> 'object' or coalesce(jsonb_typeof(said -> 'tables'), 'object') <> 'object' then return null; end if;
   if said ? 'isAdmin' and jsonb_typeof(said -> 'isAdmin') <> 'boolean' then return null; end if;
   for flags in select said -> 'tables' -> name from unnest(array['*', table_id]) as name where said -> 'tables' ? name loop
-    if jsonb_typeof(flags) <> 'object' or flags - array['create', 'read', 'update', 'delete'] <> '{}'
+    if jsonb_typeof(flags) <> 'object' or flags - ${textArray(ACTIONS)} <> '{}'
       or exists (select from jsonb_each(flags) where jsonb_typeof(value) <> 'boolean') then
       return null;
     end if;
@@ -205,8 +206,6 @@ begin
   return conditions;
 end`;
 
-const ACTIONS = `array['create', 'read', 'update', 'delete']`;
-
 /** Alternatives are `{"columns": […], "rows": {column: […]}}`; a member that is not there means no limit. */
 function cellBody({ resource }: Guard): string {
   return `
@@ -247,7 +246,7 @@ begin
           return nothing;
         end if;
         is_admin := true;
-      elsif not grantable.is_list(detail -> 'actions', ${ACTIONS}) then
+      elsif not grantable.is_list(detail -> 'actions', ${textArray(ACTIONS)}) then
         return nothing;
       elsif detail ->> 'type' = 'table_access' then
         if detail - array['type', 'locations', 'identifier', 'actions'] <> '{}'
