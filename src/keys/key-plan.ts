@@ -16,14 +16,15 @@ export function isPublished({ expiresAt }: KeyTimes, now: number): boolean {
   return expiresAt === undefined || expiresAt > now;
 }
 
-/** The published keys of an algorithm that sign at some time, oldest first. */
-function signersOf<K extends KeyTimes>(keys: readonly K[], alg: SigningAlg, now: number): K[] {
+/** The keys of an algorithm that sign at some time, oldest first: not one whose successor signed before its own time. */
+function signersOf<K extends KeyTimes>(keys: readonly K[], alg: SigningAlg): K[] {
   return keys
-    .filter((key) => {
-      const wasOvertaken = key.retiredAt !== undefined && key.retiredAt <= key.activeFrom;
-      return key.alg === alg && isPublished(key, now) && !wasOvertaken;
-    })
+    .filter((key) => key.alg === alg && (key.retiredAt === undefined || key.retiredAt > key.activeFrom))
     .sort((a, b) => a.activeFrom - b.activeFrom);
+}
+
+function publishedSignersOf<K extends KeyTimes>(keys: readonly K[], alg: SigningAlg, now: number): K[] {
+  return signersOf(keys, alg).filter((key) => isPublished(key, now));
 }
 
 /** The key of an algorithm that signs at this moment. */
@@ -32,7 +33,7 @@ export function findSigner<K extends KeyTimes>(
   alg: SigningAlg,
   now: number,
 ): K | undefined {
-  return signersOf(keys, alg, now).findLast(({ activeFrom }) => activeFrom <= now);
+  return publishedSignersOf(keys, alg, now).findLast(({ activeFrom }) => activeFrom <= now);
 }
 
 /**
@@ -45,7 +46,7 @@ export function chooseSigner<K extends KeyTimes>(
   now: number,
 ): K | undefined {
   const active = choice.map((alg) => findSigner(keys, alg, now));
-  const oldest = choice.map((alg) => signersOf(keys, alg, now)[0]);
+  const oldest = choice.map((alg) => publishedSignersOf(keys, alg, now)[0]);
   return [...active, ...oldest].find((key) => key !== undefined);
 }
 
@@ -59,7 +60,7 @@ export function signersHoldUntil(keys: readonly KeyTimes[], now: number): number
 }
 
 export type KeyStep =
-  /** `after`: the latest key that the algorithm had. Two processes that plan the same make one key. */
+  /** `after`: the last key that was made for the algorithm. Two processes that plan the same make one key. */
   | {
       readonly kind: 'make';
       readonly alg: SigningAlg;
@@ -103,15 +104,14 @@ export function planKeys(
   const isNew = !stored.some(({ alg }) => alg === ACCESS_TOKEN_ALG);
   const needed = neededAlgs(stored, choices, now);
   const made = needed.flatMap((alg): KeyStep[] => {
-    const latest = stored
-      .filter((key) => key.alg === alg)
-      .sort((a, b) => a.activeFrom - b.activeFrom)
-      .at(-1);
-    if (latest && latest.retiredAt === undefined) return [];
-    if (latest && isPublished(latest, now + JWKS_CACHE_SECONDS * 1000)) {
-      const { retiredAt: _retired, expiresAt: _expires, ...key } = latest;
+    const own = stored.filter((key) => key.alg === alg);
+    if (own.some(({ retiredAt }) => retiredAt === undefined)) return [];
+    const last = signersOf(own, alg).at(-1);
+    if (last && isPublished(last, now + JWKS_CACHE_SECONDS * 1000)) {
+      const { retiredAt: _retired, expiresAt: _expires, ...key } = last;
       return [{ kind: 'replace', key }];
     }
+    const latest = own.sort((a, b) => a.createdAt - b.createdAt || a.activeFrom - b.activeFrom).at(-1);
     const activeFrom = isNew ? now : now + JWKS_CACHE_SECONDS * 1000;
     return [{ kind: 'make', alg, activeFrom, after: latest?.id }];
   });

@@ -108,6 +108,18 @@ test('a retired key is taken back when its algorithm is named again', () => {
   assert.equal(signer(stored, idTokenAlgs({}), NOW + 1000), 'RS256');
 });
 
+test('JW-06 a key that was overtaken before its time is not taken back', () => {
+  const choices = [idTokenAlgs({ idTokenAlg: 'PS256' })];
+  const end = { retiredAt: NOW + WAIT, expiresAt: NOW + WAIT + LONGEST * 1000 };
+  const rotated = [
+    ...follow([], []),
+    key('PS256', { id: 'first', ...end }),
+    key('PS256', { id: 'in a week', activeFrom: NOW + 7 * 86_400_000, ...end }),
+    key('PS256', { id: 'in five minutes', activeFrom: NOW + WAIT }),
+  ];
+  assert.deepEqual(plan(rotated, choices), []);
+});
+
 test('one that is nearly gone is not taken back: another key is made', () => {
   const gone = key('RS256', { retiredAt: NOW - LONGEST, expiresAt: NOW + WAIT - 1 });
   const [step] = plan([key('ES256'), gone], [idTokenAlgs({})]);
