@@ -1,5 +1,6 @@
 /** The contract of the adapters: what Grantable asks of a database product. */
 import type { LookupFunction } from 'node:net';
+import { cut, toOneLine } from '../errors/texts.ts';
 import type { DatasourceServer } from '../nouns/index.ts';
 import type { ColumnType } from '../permissions/column-types.ts';
 
@@ -14,9 +15,16 @@ export const MAX_RECEIVED = 64 * 1024 * 1024;
 /** Documents of a collection that are looked at for its columns: half of them the oldest, half the newest. */
 export const SAMPLED = 200;
 
-/** It does not answer, refuses us, or is not what was registered; the message is for the log. */
+/** In UTF-16 units, of what a database says. */
+const MAX_MESSAGE = 300;
+
+/** It does not answer, refuses us, or is not what was registered; the message is one line, for the log and the operator. */
 export class DatasourceAway extends Error {
   override readonly name = 'DatasourceAway';
+  /** @param message may have the words of a hostile database */
+  constructor(message: string, options?: ErrorOptions) {
+    super(toOneLine(cut(message, MAX_MESSAGE)), options);
+  }
 }
 
 export type Scalar = string | number | boolean | null;

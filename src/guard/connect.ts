@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { type AllowedHosts, createCheckedLookup, requirePermitted } from '../datasources/addresses.ts';
 import type { Credentials } from '../datasources/credentials.ts';
+import { cut, toOneLine } from '../errors/texts.ts';
 import type { Datasource } from '../nouns/index.ts';
 import { isLoopback } from '../nouns/redirect-uris.ts';
 import { defined } from '../storage/defined.ts';
@@ -141,8 +142,11 @@ export async function inTransaction<T>(
   }
 }
 
+/** In UTF-16 units, of what a database says. */
+const MAX_MESSAGE = 500;
+
 function describe(error: unknown): string {
   const { code, message, hint } = error as { code?: string; message?: string; hint?: string };
   const said = [code, message].filter(Boolean).join(': ');
-  return hint === undefined ? said : `${said} (${hint})`;
+  return toOneLine(cut(hint === undefined ? said : `${said} (${hint})`, MAX_MESSAGE));
 }

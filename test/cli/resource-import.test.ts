@@ -1,6 +1,8 @@
 /** `resource import`: the tables of a resource as its database has them, on real servers. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
@@ -51,6 +53,34 @@ const columnsOf = ({ tables }: Resource, table: string): string[] | undefined =>
 function datasourceOf({ port, username, password, certificate }: SqlServer): object {
   return { kind: 'postgres', host: 'localhost', port, username, password, ca: certificate.pem };
 }
+
+/** A server of PostgreSQL that answers all that it is sent with one error. */
+async function startRefusing(message: string): Promise<Server> {
+  const fields = Buffer.from(`SFATAL\0C28000\0M${message}\0\0`);
+  const header = Buffer.from('E\0\0\0\0');
+  header.writeInt32BE(fields.length + 4, 1);
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).once('data', () => socket.end(Buffer.concat([header, fields])));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return server;
+}
+
+test('SE-04 the words of a hostile database are one short line', async (t) => {
+  const terminal = await openShop(t, { kind: 'sqlite', file: 'shop.db' });
+  await using server = await startRefusing(`\x1b[2Jno\n1 changed\n${'x'.repeat(10_000)}`);
+  const { port } = server.address() as AddressInfo;
+  const url = `postgres://user:word@127.0.0.1:${port}/crm`;
+  for (const args of [
+    ['resource', 'import', 'acme/shop-db', '--dsn', url],
+    ['guard', 'postgres', 'acme/shop-db', '--dsn', url, '--for', 'web', '--check'],
+  ]) {
+    const { code, out, err } = await terminal.run(args);
+    assert.deepEqual([code, out], [1, ''], err);
+    assert.match(err, /^\P{Cc}{100,700}\n$/u);
+    assert.match(err, /28000: \\u001b\[2Jno\\u000a1 changed/);
+  }
+});
 
 test('tables of PostgreSQL are imported', { skip: postgresMissing() }, async (t) => {
   await using server = await startPostgres();
