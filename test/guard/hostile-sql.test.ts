@@ -1,9 +1,11 @@
 /** Clients that send SQL of their own: they may not choose claims, and everything else that their role may. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import pg from 'pg';
 import { writerOf } from '../../src/guard/sql/names.ts';
 import type { Table } from '../../src/nouns/index.ts';
 import { postgresMissing } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 import { claims, type GuardedWorld, startGuarded } from './world.ts';
 
 const TABLES = `
@@ -119,5 +121,38 @@ describe('clients that send SQL of their own', { skip: postgresMissing() }, () =
     // They count from the start of the session.
     const [first, one, two] = [await change('1'), await change('1'), await change('1, 2')];
     assert.equal(two - one - (one - first), 2);
+  });
+
+  it('lose no change that another made while their statement waited', async () => {
+    const other = new pg.Client({
+      host: '127.0.0.1',
+      port: world.server.port,
+      user: 'owner',
+      database: 'crm',
+    });
+    await other.connect();
+    const meanwhile = async (change: string, statement: string) => {
+      await other.query('BEGIN');
+      await other.query(change);
+      const outcome = world.as(CLERK, statement).then(
+        ({ rowCount }) => rowCount,
+        ({ code }) => code,
+      );
+      await until('the statement waits', async () => {
+        const { rowCount } = await other.query('SELECT FROM pg_locks WHERE NOT granted');
+        return rowCount ? true : undefined;
+      });
+      await other.query('COMMIT');
+      return outcome;
+    };
+    try {
+      const rename = `UPDATE orders SET region = region || '+' WHERE region LIKE 'eu%' AND id = 1`;
+      assert.equal(await meanwhile(`UPDATE public.orders SET region = 'us' WHERE id = 1`, rename), '40001');
+      const move = `UPDATE public.orders SET customer_id = 7 WHERE id = 1`;
+      assert.equal(await meanwhile(move, `UPDATE orders SET region = 'cn' WHERE id = 1`), 0);
+      await other.query(`UPDATE public.orders SET customer_id = 42, region = 'eu' WHERE id = 1`);
+    } finally {
+      await other.end();
+    }
   });
 });

@@ -1,6 +1,7 @@
 /** Texts that PostgreSQL reads: values of conditions, and claims. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import pg from 'pg';
 import { COLUMN_TYPES, type ColumnType, canonicalValue } from '../../src/permissions/column-types.ts';
 import { postgresMissing } from '../support/postgres.ts';
 import fc from '../support/properties.ts';
@@ -71,6 +72,25 @@ describe('texts that PostgreSQL reads', { skip: postgresMissing() }, () => {
         cast((text) => canonicalValue(type, text) ?? null),
         type,
       );
+    }
+  });
+
+  test('values are cast alike whatever the session says of backslashes', async () => {
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port: world.server.port,
+      user: 'owner',
+      database: 'crm',
+    });
+    await client.connect();
+    try {
+      await client.query('SET standard_conforming_strings = off');
+      const { rows } = await client.query(
+        "SELECT grantable.canonical('decimal', '1x5') AS odd, grantable.canonical('decimal', '1.50') AS good",
+      );
+      assert.deepEqual(rows, [{ odd: null, good: '1.5' }]);
+    } finally {
+      await client.end();
     }
   });
 

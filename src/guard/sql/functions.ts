@@ -21,6 +21,9 @@ interface SqlFunction {
   readonly options?: string;
 }
 
+/** Of functions with backslashes in literals, which are read anew in each session. */
+const PLAIN_BACKSLASHES = 'set standard_conforming_strings = on ';
+
 function create({ signature, returns, language, body, options = '' }: SqlFunction): string {
   return `create or replace function grantable.${signature} returns ${returns}
   language ${language} stable parallel safe cost 1 ${options}${SAFE_PATH}
@@ -356,11 +359,17 @@ export function functions(guard: Guard): string[] {
       signature: 'parse(said text)',
       returns: 'jsonb',
       language: guard.serverVersion >= PG_16 ? 'sql' : 'plpgsql',
-      options: 'strict ',
+      options: `strict ${PLAIN_BACKSLASHES}`,
       body: parse,
     },
     { signature: 'is_date(value text)', returns: 'boolean', language: 'plpgsql', body: IS_DATE },
-    { signature: 'canonical(type text, value text)', returns: 'text', language: 'plpgsql', body: CANONICAL },
+    {
+      signature: 'canonical(type text, value text)',
+      returns: 'text',
+      language: 'plpgsql',
+      options: PLAIN_BACKSLASHES,
+      body: CANONICAL,
+    },
     {
       signature: 'is_ended(nodes text[], as_of numeric)',
       returns: 'boolean',

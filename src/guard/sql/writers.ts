@@ -83,10 +83,25 @@ function isSameRow({ key }: GuardedTable): string {
   return key.map((name) => `${columnOf(ROW, { name })} = ${columnOf(OLD, { name })}`).join(' and ');
 }
 
+/**
+ * The client chose the row, and the new values, by what it was when the statement began: no change that others made since is lost
+ * or overlooked.
+ */
+function refuseChanged({ id, columns }: GuardedTable): string {
+  const isChanged = columns.map(
+    (column) =>
+      `${columnOf(OLD, column)} is not null and ${columnOf(OLD, column)}::text is distinct from ${columnOf('stored', column)}::text`,
+  );
+  return `if ${isChanged.join('\n      or ')} then
+      raise exception using errcode = 'serialization_failure', message = ${literal(`A row of ${id} was changed while the statement ran: try again`)};
+    end if;`;
+}
+
 function deletion(table: GuardedTable): string {
   return `  if tg_op = 'DELETE' then
-    delete from ${qualified(table)} as ${ROW} where ${isSameRow(table)};
+    delete from ${qualified(table)} as ${ROW} where ${isSameRow(table)} returning ${ROW}.* into stored;
     if not found then return null; end if;
+    ${refuseChanged(table)}
     ${forget()}
     return old;
   end if;`;
@@ -112,8 +127,9 @@ function update(guard: Guard, table: GuardedTable): string {
     named := ${namesWhere(table, differs)};
     ${refuseGenerated(table)}
     ${setColumns(`'{}'`)}
-    perform from ${qualified(table)} as ${ROW} where ${isSameRow(table)} for update;
+    select ${ROW}.* into stored from ${qualified(table)} as ${ROW} where ${isSameRow(table)} for update;
     if not found then return null; end if;
+    ${refuseChanged(table)}
     ${setColumns(isOpen)}
     update ${qualified(table)} as ${ROW} set
       ${assignments.join(',\n      ')}
