@@ -18,6 +18,8 @@ export class BadDsn extends Error {
 export interface Dsn {
   readonly kind: DatasourceKind;
   readonly database: string;
+  /** Undefined: a file, which has no server. */
+  readonly target: ServerTarget | undefined;
   open(kinds: ConnectorKinds): Promise<Connector>;
 }
 
@@ -49,14 +51,14 @@ const PASSWORDS: Readonly<Partial<Record<ServerKind, string>>> = {
 
 /**
  * TLS is verified unless a parameter of the URL switches it off, or the host is this machine.
- * @throws BadDsn, and what reading a file of certificates throws
+ * @throws BadDsn
  */
 export function parseDsn(text: string, env: Readonly<Record<string, string | undefined>>): Dsn {
   const url = URL.parse(text);
   if (url?.protocol === 'sqlite:') {
     const path = decode(url.pathname);
     if (!existsSync(path)) throw new BadDsn('names a file that is not there');
-    return { kind: 'sqlite', database: 'main', open: (kinds) => kinds.sqlite(path) };
+    return { kind: 'sqlite', database: 'main', target: undefined, open: (kinds) => kinds.sqlite(path) };
   }
   const kind = url && SERVERS[url.protocol];
   if (!kind) throw new BadDsn('must begin with postgres://, mysql://, mariadb://, mongodb:// or sqlite:');
@@ -64,11 +66,13 @@ export function parseDsn(text: string, env: Readonly<Record<string, string | und
   if (database === '') throw new BadDsn('must name a database, such as postgres://user@host/database');
   const password = url.password === '' ? env[PASSWORDS[kind] ?? ''] : decode(url.password);
   const target = { ...readPlace(url), ...readTls(url, kind), password, lookup };
-  return { kind, database, open: (kinds) => kinds[kind](target) };
+  return { kind, database, target, open: (kinds) => kinds[kind](target) };
 }
 
 function readPlace(url: URL): Pick<ServerTarget, 'host' | 'port' | 'username'> {
   const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase() || 'localhost';
+  if (url.searchParams.has('host'))
+    throw new BadDsn('must name its host before the database, such as postgres://user@host/database');
   if (!isHostname(host)) throw new BadDsn('must name one host, such as postgres://user@host/database');
   return {
     host,
@@ -86,7 +90,12 @@ function readTls({ hostname, searchParams }: URL, kind: ServerKind): Pick<Server
   if (OFF.includes(mode)) return { tls: 'off' };
   if (!VERIFY.includes(mode)) throw new BadDsn(`has a ${names.mode} that is neither off nor verified`);
   const file = searchParams.get(names.ca);
-  return { tls: 'verify', ...(file !== null && { ca: readFileSync(file, 'utf8') }) };
+  if (file === null) return { tls: 'verify' };
+  try {
+    return { tls: 'verify', ca: readFileSync(file, 'utf8') };
+  } catch {
+    throw new BadDsn(`has a ${names.ca} that is not a file which can be read`);
+  }
 }
 
 function decode(text: string): string {

@@ -1,10 +1,12 @@
 /** Connections to the database that is guarded, for an operator who may change it. */
+import { isIP } from 'node:net';
 import pg from 'pg';
 import { type AllowedHosts, createCheckedLookup, requirePermitted } from '../datasources/addresses.ts';
+import type { ServerTarget } from '../datasources/connector.ts';
 import type { Credentials } from '../datasources/credentials.ts';
+import { BadDsn, parseDsn } from '../datasources/dsn.ts';
 import { cut, toOneLine } from '../errors/texts.ts';
 import type { Datasource } from '../nouns/index.ts';
-import { isLoopback } from '../nouns/redirect-uris.ts';
 import { defined } from '../storage/defined.ts';
 
 /** The database is away, or refuses a statement; the message is a sentence. */
@@ -17,20 +19,32 @@ const TIMEOUT_MS = 10_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
- * Where a URL leads. TLS is verified unless the URL switches it off, or the host is this machine.
+ * Where a URL leads, see `parseDsn`.
  * @param env may have the password @throws DatabaseFailed
  */
 export function toDsnConfig(dsn: string, env: Readonly<Record<string, string | undefined>>): pg.ClientConfig {
-  const url = URL.parse(dsn);
-  if (!url || !/^postgres(?:ql)?:$/.test(url.protocol) || url.pathname.length < 2) {
-    throw new DatabaseFailed(
-      'The URL of the database cannot be used. Write it like postgres://user@host/database.',
-    );
+  try {
+    if (!/^postgres(?:ql)?:/.test(dsn))
+      throw new BadDsn('must begin with postgres://, such as postgres://user@host/database');
+    const { database, target } = parseDsn(dsn, env);
+    if (!target) throw new BadDsn('must name a server, such as postgres://user@host/database');
+    return toConfig(target, database, target.host);
+  } catch (error) {
+    if (!(error instanceof BadDsn)) throw error;
+    throw new DatabaseFailed(`The URL of the database ${error.message}.`);
   }
-  if (url.password === '' && env.PGPASSWORD !== undefined) url.password = encodeURIComponent(env.PGPASSWORD);
-  const isHere = url.hostname === '' || isLoopback(url.hostname);
-  if (!isHere && !url.searchParams.has('sslmode')) url.searchParams.set('sslmode', 'verify-full');
-  return { connectionString: url.href };
+}
+
+/** @param name that the certificate is for */
+function toConfig(
+  { host, port, username, password, tls, ca }: Omit<ServerTarget, 'lookup'>,
+  database: string,
+  name: string,
+): pg.ClientConfig {
+  // A name is asked for and verified, an address verified only.
+  const named = isIP(name) ? { host: name } : { servername: name };
+  const ssl = tls === 'verify' && defined({ rejectUnauthorized: true, ca, ...named });
+  return defined({ host, port, database, user: username, password, ssl });
 }
 
 interface DatasourceDeps {
@@ -48,16 +62,9 @@ export async function toDatasourceConfig(
   if (kind !== 'postgres' || !server) {
     throw new DatabaseFailed(`The datasource ${name} is not PostgreSQL: guard knows no other product.`);
   }
-  const { host, port, username, tls, ca } = server;
-  const address = await findAddress(host, allowed);
-  return defined({
-    host: address,
-    port,
-    database,
-    user: username ?? '',
-    password: sealedPassword === undefined ? '' : credentials.open(sealedPassword, datasource),
-    ssl: tls === 'verify' ? defined({ rejectUnauthorized: true, ca, servername: host }) : false,
-  });
+  const host = await findAddress(server.host, allowed);
+  const password = sealedPassword === undefined ? '' : credentials.open(sealedPassword, datasource);
+  return toConfig({ ...server, username: server.username ?? '', host, password }, database, server.host);
 }
 
 /** @throws DatabaseFailed */

@@ -76,6 +76,8 @@ test('a URL that cannot be used is refused without a word of it', () => {
     ['postgres://u:secret%zz@db.example/x', /has a % that does not begin an escape/],
     ['mongodb://u:secret@one.example,two.example/x', /must name one host/],
     ['postgres://u:secret@db.example/x?sslmode=prefer', /has a sslmode that is neither off nor verified/],
+    ['postgres:///x?host=/run/secret', /must name its host before the database/],
+    ['postgres://db.example/x?sslrootcert=/none/secret.pem', /has a sslrootcert that is not a file/],
     ['sqlite:secret.db', /names a file that is not there/],
   ] as const) {
     assert.throws(

@@ -94,7 +94,7 @@ test('the migration as operators read and run it', { skip: postgresMissing() }, 
     assert.equal((await shop.run(args, { input: `${shop.dsn}\n` })).code, 0);
     const wrong = await shop.run(args, { input: 'mysql://owner:s3cret@host/shop' });
     assert.equal(wrong.code, 1);
-    assert.match(wrong.err, /Write it like postgres:\/\/user@host\/database/);
+    assert.match(wrong.err, /must begin with postgres:\/\/, such as postgres:\/\/user@host\/database\./);
     assert.doesNotMatch(wrong.err, /s3cret/);
   });
 });
