@@ -353,7 +353,7 @@ describe('a guarded database that follows the revocation feed', { skip: postgres
     const terminal = await openTerminal(t);
     const wrong: [Record<string, string>, RegExp][] = [
       [{ dsn: '' }, /--dsn is missing/],
-      [{ dsn: 'mysql://x/y' }, /Write it like postgres:/],
+      [{ dsn: 'mysql://x/y' }, /such as postgres:/],
       [{ issuer: 'id.example' }, /--issuer must be a URL such as .*, and not id\.example/],
       [{ 'max-silence': '2' }, /--max-silence must be 3 to 3600 seconds, and not 2/],
     ];
