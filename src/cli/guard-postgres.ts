@@ -21,11 +21,10 @@ import {
   FAILED,
   type Given,
   readArguments,
-  readSecret,
-  requireFound,
   UsageError,
   writeLines,
 } from './command.ts';
+import { readDsn, requireDatasource } from './database.ts';
 import { openStore, requireResource } from './open.ts';
 
 const options = {
@@ -76,7 +75,7 @@ export const guardPostgres: Command = {
   async run(args, io) {
     const { positionals, values } = readArguments(args, options, 1);
     const asked = readOptions(values);
-    const dsn = await readDsn(values, io);
+    const dsn = await readPlace(values, io);
     await using opened = await openStore(io);
     const resource = await requireResource(positionals[0] as string, opened);
     const config =
@@ -180,23 +179,20 @@ function readOptions({
   };
 }
 
-/** @throws UsageError */
-async function readDsn({ dsn, datasource, database }: Values, io: CommandIo): Promise<string | undefined> {
-  if (dsn !== undefined && (datasource ?? database) !== undefined)
-    throw new UsageError('Give --dsn, or a datasource');
+/** @returns the URL; undefined: it is a datasource @throws UsageError */
+async function readPlace(values: Values, io: CommandIo): Promise<string | undefined> {
+  const { dsn, datasource, database } = values;
   if (dsn === undefined && (datasource === undefined || database === undefined))
     throw new UsageError('Say where the tables are: --dsn URL, or --datasource NAME and --database NAME');
-  return dsn === '-' ? readSecret('URL of the database: ', io) : dsn;
+  return readDsn(values, io);
 }
 
 async function findDatasource(
   { organization }: Resource,
-  { datasource, database = '' }: Values,
+  { datasource = '', database = '' }: Values,
   { store, credentials, config }: Foundations,
 ): Promise<ClientConfig> {
-  const named = await store.datasources.findBy('name', `${organization}/${datasource}`);
-  const found = requireFound(named, `The organization has no datasource ${datasource}.`);
-  return toDatasourceConfig(found, database, {
+  return toDatasourceConfig(await requireDatasource(organization, datasource, store), database, {
     credentials,
     allowed: createAllowedHosts(config.datasourceHosts),
   });

@@ -11,8 +11,6 @@ import { formatReport } from '../apply/report.ts';
 import { type Connector, DatasourceAway } from '../datasources/connector.ts';
 import { BadDsn, type Dsn, parseDsn } from '../datasources/dsn.ts';
 import { findDatabaseProblem } from '../datasources/names.ts';
-import { eachNoun } from '../directory/collections.ts';
-import { didYouMean } from '../errors/similar.ts';
 import { quote } from '../errors/texts.ts';
 import type { DatasourceKind, Resource } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
@@ -26,11 +24,10 @@ import {
   FAILED,
   type Given,
   readArguments,
-  readSecret,
-  requireFound,
   UsageError,
   writeLines,
 } from './command.ts';
+import { readDsn, requireDatasource } from './database.ts';
 import { openStore, operatorOf, requireResource } from './open.ts';
 
 const options = {
@@ -70,9 +67,8 @@ export const resource: Command = {
     const { positionals, values } = readArguments(args, options, 2);
     const [action, name = ''] = positionals;
     if (action !== 'import') throw new UsageError(`There is no ${action}, only import`);
-    if (values.dsn !== undefined && (values.datasource ?? values.database) !== undefined)
-      throw new UsageError('Give --dsn, or a datasource');
-    const dsn = values.dsn === undefined ? undefined : await readDsn(values.dsn, io);
+    const url = await readDsn(values, io);
+    const dsn = url === undefined ? undefined : requireDsn(url, io);
     await using opened = await openStore(io);
     const wanted = await requireResource(name, opened);
     const { read, importedFrom } = dsn
@@ -93,10 +89,10 @@ export const resource: Command = {
   },
 };
 
-async function readDsn(given: string, io: CommandIo): Promise<Dsn> {
-  const text = given === '-' ? await readSecret('URL of the database: ', io) : given;
+/** @throws UsageError */
+function requireDsn(url: string, { env }: CommandIo): Dsn {
   try {
-    return parseDsn(text, io.env);
+    return parseDsn(url, env);
   } catch (error) {
     if (error instanceof BadDsn) throw new UsageError(`The URL of the database ${error.message}`);
     throw error;
@@ -136,13 +132,7 @@ async function readFromDatasource(
 ) {
   const name = values.datasource ?? last?.datasource;
   if (name === undefined) throw new UsageError('Say where the tables are: --datasource NAME or --dsn URL');
-  const named = await store.datasources.findBy('name', `${organization}/${name}`);
-  const known = named ? [] : await Array.fromAsync(eachNoun(store.datasources, organization));
-  const hint = didYouMean(
-    name,
-    known.map((each) => each.name),
-  );
-  const datasource = requireFound(named, `The organization has no datasource ${name}${hint}.`);
+  const datasource = await requireDatasource(organization, name, store);
   const { kind, userTables } = datasource;
   const remembered = last?.datasource === name ? last : undefined;
   const databases = new Set(userTables.map(({ database }) => database));
