@@ -1,5 +1,6 @@
 /** What the schema has against an apply file, in words for the person who wrote the file. */
 import { z } from 'zod';
+import type { FieldProblem } from '../errors/domain.ts';
 import { didYouMean } from '../errors/similar.ts';
 import { cut } from '../errors/texts.ts';
 import { applyFile } from './schema.ts';
@@ -15,23 +16,55 @@ export function nameOf(path: Path): string {
 
 /** Each with its place in the text. */
 export function toProblems(issue: z.core.$ZodIssue, document: YamlDocument): Located[] {
+  return findProblems(issue, document.value, applyFile).map(({ path, message, culprit }) =>
+    document.at(path, message, culprit),
+  );
+}
+
+/** Each with its place in a JSON body. @param schema of the body, whose issue it is */
+export function toFieldProblems(issue: z.core.$ZodIssue, body: unknown, schema: z.ZodType): FieldProblem[] {
+  return findProblems(issue, body, schema).map(({ path, message }) => ({
+    path: toJsonPointer(path),
+    detail: message,
+  }));
+}
+
+/** RFC 6901. */
+export function toJsonPointer(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+interface Problem {
+  readonly path: Path;
+  readonly message: string;
+  readonly culprit?: string;
+}
+
+function findProblems(issue: z.core.$ZodIssue, whole: unknown, schema: z.ZodType): Problem[] {
   const { path } = issue;
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(applyFile, path);
-    return issue.keys.map((key) => document.at(path, `unknown key ${key}${didYouMean(key, known)}`, key));
+    const known = knownKeys(schema, path);
+    return issue.keys.map((key) => ({
+      path,
+      message: `unknown key ${key}${didYouMean(key, known)}`,
+      culprit: key,
+    }));
   }
   if (issue.code === 'invalid_key') {
     const key = String(path.at(-1));
-    return [document.at(path.slice(0, -1), `${key} ${issue.issues[0]?.message ?? 'is not valid'}`, key)];
+    const message = `${key} ${issue.issues[0]?.message ?? 'is not valid'}`;
+    return [{ path: path.slice(0, -1), message, culprit: key }];
   }
   if (issue.code === 'invalid_union') {
     const meant = issue.errors.find((option) => !option.some(isOfAnotherType));
     if (meant)
-      return meant.flatMap((inner) => toProblems({ ...inner, path: [...path, ...inner.path] }, document));
+      return meant.flatMap((inner) =>
+        findProblems({ ...inner, path: [...path, ...inner.path] }, whole, schema),
+      );
   }
-  const value = findValue(document.value, path);
-  const hint = typeof value === 'string' ? findHint(path, value) : '';
-  return [document.at(path, `${nameOf(path)} ${describe(issue, value)}${hint}`)];
+  const value = findValue(whole, path);
+  const hint = typeof value === 'string' ? findHint(path, value, schema) : '';
+  return [{ path, message: `${nameOf(path)} ${describe(issue, value)}${hint}` }];
 }
 
 /** Whether a choice of a union is not the one that was meant. */
@@ -40,8 +73,8 @@ function isOfAnotherType({ code, path }: z.core.$ZodIssue): boolean {
 }
 
 /** For a string where a group of keys must stand, if one key is enough. */
-function findHint(path: Path, value: string): string {
-  const schema = schemaAt(applyFile, path);
+function findHint(path: Path, value: string, whole: z.ZodType): string {
+  const schema = schemaAt(whole, path);
   if (!(schema instanceof z.ZodObject)) return '';
   const needed = Object.entries(schema.shape).filter(([, { _zod }]) => _zod.optin === undefined);
   const [key] = needed.length === 1 ? (needed[0] as [string, unknown]) : [];

@@ -42,6 +42,24 @@ export abstract class DomainError extends Error {
 /** A parameter is missing, repeated, malformed, or contradicts another (RFC 6749 section 5.2). */
 export class MalformedRequest extends DomainError {}
 
+/** What is wrong with one member of a request body. */
+export interface FieldProblem {
+  /** JSON Pointer (RFC 6901) into the body; empty: the body as a whole. */
+  readonly path: string;
+  /** A sentence without its full stop. */
+  readonly detail: string;
+}
+
+/** Members of a body are malformed, or do not fit what they name; nothing was written. */
+export class FieldsRefused extends DomainError {
+  override readonly status = 422;
+  readonly errors: readonly FieldProblem[];
+  constructor(errors: readonly FieldProblem[]) {
+    super({ description: `${errors.map(({ detail }) => detail).join('; ')}.` });
+    this.errors = errors;
+  }
+}
+
 /** A new password that will not do. The description may be shown to the person. */
 export class UnfitPassword extends MalformedRequest {
   /** The end of a sentence about the password. */
