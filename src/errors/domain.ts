@@ -145,6 +145,47 @@ export class RegistrationClosed extends DomainError {
   override readonly plainStatus = 403;
 }
 
+/** The access token is missing its row, has ended, or is for another resource (RFC 6750 section 3.1). */
+export class TokenRejected extends DomainError {
+  override readonly error = 'invalid_token';
+  override readonly status = 401;
+  override get told(): string {
+    return this.description ?? 'The access token is not valid.';
+  }
+}
+
+/** The token is good, and its rights do not reach so far (RFC 6750 section 3.1). */
+export class NotAllowed extends DomainError {
+  override readonly error = 'insufficient_scope';
+  override readonly status = 403;
+}
+
+/** Seconds since the person last proved who they are, for what could take over the server or an organization. */
+export const FRESH_LOGIN_SECONDS = 300;
+
+/** It takes a login of the person that is more recent (RFC 9470 section 3). */
+export class FreshLoginNeeded extends DomainError {
+  override readonly error = 'insufficient_user_authentication';
+  override readonly status = 401;
+  /** Seconds. */
+  readonly maxAge = FRESH_LOGIN_SECONDS;
+  override get told(): string {
+    return (
+      this.description ??
+      `This takes a login of a person in the last ${FRESH_LOGIN_SECONDS / 60} minutes. Log in again.`
+    );
+  }
+}
+
+/** There is no such thing, or the one who asks may not know of it. */
+export class NotFound extends DomainError {
+  override readonly error = 'not_found';
+  override readonly status = 404;
+  override get told(): string {
+    return this.description ?? 'There is no such thing here.';
+  }
+}
+
 /** A refusal that passes. */
 abstract class Passing extends DomainError {
   override readonly retryAfter: number;

@@ -1,0 +1,120 @@
+/**
+ * What an actor may do: with a table of the built-in resource, with one row of it, and with an object whose control
+ * would give rights. All of it is decided here; operations ask.
+ */
+import { FRESH_LOGIN_SECONDS, FreshLoginNeeded, NotAllowed, NotFound } from '../../errors/domain.ts';
+import type { AdminTable } from '../../nouns/admin-tables.ts';
+import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
+import type { Action } from '../../permissions/actions.ts';
+import { type ColumnLimit, type ColumnTypes, type Row, toLimits } from '../../permissions/column-limits.ts';
+import { isAllowed, type RowAccess, readableColumns } from '../../permissions/verdicts.ts';
+import { containsReach, type World } from '../../rights/reach-of.ts';
+import type { Actor } from './actor.ts';
+
+/** Their columns are texts, numbers and truth values, which compare in their natural text. */
+const TYPES: ColumnTypes = {};
+
+/** What every object is addressed and versioned by: shown with whatever else of it may be read. */
+const ALWAYS_SHOWN = ['id', 'version'] as const;
+
+function limitsOf({ permissions }: Pick<Actor, 'permissions'>, table: AdminTable, action: Action) {
+  return toLimits(permissions.cell(table, action), TYPES);
+}
+
+function requireAny(limits: readonly ColumnLimit[], table: AdminTable, action: Action): void {
+  if (limits.length > 0) return;
+  throw new NotAllowed({
+    description: `The token does not allow to ${action} ${table} (${table}:${action}).`,
+  });
+}
+
+/** The right to an action on a table at all, on whichever rows and columns. @throws NotAllowed */
+export function requireCell(actor: Pick<Actor, 'permissions'>, table: AdminTable, action: Action): void {
+  requireAny(limitsOf(actor, table, action), table, action);
+}
+
+/** Whether the actor may read anything of a row. */
+export function isVisible(actor: Pick<Actor, 'permissions'>, table: AdminTable, row: Row): boolean {
+  const columns = readableColumns(row, limitsOf(actor, table, 'read'), TYPES);
+  return columns === undefined || columns.size > 0;
+}
+
+/**
+ * What the actor may read of a row: all of it, or some columns with its id and version.
+ * @returns undefined if the row is hidden
+ */
+export function visiblePart<R extends Row>(
+  actor: Pick<Actor, 'permissions'>,
+  table: AdminTable,
+  row: R,
+): Partial<R> | undefined {
+  const columns = readableColumns(row, limitsOf(actor, table, 'read'), TYPES);
+  if (!columns) return row;
+  if (columns.size === 0) return undefined;
+  const shown = columns.union(new Set<string>(ALWAYS_SHOWN));
+  return Object.fromEntries(Object.entries(row).filter(([column]) => shown.has(column))) as Partial<R>;
+}
+
+/**
+ * The right to one access to one row, by its rows and columns. `row` is the object as the API shows it; `columns` of
+ * `create` are those that the request sets, of `update` those that it changes, with `changes` as their values afterwards.
+ * @throws NotFound for a row that may not be read either; NotAllowed
+ */
+export function requireRowAccess(
+  actor: Pick<Actor, 'permissions'>,
+  table: AdminTable,
+  access: RowAccess,
+): void {
+  const { action, row } = access;
+  const limits = limitsOf(actor, table, action);
+  if (isAllowed(access, limits, TYPES)) return;
+  if (row && action !== 'create' && !isVisible(actor, table, row)) throw new NotFound();
+  requireAny(limits, table, action);
+  throw new NotAllowed({
+    description: `The token allows to ${action} ${table} (${table}:${action}) with other rows or columns only.`,
+  });
+}
+
+export interface Guards {
+  /**
+   * The rights that a change takes beside the cell of its table: those that the object reaches before and after it.
+   * @param before undefined: the object is made @param after undefined: it is removed
+   * @throws NotAllowed, FreshLoginNeeded
+   */
+  requireChange<C extends CollectionName>(
+    actor: Actor,
+    collection: C,
+    before: Nouns[C] | undefined,
+    after: Nouns[C] | undefined,
+  ): Promise<void>;
+  /** For what is always dangerous: keys, secrets, export. @throws FreshLoginNeeded */
+  requireFresh(actor: Pick<Actor, 'isDangerous' | 'authenticatedAt'>): void;
+}
+
+export interface GuardDeps {
+  readonly world: World;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export function createGuards({ world, now }: GuardDeps): Guards {
+  return {
+    async requireChange(actor, collection, before, after) {
+      if (await containsReach(actor.reach, collection, before, after, world)) return;
+      const { singular } = declarationOf(collection);
+      throw new NotAllowed({
+        description: `The ${singular} has or would have rights that you may not hand out.`,
+      });
+    },
+
+    requireFresh({ isDangerous, authenticatedAt }) {
+      if (isDangerous) return;
+      if (authenticatedAt === undefined) {
+        throw new NotAllowed({
+          description: 'An application does this only if its own settings say `dangerous: true`.',
+        });
+      }
+      if (now() - authenticatedAt > FRESH_LOGIN_SECONDS * 1000) throw new FreshLoginNeeded();
+    },
+  };
+}
