@@ -60,6 +60,15 @@ function nameToCount(realm: Realm, login: string): string {
   return `${realm}/${findableUsername(login) ?? findableEmail(login) ?? login}`;
 }
 
+/** What guesses of the user's password are counted by. */
+export function guessedAccount({ realm, username, canonicalUsername, email }: User): {
+  readonly account: string;
+  readonly names: readonly string[];
+} {
+  const logins = [username, ...(email === undefined ? [] : [email])];
+  return { account: `${realm}/${canonicalUsername}`, names: logins.map((each) => nameToCount(realm, each)) };
+}
+
 export interface AuthenticateUserDeps {
   readonly store: Pick<DirectoryStore, 'users'>;
   readonly users: Pick<Users, 'findByLogin'>;
@@ -94,7 +103,7 @@ export function createAuthenticateUser({
   return async ({ realm, login, password, address, queue }) => {
     const attempt = await limits.passwordAttempt(nameToCount(realm, login), address);
     const user = await users.findByLogin(realm, login);
-    const mayLook = await attempt.reach(user && `${realm}/${user.canonicalUsername}`);
+    const mayLook = await attempt.reach(user && guessedAccount(user).account);
     const share = { organization: queue, address };
     const { ok, rehash: outdated } = await passwords
       .verify(password, mayLook ? user?.passwordHash : undefined, share)
@@ -111,8 +120,7 @@ export function createAuthenticateUser({
       await attempt.failed();
       throw new AccountClosed(user.enabled ? 'pending' : 'disabled');
     }
-    const logins = [user.username, ...(user.email === undefined ? [] : [user.email])];
-    await attempt.succeeded(logins.map((each) => nameToCount(realm, each)));
+    await attempt.succeeded(guessedAccount(user).names);
     if (!outdated) return user;
     try {
       return await rehash(user, password, share);

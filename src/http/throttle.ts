@@ -87,6 +87,19 @@ export interface Throttle extends GuessLimits {
   /** @throws TooManyAttempts */
   requireAddressNotBlocked(address: string): void;
   addressFailure(address: string): Promise<void>;
+  /**
+   * Until when an address that the account never logged in from gets no guess of it; undefined: it gets one at once.
+   * @returns milliseconds since the epoch
+   */
+  guessesBlockedUntil(account: GuessedAccount): Promise<number | undefined>;
+  /** Gives the account all its guesses again, from every address and under all its names. */
+  restoreGuesses(account: GuessedAccount): Promise<void>;
+}
+
+/** What guesses of passwords are counted by. */
+export interface GuessedAccount {
+  readonly account: string;
+  readonly names: readonly string[];
 }
 
 export interface ThrottleDeps {
@@ -162,6 +175,9 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   const guesses = limiter('guess', limits.account);
   const weights = limiter('delay', { points: WEIGHT_OF_DELAY, seconds: DELAYS_REMEMBERED });
   const addressesOfAccount = limiter('known', { points: 1, seconds: ADDRESS_REMEMBERED });
+  // Nothing that is counted of guesses is kept longer.
+  const guessesRemembered = Math.max(limits.account.seconds, DELAYS_REMEMBERED);
+  const restorations = limiter('restored', { points: 1, seconds: guessesRemembered });
   const addresses = failures('address', limits.address, 'too many failures from this address');
   // Counted apart from passwords: people who guess passwords at a back end must not block the back end, whose secret is
   // right.
@@ -183,14 +199,34 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   }
 
   /**
+   * Under which key guesses of a name or of an account are counted. The addresses that have counts of their own cannot be
+   * listed, so restoring guesses begins new counts of all of them: the time of the last restoration is part of each key.
+   * @param here of the address, if the subject has logged in from there
+   */
+  async function keyOfGuesses(subject: string, here: Promise<string | undefined>): Promise<string> {
+    const [restored, known] = await Promise.all([restorations.get(keyOf(subject)), here]);
+    const key = known ?? keyOf(subject);
+    return restored ? keyOf(key, String(restored.consumedPoints)) : key;
+  }
+
+  const subjectsOf = ({ account, names }: GuessedAccount): string[] => [
+    `account ${account}`,
+    ...names.map((name) => `name ${name}`),
+  ];
+
+  /**
    * One guess of a name or of an account.
    * @param earlier seconds by which its delays end before those of others that begin at the same time
    * @throws TooManyAttempts when no guess is left
    */
   async function take(subject: string, from: string, earlier: number): Promise<Taken> {
     const here = keyOf(subject, from);
-    const known = await addressesOfAccount.get(here);
-    const key = known ? here : keyOf(subject);
+    const lookUp = addressesOfAccount.get(here);
+    const key = await keyOfGuesses(
+      subject,
+      lookUp.then((found) => (found ? here : undefined)),
+    );
+    const known = await lookUp;
     const weight = (await weights.get(key))?.consumedPoints ?? 0;
     const delays = Math.floor(weight / WEIGHT_OF_DELAY);
     // Once delayed there is one guess at a time: it takes all the points.
@@ -310,5 +346,20 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     },
     requireAddressNotBlocked: (address) => addresses.require(() => keyOf(addressKey(address))),
     addressFailure: (address) => addresses.add(keyOf(addressKey(address))),
+    async guessesBlockedUntil(account) {
+      const waits = await Promise.all(
+        subjectsOf(account).map(async (subject) => {
+          const window = await guesses.get(await keyOfGuesses(subject, Promise.resolve(undefined)));
+          return window && window.consumedPoints >= limits.account.points ? window.msBeforeNext : 0;
+        }),
+      );
+      const wait = Math.max(...waits);
+      return wait > 0 ? now() + wait : undefined;
+    },
+    async restoreGuesses(account) {
+      await Promise.all(
+        subjectsOf(account).map((subject) => restorations.set(keyOf(subject), now(), guessesRemembered)),
+      );
+    },
   };
 }

@@ -283,6 +283,25 @@ test('guesses of a password', async (t) => {
     await next.abandoned();
   });
 
+  await t.test('are all there again after an operator restored them, from every address', async (t) => {
+    const { throttle, other, pass } = await startServer(t);
+    const ann = { account: 'organization:acme/ann', names: [ANN] };
+    await logIn(throttle, ANN, HOME);
+    await guessTimes(20, throttle, ANN, HOME);
+    assert.equal(await throttle.guessesBlockedUntil(ann), undefined, 'strangers have other guesses');
+    await guessTimes(20, throttle, ANN, STRANGER);
+    const until = await other.guessesBlockedUntil(ann);
+    await throttle.restoreGuesses(ann);
+    assert.equal(await other.guessesBlockedUntil(ann), undefined);
+    assert.equal(await guessTimes(11, other, ANN, STRANGER), 10);
+    assert.equal(await guessTimes(11, other, ANN, HOME), 10);
+    assert.equal(await guess(other, ANN, STRANGER), 60, 'delays start from the shortest again');
+    assert.equal(await other.guessesBlockedUntil(ann), until);
+    pass(1);
+    await throttle.restoreGuesses(ann);
+    await logIn(other, ANN, HOME);
+  });
+
   await t.test('DO-02 count for one account only', async (t) => {
     const { throttle } = await startServer(t);
     await guessTimes(20, throttle, ANN, STRANGER);
