@@ -8,12 +8,20 @@ import type { ApplyConnection } from '../apply/schema.ts';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { type Connections, createSecret, type ShownToken } from '../connections/connections.ts';
+import type { Use } from '../connections/uses.ts';
 import type { Connection, Organization } from '../nouns/index.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 
 /** Living tokens that are counted one by one. */
 const COUNTED = 1_000_000;
+
+interface Counted {
+  readonly count: number;
+  /** Counting ended there. */
+  readonly isMore: boolean;
+}
 
 export interface ConnectionsDeps {
   readonly store: DirectoryStore;
@@ -51,20 +59,45 @@ export async function createConnection(
   return { connection, token };
 }
 
-/** Lines of text; no secret is among them. */
-export async function describeConnection(
+/** What there is to know of a connection beside what was written. Times in milliseconds. */
+export interface ConnectionUse {
+  readonly state: 'alive' | 'expired' | 'disabled';
+  /** When each of its tokens was made, newest first. */
+  readonly secrets: readonly { readonly id: string; readonly createdAt: number }[];
+  readonly lastUse?: Use;
+  readonly tokens: Counted;
+}
+
+/** @param most living tokens that are counted */
+export async function findConnectionUse(
   connection: Connection,
-  { store, connections, now }: ConnectionsDeps,
-): Promise<string[]> {
-  const [organization, application, owner, use, living] = await Promise.all([
+  { connections, now }: Pick<ConnectionsDeps, 'connections' | 'now'>,
+  most: number,
+): Promise<ConnectionUse> {
+  const [lastUse, count] = await Promise.all([
+    connections.findUse(connection),
+    connections.countLiving(connection, most),
+  ]);
+  const { enabled, expiresAt, secrets } = connection;
+  return defined({
+    state: enabled ? (expiresAt !== undefined && expiresAt <= now() ? 'expired' : 'alive') : 'disabled',
+    secrets: secrets.map(({ id, createdAt }) => ({ id, createdAt })),
+    lastUse,
+    tokens: { count, isMore: count === most },
+  } as const);
+}
+
+/** Lines of text; no secret is among them. */
+export async function describeConnection(connection: Connection, deps: ConnectionsDeps): Promise<string[]> {
+  const { store } = deps;
+  const [organization, application, owner, use] = await Promise.all([
     store.organizations.get(connection.organization),
     store.applications.get(connection.application),
     connection.owner === undefined ? undefined : store.users.get(connection.owner),
-    connections.findUse(connection),
-    connections.countLiving(connection, COUNTED),
+    findConnectionUse(connection, deps, COUNTED),
   ]);
-  const { enabled, expiresAt, secrets, networks, scopes, maxTokenTtl } = connection;
-  const state = enabled ? (expiresAt !== undefined && expiresAt <= now() ? 'expired' : 'alive') : 'disabled';
+  const { expiresAt, networks, scopes, maxTokenTtl } = connection;
+  const { state, secrets, lastUse, tokens } = use;
   const facts: [string, string | undefined][] = [
     ['id', connection.id],
     ['application', application?.name],
@@ -76,8 +109,8 @@ export async function describeConnection(
     ['its tokens live', maxTokenTtl === undefined ? undefined : `${maxTokenTtl} s at most`],
     ['expires', expiresAt === undefined ? 'when it is ended' : new Date(expiresAt).toISOString()],
     ['tokens of its own', secrets.map(({ createdAt }) => new Date(createdAt).toISOString()).join(', ')],
-    ['last used', use ? `${new Date(use.at).toISOString()} from ${use.address}` : 'never'],
-    ['living tokens made from it', living === COUNTED ? `${COUNTED} or more` : String(living)],
+    ['last used', lastUse ? `${new Date(lastUse.at).toISOString()} from ${lastUse.address}` : 'never'],
+    ['living tokens made from it', tokens.isMore ? `${COUNTED} or more` : String(tokens.count)],
   ];
   return [
     `${organization?.name}/${connection.name}: ${state}`,

@@ -1,14 +1,13 @@
+import { type KeyFacts, listKeys, removeKey, rotateKeys } from '../admin/keys.ts';
 import { BadValue, duration } from '../config/values.ts';
 import { quote, toOneLine } from '../errors/texts.ts';
 import { JWKS_CACHE_SECONDS } from '../keys/key-plan.ts';
-import { removeSigningKey, rotateSigningKeys } from '../keys/signing-keys.ts';
-import type { Foundations } from '../server/foundations.ts';
 import { defined } from '../storage/defined.ts';
 import {
   type Command,
-  CommandFailed,
   type CommandIo,
   readArguments,
+  requireFound,
   UsageError,
   writeLines,
 } from './command.ts';
@@ -41,8 +40,7 @@ export const keys: Command = {
 async function list(args: readonly string[], io: CommandIo): Promise<undefined> {
   readArguments(args, {}, 0);
   await using opened = await openStore(io);
-  await opened.followSigningAlgs();
-  writeLines(io.stdout, describeKeys(opened));
+  writeLines(io.stdout, describe(await listKeys(opened)));
 }
 
 /** @returns seconds */
@@ -61,39 +59,21 @@ async function rotate(args: readonly string[], io: CommandIo): Promise<undefined
   if (immediately && values.lead !== undefined) throw new UsageError('--now and --lead exclude each other');
   const lead = values.lead === undefined ? undefined : parseLead(values.lead);
   await using opened = await openStore(io);
-  await opened.followSigningAlgs();
-  const { longestLifetime, storage } = opened;
-  const how = defined({ immediately, lead });
-  const made = await rotateSigningKeys({ ...opened, keys: storage.keys }, { ...how, longestLifetime });
-  await record(opened, io, 'keys.rotated', { made: made.map(({ id }) => id), ...how });
-  writeLines(io.stdout, describeKeys(opened));
+  const published = await rotateKeys(defined({ immediately, lead }), opened, operatorOf(io));
+  writeLines(io.stdout, describe(published));
 }
 
 async function remove(args: readonly string[], io: CommandIo): Promise<undefined> {
   const { positionals } = readArguments(args, {}, 1);
   const kid = positionals[0] as string;
   await using opened = await openStore(io);
-  const wasThere = await removeSigningKey({ ...opened, keys: opened.storage.keys }, kid);
-  if (!wasThere) throw new CommandFailed(`There is no signing key ${kid}.`);
-  await record(opened, io, 'keys.removed', { kid });
-  writeLines(io.stdout, [toOneLine(`Removed ${kid}; what it signed is dead.`), ...describeKeys(opened)]);
+  const left = requireFound(await removeKey(kid, opened, operatorOf(io)), `There is no signing key ${kid}.`);
+  writeLines(io.stdout, [toOneLine(`Removed ${kid}; what it signed is dead.`), ...describe(left)]);
 }
 
-/** Writes to the audit log what was changed, and reads the keys again. */
-async function record(
-  { audit, now, signingKeys }: Foundations,
-  io: CommandIo,
-  event: string,
-  details: object,
-) {
-  await audit.append({ at: now(), event, outcome: 'changed', ...operatorOf(io), details: { ...details } });
-  await signingKeys.refresh();
-}
-
-function describeKeys({ signingKeys }: Foundations): string[] {
-  return signingKeys.published().map((key) => {
-    const state = signingKeys.stateOf(key);
-    const until = key.expiresAt === undefined ? '' : `, published until ${toIso(key.expiresAt)}`;
-    return `${key.kid}  ${key.alg.padEnd(5)}  ${state.padEnd(7)}  signs from ${toIso(key.activeFrom)}${until}`;
+function describe(published: readonly KeyFacts[]): string[] {
+  return published.map(({ kid, alg, state, signsFrom, publishedUntil }) => {
+    const until = publishedUntil === undefined ? '' : `, published until ${toIso(publishedUntil)}`;
+    return `${kid}  ${alg.padEnd(5)}  ${state.padEnd(7)}  signs from ${toIso(signsFrom)}${until}`;
   });
 }

@@ -3,7 +3,7 @@
  * This file does not read or write the store.
  */
 
-import { ACCESS_TOKEN_ALG, type AlgChoice, type SigningAlg } from '../nouns/signing-algs.ts';
+import { ACCESS_TOKEN_ALG, type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 import type { StoredKey } from '../storage/contract.ts';
 
 /** Seconds that others may cache the JWKS: a new key is published at least this long before it signs. */
@@ -48,6 +48,21 @@ export function chooseSigner<K extends KeyTimes>(
   const active = choice.map((alg) => findSigner(keys, alg, now));
   const oldest = choice.map((alg) => publishedSignersOf(keys, alg, now)[0]);
   return [...active, ...oldest].find((key) => key !== undefined);
+}
+
+/** All keys that verifiers may have, per algorithm the active one first. */
+export function publishedOf<K extends KeyTimes>(keys: readonly K[], now: number): K[] {
+  const first = SIGNING_ALGS.flatMap((alg) => chooseSigner(keys, [alg], now) ?? []);
+  return [...first, ...keys.filter((key) => isPublished(key, now) && !first.includes(key))];
+}
+
+export type KeyState = 'next' | 'active' | 'retired';
+
+/** @param key one of `keys` */
+export function keyStateOf<K extends KeyTimes>(keys: readonly K[], key: K, now: number): KeyState {
+  if (key.activeFrom > now) return 'next';
+  const isRetired = key.retiredAt !== undefined && key.retiredAt <= now;
+  return !isRetired && findSigner(keys, key.alg as SigningAlg, now) === key ? 'active' : 'retired';
 }
 
 /** Until when the same keys sign as at this moment, if the store stays as it is. Milliseconds; may be infinite. */

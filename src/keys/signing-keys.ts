@@ -16,16 +16,17 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint } from 'jose';
-import { type AlgChoice, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
+import type { AlgChoice, SigningAlg } from '../nouns/signing-algs.ts';
 import type { KeyStore, StoredKey } from '../storage/contract.ts';
 import type { Vault } from '../storage/vault.ts';
 import {
   chooseSigner,
-  findSigner,
-  isPublished,
   JWKS_CACHE_SECONDS,
+  type KeyState,
   type KeyStep,
+  keyStateOf,
   planKeys,
+  publishedOf,
   signersHoldUntil,
 } from './key-plan.ts';
 
@@ -38,8 +39,6 @@ export interface SigningKey extends Pick<StoredKey, 'createdAt' | 'activeFrom' |
   readonly privateKey: KeyObject;
   readonly publicJwk: JsonWebKey;
 }
-
-export type KeyState = 'next' | 'active' | 'retired';
 
 export interface SigningKeys {
   /** All published keys, per algorithm the active one first. */
@@ -102,7 +101,8 @@ function open(stored: StoredKey, vault: Vault, opened?: KeyObject): SigningKey {
   return { kid, alg: alg as SigningAlg, privateKey, publicJwk, ...times };
 }
 
-async function listSigningKeys(keys: KeyStore): Promise<StoredKey[]> {
+/** Of any state, oldest first. */
+export async function listSigningKeys(keys: Pick<KeyStore, 'list'>): Promise<StoredKey[]> {
   return (await keys.list()).filter(({ purpose }) => purpose === PURPOSE);
 }
 
@@ -138,15 +138,8 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
     signers.until = 0;
   }
 
-  const published = (): SigningKey[] => {
-    const first = SIGNING_ALGS.flatMap((alg) => chooseSigner(all, [alg], now()) ?? []);
-    return [...first, ...all.filter((key) => isPublished(key, now()) && !first.includes(key))];
-  };
-  const stateOf = (key: SigningKey): KeyState => {
-    if (key.activeFrom > now()) return 'next';
-    const isRetired = key.retiredAt !== undefined && key.retiredAt <= now();
-    return !isRetired && findSigner(all, key.alg, now()) === key ? 'active' : 'retired';
-  };
+  const published = (): SigningKey[] => publishedOf(all, now());
+  const stateOf = (key: SigningKey): KeyState => keyStateOf(all, key, now());
   const fingerprint = (): string =>
     published()
       .map((key) => `${key.kid} ${stateOf(key)}`)
