@@ -28,6 +28,8 @@ export interface OperationFacts<
    * concerns the whole server, and takes a token for that.
    */
   readonly path: Path;
+  /** What those of its parameters look like that are not UUIDs; they are told apart by case. */
+  readonly parameters?: Readonly<Record<string, RegExp>>;
   /** One sentence. */
   readonly summary: string;
   /** The right that it takes at least; `run` checks rows and columns. */
