@@ -45,7 +45,7 @@ export async function createConnection(
     throw new ApplyRefused([`connection ${wanted.name} is there already`]);
   }
   const plan = createPlan(store);
-  await planConnection(plan, organization, wanted, { store, now });
+  await planConnection(plan, organization, wanted, { now });
   await plan.checkReferences();
   const [step] = plan.steps;
   const after = step?.after as Connection | undefined;

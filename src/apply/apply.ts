@@ -157,7 +157,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   }
   for (const [organization, entry] of organizations) {
     const first = await findFirstResource(plan, organization, entry, store);
-    for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier, store);
+    for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier);
     await checkDefaultRole(plan, organization, store);
     for (const application of entry.applications ?? []) {
       await planApplication(plan, organization, application, planning);
@@ -192,7 +192,10 @@ async function addPeople<T>(
 }
 
 /** Before the first write, because hashing can be refused and takes long. */
-async function hashPasswords(steps: Step[], { passwords, now }: ApplyDeps): Promise<void> {
+export async function hashPasswords(
+  steps: readonly Step[],
+  { passwords, now }: Pick<ApplyDeps, 'passwords' | 'now'>,
+): Promise<void> {
   const waiting = steps.filter(({ password }) => password !== undefined);
   for (let from = 0; from < waiting.length; from += SIDE_BY_SIDE) {
     await Promise.all(

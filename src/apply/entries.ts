@@ -3,6 +3,8 @@
 import { HiddenValue, type InFile, type NameOf } from '../nouns/in-file.ts';
 import { type CollectionName, declarationOf, fieldOf, type Nouns } from '../nouns/index.ts';
 import type { Field, Referred, ServerSettings } from '../nouns/noun.ts';
+import { Permissions } from '../permissions/permissions.ts';
+import { toWritten } from '../permissions/permissions-json.ts';
 
 /** Members of an entry of an apply file by their keys, with the values that reading a file gives. */
 export type Entry = Readonly<Record<string, unknown>>;
@@ -72,4 +74,12 @@ function flat(entry: Entry): Entry {
 /** Values that are objects of a class, such as permissions, are one value. */
 export function isGroup(value: unknown): value is Entry {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** As JSON and YAML have the value. */
+export function toJson(value: unknown): unknown {
+  if (value instanceof Permissions) return toWritten(value);
+  if (Array.isArray(value)) return value.map(toJson);
+  if (!isGroup(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]));
 }

@@ -23,11 +23,9 @@ import type { Field, ServerSettings } from '../nouns/noun.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { referenceTo } from '../nouns/references.ts';
 import { findMisfits } from '../permissions/catalogue.ts';
-import { Permissions } from '../permissions/permissions.ts';
-import { toWritten } from '../permissions/permissions-json.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional } from './entries.ts';
+import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional, toJson } from './entries.ts';
 import { application, connection, datasource, resource, role, user } from './schema.ts';
 
 const schemas = {
@@ -221,7 +219,7 @@ function without(initial: Entry, entry: Entry): Entry {
 }
 
 /** Each with the settings that it has; its other members have no meaning for it. */
-function spellFaces(faces: Readonly<Record<string, Entry>>): Entry {
+export function spellFaces(faces: Readonly<Record<string, Entry>>): Entry {
   return Object.fromEntries(
     builtInFaces.flatMap(({ name, settings }) => {
       const { [name]: face } = faces;
@@ -231,11 +229,4 @@ function spellFaces(faces: Readonly<Record<string, Entry>>): Entry {
       return [[name, Object.fromEntries(changed.map((key) => [key, face[key]]))]];
     }),
   );
-}
-
-function toJson(value: unknown): unknown {
-  if (value instanceof Permissions) return toWritten(value);
-  if (Array.isArray(value)) return value.map(toJson);
-  if (!isGroup(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]));
 }

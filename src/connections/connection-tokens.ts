@@ -13,13 +13,13 @@ const CHECKSUM_LENGTH = 6;
 function checksum(text: string): string {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(crc32(text));
-  return bytes.toString('base64url');
+  return Buffer.from(bytes).toString('base64url');
 }
 
-/** @param id the connection's UUID */
-export function createConnectionToken(id: string): string {
+/** @param id the connection's UUID @param bytes 32 */
+export function createConnectionToken(id: string, bytes: Uint8Array = randomBytes(32)): string {
   const head = Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url');
-  const body = CONNECTION_TOKEN + head + randomBytes(32).toString('base64url');
+  const body = CONNECTION_TOKEN + head + Buffer.from(bytes).toString('base64url');
   return body + checksum(body);
 }
 

@@ -99,9 +99,14 @@ function isEqual(a: string, b: string): boolean {
 /**
  * @param id the connection's
  * @param now milliseconds
+ * @param bytes 32 that cannot be guessed; made here if absent
  */
-export function createSecret(id: string, now: number): { token: string; secret: ConnectionSecret } {
-  const token = createConnectionToken(id);
+export function createSecret(
+  id: string,
+  now: number,
+  bytes?: Uint8Array,
+): { token: string; secret: ConnectionSecret } {
+  const token = createConnectionToken(id, bytes);
   return { token, secret: { id: randomUUID(), hash: hashConnectionToken(token), createdAt: now } };
 }
 

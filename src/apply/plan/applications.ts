@@ -20,11 +20,10 @@ export async function planApplication(
   plan: Plan,
   organization: Organization,
   entry: ApplyApplication,
-  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords'>,
+  deps: Pick<Planning, 'clientSecrets' | 'resetPasswords'>,
 ): Promise<void> {
-  const { store } = deps;
   const name = `application ${organization.name}/${entry.name}`;
-  const before = await store.applications.findBy('name', `${organization.id}/${entry.name}`);
+  const before = await plan.findBefore('applications', 'name', `${organization.id}/${entry.name}`);
   const id = before?.id ?? plan.reserveId(organization.id, entry.name);
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
   const holder = await plan.findHolder('applications', 'clientId', clientId);
@@ -149,7 +148,7 @@ function planTargets(
   before: Application | undefined,
 ): Targets {
   const stored = new Map(before?.ceilings.map((ceiling) => [ceiling.resource, ceiling.permissions]));
-  const resource = wanted ?? before?.resource;
+  const resource = wanted ?? (plan.isCleared('applications', 'resource') ? undefined : before?.resource);
   const ceilings: Ceiling[] = [];
   if (resource !== undefined) {
     const own = permissions ? toStored(permissions) : (stored.get(resource) ?? NOTHING_STORED);

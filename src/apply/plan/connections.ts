@@ -1,5 +1,4 @@
 /** Connections of an apply file. What they stand on (application, resource, owner) is fixed once they are made. */
-import { randomUUID } from 'node:crypto';
 import { createSecret } from '../../connections/connections.ts';
 import { type Application, type Connection, catalogueOf, type Organization } from '../../nouns/index.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
@@ -49,17 +48,17 @@ export async function planConnection(
   plan: Plan,
   organization: Organization,
   entry: ApplyConnection,
-  { store, now }: Pick<Planning, 'store' | 'now'>,
+  { now }: Pick<Planning, 'now'>,
 ): Promise<void> {
   const name = `connection ${organization.name}/${entry.name}`;
-  const before = await store.connections.findBy('name', `${organization.id}/${entry.name}`);
+  const before = await plan.findBefore('connections', 'name', `${organization.id}/${entry.name}`);
   const standing = await findStanding(plan, name, organization, entry, before);
   if (!standing) return;
   const { permissions, scopes } = entry;
   await checkRights(plan, name, standing.resource, defined({ permissions, scopes }));
-  const id = before?.id ?? randomUUID();
+  const id = before?.id ?? plan.newId('connections');
   const createdAt = before?.createdAt ?? now();
-  const made = before ? undefined : createSecret(id, createdAt);
+  const made = before ? undefined : createSecret(id, createdAt, plan.secretBytes('connectionToken', 32));
   const given = {
     id,
     createdAt,

@@ -16,15 +16,15 @@ export async function planDatasource(
   plan: Plan,
   organization: Organization,
   entry: ApplyDatasource,
-  { store, datasources, credentials }: Pick<Planning, 'store' | 'datasources' | 'credentials'>,
+  { datasources, credentials }: Pick<Planning, 'datasources' | 'credentials'>,
 ): Promise<void> {
   const name = `datasource ${organization.name}/${entry.name}`;
-  const before = await store.datasources.findBy('name', `${organization.id}/${entry.name}`);
+  const before = await plan.findBefore('datasources', 'name', `${organization.id}/${entry.name}`);
   if (before && before.kind !== entry.kind) {
     plan.problems.push(`${name} has another kind, which cannot be changed: make one with another name`);
     return;
   }
-  const owner = { id: before?.id ?? randomUUID(), organization: organization.id };
+  const owner = { id: before?.id ?? plan.newId('datasources'), organization: organization.id };
   const server = planServer(entry, before);
   const userTables: UserTable[] = [];
   for (const table of entry.userTables ?? []) {

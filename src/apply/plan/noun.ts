@@ -37,7 +37,9 @@ export async function planNoun<C extends CollectionName>(
       const value = inFile && said[inFile.key ?? key];
       const initial = () => initialOf(field, noun, settings);
       const kind = namedBy(field);
-      if (value === undefined)
+      if (plan.isCleared(collection, inFile?.key ?? key))
+        noun[key] = isOptional(field) ? undefined : initial();
+      else if (value === undefined)
         noun[key] = kept(plan, field, was[key]) ?? (before && isOptional(field) ? undefined : initial());
       else if (kind) {
         const ids = await findIds(plan, name, kind, String(noun.organization), [value].flat() as string[]);

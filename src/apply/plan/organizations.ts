@@ -1,5 +1,4 @@
 /** Organizations of an apply file, and the resources and roles in them. */
-import { randomUUID } from 'node:crypto';
 import { eachNoun } from '../../directory/collections.ts';
 import { builtInFaces } from '../../faces/index.ts';
 import {
@@ -30,6 +29,7 @@ async function planFaces(
   registration: boolean,
 ): Promise<Organization['faces']> {
   const faces: Record<string, FaceSettings> = { ...before?.faces };
+  if (plan.isCleared('organizations', 'faces')) return undefined;
   for (const [name, wanted] of Object.entries(entry.faces ?? {}) as WantedFaces) {
     const had = before?.faces?.[name];
     const application =
@@ -55,10 +55,10 @@ async function planFaces(
 export async function planOrganization(
   plan: Plan,
   entry: ApplyOrganization,
-  { store, hosts, registration }: Planning,
+  { hosts, registration }: Planning,
 ): Promise<Organization> {
-  const before = await store.organizations.findBy('name', entry.name);
-  const id = before?.id ?? randomUUID();
+  const before = await plan.findBefore('organizations', 'name', entry.name);
+  const id = before?.id ?? plan.newId('organizations');
   for (const application of entry.applications ?? []) plan.reserveId(id, application.name);
   const faces = await planFaces(plan, entry, id, before, registration);
   const name = `organization ${entry.name}`;
@@ -115,7 +115,7 @@ export async function planResource(
 ): Promise<void> {
   const { identifier } = entry;
   const name = `resource ${identifier}`;
-  const before = await settings.store.resources.findBy('identifier', identifier);
+  const before = await plan.findBefore('resources', 'identifier', identifier);
   if (before && before.organization !== organization.id) {
     plan.problems.push(`${name} is another organization's: an identifier is unique on the server`);
     return;
@@ -140,10 +140,9 @@ export async function planRole(
   organization: Organization,
   entry: ApplyRole,
   firstResource: string | undefined,
-  store: DirectoryStore,
 ): Promise<void> {
   const name = `role ${organization.name}/${entry.name}`;
-  const before = await store.roles.findBy('name', `${organization.id}/${entry.name}`);
+  const before = await plan.findBefore('roles', 'name', `${organization.id}/${entry.name}`);
   const resource = entry.resource ?? before?.resource ?? firstResource;
   if (resource === undefined) {
     plan.problems.push(`${name} needs a resource, and the organization has none`);

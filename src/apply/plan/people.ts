@@ -1,5 +1,4 @@
 /** Users and administrators of an apply file. */
-import { randomBytes } from 'node:crypto';
 import { checkNewPassword, toImportedHash } from '../../accounts/passwords.ts';
 import { DomainError } from '../../errors/domain.ts';
 import { builtInFaces } from '../../faces/index.ts';
@@ -92,10 +91,10 @@ async function planPerson(
 ): Promise<AddToPlan | undefined> {
   const names = canonicalNames(plan, name, entry);
   if (!names) return undefined;
-  const { users } = deps.store;
-  const before = await users.findBy('username', `${realm}/${names.canonicalUsername}`);
+  const before = await plan.findBefore('users', 'username', `${realm}/${names.canonicalUsername}`);
   const { organization, emailVerified, faces } = person;
-  const canonicalEmail = names.canonicalEmail ?? before?.canonicalEmail;
+  const kept = plan.isCleared('users', 'email') ? undefined : before?.canonicalEmail;
+  const canonicalEmail = names.canonicalEmail ?? kept;
   const moved = before !== undefined && before.canonicalEmail !== canonicalEmail;
   const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
   const given = {
@@ -157,7 +156,7 @@ async function planPassword(
   }
   if (password === undefined) {
     if (before) return kept;
-    const value = randomBytes(18).toString('base64url');
+    const value = plan.secretBytes('password', 18).toString('base64url');
     return { password: value, generated: { kind: 'password', value } };
   }
   if (before && (await passwords.verify(password, before.passwordHash, { organization })).ok) return kept;

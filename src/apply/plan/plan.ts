@@ -1,5 +1,5 @@
 /** The directory as an apply file wants it, built up noun by noun over what the store holds. Nothing is written here. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Passwords } from '../../accounts/passwords.ts';
 import { type Changes, findFixedChanges, managerOf, type New } from '../../changes/changes.ts';
@@ -17,9 +17,9 @@ import {
   type UniqueKey,
   uniqueValuesOf,
 } from '../../nouns/index.ts';
-import type { Referred } from '../../nouns/noun.ts';
+import type { ManagedBy, Referred } from '../../nouns/noun.ts';
 import { referenceTo } from '../../nouns/references.ts';
-import type { DirectoryStore } from '../../storage/contract.ts';
+import { Conflict, type DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 
 /** What applying works with. */
@@ -91,6 +91,20 @@ export interface Removal {
   readonly noun: Nouns[OfOrganization];
 }
 
+/** One noun that is made or changed by itself, instead of by a file. */
+export interface Editing {
+  readonly collection: CollectionName;
+  /** Absent: it is made. It may get another name. */
+  readonly before?: Nouns[CollectionName];
+  /** Of the one that is made. */
+  readonly id: string;
+  /** Keys of its entry that were there and are left out: the fields get what a new noun has. */
+  readonly cleared: ReadonlySet<string>;
+  readonly managedBy: ManagedBy;
+  /** Bytes that a secret of the noun is made of. */
+  readonly secretBytes: (kind: GeneratedSecret['kind'], size: number) => Buffer;
+}
+
 export interface Plan {
   readonly steps: Step[];
   /** Names of what is as the file wants it. */
@@ -120,6 +134,20 @@ export interface Plan {
     key: UniqueKey<C>,
     value: string,
   ): Promise<Nouns[C] | undefined>;
+  /**
+   * The noun that an entry speaks of, by its name in the store; where one noun is edited, that noun.
+   * @throws Conflict when another one than the edited has the name
+   */
+  findBefore<C extends CollectionName>(
+    collection: C,
+    key: UniqueKey<C>,
+    value: string,
+  ): Promise<Nouns[C] | undefined>;
+  /** Of a noun that is made. */
+  newId(collection: CollectionName): string;
+  /** Whether the entry of the edited noun had the key and has it no more. */
+  isCleared(collection: CollectionName, key: string): boolean;
+  readonly secretBytes: Editing['secretBytes'];
   /** Under which an application is added that others of the file may name before. */
   reserveId(organization: string, application: string): string;
   /** Of an organization, or of an application or role of the organization. */
@@ -135,7 +163,7 @@ export interface Plan {
 /** What this makes may be removed by a later file. */
 export const APPLYING = { managedBy: 'apply' } as const;
 
-export function createPlan(store: DirectoryStore): Plan {
+export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
   /** Nouns of the file, whether they change or not, by their unique keys. */
   const planned = new Map<string, Nouns[CollectionName]>();
   const reserved = new Map<string, string>();
@@ -170,6 +198,8 @@ export function createPlan(store: DirectoryStore): Plan {
       },
     ]),
   ) as unknown as Lookup;
+  const { managedBy } = editing ?? APPLYING;
+  const isEdited = (collection: CollectionName): boolean => editing?.collection === collection;
   const findNamed = <C extends 'roles' | 'applications'>(collection: C, organization: string, name: string) =>
     findBy(collection, 'name', `${organization}/${name}`);
 
@@ -183,11 +213,11 @@ export function createPlan(store: DirectoryStore): Plan {
     add(collection, name, before, wanted, extras = {}) {
       const after = {
         ...wanted,
-        id: before?.id ?? wanted.id ?? randomUUID(),
+        id: before?.id ?? wanted.id ?? this.newId(collection),
         number: before?.number ?? 0,
         version: before?.version ?? 0,
         createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
-        managedBy: before ? managerOf(before, APPLYING) : APPLYING.managedBy,
+        managedBy: before ? managerOf(before, { managedBy }) : managedBy,
       } as unknown as typeof before & object;
       nouns.set(after.id, { collection, name, noun: after });
       for (const [key, value] of uniqueValuesOf(collection, after)) {
@@ -199,13 +229,23 @@ export function createPlan(store: DirectoryStore): Plan {
     },
     lookup,
     findApplication: (organization, name) => findNamed('applications', organization, name),
+    async findBefore(collection, key, value) {
+      const named = await collectionOf(store, collection).findBy(key, value);
+      if (!isEdited(collection)) return named;
+      const edited = editing?.before as typeof named;
+      if (named && named.id !== edited?.id) throw new Conflict(key);
+      return edited;
+    },
+    newId: (collection) => (isEdited(collection) && editing ? editing.id : randomUUID()),
+    isCleared: (collection, key) => isEdited(collection) && editing?.cleared.has(key) === true,
+    secretBytes: editing?.secretBytes ?? ((_kind, size) => randomBytes(size)),
     async findHolder(collection, key, value) {
       const holder = await findBy(collection, key, value);
       return holder && removals.has(referenceTo(collection, holder)) ? undefined : holder;
     },
     reserveId(organization, application) {
       const key = `${organization}/${application}`;
-      const id = reserved.get(key) ?? randomUUID();
+      const id = reserved.get(key) ?? this.newId('applications');
       reserved.set(key, id);
       return id;
     },
