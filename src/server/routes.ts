@@ -1,5 +1,6 @@
 /** Everything that answers requests: endpoints by method and path, and the rest in the order in which it is asked. */
 import type { Middleware } from 'koa';
+import { createDescriptionEndpoints } from '../admin/openapi/endpoints.ts';
 import { createEndpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
 import { createFaces } from '../faces/create-faces.ts';
@@ -7,6 +8,7 @@ import type { Face } from '../faces/face.ts';
 import { readBody } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
 import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
+import { packageFolder } from './package-folder.ts';
 import type { Services } from './services.ts';
 
 /** Takes the place of the token endpoint, in tests that compare it with the engine's own. */
@@ -35,6 +37,7 @@ export async function createRoutes(
     tokenEndpoint:
       tokenEndpoint && ((requests) => tokenEndpoint(requests, provider.engine.middleware, issuer)),
   });
+  const description = createDescriptionEndpoints(packageFolder('docs'));
   const routes: Middleware[] = [interaction, faces.routes, postedRequests, provider.routes];
-  return { endpoints, directEndpoints, routes, faces };
+  return { endpoints: new Map([...endpoints, ...description]), directEndpoints, routes, faces };
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { options } from '../../src/config/options.ts';
-import { written } from '../../src/config/write-docs.ts';
+import { written } from '../../src/write-docs.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SOURCES = join(ROOT, 'src');

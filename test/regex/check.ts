@@ -44,7 +44,7 @@ const TIMEOUT_MS = 60_000;
 /** What starts to work when it is loaded: processes and threads. */
 const PROGRAMS = new Set([
   'src/main.js',
-  'src/config/write-docs.ts',
+  'src/write-docs.ts',
   'adapters/storage/sqlite/checkpoint-worker.ts',
 ]);
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);

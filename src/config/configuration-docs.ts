@@ -1,8 +1,5 @@
-/**
- * Writes docs/configuration.md from the options and from the apply file's schema, and docs/apply.schema.json from the
- * latter. With `--check` it writes nothing and fails if a file is not what it would have written.
- */
-import { readFileSync, writeFileSync } from 'node:fs';
+/** The texts of docs/configuration.md, from the options and from the apply file's schema, and of docs/apply.schema.json. */
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import {
   administrator,
@@ -302,21 +299,8 @@ function renderApplySchema(): string {
   return `${JSON.stringify({ title: 'Apply file of Grantable', ...schema }, null, 2)}\n`;
 }
 
-/** The files in this checkout, and their whole texts. */
-export const written = {
+/** By file. */
+export const configurationDocs = {
   'docs/configuration.md': renderConfigurationDocs,
   'docs/apply.schema.json': renderApplySchema,
 };
-
-function main(check: boolean): void {
-  for (const [path, render] of Object.entries(written)) {
-    const file = new URL(`../../${path}`, import.meta.url);
-    if (!check) writeFileSync(file, render());
-    else if (readFileSync(file, 'utf8') !== render()) {
-      console.error(`${path} is out of date: run \`npm run docs\``);
-      process.exitCode = 1;
-    }
-  }
-}
-
-if (import.meta.main) main(process.argv.includes('--check'));

@@ -1,0 +1,115 @@
+/**
+ * The OpenAPI 3.1 description of the administration API, made of the list of its operations. `docs/openapi.json` is
+ * written from it, and the server serves that file.
+ */
+import type { OperationFacts } from '../operations/operation.ts';
+import { answersOf, dryRun, headers, isOfOneObject, problem, refusalComponents } from './answers.ts';
+import type { JsonObject } from './json.ts';
+import { parametersOf, sharedParameters } from './parameters.ts';
+import { createSchemas, pascal, type Schemas, toJsonSchema } from './schemas.ts';
+import { describeTags } from './tags.ts';
+
+/** Where the operations are, below the issuer. */
+export const API_PATH = '/admin/api/v1';
+
+const ABOUT = `Everything that Grantable administers, protected by Grantable's own tokens.
+
+A token for the resource \`<issuer>/admin\` administers the whole server, one for \`<issuer>/admin/<organization>\` that
+organization. \`x-needs\` of an operation names the right that it takes: an action on a table of that resource. Rights may be
+limited to rows and columns. Operations with \`x-fresh-login\` take a login of a person in the last five minutes, or an
+application that an owner marked as \`dangerous\`. Other operations take one too if they change who administers.
+
+Change and remove an object with \`If-Match\` and its \`ETag\`. Send \`Idempotency-Key\` when you make one. Lists have at most
+\`limit\` items and give \`next\`, which is \`after\` of the next page. \`?dryRun=true\` says what a change would do.`;
+
+function describeSecurity(operations: readonly OperationFacts[]): JsonObject {
+  const needs = operations.map((each) => each.needs);
+  const scopes = Object.fromEntries(
+    [...new Set(needs.map(({ table, action }) => `${table}:${action}`))].sort().map((scope) => {
+      const [table, action] = scope.split(':');
+      return [scope, `To ${action} ${table}.`];
+    }),
+  );
+  return {
+    oauth2: {
+      type: 'oauth2',
+      description:
+        'A token of this server for `<issuer>/admin` or `<issuer>/admin/<organization>`, in `resource`.',
+      flows: {
+        authorizationCode: {
+          authorizationUrl: '/oauth/authorize',
+          tokenUrl: '/oauth/token',
+          refreshUrl: '/oauth/token',
+          scopes,
+        },
+        clientCredentials: { tokenUrl: '/oauth/token', scopes },
+      },
+    },
+    bearer: { type: 'http', scheme: 'bearer', description: 'The same token, got in another way.' },
+  };
+}
+
+/** Of the object that an operation answers with: those that read, make or change one are about the same. */
+function nameOfAnswer({ id, creates, conditional }: OperationFacts): string {
+  const isAboutOne = id.endsWith('.get') || creates || conditional;
+  return isAboutOne ? singular(pascal(id.slice(0, id.lastIndexOf('.')))) : `${pascal(id)}Answer`;
+}
+
+const singular = (name: string): string => name.replace(/s$/, '');
+
+function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject {
+  const { id, summary, needs, body, result, dangerous, mayDryRun, method } = facts;
+  const name = pascal(id);
+  const content = body && { schema: schemas.add(`${name}Body`, toJsonSchema(body, 'input')) };
+  const media = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  return {
+    operationId: id,
+    summary,
+    tags: [id.split('.')[0] ?? id],
+    'x-needs': { ...needs },
+    ...(dangerous && { 'x-fresh-login': true }),
+    security: [{ oauth2: [`${needs.table}:${needs.action}`] }, { bearer: [] }],
+    parameters: parametersOf(facts, isOfOneObject(facts)),
+    ...(content && { requestBody: { required: true, content: { [media]: content } } }),
+    responses: answersOf(facts, {
+      result: result && schemas.add(nameOfAnswer(facts), toJsonSchema(result, 'output')),
+      dryRun: mayDryRun && schemas.add('DryRun', dryRun),
+    }),
+  };
+}
+
+/** @param operations in the order in which they are shown */
+export function describeApi(operations: readonly OperationFacts[]): JsonObject {
+  const schemas = createSchemas();
+  schemas.add('Problem', problem);
+  const paths: Record<string, Record<string, JsonObject>> = {};
+  for (const facts of operations) {
+    paths[facts.path] ??= {};
+    const item = paths[facts.path] as Record<string, JsonObject>;
+    item[facts.method.toLowerCase()] = describeOperation(facts, schemas);
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Grantable administration API',
+      version: '1',
+      description: ABOUT,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: API_PATH }],
+    tags: describeTags(operations),
+    paths,
+    components: {
+      securitySchemes: describeSecurity(operations),
+      parameters: sharedParameters,
+      headers,
+      responses: refusalComponents(),
+      schemas: schemas.finish(),
+    },
+  };
+}
+
+/** The whole text of docs/openapi.json. */
+export function renderDescription(operations: readonly OperationFacts[]): string {
+  return `${JSON.stringify(describeApi(operations), null, 2)}\n`;
+}
