@@ -46,6 +46,8 @@ export interface ServerOptions extends EmbeddingOptions {
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   readonly workers?: Workers;
+  /** A person reads what is printed: there is a link for the first administrator, but in production. */
+  readonly onTerminal?: boolean;
   /** Called once, when everything is loaded. */
   readonly beforeAnswering?: () => Promise<void>;
   /** Bytes of memory at most: for introspection answers, for decisions, and for marks of nodes, each. */
@@ -88,7 +90,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const { storage, directory } = foundations;
   warn(storage.warnings);
 
-  const started = await fillDirectory(foundations, whenThere);
+  const started = await fillDirectory(foundations, whenThere, options.onTerminal);
   if (started.isEmpty) log.warn(EMPTY_STORE);
   warn(await whenThere(() => findInsecureSettings(storage.directory)));
   await whenThere(() => foundations.followSigningAlgs());

@@ -16,7 +16,7 @@ import { findableEmail } from '../nouns/usernames.ts';
 import type { AuditEntry, AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Refusals } from '../storage/refusals.ts';
-import type { OneTimePurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
+import type { MailedPurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
 import { type PasswordChange, requireAcceptable } from './password-change.ts';
 
 /** @param user undefined until the token has shown who it is */
@@ -79,7 +79,7 @@ export interface Mails {
 
 export interface AccountMailsDeps {
   readonly mail: Mails;
-  readonly tokens: OneTimeTokens;
+  readonly tokens: Pick<OneTimeTokens, 'create' | 'redeem'>;
   readonly store: { readonly users: Pick<DirectoryStore['users'], 'get' | 'findBy'> };
   readonly changes: Pick<Changes, 'users'>;
   readonly passwordChange: PasswordChange;
@@ -88,9 +88,9 @@ export interface AccountMailsDeps {
   readonly refusals: Pick<Refusals, 'append'>;
   readonly limits: {
     /** Takes one mail to a recipient. @returns whether it may be sent */
-    mail(kind: OneTimePurpose, recipient: string): Promise<boolean>;
+    mail(kind: MailedPurpose, recipient: string): Promise<boolean>;
     /** Gives one back that could not be sent. */
-    mailAbandoned(kind: OneTimePurpose, recipient: string): Promise<void>;
+    mailAbandoned(kind: MailedPurpose, recipient: string): Promise<void>;
     /** @throws TooManyAttempts */
     requireAddressNotBlocked(address: string): void;
     addressFailure(address: string): Promise<void>;
@@ -109,7 +109,7 @@ interface Kind {
   readonly asWords: string;
 }
 
-const kinds: { readonly [P in OneTimePurpose]: Kind } = {
+const kinds: { readonly [P in MailedPurpose]: Kind } = {
   activation: { lifetime: 3600, asWords: 'one hour' },
   'password-reset': { lifetime: 900, asWords: '15 minutes' },
 };
@@ -129,7 +129,7 @@ function aWhile(): Promise<void> {
   return sleep(randomInt(SHORTEST_DELAY, LONGEST_DELAY));
 }
 
-function letterOf(intro: string, purpose: OneTimePurpose, token: string, link: string | undefined): string {
+function letterOf(intro: string, purpose: MailedPurpose, token: string, link: string | undefined): string {
   const leads = link === undefined ? [] : [link.replace('{token}', encodeURIComponent(token)), ''];
   const lifetime = `It is good once, for ${kinds[purpose].asWords}.`;
   return [intro, '', ...leads, `Token: ${token}`, '', lifetime, ''].join('\n');
@@ -162,11 +162,11 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
     };
   }
 
-  const createToken = (purpose: OneTimePurpose, user: string, email: string | undefined): Promise<string> =>
+  const createToken = (purpose: MailedPurpose, user: string, email: string | undefined): Promise<string> =>
     tokens.create(purpose, user, kinds[purpose].lifetime, email);
 
   /** The same work as for a real token, whose value is thrown away. */
-  async function createDecoy(purpose: OneTimePurpose, email: string | undefined): Promise<void> {
+  async function createDecoy(purpose: MailedPurpose, email: string | undefined): Promise<void> {
     await createToken(purpose, randomUUID(), email);
   }
 
@@ -183,7 +183,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
 
   /** Uses the token up, and records what is refused. */
   async function redeem(
-    { purpose, event, token }: { purpose: OneTimePurpose; event: string; token: string },
+    { purpose, event, token }: { purpose: MailedPurpose; event: string; token: string },
     application: Application,
     authorOf: AuthorOf,
     use: (user: User, redeemed: Redeemed) => Promise<void>,

@@ -1,16 +1,17 @@
 /**
- * Secrets that are mailed to a person and are good once, within a time. Only redeeming one tells whether it is good, so
- * an attacker cannot try values without using them up. The store decides who is first.
+ * Secrets that are mailed or shown to a person and are good once, within a time. The store decides who is first.
  */
 import { hash, randomBytes } from 'node:crypto';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 
+export type MailedPurpose = 'activation' | 'password-reset';
+
 /** What a token is good for; one kind's value is never found as another's (JW-10). */
-export type OneTimePurpose = 'activation' | 'password-reset';
+export type OneTimePurpose = MailedPurpose | 'first-administrator';
 
 export interface Redeemed {
-  /** Id of the user it was made for, who may have been disabled or removed since. */
+  /** Id of the user it was made for, who may have been disabled or removed since; a realm where there is no user yet. */
   readonly user: string;
   /** Milliseconds. What changed since then, such as a password, may make it too old for its purpose. */
   readonly createdAt: number;
@@ -20,11 +21,13 @@ export interface Redeemed {
 
 export interface OneTimeTokens {
   /**
-   * @param user id
+   * @param user id, or a realm where there is no user yet
    * @param seconds that it is good for
    * @param email that it will be mailed to, in the form that is compared
    */
   create(purpose: OneTimePurpose, user: string, seconds: number, email?: string): Promise<string>;
+  /** Looks at one without using it up, for a page that asks for more before it redeems. 256 bits cannot be guessed. */
+  isGood(purpose: OneTimePurpose, token: string): Promise<boolean>;
   /** Uses it up. Exactly one of any number of parallel callers, in any number of processes, is told the user. */
   redeem(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined>;
 }
@@ -50,6 +53,13 @@ export function createOneTimeTokens({
   /** Milliseconds. */
   now: () => number;
 }): OneTimeTokens {
+  async function find(purpose: OneTimePurpose, token: string) {
+    if (!PATTERN.test(token)) return undefined;
+    const [model, key, at] = [modelOf(purpose), keyOf(purpose, token), now()];
+    const found = await artifacts.find(model, key, at);
+    return found && { model, key, at, found };
+  }
+
   return {
     async create(purpose, user, seconds, email) {
       const token = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
@@ -60,12 +70,14 @@ export function createOneTimeTokens({
       if (!isNew) throw new Error('a random value came up twice');
       return token;
     },
+    async isGood(purpose, token) {
+      const found = (await find(purpose, token))?.found;
+      return found !== undefined && found.consumedAt === undefined;
+    },
     async redeem(purpose, token) {
-      if (!PATTERN.test(token)) return undefined;
-      const [model, key, at] = [modelOf(purpose), keyOf(purpose, token), now()];
-      const found = await artifacts.find(model, key, at);
-      if (!found || !(await artifacts.consume(model, key, at))) return undefined;
-      return found.payload as unknown as Redeemed;
+      const looked = await find(purpose, token);
+      if (!looked || !(await artifacts.consume(looked.model, looked.key, looked.at))) return undefined;
+      return looked.found.payload as unknown as Redeemed;
     },
   };
 }

@@ -18,11 +18,18 @@ export const DONE = 0;
 export const FAILED = 1;
 export const MISUSED = 2;
 
+/** Where a command writes. */
+export interface Output {
+  write(text: string): unknown;
+  /** A person reads it. */
+  readonly isTTY?: boolean;
+}
+
 /** The process around a command; tests bring their own. */
 export interface CommandIo {
-  readonly stdin: AsyncIterable<Uint8Array | string>;
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
+  readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean };
+  readonly stdout: Output;
+  readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Milliseconds. */
@@ -40,6 +47,7 @@ export type StartServer = (
     readonly log: Logger;
     readonly signal: AbortSignal;
     readonly joinsOthers: boolean;
+    readonly onTerminal: boolean;
     readonly workers?: Workers;
   },
 ) => Promise<{ readonly started: Started; stop(): Promise<void> }>;
@@ -114,11 +122,10 @@ async function readAll(stdin: CommandIo['stdin']): Promise<string> {
 
 /** Typed without an echo at a terminal, else all that comes from stdin. */
 export async function readSecret(prompt: string, { stdin, stderr }: CommandIo): Promise<string> {
-  const { isTTY } = stdin as Partial<ReadStream>;
-  if (!isTTY) return (await readAll(stdin)).replace(/\r?\n$/, '');
+  if (!stdin.isTTY) return (await readAll(stdin)).replace(/\r?\n$/, '');
   stderr.write(prompt);
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: stdin as ReadStream, output: silence, terminal: true });
+  const lines = createInterface({ input: stdin as unknown as ReadStream, output: silence, terminal: true });
   try {
     return await lines.question('');
   } finally {

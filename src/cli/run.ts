@@ -13,6 +13,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import('./keys.ts')).keys,
   explain: async () => (await import('./explain.ts')).explain,
   revoke: async () => (await import('./revoke.ts')).revoke,
+  administrator: async () => (await import('./administrator.ts')).administrator,
   connection: async () => (await import('./connection.ts')).connection,
   datasource: async () => (await import('./datasource.ts')).datasource,
   guard: async () => (await import('./guard.ts')).guard,

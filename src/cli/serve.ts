@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { LINK_MINUTES } from '../accounts/first-administrator.ts';
 import { loadConfig } from '../config/load.ts';
 import { options } from '../config/options.ts';
 import { type Command, type CommandIo, readArguments, writeLines } from './command.ts';
@@ -11,12 +12,18 @@ async function findApplyReader({ env }: CommandIo) {
   return (await import('../apply/file.ts')).loadApplyFile;
 }
 
+const INVITATION = [
+  'This server has no administrator yet. Make the first one in a browser. The link works once, and for',
+  `${LINK_MINUTES} minutes:`,
+];
+
 export const serve: Command = {
   summary: 'Starts the server and runs until it is asked to stop.',
   usage: ['serve'],
   details: [
     'SIGTERM and SIGINT stop it: requests under way are answered first. In an empty data folder, and without',
-    'GRANTABLE_APPLY, it makes a demo organization and prints how to try it.',
+    'GRANTABLE_APPLY, it makes a demo organization and prints how to try it. On a terminal, and not in production, it prints',
+    'a link to make the first administrator with, as long as there is not one.',
   ],
   async run(args, io) {
     readArguments(args, {}, 0);
@@ -30,20 +37,27 @@ export const serve: Command = {
     const giveBackConsole = takeOverConsole(log);
     try {
       if (config.workers > 1 && cluster.isPrimary) return await runWorkers(config, stopRequested, log);
+      const joinsOthers = (cluster.worker?.id ?? 0) > 1;
       const server = await io.startServer(config, {
         now: io.now,
         log,
         signal: waiting.signal,
         // Others are ready, so it must answer from its first connection on.
-        joinsOthers: (cluster.worker?.id ?? 0) > 1,
+        joinsOthers,
+        // A replaced worker starts too, and its lines come in the middle of others.
+        onTerminal: io.stdout.isTTY === true && !joinsOthers,
         ...(cluster.isWorker && { workers: { countWhenAsked, collectFromAll } }),
       });
-      const { applied, quickstart } = server.started;
+      const { applied, quickstart, firstAdministrator } = server.started;
       if (applied && applied.changes.length > 0) {
         const { formatReport } = await import('../apply/report.ts');
         writeLines(io.stdout, formatReport(applied));
       }
       if (quickstart !== undefined) writeLines(io.stdout, [quickstart]);
+      if (firstAdministrator !== undefined) {
+        writeLines(io.stdout, [...INVITATION, `  ${firstAdministrator}`, '']);
+        log.info('a link for the first administrator was printed on the terminal');
+      }
       reportReady();
       await stopRequested;
       await server.stop();

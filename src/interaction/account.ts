@@ -1,5 +1,4 @@
 /** `/account/password`: a person changes the password, proving the old one again (AC-12). */
-import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
@@ -8,17 +7,13 @@ import { reasonOf } from '../errors/reason.ts';
 import { Refusal } from '../http/refusal.ts';
 import { titleOf } from '../nouns/index.ts';
 import { VersionConflict } from '../storage/contract.ts';
+import { bindBrowser, requireBinding } from './account-cookie.ts';
 import type { PageDeps } from './deps.ts';
 import { FORM_TOKEN } from './forms.ts';
 import { isProblem, type Problem, type ProvedUser, provePassword } from './proof.ts';
 
 const PURPOSE = 'account/password';
-const COOKIE_MINUTES = 60;
 const NOT_REPEATED: Problem = { problem: 'The new password was not repeated exactly.', field: 'repeated' };
-
-function cookieName(issuer: string): string {
-  return issuer.startsWith('https:') ? '__Host-account' : 'account';
-}
 
 /** The application whose people come here; by `application=<client_id>` in the address. */
 async function requireApplication(ctx: Context, { directory }: PageDeps): Promise<ActiveApplication> {
@@ -27,10 +22,6 @@ async function requireApplication(ctx: Context, { directory }: PageDeps): Promis
   if (!found) throw new Refusal(404, 'The application is unknown.', { error: 'not_found' });
   ctx.state.clientId = found.application.clientId;
   return found;
-}
-
-function findBinding(ctx: Context, { issuer }: PageDeps): string | undefined {
-  return ctx.cookies.get(cookieName(issuer), { signed: true });
 }
 
 function show(
@@ -56,18 +47,7 @@ function show(
 
 export async function showPasswordPage(ctx: Context, deps: PageDeps): Promise<void> {
   const client = await requireApplication(ctx, deps);
-  // The one that is there: a page in another tab must stay good.
-  const binding = findBinding(ctx, deps) ?? randomBytes(16).toString('base64url');
-  ctx.cookies.set(cookieName(deps.issuer), binding, {
-    httpOnly: true,
-    sameSite: 'lax',
-    secure: deps.issuer.startsWith('https:'),
-    signed: true,
-    overwrite: true,
-    path: '/',
-    maxAge: COOKIE_MINUTES * 60_000,
-  });
-  show(ctx, deps, client, binding, {});
+  show(ctx, deps, client, bindBrowser(ctx, deps), {});
 }
 
 /** @returns what the person reads if it was not done */
@@ -104,10 +84,7 @@ async function change(
 
 export async function submitPasswordPage(ctx: Context, deps: PageDeps): Promise<void> {
   const client = await requireApplication(ctx, deps);
-  const binding = findBinding(ctx, deps);
-  if (!binding) {
-    throw new Refusal(403, 'This page is too old. Reload it and try again.', { error: 'access_denied' });
-  }
+  const binding = requireBinding(ctx, deps);
   const fields = deps.forms.require(ctx, binding, PURPOSE);
   const { username = '', password = '', new_password: newPassword = '', repeated = '' } = fields;
   if (newPassword !== repeated) {

@@ -1,11 +1,12 @@
 /**
- * Pages for people: login, consent, logout, changing the password. They work without JavaScript. What a page decides
+ * Pages for people: login, consent, logout, changing the password, making the first administrator. They work without JavaScript. What a page decides
  * it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
  * `accounts`, looks to `views`. Routes: `/interaction/*`, `/account/*`, POST of `/oauth/authorize` and
  * `/oauth/logout`.
  */
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
+import { FIRST_ADMINISTRATOR_PATH } from '../accounts/first-administrator.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
@@ -13,6 +14,11 @@ import type { Interaction } from '../provider/interactions.ts';
 import { showPasswordPage, submitPasswordPage } from './account.ts';
 import { consentPurpose, showConsent } from './consent.ts';
 import type { InteractionDeps, PageDeps } from './deps.ts';
+import {
+  type FirstAdministratorDeps,
+  showFirstAdministrator,
+  submitFirstAdministrator,
+} from './first-administrator.ts';
 import { createForms } from './forms.ts';
 import { showLogin, submitLogin } from './login.ts';
 
@@ -20,17 +26,19 @@ export { createPages } from './pages.ts';
 export { createPostedRequests } from './posted-requests.ts';
 
 /** Templates that must be there. */
-export const REQUIRED_VIEWS = ['login', 'consent', 'password', 'logout', 'logged-out'];
+export const REQUIRED_VIEWS = ['login', 'consent', 'password', 'logout', 'logged-out', 'first-administrator'];
 
 const PREFIXES = ['/interaction/', '/account/'];
 const STEPS = ['login', 'consent', 'abort'];
 
 type RoutedContext = Context & { readonly params: Readonly<Record<string, string>> };
 
-export function createInteractionRoutes(deps: InteractionDeps): Middleware {
+export function createInteractionRoutes(
+  deps: InteractionDeps & Omit<FirstAdministratorDeps, 'forms'>,
+): Middleware {
   const { interactions, directory, users, audit, now } = deps;
   const forms = createForms(deps);
-  const pages: PageDeps = { ...deps, forms };
+  const pages: PageDeps & FirstAdministratorDeps = { ...deps, forms };
 
   function expired(reason: string): never {
     throw new Refusal(400, 'This login has expired or was begun in another browser. Start again.', {
@@ -120,6 +128,8 @@ export function createInteractionRoutes(deps: InteractionDeps): Middleware {
   });
   router.get('/account/password', (ctx) => showPasswordPage(ctx, pages));
   router.post('/account/password', (ctx) => submitPasswordPage(ctx, pages));
+  router.get(FIRST_ADMINISTRATOR_PATH, (ctx) => showFirstAdministrator(ctx, pages));
+  router.post(FIRST_ADMINISTRATOR_PATH, (ctx) => submitFirstAdministrator(ctx, pages));
   const routes = router.routes() as unknown as Middleware;
   // The router matches every path against every route, which what machines ask need not wait for.
   return (ctx, next) => (PREFIXES.some((prefix) => ctx.path.startsWith(prefix)) ? routes(ctx, next) : next());

@@ -11,6 +11,8 @@ export interface Started {
   readonly applied?: ApplyReport;
   /** The text of the quickstart. */
   readonly quickstart?: string;
+  /** Where the first administrator makes the account: a secret, for the terminal only. */
+  readonly firstAdministrator?: string;
   /** There is no organization yet. */
   readonly isEmpty?: true;
 }

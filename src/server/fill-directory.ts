@@ -1,4 +1,7 @@
-/** What a start does with the directory: it applies the configured file, or fills an empty store with the demo. */
+/**
+ * What a start does with the directory: it applies the configured file, or fills an empty store with the demo;
+ * and it invites the first administrator.
+ */
 import { join } from 'node:path';
 import { defined } from '../storage/defined.ts';
 import type { Started } from './embedding.ts';
@@ -10,11 +13,25 @@ export const EMPTY_STORE =
   `(${join(packageFolder('docs'), 'configuration.md')} shows one) and run: grantable apply FILE. Or start with ` +
   'GRANTABLE_APPLY=FILE.';
 
-/** @param whenThere retries while the store is away */
+type WhenThere = <T>(work: () => Promise<T>) => Promise<T>;
+
+/**
+ * @param whenThere retries while the store is away
+ * @param onTerminal a person reads what is printed
+ */
 export async function fillDirectory(
   foundations: Foundations,
-  whenThere: <T>(work: () => Promise<T>) => Promise<T>,
+  whenThere: WhenThere,
+  onTerminal = false,
 ): Promise<Started> {
+  const { config, firstAdministrator: first } = foundations;
+  const filled = await fillEmpty(foundations, whenThere);
+  // In production anything that is printed may be kept, whatever it looks like.
+  if (!onTerminal || config.production) return filled;
+  return { ...filled, ...defined({ firstAdministrator: await whenThere(() => first.offer()) }) };
+}
+
+async function fillEmpty(foundations: Foundations, whenThere: WhenThere): Promise<Started> {
   const { config, store, apply } = foundations;
   const { content } = config.apply ?? {};
   const applied = content && (await whenThere(() => apply(content, { comparePasswords: false })));

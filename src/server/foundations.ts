@@ -6,8 +6,11 @@
  * or has rules of its own.
  */
 import { join } from 'node:path';
+import { createAdministrators } from '../accounts/administrators.ts';
 import { createAuthenticateUser } from '../accounts/authenticate-user.ts';
+import { createFirstAdministrator } from '../accounts/first-administrator.ts';
 import { createHashQueue } from '../accounts/hash-queue.ts';
+import { createOneTimeTokens } from '../accounts/one-time-tokens.ts';
 import { createPasswords } from '../accounts/passwords.ts';
 import type { Apply } from '../apply/apply.ts';
 import { createChanges } from '../changes/changes.ts';
@@ -187,8 +190,15 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
   const { config, storage, artifacts, now } = known;
   /** Every write to the directory goes through it. */
   const changes = createChanges(known);
+  const administrators = createAdministrators({ ...known, changes });
   return {
     changes,
+    administrators,
+    firstAdministrator: createFirstAdministrator({
+      ...known,
+      administrators,
+      tokens: createOneTimeTokens({ artifacts, now }),
+    }),
     connections: createConnections({
       ...known,
       tokens: storage.tokens,

@@ -49,6 +49,20 @@ test('of 50 parallel redemptions through two connections exactly one succeeds', 
   }
 });
 
+test('looking at a token uses nothing up, and tells when it is used up or too old', async (t) => {
+  const { tokens, clock } = await openTokens(t);
+  const [used, late] = [
+    await tokens.create('first-administrator', 'management', 60),
+    await tokens.create('first-administrator', 'management', 60),
+  ];
+  const look = (token: string) => tokens.isGood('first-administrator', token);
+  assert.deepEqual([await look(used), await look(used), await look('gmt_x')], [true, true, false]);
+  assert.ok(await tokens.redeem('first-administrator', used));
+  assert.equal(await look(used), false);
+  clock.at += 60_000;
+  assert.equal(await look(late), false);
+});
+
 test('a token is good until its time is over', async (t) => {
   const { tokens, clock } = await openTokens(t);
   const [early, late] = [
@@ -65,7 +79,7 @@ test('a token is good until its time is over', async (t) => {
 
 test('JW-10 a token for one purpose is refused for another', async (t) => {
   const { tokens } = await openTokens(t);
-  const purposes: OneTimePurpose[] = ['activation', 'password-reset'];
+  const purposes: OneTimePurpose[] = ['activation', 'password-reset', 'first-administrator'];
   for (const purpose of purposes) {
     const token = await tokens.create(purpose, USER, 60);
     for (const other of purposes)

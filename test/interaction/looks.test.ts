@@ -163,4 +163,25 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
     assert.equal(await page.getAttribute('#repeated', 'aria-describedby'), 'problem');
     await page.waitForSelector('#password:focus');
   });
+
+  test('the page of the first administrator stays in its card and says what is wrong', async () => {
+    const page = await (await browser.newContext({ bypassCSP: true })).newPage();
+    await page.goto((await server.server.foundations.firstAdministrator.offer()) ?? '');
+    await page.waitForSelector('#username:focus');
+    await page.fill('#username', 'ada');
+    await page.fill('#password', 'the-first-of-them-all');
+    await page.fill('#repeated', 'the-first-of-them-all!');
+    await page.click('button');
+    await page.waitForSelector('#password:focus');
+    assert.equal(await page.title(), 'The password was not repeated exactly. Make the first administrator');
+    assert.equal(await page.getAttribute('#repeated', 'aria-describedby'), 'problem');
+    for (const font of ['', WIDE_FONT]) {
+      if (font !== '') await page.addStyleTag({ content: font });
+      for (const width of SIZES) {
+        await page.setViewportSize({ width, height: 700 });
+        const faults = await findFaults(page);
+        assert.deepEqual(faults, { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px ${font}`);
+      }
+    }
+  });
 });
