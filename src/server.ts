@@ -2,6 +2,7 @@
  * `createServer(config)` puts all parts together. It reads like a table of contents and contains no rules.
  */
 import { join } from 'node:path';
+import type { Operation } from './admin/operations/operation.ts';
 import { findInsecureSettings } from './apply/insecure-settings.ts';
 import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
@@ -43,6 +44,8 @@ export interface ServerOptions extends EmbeddingOptions {
   readonly directLane?: boolean;
   /** Older token APIs beside the built-in ones. */
   readonly faces?: readonly Face[];
+  /** What the administration API does beside the built-in operations. */
+  readonly operations?: readonly Operation[];
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   readonly workers?: Workers;
@@ -108,10 +111,11 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     collect: workers?.collectFromAll,
   });
   workers?.countWhenAsked(metrics.count);
-  const { endpoints, directEndpoints, routes, faces } = await createRoutes(services, {
+  const { endpoints, directEndpoints, api, routes, faces } = await createRoutes(services, {
     views,
     tokenEndpoint,
     faces: options.faces,
+    operations: options.operations,
   });
   const shell = {
     issuer: config.issuer,
@@ -138,6 +142,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     },
     cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
     endpoints,
+    api,
     routes,
   });
 

@@ -43,8 +43,8 @@ export interface Config {
   readonly hashQueue: number;
   /** How expensive the password hashes of datasources may be. */
   readonly hashCosts: 'usual' | 'dear';
-  /** `exchange`: exchanges of one connection, in each process. */
-  readonly throttle: ThrottleLimits & { readonly exchange: Limit };
+  /** `exchange`: exchanges of one connection, in each process. `administration`: requests of one party to the administration API. */
+  readonly throttle: ThrottleLimits & { readonly exchange: Limit; readonly administration: Limit };
   /** Tokens that may descend from one connection. */
   readonly livingLimit: number;
   /** Living token pairs that one person may have made from their own pair. */

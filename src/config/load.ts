@@ -123,7 +123,8 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
   const { masterKey: _key, masterKeyFile: _file, smtpUrl: _url, mailFrom: _from, ...others } = values;
   const { accountLimit: account, addressLimit: address, clientLimit: client, ...furtherLimits } = others;
   const { registrationLimit: registration, authorizationLimit: authorization, ...rest } = furtherLimits;
-  const { exchangeLimit: exchange, accessTokenTtl: accessToken, loginTtl: login, ...asTheyAre } = rest;
+  const { exchangeLimit: exchange, administrationLimit: administration, ...further } = rest;
+  const { accessTokenTtl: accessToken, loginTtl: login, ...asTheyAre } = further;
   const dataDir = values.dataDir && resolve(cwd, values.dataDir);
   const proxies = given(options.trustedProxies) ? values.trustedProxies : [];
   const draft = {
@@ -142,7 +143,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     facePrefixes: given(options.facePrefixes) ? values.facePrefixes : {},
     applyFile: values.applyFile && resolve(cwd, values.applyFile),
     demo: given(options.demo) ? values.demo : !production,
-    throttle: { account, address, client, registration, authorization, exchange },
+    throttle: { account, address, client, registration, authorization, exchange, administration },
     ttl: { accessToken, login },
   };
   return Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));

@@ -317,6 +317,12 @@ export const options = {
     meaning:
       'How many authorization and logout requests one IP address may send before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; the same holds for registrations.',
   },
+  administrationLimit: {
+    name: 'GRANTABLE_ADMINISTRATION_LIMIT',
+    ...limit('600/1m'),
+    meaning:
+      'How many requests one person or application may send to the administration API before further ones get 429 with `Retry-After`.',
+  },
   exchangeLimit: {
     name: 'GRANTABLE_EXCHANGE_LIMIT',
     ...limit('6000/1m'),

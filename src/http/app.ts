@@ -15,6 +15,7 @@ import { createHealth, type HealthDeps } from './health.ts';
 import { createHosts, pinOrigin } from './hosts.ts';
 import type { Logger } from './log.ts';
 import { createNotFound } from './not-found.ts';
+import { answerWithProblems } from './problems.ts';
 import { type createReadFacts, createRequestFacts } from './request-facts.ts';
 import { createSecurityHeaders } from './security-headers.ts';
 import type { Views } from './views.ts';
@@ -32,6 +33,8 @@ export interface AppDeps {
   readonly documents: DocumentsDeps;
   /** The paths that pages of other origins may call, and the listed origins. */
   readonly cors: Pick<CorsDeps, 'paths' | 'isListed'>;
+  /** What answers all requests below a path of its own, with problem details where it fails. */
+  readonly api: { readonly hasPath: (path: string) => boolean; readonly routes: Middleware };
   /** What answers exactly one method and path, by both: `POST /oauth/token`. */
   readonly endpoints: ReadonlyMap<string, Middleware>;
   /** What answers all other requests, in order. */
@@ -62,12 +65,16 @@ function callEndpoint(endpoints: AppDeps['endpoints']): Middleware {
   };
 }
 
+function onlyBelow(hasPath: (path: string) => boolean, middleware: Middleware): Middleware {
+  return (ctx, next) => (hasPath(ctx.path) ? middleware(ctx, next) : next());
+}
+
 /**
  * What `routes` find of a request, and may leave for the log, the metrics and pages of other origins, stands in
  * `request-state.ts`. Koa's own origin, host and protocol are the issuer's.
  */
 export function createApp(deps: AppDeps): Koa {
-  const { issuer, hosts, readFacts, log, views, health } = deps;
+  const { issuer, hosts, readFacts, log, views, health, api } = deps;
   const app = new Koa();
   Object.defineProperty(app, 'keys', { get: () => [...deps.cookieKeys()] });
   pinOrigin(app, issuer);
@@ -80,14 +87,21 @@ export function createApp(deps: AppDeps): Koa {
     health.metrics.middleware,
     // Outside the error boundary, so that errors have them too.
     createSecurityHeaders({ issuer }),
-    createCors({ ...deps.cors, publicPaths: deps.documents.paths, isFacePath: deps.isFacePath }),
+    createCors({
+      ...deps.cors,
+      publicPaths: deps.documents.paths,
+      isPagePath: (path) => deps.isFacePath(path) || api.hasPath(path),
+    }),
     createErrorBoundary({ log, views, isFacePath: deps.isFacePath }),
+    // Inside, for a face answers in its own words and this API in problem details.
+    onlyBelow(api.hasPath, answerWithProblems),
     // Before the hosts are checked: load balancers ask by address.
     createHealth(issuer, health),
     // Before anything that could make a URL, set a cookie or keep an answer.
     createHosts({ issuer, hosts, isFacePath: deps.isFacePath }),
     // Requests for an endpoint pass nothing below; it reads its form itself.
     callEndpoint(deps.endpoints),
+    onlyBelow(api.hasPath, api.routes),
     // What no route below has answered.
     createNotFound(),
     createAssets({ folders: deps.assetFolders }),

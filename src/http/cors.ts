@@ -13,13 +13,14 @@ export interface CorsDeps {
   readonly paths: readonly string[];
   /** Paths whose answers every page may read. */
   readonly publicPaths: readonly string[];
-  readonly isFacePath: (path: string) => boolean;
+  /** Whether pages of listed origins may read answers at a path that is not listed. */
+  readonly isPagePath: (path: string) => boolean;
   /** Whether an application lists the origin. */
   readonly isListed: (origin: string) => Promise<boolean>;
 }
 
 const PREFLIGHT_SECONDS = 600;
-const EXPOSED = 'WWW-Authenticate, Retry-After';
+const EXPOSED = 'WWW-Authenticate, Retry-After, ETag, Location, RateLimit, RateLimit-Policy';
 
 function forgetOrigin(ctx: Context): void {
   for (const name of ctx.res.getHeaderNames()) {
@@ -39,7 +40,7 @@ function tellReader(ctx: Context, reader: string): void {
   }
 }
 
-export function createCors({ paths, publicPaths, isFacePath, isListed }: CorsDeps): Middleware {
+export function createCors({ paths, publicPaths, isPagePath, isListed }: CorsDeps): Middleware {
   const forListed = new Set(paths);
   const forAll = new Set(publicPaths);
 
@@ -61,7 +62,7 @@ export function createCors({ paths, publicPaths, isFacePath, isListed }: CorsDep
       ctx.set('Access-Control-Allow-Origin', '*');
       return;
     }
-    const isForPages = forListed.has(path) || isFacePath(path);
+    const isForPages = forListed.has(path) || isPagePath(path);
     const reader = isForPages ? await findReader(ctx, ctx.get('Origin')) : undefined;
     // The engine allows every origin, also where the request names none.
     forgetOrigin(ctx);

@@ -86,15 +86,29 @@ export interface BoundaryDeps {
   readonly isFacePath: (path: string) => boolean;
 }
 
-/** JSON for programs, a page for people. 5xx carry the request id, under which the log has the cause. */
-function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: BoundaryDeps): void {
-  const { status, error, description, retryAfter, headers } = failure;
-  const requestId = status >= 500 ? ctx.state.requestId : undefined;
+/** The status and headers of a failure, in place of the answer that is not sent. */
+export function beginFailure(ctx: Context, { status, retryAfter, headers }: Failure): void {
   for (const name of TAKEN_BACK) ctx.remove(name);
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
   if (headers) ctx.set(headers);
   if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
+}
+
+/** Leaves for the log, in `ctx.state`: `reason`, and `unforeseen` where the stack is needed to know what happened. */
+export function noteFailure(ctx: Context, error: unknown): Failure {
+  const failure = toFailure(error);
+  ctx.state.reason ??= findStoreUnavailable(error)?.message ?? reasonOf(error);
+  // `throw undefined` must leave a line in the log too.
+  if (!failure) ctx.state.unforeseen = error ?? new Error('nothing was thrown');
+  return failure ?? UNFORESEEN;
+}
+
+/** JSON for programs, a page for people. 5xx carry the request id, under which the log has the cause. */
+function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: BoundaryDeps): void {
+  const { status, error, description } = failure;
+  const requestId = status >= 500 ? ctx.state.requestId : undefined;
+  beginFailure(ctx, failure);
   ctx.vary('Accept');
   if (!isFacePath(ctx.path) && wantsPage(ctx, status)) {
     ctx.body = views.render('error', { error, description, requestId });
@@ -130,7 +144,6 @@ function isUnforeseen(failure: unknown): boolean {
   return !isAnswerOfEngine(failure) && toFailure(failure) === undefined;
 }
 
-/** Leaves for the log, in `ctx.state`: `reason`, and `unforeseen` where the stack is needed to know what happened. */
 export function createErrorBoundary(deps: BoundaryDeps): Middleware {
   return async function errorBoundary(ctx, next) {
     try {
@@ -141,11 +154,7 @@ export function createErrorBoundary(deps: BoundaryDeps): Middleware {
         if (ctx.status >= 500) answer(ctx, UNFORESEEN, deps);
       }
     } catch (error) {
-      const failure = toFailure(error);
-      ctx.state.reason ??= findStoreUnavailable(error)?.message ?? reasonOf(error);
-      // `throw undefined` must leave a line in the log too.
-      if (!failure) ctx.state.unforeseen = error ?? new Error('nothing was thrown');
-      answer(ctx, failure ?? UNFORESEEN, deps);
+      answer(ctx, noteFailure(ctx, error), deps);
     }
     if (ctx.status >= 500) addRequestId(ctx);
   };

@@ -1,6 +1,9 @@
 /** Everything that answers requests: endpoints by method and path, and the rest in the order in which it is asked. */
 import type { Middleware } from 'koa';
+import { isApiPath } from '../admin/api/paths.ts';
 import { createDescriptionEndpoints } from '../admin/openapi/endpoints.ts';
+import type { Operation } from '../admin/operations/operation.ts';
+import { createClientOrigins } from '../endpoints/client-origins.ts';
 import { createEndpoints, type Handler } from '../endpoints/index.ts';
 import type { Requests } from '../endpoints/requests.ts';
 import { createFaces } from '../faces/create-faces.ts';
@@ -14,16 +17,56 @@ import type { Services } from './services.ts';
 /** Takes the place of the token endpoint, in tests that compare it with the engine's own. */
 export type TokenEndpoint = (requests: Requests, engine: Middleware, issuer: string) => Handler;
 
+/** The administration API, loaded when it is first asked: most processes answer no request for it. */
+function createApi(services: Services, furtherOperations: readonly Operation[]): Middleware {
+  async function load(): Promise<Middleware> {
+    const [{ createAdminApi }, { operations }, { createGuards }, { createFindActor }] = await Promise.all([
+      import('../admin/api/index.ts'),
+      import('../admin/operations/index.ts'),
+      import('../admin/rights/guards.ts'),
+      import('../admin/rights/minimal-actor.ts'),
+    ]);
+    const { config, storage } = services;
+    return createAdminApi({
+      ...services,
+      counters: storage.counters,
+      limit: config.throttle.administration,
+      guards: createGuards(services),
+      findActor: createFindActor(services),
+      forPages: createClientOrigins(services),
+      operations: [...operations, ...furtherOperations],
+      operationDeps: {
+        ...services,
+        tokens: storage.tokens,
+        accessTokenTtl: config.ttl.accessToken,
+        hosts: config.hosts,
+        registration: !config.production,
+      },
+    });
+  }
+  let loaded: Promise<Middleware> | undefined;
+  return async (ctx, next) => {
+    loaded ??= load();
+    // A store that is away may be there the next time.
+    loaded.catch(() => {
+      loaded = undefined;
+    });
+    await (await loaded)(ctx, next);
+  };
+}
+
 export async function createRoutes(
   services: Services,
   {
     views,
     tokenEndpoint,
     faces: further,
+    operations: furtherOperations = [],
   }: {
     readonly views: Views;
     readonly tokenEndpoint: TokenEndpoint | undefined;
     readonly faces: readonly Face[] | undefined;
+    readonly operations: readonly Operation[] | undefined;
   },
 ) {
   const { provider, issuer, throttle } = services;
@@ -39,5 +82,6 @@ export async function createRoutes(
   });
   const description = createDescriptionEndpoints(packageFolder('docs'));
   const routes: Middleware[] = [interaction, faces.routes, postedRequests, provider.routes];
-  return { endpoints: new Map([...endpoints, ...description]), directEndpoints, routes, faces };
+  const api = { hasPath: isApiPath, routes: createApi(services, furtherOperations) };
+  return { endpoints: new Map([...endpoints, ...description]), directEndpoints, api, routes, faces };
 }

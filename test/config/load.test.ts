@@ -85,6 +85,7 @@ test('an empty environment gives the defaults', () => {
         registration: { points: 20, seconds: 3600 },
         authorization: { points: 120, seconds: 60 },
         exchange: { points: 6000, seconds: 60 },
+        administration: { points: 600, seconds: 60 },
       },
       livingLimit: 1_000_000,
       pairLimit: 20_000,
@@ -132,6 +133,7 @@ test('every option is taken from the environment', async () => {
     GRANTABLE_AUTHORIZATION_LIMIT: '8/2m',
     GRANTABLE_AUDIT_RETENTION: '30d',
     GRANTABLE_EXCHANGE_LIMIT: '6/1s',
+    GRANTABLE_ADMINISTRATION_LIMIT: '5/10s',
     GRANTABLE_ACCESS_TOKEN_TTL: '90',
     GRANTABLE_LOGIN_TTL: '12h',
     GRANTABLE_SIGNING: 'sync',
@@ -170,6 +172,7 @@ test('every option is taken from the environment', async () => {
     registration: { points: 7, seconds: 60 },
     authorization: { points: 8, seconds: 120 },
     exchange: { points: 6, seconds: 1 },
+    administration: { points: 5, seconds: 10 },
   });
   assert.equal(config.auditRetention, 30 * 86_400);
   assert.deepEqual(config.ttl, { accessToken: 90, login: 43_200 });

@@ -73,6 +73,7 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
     issuer,
     hosts: options.hosts ?? [],
     isFacePath: () => false,
+    api: { hasPath: () => false, routes: (_ctx, next) => next() },
     cors: { paths: [], isListed: async () => false },
     readFacts: createReadFacts(trustedProxies),
     cookieKeys: () => ['a-key-for-cookies'],

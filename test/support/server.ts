@@ -190,7 +190,7 @@ export interface TestServer extends AsyncDisposable {
 }
 
 export interface TestServerOptions
-  extends Pick<ServerOptions, 'tokenEndpoint' | 'directLane' | 'faces' | 'keptBytes'> {
+  extends Pick<ServerOptions, 'tokenEndpoint' | 'directLane' | 'faces' | 'operations' | 'keptBytes'> {
   readonly env?: Record<string, string>;
   /** Changes a copy of the fixture before it is applied. */
   readonly fixture?: (fixture: any) => void;
@@ -253,6 +253,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         ...(options.tokenEndpoint && { tokenEndpoint: options.tokenEndpoint }),
         ...(options.directLane !== undefined && { directLane: options.directLane }),
         ...(options.faces && { faces: options.faces }),
+        ...(options.operations && { operations: options.operations }),
         ...(options.keptBytes !== undefined && { keptBytes: options.keptBytes }),
       },
     );

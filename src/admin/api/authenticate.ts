@@ -1,0 +1,65 @@
+/** Whose request it is: the bearer of the access token in the `Authorization` header, which is the only place for it. */
+import type { Context, DefaultState } from 'koa';
+import { DomainError, TokenRejected } from '../../errors/domain.ts';
+import type { Throttle } from '../../http/throttle.ts';
+import type { PresentedTokens } from '../../tokens/identify.ts';
+import type { Actor } from '../rights/actor.ts';
+
+/** RFC 6750 section 2.1. */
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+/** What an `error_description` may have (RFC 6750 section 3). */
+const NOT_IN_DESCRIPTION = /[^ !#-[\]-~]/g;
+
+/** @throws TokenRejected */
+export type FindActor = (authorization: string, state: DefaultState) => Promise<Actor>;
+
+export interface AuthenticateDeps {
+  readonly findActor: FindActor;
+  readonly throttle: Pick<Throttle, 'requireAddressNotBlocked' | 'addressFailure'>;
+  readonly presentedTokens: Pick<PresentedTokens, 'hasExpired'>;
+}
+
+/** The request has no token at all, so it is told how to send one and not that one is wrong (RFC 6750 section 3.1). */
+export class TokenMissing extends DomainError {
+  override readonly error = 'missing_token';
+  override readonly status = 401;
+  override get told(): string {
+    return 'Send an access token for this API as Authorization: Bearer.';
+  }
+}
+
+/** Says to a client that was refused what its token lacks (RFC 6750 section 3, RFC 9470 section 3). */
+export function challenge(ctx: Context, issuer: string, error: DomainError): void {
+  const parameters: Record<string, string | number> = { realm: `${issuer}/admin` };
+  if (!(error instanceof TokenMissing)) {
+    parameters.error = error.error;
+    parameters.error_description = error.told.replace(NOT_IN_DESCRIPTION, "'");
+    if ('maxAge' in error && typeof error.maxAge === 'number') parameters.max_age = error.maxAge;
+  }
+  const said = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
+  ctx.set('WWW-Authenticate', `Bearer ${said.join(', ')}`);
+}
+
+/**
+ * Guesses count for the address, as those of passwords do. A token of ours that has expired is not a guess: clients
+ * learn from the answer that they need another one.
+ */
+export function createAuthenticate({ findActor, throttle, presentedTokens }: AuthenticateDeps) {
+  return async (ctx: Context): Promise<Actor> => {
+    const header = ctx.get('Authorization');
+    if (header === '') throw new TokenMissing();
+    const [, token] = BEARER.exec(header) ?? [];
+    if (token === undefined) {
+      throw new TokenRejected({ description: 'The Authorization header is not Bearer and an access token.' });
+    }
+    const { address } = ctx.state;
+    throttle.requireAddressNotBlocked(address);
+    try {
+      return await findActor(header, ctx.state);
+    } catch (error) {
+      const isGuess = error instanceof TokenRejected && !(await presentedTokens.hasExpired(token));
+      if (isGuess) await throttle.addressFailure(address);
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,75 @@
+/** Bodies of requests: JSON of a bounded size, in which each name stands once. */
+import type { Context } from 'koa';
+import type { z } from 'zod';
+import { toFieldProblems } from '../../apply/problems.ts';
+import { FieldsRefused, MalformedRequest } from '../../errors/domain.ts';
+import { readBody } from '../../http/body.ts';
+import { Refusal } from '../../http/refusal.ts';
+import { PermissionsError } from '../../permissions/errors.ts';
+import { parseJsonText } from '../../permissions/json.ts';
+import type { Operation } from '../operations/operation.ts';
+
+const MAX_BODY_BYTES = 256 * 1024;
+/** Levels of objects and arrays: nine around a value that a row may have, and some for JSON in it. */
+const MAX_DEPTH = 16;
+
+const JSON_TYPE = 'application/json';
+/** RFC 7396. */
+const MERGE_PATCH = 'application/merge-patch+json';
+
+/** The types that the body of an operation may have. */
+export function bodyTypesOf({ method }: Pick<Operation, 'method'>): readonly string[] {
+  return method === 'PATCH' ? [MERGE_PATCH, JSON_TYPE] : [JSON_TYPE];
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return parseJsonText(text, MAX_DEPTH);
+  } catch (error) {
+    if (!(error instanceof PermissionsError)) throw error;
+    throw new MalformedRequest({
+      description:
+        error.code === 'too_large'
+          ? `The body has too many members, or is nested more than ${MAX_DEPTH} levels deep.`
+          : 'The body is not valid JSON, or an object in it has a name twice or one such as __proto__.',
+    });
+  }
+}
+
+function hasBody({ req }: Context): boolean {
+  return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
+}
+
+/** @throws FieldsRefused */
+function requireValid(schema: z.ZodType, value: unknown): unknown {
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  throw new FieldsRefused(read.error.issues.flatMap((issue) => toFieldProblems(issue, value, schema)));
+}
+
+export interface ReadBody {
+  /** As the schema of the operation reads it. */
+  readonly body: unknown;
+  /** One text for each content, however it was written. */
+  readonly text: string;
+}
+
+/** @throws Refusal 413, 415; MalformedRequest; FieldsRefused */
+export async function readJsonBody(ctx: Context, operation: Operation): Promise<ReadBody> {
+  const { body: schema } = operation;
+  if (!hasBody(ctx)) {
+    if (!schema) return { body: undefined, text: '' };
+    if (schema.safeParse(undefined).success) return { body: schema.parse(undefined), text: '' };
+    throw new MalformedRequest({ description: 'The request has no body. Send a JSON object.' });
+  }
+  if (!schema) {
+    throw new MalformedRequest({ description: 'The request has a body. Send it without one.' });
+  }
+  const types = bodyTypesOf(operation);
+  if (!ctx.is([...types])) {
+    const headers = operation.method === 'PATCH' ? { 'Accept-Patch': types.join(', ') } : {};
+    throw new Refusal(415, `The body has another type. Send it as ${types.join(' or ')}.`, { headers });
+  }
+  const value = parseJson(await readBody(ctx, MAX_BODY_BYTES));
+  return { body: requireValid(schema, value), text: JSON.stringify(value) };
+}

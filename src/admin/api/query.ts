@@ -1,0 +1,62 @@
+/** Query parameters: those that the operation knows, each once. */
+import { z } from 'zod';
+import { MalformedRequest } from '../../errors/domain.ts';
+import { didYouMean } from '../../errors/similar.ts';
+import { quote } from '../../errors/texts.ts';
+import type { Operation } from '../operations/operation.ts';
+
+const DRY_RUN = 'dryRun';
+
+export interface ReadQuery {
+  /** As the schema of the operation reads them. */
+  readonly query: unknown;
+  /** As they were sent. */
+  readonly sent: Readonly<Record<string, string>>;
+  readonly dryRun: boolean;
+}
+
+const malformed = (description: string): MalformedRequest => new MalformedRequest({ description });
+
+/** The parameters that an operation reads. */
+export function parametersOf({ query, mayDryRun }: Operation): readonly string[] {
+  const own = query instanceof z.ZodObject ? Object.keys(query.shape) : [];
+  return mayDryRun ? [...own, DRY_RUN] : own;
+}
+
+function readSent(querystring: string, known: readonly string[]): Record<string, string> {
+  const sent: Record<string, string> = {};
+  for (const [name, value] of new URLSearchParams(querystring)) {
+    if (!known.includes(name)) {
+      throw malformed(`Unknown query parameter ${quote(name)}${didYouMean(name, known)}.`);
+    }
+    if (name in sent) throw malformed(`Send the query parameter ${name} once.`);
+    if (value.includes('\0')) throw malformed(`The query parameter ${name} contains a NUL character.`);
+    sent[name] = value;
+  }
+  return sent;
+}
+
+function readDryRun(value: string | undefined): boolean {
+  if (value === undefined || value === 'false') return false;
+  if (value === 'true') return true;
+  throw malformed(`The query parameter ${DRY_RUN} is ${quote(value)}. Use true or false.`);
+}
+
+/**
+ * @param change of the parameters before the schema reads them
+ * @throws MalformedRequest
+ */
+export function readQuery(
+  operation: Operation,
+  querystring: string,
+  change: (sent: Readonly<Record<string, string>>) => Readonly<Record<string, string>>,
+): ReadQuery {
+  const sent = readSent(querystring, parametersOf(operation));
+  const { [DRY_RUN]: dryRun, ...own } = change(sent);
+  const read = operation.query?.safeParse(own);
+  if (read && !read.success) {
+    const [issue] = read.error.issues;
+    throw malformed(`The query parameter ${String(issue?.path[0])} is not valid: ${issue?.message}.`);
+  }
+  return { query: read?.data, sent, dryRun: readDryRun(dryRun) };
+}
