@@ -51,6 +51,7 @@ import { checkRemovals, planRemovals, removalsOf } from './plan/removals.ts';
 import { respellResources } from './plan/resource-spellings.ts';
 import { noteRights } from './plan/right-notes.ts';
 import { checkTokenTypes } from './plan/token-types.ts';
+import { planWebhook } from './plan/webhooks.ts';
 import { type ApplyChange, type ApplyReport, describeRemoval, describeStep } from './report.ts';
 import type { ApplyFile, ApplyOrganization } from './schema.ts';
 
@@ -170,6 +171,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
     for (const datasource of entry.datasources ?? []) {
       await planDatasource(plan, organization, datasource, planning);
     }
+    for (const webhook of entry.webhooks ?? []) await planWebhook(plan, organization, webhook, planning);
   }
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan, store);

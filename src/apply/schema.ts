@@ -31,6 +31,8 @@ export const datasource = z
   })
   .describe(nouns.datasources.describe);
 
+export const webhook = z.strictObject(shapeOf(nouns.webhooks)).describe(nouns.webhooks.describe);
+
 const settingsByFace = Object.fromEntries(
   builtInFaces.map(({ name, settings, description }) => [
     name,
@@ -87,6 +89,9 @@ export const organization = z
     datasources: listOf(datasource, ({ name }) => name)
       .exactOptional()
       .describe('Its datasources.'),
+    webhooks: listOf(webhook, ({ name }) => name)
+      .exactOptional()
+      .describe('Its webhooks.'),
   })
   .describe(nouns.organizations.describe);
 
@@ -124,5 +129,6 @@ export type ApplyApplication = z.output<typeof application>;
 export type ApplyConnection = z.output<typeof connection>;
 export type ApplyDatasource = z.output<typeof datasource>;
 export type ApplyUserTable = NonNullable<ApplyDatasource['userTables']>[number];
+export type ApplyWebhook = z.output<typeof webhook>;
 export type ApplyUser = z.output<typeof user>;
 export type ApplyAdministrator = z.output<typeof administrator>;

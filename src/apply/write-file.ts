@@ -26,7 +26,7 @@ import { findMisfits } from '../permissions/catalogue.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional, toJson } from './entries.ts';
-import { application, connection, datasource, resource, role, user } from './schema.ts';
+import { application, connection, datasource, resource, role, user, webhook } from './schema.ts';
 
 const schemas = {
   resources: resource,
@@ -35,6 +35,7 @@ const schemas = {
   users: user,
   connections: connection,
   datasources: datasource,
+  webhooks: webhook,
 } satisfies Record<OfOrganization, z.ZodType>;
 
 /** No file speaks of these, and applying one says them all the same. */

@@ -146,6 +146,7 @@ export function createChanges(deps: ChangesDeps): Changes {
     },
     connections: createNounChanges('connections', deps),
     datasources: createNounChanges('datasources', deps),
+    webhooks: createNounChanges('webhooks', deps),
   };
 }
 

@@ -28,6 +28,8 @@ export function effectOf<C extends CollectionName>(
     Object.entries(fields).map(([name, { effect }]) => effectOfField(effect, name, before, after, faces)),
   );
   const narrows = effects.has('narrows') ? 'narrows' : 'none';
+  // Nothing hangs below such a noun.
+  if (enabled.effect === 'none') return narrows;
   if (!after?.enabled) return !before.enabled ? narrows : enabled.effect === 'ends' ? 'ends' : 'narrows';
   if (!before.enabled) return enabled.effect === 'ends' ? 'returns' : 'narrows';
   return effects.has('restarts') ? 'restarts' : narrows;

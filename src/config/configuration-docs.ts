@@ -98,6 +98,7 @@ const NOUN_KEYS: ReadonlySet<string> = new Set([
   'applications',
   'users',
   'connections',
+  'webhooks',
 ]);
 
 function toJsonSchema(schema: z.ZodType): JsonSchema {
@@ -263,7 +264,7 @@ npm run -s grantable -- apply acme.yaml --prune --dry-run
 0 would be added, 0 would be changed, 2 would be removed, 6 left as they are
 \`\`\`
 
-- It looks at the lists \`resources\`, \`roles\`, \`applications\`, \`users\`, \`connections\` and \`datasources\` of the organizations in the
+- It looks at the lists \`resources\`, \`roles\`, \`applications\`, \`users\`, \`connections\`, \`datasources\` and \`webhooks\` of the organizations in the
   file. A list that is not there prunes nothing; an empty one, such as \`users: []\`, prunes everything that \`apply\` made of its kind.
 - It never removes what people, faces, agents or other commands made, nor organizations and administrators. A noun of
   which it is not recorded who made it stays until \`apply\` takes it over, which it does with those that the file lists.

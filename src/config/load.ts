@@ -138,6 +138,7 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     masterKey: findMasterKey(values, { cwd, given, report, dataDir }),
     hosts: given(options.hosts) ? values.hosts : [],
     datasourceHosts: given(options.datasourceHosts) ? values.datasourceHosts : [],
+    webhookHosts: given(options.webhookHosts) ? values.webhookHosts : [],
     trustedProxies: proxies && createTrustedProxies(proxies),
     smtp: findSmtp(values, { given, report }),
     facePrefixes: given(options.facePrefixes) ? values.facePrefixes : {},

@@ -135,6 +135,14 @@ export const options = {
         : 'is not a host name in lower case, an IP address or a CIDR block',
     ),
   },
+  webhookHosts: {
+    name: 'GRANTABLE_WEBHOOK_HOSTS',
+    type: 'host names and IP addresses separated by commas, each with or without a port, in lower case',
+    without: 'only addresses of the public Internet',
+    meaning:
+      'Hosts with private addresses that webhooks may be sent to, such as `hooks.internal,10.1.0.7:8443`. A webhook decides where this server connects to, so Grantable refuses to send to machines of its own network unless they are listed here. Without TLS it sends only to a listed host that is this machine, such as `localhost:4000`.',
+    parse: list((entry) => (isHostAndPort(entry) ? undefined : 'is not a host name in lower case')),
+  },
   dataDir: {
     name: 'GRANTABLE_DATA_DIR',
     ...path('the path of a folder'),

@@ -11,6 +11,7 @@ import { type Resource, resource } from './resource.ts';
 import { type Role, role } from './role.ts';
 import { secretsIn, structureOf } from './structure.ts';
 import { type User, user } from './user.ts';
+import { type Webhook, webhook } from './webhook.ts';
 
 export type { StoredDeviceAccess } from '../permissions/device-access.ts';
 export type { StoredPermissions } from '../permissions/stored.ts';
@@ -30,6 +31,7 @@ export { catalogueOf, MAX_COLUMNS, type Resource, type Table, TOKEN_OVERFLOW } f
 export type { Role } from './role.ts';
 export type { User } from './user.ts';
 export type { Realm } from './values.ts';
+export type { Webhook, WebhookSecret } from './webhook.ts';
 
 /** By the name of the collection that keeps them; each names only those before it. */
 export const nouns = {
@@ -40,6 +42,7 @@ export const nouns = {
   users: user,
   connections: connection,
   datasources: datasource,
+  webhooks: webhook,
 } satisfies Record<keyof Nouns, object>;
 
 export interface Nouns {
@@ -50,6 +53,7 @@ export interface Nouns {
   readonly users: User;
   readonly connections: Connection;
   readonly datasources: Datasource;
+  readonly webhooks: Webhook;
 }
 
 export type CollectionName = keyof Nouns;

@@ -46,7 +46,7 @@ export interface Named {
 }
 
 /** What a noun is called. */
-export type NounKind = Referred | 'connection' | 'datasource';
+export type NounKind = Referred | 'connection' | 'datasource' | 'webhook';
 
 /** What a face says of the settings that rights are read from. */
 export interface FaceRights {

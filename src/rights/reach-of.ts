@@ -67,6 +67,8 @@ const rules: { readonly [C in CollectionName]: Rule<Nouns[C]> } = {
   },
   connections: { of: ofConnection },
   datasources: { of: ofDatasource },
+  // It is told of everything that happens in the organization.
+  webhooks: { of: async ({ organization }) => wholeOrganization(organization) },
 };
 
 /** @param noun as it is, or as it would be after a change */

@@ -47,6 +47,8 @@ import { openVault } from '../storage/vault.ts';
 import { LONGEST_LOGIN, LONGEST_TOKEN } from '../tokens/expiry.ts';
 import { createPresentedTokens } from '../tokens/identify.ts';
 import { createRememberedConsents } from '../tokens/remembered-consents.ts';
+import { createWebhookSecrets } from '../webhooks/secrets.ts';
+import { createTargets } from '../webhooks/targets.ts';
 import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 
@@ -90,6 +92,7 @@ async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) 
     refreshJwtKeys,
     signingKeys,
     signingMode,
+    webhookSecrets: createWebhookSecrets(vault),
     sign: createSignJwt(signingKeys, signingMode),
   };
 }
@@ -148,7 +151,7 @@ function createDatabases(opened: Opened & ReturnType<typeof createAccounts>) {
     hashCosts: config.hashCosts,
     markKeys: opened.markKeys,
   });
-  return { credentials, datasources, databaseLogins };
+  return { credentials, datasources, databaseLogins, webhookTargets: createTargets(config.webhookHosts) };
 }
 
 type Known = Opened & ReturnType<typeof createAccounts> & ReturnType<typeof createDatabases>;

@@ -703,6 +703,7 @@ test('a generated secret that lost a race is reported as unused', async (t) => {
   const administration = await openAdministration(t);
   const { storage, changes, config, clientSecrets, passwords, datasources, credentials, now } =
     administration;
+  const { webhookSecrets, webhookTargets } = administration;
   const file = fileOf({ organizations: [{ name: 'acme', applications: [{ name: 'shop' }] }] });
   let others: (() => Promise<unknown>) | undefined = () => administration.apply(file);
   const apply = createApply({
@@ -721,6 +722,8 @@ test('a generated secret that lost a race is reported as unused', async (t) => {
     },
     datasources,
     credentials,
+    webhookSecrets,
+    webhookTargets,
     passwords,
     clientSecrets,
     dataDir: config.dataDir,

@@ -15,6 +15,7 @@ import {
   resource,
   role,
   user,
+  webhook,
 } from '../../src/apply/schema.ts';
 
 /** The file of the documentation. */
@@ -28,6 +29,9 @@ const PEM = '-----BEGIN CERTIFICATE-----';
 /** Secrets of the changed files; no report may show one. */
 export const NEW_SECRET = 'an0ther-secret-which-must-stay-hidden';
 export const NEW_HASH = '$2b$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ56789';
+
+/** `whsec_` of another text. */
+const hookSecret = (text: string): string => `whsec_${Buffer.from(text).toString('base64')}`;
 
 const createKey = () =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
@@ -129,6 +133,9 @@ export const file = {
           ca: `${PEM}one`,
         },
       ],
+      webhooks: [
+        { name: 'crm', url: 'https://hooks.acme.example/', events: ['user.*'], secret: hookSecret(SECRET) },
+      ],
     },
   ],
   administrators: [
@@ -156,7 +163,15 @@ export interface JsonSchema {
 }
 
 /** Lists of an organization that are nouns of their own. */
-export const NOUN_LISTS = ['resources', 'roles', 'applications', 'users', 'connections', 'datasources'];
+export const NOUN_LISTS = [
+  'resources',
+  'roles',
+  'applications',
+  'users',
+  'connections',
+  'datasources',
+  'webhooks',
+];
 
 export function fieldsOf(schema: JsonSchema, path = ''): Field[] {
   const below = (name: string, inner: JsonSchema) => fieldsOf(inner, path === '' ? name : `${path}.${name}`);
@@ -503,6 +518,24 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       tls: { to: 'off', of: 1 },
       ca: { to: `${PEM}two`, of: 1 },
       ...userTableExamples(),
+    },
+  },
+  webhook: {
+    schema: webhook,
+    entries: inAcme('webhooks'),
+    name: /^webhook acme\/crm/,
+    examples: {
+      name: {
+        change: (_, of) => {
+          const [crm] = of.organizations[0]?.webhooks ?? [];
+          of.organizations[0]?.webhooks.push({ ...(crm as typeof crm & object), name: 'other' });
+        },
+        isKey: true,
+      },
+      url: { to: 'https://other.acme.example/' },
+      events: { to: ['*'] },
+      secret: { to: hookSecret(NEW_SECRET), isSecret: true },
+      description: { to: 'Copies people.' },
     },
   },
   administrator: {

@@ -24,6 +24,7 @@ const KEPT = {
   users: [{ username: 'ann', roles: ['reader'] }],
   connections: [{ name: 'site', application: 'shop', resource: API }],
   datasources: [{ name: 'crm', kind: 'sqlite', file: 'crm.db' }],
+  webhooks: [{ name: 'crm', url: 'https://crm.example/', events: ['*'] }],
 };
 const LEFT_OUT = {
   resources: [{ identifier: OLD_API }],
@@ -40,6 +41,7 @@ const LEFT_OUT = {
   users: [{ username: 'bob', application: 'kiosk', roles: ['old'] }],
   connections: [{ name: 'door', application: 'kiosk', owner: 'bob' }],
   datasources: [{ name: 'erp', kind: 'sqlite', file: 'erp.db' }],
+  webhooks: [{ name: 'erp', url: 'https://erp.example/', events: ['*'] }],
 };
 type List = keyof typeof LEFT_OUT;
 const LISTS = Object.keys(LEFT_OUT) as List[];
@@ -98,13 +100,14 @@ test('pruning removes what the file leaves out, in an order that references allo
   const administration = await openWhole(t);
   const report = await administration.apply(acme(KEPT), { prune: true });
   assert.deepEqual(formatReport(report), [
+    '- webhook acme/erp',
     '- datasource acme/erp',
     '- connection acme/door',
     '- user acme/kiosk/bob',
     '- application acme/kiosk',
     '- role acme/old',
     `- resource ${OLD_API}`,
-    '0 added, 0 changed, 6 removed, 7 left as they are',
+    '0 added, 0 changed, 7 removed, 8 left as they are',
   ]);
   assert.deepEqual(await namesIn(administration), {
     organizations: ['acme'],
@@ -114,6 +117,7 @@ test('pruning removes what the file leaves out, in an order that references allo
     users: ['ann'],
     connections: ['site'],
     datasources: ['crm'],
+    webhooks: ['crm'],
   });
   assert.deepEqual((await administration.apply(acme(KEPT), { prune: true })).changes, []);
 });
@@ -133,7 +137,7 @@ test('a dry run says what would be removed, and writes nothing', async (t) => {
   const lines = formatReport(await apply(acme(KEPT), { prune: true, dryRun: true }));
   assert.deepEqual(lines.slice(-2), [
     `- resource ${OLD_API}`,
-    '0 would be added, 0 would be changed, 6 would be removed, 7 left as they are',
+    '0 would be added, 0 would be changed, 7 would be removed, 8 left as they are',
   ]);
   assert.deepEqual(await namesIn(administration), before);
   assert.equal(await storage.directory.revision(), revision);
@@ -298,7 +302,7 @@ test('a person who registers while an application is pruned stays, and so does i
 });
 
 test('applying again after an end at any removal comes to the same', async (t) => {
-  for (let last = 1; last <= 6; last += 1) {
+  for (let last = 1; last <= 7; last += 1) {
     const administration = await openWhole(t);
     let removals = 0;
     const ending = watched(administration.changes, async () => {
@@ -307,7 +311,7 @@ test('applying again after an end at any removal comes to the same', async (t) =
     });
     await assert.rejects(applierOf(administration, ending)(acme(KEPT), { prune: true }), /process ends/);
     await administration.apply(acme(KEPT), { prune: true });
-    assert.deepEqual((await administration.apply(acme(WHOLE), { dryRun: true })).changes.length, 6);
+    assert.deepEqual((await administration.apply(acme(WHOLE), { dryRun: true })).changes.length, 7);
     assert.deepEqual((await namesIn(administration)).resources, [API]);
   }
 });
@@ -318,6 +322,7 @@ test('the secrets of what was pruned are marked in the file of generated secrets
   await administration.apply(acme(KEPT), { prune: true });
   const marks = (await readFile(path, 'utf8')).split('\n').filter((line) => line.includes('was removed'));
   assert.deepEqual(marks, [
+    '# webhook acme/erp: it was removed, and its secrets above are unused',
     '# connection acme/door: it was removed, and its secrets above are unused',
     '# user acme/kiosk/bob: it was removed, and its secrets above are unused',
     '# application acme/kiosk: it was removed, and its secrets above are unused',

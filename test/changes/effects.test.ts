@@ -24,11 +24,17 @@ const EFFECTS: Readonly<Record<CollectionName, { restarts: readonly string[]; na
     },
     connections: { restarts: [], narrows: ['scopes', 'permissions', 'expiresAt'] },
     datasources: { restarts: ['file', 'server'], narrows: ['userTables'] },
+    webhooks: { restarts: [], narrows: [] },
   };
 
 function whole<C extends CollectionName>(collection: C, enabled = true): Nouns[C] {
   return { ...createNoun(collection, true), number: 1, version: 1, enabled, faces } as unknown as Nouns[C];
 }
+
+/** The rights that came through other roles are left. */
+const LEAVES_RIGHTS = ['narrows', 'narrows'] as const;
+/** No token hangs below it. */
+const LEAVES_ALL = ['none', 'none'] as const;
 
 for (const collection of COLLECTIONS) {
   test(`each field of ${collection} has its effect`, () => {
@@ -43,8 +49,8 @@ for (const collection of COLLECTIONS) {
 
   test(`${collection} end when they are disabled, and return`, () => {
     const [on, off] = [whole(collection), whole(collection, false)];
-    // The rights that came through other roles are left.
-    const [ends, returns] = collection === 'roles' ? ['narrows', 'narrows'] : ['ends', 'returns'];
+    const [ends, returns] =
+      { roles: LEAVES_RIGHTS, webhooks: LEAVES_ALL }[collection as string] ?? (['ends', 'returns'] as const);
     assert.equal(effectOf(collection, on, off, FACES), ends);
     assert.equal(effectOf(collection, on, undefined, FACES), ends);
     assert.equal(effectOf(collection, off, on, FACES), returns);

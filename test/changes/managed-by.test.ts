@@ -26,6 +26,7 @@ const FILE = fileOf({
       users: [{ username: 'ann' }],
       connections: [{ name: 'site', application: 'shop' }],
       datasources: [{ name: 'crm', kind: 'sqlite', file: 'crm.db' }],
+      webhooks: [{ name: 'crm', url: 'https://crm.example/', events: ['*'] }],
     },
   ],
   administrators: [{ username: 'root' }],

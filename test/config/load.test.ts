@@ -70,6 +70,7 @@ test('an empty environment gives the defaults', () => {
       masterKey: { source: 'data-folder', path: join(cwd, 'data', 'master.key') },
       hosts: [],
       datasourceHosts: [],
+      webhookHosts: [],
       trustedProxies: [],
       facePrefixes: {},
       demo: true,

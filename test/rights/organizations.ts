@@ -274,6 +274,7 @@ function toNouns(
         ],
       },
     ],
+    webhooks: [],
   };
 }
 

@@ -31,6 +31,7 @@ import {
 } from '../../src/rights/reach.ts';
 import { containsReach, reachOf, type World } from '../../src/rights/reach-of.ts';
 import { newApplication, newResource, newUser } from '../directory/fixture.ts';
+import { createNoun } from '../nouns/whole-nouns.ts';
 
 const STORED = { number: 1, version: 1, enabled: true, createdAt: 0 };
 const READ = createPermissions([['orders', 2]]);
@@ -343,6 +344,7 @@ const GIVING_NOTHING: Partial<Record<CollectionName, readonly string[]>> = {
   users: ['enabled', 'passwordHash', 'pending'],
   connections: ['enabled', 'application', 'expiresAt'],
   datasources: ['enabled', 'organization', 'file', 'server'],
+  webhooks: ['enabled'],
 };
 
 test('each field that rights are read from is weighed, or gives nothing', async () => {
@@ -354,6 +356,7 @@ test('each field that rights are read from is weighed, or gives nothing', async 
     users: [user('bob', { organization: 'hive', roles: ['own', 'mail'] })],
     connections: [connection],
     datasources: [datasource],
+    webhooks: [{ ...createNoun('webhooks', true), number: 1, version: 1 }],
   };
   const there = { ...world, roles: byKey([own, mail, reader, writer], ({ id }) => id) };
   for (const collection of COLLECTIONS) {

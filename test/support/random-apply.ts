@@ -53,6 +53,11 @@ const schemas = {
 const KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
 
 /** Each means something else to YAML than it is, if it is not quoted as it must be. */
+/** Shapes of a webhook's values. */
+const EVENTS =
+  'the name of an event, such as `user.changed`, the first part of names, such as `user.*`, or `*`';
+const WEBHOOK_SECRET = '`whsec_` and 24 to 64 random bytes in base64';
+
 const TEXTS = [
   'plain',
   'true',
@@ -152,6 +157,9 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     'visible ASCII': () => unique(pick(['client', '"client', '#client', '{client}'])),
     'visible ASCII, at least 32 characters': secret,
     'a WebSocket URL': () => `wss://${unique('hive')}.example/`,
+    'an https URL': () => `https://${unique('hooks')}.example/a?b=c`,
+    [EVENTS]: () => pick(['*', `user.${pick(['*', 'created'])}`, `event_${below(20)}.changed`]),
+    [WEBHOOK_SECRET]: () => `whsec_${Buffer.from(secret().padEnd(64, 'x').slice(0, 64)).toString('base64')}`,
     'a URL with {token} in it': () => `https://${unique('mail')}.example/?t={token}#top`,
     'an absolute URI': () => `https://${unique('page')}.example/a?b=c`,
     'an origin': () =>

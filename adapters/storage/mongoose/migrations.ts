@@ -158,6 +158,7 @@ export const STEPS: readonly Step[] = [
   },
   writeFaces,
   fillLists,
+  createIndexes,
 ];
 
 /**

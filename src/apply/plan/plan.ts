@@ -21,6 +21,8 @@ import type { ManagedBy, Referred } from '../../nouns/noun.ts';
 import { referenceTo } from '../../nouns/references.ts';
 import { Conflict, type DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
+import type { WebhookSecrets } from '../../webhooks/secrets.ts';
+import type { Targets } from '../../webhooks/targets.ts';
 
 /** What applying works with. */
 export interface ApplyDeps {
@@ -30,6 +32,8 @@ export interface ApplyDeps {
   readonly clientSecrets: SecretKeys;
   readonly datasources: Pick<Datasources, 'inspect'>;
   readonly credentials: Credentials;
+  readonly webhookSecrets: WebhookSecrets;
+  readonly webhookTargets: Pick<Targets, 'findProblem'>;
   /** Where `generated-secrets.txt` is kept. */
   readonly dataDir: string;
   /** Seconds: of the access tokens of a new resource. */
@@ -53,7 +57,7 @@ export interface Planning extends ApplyDeps, PasswordOptions {}
 
 /** A secret that is made here, for `generated-secrets.txt`. */
 export interface GeneratedSecret {
-  readonly kind: 'clientSecret' | 'password' | 'connectionToken';
+  readonly kind: 'clientSecret' | 'password' | 'connectionToken' | 'webhookSecret';
   readonly value: string;
 }
 

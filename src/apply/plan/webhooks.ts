@@ -1,0 +1,45 @@
+/** Webhooks of an apply file: their secrets are made or sealed. */
+import { randomUUID } from 'node:crypto';
+import type { Organization, Webhook, WebhookSecret } from '../../nouns/index.ts';
+import { createSecret, withNewSecret } from '../../webhooks/secrets.ts';
+import type { ApplyWebhook } from '../schema.ts';
+import { planNoun } from './noun.ts';
+import type { Plan, Planning } from './plan.ts';
+
+/** Milliseconds that the secret before goes on signing when a file has another one. */
+const OVERLAP = 86_400_000;
+
+export async function planWebhook(
+  plan: Plan,
+  organization: Organization,
+  entry: ApplyWebhook,
+  deps: Pick<Planning, 'store' | 'webhookSecrets' | 'webhookTargets' | 'now'>,
+): Promise<void> {
+  const name = `webhook ${organization.name}/${entry.name}`;
+  const before = await deps.store.webhooks.findBy('name', `${organization.id}/${entry.name}`);
+  const problem = deps.webhookTargets.findProblem(new URL(entry.url));
+  if (problem !== undefined) plan.problems.push(`${name}: the url ${problem}`);
+  const owner = { id: before?.id ?? randomUUID(), organization: organization.id };
+  const generated = before || entry.secret !== undefined ? undefined : createSecret();
+  const secrets = planSecrets(owner, entry.secret ?? generated, before, deps);
+  const wanted = await planNoun(plan, 'webhooks', name, { entry, before, given: { ...owner, secrets } });
+  plan.add(
+    'webhooks',
+    name,
+    before,
+    wanted,
+    generated === undefined ? {} : { generated: { kind: 'webhookSecret', value: generated } },
+  );
+}
+
+/** One that signs already stays as it is: it may have been rotated since the file was written. */
+function planSecrets(
+  owner: Pick<Webhook, 'id' | 'organization'>,
+  said: string | undefined,
+  before: Webhook | undefined,
+  { webhookSecrets, now }: Pick<Planning, 'webhookSecrets' | 'now'>,
+): readonly WebhookSecret[] {
+  const known = before?.secrets ?? [];
+  if (said === undefined || known.some((secret) => webhookSecrets.open(secret, owner) === said)) return known;
+  return withNewSecret(known, webhookSecrets.seal(said, owner, now()), OVERLAP);
+}

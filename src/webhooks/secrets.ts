@@ -1,0 +1,68 @@
+/** Secrets of webhooks: each is sealed for one webhook of one organization, and copied to another row it does not open. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Webhook, WebhookSecret } from '../nouns/index.ts';
+import { keyOfSecret, toSecret } from '../nouns/webhook.ts';
+import type { Vault } from '../storage/vault.ts';
+
+type Owner = Pick<Webhook, 'id' | 'organization'>;
+
+export interface WebhookSecrets {
+  /** @param secret `whsec_…` @param now milliseconds */
+  seal(secret: string, owner: Owner, now: number): WebhookSecret;
+  /** @returns `whsec_…` @throws BrokenSeal */
+  open(secret: WebhookSecret, owner: Owner): string;
+  /** The keys that sign at this moment, the newest first. @param now milliseconds @throws BrokenSeal */
+  signingKeys(webhook: Webhook, now: number): Buffer[];
+}
+
+const KEY_BYTES = 32;
+
+/** Earlier secrets that are kept, at most: all of them sign. */
+const MOST_EARLIER = 4;
+
+const aadOf = ({ id, organization }: Owner): string => `webhook/${organization}/${id}`;
+
+export function createSecret(): string {
+  return toSecret(randomBytes(KEY_BYTES));
+}
+
+function isLiving({ expiresAt = Number.POSITIVE_INFINITY }: WebhookSecret, now: number): boolean {
+  return expiresAt > now;
+}
+
+/**
+ * The secrets with a new one. Those before go on signing beside it, so that the receiver can be given the new one in its own time.
+ * @param overlapMs for which they do; 0: they end
+ */
+export function withNewSecret(
+  secrets: readonly WebhookSecret[],
+  made: WebhookSecret,
+  overlapMs: number,
+): WebhookSecret[] {
+  const now = made.createdAt;
+  const earlier = overlapMs === 0 ? [] : secrets.filter((secret) => isLiving(secret, now));
+  return [
+    made,
+    ...earlier.slice(0, MOST_EARLIER).map((secret) => ({
+      ...secret,
+      expiresAt: Math.min(secret.expiresAt ?? Number.POSITIVE_INFINITY, now + overlapMs),
+    })),
+  ];
+}
+
+export function createWebhookSecrets(vault: Pick<Vault, 'seal' | 'open'>): WebhookSecrets {
+  const open = ({ sealed }: WebhookSecret, owner: Owner): string =>
+    vault.open(sealed, aadOf(owner)).toString();
+  return {
+    seal: (secret, owner, now) => ({
+      id: randomUUID(),
+      sealed: vault.seal(secret, aadOf(owner)),
+      createdAt: now,
+    }),
+    open,
+    signingKeys: (webhook, now) =>
+      webhook.secrets
+        .filter((secret) => isLiving(secret, now))
+        .flatMap((secret) => keyOfSecret(open(secret, webhook)) ?? []),
+  };
+}

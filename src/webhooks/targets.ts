@@ -1,0 +1,69 @@
+/**
+ * Where webhooks may be sent. Who may change a webhook decides what this server connects to, so addresses of private
+ * networks are out of reach unless the server's operator lists the host. The address that was checked is the one that is
+ * connected to.
+ */
+import { lookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { isPrivate } from '../nouns/private-addresses.ts';
+
+export interface Targets {
+  /** What is wrong with a URL, as the end of a sentence, as far as it can be said without looking its name up. */
+  findProblem(url: URL): string | undefined;
+  /** For one connection to the URL: gives addresses only if all that the name has are permitted. */
+  lookupFor(url: URL): LookupFunction;
+}
+
+/** The name of the host does not lead to an address that may be connected to. */
+export class TargetRefused extends Error {
+  override readonly name = 'TargetRefused';
+}
+
+/** As `lookup` of `node:dns` with `all`. */
+export type Resolve = (
+  hostname: string,
+  options: { readonly all: true },
+  callback: (
+    error: Error | null,
+    addresses: readonly { readonly address: string; readonly family: number }[],
+  ) => void,
+) => void;
+
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': '443', 'http:': '80' };
+
+/** An address is in brackets in URLs only. */
+const bare = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+
+/** @param listed hosts, each with or without a port, that may be private, and reached without TLS on this machine */
+export function createTargets(listed: readonly string[], resolve: Resolve = lookup as Resolve): Targets {
+  const hosts = new Set(listed);
+
+  function isListed({ hostname, port, protocol }: URL): boolean {
+    return hosts.has(hostname) || hosts.has(`${hostname}:${port || DEFAULT_PORTS[protocol]}`);
+  }
+
+  const notPermitted = (host: string): string =>
+    `has the host ${host}, which is not at a public address, and GRANTABLE_WEBHOOK_HOSTS does not list it`;
+
+  return {
+    findProblem(url) {
+      if (isListed(url)) return undefined;
+      if (url.protocol !== 'https:') return 'is not an https URL';
+      const host = bare(url.hostname);
+      return isIP(host) !== 0 && isPrivate(host) ? notPermitted(host) : undefined;
+    },
+    lookupFor(url) {
+      const mayBePrivate = isListed(url);
+      return (hostname, options, callback) => {
+        resolve(hostname, { all: true }, (error, addresses) => {
+          if (error) return callback(error as NodeJS.ErrnoException, '');
+          const [first] = addresses;
+          const isPermitted = mayBePrivate || addresses.every(({ address }) => !isPrivate(address));
+          if (!first || !isPermitted)
+            return callback(new TargetRefused(`The URL ${notPermitted(hostname)}.`), '');
+          return options.all ? callback(null, [...addresses]) : callback(null, first.address, first.family);
+        });
+      };
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTargets, type Resolve, type Targets } from '../../src/webhooks/targets.ts';
+
+/** Names with the addresses that they have. */
+const resolving =
+  (names: Readonly<Record<string, readonly string[]>>): Resolve =>
+  (hostname, _options, callback) => {
+    const addresses = names[hostname];
+    if (!addresses) return callback(new Error(`queryA ENOTFOUND ${hostname}`), []);
+    callback(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+    );
+  };
+
+/** The addresses that a connection is given. */
+function lookUp(targets: Targets, url: string): Promise<readonly string[]> {
+  const { hostname } = new URL(url);
+  return new Promise((resolve, reject) => {
+    targets.lookupFor(new URL(url))(hostname, { all: true }, (error, found) => {
+      if (error) return reject(error);
+      resolve((found as { readonly address: string }[]).map(({ address }) => address));
+    });
+  });
+}
+
+const REFUSED = /has the host \S+, which is not at a public address, and GRANTABLE_WEBHOOK_HOSTS/;
+
+test('URLs with private addresses are refused, however they are written', () => {
+  const { findProblem } = createTargets([]);
+  const private_ = [
+    ...['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '0.0.0.0', '10.1.2.3', '172.16.0.1'],
+    ...['192.168.1.1', '100.64.0.1', '169.254.169.254', '192.0.0.192', '224.0.0.1', '255.255.255.255'],
+    ...[
+      '[::1]',
+      '[::]',
+      '[::ffff:127.0.0.1]',
+      '[::ffff:a9fe:a9fe]',
+      '[64:ff9b::a9fe:a9fe]',
+      '[2002:7f00:1::]',
+    ],
+    ...['[fe80::1]', '[fd00::1]', '[ff02::1]', '[2001:0:1::1]', '[::ffff:0:7f00:1]'],
+  ];
+  for (const host of private_) {
+    assert.match(findProblem(new URL(`https://${host}/in`)) ?? '', REFUSED, host);
+  }
+  for (const host of ['hooks.example', '93.184.215.14', '[2606:2800:21f:cb07::1]']) {
+    assert.equal(findProblem(new URL(`https://${host}/in`)), undefined, host);
+  }
+});
+
+test('plain http is refused but for a listed host', () => {
+  const { findProblem } = createTargets(['localhost:4000']);
+  assert.equal(findProblem(new URL('http://localhost:4000/in')), undefined);
+  assert.equal(findProblem(new URL('http://localhost:4001/in')), 'is not an https URL');
+});
+
+test('a host is listed with any port or with one', () => {
+  const { findProblem } = createTargets(['10.0.0.1', '10.0.0.2:8443', '10.0.0.3:443']);
+  for (const url of ['https://10.0.0.1:1/', 'https://10.0.0.2:8443/', 'https://10.0.0.3/'])
+    assert.equal(findProblem(new URL(url)), undefined, url);
+  assert.match(findProblem(new URL('https://10.0.0.2/')) ?? '', REFUSED);
+});
+
+test('a name with one private address among its addresses is refused', async () => {
+  const targets = createTargets(
+    [],
+    resolving({
+      'good.example': ['93.184.215.14', '2606:2800:21f:cb07::1'],
+      'mixed.example': ['93.184.215.14', '10.0.0.1'],
+      'mapped.example': ['::ffff:10.0.0.1'],
+      'empty.example': [],
+    }),
+  );
+  assert.deepEqual(await lookUp(targets, 'https://good.example/'), [
+    '93.184.215.14',
+    '2606:2800:21f:cb07::1',
+  ]);
+  for (const name of ['mixed.example', 'mapped.example', 'empty.example'])
+    await assert.rejects(lookUp(targets, `https://${name}/`), REFUSED, name);
+});
+
+test('a name that rebinds after it was checked is refused at its next connection', async () => {
+  const names = { 'rebinds.example': ['93.184.215.14'] };
+  const targets = createTargets([], resolving(names));
+  assert.deepEqual(await lookUp(targets, 'https://rebinds.example/'), ['93.184.215.14']);
+  names['rebinds.example'] = ['169.254.169.254'];
+  await assert.rejects(lookUp(targets, 'https://rebinds.example/'), REFUSED);
+});
