@@ -11,6 +11,7 @@ import type { Face } from '../faces/face.ts';
 import { readBody } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
 import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
+import { createOperationDeps } from './operation-deps.ts';
 import { packageFolder } from './package-folder.ts';
 import type { Services } from './services.ts';
 
@@ -35,13 +36,7 @@ function createApi(services: Services, furtherOperations: readonly Operation[]):
       findActor: createFindActor(services),
       forPages: createClientOrigins(services),
       operations: [...operations, ...furtherOperations],
-      operationDeps: {
-        ...services,
-        tokens: storage.tokens,
-        accessTokenTtl: config.ttl.accessToken,
-        hosts: config.hosts,
-        registration: !config.production,
-      },
+      operationDeps: createOperationDeps(services),
     });
   }
   let loaded: Promise<Middleware> | undefined;

@@ -1,0 +1,14 @@
+/** What the operations of the administration API work with, in the server and at the command line. */
+import type { OperationDeps } from '../admin/operations/deps.ts';
+import type { Foundations } from './foundations.ts';
+
+export function createOperationDeps<T extends Foundations>(known: T): T & OperationDeps {
+  const { config, storage } = known;
+  return {
+    ...known,
+    tokens: storage.tokens,
+    accessTokenTtl: config.ttl.accessToken,
+    hosts: config.hosts,
+    registration: !config.production,
+  };
+}
