@@ -8,7 +8,7 @@ import type { ApplyConnection } from '../apply/schema.ts';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { type Connections, createSecret, type ShownToken } from '../connections/connections.ts';
-import type { Use } from '../connections/uses.ts';
+import type { LastUse } from '../connections/uses.ts';
 import type { Connection, Organization } from '../nouns/index.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -64,7 +64,7 @@ export interface ConnectionUse {
   readonly state: 'alive' | 'expired' | 'disabled';
   /** When each of its tokens was made, newest first. */
   readonly secrets: readonly { readonly id: string; readonly createdAt: number }[];
-  readonly lastUse?: Use;
+  readonly lastUse?: LastUse;
   readonly tokens: Counted;
 }
 

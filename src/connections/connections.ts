@@ -21,7 +21,7 @@ import { findConnectionRights, type ResourceRights } from '../rights/rights.ts';
 import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
-import type { ConnectionUses, Use } from './uses.ts';
+import type { ConnectionUses, LastUse } from './uses.ts';
 
 /** What a connection is made from. */
 export type NewConnection = Pick<
@@ -74,7 +74,7 @@ export interface Connections {
   /** Ends it for good, with all that was made from it. */
   end(connection: Connection, author: Author): Promise<void>;
   /** For people. */
-  findUse(connection: Connection): Promise<Use | undefined>;
+  findUse(connection: Connection): Promise<LastUse | undefined>;
   /** Counting ends at `limit`. */
   countLiving(connection: Connection, limit: number): Promise<number>;
 }
