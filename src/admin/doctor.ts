@@ -19,6 +19,7 @@ import { COLLECTIONS, type CollectionName, type Nouns, nameOf } from '../nouns/i
 import { ACCESS_TOKEN_ALG, SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 import { isEnded } from '../registry/nodes.ts';
 import type { Storage } from '../storage/contract.ts';
+import { findExpiringSecrets } from './expiring-secrets.ts';
 import { findNeighbours } from './neighbours.ts';
 import { findOddRights } from './odd-rights.ts';
 import { findTableDrift } from './table-drift.ts';
@@ -125,6 +126,7 @@ export async function examineStore({
     await examineClock(storage, now()),
     ...(await examineDirectory(storage)),
     ...(await findInsecureSettings(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
+    ...warnOfSome(await findExpiringSecrets(storage.directory, now())),
     ...warnOfSome(await findOddRights(storage.directory)),
     ...warnOfSome(await findTableDrift({ store: storage.directory, datasources })),
     ...(await examineNeighbours(storage, signingKeys, now())),

@@ -66,8 +66,10 @@ async function nameNode(
   now: number,
 ): Promise<Named> {
   const name = parseNode(id);
-  if (name)
-    return { what: name.describe((await nameNoun(name.owner, directory))?.what ?? 'something that is gone') };
+  if (name) {
+    const owner = (await nameSecret(name.owner, row, directory)) ?? (await nameNoun(name.owner, directory));
+    return { what: name.describe(owner?.what ?? 'something that is gone') };
+  }
   const secret = connection?.secrets.find((each) => each.id === id);
   if (secret) return { what: `connection token of ${toIso(secret.createdAt)}` };
   const noun = await nameNoun(id, directory);
@@ -77,6 +79,22 @@ async function nameNode(
   const parent = await tokens.find(handleKey('jwt', id), now);
   // Opaque tokens cannot be found by id, and ended logins are deleted.
   return { what: parent ? `token of ${parent.clientId}` : 'token or login that it came from' };
+}
+
+/** Secrets of the applications above the token. */
+async function nameSecret(
+  id: string,
+  { ancestors }: TokenRow | LoginRow,
+  { applications }: Store['directory'],
+): Promise<Named | undefined> {
+  for (const ancestor of ancestors.filter(isNounId)) {
+    const application = await applications.get(ancestor);
+    const secret = application?.secrets.find((each) => each.id === id);
+    if (application && secret) {
+      return { what: `the secret ${secret.name} of application ${displayNameOf(application)}` };
+    }
+  }
+  return undefined;
 }
 
 async function nameNoun(id: string, directory: Store['directory']): Promise<Named | undefined> {

@@ -5,7 +5,7 @@
 import type { Dump } from '../storage/dump.ts';
 
 export const FORMAT = 'grantable-export';
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 /** `now` (milliseconds) is written into the first line. */
 export async function* exportLines(dump: Pick<Dump, 'export'>, now: number): AsyncGenerator<string> {

@@ -5,7 +5,7 @@ import { structureOfNoun } from '../nouns/noun.ts';
 import type { Structure } from '../nouns/structure.ts';
 import type { StoredKey } from '../storage/contract.ts';
 import type { DumpKind, DumpRecord } from '../storage/dump.ts';
-import { moveIntoFaces } from '../storage/earlier-nouns.ts';
+import { toCurrentNoun } from '../storage/earlier-nouns.ts';
 import { FORMAT, FORMAT_VERSION } from './export.ts';
 
 /** The first that was released. */
@@ -80,13 +80,14 @@ const header = z.object({ format: z.literal(FORMAT), version: z.int() });
 const end = z.strictObject({ end: z.literal(true), records: z.int() });
 
 function parseRecord(value: unknown, number: number): DumpRecord {
-  const schema = schemas.get(((value ?? {}) as { kind?: unknown }).kind);
+  const { kind, row } = (value ?? {}) as { kind?: unknown; row?: unknown };
+  const schema = schemas.get(kind);
   if (!schema) throw new BadExport(`Line ${number} of the export is not a row that this version knows.`);
-  const issue = schema.safeParse(value).error?.issues[0];
+  const isNoun = COLLECTIONS.includes(kind as CollectionName) && typeof row === 'object' && row !== null;
+  const current = isNoun ? { kind, row: toCurrentNoun(kind as CollectionName, row as never) } : value;
+  const issue = schema.safeParse(current).error?.issues[0];
   if (issue) throw new BadExport(`Line ${number} of the export is damaged at ${issue.path.join('.')}.`);
-  const record = value as DumpRecord;
-  if (record.kind !== 'users') return record;
-  return { kind: 'users', row: moveIntoFaces(record.row) };
+  return current as DumpRecord;
 }
 
 function parseJson(line: string, number: number): unknown {

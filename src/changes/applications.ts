@@ -3,7 +3,12 @@
  * is bounded by who registered it and by the application that it was registered through.
  */
 import { randomUUID } from 'node:crypto';
-import { createDerivedSecret, findDerivedSecret, type SecretKeys } from '../directory/client-secrets.ts';
+import {
+  createDerivedSecret,
+  findDerivedSecret,
+  type SecretKeys,
+  withSecret,
+} from '../directory/client-secrets.ts';
 import { eachListed } from '../directory/collections.ts';
 import { mayUseGrant } from '../directory/registered-applications.ts';
 import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
@@ -37,11 +42,11 @@ export interface Applications {
   /** Those that a person registered, in that order. */
   findOwn(owner: User): Promise<readonly Application[]>;
   /**
-   * Gives it another secret, which ends the one before, with what older APIs gave for it alone; all other tokens stay.
+   * Gives it another default secret, which ends the one before with what was made with it alone; all else stays.
    * @throws VersionConflict if it was changed since it was read: of two who do so at once only one has the secret
    */
   renewSecret(application: Application, author: Author): Promise<string>;
-  /** Its secret, if that can be shown again: one that an operator chose cannot. The audit says to whom it was. */
+  /** Its default secret, if that can be shown again: one that an operator chose cannot. The audit says to whom it was. */
   showSecret(application: Application, author: Author): Promise<string | undefined>;
   /** @param seconds that tokens of its users live at most, and unless they ask for less */
   limitUserTokens(application: Application, seconds: number, author: Author): Promise<Application>;
@@ -143,7 +148,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       await limit(owner.id);
       if ((await findOwn(owner)).length >= MOST_OWN) throw tooMany();
       const id = randomUUID();
-      const { secret, secretSeed, secretHash } = createDerivedSecret(clientSecrets, id);
+      const { secret, stored } = createDerivedSecret(clientSecrets, id, now());
       const application = await changes.applications.create(
         {
           id,
@@ -152,8 +157,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
           realm: through.realm,
           clientId: randomUUID(),
           authMethod: 'client_secret_basic',
-          secretHash,
-          secretSeed,
+          secrets: [stored],
           grants: OWN_GRANTS.filter((grant) => mayUseGrant(grant, through)),
           ...toFields(sound, id),
           postLogoutRedirectUris: [],
@@ -191,8 +195,10 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     async renewSecret(application, author) {
       await limitOwner(application);
       const { version } = application;
-      const { secret, ...kept } = createDerivedSecret(clientSecrets, application.id);
-      await changes.applications.replace({ ...(await current(application)), version, ...kept }, author);
+      const { secret, stored } = createDerivedSecret(clientSecrets, application.id, now());
+      const before = await current(application);
+      const secrets = withSecret(before.secrets, stored);
+      await changes.applications.replace({ ...before, version, secrets }, author);
       return secret;
     },
 

@@ -1,7 +1,7 @@
 /** What an audit entry says of a change: each field's old and new value, but never a secret. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { SECRET_FIELDS } from '../nouns/index.ts';
+import { type Application, type ApplicationSecret, SECRET_FIELDS } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
 
 /** Given by the store at each change. */
@@ -12,6 +12,24 @@ const MAX_VALUE = 4_000;
 export interface FieldChange {
   readonly from?: unknown;
   readonly to?: unknown;
+}
+
+/** What may be told of a secret. */
+type NamedSecret = Omit<ApplicationSecret, 'hash' | 'seed'>;
+
+/** @returns undefined if the application has the same secrets */
+export function secretChanges(
+  before: Pick<Application, 'secrets'>,
+  after: Pick<Application, 'secrets'>,
+): { readonly added: NamedSecret[]; readonly removed: NamedSecret[] } | undefined {
+  const added = missingIn(before, after);
+  const removed = missingIn(after, before);
+  return added.length + removed.length > 0 ? { added, removed } : undefined;
+}
+
+function missingIn(one: Pick<Application, 'secrets'>, other: Pick<Application, 'secrets'>): NamedSecret[] {
+  const known = new Set(one.secrets.map(({ id }) => id));
+  return other.secrets.filter(({ id }) => !known.has(id)).map(({ hash: _, seed: __, ...named }) => named);
 }
 
 /** The fields that differ; a secret's values are left out, and so are values too long for an entry. */

@@ -22,7 +22,7 @@ import {
 } from '../nouns/index.ts';
 import { reservedNames } from '../nouns/names.ts';
 import type { ManagedBy } from '../nouns/noun.ts';
-import { credentialsNode, registrantNode } from '../registry/nodes.ts';
+import { registrantNode, secretNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
   type AuditLog,
@@ -33,7 +33,7 @@ import {
 } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type Author, inAudit } from './author.ts';
-import { describeChange } from './change-details.ts';
+import { describeChange, secretChanges } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
 import { removeContents, requireEmpty, requireUnused } from './removal.ts';
@@ -212,21 +212,25 @@ function createNounChanges<C extends CollectionName>(
     }
   }
 
-  /** What was made with the secret before must not live on beside what the new one is for. */
-  async function endCredentials({ id }: Nouns[C], scope: NodeScope): Promise<void> {
-    const at = now();
-    await registry.mark(credentialsNode(id), { revokedAt: at, restoredAt: at }, scope);
+  /** What was made with one secret must not live on beside what the others are for. */
+  async function endSecrets(ids: readonly string[], mark: NodeMark, scope: NodeScope): Promise<void> {
+    for (const id of ids) await registry.mark(secretNode(id), mark, scope);
   }
 
   async function replace(before: Nouns[C], wanted: Nouns[C], author: Author): Promise<Nouns[C]> {
     const after = withManager(wanted, managerOf(before, author));
     const effect = effectOf(collection, before, after, faceRules);
-    const hasOtherSecret = (before as Application).secretHash !== (after as Application).secretHash;
+    const secrets =
+      collection === 'applications' ? secretChanges(before as Application, after as Application) : undefined;
+    const removed = secrets?.removed.map(({ id }) => id) ?? [];
     const scope = scopeOf(collection, before);
-    if (hasOtherSecret) await endCredentials(before, scope);
+    const at = now();
+    // If the change fails, the secret goes on, and only what was made with it so far has ended.
+    await endSecrets(removed, { revokedAt: at, restoredAt: at }, scope);
     const stored = await marked(before, effect, () => nouns.replace(after));
-    if (hasOtherSecret) await endCredentials(before, scope);
-    await append('changed', stored, { effect, fields: describeChange(before, stored) }, author);
+    await endSecrets(removed, { revokedAt: Math.max(now(), at + 1) }, scope);
+    const details = { effect, fields: describeChange(before, stored), ...defined({ secrets }) };
+    await append('changed', stored, details, author);
     return stored;
   }
 

@@ -5,17 +5,21 @@
  *
  * This file: the decision. It serves no routes.
  */
-import { isAnyClientSecret, type SecretKeys } from '../directory/client-secrets.ts';
+import { findClientSecret, hasExpired, type SecretKeys } from '../directory/client-secrets.ts';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { ClientRejected } from '../errors/domain.ts';
-import { type AuthMethod, usesSecret } from '../nouns/index.ts';
+import { type ApplicationSecret, type AuthMethod, usesSecret } from '../nouns/index.ts';
+import { quoteName } from '../permissions/errors.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { findAssertionProblem } from './assertions.ts';
 import type { Credentials } from './credentials.ts';
+import type { SecretUses } from './secret-uses.ts';
 
 /** An application that has shown who it is, and how. */
 export interface AuthenticatedClient extends ActiveApplication {
   readonly method: AuthMethod;
+  /** The one that it presented. */
+  readonly secret?: ApplicationSecret;
 }
 
 /** Where a client authenticates, and from where. */
@@ -57,13 +61,14 @@ export interface ClientAuthenticationDeps {
   readonly issuer: string;
   readonly clientSecrets: SecretKeys;
   readonly limits: SecretLimits;
+  readonly secretUses: Pick<SecretUses, 'record'>;
   readonly artifacts: Pick<ArtifactStore, 'insert'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
 export function createAuthenticateClient(deps: ClientAuthenticationDeps): AuthenticateClient {
-  const { issuer, clientSecrets, limits, artifacts, now } = deps;
+  const { issuer, clientSecrets, limits, secretUses, artifacts, now } = deps;
 
   return async ({ clientId, method, secrets, assertion }, { view, address, onNamed, ...endpoint }) => {
     const active = await view.findApplication(clientId);
@@ -86,11 +91,16 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
       throw reject('the endpoint does not serve public clients');
     const { application } = active;
     if (presentsSecret) {
-      if (!isAnyClientSecret(clientSecrets, secrets, application.secretHash)) {
+      const at = now();
+      const secret = findClientSecret(clientSecrets, secrets, application.secrets, at);
+      if (!secret || hasExpired(secret, at)) {
         await limits.clientSecretFailure(clientId, address);
-        throw reject('invalid secret provided');
+        throw reject(secret ? `the secret ${quoteName(secret.name)} has expired` : 'invalid secret provided');
       }
-    } else if (assertion !== undefined) {
+      secretUses.record(secret.id, address);
+      return { ...active, method, secret };
+    }
+    if (assertion !== undefined) {
       const problem = await findAssertionProblem(assertion, application, {
         issuer,
         endpoint: application.assertionAudience === 'endpoint' ? endpoint.tokenEndpoint : undefined,

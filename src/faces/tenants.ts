@@ -47,13 +47,14 @@ export async function findTenant(
   if (active.application.isOrganization && named.application !== undefined) return undefined;
   // An application that a person registered has neither users nor settings for an older API.
   if (active.application.owner !== undefined) return undefined;
-  const { secretHash: _, jwks: __, ...application } = active.application;
+  const { jwks: _, ...application } = active.application;
   const client = {
     organization,
     application: {
       ...application,
       clientId: `${organization.name}.${face.name}`,
       authMethod: 'none' as const,
+      secrets: [],
       grants: face.grants(application.grants),
     },
   };

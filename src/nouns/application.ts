@@ -12,8 +12,10 @@ import {
   exchangeTtl,
   identifier,
   jwks,
+  line,
   listOf,
   MIN_PASSWORD_LENGTH,
+  moment,
   origin,
   type Realm,
   realm,
@@ -31,6 +33,30 @@ export type AuthMethod = (typeof AUTH_METHODS)[number];
 export function usesSecret(method: AuthMethod): boolean {
   return method === 'client_secret_basic' || method === 'client_secret_post';
 }
+
+/** The name of the secret that an apply file says as `clientSecret`, or that is generated instead. */
+export const DEFAULT_SECRET = 'default';
+
+export const MOST_SECRETS = 10;
+
+/** What a secret may be called. Unique in the application. */
+export const secretName = line;
+
+/** One of the secrets of an application. Its id names the node above what was made with it alone. */
+const secret = z.strictObject({
+  id: z.string(),
+  name: secretName,
+  hash: z.string().meta({ secret: true }).describe('HMAC-SHA-256 under the server key `clientSecrets`.'),
+  seed: z
+    .string()
+    .exactOptional()
+    .meta({ secret: true })
+    .describe(
+      'The secret is derived from this and a key of the server, so that the server can show it again.',
+    ),
+  createdAt: moment,
+  expiresAt: moment.exactOptional(),
+});
 
 /** Short names of the grants that an application may use, as in the apply file. */
 export const GRANTS = [
@@ -105,13 +131,14 @@ export const application = defineNoun({
       initially: () => randomBytes(12).toString('hex'),
       describe: 'Unique on the server; generated with the application if left out.',
     }),
-    /** HMAC-SHA-256 of the secret under the server key `clientSecrets`; absent for public and key-based clients. */
-    secretHash: field(z.string().exactOptional(), {
+    /** Each authenticates it until it expires. None for public and key-based clients. */
+    secrets: field(z.array(secret).max(MOST_SECRETS), {
       effect: 'none',
+      initially: [],
       secret: true,
       inFile: { key: 'clientSecret', schema: clientSecret.exactOptional() },
       describe:
-        'Generated with the application if it needs one and this is left out. Grantable stores a keyed hash of it only.',
+        'Its secret with the name `default`. Generated with the application if it needs a secret, has none and this is left out. Another value replaces this secret and ends the tokens that were made with it alone; other secrets of the application stay. Grantable stores a keyed hash of it only.',
     }),
     authMethod: field(z.enum(AUTH_METHODS), {
       effect: 'none',
@@ -280,13 +307,6 @@ export const application = defineNoun({
       inFile: false,
       describe: 'Where people learn more of it.',
     }),
-    secretSeed: field(z.string().exactOptional(), {
-      effect: 'none',
-      secret: true,
-      derived: true,
-      describe:
-        'The secret is derived from this and a key of the server, so that the server can show it again.',
-    }),
     userTokenTtl: field(z.number().exactOptional(), {
       effect: 'none',
       inFile: false,
@@ -321,5 +341,7 @@ export const application = defineNoun({
 });
 
 export interface Application extends NounOf<typeof application> {}
+
+export type ApplicationSecret = Application['secrets'][number];
 
 export type Ceiling = Application['ceilings'][number];

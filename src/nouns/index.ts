@@ -17,10 +17,14 @@ export type { StoredDeviceAccess } from '../permissions/device-access.ts';
 export type { StoredPermissions } from '../permissions/stored.ts';
 export {
   type Application,
+  type ApplicationSecret,
   AUTH_METHODS,
   type AuthMethod,
   type Ceiling,
+  DEFAULT_SECRET,
   type Grant,
+  MOST_SECRETS,
+  secretName,
   usesSecret,
 } from './application.ts';
 export type { Connection, ConnectionSecret } from './connection.ts';

@@ -79,12 +79,12 @@ export function logoutNode(grantId: string): string {
 }
 
 /**
- * The node above an application's tokens that needed no proof but its secret and can be refreshed: a new secret ends
- * them, because a thief of the old secret may have them too.
- * @param application its id
+ * The node above the tokens that needed no proof but a secret of an application: it ends with the secret, because a thief
+ * of the secret may have them too.
+ * @param secret its id
  */
-export function credentialsNode(application: string): string {
-  return `credentials:${application}`;
+export function secretNode(secret: string): string {
+  return `credentials:${secret}`;
 }
 
 /**
@@ -119,7 +119,7 @@ const descriptions: Readonly<Record<string, (owner: string, visitor?: string) =>
   consent: () => 'consent',
   grant: () => 'consent in one browser session',
   logout: () => 'browser session until its logout',
-  credentials: (owner) => `what was made with the secret of ${owner} alone`,
+  credentials: (owner) => `what was made with ${owner} alone`,
   issued: (owner, visitor) =>
     visitor === undefined ? `everything made from ${owner}` : `visitor ${visitor} of the site of ${owner}`,
   registrant: (owner) => `what others have through applications of ${owner}`,
@@ -127,7 +127,7 @@ const descriptions: Readonly<Record<string, (owner: string, visitor?: string) =>
 };
 
 export interface NodeName {
-  /** Id of the noun or login that it belongs to, or a digest. */
+  /** Id of the noun, secret or login that it belongs to, or a digest. */
   readonly owner: string;
   /** @param owner what people call the owner: `application shop` */
   describe(owner: string): string;

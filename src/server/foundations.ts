@@ -17,6 +17,8 @@ import { createChanges } from '../changes/changes.ts';
 import { createRevocations } from '../changes/revocations.ts';
 import { createAuthenticateClient } from '../clients/authentication.ts';
 import { createRecordRefused } from '../clients/refused-requests.ts';
+import { createSecretUses } from '../clients/secret-uses.ts';
+import { createApplicationSecrets } from '../clients/secrets.ts';
 import type { Config } from '../config/load.ts';
 import { createConnections } from '../connections/connections.ts';
 import { createExchangeLimit } from '../connections/exchange-limit.ts';
@@ -119,6 +121,7 @@ function createAccounts(opened: Opened) {
   const users = createUsers(opened.store);
   const authenticateUser = createAuthenticateUser({ ...opened, users, passwords, limits: throttle });
   const refusals = createRefusals({ ...opened, toKey: customerKey });
+  const secretUses = createSecretUses(opened);
   return {
     directory,
     hashQueue,
@@ -129,7 +132,8 @@ function createAccounts(opened: Opened) {
     authenticateUser,
     refusals,
     recordRefused: createRecordRefused({ refusals, now }),
-    authenticateClient: createAuthenticateClient({ ...opened, limits: throttle }),
+    secretUses,
+    authenticateClient: createAuthenticateClient({ ...opened, secretUses, limits: throttle }),
   };
 }
 
@@ -208,6 +212,7 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
       changes,
       uses: createConnectionUses({ artifacts, toKey: addressKey, now }),
     }),
+    applicationSecrets: createApplicationSecrets({ ...known, changes }),
     exchangeLimit: createExchangeLimit({
       trades: config.throttle.exchange,
       living: { connection: config.livingLimit, user: config.pairLimit },
@@ -236,10 +241,11 @@ async function putTogether(config: Config, storage: Storage, now: Now, keptBytes
   const accounts = { ...opened, ...createAccounts(opened) };
   const known = { ...accounts, ...createDatabases(accounts) };
   const registered = { ...known, ...createRegistryParts(known) };
-  const { directory, signingKeys, datasources, refusals, longestLifetime } = registered;
+  const { directory, signingKeys, datasources, refusals, secretUses, longestLifetime } = registered;
   async function close(): Promise<void> {
     await datasources.close();
     await refusals.settle();
+    await secretUses.settle();
     await storage.close();
   }
   return {

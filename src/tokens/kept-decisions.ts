@@ -38,7 +38,8 @@ function nameOf({ name, repeats, parameters: own }: Grant, request: GrantRequest
   if (!repeats || through || asked || subject || owner !== undefined) return undefined;
   const values = [...COMMON_PARAMETERS, ...own].map((parameter) => parameters[parameter] ?? null);
   if (values.some((value) => value !== null && typeof value !== 'string')) return undefined;
-  const text = JSON.stringify([id, name, ...values]);
+  // What is made with a secret ends with it. That it has not expired is seen when the client authenticates.
+  const text = JSON.stringify([id, client.secret?.id ?? null, name, ...values]);
   // Memory does not hold the tokens that are presented.
   return own.length === 0 ? text : hash('sha256', text, 'base64url');
 }

@@ -93,6 +93,33 @@ test('an application whose assertions may name the token endpoint is warned of',
   assert.match(findings, /warning: The application acme\/job has assertionAudience: endpoint/);
 });
 
+test('secrets that expired or expire within 14 days are warned of', async (t) => {
+  const { applicationSecrets, ...administration } = await openAcme(t);
+  const { storage, now } = administration;
+  const { items } = await storage.directory.applications.page({ limit: 10 });
+  const shop = items.find(({ name }) => name === 'shop');
+  assert.ok(shop);
+  const day = 86_400_000;
+  const start = now();
+  for (const [name, days] of [
+    ['gone', 1],
+    ['soon', 20],
+    ['later', 22],
+    ['always', undefined],
+  ] as const) {
+    const expiresAt = days === undefined ? {} : { expiresAt: start + days * day };
+    await applicationSecrets.addSecret(shop, { name, ...expiresAt }, { actor: 'test' });
+  }
+  const examine = async () => notOk(await examineStore({ ...administration, now: () => start + 7 * day }));
+  const findings = (await examine()).filter((finding) => finding.includes('secret'));
+  const [gone, soon] = [1, 20].map((days) => new Date(start + days * day).toISOString());
+  const which = (name: string) => `warning: The secret ${name} of the application acme/shop`;
+  assert.deepEqual(findings, [
+    `${which('gone')} expired at ${gone}: remove it once no client sends it.`,
+    `${which('soon')} expires at ${soon}: add another one and give it to the clients.`,
+  ]);
+});
+
 test('nouns that name what is gone, or are enabled but dead, are warned of', async (t) => {
   const administration = await openAcme(t);
   const { storage, registry, now } = administration;

@@ -156,6 +156,30 @@ test('an export of an earlier version keeps the device rights of users', async (
   }
 });
 
+test('an export of an earlier version keeps the secret of an application', async (t) => {
+  const { storage } = await openFull(t);
+  const toEarlier = (line: string): string => {
+    const { kind, row, ...rest } = JSON.parse(line);
+    if (rest.format !== undefined) return JSON.stringify({ ...rest, version: 3 });
+    if (kind !== 'applications') return line;
+    const { secrets, ...application } = row;
+    const [secret] = secrets;
+    return JSON.stringify({ kind, row: { ...application, ...(secret && { secretHash: secret.hash }) } });
+  };
+  const other = await openEmpty(t);
+  await other.dump.import(importRecords(each((await exported(storage)).map(toEarlier))));
+  const { items } = await storage.directory.applications.page({ limit: 10 });
+  assert.ok(items.some(({ secrets }) => secrets.length > 0));
+  for (const before of items) {
+    const after = await other.directory.applications.get(before.id);
+    const { createdAt, id } = before;
+    assert.deepEqual(after, {
+      ...before,
+      secrets: before.secrets.map((each) => ({ ...each, id, createdAt })),
+    });
+  }
+});
+
 test('MT-04 numbers and changes go on after an import, so none is given twice', async (t) => {
   const administration = await openFull(t);
   const { storage } = administration;

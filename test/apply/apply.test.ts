@@ -114,7 +114,7 @@ test('left out fields get their documented defaults', async (t) => {
   assert.deepEqual(shop.ceilings, [
     { resource: RESOURCE, permissions: { isAdmin: false, tables: [{ table: 'orders', actions: 'r' }] } },
   ]);
-  assert.ok(isClientSecret(administration.clientSecrets, SECRET, shop.secretHash));
+  assert.ok(isClientSecret(administration.clientSecrets, SECRET, shop.secrets[0]?.hash));
   const resource = await directory.resources.findBy('identifier', RESOURCE);
   assert.deepEqual(resource?.token, { format: 'jwt', ttl: 1200, alg: 'ES256', overflow: 'reference' });
   assert.equal(resource?.catalogue, 'closed');
@@ -347,7 +347,7 @@ test('SE-03 secrets that are made go to their own file, 0600, and nowhere else',
   const [, clientId = '', secret = ''] =
     /application acme\/shop clientId (\S+) clientSecret (\S+)\n/.exec(text) ?? [];
   const shop = await requireApplication(administration, clientId);
-  assert.ok(isClientSecret(administration.clientSecrets, secret, shop.secretHash));
+  assert.ok(isClientSecret(administration.clientSecrets, secret, shop.secrets[0]?.hash));
   const [, password = ''] = /user acme\/shop\/ann password (\S+)\n/.exec(text) ?? [];
   await administration.authenticateUser({
     realm: shop.realm,
@@ -679,7 +679,7 @@ test('a proof of another kind puts the old one away', async (t) => {
     );
   await change({ authMethod: 'private_key_jwt', jwks });
   let shop = await requireApplication(administration, 'shop');
-  assert.equal(shop.secretHash, undefined);
+  assert.deepEqual(shop.secrets, []);
   assert.deepEqual(shop.jwks, jwks);
   await change({ authMethod: 'none' });
   shop = await requireApplication(administration, 'shop');
@@ -743,7 +743,7 @@ test('a generated secret that lost a race is reported as unused', async (t) => {
   assert.deepEqual([made.length, unused.length, left.length], [2, 1, 1]);
   const [, clientId = '', secret = ''] = /clientId (\S+) clientSecret (\S+)$/.exec(left[0] ?? '') ?? [];
   const shop = await requireApplication(administration, clientId);
-  assert.ok(isClientSecret(clientSecrets, secret, shop.secretHash));
+  assert.ok(isClientSecret(clientSecrets, secret, shop.secrets[0]?.hash));
 });
 
 test('a rule between fields holds also where the file says one of them only', async (t) => {

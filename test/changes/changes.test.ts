@@ -446,7 +446,9 @@ test('SE-03 each change is one audit entry that holds no secret', async (t) => {
     passwordHash: 'hmac-bcrypt$passwords-1$very-secret',
     displayName: 'Ann',
   });
-  await change(fixture, 'applications', fixture.application.id, { secretHash: 'hmac-sha256$k$very-secret' });
+  await change(fixture, 'applications', fixture.application.id, {
+    secrets: [{ id: crypto.randomUUID(), name: 'default', hash: 'hmac-sha256$k$very-secret', createdAt: 1 }],
+  });
   await fixture.changes.users.remove(await current(fixture, 'users', fixture.user.id), AUTHOR);
   assert.deepEqual(await auditEvents(fixture), [
     'organization.created',

@@ -84,6 +84,7 @@ class History {
           clientId: fixed?.clientId ?? pick(['x', 'y', 'z', randomUUID()]),
           realm: `application:${noun.id}`,
           authMethod: 'none',
+          secrets: [],
           grants: some(GRANTS),
           scopes: [],
           redirectUris: [],

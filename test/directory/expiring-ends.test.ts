@@ -1,7 +1,7 @@
 /** How long it is remembered that something ended. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { credentialsNode, registrantNode } from '../../src/registry/nodes.ts';
+import { registrantNode, secretNode } from '../../src/registry/nodes.ts';
 import { AUTHOR, newUser, openApplications } from './fixture.ts';
 
 const YEAR = 366 * 86_400_000;
@@ -77,6 +77,7 @@ test('ends are remembered as long as the longest login of an older API lasts', a
   await applications.renewSecret(made, AUTHOR);
   await changes.users.remove(user, AUTHOR);
   await storage.sweep(now() + 364 * 86_400_000, 100_000);
-  assert.equal(await registry.isAlive([credentialsNode(made.id)], asOf), false);
+  const [secret] = made.secrets;
+  assert.equal(await registry.isAlive([secretNode(secret?.id ?? '')], asOf), false);
   assert.equal(await registry.isAlive([user.id], asOf), false);
 });

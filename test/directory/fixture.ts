@@ -64,6 +64,7 @@ export function newApplication(organization: string, name: string, id: string = 
     realm: `application:${id}`,
     clientId: name,
     authMethod: 'client_secret_basic',
+    secrets: [] as Application['secrets'],
     grants: ['client_credentials', 'password'],
     scopes: ['orders.read'],
     redirectUris: [],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { hashClientSecret } from '../../src/directory/client-secrets.ts';
+import { toStoredSecret } from '../../src/directory/client-secrets.ts';
 import type { User } from '../../src/nouns/index.ts';
 import { toWritten } from '../../src/permissions/permissions-json.ts';
 import { fromStored } from '../../src/permissions/stored.ts';
@@ -622,7 +622,7 @@ describe('Usergrid: the API around the tokens', () => {
   test('MT-05 MT-06 a registered application owns nothing that it shares', async () => {
     const { changes, clientSecrets, storage } = server.server.foundations;
     const shop = (await storage.directory.applications.findBy('clientId', 'shop'))!;
-    const { id: _, number: __, version: ___, createdAt: ____, secretHash: _____, ...facts } = shop;
+    const { id: _, number: __, version: ___, createdAt: ____, ...facts } = shop;
     const secret = 'secret-of-registered-'.padEnd(40, 'x');
     const registered = await changes.applications.create(
       {
@@ -631,7 +631,7 @@ describe('Usergrid: the API around the tokens', () => {
         id: '00000000-0000-4000-8000-000000000000',
         name: 'registered',
         clientId: 'registered',
-        secretHash: hashClientSecret(clientSecrets, secret),
+        secrets: [toStoredSecret(clientSecrets, secret, { createdAt: 1 })],
         owner: (await userOf('bob'))!.id,
         registeredThrough: shop.id,
       },

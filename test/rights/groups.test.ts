@@ -1,7 +1,7 @@
 /** What a change of the catalogue (tables, groups, columns) does to what was made before. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { hashClientSecret } from '../../src/directory/client-secrets.ts';
+import { toStoredSecret } from '../../src/directory/client-secrets.ts';
 import { userSubject } from '../../src/directory/subjects.ts';
 import type { Connection, Resource } from '../../src/nouns/index.ts';
 import { createCurrentRights } from '../../src/rights/current-rights.ts';
@@ -206,7 +206,11 @@ describe('changes of the catalogue', () => {
           ceilings,
           owner: owner.id,
           registeredThrough: through.id,
-          secretHash: hashClientSecret(server.server.foundations.clientSecrets, server.secretOf('gadget')),
+          secrets: [
+            toStoredSecret(server.server.foundations.clientSecrets, server.secretOf('gadget'), {
+              createdAt: 1,
+            }),
+          ],
         },
         AUTHOR,
       );

@@ -1,7 +1,7 @@
 /** Random organizations as nouns, and a random change of one of them. */
 import { randomUUID } from 'node:crypto';
 import type { New, NounChanges } from '../../src/changes/changes.ts';
-import { hashClientSecret } from '../../src/directory/client-secrets.ts';
+import { toStoredSecret } from '../../src/directory/client-secrets.ts';
 import { collectionOf } from '../../src/directory/collections.ts';
 import type { CollectionName, Connection, NewNoun, Nouns, Realm } from '../../src/nouns/index.ts';
 import {
@@ -123,7 +123,7 @@ function toNouns(
     passwordHash,
     secretOf,
   }: {
-    readonly clientSecrets: Parameters<typeof hashClientSecret>[0];
+    readonly clientSecrets: Parameters<typeof toStoredSecret>[0];
     readonly passwordHash: string;
     readonly secretOf: TestServer['secretOf'];
   },
@@ -139,7 +139,7 @@ function toNouns(
   const clientOf = (text: string, id: string) => ({
     ...common,
     ...newApplication(organization, name(text), id),
-    secretHash: hashClientSecret(clientSecrets, secretOf(name(text))),
+    secrets: [toStoredSecret(clientSecrets, secretOf(name(text)), { createdAt: 1 })],
     grants: ['client_credentials', 'password', 'token_exchange', 'database_user'],
   });
   const roleIds = (held: readonly number[]): string[] => held.map((at) => ids(`role ${at}`));

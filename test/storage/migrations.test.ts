@@ -63,6 +63,48 @@ const expected = {
   eve: { other: {}, devicehive: LIMITS },
 };
 
+/** What every application had before it had several secrets. */
+const earlierApplication = (name: string, number: number, rest: object) => ({
+  ...noun(randomUUID(), number),
+  organization: ORGANIZATION,
+  name,
+  clientId: name,
+  realm: `organization:${ORGANIZATION}`,
+  grants: ['client_credentials'],
+  scopes: [],
+  redirectUris: [],
+  postLogoutRedirectUris: [],
+  allowedOrigins: [],
+  native: false,
+  ceilings: [],
+  introspects: [],
+  mayExchange: [],
+  ...rest,
+});
+const basic = { authMethod: 'client_secret_basic', secretHash: 'hmac-sha256$k$chosen' };
+const applications = {
+  chosen: earlierApplication('chosen', 1, basic),
+  derived: earlierApplication('derived', 2, { ...basic, secretSeed: 'seed' }),
+  open: earlierApplication('open', 3, { authMethod: 'none' }),
+};
+const secret = { name: 'default', hash: basic.secretHash, createdAt: 1 };
+/** The node above what was made with it has the name `credentials:` and the id of the application. */
+const expectedSecrets = {
+  chosen: [{ ...secret, id: applications.chosen.id }],
+  derived: [{ ...secret, id: applications.derived.id, seed: 'seed' }],
+  open: [],
+};
+
+async function assertSecretsMoved({ directory }: Storage): Promise<void> {
+  const { items } = await directory.applications.page({ limit: 10 });
+  assert.deepEqual(Object.fromEntries(items.map(({ name, secrets }) => [name, secrets])), expectedSecrets);
+  for (const each of items) {
+    assert.ok(!('secretHash' in each) && !('secretSeed' in each), each.name);
+    assert.equal(each.version, 3);
+    assert.deepEqual(await directory.applications.replace(each), { ...each, version: 4 });
+  }
+}
+
 async function assertMoved({ directory }: Storage): Promise<void> {
   const { items } = await directory.users.page({ limit: 10 });
   assert.deepEqual(Object.fromEntries(items.map(({ username, faces }) => [username, faces])), expected);
@@ -87,7 +129,7 @@ describe('SQLite', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  async function writeEarlier(version: 5 | 6): Promise<string> {
+  async function writeEarlier(version: 5 | 6 | 8): Promise<string> {
     const path = join(folder, `${version}.db`);
     await (await openSqliteStorage({ path })).close();
     const raw = new DatabaseSync(path);
@@ -95,10 +137,11 @@ describe('SQLite', () => {
     for (const [collection, nouns] of Object.entries({
       organizations: [organization, plain],
       users: Object.values(users),
+      applications: Object.values(applications),
     })) {
       for (const each of nouns) {
         const { id, number } = each;
-        const of = collection === 'users' ? ORGANIZATION : null;
+        const of = collection === 'organizations' ? null : ORGANIZATION;
         insert.run(collection, id, number, each.version, of, JSON.stringify(each));
       }
     }
@@ -120,6 +163,13 @@ describe('SQLite', () => {
       await storage.close();
     });
   }
+
+  test('the secret of an application survives the migration from schema 8', async () => {
+    const path = await writeEarlier(8);
+    const storage = await openSqliteStorage({ path });
+    await assertSecretsMoved(storage);
+    await storage.close();
+  });
 });
 
 describe('MongoDB', { skip: mongoMissing() }, () => {
@@ -180,6 +230,31 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
       await assertMoved(await open(t, url));
     });
   }
+
+  async function writeEarlierApplications(connection: Connection): Promise<void> {
+    for (const { id: _id, ...rest } of Object.values(applications)) {
+      const unique = { clientId: rest.clientId, name: `${rest.organization}/${rest.name}` };
+      const documents = connection.collection<{ _id: string }>('applications');
+      await documents.replaceOne({ _id }, { ...rest, unique }, { upsert: true });
+    }
+    await setHead(connection, 'schema', 9);
+  }
+
+  test('the secret of an application survives the migration from schema 9', async (t) => {
+    const { url, connection } = await writeEarlier(t, 7);
+    await writeEarlierApplications(connection);
+    const stores = await Promise.all([open(t, url), open(t, url)]);
+    await assertSecretsMoved(stores[0]);
+    // As if it had stopped half-way.
+    const { id: _id, ...rest } = applications.chosen;
+    const { clientId, name } = rest;
+    await connection
+      .collection<{ _id: string }>('applications')
+      .replaceOne({ _id }, { ...rest, unique: { clientId, name: `${rest.organization}/${name}` } });
+    await setHead(connection, 'schema', 9);
+    const { directory } = await open(t, url);
+    assert.deepEqual((await directory.applications.get(_id))?.secrets, expectedSecrets.chosen);
+  });
 
   test('processes that start at once migrate together', async (t) => {
     const { url } = await writeEarlier(t, 6);

@@ -9,7 +9,7 @@
 import type { Connection, mongo } from 'mongoose';
 import { COLLECTIONS, type CollectionName, declarationOf } from '../../../src/nouns/index.ts';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
-import { BESIDE_FACES, moveIntoFaces } from '../../../src/storage/earlier-nouns.ts';
+import { BESIDE_FACES, moveIntoFaces, moveIntoSecrets } from '../../../src/storage/earlier-nouns.ts';
 import { REVISION, toListed, toNoun } from './directory.ts';
 import { guardedLong } from './errors.ts';
 import type { Heads } from './heads.ts';
@@ -129,6 +129,19 @@ async function writeFaces(connection: Connection): Promise<void> {
   );
 }
 
+/** An application has several secrets, where it had one. */
+async function writeSecrets(connection: Connection): Promise<void> {
+  await rewrite(
+    connection,
+    'applications',
+    (document) => !('secrets' in document),
+    (document) => {
+      const { secrets } = moveIntoSecrets(toNoun<'applications'>(document));
+      return { $set: { secrets }, $unset: { secretHash: '', secretSeed: '' } };
+    },
+  );
+}
+
 /** Writes what nouns are listed by into those that earlier versions wrote. */
 async function fillLists(connection: Connection): Promise<void> {
   for (const name of COLLECTIONS.filter((each) => Object.keys(declarationOf(each).listed).length > 0)) {
@@ -159,6 +172,7 @@ export const STEPS: readonly Step[] = [
   writeFaces,
   fillLists,
   createIndexes,
+  writeSecrets,
 ];
 
 /**

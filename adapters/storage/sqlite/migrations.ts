@@ -9,7 +9,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
-import { BESIDE_FACES } from '../../../src/storage/earlier-nouns.ts';
+import { BESIDE_FACES, moveIntoSecrets } from '../../../src/storage/earlier-nouns.ts';
 import { fillLists } from './noun-keys.ts';
 
 /** Versions up to this one were never released. */
@@ -89,6 +89,12 @@ export const STEPS: readonly Step[] = [
   WHERE collection = 'users' AND document -> '$.${BESIDE_FACES}' IS NOT NULL;
   `,
   fillLists,
+  (connection) => {
+    connection.function('with_secrets', (document) =>
+      JSON.stringify(moveIntoSecrets(JSON.parse(String(document)))),
+    );
+    connection.exec("UPDATE nouns SET document = with_secrets(document) WHERE collection = 'applications'");
+  },
 ];
 
 /**

@@ -1,8 +1,20 @@
 /** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
 import { randomBytes } from 'node:crypto';
-import { createClientSecret, hashClientSecret, isClientSecret } from '../../directory/client-secrets.ts';
+import {
+  createClientSecret,
+  defaultSecretOf,
+  isClientSecret,
+  toStoredSecret,
+  withSecret,
+} from '../../directory/client-secrets.ts';
 import { findApplicationProblems } from '../../nouns/application-rules.ts';
-import type { Application, AuthMethod, Ceiling, Organization } from '../../nouns/index.ts';
+import {
+  type Application,
+  type AuthMethod,
+  type Ceiling,
+  MOST_SECRETS,
+  type Organization,
+} from '../../nouns/index.ts';
 import { OPENID_SCOPES } from '../../nouns/openid-scopes.ts';
 import { needsPkce } from '../../nouns/redirect-uris.ts';
 import { algsBefore, ID_TOKEN_ALG } from '../../nouns/signing-algs.ts';
@@ -20,7 +32,7 @@ export async function planApplication(
   plan: Plan,
   organization: Organization,
   entry: ApplyApplication,
-  deps: Pick<Planning, 'clientSecrets' | 'resetPasswords'>,
+  deps: Pick<Planning, 'clientSecrets' | 'resetPasswords' | 'now'>,
 ): Promise<void> {
   const name = `application ${organization.name}/${entry.name}`;
   const before = await plan.findBefore('applications', 'name', `${organization.id}/${entry.name}`);
@@ -71,15 +83,10 @@ function planAudience(
   return wanted === 'endpoint' ? wanted : undefined;
 }
 
-type Credentials = Pick<Application, 'secretHash' | 'secretSeed' | 'jwks'> & Pick<Extras, 'generated'>;
+type Credentials = Partial<Pick<Application, 'secrets' | 'jwks'>> & Pick<Extras, 'generated'>;
 
 /** What one kind of application has, the others are without. */
-export const WITHOUT_CREDENTIALS = { secretHash: undefined, secretSeed: undefined, jwks: undefined } as const;
-
-/** As it is: one that can be shown again stays so. */
-function keptSecret({ secretHash, secretSeed }: Application): Credentials {
-  return defined({ secretHash, secretSeed });
-}
+export const WITHOUT_CREDENTIALS = { secrets: [], jwks: undefined } as const;
 
 export function planCredentials(
   plan: Plan,
@@ -87,7 +94,7 @@ export function planCredentials(
   authMethod: AuthMethod,
   { clientSecret, jwks }: Pick<ApplyApplication, 'clientSecret' | 'jwks'>,
   before: Application | undefined,
-  { clientSecrets, resetPasswords }: Pick<Planning, 'clientSecrets' | 'resetPasswords'>,
+  { clientSecrets, resetPasswords, now }: Pick<Planning, 'clientSecrets' | 'resetPasswords' | 'now'>,
 ): Credentials {
   if (clientSecret?.includes('%')) {
     plan.notes.push(
@@ -100,24 +107,31 @@ export function planCredentials(
     if (!keys) plan.problems.push(`${name} needs jwks for private_key_jwt`);
     return keys ? { jwks: keys } : {};
   }
-  if (
-    before &&
-    clientSecret !== undefined &&
-    isClientSecret(clientSecrets, clientSecret, before.secretHash)
-  ) {
-    return keptSecret(before);
+  // Those that others added stay as they are.
+  const secrets = before?.secrets ?? [];
+  const own = defaultSecretOf({ secrets });
+  const withDefault = (value: string) =>
+    withSecret(secrets, toStoredSecret(clientSecrets, value, { createdAt: now() }));
+  if (clientSecret === undefined) {
+    if (secrets.length > 0) return { secrets };
+    const value = createClientSecret();
+    return { secrets: withDefault(value), generated: { kind: 'clientSecret', value } };
   }
-  if (before?.secretSeed !== undefined && clientSecret !== undefined && !resetPasswords) {
+  if (isClientSecret(clientSecrets, clientSecret, own?.hash)) return { secrets };
+  if (own?.seed !== undefined && !resetPasswords) {
     // It may have been renewed because the one in the file has leaked.
     plan.notes.push(
       `${name} got another secret than the file says; it stays (--reset-passwords sets that of the file)`,
     );
-    return keptSecret(before);
+    return { secrets };
   }
-  if (clientSecret !== undefined) return { secretHash: hashClientSecret(clientSecrets, clientSecret) };
-  if (before?.secretHash !== undefined) return keptSecret(before);
-  const value = createClientSecret();
-  return { secretHash: hashClientSecret(clientSecrets, value), generated: { kind: 'clientSecret', value } };
+  const all = withDefault(clientSecret);
+  if (all.length > MOST_SECRETS) {
+    plan.problems.push(
+      `${name} has ${secrets.length} other secrets: remove one to give it the clientSecret of the file`,
+    );
+  }
+  return { secrets: all };
 }
 
 /** What stands in the file may fit, and still not fit what the store holds beside it. */

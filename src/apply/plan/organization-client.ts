@@ -15,7 +15,7 @@ export async function planOrganizationClient(
   plan: Plan,
   organization: Organization,
   entry: ApplyOrganization,
-  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords'>,
+  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords' | 'now'>,
 ): Promise<void> {
   const { store } = deps;
   const named = await store.applications.findBy('name', `${organization.id}/${ORGANIZATION_CLIENT}`);
