@@ -70,6 +70,9 @@ interface Kept {
   readonly answer?: string;
 }
 
+/** Stores tell artifacts apart by their keys alone. */
+const keyIn = (model: string, whose: Buffer): Buffer =>
+  hash('sha256', `${model}\0${whose.toString('hex')}`, 'buffer');
 const digest = (texts: readonly string[]): Buffer => hash('sha256', JSON.stringify(texts), 'buffer');
 
 /** The answer of an earlier attempt, or of this one. */
@@ -84,20 +87,22 @@ export function createRunOnce({ artifacts, vault, now }: IdempotencyDeps): RunOn
   }
 
   async function findKept(key: Buffer): Promise<(Artifact & { readonly payload: Kept }) | undefined> {
-    return (await artifacts.find(KEPT, key, now())) as (Artifact & { payload: Kept }) | undefined;
+    return (await artifacts.find(KEPT, keyIn(KEPT, key), now())) as
+      | (Artifact & { payload: Kept })
+      | undefined;
   }
 
   async function begin(key: Buffer, content: string) {
     const { id, seed } = reserve();
     const payload = { content, id, seed: vault.seal(seed, nameOf(key, 'seed')) } satisfies Kept;
     const artifact = { payload, expiresAt: now() + KEPT_MS };
-    if (await artifacts.insert(KEPT, key, artifact, now())) return artifact;
+    if (await artifacts.insert(KEPT, keyIn(KEPT, key), artifact, now())) return artifact;
     return findKept(key);
   }
 
   async function findAnswer(key: Buffer, { answer }: Kept): Promise<Answer | undefined> {
     if (answer === undefined) return undefined;
-    const secret = await artifacts.find(SECRETS, key, now());
+    const secret = await artifacts.find(SECRETS, keyIn(SECRETS, key), now());
     return openAnswer(key, (secret?.payload.answer as string | undefined) ?? answer);
   }
 
@@ -112,16 +117,16 @@ export function createRunOnce({ artifacts, vault, now }: IdempotencyDeps): RunOn
     const rest = defined({ version, location });
     if (JSON.stringify(told) !== JSON.stringify(body)) {
       const payload = { answer: seal({ body, ...rest }) };
-      await artifacts.upsert(SECRETS, key, { payload, expiresAt: now() + SECRETS_KEPT_MS });
+      await artifacts.upsert(SECRETS, keyIn(SECRETS, key), { payload, expiresAt: now() + SECRETS_KEPT_MS });
     }
     const payload = { content, id, answer: seal({ body: told, ...rest }) } satisfies Kept;
-    await artifacts.upsert(KEPT, key, { payload, expiresAt });
+    await artifacts.upsert(KEPT, keyIn(KEPT, key), { payload, expiresAt });
   }
 
   /** While no other attempt runs. */
   async function alone<T>(key: Buffer, work: () => Promise<T>): Promise<T> {
     const running = { payload: {}, expiresAt: now() + RUNNING_MS };
-    if (!(await artifacts.insert(RUNNING, key, running, now()))) {
+    if (!(await artifacts.insert(RUNNING, keyIn(RUNNING, key), running, now()))) {
       throw new Refusal(409, 'A request with this Idempotency-Key runs at this moment. Try again.', {
         error: 'idempotency_key_in_use',
         headers: { 'Retry-After': String(RETRY_AFTER) },
@@ -131,7 +136,7 @@ export function createRunOnce({ artifacts, vault, now }: IdempotencyDeps): RunOn
       return await work();
     } finally {
       // Otherwise it ends by itself.
-      await artifacts.remove(RUNNING, key).catch(() => undefined);
+      await artifacts.remove(RUNNING, keyIn(RUNNING, key)).catch(() => undefined);
     }
   }
 

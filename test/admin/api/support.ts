@@ -1,6 +1,8 @@
 /** A started server with an administered organization, and tokens for its API. */
+import { request } from 'node:http';
 import { ADMIN_TABLES, type AdminTable } from '../../../src/nouns/admin-tables.ts';
 import { freePort } from '../../support/free-port.ts';
+import { storageForTests } from '../../support/mongodb.ts';
 import { type Answer, startServer, type TestServer, type TestServerOptions } from '../../support/server.ts';
 import { PROBES } from './probes.ts';
 
@@ -32,8 +34,8 @@ const RIGHTS = {
 export type Kind = keyof typeof RIGHTS;
 export const KINDS = Object.keys(RIGHTS) as readonly Kind[];
 
-const organizationOf = (kind: Kind): string | undefined =>
-  kind === 'server' ? undefined : kind === 'other' ? 'other' : 'acme';
+/** An origin that the applications list. */
+export const ORIGIN = 'https://console.acme.example';
 
 export interface Asked {
   readonly token?: string | undefined;
@@ -41,25 +43,41 @@ export interface Asked {
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Sent as it is. */
-  readonly text?: string | Uint8Array;
+  readonly text?: string | Buffer;
+}
+
+/** What servers on one store share. */
+export interface Shared {
+  readonly dataDir: string;
+  readonly issuer: string;
+  readonly env: Record<string, string>;
+  readonly tokens: Readonly<Record<Kind, string>>;
 }
 
 export interface TestAdmin extends AsyncDisposable {
   readonly server: TestServer;
+  readonly port: number;
   readonly issuer: string;
   /** The path that all others are below. */
   readonly base: string;
   /** Of acme, of the other organization for `other`, and of the server for `server`. One for each kind. */
-  tokens: Readonly<Record<Kind, string>>;
+  readonly tokens: Readonly<Record<Kind, string>>;
+  readonly shared: Shared;
   /** A further token. */
   token(kind: Kind): Promise<string>;
   /** @param path below the API's own @param who a kind; undefined: without a token */
   call(method: string, path: string, who: Kind | undefined, asked?: Asked): Promise<Answer>;
 }
 
-export type AdminOptions = TestServerOptions & { readonly port?: number };
+export interface AdminOptions extends TestServerOptions {
+  /** The store of a server that runs, which this one shares. */
+  readonly shared?: Shared;
+}
 
-function addResource(fixture: any, issuer: string, kind: Kind): void {
+const organizationOf = (kind: Kind): string | undefined =>
+  kind === 'server' ? undefined : kind === 'other' ? 'other' : 'acme';
+
+function addApplication(fixture: any, issuer: string, kind: Kind): void {
   const name = organizationOf(kind);
   const organization = fixture.organizations.find((each: any) => each.name === (name ?? 'other'));
   const identifier = name === undefined ? `${issuer}/admin` : `${issuer}/admin/${name}`;
@@ -77,61 +95,89 @@ function addResource(fixture: any, issuer: string, kind: Kind): void {
     clientId: `admin-${kind}`,
     clientSecret: `secret-of-admin-${kind}-`.padEnd(40, 'x'),
     grants: ['client_credentials'],
-    allowedOrigins: ['https://console.acme.example'],
+    allowedOrigins: [ORIGIN],
     resource: identifier,
     permissions: RIGHTS[kind],
   });
 }
 
+/** A request to a server on this machine, under the host of its issuer. */
+function send(
+  port: number,
+  host: string,
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body: string | Buffer | undefined,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ port, method, path, headers: { host, ...headers } }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('error', reject);
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        let json: Record<string, any> = {};
+        try {
+          json = JSON.parse(text);
+        } catch {
+          // Not every answer is JSON.
+        }
+        const all = new Headers();
+        for (const [name, value] of Object.entries(response.headers)) all.set(name, String(value));
+        resolve({ status: response.statusCode ?? 0, headers: all, text, json });
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
 /** Starts a server with the probes beside the API's own operations. */
-export async function startAdmin(options: AdminOptions = {}): Promise<TestAdmin> {
+export async function startAdmin({ shared, ...options }: AdminOptions = {}): Promise<TestAdmin> {
   const port = options.port ?? (await freePort());
-  const issuer = `http://localhost:${port}`;
+  const issuer = shared?.issuer ?? `http://localhost:${port}`;
+  const env = shared?.env ?? { GRANTABLE_ISSUER: issuer, ...(await storageForTests()) };
   const server = await startServer({
     operations: PROBES,
     ...options,
+    ...(shared && { dataDir: shared.dataDir }),
     port,
+    env: { ...env, ...options.env },
     fixture(fixture) {
-      for (const kind of KINDS) addResource(fixture, issuer, kind);
+      for (const kind of KINDS) addApplication(fixture, issuer, kind);
       options.fixture?.(fixture);
     },
   });
-  const base = `${issuer}/admin/api/v1`;
+  const { host } = new URL(issuer);
   async function token(kind: Kind): Promise<string> {
     const answer = await server.token(`admin-${kind}`);
     if (answer.status !== 200) throw new Error(answer.text);
     return answer.json.access_token;
   }
-  const made = await Promise.all(KINDS.map(async (kind) => [kind, await token(kind)] as const));
-  const tokens = Object.fromEntries(made) as Record<Kind, string>;
+  const made = shared ? [] : await Promise.all(KINDS.map(async (kind) => [kind, await token(kind)] as const));
+  const tokens = shared?.tokens ?? (Object.fromEntries(made) as Record<Kind, string>);
   return {
     server,
+    port,
     issuer,
-    base,
+    base: `${issuer}/admin/api/v1`,
     tokens,
+    shared: { dataDir: server.dataDir, issuer, env, tokens },
     token,
-    async call(method, path, who, { token: given, headers, json, text } = {}) {
+    call(method, path, who, { token: given, headers, json, text } = {}) {
       const bearer = given ?? (who && tokens[who]);
       const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
       const body = json === undefined ? text : JSON.stringify(json);
-      const response = await fetch(base + path, {
-        method,
-        redirect: 'manual',
-        headers: {
-          ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
-          ...(body !== undefined && { 'content-type': type }),
-          ...headers,
-        },
-        ...(body !== undefined && { body: body as any }),
-      });
-      const answered = await response.text();
-      let parsed: Record<string, any> = {};
-      try {
-        parsed = JSON.parse(answered);
-      } catch {
-        // Not every answer is JSON.
-      }
-      return { status: response.status, headers: response.headers, text: answered, json: parsed };
+      const all = {
+        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        ...(body !== undefined && {
+          'content-type': type,
+          'content-length': String(Buffer.byteLength(body)),
+        }),
+        ...headers,
+      };
+      return send(port, host, method, `/admin/api/v1${path}`, all, body);
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
