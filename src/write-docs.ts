@@ -3,6 +3,7 @@
  * would have written.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { renderClientTable } from './admin/openapi/client-table.ts';
 import { renderDescription } from './admin/openapi/describe.ts';
 import { operations } from './admin/operations/index.ts';
 import { configurationDocs } from './config/configuration-docs.ts';
@@ -11,6 +12,7 @@ import { configurationDocs } from './config/configuration-docs.ts';
 export const written: Readonly<Record<string, () => string>> = {
   ...configurationDocs,
   'docs/openapi.json': () => renderDescription(operations),
+  'src/admin-client/table.ts': () => renderClientTable(operations),
 };
 
 function main(check: boolean): void {

@@ -47,7 +47,7 @@ function basicAuthorization(clientId: string, clientSecret: string): string {
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 /** RFC 8414 section 2. @throws TypeError */
-function requireIssuer(issuer: string): string {
+export function requireIssuer(issuer: string): string {
   const { protocol, hostname, username, password } = new URL(issuer);
   // Of an empty query or fragment `URL` says nothing, and what follows it would be no path.
   if (!/^https?:$/.test(protocol) || /[?#]/.test(issuer) || username + password !== '') {
@@ -69,7 +69,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 }
 
 /** Seconds (RFC 9110 section 10.2.3). A page sees the header only if the server exposes it. */
-function retryAfterOf({ headers }: Response, now: number): number | undefined {
+export function retryAfterOf({ headers }: Response, now: number): number | undefined {
   const text = headers.get('retry-after') ?? '';
   if (/^\d+$/.test(text)) return Number(text);
   const at = Date.parse(text);

@@ -152,8 +152,10 @@ export function isOfOneObject({ method, path, media }: OperationFacts): boolean 
 }
 
 function statusesOf(facts: OperationFacts): RefusalStatus[] {
-  const { method, body, conditional, creates } = facts;
-  const found: RefusalStatus[] = [400, 401, 403, 404, 406, 429, 503];
+  const { method, path, body, conditional, creates, result, media } = facts;
+  const found: RefusalStatus[] = [400, 401, 403, 429, 503];
+  if (path.includes('{')) found.push(404);
+  if (result || media) found.push(406);
   if (method !== 'GET') found.push(409, 422);
   if (body) found.push(413, 415, 422);
   if (creates) found.push(409, 422);

@@ -2,15 +2,14 @@
  * The OpenAPI 3.1 description of the administration API, made of the list of its operations. `docs/openapi.json` is
  * written from it, and the server serves that file.
  */
+import { bodyTypesOf } from '../api/body.ts';
+import { API } from '../api/paths.ts';
 import type { OperationFacts } from '../operations/operation.ts';
 import { answersOf, dryRun, headers, isOfOneObject, problem, refusalComponents } from './answers.ts';
 import type { JsonObject } from './json.ts';
 import { parametersOf, sharedParameters } from './parameters.ts';
 import { createSchemas, pascal, type Schemas, toJsonSchema } from './schemas.ts';
 import { describeTags } from './tags.ts';
-
-/** Where the operations are, below the issuer. */
-export const API_PATH = '/admin/api/v1';
 
 const ABOUT = `Everything that Grantable administers, protected by Grantable's own tokens.
 
@@ -61,7 +60,6 @@ function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject 
   const { id, summary, needs, body, result, dangerous, mayDryRun, method } = facts;
   const name = pascal(id);
   const content = body && { schema: schemas.add(`${name}Body`, toJsonSchema(body, 'input')) };
-  const media = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   return {
     operationId: id,
     summary,
@@ -70,7 +68,12 @@ function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject 
     ...(dangerous && { 'x-fresh-login': true }),
     security: [{ oauth2: [`${needs.table}:${needs.action}`] }, { bearer: [] }],
     parameters: parametersOf(facts, isOfOneObject(facts)),
-    ...(content && { requestBody: { required: true, content: { [media]: content } } }),
+    ...(content && {
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(bodyTypesOf({ method }).map((type) => [type, content])),
+      },
+    }),
     responses: answersOf(facts, {
       result: result && schemas.add(nameOfAnswer(facts), toJsonSchema(result, 'output')),
       dryRun: mayDryRun && schemas.add('DryRun', dryRun),
@@ -96,7 +99,7 @@ export function describeApi(operations: readonly OperationFacts[]): JsonObject {
       description: ABOUT,
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    servers: [{ url: API_PATH }],
+    servers: [{ url: API }],
     tags: describeTags(operations),
     paths,
     components: {

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context, Middleware } from 'koa';
 import { sendDocument, toDocument } from '../../http/documents.ts';
-import { API_PATH } from './describe.ts';
+import { API } from '../api/paths.ts';
 import { PAGE, PAGE_POLICY, START_SCRIPT, swaggerUiFile } from './swagger-ui.ts';
 
 /** Seconds; short, because a new version of the server has other ones at the same address. */
@@ -43,7 +43,7 @@ export function createDescriptionEndpoints(docsFolder: string): ReadonlyMap<stri
   };
   return new Map(
     Object.entries(sources).flatMap(([path, source]) =>
-      ['GET', 'HEAD'].map((method) => [`${method} ${API_PATH}${path}`, send(source)] as const),
+      ['GET', 'HEAD'].map((method) => [`${method} ${API}${path}`, send(source)] as const),
     ),
   );
 }

@@ -20,7 +20,7 @@ export const sharedParameters = {
     in: 'header',
     required: true,
     description: 'The `ETag` of the object that is changed or removed.',
-    schema: { type: 'string', pattern: '^"[0-9]{1,15}"$' },
+    schema: { type: 'string', pattern: '^"[1-9][0-9]{0,14}"$' },
     example: '"3"',
   },
   ifNoneMatch: {
@@ -34,7 +34,7 @@ export const sharedParameters = {
     in: 'header',
     description:
       'A retry with the same key and body within 24 hours gets the object of the first attempt instead of another one.',
-    schema: { type: 'string', pattern: '^[!-~]{1,200}$' },
+    schema: { type: 'string', pattern: '^("[ !#-\\[\\]-~]{1,255}"|[!#-+\\--~]{1,255})$' },
   },
   dryRun: {
     name: 'dryRun',
@@ -48,14 +48,14 @@ const refer = (name: keyof typeof sharedParameters): JsonObject => ({
   $ref: `#/components/parameters/${name}`,
 });
 
-function describePathParameter(name: string): JsonObject {
+function describePathParameter(name: string, own: RegExp | undefined): JsonObject {
   if (name === ORGANIZATION) return refer('organization');
   return {
     name,
     in: 'path',
     required: true,
     description: `The id of the ${name}.`,
-    schema: { type: 'string', format: 'uuid' },
+    schema: own ? { type: 'string', pattern: own.source } : { type: 'string', format: 'uuid' },
   };
 }
 
@@ -82,7 +82,7 @@ export function namesInPath(path: string): string[] {
 
 export function parametersOf(facts: OperationFacts, isOfOneObject: boolean): JsonObject[] {
   return [
-    ...namesInPath(facts.path).map(describePathParameter),
+    ...namesInPath(facts.path).map((name) => describePathParameter(name, facts.parameters?.[name])),
     ...describeQuery(facts),
     ...(facts.mayDryRun ? [refer('dryRun')] : []),
     ...(facts.conditional ? [refer('ifMatch')] : []),

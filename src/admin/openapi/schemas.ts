@@ -11,16 +11,25 @@ const SHORTEST_SHARED = 160;
 /** Of what comes in, or of what goes out. */
 type Direction = 'input' | 'output';
 
+interface OurWords {
+  readonly description?: string;
+  /** What a text may be, where no pattern says it. */
+  readonly shape?: string;
+  /** It is shown once. */
+  readonly secret?: boolean;
+}
+
 /** @param schema of a body, of an answer or of a query */
 export function toJsonSchema(schema: z.ZodType, io: Direction): JsonObject {
   const { $schema, ...json } = z.toJSONSchema(schema, {
     io,
     unrepresentable: 'any',
     override({ jsonSchema }) {
-      const { shape, description } = jsonSchema as { shape?: string; description?: string };
-      if (shape === undefined) return;
-      // Our own word: what a text may be, where no pattern says it.
+      const { shape, secret, description } = jsonSchema as OurWords;
+      if (secret) jsonSchema['x-secret'] = true;
+      Reflect.deleteProperty(jsonSchema, 'secret');
       Reflect.deleteProperty(jsonSchema, 'shape');
+      if (shape === undefined) return;
       jsonSchema.description = description ?? `${shape[0]?.toUpperCase()}${shape.slice(1)}.`;
     },
   }) as unknown as JsonObject;

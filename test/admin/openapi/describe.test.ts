@@ -122,7 +122,7 @@ describe('the description', () => {
     assert.equal(statuses(ROLES, 'get'), '200 400 401 403 404 406 429 503');
     assert.equal(statuses(ROLE, 'get'), '200 304 400 401 403 404 406 429 503');
     assert.equal(statuses(ROLES, 'post'), '200 201 400 401 403 404 406 409 413 415 422 429 503');
-    assert.equal(statuses(ROLE, 'delete'), '204 400 401 403 404 406 409 412 422 428 429 503');
+    assert.equal(statuses(ROLE, 'delete'), '204 400 401 403 404 409 412 422 428 429 503');
   });
 
   test('a creation answers with the place and the version of the object', () => {
