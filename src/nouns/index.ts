@@ -33,7 +33,7 @@ export type { Noun } from './noun.ts';
 export { DEFAULT_HOST, type FaceName, type FaceSettings, type Organization } from './organization.ts';
 export { catalogueOf, MAX_COLUMNS, type Resource, type Table, TOKEN_OVERFLOW } from './resource.ts';
 export type { Role } from './role.ts';
-export type { User } from './user.ts';
+export { loginKey, type User } from './user.ts';
 export type { Realm } from './values.ts';
 export type { Webhook, WebhookSecret } from './webhook.ts';
 

@@ -135,8 +135,23 @@ export const user = defineNoun({
     administers: ({ administers }) => administers,
     /** Whose own users they are among. */
     application: ({ realm }) => [applicationOf(realm) ?? []].flat(),
+    /** That of an organization itself, or of the administrators. */
+    realm: ({ realm }) => (applicationOf(realm) === undefined ? [realm] : []),
+    role: ({ roles }) => roles,
+    /** By each of their names, in whatever realm of their organization. */
+    login: ({ organization, canonicalUsername, canonicalEmail = canonicalUsername }) =>
+      [canonicalUsername, canonicalEmail].map((name) => loginKey(organization, name)),
   },
   isReadEachTime: true,
 });
 
 export interface User extends NounOf<typeof user> {}
+
+/**
+ * The value under which `login` lists a user.
+ * @param organization id; undefined: of administrators
+ * @param name canonical user name or canonical email address
+ */
+export function loginKey(organization: string | undefined, name: string): string {
+  return `${organization ?? 'management'}/${name}`;
+}

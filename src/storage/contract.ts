@@ -84,7 +84,7 @@ export interface TokenStore {
   find(key: Buffer, now: number): Promise<TokenRow | undefined>;
   /** Those that have not expired, ended ones included, newest first. */
   page(options: {
-    by: 'application' | 'user' | 'connection' | 'parent';
+    by: 'application' | 'user' | 'connection' | 'parent' | 'login';
     id: string;
     now: number;
     after?: string;
@@ -97,6 +97,14 @@ export interface TokenStore {
 export interface LoginStore {
   insert(login: LoginRow): Promise<void>;
   find(id: string, now: number): Promise<LoginRow | undefined>;
+  /** Those that have not expired, ended ones included, newest first. */
+  page(options: {
+    by: 'application' | 'user';
+    id: string;
+    now: number;
+    after?: string;
+    limit: number;
+  }): Promise<Page<LoginRow>>;
   /**
    * Moves the family on: current `from` becomes `to`, only if `from` is current. One winner.
    * @param account what the person's row says; absent: what is stored of it stays
@@ -151,16 +159,50 @@ export interface Counters {
   remove(key: string): Promise<void>;
 }
 
+/** What entries of the audit log have in common. */
+export interface AuditFilter {
+  readonly organization?: string;
+  readonly actor?: string;
+  /** The target. */
+  readonly subject?: string;
+  /** The whole name of the event, or its beginning up to a dot and with it: `user.`. */
+  readonly event?: string;
+  readonly outcome?: AuditEntry['outcome'];
+  /** Milliseconds: no earlier entries. */
+  readonly since?: number;
+  /** Milliseconds: only earlier entries. */
+  readonly until?: number;
+}
+
+/** Nouns or entries that one call looks at, at most, where no index leads to those that it is asked for. */
+export const MOST_LOOKED_AT = 10_000;
+
+export interface Counted {
+  readonly count: number;
+  /** There may be more: counting ended at a limit. */
+  readonly isMore: boolean;
+}
+
+/** An entry, and the text by which the store finds it. */
+export type AuditRecord = AuditEntry & { readonly cursor: string };
+
 /** Append-only, until entries are removed because of their age. */
 export interface AuditLog {
   append(entry: AuditEntry): Promise<void>;
   /** Removes at most `limit` entries whose `at` is earlier, oldest first; returns how many. */
   removeBefore(at: number, limit: number): Promise<number>;
-  /** Newest first. `before` is the `cursor` of an earlier page, which means something to this store only. */
-  page(options: { before?: string; limit: number; organization?: string }): Promise<{
-    entries: (AuditEntry & { cursor: string })[];
+  /**
+   * Newest first, by `at`. `before` is the `cursor` of an entry, which means something to this store only. A page may have
+   * fewer entries than `limit`, or none, and still a `next`: a call looks at no more than `MOST_LOOKED_AT` entries.
+   */
+  page(options: AuditFilter & { before?: string; limit: number }): Promise<{
+    entries: AuditRecord[];
     next?: string;
   }>;
+  /** Counts up to `limit`, and looks at no more than `MOST_LOOKED_AT` entries that do not match. */
+  count(filter: AuditFilter, limit: number): Promise<Counted>;
+  /** @returns undefined also for a text that is not a cursor */
+  find(cursor: string): Promise<AuditRecord | undefined>;
 }
 
 export interface KeyStore {
@@ -192,20 +234,29 @@ export interface Collection<T, Key extends string = string> {
   replace(noun: T): Promise<T>;
   /** @throws VersionConflict */
   remove(id: string, version: number): Promise<void>;
-  /** By `number`; stable while rows are added and removed. */
+  /**
+   * By `number`; stable while rows are added and removed. With both `organization` and `listed` a page may have fewer nouns than
+   * `limit`, or none, and still a `next`: a call looks at no more than `MOST_LOOKED_AT` nouns.
+   */
   page(options: PageOptions): Promise<Page<T>>;
+  /** Counts up to `limit`. With both `organization` and `listed` it looks at no more than `MOST_LOOKED_AT` nouns. */
+  count(among: Among, limit: number): Promise<Counted>;
   /**
    * The values that nouns have under a listed key, each once. The time grows with the number of values, not of nouns.
    */
   listedValues(key: ListedKey): Promise<string[]>;
 }
 
-export interface PageOptions {
-  readonly after?: string;
-  readonly limit: number;
+/** What nouns have in common. */
+export interface Among {
   readonly organization?: string;
   /** Only nouns that have the value under the key. */
   readonly listed?: { readonly key: ListedKey; readonly value: string };
+}
+
+export interface PageOptions extends Among {
+  readonly after?: string;
+  readonly limit: number;
 }
 
 /** Which noun was made, replaced or removed. */

@@ -15,17 +15,21 @@ import {
   COLLECTIONS,
   type Connection,
   type ListedKey,
+  loginKey,
   type Organization,
   type Resource,
   type User,
 } from '../../src/nouns/index.ts';
 import {
+  type AuditEntry,
+  type AuditFilter,
   Conflict,
   type LoginRow,
   type Storage,
   type TokenRow,
   VersionConflict,
 } from '../../src/storage/contract.ts';
+import { defined } from '../../src/storage/defined.ts';
 import { LOGIN_MEMBERS, TOKEN_MEMBERS } from '../../src/storage/rows.ts';
 import { createNoun } from '../nouns/whole-nouns.ts';
 import { wholeLoginRow, wholeTokenRow } from './whole-rows.ts';
@@ -297,15 +301,15 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.deepEqual(await (await open.another()).logins.find('l1', NOW), login);
       });
 
-      test('tokens are found by application, user, connection and parent, newest first', async () => {
+      test('tokens are found by each id that they are listed by, newest first', async () => {
         const own = { ...wholeTokenRow('t', NOW), ancestors: [] };
         const rows: TokenRow[] = Array.from({ length: 5 }, (_, age) => ({ ...own, id: `t${age}` }));
-        const other = wholeTokenRow('other', NOW);
-        const { user: _, connection: __, parent: ___, ...bare } = own;
+        const other = { ...wholeTokenRow('other', NOW), login: 'another' };
+        const { user: _, connection: __, parent: ___, login: ____, ...bare } = own;
         for (const row of [...rows, other, { ...bare, id: 'bare' }]) await storage.tokens.insert(key(), row);
         await storage.tokens.insert(key(), { ...own, id: 'expired', expiresAt: NOW });
         const handle = await open.another();
-        for (const by of ['application', 'user', 'connection', 'parent'] as const) {
+        for (const by of ['application', 'user', 'connection', 'parent', 'login'] as const) {
           const expected = [...(by === 'application' ? ['bare'] : []), 't4', 't3', 't2', 't1', 't0'];
           const found: string[] = [];
           let after: string | undefined;
@@ -327,6 +331,36 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           assert.deepEqual(await handle.tokens.page({ by, id: 'unknown', now: NOW, limit: 2 }), {
             items: [],
           });
+        }
+      });
+
+      test('logins are found by application and user, newest first', async () => {
+        const own = { ...wholeLoginRow('l', NOW), ancestors: [] };
+        const { user: _, ...bare } = own;
+        const other = wholeLoginRow('other', NOW);
+        // Ids are not in the order in which they are made.
+        const made = ['l2', 'l0', 'l3', 'l1'].map((id, age) => ({ ...own, id, createdAt: NOW + age }));
+        const rows = [...made, other, { ...bare, id: 'bare', createdAt: NOW + 9 }];
+        for (const row of [...rows, { ...own, id: 'expired', expiresAt: NOW }]) {
+          await storage.logins.insert({ ...row, current: randomBytes(32) });
+        }
+        const { logins } = await open.another();
+        for (const by of ['application', 'user'] as const) {
+          const found: string[] = [];
+          const options = { by, id: own[by], now: NOW, limit: 2 };
+          let page = await logins.page(options);
+          for (; page.next !== undefined; page = await logins.page({ ...options, after: page.next })) {
+            assert.equal(page.items.length, 2);
+            found.push(...page.items.map(({ id }) => id));
+          }
+          found.push(...page.items.map(({ id }) => id));
+          assert.deepEqual(found, [...(by === 'application' ? ['bare'] : []), 'l1', 'l3', 'l0', 'l2'], by);
+          const { items } = await logins.page({ ...options, id: other[by] });
+          assert.deepEqual(
+            items.map(({ id, origin }) => [id, origin]),
+            [['other', other.origin]],
+          );
+          assert.deepEqual(await logins.page({ ...options, id: 'unknown' }), { items: [] });
         }
       });
 
@@ -840,6 +874,97 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
       });
     });
 
+    describe('users and counts', () => {
+      const ofOrganization = (realm: User['realm'], name: string, rest: Partial<User> = {}) => ({
+        ...user(name),
+        realm,
+        organization: 'o1',
+        ...rest,
+      });
+      const find = async (key: ListedKey, value: string, organization?: string) => {
+        const among = { listed: { key, value }, ...(organization !== undefined && { organization }) };
+        const { items, next } = await storage.directory.users.page({ limit: 9, ...among });
+        assert.equal(next, undefined);
+        const count = { count: items.length, isMore: false };
+        assert.deepEqual(await storage.directory.users.count(among, 9), count);
+        return items.map(({ realm, username }) => `${realm} ${username}`);
+      };
+
+      test('a user is found by each name in any realm of the organization', async () => {
+        const { users } = storage.directory;
+        const email = { email: 'Ann@a.example', canonicalEmail: 'ann@a.example' };
+        await users.insert(ofOrganization('organization:o1', 'ann'));
+        await users.insert(ofOrganization('application:a1', 'ann', email));
+        await users.insert({ ...ofOrganization('application:a2', 'ann'), organization: 'o2' });
+        const named = await users.insert(ofOrganization('application:a3', 'ann@a.example', email));
+        await users.insert(user('ann'));
+        assert.deepEqual(await find('login', loginKey('o1', 'ann')), [
+          'organization:o1 ann',
+          'application:a1 ann',
+        ]);
+        assert.deepEqual(await find('login', loginKey('o1', 'ann@a.example'), 'o1'), [
+          'application:a1 ann',
+          'application:a3 ann@a.example',
+        ]);
+        assert.deepEqual(await find('login', loginKey(undefined, 'ann')), ['management ann']);
+        assert.deepEqual(await find('realm', 'management'), ['management ann']);
+        assert.deepEqual(await find('realm', 'organization:o1'), ['organization:o1 ann']);
+        await users.replace({ ...named, canonicalUsername: 'eve', username: 'eve', roles: ['r1', 'r2'] });
+        assert.deepEqual(await find('login', loginKey('o1', 'eve')), ['application:a3 eve']);
+        assert.deepEqual(await find('role', 'r2', 'o1'), ['application:a3 eve']);
+        assert.deepEqual(await find('role', 'r2', 'o2'), []);
+      });
+
+      test('nouns are counted by organization, by a listed value and by both, up to a limit', async () => {
+        const { applications } = storage.directory;
+        for (let index = 0; index < 9; index += 1) {
+          const shop = application(index % 3 ? 'o1' : 'o2', `a${index}`);
+          await applications.insert({ ...shop, grants: index % 2 ? ['password'] : ['implicit'] });
+        }
+        const listed = { key: 'grant', value: 'password' } as const;
+        for (const [among, count] of [
+          [{}, 9],
+          [{ organization: 'o1' }, 6],
+          [{ listed }, 4],
+          [{ organization: 'o1', listed }, 3],
+          [{ organization: 'o2', listed }, 1],
+          [{ organization: 'o3' }, 0],
+          [{ organization: 'o3', listed }, 0],
+          [{ organization: 'o1', listed: { ...listed, value: 'none' } }, 0],
+        ] as const) {
+          assert.deepEqual(await applications.count(among, 9), { count, isMore: false });
+          if (count === 0) continue;
+          assert.deepEqual(await applications.count(among, count), { count, isMore: false });
+          assert.deepEqual(await applications.count(among, count - 1), { count: count - 1, isMore: true });
+        }
+      });
+
+      test('pages by organization and listed value together are stable and complete', async () => {
+        const { applications } = storage.directory;
+        const expected: string[] = [];
+        const listed = { key: 'grant', value: 'password' } as const;
+        for (let index = 0; index < 24; index += 1) {
+          const isOwn = index % 4 !== 1;
+          const isListed = index % 3 !== 2;
+          const shop = application(isOwn ? 'o1' : 'o2', `a${index}`);
+          await applications.insert({ ...shop, grants: isListed ? ['password'] : [] });
+          if (isOwn && isListed) expected.push(shop.name);
+        }
+        for (const limit of [1, 2, 5, 12, 50]) {
+          const found: string[] = [];
+          let after: string | undefined;
+          do {
+            const among = { limit, organization: 'o1', listed, ...(after !== undefined && { after }) };
+            const page = await applications.page(among);
+            assert.ok(page.items.length <= limit);
+            found.push(...page.items.map(({ name }) => name));
+            after = page.next;
+          } while (after !== undefined);
+          assert.deepEqual(found, expected);
+        }
+      });
+    });
+
     describe('the log of changes', () => {
       test('it names each change after a cursor, also to other processes', async () => {
         const other = await open.another();
@@ -974,6 +1099,92 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           own.entries.map(({ event }) => event),
           ['e3', 'e1'],
         );
+      });
+
+      const ACTORS = ['ann', 'bob', undefined] as const;
+      const SUBJECTS = ['role:1', 'role:2', undefined] as const;
+      const EVENTS = ['user.changed', 'user.login', 'users', 'userx.changed', 'key.rotated'] as const;
+      const OUTCOMES = ['allowed', 'denied', 'changed'] as const;
+      const ORGANIZATIONS = ['o1', 'o2', undefined] as const;
+
+      /** Not in the order of their times: two processes write, and one has a clock that is ahead. */
+      const entryOf = (index: number): AuditEntry => {
+        const pick = <T>(from: readonly T[], of: number): T => from[of % from.length] as T;
+        return defined({
+          at: NOW + Math.floor(index / 2) * 10 + (index % 7 === 0 ? 35 : 0),
+          event: pick(EVENTS, index),
+          outcome: pick(OUTCOMES, Math.floor(index / 2)),
+          actor: pick(ACTORS, index),
+          subject: pick(SUBJECTS, Math.floor(index / 3)),
+          organization: pick(ORGANIZATIONS, Math.floor(index / 4)),
+          requestId: `r${index}`,
+          details: { index },
+        });
+      };
+
+      function matches(entry: AuditEntry, filter: AuditFilter): boolean {
+        const { event = '', since = 0, until = Number.MAX_VALUE, ...same } = filter;
+        const isNamed = event.endsWith('.') ? entry.event.startsWith(event) : !event || entry.event === event;
+        const isSame = Object.entries(same).every(([name, value]) => entry[name as 'actor'] === value);
+        return isNamed && isSame && entry.at >= since && entry.at < until;
+      }
+
+      test('the audit log is read by each filter and by all of them together', async () => {
+        const entries = Array.from({ length: 60 }, (_, index) => entryOf(index));
+        for (const entry of entries) await storage.audit.append(entry);
+        // One that was written later stands before one of the same time.
+        const newestFirst = entries.toReversed().sort((one, other) => other.at - one.at);
+        const { audit } = await open.another();
+        const filters: AuditFilter[] = [
+          {},
+          { actor: 'ann' },
+          { subject: 'role:1' },
+          { organization: 'o1' },
+          { outcome: 'denied' },
+          { event: 'user.' },
+          { event: 'user.login' },
+          { event: 'user' },
+          { since: NOW + 100 },
+          { until: NOW + 100 },
+          { since: NOW + 50, until: NOW + 51 },
+          { actor: 'ann', subject: 'role:2', organization: 'o2' },
+          { actor: 'bob', event: 'user.', until: NOW + 200 },
+          { subject: 'role:1', outcome: 'changed', since: NOW + 30, until: NOW + 250 },
+          { organization: 'o1', event: 'key.', outcome: 'allowed' },
+          {
+            organization: 'o1',
+            actor: 'ann',
+            subject: 'role:1',
+            event: 'user.',
+            outcome: 'denied',
+            since: NOW,
+          },
+          { actor: 'nobody' },
+        ];
+        for (const filter of filters) {
+          const expected = newestFirst.filter((entry) => matches(entry, filter));
+          const found: AuditEntry[] = [];
+          let before: string | undefined;
+          do {
+            const page = await audit.page({ ...filter, limit: 4, ...(before !== undefined && { before }) });
+            assert.ok(page.entries.length <= 4);
+            for (const { cursor, ...entry } of page.entries) {
+              found.push(entry);
+              assert.match(cursor, /^[0-9a-f-]+$/);
+              assert.deepEqual(await audit.find(cursor), { ...entry, cursor });
+            }
+            before = page.next;
+          } while (before !== undefined);
+          assert.deepEqual(found, expected, JSON.stringify(filter));
+          const { length } = expected;
+          assert.deepEqual(await audit.count(filter, 99), { count: length, isMore: false });
+          if (length > 1) {
+            assert.deepEqual(await audit.count(filter, length - 1), { count: length - 1, isMore: true });
+          }
+        }
+        for (const unknown of ['', '1', 'x', '1-1', `${NOW}-`, `${NOW}-99999`, `1-${'a'.repeat(24)}`]) {
+          assert.equal(await audit.find(unknown), undefined);
+        }
       });
 
       test('old entries of the audit log are removed in batches, and no younger one', async () => {

@@ -155,10 +155,12 @@ describe('Fusio, registration and forgotten passwords', () => {
       { ...(await readUser(name)), email, canonicalEmail: email },
       { actor: 'test' },
     );
-  const lastEntries = async (event: string) =>
-    (await server.server.foundations.storage.audit.page({ limit: 100 })).entries.filter(
-      (entry) => entry.event === event,
-    );
+  /** Without those that were written while the clock was ahead. */
+  const lastEntries = async (event: string) => {
+    const until = Date.now() + server.clock.offset + 1;
+    const { audit } = server.server.foundations.storage;
+    return (await audit.page({ event, until, limit: 100 })).entries;
+  };
 
   test('an activation is good for an hour and in its own organization', async () => {
     const first = await mailAfter(() => register({ name: 'gil', email: 'gil@acme.example' }));

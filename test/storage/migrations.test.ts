@@ -9,7 +9,11 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import mongoose, { type Connection } from 'mongoose';
 import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
-import type { Storage } from '../../src/storage/contract.ts';
+import { migrate as migrateFile, STEPS } from '../../adapters/storage/sqlite/migrations.ts';
+import { loginKey } from '../../src/nouns/index.ts';
+import type { LoginRow, Storage } from '../../src/storage/contract.ts';
+import { encodeLogin, encodeToken, hashShared, type RowDocuments } from '../../src/storage/row-documents.ts';
+import { wholeLoginRow, wholeTokenRow } from '../contracts/whole-rows.ts';
 import { type MongoServer, mongoMissing, startMongo } from '../support/mongodb.ts';
 
 const LIMITS = { actions: ['GetDevice'], networks: ['4'], deviceTypes: ['ä'] };
@@ -105,6 +109,17 @@ async function assertSecretsMoved({ directory }: Storage): Promise<void> {
   }
 }
 
+const EXPIRES_AT = 1_800_000_000_000;
+const { parent: _, ...TOKEN } = { ...wholeTokenRow('t', EXPIRES_AT - 60_000), ancestors: [] };
+const {
+  previous: __,
+  rotatedAt: ___,
+  ...LOGIN
+} = {
+  ...wholeLoginRow('l', EXPIRES_AT - 60_000),
+  ancestors: [],
+};
+
 async function assertMoved({ directory }: Storage): Promise<void> {
   const { items } = await directory.users.page({ limit: 10 });
   assert.deepEqual(Object.fromEntries(items.map(({ username, faces }) => [username, faces])), expected);
@@ -129,10 +144,16 @@ describe('SQLite', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  async function writeEarlier(version: 5 | 6 | 8): Promise<string> {
-    const path = join(folder, `${version}.db`);
-    await (await openSqliteStorage({ path })).close();
+  /** @param version of the schema */
+  function makeEarlier(version: number): { path: string; raw: DatabaseSync } {
+    const path = join(folder, `${randomUUID()}.db`);
     const raw = new DatabaseSync(path);
+    migrateFile(raw, path, STEPS.slice(0, version - 4));
+    return { path, raw };
+  }
+
+  function writeEarlier(version: 5 | 6 | 8): string {
+    const { path, raw } = makeEarlier(version);
     const insert = raw.prepare('INSERT INTO nouns VALUES (?, ?, ?, ?, ?, ?)');
     for (const [collection, nouns] of Object.entries({
       organizations: [organization, plain],
@@ -145,29 +166,137 @@ describe('SQLite', () => {
         insert.run(collection, id, number, each.version, of, JSON.stringify(each));
       }
     }
-    raw.exec(
-      `INSERT INTO noun_lists VALUES ('organizations', 'face', 'devicehive', 1), ('organizations', 'host', '', 1),
-         ('organizations', 'host', 'acme.example', 1);
-       INSERT INTO noun_lists SELECT 'users', 'administers', organization, number FROM nouns WHERE collection = 'users'`,
-    );
-    if (version === 5) raw.exec('DROP TABLE noun_lists; DROP TABLE directory_changes');
-    raw.exec(`PRAGMA user_version = ${version}`);
+    if (version > 5) {
+      raw.exec(
+        `INSERT INTO noun_lists VALUES ('organizations', 'face', 'devicehive', 1), ('organizations', 'host', '', 1),
+           ('organizations', 'host', 'acme.example', 1);
+         INSERT INTO noun_lists SELECT 'users', 'administers', organization, number FROM nouns WHERE collection = 'users'`,
+      );
+    }
     raw.close();
     return path;
   }
 
   for (const version of [5, 6] as const) {
     test(`device rights of users survive the migration from schema ${version}`, async () => {
-      const storage = await openSqliteStorage({ path: await writeEarlier(version) });
+      const storage = await openSqliteStorage({ path: writeEarlier(version) });
       await assertMoved(storage);
       await storage.close();
     });
   }
 
   test('the secret of an application survives the migration from schema 8', async () => {
-    const path = await writeEarlier(8);
+    const path = writeEarlier(8);
     const storage = await openSqliteStorage({ path });
     await assertSecretsMoved(storage);
+    await storage.close();
+  });
+
+  /** More than one transaction rewrites. */
+  const MANY = 5_050;
+
+  function writeMany(): string {
+    const { path, raw } = makeEarlier(8);
+    const counting = `WITH RECURSIVE rows (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM rows WHERE n < ${MANY})`;
+    const put = (sql: string, ...values: (string | Uint8Array | number)[]) => raw.prepare(sql).run(...values);
+    const share = (number: number, { shared }: RowDocuments) =>
+      put('INSERT INTO shared_documents VALUES (?, ?, ?, ?)', number, hashShared(shared), EXPIRES_AT, shared);
+    const [token, login] = [encodeToken(TOKEN), encodeLogin(LOGIN)];
+    share(1, token);
+    share(2, login);
+    put(
+      `${counting} INSERT INTO tokens (key, expires_at, shared, application, user, document)
+       SELECT randomblob(16), ?, 1, 1, 1, json_set(?, '$.login', 'l' || n) FROM rows`,
+      EXPIRES_AT,
+      token.own,
+    );
+    put(
+      `${counting} INSERT INTO logins (id, expires_at, current, shared, document)
+       SELECT 'l' || n, ?, ?, 2, json_set(?, '$.user', 'u' || n, '$.id', 'l' || n) FROM rows`,
+      EXPIRES_AT,
+      LOGIN.current,
+      login.own,
+    );
+    put(
+      `${counting} INSERT INTO nouns
+       SELECT 'users', 'id' || n, n, 3, ?, json_set(?, '$.id', 'id' || n, '$.number', n, '$.canonicalUsername', 'u' || n)
+       FROM rows`,
+      ORGANIZATION,
+      JSON.stringify(users.bob),
+    );
+    put(
+      `${counting} INSERT INTO audit (organization, entry)
+       SELECT 'o', json_object('at', n, 'event', 'e', 'outcome', 'denied', 'subject', 's' || n) FROM rows`,
+    );
+    raw.close();
+    return path;
+  }
+
+  async function assertFound({ tokens, logins, directory, audit }: Storage): Promise<void> {
+    for (const n of [1, MANY / 2, MANY]) {
+      const ofLogin = await tokens.page({ by: 'login', id: `l${n}`, now: 1, limit: 2 });
+      assert.deepEqual(ofLogin.items, [{ ...TOKEN, login: `l${n}` }]);
+      const ofUser = await logins.page({ by: 'user', id: `u${n}`, now: 1, limit: 2 });
+      assert.deepEqual(
+        ofUser.items.map(({ id }) => id),
+        [`l${n}`],
+      );
+      const listed = { key: 'login', value: loginKey(ORGANIZATION, `u${n}`) } as const;
+      const { items } = await directory.users.page({ limit: 2, listed });
+      assert.deepEqual(
+        items.map(({ number }) => number),
+        [n],
+      );
+      assert.equal((await audit.page({ subject: `s${n}`, limit: 2 })).entries[0]?.at, n);
+    }
+    const ofApplication = await logins.page({
+      by: 'application',
+      id: LOGIN.application,
+      now: 1,
+      limit: MANY + 1,
+    });
+    assert.equal(ofApplication.items.length, MANY);
+    const { count } = await directory.users.count(
+      { listed: { key: 'administers', value: ORGANIZATION } },
+      MANY + 1,
+    );
+    assert.equal(count, MANY);
+  }
+
+  test('tokens, logins, users and entries of schema 8 are found by all their keys', async () => {
+    const path = writeMany();
+    const [one, other] = await Promise.all([openSqliteStorage({ path }), openSqliteStorage({ path })]);
+    await assertFound(one);
+    await Promise.all([one.close(), other.close()]);
+  });
+
+  test('a migration of many rows that stopped half-way goes on at the next start', async () => {
+    const path = writeMany();
+    const raw = new DatabaseSync(path);
+    let batches = 0;
+    const stopping = STEPS.map((step) =>
+      typeof step === 'string'
+        ? step
+        : (connection: DatabaseSync) => {
+            batches += 1;
+            if (batches % 2 === 0) throw new Error('stopped');
+            return step(connection);
+          },
+    );
+    let stops = 0;
+    for (;;) {
+      try {
+        migrateFile(raw, path, stopping);
+        break;
+      } catch (error) {
+        assert.match(String(error), /stopped/);
+        stops += 1;
+      }
+    }
+    raw.close();
+    assert.ok(stops >= 6, String(stops));
+    const storage = await openSqliteStorage({ path });
+    await assertFound(storage);
     await storage.close();
   });
 });
@@ -270,6 +399,57 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
       .replaceOne({ _id: users.ann.id }, toUserDocument(users.ann));
     await setHead(connection, 'schema', 6);
     await assertMoved(await open(t, url));
+  });
+
+  test('tokens, logins, users and entries of schema 9 are found by all their keys', async (t) => {
+    const url = server.newUrl();
+    await open(t, url);
+    const connection = await mongoose.createConnection(url).asPromise();
+    t.after(() => connection.close());
+    const collection = (name: string) => connection.collection<{ _id: unknown }>(name);
+    const documents: [typeof TOKEN | LoginRow, RowDocuments][] = [
+      [TOKEN, encodeToken(TOKEN)],
+      [LOGIN, encodeLogin(LOGIN)],
+    ];
+    for (const [row, { own, shared }] of documents) {
+      const expiresAt = new Date(EXPIRES_AT);
+      const isLogin = 'current' in row;
+      const reference = hashShared(shared);
+      await collection('shared').insertOne({ _id: reference, document: shared, expiresAt } as never);
+      const rest = isLogin ? { current: row.current } : { application: row.application };
+      const _id = isLogin ? row.id : Buffer.alloc(22, 1);
+      const document = { _id, shared: reference, document: own, expiresAt, ...rest };
+      await collection(isLogin ? 'logins' : 'tokens').insertOne(document as never);
+    }
+    await collection('users').insertOne({
+      ...toUserDocument(users.bob),
+      listed: { administers: ['x'] },
+    } as never);
+    await collection('audit').insertOne({ at: 5, event: 'e', outcome: 'denied', subject: 's' } as never);
+    for (const name of ['organization.at', 'actor.at', 'subject.at'])
+      await collection('audit').dropIndex(name);
+    await collection('audit').createIndex({ organization: 1, _id: -1 }, { name: 'organization' });
+    await collection('audit').createIndex({ at: 1 }, { name: 'age' });
+    await setHead(connection, 'schema', 9);
+    const { tokens, logins, directory, audit, verify } = await open(t, url);
+    const { login } = TOKEN;
+    assert.deepEqual((await tokens.page({ by: 'login', id: login, now: 1, limit: 2 })).items, [TOKEN]);
+    for (const by of ['user', 'application'] as const) {
+      const { items } = await logins.page({ by, id: LOGIN[by], now: 1, limit: 2 });
+      assert.deepEqual(items, [LOGIN], by);
+    }
+    const listed = { key: 'login', value: loginKey(ORGANIZATION, 'bob') } as const;
+    assert.equal((await directory.users.page({ limit: 2, listed })).items[0]?.id, users.bob.id);
+    assert.equal((await audit.page({ subject: 's', limit: 2 })).entries[0]?.at, 5);
+    assert.deepEqual(await verify(), []);
+    const indexes = await collection('audit').indexes();
+    assert.deepEqual(indexes.map(({ name }) => name).sort(), [
+      '_id_',
+      'actor.at',
+      'at',
+      'organization.at',
+      'subject.at',
+    ]);
   });
 
   test('other processes see that organizations were rewritten', async (t) => {

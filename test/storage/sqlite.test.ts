@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
+import { numberOf } from '../../adapters/storage/sqlite/id-numbers.ts';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { migrate, STEPS } from '../../adapters/storage/sqlite/migrations.ts';
-import { numberOf } from '../../adapters/storage/sqlite/rows.ts';
 import {
   CannotOpenStore,
   NewerDatabase,
@@ -229,11 +229,12 @@ test('nouns that an earlier version wrote are listed after the migration', async
     default: true,
     hosts: ['a.example'],
   };
-  const earlier = await openSqliteStorage({ path });
-  await earlier.directory.organizations.insert(noun);
-  await earlier.close();
   const raw = new DatabaseSync(path);
-  raw.exec('DROP TABLE noun_lists; DROP TABLE directory_changes; PRAGMA user_version = 5');
+  migrate(raw, path, STEPS.slice(0, 1));
+  raw
+    .prepare("INSERT INTO nouns VALUES ('organizations', ?, 1, 1, NULL, ?)")
+    .run(noun.id, JSON.stringify({ ...noun, number: 1, version: 1 }));
+  raw.exec("INSERT INTO sequences VALUES ('number of organizations', 1)");
   raw.close();
   const later = await openSqliteStorage({ path });
   assert.deepEqual(await later.directory.organizations.listedValues('host'), ['', 'a.example']);

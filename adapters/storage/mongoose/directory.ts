@@ -12,6 +12,7 @@ import {
   uniqueValuesOf,
 } from '../../../src/nouns/index.ts';
 import {
+  type Among,
   type Collection,
   createCollections,
   type DirectoryStore,
@@ -46,6 +47,10 @@ export function toListed<C extends CollectionName>(kind: C, row: Nouns[C]): Noun
 export function toNoun<C extends CollectionName>({ _id, unique, listed, ...rest }: NounDocument): Nouns[C] {
   const noun: object = { id: _id, ...rest, ...mapJson(rest, (text) => JSON.parse(text as string)) };
   return noun as Nouns[C];
+}
+
+function toFilter({ organization, listed }: Among): Record<string, unknown> {
+  return { ...defined({ organization }), ...(listed && { [`listed.${listed.key}`]: listed.value }) };
 }
 
 function createCollection<C extends CollectionName>(
@@ -98,19 +103,20 @@ function createCollection<C extends CollectionName>(
       );
       if (deletedCount === 0) throw changed(id);
     },
-    async page({ after, limit, organization, listed }) {
+    async page({ after, limit, ...among }) {
       const documents = await guarded(() =>
         model
-          .find({
-            ...defined({ number: trusted({ $gt: Number(after ?? 0) }), organization }),
-            ...(listed && { [`listed.${listed.key}`]: listed.value }),
-          })
+          .find({ ...toFilter(among), number: trusted({ $gt: Number(after ?? 0) }) })
           .sort({ number: 1 })
           .limit(limit + 1)
           .lean<NounDocument[]>(),
       );
       const items = documents.slice(0, limit).map((document) => toNoun<C>(document));
       return defined({ items, next: documents.length > limit ? String(items.at(-1)?.number) : undefined });
+    },
+    async count(among, limit) {
+      const count = await guarded(() => model.countDocuments(toFilter(among), { limit: limit + 1 }));
+      return { count: Math.min(count, limit), isMore: count > limit };
     },
     async listedValues(key) {
       return (await guarded(() => model.distinct(`listed.${key}`))).map(String).sort();

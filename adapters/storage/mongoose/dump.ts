@@ -14,13 +14,14 @@ import {
   toLoginRecord,
 } from '../../../src/storage/dump.ts';
 import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
-import { createAudit, createKeys, toAuditEntry, toStoredKey } from './administration.ts';
 import { createArtifacts, toArtifact } from './artifacts.ts';
+import { createAudit, toAuditEntry } from './audit.ts';
 import { createCounters } from './counters.ts';
 import { numberOf, toNoun, toNounDocument } from './directory.ts';
 import { guarded, guardedLong, toStoreError } from './errors.ts';
 import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
+import { createKeys, toStoredKey } from './keys.ts';
 import { CHANGES, toNode } from './nodes.ts';
 import { createLogins, createShared, createTokens, toLoginRow, toTokenRow } from './rows.ts';
 import { type Models, seenAs } from './schemas.ts';

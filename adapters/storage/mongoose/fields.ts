@@ -1,4 +1,4 @@
-/** Fields of documents: when they expire, in filters, and bytes. */
+/** Fields of documents: when they expire, in filters, bytes, and JSON text. */
 import { trusted } from 'mongoose';
 
 export const after = (now: number) => trusted({ $gt: new Date(now) });
@@ -11,3 +11,7 @@ export const toBuffer = (bytes: unknown): Buffer => {
     ? bytes
     : Buffer.from((Buffer.isBuffer(buffer) ? buffer : bytes) as Uint8Array);
 };
+
+export function parseOptional(json: string | undefined): Record<string, unknown> | undefined {
+  return json === undefined ? undefined : JSON.parse(json);
+}

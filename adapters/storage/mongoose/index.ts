@@ -4,14 +4,15 @@
  */
 import type { Connection } from 'mongoose';
 import { type Storage, StoreUnavailable } from '../../../src/storage/contract.ts';
-import { createAudit, createKeys } from './administration.ts';
 import { createArtifacts } from './artifacts.ts';
+import { createAudit } from './audit.ts';
 import { connect, type LivingConnection } from './connection.ts';
 import { createCounters } from './counters.ts';
 import { createDirectoryStore } from './directory.ts';
 import { createDump } from './dump.ts';
 import { guarded, isSelectionError } from './errors.ts';
 import { createHeads, type Heads } from './heads.ts';
+import { createKeys } from './keys.ts';
 import { sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
 import { createNodes } from './nodes.ts';

@@ -6,14 +6,17 @@
  * TTL indexes only help to keep the collections small: no query relies on them. They wait an hour longer than the
  * expiry says, so that a server whose clock is fast does not remove living documents.
  */
+import { LRUCache } from 'lru-cache';
 import type { Connection, mongo } from 'mongoose';
 import { COLLECTIONS, type CollectionName, declarationOf } from '../../../src/nouns/index.ts';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
 import { BESIDE_FACES, moveIntoFaces, moveIntoSecrets } from '../../../src/storage/earlier-nouns.ts';
 import { REVISION, toListed, toNoun } from './directory.ts';
 import { guardedLong } from './errors.ts';
+import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
-import type { HeadDocument, NounDocument } from './schemas.ts';
+import type { HeadDocument, LoginDocument, NounDocument, TokenDocument } from './schemas.ts';
 
 /** Seconds. */
 const AFTER_EXPIRY = 3600;
@@ -37,15 +40,24 @@ export const INDEXES: readonly Index[] = [
   })),
   { collection: 'nodes', name: 'change', key: { change: 1 } },
   { collection: 'tokens', name: 'application', key: { application: 1, _id: -1 } },
-  ...(['user', 'connection', 'parent'] as const).map((name) => ({
+  ...(['user', 'connection', 'parent', 'login'] as const).map((name) => ({
     collection: 'tokens',
     name,
     key: { [name]: 1 } as const,
     options: { sparse: true },
   })),
   { collection: 'logins', name: 'origin', key: { origin: 1 }, options: { sparse: true } },
-  { collection: 'audit', name: 'organization', key: { organization: 1, _id: -1 } },
-  { collection: 'audit', name: 'age', key: { at: 1 } },
+  ...(['application', 'user'] as const).map((name) => ({
+    collection: 'logins',
+    name,
+    key: { [name]: 1, createdAt: -1, _id: -1 } as const,
+  })),
+  { collection: 'audit', name: 'at', key: { at: -1, _id: -1 } },
+  ...(['organization', 'actor', 'subject'] as const).map((name) => ({
+    collection: 'audit',
+    name: `${name}.at`,
+    key: { [name]: 1, at: -1, _id: -1 } as const,
+  })),
   { collection: 'keys', name: 'age', key: { createdAt: 1, _id: 1 } },
   ...COLLECTIONS.flatMap((collection): Index[] => [
     { collection, name: 'number', key: { number: 1 }, options: { unique: true } },
@@ -77,6 +89,34 @@ async function createIndexes(connection: Connection): Promise<void> {
 /** Documents that are rewritten with one command, as each command waits for the journals of a majority. */
 const AT_ONCE = 500;
 
+/**
+ * Updates documents in batches.
+ * @param toUpdate of a document; undefined: it is as it should be
+ * @returns whether each was as it should be
+ */
+async function updateEach<T extends { _id: string } | { _id: Buffer }>(
+  found: mongo.Collection<T>,
+  filter: mongo.Filter<T>,
+  toUpdate: (document: T) => Promise<mongo.AnyBulkWriteOperation<T> | undefined>,
+): Promise<boolean> {
+  let isDone = true;
+  const updates: mongo.AnyBulkWriteOperation<T>[] = [];
+  const write = async () => {
+    if (updates.length > 0) await found.bulkWrite(updates.splice(0), { ordered: false });
+  };
+  await guardedLong(async () => {
+    for await (const document of found.find(filter)) {
+      const update = await toUpdate(document as T);
+      if (!update) continue;
+      isDone = false;
+      updates.push(update);
+      if (updates.length === AT_ONCE) await write();
+    }
+    await write();
+  });
+  return isDone;
+}
+
 /** Rewrites each document that is in an earlier form, also one that another process writes meanwhile. */
 async function rewrite(
   connection: Connection,
@@ -85,25 +125,13 @@ async function rewrite(
   toFields: (document: NounDocument) => mongo.UpdateFilter<NounDocument>,
 ): Promise<void> {
   const nouns = connection.collection<NounDocument>(name);
-  let isDone = false;
-  while (!isDone) {
-    isDone = true;
-    await guardedLong(async () => {
-      const updates: mongo.AnyBulkWriteOperation<NounDocument>[] = [];
-      const write = async () => {
-        if (updates.length > 0) await nouns.bulkWrite(updates.splice(0), { ordered: false });
-      };
-      for await (const found of nouns.find()) {
-        const document = found as NounDocument;
-        if (!isEarlier(document)) continue;
-        isDone = false;
-        const { _id, version } = document;
-        updates.push({ updateOne: { filter: { _id, version }, update: toFields(document) } });
-        if (updates.length === AT_ONCE) await write();
-      }
-      await write();
-    });
-  }
+  const toUpdate = async (document: NounDocument) => {
+    const { _id, version } = document;
+    return isEarlier(document)
+      ? { updateOne: { filter: { _id, version }, update: toFields(document) } }
+      : undefined;
+  };
+  while (!(await updateEach(nouns, {}, toUpdate)));
 }
 
 /** What faces keep is JSON text, which earlier versions kept as documents. */
@@ -145,16 +173,49 @@ async function writeSecrets(connection: Connection): Promise<void> {
 /** Writes what nouns are listed by into those that earlier versions wrote. */
 async function fillLists(connection: Connection): Promise<void> {
   for (const name of COLLECTIONS.filter((each) => Object.keys(declarationOf(each).listed).length > 0)) {
-    const nouns = connection.collection<NounDocument>(name);
-    await guardedLong(async () => {
-      for await (const document of nouns.find()) {
-        const { _id, version } = document;
-        const listed = toListed(name, toNoun(document as NounDocument));
-        await nouns.updateOne({ _id, version }, listed ? { $set: { listed } } : { $unset: { listed: '' } });
-      }
+    await updateEach(connection.collection<NounDocument>(name), {}, async (document) => {
+      const { _id, version } = document;
+      const listed = toListed(name, toNoun(document));
+      const update = listed ? { $set: { listed } } : { $unset: { listed: '' as const } };
+      return { updateOne: { filter: { _id, version }, update } };
     });
   }
   await createIndexes(connection);
+}
+
+/** Indexes that no query needs, of stores that earlier versions made. */
+async function dropEarlierIndexes(connection: Connection): Promise<void> {
+  const audit = connection.collection('audit');
+  const there = await guardedLong(() => audit.indexes());
+  for (const name of ['organization', 'age']) {
+    if (there.some((index) => index.name === name)) await guardedLong(() => audit.dropIndex(name));
+  }
+}
+
+/** Writes into tokens and logins by what else they are found. */
+async function fillRows(connection: Connection): Promise<void> {
+  const tokens = connection.collection<TokenDocument>('tokens');
+  await updateEach(tokens, { login: { $exists: false } }, async ({ _id, document }) => {
+    const { login } = JSON.parse(document);
+    return login === undefined ? undefined : { updateOne: { filter: { _id }, update: { $set: { login } } } };
+  });
+  const shared = connection.collection<{ _id: Buffer; document: string }>('shared');
+  const applications = new LRUCache<string, string>({ max: 10_000 });
+  const applicationOf = async (_id: Buffer): Promise<string | undefined> => {
+    const reference = toBuffer(_id).toString('base64');
+    const known = applications.get(reference);
+    if (known !== undefined) return known;
+    const found = await shared.findOne({ _id });
+    const application: string | undefined = found ? JSON.parse(found.document).application : undefined;
+    if (application !== undefined) applications.set(reference, application);
+    return application;
+  };
+  const logins = connection.collection<LoginDocument>('logins');
+  await updateEach(logins, { createdAt: { $exists: false } }, async (login) => {
+    const { user, createdAt } = JSON.parse(login.document);
+    const $set = defined({ application: await applicationOf(login.shared), user, createdAt });
+    return { updateOne: { filter: { _id: login._id }, update: { $set } } };
+  });
 }
 
 /** Versions up to this one were never released. */
@@ -173,6 +234,11 @@ export const STEPS: readonly Step[] = [
   fillLists,
   createIndexes,
   writeSecrets,
+  async (connection) => {
+    await dropEarlierIndexes(connection);
+    await fillRows(connection);
+    await fillLists(connection);
+  },
 ];
 
 /**

@@ -59,11 +59,11 @@ export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocument
 /** @param shared id of its shared document */
 function toTokenDocument(
   key: Buffer,
-  { expiresAt, application, user, connection, parent }: TokenRow,
+  { expiresAt, application, user, connection, parent, login }: TokenRow,
   { own }: RowDocuments,
   shared: Buffer,
 ): TokenDocument {
-  const found = { application, user, connection, parent };
+  const found = { application, user, connection, parent, login };
   return { _id: key, shared, document: own, ...defined(found), expiresAt: new Date(expiresAt) };
 }
 
@@ -73,11 +73,11 @@ export function toTokenRow({ document, expiresAt }: TokenDocument, shared: Share
 
 /** @param shared id of its shared document */
 function toLoginDocument(
-  { id, expiresAt, current, previous, rotatedAt, origin }: LoginRow,
+  { id, expiresAt, current, previous, rotatedAt, origin, application, user, createdAt }: LoginRow,
   { own }: RowDocuments,
   shared: Buffer,
 ): LoginDocument {
-  const columns = { current, previous, rotatedAt, origin };
+  const columns = { current, previous, rotatedAt, origin, application, user, createdAt };
   return { _id: id, shared, document: own, ...defined(columns), expiresAt: new Date(expiresAt) };
 }
 
@@ -127,6 +127,12 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedD
   };
 }
 
+/** Of a page of logins. */
+function parseCursor(cursor: string): [createdAt: number, id: string] {
+  const end = cursor.indexOf(' ');
+  return [Number(cursor.slice(0, end)), cursor.slice(end + 1)];
+}
+
 export function createLogins({ logins }: Pick<Models, 'logins'>, shared: SharedDocuments): LoginStore {
   return {
     async insert(login) {
@@ -139,6 +145,27 @@ export function createLogins({ logins }: Pick<Models, 'logins'>, shared: SharedD
         logins.findOne({ _id: id, expiresAt: after(now) }).lean<LoginDocument>(),
       );
       return document ? toLoginRow(document, await shared.partOf(document)) : undefined;
+    },
+    async page({ by, id, now, after: cursor, limit }) {
+      const held: QueryFilter<LoginDocument> = { expiresAt: after(now), [by]: id };
+      if (cursor !== undefined) {
+        const [createdAt, last] = parseCursor(cursor);
+        held.createdAt = trusted({ $lte: createdAt });
+        held.$or = [{ createdAt: trusted({ $lt: createdAt }) }, { _id: trusted({ $lt: last }) }];
+      }
+      const found = await guarded(() =>
+        logins
+          .find(held)
+          .sort({ createdAt: -1, _id: -1 })
+          .limit(limit + 1)
+          .lean<LoginDocument[]>(),
+      );
+      const listed = found.slice(0, limit);
+      const items: LoginRow[] = [];
+      for (const document of listed) items.push(toLoginRow(document, await shared.partOf(document)));
+      const last = listed.at(-1);
+      const next = last && found.length > limit ? `${last.createdAt} ${last._id}` : undefined;
+      return defined({ items, next });
     },
     countOf: (origin, now, limit) =>
       guarded(() => logins.countDocuments({ origin, expiresAt: after(now) }, { limit })),

@@ -32,6 +32,7 @@ const DEFINITIONS = {
     user: String,
     connection: String,
     parent: String,
+    login: String,
     expiresAt: moment,
   },
   logins: {
@@ -39,6 +40,9 @@ const DEFINITIONS = {
     shared: bytes,
     document: text,
     origin: String,
+    application: String,
+    user: String,
+    createdAt: Number,
     current: bytes,
     previous: Buffer,
     rotatedAt: Number,

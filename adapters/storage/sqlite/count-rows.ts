@@ -6,7 +6,7 @@ import type { Transactions } from './database.ts';
 const SLICE_ROWS = 10_000;
 
 /**
- * Counts on the index of the column and the expiry alone. It has numbers instead of ids (`numberOf` in `rows.ts`), so
+ * Counts on the index of the column and the expiry alone. It has numbers instead of ids (`id-numbers.ts`), so
  * ids that have the same number are counted together: one in 2^48 pairs.
  * @param now milliseconds
  * @param limit where counting ends

@@ -20,6 +20,7 @@ import {
 import { defined } from '../../../src/storage/defined.ts';
 import type { Database } from './database.ts';
 import { putKeys, removeKeys } from './noun-keys.ts';
+import { countNouns, pageOfNouns } from './noun-pages.ts';
 import { optionalText, type Row, type Statements } from './statements.ts';
 
 /** Nouns of one kind kept in memory. */
@@ -42,9 +43,6 @@ function createParser<T extends object>(): (id: string, document: string) => T {
 
 const REVISION = 'directory revision';
 
-/** Few of many nouns: the small table is read first. */
-const LISTED = `noun_lists AS l CROSS JOIN nouns AS n ON n.collection = l.collection AND n.number = l.number
-  WHERE l.collection = ? AND l.name = ? AND l.value = ?`;
 /** Jumps from value to value in the index, however many nouns have each. */
 const LISTED_VALUES = `
   WITH RECURSIVE listed (value) AS (
@@ -131,21 +129,11 @@ function createCollection<C extends CollectionName>(
         removeKeys(database, name, { id, number: Number(removed.number) });
         changed(id, name === 'organizations' ? id : (optionalText(removed.organization) ?? null));
       }),
-    async page({ after, limit, organization, listed }) {
-      const among = listed ? LISTED : 'nouns AS n WHERE n.collection = ?';
-      const values = listed ? [name, listed.key, listed.value] : [name];
-      const within = organization === undefined ? '' : 'AND n.organization = ?';
-      const rows = database.all(
-        `SELECT n.number, n.document FROM ${among} ${within} AND ${listed ? 'l' : 'n'}.number > ?
-         ORDER BY ${listed ? 'l' : 'n'}.number LIMIT ?`,
-        [...values, ...(organization === undefined ? [] : [organization]), Number(after ?? 0), limit + 1],
-      );
-      const items = rows.slice(0, limit);
-      return defined({
-        items: items.map((row) => JSON.parse(String(row.document))),
-        next: rows.length > limit ? String(items.at(-1)?.number) : undefined,
-      });
+    async page(options) {
+      const { items, next } = await pageOfNouns(database, name, options);
+      return defined({ items: items.map((document): T => JSON.parse(document)), next });
     },
+    count: (among, limit) => countNouns(database, name, among, limit),
     listedValues: async (key) => database.all(LISTED_VALUES, [name, key]).map(({ value }) => String(value)),
   };
 }

@@ -13,12 +13,13 @@ import {
 } from '../../../src/storage/dump.ts';
 import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
 import { KnownShared, type SharedPart } from '../../../src/storage/row-documents.ts';
-import { createAudit, createKeys } from './administration.ts';
 import { createArtifacts, toArtifact } from './artifacts.ts';
+import { createAudit } from './audit.ts';
 import { createCounters } from './counters.ts';
 import type { Transactions } from './database.ts';
 import { putNoun } from './directory.ts';
 import { isConstraint, toStoreError } from './errors.ts';
+import { createKeys } from './keys.ts';
 import { toNode } from './nodes.ts';
 import { createLogins, createTokens, toLogin, toToken } from './rows.ts';
 import { createStatements, type Row, type Statements, type Values } from './statements.ts';

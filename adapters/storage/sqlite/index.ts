@@ -4,12 +4,13 @@
  */
 import type { Storage } from '../../../src/storage/contract.ts';
 import { KnownShared } from '../../../src/storage/row-documents.ts';
-import { createAudit, createKeys } from './administration.ts';
 import { createArtifacts } from './artifacts.ts';
+import { createAudit } from './audit.ts';
 import { createCounters } from './counters.ts';
 import { type DatabaseOptions, openDatabase } from './database.ts';
 import { createDirectoryStore } from './directory.ts';
 import { createDump } from './dump.ts';
+import { createKeys } from './keys.ts';
 import { copyTo, ping, sweep, verify } from './maintenance.ts';
 import { createNodes } from './nodes.ts';
 import { createLogins, createTokens } from './rows.ts';

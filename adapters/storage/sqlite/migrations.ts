@@ -5,18 +5,53 @@
  *
  * Rows of secrets are found by hashes in ordinary (rowid) tables: 1.5 times as fast to write as text keys or
  * `WITHOUT ROWID`, and a copy of the file contains no usable secret. Every index costs writes, so there is one for what is looked up
- * and one for what expires. Other look-ups use a number made of an id (`numberOf` in `rows.ts`).
+ * and one for what expires. Other look-ups use a number made of an id (`id-numbers.ts`).
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts';
 import { BESIDE_FACES, moveIntoSecrets } from '../../../src/storage/earlier-nouns.ts';
-import { fillLists } from './noun-keys.ts';
+import { numberOf } from './id-numbers.ts';
+import { addLists, fillLists } from './noun-keys.ts';
+import { optionalText } from './statements.ts';
 
 /** Versions up to this one were never released. */
 const BEFORE_RELEASE = 4;
 
-/** SQL, or more than SQL can say. */
-type Step = string | ((connection: DatabaseSync) => void);
+/** SQL, or more than SQL can say. A step that returns true has more to do, in a further transaction. */
+type Step = string | ((connection: DatabaseSync) => unknown);
+
+/** Rows of one transaction: other processes write in between. */
+const AT_ONCE = 5_000;
+const POSITION = 'migrated';
+
+/**
+ * A step of many transactions.
+ * @param rewrite rewrites at most `AT_ONCE` rows after the position; returns the last of them, undefined without any
+ */
+function inBatches(rewrite: (connection: DatabaseSync, after: number) => number | undefined): Step {
+  return (connection) => {
+    const found = connection.prepare('SELECT value FROM sequences WHERE name = ?').get(POSITION);
+    const last = rewrite(connection, Number(found?.value ?? 0));
+    if (last === undefined) connection.prepare('DELETE FROM sequences WHERE name = ?').run(POSITION);
+    else connection.prepare('INSERT OR REPLACE INTO sequences VALUES (?, ?)').run(POSITION, last);
+    return last !== undefined;
+  };
+}
+
+/** @param sql of the rows after a position, with their ids */
+function fillNumbers(table: 'tokens' | 'logins', columns: readonly string[], sql: string): Step {
+  return inBatches((connection, after) => {
+    const update = connection.prepare(
+      `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE rowid = ?`,
+    );
+    const rows = connection.prepare(`${sql} ORDER BY position LIMIT ?`).all(after, AT_ONCE);
+    for (const row of rows) {
+      const ids = columns.map((column) => optionalText(row[column]));
+      if (ids.some((id) => id !== undefined)) update.run(...ids.map(numberOf), row.position as number);
+    }
+    return rows.length === 0 ? undefined : Number(rows.at(-1)?.position);
+  });
+}
 
 export const STEPS: readonly Step[] = [
   `
@@ -95,10 +130,43 @@ export const STEPS: readonly Step[] = [
     );
     connection.exec("UPDATE nouns SET document = with_secrets(document) WHERE collection = 'applications'");
   },
+  `
+  ALTER TABLE audit ADD COLUMN at GENERATED ALWAYS AS (entry ->> '$.at') VIRTUAL;
+  ALTER TABLE audit ADD COLUMN event GENERATED ALWAYS AS (entry ->> '$.event') VIRTUAL;
+  ALTER TABLE audit ADD COLUMN outcome GENERATED ALWAYS AS (entry ->> '$.outcome') VIRTUAL;
+  ALTER TABLE audit ADD COLUMN actor GENERATED ALWAYS AS (entry ->> '$.actor') VIRTUAL;
+  ALTER TABLE audit ADD COLUMN subject GENERATED ALWAYS AS (entry ->> '$.subject') VIRTUAL;
+  DROP INDEX audit_age;
+  DROP INDEX audit_organization;
+  CREATE INDEX audit_at ON audit (at);
+  CREATE INDEX audit_organization ON audit (organization, at) WHERE organization IS NOT NULL;
+  CREATE INDEX audit_actor ON audit (actor, at) WHERE actor IS NOT NULL;
+  CREATE INDEX audit_subject ON audit (subject, at) WHERE subject IS NOT NULL;
+
+  ALTER TABLE tokens ADD COLUMN login INTEGER;
+  CREATE INDEX tokens_login ON tokens (login) WHERE login IS NOT NULL;
+  ALTER TABLE logins ADD COLUMN application INTEGER;
+  ALTER TABLE logins ADD COLUMN user INTEGER;
+  CREATE INDEX logins_application ON logins (application) WHERE application IS NOT NULL;
+  CREATE INDEX logins_user ON logins (user) WHERE user IS NOT NULL;
+  `,
+  fillNumbers(
+    'tokens',
+    ['login'],
+    "SELECT rowid AS position, document ->> '$.login' AS login FROM tokens WHERE position > ?",
+  ),
+  fillNumbers(
+    'logins',
+    ['application', 'user'],
+    `SELECT logins.rowid AS position, logins.document ->> '$.user' AS user,
+       shared_documents.document ->> '$.application' AS application
+     FROM logins LEFT JOIN shared_documents ON number = shared WHERE position > ?`,
+  ),
+  inBatches((connection, after) => addLists(connection, 'users', after, AT_ONCE)),
 ];
 
 /**
- * Each step is a transaction: an interruption leaves a file that the next start goes on with.
+ * Each step is a transaction, or several: an interruption leaves a file that the next start goes on with.
  * @param path for the message
  * @param steps other than `STEPS` in tests only
  * @throws CannotOpenStore, NewerDatabase before any change
@@ -124,9 +192,8 @@ export function migrate(connection: DatabaseSync, path: string, steps = STEPS): 
       const taken = Math.max(0, versionOf() - BEFORE_RELEASE);
       const step = steps[taken];
       if (step !== undefined) {
-        if (typeof step === 'string') connection.exec(step);
-        else step(connection);
-        connection.exec(`PRAGMA user_version = ${BEFORE_RELEASE + taken + 1}`);
+        const hasMore = typeof step === 'string' ? connection.exec(step) : step(connection) === true;
+        if (!hasMore) connection.exec(`PRAGMA user_version = ${BEFORE_RELEASE + taken + 1}`);
       }
       connection.exec('COMMIT');
       if (step === undefined) return;

@@ -57,3 +57,27 @@ export function fillLists(connection: DatabaseSync): void {
     }
   }
 }
+
+/**
+ * The lists that nouns of one collection lack: a part of migrations.
+ * @param after number of the last noun that has all @param most nouns
+ * @returns number of the last noun of these; undefined: all nouns have all lists
+ */
+export function addLists(
+  connection: DatabaseSync,
+  collection: CollectionName,
+  after: number,
+  most: number,
+): number | undefined {
+  const insert = connection.prepare(`${INSERT_LISTED} ON CONFLICT DO NOTHING`);
+  const rows = connection
+    .prepare('SELECT number, document FROM nouns WHERE collection = ? AND number > ? ORDER BY number LIMIT ?')
+    .all(collection, after, most);
+  for (const { number, document } of rows) {
+    const noun: Nouns[typeof collection] = JSON.parse(String(document));
+    for (const [key, values] of listedValuesOf(collection, noun)) {
+      for (const value of values) insert.run(collection, key, value, number as number);
+    }
+  }
+  return rows.length === 0 ? undefined : Number(rows.at(-1)?.number);
+}

@@ -1,7 +1,5 @@
 /** Tokens and logins, each in an own document and a shared one (`src/storage/row-documents.ts`). */
-import { hash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
+import type { LoginRow, LoginStore, Page, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import {
   decodeRow,
@@ -14,26 +12,8 @@ import {
 } from '../../../src/storage/row-documents.ts';
 import { countRows } from './count-rows.ts';
 import type { Transactions } from './database.ts';
+import { numberOf } from './id-numbers.ts';
 import { optionalNumber, type Row, type Statements } from './statements.ts';
-
-const NUMBER_BYTES = 6;
-/** Cached, because ids of clients and connections repeat. */
-const numbers = new LRUCache<string, number>({ max: 1_000 });
-
-/**
- * A number that indexes have instead of a long id: 48 bits of its hash, so a table of numbers is not needed. Queries
- * compare the id in the row too, because two ids may rarely have the same number.
- */
-export function numberOf(id: string): number;
-export function numberOf(id: string | undefined): number | null;
-export function numberOf(id: string | undefined): number | null {
-  if (id === undefined) return null;
-  const known = numbers.get(id);
-  if (known !== undefined) return known;
-  const number = hash('sha256', id, 'buffer').readUIntBE(0, NUMBER_BYTES);
-  numbers.set(id, number);
-  return number;
-}
 
 /** Writes it, or has it kept longer. @returns its number, which no other ever gets */
 function putShared(statements: Statements, { shared, keptUntil }: RowDocuments): number {
@@ -52,13 +32,13 @@ function putShared(statements: Statements, { shared, keptUntil }: RowDocuments):
 function putToken(
   statements: Statements,
   key: Buffer,
-  { expiresAt, application, user, connection, parent }: TokenRow,
+  { expiresAt, application, user, connection, parent, login }: TokenRow,
   { own }: RowDocuments,
   shared: number,
 ): boolean {
   const written = statements.run(
-    `INSERT INTO tokens (key, expires_at, shared, application, user, connection, parent, document)
-     SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
+    `INSERT INTO tokens (key, expires_at, shared, application, user, connection, parent, login, document)
+     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
     [
       key,
       expiresAt,
@@ -67,6 +47,7 @@ function putToken(
       numberOf(user),
       numberOf(connection),
       numberOf(parent),
+      numberOf(login),
       own,
       shared,
     ],
@@ -77,14 +58,16 @@ function putToken(
 /** @param shared number of its shared document @returns whether that is there; if not, nothing was written */
 function putLogin(
   statements: Statements,
-  { id, expiresAt, current, previous, rotatedAt, origin }: LoginRow,
+  { id, expiresAt, current, previous, rotatedAt, origin, application, user }: LoginRow,
   { own }: RowDocuments,
   shared: number,
 ): boolean {
+  const whose = [numberOf(origin), numberOf(application), numberOf(user)];
   const written = statements.run(
-    `INSERT INTO logins (id, expires_at, current, previous, rotated_at, shared, origin, document)
-     SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
-    [id, expiresAt, current, previous ?? null, rotatedAt ?? null, shared, numberOf(origin), own, shared],
+    `INSERT INTO logins
+       (id, expires_at, current, previous, rotated_at, shared, origin, application, user, document)
+     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM shared_documents WHERE number = ?)`,
+    [id, expiresAt, current, previous ?? null, rotatedAt ?? null, shared, ...whose, own, shared],
   );
   return written === 1;
 }
@@ -133,6 +116,33 @@ function sharedOf(database: Transactions, known: KnownShared<number>, row: Row):
   return known.remember(number, found && String(found.document));
 }
 
+interface RowPage<By extends string> {
+  readonly by: By;
+  readonly id: string;
+  readonly now: number;
+  readonly after?: string;
+  readonly limit: number;
+}
+
+/** Newest first. */
+function readPage<By extends string, T extends { readonly [B in By]?: string }>(
+  database: Transactions,
+  table: 'tokens' | 'logins',
+  { by, id, now, after, limit }: RowPage<By>,
+  toRow: (row: Row) => T,
+): Page<T> {
+  const rows = database.all(
+    `SELECT rowid AS position, * FROM ${table}
+     WHERE ${by} = ? AND rowid < ? AND expires_at > ? ORDER BY rowid DESC LIMIT ?`,
+    [numberOf(id), after === undefined ? Number.MAX_SAFE_INTEGER : Number(after), now, limit + 1],
+  );
+  const found = rows.slice(0, limit);
+  return defined({
+    items: found.map(toRow).filter((row) => row[by] === id),
+    next: rows.length > limit ? String(found.at(-1)?.position) : undefined,
+  });
+}
+
 export function createTokens(database: Transactions, known: KnownShared<number>): TokenStore {
   return {
     insert(key, row) {
@@ -146,19 +156,8 @@ export function createTokens(database: Transactions, known: KnownShared<number>)
       );
       return row && toToken(row, sharedOf(database, known, row));
     },
-    async page({ by, id, now, after, limit }) {
-      const rows = database.all(
-        `SELECT rowid AS position, expires_at, shared, document FROM tokens
-         WHERE ${by} = ? AND rowid < ? AND expires_at > ? ORDER BY rowid DESC LIMIT ?`,
-        [numberOf(id), after === undefined ? Number.MAX_SAFE_INTEGER : Number(after), now, limit + 1],
-      );
-      const found = rows.slice(0, limit);
-      const items = found.map((row) => toToken(row, sharedOf(database, known, row)));
-      return defined({
-        items: items.filter((row) => row[by] === id),
-        next: rows.length > limit ? String(found.at(-1)?.position) : undefined,
-      });
-    },
+    page: async (options) =>
+      readPage(database, 'tokens', options, (row) => toToken(row, sharedOf(database, known, row))),
     countOf: (connection, now, limit) =>
       countRows(database, 'tokens.connection', numberOf(connection), now, limit),
   };
@@ -170,6 +169,8 @@ export function createLogins(database: Transactions, known: KnownShared<number>)
       const documents = encodeLogin(login);
       return write(database, known, documents, (shared) => putLogin(database, login, documents, shared));
     },
+    page: async (options) =>
+      readPage(database, 'logins', options, (row) => toLogin(row, sharedOf(database, known, row))),
     countOf: (origin, now, limit) => countRows(database, 'logins.origin', numberOf(origin), now, limit),
     async find(id, now) {
       const row = database.get('SELECT * FROM logins WHERE id = ? AND expires_at > ?', [id, now]);
