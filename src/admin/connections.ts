@@ -25,6 +25,7 @@ interface Counted {
 
 export interface ConnectionsDeps {
   readonly store: DirectoryStore;
+  readonly issuer: string;
   readonly changes: Changes;
   readonly connections: Connections;
   /** Milliseconds. */
@@ -38,13 +39,13 @@ export interface ConnectionsDeps {
 export async function createConnection(
   organization: Organization,
   wanted: ApplyConnection,
-  { store, changes, now }: ConnectionsDeps,
+  { store, issuer, changes, now }: ConnectionsDeps,
   author: Author,
 ): Promise<ShownToken> {
   if (await store.connections.findBy('name', `${organization.id}/${wanted.name}`)) {
     throw new ApplyRefused([`connection ${wanted.name} is there already`]);
   }
-  const plan = createPlan(store);
+  const plan = createPlan(store, issuer);
   await planConnection(plan, organization, wanted, { now });
   await plan.checkReferences();
   const [step] = plan.steps;

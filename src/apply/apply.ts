@@ -143,7 +143,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   const { store } = deps;
   const { resetPasswords = false, comparePasswords = true, prune = false } = options;
   const planning: Planning = { ...deps, resetPasswords, comparePasswords };
-  const plan = createPlan(store);
+  const plan = createPlan(store, deps.issuer);
   const file = await respellResources(given, store);
   const organizations: [Organization, ApplyOrganization][] = [];
   for (const entry of file.organizations ?? []) {

@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { collectionOf, eachNoun } from '../directory/collections.ts';
 import { builtInFaces } from '../faces/index.ts';
+import { BUILT_IN_ROLES, builtInRoleId } from '../nouns/built-in.ts';
 import type { NameOf } from '../nouns/in-file.ts';
 import {
   type Application,
@@ -66,7 +67,10 @@ export async function writeApplyFile(
   const all = OF_ORGANIZATION.flatMap((list): [OfOrganization, Nouns[OfOrganization]][] =>
     lists[list].map((noun) => [list, noun]),
   );
-  const names = new Map(all.map(([, noun]) => [noun.id, nameOf(noun)]));
+  const names = new Map([
+    ...BUILT_IN_ROLES.map((name) => [builtInRoleId(of.id, name), name] as const),
+    ...all.map(([, noun]) => [noun.id, nameOf(noun)] as const),
+  ]);
   const ofClient = lists.applications.find(({ isOrganization }) => isOrganization);
   const unsaid = all.filter(([list, noun]) => noun !== ofClient && hasUnsaid(list, noun));
   let fields = 0;

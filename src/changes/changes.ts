@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { collectionOf } from '../directory/collections.ts';
 import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
 import { DomainError } from '../errors/domain.ts';
+import { isAdminIdentifier, isBuiltIn } from '../nouns/built-in.ts';
 import {
   type Application,
   type CollectionName,
@@ -71,6 +72,7 @@ export interface ChangesDeps {
   readonly registry: Pick<Registry, 'mark' | 'markLasting' | 'markRemoved'>;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly faceRules: readonly FaceRules[];
+  readonly issuer: string;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -152,7 +154,7 @@ export function createChanges(deps: ChangesDeps): Changes {
 
 function createNounChanges<C extends CollectionName>(
   collection: C,
-  { storage, registry, audit, faceRules, now }: ChangesDeps,
+  { storage, registry, audit, faceRules, issuer, now }: ChangesDeps,
 ): NounChanges<Nouns[C]> {
   const store = storage.directory;
   const nouns = collectionOf(store, collection);
@@ -165,6 +167,8 @@ function createNounChanges<C extends CollectionName>(
       throw new FixedField({ description: `The field ${fixed} of ${name} cannot be changed.` });
     const broken = await findBrokenReferences(collection, noun, store, before);
     if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
+    if (collection === 'resources' && !before && isAdminIdentifier(nameOf(noun), issuer))
+      broken.push('has an identifier that is for the administration of an organization');
     if (broken.length > 0) throw new BrokenReference({ description: `The ${name} ${broken.join('; ')}.` });
   }
 
@@ -172,6 +176,10 @@ function createNounChanges<C extends CollectionName>(
     const current = await nouns.get(id);
     if (current?.version !== version) {
       throw new VersionConflict(`${singular} ${id} was changed or removed meanwhile`);
+    }
+    if (isBuiltIn(current)) {
+      const name = `${singular} ${nameOf(current)}`;
+      throw new FixedField({ description: `The ${name} is built in. It cannot be changed or removed.` });
     }
     return current;
   }

@@ -1,10 +1,12 @@
 /** What nouns say of each other: whether it is there, and belongs to the same organization. */
 import type { Lookup } from '../directory/collections.ts';
 import { DomainError } from '../errors/domain.ts';
+import { isBuiltInRoleName } from '../nouns/built-in.ts';
 import { type CollectionName, type Noun, type Nouns, organizationOf, type User } from '../nouns/index.ts';
+import { MANAGEMENT_ID } from '../nouns/names.ts';
 import type { Named } from '../nouns/noun.ts';
 import { referencesOf } from '../nouns/references.ts';
-import { applicationOf } from '../nouns/values.ts';
+import { applicationOf, realmOf } from '../nouns/values.ts';
 
 /** A noun names another that is not there, or another organization's; or its name is reserved. */
 export class BrokenReference extends DomainError {}
@@ -35,11 +37,10 @@ async function find(
   return lookup[`${kind}s`].get(to);
 }
 
-/** @param own the organization of the noun; administrators have none */
-async function isOwn(named: Named, own: string | undefined, lookup: Lookup): Promise<boolean> {
+/** @param own the organization of the noun */
+async function isOwn(named: Named, own: string, lookup: Lookup): Promise<boolean> {
   const { kind, to } = named;
-  if (kind === 'realm' && to === 'management') return own === undefined;
-  if (kind === 'realm' && to === `organization:${own}`) return true;
+  if (kind === 'realm' && to === realmOf(own)) return true;
   const found = await find(named, lookup);
   return found !== undefined && (kind === 'organization' || found.organization === own);
 }
@@ -49,7 +50,8 @@ async function* checkReferences<C extends CollectionName>(
   noun: Nouns[C],
   lookup: Lookup,
 ): AsyncIterable<string> {
-  const own = organizationOf(collection, noun);
+  // Administrators are people of the server, and say so by having none.
+  const own = organizationOf(collection, noun) ?? MANAGEMENT_ID;
   for (const reference of referencesOf(collection, noun)) {
     if (reference.mayComeLater && !(await find(reference, lookup))) continue;
     const { kind, to, field } = reference;
@@ -65,7 +67,7 @@ const checks: Checks = {
     const through =
       registeredThrough === undefined ? undefined : await lookup.applications.get(registeredThrough);
     // One that a person registered has the users of the application that it was registered through.
-    if (![`organization:${organization}`, `application:${id}`, through?.realm].includes(realm)) {
+    if (![realmOf(organization), `application:${id}`, through?.realm].includes(realm)) {
       yield 'may have users of its own or of its organization only';
     }
     if (resource !== undefined && !ceilings.some((ceiling) => ceiling.resource === resource)) {
@@ -73,11 +75,16 @@ const checks: Checks = {
     }
   },
 
+  async *roles({ name }) {
+    if (isBuiltInRoleName(name)) yield 'has the name of a built-in role';
+  },
+
   async *users(user, lookup) {
     // An organization has power over its users, so it would have power over what they administer.
     const { organization: own, administers } = user;
     const other = own === undefined ? undefined : administers.find((id) => id !== own);
     if (other !== undefined) yield `administers an organization other than its own (${other})`;
+    if (administers.includes(MANAGEMENT_ID)) yield 'administers the server: give it a role for that';
     yield* othersNames(user, lookup);
   },
 };

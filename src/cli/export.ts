@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { exportLines } from '../admin/export.ts';
 import { writeApplyFile } from '../apply/write-file.ts';
 import { loadConfig } from '../config/load.ts';
+import { withBuiltIns } from '../directory/built-ins.ts';
 import { type Command, CommandFailed, type CommandIo, readArguments, writeLines } from './command.ts';
 import { requireOrganization, requireStore, withStorage } from './open.ts';
 
@@ -31,7 +32,8 @@ export const exportStore: Command = {
       throw new CommandFailed(`${path} is there already: an export needs a new file.`);
     }
     const { apply: name } = values;
-    await withStorage(config, async ({ dump, directory: store }) => {
+    await withStorage(config, async ({ dump, directory }) => {
+      const store = withBuiltIns(directory, config.issuer);
       const texts =
         name === undefined
           ? inBatches(exportLines(dump, io.now()))

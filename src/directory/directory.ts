@@ -7,6 +7,7 @@
  * the last view concern. No question looks at all nouns of the server.
  */
 
+import { isBuiltIn } from '../nouns/built-in.ts';
 import {
   type Application,
   type CollectionName,
@@ -101,8 +102,12 @@ export interface Directory {
 const PORT = /:\d{1,5}$/;
 
 /** @param from beside the noun itself */
-function toFound<T extends Noun>(noun: T | undefined, ...from: readonly string[]): Found<T> | undefined {
-  return noun && { value: noun, from: [noun.id, ...from] };
+function toFound<T extends Noun & { readonly organization?: string }>(
+  noun: T | undefined,
+  ...from: readonly string[]
+): Found<T> | undefined {
+  // A built-in noun is derived from its organization.
+  return noun && { value: noun, from: [isBuiltIn(noun) ? (noun.organization ?? noun.id) : noun.id, ...from] };
 }
 
 function createView(

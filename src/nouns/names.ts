@@ -59,5 +59,8 @@ export const reservedNames: ReadonlySet<string> = new Set([
   'undefined',
 ]);
 
+/** Of the organization of the server itself, which no store keeps. */
+export const MANAGEMENT_ID = '00000000-0000-4000-8000-000000000000';
+
 /** Of the application that the organization itself is, reserved so that no other has it. */
 export const ORGANIZATION_CLIENT = 'organization';

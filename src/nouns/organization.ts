@@ -44,7 +44,7 @@ export const organization = defineNoun({
   singular: 'organization',
   describe: 'A tenant of the server, with its own resources, applications and users.',
   fields: {
-    name: field(organizationName, { effect: 'none', describe: 'Unique on the server.' }),
+    name: field(organizationName, { effect: 'none', fixed: true, describe: 'Unique on the server.' }),
     ...forPeople,
     enabled: field(z.boolean(), {
       effect: 'ends',

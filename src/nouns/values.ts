@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { MalformedRequest } from '../errors/domain.ts';
 import { findCatalogueIdProblem, findTableIdProblem } from '../permissions/table-ids.ts';
 import { isHostAndPort } from './hosts.ts';
-import { reservedNames } from './names.ts';
+import { MANAGEMENT_ID, reservedNames } from './names.ts';
 import { findNetworkProblem } from './networks.ts';
 import { RESERVED_SCOPES } from './openid-scopes.ts';
 import { findRedirectUriProblem, isLoopback } from './redirect-uris.ts';
@@ -223,6 +223,11 @@ export const realm = z.union([
 ]);
 
 export type Realm = z.output<typeof realm>;
+
+/** The realm that an organization has for all its applications. @param organization id */
+export function realmOf(organization: string): Realm {
+  return organization === MANAGEMENT_ID ? 'management' : `organization:${organization}`;
+}
 
 const OF_APPLICATION = 'application:';
 

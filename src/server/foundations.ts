@@ -28,6 +28,7 @@ import { createCredentials } from '../datasources/credentials.ts';
 import { createDatasources } from '../datasources/datasources.ts';
 import { createDatabaseLogins } from '../datasources/logins.ts';
 import { createIsPasswordCurrent } from '../datasources/password-changes.ts';
+import { withBuiltIns } from '../directory/built-ins.ts';
 import { createDirectory } from '../directory/directory.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
 import { createUsers } from '../directory/users.ts';
@@ -62,8 +63,9 @@ const SESSION_LIFETIME = 14 * 86_400;
 type Now = () => number;
 
 /** The store, and its parts under the names by which others use them. */
-function openStore(config: Config, storage: Storage, now: Now) {
+function openStore(config: Config, opened: Storage, now: Now) {
   const faceRules: readonly FaceRules[] = builtInFaces;
+  const storage = { ...opened, directory: withBuiltIns(opened.directory, config.issuer) };
   const { directory: store, artifacts, audit, logins, nodes } = storage;
   return { config, issuer: config.issuer, now, storage, store, artifacts, audit, logins, nodes, faceRules };
 }

@@ -708,6 +708,7 @@ test('a generated secret that lost a race is reported as unused', async (t) => {
   let others: (() => Promise<unknown>) | undefined = () => administration.apply(file);
   const apply = createApply({
     store: storage.directory,
+    issuer: config.issuer,
     changes: {
       ...changes,
       applications: {

@@ -10,6 +10,7 @@ import {
   AUTHOR,
   CLERK,
   type Fixture,
+  ISSUER,
   newApplication,
   newResource,
   newUser,
@@ -207,6 +208,7 @@ function crashAt(fixture: Fixture, turn: number): { changes: Fixture['changes'];
     },
     audit: { append: mayDie((entry) => fixture.storage.audit.append(entry as never)) },
     faceRules: [],
+    issuer: ISSUER,
     now: fixture.now,
   });
   return { changes, died: () => left < 0 };
@@ -277,6 +279,7 @@ test('a token made from the old state while the change is written does not survi
     registry: fixture.registry,
     audit: fixture.storage.audit,
     faceRules: [],
+    issuer: ISSUER,
     now: fixture.now,
   });
   const user = await current(fixture, 'users', fixture.user.id);
@@ -401,18 +404,15 @@ test('fields that tokens and other nouns name things by cannot be changed', asyn
   const fixture = await openFixture(t);
   const fixed = (work: Promise<unknown>) => assert.rejects(work, FixedField);
   await fixed(change(fixture, 'resources', fixture.resource.id, { identifier: 'https://new.example/' }));
+  await fixed(change(fixture, 'organizations', fixture.organization.id, { name: 'globex' }));
   await fixed(change(fixture, 'users', fixture.user.id, { realm: 'management' }));
   await fixed(change(fixture, 'roles', fixture.role.id, { organization: crypto.randomUUID() }));
 });
 
 test('reserved names cannot name an organization', async (t) => {
-  const { changes, organization } = await openFixture(t);
+  const { changes } = await openFixture(t);
   const wanted = { name: 'oauth', enabled: true, default: false, hosts: [] };
   await assert.rejects(changes.organizations.create(wanted, AUTHOR), BrokenReference);
-  await assert.rejects(
-    changes.organizations.replace({ ...organization, name: 'admin' }, AUTHOR),
-    BrokenReference,
-  );
 });
 
 test('MT-09 a stale writer changes and marks nothing', async (t) => {

@@ -65,12 +65,12 @@ for (const [managedBy, party] of [
 }
 
 test('a connection that an operator makes by a command is not managed by apply', async (t) => {
-  const { storage, changes, connections, now } = await openApplied(t);
+  const { storage, issuer, changes, connections, now } = await openApplied(t);
   const store = storage.directory;
   const organization = await store.organizations.findBy('name', 'acme');
   assert.ok(organization);
   const wanted = { name: 'blog', application: 'shop', permissions: EVERYTHING };
-  const deps = { store, changes, connections, now };
+  const deps = { store, issuer, changes, connections, now };
   const { connection } = await createConnection(organization, wanted, deps, { actor: 'test' });
   assert.equal(connection.managedBy, 'api');
 });

@@ -21,6 +21,7 @@ import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts'
 
 export const AUTHOR: Author = { actor: 'test' };
 export const RESOURCE = 'https://api.acme.example/';
+export const ISSUER = 'https://auth.test';
 
 export interface Fixture {
   readonly storage: Storage;
@@ -136,7 +137,14 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
     markLasting: noting(inner.markLasting),
     markRemoved: noting(inner.markRemoved),
   };
-  const changes = createChanges({ storage, registry, audit: storage.audit, faceRules: [], now });
+  const changes = createChanges({
+    storage,
+    registry,
+    audit: storage.audit,
+    faceRules: [],
+    issuer: ISSUER,
+    now,
+  });
   const organization = await changes.organizations.create(
     { name: 'acme', enabled: true, default: false, hosts: [] },
     AUTHOR,

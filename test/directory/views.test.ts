@@ -84,7 +84,7 @@ test('a change leaves in memory what other organizations have', async (t) => {
   await changes.applications.replace({ ...newest, grants: ['client_credentials'] }, AUTHOR);
   await changes.roles.replace({ ...role, scopes: [] }, AUTHOR);
   await changes.resources.replace({ ...resource, name: 'db2' }, AUTHOR);
-  await changes.organizations.replace({ ...organization, name: 'acme2' }, AUTHOR);
+  await changes.organizations.replace({ ...organization, displayName: 'ACME' }, AUTHOR);
   const view = await directory.view();
   reads.length = 0;
   assert.deepEqual(await askOther(view), before);

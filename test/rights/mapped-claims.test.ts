@@ -257,22 +257,6 @@ describe('mapped claims', () => {
       return found;
     };
 
-    test('the name of the organization', async () => {
-      const { access_token } = await login('cleo');
-      const machine = (await server.token('desk')).json.access_token;
-      await server.introspect(machine);
-      const before = await storage().directory.organizations.findBy('name', 'acme');
-      assert.ok(before);
-      const renamed = await changes().organizations.replace({ ...before, name: 'acme-inc' }, AUTHOR);
-      assert.deepEqual(mappedOf(await server.introspect(access_token)), await cleo('acme-inc'));
-      for (const token of [machine, (await server.token('desk')).json.access_token]) {
-        const { [WHO]: who } = (await server.introspect(token)) as any;
-        assert.equal(who.tenant, 'acme-inc');
-      }
-      assert.equal((decodeJwt(machine)[WHO] as any).tenant, 'acme', 'a JWT keeps what it said');
-      await changes().organizations.replace({ ...renamed, name: 'acme' }, AUTHOR);
-    });
-
     test('the map itself', async () => {
       const { access_token } = await login('cleo');
       const machine = (await server.token('desk')).json.access_token;

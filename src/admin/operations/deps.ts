@@ -3,6 +3,5 @@ import type { ApplyDeps } from '../../apply/plan/plan.ts';
 import type { TokenStore } from '../../storage/contract.ts';
 
 export interface OperationDeps extends Omit<ApplyDeps, 'dataDir'> {
-  readonly issuer: string;
   readonly tokens: Pick<TokenStore, 'page'>;
 }

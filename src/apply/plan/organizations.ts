@@ -1,6 +1,7 @@
 /** Organizations of an apply file, and the resources and roles in them. */
 import { eachNoun } from '../../directory/collections.ts';
 import { builtInFaces } from '../../faces/index.ts';
+import { isAdminIdentifier, isBuiltIn } from '../../nouns/built-in.ts';
 import {
   catalogueOf,
   type FaceName,
@@ -116,6 +117,10 @@ export async function planResource(
   const { identifier } = entry;
   const name = `resource ${identifier}`;
   const before = await plan.findBefore('resources', 'identifier', identifier);
+  if (before ? isBuiltIn(before) : isAdminIdentifier(identifier, settings.issuer)) {
+    plan.problems.push(`${name} is built in: it is for the administration of an organization`);
+    return;
+  }
   if (before && before.organization !== organization.id) {
     plan.problems.push(`${name} is another organization's: an identifier is unique on the server`);
     return;
@@ -143,6 +148,10 @@ export async function planRole(
 ): Promise<void> {
   const name = `role ${organization.name}/${entry.name}`;
   const before = await plan.findBefore('roles', 'name', `${organization.id}/${entry.name}`);
+  if (before && isBuiltIn(before)) {
+    plan.problems.push(`${name} is built in: users can have it, and a file cannot say what it allows`);
+    return;
+  }
   const resource = entry.resource ?? before?.resource ?? firstResource;
   if (resource === undefined) {
     plan.problems.push(`${name} needs a resource, and the organization has none`);

@@ -6,6 +6,7 @@ import { type Changes, findFixedChanges, managerOf, type New } from '../../chang
 import { findBrokenReferences } from '../../changes/references.ts';
 import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources } from '../../datasources/datasources.ts';
+import { withBuiltIns } from '../../directory/built-ins.ts';
 import type { SecretKeys } from '../../directory/client-secrets.ts';
 import { collectionOf, eachNoun, type Lookup } from '../../directory/collections.ts';
 import {
@@ -27,6 +28,7 @@ import type { Targets } from '../../webhooks/targets.ts';
 /** What applying works with. */
 export interface ApplyDeps {
   readonly store: DirectoryStore;
+  readonly issuer: string;
   readonly changes: Changes;
   readonly passwords: Passwords;
   readonly clientSecrets: SecretKeys;
@@ -167,9 +169,10 @@ export interface Plan {
 /** What this makes may be removed by a later file. */
 export const APPLYING = { managedBy: 'apply' } as const;
 
-export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
+/** @param issuer of the server, which names its built-in resources */
+export function createPlan(store: DirectoryStore, issuer: string, editing?: Editing): Plan {
   /** Nouns of the file, whether they change or not, by their unique keys. */
-  const planned = new Map<string, Nouns[CollectionName]>();
+  const byKey = new Map<string, Nouns[CollectionName]>();
   const reserved = new Map<string, string>();
   const steps: Step[] = [];
   const unchanged: string[] = [];
@@ -182,7 +185,7 @@ export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
     key: UniqueKey<C>,
     value: string,
   ): Promise<Nouns[C] | undefined> {
-    const known = planned.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
+    const known = byKey.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
     return known ?? collectionOf(store, collection).findBy(key, value);
   }
 
@@ -193,7 +196,7 @@ export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
   }
 
   /** The nouns as they will be. */
-  const lookup = Object.fromEntries(
+  const planned = Object.fromEntries(
     COLLECTIONS.map((collection): [CollectionName, object] => [
       collection,
       {
@@ -202,10 +205,12 @@ export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
       },
     ]),
   ) as unknown as Lookup;
+  // An organization of the file has built-in nouns too.
+  const lookup = withBuiltIns(planned, issuer);
   const { managedBy } = editing ?? APPLYING;
   const isEdited = (collection: CollectionName): boolean => editing?.collection === collection;
-  const findNamed = <C extends 'roles' | 'applications'>(collection: C, organization: string, name: string) =>
-    findBy(collection, 'name', `${organization}/${name}`);
+  const findNamed = (organization: string, name: string) =>
+    lookup.applications.findBy('name', `${organization}/${name}`);
 
   return {
     steps,
@@ -225,14 +230,14 @@ export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
       } as unknown as typeof before & object;
       nouns.set(after.id, { collection, name, noun: after });
       for (const [key, value] of uniqueValuesOf(collection, after)) {
-        planned.set(`${collection} ${key} ${value}`, after);
+        byKey.set(`${collection} ${key} ${value}`, after);
       }
       if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
       else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
       return after;
     },
     lookup,
-    findApplication: (organization, name) => findNamed('applications', organization, name),
+    findApplication: findNamed,
     async findBefore(collection, key, value) {
       const named = await collectionOf(store, collection).findBy(key, value);
       if (!isEdited(collection)) return named;
@@ -255,8 +260,8 @@ export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
     },
     async findId(kind, organization, name) {
       if (kind === 'organization') return (await findBy('organizations', 'name', name))?.id;
-      if (kind === 'role') return (await findNamed('roles', organization, name))?.id;
-      const application = await findNamed('applications', organization, name);
+      if (kind === 'role') return (await lookup.roles.findBy('name', `${organization}/${name}`))?.id;
+      const application = await findNamed(organization, name);
       return application?.id ?? reserved.get(`${organization}/${name}`);
     },
     async roleNames(organization) {
@@ -266,7 +271,9 @@ export function createPlan(store: DirectoryStore, editing?: Editing): Plan {
     },
     async findName(id) {
       const noun =
-        (await find('roles', id)) ?? (await find('organizations', id)) ?? (await find('applications', id));
+        (await lookup.roles.get(id)) ??
+        (await lookup.organizations.get(id)) ??
+        (await lookup.applications.get(id));
       return noun?.name;
     },
     async checkReferences() {
