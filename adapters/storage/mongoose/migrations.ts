@@ -171,8 +171,8 @@ async function writeSecrets(connection: Connection): Promise<void> {
 }
 
 /** Writes what nouns are listed by into those that earlier versions wrote. */
-async function fillLists(connection: Connection): Promise<void> {
-  for (const name of COLLECTIONS.filter((each) => Object.keys(declarationOf(each).listed).length > 0)) {
+async function fillLists(connection: Connection, names = COLLECTIONS): Promise<void> {
+  for (const name of names.filter((each) => Object.keys(declarationOf(each).listed).length > 0)) {
     await updateEach(connection.collection<NounDocument>(name), {}, async (document) => {
       const { _id, version } = document;
       const listed = toListed(name, toNoun(document));
@@ -231,13 +231,13 @@ export const STEPS: readonly Step[] = [
     await fillLists(connection);
   },
   writeFaces,
-  fillLists,
+  (connection) => fillLists(connection),
   createIndexes,
   writeSecrets,
   async (connection) => {
     await dropEarlierIndexes(connection);
     await fillRows(connection);
-    await fillLists(connection);
+    await fillLists(connection, ['users']);
   },
 ];
 
