@@ -66,6 +66,9 @@ const kinds: { readonly [K in Exclude<DumpKind, CollectionName>]: z.ZodType } = 
   artifacts: z.object({ model: text, key: bytes, row: z.looseObject({ expiresAt: count }) }),
   counters: z.object({ key: text, points: z.number(), expiresAt: count }),
   audit: z.object({ row: z.looseObject({ at: count, event: text }) }),
+  outbox: z.object({
+    row: z.looseObject({ id: text, webhook: text, subject: text, state: text, body: text, nextAt: count }),
+  }),
 };
 
 const schemas: ReadonlyMap<unknown, z.ZodType> = new Map([

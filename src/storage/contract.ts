@@ -20,10 +20,18 @@ import {
   type UniqueKey,
 } from '../nouns/index.ts';
 import type { Dump } from './dump.ts';
-import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
+import type { Artifact, AuditEntry, NodeRecord, OutboxRow, OutboxState, StoredKey } from './records.ts';
 import type { AccountFacts, LoginRow, TokenRow } from './rows.ts';
 
-export type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
+export type {
+  Artifact,
+  AuditEntry,
+  ExpectedChange,
+  NodeRecord,
+  OutboxRow,
+  OutboxState,
+  StoredKey,
+} from './records.ts';
 export type { AccountFacts, AccountRef, Bound, ColumnValues, LoginRow, TokenRow } from './rows.ts';
 
 /** A row with this key, or with one of its unique values, exists already. */
@@ -205,6 +213,34 @@ export interface AuditLog {
   find(cursor: string): Promise<AuditRecord | undefined>;
 }
 
+/** A row before its store gives it a position and a version. */
+export type NewOutboxRow = Omit<OutboxRow, 'position' | 'version'>;
+
+/** Events on their way to webhooks. A row is open while it has a `nextAt`. */
+export interface Outbox {
+  /** Undefined: there is a row with this id already. */
+  insert(row: NewOutboxRow): Promise<OutboxRow | undefined>;
+  find(id: string): Promise<OutboxRow | undefined>;
+  /** Open rows whose `nextAt` has come, the earliest first. @param except webhooks whose rows are left out */
+  due(now: number, limit: number, except: readonly string[]): Promise<OutboxRow[]>;
+  /** The open row of a webhook and subject that came first. */
+  first(webhook: string, subject: string): Promise<OutboxRow | undefined>;
+  /**
+   * Writes version + 1 if the stored version is still `row.version`; webhook, subject and position stay.
+   * @returns undefined: it was replaced or removed meanwhile. Exactly one of any number of parallel callers gets the row.
+   */
+  replace(row: OutboxRow): Promise<OutboxRow | undefined>;
+  /** Only if the version is still this one. */
+  remove(row: Pick<OutboxRow, 'id' | 'version'>): Promise<void>;
+  /** Of one webhook, newest first. */
+  page(options: {
+    readonly webhook: string;
+    readonly state?: OutboxState;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<Page<OutboxRow>>;
+}
+
 export interface KeyStore {
   /** All keys, oldest first. */
   list(): Promise<StoredKey[]>;
@@ -315,6 +351,7 @@ export interface Storage {
   readonly counters: Counters;
   readonly audit: AuditLog;
   readonly keys: KeyStore;
+  readonly outbox: Outbox;
   readonly directory: DirectoryStore;
   /** Of a store whose reads end before the microtasks of a turn do. */
   readonly snapshot?: Snapshot;

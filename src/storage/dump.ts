@@ -4,7 +4,7 @@
  */
 import type { CollectionName, Nouns } from '../nouns/index.ts';
 import { defined } from './defined.ts';
-import type { Artifact, AuditEntry, NodeRecord, StoredKey } from './records.ts';
+import type { Artifact, AuditEntry, NodeRecord, OutboxRow, StoredKey } from './records.ts';
 import type { LoginRow, TokenRow } from './rows.ts';
 
 /** Keys of rows and hashes, as JSON has no bytes: base64url. */
@@ -39,7 +39,9 @@ export type DumpRecord =
       readonly row: Artifact;
     }
   | { readonly kind: 'counters'; readonly key: string; readonly points: number; readonly expiresAt: number }
-  | { readonly kind: 'audit'; readonly row: AuditEntry };
+  | { readonly kind: 'audit'; readonly row: AuditEntry }
+  /** Those that are open: what was settled is history. In the order of their positions. */
+  | { readonly kind: 'outbox'; readonly row: Omit<OutboxRow, 'position' | 'version'> };
 
 export type DumpKind = DumpRecord['kind'];
 
@@ -64,6 +66,11 @@ export interface Dump {
 export function toLoginRecord({ current, previous, ...row }: LoginRow): DumpRecord {
   const hashes = defined({ current: toBytes(current), previous: previous && toBytes(previous) });
   return { kind: 'logins', row: { ...row, ...hashes } };
+}
+
+/** Another store gives it a position of its own. */
+export function toOutboxRecord({ position: _, version: __, ...row }: OutboxRow): DumpRecord {
+  return { kind: 'outbox', row };
 }
 
 export function toBytes(bytes: Uint8Array): Bytes {

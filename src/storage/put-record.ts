@@ -5,7 +5,7 @@ import { type CountName, type DumpRecord, fromBytes, type NounRecord } from './d
 
 /** A caller cannot choose numbers, so records with the numbers of the store that they come from have a way of their own. */
 export interface ImportStores
-  extends Pick<Storage, 'keys' | 'tokens' | 'logins' | 'artifacts' | 'counters' | 'audit'> {
+  extends Pick<Storage, 'keys' | 'tokens' | 'logins' | 'artifacts' | 'counters' | 'audit' | 'outbox'> {
   raiseCount(name: CountName, value: number): unknown;
   putNode(node: NodeRecord): unknown;
   putNoun(record: NounRecord): unknown;
@@ -35,6 +35,8 @@ export async function putRecord(stores: ImportStores, record: DumpRecord): Promi
       return stores.counters.set(record.key, record.points, record.expiresAt);
     case 'audit':
       return stores.audit.append(record.row);
+    case 'outbox':
+      return stores.outbox.insert(record.row);
     case 'counts':
       return stores.raiseCount(record.name, record.value);
     case 'nodes':

@@ -3,6 +3,7 @@
  * epoch.
  */
 import type { JsonWebKey } from 'node:crypto';
+import type { CollectionName } from '../nouns/index.ts';
 
 /** One of the engine's artifacts: session, interaction, grant, authorization code, replay id. */
 export interface Artifact {
@@ -47,6 +48,66 @@ export interface AuditEntry {
   readonly requestId?: string;
   /** Never a secret. */
   readonly details?: Record<string, unknown>;
+}
+
+/**
+ * - `announced`: the change that it tells of may not have happened yet;
+ * - `waiting`: to be sent;
+ * - `delivered`: the receiver has it;
+ * - `failed`: given up.
+ */
+export type OutboxState = 'announced' | 'waiting' | 'delivered' | 'failed';
+
+/** What the store shows once an announced change has happened. */
+export type ExpectedChange =
+  | {
+      readonly noun: CollectionName;
+      readonly id: string;
+      readonly what: 'created' | 'removed';
+    }
+  | {
+      readonly noun: CollectionName;
+      readonly id: string;
+      readonly what: 'changed';
+      /** It had before. */
+      readonly version: number;
+      /** Of the noun after the change. */
+      readonly digest: string;
+    }
+  /** A mark of the node that is not older. */
+  | { readonly node: string; readonly revokedSince: number };
+
+/** One event for one webhook. */
+export interface OutboxRow {
+  readonly id: string;
+  readonly webhook: string;
+  /** What the event is about: events of one object are sent in their order. */
+  readonly subject: string;
+  /** Grows with each row. Given by the store. */
+  readonly position: number;
+  /** Starts at 1 and grows by one at each replacement. Given by the store. */
+  readonly version: number;
+  readonly state: OutboxState;
+  /** Name of the event. */
+  readonly event: string;
+  /** JSON, as it is sent. */
+  readonly body: string;
+  readonly createdAt: number;
+  /** Of one that is announced. */
+  readonly expected?: ExpectedChange;
+  /** Of one that is announced or waits: when it is to be looked at. */
+  readonly nextAt?: number;
+  /** Until `nextAt` a process is sending it. */
+  readonly isLeased?: boolean;
+  readonly attempts: number;
+  /** HTTP status of the last attempt. */
+  readonly lastStatus?: number;
+  /** Why the last attempt failed, cut. */
+  readonly lastReason?: string;
+  /** Of one that is delivered or was given up. */
+  readonly settledAt?: number;
+  /** Of one that is delivered or was given up: when it may go. */
+  readonly expiresAt?: number;
 }
 
 /** A secret of the server's own, encrypted before it comes here. */

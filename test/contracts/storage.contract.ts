@@ -25,6 +25,7 @@ import {
   type AuditFilter,
   Conflict,
   type LoginRow,
+  type NewOutboxRow,
   type Storage,
   type TokenRow,
   VersionConflict,
@@ -80,6 +81,25 @@ function tokenRow(id: string): TokenRow {
     issuedAt: NOW,
     expiresAt: NOW + MINUTE,
   };
+}
+
+function outboxRow(id: string, more: Partial<NewOutboxRow> = {}): NewOutboxRow {
+  return {
+    id,
+    webhook: 'w',
+    subject: 's',
+    state: 'waiting',
+    event: 'user.changed',
+    body: '{}',
+    createdAt: NOW,
+    nextAt: NOW,
+    attempts: 0,
+    ...more,
+  };
+}
+
+function settled({ nextAt: _, ...row }: NewOutboxRow): NewOutboxRow {
+  return { ...row, state: 'delivered', settledAt: NOW, expiresAt: NOW + MINUTE };
 }
 
 function loginRow(id: string): LoginRow {
@@ -554,6 +574,117 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
           await follow();
         }
         assert.equal(seen.size, 100);
+      });
+    });
+
+    describe('the outbox', () => {
+      test('of 20 parallel inserts of one id one is kept', async () => {
+        const rows = await inParallel(20, () => storage.outbox.insert(outboxRow('e')));
+        assert.equal(rows.filter((row) => row !== undefined).length, 1);
+        assert.deepEqual(rows.filter((row) => row !== undefined)[0], await storage.outbox.find('e'));
+      });
+
+      test('due rows come earliest first, without those of left out webhooks', async () => {
+        await storage.outbox.insert(outboxRow('late', { nextAt: NOW }));
+        await storage.outbox.insert(outboxRow('early', { nextAt: NOW - 1 }));
+        await storage.outbox.insert(outboxRow('same', { nextAt: NOW }));
+        await storage.outbox.insert(outboxRow('other', { webhook: 'other' }));
+        await storage.outbox.insert(outboxRow('future', { nextAt: NOW + 1 }));
+        await storage.outbox.insert(settled(outboxRow('done')));
+        const dueOf = async (limit: number) =>
+          (await storage.outbox.due(NOW, limit, ['other'])).map(({ id }) => id);
+        assert.deepEqual(await dueOf(9), ['early', 'late', 'same']);
+        assert.deepEqual(await dueOf(1), ['early']);
+      });
+
+      test('of 50 parallel replacements of one version one wins, over two processes', async () => {
+        const row = await storage.outbox.insert(outboxRow('e'));
+        assert.ok(row);
+        const second = await open.another();
+        const won = await inParallel(50, (index) =>
+          (index % 2 === 0 ? storage : second).outbox.replace({ ...row, nextAt: NOW + index + 1 }),
+        );
+        const [winner, ...others] = won.filter((each) => each !== undefined);
+        assert.deepEqual(others, []);
+        assert.deepEqual(await storage.outbox.find('e'), winner);
+        assert.equal(winner?.version, 2);
+      });
+
+      test('the first open row of an object is the one that came first', async () => {
+        const [one, two] = [
+          await storage.outbox.insert(outboxRow('1')),
+          await storage.outbox.insert(outboxRow('2')),
+        ];
+        await storage.outbox.insert(outboxRow('0', { subject: 'other' }));
+        assert.ok(one && two);
+        const firstOf = async () => (await storage.outbox.first('w', 's'))?.id;
+        assert.ok(two.position > one.position);
+        assert.equal(await firstOf(), '1');
+        await storage.outbox.replace({ ...one, nextAt: NOW + MINUTE, isLeased: true });
+        assert.equal(await firstOf(), '1');
+        const leased = await storage.outbox.find('1');
+        assert.ok(leased?.isLeased);
+        const { nextAt: _, isLeased: __, ...rest } = leased;
+        await storage.outbox.replace({ ...rest, state: 'delivered', settledAt: NOW, expiresAt: NOW + 1 });
+        assert.equal(await firstOf(), '2');
+        await storage.outbox.remove({ id: '2', version: 2 });
+        assert.equal(await firstOf(), '2');
+        await storage.outbox.remove(two);
+        assert.equal(await firstOf(), undefined);
+      });
+
+      test('deliveries of a webhook are read newest first, page by page, by state', async () => {
+        for (const id of ['1', '2', '3']) await storage.outbox.insert(outboxRow(id));
+        await storage.outbox.insert(settled(outboxRow('4')));
+        await storage.outbox.insert(outboxRow('5', { webhook: 'other' }));
+        const first = await storage.outbox.page({ webhook: 'w', limit: 2 });
+        assert.deepEqual(
+          first.items.map(({ id }) => id),
+          ['4', '3'],
+        );
+        const rest = await storage.outbox.page({ webhook: 'w', limit: 2, after: first.next ?? '' });
+        assert.deepEqual([rest.items.map(({ id }) => id), rest.next], [['2', '1'], undefined]);
+        const waiting = await storage.outbox.page({ webhook: 'w', state: 'waiting', limit: 9 });
+        assert.deepEqual(
+          waiting.items.map(({ id }) => id),
+          ['3', '2', '1'],
+        );
+        assert.deepEqual((await storage.outbox.page({ webhook: 'w', state: 'delivered', limit: 9 })).items, [
+          await storage.outbox.find('4'),
+        ]);
+      });
+
+      test('settled rows are swept when they expire, and open ones never', async () => {
+        await storage.outbox.insert(settled(outboxRow('done')));
+        await storage.outbox.insert(outboxRow('open'));
+        assert.equal(await storage.sweep(NOW, 9), 0);
+        assert.equal(await storage.sweep(NOW + MINUTE, 9), 1);
+        const left = await storage.outbox.page({ webhook: 'w', limit: 9 });
+        assert.deepEqual(
+          left.items.map(({ id }) => id),
+          ['open'],
+        );
+      });
+
+      test('an export has what is open, and an import keeps its order', async () => {
+        for (const id of ['2', '1']) await storage.outbox.insert(outboxRow(id));
+        await storage.outbox.insert(settled(outboxRow('3')));
+        const records = await Array.fromAsync(storage.dump.export());
+        const target = await openEmptyStore();
+        try {
+          await target.storage.dump.import(
+            (async function* () {
+              yield* records;
+            })(),
+          );
+          const due = await target.storage.outbox.due(NOW, 9, []);
+          assert.deepEqual(
+            due.map(({ id }) => id),
+            ['2', '1'],
+          );
+        } finally {
+          await target.close();
+        }
       });
     });
 

@@ -12,6 +12,7 @@ import {
   StoreNotEmpty,
   toBytes,
   toLoginRecord,
+  toOutboxRecord,
 } from '../../../src/storage/dump.ts';
 import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
 import { createArtifacts, toArtifact } from './artifacts.ts';
@@ -23,6 +24,7 @@ import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
 import { createKeys, toStoredKey } from './keys.ts';
 import { CHANGES, toNode } from './nodes.ts';
+import { createOutbox, toOutboxRow } from './outbox.ts';
 import { createLogins, createShared, createTokens, toLoginRow, toTokenRow } from './rows.ts';
 import { type Models, seenAs } from './schemas.ts';
 
@@ -76,6 +78,9 @@ async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord
     yield { kind: 'counters', key: _id, points, expiresAt: expiresAt.getTime() };
   }
   for await (const entry of all(models.audit, { _id: 1 })) yield { kind: 'audit', row: toAuditEntry(entry) };
+  for await (const document of all(models.outbox, { position: 1 })) {
+    if (document.nextAt !== undefined) yield toOutboxRecord(toOutboxRow(document));
+  }
 }
 
 function modelsOf(models: Models): Model<object>[] {
@@ -100,6 +105,7 @@ function importStores(models: Models, heads: Heads): ImportStores {
     counters: createCounters(models),
     audit: createAudit(models),
     keys: createKeys(models, heads),
+    outbox: createOutbox(models, heads),
     raiseCount: (name, value) => heads.raise(headOf(name), value),
     putNode: ({ id, expiresAt, ...rest }) =>
       models.nodes.create({ _id: id, ...rest, expiresAt: new Date(expiresAt) }),

@@ -16,6 +16,7 @@ import { createKeys } from './keys.ts';
 import { sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
 import { createNodes } from './nodes.ts';
+import { createOutbox } from './outbox.ts';
 import { probe } from './probe.ts';
 import { toOpeningError } from './refusals.ts';
 import { createLogins, createShared, createTokens } from './rows.ts';
@@ -79,6 +80,7 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
       counters: createCounters(models),
       audit: createAudit(models),
       keys: createKeys(models, heads),
+      outbox: createOutbox(models, heads),
       directory: createDirectoryStore(models, heads),
       sweep(now, limit) {
         shared.forget();

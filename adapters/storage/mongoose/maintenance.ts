@@ -10,13 +10,14 @@ import { type Models, seenAs } from './schemas.ts';
  */
 export async function sweep(models: Models, now: number, limit: number): Promise<number> {
   let left = limit;
-  const { tokens, artifacts, logins, counters, nodes, shared } = models;
+  const { tokens, artifacts, logins, counters, nodes, outbox, shared } = models;
   const expiring = seenAs<{ _id: Buffer | string; expiresAt: Date }>(
     tokens,
     artifacts,
     logins,
     counters,
     nodes,
+    outbox,
     shared,
   );
   for (const model of expiring) {

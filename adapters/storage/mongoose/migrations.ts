@@ -28,7 +28,7 @@ interface Index {
   readonly options?: mongo.CreateIndexesOptions;
 }
 
-const EXPIRING = ['artifacts', 'shared', 'tokens', 'logins', 'nodes', 'counters'];
+const EXPIRING = ['artifacts', 'shared', 'tokens', 'logins', 'nodes', 'counters', 'outbox'];
 
 /** All current indexes. */
 export const INDEXES: readonly Index[] = [
@@ -58,6 +58,10 @@ export const INDEXES: readonly Index[] = [
     name: `${name}.at`,
     key: { [name]: 1, at: -1, _id: -1 } as const,
   })),
+  { collection: 'outbox', name: 'due', key: { nextAt: 1 }, options: { sparse: true } },
+  { collection: 'outbox', name: 'lane', key: { openLane: 1 }, options: { sparse: true } },
+  { collection: 'outbox', name: 'webhook', key: { webhook: 1, position: -1 } },
+  { collection: 'outbox', name: 'state', key: { webhook: 1, state: 1, position: -1 } },
   { collection: 'keys', name: 'age', key: { createdAt: 1, _id: 1 } },
   ...COLLECTIONS.flatMap((collection): Index[] => [
     { collection, name: 'number', key: { number: 1 }, options: { unique: true } },

@@ -59,6 +59,20 @@ const DEFINITIONS = {
     resource: String,
   },
   counters: { _id: text, points: number, expiresAt: moment },
+  outbox: {
+    _id: text,
+    webhook: text,
+    subject: text,
+    /** Webhook and subject of an open row. */
+    openLane: String,
+    position: number,
+    version: number,
+    state: text,
+    nextAt: Number,
+    /** All other members, as JSON. */
+    document: text,
+    expiresAt: Date,
+  },
   keys: {
     _id: text,
     purpose: text,
@@ -94,6 +108,7 @@ export type LoginDocument = DocumentOf<'logins'>;
 export type NodeDocument = DocumentOf<'nodes'>;
 export type CounterDocument = DocumentOf<'counters'>;
 export type KeyDocument = DocumentOf<'keys'>;
+export type OutboxDocument = DocumentOf<'outbox'>;
 
 /** A number that only grows, and the announcements under it that were not withdrawn. */
 export interface HeadDocument {
@@ -148,6 +163,7 @@ export interface Models {
   readonly logins: Model<LoginDocument>;
   readonly nodes: Model<NodeDocument>;
   readonly counters: Model<CounterDocument>;
+  readonly outbox: Model<OutboxDocument>;
   readonly heads: Model<HeadDocument>;
   readonly keys: Model<KeyDocument>;
   readonly audit: Model<AuditDocument>;
@@ -170,6 +186,7 @@ export function createModels(connection: Connection): Models {
     nodes: model('nodes', DEFINITIONS.nodes),
     counters: model('counters', DEFINITIONS.counters),
     keys: model('keys', DEFINITIONS.keys),
+    outbox: model('outbox', DEFINITIONS.outbox),
     heads: model('heads', {
       _id: text,
       value: number,

@@ -10,6 +10,7 @@ import {
   StoreNotEmpty,
   toBytes,
   toLoginRecord,
+  toOutboxRecord,
 } from '../../../src/storage/dump.ts';
 import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
 import { KnownShared, type SharedPart } from '../../../src/storage/row-documents.ts';
@@ -21,10 +22,11 @@ import { putNoun } from './directory.ts';
 import { isConstraint, toStoreError } from './errors.ts';
 import { createKeys } from './keys.ts';
 import { toNode } from './nodes.ts';
+import { createOutbox, toOutboxRow } from './outbox.ts';
 import { createLogins, createTokens, toLogin, toToken } from './rows.ts';
 import { createStatements, type Row, type Statements, type Values } from './statements.ts';
 
-const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns'];
+const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns', 'outbox'];
 /** Milliseconds that the lock is waited for. */
 const PATIENCE = 5_000;
 
@@ -122,6 +124,8 @@ function* readAll(connection: DatabaseSync): Generator<DumpRecord> {
   }
   for (const { entry } of rows('SELECT entry FROM audit ORDER BY cursor'))
     yield { kind: 'audit', row: parse(entry) };
+  for (const row of rows('SELECT * FROM outbox WHERE next_at IS NOT NULL ORDER BY position'))
+    yield toOutboxRecord(toOutboxRow(row));
 }
 
 /** @throws Conflict when the row, or a name that only one may have, was written already */
@@ -162,6 +166,7 @@ function importStores(statements: Statements): ImportStores {
     counters: createCounters(database),
     audit: createAudit(database),
     keys: createKeys(database),
+    outbox: createOutbox(database),
     raiseCount: (name, value) =>
       run('INSERT INTO sequences VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)', [
         sequenceOf(name),

@@ -13,6 +13,7 @@ import { createDump } from './dump.ts';
 import { createKeys } from './keys.ts';
 import { copyTo, ping, sweep, verify } from './maintenance.ts';
 import { createNodes } from './nodes.ts';
+import { createOutbox } from './outbox.ts';
 import { createLogins, createTokens } from './rows.ts';
 
 /**
@@ -36,6 +37,7 @@ export async function openSqliteStorage({
     counters: createCounters(database),
     audit: createAudit(database),
     keys: createKeys(database),
+    outbox: createOutbox(database),
     directory: createDirectoryStore(database),
     snapshot: database.snapshot,
     sweep: (now, limit) => sweep(database, now, limit),

@@ -5,7 +5,15 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import type { Database } from './database.ts';
 
 /** Shared documents come last, after the rows that refer to them. */
-const EXPIRING = ['tokens', 'artifacts', 'logins', 'counters', 'nodes', 'shared_documents'] as const;
+const EXPIRING = [
+  'tokens',
+  'artifacts',
+  'logins',
+  'counters',
+  'nodes',
+  'outbox',
+  'shared_documents',
+] as const;
 /** Milliseconds of one sweep: requests of this process and writes of all others wait for it. */
 const SWEEP_MS = 3;
 /** Rows of one statement: about a tenth of a millisecond. */

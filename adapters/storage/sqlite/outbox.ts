@@ -1,0 +1,73 @@
+/** Events on their way to webhooks. */
+import type { Outbox, OutboxRow } from '../../../src/storage/contract.ts';
+import { defined } from '../../../src/storage/defined.ts';
+import type { Transactions } from './database.ts';
+import type { Row, Values } from './statements.ts';
+
+export function toOutboxRow({ position, version, document }: Row): OutboxRow {
+  return { ...JSON.parse(String(document)), position: Number(position), version: Number(version) };
+}
+
+/** The document has all but what the store gives. */
+function toDocument(
+  row: Omit<OutboxRow, 'position' | 'version'> & { position?: number; version?: number },
+): string {
+  const { position: _, version: __, ...document } = row;
+  return JSON.stringify(document);
+}
+
+export function createOutbox(database: Transactions): Outbox {
+  const first = (row: Row | undefined): OutboxRow | undefined => row && toOutboxRow(row);
+  const all = (sql: string, values: Values): OutboxRow[] => database.all(sql, values).map(toOutboxRow);
+  return {
+    insert: (row) =>
+      database.write(() => {
+        const { id, webhook, subject, state, nextAt = null, expiresAt = null } = row;
+        return first(
+          database.get(
+            `INSERT INTO outbox (id, webhook, subject, state, version, next_at, expires_at, document)
+             VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING position, version, document`,
+            [id, webhook, subject, state, nextAt, expiresAt, toDocument(row)],
+          ),
+        );
+      }),
+    find: async (id) => first(database.get('SELECT * FROM outbox WHERE id = ?', [id])),
+    due: async (now, limit, except) =>
+      all(
+        `SELECT * FROM outbox WHERE next_at <= ? AND webhook NOT IN (SELECT value FROM json_each(?))
+         ORDER BY next_at, position LIMIT ?`,
+        [now, JSON.stringify(except), limit],
+      ),
+    first: async (webhook, subject) =>
+      first(
+        database.get(
+          `SELECT * FROM outbox WHERE webhook = ? AND subject = ? AND next_at IS NOT NULL ORDER BY position LIMIT 1`,
+          [webhook, subject],
+        ),
+      ),
+    replace: (row) =>
+      database.write(() => {
+        const { id, version, state, nextAt = null, expiresAt = null } = row;
+        return first(
+          database.get(
+            `UPDATE outbox SET version = version + 1, state = ?, next_at = ?, expires_at = ?, document = ?
+             WHERE id = ? AND version = ? RETURNING position, version, document`,
+            [state, nextAt, expiresAt, toDocument(row), id, version],
+          ),
+        );
+      }),
+    remove: ({ id, version }) =>
+      database.write(() => {
+        database.run('DELETE FROM outbox WHERE id = ? AND version = ?', [id, version]);
+      }),
+    async page({ webhook, state, after = String(Number.MAX_SAFE_INTEGER), limit }) {
+      const of = state === undefined ? '' : 'AND state = ?';
+      const rows = all(
+        `SELECT * FROM outbox WHERE webhook = ? ${of} AND position < ? ORDER BY position DESC LIMIT ?`,
+        [webhook, ...(state === undefined ? [] : [state]), Number(after), limit + 1],
+      );
+      const items = rows.slice(0, limit);
+      return defined({ items, next: rows.length > limit ? String(items.at(-1)?.position) : undefined });
+    },
+  };
+}
