@@ -21,6 +21,7 @@ import {
   type FieldProblem,
   FieldsRefused,
   MalformedRequest,
+  NotFound,
 } from '../errors/domain.ts';
 import { type Application, MOST_SECRETS, secretName, usesSecret } from '../nouns/index.ts';
 import { clientSecret } from '../nouns/values.ts';
@@ -29,10 +30,7 @@ import { defined } from '../storage/defined.ts';
 import type { SecretUses } from './secret-uses.ts';
 
 /** The application or the secret was removed, or was never there. */
-export class UnknownSecret extends DomainError {
-  override readonly error = 'not_found';
-  override readonly status = 404;
-}
+export class UnknownSecret extends NotFound {}
 
 /** The application has as many secrets as it may have. */
 export class TooManySecrets extends DomainError {

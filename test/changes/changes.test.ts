@@ -3,8 +3,8 @@ import { type TestContext, test } from 'node:test';
 import { createChanges, FixedField, type NounChanges } from '../../src/changes/changes.ts';
 import { BrokenReference, StillInUse } from '../../src/changes/references.ts';
 import { collectionOf } from '../../src/directory/collections.ts';
-import type { CollectionName, Nouns, UniqueKey } from '../../src/nouns/index.ts';
-import { isEnded } from '../../src/registry/nodes.ts';
+import type { Application, CollectionName, Nouns, UniqueKey } from '../../src/nouns/index.ts';
+import { isEnded, secretNode } from '../../src/registry/nodes.ts';
 import { Conflict, VersionConflict } from '../../src/storage/contract.ts';
 import {
   AUTHOR,
@@ -286,6 +286,55 @@ test('a token made from the old state while the change is written does not survi
   await changes.users.replace({ ...user, passwordHash: 'hmac-bcrypt$passwords-1$other' }, AUTHOR);
   assert.ok(racer);
   assert.equal(await fixture.find(racer), undefined);
+});
+
+/** The fixture's application with a secret, and changes of it that call `meanwhile` right before they are written. */
+async function openWithSecret(t: TestContext, meanwhile: (mint: Fixture['mint']) => Promise<void>) {
+  const fixture = await openFixture(t);
+  const { directory } = fixture.storage;
+  const secret = { id: crypto.randomUUID(), name: 'default', hash: 'hash', createdAt: 1 };
+  const application = await change(fixture, 'applications', fixture.application.id, { secrets: [secret] });
+  const ancestors = [fixture.organization.id, application.id, secretNode(secret.id)];
+  const mint = (row: object = {}) => fixture.mint({ ancestors, ...row });
+  const { applications } = createChanges({
+    storage: {
+      directory: {
+        ...directory,
+        applications: {
+          ...directory.applications,
+          get: (id: string) => directory.applications.get(id),
+          async replace(noun: Application) {
+            await meanwhile(mint);
+            return directory.applications.replace(noun);
+          },
+        },
+      } as never,
+    },
+    registry: fixture.registry,
+    audit: fixture.storage.audit,
+    issuer: ISSUER,
+    faceRules: [],
+    now: fixture.now,
+  });
+  return { ...fixture, mint, remove: () => applications.replace({ ...application, secrets: [] }, AUTHOR) };
+}
+
+test('a token made with a secret while it is removed does not survive it', async (t) => {
+  let racer = '';
+  const fixture = await openWithSecret(t, async (mint) => {
+    racer = await mint();
+  });
+  await fixture.remove();
+  assert.equal(await fixture.find(racer), undefined);
+  // By a process whose clock is ahead, or one that has not seen the change.
+  const late = await fixture.mint({ asOf: fixture.now() + 4_000 });
+  assert.equal(await fixture.find(late), undefined);
+});
+
+test('a removal of a secret that fails leaves what is made with it later', async (t) => {
+  const fixture = await openWithSecret(t, () => Promise.reject(new VersionConflict('x')));
+  await assert.rejects(fixture.remove(), VersionConflict);
+  assert.ok(await fixture.find(await fixture.mint()));
 });
 
 test('MT-04 an object made anew under an old name inherits nothing', async (t) => {
