@@ -1,8 +1,9 @@
 /** People who administer the whole server: how an operator or a one-time link makes them, and the way back in. */
 import { type Author, inAudit } from '../changes/author.ts';
 import type { Changes, New } from '../changes/changes.ts';
-import { eachNoun } from '../directory/collections.ts';
+import { eachListed, findListed } from '../directory/collections.ts';
 import { AlreadyTaken } from '../errors/domain.ts';
+import { MANAGEMENT } from '../nouns/built-in.ts';
 import type { User } from '../nouns/index.ts';
 import { canonicalEmail, canonicalUsername } from '../nouns/usernames.ts';
 import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
@@ -39,7 +40,7 @@ export interface Administrators {
 }
 
 export interface AdministratorsDeps {
-  readonly store: Pick<DirectoryStore, 'users'>;
+  readonly store: Pick<DirectoryStore, 'users' | 'roles'>;
   readonly changes: Pick<Changes, 'users'>;
   readonly passwords: Pick<Passwords, 'hash'>;
   readonly audit: Pick<AuditLog, 'append'>;
@@ -47,21 +48,15 @@ export interface AdministratorsDeps {
   readonly now: () => number;
 }
 
-/** Ids of the roles that give all rights over the server. */
-function ownerRoles(): readonly string[] {
-  return [];
-}
-
 export function createAdministrators(deps: AdministratorsDeps): Administrators {
   const { store, changes, passwords, audit, now } = deps;
+  const each = () => eachListed(store.users, 'realm', REALM);
 
-  async function* each(): AsyncGenerator<User> {
-    for await (const user of eachNoun(store.users)) if (user.realm === REALM) yield user;
-  }
-
-  async function exist(): Promise<boolean> {
-    for await (const _ of each()) return true;
-    return false;
+  /** Of the built-in role that gives all rights over the server. */
+  async function ownerRole(): Promise<string> {
+    const role = await store.roles.findBy('name', `${MANAGEMENT.id}/owner`);
+    if (!role) throw new Error('the directory has no built-in roles');
+    return role.id;
   }
 
   const hash = (password: string, { address }: Author): Promise<string> =>
@@ -81,7 +76,7 @@ export function createAdministrators(deps: AdministratorsDeps): Administrators {
 
   return {
     each,
-    exist,
+    exist: async () => (await findListed(store.users, 'realm', REALM)) !== undefined,
     async prepare({ username, email, password }, author) {
       const names = defined({
         canonicalUsername: canonicalUsername(username),
@@ -99,7 +94,7 @@ export function createAdministrators(deps: AdministratorsDeps): Administrators {
         secondFactor: false,
         passwordHash: await hash(password, author),
         passwordChangedAt: now(),
-        roles: [...ownerRoles()],
+        roles: [await ownerRole()],
         administers: [],
       };
     },
@@ -113,7 +108,7 @@ export function createAdministrators(deps: AdministratorsDeps): Administrators {
         secondFactor: false,
         passwordHash: await hash(password, author),
         passwordChangedAt: now(),
-        roles: [...new Set([...user.roles, ...ownerRoles()])],
+        roles: [...new Set([...user.roles, await ownerRole()])],
       };
       const after = await changes.users.replace(wanted, author);
       await audit.append({

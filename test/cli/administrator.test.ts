@@ -127,6 +127,11 @@ test('reset gives a locked account back, ends its logins and is audited', async 
   assert.equal(code, 0, err);
   const after = await find();
   assert.deepEqual([after.enabled, after.secondFactor], [true, false]);
+  const roles = await Promise.all(after.roles.map((id) => foundations.store.roles.get(id)));
+  assert.deepEqual(
+    roles.map((role) => role?.name),
+    ['owner'],
+  );
   const proof = { realm: 'management', login: 'ada', address: '::1', queue: 'x' } as const;
   assert.equal((await foundations.authenticateUser({ ...proof, password: out.trim() })).id, after.id);
   await assert.rejects(foundations.authenticateUser({ ...proof, password: FIRST_PASSWORD }));

@@ -46,6 +46,13 @@ test('the link makes one administrator, who can log in, and is used up', async (
   assert.match(done.text, /<strong>ada<\/strong> has all rights over this server/);
   const [ada, ...others] = await administratorsOf(server);
   assert.deepEqual([ada?.username, ada?.enabled, others.length], ['ada', true, 0]);
+  const roles = await Promise.all(
+    (ada?.roles ?? []).map((id) => server.server.foundations.store.roles.get(id)),
+  );
+  assert.deepEqual(
+    roles.map((role) => role?.name),
+    ['owner'],
+  );
   const proof = {
     realm: 'management',
     login: 'ada',
