@@ -48,18 +48,26 @@ function describeSecurity(operations: readonly OperationFacts[]): JsonObject {
   };
 }
 
-/** Of the object that an operation answers with: those that read, make or change one are about the same. */
-function nameOfAnswer({ id, creates, conditional }: OperationFacts): string {
-  const isAboutOne = id.endsWith('.get') || creates || conditional;
-  return isAboutOne ? singular(pascal(id.slice(0, id.lastIndexOf('.')))) : `${pascal(id)}Answer`;
+/** The names of schemas: `Role`, `NewRole`, `RolePatch`, or what the operation is called. */
+function namesFor({ id, creates, conditional }: OperationFacts): {
+  readonly body: string;
+  readonly result: string;
+} {
+  const one = pascal(id.slice(0, Math.max(0, id.lastIndexOf('.')))).replace(/s$/, '');
+  if (creates) return { body: `New${one}`, result: `Created${one}` };
+  if (conditional) return { body: `${one}Patch`, result: one };
+  const name = pascal(id);
+  return { body: `${name}Body`, result: id.endsWith('.get') ? one : `${name}Answer` };
 }
 
-const singular = (name: string): string => name.replace(/s$/, '');
+function addResult(facts: OperationFacts, schemas: Schemas): JsonObject | undefined {
+  return facts.result && schemas.add(namesFor(facts).result, toJsonSchema(facts.result, 'output'));
+}
 
 function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject {
-  const { id, summary, needs, body, result, dangerous, mayDryRun, method } = facts;
-  const name = pascal(id);
-  const content = body && { schema: schemas.add(`${name}Body`, toJsonSchema(body, 'input')) };
+  const { id, summary, needs, body, dangerous, mayDryRun, method } = facts;
+  const names = namesFor(facts);
+  const content = body && { schema: schemas.add(names.body, toJsonSchema(body, 'input')) };
   return {
     operationId: id,
     summary,
@@ -75,7 +83,7 @@ function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject 
       },
     }),
     responses: answersOf(facts, {
-      result: result && schemas.add(nameOfAnswer(facts), toJsonSchema(result, 'output')),
+      result: addResult(facts, schemas),
       dryRun: mayDryRun && schemas.add('DryRun', dryRun),
     }),
   };
@@ -85,6 +93,8 @@ function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject 
 export function describeApi(operations: readonly OperationFacts[]): JsonObject {
   const schemas = createSchemas();
   schemas.add('Problem', problem);
+  // So that an object has its own name, and not that of what makes or lists it.
+  for (const facts of operations) if (facts.id.endsWith('.get')) addResult(facts, schemas);
   const paths: Record<string, Record<string, JsonObject>> = {};
   for (const facts of operations) {
     paths[facts.path] ??= {};

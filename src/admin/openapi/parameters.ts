@@ -27,7 +27,7 @@ export const sharedParameters = {
     name: 'If-None-Match',
     in: 'header',
     description: 'The `ETag` of the object that the client has already.',
-    schema: { type: 'string', maxLength: 200 },
+    schema: { type: 'string' },
   },
   idempotencyKey: {
     name: 'Idempotency-Key',

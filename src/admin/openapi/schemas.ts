@@ -43,7 +43,7 @@ export function pascal(text: string): string {
 
 const sizeOf = (json: Json): number => JSON.stringify(json).length;
 
-/** Everything that stands in a schema as a schema of an object or a choice, with a name for it, outermost first. */
+/** Everything that stands in a schema as the schema of an object or of a choice, with a name for it, outermost first. */
 function* partsOf(
   value: Json,
   name: string,
@@ -53,8 +53,7 @@ function* partsOf(
     return;
   }
   if (!isObject(value)) return;
-  if ('type' in value || 'anyOf' in value || 'oneOf' in value || 'allOf' in value)
-    yield { part: value, name };
+  if (value.type === 'object' || 'anyOf' in value || 'oneOf' in value) yield { part: value, name };
   for (const [key, inner] of Object.entries(value)) {
     if (inner === undefined || key === 'enum' || key === 'default' || key === 'examples') continue;
     if (key === 'properties' && isObject(inner)) {
@@ -100,7 +99,33 @@ export function createSchemas(): Schemas {
     return free;
   }
 
-  function add(name: string, json: JsonObject): JsonObject {
+  /** Schemas that have names of their own are beside the one that refers to them. */
+  function addDefinitions({ $defs, ...json }: JsonObject): JsonObject {
+    if (!isObject($defs)) return json;
+    const text = (value: Json, names: ReadonlyMap<string, string>): string =>
+      JSON.stringify(value).replaceAll(
+        /"#\/\$defs\/([^"]+)"/g,
+        (_, name: string) => `"${referenceTo(names.get(name) ?? name).$ref}"`,
+      );
+    const same = new Map(Object.keys($defs).map((name) => [name, pascal(name)]));
+    const names = new Map(
+      Object.entries($defs).map(([name, schema]) => {
+        const wanted = pascal(name);
+        const known = named.get(wanted);
+        const isSame = known !== undefined && JSON.stringify(known) === text(schema as Json, same);
+        return [name, isSame ? wanted : freeName(wanted)];
+      }),
+    );
+    for (const [name, schema] of Object.entries($defs)) {
+      const found = JSON.parse(text(schema as Json, names)) as JsonObject;
+      named.set(names.get(name) as string, found);
+      byText.set(JSON.stringify(found), names.get(name) as string);
+    }
+    return JSON.parse(text(json, names)) as JsonObject;
+  }
+
+  function add(name: string, whole: JsonObject): JsonObject {
+    const json = addDefinitions(whole);
     const text = JSON.stringify(json);
     let known = byText.get(text);
     if (known === undefined) {

@@ -141,7 +141,7 @@ describe('the description', () => {
     assert.equal(text.split('as the post writes it in this country').length, 2);
     assert.deepEqual(schemas.RolesListAnswer.properties.items.items, { $ref: '#/components/schemas/Role' });
     assert.deepEqual(
-      [schemas.Role.properties.address, schemas.RolesCreateBody.properties.home],
+      [schemas.Role.properties.address, schemas.NewRole.properties.home],
       [{ $ref: '#/components/schemas/RoleAddress' }, { $ref: '#/components/schemas/RoleAddress' }],
     );
   });
