@@ -24,6 +24,7 @@ import { mongoMissing, startMongo } from './support/mongodb.ts';
 const ALL = ['test/**/*.test.ts'];
 /** Those whose answers depend on what the store keeps. */
 const OVER_MONGODB = [
+  'test/admin/api/*.test.ts',
   'test/admin/explain-*.test.ts',
   'test/faces/*.test.ts',
   'test/tokens/**/*.test.ts',

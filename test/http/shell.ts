@@ -56,6 +56,7 @@ export interface ShellOptions {
   readonly hosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
   readonly routes?: readonly Middleware[];
+  readonly api?: AppDeps['api'];
   readonly health?: Partial<HealthDeps>;
   readonly documents?: Partial<AppDeps['documents']>;
   readonly limits?: Partial<SocketLimits>;
@@ -73,7 +74,7 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
     issuer,
     hosts: options.hosts ?? [],
     isFacePath: () => false,
-    api: { hasPath: () => false, routes: (_ctx, next) => next() },
+    api: options.api ?? { hasPath: () => false, routes: (_ctx, next) => next() },
     cors: { paths: [], isListed: async () => false },
     readFacts: createReadFacts(trustedProxies),
     cookieKeys: () => ['a-key-for-cookies'],

@@ -14,24 +14,31 @@ function unwrap(schema: unknown): unknown {
     : schema;
 }
 
-function isSecret(schema: unknown): boolean {
-  if (schema instanceof z.ZodType && schema.meta()?.secret === true) return true;
-  const inner = unwrap(schema);
-  return inner instanceof z.ZodType && inner.meta()?.secret === true;
+const isMarked = (schema: unknown): boolean => schema instanceof z.ZodType && schema.meta()?.secret === true;
+
+function mapMembers(
+  value: Record<string, unknown>,
+  schemaOf: (name: string) => unknown,
+): Record<string, unknown> {
+  const kept = Object.entries(value).filter(([name]) => {
+    const schema = schemaOf(name);
+    return !isMarked(schema) && !isMarked(unwrap(schema));
+  });
+  return Object.fromEntries(kept.map(([name, member]) => [name, withoutSecrets(schemaOf(name), member)]));
 }
 
-/** @returns the answer without the members that hold secrets */
-export function withoutSecrets(schema: z.ZodType | undefined, value: unknown): unknown {
+/** @returns the answer without the members that hold secrets by its schema, or by any choice of it */
+export function withoutSecrets(schema: unknown, value: unknown): unknown {
   const inner = unwrap(schema);
-  if (inner instanceof z.ZodArray && Array.isArray(value)) {
-    return value.map((item) => withoutSecrets(inner.element as z.ZodType, item));
+  if (inner instanceof z.ZodUnion) {
+    return inner.options.reduce<unknown>((left, option) => withoutSecrets(option, left), value);
   }
-  if (!(inner instanceof z.ZodObject) || !isObject(value)) return value;
+  if (Array.isArray(value)) {
+    return inner instanceof z.ZodArray ? value.map((item) => withoutSecrets(inner.element, item)) : value;
+  }
+  if (!isObject(value)) return value;
+  if (inner instanceof z.ZodRecord) return mapMembers(value, () => inner.valueType);
+  if (!(inner instanceof z.ZodObject)) return value;
   const { shape } = inner;
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, member]) => {
-      const of = Object.hasOwn(shape, name) ? shape[name] : undefined;
-      return isSecret(of) ? [] : [[name, withoutSecrets(of, member)]];
-    }),
-  );
+  return mapMembers(value, (name) => (Object.hasOwn(shape, name) ? shape[name] : undefined));
 }
