@@ -1,6 +1,8 @@
 /** A started server with an administered organization, and tokens for its API. */
 import { request } from 'node:http';
+import { toStoredSecret } from '../../../src/directory/client-secrets.ts';
 import { ADMIN_TABLES, type AdminTable } from '../../../src/nouns/admin-tables.ts';
+import { MANAGEMENT } from '../../../src/nouns/built-in.ts';
 import { freePort } from '../../support/free-port.ts';
 import { storageForTests } from '../../support/mongodb.ts';
 import { type Answer, startServer, type TestServer, type TestServerOptions } from '../../support/server.ts';
@@ -11,7 +13,11 @@ const READ = { read: true };
 
 const tables = (of: (table: AdminTable) => object) => ({
   isAdmin: false,
-  tables: Object.fromEntries(ADMIN_TABLES.map((table) => [table, of(table)])),
+  tables: Object.fromEntries(
+    ADMIN_TABLES.map((table) => [table, of(table)] as const).filter(
+      ([, actions]) => Object.keys(actions).length > 0,
+    ),
+  ),
 });
 const DEVELOPED: readonly string[] = ['applications', 'connections', 'webhooks'];
 const SEEN_BY_DEVELOPERS: readonly string[] = ['resources', 'roles'];
@@ -79,26 +85,39 @@ const organizationOf = (kind: Kind): string | undefined =>
 
 function addApplication(fixture: any, issuer: string, kind: Kind): void {
   const name = organizationOf(kind);
-  const organization = fixture.organizations.find((each: any) => each.name === (name ?? 'other'));
-  const identifier = name === undefined ? `${issuer}/admin` : `${issuer}/admin/${name}`;
-  if (!organization.resources.some((each: any) => each.identifier === identifier)) {
-    organization.resources.push({
-      identifier,
-      name: identifier.replace(/\W/g, '-'),
-      tables: ADMIN_TABLES.map((id) => ({ id, name: id })),
-      scopes: [],
-      token: { format: 'opaque', ttl: 600, alg: 'ES256' },
-    });
-  }
+  if (name === undefined) return;
+  const organization = fixture.organizations.find((each: any) => each.name === name);
   organization.applications.push({
     name: `admin-${kind}`,
     clientId: `admin-${kind}`,
     clientSecret: `secret-of-admin-${kind}-`.padEnd(40, 'x'),
     grants: ['client_credentials'],
     allowedOrigins: [ORIGIN],
-    resource: identifier,
+    resource: `${issuer}/admin/${name}`,
     permissions: RIGHTS[kind],
   });
+}
+
+/** The application of the server itself, which is like that of acme's owner. */
+async function makeServerApplication({ server, secretOf, issuer }: TestServer): Promise<void> {
+  const { store, changes, clientSecrets, now } = server.foundations;
+  const model = await store.applications.findBy('clientId', 'admin-owner');
+  const [ceiling] = model?.ceilings ?? [];
+  if (!model || !ceiling) throw new Error('the fixture has no application of an owner');
+  const { id: _, number: _number, version: _version, managedBy: _managedBy, createdAt, ...rest } = model;
+  await changes.applications.create(
+    {
+      ...rest,
+      organization: MANAGEMENT.id,
+      realm: 'management',
+      name: 'admin-server',
+      clientId: 'admin-server',
+      secrets: [toStoredSecret(clientSecrets, secretOf('admin-server'), { createdAt: now() })],
+      resource: `${issuer}/admin`,
+      ceilings: [{ ...ceiling, resource: `${issuer}/admin` }],
+    },
+    { actor: 'tests' },
+  );
 }
 
 /** A request to a server on this machine, under the host of its issuer. */
@@ -138,6 +157,7 @@ export async function startAdmin({ shared, ...options }: AdminOptions = {}): Pro
   const port = options.port ?? (await freePort());
   const issuer = shared?.issuer ?? `http://localhost:${port}`;
   const env = shared?.env ?? { GRANTABLE_ISSUER: issuer, ...(await storageForTests()) };
+  await using unfinished = new AsyncDisposableStack();
   const server = await startServer({
     operations: PROBES,
     ...options,
@@ -149,14 +169,17 @@ export async function startAdmin({ shared, ...options }: AdminOptions = {}): Pro
       options.fixture?.(fixture);
     },
   });
+  unfinished.use(server);
+  if (!shared) await makeServerApplication(server);
   const { host } = new URL(issuer);
   async function token(kind: Kind): Promise<string> {
-    const answer = await server.token(`admin-${kind}`);
+    const answer = await server.token(`admin-${kind}`, { permissions: JSON.stringify(RIGHTS[kind]) });
     if (answer.status !== 200) throw new Error(answer.text);
     return answer.json.access_token;
   }
   const made = shared ? [] : await Promise.all(KINDS.map(async (kind) => [kind, await token(kind)] as const));
   const tokens = shared?.tokens ?? (Object.fromEntries(made) as Record<Kind, string>);
+  unfinished.move();
   return {
     server,
     port,
