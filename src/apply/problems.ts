@@ -23,8 +23,8 @@ export function toProblems(issue: z.core.$ZodIssue, document: YamlDocument): Loc
 
 /** Each with its place in a JSON body. @param schema of the body, whose issue it is */
 export function toFieldProblems(issue: z.core.$ZodIssue, body: unknown, schema: z.ZodType): FieldProblem[] {
-  return findProblems(issue, body, schema).map(({ path, message }) => ({
-    path: toJsonPointer(path),
+  return findProblems(issue, body, schema).map(({ path, message, culprit }) => ({
+    path: toJsonPointer(culprit === undefined ? path : [...path, culprit]),
     detail: message,
   }));
 }

@@ -1,5 +1,6 @@
 /** What the operations of the administration API work with, in the server and at the command line. */
 import type { OperationDeps } from '../admin/operations/deps.ts';
+import { createGuards } from '../admin/rights/guards.ts';
 import type { Foundations } from './foundations.ts';
 
 export function createOperationDeps<T extends Foundations>(known: T): T & OperationDeps {
@@ -7,6 +8,7 @@ export function createOperationDeps<T extends Foundations>(known: T): T & Operat
   return {
     ...known,
     tokens: storage.tokens,
+    guards: createGuards(known),
     accessTokenTtl: config.ttl.accessToken,
     hosts: config.hosts,
     registration: !config.production,

@@ -21,22 +21,22 @@ export type TokenEndpoint = (requests: Requests, engine: Middleware, issuer: str
 /** The administration API, loaded when it is first asked: most processes answer no request for it. */
 function createApi(services: Services, furtherOperations: readonly Operation[]): Middleware {
   async function load(): Promise<Middleware> {
-    const [{ createAdminApi }, { operations }, { createGuards }, { createFindActor }] = await Promise.all([
+    const [{ createAdminApi }, { operations }, { createFindActor }] = await Promise.all([
       import('../admin/api/index.ts'),
       import('../admin/operations/index.ts'),
-      import('../admin/rights/guards.ts'),
       import('../admin/rights/minimal-actor.ts'),
     ]);
     const { config, storage } = services;
+    const operationDeps = createOperationDeps(services);
     return createAdminApi({
       ...services,
       counters: storage.counters,
       limit: config.throttle.administration,
-      guards: createGuards(services),
+      guards: operationDeps.guards,
       findActor: createFindActor(services),
       forPages: createClientOrigins(services),
       operations: [...operations, ...furtherOperations],
-      operationDeps: createOperationDeps(services),
+      operationDeps,
     });
   }
   let loaded: Promise<Middleware> | undefined;

@@ -46,8 +46,9 @@ async function toStream(lines: AsyncIterable<string>): Promise<Readable> {
 export async function sendAnswer(
   ctx: Context,
   { status, media }: { readonly status: number; readonly media: string },
-  { body, version, location, lines }: Answer,
+  { body: made, wouldDo, version, location, lines }: Answer,
 ): Promise<void> {
+  const body = wouldDo ?? made;
   ctx.status = status;
   if (lines) ctx.vary('Accept');
   if (location !== undefined) ctx.set('Location', API + location);

@@ -1,4 +1,4 @@
 /** Everything that the administration API does, in the order of its description. */
-import type { Operation } from './operation.ts';
+import { operationsOnNouns } from './nouns/index.ts';
 
-export const operations = [] as const satisfies readonly Operation[];
+export const operations = operationsOnNouns;

@@ -2,7 +2,7 @@
  * One thing that the administration API does, declared once: its route, its description, the rights it takes, the typed
  * client and the command line follow from the declaration. `index.ts` has the list.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { AdminTable } from '../../nouns/admin-tables.ts';
 import type { Organization } from '../../nouns/index.ts';
 import type { Action } from '../../permissions/actions.ts';
@@ -74,9 +74,44 @@ export interface Call<Parameters extends string = string, Query = unknown, Body 
   readonly reserved: Reserved;
 }
 
+/** What a change would do; nothing was written. */
+export const dryRunResult = z
+  .strictObject({
+    dryRun: z.literal(true),
+    action: z.enum(['added', 'changed', 'removed', 'unchanged']),
+    name: z.string().describe('As `apply` names it: `application acme/shop`.'),
+    fields: z
+      .array(
+        z.strictObject({
+          field: z.string(),
+          from: z.string().exactOptional(),
+          to: z.string().exactOptional(),
+        }),
+      )
+      .describe('What differs, as `apply` shows it; secrets have no values.'),
+    notes: z.array(z.string()).describe('What else is worth knowing.'),
+    effect: z
+      .enum(['none', 'narrows', 'restarts', 'ends', 'returns'])
+      .describe('What it means for living tokens: they stay, lose rights, end, or may be made again.'),
+    tokens: z
+      .strictObject({
+        living: z.int().describe('Living access tokens that it concerns.'),
+        isMore: z.boolean().describe('Counting ended there.'),
+      })
+      .exactOptional(),
+    applications: z.array(z.string()).exactOptional().describe('Names of applications that it concerns.'),
+    users: z
+      .strictObject({ count: z.int(), isMore: z.boolean() })
+      .exactOptional()
+      .describe('Users that it concerns.'),
+  })
+  .describe('What a change would do; nothing was written.');
+
 export interface Answer<Result = unknown> {
   /** JSON. */
   readonly body?: Result;
+  /** The JSON instead, of a dry run. */
+  readonly wouldDo?: z.input<typeof dryRunResult>;
   /** Of the object in the body, for `ETag`. */
   readonly version?: number;
   /** Of the object that was made: a path below `/admin/api/v1`. */
@@ -88,6 +123,14 @@ export interface Answer<Result = unknown> {
 export interface Operation extends OperationFacts {
   run(call: Call<string, never, never>, deps: OperationDeps): Promise<Answer>;
 }
+
+/** An operation of which more is known: for lists of many, whose types the compiler cannot write out. */
+export type Declared<
+  Id extends string,
+  Method extends OperationFacts['method'],
+  Path extends string,
+  Schemas extends Partial<Pick<OperationFacts, 'query' | 'body' | 'result' | 'creates' | 'conditional'>>,
+> = Operation & { readonly id: Id; readonly method: Method; readonly path: Path } & Schemas;
 
 /** Declares an operation; the types of the call follow from it. */
 export function defineOperation<
@@ -115,6 +158,6 @@ export interface PageQuery {
 
 /** What a list answers. `next` is signed where it leaves the server, and checked before it comes back as `after`. */
 export interface ListAnswer<T> {
-  readonly items: readonly T[];
+  readonly items: T[];
   readonly next?: string;
 }

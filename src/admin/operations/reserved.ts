@@ -10,9 +10,14 @@ export function reserve(): Reserved {
 }
 
 /**
- * A secret of 256 bits in base64url (RFC 5869); the same for the same seed and label.
+ * Bytes of a secret (RFC 5869); the same for the same seed and label.
  * @param label tells the secrets of one creation apart
  */
+export function deriveBytes(seed: Buffer, label: string, size: number): Buffer {
+  return Buffer.from(hkdfSync('sha256', seed, '', label, size));
+}
+
+/** 256 bits of a secret in base64url. */
 export function deriveSecret(seed: Buffer, label: string): string {
-  return Buffer.from(hkdfSync('sha256', seed, '', label, SECRET_BYTES)).toString('base64url');
+  return deriveBytes(seed, label, SECRET_BYTES).toString('base64url');
 }

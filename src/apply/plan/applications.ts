@@ -1,8 +1,8 @@
 /** Applications of an apply file: how they prove themselves, whose users log in, what their tokens may allow at most. */
 import { randomBytes } from 'node:crypto';
 import {
-  createClientSecret,
   defaultSecretOf,
+  deriveClientSecret,
   isClientSecret,
   toStoredSecret,
   withSecret,
@@ -114,7 +114,7 @@ export function planCredentials(
     withSecret(secrets, toStoredSecret(clientSecrets, value, { createdAt: now() }));
   if (clientSecret === undefined) {
     if (secrets.length > 0) return { secrets };
-    const value = createClientSecret();
+    const value = deriveClientSecret(plan.secretBytes('clientSecret', 32));
     return { secrets: withDefault(value), generated: { kind: 'clientSecret', value } };
   }
   if (isClientSecret(clientSecrets, clientSecret, own?.hash)) return { secrets };

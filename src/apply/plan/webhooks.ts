@@ -1,7 +1,7 @@
 /** Webhooks of an apply file: their secrets are made or sealed. */
-import { randomUUID } from 'node:crypto';
 import type { Organization, Webhook, WebhookSecret } from '../../nouns/index.ts';
-import { createSecret, withNewSecret } from '../../webhooks/secrets.ts';
+import { toSecret } from '../../nouns/webhook.ts';
+import { withNewSecret } from '../../webhooks/secrets.ts';
 import type { ApplyWebhook } from '../schema.ts';
 import { planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
@@ -13,14 +13,15 @@ export async function planWebhook(
   plan: Plan,
   organization: Organization,
   entry: ApplyWebhook,
-  deps: Pick<Planning, 'store' | 'webhookSecrets' | 'webhookTargets' | 'now'>,
+  deps: Pick<Planning, 'webhookSecrets' | 'webhookTargets' | 'now'>,
 ): Promise<void> {
   const name = `webhook ${organization.name}/${entry.name}`;
-  const before = await deps.store.webhooks.findBy('name', `${organization.id}/${entry.name}`);
+  const before = await plan.findBefore('webhooks', 'name', `${organization.id}/${entry.name}`);
   const problem = deps.webhookTargets.findProblem(new URL(entry.url));
   if (problem !== undefined) plan.problems.push(`${name}: the url ${problem}`);
-  const owner = { id: before?.id ?? randomUUID(), organization: organization.id };
-  const generated = before || entry.secret !== undefined ? undefined : createSecret();
+  const owner = { id: before?.id ?? plan.newId('webhooks'), organization: organization.id };
+  const generated =
+    before || entry.secret !== undefined ? undefined : toSecret(plan.secretBytes('webhookSecret', 32));
   const secrets = planSecrets(owner, entry.secret ?? generated, before, deps);
   const wanted = await planNoun(plan, 'webhooks', name, { entry, before, given: { ...owner, secrets } });
   plan.add(

@@ -1,0 +1,82 @@
+/** What a change of a noun would do, without doing it. */
+import type { z } from 'zod';
+import { describeStep } from '../../../apply/report.ts';
+import { effectOf } from '../../../changes/effects.ts';
+import { firstListed } from '../../../directory/collections.ts';
+import { declarationOf, type Nouns, nameOf, type Resource } from '../../../nouns/index.ts';
+import { countLivingTokens, countUsers } from '../concerned.ts';
+import type { OperationDeps } from '../deps.ts';
+import type { dryRunResult } from '../operation.ts';
+import type { Edited } from './edit.ts';
+import type { ObjectCollection } from './objects.ts';
+
+type DryRun = z.input<typeof dryRunResult>;
+type Concerned = Pick<DryRun, 'tokens' | 'applications' | 'users'>;
+
+/** By what the tokens below a noun are found. */
+const TOKENS_BY = { applications: 'application', users: 'user', connections: 'connection' } as const;
+
+async function findConcerned<C extends ObjectCollection>(
+  collection: C,
+  before: Nouns[C],
+  deps: OperationDeps,
+): Promise<Concerned> {
+  if (collection === 'roles') return { users: await countUsers(before.id, deps) };
+  if (collection === 'resources') {
+    const { identifier } = before as Resource;
+    const named = await firstListed(deps.store.applications, 'resource', identifier);
+    return { applications: named.map(({ name }) => name) };
+  }
+  const by = TOKENS_BY[collection as keyof typeof TOKENS_BY];
+  return by === undefined ? {} : { tokens: await countLivingTokens([[by, before.id]], deps) };
+}
+
+/** @param after undefined: it would be removed */
+async function findEffect<C extends ObjectCollection>(
+  collection: C,
+  before: Nouns[C] | undefined,
+  after: Nouns[C] | undefined,
+  deps: OperationDeps,
+): Promise<Pick<DryRun, 'effect'> & Concerned> {
+  const effect = before ? effectOf(collection, before, after, deps.faceRules) : 'none';
+  return effect === 'none' || !before
+    ? { effect }
+    : { effect, ...(await findConcerned(collection, before, deps)) };
+}
+
+/** Of a creation or a change. @param before undefined: it would be made */
+export async function describeEdit<C extends ObjectCollection>(
+  collection: C,
+  before: Nouns[C] | undefined,
+  { plan, step }: Edited<C>,
+  deps: OperationDeps,
+): Promise<DryRun> {
+  if (!step) {
+    const name = before ? nameOf(before) : '';
+    return { dryRun: true, action: 'unchanged', name, fields: [], notes: [], effect: 'none' };
+  }
+  const { action, name, fields } = await describeStep(step, plan);
+  return {
+    dryRun: true,
+    action,
+    name,
+    fields: fields.map((field) => ({ ...field })),
+    notes: [...plan.notes],
+    ...(await findEffect(collection, before, step.after, deps)),
+  };
+}
+
+export async function describeRemovalOf<C extends ObjectCollection>(
+  collection: C,
+  before: Nouns[C],
+  deps: OperationDeps,
+): Promise<DryRun> {
+  return {
+    dryRun: true,
+    action: 'removed',
+    name: `${declarationOf(collection).singular} ${nameOf(before)}`,
+    fields: [],
+    notes: [],
+    ...(await findEffect(collection, before, undefined, deps)),
+  };
+}

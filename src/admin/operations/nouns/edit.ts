@@ -1,0 +1,218 @@
+/**
+ * One noun as a request wants it: checked and planned as an apply file's entry is, and judged by what the actor may do.
+ * Nothing is written here.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { z } from 'zod';
+import { planApplication } from '../../../apply/plan/applications.ts';
+import { planConnection } from '../../../apply/plan/connections.ts';
+import { planDatasource } from '../../../apply/plan/datasources.ts';
+import {
+  checkDefaultRole,
+  checkOrganizations,
+  findFirstResource,
+  planOrganization,
+  planResource,
+  planRole,
+} from '../../../apply/plan/organizations.ts';
+import { planAdministrator, planUser } from '../../../apply/plan/people.ts';
+import { createPlan, type Editing, type Plan, type Planning, type Step } from '../../../apply/plan/plan.ts';
+import { checkTokenTypes } from '../../../apply/plan/token-types.ts';
+import { planWebhook } from '../../../apply/plan/webhooks.ts';
+import { toFieldProblems } from '../../../apply/problems.ts';
+import { type FieldProblem, FieldsRefused } from '../../../errors/domain.ts';
+import { MANAGEMENT } from '../../../nouns/built-in.ts';
+import type { Nouns, Organization } from '../../../nouns/index.ts';
+import { NOTHING } from '../../../permissions/permissions.ts';
+import type { OperationDeps } from '../deps.ts';
+import type { Reserved } from '../operation.ts';
+import { deriveBytes } from '../reserved.ts';
+import { type JsonGroup, mergePatch } from './merge-patch.ts';
+import { entries, type ObjectCollection } from './objects.ts';
+import { type Names, toEntry, toGiven } from './to-object.ts';
+
+/** What a request says of a noun: a whole entry, or what changes in the entry of one that is there. */
+export interface Wanted<C extends ObjectCollection> {
+  readonly collection: C;
+  readonly organization: Organization;
+  readonly reserved: Reserved;
+  /** Absent: it is made. */
+  readonly before?: Nouns[C] | undefined;
+  /** The body: an entry that the schema has parsed, or a merge patch. */
+  readonly body: JsonGroup;
+}
+
+/** A planned noun. */
+export interface Edited<C extends ObjectCollection> {
+  readonly plan: Plan;
+  /** Absent: it is as the request wants it. */
+  readonly step: Step<C> | undefined;
+  /** Members of the entry that the request sets or takes away. */
+  readonly touched: readonly string[];
+}
+
+/** Members that the planner finds the noun by, or that mean something together only. */
+const TOGETHER: { readonly [C in ObjectCollection]?: readonly string[] } = {
+  applications: ['resource', 'permissions', 'resources'],
+};
+
+const ALWAYS: { readonly [C in ObjectCollection]: readonly string[] | 'all' } = {
+  organizations: ['name'],
+  resources: ['identifier'],
+  roles: ['name', 'resource'],
+  applications: ['name'],
+  users: ['username', 'application'],
+  connections: ['name', 'application'],
+  datasources: 'all',
+  webhooks: ['name', 'url'],
+};
+
+interface Changed {
+  /** As the planner takes it. */
+  readonly entry: JsonGroup;
+  readonly touched: readonly string[];
+  readonly cleared: ReadonlySet<string>;
+}
+
+function shapeOf(collection: ObjectCollection): Readonly<Record<string, z.ZodType>> {
+  return entries[collection].shape as Readonly<Record<string, z.ZodType>>;
+}
+
+/** Sent back as it was given, it changes nothing. */
+function findGivenProblems(body: JsonGroup, given: JsonGroup, known: ReadonlySet<string>): FieldProblem[] {
+  return Object.entries(body).flatMap(([key, value]) =>
+    !known.has(key) && Object.hasOwn(given, key) && !isDeepStrictEqual(value, given[key])
+      ? [{ path: `/${key}`, detail: `${key} cannot be changed` }]
+      : [],
+  );
+}
+
+function parseMembers(
+  collection: ObjectCollection,
+  whole: JsonGroup,
+  touched: readonly string[],
+): { readonly parsed: JsonGroup; readonly problems: FieldProblem[] } {
+  const shape = shapeOf(collection);
+  const problems: FieldProblem[] = [];
+  const parsed: Record<string, unknown> = {};
+  for (const key of touched) {
+    const schema = shape[key];
+    const value = whole[key];
+    if (!schema) {
+      // The whole schema says which key was meant.
+      const { error } = entries[collection].safeParse({ [key]: value });
+      const issues = error?.issues.filter(({ code }) => code === 'unrecognized_keys') ?? [];
+      problems.push(...issues.flatMap((issue) => toFieldProblems(issue, whole, entries[collection])));
+      continue;
+    }
+    if (value === undefined && schema._zod.optin !== undefined) continue;
+    const { data, error } = schema.safeParse(value);
+    for (const issue of error?.issues ?? []) {
+      const at = { ...issue, path: [key, ...issue.path] };
+      problems.push(...toFieldProblems(at, whole, entries[collection]));
+    }
+    if (!error) parsed[key] = data;
+  }
+  return { parsed, problems };
+}
+
+/** @throws FieldsRefused */
+async function applyPatch<C extends ObjectCollection>(
+  collection: C,
+  before: Nouns[C],
+  patch: JsonGroup,
+  names: Names,
+): Promise<Changed> {
+  const [current, given] = await Promise.all([
+    toEntry(collection, before, names),
+    toGiven(collection, before, names),
+  ]);
+  const known = new Set(Object.keys(shapeOf(collection)));
+  const body = Object.fromEntries(
+    Object.entries(patch).filter(([key]) => known.has(key) || !Object.hasOwn(given, key)),
+  );
+  const whole = mergePatch(current, body) as JsonGroup;
+  const differing = [...new Set([...Object.keys(current), ...Object.keys(whole)])].filter(
+    (key) => !isDeepStrictEqual(current[key], whole[key]),
+  );
+  const together = TOGETHER[collection] ?? [];
+  const touched = together.some((key) => differing.includes(key))
+    ? [...new Set([...differing, ...together.filter((key) => Object.hasOwn(whole, key))])]
+    : differing;
+  const always = ALWAYS[collection];
+  const passed = always === 'all' ? [...known].filter((key) => Object.hasOwn(whole, key)) : always;
+  const { parsed, problems } = parseMembers(collection, whole, [...new Set([...touched, ...passed])]);
+  problems.push(...findGivenProblems(patch, given, known));
+  if (problems.length > 0) throw new FieldsRefused(problems);
+  const cleared = new Set(touched.filter((key) => !Object.hasOwn(whole, key)));
+  return { entry: { ...parsed, ...emptied(collection, cleared) }, touched: differing, cleared };
+}
+
+/** What the planner takes as a value instead of as nothing said. */
+function emptied(collection: ObjectCollection, cleared: ReadonlySet<string>): JsonGroup {
+  if (collection !== 'applications') return {};
+  return {
+    ...(cleared.has('permissions') && { permissions: NOTHING }),
+    ...(cleared.has('resources') && { resources: {} }),
+  };
+}
+
+type PlanOne = (plan: Plan, organization: Organization, entry: never, planning: Planning) => Promise<unknown>;
+
+const planners: { readonly [C in ObjectCollection]: PlanOne } = {
+  organizations: async (plan, _organization, entry, planning) => {
+    await planOrganization(plan, entry, planning);
+    await checkOrganizations(plan, planning.store);
+  },
+  resources: planResource,
+  roles: async (plan, organization, entry, planning) => {
+    const first = await findFirstResource(plan, organization, entry, planning.store);
+    await planRole(plan, organization, entry, first?.identifier);
+    await checkDefaultRole(plan, organization, planning.store);
+  },
+  applications: planApplication,
+  users: async (plan, organization, entry, planning) => {
+    const add = await (organization.id === MANAGEMENT.id
+      ? planAdministrator(plan, entry, planning)
+      : planUser(plan, organization, entry, planning));
+    add?.();
+  },
+  connections: planConnection,
+  datasources: planDatasource,
+  webhooks: planWebhook,
+};
+
+/**
+ * @throws FieldsRefused with everything that does not fit; Conflict when a name is taken
+ */
+export async function planOne<C extends ObjectCollection>(
+  { collection, organization, reserved, before, body }: Wanted<C>,
+  names: Names,
+  deps: OperationDeps,
+): Promise<Edited<C>> {
+  const { entry, touched, cleared }: Changed = before
+    ? await applyPatch(collection, before, body, names)
+    : { entry: body, touched: Object.keys(body), cleared: new Set() };
+  if (before && touched.length === 0) {
+    return { plan: createPlan(deps.store, deps.issuer), step: undefined, touched };
+  }
+  const editing: Editing = {
+    collection,
+    ...(before && { before }),
+    id: reserved.id,
+    cleared,
+    managedBy: 'api',
+    secretBytes: (kind, size) => deriveBytes(reserved.seed, kind, size),
+  };
+  const plan = createPlan(deps.store, deps.issuer, editing);
+  // No folder is written: what is made here is shown in the answer.
+  const planning: Planning = { ...deps, dataDir: '', resetPasswords: true, comparePasswords: false };
+  await planners[collection](plan, organization, entry as never, planning);
+  await checkTokenTypes(plan, deps.store);
+  await plan.checkReferences();
+  if (plan.problems.length > 0) {
+    throw new FieldsRefused([...new Set(plan.problems)].map((detail) => ({ path: '', detail })));
+  }
+  const [step] = plan.steps as unknown as Step<C>[];
+  return { plan, step, touched };
+}

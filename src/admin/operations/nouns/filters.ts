@@ -1,0 +1,107 @@
+/** What lists of nouns may be narrowed to: exact names, and what the nouns belong to. */
+import { z } from 'zod';
+import { collectionOf } from '../../../directory/collections.ts';
+import { MANAGEMENT } from '../../../nouns/built-in.ts';
+import { declarationOf, isNounId, type Organization, type UniqueKey } from '../../../nouns/index.ts';
+import { loginKey } from '../../../nouns/user.ts';
+import { findableEmail, findableUsername } from '../../../nouns/usernames.ts';
+import type { OperationDeps } from '../deps.ts';
+import type { Among } from './noun-operations.ts';
+import type { ObjectCollection } from './objects.ts';
+
+const MOST_LISTED = 200;
+
+/** Of every list. */
+export const pageQuery = {
+  after: z.string().exactOptional().describe('`next` of the page before.'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MOST_LISTED)
+    .default(50)
+    .describe('So many objects at most; a page may have fewer and still have a `next`.'),
+};
+
+const text = (describe: string) => z.string().min(1).max(512).exactOptional().describe(describe);
+const id = (describe: string) => z.uuid().exactOptional().describe(describe);
+
+/** At most one of them in a request. */
+export const filters = {
+  organizations: { name: text('Its name.') },
+  resources: { identifier: text('Its identifier.') },
+  roles: { name: text('Its name.'), resource: text('Identifier of its resource.') },
+  applications: {
+    name: text('Its name.'),
+    clientId: text('Its client id.'),
+    resource: text('Identifier of a resource that it has rights to or serves.'),
+  },
+  users: {
+    search: text('User name, email address, id or number, whole; of whichever realm of the organization.'),
+    application: id('Id of the application that the users belong to.'),
+    role: id('Id of a role that the users have.'),
+  },
+  connections: {
+    name: text('Its name.'),
+    application: id('Id of its application.'),
+    resource: text('Identifier of its resource.'),
+    owner: id('Id of the user that it belongs to.'),
+  },
+  datasources: { name: text('Its name.') },
+  webhooks: { name: text('Its name.') },
+} as const satisfies { readonly [C in ObjectCollection]: Readonly<Record<string, z.ZodType>> };
+
+type Given = Readonly<Record<string, string | undefined>>;
+
+/** Filters that are listed keys of another name. */
+const LISTED_AS = { resource: 'resource', application: 'application', role: 'role', owner: 'owner' } as const;
+
+const NOTHING: Among = { id: '' };
+
+/** Which nouns a list has, by the filter that the request names. */
+export async function findAmong(
+  collection: ObjectCollection,
+  organization: Organization,
+  given: Given,
+  deps: OperationDeps,
+): Promise<Among> {
+  const [filter, value] = Object.entries(given).find(([, each]) => each !== undefined) ?? [];
+  if (filter === undefined || value === undefined) return {};
+  if (filter === 'search') return searchUsers(organization, value, deps);
+  const listed = LISTED_AS[filter as keyof typeof LISTED_AS];
+  if (listed !== undefined) return { listed: { key: listed, value } };
+  return findUnique(collection, organization, filter, value, deps);
+}
+
+async function findUnique<C extends ObjectCollection>(
+  collection: C,
+  { id: organization }: Organization,
+  filter: string,
+  value: string,
+  { store }: OperationDeps,
+): Promise<Among> {
+  if (!Object.hasOwn(declarationOf(collection).unique, filter)) throw new Error(`no unique key ${filter}`);
+  const isOfOrganization = filter === 'name' && collection !== 'organizations';
+  const key = isOfOrganization ? `${organization}/${value}` : value;
+  const noun = await collectionOf(store, collection).findBy(filter as UniqueKey<C>, key);
+  return noun ? { id: noun.id } : NOTHING;
+}
+
+const NUMBER = /^\d{1,15}$/;
+
+/** By any name that is unique. */
+async function searchUsers(
+  { id: organization }: Organization,
+  text: string,
+  { store }: OperationDeps,
+): Promise<Among> {
+  if (isNounId(text)) return { id: text };
+  if (NUMBER.test(text)) {
+    const user = await store.users.findNumber(Number(text));
+    if (user) return { id: user.id };
+  }
+  const canonical = findableEmail(text) ?? findableUsername(text);
+  if (canonical === undefined) return NOTHING;
+  const owner = organization === MANAGEMENT.id ? undefined : organization;
+  return { listed: { key: 'login', value: loginKey(owner, canonical) } };
+}

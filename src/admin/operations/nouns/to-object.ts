@@ -1,0 +1,118 @@
+/** Nouns as objects of the API: with names where the store has ids. */
+import { entryOf, toJson } from '../../../apply/entries.ts';
+import { spellFaces } from '../../../apply/write-file.ts';
+import { MANAGEMENT } from '../../../nouns/built-in.ts';
+import {
+  type CollectionName,
+  type Connection,
+  declarationOf,
+  type Nouns,
+  type Organization,
+  organizationOf,
+  type User,
+} from '../../../nouns/index.ts';
+import type { Field } from '../../../nouns/noun.ts';
+import type { DirectoryStore } from '../../../storage/contract.ts';
+import { defined } from '../../../storage/defined.ts';
+import type { JsonGroup } from './merge-patch.ts';
+import type { ObjectCollection, ObjectOf } from './objects.ts';
+
+/** Names by id, for the objects of one answer; each is read once. */
+export interface Names {
+  find(id: string): Promise<string | undefined>;
+}
+
+export function createNames(store: DirectoryStore): Names {
+  const known = new Map<string, Promise<string | undefined>>();
+  async function read(id: string): Promise<string | undefined> {
+    const [role, application, organization] = await Promise.all([
+      store.roles.get(id),
+      store.applications.get(id),
+      store.organizations.get(id),
+    ]);
+    return (role ?? application ?? organization)?.name ?? (await store.users.get(id))?.username;
+  }
+  return {
+    find(id) {
+      const name = known.get(id) ?? read(id);
+      known.set(id, name);
+      return name;
+    },
+  };
+}
+
+/** The members that an apply file has, without secrets. */
+export async function toEntry<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  names: Names,
+): Promise<JsonGroup> {
+  const fields = Object.entries<Field>(declarationOf(collection).fields);
+  const ids = new Set<string>();
+  const collect = (id: string): string => {
+    ids.add(id);
+    return id;
+  };
+  for (const [name, field] of fields) entryOf(name, field, noun, collect);
+  const found = new Map<string, string>();
+  for (const id of ids) {
+    const name = await names.find(id);
+    if (name !== undefined) found.set(id, name);
+  }
+  const entry: Record<string, unknown> = Object.assign(
+    {},
+    ...fields.map(([name, field]) => entryOf(name, field, noun, (id) => found.get(id) ?? id)),
+  );
+  if (entry.faces !== undefined) entry.faces = spellFaces(entry.faces as Record<string, JsonGroup>);
+  return toJson(entry) as JsonGroup;
+}
+
+/** What no file has and people want to see. */
+function furtherMembers<C extends CollectionName>(collection: C, noun: Nouns[C]): JsonGroup {
+  if (collection === 'connections') {
+    const { expiresAt } = noun as Connection;
+    return defined({ expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString() });
+  }
+  if (collection === 'users') {
+    const { pending, secondFactor } = noun as User;
+    return defined({ pending, secondFactor });
+  }
+  if (collection !== 'applications') return {};
+  const { owner, homepage, isOrganization } = noun as Nouns['applications'];
+  return defined({ owner, homepage, isOrganization });
+}
+
+/** Members that only the server writes. */
+export async function toGiven<C extends CollectionName>(
+  collection: C,
+  noun: Nouns[C],
+  names: Names,
+): Promise<JsonGroup> {
+  const { id, number, version, createdAt, managedBy } = noun;
+  const of = collection === 'organizations' ? undefined : organizationOf(collection, noun);
+  return {
+    id,
+    number,
+    version,
+    createdAt: new Date(createdAt).toISOString(),
+    ...defined({ managedBy, organization: of === undefined ? undefined : await names.find(of) }),
+    ...furtherMembers(collection, noun),
+  };
+}
+
+export async function toObject<C extends ObjectCollection>(
+  collection: C,
+  noun: Nouns[C],
+  names: Names,
+): Promise<ObjectOf<C>> {
+  const [given, entry] = await Promise.all([
+    toGiven(collection, noun, names),
+    toEntry(collection, noun, names),
+  ]);
+  return { ...given, ...entry } as unknown as ObjectOf<C>;
+}
+
+/** Whether a noun is an organization's; administrators are those of the built-in one. */
+export function isOf<C extends CollectionName>(collection: C, noun: Nouns[C], { id }: Organization): boolean {
+  return (organizationOf(collection, noun) ?? MANAGEMENT.id) === id;
+}
