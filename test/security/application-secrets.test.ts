@@ -268,7 +268,8 @@ describe('secrets of an application', () => {
     const expiresAt = now() + MINUTE;
     const { id } = await add(application, { name: 'next', expiresAt });
     await remove(application, id);
-    const { entries } = await pair.plain.server.foundations.audit.page({ limit: 2 });
+    const page = await pair.plain.server.foundations.audit.page({ limit: 50 });
+    const entries = page.entries.filter(({ subject }) => subject === application.id);
     const [removal, addition] = entries.map(({ details }) => details?.secrets as any);
     const [{ createdAt, ...secret }] = addition.added;
     assert.deepEqual(secret, { id, name: 'next', expiresAt });
