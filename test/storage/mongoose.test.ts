@@ -42,36 +42,55 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
   storageContract('MongoDB', openEmpty);
   directoryContract('MongoDB', openEmpty, 3);
 
-  test('every filter uses an index, and hot ones the id', async () => {
-    const sent: { collection: string; method: string; filter: Record<string, unknown>; sort?: object }[] = [];
+  test('every filter and sort is served by a declared index, and hot filters by the id', async () => {
     await using storage = await open();
-    mongoose.set(
-      'debug',
-      (collection: string, method: string, filter: object, ...others: { sort?: object }[]) => {
-        if (method.startsWith('insert') || method.startsWith('createIndex')) return;
-        const sort = others.find((other) => other?.sort)?.sort;
-        sent.push({ collection, method, filter: filter as Record<string, unknown>, ...(sort && { sort }) });
-      },
-    );
-    try {
-      await useEverything(storage);
-    } finally {
-      mongoose.set('debug', false);
+    const sent = await queriesOf(() => useEverything(storage));
+    assert.ok(sent.length > 60, String(sent.length));
+    const exceptions = new Set<string>();
+    for (const query of sent) {
+      const { collection, filter } = query;
+      const what = JSON.stringify(query);
+      assert.ok(
+        !['artifacts', 'tokens', 'logins', 'counters'].includes(collection) ||
+          'expiresAt' in filter ||
+          '_id' in filter,
+        what,
+      );
+      if (indexesOf(collection).some((index) => serves(index, query))) continue;
+      const exception = Object.keys(SORTED_IN_MEMORY).find((name) => isException(name, query));
+      assert.ok(exception, what);
+      exceptions.add(exception);
     }
-    assert.ok(sent.length > 25, String(sent.length));
-    for (const { collection, method, filter, sort } of sent) {
-      const what = `${collection}.${method} ${JSON.stringify(filter)} ${JSON.stringify(sort)}`;
-      if ('_id' in filter) continue;
-      assert.ok(
-        !['artifacts', 'tokens', 'logins', 'counters'].includes(collection) || 'expiresAt' in filter,
-        what,
-      );
-      const fields = [...Object.keys(filter), ...Object.keys(sort ?? {})];
-      const indexes = [{ key: { _id: 1 } }, ...INDEXES.filter((index) => index.collection === collection)];
-      assert.ok(
-        indexes.some(({ key }) => fields.includes(Object.keys(key)[0] as string)),
-        what,
-      );
+    assert.deepEqual([...exceptions].sort(), Object.keys(SORTED_IN_MEMORY).sort());
+  });
+
+  test('a filter or a sort without an index is noticed', () => {
+    const query = (filter: object, sort: Sort = {}): Query => ({
+      collection: 'audit',
+      method: 'find',
+      filter: filter as Record<string, unknown>,
+      sort,
+    });
+    const isServed = (asked: Query) => indexesOf(asked.collection).some((index) => serves(index, asked));
+    const newest = { at: -1, _id: -1 } as const;
+    assert.ok(isServed(query({ actor: 'a', event: 'e' }, newest)));
+    assert.ok(isServed(query({ at: { $lt: 1 } }, { at: 1, _id: 1 })));
+    assert.ok(isServed(query({}, newest)));
+    assert.ok(!isServed(query({ event: 'e' })));
+    assert.ok(!isServed(query({ event: 'e' }, newest)));
+    assert.ok(!isServed(query({ actor: 'a' }, { event: 1 })));
+    assert.ok(!isServed(query({ actor: 'a' }, { at: -1, _id: 1 })));
+    assert.ok(!isServed(query({ actor: { $gt: 'a' } }, newest)));
+  });
+
+  test('the values of each listed key are read from its index', async () => {
+    await using storage = await open();
+    for (const name of COLLECTIONS) {
+      for (const key of Object.keys(declarationOf(name).listed) as ListedKey[]) {
+        assert.deepEqual(await storage.directory[name].listedValues(key), []);
+        const first = indexesOf(name).map((index) => index[0]?.[0]);
+        assert.ok(first.includes(`listed.${key}`), `${name} ${key}`);
+      }
     }
   });
 
@@ -265,6 +284,77 @@ describe('MongoDB', { skip: mongoMissing() }, () => {
   }
 });
 
+type Sort = Readonly<Record<string, 1 | -1>>;
+
+interface Query {
+  readonly collection: string;
+  readonly method: string;
+  readonly filter: Record<string, unknown>;
+  readonly sort: Sort;
+}
+
+/** What Mongoose sends, but for insertions and indexes. */
+async function queriesOf(work: () => Promise<void>): Promise<Query[]> {
+  const sent: Query[] = [];
+  mongoose.set(
+    'debug',
+    (collection: string, method: string, filter: object, ...others: { sort?: object }[]) => {
+      if (method.startsWith('insert') || method.startsWith('createIndex')) return;
+      const given = others.find((other) => other?.sort)?.sort ?? {};
+      const sort = given instanceof Map ? Object.fromEntries(given) : given;
+      sent.push({ collection, method, filter: filter as Query['filter'], sort: sort as Sort });
+    },
+  );
+  try {
+    await work();
+  } finally {
+    mongoose.set('debug', false);
+  }
+  return sent;
+}
+
+type IndexKey = readonly (readonly [field: string, direction: 1 | -1])[];
+
+const indexesOf = (collection: string): IndexKey[] => [
+  [['_id', 1]],
+  ...INDEXES.filter((index) => index.collection === collection).map(({ key }) => Object.entries(key)),
+];
+
+/**
+ * Whether the index leads to what the filter asks for, in the order of the sort: its first fields are compared with one value
+ * each, and the next ones are those of the sort.
+ */
+function serves(index: IndexKey, { filter, sort }: Query): boolean {
+  const isEqual = (field: string): boolean => {
+    const value = filter[field];
+    if (value === undefined) return false;
+    return value === null || typeof value !== 'object' || !Object.keys(value)[0]?.startsWith('$');
+  };
+  const fields = index.map(([field]) => field);
+  const equal = fields.findIndex((field) => !isEqual(field));
+  const rest = index.slice(equal === -1 ? index.length : equal);
+  const sorted = Object.entries(sort).filter(([field]) => !isEqual(field));
+  const turned = sorted[0]?.[1] === rest[0]?.[1] ? 1 : -1;
+  const isSorted = sorted.every(
+    ([field, direction], at) => rest[at]?.[0] === field && rest[at]?.[1] === direction * turned,
+  );
+  const leads = Object.keys(filter).length === 0 || (fields[0] as string) in filter;
+  return isSorted && leads;
+}
+
+/** Their indexes have only the tokens with such a member, so they cannot have the id, by which all tokens would be in them. */
+const SORTED_IN_MEMORY = {
+  'tokens by user': 'those of one person',
+  'tokens by connection': 'those of one connection',
+  'tokens by parent': 'those that one token, login or connection made',
+  'tokens by login': 'those of one login',
+};
+
+function isException(name: string, { collection, filter, sort }: Query): boolean {
+  const [of, by] = name.split(' by ') as [string, string];
+  return collection === of && by in filter && Object.keys(sort).join() === '_id';
+}
+
 /** Each method of the contract that a request or a command leads to. */
 async function useEverything(storage: Storage): Promise<void> {
   const now = Date.now();
@@ -280,8 +370,13 @@ async function useEverything(storage: Storage): Promise<void> {
   await artifacts.remove('Session', artifact);
   await tokens.insert(token, wholeTokenRow('t', now));
   await tokens.find(token, now);
-  for (const by of ['application', 'user', 'connection', 'parent'] as const) {
+  for (const by of ['application', 'user', 'connection', 'parent', 'login'] as const) {
     await tokens.page({ by, id: 'a', now, limit: 2 });
+    await tokens.page({ by, id: 'a', now, limit: 2, after: 'AAAA' });
+  }
+  for (const by of ['application', 'user'] as const) {
+    await logins.page({ by, id: 'a', now, limit: 2 });
+    await logins.page({ by, id: 'a', now, limit: 2, after: '1 a' });
   }
   await tokens.countOf('c', now, 9);
   await logins.countOf('o', now, 9);
@@ -296,8 +391,31 @@ async function useEverything(storage: Storage): Promise<void> {
   await counters.set('k', 1, later);
   await counters.remove('k');
   await audit.append({ at: now, event: 'e', outcome: 'changed', organization: 'o' });
-  await audit.page({ limit: 2 });
-  await audit.page({ limit: 2, organization: 'o' });
+  for (const filter of [
+    {},
+    { organization: 'o' },
+    { actor: 'a' },
+    { subject: 's' },
+    { event: 'e' },
+    { event: 'user.', outcome: 'denied' },
+    { since: now, until: later },
+    {
+      organization: 'o',
+      actor: 'a',
+      subject: 's',
+      event: 'user.',
+      outcome: 'denied',
+      since: now,
+      until: later,
+    },
+  ] as const) {
+    const { entries } = await audit.page({ ...filter, limit: 2 });
+    const before = entries[0]?.cursor ?? `${now}-${'a'.repeat(24)}`;
+    await audit.page({ ...filter, limit: 2, before });
+    await audit.count(filter, 2);
+    await audit.find(before);
+  }
+  await audit.removeBefore(now - 1, 2);
   await keys.insert({ id: 'k', purpose: 'p', sealed: 's', createdAt: now, activeFrom: now });
   await keys.list();
   await keys.revision();
@@ -316,8 +434,18 @@ async function useEverything(storage: Storage): Promise<void> {
   await directory.changesSince();
   for (const name of COLLECTIONS) {
     for (const key of Object.keys(declarationOf(name).listed) as ListedKey[]) {
-      await directory[name].page({ limit: 2, listed: { key, value: 'a' } });
+      const listed = { key, value: 'a' };
+      for (const organization of name === 'organizations' ? [undefined] : [undefined, 'o']) {
+        const among = { listed, ...(organization !== undefined && { organization }) };
+        await directory[name].page({ ...among, limit: 2 });
+        await directory[name].count(among, 2);
+      }
     }
+    await directory[name].page({ limit: 2, after: '1' });
+    await directory[name].count({}, 2);
+    if (name === 'organizations') continue;
+    await directory[name].page({ limit: 2, organization: 'o' });
+    await directory[name].count({ organization: 'o' }, 2);
   }
   await storage.sweep(now, 10);
   await storage.ping();
