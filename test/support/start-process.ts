@@ -1,6 +1,7 @@
 /** Starts the server as an operator does, and says what that took. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { timeOf } from '../timing/compare.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
@@ -17,7 +18,6 @@ export interface Start {
 
 /** Starts the server, and stops it so that it keeps its compiled code. */
 export async function measureStart(dataDir: string): Promise<Start> {
-  const began = performance.now();
   const child = spawn(process.execPath, START, {
     env: { PATH: process.env.PATH, GRANTABLE_DATA_DIR: dataDir, GRANTABLE_PORT: String(await freePort()) },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -27,8 +27,7 @@ export async function measureStart(dataDir: string): Promise<Start> {
   child.stdout.on('data', (data) => {
     said += data;
   });
-  await until('it is ready', () => said.includes('"ready"'));
-  const readyMs = performance.now() - began;
+  const readyMs = await timeOf(() => until('it is ready', () => said.includes('"ready"')));
   const times = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   const [, resident] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
   child.kill();
