@@ -16,7 +16,7 @@ export type FindActor = (authorization: string, state: DefaultState) => Promise<
 export interface AuthenticateDeps {
   readonly findActor: FindActor;
   readonly throttle: Pick<Throttle, 'requireAddressNotBlocked' | 'addressFailure'>;
-  readonly presentedTokens: Pick<PresentedTokens, 'hasExpired'>;
+  readonly presentedTokens: Pick<PresentedTokens, 'findLiving' | 'hasExpired'>;
 }
 
 /** The request has no token at all, so it is told how to send one and not that one is wrong (RFC 6750 section 3.1). */
@@ -41,10 +41,13 @@ export function challenge(ctx: Context, issuer: string, error: DomainError): voi
 }
 
 /**
- * Guesses count for the address, as those of passwords do. A token of ours that has expired is not a guess: clients
- * learn from the answer that they need another one.
+ * Guesses count for the address, as those of passwords do. A token of ours that has expired or is for something else is not
+ * a guess: clients learn from the answer that they need another one.
  */
 export function createAuthenticate({ findActor, throttle, presentedTokens }: AuthenticateDeps) {
+  const isOurs = async (token: string): Promise<boolean> =>
+    (await presentedTokens.hasExpired(token)) || (await presentedTokens.findLiving(token)) !== undefined;
+
   return async (ctx: Context): Promise<Actor> => {
     const header = ctx.get('Authorization');
     if (header === '') throw new TokenMissing();
@@ -57,8 +60,7 @@ export function createAuthenticate({ findActor, throttle, presentedTokens }: Aut
     try {
       return await findActor(header, ctx.state);
     } catch (error) {
-      const isGuess = error instanceof TokenRejected && !(await presentedTokens.hasExpired(token));
-      if (isGuess) await throttle.addressFailure(address);
+      if (error instanceof TokenRejected && !(await isOurs(token))) await throttle.addressFailure(address);
       throw error;
     }
   };
