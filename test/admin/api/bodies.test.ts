@@ -77,7 +77,7 @@ describe('bodies of the administration API', () => {
     assert.equal(said, '422 invalid_fields');
     assert.deepEqual(
       json.errors.map(({ path }: any) => path),
-      ['/name', ''],
+      ['/name', '/nam'],
     );
     for (const { detail } of json.errors) assert.match(detail, /\w/);
   });
