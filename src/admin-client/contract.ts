@@ -1,7 +1,7 @@
 /** The types of the calls, which follow from the declared operations. */
 import type { z } from 'zod';
 import type { operations } from '../admin/operations/index.ts';
-import type { OperationFacts, ParametersOf } from '../admin/operations/operation.ts';
+import type { dryRunResult, OperationFacts, ParametersOf } from '../admin/operations/operation.ts';
 
 /** @internal */
 export type Declared = (typeof operations)[number];
@@ -58,14 +58,14 @@ type BodyOf<F> = F extends { readonly body: infer Body extends z.ZodType }
 /** The version may come with the object instead. */
 type VersionOf<F> = F extends { readonly conditional: true } ? { readonly version?: number } : unknown;
 
-type DryRunOf<F> = F extends { readonly mayDryRun: true } ? { readonly dryRun?: boolean } : unknown;
+type MayDryRun<F> = F extends { readonly mayDryRun: true } ? { readonly dryRun?: boolean } : unknown;
 
 type MediaOf<F> = F extends { readonly media: readonly (infer Media)[] }
   ? { readonly accept?: Media }
   : unknown;
 
 type ArgumentsFor<F extends OperationFacts> = Shown<
-  PathOf<F> & QueryOf<F> & BodyOf<F> & VersionOf<F> & DryRunOf<F> & MediaOf<F>
+  PathOf<F> & QueryOf<F> & BodyOf<F> & VersionOf<F> & MayDryRun<F> & MediaOf<F>
 >;
 
 /** Streams come in pieces of text. */
@@ -98,7 +98,16 @@ interface AnyCall {
 type GivenOf<C> = C extends { readonly given: infer All extends readonly unknown[] } ? All : never;
 type ItemOf<T> = T extends { readonly items: readonly (infer Item)[] } ? Item : never;
 
-type Method<C extends AnyCall> = (...given: C['given']) => Promise<C['result']>;
+/** What a change would do. Some operations answer with the same as without `dryRun`, which says so. */
+type DryRunOf<Result> = Result extends { readonly dryRun: boolean } ? Result : z.input<typeof dryRunResult>;
+
+type Method<C extends AnyCall> = ('dryRun' extends keyof C['arguments']
+  ? (
+      given: C['arguments'] & { readonly dryRun: true },
+      options?: CallOptions,
+    ) => Promise<DryRunOf<C['result']>>
+  : unknown) &
+  ((...given: C['given']) => Promise<C['result']>);
 /** All items of a list, page by page. */
 type Each<C extends AnyCall> = (...given: C['given']) => AsyncGenerator<ItemOf<C['result']>, void>;
 

@@ -81,11 +81,15 @@ describe('a call', () => {
   });
 
   test('a change sends a merge patch with the version of the object', async () => {
-    const { admin, last } = createProbe([json({ ...ROLE, version: 4 }), json(ROLE)]);
+    const { admin, last } = createProbe([
+      json({ ...ROLE, version: 4 }),
+      json({ dryRun: true, effect: 'none' }),
+    ]);
     const next = await admin.roles.change({ organization: 'acme', role: ROLE, body: { name: 'lead' } });
     assert.equal(last().headers.get('if-match'), '"3"');
     assert.equal(last().headers.get('content-type'), 'application/merge-patch+json');
-    await admin.roles.change({ organization: 'acme', role: next, dryRun: true, body: {} });
+    const told = await admin.roles.change({ organization: 'acme', role: next, dryRun: true, body: {} });
+    assert.equal(told.effect satisfies string, 'none');
     assert.equal(last().headers.get('if-match'), '"4"');
     assert.match(last().path, /\?dryRun=true$/);
   });

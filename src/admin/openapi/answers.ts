@@ -61,29 +61,6 @@ export const problem: JsonObject = {
   },
 };
 
-/** What `?dryRun=true` answers, whatever is changed. */
-export const dryRun: JsonObject = {
-  type: 'object',
-  description: 'What a change would do.',
-  required: ['dryRun', 'changes'],
-  properties: {
-    dryRun: { const: true },
-    changes: {
-      type: 'array',
-      description: 'The differences, as `apply --dry-run` has them.',
-      items: { type: 'object' },
-    },
-    effect: { type: 'string', description: 'What it would do to living tokens.' },
-    tokens: {
-      type: 'object',
-      description: 'The tokens that it would narrow or end.',
-      properties: { living: { type: 'integer' }, isMore: { type: 'boolean' } },
-    },
-    applications: { type: 'integer' },
-    users: { type: 'integer' },
-  },
-};
-
 interface Refusal {
   readonly name: string;
   readonly description: string;

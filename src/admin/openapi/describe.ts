@@ -2,10 +2,11 @@
  * The OpenAPI 3.1 description of the administration API, made of the list of its operations. `docs/openapi.json` is
  * written from it, and the server serves that file.
  */
+import { z } from 'zod';
 import { bodyTypesOf } from '../api/body.ts';
 import { API } from '../api/paths.ts';
-import type { OperationFacts } from '../operations/operation.ts';
-import { answersOf, dryRun, headers, isOfOneObject, problem, refusalComponents } from './answers.ts';
+import { dryRunResult, type OperationFacts } from '../operations/operation.ts';
+import { answersOf, headers, isOfOneObject, problem, refusalComponents } from './answers.ts';
 import type { JsonObject } from './json.ts';
 import { parametersOf, sharedParameters } from './parameters.ts';
 import { createSchemas, pascal, type Schemas, toJsonSchema } from './schemas.ts';
@@ -60,6 +61,13 @@ function namesFor({ id, creates, conditional }: OperationFacts): {
   return { body: `${name}Body`, result: id.endsWith('.get') ? one : `${name}Answer` };
 }
 
+const dryRun = toJsonSchema(dryRunResult, 'output');
+
+/** Whether the answer is the same one and says itself that it was one. */
+function tellsDryRun({ result }: OperationFacts): boolean {
+  return result instanceof z.ZodObject && 'dryRun' in result.shape;
+}
+
 function addResult(facts: OperationFacts, schemas: Schemas): JsonObject | undefined {
   return facts.result && schemas.add(namesFor(facts).result, toJsonSchema(facts.result, 'output'));
 }
@@ -84,7 +92,7 @@ function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject 
     }),
     responses: answersOf(facts, {
       result: addResult(facts, schemas),
-      dryRun: mayDryRun && schemas.add('DryRun', dryRun),
+      dryRun: mayDryRun && !tellsDryRun(facts) ? schemas.add('DryRun', dryRun) : undefined,
     }),
   };
 }
