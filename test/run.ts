@@ -28,6 +28,7 @@ const OVER_MONGODB = [
   'test/admin/explain-*.test.ts',
   'test/faces/*.test.ts',
   'test/tokens/**/*.test.ts',
+  'test/webhooks/*.test.ts',
   'test/interaction/*.test.ts',
   'test/provider/*.test.ts',
   'test/security/*.test.ts',
@@ -43,7 +44,7 @@ const BROWSER = 'support/chromium';
 /** A browser takes long, as do full counts. */
 const ALONE = [BROWSER, ...(process.env.GRANTABLE_TEST_LONG ? ['GRANTABLE_TEST_LONG'] : [])];
 /** These start programs. */
-const SLOW = /^test\/(faults|storage|datasources|cli|guides|package|wire)\//;
+const SLOW = /^test\/(faults|storage|datasources|cli|guides|package|webhooks|wire)\//;
 const FILE_TIMEOUT_MS = 3_600_000;
 const MEMORY_DISK = '/dev/shm';
 /** Bytes that the data folders of all tests take at most. */

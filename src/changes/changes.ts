@@ -25,17 +25,13 @@ import { reservedNames } from '../nouns/names.ts';
 import type { ManagedBy } from '../nouns/noun.ts';
 import { registrantNode, secretNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
-import {
-  type AuditLog,
-  type NodeMark,
-  type NodeScope,
-  type Storage,
-  VersionConflict,
-} from '../storage/contract.ts';
+import { type NodeMark, type NodeScope, type Storage, VersionConflict } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
+import { expectReplacement } from '../webhooks/announced-changes.ts';
 import { type Author, inAudit } from './author.ts';
 import { describeChange, secretChanges } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
+import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
 import { removeContents, requireEmpty, requireUnused } from './removal.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
@@ -70,7 +66,7 @@ export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C]> };
 export interface ChangesDeps {
   readonly storage: Pick<Storage, 'directory'>;
   readonly registry: Pick<Registry, 'mark' | 'markLasting' | 'markRemoved'>;
-  readonly audit: Pick<AuditLog, 'append'>;
+  readonly recorded: Recorded;
   readonly faceRules: readonly FaceRules[];
   readonly issuer: string;
   /** Milliseconds. */
@@ -154,7 +150,7 @@ export function createChanges(deps: ChangesDeps): Changes {
 
 function createNounChanges<C extends CollectionName>(
   collection: C,
-  { storage, registry, audit, faceRules, issuer, now }: ChangesDeps,
+  { storage, registry, recorded, faceRules, issuer, now }: ChangesDeps,
 ): NounChanges<Nouns[C]> {
   const store = storage.directory;
   const nouns = collectionOf(store, collection);
@@ -184,17 +180,16 @@ function createNounChanges<C extends CollectionName>(
     return current;
   }
 
-  async function append(what: string, noun: Nouns[C], details: Record<string, unknown>, author: Author) {
+  function entryOf(what: string, noun: Nouns[C], details: Record<string, unknown>, author: Author) {
     const { organization } = scopeOf(collection, noun);
-    await audit.append({
-      at: now(),
+    return {
       event: `${singular}.${what}`,
       outcome: 'changed',
       subject: noun.id,
       ...inAudit(author),
       ...defined({ organization }),
       details: { name: nameOf(noun), ...details },
-    });
+    } as const;
   }
 
   async function markAll(noun: Nouns[C], effect: Effect, mark: NodeMark | undefined): Promise<void> {
@@ -232,14 +227,16 @@ function createNounChanges<C extends CollectionName>(
       collection === 'applications' ? secretChanges(before as Application, after as Application) : undefined;
     const removed = secrets?.removed.map(({ id }) => id) ?? [];
     const scope = scopeOf(collection, before);
-    const at = now();
-    // If the change fails, the secret goes on, and only what was made with it so far has ended.
-    await endSecrets(removed, { revokedAt: at, restoredAt: at }, scope);
-    const stored = await marked(before, effect, () => nouns.replace(after));
-    await endSecrets(removed, { revokedAt: Math.max(now(), at + 1) }, scope);
-    const details = { effect, fields: describeChange(before, stored), ...defined({ secrets }) };
-    await append('changed', stored, details, author);
-    return stored;
+    const details = { effect, fields: describeChange(before, after), ...defined({ secrets }) };
+    const expected = () => expectReplacement(collection, before, after);
+    return recorded(entryOf('changed', after, details, author), expected, async () => {
+      const at = now();
+      // If the change fails, the secret goes on, and only what was made with it so far has ended.
+      await endSecrets(removed, { revokedAt: at, restoredAt: at }, scope);
+      const stored = await marked(before, effect, () => nouns.replace(after));
+      await endSecrets(removed, { revokedAt: Math.max(now(), at + 1) }, scope);
+      return stored;
+    });
   }
 
   /** A person may have registered before it ended, and after that it lets in no one. */
@@ -258,9 +255,8 @@ function createNounChanges<C extends CollectionName>(
       const made = { ...noun, id, createdAt: noun.createdAt || now() } as unknown as Nouns[C];
       const whole = withManager(made, author.managedBy);
       await requireWhole(whole);
-      const stored = await nouns.insert(whole);
-      await append('created', stored, {}, author);
-      return stored;
+      const expected = () => ({ noun: collection, id, what: 'created' }) as const;
+      return recorded(entryOf('created', whole, {}, author), expected, () => nouns.insert(whole));
     },
 
     async replace(noun, author) {
@@ -280,10 +276,12 @@ function createNounChanges<C extends CollectionName>(
       if (byFile && mustEnd) await requireStillEmpty(ended, author);
       await removeContents(store, collection, ended);
       const effect = effectOf(collection, before, undefined, faceRules);
-      await markAll(ended, effect, markBefore(effect, now()));
-      await nouns.remove(ended.id, ended.version);
-      await forget(ended, effect);
-      await append('removed', ended, {}, author);
+      const expected = () => ({ noun: collection, id: ended.id, what: 'removed' }) as const;
+      await recorded(entryOf('removed', ended, {}, author), expected, async () => {
+        await markAll(ended, effect, markBefore(effect, now()));
+        await nouns.remove(ended.id, ended.version);
+        await forget(ended, effect);
+      });
     },
   };
 }

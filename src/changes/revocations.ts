@@ -2,9 +2,10 @@
 
 import type { User } from '../nouns/index.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { AuditLog, LoginRow, TokenRow } from '../storage/contract.ts';
+import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type Author, inAudit } from './author.ts';
+import type { Recorded } from './recorded.ts';
 
 /** For the audit. */
 type Whom = Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>;
@@ -24,36 +25,42 @@ export interface Revocations {
 
 export interface RevocationsDeps {
   readonly registry: Pick<Registry, 'endToken' | 'endLogin' | 'findLogin' | 'markLasting'>;
-  readonly audit: Pick<AuditLog, 'append'>;
+  readonly recorded: Recorded;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
-export function createRevocations({ registry, audit, now }: RevocationsDeps): Revocations {
-  async function append(
+export function createRevocations({ registry, recorded, now }: RevocationsDeps): Revocations {
+  async function end(
+    node: string,
     event: string,
     { subject, organization, clientId }: Whom,
     author: Author,
+    mark: () => Promise<unknown>,
     details?: Record<string, unknown>,
   ): Promise<void> {
-    await audit.append({
-      at: now(),
-      event,
-      outcome: 'changed',
-      ...inAudit(author),
-      subject,
-      ...defined({ client: clientId, organization, details }),
-    });
+    const since = now();
+    await recorded(
+      {
+        event,
+        outcome: 'changed',
+        ...inAudit(author),
+        subject,
+        ...defined({ client: clientId, organization, details }),
+      },
+      () => ({ node, revokedSince: since }),
+      mark,
+    );
   }
 
   async function revokeToken(token: TokenRow, author: Author): Promise<void> {
-    await registry.endToken(token);
-    await append('token.revoked', token, author, { id: token.id });
+    const { id } = token;
+    await end(id, 'token.revoked', token, author, () => registry.endToken(token), { id });
   }
 
   async function revokeLogin(login: LoginRow, author: Author): Promise<void> {
-    await registry.endLogin(login);
-    await append('login.revoked', login, author, { id: login.id });
+    const { id } = login;
+    await end(id, 'login.revoked', login, author, () => registry.endLogin(login), { id });
   }
 
   async function revokeOlder(node: string, event: string, whom: Whom, author: Author): Promise<void> {
@@ -63,10 +70,11 @@ export function createRevocations({ registry, audit, now }: RevocationsDeps): Re
       const at = now();
       return registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
     };
-    await markNow();
-    // Tokens made before other processes could read the first mark have a later time than that mark.
-    await markNow();
-    await append(event, whom, author);
+    await end(node, event, whom, author, async () => {
+      await markNow();
+      // Tokens made before other processes could read the first mark have a later time than that mark.
+      await markNow();
+    });
   }
 
   return {

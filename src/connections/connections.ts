@@ -8,6 +8,7 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Author, inAudit } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
+import type { Recorded } from '../changes/recorded.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
@@ -87,6 +88,7 @@ export interface ConnectionsDeps {
   readonly registry: Pick<Registry, 'isAlive' | 'markBriefly'>;
   readonly uses: ConnectionUses;
   readonly audit: Pick<AuditLog, 'append'>;
+  readonly recorded: Recorded;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -111,7 +113,7 @@ export function createSecret(
 }
 
 export function createConnections(deps: ConnectionsDeps): Connections {
-  const { store, changes, users, registry, uses, audit, now } = deps;
+  const { store, changes, users, registry, uses, audit, recorded, now } = deps;
 
   /** What is dropped has ended before it is gone: a crash in between must not leave alive what was made with it. */
   async function replaceSecrets(
@@ -206,18 +208,23 @@ export function createConnections(deps: ConnectionsDeps): Connections {
         const mark = { revokedAt: at, restoredAt: at };
         return registry.markBriefly(issuedNode(id, visitor), mark, { organization, resource });
       };
-      await markNow();
-      // A token that was made before the first mark could be read has a later time than that mark.
-      await markNow();
-      await audit.append({
-        at: now(),
-        event: 'connection.issued_ended',
-        outcome: 'changed',
-        subject: id,
-        organization,
-        ...inAudit(author),
-        details: defined({ name, visitor }),
-      });
+      const since = now();
+      await recorded(
+        {
+          event: 'connection.issued_ended',
+          outcome: 'changed',
+          subject: id,
+          organization,
+          ...inAudit(author),
+          details: defined({ name, visitor }),
+        },
+        () => ({ node: issuedNode(id, visitor), revokedSince: since }),
+        async () => {
+          await markNow();
+          // A token that was made before the first mark could be read has a later time than that mark.
+          await markNow();
+        },
+      );
     },
 
     end: ({ id }, author) =>

@@ -19,6 +19,7 @@ import {
   type Resource,
   type Role,
   type User,
+  type Webhook,
 } from '../nouns/index.ts';
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
 import { type DeviceAccess, NO_DEVICE_ACCESS } from '../permissions/device-access.ts';
@@ -69,6 +70,8 @@ export interface DirectoryView {
   findDatasource(id: string): Promise<Datasource | undefined>;
   /** The enabled ones of an organization. */
   findDatasources(organization: string): Promise<readonly Datasource[]>;
+  /** The enabled ones of an organization. */
+  findWebhooks(organization: string): Promise<readonly Webhook[]>;
   /** Whether any enabled application lists the origin. */
   isListedOrigin(origin: string): Promise<boolean>;
   /** Names of grants that any enabled application may use. */
@@ -232,6 +235,12 @@ function createView(
       }
       return { value: found, from: [allOf('datasources', organization)] };
     }) as DirectoryView['findDatasources'],
+    findWebhooks: remember('enabled webhooks', async (organization) => {
+      const found: Webhook[] = [];
+      for await (const webhook of eachNoun(store.webhooks, organization))
+        if (webhook.enabled) found.push(webhook);
+      return { value: found, from: [allOf('webhooks', organization)] };
+    }) as DirectoryView['findWebhooks'],
     findRole: remember('enabled role by id', async (id) => {
       const role = await store.roles.get(id);
       return role?.enabled ? toFound(role) : undefined;

@@ -1,6 +1,7 @@
 /** What a running server does beside answering: it notices changed keys and clears away what has expired. */
 import type { Foundations } from './foundations.ts';
 import { sweep } from './sweep.ts';
+import { createWebhookDelivery } from './webhook-delivery.ts';
 
 /** Another process' new key holds here after this long at most; well below the time it is published before it signs. */
 const KEYS_EVERY_MS = 1_000;
@@ -8,6 +9,8 @@ const KEYS_EVERY_MS = 1_000;
 const PAUSE_AFTER_READING = 20;
 /** Rows that expire meanwhile wait for the next round. */
 const SWEEP_EVERY_MS = 5_000;
+/** An event reaches its webhooks after this at the earliest. */
+const DELIVER_EVERY_MS = 1_000;
 const TELL_EVERY_MS = 10_000;
 
 /** Runs `work` again and again, `everyMs` or as long as it says after it ended, until stopped. */
@@ -41,6 +44,8 @@ export function startBackground(
   { keysChanged, log }: { keysChanged: () => void; log: (error: unknown, what: string) => void },
 ): { stop(): Promise<void> } {
   const { signingKeys, followSigningAlgs, refusals, vault } = foundations;
+  const sending = 'events could not be sent to webhooks';
+  const delivery = createWebhookDelivery(foundations, (error) => log(error, sending));
   let stopping = false;
 
   async function readKeys(): Promise<void> {
@@ -64,13 +69,14 @@ export function startBackground(
       [KEYS_EVERY_MS, readKeys, 'keys could not be read again'],
       [KEYS_EVERY_MS, follow, 'the named signing algorithms could not be followed'],
       [SWEEP_EVERY_MS, clear, 'expired rows could not be removed'],
+      [DELIVER_EVERY_MS, delivery.start, sending],
       [TELL_EVERY_MS, refusals.tellEnded, 'the number of further refused requests could not be written'],
     ] as const
   ).map(([everyMs, work, what]) => repeat(everyMs, work, (error) => log(error, what)));
   return {
     async stop() {
       stopping = true;
-      await Promise.all(stops.map((stop) => stop()));
+      await Promise.all([...stops.map((stop) => stop()), delivery.stop()]);
     },
   };
 }

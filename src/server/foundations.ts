@@ -12,8 +12,10 @@ import { createFirstAdministrator } from '../accounts/first-administrator.ts';
 import { createHashQueue } from '../accounts/hash-queue.ts';
 import { createOneTimeTokens } from '../accounts/one-time-tokens.ts';
 import { createPasswords } from '../accounts/passwords.ts';
+import { createWebhookOperations } from '../admin/webhooks.ts';
 import type { Apply } from '../apply/apply.ts';
 import { createChanges } from '../changes/changes.ts';
+import { createRecorded } from '../changes/recorded.ts';
 import { createRevocations } from '../changes/revocations.ts';
 import { createAuthenticateClient } from '../clients/authentication.ts';
 import { createRecordRefused } from '../clients/refused-requests.ts';
@@ -39,6 +41,7 @@ import { createSignJwt } from '../keys/sign-jwt.ts';
 import { fittingSigningMode } from '../keys/signatures.ts';
 import { loadSigningKeys } from '../keys/signing-keys.ts';
 import { createJwtVerifier } from '../keys/verify-jwt.ts';
+import { MANAGEMENT_ID } from '../nouns/names.ts';
 import { createNodeMarks } from '../registry/node-marks.ts';
 import { createRefreshJwts } from '../registry/refresh-jwt.ts';
 import { createRegistry } from '../registry/registry.ts';
@@ -50,6 +53,7 @@ import { openVault } from '../storage/vault.ts';
 import { LONGEST_LOGIN, LONGEST_TOKEN } from '../tokens/expiry.ts';
 import { createPresentedTokens } from '../tokens/identify.ts';
 import { createRememberedConsents } from '../tokens/remembered-consents.ts';
+import { createEvents, withEvents } from '../webhooks/events.ts';
 import { createWebhookSecrets } from '../webhooks/secrets.ts';
 import { createTargets } from '../webhooks/targets.ts';
 import { connectorKinds } from './open-datasources.ts';
@@ -66,8 +70,24 @@ type Now = () => number;
 function openStore(config: Config, opened: Storage, now: Now) {
   const faceRules: readonly FaceRules[] = builtInFaces;
   const storage = { ...opened, directory: withBuiltIns(opened.directory, config.issuer) };
-  const { directory: store, artifacts, audit, logins, nodes } = storage;
-  return { config, issuer: config.issuer, now, storage, store, artifacts, audit, logins, nodes, faceRules };
+  const { directory: store, artifacts, outbox, logins, nodes } = storage;
+  const directory = createDirectory({ store, faceRules, now });
+  const events = createEvents({ outbox, directory, serverOrganization: MANAGEMENT_ID, now });
+  return {
+    config,
+    issuer: config.issuer,
+    now,
+    storage,
+    store,
+    artifacts,
+    outbox,
+    logins,
+    nodes,
+    faceRules,
+    directory,
+    audit: withEvents(storage.audit, events),
+    recorded: createRecorded({ events, audit: storage.audit, now }),
+  };
 }
 
 async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) {
@@ -107,7 +127,6 @@ type Opened = ReturnType<typeof openStore> &
 /** People and clients: reading them, their passwords and secrets, and limits for those who guess them. */
 function createAccounts(opened: Opened) {
   const { config, storage, now } = opened;
-  const directory = createDirectory(opened);
   const hashQueue = createHashQueue({
     limit: config.hashQueue,
     // Not the wall clock, which may be adjusted while a hash is made.
@@ -125,7 +144,6 @@ function createAccounts(opened: Opened) {
   const refusals = createRefusals({ ...opened, toKey: customerKey });
   const secretUses = createSecretUses(opened);
   return {
-    directory,
     hashQueue,
     passwords,
     throttle,
@@ -215,6 +233,7 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
       uses: createConnectionUses({ artifacts, toKey: addressKey, now }),
     }),
     applicationSecrets: createApplicationSecrets({ ...known, changes }),
+    webhooks: createWebhookOperations({ ...known, changes }),
     exchangeLimit: createExchangeLimit({
       trades: config.throttle.exchange,
       living: { connection: config.livingLimit, user: config.pairLimit },

@@ -99,7 +99,10 @@ export interface OutboxRow {
   readonly nextAt?: number;
   /** Until `nextAt` a process is sending it. */
   readonly isLeased?: boolean;
+  /** Since it was made, or since `since`. */
   readonly attempts: number;
+  /** When it was last asked to be sent again. */
+  readonly since?: number;
   /** HTTP status of the last attempt. */
   readonly lastStatus?: number;
   /** Why the last attempt failed, cut. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createChanges, FixedField, type NounChanges } from '../../src/changes/changes.ts';
+import { createRecorded } from '../../src/changes/recorded.ts';
 import { BrokenReference, StillInUse } from '../../src/changes/references.ts';
 import { collectionOf } from '../../src/directory/collections.ts';
 import type { Application, CollectionName, Nouns, UniqueKey } from '../../src/nouns/index.ts';
@@ -11,6 +12,7 @@ import {
   CLERK,
   type Fixture,
   ISSUER,
+  NO_EVENTS,
   newApplication,
   newResource,
   newUser,
@@ -206,7 +208,11 @@ function crashAt(fixture: Fixture, turn: number): { changes: Fixture['changes'];
       markLasting: mayDie((node: string, mark) => fixture.registry.markLasting(node, mark as never)),
       markRemoved: mayDie((node: string, mark) => fixture.registry.markRemoved(node, mark as never)),
     },
-    audit: { append: mayDie((entry) => fixture.storage.audit.append(entry as never)) },
+    recorded: createRecorded({
+      events: NO_EVENTS,
+      audit: { append: mayDie((entry) => fixture.storage.audit.append(entry as never)) },
+      now: fixture.now,
+    }),
     faceRules: [],
     issuer: ISSUER,
     now: fixture.now,
@@ -277,7 +283,7 @@ test('a token made from the old state while the change is written does not survi
       } as never,
     },
     registry: fixture.registry,
-    audit: fixture.storage.audit,
+    recorded: createRecorded({ events: NO_EVENTS, audit: fixture.storage.audit, now: fixture.now }),
     faceRules: [],
     issuer: ISSUER,
     now: fixture.now,
@@ -311,7 +317,7 @@ async function openWithSecret(t: TestContext, meanwhile: (mint: Fixture['mint'])
       } as never,
     },
     registry: fixture.registry,
-    audit: fixture.storage.audit,
+    recorded: createRecorded({ events: NO_EVENTS, audit: fixture.storage.audit, now: fixture.now }),
     issuer: ISSUER,
     faceRules: [],
     now: fixture.now,

@@ -9,6 +9,7 @@ import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { createApplications } from '../../src/changes/applications.ts';
 import type { Author } from '../../src/changes/author.ts';
 import { type Changes, createChanges } from '../../src/changes/changes.ts';
+import { createRecorded } from '../../src/changes/recorded.ts';
 import { createDirectory } from '../../src/directory/directory.ts';
 import { parseUserSubject, userSubject } from '../../src/directory/subjects.ts';
 import type { Application, Organization, Resource, Role, User } from '../../src/nouns/index.ts';
@@ -18,6 +19,12 @@ import { createRegistry, type Registry } from '../../src/registry/registry.ts';
 import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
 import { createCurrentRights } from '../../src/rights/current-rights.ts';
 import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts';
+import type { Events } from '../../src/webhooks/events.ts';
+
+/** No webhook hears of anything. */
+export const NO_EVENTS: Pick<Events, 'announce'> = {
+  announce: async () => ({ happened: async () => undefined, failed: async () => undefined }),
+};
 
 export const AUTHOR: Author = { actor: 'test' };
 export const RESOURCE = 'https://api.acme.example/';
@@ -140,7 +147,7 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
   const changes = createChanges({
     storage,
     registry,
-    audit: storage.audit,
+    recorded: createRecorded({ events: NO_EVENTS, audit: storage.audit, now }),
     faceRules: [],
     issuer: ISSUER,
     now,

@@ -1,0 +1,129 @@
+/**
+ * Events for webhooks: what the audit log records, for those who are to hear of it. It leaves the audit log itself to
+ * `storage` and changes to `changes`. It serves no routes.
+ *
+ * This file: which webhooks hear of an entry, and their rows in the outbox. A row is written before the audit entry and, if
+ * it tells of a change, before the change: then it is announced, and becomes due when the change has happened. Where a
+ * process ends in between, `delivery.ts` looks whether the change has happened. So no event is lost.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Directory } from '../directory/directory.ts';
+import type { Webhook } from '../nouns/index.ts';
+import type { AuditEntry, AuditLog, ExpectedChange, NewOutboxRow, Outbox } from '../storage/contract.ts';
+import { toBody } from './body.ts';
+
+/** Milliseconds after which a process that has not said whether its change has happened counts as dead. */
+const DEAD_AFTER = 60_000;
+
+/** Events about webhooks themselves that no webhook hears of: a failing one would make more of them. */
+export const GIVEN_UP = 'webhook.given_up';
+
+export interface Announced {
+  /** To be called once the change has happened. */
+  happened(): Promise<void>;
+  /** To be called if the change will not happen. */
+  failed(): Promise<void>;
+}
+
+export interface Events {
+  /** Of a change that follows. @param entry as the audit log will have it */
+  announce(entry: AuditEntry, expected: () => ExpectedChange): Promise<Announced>;
+  /** Of what has happened. */
+  record(entry: AuditEntry): Promise<void>;
+}
+
+export interface EventsDeps {
+  readonly outbox: Outbox;
+  readonly directory: Pick<Directory, 'view'>;
+  /** Id of the organization whose webhooks hear of everything on the server. */
+  readonly serverOrganization?: string;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** @param event name @param wanted exact names, `user.*`, or `*` */
+export function isWanted(event: string, wanted: readonly string[]): boolean {
+  return wanted.some(
+    (each) => each === '*' || each === event || (each.endsWith('.*') && event.startsWith(each.slice(0, -1))),
+  );
+}
+
+export function createRow(
+  webhook: Pick<Webhook, 'id'>,
+  entry: AuditEntry,
+  state: Pick<NewOutboxRow, 'state' | 'nextAt'> & { readonly expected?: ExpectedChange },
+): NewOutboxRow {
+  const id = `evt_${randomUUID()}`;
+  return {
+    id,
+    webhook: webhook.id,
+    // Without a subject its order means nothing.
+    subject: entry.subject ?? id,
+    event: entry.event,
+    body: toBody(id, entry),
+    createdAt: entry.at,
+    attempts: 0,
+    ...state,
+  };
+}
+
+const NOTHING_ANNOUNCED: Announced = { happened: async () => undefined, failed: async () => undefined };
+
+export function createEvents({ outbox, directory, serverOrganization, now }: EventsDeps): Events {
+  async function findHearers({ event, organization }: AuditEntry): Promise<Webhook[]> {
+    if (event === GIVEN_UP) return [];
+    const hearing = new Set([organization, serverOrganization].filter((id) => id !== undefined));
+    if (hearing.size === 0) return [];
+    const view = await directory.view();
+    const found = await Promise.all([...hearing].map((id) => view.findWebhooks(id)));
+    return found.flat().filter(({ events }) => isWanted(event, events));
+  }
+
+  /** Another process may have taken this one for dead, and looked too early. */
+  async function becomeDue({ expected: _, ...row }: NewOutboxRow): Promise<void> {
+    const due = { ...row, state: 'waiting', nextAt: now() } as const;
+    for (;;) {
+      const stored = (await outbox.find(row.id)) ?? (await outbox.insert(due));
+      if (stored && stored.state !== 'announced') return;
+      if (stored && (await outbox.replace({ ...stored, ...due }))) return;
+    }
+  }
+
+  async function withdraw({ id }: NewOutboxRow): Promise<void> {
+    const stored = await outbox.find(id);
+    if (stored?.state === 'announced') await outbox.remove(stored);
+  }
+
+  return {
+    async announce(entry, expected) {
+      const hearers = await findHearers(entry);
+      if (hearers.length === 0) return NOTHING_ANNOUNCED;
+      const nextAt = now() + DEAD_AFTER;
+      const rows = hearers.map((webhook) =>
+        createRow(webhook, entry, { state: 'announced', nextAt, expected: expected() }),
+      );
+      await Promise.all(rows.map((row) => outbox.insert(row)));
+      return {
+        happened: async () => void (await Promise.all(rows.map(becomeDue))),
+        failed: async () => void (await Promise.all(rows.map(withdraw))),
+      };
+    },
+    async record(entry) {
+      const hearers = await findHearers(entry);
+      const nextAt = now();
+      const rows = hearers.map((webhook) => createRow(webhook, entry, { state: 'waiting', nextAt }));
+      await Promise.all(rows.map((row) => outbox.insert(row)));
+    },
+  };
+}
+
+/** The audit log, whose entries webhooks hear of. */
+export function withEvents(audit: AuditLog, events: Pick<Events, 'record'>): AuditLog {
+  return {
+    ...audit,
+    async append(entry) {
+      await events.record(entry);
+      await audit.append(entry);
+    },
+  };
+}
