@@ -304,4 +304,14 @@ describe('secrets of an application', () => {
     assert.deepEqual(secrets.map(({ name }) => name).sort(), ['added', 'default']);
     await remove(machine, id);
   });
+
+  test('an apply file gives no secret to an application that has ten others', async () => {
+    const admin = await find('admin');
+    const [own] = admin.secrets;
+    await remove(admin, own?.id ?? '');
+    for (let name = 0; name < MOST_SECRETS; name += 1) await add(admin, { name: `secret ${name}` });
+    const { apply } = pair.plain.server.foundations;
+    const applying = apply(parseApplyFile(JSON.stringify(FIXTURE), 'apply.json'));
+    await assert.rejects(applying, /application acme\/admin has 10 other secrets: remove one/);
+  });
 });
