@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startAdmin, type TestAdmin } from '../api/support.ts';
+
+const CLIENT = 'support-desk';
+
+/** Reads and changes some columns of the users of one application, and makes such users. */
+const RIGHTS = {
+  tables: {
+    users: {
+      read: { rows: { application: ['shop'] }, columns: ['username', 'displayName', 'application'] },
+      update: { rows: { application: ['shop'] }, columns: ['displayName'] },
+      create: { rows: { application: ['shop'] }, columns: ['username', 'application', 'displayName'] },
+    },
+  },
+};
+
+async function start(): Promise<TestAdmin & { readonly desk: string }> {
+  const admin = await startAdmin({
+    fixture(fixture: any) {
+      const acme = fixture.organizations.find(({ name }: { name: string }) => name === 'acme');
+      acme.applications.push({
+        name: CLIENT,
+        clientId: CLIENT,
+        clientSecret: `secret-of-${CLIENT}-`.padEnd(40, 'x'),
+        grants: ['client_credentials'],
+        resource: acme.applications.find((each: any) => each.name === 'admin-owner').resource,
+        permissions: RIGHTS,
+      });
+    },
+  });
+  const answer = await admin.server.token(CLIENT, { scope: 'users:read users:update users:create' });
+  return { ...admin, desk: answer.json.access_token };
+}
+
+test('limits of rows and columns hold for every access to objects', async () => {
+  await using admin = await start();
+  const call = (method: string, path: string, json?: object, version = 1) =>
+    admin.call(method, path, undefined, {
+      token: admin.desk,
+      ...(json && { json }),
+      headers: { 'if-match': `"${version}"` },
+    });
+  const users = '/organizations/acme/users';
+  const all = (await admin.call('GET', `${users}?limit=200`, 'owner')).json.items;
+  const ann = all.find((each: any) => each.application === 'shop');
+  const other = all.find((each: any) => each.application !== 'shop');
+
+  const listed = (await call('GET', `${users}?limit=200`)).json.items;
+  assert.ok(listed.length > 0 && listed.length < all.length);
+  for (const each of listed) {
+    assert.deepEqual(
+      Object.keys(each).filter(
+        (key) => !['id', 'version', 'username', 'displayName', 'application'].includes(key),
+      ),
+      [],
+    );
+    assert.equal(each.application, 'shop');
+  }
+  assert.equal((await call('GET', `${users}/${other.id}`)).status, 404);
+  assert.equal(
+    (await call('PATCH', `${users}/${other.id}`, { displayName: 'X' }, other.version)).status,
+    404,
+  );
+  assert.equal(
+    (await call('PATCH', `${users}/${ann.id}`, { email: 'x@acme.example' }, ann.version)).status,
+    403,
+  );
+  const changed = await call('PATCH', `${users}/${ann.id}`, { displayName: 'Ann' }, ann.version);
+  assert.equal(changed.status, 200, changed.text);
+  assert.equal(changed.json.email, undefined);
+  const elsewhere = await call('POST', users, { username: 'cy', displayName: 'Cy' });
+  assert.equal(elsewhere.status, 403, elsewhere.text);
+  const stronger = await call('POST', users, { username: 'cy', application: 'shop', roles: ['clerk'] });
+  assert.equal(stronger.status, 403, stronger.text);
+  const made = await call('POST', users, { username: 'cy', application: 'shop', displayName: 'Cy' });
+  assert.equal(made.status, 201, made.text);
+  assert.equal((await call('DELETE', `${users}/${made.json.id}`)).status, 403);
+});
