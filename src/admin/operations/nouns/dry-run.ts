@@ -13,8 +13,21 @@ import type { ObjectCollection } from './objects.ts';
 type DryRun = z.input<typeof dryRunResult>;
 type Concerned = Pick<DryRun, 'tokens' | 'applications' | 'users'>;
 
+const MOST_APPLICATIONS = 200;
+
 /** By what the tokens below a noun are found. */
 const TOKENS_BY = { applications: 'application', users: 'user', connections: 'connection' } as const;
+
+/** Of all applications of an organization; of the first ones, where there are many. */
+async function countTokensOf(
+  organization: string,
+  deps: OperationDeps,
+): Promise<{ living: number; isMore: boolean }> {
+  const { items, next } = await deps.store.applications.page({ organization, limit: MOST_APPLICATIONS });
+  const below = items.map(({ id }) => ['application', id] as const);
+  const { living, isMore } = await countLivingTokens(below, deps);
+  return { living, isMore: isMore || next !== undefined };
+}
 
 async function findConcerned<C extends ObjectCollection>(
   collection: C,
@@ -27,6 +40,7 @@ async function findConcerned<C extends ObjectCollection>(
     const named = await firstListed(deps.store.applications, 'resource', identifier);
     return { applications: named.map(({ name }) => name) };
   }
+  if (collection === 'organizations') return { tokens: await countTokensOf(before.id, deps) };
   const by = TOKENS_BY[collection as keyof typeof TOKENS_BY];
   return by === undefined ? {} : { tokens: await countLivingTokens([[by, before.id]], deps) };
 }

@@ -40,6 +40,11 @@ export interface Wanted<C extends ObjectCollection> {
   readonly before?: Nouns[C] | undefined;
   /** The body: an entry that the schema has parsed, or a merge patch. */
   readonly body: JsonGroup;
+  /**
+   * Throws if the actor may not make or change the noun so. Called with what is planned, before anything beyond this
+   * server is asked about it.
+   */
+  readonly judge: (after: Nouns[C], touched: readonly string[]) => Promise<void>;
 }
 
 /** A planned noun. */
@@ -186,13 +191,17 @@ const planners: { readonly [C in ObjectCollection]: PlanOne } = {
  * @throws FieldsRefused with everything that does not fit; Conflict when a name is taken
  */
 export async function planOne<C extends ObjectCollection>(
-  { collection, organization, reserved, before, body }: Wanted<C>,
+  { collection, organization, reserved, before, body, judge }: Wanted<C>,
   names: Names,
   deps: OperationDeps,
 ): Promise<Edited<C>> {
   const { entry, touched, cleared }: Changed = before
     ? await applyPatch(collection, before, body, names)
     : { entry: body, touched: Object.keys(body), cleared: new Set() };
+  if (collection === 'users' && organization.id !== MANAGEMENT.id && entry.organizations !== undefined) {
+    const detail = 'organizations is for administrators, who are the users of management';
+    throw new FieldsRefused([{ path: '/organizations', detail }]);
+  }
   if (before && touched.length === 0) {
     return { plan: createPlan(deps.store, deps.issuer), step: undefined, touched };
   }
@@ -205,8 +214,20 @@ export async function planOne<C extends ObjectCollection>(
     secretBytes: (kind, size) => deriveBytes(reserved.seed, kind, size),
   };
   const plan = createPlan(deps.store, deps.issuer, editing);
-  // No folder is written: what is made here is shown in the answer.
-  const planning: Planning = { ...deps, dataDir: '', resetPasswords: true, comparePasswords: false };
+  const judged = { number: 0, version: 0, createdAt: 0, ...before };
+  const planning: Planning = {
+    ...deps,
+    // No folder is written: what is made here is shown in the answer.
+    dataDir: '',
+    resetPasswords: true,
+    comparePasswords: false,
+    datasources: {
+      async inspect(planned, ...others) {
+        await judge({ ...judged, ...planned } as unknown as Nouns[C], touched);
+        return deps.datasources.inspect(planned, ...others);
+      },
+    },
+  };
   await planners[collection](plan, organization, entry as never, planning);
   await checkTokenTypes(plan, deps.store);
   await plan.checkReferences();
@@ -214,5 +235,6 @@ export async function planOne<C extends ObjectCollection>(
     throw new FieldsRefused([...new Set(plan.problems)].map((detail) => ({ path: '', detail })));
   }
   const [step] = plan.steps as unknown as Step<C>[];
+  if (step) await judge(step.after, touched);
   return { plan, step, touched };
 }

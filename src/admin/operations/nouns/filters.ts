@@ -6,6 +6,7 @@ import { declarationOf, isNounId, type Organization, type UniqueKey } from '../.
 import { loginKey } from '../../../nouns/user.ts';
 import { findableEmail, findableUsername } from '../../../nouns/usernames.ts';
 import type { OperationDeps } from '../deps.ts';
+import type { JsonGroup } from './merge-patch.ts';
 import type { Among } from './noun-operations.ts';
 import type { ObjectCollection } from './objects.ts';
 
@@ -56,6 +57,19 @@ type Given = Readonly<Record<string, string | undefined>>;
 /** Filters that are listed keys of another name. */
 const LISTED_AS = { resource: 'resource', application: 'application', role: 'role', owner: 'owner' } as const;
 
+/** The members that tell what a filter asks, any of them. */
+const SEEN_BY = {
+  resource: ['resource', 'resources', 'introspects'],
+  application: ['application'],
+  role: ['roles'],
+  owner: ['owner'],
+} as const;
+
+const sees =
+  (members: readonly string[]) =>
+  (part: JsonGroup): boolean =>
+    members.some((member) => Object.hasOwn(part, member));
+
 const NOTHING: Among = { id: '' };
 
 /** Which nouns a list has, by the filter that the request names. */
@@ -69,7 +83,7 @@ export async function findAmong(
   if (filter === undefined || value === undefined) return {};
   if (filter === 'search') return searchUsers(organization, value, deps);
   const listed = LISTED_AS[filter as keyof typeof LISTED_AS];
-  if (listed !== undefined) return { listed: { key: listed, value } };
+  if (listed !== undefined) return { listed: { key: listed, value }, isSeen: sees(SEEN_BY[listed]) };
   return findUnique(collection, organization, filter, value, deps);
 }
 
@@ -84,7 +98,7 @@ async function findUnique<C extends ObjectCollection>(
   const isOfOrganization = filter === 'name' && collection !== 'organizations';
   const key = isOfOrganization ? `${organization}/${value}` : value;
   const noun = await collectionOf(store, collection).findBy(filter as UniqueKey<C>, key);
-  return noun ? { id: noun.id } : NOTHING;
+  return noun ? { id: noun.id, isSeen: sees([filter]) } : NOTHING;
 }
 
 const NUMBER = /^\d{1,15}$/;
@@ -98,10 +112,13 @@ async function searchUsers(
   if (isNounId(text)) return { id: text };
   if (NUMBER.test(text)) {
     const user = await store.users.findNumber(Number(text));
-    if (user) return { id: user.id };
+    if (user) return { id: user.id, isSeen: sees(['number']) };
   }
   const canonical = findableEmail(text) ?? findableUsername(text);
   if (canonical === undefined) return NOTHING;
   const owner = organization === MANAGEMENT.id ? undefined : organization;
-  return { listed: { key: 'login', value: loginKey(owner, canonical) } };
+  const isNamed = ({ username, email }: JsonGroup): boolean =>
+    (typeof username === 'string' && findableUsername(username) === canonical) ||
+    (typeof email === 'string' && findableEmail(email) === canonical);
+  return { listed: { key: 'login', value: loginKey(owner, canonical) }, isSeen: isNamed };
 }

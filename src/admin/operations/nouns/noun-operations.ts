@@ -25,6 +25,8 @@ export interface Among {
   readonly listed?: NonNullable<PageOptions['listed']>;
   /** The only one that it can have. */
   readonly id?: string;
+  /** Whether what the actor sees of one tells that it is among them: a list must not tell more than its objects. */
+  readonly isSeen?: (part: JsonGroup) => boolean;
 }
 
 /** As rights see it: with the name of its organization. */
@@ -83,7 +85,7 @@ export async function listNouns<C extends ObjectCollection>(
     const of = collection === 'organizations' ? (noun as Organization) : organization;
     if (collection !== 'organizations' && !isOf(collection, noun, of)) return;
     const object = shown(actor, collection, await toObject(collection, noun, names), of);
-    if (object) items.push(object);
+    if (object && (!among.isSeen || among.isSeen(object as JsonGroup))) items.push(object);
   };
   if (among.id !== undefined) {
     const noun = await nouns.get(among.id);
@@ -149,13 +151,15 @@ export async function createNoun<C extends ObjectCollection>(
     const secrets = findCreatedSecrets(collection, earlier, body, reserved);
     return { body: { ...object, ...secrets }, version, location: location(earlier.id) };
   }
-  const edited = await planOne({ collection, organization, reserved, body }, names, deps);
+  const judge = async (after: Nouns[C], touched: readonly string[]): Promise<void> => {
+    const of = collection === 'organizations' ? (after as Organization) : organization;
+    const row = rowOf(await toObject(collection, after, names), of);
+    requireRowAccess(actor, collection, { action: 'create', row, columns: touched });
+    await deps.guards.requireChange(actor, collection, undefined, after);
+  };
+  const edited = await planOne({ collection, organization, reserved, body, judge }, names, deps);
   const { step } = edited;
   if (!step) throw new Error('a noun that is made has a step');
-  const of = collection === 'organizations' ? (step.after as Organization) : organization;
-  const row = rowOf(await toObject(collection, step.after, names), of);
-  requireRowAccess(actor, collection, { action: 'create', row, columns: edited.touched });
-  await deps.guards.requireChange(actor, collection, undefined, step.after);
   if (dryRun) return { wouldDo: await describeEdit(collection, undefined, edited, deps) };
   await hashPasswords([step], deps);
   const made = await deps.changes[collection].create(step.after as never, authorOf(actor));
@@ -201,14 +205,14 @@ export async function changeNoun<C extends ObjectCollection>(
   requireRowAccess(actor, collection, { action: 'update', row, columns: [] });
   requireVersion(before, call.version);
   const body = call.body as JsonGroup;
-  const edited = await planOne({ collection, organization, reserved, before, body }, names, deps);
-  const { step, touched } = edited;
-  if (step) {
-    const after = rowOf(await toObject(collection, step.after, names), organization);
+  const judge = async (wanted: Nouns[C], touched: readonly string[]): Promise<void> => {
+    const after = rowOf(await toObject(collection, wanted, names), organization);
     const changes = Object.fromEntries(touched.map((key) => [key, after[key]]));
     requireRowAccess(actor, collection, { action: 'update', row, changes });
-    await deps.guards.requireChange(actor, collection, before, step.after);
-  }
+    await deps.guards.requireChange(actor, collection, before, wanted);
+  };
+  const edited = await planOne({ collection, organization, reserved, before, body, judge }, names, deps);
+  const { step } = edited;
   if (dryRun) return { wouldDo: await describeEdit(collection, before, edited, deps) };
   if (!step) return answerFor(collection, before, call, names);
   await hashPasswords([step], deps);

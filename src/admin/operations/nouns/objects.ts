@@ -26,6 +26,8 @@ export const given = {
   organization: z.string().exactOptional().describe('Name of its organization.'),
 };
 
+const { organizations } = administrator.shape;
+
 const {
   clientId: _clientId,
   clientSecret: _clientSecret,
@@ -45,7 +47,7 @@ export const entries = {
   resources: resource,
   roles: role,
   applications: application,
-  users: user,
+  users: z.strictObject({ ...user.shape, organizations }).describe(nouns.users.describe),
   connections: connection,
   datasources: datasource,
   webhooks: webhook,
@@ -56,7 +58,6 @@ const { clientSecret: _secret, ...ofApplication } = application.shape;
 const { password: _password, passwordHash: _hash, ...ofUser } = user.shape;
 const { password: _datasourcePassword, ...ofDatasource } = datasource.shape;
 const { secret: _webhookSecret, ...ofWebhook } = webhook.shape;
-const { organizations } = administrator.shape;
 
 const { fields: applicationFields } = nouns.applications;
 const { fields: userFields } = nouns.users;
