@@ -56,6 +56,8 @@ type Locate = (offset: number, message: string) => Located;
 interface Reading {
   readonly unfinishedFrom: number;
   readonly problem: (offset: number, message: string) => void;
+  /** `null` may be written. */
+  readonly nulls: boolean;
   readonly findEntry: FindEntry;
   readonly anchors: Map<string, Node>;
   readonly targets: Map<Alias, Node>;
@@ -77,7 +79,8 @@ const OPTIONS = {
   version: '1.2',
 } as const;
 
-export function readYaml(text: string): YamlDocument {
+/** @param nulls `null` may be written where a value is taken away, as in a merge patch */
+export function readYaml(text: string, nulls = false): YamlDocument {
   const value = streamYaml(text, OPTIONS, (document, depth, findEntry) => {
     if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
     let isRight = true;
@@ -86,6 +89,7 @@ export function readYaml(text: string): YamlDocument {
       () => {
         isRight = false;
       },
+      nulls,
       findEntry,
     );
     // Its length alone counts, because there are no aliases.
@@ -93,19 +97,19 @@ export function readYaml(text: string): YamlDocument {
     const read = document.contents && readNode(reading, document.contents, { above, inAlias: false });
     return isRight && read !== null ? read : undefined;
   });
-  if (value === undefined) return readWhole(text);
+  if (value === undefined) return readWhole(text, nulls);
   let whole: YamlDocument | undefined;
   return {
     value,
     problems: [],
     at(...place) {
-      whole ??= readWhole(text);
+      whole ??= readWhole(text, nulls);
       return whole.at(...place);
     },
   };
 }
 
-function readWhole(text: string): YamlDocument {
+function readWhole(text: string, nulls: boolean): YamlDocument {
   const lines = new LineCounter();
   const document = parseDocument(text, { ...OPTIONS, lineCounter: lines });
   const locate: Locate = (offset, message) => {
@@ -113,7 +117,7 @@ function readWhole(text: string): YamlDocument {
     return { line: Math.max(line, 1), column: Math.max(col, 1), message };
   };
   const problems = findSyntaxProblems(document, locate);
-  const reading = createReading(text, (offset, message) => problems.push(locate(offset, message)));
+  const reading = createReading(text, (offset, message) => problems.push(locate(offset, message)), nulls);
   const value =
     document.errors.length === 0 && document.contents
       ? readNode(reading, document.contents, { above: [], inAlias: false })
@@ -126,10 +130,11 @@ function readWhole(text: string): YamlDocument {
 function createReading(
   text: string,
   problem: Reading['problem'],
+  nulls: boolean,
   findEntry: FindEntry = () => undefined,
 ): Reading {
   const unfinishedFrom = findUnfinished(text);
-  return { unfinishedFrom, problem, findEntry, anchors: new Map(), targets: new Map(), aliased: 0 };
+  return { unfinishedFrom, problem, nulls, findEntry, anchors: new Map(), targets: new Map(), aliased: 0 };
 }
 
 function findSyntaxProblems(document: Document, locate: Locate): Located[] {
@@ -201,6 +206,7 @@ function readMap(reading: Reading, map: YAMLMap, place: Place): Record<string, u
 function readScalar(reading: Reading, scalar: Scalar, offset: number): unknown {
   const { type, value, range, source = '' } = scalar;
   const end = range?.[1] ?? offset;
+  if (value === null && reading.nulls && source !== '') return null;
   if (value === null) reading.problem(offset, 'there is no value here: give one, or leave the key out');
   else if (type === Scalar.BLOCK_LITERAL || type === Scalar.BLOCK_FOLDED) {
     reading.problem(offset, 'a value must stand on one line, or in quotes');

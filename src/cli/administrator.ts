@@ -5,6 +5,7 @@ import { toOneLine } from '../errors/texts.ts';
 import type { User } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
 import { defined } from '../storage/defined.ts';
+import { type Found, wantsJson, writeArray, writeTable } from './administration/show.ts';
 import {
   type Command,
   type CommandIo,
@@ -16,16 +17,26 @@ import {
 } from './command.ts';
 import { openStore, operatorOf } from './open.ts';
 
-const options = { email: { type: 'string' }, generate: { type: 'boolean' } } as const;
+const generate = { type: 'boolean' } as const;
 
-const VERBS = ['create', 'reset', 'list'] as const;
+const VERBS = {
+  create: { generate, email: { type: 'string' } },
+  reset: { generate },
+  list: { json: { type: 'boolean' } },
+} as const;
+
+interface Given {
+  readonly email?: string;
+  readonly generate?: boolean;
+  readonly json?: boolean;
+}
 
 export const administrator: Command = {
   summary: 'Makes administrators of the server, and gives one the account back who lost it.',
   usage: [
     'administrator create USERNAME [--email ADDRESS] [--generate]',
     'administrator reset USERNAME [--generate]',
-    'administrator list',
+    'administrator list [--json]',
   ],
   details: [
     'An administrator has all rights over the server: the role owner. Grantable asks for the password without an echo, or',
@@ -37,22 +48,16 @@ export const administrator: Command = {
   ],
   async run(args, io) {
     const [verb = '', ...rest] = args;
-    if (!(VERBS as readonly string[]).includes(verb)) {
+    if (!Object.hasOwn(VERBS, verb)) {
       throw new UsageError('Say what to do with administrators: use create, reset or list');
     }
-    const { values, positionals } = readArguments(
-      rest,
-      {
-        ...(verb === 'create' && { email: options.email }),
-        ...(verb !== 'list' && { generate: options.generate }),
-      },
-      verb === 'list' ? 0 : 1,
-    );
+    const options = VERBS[verb as keyof typeof VERBS];
+    const { values, positionals } = readArguments(rest, options, verb === 'list' ? 0 : 1);
     const [username = ''] = positionals;
-    const { email, generate } = values as { email?: string; generate?: boolean };
+    const { email, generate, json } = values as Given;
     // The first one is made before the server has ever started.
     await using opened = await openStore(io, verb === 'create' ? 'create' : 'refuse');
-    if (verb === 'list') return list(opened, io);
+    if (verb === 'list') return list(opened, wantsJson(json, io), io);
     const author = { ...operatorOf(io), managedBy: 'api' } as const;
     const { administrators } = opened;
     const before = verb === 'reset' ? await requireAdministrator(username, opened) : undefined;
@@ -89,12 +94,15 @@ async function choosePassword(username: string, generate: boolean, io: CommandIo
 
 async function list(
   { administrators }: { administrators: Administrators },
-  io: CommandIo,
+  json: boolean,
+  { stdout }: CommandIo,
 ): Promise<undefined> {
-  for await (const { username, email, enabled, secondFactor } of administrators.each()) {
-    const facts = [email, enabled ? undefined : 'disabled', secondFactor ? 'second factor' : undefined];
-    const said = facts.filter((fact) => fact !== undefined);
-    writeLines(io.stdout, [toOneLine([username, ...said].join('  '))]);
-  }
+  const shown = async function* (): AsyncGenerator<Found> {
+    for await (const { id, username, email, enabled, secondFactor } of administrators.each()) {
+      yield defined({ id, username, email, enabled, secondFactor });
+    }
+  };
+  if (json) await writeArray(shown(), stdout);
+  else await writeTable(shown(), ['username', 'email', 'enabled', 'secondFactor'], stdout);
   return undefined;
 }

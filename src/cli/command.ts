@@ -86,13 +86,15 @@ type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
 export type Given<O extends ParseArgsOptionsConfig> = Parsed<O>['values'];
 
 /**
- * @param count how many arguments there must be besides options
+ * @param least how many arguments there must be besides options
+ * @param most how many there may be
  * @throws UsageError
  */
 export function readArguments<const O extends ParseArgsOptionsConfig>(
   args: readonly string[],
   options: O,
-  count: number,
+  least: number,
+  most = least,
 ): Parsed<O> {
   let parsed: Parsed<O>;
   try {
@@ -104,8 +106,8 @@ export function readArguments<const O extends ParseArgsOptionsConfig>(
     throw new UsageError(message.split('. ')[0] ?? message);
   }
   const given = parsed.positionals.length;
-  if (given > count) throw new UsageError(`There are too many arguments: ${given} instead of ${count}`);
-  if (given < count) throw new UsageError(count === 1 ? 'An argument is missing' : 'Arguments are missing');
+  if (given > most) throw new UsageError(`There are too many arguments: ${given} instead of ${most}`);
+  if (given < least) throw new UsageError(least === 1 ? 'An argument is missing' : 'Arguments are missing');
   return parsed;
 }
 
@@ -114,7 +116,7 @@ export function writeLines(stream: CommandIo['stdout'], lines: readonly string[]
 }
 
 /** All of it as text. A secret is better given this way than as an argument, which other users of a machine can see. */
-async function readAll(stdin: CommandIo['stdin']): Promise<string> {
+export async function readAll(stdin: CommandIo['stdin']): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString('utf8');

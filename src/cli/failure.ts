@@ -4,7 +4,7 @@ import { BadExport } from '../admin/import.ts';
 import { ApplyRefused } from '../apply/apply.ts';
 import { ApplyFileError } from '../apply/file-error.ts';
 import { ConfigError } from '../config/config.ts';
-import { DomainError } from '../errors/domain.ts';
+import { DomainError, FieldsRefused, NotFound } from '../errors/domain.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { DatabaseFailed } from '../guard/connect.ts';
 import { CannotListen } from '../http/listen.ts';
@@ -17,6 +17,7 @@ import {
 } from '../storage/contract.ts';
 import { StoreNotEmpty } from '../storage/dump.ts';
 import { VaultError } from '../storage/vault.ts';
+import { describeFields } from './administration/field-problems.ts';
 import { CommandFailed, FAILED, MISUSED } from './command.ts';
 
 export interface Failure {
@@ -56,6 +57,8 @@ export function toFailure(error: unknown): Failure {
   if (error instanceof Conflict || error instanceof VersionConflict) {
     return told('It was changed by another request at the same time: try again.', FAILED);
   }
+  if (error instanceof FieldsRefused) return told(describeFields(error.errors), FAILED);
+  if (error instanceof NotFound) return told(error.told, FAILED);
   if (error instanceof DomainError && error.description !== undefined) return told(error.description, FAILED);
   const { code, path } = error as NodeJS.ErrnoException;
   const said = code === undefined ? undefined : SYSTEM_ERRORS[code];

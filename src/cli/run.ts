@@ -13,11 +13,29 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import('./keys.ts')).keys,
   explain: async () => (await import('./explain.ts')).explain,
   revoke: async () => (await import('./revoke.ts')).revoke,
+  ...Object.fromEntries(
+    ['organization', 'user', 'application', 'role'].map((singular) => [
+      singular,
+      async () => (await import('./administration/noun-command.ts')).createNounCommand(singular),
+    ]),
+  ),
   administrator: async () => (await import('./administrator.ts')).administrator,
   connection: async () => (await import('./connection.ts')).connection,
-  datasource: async () => (await import('./datasource.ts')).datasource,
+  datasource: async () => {
+    const [{ createNounCommand }, { datasource }] = await Promise.all([
+      import('./administration/noun-command.ts'),
+      import('./datasource.ts'),
+    ]);
+    return createNounCommand('datasource', { test: datasource });
+  },
   guard: async () => (await import('./guard.ts')).guard,
-  resource: async () => (await import('./resource.ts')).resource,
+  resource: async () => {
+    const [{ createNounCommand }, { resource }] = await Promise.all([
+      import('./administration/noun-command.ts'),
+      import('./resource.ts'),
+    ]);
+    return createNounCommand('resource', { import: resource });
+  },
   backup: async () => (await import('./backup.ts')).backup,
   export: async () => (await import('./export.ts')).exportStore,
   import: async () => (await import('./import.ts')).importStore,

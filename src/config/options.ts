@@ -399,7 +399,11 @@ export const ignoredPrefixes = ['GRANTABLE_TEST_', 'GRANTABLE_BENCH_'] as const;
 /** What Kubernetes puts into every pod beside a service named `grantable`. */
 const SERVICE_LINK = /^GRANTABLE_(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_|$)/;
 
-/** Names that start like options, but that no operator set. */
+/** Read by the command line alone, for a server that it asks. */
+export const TOKEN_VARIABLE = 'GRANTABLE_TOKEN';
+
+/** Names that start like options, but are not such. */
 export function isIgnoredName(name: string): boolean {
+  if (name === TOKEN_VARIABLE) return true;
   return ignoredPrefixes.some((prefix) => name.startsWith(prefix)) || SERVICE_LINK.test(name);
 }

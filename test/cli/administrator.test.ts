@@ -71,7 +71,18 @@ test('create takes the password from stdin or makes one, in an empty folder too'
   assert.match(generated.out, /^[\w-]{24}\n$/);
   assert.equal(await logIn(terminal, 'bob', generated.out.trim()), 'bob');
   const listed = await terminal.run(['administrator', 'list']);
-  assert.equal(listed.out, 'ada  ada@acme.example\nbob\n');
+  const found = JSON.parse(listed.out).map(({ id: _, ...rest }: { id: string }) => rest);
+  assert.deepEqual(found, [
+    { username: 'ada', email: 'ada@acme.example', enabled: true, secondFactor: false },
+    { username: 'bob', enabled: true, secondFactor: false },
+  ]);
+  const said: string[] = [];
+  const stdout = { isTTY: true, write: (text: string) => said.push(text) };
+  assert.equal((await terminal.run(['administrator', 'list'], { stdout })).code, 0);
+  assert.match(
+    said.join(''),
+    /^USERNAME {2}EMAIL +ENABLED {2}SECONDFACTOR\nada {7}ada@acme\.example {2}true {5}false\nbob/,
+  );
 });
 
 test('create and reset refuse what will not do, and change nothing', async (t) => {
@@ -99,7 +110,11 @@ test('create and reset refuse what will not do, and change nothing', async (t) =
     assert.deepEqual([code, out], [exit, ''], args.join(' '));
     assert.match(err, says, args.join(' '));
   }
-  assert.equal((await terminal.run(['administrator', 'list'])).out, 'ada\n');
+  const left = JSON.parse((await terminal.run(['administrator', 'list'])).out);
+  assert.deepEqual(
+    left.map(({ username }: { username: string }) => username),
+    ['ada'],
+  );
   assert.equal(await logIn(terminal, 'ada', FIRST_PASSWORD), 'ada');
 });
 

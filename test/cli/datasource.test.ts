@@ -88,5 +88,5 @@ test('CN-06 an operator tries a datasource step by step without seeing a passwor
   }
 
   assert.equal((await terminal.run(['datasource', 'test', 'acme/none'])).code, 1);
-  assert.equal((await terminal.run(['datasource', 'list', 'acme/crm'])).code, 2);
+  assert.equal((await terminal.run(['datasource', 'try', 'acme/crm'])).code, 2);
 });

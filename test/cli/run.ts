@@ -49,7 +49,11 @@ async function runHere(
 }
 
 /** A command in this process, over the store of a server that runs. */
-export function runBeside(server: TestServer, args: readonly string[]): Promise<Outcome> {
+export function runBeside(
+  server: TestServer,
+  args: readonly string[],
+  { env: more, ...io }: Partial<CommandIo> & { input?: string } = {},
+): Promise<Outcome> {
   const { storage } = server.server.foundations.config;
   const env = {
     GRANTABLE_DATA_DIR: server.dataDir,
@@ -57,8 +61,9 @@ export function runBeside(server: TestServer, args: readonly string[]): Promise<
     GRANTABLE_LOG_LEVEL: 'silent',
     GRANTABLE_BCRYPT_COST: '4',
     ...(storage.kind === 'mongodb' && { GRANTABLE_STORAGE: storage.url }),
+    ...more,
   };
-  return runHere(args, { env, cwd: server.dataDir });
+  return runHere(args, { env, cwd: server.dataDir, ...io });
 }
 
 export async function openTerminal(t: TestContext, env: Record<string, string> = {}): Promise<Terminal> {

@@ -1,0 +1,339 @@
+/** A command that administers one kind of noun: `grantable user list acme`. */
+import { createInterface } from 'node:readline';
+import type { ReadStream } from 'node:tty';
+import { z } from 'zod';
+import type { Operation } from '../../admin/operations/operation.ts';
+import { didYouMean } from '../../errors/similar.ts';
+import { quote, toOneLine } from '../../errors/texts.ts';
+import { isNounId } from '../../nouns/index.ts';
+import {
+  type Command,
+  CommandFailed,
+  type CommandIo,
+  type Output,
+  readArguments,
+  UsageError,
+  writeLines,
+} from '../command.ts';
+import { eachListed, findId, membersOf, type Reference, readReference } from './names.ts';
+import { findVerb, type NounCommand, nounCommands, type Verb } from './nouns.ts';
+import { withProgress } from './progress.ts';
+import { readBody } from './set-values.ts';
+import { type Found, wantsJson, writeArray, writeObject, writeTable } from './show.ts';
+import type { Administration } from './transport.ts';
+
+const common = { json: { type: 'boolean' }, server: { type: 'string' } } as const;
+
+/** Of one call of a command. */
+interface Given {
+  readonly json?: boolean;
+  readonly server?: string;
+  readonly file?: string;
+  readonly set?: string[];
+  readonly unset?: string[];
+  readonly limit?: string;
+  readonly format?: string;
+  readonly yes?: boolean;
+  readonly 'dry-run'?: boolean;
+  readonly [query: string]: string | string[] | boolean | undefined;
+}
+
+interface Work {
+  readonly noun: NounCommand;
+  readonly verb: Verb;
+  readonly operation: Operation;
+  readonly given: Given;
+  readonly administration: Administration;
+  readonly io: CommandIo;
+}
+
+/** The names of query parameters that are options of their own. */
+function queryKeys({ query }: Operation): readonly string[] {
+  if (!(query instanceof z.ZodObject)) return [];
+  return Object.keys(query.shape).filter((key) => key !== 'after' && key !== 'limit');
+}
+
+const isList = ({ query }: Operation): boolean => query instanceof z.ZodObject && 'after' in query.shape;
+
+/** The options that an operation takes. */
+function optionsOf(operation: Operation, verb: Verb) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  const many = { type: 'string', multiple: true } as const;
+  return {
+    ...common,
+    ...Object.fromEntries(queryKeys(operation).map((key) => [key, text])),
+    ...(isList(operation) && { limit: text }),
+    ...(verb.formats && { format: text }),
+    ...(operation.body && { file: text, set: many }),
+    ...(operation.method === 'PATCH' && { unset: many }),
+    ...(operation.mayDryRun && { 'dry-run': flag }),
+    ...(verb.asks && { yes: flag }),
+  };
+}
+
+function argumentsOf({ about, second }: Verb): { readonly least: number; readonly most: number } {
+  const own = about === 'noun' || about === 'organization' ? 1 : 0;
+  const further = second ? 1 : 0;
+  return { least: own + further, most: own + further + (about === 'any' ? 1 : 0) };
+}
+
+function usageOf({ singular, named }: NounCommand, { words, about, second }: Verb): string {
+  const named1 = named.split(',')[0] ?? named;
+  const subject = { noun: named1, organization: 'ORGANIZATION', any: '[ORGANIZATION]', nothing: '' }[about];
+  return [singular, words, words === 'create' ? named1 : subject, second?.argument ?? '', '[OPTIONS]']
+    .filter((part) => part !== '')
+    .join(' ');
+}
+
+const DETAILS = [
+  '--file reads a body from YAML or JSON, - from stdin; for change it is a merge patch. --set path=value sets a member of it,',
+  'as JSON or as text; dots lead into a group, as in token.ttl=600. --unset path takes one away. --dry-run only shows what',
+  'would change. Lists take what they may be narrowed to as options, and --limit. On a terminal the answer is a table or',
+  'YAML, elsewhere and with --json it is JSON: one array for a list. A removal is confirmed on a terminal, but with --yes.',
+  '',
+  'Without --server it works on the configured store. With --server URL it asks that server, with the access token in',
+  'GRANTABLE_TOKEN.',
+];
+
+/** @param before what the command does beside, by its first argument */
+export function createNounCommand(singular: string, before: Readonly<Record<string, Command>> = {}): Command {
+  const noun = nounCommands.find((each) => each.singular === singular) as NounCommand;
+  const others = Object.values(before);
+  return {
+    summary: noun.summary,
+    usage: [
+      ...noun.verbs.map((verb) => usageOf(noun, verb)),
+      ...new Set(others.flatMap(({ usage }) => usage)),
+    ],
+    details: [
+      ...noun.verbs.map(({ words, says }) => `  ${words.padEnd(22)}${says}`),
+      '',
+      ...(noun.named === '' ? [] : [`One is named ${noun.named}, or by a UUID instead of the name.`]),
+      ...DETAILS,
+      ...[...new Set(others)].flatMap(({ details = [] }) => ['', ...details]),
+    ],
+    async run(args, io) {
+      const own = before[args[0] ?? ''];
+      if (own) return own.run(args, io);
+      const found = findVerb(noun, args);
+      if (!found) throw new UsageError(describeVerbs(noun, args[0], Object.keys(before)));
+      const { openAdministration } = await import('./open.ts');
+      const operation = await findOperation(found.verb);
+      const { least, most } = argumentsOf(found.verb);
+      const options = optionsOf(operation, found.verb);
+      const { values, positionals } = readArguments(found.rest, options, least, most);
+      const given = values as unknown as Given;
+      await using administration = await openAdministration(given.server, io);
+      await run({ noun, verb: found.verb, operation, given, administration, io }, positionals);
+      return undefined;
+    },
+  };
+}
+
+function describeVerbs(
+  { singular, verbs }: NounCommand,
+  typed: string | undefined,
+  others: string[],
+): string {
+  const words = [...verbs.map((verb) => verb.words), ...others];
+  const known = words.join(', ');
+  if (typed === undefined) return `Say what to do: ${known}`;
+  return `There is no ${singular} ${quote(typed)}${didYouMean(typed, words)}. Use ${known}`;
+}
+
+async function findOperation({ operation: id }: Verb): Promise<Operation> {
+  const { operations } = await import('../../admin/operations/index.ts');
+  const all: readonly Operation[] = operations;
+  const operation = all.find((each) => each.id === id);
+  if (!operation) throw new Error(`there is no operation ${id}`);
+  return operation;
+}
+
+/** What an operation is asked for. */
+interface Target {
+  readonly id: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Of the body. */
+  readonly members: Readonly<Record<string, string>>;
+  /** For sentences. */
+  readonly name: string;
+}
+
+async function run(work: Work, positionals: readonly string[]): Promise<void> {
+  const { verb, operation, given, io, administration } = work;
+  const target = await findTarget(work, positionals);
+  const query = await readQuery(work, target);
+  if (isList(operation)) return list(work, target, query);
+  if (verb.formats) return stream(work, target, query, verb.formats);
+  const body = operation.body ? { ...target.members, ...(await readBody(given, io)) } : undefined;
+  const dryRun = given['dry-run'] === true;
+  if (verb.asks && !dryRun && given.yes !== true) await confirm(`${verb.says} ${target.name}`, io);
+  const request = { parameters: target.parameters, query, ...(body !== undefined && { body }), dryRun };
+  const answered = await withProgress(
+    io.stderr,
+    () => `${target.name}: working`,
+    async () => {
+      const version = operation.conditional ? await readVersion(work, target) : undefined;
+      return administration.call(target.id, { ...request, ...(version !== undefined && { version }) });
+    },
+  );
+  if (answered.body !== undefined) writeObject(answered.body, wantsJson(given.json, io), io.stdout);
+  if (verb.done !== undefined && !dryRun && io.stderr.isTTY === true) {
+    writeLines(io.stderr, [toOneLine(`${verb.done} ${target.name}.`)]);
+  }
+}
+
+/** The object is read first, so that a change by others in between is refused instead of overwritten. */
+async function readVersion(
+  { noun, administration }: Work,
+  { parameters }: Target,
+): Promise<number | undefined> {
+  return (await administration.call(`${noun.collection}.get`, { parameters })).version;
+}
+
+async function findTarget(work: Work, [first = '', second]: readonly string[]): Promise<Target> {
+  const { noun, verb, administration } = work;
+  const { about, operation: id, ofOrganization } = verb;
+  const none = { parameters: {}, members: {} };
+  if (about === 'nothing') return { id, ...none, name: `the ${noun.collection}` };
+  if (about === 'any') {
+    if (first === '') return { id, ...none, name: 'the server' };
+    return { id: ofOrganization ?? id, parameters: { organization: first }, members: {}, name: first };
+  }
+  const name = `${noun.singular} ${first}`;
+  if (noun.collection === 'organizations') {
+    const isNew = verb.words === 'create';
+    const parameters: Record<string, string> = isNew ? {} : { organization: first };
+    return { id, parameters, members: isNew ? { name: first } : {}, name };
+  }
+  if (verb.words === 'list') return { id, parameters: { organization: first }, members: {}, name };
+  const reference = readReference(first, noun.named);
+  const { organization } = reference;
+  if (verb.words === 'create') {
+    const members = membersOf(noun.collection, reference.name);
+    return { id, parameters: { organization }, members, name };
+  }
+  const own = { organization, [noun.singular]: await findId(administration, noun.collection, reference) };
+  const { parameter, member } = verb.second ?? {};
+  const named = parameter === undefined ? {} : { [parameter]: await findPart(work, own, second ?? '') };
+  return {
+    id,
+    parameters: { ...own, ...named },
+    members: member === undefined ? {} : { [member]: second ?? '' },
+    name,
+  };
+}
+
+/** Something that belongs to a noun, by its name or id, among those that the list beside the operation gives. */
+async function findPart({ verb, administration }: Work, parameters: Record<string, string>, name: string) {
+  if (isNounId(name)) return name;
+  const id = verb.operation.replace(/\.\w+$/, '.list');
+  const { body } = await administration.call(id, { parameters });
+  const { items } = body as { items: readonly Found[] };
+  const found = items.find((item) => item.name === name);
+  if (!found) throw new CommandFailed(`It has no ${verb.second?.argument.toLowerCase()} ${quote(name)}.`);
+  return String(found.id);
+}
+
+/** What lists may be narrowed to by the name of a noun, and the collection that has it. */
+const NAMED_IN_QUERIES: Readonly<Record<string, string>> = {
+  application: 'applications',
+  user: 'users',
+  role: 'roles',
+  connection: 'connections',
+  owner: 'users',
+};
+
+async function readQuery({ operation, given, administration }: Work, { parameters }: Target) {
+  const query: Record<string, string> = {};
+  for (const key of queryKeys(operation)) {
+    const value = given[key];
+    if (typeof value !== 'string') continue;
+    const collection = NAMED_IN_QUERIES[key];
+    const { organization } = parameters;
+    const reference: Reference | undefined =
+      collection !== undefined && organization !== undefined ? { organization, name: value } : undefined;
+    query[key] = collection && reference ? await findId(administration, collection, reference) : value;
+  }
+  return query;
+}
+
+async function list(work: Work, target: Target, query: Record<string, string>): Promise<void> {
+  const { noun, given, administration, io } = work;
+  const most = readLimit(given.limit);
+  let count = 0;
+  const counted = async function* (): AsyncGenerator<Found> {
+    for await (const item of eachListed(administration, target.id, target.parameters, query, most)) {
+      count += 1;
+      yield item;
+    }
+  };
+  await withProgress(
+    io.stderr,
+    () => `${count} so far`,
+    async (clear) => {
+      const stdout = cleared(io.stdout, clear);
+      if (wantsJson(given.json, io)) await writeArray(counted(), stdout);
+      else await writeTable(counted(), noun.columns, stdout);
+    },
+  );
+}
+
+/** Both streams may be one terminal. */
+function cleared(output: Output, clear: () => void): Output {
+  return {
+    write(text) {
+      clear();
+      return output.write(text);
+    },
+  };
+}
+
+/** @throws UsageError */
+function readLimit(limit: string | undefined): number | undefined {
+  if (limit === undefined) return undefined;
+  if (/^[1-9]\d{0,8}$/.test(limit)) return Number(limit);
+  throw new UsageError(`--limit ${quote(limit)} is not a whole number above 0`);
+}
+
+async function stream(
+  { given, administration, io }: Work,
+  { id, parameters }: Target,
+  query: Record<string, string>,
+  formats: Readonly<Record<string, string>>,
+): Promise<void> {
+  const names = Object.keys(formats);
+  const format = given.format ?? names[0] ?? '';
+  const media = Object.hasOwn(formats, format) ? formats[format] : undefined;
+  if (media === undefined)
+    throw new UsageError(`--format ${quote(format)} is unknown. Use ${names.join(' or ')}`);
+  let bytes = 0;
+  await withProgress(
+    io.stderr,
+    () => `${bytes} characters so far`,
+    async (clear) => {
+      const stdout = cleared(io.stdout, clear);
+      for await (const piece of administration.lines(id, media, { parameters, query })) {
+        bytes += piece.length;
+        stdout.write(piece);
+      }
+    },
+  );
+}
+
+/**
+ * Asks the person at a terminal; a program is not asked.
+ * @throws CommandFailed unless the answer is yes
+ */
+async function confirm(what: string, { stdin, stderr }: CommandIo): Promise<void> {
+  if (stdin.isTTY !== true) return;
+  stderr.write(`${toOneLine(what)}\nType yes to go on: `);
+  const lines = createInterface({ input: stdin as unknown as ReadStream });
+  for await (const line of lines) {
+    lines.close();
+    if (/^\s*y(?:es)?\s*$/i.test(line)) return;
+    break;
+  }
+  throw new CommandFailed('Nothing was done.');
+}

@@ -1,0 +1,135 @@
+/** Operations that a server does: requests to its administration API. */
+import { randomUUID } from 'node:crypto';
+import { API } from '../../admin/api/paths.ts';
+import type { Operation } from '../../admin/operations/operation.ts';
+import { TOKEN_VARIABLE } from '../../config/options.ts';
+import { cut, quote } from '../../errors/texts.ts';
+import { isLoopback } from '../../nouns/redirect-uris.ts';
+import { defined } from '../../storage/defined.ts';
+import { CommandFailed, type CommandIo, UsageError } from '../command.ts';
+import { describeFields } from './field-problems.ts';
+import type { OperationRequest, Transport } from './transport.ts';
+
+const JSON_TYPE = 'application/json';
+const MERGE_PATCH = 'application/merge-patch+json';
+const TAG = /^"(\d+)"$/;
+const MAX_SHOWN = 200;
+
+/** Problem details (RFC 9457), as far as they are shown. */
+interface Problem {
+  readonly detail?: string;
+  readonly code?: string;
+  readonly request_id?: string;
+  readonly errors?: readonly { readonly path: string; readonly detail: string }[];
+}
+
+/** @param server URL of the issuer @throws UsageError */
+function readServer(server: string): string {
+  const url = URL.canParse(server) ? new URL(server) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol)) throw new UsageError(`--server ${quote(server)} is not a URL`);
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw new UsageError(
+      `--server ${quote(server)} would send the token in the clear. Use https, or http to this machine`,
+    );
+  }
+  return url.origin + url.pathname.replace(/\/+$/, '');
+}
+
+/** @throws UsageError */
+function readTokenOf({ env }: Pick<CommandIo, 'env'>): string {
+  const token = env[TOKEN_VARIABLE]?.trim();
+  if (token) return token;
+  throw new UsageError(`--server needs an access token for the administration API in ${TOKEN_VARIABLE}`);
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sentences for the operator. */
+function describeProblem(status: number, text: string): string {
+  const problem = readJson(text) as Problem | undefined;
+  const { detail, code, errors, request_id: requestId } = problem ?? {};
+  const said = detail ?? `The server answered with status ${status}: ${cut(text.trim(), MAX_SHOWN)}`;
+  if (code === 'insufficient_user_authentication') {
+    return `${said}\nLog in again, and put the new access token into ${TOKEN_VARIABLE}.`;
+  }
+  if (status === 401) return `${said}\nThe access token comes from ${TOKEN_VARIABLE}.`;
+  if (errors && errors.length > 0) return describeFields(errors);
+  return requestId === undefined ? said : `${said} Request: ${requestId}.`;
+}
+
+/** @throws UsageError when the URL or the token will not do */
+export function createServerTransport(server: string, io: Pick<CommandIo, 'env'>): Transport {
+  const base = readServer(server) + API;
+  const token = readTokenOf(io);
+
+  function urlOf(operation: Operation, { parameters = {}, query, dryRun }: OperationRequest): string {
+    const path = operation.path.replace(/\{(\w+)\}/g, (_, name) =>
+      encodeURIComponent(parameters[name] ?? ''),
+    );
+    const asked = new URLSearchParams({ ...query, ...(dryRun && { dryRun: 'true' }) }).toString();
+    return `${base}${path}${asked === '' ? '' : `?${asked}`}`;
+  }
+
+  async function fetchOnce(url: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(url, init);
+    } catch (error) {
+      const { cause = error } = error as Error;
+      const { code, message } = cause as NodeJS.ErrnoException;
+      throw new CommandFailed(`The server at ${server} does not answer: ${code ?? message}.`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** @throws CommandFailed */
+  async function ask(operation: Operation, accept: string, request: OperationRequest): Promise<Response> {
+    const { body, version } = request;
+    const { method } = operation;
+    const headers = {
+      accept,
+      authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'content-type': method === 'PATCH' ? MERGE_PATCH : JSON_TYPE }),
+      ...(version !== undefined && { 'if-match': `"${version}"` }),
+      ...(operation.creates && { 'idempotency-key': randomUUID() }),
+    };
+    // The token goes to the server that the operator named, and not to where that one points.
+    const init = {
+      method,
+      headers,
+      redirect: 'manual',
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    } as const;
+    const url = urlOf(operation, request);
+    const response = await fetchOnce(url, init).catch((error) => {
+      // The key makes it the same creation, if the answer of the first attempt was lost.
+      if (operation.creates) return fetchOnce(url, init);
+      throw error;
+    });
+    if (response.ok) return response;
+    throw new CommandFailed(describeProblem(response.status, await response.text()));
+  }
+
+  return {
+    async call(operation, request) {
+      const response = await ask(operation, JSON_TYPE, request);
+      const text = await response.text();
+      const [, version] = TAG.exec(response.headers.get('etag') ?? '') ?? [];
+      return {
+        body: text === '' ? undefined : readJson(text),
+        ...defined({ version: version === undefined ? undefined : Number(version) }),
+      };
+    },
+    async *lines(operation, media, request) {
+      const { body } = await ask(operation, media, request);
+      if (body) yield* body.pipeThrough(new TextDecoderStream());
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+}
