@@ -41,10 +41,10 @@ function createApi(services: Services, furtherOperations: readonly Operation[]):
   }
   let loaded: Promise<Middleware> | undefined;
   return async (ctx, next) => {
-    loaded ??= load();
-    // A store that is away may be there the next time.
-    loaded.catch(() => {
+    loaded ??= load().catch((error) => {
+      // A store that is away may be there the next time.
       loaded = undefined;
+      throw error;
     });
     await (await loaded)(ctx, next);
   };

@@ -108,6 +108,16 @@ describe('repeated creations in the administration API', () => {
     const first = await create(admin, 'two-servers', 'two servers');
     const again = await create(second, 'two-servers', 'two servers');
     assert.deepEqual([again.status, again.json], [201, first.json]);
+
+    const servers = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? admin : second));
+    const answers = await Promise.all(
+      servers.map((server) => create(server, 'both-at-once', 'both at once')),
+    );
+    const made = answers.filter(({ status }) => status === 201);
+    assert.ok(made.length >= 1);
+    assert.equal(new Set(made.map(({ json }) => json.secret)).size, 1);
+    assert.ok(answers.every(({ status }) => status === 201 || status === 409));
+    assert.equal((await namesOf(second)).filter((name) => name === 'both at once').length, 1);
   });
 
   test('an attempt after a kill finds the object that was made', async (t) => {
