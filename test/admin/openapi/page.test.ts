@@ -59,6 +59,9 @@ describe('the served description', () => {
           await page.emulateMedia({ colorScheme: scheme });
           await page.goto(`${app.issuer}${API}/docs`);
           await page.getByText('Grantable administration API').first().waitFor();
+          await page.locator('.opblock-tag').first().click();
+          await page.locator('.opblock-summary').first().click();
+          await page.locator('.opblock-body').first().waitFor();
           const isDark = await page.locator('html.dark-mode').count();
           assert.equal(isDark, scheme === 'dark' ? 1 : 0);
           const shots = process.env.GRANTABLE_TEST_SHOTS;
@@ -71,5 +74,24 @@ describe('the served description', () => {
         });
       }
     }
+
+    test('the page sends a request with the token that a person pasted', async () => {
+      await using tab = await openTab(browser);
+      const { page } = tab;
+      await page.goto(`${app.issuer}${API}/docs`);
+      await page.locator('button.authorize').click();
+      await page.locator('input#auth-bearer-value').fill('gat_of_nobody');
+      await page
+        .locator('.auth-container', { has: page.locator('input#auth-bearer-value') })
+        .locator('button.authorize')
+        .click();
+      await page.locator('button.btn-done').first().click();
+      await page.locator('.opblock-tag').first().click();
+      await page.locator('.opblock-summary').first().click();
+      await page.getByRole('button', { name: 'Try it out' }).click();
+      const sent = page.waitForRequest((request) => request.headers().authorization !== undefined);
+      await page.getByRole('button', { name: 'Execute' }).click();
+      assert.equal((await sent).headers().authorization, 'Bearer gat_of_nobody');
+    });
   });
 });
