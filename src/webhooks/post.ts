@@ -78,6 +78,8 @@ export function createPost({
       })
         .on('response', resolve)
         .on('error', reject)
+        // Also where neither of them came, as when the receiver changes the protocol.
+        .on('close', () => reject(new Error('the connection was closed without an answer')))
         .end(body);
     });
   }

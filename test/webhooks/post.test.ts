@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { createPost, parseRetryAfter } from '../../src/webhooks/post.ts';
 import { createTargets, type Resolve } from '../../src/webhooks/targets.ts';
@@ -69,6 +71,21 @@ test('of a long answer a part is read, and a shorter part kept', async (t) => {
   };
   const { reason = '' } = await createSender([receiver.host])(new URL(receiver.url), {}, '{}');
   assert.equal(reason.length, 200);
+});
+
+test('an answer that changes the protocol ends the attempt', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n');
+    });
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const post = createSender([`127.0.0.1:${port}`]);
+  const { reason = '' } = await post(new URL(`http://127.0.0.1:${port}/`), {}, '{}');
+  assert.match(reason, /^The receiver cannot be reached: /);
 });
 
 test('Retry-After is read as seconds and as a date', () => {
