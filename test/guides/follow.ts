@@ -103,7 +103,7 @@ export async function openGuide(
     here,
     type: (commands) => shell.type(here(commands)),
     async follow(step) {
-      if (step.kind === 'save') return writeFile(join(clone, step.name), step.text);
+      if (step.kind === 'save') return writeFile(join(clone, step.name), here(step.text));
       const commands = here(step.commands);
       const program = running.find(({ command }) => commands.includes(command));
       if (program) {
