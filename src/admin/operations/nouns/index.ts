@@ -78,16 +78,26 @@ type Five<Name extends ObjectCollection, All extends string, Single extends stri
     `${Name}.create`,
     'POST',
     All,
-    { readonly body: (typeof entries)[Name]; readonly result: Created<Name>; readonly creates: true }
+    {
+      readonly body: (typeof entries)[Name];
+      readonly result: Created<Name>;
+      readonly creates: true;
+      readonly mayDryRun: true;
+    }
   >,
   Declared<`${Name}.get`, 'GET', Single, { readonly result: Shown<Name> }>,
   Declared<
     `${Name}.change`,
     'PATCH',
     Single,
-    { readonly body: Patch<Name>; readonly result: Shown<Name>; readonly conditional: true }
+    {
+      readonly body: Patch<Name>;
+      readonly result: Shown<Name>;
+      readonly conditional: true;
+      readonly mayDryRun: true;
+    }
   >,
-  Declared<`${Name}.remove`, 'DELETE', Single, { readonly conditional: true }>,
+  Declared<`${Name}.remove`, 'DELETE', Single, { readonly conditional: true; readonly mayDryRun: true }>,
 ];
 
 type OnNouns<C extends OfOrganization> = Five<
