@@ -9,6 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
 import { StillInUse } from '../changes/references.ts';
 import { isRace } from '../changes/retry-on-conflict.ts';
+import { adminIdentifier, MANAGEMENT } from '../nouns/built-in.ts';
 import {
   type Application,
   COLLECTIONS,
@@ -173,6 +174,11 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
     }
     for (const webhook of entry.webhooks ?? []) await planWebhook(plan, organization, webhook, planning);
   }
+  const { roles = [], applications = [] } = file.management ?? {};
+  for (const role of roles) {
+    await planRole(plan, MANAGEMENT, role, adminIdentifier(MANAGEMENT, deps.issuer));
+  }
+  for (const application of applications) await planApplication(plan, MANAGEMENT, application, planning);
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan, store);
   await plan.checkReferences();

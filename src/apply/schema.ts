@@ -109,15 +109,28 @@ export const administrator = z
     email: email.describe('Unique among administrators.'),
     displayName,
     organizations,
+    roles: ofUser.roles.describe(
+      'Names of roles of `management`: `owner`, `maintainer`, `auditor`, `developer`, or of the file.',
+    ),
   })
   .describe(
-    'A person who administers organizations, through faces that allow it. There is not a page for administrators yet.',
+    'A person who administers the server by roles, or organizations, also through faces that allow it.',
   );
+
+const management = z
+  .strictObject({
+    roles: organization.shape.roles.describe('Its roles, for the administration of the server.'),
+    applications: organization.shape.applications.describe(
+      'Its applications. With `realm: organization`, administrators log in through them.',
+    ),
+  })
+  .describe('What belongs to the server itself, whose people are the administrators.');
 
 export const applyFile = z.strictObject({
   organizations: listOf(organization, ({ name }) => name)
     .exactOptional()
     .describe('Organizations, each with all that belongs to it.'),
+  management: management.exactOptional(),
   administrators: listOf(administrator).exactOptional().describe('Administrators.'),
 });
 

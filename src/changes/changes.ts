@@ -31,6 +31,7 @@ import { expectReplacement } from '../webhooks/announced-changes.ts';
 import { type Author, inAudit } from './author.ts';
 import { describeChange, secretChanges } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
+import { lostOwnerships, requireOwners } from './owners.ts';
 import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
 import { removeContents, requireEmpty, requireUnused } from './removal.ts';
@@ -239,6 +240,20 @@ function createNounChanges<C extends CollectionName>(
     });
   }
 
+  /** Two owners may lose what they own at the same moment, each while the other was still there. */
+  async function replaceOwner(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
+    const lost = collection === 'users' ? lostOwnerships(before as User, after as User) : [];
+    await requireOwners(store, lost, before.id);
+    const stored = await replace(before, after, author);
+    try {
+      await requireOwners(store, lost);
+    } catch (error) {
+      await replace(stored, { ...before, version: stored.version }, author);
+      throw error;
+    }
+    return stored;
+  }
+
   /** A person may have registered before it ended, and after that it lets in no one. */
   async function requireStillEmpty(ended: Nouns[C], author: Author): Promise<void> {
     try {
@@ -262,17 +277,18 @@ function createNounChanges<C extends CollectionName>(
     async replace(noun, author) {
       const before = await requireCurrent(noun);
       await requireWhole(noun, before);
-      return replace(before, noun, author);
+      return replaceOwner(before, noun, author);
     },
 
     async remove(noun, author) {
       const before = await requireCurrent(noun);
       if (collection === 'resources') await requireUnused(store, before as Resource);
       const mayHoldOthers = collection === 'organizations' || collection === 'applications';
-      const mustEnd = mayHoldOthers && before.enabled;
+      const isOwner = collection === 'users' && lostOwnerships(before as User, undefined).length > 0;
+      const mustEnd = (mayHoldOthers || isOwner) && before.enabled;
       const byFile = author.managedBy === 'apply';
       if (byFile) await requireEmpty(store, collection, before);
-      const ended = mustEnd ? await replace(before, { ...before, enabled: false }, author) : before;
+      const ended = mustEnd ? await replaceOwner(before, { ...before, enabled: false }, author) : before;
       if (byFile && mustEnd) await requireStillEmpty(ended, author);
       await removeContents(store, collection, ended);
       const effect = effectOf(collection, before, undefined, faceRules);

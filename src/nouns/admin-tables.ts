@@ -24,7 +24,7 @@ export type AdminTable = (typeof ADMIN_TABLES)[number];
 const COLUMNS = {
   tokens: ['id', 'organization', 'application', 'user', 'connection', 'resource', 'parent'],
   logins: ['id', 'organization', 'application', 'user', 'resource'],
-  keys: ['id', 'alg', 'state'],
+  keys: ['id', 'alg', 'state', 'organization'],
   audit: ['id', 'at', 'event', 'outcome', 'actor', 'subject', 'organization', 'client', 'address', 'details'],
 } satisfies Readonly<Record<Exclude<AdminTable, CollectionName>, readonly string[]>>;
 

@@ -19,6 +19,7 @@ import {
   origin,
   type Realm,
   realm,
+  realmOf,
   redirectUri,
   scope,
   signingAlg,
@@ -205,6 +206,16 @@ export const application = defineNoun({
       describe:
         '`true`: an application of the operator, so people who log in are not asked for consent. Cannot be used with redirect URIs that have `http` on this machine or a scheme of their own.',
     }),
+    dangerous: field(z.literal(true).exactOptional(), {
+      effect: 'none',
+      inFile: {
+        schema: z.boolean().exactOptional(),
+        fromFile: ({ said }: FileValue<boolean>) => said || undefined,
+        toFile: (value: true | undefined) => value ?? false,
+      },
+      describe:
+        '`true`: with a token of its own for the administration it may also do what takes a fresh login of a person: change administrative rights, keys, secrets and hosts of datasources, export and prune.',
+    }),
     pkce: field(z.literal('optional').exactOptional(), {
       effect: 'none',
       inFile: {
@@ -221,7 +232,7 @@ export const application = defineNoun({
       inFile: {
         schema: z.enum(['application', 'organization']).exactOptional(),
         fromFile: ({ said, noun }: FileValue<'application' | 'organization', Realm, OfOrganization>) =>
-          said === 'organization' ? `organization:${noun.organization}` : `application:${noun.id}`,
+          said === 'organization' ? realmOf(noun.organization) : `application:${noun.id}`,
         toFile: (value: Realm, { id }: Noun) =>
           value === `application:${id}` ? 'application' : 'organization',
       },

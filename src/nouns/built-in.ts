@@ -79,6 +79,11 @@ export function parseBuiltInId(
 }
 
 /** @param organization id */
+export function adminResourceId(organization: string): string {
+  return withVersion(organization, VERSIONS.resource);
+}
+
+/** @param organization id */
 export function builtInRoleId(organization: string, name: BuiltInRole): string {
   return withVersion(organization, VERSIONS[name]);
 }
@@ -119,7 +124,7 @@ const TABLES: Resource['tables'] = ADMIN_TABLES.map((id) => ({
   id,
   name: id,
   columns: adminColumns(id).map((name) => ({ name, type: 'text' as const })),
-  ...(adminColumns(id).includes('organization') && { rowColumns: ['organization'] }),
+  rowColumns: ['organization'],
 }));
 
 /** Seconds that an access token for administration lives. */
@@ -128,7 +133,7 @@ export const ADMIN_TOKEN_TTL = 600;
 export function adminResource(organization: Organization, issuer: string): Resource {
   const { id, name, createdAt } = organization;
   return {
-    id: withVersion(id, VERSIONS.resource),
+    id: adminResourceId(id),
     number: 0,
     version: 1,
     createdAt,

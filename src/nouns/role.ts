@@ -1,8 +1,48 @@
 /** Roles. */
 import { z } from 'zod';
+import { NOTHING, type Permissions } from '../permissions/permissions.ts';
+import { fromStored, toStored } from '../permissions/stored.ts';
+import type { FileValue } from './in-file.ts';
 import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
 import { identifier, line, listOf, NOTHING_STORED, scope, storedPermissions } from './values.ts';
-import { permissionsOfRole } from './written-permissions.ts';
+import { permissionsOfCeiling, permissionsOfRole } from './written-permissions.ts';
+
+const granting = z.strictObject({
+  resource: identifier,
+  permissions: storedPermissions,
+  scopes: listOf(scope),
+});
+
+type Granting = z.output<typeof granting>;
+
+const grantingInFile = z.strictObject({
+  permissions: permissionsOfCeiling.exactOptional().describe('The permissions that may be given.'),
+  scopes: listOf(scope).exactOptional().describe('The scopes that may be given.'),
+});
+
+type GrantingInFile = Readonly<
+  Record<string, { readonly permissions?: Permissions; readonly scopes?: readonly string[] }>
+>;
+
+function grantingFromFile({ said }: FileValue<GrantingInFile>): Granting[] | undefined {
+  const granted = Object.entries(said).map(
+    ([resource, { permissions, scopes = [] }]): Granting => ({
+      resource,
+      permissions: toStored(permissions ?? NOTHING) as Granting['permissions'],
+      scopes: [...scopes],
+    }),
+  );
+  return granted.length > 0 ? granted : undefined;
+}
+
+function grantingToFile(granted: readonly Granting[] = []): GrantingInFile {
+  return Object.fromEntries(
+    granted.map(({ resource, permissions, scopes }) => [
+      resource,
+      { permissions: fromStored(permissions), ...(scopes.length > 0 && { scopes }) },
+    ]),
+  );
+}
 
 export const role = defineNoun({
   singular: 'role',
@@ -39,11 +79,23 @@ export const role = defineNoun({
       inFile: permissionsOfRole,
       describe: 'What it allows. A new role allows nothing.',
     }),
+    mayGrant: field(listOf(granting, ({ resource }) => resource).exactOptional(), {
+      effect: 'none',
+      names: (granted: readonly { readonly resource: string }[]) =>
+        granted.map(({ resource: to }) => ({ kind: 'resource', to })),
+      inFile: {
+        schema: z.record(identifier, grantingInFile).exactOptional(),
+        fromFile: grantingFromFile,
+        toFile: grantingToFile,
+      },
+      describe:
+        'By identifier of a resource: what administrators with this role may give to roles, applications, connections and users, without having it in a token. A new role has nothing of it.',
+    }),
   },
   unique: { name: (noun) => `${noun.organization}/${noun.name}` },
   listed: {
     default: (noun) => (noun.default ? [noun.organization] : []),
-    resource: ({ resource }) => [resource],
+    resource: ({ resource, mayGrant = [] }) => [resource, ...mayGrant.map((each) => each.resource)],
   },
 });
 

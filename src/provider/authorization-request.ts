@@ -10,6 +10,7 @@ import {
   ScopeNotAllowed,
   UnknownResource,
 } from '../errors/domain.ts';
+import { isBuiltIn } from '../nouns/built-in.ts';
 import { catalogueOf, type User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { withinCatalogue } from '../permissions/catalogue.ts';
@@ -20,6 +21,7 @@ import { scopesOf } from '../permissions/table-scopes.ts';
 import { findRegistrant } from '../rights/registrants.ts';
 import { findRights } from '../rights/rights.ts';
 import { defined } from '../storage/defined.ts';
+import { requireAskedByName } from '../tokens/administration.ts';
 import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';
 import { knownScopes, refuseBeyond } from '../tokens/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';
@@ -180,6 +182,7 @@ async function normalize(
   params.permissions = undefined;
   const { leftOut = false } = sorted ?? {};
   const tables = sorted?.tables ?? (asked.permissions && rights && toKept(asked.permissions, rights));
+  if (rights && isBuiltIn(rights.resource)) requireAskedByName({ permissions: tables });
   const allScopes = asked.scopes === undefined && !leftOut;
   const scopes = asked.scopes ?? (allScopes && rights ? [...rights.scopes] : []);
   if (scopes.length === 0 && allScopes && !tables) {

@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Lookup } from '../directory/collections.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
+import { adminResourceId, builtInRoleOf, isBuiltIn } from '../nouns/built-in.ts';
 import {
   type Application,
   type CollectionName,
@@ -16,12 +17,21 @@ import {
   type Role,
   type User,
 } from '../nouns/index.ts';
+import { MANAGEMENT_ID } from '../nouns/names.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { applicationOf } from '../nouns/values.ts';
+import { toBit } from '../permissions/actions.ts';
 import { withinCatalogue } from '../permissions/catalogue.ts';
 import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
-import { type Permissions, union } from '../permissions/permissions.ts';
+import {
+  createPermissions,
+  type Permissions,
+  type Right,
+  rightsOf,
+  union,
+} from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import { rightsOverOrganizations } from './administration.ts';
 import { choosesByRole, choosesMore } from './mapped-claims.ts';
 import {
   NO_REACH,
@@ -29,8 +39,8 @@ import {
   type ResourceReach,
   reaches,
   reachOfRights,
+  SERVER_DATA,
   uniteReach,
-  WHOLE_SERVER,
   wholeOrganization,
   wholeResource,
 } from './reach.ts';
@@ -68,7 +78,10 @@ const rules: { readonly [C in CollectionName]: Rule<Nouns[C]> } = {
   connections: { of: ofConnection },
   datasources: { of: ofDatasource },
   // It is told of everything that happens in the organization.
-  webhooks: { of: async ({ organization }) => wholeOrganization(organization) },
+  // It is told what the audit log is told.
+  webhooks: {
+    of: async ({ organization }, world) => ofAdministration(organization, [['audit', toBit('read')]], world),
+  },
 };
 
 /** @param noun as it is, or as it would be after a change */
@@ -93,8 +106,8 @@ export async function containsReach<C extends CollectionName>(
   after: Nouns[C] | undefined,
   world: World,
 ): Promise<boolean> {
-  if (holder.server) return true;
-  if (rules[collection].isOfServer?.(before, after)) return false;
+  if (holder.store) return true;
+  if (!holder.server && rules[collection].isOfServer?.(before, after)) return false;
   for (const noun of [before, after]) {
     if (noun && !reaches(holder, await reachOf(collection, noun, world))) return false;
   }
@@ -107,7 +120,7 @@ type Named = Resource | Pick<Resource, 'identifier' | 'organization'>;
 async function findNamed(
   identifier: string,
   { organization }: { readonly organization: string },
-  world: World,
+  world: Pick<World, 'resources'>,
 ): Promise<Named> {
   return (await world.resources.findBy('identifier', identifier)) ?? { identifier, organization };
 }
@@ -132,7 +145,34 @@ async function ofRole(role: Role, world: World, holder?: Valued): Promise<Reach>
   if ('token' in resource && choosesByRole(resource, role)) return wholeResource(resource);
   const written = fromStored(role.permissions);
   const permissions = holder ? withValues(written, holder) : written;
-  return ofRights(resource, { permissions, scopes: new Set(role.scopes) });
+  return uniteReach([
+    ofRights(resource, { permissions, scopes: new Set(role.scopes) }),
+    await grantedBy(role, world),
+  ]);
+}
+
+/** What administrators with the role may hand out: an owner everything of the organization. */
+export async function grantedBy(role: Role, world: Pick<World, 'resources'>): Promise<Reach> {
+  if (builtInRoleOf(role) === 'owner') return wholeOrganization(role.organization);
+  const granted = (role.mayGrant ?? []).map(async ({ resource, permissions, scopes }) =>
+    ofRights(await findNamed(resource, role, world), {
+      permissions: fromStored(permissions),
+      scopes: new Set(scopes),
+    }),
+  );
+  return uniteReach(await Promise.all(granted));
+}
+
+/** Rights over the administration of an organization. @param organization id */
+async function ofAdministration(
+  organization: string,
+  rights: Iterable<Right>,
+  { resources }: Pick<World, 'resources'>,
+): Promise<Reach> {
+  const resource = await resources.get(adminResourceId(organization));
+  return resource
+    ? ofRights(resource, { permissions: createPermissions(rights), scopes: new Set() })
+    : NO_REACH;
 }
 
 /** @param holder whose values variables have; without one they may have any */
@@ -144,15 +184,23 @@ async function ofRoles(ids: readonly string[], world: World, holder?: Valued): P
 /** An administrator without an organization is one that any of them could get. */
 async function ofUser(user: User, world: World): Promise<Reach> {
   const { id, organization, realm, administers, roles } = user;
-  if (realm === 'management' && administers.length === 0) return WHOLE_SERVER;
+  if (realm === 'management' && administers.length === 0 && roles.length === 0) return SERVER_DATA;
   const own = organization === undefined ? NO_REACH : { ...NO_REACH, people: new Map([[id, organization]]) };
   return uniteReach([
     own,
     ...administers.map(wholeOrganization),
+    realm === 'management' ? await ofAdministered(administers, world) : NO_REACH,
     await ofRoles(roles, world, user),
     await ofAttributes(user, world),
     await devicesOfUser(user, world),
   ]);
+}
+
+/** On the server's administration, they have what an owner of each of the organizations has. */
+async function ofAdministered(administers: readonly string[], world: World): Promise<Reach> {
+  const found = await Promise.all(administers.map((id) => world.organizations.get(id)));
+  const names = found.flatMap((each) => each?.name ?? []);
+  return ofAdministration(MANAGEMENT_ID, rightsOf(rightsOverOrganizations(names)), world);
 }
 
 /** What neighbours are told of a person may open their databases, for resources that the person's tokens can be for. */
@@ -195,8 +243,15 @@ async function ofApplication(application: Application, world: World): Promise<Re
   return uniteReach([
     registrant ? await ofUser(registrant, world) : NO_REACH,
     registrant && !firstParty ? NO_REACH : await ofItself(application, world),
+    (await administersThrough(application, world)) ? wholeOrganization(organization) : NO_REACH,
     ...(await Promise.all(served)),
   ]);
+}
+
+/** Those through which people administer are listed by owners. */
+async function administersThrough({ ceilings }: Application, { resources }: World): Promise<boolean> {
+  const found = await Promise.all(ceilings.map(({ resource }) => resources.findBy('identifier', resource)));
+  return found.some((resource) => resource && isBuiltIn(resource));
 }
 
 async function ofItself(application: Application, world: World): Promise<Reach> {

@@ -6,11 +6,16 @@
  * this moment, because another change could bring it back.
  */
 
+import { ADMIN_TABLES } from '../nouns/admin-tables.ts';
+import { isBuiltIn } from '../nouns/built-in.ts';
 import type { Resource } from '../nouns/index.ts';
+import { MANAGEMENT_ID } from '../nouns/names.ts';
+import { type Catalogue, expandAll } from '../permissions/catalogue.ts';
 import { containsAccess, type DeviceAccess } from '../permissions/device-access.ts';
 import { containsExtent, type Extent, uniteExtents } from '../permissions/extent.ts';
 import { contains, EVERYTHING, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { resolveVariables, withAnyValue } from '../permissions/variables.ts';
+import { ofOrganization } from './administration.ts';
 
 /** What a reach has of one resource; with all scopes (`*`) and permissions it is the resource itself. */
 export interface ResourceReach {
@@ -20,12 +25,16 @@ export interface ResourceReach {
   readonly owner?: string | undefined;
   /** Id of the application that it was registered through. */
   readonly registeredBy?: string | undefined;
+  /** Set for a built-in resource: the name of the organization that it administers. Nothing but its own rights covers it. */
+  readonly administers?: string;
   readonly permissions: Permissions;
   readonly scopes: Extent;
 }
 
 export interface Reach {
-  /** Everything: all organizations, keys, templates, imports, administrators, and the names that organizations share. */
+  /** The store itself, and so all rights over administration beside `server`. */
+  readonly store?: true;
+  /** All organizations, keys, templates, imports, administrators, and the names that organizations share. */
   readonly server: boolean;
   /** Ids of the organizations of which it is everything. */
   readonly organizations: ReadonlySet<string>;
@@ -48,12 +57,17 @@ export const NO_REACH: Reach = {
   devices: new Map(),
 };
 
-/** What keys, templates and imports reach. */
-export const WHOLE_SERVER: Reach = { ...NO_REACH, server: true };
+/** What owners of the server hand out: everything but rights over administration. */
+export const SERVER_DATA: Reach = { ...NO_REACH, server: true };
+
+/** What the operator at the shell has. */
+export const WHOLE_SERVER: Reach = { ...SERVER_DATA, store: true };
 
 /** @param organization id */
 export function wholeOrganization(organization: string): Reach {
-  return { ...NO_REACH, organizations: new Set([organization]) };
+  return organization === MANAGEMENT_ID
+    ? SERVER_DATA
+    : { ...NO_REACH, organizations: new Set([organization]) };
 }
 
 /** What the rights to one resource reach. */
@@ -63,10 +77,21 @@ export function reachOfRights(
     organization,
     owner,
     registeredBy,
-  }: Pick<Resource, 'identifier' | 'organization'> & Partial<Pick<Resource, 'owner' | 'registeredBy'>>,
+    ...others
+  }: Pick<Resource, 'identifier' | 'organization'> &
+    Partial<Pick<Resource, 'id' | 'number' | 'owner' | 'registeredBy'>>,
   { permissions, scopes }: Pick<ResourceReach, 'permissions' | 'scopes'>,
 ): Reach {
-  const part: ResourceReach = { organization, owner, registeredBy, permissions, scopes };
+  const { id, number } = others;
+  const ofAdministration = id !== undefined && number !== undefined && isBuiltIn({ id, number });
+  const part: ResourceReach = {
+    organization,
+    owner,
+    registeredBy,
+    permissions,
+    scopes,
+    ...(ofAdministration && { administers: identifier.slice(identifier.lastIndexOf('/') + 1) }),
+  };
   return { ...NO_REACH, resources: new Map([[identifier, part]]) };
 }
 
@@ -93,6 +118,7 @@ const unitePart = (a: ResourceReach, b: ResourceReach): ResourceReach => ({
 /** What any of them reaches. */
 export function uniteReach(reaches: readonly Reach[]): Reach {
   return {
+    ...(reaches.some(({ store }) => store) && { store: true }),
     server: reaches.some(({ server }) => server),
     organizations: new Set(reaches.flatMap(({ organizations }) => [...organizations])),
     people: merge(
@@ -140,18 +166,43 @@ function containsPart(
   );
 }
 
+const ADMINISTRATION: Catalogue = {
+  isOpen: false,
+  tables: new Map(ADMIN_TABLES.map((id) => [id, new Map()])),
+  groups: new Map(),
+};
+
+/** Rights over the administration of the server are rights over that of each organization. */
+function administers(
+  resources: Reach['resources'],
+  identifier: string,
+  { administers: name = '', organization, permissions }: ResourceReach,
+): boolean {
+  const ofServer = [...resources.values()].filter(
+    (part) => part.administers !== undefined && part.organization === MANAGEMENT_ID,
+  );
+  const above = organization === MANAGEMENT_ID ? [] : ofServer;
+  const held = above.reduce(
+    (all, part) => union(all, ofOrganization(part.permissions, name)),
+    resources.get(identifier)?.permissions ?? NOTHING,
+  );
+  // Of tables that are added later, no role that is given at this moment says anything.
+  return containsWritten(expandAll(held, ADMINISTRATION), expandAll(permissions, ADMINISTRATION));
+}
+
 /** Whether `holder` has all that `wanted` reaches. */
 export function reaches(holder: Reach, wanted: Reach): boolean {
-  if (holder.server) return true;
-  const { organizations, people, resources, registered, devices } = holder;
-  const hasAllOf = (organization: string): boolean => organizations.has(organization);
+  if (holder.store) return true;
+  const { server, organizations, people, resources, registered, devices } = holder;
+  const hasAllOf = (organization: string): boolean => server || organizations.has(organization);
   const hasAllFrom = (part: ResourceReach): boolean =>
     hasAllOf(part.organization) || (part.owner !== undefined && people.has(part.owner));
   return (
-    !wanted.server &&
-    wanted.organizations.isSubsetOf(organizations) &&
+    (server || !wanted.server) &&
+    (server || wanted.organizations.isSubsetOf(organizations)) &&
     [...wanted.people].every(([person, organization]) => people.has(person) || hasAllOf(organization)) &&
     [...wanted.resources].every(([identifier, part]) => {
+      if (part.administers !== undefined) return administers(resources, identifier, part);
       const through = part.registeredBy === undefined ? undefined : registered.get(part.registeredBy);
       return hasAllFrom(part) || containsPart([resources.get(identifier), through], part);
     }) &&

@@ -6,11 +6,14 @@
  */
 
 import type { DirectoryView } from '../directory/directory.ts';
+import { isBuiltIn } from '../nouns/built-in.ts';
 import { type Application, type Connection, catalogueOf, type Resource } from '../nouns/index.ts';
+import { MANAGEMENT_ID } from '../nouns/names.ts';
 import { expandAll, expandGroups, withinCatalogue } from '../permissions/catalogue.ts';
 import { EVERYTHING, intersect, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { withAnyValue } from '../permissions/variables.ts';
+import { rightsOverOrganizations } from './administration.ts';
 import { type Valued, withValues } from './variable-values.ts';
 
 /** Everything a party may have of one resource. */
@@ -40,7 +43,7 @@ export interface Holder extends Valued {
 }
 
 /** All that rights are read from beside the nouns themselves. */
-export type RoleView = Pick<DirectoryView, 'findRole' | 'findApplicationById'>;
+export type RoleView = Pick<DirectoryView, 'findRole' | 'findApplicationById' | 'findOrganization'>;
 
 /** The ceiling of an application for a resource, as it is written; undefined if it has none for this resource. */
 export function findCeiling(application: Application, resource: Resource): Permissions | undefined {
@@ -59,8 +62,10 @@ export interface Held extends Pick<ResourceRights, 'permissions' | 'scopes' | 'r
 /** The union of the roles held for the resource ∩ catalogue, or everything if the user owns or administers it. */
 export async function findHeld(view: RoleView, user: Holder, resource: Resource): Promise<Held> {
   const isOwner = resource.owner === user.id;
-  const hasAll = isOwner || user.administers?.includes(resource.organization) === true;
+  const ofAdministration = isBuiltIn(resource);
+  const hasAll = isOwner || (!ofAdministration && user.administers?.includes(resource.organization) === true);
   let permissions = hasAll ? EVERYTHING : NOTHING;
+  if (ofAdministration) permissions = await findAdministered(view, user, resource);
   const scopes = new Set<string>(hasAll ? resource.scopes : []);
   const roles: string[] = [];
   const roleIds: string[] = [];
@@ -74,6 +79,25 @@ export async function findHeld(view: RoleView, user: Holder, resource: Resource)
   }
   const as = isOwner ? 'owner' : hasAll ? 'administrator' : 'roles of user';
   return { permissions: withinCatalogue(permissions, catalogueOf(resource)), scopes, roles, roleIds, as };
+}
+
+/** On the server's administration, an administrator of organizations has what an owner of each of them has. */
+async function findAdministered(
+  view: Pick<RoleView, 'findOrganization'>,
+  { administers = [] }: Holder,
+  { organization }: Resource,
+): Promise<Permissions> {
+  if (organization !== MANAGEMENT_ID || administers.length === 0) return NOTHING;
+  const found = await Promise.all(administers.map((id) => view.findOrganization(id)));
+  return rightsOverOrganizations(found.flatMap((each) => each?.name ?? []));
+}
+
+/**
+ * The administration is for applications that an owner gave a ceiling for it: not for those that people registered, and not
+ * for an organization as a client.
+ */
+function mayAdminister({ owner, registeredThrough, isOrganization }: Application): boolean {
+  return owner === undefined && registeredThrough === undefined && !isOrganization;
 }
 
 /** The ceiling and the scopes of an application. */
@@ -90,7 +114,7 @@ type ForWhom = Holder | 'anyone' | undefined;
 
 function boundsOf(application: Application, resource: Resource, holder: ForWhom): Bounds | undefined {
   const own = findCeiling(application, resource);
-  if (!own) return undefined;
+  if (!own || (isBuiltIn(resource) && !mayAdminister(application))) return undefined;
   const catalogue = catalogueOf(resource);
   const written = holder === 'anyone' ? withAnyValue(own) : withValues(own, holder, application.id);
   const ceiling = withinCatalogue(written, catalogue);

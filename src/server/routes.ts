@@ -24,7 +24,7 @@ function createApi(services: Services, furtherOperations: readonly Operation[]):
     const [{ createAdminApi }, { operations }, { createFindActor }] = await Promise.all([
       import('../admin/api/index.ts'),
       import('../admin/operations/index.ts'),
-      import('../admin/rights/minimal-actor.ts'),
+      import('../admin/rights/find-actor.ts'),
     ]);
     const { config, storage } = services;
     const operationDeps = createOperationDeps(services);

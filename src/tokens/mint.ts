@@ -6,6 +6,7 @@
 import { applicationSubject } from '../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../errors/domain.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
+import { ADMIN_TOKEN_TTL, isBuiltIn } from '../nouns/built-in.ts';
 import type { Resource, User } from '../nouns/index.ts';
 import { accessTokenAlgs } from '../nouns/signing-algs.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
@@ -262,12 +263,16 @@ export function createMint(deps: MintDeps): Mint {
     return planned;
   }
 
+  /** Seconds. The time of tokens for the administration holds whatever they are made from. */
+  const ttlOf = (resource: Resource | undefined, usual: number): number =>
+    resource && isBuiltIn(resource) ? Math.min(usual, ADMIN_TOKEN_TTL) : usual;
+
   return async (request, decision) => {
     const { isKept, proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const now = deps.now();
     const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
-    const expiresAt = expiryOf(proof.ttl ?? usual, proof.parent?.expiresAt, now);
+    const expiresAt = expiryOf(ttlOf(resource, proof.ttl ?? usual), proof.parent?.expiresAt, now);
     if (expiresAt <= now) throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     // A key that the client proved is in the claims.
     const isAlike = isKept && !request.sender;

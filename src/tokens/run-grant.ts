@@ -9,12 +9,14 @@ import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import { applicationSubject } from '../directory/subjects.ts';
 import type { Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
+import { isBuiltIn } from '../nouns/built-in.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
 import { findRegistrant } from '../rights/registrants.ts';
 import { findRights } from '../rights/rights.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
+import { requireAdministrable } from './administration.ts';
 import { type Asked, parseAsked } from './asked.ts';
 import { downscope, knownScopes } from './downscope.ts';
 import type { Decision, Grant, GrantRequest, Issued, Mint } from './grant.ts';
@@ -59,6 +61,7 @@ async function decide(grant: Grant, request: GrantRequest, deps: GrantDeps): Pro
   requireSameKey(proof.sender, request.sender);
   const wanted = proof.asked ? { ...proof.asked, ...defined(asked) } : asked;
   const resource = await findTarget(view, client.application, proof, wanted);
+  if (resource && isBuiltIn(resource)) requireAdministrable(grant, request, proof, wanted);
   if (resource?.registeredBy !== undefined && !through) {
     throw new UnknownResource({
       description: 'The resource is unknown.',

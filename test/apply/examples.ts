@@ -67,7 +67,11 @@ export const file = {
         { identifier: OTHER, tables: [{ id: 'orders', columns: [{ name: 'id', type: 'integer' }] }] },
       ],
       roles: [
-        { name: 'clerk', permissions: rights },
+        {
+          name: 'clerk',
+          permissions: rights,
+          mayGrant: { [OTHER]: { permissions: rights } },
+        },
         { name: 'reader', permissions: { tables: {} } },
       ],
       applications: [
@@ -406,6 +410,13 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
     entries: inAcme('roles'),
     name: /^role acme\/clerk/,
     examples: {
+      ...permissionsAt('mayGrant.*.permissions', `mayGrant.${OTHER}.permissions`),
+      'mayGrant.*.scopes': {
+        change: (entry) => {
+          entry.mayGrant[API] = { scopes: ['orders.read'] };
+        },
+        shownAs: `mayGrant.${API}.scopes`,
+      },
       name: { to: 'boss', isKey: true },
       resource: { to: OTHER },
       scopes: { to: ['orders.read'] },
@@ -549,6 +560,7 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       email: { to: 'root@acme.example' },
       displayName: { to: 'Root' },
       organizations: { to: ['acme'] },
+      roles: { to: ['auditor'] },
     },
   },
 };

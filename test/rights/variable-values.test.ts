@@ -53,6 +53,7 @@ function viewOf(role: object, ...applications: Application[]) {
   };
   return {
     findRole: async () => held,
+    findOrganization: async () => undefined,
     findApplicationById: async (id: string) => {
       const found = applications.find((each) => each.id === id);
       return found && ({ application: found } as never);

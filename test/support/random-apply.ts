@@ -308,6 +308,14 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       name: `${pick(TEXTS)} ${index}`,
       default: index === 0 ? maybe(() => true) : undefined,
       resource: of.identifier,
+      mayGrant: maybe(() =>
+        Object.fromEntries(
+          some(resources).map((each) => [
+            each.identifier,
+            { permissions: permissionsFor(each, 'ceiling'), scopes: some((each.scopes as string[]) ?? []) },
+          ]),
+        ),
+      ),
       scopes: maybe(() => some((of.scopes ?? []) as string[])),
       permissions: maybe(() => permissionsFor(of, 'role')),
     });

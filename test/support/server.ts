@@ -18,7 +18,7 @@ export const OTHER_RESOURCE = 'https://api.other.example/';
 export const REDIRECT_URI = 'https://app.acme.example/callback';
 export const PASSWORD = 'correct-horse-battery';
 
-const secretOf = (clientId: string): string => `secret-of-${clientId}-`.padEnd(40, 'x');
+export const secretOf = (clientId: string): string => `secret-of-${clientId}-`.padEnd(40, 'x');
 
 const tables = [
   { id: 'orders', name: 'Orders' },

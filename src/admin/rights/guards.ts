@@ -2,14 +2,24 @@
  * What an actor may do: with a table of the built-in resource, with one row of it, and with an object whose control
  * would give rights. All of it is decided here; operations ask.
  */
+import { findListed } from '../../directory/collections.ts';
 import { FRESH_LOGIN_SECONDS, FreshLoginNeeded, NotAllowed, NotFound } from '../../errors/domain.ts';
 import type { AdminTable } from '../../nouns/admin-tables.ts';
-import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
+import {
+  type CollectionName,
+  declarationOf,
+  type Noun,
+  type Nouns,
+  type Resource,
+} from '../../nouns/index.ts';
 import type { Action } from '../../permissions/actions.ts';
 import { type ColumnLimit, type ColumnTypes, type Row, toLimits } from '../../permissions/column-limits.ts';
 import { isAllowed, type RowAccess, readableColumns } from '../../permissions/verdicts.ts';
-import { containsReach, type World } from '../../rights/reach-of.ts';
+import { NO_REACH, type Reach, uniteReach } from '../../rights/reach.ts';
+import { containsReach, reachOf, type World } from '../../rights/reach-of.ts';
+import type { DirectoryStore } from '../../storage/contract.ts';
 import type { Actor } from './actor.ts';
+import { isDangerous, isPlainChange } from './dangerous.ts';
 
 /** Their columns are texts, numbers and truth values, which compare in their natural text. */
 const TYPES: ColumnTypes = {};
@@ -93,28 +103,63 @@ export interface Guards {
 
 export interface GuardDeps {
   readonly world: World;
+  readonly store: Pick<DirectoryStore, 'applications' | 'resources' | 'connections'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
-export function createGuards({ world, now }: GuardDeps): Guards {
+export function createGuards({ world, store, now }: GuardDeps): Guards {
+  async function ownsAnything({ id }: Pick<Noun, 'id'>): Promise<boolean> {
+    const owned = [store.applications, store.resources, store.connections] as const;
+    const found = owned.map((nouns) => findListed<Noun>(nouns, 'owner', id));
+    return (await Promise.all(found)).some((noun) => noun !== undefined);
+  }
+
+  /** A person has all that is theirs, which says nothing of a person who has nothing. */
+  async function holderFor(
+    { reach }: Actor,
+    collection: CollectionName,
+    noun: Noun & { readonly organization?: string },
+  ): Promise<Reach> {
+    const { id, organization } = noun;
+    if (collection !== 'users' || organization === undefined || (await ownsAnything(noun))) return reach;
+    return { ...reach, people: new Map([...reach.people, [id, organization]]) };
+  }
+
+  function requireFresh({
+    isDangerous: mayBeDangerous,
+    authenticatedAt,
+  }: Pick<Actor, 'isDangerous' | 'authenticatedAt'>): void {
+    if (mayBeDangerous) return;
+    if (authenticatedAt === undefined) {
+      throw new NotAllowed({
+        description: 'An application does this only if its own settings say `dangerous: true`.',
+      });
+    }
+    if (now() - authenticatedAt > FRESH_LOGIN_SECONDS * 1000) throw new FreshLoginNeeded();
+  }
+
   return {
     async requireChange(actor, collection, before, after) {
-      if (await containsReach(actor.reach, collection, before, after, world)) return;
-      const { singular } = declarationOf(collection);
-      throw new NotAllowed({
-        description: `The ${singular} has or would have rights that you may not hand out.`,
-      });
-    },
-
-    requireFresh({ isDangerous, authenticatedAt }) {
-      if (isDangerous) return;
-      if (authenticatedAt === undefined) {
+      const noun = before ?? after;
+      if (!noun || actor.reach.store) return;
+      const isPlain =
+        collection === 'resources' &&
+        isPlainChange(before as Resource | undefined, after as Resource | undefined);
+      if (isPlain) return;
+      const holder = await holderFor(actor, collection, noun);
+      if (!(await containsReach(holder, collection, before, after, world))) {
+        const { singular } = declarationOf(collection);
         throw new NotAllowed({
-          description: 'An application does this only if its own settings say `dangerous: true`.',
+          description: `The ${singular} has or would have rights that you may not hand out.`,
         });
       }
-      if (now() - authenticatedAt > FRESH_LOGIN_SECONDS * 1000) throw new FreshLoginNeeded();
+      const reached = [before, after].map(async (each) =>
+        each ? reachOf(collection, each, world) : NO_REACH,
+      );
+      if (isDangerous(collection, before, after, uniteReach(await Promise.all(reached)))) requireFresh(actor);
     },
+
+    requireFresh,
   };
 }

@@ -2,6 +2,7 @@
 import type { New } from '../../changes/changes.ts';
 import { didYouMean } from '../../errors/similar.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
+import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
 import { type Entry, inFileOf, initialOf, isOptional, namedBy } from '../entries.ts';
 import type { Plan } from './plan.ts';
@@ -42,7 +43,9 @@ export async function planNoun<C extends CollectionName>(
       else if (value === undefined)
         noun[key] = kept(plan, field, was[key]) ?? (before && isOptional(field) ? undefined : initial());
       else if (kind) {
-        const ids = await findIds(plan, name, kind, String(noun.organization), [value].flat() as string[]);
+        // Administrators are people of the server, and say so by having none.
+        const organization = String(noun.organization ?? MANAGEMENT_ID);
+        const ids = await findIds(plan, name, kind, organization, [value].flat() as string[]);
         noun[key] = Array.isArray(value) ? ids : ids[0];
       } else if (inFile?.fromFile) {
         noun[key] = inFile.fromFile({ said: value, before: was[key], initial: initial(), noun } as never);

@@ -158,6 +158,8 @@ export async function planRole(
     return;
   }
   await checkRights(plan, name, resource, entry);
+  for (const [identifier, granted] of Object.entries(entry.mayGrant ?? {}))
+    await checkRights(plan, name, identifier, granted);
   const given = { organization: organization.id, resource };
   plan.add('roles', name, before, await planNoun(plan, 'roles', name, { entry, before, given }));
 }

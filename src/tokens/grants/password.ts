@@ -6,6 +6,7 @@
 import { requireText } from '../../clients/form.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import { ProofRejected } from '../../errors/domain.ts';
+import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import type { Grant } from '../grant.ts';
 import type { GrantParts } from './parts.ts';
 
@@ -34,7 +35,8 @@ export function createPasswordGrant({
         address,
         queue: organization.id,
       });
-      if (user.realm === 'management' && !user.administers.includes(organization.id)) {
+      const isOfServer = organization.id === MANAGEMENT_ID;
+      if (user.realm === 'management' && !isOfServer && !user.administers.includes(organization.id)) {
         throw new ProofRejected({ reason: 'administers other organizations' });
       }
       if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });

@@ -1,11 +1,16 @@
 /** A started server with an administered organization, and tokens for its API. */
 import { request } from 'node:http';
-import { toStoredSecret } from '../../../src/directory/client-secrets.ts';
 import { ADMIN_TABLES, type AdminTable } from '../../../src/nouns/admin-tables.ts';
-import { MANAGEMENT } from '../../../src/nouns/built-in.ts';
 import { freePort } from '../../support/free-port.ts';
 import { storageForTests } from '../../support/mongodb.ts';
-import { type Answer, startServer, type TestServer, type TestServerOptions } from '../../support/server.ts';
+import {
+  type Answer,
+  PASSWORD,
+  secretOf,
+  startServer,
+  type TestServer,
+  type TestServerOptions,
+} from '../../support/server.ts';
 import { PROBES } from './probes.ts';
 
 const ALL = { create: true, read: true, update: true, delete: true };
@@ -13,11 +18,7 @@ const READ = { read: true };
 
 const tables = (of: (table: AdminTable) => object) => ({
   isAdmin: false,
-  tables: Object.fromEntries(
-    ADMIN_TABLES.map((table) => [table, of(table)] as const).filter(
-      ([, actions]) => Object.keys(actions).length > 0,
-    ),
-  ),
+  tables: Object.fromEntries(ADMIN_TABLES.map((table) => [table, of(table)])),
 });
 const DEVELOPED: readonly string[] = ['applications', 'connections', 'webhooks'];
 const SEEN_BY_DEVELOPERS: readonly string[] = ['resources', 'roles'];
@@ -83,41 +84,26 @@ export interface AdminOptions extends TestServerOptions {
 const organizationOf = (kind: Kind): string | undefined =>
   kind === 'server' ? undefined : kind === 'other' ? 'other' : 'acme';
 
-function addApplication(fixture: any, issuer: string, kind: Kind): void {
+/** An application that an owner listed for the administration, and a person with the built-in role. */
+function addAdministrator(fixture: any, issuer: string, kind: Kind): void {
   const name = organizationOf(kind);
-  if (name === undefined) return;
   const organization = fixture.organizations.find((each: any) => each.name === name);
-  organization.applications.push({
+  fixture.management ??= { applications: [] };
+  const { applications } = name === undefined ? fixture.management : organization;
+  applications.push({
     name: `admin-${kind}`,
     clientId: `admin-${kind}`,
-    clientSecret: `secret-of-admin-${kind}-`.padEnd(40, 'x'),
-    grants: ['client_credentials'],
+    clientSecret: secretOf(`admin-${kind}`),
+    grants: ['password', 'client_credentials'],
+    realm: 'organization',
     allowedOrigins: [ORIGIN],
-    resource: `${issuer}/admin/${name}`,
-    permissions: RIGHTS[kind],
+    resource: name === undefined ? `${issuer}/admin` : `${issuer}/admin/${name}`,
+    permissions: { isAdmin: false, tables: { '*': ALL } },
   });
-}
-
-/** The application of the server itself, which is like that of acme's owner. */
-async function makeServerApplication({ server, secretOf, issuer }: TestServer): Promise<void> {
-  const { store, changes, clientSecrets, now } = server.foundations;
-  const model = await store.applications.findBy('clientId', 'admin-owner');
-  const [ceiling] = model?.ceilings ?? [];
-  if (!model || !ceiling) throw new Error('the fixture has no application of an owner');
-  const { id: _, number: _number, version: _version, managedBy: _managedBy, createdAt, ...rest } = model;
-  await changes.applications.create(
-    {
-      ...rest,
-      organization: MANAGEMENT.id,
-      realm: 'management',
-      name: 'admin-server',
-      clientId: 'admin-server',
-      secrets: [toStoredSecret(clientSecrets, secretOf('admin-server'), { createdAt: now() })],
-      resource: `${issuer}/admin`,
-      ceilings: [{ ...ceiling, resource: `${issuer}/admin` }],
-    },
-    { actor: 'tests' },
-  );
+  const role = kind === 'other' || kind === 'server' ? 'owner' : kind;
+  const person = { username: `admin-${kind}`, password: PASSWORD, roles: [role] };
+  if (name === undefined) fixture.administrators = [...(fixture.administrators ?? []), person];
+  else organization.users = [...(organization.users ?? []), person];
 }
 
 /** A request to a server on this machine, under the host of its issuer. */
@@ -165,15 +151,17 @@ export async function startAdmin({ shared, ...options }: AdminOptions = {}): Pro
     port,
     env: { ...env, ...options.env },
     fixture(fixture) {
-      for (const kind of KINDS) addApplication(fixture, issuer, kind);
+      for (const kind of KINDS) addAdministrator(fixture, issuer, kind);
       options.fixture?.(fixture);
     },
   });
   unfinished.use(server);
-  if (!shared) await makeServerApplication(server);
   const { host } = new URL(issuer);
   async function token(kind: Kind): Promise<string> {
-    const answer = await server.token(`admin-${kind}`, { permissions: JSON.stringify(RIGHTS[kind]) });
+    const name = `admin-${kind}`;
+    const login = { grant_type: 'password', username: name, password: PASSWORD };
+    const form = { ...login, permissions: JSON.stringify(RIGHTS[kind]) };
+    const answer = await server.post('/oauth/token', name, form);
     if (answer.status !== 200) throw new Error(answer.text);
     return answer.json.access_token;
   }

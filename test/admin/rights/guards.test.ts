@@ -72,7 +72,7 @@ test('a new object sets only columns that the right has', () => {
 });
 
 const AT = 1_800_000_000_000;
-const guards = createGuards({ world: {} as World, now: () => AT });
+const guards = createGuards({ world: {} as World, store: {} as never, now: () => AT });
 const person = (secondsAgo: number) => ({ isDangerous: false, authenticatedAt: AT - secondsAgo * 1000 });
 
 test('a login of five minutes ago is fresh and an older one is not', () => {

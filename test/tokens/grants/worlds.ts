@@ -379,6 +379,7 @@ export function toNouns(whole: World, now: number): Nouns {
     },
     view: {
       findRole: async (id) => roles.get(id),
+      findOrganization: async () => undefined,
       findApplicationById: async () => undefined,
       findResource: async (identifier) => resources.get(identifier),
     },
