@@ -4,7 +4,7 @@
  */
 import { BlockList, isIP } from 'node:net';
 
-/** IANA special-purpose registries (RFC 6890 and its successors), IPv4 in IPv6 included. */
+/** IANA special-purpose registry of IPv4 (RFC 6890 and its successors). */
 const PRIVATE: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -19,30 +19,31 @@ const PRIVATE: readonly (readonly [string, number])[] = [
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
   ['224.0.0.0', 3],
-  ['::', 96],
-  ['::ffff:0:0:0', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
+];
+
+/** All that IANA has given out for the public Internet, and what is special in it. Some of that has IPv4 in it. */
+const GLOBAL = ['2000::', 3] as const;
+const PRIVATE_IN_GLOBAL: readonly (readonly [string, number])[] = [
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
   ['3fff::', 20],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
 ];
 
-const privateAddresses = new BlockList();
-for (const [address, bits] of PRIVATE) {
-  privateAddresses.addSubnet(address, bits, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-}
+const privateIpv4 = new BlockList();
+for (const [address, bits] of PRIVATE) privateIpv4.addSubnet(address, bits, 'ipv4');
 
-/** @param address IPv4 mapped into IPv6 counts as the IPv4 address that it is */
+const globalIpv6 = new BlockList();
+globalIpv6.addSubnet(...GLOBAL, 'ipv6');
+
+const privateIpv6 = new BlockList();
+for (const [address, bits] of PRIVATE_IN_GLOBAL) privateIpv6.addSubnet(address, bits, 'ipv6');
+
+/** @param address IPv4 mapped into IPv6 and written with dots counts as the IPv4 address that it is */
 export function isPrivate(address: string): boolean {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   const plain = mapped ?? address;
   const family = isIP(plain);
-  return family === 0 || privateAddresses.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  if (family === 4) return privateIpv4.check(plain, 'ipv4');
+  return family === 0 || !globalIpv6.check(plain, 'ipv6') || privateIpv6.check(plain, 'ipv6');
 }

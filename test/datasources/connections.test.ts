@@ -83,6 +83,10 @@ describe('where a datasource may be', () => {
       'fe80::1',
       'fd00::1',
       'ff02::1',
+      '5f00::1',
+      '100:0:0:1::1',
+      '1::1',
+      '4000::1',
       'no address',
     ]) {
       assert.equal(isPrivate(address), true, address);
