@@ -1,7 +1,7 @@
 /**
  * Sending what stands in the outbox, again and again until it arrives or is given up. Several processes share the work: one
- * claims a row with a lease, and where that process ends the lease runs out. A webhook is sent one event at a time by each process, so
- * a slow receiver holds up only itself.
+ * claims a row with a lease, and where that process ends the lease runs out. A webhook is sent one event at a time by each process, and
+ * webhooks take turns, so a slow receiver holds up only itself.
  */
 import type { Webhook } from '../nouns/index.ts';
 import type { AuditLog, DirectoryStore, NodeStore, Outbox, OutboxRow } from '../storage/contract.ts';
@@ -75,6 +75,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   /** By webhook. */
   const active = new Map<string, Promise<void>>();
   const pauses = new Map<string, { readonly failures: number; readonly until: number }>();
+  /** Webhooks that have had their turn in this round: one with many events leaves room for the others. */
+  const served = new Set<string>();
   let filling: Promise<void> | undefined;
   let again = false;
   let stopping = false;
@@ -87,8 +89,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   async function fill(): Promise<void> {
     while (active.size < ROOM && !stopping) {
-      const [row] = await outbox.due(now(), 1, [...active.keys(), ...paused()]);
-      if (!row) return;
+      const [row] = await outbox.due(now(), 1, [...active.keys(), ...paused(), ...served]);
+      if (!row && served.size === 0) return;
+      if (!row) {
+        served.clear();
+        continue;
+      }
+      served.add(row.webhook);
       const work = attend(row)
         .finally(() => active.delete(row.webhook))
         .then(start)
@@ -112,6 +119,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   async function attend(row: OutboxRow): Promise<void> {
     const webhook = await store.webhooks.get(row.webhook);
+    if (!webhook?.enabled) pauses.delete(row.webhook);
     if (!webhook) return outbox.remove(row);
     if (row.state === 'announced') return decide(row);
     const first = await outbox.first(row.webhook, row.subject);

@@ -6,6 +6,9 @@ import { AUTHOR } from '../directory/fixture.ts';
 import { DAY, type Hooks, openHooks, SECOND, secretOf } from './fixture.ts';
 import { answering, type Received } from './receiver.ts';
 
+/** Webhooks: more than a process sends to at a time. */
+const BUSY = 10;
+
 /** As a receiver checks it. */
 function isSigned({ headers, text }: Received, secret: string): boolean {
   const { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': signatures } = headers;
@@ -177,6 +180,26 @@ test('a slow receiver does not hold up another webhook (DO-10)', async (t) => {
   await hooks.delivery.idle();
   const [row] = (await hooks.administration.webhooks.deliveries(await hooks.webhook(), { limit: 1 })).items;
   assert.match(row?.lastReason ?? '', /^No answer came within 0\.3 seconds/);
+});
+
+test('webhooks with many events take turns with the others', async (t) => {
+  const hooks = await openHooks(t, ['role.*']);
+  const { changes, webhooks } = hooks.administration;
+  const { id: _, number: _number, version: _version, managedBy: _managedBy, ...busy } = await hooks.webhook();
+  for (let one = 0; one < BUSY; one += 1) {
+    const webhook = await changes.webhooks.create({ ...busy, name: `busy-${one}`, secrets: [] }, AUTHOR);
+    for (let event = 0; event < 4; event += 1) await webhooks.ping(webhook);
+  }
+  hooks.administration.clock.offset += SECOND;
+  await webhooks.ping(await hooks.webhook('other'));
+  let before = Number.POSITIVE_INFINITY;
+  hooks.other.answer = (_, response) => {
+    before = hooks.receiver.received.length;
+    response.writeHead(204).end();
+  };
+  await hooks.deliver();
+  assert.equal(hooks.receiver.received.length, 4 * BUSY);
+  assert.ok(before <= 2 * BUSY, `${before} events were sent before`);
 });
 
 test('redirects are not followed', async (t) => {
