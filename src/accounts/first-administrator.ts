@@ -58,7 +58,7 @@ export function createFirstAdministrator(deps: FirstAdministratorDeps): FirstAdm
   const { issuer, administrators, tokens, artifacts, now } = deps;
 
   async function requireOpen(token: string): Promise<void> {
-    if (!(await tokens.isGood(PURPOSE, token))) refuse('the link is not good');
+    if (!(await tokens.find(PURPOSE, token))) refuse('the link is not good');
     if (await administrators.exist()) refuse('there is an administrator');
   }
 

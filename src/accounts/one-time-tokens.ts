@@ -8,7 +8,7 @@ import { defined } from '../storage/defined.ts';
 export type MailedPurpose = 'activation' | 'password-reset';
 
 /** What a token is good for; one kind's value is never found as another's (JW-10). */
-export type OneTimePurpose = MailedPurpose | 'first-administrator';
+export type OneTimePurpose = MailedPurpose | 'password-link' | 'first-administrator';
 
 export interface Redeemed {
   /** Id of the user it was made for, who may have been disabled or removed since; a realm where there is no user yet. */
@@ -27,7 +27,7 @@ export interface OneTimeTokens {
    */
   create(purpose: OneTimePurpose, user: string, seconds: number, email?: string): Promise<string>;
   /** Looks at one without using it up, for a page that asks for more before it redeems. 256 bits cannot be guessed. */
-  isGood(purpose: OneTimePurpose, token: string): Promise<boolean>;
+  find(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined>;
   /** Uses it up. Exactly one of any number of parallel callers, in any number of processes, is told the user. */
   redeem(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined>;
 }
@@ -53,7 +53,7 @@ export function createOneTimeTokens({
   /** Milliseconds. */
   now: () => number;
 }): OneTimeTokens {
-  async function find(purpose: OneTimePurpose, token: string) {
+  async function look(purpose: OneTimePurpose, token: string) {
     if (!PATTERN.test(token)) return undefined;
     const [model, key, at] = [modelOf(purpose), keyOf(purpose, token), now()];
     const found = await artifacts.find(model, key, at);
@@ -70,12 +70,12 @@ export function createOneTimeTokens({
       if (!isNew) throw new Error('a random value came up twice');
       return token;
     },
-    async isGood(purpose, token) {
-      const found = (await find(purpose, token))?.found;
-      return found !== undefined && found.consumedAt === undefined;
+    async find(purpose, token) {
+      const found = (await look(purpose, token))?.found;
+      return found && found.consumedAt === undefined ? (found.payload as unknown as Redeemed) : undefined;
     },
     async redeem(purpose, token) {
-      const looked = await find(purpose, token);
+      const looked = await look(purpose, token);
       if (!looked || !(await artifacts.consume(looked.model, looked.key, looked.at))) return undefined;
       return looked.found.payload as unknown as Redeemed;
     },

@@ -1,6 +1,7 @@
 /** What the pages work with. */
 import type { AuthenticateUser } from '../accounts/authenticate-user.ts';
 import type { PasswordChange } from '../accounts/password-change.ts';
+import type { PasswordLinks } from '../accounts/password-links.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import type { Views } from '../http/views.ts';
@@ -18,6 +19,7 @@ export interface InteractionDeps {
   readonly users: Pick<Users, 'findBySubject'>;
   readonly authenticateUser: AuthenticateUser;
   readonly passwordChange: PasswordChange;
+  readonly passwordLinks: Pick<PasswordLinks, 'find' | 'redeem'>;
   /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
   readonly limitPerson: (user: string) => Promise<void>;
   readonly views: Views;

@@ -1,12 +1,13 @@
 /**
- * Pages for people: login, consent, logout, changing the password, making the first administrator. They work without JavaScript. What a page decides
- * it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
+ * Pages for people: login, consent, logout, changing the password or setting it by a link, making the first
+ * administrator. They work without JavaScript. What a page decides it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
  * `accounts`, looks to `views`. Routes: `/interaction/*`, `/account/*`, POST of `/oauth/authorize` and
  * `/oauth/logout`.
  */
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { FIRST_ADMINISTRATOR_PATH } from '../accounts/first-administrator.ts';
+import { NEW_PASSWORD_PATH } from '../accounts/password-links.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
@@ -21,12 +22,21 @@ import {
 } from './first-administrator.ts';
 import { createForms } from './forms.ts';
 import { showLogin, submitLogin } from './login.ts';
+import { showNewPassword, submitNewPassword } from './new-password.ts';
 
 export { createPages } from './pages.ts';
 export { createPostedRequests } from './posted-requests.ts';
 
 /** Templates that must be there. */
-export const REQUIRED_VIEWS = ['login', 'consent', 'password', 'logout', 'logged-out', 'first-administrator'];
+export const REQUIRED_VIEWS = [
+  'login',
+  'consent',
+  'password',
+  'new-password',
+  'logout',
+  'logged-out',
+  'first-administrator',
+];
 
 const PREFIXES = ['/interaction/', '/account/'];
 const STEPS = ['login', 'consent', 'abort'];
@@ -128,6 +138,8 @@ export function createInteractionRoutes(
   });
   router.get('/account/password', (ctx) => showPasswordPage(ctx, pages));
   router.post('/account/password', (ctx) => submitPasswordPage(ctx, pages));
+  router.get(NEW_PASSWORD_PATH, (ctx) => showNewPassword(ctx, pages));
+  router.post(NEW_PASSWORD_PATH, (ctx) => submitNewPassword(ctx, pages));
   router.get(FIRST_ADMINISTRATOR_PATH, (ctx) => showFirstAdministrator(ctx, pages));
   router.post(FIRST_ADMINISTRATOR_PATH, (ctx) => submitFirstAdministrator(ctx, pages));
   const routes = router.routes() as unknown as Middleware;
