@@ -9,7 +9,7 @@ import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } f
 import { defined } from '../storage/defined.ts';
 import type { NodeMarks } from './node-marks.ts';
 import { isAhead, type Standing, standingOf } from './nodes.ts';
-import { handleKey, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
+import { handleKey, keysNear, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
 
 /** What a subject may do at this moment. */
 export interface Rights {
@@ -73,6 +73,8 @@ export interface Registry {
   hasExpired(value: string): Promise<boolean>;
   /** The row whatever its standing, for `explain`. */
   findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
+  /** The row by the id of the token, whatever its standing, for administrators. */
+  findRowById(id: string): Promise<TokenRow | undefined>;
   /** Whether rights were read by a clock that is ahead of this one: tokens made from them do not hold yet. */
   isAhead(asOf: number): boolean;
   /** Whether something made from rights read at `asOf` below these nodes still stands. */
@@ -183,6 +185,7 @@ export function createRegistry({
       await tokens.insert(key, row);
     },
     findRow,
+    findRowById: async (id) => (await findRow('jwt', id)) ?? tokens.findAmong(keysNear(id), id, now()),
     async hasExpired(value) {
       const key = keyOf('opaque', value);
       // Asked as of time 0, the store also gives expired rows.

@@ -46,6 +46,17 @@ export function handleKey(kind: HandleKind, value: string): Buffer {
   return Buffer.from(time + digest, 'base64url');
 }
 
+/** Milliseconds between drawing the id of a token and its value, at most. */
+const DRAWN_WITHIN_MS = 2_000;
+
+/** Between which keys the row of an opaque token is that has this id: its value was drawn right after the id. */
+export function keysNear(id: string): { readonly from: Buffer; readonly to: Buffer } {
+  const from = Buffer.from(id.slice(0, TIME_DIGITS).padEnd(TIME_DIGITS, 'A'), 'base64url');
+  const to = Buffer.alloc(TIME_BYTES);
+  to.writeUIntBE(Math.min(from.readUIntBE(0, TIME_BYTES) + DRAWN_WITHIN_MS, 2 ** 48 - 1), 0, TIME_BYTES);
+  return { from, to };
+}
+
 /** The prefix, the time, and 256 random bits. */
 export function createOpaqueAccessToken(): string {
   return OPAQUE_ACCESS_TOKEN + timeDigits() + randomText(32);

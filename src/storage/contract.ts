@@ -90,6 +90,12 @@ export interface ArtifactStore {
 export interface TokenStore {
   insert(key: Buffer, row: TokenRow): Promise<void>;
   find(key: Buffer, now: number): Promise<TokenRow | undefined>;
+  /** The one with the id, among those whose keys are not below `from` and below `to`. All of these are looked at. */
+  findAmong(
+    keys: { readonly from: Buffer; readonly to: Buffer },
+    id: string,
+    now: number,
+  ): Promise<TokenRow | undefined>;
   /** Those that have not expired, ended ones included, newest first. */
   page(options: {
     by: 'application' | 'user' | 'connection' | 'parent' | 'login';

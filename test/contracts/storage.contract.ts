@@ -321,6 +321,18 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.deepEqual(await (await open.another()).logins.find('l1', NOW), login);
       });
 
+      test('a token is found by its id among keys that are near', async () => {
+        const [before, own, later] = [key(), key(), key()];
+        const row = tokenRow('among');
+        await storage.tokens.insert(before, tokenRow('other'));
+        await storage.tokens.insert(own, row);
+        const near = { from: before, to: later };
+        assert.deepEqual(await storage.tokens.findAmong(near, row.id, NOW), row);
+        assert.equal(await storage.tokens.findAmong(near, row.id, row.expiresAt), undefined);
+        assert.equal(await storage.tokens.findAmong(near, 'mong', NOW), undefined);
+        assert.equal(await storage.tokens.findAmong({ from: before, to: own }, row.id, NOW), undefined);
+      });
+
       test('tokens are found by each id that they are listed by, newest first', async () => {
         const own = { ...wholeTokenRow('t', NOW), ancestors: [] };
         const rows: TokenRow[] = Array.from({ length: 5 }, (_, age) => ({ ...own, id: `t${age}` }));

@@ -103,6 +103,22 @@ export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedD
       );
       return document ? toTokenRow(document, await shared.partOf(document)) : undefined;
     },
+    async findAmong({ from, to }, id, now) {
+      const found = await guarded(() =>
+        tokens
+          .find({
+            _id: trusted({ $gte: from, $lt: to }),
+            expiresAt: after(now),
+            $expr: trusted({ $gte: [{ $indexOfCP: ['$document', JSON.stringify(id)] }, 0] }),
+          })
+          .lean<TokenDocument[]>(),
+      );
+      for (const document of found) {
+        const row = toTokenRow(document, await shared.partOf(document));
+        if (row.id === id) return row;
+      }
+      return undefined;
+    },
     async page({ by, id, now, after: cursor, limit }) {
       const held: QueryFilter<TokenDocument> = { expiresAt: after(now) };
       held[by] = id;

@@ -156,6 +156,14 @@ export function createTokens(database: Transactions, known: KnownShared<number>)
       );
       return row && toToken(row, sharedOf(database, known, row));
     },
+    async findAmong({ from, to }, id, now) {
+      const rows = database.all(
+        `SELECT expires_at, shared, document FROM tokens
+         WHERE key >= ? AND key < ? AND expires_at > ? AND instr(document, ?) > 0`,
+        [from, to, now, JSON.stringify(id)],
+      );
+      return rows.map((row) => toToken(row, sharedOf(database, known, row))).find((row) => row.id === id);
+    },
     page: async (options) =>
       readPage(database, 'tokens', options, (row) => toToken(row, sharedOf(database, known, row))),
     countOf: (connection, now, limit) =>
