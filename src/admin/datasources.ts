@@ -24,6 +24,8 @@ export interface TestStep {
   readonly ok: boolean;
   /** A whole sentence. */
   readonly says: string;
+  /** What it says is about the host, not about the database in it. */
+  readonly isAway?: true;
 }
 
 export interface LoginToTry {
@@ -56,7 +58,7 @@ export async function* testDatasource(
   } catch (error) {
     if (!(error instanceof DatasourceAway)) throw error;
     yield* steps;
-    yield bad(`It does not answer: ${error.message}.`);
+    yield { ...bad(`It does not answer: ${error.message}.`), isAway: true };
     return;
   }
   yield good(`It answers, as ${datasource.kind}.`);

@@ -107,7 +107,7 @@ function describeObtainable(permissions: Permissions): string[] {
 }
 
 /** One after the other, those without limits first. */
-function alternativesOf(permissions: Permissions): NamedAlternative[] {
+export function alternativesOf(permissions: Permissions): NamedAlternative[] {
   return [...rightsOf(permissions)].flatMap(([table, mask, limit]) =>
     toActions(mask).map((action) => ({ table, action, limit: limit ?? UNLIMITED })),
   );
@@ -137,7 +137,7 @@ function listRights({ permissions, steps, sources }: TokenExplanation): string[]
   return hidden > 0 ? [...lines, `  and ${hidden} more`] : lines;
 }
 
-function nameGivers(
+export function nameGivers(
   right: NamedAlternative,
   steps: readonly Step<Permissions>[],
   sources: readonly Source[],
@@ -191,7 +191,7 @@ function describeRemoval(removal: Removal): string {
 /** Of one condition; the rest are counted. */
 const MAX_VALUES = 10;
 
-const spellLimit = (limit: Alternative): string => describeLimit(limit, MAX_VALUES);
+export const spellLimit = (limit: Alternative): string => describeLimit(limit, MAX_VALUES);
 
 function cap(lines: readonly string[]): string[] {
   const hidden = lines.length - MAX_LISTED;

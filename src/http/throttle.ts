@@ -76,6 +76,11 @@ export interface Throttle extends GuessLimits {
   /** Takes one change that a person makes of what is theirs. @param user the id @throws TooManyAttempts */
   ownChange(user: string): Promise<void>;
   /**
+   * Takes one connection to a database that an administrator tries out, so that it does not become a port scanner (CN-06).
+   * @param whose id of the organization @throws TooManyAttempts
+   */
+  datasourceTest(whose: string): Promise<void>;
+  /**
    * Takes one mail that a stranger asks for, also if the recipient does not exist: the count must not tell who exists.
    * It keeps requests from many addresses from filling a mailbox.
    * @param kind each kind is counted by itself
@@ -114,6 +119,9 @@ export interface ThrottleDeps {
  * audit stay below 2 GB for a person who never stops.
  */
 const OWN_CHANGES: Limit = { points: 300, seconds: 3_600 };
+
+/** Of one organization: more than a person makes by hand. */
+const DATASOURCE_TESTS: Limit = { points: 10, seconds: 60 };
 
 /** Names come from strangers, at any length; 128 bits of their hash do. */
 function keyOf(...parts: readonly string[]): string {
@@ -191,6 +199,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   const registrations = ofAddress('registration', limits.registration);
   const authorizations = ofAddress('authorization', limits.authorization);
   const ownChanges = limiter('own', OWN_CHANGES);
+  const datasourceTests = limiter('datasource test', DATASOURCE_TESTS);
   const mails = limiter('mail', MAILS);
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
 
@@ -333,6 +342,8 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     authorizationRequest: (address) =>
       takeOfAddress(authorizations, address, 'too many authorization requests from this address'),
     ownChange: (user) => takePoint(ownChanges, user, 'too many changes of this person'),
+    datasourceTest: (whose) =>
+      takePoint(datasourceTests, whose, 'too many tests of datasources of this organization'),
     mail: (kind, recipient) =>
       mails.consume(keyOf(kind, recipient)).then(
         () => true,

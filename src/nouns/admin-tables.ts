@@ -20,12 +20,57 @@ export const ADMIN_TABLES = [
 
 export type AdminTable = (typeof ADMIN_TABLES)[number];
 
+/** Of tokens and logins. */
+const GRANTED = [
+  'id',
+  'organization',
+  'state',
+  'subject',
+  'user',
+  'application',
+  'applicationId',
+  'clientId',
+  'resource',
+  'scope',
+  'permissions',
+  'rights',
+  'grant',
+  'face',
+  'expiresAt',
+  'authenticatedAt',
+  'parent',
+  'depth',
+];
+
 /** Of what is not a noun, as its objects show it. */
 const COLUMNS = {
-  tokens: ['id', 'organization', 'application', 'user', 'connection', 'resource', 'parent'],
-  logins: ['id', 'organization', 'application', 'user', 'resource'],
-  keys: ['id', 'alg', 'state', 'organization'],
-  audit: ['id', 'at', 'event', 'outcome', 'actor', 'subject', 'organization', 'client', 'address', 'details'],
+  tokens: [
+    ...GRANTED,
+    'format',
+    'issuedAt',
+    'username',
+    'roles',
+    'login',
+    'connection',
+    'address',
+    'requestId',
+  ],
+  logins: [...GRANTED, 'createdAt', 'refreshedAt', 'browserSession'],
+  keys: ['id', 'alg', 'state', 'createdAt', 'signsFrom', 'signsUntil', 'publishedUntil', 'organization'],
+  audit: [
+    'id',
+    'at',
+    'event',
+    'outcome',
+    'reason',
+    'actor',
+    'subject',
+    'client',
+    'organization',
+    'address',
+    'requestId',
+    'details',
+  ],
 } satisfies Readonly<Record<Exclude<AdminTable, CollectionName>, readonly string[]>>;
 
 const OF_EVERY_NOUN = ['id', 'number', 'version', 'createdAt', 'managedBy', 'organization'];

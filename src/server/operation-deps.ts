@@ -3,12 +3,14 @@ import type { OperationDeps } from '../admin/operations/deps.ts';
 import { createGuards } from '../admin/rights/guards.ts';
 import type { Foundations } from './foundations.ts';
 
-export function createOperationDeps<T extends Foundations>(known: T): T & OperationDeps {
+export function createOperationDeps<T extends Foundations & Pick<OperationDeps, 'passwordLinks'>>(
+  known: T,
+): T & OperationDeps {
   const { config, storage } = known;
   return {
     ...known,
-    tokens: storage.tokens,
     guards: createGuards(known),
+    tokens: storage.tokens,
     accessTokenTtl: config.ttl.accessToken,
     hosts: config.hosts,
     registration: !config.production,

@@ -2,7 +2,7 @@
 import { createAccountMails } from '../accounts/account-mails.ts';
 import { createOneTimeTokens } from '../accounts/one-time-tokens.ts';
 import { createPasswordChange } from '../accounts/password-change.ts';
-import { createPasswordLinks, type PasswordLinks } from '../accounts/password-links.ts';
+import { createPasswordLinks } from '../accounts/password-links.ts';
 import { createRegister } from '../accounts/registration.ts';
 import { createRegisterByMail } from '../accounts/registration-by-mail.ts';
 import { createApplications } from '../changes/applications.ts';
@@ -15,28 +15,18 @@ import type { Organization, User } from '../nouns/index.ts';
 import type { LoginRow } from '../storage/contract.ts';
 import type { Foundations } from './foundations.ts';
 
-/** Who sends mails, with secrets that are good once. */
-function createMailing(foundations: Foundations, log: Pick<Logger, 'info'>) {
-  const { config, artifacts, throttle, now } = foundations;
-  return {
-    ...foundations,
-    mail: createMail({ ...config, smtp: config.smtp, log, now }),
-    tokens: createOneTimeTokens({ artifacts, now }),
-    passwordChange: createPasswordChange(foundations),
-    limits: throttle,
-  };
-}
-
-export function createLinksForPasswords(foundations: Foundations, log: Pick<Logger, 'info'>): PasswordLinks {
-  return createPasswordLinks(createMailing(foundations, log));
-}
-
 export function createSelfAdministration(foundations: Foundations, log: Logger) {
-  const { changes, throttle, presentedTokens } = foundations;
+  const { config, artifacts, changes, throttle, presentedTokens, now } = foundations;
   const passwordChange = createPasswordChange(foundations);
   const register = createRegister(foundations);
   const { registration: limitRegistration, ownChange: limitPerson } = throttle;
-  const mailing = createMailing(foundations, log);
+  const mailing = {
+    ...foundations,
+    mail: createMail({ ...config, smtp: config.smtp, log, now }),
+    tokens: createOneTimeTokens({ artifacts, now }),
+    passwordChange,
+    limits: throttle,
+  };
   const accountMails = createAccountMails({
     ...mailing,
     onFailure: (error) => log.error({ err: error }, 'a mail could not be sent'),

@@ -1,13 +1,29 @@
 /** What the operations work with; the services of the server have all of it. */
+import type { PasswordLinks } from '../../accounts/password-links.ts';
 import type { ApplyDeps } from '../../apply/plan/plan.ts';
+import type { Revocations } from '../../changes/revocations.ts';
+import type { Connections } from '../../connections/connections.ts';
 import type { FaceRules } from '../../directory/face-rules.ts';
-import type { Registry } from '../../registry/registry.ts';
-import type { TokenStore } from '../../storage/contract.ts';
+import type { Throttle } from '../../http/throttle.ts';
+import type { Storage, TokenStore } from '../../storage/contract.ts';
+import type { DatasourceTestDeps } from '../datasources.ts';
+import type { ExplainDeps } from '../explain.ts';
+import type { KeysDeps } from '../keys.ts';
 import type { Guards } from '../rights/guards.ts';
 
-export interface OperationDeps extends Omit<ApplyDeps, 'dataDir'> {
+export interface OperationDeps
+  extends Omit<ApplyDeps, 'dataDir' | 'datasources'>,
+    ExplainDeps,
+    Pick<KeysDeps, 'vault' | 'longestLifetime' | 'followSigningAlgs'> {
+  readonly storage: Storage;
   readonly tokens: Pick<TokenStore, 'page'>;
-  readonly registry: Pick<Registry, 'isAlive'>;
+  readonly datasources: ApplyDeps['datasources'] & DatasourceTestDeps['datasources'];
+  readonly config: ExplainDeps['config'] & DatasourceTestDeps['config'];
   readonly faceRules: readonly FaceRules[];
   readonly guards: Guards;
+  readonly connections: Connections;
+  readonly revocations: Revocations;
+  readonly throttle: Pick<Throttle, 'guessesBlockedUntil' | 'restoreGuesses' | 'datasourceTest'>;
+  readonly passwordLinks: Pick<PasswordLinks, 'create' | 'mail'>;
+  readonly audit: Storage['audit'];
 }

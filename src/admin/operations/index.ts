@@ -1,4 +1,54 @@
 /** Everything that the administration API does, in the order of its description. */
-import { operationsOnNouns } from './nouns/index.ts';
 
-export const operations = operationsOnNouns;
+import {
+  countAudit,
+  countOrganizationAudit,
+  exportAudit,
+  exportOrganizationAudit,
+  getAuditEntry,
+  getOrganizationAuditEntry,
+  listAudit,
+  listOrganizationAudit,
+} from './audit.ts';
+import { dropEarlierConnectionTokens, getConnectionUse, rotateConnection } from './connections.ts';
+import { testDatasourceOperation } from './datasources.ts';
+import { explainRights, explainTokenOfOrganization, explainTokenOfServer } from './explain.ts';
+import { listKeys, removeKey, rotateKeys } from './keys.ts';
+import { endLogin, getLogin, listLogins } from './logins.ts';
+import { operationsOnNouns } from './nouns/index.ts';
+import type { Operation } from './operation.ts';
+import { endToken, getToken, listTokens } from './tokens.ts';
+import { getUserState, linkPasswordReset, mailPasswordReset, revokeUser, unlockUser } from './users.ts';
+
+export const operations = [
+  ...operationsOnNouns,
+  getUserState,
+  unlockUser,
+  revokeUser,
+  linkPasswordReset,
+  mailPasswordReset,
+  getConnectionUse,
+  rotateConnection,
+  dropEarlierConnectionTokens,
+  testDatasourceOperation,
+  listTokens,
+  getToken,
+  endToken,
+  listLogins,
+  getLogin,
+  endLogin,
+  listAudit,
+  getAuditEntry,
+  countAudit,
+  exportAudit,
+  listOrganizationAudit,
+  getOrganizationAuditEntry,
+  countOrganizationAudit,
+  exportOrganizationAudit,
+  listKeys,
+  rotateKeys,
+  removeKey,
+  explainTokenOfServer,
+  explainTokenOfOrganization,
+  explainRights,
+] as const satisfies readonly Operation[];

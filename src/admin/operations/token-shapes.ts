@@ -1,0 +1,144 @@
+/** Tokens and logins in answers. No answer has what a token was made of: neither its value nor a hash. */
+import { z } from 'zod';
+import { fromStored } from '../../permissions/stored.ts';
+import type { Standing } from '../../registry/nodes.ts';
+import type { DirectoryStore, LoginRow, TokenRow } from '../../storage/contract.ts';
+import { defined } from '../../storage/defined.ts';
+import { type LivingDeps, standingsOf } from '../living.ts';
+import { permissionsShape, toShape, toWords, wordsShape } from './rights-shape.ts';
+import { moment, toMoment, toMomentIf } from './shapes.ts';
+
+const state = z
+  .enum(['alive', 'narrowed', 'ended'])
+  .describe('`narrowed`: rights above it shrank since it was made, so it may allow less than it says here.');
+
+const granted = {
+  id: z.string(),
+  organization: z.string().describe('Name.'),
+  state,
+  subject: z.string().describe('`sub`.'),
+  user: z.uuid().exactOptional().describe('Id of the person, if that is a user.'),
+  application: z.string().describe('Name; the id of one that is gone.'),
+  applicationId: z.uuid(),
+  clientId: z.string(),
+  resource: z.string().exactOptional().describe('Identifier; absent: good at userinfo only.'),
+  scope: z.string(),
+  permissions: permissionsShape,
+  rights: wordsShape,
+  grant: z.string().describe('How it was got.'),
+  face: z.string().exactOptional().describe('The older API that it was asked for through.'),
+  expiresAt: moment,
+  authenticatedAt: moment.exactOptional().describe('When the person logged in.'),
+  parent: z.string().exactOptional().describe('Id of the login, token or connection that it was made from.'),
+  depth: z.int().exactOptional().describe('Exchanges since the first token.'),
+};
+
+export const token = z.strictObject({
+  ...granted,
+  format: z.enum(['jwt', 'opaque']),
+  issuedAt: moment,
+  username: z.string().exactOptional(),
+  roles: z.array(z.string()).exactOptional().describe('Names.'),
+  login: z.string().exactOptional().describe('Id of the login that it belongs to.'),
+  connection: z.uuid().exactOptional().describe('Id of the connection that it descends from.'),
+  address: z.string().exactOptional().describe('Where it was asked for from.'),
+  requestId: z.string().exactOptional(),
+});
+
+export const login = z.strictObject({
+  ...granted,
+  createdAt: moment,
+  refreshedAt: moment.exactOptional(),
+  browserSession: z.string().exactOptional().describe('`sid` of the browser session that it began in.'),
+});
+
+export type Token = z.input<typeof token>;
+export type Login = z.input<typeof login>;
+
+interface Names {
+  readonly organization: string;
+  readonly application: string;
+}
+
+/** Of one page: each noun is read once. */
+class Namer {
+  readonly #names = new Map<string, Promise<string>>();
+  readonly #store: DirectoryStore;
+
+  constructor(store: DirectoryStore) {
+    this.#store = store;
+  }
+
+  #find(collection: 'organizations' | 'applications', id: string): Promise<string> {
+    const known = this.#names.get(id) ?? this.#store[collection].get(id).then((noun) => noun?.name ?? id);
+    this.#names.set(id, known);
+    return known;
+  }
+
+  async of({ organization, application }: TokenRow | LoginRow): Promise<Names> {
+    const [of, by] = await Promise.all([
+      this.#find('organizations', organization),
+      this.#find('applications', application),
+    ]);
+    return { organization: of, application: by };
+  }
+}
+
+function toGranted(row: TokenRow | LoginRow, { organization, application }: Names, standing: Standing) {
+  const permissions = fromStored(row.permissions);
+  return {
+    id: row.id,
+    organization,
+    state: standing,
+    subject: row.subject,
+    user: row.user,
+    application,
+    applicationId: row.application,
+    clientId: row.clientId,
+    resource: row.resource,
+    scope: row.scope,
+    permissions: toShape(permissions),
+    rights: toWords(permissions),
+    grant: row.grantType,
+    face: row.face,
+    expiresAt: toMoment(row.expiresAt),
+    authenticatedAt: toMomentIf(row.authenticatedAt),
+    parent: row.parent,
+    depth: row.depth,
+  };
+}
+
+export type ShapeDeps = Pick<LivingDeps, 'storage'> & { readonly store: DirectoryStore };
+
+export async function toTokens(rows: readonly TokenRow[], deps: ShapeDeps): Promise<Token[]> {
+  const [standings, names] = [await standingsOf(rows, deps), new Namer(deps.store)];
+  return Promise.all(
+    rows.map(async (row, index) =>
+      defined({
+        ...toGranted(row, await names.of(row), standings[index] as Standing),
+        format: row.format,
+        issuedAt: toMoment(row.issuedAt),
+        username: row.username,
+        roles: row.roles && [...row.roles],
+        login: row.login,
+        connection: row.connection,
+        address: row.address,
+        requestId: row.requestId,
+      }),
+    ),
+  );
+}
+
+export async function toLogins(rows: readonly LoginRow[], deps: ShapeDeps): Promise<Login[]> {
+  const [standings, names] = [await standingsOf(rows, deps), new Namer(deps.store)];
+  return Promise.all(
+    rows.map(async (row, index) =>
+      defined({
+        ...toGranted(row, await names.of(row), standings[index] as Standing),
+        createdAt: toMoment(row.createdAt),
+        refreshedAt: toMomentIf(row.rotatedAt),
+        browserSession: row.openid?.sid,
+      }),
+    ),
+  );
+}
