@@ -44,8 +44,8 @@ function splitAncestors(row: GrantedRow & Repeating): SplitAncestors {
   const own: (string | number)[] = [];
   for (const id of row.ancestors) {
     const at = repeated.indexOf(id);
-    // A noun has many rows below it, any other node few.
-    if (at < 0 && isNounId(id)) shared.push(id);
+    // A noun has many rows below it, and so has a secret, whose node has a prefix. Any other node has few.
+    if (at < 0 && isNounId(id.slice(id.indexOf(':') + 1))) shared.push(id);
     else {
       shared.push(null);
       own.push(at < 0 ? id : at);
