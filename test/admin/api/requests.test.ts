@@ -128,6 +128,18 @@ describe('requests to the administration API', () => {
     assert.match(answer.json.detail, /dangerous: true/);
   });
 
+  test('a person does dangerous things within five minutes of a login', async () => {
+    const path = `${LIST}/${randomUUID()}/dangerous`;
+    const token = await admin.token('owner');
+    assert.equal((await admin.call('POST', path, undefined, { token })).status, 204);
+    admin.server.clock.offset += 301_000;
+    const answer = await admin.call('POST', path, undefined, { token });
+    admin.server.clock.offset -= 301_000;
+    assert.equal(problemOf(answer), '401 insufficient_user_authentication');
+    const said = answer.headers.get('www-authenticate') ?? '';
+    assert.match(said, /error="insufficient_user_authentication".* max_age="300"/);
+  });
+
   test('refused requests are in the audit log', async () => {
     const { headers } = await admin.call('POST', LIST, 'auditor', { json: { name: 'x' } });
     const { entries } = await admin.server.server.foundations.audit.page({ limit: 5 });
