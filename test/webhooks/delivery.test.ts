@@ -152,7 +152,7 @@ test('events of one object keep their order while the receiver fails', async (t)
   );
 });
 
-test('a slow receiver does not hold up another webhook (DO-10)', async (t) => {
+test('DO-10 a slow receiver does not hold up another webhook', async (t) => {
   const hooks = await openHooks(t, ['role.*']);
   const { changes } = hooks.administration;
   const held = Promise.withResolvers<void>();

@@ -58,7 +58,7 @@ test('an address in a URL is checked without a look-up', async () => {
     );
 });
 
-test('of a long answer a part is read, and a shorter part kept (DO-10)', async (t) => {
+test('DO-10 of a long answer a part is read, and a shorter part kept', async (t) => {
   const receiver = await startReceiver();
   t.after(() => receiver[Symbol.asyncDispose]());
   receiver.answer = (_, response) => {

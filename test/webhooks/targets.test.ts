@@ -27,7 +27,7 @@ function lookUp(targets: Targets, url: string): Promise<readonly string[]> {
 
 const REFUSED = /has the host \S+, which is not at a public address, and GRANTABLE_WEBHOOK_HOSTS/;
 
-test('URLs with private addresses are refused, however written (DO-10)', () => {
+test('DO-10 URLs with private addresses are refused, however they are written', () => {
   const { findProblem } = createTargets([]);
   const private_ = [
     ...['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '0.0.0.0', '10.1.2.3', '172.16.0.1'],
