@@ -15,11 +15,13 @@ import {
   type CollectionName,
   declarationOf,
   fieldOf,
+  MOST_WEBHOOKS,
   type Noun,
   type Nouns,
   nameOf,
   type Resource,
   type User,
+  type Webhook,
 } from '../nouns/index.ts';
 import { reservedNames } from '../nouns/names.ts';
 import type { ManagedBy } from '../nouns/noun.ts';
@@ -157,6 +159,11 @@ function createNounChanges<C extends CollectionName>(
   const nouns = collectionOf(store, collection);
   const { singular } = declarationOf(collection);
 
+  async function isFull({ organization }: Webhook): Promise<boolean> {
+    const { items } = await store.webhooks.page({ organization, limit: MOST_WEBHOOKS });
+    return items.length === MOST_WEBHOOKS;
+  }
+
   async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
     const name = `${singular} ${nameOf(noun)}`;
     const [fixed] = before ? findFixedChanges(collection, before, noun) : [];
@@ -166,6 +173,8 @@ function createNounChanges<C extends CollectionName>(
     if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
     if (collection === 'resources' && !before && isAdminIdentifier(nameOf(noun), issuer))
       broken.push('has an identifier that is for the administration of an organization');
+    if (collection === 'webhooks' && !before && (await isFull(noun as Webhook)))
+      broken.push(`is beyond the ${MOST_WEBHOOKS} webhooks that an organization may have`);
     if (broken.length > 0) throw new BrokenReference({ description: `The ${name} ${broken.join('; ')}.` });
   }
 

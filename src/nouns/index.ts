@@ -35,7 +35,7 @@ export { catalogueOf, MAX_COLUMNS, type Resource, type Table, TOKEN_OVERFLOW } f
 export type { Role } from './role.ts';
 export { loginKey, type User } from './user.ts';
 export type { Realm } from './values.ts';
-export type { Webhook, WebhookSecret } from './webhook.ts';
+export { MOST_WEBHOOKS, type Webhook, type WebhookSecret } from './webhook.ts';
 
 /** By the name of the collection that keeps them; each names only those before it. */
 export const nouns = {

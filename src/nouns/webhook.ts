@@ -4,6 +4,9 @@ import { defineNoun, field, forPeople, type NounOf, ofOrganization } from './nou
 import { isLoopback } from './redirect-uris.ts';
 import { listOf, moment, slug, text } from './values.ts';
 
+/** Of an organization: each event of it is written once for each of them. */
+export const MOST_WEBHOOKS = 50;
+
 const VISIBLE = /^[!-~]+$/;
 const MAX_URL = 1024;
 

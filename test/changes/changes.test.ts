@@ -470,6 +470,28 @@ test('reserved names cannot name an organization', async (t) => {
   await assert.rejects(changes.organizations.create(wanted, AUTHOR), BrokenReference);
 });
 
+test('an organization has up to 50 webhooks', async (t) => {
+  const { changes, organization } = await openFixture(t);
+  const create = (number: number) =>
+    changes.webhooks.create(
+      {
+        organization: organization.id,
+        name: `hook-${number}`,
+        enabled: true,
+        url: 'https://hooks.example/in',
+        events: ['*'],
+        secrets: [],
+      },
+      AUTHOR,
+    );
+  for (let number = 1; number <= 50; number += 1) await create(number);
+  await assert.rejects(create(51), (error: Error) => {
+    assert.ok(error instanceof BrokenReference);
+    assert.match(String(error.told), /hook-51 is beyond the 50 webhooks that an organization may have/);
+    return true;
+  });
+});
+
 test('MT-09 a stale writer changes and marks nothing', async (t) => {
   const fixture = await openFixture(t);
   const token = await fixture.mint();
