@@ -14,7 +14,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import('./explain.ts')).explain,
   revoke: async () => (await import('./revoke.ts')).revoke,
   ...Object.fromEntries(
-    ['organization', 'user', 'application', 'role'].map((singular) => [
+    ['organization', 'user', 'application', 'role', 'webhook', 'token', 'login', 'audit'].map((singular) => [
       singular,
       async () => (await import('./administration/noun-command.ts')).createNounCommand(singular),
     ]),

@@ -7,6 +7,7 @@ import { operations } from '../../src/admin/operations/index.ts';
 import { nounCommands } from '../../src/cli/administration/nouns.ts';
 import { startAdmin, type TestAdmin } from '../admin/api/support.ts';
 import { freePort } from '../support/free-port.ts';
+import { PASSWORD } from '../support/server.ts';
 import { type Outcome, openTerminal, runBeside } from './run.ts';
 
 type Io = Parameters<typeof runBeside>[2];
@@ -141,6 +142,50 @@ for (const [way, run] of Object.entries(WAYS)) {
       }
     });
 
+    test('a person is unlocked, gets a link for a password, and loses all tokens', async () => {
+      const unlocked = await run(['user', 'unlock', 'acme/shop/ann']);
+      assert.deepEqual(unlocked, { code: 0, out: '', err: '' });
+      const link = parse(await run(['user', 'reset-password', 'acme/shop/ann']));
+      assert.match(link.link, /gmt_/);
+      const state = await run(['user', 'state', 'acme/shop/ann']);
+      assert.equal(state.code, 0, state.err);
+
+      const { json } = await admin.server.post('/oauth/token', 'shop', {
+        grant_type: 'password',
+        username: 'ann',
+        password: PASSWORD,
+      });
+      const [token] = parse(await run(['token', 'list', 'acme', '--user', 'shop/ann', '--limit', '1']));
+      assert.equal(token.state, 'alive');
+      const shown = await atTerminal(run, ['token', 'list', 'acme', '--user', 'shop/ann']);
+      assert.match(shown.said, /^ID +APPLICATION +SUBJECT +RESOURCE +STATE +EXPIRESAT\n/);
+      const [login] = parse(await run(['login', 'list', 'acme', '--user', 'shop/ann', '--limit', '1']));
+      const dry = parse(await run(['login', 'end', `acme/${login.id}`, '--dry-run']));
+      assert.equal(dry.dryRun, true);
+      assert.equal((await admin.server.introspect(json.access_token)).active, true);
+      assert.equal((await run(['token', 'end', `acme/${token.id}`])).code, 0);
+      assert.deepEqual(await admin.server.introspect(json.access_token), { active: false });
+      assert.equal(parse(await run(['token', 'show', `acme/${token.id}`])).state, 'ended');
+      assert.equal((await run(['user', 'revoke', 'acme/shop/ann'])).code, 0);
+    });
+
+    test('the audit log is listed, counted and exported, of one organization or the server', async () => {
+      const [last] = parse(await run(['audit', 'list', '--event', 'role.', '--limit', '1']));
+      assert.match(last.event, /^role\./);
+      const ofAcme = parse(await run(['audit', 'list', 'acme', '--limit', '3']));
+      assert.deepEqual([...new Set(ofAcme.map((each: any) => each.organization))], ['acme']);
+      const counted = parse(await run(['audit', 'count', 'acme', '--event', 'role.']));
+      assert.ok(counted.count > 0);
+      const lines = (await run(['audit', 'export', 'acme', '--event', 'role.'])).out.trimEnd().split('\n');
+      assert.equal(lines.length, counted.count);
+      for (const line of lines) assert.match(JSON.parse(line).event, /^role\./);
+      const csv = (await run(['audit', 'export', 'acme', '--event', 'role.', '--format', 'csv'])).out;
+      assert.match(csv.split('\n')[0] ?? '', /event/);
+      const wrong = await run(['audit', 'export', '--format', 'xml']);
+      assert.equal(wrong.code, 2);
+      assert.match(wrong.err, /^--format "xml" is unknown\. Use ndjson or csv\./);
+    });
+
     test('a text of others moves no cursor on a terminal', async () => {
       const role = `acme/colour-${name}`;
       const evil = '"\\u001b[2J"';
@@ -266,4 +311,13 @@ test('every verb has its operation', () => {
     named.filter((id) => !known.has(id)),
     [],
   );
+});
+
+test('a server that asks for a fresh login says so, with what to do', async () => {
+  const env = { GRANTABLE_TOKEN: admin.tokens.owner };
+  admin.server.clock.offset += 301_000;
+  const args = ['audit', 'export', 'acme', '--server', admin.issuer];
+  const { code, out, err } = await runBeside(admin.server, args, { env });
+  assert.deepEqual([code, out], [1, '']);
+  assert.match(err, /\nLog in again, and put the new access token into GRANTABLE_TOKEN\.\n$/);
 });

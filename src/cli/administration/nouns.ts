@@ -38,6 +38,8 @@ export interface NounCommand {
   readonly verbs: readonly Verb[];
 }
 
+const SHOWS_TOKENS = 'Ends all its tokens and logins.';
+
 /** List, show, create, change and remove. */
 function five(collection: string): readonly Verb[] {
   return [
@@ -68,6 +70,17 @@ function five(collection: string): readonly Verb[] {
   ];
 }
 
+const two = (collection: string, end: string): readonly Verb[] => [
+  {
+    words: 'list',
+    operation: `${collection}.list`,
+    says: 'Lists them, newest first.',
+    about: 'organization',
+  },
+  { words: 'show', operation: `${collection}.get`, says: 'Shows one.', about: 'noun' },
+  { words: 'end', operation: `${collection}.end`, says: end, about: 'noun', asks: true, done: 'Ended' },
+];
+
 const NAMED = 'ORGANIZATION/NAME';
 
 export const nounCommands: readonly NounCommand[] = [
@@ -84,10 +97,34 @@ export const nounCommands: readonly NounCommand[] = [
   {
     singular: 'user',
     collection: 'users',
-    summary: 'Lists, shows, makes, changes and removes users.',
+    summary: 'Lists, shows, makes, changes, unlocks and removes users.',
     named: 'ORGANIZATION/APPLICATION/USERNAME, or ORGANIZATION/USERNAME for users of the organization itself',
     columns: ['username', 'application', 'email', 'enabled', 'roles'],
-    verbs: five('users'),
+    verbs: [
+      ...five('users'),
+      { words: 'state', operation: 'users.state', says: 'Shows whether they can log in.', about: 'noun' },
+      {
+        words: 'unlock',
+        operation: 'users.unlock',
+        says: 'Ends the delay after wrong passwords.',
+        about: 'noun',
+        done: 'Unlocked',
+      },
+      {
+        words: 'reset-password',
+        operation: 'users.passwordReset.link',
+        says: 'Makes a link with which they set a new password.',
+        about: 'noun',
+      },
+      {
+        words: 'mail-password-reset',
+        operation: 'users.passwordReset.mail',
+        says: 'Mails them such a link.',
+        about: 'noun',
+        done: 'Mailed',
+      },
+      { words: 'revoke', operation: 'users.revoke', says: SHOWS_TOKENS, about: 'noun', asks: true },
+    ],
   },
   {
     singular: 'application',
@@ -120,6 +157,61 @@ export const nounCommands: readonly NounCommand[] = [
     named: NAMED,
     columns: ['name', 'kind', 'enabled', 'host'],
     verbs: five('datasources'),
+  },
+  {
+    singular: 'webhook',
+    collection: 'webhooks',
+    summary: 'Lists, shows, makes, changes and removes webhooks.',
+    named: NAMED,
+    columns: ['name', 'url', 'enabled', 'events'],
+    verbs: five('webhooks'),
+  },
+  {
+    singular: 'token',
+    collection: 'tokens',
+    summary: 'Lists, shows and ends access tokens.',
+    named: 'ORGANIZATION/ID',
+    columns: ['id', 'application', 'subject', 'resource', 'state', 'expiresAt'],
+    verbs: two('tokens', 'Ends one, with all that were made from it.'),
+  },
+  {
+    singular: 'login',
+    collection: 'logins',
+    summary: 'Lists, shows and ends logins.',
+    named: 'ORGANIZATION/ID',
+    columns: ['id', 'application', 'subject', 'resource', 'state', 'expiresAt'],
+    verbs: two('logins', 'Ends one, with all its tokens.'),
+  },
+  {
+    singular: 'audit',
+    collection: 'audit',
+    summary: 'Lists, counts and exports what the audit log recorded.',
+    named: '',
+    columns: ['at', 'event', 'outcome', 'actor', 'subject', 'reason'],
+    verbs: [
+      {
+        words: 'list',
+        operation: 'audit.list',
+        ofOrganization: 'organizations.audit.list',
+        says: 'Lists entries, newest first.',
+        about: 'any',
+      },
+      {
+        words: 'count',
+        operation: 'audit.count',
+        ofOrganization: 'organizations.audit.count',
+        says: 'Counts entries.',
+        about: 'any',
+      },
+      {
+        words: 'export',
+        operation: 'audit.export',
+        ofOrganization: 'organizations.audit.export',
+        says: 'Writes entries as lines of JSON, or as CSV.',
+        about: 'any',
+        formats: { ndjson: 'application/x-ndjson', csv: 'text/csv' },
+      },
+    ],
   },
 ];
 
