@@ -7,6 +7,7 @@ import { TokenRejected } from '../../errors/domain.ts';
 import { isBuiltIn } from '../../nouns/built-in.ts';
 import type { Application, Resource, User } from '../../nouns/index.ts';
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
+import type { Permissions } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import { type Reach, reachOfRights, uniteReach, wholeOrganization } from '../../rights/reach.ts';
 import { grantedBy, type World } from '../../rights/reach-of.ts';
@@ -26,13 +27,13 @@ const BEARER = /^Bearer +(\S+) *$/i;
  * What the bearer may hand out: over the administration what the token allows, over data what the roles of the person say.
  * A machine has no roles, and hands out no data.
  */
-async function findReach(
-  row: TokenRow,
+export async function findReach(
+  permissions: Permissions,
   resource: Resource,
   user: User | undefined,
   world: World,
 ): Promise<Reach> {
-  const own = reachOfRights(resource, { permissions: fromStored(row.permissions), scopes: new Set() });
+  const own = reachOfRights(resource, { permissions, scopes: new Set() });
   if (!user) return own;
   const roles = await Promise.all(user.roles.map((id) => world.roles.get(id)));
   const granted = roles.flatMap((role) =>
@@ -82,6 +83,7 @@ export function createFindActor({ presentedTokens, world }: FindActorDeps) {
         : await world.organizations.get(resource.organization);
     state.clientId = row.clientId;
     const { address, requestId } = state;
+    const permissions = fromStored(row.permissions);
     return {
       author: {
         actor: user ? `user:${user.id}` : `client:${application.clientId}`,
@@ -89,8 +91,8 @@ export function createFindActor({ presentedTokens, world }: FindActorDeps) {
         ...defined({ address, requestId }),
       },
       key: `${row.subject} ${application.id}`,
-      permissions: fromStored(row.permissions),
-      reach: await findReach(row, resource, user, world),
+      permissions,
+      reach: await findReach(permissions, resource, user, world),
       organization,
       // A login whose time is not known counts as an old one.
       ...(user && { authenticatedAt: row.authenticatedAt ?? 0 }),
