@@ -71,4 +71,11 @@ export const TABLE: Table = {
   "explain.token": {"method":"POST","path":"/explain/token"},
   "organizations.explain.token": {"method":"POST","path":"/organizations/{organization}/explain/token"},
   "organizations.explain.rights": {"method":"POST","path":"/organizations/{organization}/explain/rights"},
+  "applications.secrets.list": {"method":"GET","path":"/organizations/{organization}/applications/{application}/secrets"},
+  "applications.secrets.create": {"method":"POST","path":"/organizations/{organization}/applications/{application}/secrets","creates":true},
+  "applications.secrets.remove": {"method":"DELETE","path":"/organizations/{organization}/applications/{application}/secrets/{secret}"},
+  "webhooks.deliveries.list": {"method":"GET","path":"/organizations/{organization}/webhooks/{webhook}/deliveries"},
+  "webhooks.deliveries.resend": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/deliveries/{delivery}/resend"},
+  "webhooks.ping": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/ping"},
+  "webhooks.rotateSecret": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/rotate-secret"},
 };

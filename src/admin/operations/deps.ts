@@ -2,6 +2,7 @@
 import type { PasswordLinks } from '../../accounts/password-links.ts';
 import type { ApplyDeps } from '../../apply/plan/plan.ts';
 import type { Revocations } from '../../changes/revocations.ts';
+import type { ApplicationSecrets } from '../../clients/secrets.ts';
 import type { Connections } from '../../connections/connections.ts';
 import type { FaceRules } from '../../directory/face-rules.ts';
 import type { Throttle } from '../../http/throttle.ts';
@@ -10,6 +11,7 @@ import type { DatasourceTestDeps } from '../datasources.ts';
 import type { ExplainDeps } from '../explain.ts';
 import type { KeysDeps } from '../keys.ts';
 import type { Guards } from '../rights/guards.ts';
+import type { WebhookOperations } from '../webhooks.ts';
 
 export interface OperationDeps
   extends Omit<ApplyDeps, 'dataDir' | 'datasources'>,
@@ -26,4 +28,6 @@ export interface OperationDeps
   readonly throttle: Pick<Throttle, 'guessesBlockedUntil' | 'restoreGuesses' | 'datasourceTest'>;
   readonly passwordLinks: Pick<PasswordLinks, 'create' | 'mail'>;
   readonly audit: Storage['audit'];
+  readonly applicationSecrets: ApplicationSecrets;
+  readonly webhooks: WebhookOperations;
 }

@@ -1,6 +1,11 @@
 /** Everything that the administration API does, in the order of its description. */
 
 import {
+  createApplicationSecret,
+  listApplicationSecrets,
+  removeApplicationSecret,
+} from './application-secrets.ts';
+import {
   countAudit,
   countOrganizationAudit,
   exportAudit,
@@ -19,6 +24,7 @@ import { operationsOnNouns } from './nouns/index.ts';
 import type { Operation } from './operation.ts';
 import { endToken, getToken, listTokens } from './tokens.ts';
 import { getUserState, linkPasswordReset, mailPasswordReset, revokeUser, unlockUser } from './users.ts';
+import { listDeliveries, pingWebhook, resendDelivery, rotateWebhookSecret } from './webhooks.ts';
 
 export const operations = [
   ...operationsOnNouns,
@@ -51,4 +57,11 @@ export const operations = [
   explainTokenOfServer,
   explainTokenOfOrganization,
   explainRights,
+  listApplicationSecrets,
+  createApplicationSecret,
+  removeApplicationSecret,
+  listDeliveries,
+  resendDelivery,
+  pingWebhook,
+  rotateWebhookSecret,
 ] as const satisfies readonly Operation[];

@@ -17,7 +17,7 @@ export interface Where {
 }
 
 /** Nouns that are addressed by their id below an organization. */
-export type Addressed = Exclude<OfOrganization, 'webhooks'>;
+export type Addressed = OfOrganization;
 
 /** Whether rows and nouns of that organization, or of none, are seen below the path of this one. */
 export function isWithin({ organization }: Pick<Where, 'organization'>, id: string | undefined): boolean {

@@ -86,5 +86,4 @@ test('a connection is rotated only by who has its rights, rows and columns', asy
   await assert.rejects(running.run(rotateConnection, { parameters, ...hidden }), NotFound);
   const described = withRights({ read: true, update: { columns: ['description'] } });
   await assert.rejects(running.run(rotateConnection, { parameters, ...described }), NotAllowed);
-  assert.equal((await running.call('POST', `${running.path}/rotate`, 'owner')).status, 403, 'no fresh login');
 });

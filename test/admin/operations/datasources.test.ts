@@ -59,5 +59,4 @@ test('a datasource is tried out only by who may change it', async (t) => {
   await assert.rejects(attempt({}, await running.idOf('other', 'datasources', 'crm')), NotFound);
   const path = `/organizations/acme/datasources/${parameters.datasource}/test`;
   assert.equal((await running.call('POST', path, 'auditor', { json: {} })).status, 403);
-  assert.equal((await running.call('POST', path, 'owner', { json: {} })).status, 403, 'no fresh login');
 });
