@@ -4,6 +4,7 @@ import { DomainError, NotAllowed, NotFound } from '../../errors/domain.ts';
 import { reasonOf } from '../../errors/reason.ts';
 import type { Limit } from '../../http/throttle.ts';
 import type { Organization } from '../../nouns/index.ts';
+import { toStored } from '../../permissions/stored.ts';
 import type { Counters, DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Refusals } from '../../storage/refusals.ts';
@@ -134,6 +135,7 @@ export async function createHandle(deps: HandleDeps): Promise<Handle> {
             {
               whose: [actor.key, operation.id, organization.id, key],
               content: [ctx.path, JSON.stringify(sent), text],
+              rights: JSON.stringify(toStored(actor.permissions)),
               result: operation.result,
             },
             runWith,

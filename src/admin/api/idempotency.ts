@@ -49,6 +49,8 @@ export interface Creation {
   readonly whose: readonly string[];
   /** All that the request says. */
   readonly content: readonly string[];
+  /** What the actor may do. An answer's secrets are told again only to who may still do the same. */
+  readonly rights: string;
   /** Of the answer. */
   readonly result: z.ZodType | undefined;
 }
@@ -70,10 +72,18 @@ interface Kept {
   readonly answer?: string;
 }
 
+interface Secrets {
+  /** The whole answer. Sealed. */
+  readonly answer: string;
+  /** Hash. */
+  readonly rights: string;
+}
+
 /** Stores tell artifacts apart by their keys alone. */
 const keyIn = (model: string, whose: Buffer): Buffer =>
   hash('sha256', `${model}\0${whose.toString('hex')}`, 'buffer');
 const digest = (texts: readonly string[]): Buffer => hash('sha256', JSON.stringify(texts), 'buffer');
+const digestText = (texts: readonly string[]): string => digest(texts).toString('base64url');
 
 /** The answer of an earlier attempt, or of this one. */
 export type RunOnce = (creation: Creation, run: (reserved: Reserved) => Promise<Answer>) => Promise<Answer>;
@@ -100,23 +110,24 @@ export function createRunOnce({ artifacts, vault, now }: IdempotencyDeps): RunOn
     return findKept(key);
   }
 
-  async function findAnswer(key: Buffer, { answer }: Kept): Promise<Answer | undefined> {
+  async function findAnswer(key: Buffer, { answer }: Kept, rights: string): Promise<Answer | undefined> {
     if (answer === undefined) return undefined;
-    const secret = await artifacts.find(SECRETS, keyIn(SECRETS, key), now());
-    return openAnswer(key, (secret?.payload.answer as string | undefined) ?? answer);
+    const found = await artifacts.find(SECRETS, keyIn(SECRETS, key), now());
+    const secrets = found?.payload as Secrets | undefined;
+    return openAnswer(key, secrets?.rights === digestText([rights]) ? secrets.answer : answer);
   }
 
   async function keep(
     key: Buffer,
     { payload: { content, id }, expiresAt }: Artifact & { readonly payload: Kept },
     { body, version, location }: Answer,
-    result: z.ZodType | undefined,
+    { result, rights }: Pick<Creation, 'result' | 'rights'>,
   ): Promise<void> {
     const seal = (answer: Answer): string => vault.seal(JSON.stringify(answer), nameOf(key, 'answer'));
     const told = withoutSecrets(result, body);
     const rest = defined({ version, location });
     if (JSON.stringify(told) !== JSON.stringify(body)) {
-      const payload = { answer: seal({ body, ...rest }) };
+      const payload = { answer: seal({ body, ...rest }), rights: digestText([rights]) } satisfies Secrets;
       await artifacts.upsert(SECRETS, keyIn(SECRETS, key), { payload, expiresAt: now() + SECRETS_KEPT_MS });
     }
     const payload = { content, id, answer: seal({ body: told, ...rest }) } satisfies Kept;
@@ -140,26 +151,26 @@ export function createRunOnce({ artifacts, vault, now }: IdempotencyDeps): RunOn
     }
   }
 
-  return async ({ whose, content: texts, result }, run) => {
+  return async ({ whose, content: texts, rights, result }, run) => {
     const key = digest(whose);
-    const content = digest(texts).toString('base64url');
+    const content = digestText(texts);
     const kept = (await findKept(key)) ?? (await begin(key, content));
     if (kept && kept.payload.content !== content) {
       throw new Refusal(422, 'This Idempotency-Key was sent with another request. Use a new one.', {
         error: 'idempotency_key_reused',
       });
     }
-    const before = kept && (await findAnswer(key, kept.payload));
+    const before = kept && (await findAnswer(key, kept.payload, rights));
     if (before) return before;
     return alone(key, async () => {
       // The attempt that ran a moment ago may have come to an end.
       const current = await findKept(key);
-      const answered = current && (await findAnswer(key, current.payload));
+      const answered = current && (await findAnswer(key, current.payload, rights));
       if (answered) return answered;
       const { id, seed } = current?.payload ?? {};
       if (!current || id === undefined || seed === undefined) throw new Error('what was reserved is gone');
       const answer = await run({ id, seed: vault.open(seed, nameOf(key, 'seed')) });
-      await keep(key, current, answer, result);
+      await keep(key, current, answer, { result, rights });
       return answer;
     });
   };

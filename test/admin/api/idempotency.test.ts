@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import type { Answer } from '../../support/server.ts';
+import { type Answer, PASSWORD } from '../../support/server.ts';
 import { during } from './probes.ts';
 import { type Kind, startAdmin, type TestAdmin } from './support.ts';
 
@@ -89,6 +89,23 @@ describe('repeated creations in the administration API', () => {
     assert.deepEqual([later.status, later.json, later.headers.get('etag')], [201, told, '"1"']);
     clock.offset += 86_400_000;
     assert.equal((await again()).status, 409);
+  });
+
+  test('the secret is not answered again to a token with other rights', async () => {
+    const first = await create(admin, 'narrowed', 'narrowed');
+    const { json } = await admin.server.post('/oauth/token', 'admin-owner', {
+      grant_type: 'password',
+      username: 'admin-owner',
+      password: PASSWORD,
+      permissions: JSON.stringify({ tables: { roles: { create: true } } }),
+    });
+    const again = await admin.call('POST', LIST, undefined, {
+      token: json.access_token,
+      json: { name: 'narrowed' },
+      headers: { 'idempotency-key': 'narrowed' },
+    });
+    const { secret: _, ...told } = first.json;
+    assert.deepEqual([again.status, again.json], [201, told]);
   });
 
   test('creations at once with one key make one object', async () => {

@@ -146,17 +146,19 @@ export async function createNoun<C extends ObjectCollection>(
   const nouns = collectionOf(deps.store, collection);
   const earlier = await nouns.get(reserved.id);
   const location = (id: string) => locationOf(collection, id, organization, body);
-  if (earlier) {
-    const { body: object, version } = await answerFor(collection, earlier, call, names);
-    const secrets = findCreatedSecrets(collection, earlier, body, reserved);
-    return { body: { ...object, ...secrets }, version, location: location(earlier.id) };
-  }
   const judge = async (after: Nouns[C], touched: readonly string[]): Promise<void> => {
     const of = collection === 'organizations' ? (after as Organization) : organization;
     const row = rowOf(await toObject(collection, after, names), of);
     requireRowAccess(actor, collection, { action: 'create', row, columns: touched });
     await deps.guards.requireChange(actor, collection, undefined, after);
   };
+  if (earlier) {
+    // Rights may have ended since the first attempt.
+    await judge(earlier, Object.keys(body));
+    const { body: object, version } = await answerFor(collection, earlier, call, names);
+    const secrets = findCreatedSecrets(collection, earlier, body, reserved);
+    return { body: { ...object, ...secrets }, version, location: location(earlier.id) };
+  }
   const edited = await planOne({ collection, organization, reserved, body, judge }, names, deps);
   const { step } = edited;
   if (!step) throw new Error('a noun that is made has a step');
