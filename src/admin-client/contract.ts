@@ -52,7 +52,9 @@ type QueryOf<F> = F extends { readonly query: infer Query extends z.ZodType }
   : unknown;
 
 type BodyOf<F> = F extends { readonly body: infer Body extends z.ZodType }
-  ? { readonly body: z.input<Body> }
+  ? undefined extends z.input<Body>
+    ? { readonly body?: z.input<Body> }
+    : { readonly body: z.input<Body> }
   : unknown;
 
 /** The version may come with the object instead. */

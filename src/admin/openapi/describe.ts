@@ -86,7 +86,8 @@ function describeOperation(facts: OperationFacts, schemas: Schemas): JsonObject 
     parameters: parametersOf(facts, isOfOneObject(facts)),
     ...(content && {
       requestBody: {
-        required: true,
+        // A body that may be left out has a schema that reads nothing, too.
+        required: !body?.safeParse(undefined).success,
         content: Object.fromEntries(bodyTypesOf({ method }).map((type) => [type, content])),
       },
     }),

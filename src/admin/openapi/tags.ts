@@ -10,7 +10,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   keys: 'The keys that sign tokens.',
   audit: 'What happened, and who did it.',
   explain: 'Why a token allows what it allows, and what another one would allow.',
-  status: 'Counts, and what the server cleans up.',
+  state: 'Counts, and what the server cleans up.',
 };
 
 /** @returns a tag for each first word of the ids, in the order of the operations */

@@ -41,8 +41,7 @@ function expectedFor(kind: Kind | undefined, facts: OperationFacts): Expected {
   if (kind === 'other') return isOfServer(facts) ? 403 : 404;
   if (kind !== 'server' && isOfServer(facts)) return 403;
   if (kind !== 'server' && !isAllowed(kind, facts)) return 403;
-  // It takes a fresh login, and applications have none.
-  return facts.dangerous ? 401 : 'through';
+  return 'through';
 }
 
 describe('every operation answers each caller by what it needs and what the caller may', () => {
@@ -65,9 +64,19 @@ describe('every operation answers each caller by what it needs and what the call
         else assert.equal(status, expected, says);
         if (status === 401 || status === 403)
           assert.match(headers.get('www-authenticate') ?? '', /^Bearer/, says);
-        if (expected === 401 && kind) assert.equal(json.code, 'insufficient_user_authentication', says);
         if (expected === 403) assert.equal(json.code, 'insufficient_scope', says);
       }
     });
   }
+
+  test('a login of six minutes ago is not fresh enough for what is dangerous', async () => {
+    const dangerous = (operations as readonly OperationFacts[]).filter((facts) => facts.dangerous);
+    assert.ok(dangerous.length > 0);
+    admin.server.clock.offset += 360_000;
+    for (const facts of dangerous) {
+      const { status, json, headers } = await admin.call(facts.method, pathOf(facts), 'server');
+      assert.deepEqual([status, json.code], [401, 'insufficient_user_authentication'], facts.id);
+      assert.match(headers.get('www-authenticate') ?? '', /max_age="?300"?/, facts.id);
+    }
+  });
 });
