@@ -97,6 +97,39 @@ test('rows and columns limit what is listed, counted and exported', async (t) =>
   assert.equal(exported.length, 1);
 });
 
+/** A log of which the actor may read nothing, and that goes on until something else had its turn. */
+function readUntilOthersHadTheirTurn() {
+  const read = { rows: { actor: ['user:1'] } };
+  let pages = 0;
+  let isOver = false;
+  setImmediate(() => {
+    isOver = true;
+  });
+  const page = async () => {
+    pages += 1;
+    return { entries: [], ...(!isOver && pages < 1_000 && { next: 'more' }) };
+  };
+  return {
+    call: { actor: { permissions: permissionsOf({ audit: { read } }) }, organization: {}, query: {} },
+    deps: { store: {}, audit: { page } },
+    pages: () => pages,
+  };
+}
+
+test('other requests have their turn while entries are read that are not shown', async () => {
+  const { call, deps, pages } = readUntilOthersHadTheirTurn();
+  await countOrganizationAudit.run(call as never, deps as never);
+  assert.ok(pages() < 100, `${pages()} pages`);
+});
+
+test('a count of entries that may not be read ends', async () => {
+  const { call, deps } = readUntilOthersHadTheirTurn();
+  const page = async () => ({ entries: [], next: 'more' });
+  const endless = { ...deps, audit: { page } };
+  const { body } = await countOrganizationAudit.run(call as never, endless as never);
+  assert.deepEqual(body, { count: 0, isMore: true });
+});
+
 test('the whole log is exported as lines of JSON and as CSV, and that is recorded', async (t) => {
   const running = await start(t);
   await fill(running);
