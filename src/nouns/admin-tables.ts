@@ -2,23 +2,25 @@
 import { type CollectionName, declarationOf, nouns } from './index.ts';
 import type { Field } from './noun.ts';
 
-/** The administered nouns, by their collections, and what else an administrator sees and ends. */
-export const ADMIN_TABLES = [
-  'organizations',
-  'resources',
-  'roles',
-  'applications',
-  'users',
-  'connections',
-  'datasources',
-  'webhooks',
-  'tokens',
-  'logins',
-  'keys',
-  'audit',
-] as const;
+/** The administered nouns, by their collections, and what else an administrator sees and ends; each as a page of consent names it. */
+export const ADMIN_TABLE_NAMES = {
+  organizations: 'Organizations',
+  resources: 'Resources',
+  roles: 'Roles',
+  applications: 'Applications',
+  users: 'Users',
+  connections: 'Connections',
+  datasources: 'Datasources',
+  webhooks: 'Webhooks',
+  tokens: 'Access tokens',
+  logins: 'Logins',
+  keys: 'Signing keys',
+  audit: 'Audit log',
+} as const;
 
-export type AdminTable = (typeof ADMIN_TABLES)[number];
+export type AdminTable = keyof typeof ADMIN_TABLE_NAMES;
+
+export const ADMIN_TABLES = Object.keys(ADMIN_TABLE_NAMES) as readonly AdminTable[];
 
 /** Of tokens and logins. */
 const GRANTED = [

@@ -2,7 +2,7 @@
  * Nouns that no store keeps: the organization of the server itself, and of each organization the resource of its
  * administration with its usual roles. They are derived from an organization whenever they are asked for. Pure.
  */
-import { ADMIN_TABLES, type AdminTable, adminColumns } from './admin-tables.ts';
+import { ADMIN_TABLE_NAMES, ADMIN_TABLES, type AdminTable, adminColumns } from './admin-tables.ts';
 import type { Organization, Resource, Role } from './index.ts';
 import { MANAGEMENT_ID } from './names.ts';
 import { ACCESS_TOKEN_ALG } from './signing-algs.ts';
@@ -122,7 +122,7 @@ export function parseAdminIdentifier(identifier: string, issuer: string): string
 /** Of every such resource, and always the same object: what is derived from it is made once. */
 const TABLES: Resource['tables'] = ADMIN_TABLES.map((id) => ({
   id,
-  name: id,
+  name: ADMIN_TABLE_NAMES[id],
   columns: adminColumns(id).map((name) => ({ name, type: 'text' as const })),
   rowColumns: ['organization'],
 }));
