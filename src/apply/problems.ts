@@ -11,7 +11,7 @@ const MAX_SHOWN = 40;
 /** `users[2].password` is `password`, `scopes[1]` stays. */
 export function nameOf(path: Path): string {
   const last = path.at(-1);
-  return typeof last === 'number' ? `${String(path.at(-2))}[${last}]` : String(last ?? 'the file');
+  return typeof last === 'number' ? `${String(path.at(-2))}[${last}]` : String(last ?? 'the content');
 }
 
 /** Each with its place in the text. */

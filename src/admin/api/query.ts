@@ -55,8 +55,13 @@ export function readQuery(
   const { [DRY_RUN]: dryRun, ...own } = change(sent);
   const read = operation.query?.safeParse(own);
   if (read && !read.success) {
-    const [issue] = read.error.issues;
-    throw malformed(`The query parameter ${String(issue?.path[0])} is not valid: ${issue?.message}.`);
+    const [{ path, message } = { path: [], message: 'is not valid' }] = read.error.issues;
+    const [name] = path;
+    throw malformed(
+      name === undefined
+        ? `The query ${message}.`
+        : `The query parameter ${String(name)} is not valid: ${message}.`,
+    );
   }
   return { query: read?.data, sent, dryRun: readDryRun(dryRun) };
 }

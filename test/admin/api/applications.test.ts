@@ -58,4 +58,12 @@ describe('applications over the administration API', () => {
       ['/name', '/nam'],
     );
   });
+
+  test('a query or a body that is wrong as a whole is called so', async () => {
+    const token = await admin.token('owner');
+    const query = await admin.call('GET', `${LIST}?name=a&clientId=b`, undefined, { token });
+    assert.equal(query.json.detail, 'The query has several of name, clientId, resource: give one.');
+    const body = await admin.call('POST', LIST, undefined, { token, json: [] });
+    assert.equal(body.json.detail, 'the content must be a group of keys, but is a list.');
+  });
 });
