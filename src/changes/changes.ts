@@ -33,7 +33,7 @@ import { expectReplacement } from '../webhooks/announced-changes.ts';
 import { type Author, inAudit } from './author.ts';
 import { describeChange, secretChanges } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
-import { lostOwnerships, requireOwners } from './owners.ts';
+import { findLostOwnerships, lostOwnerships, requireOwners } from './owners.ts';
 import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
 import { removeContents, requireEmpty, requireUnused } from './removal.ts';
@@ -251,7 +251,7 @@ function createNounChanges<C extends CollectionName>(
 
   /** Two owners may lose what they own at the same moment, each while the other was still there. */
   async function replaceOwner(before: Nouns[C], after: Nouns[C], author: Author): Promise<Nouns[C]> {
-    const lost = collection === 'users' ? lostOwnerships(before as User, after as User) : [];
+    const lost = await findLostOwnerships(collection, before, after, store);
     await requireOwners(store, lost, before.id);
     const stored = await replace(before, after, author);
     try {

@@ -2,8 +2,9 @@
 import { eachListed } from '../directory/collections.ts';
 import { isActive } from '../directory/users.ts';
 import { DomainError } from '../errors/domain.ts';
-import { parseBuiltInId } from '../nouns/built-in.ts';
-import type { User } from '../nouns/index.ts';
+import { builtInRoleId, parseBuiltInId } from '../nouns/built-in.ts';
+import type { Application, CollectionName, Nouns, User } from '../nouns/index.ts';
+import { applicationOf } from '../nouns/values.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 
 /** Without an owner, no person could give rights to administrators. */
@@ -11,7 +12,19 @@ export class LastOwner extends DomainError {
   override readonly plainStatus = 409;
 }
 
+type Store = Pick<DirectoryStore, 'users' | 'applications'>;
+
 const canLogIn = (user: User): boolean => isActive(user) && user.passwordHash !== undefined;
+
+/** Whether people of the application's own realm log in through it. No other application lets them in. */
+const letsIn = ({ enabled, realm, id }: Application): boolean => enabled && applicationOf(realm) === id;
+
+async function isLetIn({ realm }: User, { applications }: Store): Promise<boolean> {
+  const id = applicationOf(realm);
+  if (id === undefined) return true;
+  const application = await applications.get(id);
+  return application !== undefined && letsIn(application);
+}
 
 /** Ids of the roles by which a person owns something at this moment. */
 function ownerRolesOf(user: User): string[] {
@@ -24,16 +37,35 @@ export function lostOwnerships(before: User, after: User | undefined): string[] 
   return ownerRolesOf(before).filter((role) => !left.has(role));
 }
 
-/** @param without id of the person who is about to lose the roles @throws LastOwner */
-export async function requireOwners(
-  { users }: Pick<DirectoryStore, 'users'>,
-  roles: readonly string[],
-  without?: string,
-): Promise<void> {
+/** The owner role of an application's people, if the change locks out one who has it. */
+async function lockedOutOwnerships(before: Application, after: Application, store: Store): Promise<string[]> {
+  if (!letsIn(before) || letsIn(after)) return [];
+  const role = builtInRoleId(before.organization, 'owner');
+  for await (const user of eachListed(store.users, 'role', role)) {
+    if (applicationOf(user.realm) === before.id && canLogIn(user)) return [role];
+  }
+  return [];
+}
+
+/** The owner roles that a change takes from a person, or from people who it locks out. */
+export async function findLostOwnerships<C extends CollectionName>(
+  collection: C,
+  before: Nouns[C],
+  after: Nouns[C],
+  store: Store,
+): Promise<string[]> {
+  if (collection === 'users') return lostOwnerships(before as User, after as User);
+  if (collection !== 'applications') return [];
+  return lockedOutOwnerships(before as Application, after as Application, store);
+}
+
+/** @param without id of the person, or of the application with the people, about to lose the roles @throws LastOwner */
+export async function requireOwners(store: Store, roles: readonly string[], without?: string): Promise<void> {
   for (const role of roles) {
     let isOwned = false;
-    for await (const user of eachListed(users, 'role', role)) {
-      isOwned = user.id !== without && canLogIn(user);
+    for await (const user of eachListed(store.users, 'role', role)) {
+      const stays = without === undefined || (user.id !== without && applicationOf(user.realm) !== without);
+      isOwned = stays && canLogIn(user) && (await isLetIn(user, store));
       if (isOwned) break;
     }
     if (isOwned) continue;
