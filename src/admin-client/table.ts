@@ -78,4 +78,6 @@ export const TABLE: Table = {
   "webhooks.deliveries.resend": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/deliveries/{delivery}/resend"},
   "webhooks.ping": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/ping"},
   "webhooks.rotateSecret": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/rotate-secret"},
+  "state.get": {"method":"GET","path":"/state"},
+  "organizations.state": {"method":"GET","path":"/organizations/{organization}/state"},
 };

@@ -366,6 +366,8 @@ export interface Storage {
    * @returns how many; 0 when all have gone
    */
   sweep(now: number, limit: number): Promise<number>;
+  /** Rows that have expired and wait for the sweep; counts up to `limit`. */
+  countExpired(now: number, limit: number): Promise<Counted>;
   /** Resolves if the store can be written to at this moment. @throws StoreUnavailable */
   ping(): Promise<void>;
   /** A consistent copy of everything, while in use. @param path of a file that does not exist yet */

@@ -1395,6 +1395,8 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         await storage.nodes.mark('young', { revokedAt: 1 }, NOW + 10 * MINUTE);
         const later = NOW + 2 * MINUTE;
         const batches: number[] = [];
+        assert.deepEqual(await storage.countExpired(later, 26), { count: 26, isMore: false });
+        assert.deepEqual(await storage.countExpired(later, 25), { count: 25, isMore: true });
         do batches.push(await storage.sweep(later, 10));
         while (batches.at(-1) !== 0);
         assert.ok(batches.every((rows) => rows <= 10));

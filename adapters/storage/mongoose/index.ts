@@ -13,7 +13,7 @@ import { createDump } from './dump.ts';
 import { guarded, isSelectionError } from './errors.ts';
 import { createHeads, type Heads } from './heads.ts';
 import { createKeys } from './keys.ts';
-import { sweep, verify } from './maintenance.ts';
+import { countExpired, sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
 import { createNodes } from './nodes.ts';
 import { createOutbox } from './outbox.ts';
@@ -86,6 +86,7 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
         shared.forget();
         return sweep(models, now, limit);
       },
+      countExpired: (now, limit) => countExpired(models, now, limit),
       async ping() {
         await heads.next('ping');
       },

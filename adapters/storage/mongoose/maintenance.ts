@@ -1,17 +1,12 @@
 /** Removes what has expired, and checks whether the store is complete. */
 import { type Connection, trusted } from 'mongoose';
+import type { Counted } from '../../../src/storage/contract.ts';
 import { guarded, guardedLong } from './errors.ts';
 import { INDEXES } from './migrations.ts';
 import { type Models, seenAs } from './schemas.ts';
 
-/**
- * @returns how many expired documents were found, the oldest of each collection first, and removed by this or by another
- *   process; at most `limit`; 0 when all have gone
- */
-export async function sweep(models: Models, now: number, limit: number): Promise<number> {
-  let left = limit;
-  const { tokens, artifacts, logins, counters, nodes, outbox, shared } = models;
-  const expiring = seenAs<{ _id: Buffer | string; expiresAt: Date }>(
+const expiringOf = ({ tokens, artifacts, logins, counters, nodes, outbox, shared }: Models) =>
+  seenAs<{ _id: Buffer | string; expiresAt: Date }>(
     tokens,
     artifacts,
     logins,
@@ -20,9 +15,28 @@ export async function sweep(models: Models, now: number, limit: number): Promise
     outbox,
     shared,
   );
-  for (const model of expiring) {
+
+const expiredAt = (now: number) => ({ expiresAt: trusted({ $lte: new Date(now) }) });
+
+/** Documents that a sweep would remove, up to `limit`. */
+export async function countExpired(models: Models, now: number, limit: number): Promise<Counted> {
+  let count = 0;
+  for (const model of expiringOf(models)) {
+    count += await guarded(() => model.countDocuments(expiredAt(now)).limit(limit + 1 - count));
+    if (count > limit) return { count: limit, isMore: true };
+  }
+  return { count, isMore: false };
+}
+
+/**
+ * @returns how many expired documents were found, the oldest of each collection first, and removed by this or by another
+ *   process; at most `limit`; 0 when all have gone
+ */
+export async function sweep(models: Models, now: number, limit: number): Promise<number> {
+  let left = limit;
+  const isExpired = expiredAt(now);
+  for (const model of expiringOf(models)) {
     if (left === 0) break;
-    const isExpired = { expiresAt: trusted({ $lte: new Date(now) }) };
     const expired = await guarded(() =>
       model.find(isExpired, { _id: 1 }).sort({ expiresAt: 1 }).limit(left).lean(),
     );

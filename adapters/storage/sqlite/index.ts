@@ -11,7 +11,7 @@ import { type DatabaseOptions, openDatabase } from './database.ts';
 import { createDirectoryStore } from './directory.ts';
 import { createDump } from './dump.ts';
 import { createKeys } from './keys.ts';
-import { copyTo, ping, sweep, verify } from './maintenance.ts';
+import { copyTo, countExpired, ping, sweep, verify } from './maintenance.ts';
 import { createNodes } from './nodes.ts';
 import { createOutbox } from './outbox.ts';
 import { createLogins, createTokens } from './rows.ts';
@@ -41,6 +41,7 @@ export async function openSqliteStorage({
     directory: createDirectoryStore(database),
     snapshot: database.snapshot,
     sweep: (now, limit) => sweep(database, now, limit),
+    countExpired: async (now, limit) => countExpired(database, now, limit),
     ping: () => ping(database),
     backup: (to) => copyTo(path, to),
     verify: async () => verify(database),

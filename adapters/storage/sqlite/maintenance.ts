@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { backup, DatabaseSync } from 'node:sqlite';
+import type { Counted } from '../../../src/storage/contract.ts';
 import type { Database } from './database.ts';
 
 /** Shared documents come last, after the rows that refer to them. */
@@ -39,6 +40,17 @@ export async function sweep(database: Database, now: number, limit: number): Pro
 
 function hasExpired(database: Database, table: string, now: number): boolean {
   return database.get(`SELECT 1 FROM ${table} WHERE expires_at <= ? LIMIT 1`, [now]) !== undefined;
+}
+
+/** Rows that a sweep would remove, up to `limit`. */
+export function countExpired(database: Database, now: number, limit: number): Counted {
+  let count = 0;
+  for (const table of EXPIRING) {
+    const rows = `SELECT 1 FROM ${table} WHERE expires_at <= ? LIMIT ?`;
+    count += Number(database.get(`SELECT count(*) AS count FROM (${rows})`, [now, limit + 1 - count])?.count);
+    if (count > limit) return { count: limit, isMore: true };
+  }
+  return { count, isMore: false };
 }
 
 function removeExpired(database: Database, table: string, now: number, limit: number): number {

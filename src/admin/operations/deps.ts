@@ -3,6 +3,7 @@ import type { PasswordLinks } from '../../accounts/password-links.ts';
 import type { ApplyDeps } from '../../apply/plan/plan.ts';
 import type { Revocations } from '../../changes/revocations.ts';
 import type { ApplicationSecrets } from '../../clients/secrets.ts';
+import type { Config } from '../../config/config.ts';
 import type { Connections } from '../../connections/connections.ts';
 import type { FaceRules } from '../../directory/face-rules.ts';
 import type { Throttle } from '../../http/throttle.ts';
@@ -20,7 +21,7 @@ export interface OperationDeps
   readonly storage: Storage;
   readonly tokens: Pick<TokenStore, 'page'>;
   readonly datasources: ApplyDeps['datasources'] & DatasourceTestDeps['datasources'];
-  readonly config: ExplainDeps['config'] & DatasourceTestDeps['config'];
+  readonly config: ExplainDeps['config'] & DatasourceTestDeps['config'] & Pick<Config, 'auditRetention'>;
   readonly faceRules: readonly FaceRules[];
   readonly guards: Guards;
   readonly connections: Connections;

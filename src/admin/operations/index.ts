@@ -22,6 +22,7 @@ import { listKeys, removeKey, rotateKeys } from './keys.ts';
 import { endLogin, getLogin, listLogins } from './logins.ts';
 import { operationsOnNouns } from './nouns/index.ts';
 import type { Operation } from './operation.ts';
+import { getOrganizationState, getState } from './state.ts';
 import { endToken, getToken, listTokens } from './tokens.ts';
 import { getUserState, linkPasswordReset, mailPasswordReset, revokeUser, unlockUser } from './users.ts';
 import { listDeliveries, pingWebhook, resendDelivery, rotateWebhookSecret } from './webhooks.ts';
@@ -64,4 +65,6 @@ export const operations = [
   resendDelivery,
   pingWebhook,
   rotateWebhookSecret,
+  getState,
+  getOrganizationState,
 ] as const satisfies readonly Operation[];

@@ -2,14 +2,13 @@
 
 import { collectionOf } from '../../directory/collections.ts';
 import { NotFound } from '../../errors/domain.ts';
-import type { Nouns, OfOrganization, Organization, User } from '../../nouns/index.ts';
-import { nameOf } from '../../nouns/index.ts';
+import type { Nouns, OfOrganization, Organization } from '../../nouns/index.ts';
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
-import { applicationOf } from '../../nouns/values.ts';
 import type { Row } from '../../permissions/column-limits.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import type { Actor } from '../rights/actor.ts';
 import { isVisible, requireRowAccess } from '../rights/guards.ts';
+import { createNames, rowOf, toObject } from './nouns/to-object.ts';
 
 export interface Where {
   readonly actor: Actor;
@@ -30,20 +29,14 @@ export function isSeen(where: Where, organization: string): boolean {
   return isServer || isWithin(where, organization);
 }
 
-/** As rights compare it. */
-async function rowOf(
-  noun: Nouns[Addressed],
+async function findRow<C extends Addressed>(
+  collection: C,
+  noun: Nouns[C],
   { organization }: Pick<Where, 'organization'>,
   store: DirectoryStore,
 ): Promise<Row> {
-  const { application, realm } = noun as { readonly application?: string; readonly realm?: User['realm'] };
-  const id = application ?? (realm && applicationOf(realm));
-  const of = id === undefined ? undefined : await store.applications.get(id);
-  return { ...noun, [keyOf(noun)]: nameOf(noun), organization: organization.name, application: of?.name };
+  return rowOf(await toObject(collection, noun, createNames(store)), organization);
 }
-
-const keyOf = (noun: Nouns[Addressed]): string =>
-  'username' in noun ? 'username' : 'identifier' in noun ? 'identifier' : 'name';
 
 /** @throws NotFound also for one that the actor may not read anything of */
 export async function requireNoun<C extends Addressed>(
@@ -54,7 +47,8 @@ export async function requireNoun<C extends Addressed>(
 ): Promise<Nouns[C]> {
   const noun = await collectionOf(store, collection).get(id);
   if (!noun || !isWithin(where, noun.organization)) throw new NotFound();
-  if (!isVisible(where.actor, collection, await rowOf(noun, where, store))) throw new NotFound();
+  if (!isVisible(where.actor, collection, await findRow(collection, noun, where, store)))
+    throw new NotFound();
   return noun;
 }
 
@@ -70,7 +64,7 @@ export async function requireChangeable<C extends Addressed>(
   deps: { readonly store: DirectoryStore },
 ): Promise<Nouns[C]> {
   const noun = await requireNoun(collection, id, where, deps);
-  const row = await rowOf(noun, where, deps.store);
+  const row = await findRow(collection, noun, where, deps.store);
   requireRowAccess(where.actor, collection, { action: 'update', row, columns });
   return noun;
 }
@@ -83,6 +77,7 @@ export async function requireReadable<C extends Addressed>(
   deps: { readonly store: DirectoryStore },
 ): Promise<Nouns[C]> {
   const noun = await requireNoun(collection, id, where, deps);
-  requireRowAccess(where.actor, collection, { action: 'read', row: await rowOf(noun, where, deps.store) });
+  const row = await findRow(collection, noun, where, deps.store);
+  requireRowAccess(where.actor, collection, { action: 'read', row });
   return noun;
 }

@@ -2,9 +2,9 @@
 import type { z } from 'zod';
 import { describeStep } from '../../../apply/report.ts';
 import { effectOf } from '../../../changes/effects.ts';
-import { firstListed } from '../../../directory/collections.ts';
+import { eachNoun, firstListed } from '../../../directory/collections.ts';
 import { declarationOf, type Nouns, nameOf, type Resource } from '../../../nouns/index.ts';
-import { countLivingTokens, countUsers } from '../concerned.ts';
+import { countTokensOf, MOST_COUNTED } from '../../living.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { dryRunResult } from '../operation.ts';
 import type { Edited } from './edit.ts';
@@ -13,20 +13,11 @@ import type { ObjectCollection } from './objects.ts';
 type DryRun = z.input<typeof dryRunResult>;
 type Concerned = Pick<DryRun, 'tokens' | 'applications' | 'users'>;
 
-const MOST_APPLICATIONS = 200;
-
 /** By what the tokens below a noun are found. */
 const TOKENS_BY = { applications: 'application', users: 'user', connections: 'connection' } as const;
 
-/** Of all applications of an organization; of the first ones, where there are many. */
-async function countTokensOf(
-  organization: string,
-  deps: OperationDeps,
-): Promise<{ living: number; isMore: boolean }> {
-  const { items, next } = await deps.store.applications.page({ organization, limit: MOST_APPLICATIONS });
-  const below = items.map(({ id }) => ['application', id] as const);
-  const { living, isMore } = await countLivingTokens(below, deps);
-  return { living, isMore: isMore || next !== undefined };
+async function* applicationsOf(organization: string, { store }: OperationDeps): AsyncGenerator<string> {
+  for await (const { id } of eachNoun(store.applications, organization)) yield id;
 }
 
 async function findConcerned<C extends ObjectCollection>(
@@ -34,15 +25,20 @@ async function findConcerned<C extends ObjectCollection>(
   before: Nouns[C],
   deps: OperationDeps,
 ): Promise<Concerned> {
-  if (collection === 'roles') return { users: await countUsers(before.id, deps) };
+  if (collection === 'roles') {
+    const listed = { key: 'role', value: before.id } as const;
+    return { users: await deps.store.users.count({ listed }, MOST_COUNTED) };
+  }
   if (collection === 'resources') {
     const { identifier } = before as Resource;
     const named = await firstListed(deps.store.applications, 'resource', identifier);
     return { applications: named.map(({ name }) => name) };
   }
-  if (collection === 'organizations') return { tokens: await countTokensOf(before.id, deps) };
+  if (collection === 'organizations') {
+    return { tokens: await countTokensOf('application', applicationsOf(before.id, deps), deps) };
+  }
   const by = TOKENS_BY[collection as keyof typeof TOKENS_BY];
-  return by === undefined ? {} : { tokens: await countLivingTokens([[by, before.id]], deps) };
+  return by === undefined ? {} : { tokens: await countTokensOf(by, [before.id], deps) };
 }
 
 /** @param after undefined: it would be removed */

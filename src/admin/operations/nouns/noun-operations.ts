@@ -15,7 +15,7 @@ import { describeEdit, describeRemovalOf } from './dry-run.ts';
 import { planOne } from './edit.ts';
 import type { JsonGroup } from './merge-patch.ts';
 import type { ObjectCollection, ObjectOf } from './objects.ts';
-import { createNames, isOf, type Names, toObject } from './to-object.ts';
+import { createNames, isOf, type Names, rowOf, toObject } from './to-object.ts';
 
 /** Nouns that one page looks at; beyond that it may be short and still have a next one. */
 const LOOKED_AT = 1_000;
@@ -27,11 +27,6 @@ export interface Among {
   readonly id?: string;
   /** Whether what the actor sees of one tells that it is among them: a list must not tell more than its objects. */
   readonly isSeen?: (part: JsonGroup) => boolean;
-}
-
-/** As rights see it: with the name of its organization. */
-function rowOf(object: object, { name }: Organization): JsonGroup {
-  return { ...object, organization: name };
 }
 
 function shown<C extends ObjectCollection>(

@@ -112,6 +112,11 @@ export async function toObject<C extends ObjectCollection>(
   return { ...given, ...entry } as unknown as ObjectOf<C>;
 }
 
+/** An object as rights compare it: with the name of its organization. */
+export function rowOf(object: object, { name }: Pick<Organization, 'name'>): JsonGroup {
+  return { ...object, organization: name };
+}
+
 /** Whether a noun is an organization's; administrators are those of the built-in one. */
 export function isOf<C extends CollectionName>(collection: C, noun: Nouns[C], { id }: Organization): boolean {
   return (organizationOf(collection, noun) ?? MANAGEMENT.id) === id;
