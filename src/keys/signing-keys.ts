@@ -11,7 +11,7 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPair,
-  type JsonWebKey,
+  type JsonWebKeyInput,
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -37,7 +37,7 @@ export interface SigningKey extends Pick<StoredKey, 'createdAt' | 'activeFrom' |
   readonly kid: string;
   readonly alg: SigningAlg;
   readonly privateKey: KeyObject;
-  readonly publicJwk: JsonWebKey;
+  readonly publicJwk: JsonWebKeyInput['key'];
 }
 
 export interface SigningKeys {

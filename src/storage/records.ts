@@ -2,7 +2,7 @@
  * What a store keeps beside nouns (`nouns.ts`), tokens and logins (`rows.ts`). Every time is in milliseconds since the
  * epoch.
  */
-import type { JsonWebKey } from 'node:crypto';
+import type { JsonWebKeyInput } from 'node:crypto';
 import type { CollectionName } from '../nouns/index.ts';
 
 /** One of the engine's artifacts: session, interaction, grant, authorization code, replay id. */
@@ -121,7 +121,7 @@ export interface StoredKey {
   readonly purpose: string;
   /** JWS algorithm of signing keys. */
   readonly alg?: string;
-  readonly publicJwk?: JsonWebKey;
+  readonly publicJwk?: JsonWebKeyInput['key'];
   /** AES-256-GCM under a key that the master key wraps. */
   readonly sealed: string;
   readonly createdAt: number;
