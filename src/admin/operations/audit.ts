@@ -12,6 +12,7 @@ import { visiblePart } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
 import { type Call, defineOperation } from './operation.ts';
 import { counted, moment, pageOf, pageQuery, toMoment } from './shapes.ts';
+import { findVisible, tells } from './visible-pages.ts';
 
 const ENTRY_ID = /^[\w.-]{1,128}$/;
 const PAGE = 100;
@@ -90,9 +91,26 @@ function createToEntry({ organizations }: Pick<DirectoryStore, 'organizations'>)
     });
 }
 
-function visibleOf(actor: Actor, each: Entry): Shown[] {
+/** The columns that tell what a filter asks. */
+const TOLD_BY = {
+  actor: ['actor'],
+  target: ['subject'],
+  event: ['event'],
+  outcome: ['outcome'],
+  since: ['at'],
+  until: ['at'],
+} as const satisfies Readonly<Record<keyof typeof filters, readonly string[]>>;
+
+function visibleOf(actor: Actor, each: Entry, query: Filters = {}): Shown[] {
   const part = visiblePart(actor, 'audit', each);
-  return part ? [part as Shown] : [];
+  const filtered = Object.entries(TOLD_BY).filter(([name]) => query[name as keyof Filters] !== undefined);
+  return part &&
+    tells(
+      part,
+      filtered.map(([, columns]) => columns),
+    )
+    ? [part as Shown]
+    : [];
 }
 
 const hasNoLimits = ({ permissions }: Actor): boolean => permissions.allows('audit', 'read');
@@ -105,7 +123,7 @@ async function* eachPage(scope: Scope, call: AnyCall<Filters>, deps: OperationDe
   do {
     const page = await deps.audit.page(defined({ ...filter, limit: PAGE, before }));
     const entries = await Promise.all(page.entries.map(toEntry));
-    yield entries.flatMap((each) => visibleOf(call.actor, each));
+    yield entries.flatMap((each) => visibleOf(call.actor, each, call.query));
     before = page.next;
     // Where the actor may read nothing, nothing else would let other requests in between.
     await setImmediate();
@@ -117,12 +135,20 @@ async function* eachEntry(scope: Scope, call: AnyCall<Filters>, deps: OperationD
 }
 
 async function list(scope: Scope, call: AnyCall<z.output<typeof listQuery>>, deps: OperationDeps) {
-  const { after, limit } = call.query;
   const toEntry = createToEntry(deps.store);
   const filter = toFilter(scope, call);
-  const { entries, next } = await deps.audit.page(defined({ ...filter, limit, before: after }));
-  const all = await Promise.all(entries.map(toEntry));
-  return { body: defined({ items: all.flatMap((each) => visibleOf(call.actor, each)), next }) };
+  const body = await findVisible(
+    call.query,
+    async ({ after, limit }) => {
+      const { entries: items, next } = await deps.audit.page(defined({ ...filter, limit, before: after }));
+      return defined({ items, next });
+    },
+    async (records) => {
+      const all = await Promise.all(records.map(toEntry));
+      return all.flatMap((each) => visibleOf(call.actor, each, call.query));
+    },
+  );
+  return { body };
 }
 
 async function get(scope: Scope, id: string, call: AnyCall<unknown>, deps: OperationDeps) {

@@ -88,7 +88,11 @@ export const rotateKeys = defineOperation(
     body: rotation,
     result: keys,
   },
-  async ({ actor, body }, deps) => ({ body: toKeys(await rotate(body, deps, actor.author), actor) }),
+  async ({ actor, body }, deps) => {
+    // Keys are of all organizations: a right that is limited to one does not cover them.
+    requireRowAccess(actor, 'keys', { action: 'create' });
+    return { body: toKeys(await rotate(body, deps, actor.author), actor) };
+  },
 );
 
 export const removeKey = defineOperation(

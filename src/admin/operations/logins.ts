@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { NotFound } from '../../errors/domain.ts';
 import type { LoginRow } from '../../storage/contract.ts';
-import { defined } from '../../storage/defined.ts';
 import { countBranch } from '../living.ts';
 import { requireRowAccess, visiblePart } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
@@ -10,7 +9,8 @@ import { defineOperation } from './operation.ts';
 import { isSeen, type Where } from './path-nouns.ts';
 import { endedShape, pageOf, pageQuery } from './shapes.ts';
 import { type Login, login, toLogins } from './token-shapes.ts';
-import { NODE_ID, requireOneKey } from './tokens.ts';
+import { NODE_ID, requireOneKey, TOLD_BY } from './tokens.ts';
+import { findVisible, tells } from './visible-pages.ts';
 
 /** Members that the actor may not read are left out. */
 const shown = login.partial().required({ id: true });
@@ -34,12 +34,17 @@ export const listLogins = defineOperation(
     result: pageOf(shown),
   },
   async (call, deps) => {
-    const { after, limit } = call.query;
     const one = requireOneKey(call.query, ['user', 'application']);
-    const page = await deps.storage.logins.page(defined({ ...one, now: deps.now(), after, limit }));
-    const rows = page.items.filter((row) => isSeen(call, row.organization));
-    const items = (await toLogins(rows, deps)).flatMap((each) => visibleOf(call, each));
-    return { body: defined({ items, next: page.next }) };
+    const body = await findVisible(
+      call.query,
+      (page) => deps.storage.logins.page({ ...one, now: deps.now(), ...page }),
+      async (rows) => {
+        const seen = rows.filter((row) => isSeen(call, row.organization));
+        const items = (await toLogins(seen, deps)).flatMap((each) => visibleOf(call, each));
+        return items.filter((part) => tells(part, [TOLD_BY[one.by]]));
+      },
+    );
+    return { body };
   },
 );
 

@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { MalformedRequest, NotFound } from '../../errors/domain.ts';
 import type { TokenRow } from '../../storage/contract.ts';
-import { defined } from '../../storage/defined.ts';
 import { countBranch } from '../living.ts';
 import { requireRowAccess, visiblePart } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
@@ -10,6 +9,7 @@ import { defineOperation } from './operation.ts';
 import { isSeen, type Where } from './path-nouns.ts';
 import { endedShape, pageOf, pageQuery } from './shapes.ts';
 import { type Token, token, toTokens } from './token-shapes.ts';
+import { findVisible, tells } from './visible-pages.ts';
 
 /** `registry/secrets.ts`. */
 export const NODE_ID = /^[\w-]{22}$/;
@@ -20,6 +20,15 @@ const shown = token.partial().required({ id: true });
 type Shown = z.input<typeof shown>;
 
 const KEYS = ['user', 'application', 'connection', 'login', 'parent'] as const;
+
+/** The columns that tell what a filter asks, any of them. */
+export const TOLD_BY = {
+  user: ['user', 'subject'],
+  application: ['applicationId', 'application', 'clientId'],
+  connection: ['connection'],
+  login: ['login'],
+  parent: ['parent'],
+} as const satisfies Readonly<Record<(typeof KEYS)[number], readonly string[]>>;
 
 const id = (what: string) => z.string().min(1).exactOptional().describe(what);
 
@@ -56,12 +65,17 @@ export const listTokens = defineOperation(
     result: pageOf(shown),
   },
   async (call, deps) => {
-    const { after, limit } = call.query;
     const one = requireOneKey(call.query, KEYS);
-    const page = await deps.storage.tokens.page(defined({ ...one, now: deps.now(), after, limit }));
-    const rows = page.items.filter((row) => isSeen(call, row.organization));
-    const items = (await toTokens(rows, deps)).flatMap((each) => visibleOf(call, each));
-    return { body: defined({ items, next: page.next }) };
+    const body = await findVisible(
+      call.query,
+      (page) => deps.storage.tokens.page({ ...one, now: deps.now(), ...page }),
+      async (rows) => {
+        const seen = rows.filter((row) => isSeen(call, row.organization));
+        const items = (await toTokens(seen, deps)).flatMap((each) => visibleOf(call, each));
+        return items.filter((part) => tells(part, [TOLD_BY[one.by]]));
+      },
+    );
+    return { body };
   },
 );
 

@@ -4,7 +4,7 @@ import { guessedAccount } from '../../accounts/authenticate-user.ts';
 import { inAudit } from '../../changes/author.ts';
 import { defined } from '../../storage/defined.ts';
 import { countTokensOf } from '../living.ts';
-import { requireCell } from '../rights/guards.ts';
+import { requireCell, requireRowAccess } from '../rights/guards.ts';
 import { defineOperation } from './operation.ts';
 import { requireChangeable, requireNoun, requireReadable } from './path-nouns.ts';
 import { endedShape, moment, toMoment, toMomentIf } from './shapes.ts';
@@ -85,6 +85,11 @@ export const revokeUser = defineOperation(
   async (call, deps) => {
     const user = await requireNoun('users', call.parameters.user, call, deps);
     requireCell(call.actor, 'tokens', 'delete');
+    // Of whichever application they are: a right that is limited to those of one does not cover all.
+    const row = { organization: call.organization.name, user: user.id };
+    for (const table of ['logins', 'tokens'] as const) {
+      requireRowAccess(call.actor, table, { action: 'delete', row });
+    }
     const tokens = await countTokensOf('user', [user.id], deps);
     if (!call.dryRun) await deps.revocations.revokeAllOf(user, call.actor.author);
     return { body: { dryRun: call.dryRun, tokens } };

@@ -160,8 +160,8 @@ test('rows and columns limit which tokens are seen and ended', async (t) => {
     (await running.run(listTokens, { query: { user }, ...limited(tokens) })).body.items;
   assert.equal((await seen(ann, { read: rows })).length, 1);
   assert.deepEqual(await seen(bob, { read: rows }), []);
-  const [columns] = await seen(ann, { read: { columns: ['username', 'scope'] } });
-  assert.deepEqual(Object.keys(columns).sort(), ['id', 'scope', 'username']);
+  const [columns] = await seen(ann, { read: { columns: ['user', 'scope'] } });
+  assert.deepEqual(Object.keys(columns).sort(), ['id', 'scope', 'user']);
   const [{ id }] = await seen(bob, { read: true });
   const parameters = { token: id };
   await assert.rejects(

@@ -1,0 +1,36 @@
+/** Pages of what an actor may see: what is hidden neither shows in them nor makes them shorter. */
+import { defined } from '../../storage/defined.ts';
+import type { ListAnswer, PageQuery } from './operation.ts';
+
+/** Rows and pages that one answer looks at; beyond that it may be short and still have a next one. */
+const LOOKED_AT = 1_000;
+const PAGES = 100;
+
+interface Rows<Row> {
+  readonly items: readonly Row[];
+  readonly next?: string;
+}
+
+/** @param toVisible leaves out what is hidden */
+export async function findVisible<Row, T>(
+  { after: first, limit }: PageQuery,
+  read: (page: PageQuery) => Promise<Rows<Row>>,
+  toVisible: (rows: readonly Row[]) => Promise<readonly T[]>,
+): Promise<ListAnswer<T>> {
+  const items: T[] = [];
+  let after = first;
+  let looked = 0;
+  for (let page = 0; page < PAGES && looked < LOOKED_AT; page += 1) {
+    const rows = await read(defined({ after, limit: limit - items.length }));
+    items.push(...(await toVisible(rows.items)));
+    looked += rows.items.length;
+    after = rows.next;
+    if (after === undefined || items.length === limit) break;
+  }
+  return defined({ items, next: after });
+}
+
+/** Whether an object has one of the columns of each filter: a list must not tell more than its objects. */
+export function tells(part: object, filtered: readonly (readonly string[])[]): boolean {
+  return filtered.every((columns) => columns.some((column) => Object.hasOwn(part, column)));
+}

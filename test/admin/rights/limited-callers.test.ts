@@ -1,0 +1,138 @@
+/** What callers with few rights over the administration could learn or do beside their limits, through the API. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { PASSWORD, secretOf } from '../../support/server.ts';
+import { type Asked, startAdmin, type TestAdmin } from '../api/support.ts';
+
+const ALL = { create: true, read: true, update: true, delete: true };
+const READ = { read: true };
+
+/** Applications that act for themselves, by name, each with its tables. */
+const DESKS: Record<string, object> = {
+  'blind-audit': { audit: { read: { columns: ['event', 'at'] } } },
+  'blind-tokens': {
+    tokens: { read: { columns: ['id', 'clientId'] } },
+    logins: { read: { columns: ['id', 'clientId'] } },
+  },
+  'only-tokens': { tokens: READ, logins: READ },
+  'shop-logins': {
+    users: READ,
+    tokens: { read: true, delete: { rows: { application: ['shop'] } } },
+    logins: { read: true, delete: { rows: { application: ['shop'] } } },
+  },
+  'role-writer': { roles: ALL },
+  writer: {
+    users: { read: { columns: ['username'] }, update: { columns: ['displayName', 'email'] } },
+  },
+  'resource-writer': { resources: ALL, applications: { read: { columns: ['resource'] } } },
+  remover: { applications: { read: true, update: true, delete: true } },
+};
+
+const scopesOf = (tables: object): string =>
+  Object.entries(tables)
+    .flatMap(([table, actions]) => Object.keys(actions).map((action) => `${table}:${action}`))
+    .join(' ');
+
+describe('callers with few rights', () => {
+  let admin: TestAdmin;
+  const tokens: Record<string, string> = {};
+
+  before(async () => {
+    admin = await startAdmin({
+      fixture(fixture: any) {
+        const acme = fixture.organizations.find(({ name }: any) => name === 'acme');
+        const { resource } = acme.applications.find(({ name }: any) => name === 'admin-owner');
+        const client = (name: string, more: object) => ({
+          name,
+          clientId: name,
+          clientSecret: secretOf(name),
+          grants: ['client_credentials'],
+          ...more,
+        });
+        for (const [name, tables] of Object.entries(DESKS)) {
+          acme.applications.push(client(name, { resource, permissions: { tables } }));
+        }
+        acme.applications.push(client('people', { realm: 'application' }));
+        acme.users.push({ username: 'odo', application: 'people', password: PASSWORD, roles: ['owner'] });
+        acme.users.push({ username: 'anna', email: 'anna@acme.example', password: PASSWORD });
+        fixture.administrators.push({ username: 'adam', password: PASSWORD, organizations: ['acme'] });
+      },
+    });
+    for (const [name, tables] of Object.entries(DESKS)) {
+      const { json, text } = await admin.server.token(name, { scope: scopesOf(tables) });
+      assert.ok(json.access_token, text);
+      tokens[name] = json.access_token;
+    }
+    const permissions = JSON.stringify({ isAdmin: false, tables: { keys: ALL, users: ALL, tokens: ALL } });
+    const form = { grant_type: 'password', username: 'adam', password: PASSWORD, permissions };
+    const { json, text } = await admin.server.post('/oauth/token', 'admin-server', form);
+    assert.ok(json.access_token, text);
+    tokens.adam = json.access_token;
+  });
+  after(() => admin[Symbol.asyncDispose]());
+
+  const as = (who: string, method: string, path: string, asked: Asked = {}) =>
+    admin.call(method, path, undefined, { token: tokens[who], ...asked });
+  const acme = '/organizations/acme';
+  async function userOf(username: string): Promise<any> {
+    const { json } = await admin.call('GET', `${acme}/users?search=${username}`, 'owner');
+    assert.equal(json.items.length, 1, JSON.stringify(json));
+    return json.items[0];
+  }
+
+  test('an administrator of one organization does not rotate the keys of all', async () => {
+    const rotated = await as('adam', 'POST', '/keys/rotate', { json: {} });
+    assert.equal(rotated.status, 403, rotated.text);
+    assert.deepEqual((await as('adam', 'GET', '/keys')).json.items, []);
+  });
+
+  test('MT-07 a filter of the audit log tells nothing of columns that are hidden', async () => {
+    const { id } = await userOf('anna');
+    await admin.call('POST', `${acme}/users/${id}/unlock`, 'owner');
+    const seen = await admin.call('GET', `${acme}/audit?target=${id}`, 'owner');
+    assert.ok(seen.json.items.length > 0, seen.text);
+    const listed = await as('blind-audit', 'GET', `${acme}/audit?target=${id}`);
+    assert.deepEqual(listed.json.items, [], listed.text);
+    const counted = await as('blind-audit', 'GET', `${acme}/audit/count?target=${id}`);
+    assert.equal(counted.json.count, 0, counted.text);
+    const allowed = await as('blind-audit', 'GET', `${acme}/audit?event=user.unlocked`);
+    assert.ok(allowed.json.items.length > 0, allowed.text);
+  });
+
+  test('MT-07 tokens and logins are not found by columns that are hidden', async () => {
+    const { id } = await userOf('admin-owner');
+    const { json } = await admin.call('GET', `${acme}/tokens?user=${id}`, 'owner');
+    assert.ok(json.items.length > 0);
+    for (const table of ['tokens', 'logins']) {
+      const { json: found, text } = await as('blind-tokens', 'GET', `${acme}/${table}?user=${id}`);
+      assert.deepEqual(found, { items: [] }, text);
+    }
+  });
+
+  test('MT-01 a page tells nothing of tokens of another organization', async () => {
+    const { json } = await admin.call('GET', '/organizations/other/users?search=admin-other', 'other');
+    const [{ id }] = json.items;
+    await admin.token('other');
+    const { json: found } = await admin.call('GET', `${acme}/tokens?user=${id}&limit=1`, 'owner');
+    assert.deepEqual(found, { items: [] });
+  });
+
+  test('all tokens of a person end only for a caller who may end each', async () => {
+    const { id } = await userOf('anna');
+    const answer = await as('shop-logins', 'POST', `${acme}/users/${id}/revoke`);
+    assert.equal(answer.status, 403, answer.text);
+  });
+
+  test('no role takes the name of a built-in one', async () => {
+    const role = { name: 'helper', permissions: { tables: {} } };
+    const made = await as('role-writer', 'POST', `${acme}/roles`, { json: role });
+    assert.equal(made.status, 201, made.text);
+    const renamed = await as('role-writer', 'PATCH', `${acme}/roles/${made.json.id}`, {
+      json: { name: 'owner' },
+      headers: { 'if-match': `"${made.json.version}"` },
+    });
+    assert.ok([400, 403, 409, 422].includes(renamed.status), renamed.text);
+    const owner = await as('role-writer', 'POST', `${acme}/roles`, { json: { ...role, name: 'owner' } });
+    assert.ok([400, 403, 409, 422].includes(owner.status), owner.text);
+  });
+});
