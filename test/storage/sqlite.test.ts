@@ -8,6 +8,7 @@ import { after, test } from 'node:test';
 import { numberOf } from '../../adapters/storage/sqlite/id-numbers.ts';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { migrate, STEPS } from '../../adapters/storage/sqlite/migrations.ts';
+import { DUE } from '../../adapters/storage/sqlite/outbox.ts';
 import {
   CannotOpenStore,
   NewerDatabase,
@@ -356,6 +357,24 @@ test('counting many rows lets other work go on in between', async () => {
   assert.equal(await storage.tokens.countOf('c', 999, 24_999), 24_999);
   assert.equal(await storage.tokens.countOf('c', 1_001, 100_000), 25_000 - 13);
   await storage.close();
+});
+
+test('events of webhooks that are left out are not read', async () => {
+  const path = newPath();
+  await (await openSqliteStorage({ path })).close();
+  const raw = new DatabaseSync(path);
+  const plan = raw.prepare(`EXPLAIN QUERY PLAN ${DUE}`).all();
+  const steps = plan.map(({ detail }) => String(detail));
+  raw.close();
+  const reads = steps.filter((step) => step.includes('outbox'));
+  assert.deepEqual(
+    reads.filter((step) => !step.startsWith('SEARCH')),
+    [],
+  );
+  assert.ok(
+    reads.some((step) => step.endsWith('outbox_due (webhook=? AND next_at<?)')),
+    steps.join('; '),
+  );
 });
 
 test('every hot query uses an index', async () => {

@@ -167,7 +167,7 @@ export const STEPS: readonly Step[] = [
   CREATE TABLE outbox (
     position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, webhook TEXT NOT NULL, subject TEXT NOT NULL,
     state TEXT NOT NULL, version INTEGER NOT NULL, next_at INTEGER, expires_at INTEGER, document TEXT NOT NULL);
-  CREATE INDEX outbox_due ON outbox (next_at, position) WHERE next_at IS NOT NULL;
+  CREATE INDEX outbox_due ON outbox (webhook, next_at, position) WHERE next_at IS NOT NULL;
   CREATE INDEX outbox_subject ON outbox (webhook, subject, position) WHERE next_at IS NOT NULL;
   CREATE INDEX outbox_webhook ON outbox (webhook, position);
   CREATE INDEX outbox_state ON outbox (webhook, state, position);

@@ -16,6 +16,21 @@ function toDocument(
   return JSON.stringify(document);
 }
 
+/**
+ * The next of each webhook, and of these the earliest: rows of webhooks that are left out are not read, however many
+ * there are.
+ */
+export const DUE = `
+  WITH RECURSIVE open (webhook) AS (
+    SELECT min(webhook) FROM outbox WHERE next_at IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(webhook) FROM outbox WHERE next_at IS NOT NULL AND webhook > open.webhook)
+    FROM open WHERE webhook IS NOT NULL)
+  SELECT outbox.* FROM open JOIN outbox ON outbox.position IN (
+    SELECT position FROM outbox WHERE webhook = open.webhook AND next_at <= ? ORDER BY next_at, position LIMIT ?)
+  WHERE open.webhook NOT IN (SELECT value FROM json_each(?))
+  ORDER BY next_at, position LIMIT ?`;
+
 export function createOutbox(database: Transactions): Outbox {
   const first = (row: Row | undefined): OutboxRow | undefined => row && toOutboxRow(row);
   const all = (sql: string, values: Values): OutboxRow[] => database.all(sql, values).map(toOutboxRow);
@@ -32,12 +47,7 @@ export function createOutbox(database: Transactions): Outbox {
         );
       }),
     find: async (id) => first(database.get('SELECT * FROM outbox WHERE id = ?', [id])),
-    due: async (now, limit, except) =>
-      all(
-        `SELECT * FROM outbox WHERE next_at <= ? AND webhook NOT IN (SELECT value FROM json_each(?))
-         ORDER BY next_at, position LIMIT ?`,
-        [now, JSON.stringify(except), limit],
-      ),
+    due: async (now, limit, except) => all(DUE, [now, limit, JSON.stringify(except), limit]),
     first: async (webhook, subject) =>
       first(
         database.get(
