@@ -18,7 +18,8 @@ const MAX_DEPTH = 6;
  * Our tokens, JWTs (or text that begins like one), and header values, wherever a message quotes one.
  * A match cannot fail after a repetition without a limit, so the search is linear in any text that a stranger sends.
  */
-const SECRET_TEXT = /\bg[a-z]t_[\w-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|\b(?:Bearer|Basic) +[\w~+/.=-]{8,}/g;
+const SECRET_TEXT =
+  /\b(?:g[a-z]t|gcs|whsec)_[\w+/-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]*){0,2}|\b(?:Bearer|Basic) +[\w~+/.=-]{8,}/g;
 
 /** The password of a URL (RFC 3986 section 3.2.1). */
 const URL_PASSWORD = /(?<=:\/\/[^\s/:@"]{0,64}:)[^\s/:@"]{1,128}(?=@)/g;

@@ -171,9 +171,10 @@ test('SE-03 a secret that an error quotes is removed from its text', () => {
   const { lines, log } = capture();
   const jwt = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl';
   const cause = new Error(`not valid: gat_${'a'.repeat(43)} and Basic c2hvcDpzM2NyZXQ=`);
-  log.error({ err: new Error(`no row for grt_${'b'.repeat(43)} ${jwt}`, { cause }) });
+  const ownSecrets = `gcs_${'c'.repeat(43)} whsec_${'dd+/'.repeat(11)}`;
+  log.error({ err: new Error(`no row for grt_${'b'.repeat(43)} ${jwt} ${ownSecrets}`, { cause }) });
   log.error(new Error(`Bearer ${'c'.repeat(20)}`));
-  assert.doesNotMatch(lines.join(''), /aaaa|bbbb|cccc|eyJ|c2hvcD/);
+  assert.doesNotMatch(lines.join(''), /aaaa|bbbb|cccc|dd\+|eyJ|c2hvcD/);
   assert.match(lines.join(''), /no row for \[redacted\] \[redacted\]/);
 });
 
