@@ -151,8 +151,10 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
     organizations.push([await planOrganization(plan, entry, planning), entry]);
   }
   await checkOrganizations(plan, store);
-  if (prune)
+  if (prune) {
     for (const [organization, entry] of organizations) await planRemovals(plan, organization, entry, store);
+    await planRemovals(plan, MANAGEMENT, file.management ?? {}, store);
+  }
   // All resources first: what names another organization's is then told so, wherever in the file it stands.
   for (const [organization, entry] of organizations) {
     for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, planning);
@@ -182,6 +184,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan, store);
   await plan.checkReferences();
+  await checkRemovals(plan, MANAGEMENT, store);
   for (const [organization] of organizations) {
     await checkRemovals(plan, organization, store);
     await noteRights(plan, organization, store, { ofUsers: options.dryRun === true });

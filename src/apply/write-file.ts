@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
-import { collectionOf, eachNoun } from '../directory/collections.ts';
+import { collectionOf, eachListed, eachNoun } from '../directory/collections.ts';
 import { builtInFaces } from '../faces/index.ts';
-import { BUILT_IN_ROLES, builtInRoleId } from '../nouns/built-in.ts';
+import { BUILT_IN_ROLES, builtInRoleId, MANAGEMENT } from '../nouns/built-in.ts';
 import type { NameOf } from '../nouns/in-file.ts';
 import {
   type Application,
@@ -19,6 +19,7 @@ import {
   type Organization,
   type Resource,
   type Role,
+  type User,
 } from '../nouns/index.ts';
 import type { Field, ServerSettings } from '../nouns/noun.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
@@ -27,7 +28,16 @@ import { findMisfits } from '../permissions/catalogue.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional, toJson } from './entries.ts';
-import { application, connection, datasource, resource, role, user, webhook } from './schema.ts';
+import {
+  administrator,
+  application,
+  connection,
+  datasource,
+  resource,
+  role,
+  user,
+  webhook,
+} from './schema.ts';
 
 const schemas = {
   resources: resource,
@@ -41,6 +51,9 @@ const schemas = {
 
 /** No file speaks of these, and applying one says them all the same. */
 const SAID_BY_APPLYING: ReadonlySet<string> = new Set(['organization', 'managedBy']);
+
+/** The lists that a file has for `management`. */
+const OF_MANAGEMENT: readonly OfOrganization[] = ['roles', 'applications'];
 
 /** What each noun is written with. */
 interface Writing {
@@ -63,16 +76,24 @@ export async function writeApplyFile(
   store: DirectoryStore,
   settings: ServerSettings,
 ): Promise<string> {
+  const isManagement = of.id === MANAGEMENT.id;
   const lists = await readLists(of, store);
+  const administrators = isManagement
+    ? await Array.fromAsync(eachListed<User>(store.users, 'realm', of.name))
+    : [];
   const all = OF_ORGANIZATION.flatMap((list): [OfOrganization, Nouns[OfOrganization]][] =>
     lists[list].map((noun) => [list, noun]),
   );
   const names = new Map([
     ...BUILT_IN_ROLES.map((name) => [builtInRoleId(of.id, name), name] as const),
     ...all.map(([, noun]) => [noun.id, nameOf(noun)] as const),
+    ...(await organizationNames(administrators, store)),
   ]);
   const ofClient = lists.applications.find(({ isOrganization }) => isOrganization);
-  const unsaid = all.filter(([list, noun]) => noun !== ofClient && hasUnsaid(list, noun));
+  const unsaid = all.filter(
+    ([list, noun]) =>
+      noun !== ofClient && (hasUnsaid(list, noun) || (isManagement && !OF_MANAGEMENT.includes(list))),
+  );
   let fields = 0;
   const writing: Writing = {
     nameOf: (id) => names.get(id) ?? id,
@@ -94,25 +115,49 @@ export async function writeApplyFile(
     if (missing > 0) counts.push(`${missing} ${missing === 1 ? declarationOf(list).singular : list}`);
     return entries.length === 0 ? [] : [[list, entries]];
   });
+  const people = administrators.flatMap((each) => administratorFor(each, writing) ?? []);
+  const others = administrators.length - people.length;
+  if (others > 0) counts.push(`${others} ${others === 1 ? 'administrator' : 'administrators'}`);
   if (fields > 0)
     counts.push(`${fields} ${fields === 1 ? 'field that names' : 'fields that name'} what is not here`);
+  const lines = Object.fromEntries(written);
+  const content = isManagement
+    ? { management: lines, ...(people.length > 0 && { administrators: people }) }
+    : { organizations: [{ ...organizationFor(of, ofClient, writing), ...lines }] };
+  const text = stringify(toJson(content), { aliasDuplicateObjects: false, blockQuote: false, lineWidth: 0 });
+  return `${preamble(of.name, counts)}${text}`;
+}
+
+function organizationFor(of: Organization, ofClient: Application | undefined, writing: Writing): Entry {
   const { faces, ...own } = saidOf('organizations', of, writing) ?? {};
-  const content = {
+  return {
     ...own,
     ...(ofClient && { clientId: ofClient.clientId }),
     ...(faces !== undefined && { faces: spellFaces(faces as Record<string, Entry>) }),
-    ...Object.fromEntries(written),
   };
-  const text = stringify(
-    { organizations: [toJson(content)] },
-    { aliasDuplicateObjects: false, blockQuote: false, lineWidth: 0 },
-  );
-  return `${preamble(of.name, counts)}${text}`;
+}
+
+/** Undefined: an apply file cannot have them. */
+function administratorFor(user: User, writing: Writing): Entry | undefined {
+  const said = hasUnsaid('users', user) ? undefined : saidOf('users', user, writing);
+  if (!said) return undefined;
+  const { emailVerified: _, ...entry } = said;
+  return administrator.safeParse(toJson(entry)).success ? entry : undefined;
+}
+
+/** Of the organizations that they administer, by id. */
+async function organizationNames(
+  administrators: readonly User[],
+  { organizations }: DirectoryStore,
+): Promise<(readonly [string, string])[]> {
+  const ids = new Set(administrators.flatMap(({ administers }) => administers));
+  const found = await Promise.all([...ids].map((id) => organizations.get(id)));
+  return found.flatMap((each) => (each ? [[each.id, each.name] as const] : []));
 }
 
 function preamble(name: string, counts: readonly string[]): string {
   const lines = [
-    `The organization ${name}, written by \`export --apply\`. Applying this file to the same server changes nothing.`,
+    `${name === MANAGEMENT.name ? 'What belongs to the server itself' : `The organization ${name}`}, written by \`export --apply\`. Applying this file to the same server changes nothing.`,
     'Secrets are left out (passwords, client secrets, connection tokens, keys of password hashes): a server that makes these',
     'nouns anew makes new secrets, or says which it needs. What is left out otherwise is as in a new noun.',
     ...(counts.length === 0

@@ -20,7 +20,8 @@ export const exportStore: Command = {
     'It may be in use meanwhile. Keys stay sealed under the master key and secrets hashed, so the server that imports needs',
     'the same master key. An apply file has no secrets at all; it begins with what else it leaves out.',
     '',
-    '  --apply ORGANIZATION  its resources, roles, applications, users, connections and datasources as an apply file',
+    '  --apply ORGANIZATION  its resources, roles, applications, users, connections and datasources as an apply file;',
+    '                        `management`: the roles and applications of the server itself, and its administrators',
     '  --out FILE            a new file that only its owner can read; without it, stdout',
   ],
   async run(args, io) {

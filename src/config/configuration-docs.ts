@@ -265,7 +265,7 @@ npm run -s grantable -- apply acme.yaml --prune --dry-run
 \`\`\`
 
 - It looks at the lists \`resources\`, \`roles\`, \`applications\`, \`users\`, \`connections\`, \`datasources\` and \`webhooks\` of the organizations in the
-  file. A list that is not there prunes nothing; an empty one, such as \`users: []\`, prunes everything that \`apply\` made of its kind.
+  file, and at \`roles\` and \`applications\` of \`management\`. A list that is not there prunes nothing; an empty one, such as \`users: []\`, prunes everything that \`apply\` made of its kind.
 - It never removes what people, faces, agents or other commands made, nor organizations and administrators. A noun of
   which it is not recorded who made it stays until \`apply\` takes it over, which it does with those that the file lists.
 - It removes a noun only if nothing that stays needs it. An application with people who registered is needed by them, and the

@@ -354,3 +354,29 @@ test('a new noun takes the clientId, email address or channel of a pruned one', 
   const { applications, users, resources } = await namesIn(administration);
   assert.deepEqual([applications, users, resources], [['new'], ['new'], ['urn:new']]);
 });
+
+test('lists of management are pruned, and administrators stay', async (t) => {
+  const administration = await openAdministration(t);
+  const management = {
+    roles: [{ name: 'reader' }, { name: 'old' }],
+    applications: [
+      { name: 'hub', clientId: 'hub' },
+      { name: 'old-hub', clientId: 'old-hub' },
+    ],
+  };
+  const administrators = [{ username: 'root', password: 'correct-horse-battery', roles: ['owner', 'old'] }];
+  await administration.apply(fileOf({ management, administrators }));
+  const none = await administration.apply(fileOf({ management: {} }), { prune: true });
+  assert.deepEqual(none.changes, []);
+  const [[reader], [hub]] = [management.roles, management.applications];
+  const named = fileOf({ management: { roles: [reader] }, administrators });
+  assert.match((await refusal(administration.apply(named, { prune: true }))).join(), /old/);
+  const left = fileOf({ management: { roles: [reader], applications: [hub] } });
+  const report = await administration.apply(left, { prune: true });
+  assert.deepEqual(
+    report.changes.map(({ name }) => name),
+    ['application management/old-hub', 'role management/old'],
+  );
+  assert.deepEqual(report.notes, ['role management/old is taken from one that the file does not list']);
+  assert.deepEqual((await namesIn(administration)).users, ['root']);
+});

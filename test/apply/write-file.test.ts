@@ -298,3 +298,48 @@ test('rights on tables that were removed are not written back', async (t) => {
   const again = await administration.apply(parseApplyFile(text, 'written'));
   assert.deepEqual(again.changes, [], text);
 });
+
+test('the nouns of the server itself are written back, with its administrators', async (t) => {
+  const administration = await openAdministration(t);
+  const { storage, store, config, apply } = administration;
+  const whole = `${config.issuer}/admin`;
+  await apply(
+    fileOf({
+      organizations: [{ name: 'acme' }],
+      management: {
+        roles: [{ name: 'reader', permissions: { tables: { users: { read: true } } } }],
+        applications: [
+          {
+            name: 'console',
+            clientId: 'console',
+            grants: ['password'],
+            realm: 'organization',
+            resource: whole,
+            permissions: { tables: { users: { read: true } } },
+          },
+        ],
+      },
+      administrators: [
+        { username: 'root', password: SECRET, email: 'root@acme.example', roles: ['owner', 'reader'] },
+        { username: 'adam', password: SECRET, organizations: ['acme'], enabled: false },
+      ],
+    }),
+  );
+  const management = await store.organizations.findBy('name', 'management');
+  assert.ok(management);
+  const text = await writeApplyFile(management, store, { accessTokenTtl: config.ttl.accessToken });
+  assert.ok(!text.includes(SECRET));
+  const { management: own, administrators, organizations } = parseApplyFile(text, 'written.yaml');
+  assert.equal(organizations, undefined);
+  assert.deepEqual([own?.roles?.length, own?.applications?.length], [1, 1]);
+  assert.deepEqual(
+    administrators?.map(({ username, roles, organizations: of, enabled }) => [username, roles, of, enabled]),
+    [
+      ['root', ['owner', 'reader'], undefined, undefined],
+      ['adam', undefined, ['acme'], false],
+    ],
+  );
+  const revision = await storage.directory.revision();
+  assert.deepEqual((await apply(parseApplyFile(text, 'written.yaml'), { prune: true })).changes, []);
+  assert.deepEqual(await storage.directory.revision(), revision);
+});

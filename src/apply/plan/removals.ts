@@ -2,8 +2,9 @@
  * What earlier files made and this one leaves out, in the lists that it has. Nothing else is ever removed: not what people,
  * faces or agents made, and not what still has something of theirs in it.
  */
-import { collectionOf, eachNoun } from '../../directory/collections.ts';
+import { collectionOf, eachListed, eachNoun } from '../../directory/collections.ts';
 import { listSome } from '../../errors/texts.ts';
+import { MANAGEMENT } from '../../nouns/built-in.ts';
 import {
   type Application,
   type CollectionName,
@@ -11,6 +12,7 @@ import {
   type Nouns,
   nameOf,
   OF_ORGANIZATION,
+  type OfOrganization,
   type Organization,
   type User,
   uniqueValuesOf,
@@ -27,11 +29,14 @@ const PRUNED = OF_ORGANIZATION.toReversed();
 
 const NAMED_IN_A_SENTENCE = 5;
 
+/** The lists of an organization, or of `management`. */
+type Lists = Pick<ApplyOrganization, OfOrganization>;
+
 /** To be called before the organization's lists are planned, which then leave out what goes. */
 export async function planRemovals(
   plan: Plan,
   organization: Organization,
-  entry: ApplyOrganization,
+  entry: Lists,
   store: DirectoryStore,
 ): Promise<void> {
   const users = await usersOf(organization, entry, store);
@@ -56,7 +61,7 @@ function nameInFile(entry: { readonly name?: string; readonly identifier?: strin
 /** Those of the list, as their realm and canonical name; undefined: there is no list. */
 async function usersOf(
   organization: Organization,
-  { users }: ApplyOrganization,
+  { users }: Lists,
   store: DirectoryStore,
 ): Promise<string[] | undefined> {
   if (!users) return undefined;
@@ -114,6 +119,18 @@ export function removalsOf({ removals, steps }: Plan): {
   return { first: inOrder.slice(0, count), last: inOrder.slice(count) };
 }
 
+/** Nouns of the organization; the people of `management` are the administrators. */
+function eachOf<C extends CollectionName>(
+  collection: C,
+  { id }: Organization,
+  store: DirectoryStore,
+): AsyncGenerator<Nouns[C]> {
+  const nouns = collectionOf(store, collection);
+  return collection === 'users' && id === MANAGEMENT.id
+    ? eachListed(nouns, 'realm', MANAGEMENT.name)
+    : eachNoun(nouns, id);
+}
+
 interface Needed {
   readonly name: string;
   readonly neededBy: Set<string>;
@@ -138,7 +155,7 @@ export async function checkRemovals(
     for (const { to } of namedIn(collection, noun)) removed.get(to)?.neededBy.add(name);
   }
   for (const collection of PRUNED) {
-    for await (const noun of eachNoun(collectionOf(store, collection), organization.id)) {
+    for await (const noun of eachOf(collection, organization, store)) {
       if (plan.nouns.has(noun.id) || removed.has(referenceTo(collection, noun))) continue;
       for (const { to, isOptional } of namedIn(collection, noun)) {
         const what = removed.get(to);
