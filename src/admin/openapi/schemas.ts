@@ -38,7 +38,8 @@ export function toJsonSchema(schema: z.ZodType, io: Direction): JsonObject {
 
 /** `roles.list` becomes `RolesList`. */
 export function pascal(text: string): string {
-  return text.replaceAll(/(?:^|[^A-Za-z0-9]+)([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  const words = text.split(/[^A-Za-z0-9]+/);
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 
 const sizeOf = (json: Json): number => JSON.stringify(json).length;

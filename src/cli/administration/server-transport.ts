@@ -32,7 +32,7 @@ function readServer(server: string): string {
       `--server ${quote(server)} would send the token in the clear. Use https, or http to this machine`,
     );
   }
-  return url.origin + url.pathname.replace(/\/+$/, '');
+  return url.origin + url.pathname.replace(/(?<!\/)\/+$/, '');
 }
 
 /** @throws UsageError */
